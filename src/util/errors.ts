@@ -1,0 +1,29 @@
+import { distance } from "fastest-levenshtein";
+
+/** A mistake of the caller or of a file: one sentence is shown, never a stack trace. `exitCode` 2 means the call's words are off. */
+export class UserError extends Error {
+  override readonly name = "UserError";
+  constructor(
+    message: string,
+    readonly exitCode: 1 | 2 = 1,
+  ) {
+    super(message);
+  }
+}
+
+/** The name in `names` closest to `name`, or undefined when none is near enough to be a slip of the hand. */
+export function nearest(name: string, names: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of names) {
+    const d = distance(name.toLowerCase(), candidate.toLowerCase());
+    if (d < least) [best, least] = [candidate, d];
+  }
+  return best;
+}
+
+/** `; did you mean "x"?`, or nothing. */
+export function suggest(name: string, names: Iterable<string>): string {
+  const near = nearest(name, names);
+  return near === undefined ? "" : `; did you mean "${near}"?`;
+}
