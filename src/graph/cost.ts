@@ -1,0 +1,28 @@
+import type { Bindings } from "./dim.ts";
+import { add, evalDim } from "./dim.ts";
+import type { Graph } from "./graph.ts";
+import type { Cost } from "./op.ts";
+import { costOf } from "./op.ts";
+
+/** FLOPs and bytes of one run on known shapes. */
+export interface Spent {
+  flops: number;
+  bytes: number;
+}
+
+/** Cost of one run of the whole graph, as polynomials over its symbols. */
+export function graphCost(graph: Graph): Cost {
+  const costs = graph.nodes.map((n) => costOf(n.op, n.inputs, n.outputs, n.attrs));
+  return {
+    flops: add(...costs.map((c) => c.flops)),
+    read: add(...costs.map((c) => c.read)),
+    written: add(...costs.map((c) => c.written)),
+  };
+}
+
+export function evalCost(cost: Cost, bindings: Bindings): Spent {
+  return {
+    flops: evalDim(cost.flops, bindings),
+    bytes: evalDim(cost.read, bindings) + evalDim(cost.written, bindings),
+  };
+}

@@ -1,0 +1,64 @@
+import type { Op } from "./op.ts";
+import type { DType, Tensor, TensorType } from "./tensor.ts";
+import type { Shape } from "./dim.ts";
+
+/** Where a constant's bytes are: in memory (small ones), or a span of a file that the runtime maps. */
+export type ConstantData =
+  | { readonly kind: "memory"; readonly bytes: Uint8Array }
+  | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly bytes: number };
+
+export interface Constant {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly data: ConstantData;
+}
+
+export interface Node {
+  readonly op: Op<unknown>;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attrs: unknown;
+}
+
+export interface Port {
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+/** A traced computation: inputs, constants, operators in order, outputs. Pure data. */
+export class Graph {
+  readonly inputs: Port[] = [];
+  readonly outputs: Port[] = [];
+  readonly constants: Constant[] = [];
+  readonly nodes: Node[] = [];
+  #nextId = 0;
+
+  #tensor(type: TensorType): Tensor {
+    return { ...type, graph: this, id: this.#nextId++ };
+  }
+
+  input(name: string, dtype: DType, shape: Shape): Tensor {
+    const tensor = this.#tensor({ dtype, shape });
+    this.inputs.push({ name, tensor });
+    return tensor;
+  }
+
+  /** A named constant; the same name gives the same tensor, so tied weights are stored once. */
+  constant(name: string, type: TensorType, data: ConstantData): Tensor {
+    const known = this.constants.find((c) => c.name === name);
+    if (known) return known.tensor;
+    const tensor = this.#tensor(type);
+    this.constants.push({ name, tensor, data });
+    return tensor;
+  }
+
+  output(name: string, tensor: Tensor): void {
+    this.outputs.push({ name, tensor });
+  }
+
+  record<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+    const outputs = op.infer(inputs, attrs).map((type) => this.#tensor(type));
+    this.nodes.push({ op: op as Op<unknown>, inputs, outputs, attrs });
+    return outputs;
+  }
+}

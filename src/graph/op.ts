@@ -1,0 +1,57 @@
+import type { Bindings, Dim } from "./dim.ts";
+import { add, showShape } from "./dim.ts";
+import type { NdArray } from "./ndarray.ts";
+import type { Emitter } from "./onnx.ts";
+import type { Tensor, TensorType } from "./tensor.ts";
+import { sizeInBytes } from "./tensor.ts";
+
+/**
+ * What running an operator once costs. `flops` counts the multiplies and adds of products (matrix products, attention,
+ * convolutions), as the field does: norms, activations, softmax and rotary are in `read` and `written` (bytes) alone.
+ */
+export interface Cost {
+  readonly flops: Dim;
+  readonly read: Dim;
+  readonly written: Dim;
+}
+
+/** An operator, whole in one place. `A` are its attributes, known while tracing. */
+export interface Op<A> {
+  readonly name: string;
+  /** Names of the operands, for messages. */
+  readonly operands: readonly string[];
+  /** Shape rule: output types from input types; throws ShapeError. */
+  infer(inputs: readonly TensorType[], attrs: A): TensorType[];
+  /** ONNX form: emits nodes that compute `outputs` from `inputs`. */
+  onnx(emit: Emitter, io: { inputs: string[]; outputs: string[]; types: readonly TensorType[] }, attrs: A): void;
+  /** Cost rule; absent: no products, every input read and every output written once. */
+  cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
+  /** What it computes, plainly, in float64; the compiled form is tested against it. */
+  reference(inputs: readonly NdArray[], attrs: A, bindings: Bindings): NdArray[];
+}
+
+/** A mismatch found while tracing: names the operator, the operand and both shapes. */
+export class ShapeError extends Error {
+  override readonly name = "ShapeError";
+  constructor(op: string, operand: string, got: string, expected: string) {
+    super(`${op}: operand "${operand}" is ${got}, expected ${expected}`);
+  }
+}
+
+export const showType = (t: TensorType): string => `${t.dtype}${showShape(t.shape)}`;
+
+/** The operator's cost with the default of one pass over its inputs and outputs. */
+export function costOf<A>(op: Op<A>, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Cost {
+  const sum = (types: readonly TensorType[]) => add(...types.map(sizeInBytes));
+  return { flops: 0, read: sum(inputs), written: sum(outputs), ...op.cost?.(inputs, outputs, attrs) };
+}
+
+/** Records `op` in the graph of its first operand. Returns its outputs. */
+export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+  return inputs[0]!.graph.record(op, inputs, attrs);
+}
+
+/** As `apply`, for operators with one output. */
+export function apply1<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor {
+  return apply(op, inputs, attrs)[0]!;
+}

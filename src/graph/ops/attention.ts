@@ -1,0 +1,145 @@
+import type { Dim } from "../dim.ts";
+import { add, evalDim, mul } from "../dim.ts";
+import type { NdArray } from "../ndarray.ts";
+import { ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply, ShapeError, showType } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+
+export interface AttentionAttrs {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Softmax scale, usually 1/√headSize. */
+  readonly scale: number;
+  /** Rotary embedding of q and k inside the kernel: pairs (2i, 2i+1), pairs (i, i + d/2), or none. */
+  readonly rotary: "interleaved" | "half" | "none";
+  /** Tokens already in the cache, of each row. */
+  readonly past: Dim;
+}
+
+/** Query–key pairs that a causal mask leaves visible: Σ over the t new tokens of (past + position + 1). */
+export const causalPairs = (tokens: Dim, past: Dim): Dim => add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
+
+const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin"];
+
+const attentionOp: Op<AttentionAttrs> = {
+  name: "cachedAttention",
+  operands,
+  infer([qkv, pastKey, pastValue], { heads, kvHeads, headSize }) {
+    const width = (heads + 2 * kvHeads) * headSize;
+    if (qkv!.shape.length !== 3 || qkv!.shape[2] !== width) throw new ShapeError("cachedAttention", "qkv", showType(qkv!), `[batch, tokens, ${width}]`);
+    for (const [name, t] of [["pastKey", pastKey!], ["pastValue", pastValue!]] as const)
+      if (t.shape[1] !== kvHeads || t.shape[3] !== headSize) throw new ShapeError("cachedAttention", name, showType(t), `[batch, ${kvHeads}, capacity, ${headSize}]`);
+    return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
+  },
+  onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary }) {
+    const [qkv, pastKey, pastValue, lengths, total, cos, sin] = inputs as [string, string, string, string, string, string?, string?];
+    const attrs = {
+      num_heads: { int: heads },
+      kv_num_heads: { int: kvHeads },
+      scale: { float: scale },
+      do_rotary: { int: rotary === "none" ? 0 : 1 },
+      rotary_interleaved: { int: rotary === "interleaved" ? 1 : 0 },
+    };
+    const tables = cos !== undefined && sin !== undefined ? [cos, sin] : [];
+    emit.contrib("GroupQueryAttention", [qkv, "", "", pastKey, pastValue, lengths, total, ...tables], outputs, attrs);
+  },
+  cost([qkv], _outputs, { heads, kvHeads, headSize, past }) {
+    const [batch, tokens] = qkv!.shape as [Dim, Dim];
+    const cache = mul(batch, add(past, tokens), kvHeads * headSize * 2 * 4);
+    const fresh = mul(batch, tokens, (heads + 2 * kvHeads) * headSize * 4);
+    return {
+      flops: mul(4 * heads * headSize, batch, causalPairs(tokens, past)),
+      read: add(fresh, cache),
+      written: mul(batch, tokens, (heads + 2 * kvHeads) * headSize * 4),
+    };
+  },
+  reference([qkv, pastKey, pastValue, lengths, , cos, sin], attrs, bindings) {
+    const [batch, tokens] = qkv!.shape as [number, number];
+    const past = evalDim(attrs.past, bindings);
+    const keys = { shape: pastKey!.shape, data: pastKey!.data.slice() };
+    const values = { shape: pastValue!.shape, data: pastValue!.data.slice() };
+    const y = ndarray([batch, tokens, attrs.heads * attrs.headSize]);
+    for (let b = 0; b < batch; b++) {
+      if (lengths!.data[b]! + 1 !== past + tokens) throw new Error(`cachedAttention: lengths[${b}] + 1 is not past + tokens`);
+      attendRow({ qkv: qkv!, keys, values, cos, sin, y }, b, tokens, past, attrs);
+    }
+    return [y, keys, values];
+  },
+};
+
+interface Row {
+  qkv: NdArray;
+  keys: NdArray;
+  values: NdArray;
+  cos: NdArray | undefined;
+  sin: NdArray | undefined;
+  y: NdArray;
+}
+
+function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: AttentionAttrs): void {
+  const { heads, kvHeads, headSize, scale } = attrs;
+  const capacity = r.keys.shape[2]!;
+  const cached = (head: number, position: number) => ((batch * kvHeads + head) * capacity + position) * headSize;
+  const part = (token: number, head: number) => (batch * tokens + token) * (heads + 2 * kvHeads) * headSize + head * headSize;
+  const rotated = (offset: number, position: number) => rotate(r.qkv.data.subarray(offset, offset + headSize), position, r, attrs.rotary);
+  for (let t = 0; t < tokens; t++)
+    for (let h = 0; h < kvHeads; h++) {
+      r.keys.data.set(rotated(part(t, heads + h), past + t), cached(h, past + t));
+      const v = part(t, heads + kvHeads + h);
+      r.values.data.set(r.qkv.data.subarray(v, v + headSize), cached(h, past + t));
+    }
+  for (let t = 0; t < tokens; t++)
+    for (let h = 0; h < heads; h++) {
+      const q = rotated(part(t, h), past + t);
+      const kv = Math.floor((h * kvHeads) / heads);
+      const at = (position: number) => cached(kv, position);
+      r.y.data.set(attend(q, r.keys.data, r.values.data, at, past + t + 1, scale), ((batch * tokens + t) * heads + h) * headSize);
+    }
+}
+
+/** Softmax-weighted mean of the first `n` values, for one query. */
+function attend(q: Float64Array, keys: Float64Array, values: Float64Array, at: (position: number) => number, n: number, scale: number): Float64Array {
+  const scores = Float64Array.from({ length: n }, (_, j) => scale * q.reduce((sum, v, i) => sum + v * keys[at(j) + i]!, 0));
+  const top = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = scores.map((s) => Math.exp(s - top));
+  const norm = weights.reduce((a, b) => a + b, 0);
+  return q.map((_, i) => weights.reduce((sum, w, j) => sum + (w / norm) * values[at(j) + i]!, 0));
+}
+
+function rotate(x: Float64Array, position: number, { cos, sin }: Pick<Row, "cos" | "sin">, rotary: AttentionAttrs["rotary"]): Float64Array {
+  if (rotary === "none" || !cos || !sin) return x;
+  const half = x.length / 2;
+  const [first, second]: [(i: number) => number, (i: number) => number] =
+    rotary === "interleaved" ? [(i) => 2 * i, (i) => 2 * i + 1] : [(i) => i, (i) => i + half];
+  const y = x.slice();
+  for (let i = 0; i < half; i++) {
+    const c = cos.data[position * half + i]!;
+    const s = sin.data[position * half + i]!;
+    y[first(i)] = x[first(i)]! * c - x[second(i)]! * s;
+    y[second(i)] = x[first(i)]! * s + x[second(i)]! * c;
+  }
+  return y;
+}
+
+export interface CacheTensors {
+  /** f32 [batch, kvHeads, capacity, headSize] */
+  readonly pastKey: Tensor;
+  readonly pastValue: Tensor;
+  /** i32 [batch]: tokens in the cache after this run, minus one */
+  readonly lengths: Tensor;
+  /** i32 []: the greatest of those lengths, plus one */
+  readonly total: Tensor;
+}
+
+/**
+ * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present are to be bound to one buffer: the
+ * new keys and values are then written in place, and a step costs the same at any capacity.
+ * qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, headSize/2] → y [batch, tokens, heads·headSize].
+ */
+export function cachedAttention(qkv: Tensor, cache: CacheTensors, tables: { cos: Tensor; sin: Tensor } | undefined, attrs: AttentionAttrs) {
+  const inputs = [qkv, cache.pastKey, cache.pastValue, cache.lengths, cache.total, ...(tables ? [tables.cos, tables.sin] : [])];
+  const [y, presentKey, presentValue] = apply(attentionOp, inputs, attrs) as [Tensor, Tensor, Tensor];
+  return { y, presentKey, presentValue };
+}

@@ -1,0 +1,64 @@
+import { sameShape } from "../dim.ts";
+import type { NdArray } from "../ndarray.ts";
+import { ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply, apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
+
+interface NormAttrs {
+  readonly epsilon: number;
+}
+
+function checkGain(op: string, x: TensorType, gain: TensorType): void {
+  if (!sameShape(gain.shape, x.shape.slice(-1))) throw new ShapeError(op, "gain", showType(gain), `[${x.shape.at(-1)}], the width of ${showType(x)}`);
+}
+
+/** Each row of the last axis divided by its root mean square, times the gain. */
+function normalise(x: NdArray, gain: NdArray, epsilon: number): NdArray {
+  const width = gain.data.length;
+  const y = ndarray(x.shape);
+  for (let row = 0; row < x.data.length; row += width) {
+    let squares = 0;
+    for (let i = 0; i < width; i++) squares += x.data[row + i]! ** 2;
+    const rstd = 1 / Math.sqrt(squares / width + epsilon);
+    for (let i = 0; i < width; i++) y.data[row + i] = x.data[row + i]! * rstd * gain.data[i]!;
+  }
+  return y;
+}
+
+const rmsNormOp: Op<NormAttrs> = {
+  name: "rmsNorm",
+  operands: ["x", "gain"],
+  infer([x, gain]) {
+    checkGain("rmsNorm", x!, gain!);
+    return [x!];
+  },
+  onnx: (emit, { inputs, outputs }, { epsilon }) =>
+    emit.node("SimplifiedLayerNormalization", inputs, outputs, { axis: { int: -1 }, epsilon: { float: epsilon } }),
+  reference: ([x, gain], { epsilon }) => [normalise(x!, gain!, epsilon)],
+};
+
+/** Root-mean-square norm over the last axis (Zhang & Sennrich 2019). x [..., width], gain [width]. */
+export const rmsNorm = (x: Tensor, gain: Tensor, epsilon: number): Tensor => apply1(rmsNormOp, [x, gain], { epsilon });
+
+const skipRmsNormOp: Op<NormAttrs> = {
+  name: "skipRmsNorm",
+  operands: ["x", "skip", "gain"],
+  infer([x, skip, gain]) {
+    if (!sameShape(x!.shape, skip!.shape)) throw new ShapeError("skipRmsNorm", "skip", showType(skip!), showType(x!));
+    checkGain("skipRmsNorm", x!, gain!);
+    return [x!, x!];
+  },
+  onnx: (emit, { inputs, outputs }, { epsilon }) =>
+    emit.contrib("SkipSimplifiedLayerNormalization", inputs, [outputs[0]!, "", "", outputs[1]!], { epsilon: { float: epsilon } }),
+  reference([x, skip, gain], { epsilon }) {
+    const sum = { shape: x!.shape, data: x!.data.map((v, i) => v + skip!.data[i]!) };
+    return [normalise(sum, gain!, epsilon), sum];
+  },
+};
+
+/** Adds x to the residual stream and normalises it in one kernel: `{ normed, residual }`, both of x's shape. */
+export function skipRmsNorm(x: Tensor, skip: Tensor, gain: Tensor, epsilon: number): { normed: Tensor; residual: Tensor } {
+  const [normed, residual] = apply(skipRmsNormOp, [x, skip, gain], { epsilon });
+  return { normed: normed!, residual: residual! };
+}

@@ -1,0 +1,141 @@
+import type { Shape } from "../dim.ts";
+import { add, evalShape, sameDim, showShape, volume } from "../dim.ts";
+import type { NdArray } from "../ndarray.ts";
+import { around, ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply, apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+import { sizeInBytes } from "../tensor.ts";
+
+/** ONNX wants numbers in a reshape's target: known sizes as they are, at most one symbolic size as −1. */
+function onnxTarget(shape: Shape): number[] {
+  if (shape.filter((d) => typeof d !== "number").length > 1) throw new Error(`reshape to ${showShape(shape)}: more than one symbolic dimension`);
+  return shape.map((d) => (typeof d === "number" ? d : -1));
+}
+
+const reshapeOp: Op<{ shape: Shape }> = {
+  name: "reshape",
+  operands: ["x"],
+  infer([x], { shape }) {
+    if (!sameDim(volume(x!.shape), volume(shape))) throw new ShapeError("reshape", "x", showType(x!), `as many elements as ${showShape(shape)}`);
+    return [{ dtype: x!.dtype, shape }];
+  },
+  onnx: (emit, { inputs, outputs }, { shape }) => emit.node("Reshape", [inputs[0]!, emit.ints(onnxTarget(shape))], outputs),
+  cost: () => ({ read: 0, written: 0 }),
+  reference: ([x], { shape }, bindings) => [{ shape: evalShape(shape, bindings), data: x!.data }],
+};
+
+/** The same elements in another shape, with at most one symbolic dimension. */
+export const reshape = (x: Tensor, shape: Shape): Tensor => apply1(reshapeOp, [x], { shape });
+
+const transposeOp: Op<{ axes: readonly number[] }> = {
+  name: "transpose",
+  operands: ["x"],
+  infer([x], { axes }) {
+    if ([...axes].sort().join() !== x!.shape.map((_, i) => i).join()) throw new ShapeError("transpose", "x", showType(x!), `one dimension for each of the axes ${axes}`);
+    return [{ dtype: x!.dtype, shape: axes.map((a) => x!.shape[a]!) }];
+  },
+  onnx: (emit, { inputs, outputs }, { axes }) => emit.node("Transpose", inputs, outputs, { perm: { ints: axes } }),
+  reference([x], { axes }) {
+    const shape = axes.map((a) => x!.shape[a]!);
+    const strides = x!.shape.map((_, a) => around(x!.shape, a).inner);
+    const y = ndarray(shape);
+    const index = shape.map(() => 0);
+    for (let i = 0; i < y.data.length; i++) {
+      y.data[i] = x!.data[index.reduce((at, v, a) => at + v * strides[axes[a]!]!, 0)]!;
+      for (let a = shape.length - 1; a >= 0 && ++index[a]! === shape[a]; a--) index[a] = 0;
+    }
+    return [y];
+  },
+};
+
+/** Axis i of the result is axis axes[i] of x. */
+export const transpose = (x: Tensor, axes: readonly number[]): Tensor => apply1(transposeOp, [x], { axes });
+
+const splitOp: Op<{ axis: number; sizes: readonly number[] }> = {
+  name: "split",
+  operands: ["x"],
+  infer([x], { axis, sizes }) {
+    if (!sameDim(x!.shape[axis]!, add(...sizes))) throw new ShapeError("split", "x", showType(x!), `${sizes.join(" + ")} on axis ${axis}`);
+    return sizes.map((size) => ({ dtype: x!.dtype, shape: x!.shape.with(axis, size) }));
+  },
+  onnx: (emit, { inputs, outputs }, { axis, sizes }) => emit.node("Split", [inputs[0]!, emit.ints(sizes)], outputs, { axis: { int: axis } }),
+  reference([x], { axis, sizes }) {
+    let start = 0;
+    return sizes.map((size) => {
+      start += size;
+      return slab(x!, axis, start - size, size);
+    });
+  },
+};
+
+function slab(x: NdArray, axis: number, start: number, size: number): NdArray {
+  const { outer, size: whole, inner } = around(x.shape, axis);
+  const y = ndarray(x.shape.with(axis, size));
+  for (let o = 0; o < outer; o++) y.data.set(x.data.subarray((o * whole + start) * inner, (o * whole + start + size) * inner), o * size * inner);
+  return y;
+}
+
+/** Cuts x along an axis into parts of the given sizes. */
+export const split = (x: Tensor, axis: number, sizes: readonly number[]): Tensor[] => apply(splitOp, [x], { axis, sizes });
+
+const gatherOp: Op<{ axis: number }> = {
+  name: "gather",
+  operands: ["x", "indices"],
+  infer([x, indices], { axis }) {
+    if (indices!.dtype !== "i64") throw new ShapeError("gather", "indices", showType(indices!), "i64");
+    return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)] }];
+  },
+  onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Gather", inputs, outputs, { axis: { int: axis } }),
+  cost: ([, indices], [y]) => ({ read: add(sizeInBytes(indices!), sizeInBytes(y!)), written: sizeInBytes(y!) }),
+  reference([x, indices], { axis }) {
+    const { outer, size, inner } = around(x!.shape, axis);
+    const y = ndarray([...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)]);
+    for (let o = 0; o < outer; o++)
+      for (const [i, index] of indices!.data.entries()) {
+        const from = (o * size + index) * inner;
+        y.data.set(x!.data.subarray(from, from + inner), (o * indices!.data.length + i) * inner);
+      }
+    return [y];
+  },
+};
+
+/** The slices of x along `axis` that `indices` (i64) name, in its shape. */
+export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => apply1(gatherOp, [x, indices], { axis });
+
+const reverseOp: Op<{ axis: number }> = {
+  name: "reverse",
+  operands: ["x"],
+  infer: ([x]) => [x!],
+  onnx: (emit, { inputs, outputs }, { axis }) =>
+    emit.node("Slice", [inputs[0]!, emit.ints([-1]), emit.ints([Number.MIN_SAFE_INTEGER]), emit.ints([axis]), emit.ints([-1])], outputs),
+  reference([x], { axis }) {
+    const { outer, size, inner } = around(x!.shape, axis);
+    const y = ndarray(x!.shape);
+    for (let o = 0; o < outer; o++)
+      for (let i = 0; i < size; i++) y.data.set(x!.data.subarray((o * size + i) * inner, (o * size + i + 1) * inner), (o * size + size - 1 - i) * inner);
+    return [y];
+  },
+};
+
+/** x with one axis in the opposite order. */
+export const reverse = (x: Tensor, axis: number): Tensor => apply1(reverseOp, [x], { axis });
+
+const sumOp: Op<{ axis: number }> = {
+  name: "sum",
+  operands: ["x"],
+  infer: ([x], { axis }) => [{ dtype: x!.dtype, shape: x!.shape.toSpliced(axis, 1) }],
+  onnx: (emit, { inputs, outputs }, { axis }) => emit.node("ReduceSum", [inputs[0]!, emit.ints([axis])], outputs, { keepdims: { int: 0 } }),
+  reference([x], { axis }) {
+    const { outer, size, inner } = around(x!.shape, axis);
+    const y = ndarray(x!.shape.toSpliced(axis, 1));
+    for (let o = 0; o < outer; o++)
+      for (let s = 0; s < size; s++)
+        for (let i = 0; i < inner; i++) y.data[o * inner + i]! += x!.data[(o * size + s) * inner + i]!;
+    return [y];
+  },
+};
+
+/** The sum over one axis, which goes. */
+export const sum = (x: Tensor, axis: number): Tensor => apply1(sumOp, [x], { axis });
+

@@ -1,0 +1,24 @@
+import type { Dim, Shape } from "./dim.ts";
+import { mul, volume } from "./dim.ts";
+import type { Graph } from "./graph.ts";
+
+export type DType = "f32" | "f16" | "i64" | "i32" | "i8" | "u8" | "bool";
+
+export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, f16: 2, i64: 8, i32: 4, i8: 1, u8: 1, bool: 1 };
+
+/** What is known of a tensor while tracing: element type and (symbolic) shape, outermost dimension first. */
+export interface TensorType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** A value in a graph: nothing is computed until the graph is compiled and run. */
+export interface Tensor extends TensorType {
+  readonly graph: Graph;
+  readonly id: number;
+}
+
+export const f32 = (...shape: Dim[]): TensorType => ({ dtype: "f32", shape });
+
+/** Bytes of a tensor of this type, in memory. */
+export const sizeInBytes = (t: TensorType): Dim => mul(volume(t.shape), bytesPerElement[t.dtype]);

@@ -1,0 +1,22 @@
+import type { z } from "zod";
+import { UserError } from "../util/errors.ts";
+import type { Metadata } from "../weights/gguf/index.ts";
+
+interface Heads {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+}
+
+/** Checks a configuration's values; throws a UserError that names the field, what it holds and what was expected. */
+export function checkConfig<T extends Heads>(schema: z.ZodType<T>, metadata: Metadata, values: unknown): T {
+  const result = schema.safeParse(values);
+  if (!result.success) {
+    const { path, message } = result.error.issues[0]!;
+    throw new UserError(`${metadata.path}: the model's ${path.join(".")}: ${message}`);
+  }
+  const { heads, kvHeads, headSize } = result.data;
+  if (heads % kvHeads !== 0) throw new UserError(`${metadata.path}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
+  if (headSize % 2 !== 0) throw new UserError(`${metadata.path}: rotary embedding needs an even head size, got ${headSize}`);
+  return result.data;
+}

@@ -1,0 +1,55 @@
+import type { AttentionAttrs, Graph, Precision, Tensor } from "../graph/index.ts";
+import type { Stream } from "../nn/stream.ts";
+import type { Metadata } from "../weights/gguf/index.ts";
+import type { Weights } from "../weights/prepared/weights.ts";
+
+/** What every decoder has, whatever its architecture. */
+export interface DecoderConfig {
+  readonly layers: number;
+  /** Width of the residual stream. */
+  readonly hidden: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly vocabulary: number;
+  /** Positions the model was trained for. */
+  readonly context: number;
+}
+
+/** One layer, open at its seams: attention and feed-forward are each between two of its functions. */
+export interface Block {
+  /** Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize]. */
+  attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor };
+  /** The output projection of what attention gave, [batch, tokens, heads·headSize]. */
+  attentionOut(attended: Tensor, residual: Tensor): Stream;
+  feedForward(stream: Stream): Stream;
+}
+
+/** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
+export interface Decoder {
+  readonly config: DecoderConfig;
+  /** Rotary tables for the attention of every layer. */
+  rotary(graph: Graph): { cos: Tensor; sin: Tensor };
+  /** Attention's attributes, except where in the cache it is. */
+  readonly attention: Omit<AttentionAttrs, "past">;
+  /** ids i64 [batch, tokens] → [batch, tokens, hidden]. */
+  embed(graph: Graph, ids: Tensor): Tensor;
+  block(graph: Graph, layer: number): Block;
+  /** The stream after the last block, normalised: what `logits` takes. */
+  finish(graph: Graph, stream: Stream): Tensor;
+  /** [batch, tokens, hidden] → [batch, tokens, vocabulary]. */
+  logits(graph: Graph, hidden: Tensor): Tensor;
+}
+
+/** How a model computes; both store the same weights. */
+export interface DecoderOptions {
+  readonly precision: Precision;
+}
+
+/** An architecture, whole in one file of this room; `name` is the checkpoint's own (`general.architecture`). */
+export interface Architecture {
+  readonly name: string;
+  /** Reads the configuration from a GGUF's metadata; throws a UserError that names the key. */
+  configure(metadata: Metadata): DecoderConfig;
+  open(weights: Weights, options: DecoderOptions): Decoder;
+}

@@ -1,0 +1,90 @@
+import { cachedAttention, type CacheTensors, Graph, sym, type Tensor } from "../graph/index.ts";
+import type { Stream } from "../nn/stream.ts";
+import type { Decoder } from "./decoder.ts";
+
+// Symbols of every graph of a model: rows, new tokens of each, tokens that were in the cache before.
+const batch = sym("batch");
+const tokens = sym("tokens");
+export const past = sym("past");
+
+const ids = (g: Graph): Tensor => g.input("ids", "i64", [batch, tokens]);
+const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
+
+/** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
+function cache(g: Graph, decoder: Decoder, suffix: string, lengths: Pick<CacheTensors, "lengths" | "total">): CacheTensors {
+  const { kvHeads, headSize } = decoder.config;
+  const shape = [batch, kvHeads, sym("capacity"), headSize];
+  return { ...lengths, pastKey: g.input(`pastKey${suffix}`, "f32", shape), pastValue: g.input(`pastValue${suffix}`, "f32", shape) };
+}
+
+const lengthInputs = (g: Graph) => ({ lengths: g.input("lengths", "i32", [batch]), total: g.input("total", "i32", []) });
+
+function attend(g: Graph, decoder: Decoder, qkv: Tensor, suffix: string, lengths: Pick<CacheTensors, "lengths" | "total">): Tensor {
+  const { y, presentKey, presentValue } = cachedAttention(qkv, cache(g, decoder, suffix, lengths), decoder.rotary(g), { ...decoder.attention, past });
+  g.output(`presentKey${suffix}`, presentKey);
+  g.output(`presentValue${suffix}`, presentValue);
+  return y;
+}
+
+/** Layers from..to−1 as one graph: `ids` or the stream → the stream, or `hidden` after the last layer. */
+export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
+  const g = new Graph();
+  let stream = from === 0 ? { branch: decoder.embed(g, ids(g)) } : streamIn(g, decoder);
+  const lengths = lengthInputs(g);
+  for (let l = from; l < to; l++) {
+    const block = decoder.block(g, l);
+    const { qkv, residual } = block.attentionIn(stream);
+    stream = block.feedForward(block.attentionOut(attend(g, decoder, qkv, String(l), lengths), residual));
+  }
+  streamOut(g, decoder, stream, to);
+  return g;
+}
+
+/** What lies between the attentions of layers `layer − 1` and `layer`: the piece that a saving at the attention seam leaves as it is. */
+export function traceBetween(decoder: Decoder, layer: number): Graph {
+  const g = new Graph();
+  const { layers, hidden, heads, headSize } = decoder.config;
+  let stream: Stream;
+  if (layer === 0) stream = { branch: decoder.embed(g, ids(g)) };
+  else {
+    const block = decoder.block(g, layer - 1);
+    stream = block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), wide(g, "residual", hidden)));
+  }
+  if (layer === layers) {
+    g.output("hidden", decoder.finish(g, stream));
+    return g;
+  }
+  const { qkv, residual } = decoder.block(g, layer).attentionIn(stream);
+  g.output("qkv", qkv);
+  g.output("residualOut", residual);
+  return g;
+}
+
+/** Attention by itself, without weights: one program serves every layer. */
+export function traceAttention(decoder: Decoder): Graph {
+  const g = new Graph();
+  const { heads, kvHeads, headSize } = decoder.config;
+  const qkv = wide(g, "qkv", (heads + 2 * kvHeads) * headSize);
+  g.output("attended", attend(g, decoder, qkv, "", lengthInputs(g)));
+  return g;
+}
+
+/** `hidden` [batch, tokens, hidden] → `logits`. */
+export function traceHead(decoder: Decoder): Graph {
+  const g = new Graph();
+  g.output("logits", decoder.logits(g, wide(g, "hidden", decoder.config.hidden)));
+  return g;
+}
+
+function streamIn(g: Graph, decoder: Decoder): Stream {
+  return { branch: wide(g, "branch", decoder.config.hidden), residual: wide(g, "residual", decoder.config.hidden) };
+}
+
+function streamOut(g: Graph, decoder: Decoder, stream: Stream, to: number): void {
+  if (to === decoder.config.layers) g.output("hidden", decoder.finish(g, stream));
+  else {
+    g.output("branchOut", stream.branch);
+    g.output("residualOut", stream.residual!);
+  }
+}
+

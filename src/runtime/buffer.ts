@@ -1,0 +1,84 @@
+import koffi from "koffi";
+import type { DType } from "../graph/tensor.ts";
+import { bytesPerElement } from "../graph/tensor.ts";
+import { count } from "../graph/ndarray.ts";
+import { onnxType } from "./onnx/encode.ts";
+import type { Pointer } from "./ort/api.ts";
+import { NULL, ort, ortCreate, release } from "./ort/api.ts";
+import { environment } from "./ort/environment.ts";
+
+/** A tensor over native memory, ready to be bound to a program. Holds its buffer alive. */
+export class View implements Disposable {
+  #value: Pointer;
+
+  constructor(
+    readonly buffer: Buffer,
+    readonly dtype: DType,
+    readonly shape: readonly number[],
+    address: Pointer,
+  ) {
+    const dims = BigInt64Array.from(shape.map(BigInt));
+    const bytes = count(shape) * bytesPerElement[dtype];
+    this.#value = ortCreate("CreateTensorWithDataAsOrtValue", environment().cpu, address, bytes, dims, shape.length, onnxType[dtype]);
+  }
+
+  /** The OrtValue, for `Program.run`. */
+  get value(): Pointer {
+    if (this.#value === NULL) throw new Error("a view was used after it was disposed");
+    return this.#value;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#value !== NULL) release("ReleaseValue", this.#value);
+    this.#value = NULL;
+  }
+}
+
+/**
+ * Native memory outside JavaScript's heap. Large ones are mapped lazily by the operating system: only pages that were
+ * written count as resident, so a cache may be as long as the model's context.
+ */
+export class Buffer implements Disposable {
+  #owner: Pointer;
+  readonly #address: Pointer;
+  readonly #views = new Map<string, View>();
+
+  constructor(
+    readonly dtype: DType,
+    readonly elements: number,
+  ) {
+    this.#owner = ortCreate("CreateTensorAsOrtValue", environment().allocator, BigInt64Array.of(BigInt(elements)), 1, onnxType[dtype]);
+    const out = new BigUint64Array(1);
+    ort("GetTensorMutableData", this.#owner, out);
+    this.#address = out[0]!;
+  }
+
+  get bytes(): number {
+    return this.elements * bytesPerElement[this.dtype];
+  }
+
+  /** A view of `shape` starting at element `offset`; the same one is given again for the same arguments. */
+  view(shape: readonly number[], offset = 0): View {
+    const key = `${offset}:${shape.join()}`;
+    const known = this.#views.get(key);
+    if (known) return known;
+    if (offset + count(shape) > this.elements) throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
+    const view = new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
+    this.#views.set(key, view);
+    return view;
+  }
+
+  /** The memory itself, not a copy; valid until the buffer is disposed. */
+  get memory(): ArrayBuffer {
+    this.#memory ??= koffi.view(this.#address, this.bytes);
+    return this.#memory;
+  }
+  #memory: ArrayBuffer | undefined;
+
+  [Symbol.dispose](): void {
+    for (const view of this.#views.values()) view[Symbol.dispose]();
+    this.#views.clear();
+    if (this.#owner !== NULL) release("ReleaseValue", this.#owner);
+    this.#owner = NULL;
+  }
+}

@@ -1,0 +1,35 @@
+import { availableThreads } from "../threads.ts";
+import type { Pointer } from "./api.ts";
+import { ort, ortCreate } from "./api.ts";
+
+/** What all programs of the process share: one thread pool, one allocator. */
+export interface Environment {
+  readonly env: Pointer;
+  readonly allocator: Pointer;
+  readonly cpu: Pointer;
+  readonly threads: number;
+}
+
+const LOG_ERRORS_ONLY = 3;
+const ARENA = 1;
+const DEFAULT_MEMORY = 0;
+
+let shared: Environment | undefined;
+
+/** The process's one environment: many programs share its thread pool, so that idle ones cost nothing. */
+export function environment(): Environment {
+  shared ??= create();
+  return shared;
+}
+
+function create(): Environment {
+  const threads = availableThreads();
+  const options = ortCreate("CreateThreadingOptions");
+  ort("SetGlobalIntraOpNumThreads", options, threads);
+  ort("SetGlobalInterOpNumThreads", options, 1);
+  ort("SetGlobalSpinControl", options, Number(process.env["MODICUM_SPIN"] ?? 0));
+  const env = ortCreate("CreateEnvWithGlobalThreadPools", LOG_ERRORS_ONLY, "modicum", options);
+  const cpu = ortCreate("CreateCpuMemoryInfo", ARENA, DEFAULT_MEMORY);
+  return { env, cpu, threads, allocator: ortCreate("GetAllocatorWithDefaultOptions") };
+}
+

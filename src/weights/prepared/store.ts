@@ -1,0 +1,112 @@
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+
+const span = z.object({ offset: z.number(), bytes: z.number() });
+const matrix = z.object({ rows: z.number(), cols: z.number(), codes: span, scale: span, zero: span, residual: span.optional() });
+const floats = z.object({ shape: z.array(z.number()), data: span });
+const indexSchema = z.object({ version: z.number(), matrices: z.record(z.string(), matrix), floats: z.record(z.string(), floats) });
+
+export type Span = z.infer<typeof span>;
+/** Where the parts of a quantised matrix lie in the prepared file. */
+export type StoredMatrix = z.infer<typeof matrix>;
+export type StoredFloats = z.infer<typeof floats>;
+type Index = z.infer<typeof indexSchema>;
+
+/** Changes whenever the layout does; files of another version are made again. */
+const VERSION = 1;
+/** Spans start where any kernel may want them. */
+const ALIGNMENT = 64;
+
+/**
+ * Weights in the kernels' layout, written once beside the model's cache and mapped by the runtime at every later start.
+ * What is asked for and not there yet is appended to a file of another name; `commit` renames it, so that a kill leaves nothing half-written.
+ */
+export class PreparedStore {
+  readonly file: string;
+  readonly #indexFile: string;
+  readonly #index: Index;
+  #draft: { fd: number; path: string; end: number } | undefined;
+
+  constructor(readonly folder: string) {
+    this.file = path.join(folder, "weights.bin");
+    this.#indexFile = path.join(folder, "weights.json");
+    this.#index = readIndex(this.#indexFile) ?? { version: VERSION, matrices: {}, floats: {} };
+  }
+
+  matrix(name: string): StoredMatrix | undefined {
+    return this.#index.matrices[name];
+  }
+
+  floats(name: string): StoredFloats | undefined {
+    return this.#index.floats[name];
+  }
+
+  addMatrix(name: string, stored: StoredMatrix): StoredMatrix {
+    this.#index.matrices[name] = stored;
+    return stored;
+  }
+
+  addFloats(name: string, stored: StoredFloats): StoredFloats {
+    this.#index.floats[name] = stored;
+    return stored;
+  }
+
+  /** Appends bytes; throws a UserError when the disk is full. */
+  append(bytes: Uint8Array | Float32Array): Span {
+    this.#draft ??= this.#begin();
+    const offset = Math.ceil(this.#draft.end / ALIGNMENT) * ALIGNMENT;
+    const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let done = 0; done < view.length; ) done += this.#write(view, done, offset);
+    this.#draft.end = offset + view.length;
+    return { offset, bytes: view.length };
+  }
+
+  #begin() {
+    if (Object.keys(this.#index.matrices).length > 0) throw new Error(`${this.file}: prepared weights are complete, yet more were asked for`);
+    mkdirSync(this.folder, { recursive: true });
+    const draft = path.join(this.folder, `weights.${process.pid}.tmp`);
+    return { fd: openSync(draft, "w"), path: draft, end: 0 };
+  }
+
+  #write(view: Uint8Array, done: number, offset: number): number {
+    try {
+      return writeSync(this.#draft!.fd, view, done, view.length - done, offset + done);
+    } catch (error) {
+      this.abandon();
+      const full = (error as NodeJS.ErrnoException).code === "ENOSPC";
+      if (full) throw new UserError(`${this.folder}: the disk is full, ${view.length} more bytes were to be written; free space or set MODICUM_HOME to another disk`);
+      throw error;
+    }
+  }
+
+  /** Makes what was appended permanent. */
+  commit(): void {
+    if (!this.#draft) return;
+    closeSync(this.#draft.fd);
+    renameSync(this.#draft.path, this.file);
+    const draft = `${this.#indexFile}.${process.pid}.tmp`;
+    writeFileSync(draft, JSON.stringify(this.#index));
+    renameSync(draft, this.#indexFile);
+    this.#draft = undefined;
+  }
+
+  /** Drops what was appended since the last commit. */
+  abandon(): void {
+    if (!this.#draft) return;
+    closeSync(this.#draft.fd);
+    rmSync(this.#draft.path, { force: true });
+    this.#draft = undefined;
+  }
+}
+
+/** The index of complete prepared weights; undefined when there is none, or one that another version wrote. */
+function readIndex(file: string): Index | undefined {
+  try {
+    const index = indexSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+    return index.version === VERSION ? index : undefined;
+  } catch {
+    return undefined;
+  }
+}
