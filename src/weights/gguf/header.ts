@@ -1,0 +1,63 @@
+import { type ByteSource, Cursor } from "./cursor.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
+import { type GgufTensor, placeTensors, readTensors } from "./tensors.ts";
+
+export interface GgufFile {
+  path: string;
+  version: number;
+  /** Length of the file in bytes. */
+  size: number;
+  metadata: Metadata;
+  /** By name, in the file's order. */
+  tensors: Map<string, GgufTensor>;
+  /** Where the data section begins, in bytes from the start of the file. */
+  dataOffset: number;
+  alignment: number;
+}
+
+const DEFAULT_ALIGNMENT = 32;
+/** Key length, type, one byte of value. */
+const MIN_ENTRY = 8 + 4 + 1;
+/** Name length, number of dimensions, type, offset. */
+const MIN_TENSOR = 8 + 4 + 4 + 8;
+/** No model has a hundredth of this; it keeps a damaged count from filling the memory. */
+const MAX_ENTRIES = 2 ** 20;
+
+/**
+ * Reads the header of a little-endian GGUF file, version 2 or 3 (ggml's docs/gguf.md). Throws a `UserError` that names the file
+ * and the field for whatever is malformed; memory stays within a small multiple of the header's true length.
+ */
+export function parseGguf(source: ByteSource): GgufFile {
+  const cursor = new Cursor(source);
+  checkMagic(cursor);
+  const version = readVersion(cursor);
+  const tensorCount = cursor.count("tensors", MIN_TENSOR, MAX_ENTRIES);
+  const metadata = readMetadata(cursor, cursor.count("metadata entries", MIN_ENTRY, MAX_ENTRIES));
+  const infos = readTensors(cursor, tensorCount);
+  const alignment = readAlignment(cursor, metadata);
+  const dataOffset = Math.ceil(cursor.position / alignment) * alignment;
+  const tensors = placeTensors(cursor, infos, dataOffset, alignment);
+  return { path: source.path, version, size: source.size, metadata, tensors, dataOffset, alignment };
+}
+
+function checkMagic(cursor: Cursor): void {
+  cursor.subject = "this";
+  const start = cursor.source.read(0, Math.min(4, cursor.source.size)).toString("latin1");
+  if (start !== "GGUF") cursor.fail(`is not a GGUF file: it begins with ${JSON.stringify(start)}, expected "GGUF"`);
+  cursor.subject = "the header";
+  cursor.position = 4;
+}
+
+function readVersion(cursor: Cursor): number {
+  const version = cursor.uint32();
+  if (version !== 0 && version % 2 ** 16 === 0) cursor.fail("is big-endian, only little-endian GGUF files are read");
+  if (version !== 2 && version !== 3) cursor.fail(`says GGUF version ${version}, expected 2 or 3`);
+  return version;
+}
+
+function readAlignment(cursor: Cursor, metadata: Metadata): number {
+  const alignment = metadata.integer("general.alignment", DEFAULT_ALIGNMENT);
+  if (alignment > 0 && Number.isInteger(Math.log2(alignment))) return alignment;
+  cursor.subject = 'metadata "general.alignment"';
+  return cursor.fail(`is ${alignment}, expected a power of two`);
+}

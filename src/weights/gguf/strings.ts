@@ -1,0 +1,33 @@
+import type { Buffer } from "node:buffer";
+
+/** Bytes of the length that stands before each string. */
+const PREFIX = 8;
+
+/**
+ * An array of strings as it lies in the file. A vocabulary has 100,000 of them and many callers want only some other key,
+ * so they are decoded when first asked for. Bytes that are no UTF-8 become U+FFFD.
+ */
+export class GgufStrings {
+  private decoded: string[] | undefined;
+
+  /** String i lies in `bytes` from `starts[i]` to `starts[i + 1] - 8`. */
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly starts: Uint32Array,
+  ) {}
+
+  get length(): number {
+    return this.starts.length - 1;
+  }
+
+  toArray(): readonly string[] {
+    this.decoded ??= decode(this.bytes, this.starts);
+    return this.decoded;
+  }
+}
+
+function decode(bytes: Buffer, starts: Uint32Array): string[] {
+  const strings = new Array<string>(starts.length - 1);
+  for (let i = 0; i < strings.length; i++) strings[i] = bytes.toString("utf8", starts[i], starts[i + 1]! - PREFIX);
+  return strings;
+}
