@@ -1,0 +1,126 @@
+import { randomUUID } from "node:crypto";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+
+/** What a profile was made for; thresholds are meaningless for anything else. */
+export interface ProfileKey {
+  /** SHA-256 of the model's file, hex. */
+  modelSha256: string;
+  stride: number;
+  blockSize: number;
+}
+
+const profileSchema = z.strictObject({
+  modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
+  stride: z.int().min(1),
+  blockSize: z.int().min(1),
+  coverage: z.number().min(0).max(1),
+  thresholds: z.array(z.array(z.number().min(0)).min(1)).min(1),
+});
+
+/** Thresholds per layer and query head, with what they were profiled on. */
+export type ThresholdProfile = z.infer<typeof profileSchema>;
+
+export interface ProfileShape {
+  rows: number;
+  cols: number;
+  /** Number of the first query block, counted from the prompt's start. */
+  rowOffset: number;
+  /** Share of exact attention mass that the kept blocks must hold. */
+  coverage: number;
+}
+
+/**
+ * The threshold at which a head's *estimated* scores keep what its *exact* attention needs, on one text. Each row's fewest
+ * blocks that hold `coverage` of the exact mass are found; blocks whose estimate is at least the least estimate among those are
+ * kept; the threshold is the kept share of the estimated mass over all rows. This is what the authors of XAttention released
+ * (`profile_threshold.py`) in place of the dynamic program of arXiv 2503.16428, section 3.3.
+ *
+ * `exact` and `estimated` are `[rows, cols]` of one head.
+ */
+export function profileHead(exact: ArrayLike<number>, estimated: ArrayLike<number>, shape: ProfileShape): number {
+  const { rows, cols, rowOffset, coverage } = shape;
+  let kept = 0;
+  let total = 0;
+  for (let row = 0; row < rows; row++) {
+    const blocks = Array.from({ length: rowOffset + row + 1 }, (_, block) => row * cols + block);
+    const least = Math.min(...coveringSet(exact, blocks, coverage).map((i) => estimated[i]!));
+    for (const i of blocks) {
+      total += estimated[i]!;
+      if (estimated[i]! >= least) kept += estimated[i]!;
+    }
+  }
+  return total > 0 ? kept / total : 0;
+}
+
+/** The fewest places whose mass reaches `coverage` of the whole; never empty. */
+function coveringSet(mass: ArrayLike<number>, places: number[], coverage: number): number[] {
+  const sorted = places.toSorted((a, b) => mass[b]! - mass[a]! || a - b);
+  const need = coverage * places.reduce((sum, i) => sum + mass[i]!, 0);
+  let reached = 0;
+  const last = sorted.findIndex((i) => {
+    reached += mass[i]!;
+    return reached >= need;
+  });
+  // Rounding may leave the whole sum a hair below a coverage of 1.
+  return last < 0 ? sorted : sorted.slice(0, last + 1);
+}
+
+/** Thresholds `[layers][heads]` that serve every text: the largest of the texts' own. */
+export function mergeProfiles(texts: readonly (readonly (readonly number[])[])[]): number[][] {
+  const [first] = texts;
+  if (first === undefined) throw new Error("mergeProfiles: expected the thresholds of at least one text");
+  return first.map((heads, layer) => heads.map((_, head) => Math.max(...texts.map((text) => text[layer]![head]!))));
+}
+
+/** Writes a profile as JSON, aside and then renamed. */
+export async function saveProfile(path: string, profile: ThresholdProfile): Promise<void> {
+  const aside = `${path}.${randomUUID()}.part`;
+  try {
+    await writeFile(aside, `${JSON.stringify(profile, null, 2)}\n`);
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+}
+
+/** Reads a profile; refuses one made for another model, stride, block size, or number of layers and heads. */
+export async function loadProfile(
+  path: string,
+  use: ProfileKey & { layers: number; heads: number },
+): Promise<ThresholdProfile> {
+  const profile = parseProfile(path, await readText(path));
+  for (const key of ["modelSha256", "stride", "blockSize"] as const)
+    if (profile[key] !== use[key])
+      throw new UserError(`${path}: made for ${key} ${profile[key]}, but this run has ${key} ${use[key]}`);
+  const { thresholds } = profile;
+  if (thresholds.length !== use.layers)
+    throw new UserError(`${path}: expected thresholds for ${use.layers} layers, got ${thresholds.length}`);
+  for (const [layer, heads] of thresholds.entries())
+    if (heads.length !== use.heads)
+      throw new UserError(`${path}: expected ${use.heads} thresholds in layer ${layer}, got ${heads.length}`);
+  return profile;
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new UserError(`${path}: cannot read the threshold profile (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function parseProfile(path: string, text: string): ThresholdProfile {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new UserError(`${path}: expected a threshold profile in JSON, got other text`);
+  }
+  const parsed = profileSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UserError(`${path}: not a threshold profile: ${issue!.path.join(".") || "the file"}: ${issue!.message}`);
+}
