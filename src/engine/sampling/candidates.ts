@@ -1,0 +1,74 @@
+import { STEP } from "./softmax.ts";
+
+interface Scratch {
+  readonly identity: Int32Array;
+  readonly adjusted: Float32Array;
+  readonly ids: Int32Array;
+  readonly logits: Float32Array;
+}
+
+/**
+ * The tokens still in the draw, by rising id: token `ids[i]` has `logits[i]`, for i < count.
+ * The depth of a token is (max − logit) · scale, its weight `decay(depth)`.
+ */
+export interface Candidates {
+  readonly ids: Int32Array;
+  readonly logits: Float32Array;
+  readonly count: number;
+  readonly max: number;
+  /** Steps of depth per logit: 1 / (temperature · STEP). */
+  readonly scale: number;
+  readonly scratch: Scratch;
+}
+
+// Sampling is synchronous, so one set of buffers per vocabulary size serves all samplers.
+const scratches = new Map<number, Scratch>();
+
+/** The shared buffers for `vocabulary` tokens; the next draw overwrites what they hold. */
+export function scratchFor(vocabulary: number): Scratch {
+  let buffers = scratches.get(vocabulary);
+  if (buffers === undefined) {
+    buffers = {
+      identity: Int32Array.from({ length: vocabulary }, (_, i) => i),
+      adjusted: new Float32Array(vocabulary),
+      ids: new Int32Array(vocabulary),
+      logits: new Float32Array(vocabulary),
+    };
+    scratches.set(vocabulary, buffers);
+  }
+  return buffers;
+}
+
+/** All tokens of `logits` [vocabulary], whose highest is `max`; `temperature` is above 0. */
+export function everyToken(logits: Float32Array, max: number, temperature: number): Candidates {
+  const scratch = scratchFor(logits.length);
+  // Bounded, since 0 · Infinity would be NaN.
+  const scale = Math.min(1 / (temperature * STEP), Number.MAX_VALUE);
+  return { ids: scratch.identity, logits, count: logits.length, max, scale, scratch };
+}
+
+/** The candidates above `logit`, and of those at it the ones up to token `id`. */
+export function keep(c: Candidates, logit: number, id: number): Candidates {
+  const { ids, logits } = c.scratch;
+  const { ids: from, logits: values } = c;
+  let count = 0;
+  // Four at a time, since most lie below. In place when `c` is in the scratch already: `count` never overtakes `i`.
+  for (let i = 0; i < c.count; i += 4) {
+    const end = Math.min(i + 4, c.count);
+    if (
+      end === i + 4 &&
+      values[i]! < logit &&
+      values[i + 1]! < logit &&
+      values[i + 2]! < logit &&
+      values[i + 3]! < logit
+    )
+      continue;
+    for (let j = i; j < end; j++) {
+      const value = values[j]!;
+      if (value < logit || (value === logit && from[j]! > id)) continue;
+      ids[count] = from[j]!;
+      logits[count++] = value;
+    }
+  }
+  return { ...c, ids, logits, count };
+}

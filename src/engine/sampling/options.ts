@@ -1,0 +1,44 @@
+import { z } from "zod";
+
+/**
+ * How the next token is chosen from the logits. The steps run in this order, each on what the one before left:
+ * repetition penalty → frequency and presence penalties → logit bias → temperature → top-k → top-p → min-p → one draw.
+ * (Transformers, vLLM and the OpenAI API put temperature before the filters, too; llama.cpp puts it after them.)
+ *
+ * The default is greedy (temperature 0), so that the same call gives the same answer; 0.7 with topP 0.9 is a usual choice for livelier text.
+ */
+export const samplingOptions = z.strictObject({
+  temperature: z.number().min(0).default(0).describe("divides the logits; 0 takes the likeliest token"),
+  topK: z.int().min(0).default(0).describe("keep the k likeliest tokens; 0 keeps all"),
+  topP: z.number().min(0).max(1).default(1).describe("keep the fewest tokens whose probabilities reach p; 1 keeps all"),
+  minP: z.number().min(0).max(1).default(0).describe("keep tokens at least this share as likely as the likeliest"),
+  repetitionPenalty: z
+    .number()
+    .positive()
+    .default(1)
+    .describe("divides positive and multiplies negative logits of recent tokens, the prompt's too; 1 is off"),
+  repetitionWindow: z.int().min(1).default(64).describe("how many of the last tokens count as recent"),
+  frequencyPenalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .default(0)
+    .describe("subtracted from a token's logit for each time it was generated"),
+  presencePenalty: z.number().min(-2).max(2).default(0).describe("subtracted from the logit of every generated token"),
+  logitBias: z
+    .record(z.string().regex(/^\d+$/, "expected a token id"), z.number().min(-100).max(100))
+    .default({})
+    .describe("added to the logits, by token id; ±100 forces or bans"),
+  seed: z.int().min(0).optional().describe("same seed, same tokens; without one each run differs"),
+  logprobs: z
+    .int()
+    .min(0)
+    .max(20)
+    .optional()
+    .describe("report the chosen token's log-probability and those of the n likeliest"),
+});
+
+/** Options with their defaults filled in. */
+export type SamplingOptions = z.output<typeof samplingOptions>;
+/** Options as a caller writes them: each may be left out. */
+export type SamplingInput = z.input<typeof samplingOptions>;

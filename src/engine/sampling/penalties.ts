@@ -1,0 +1,56 @@
+import type { SamplingOptions } from "./options.ts";
+
+type PenaltyOptions = Pick<
+  SamplingOptions,
+  "repetitionPenalty" | "repetitionWindow" | "frequencyPenalty" | "presencePenalty"
+>;
+
+function add(counts: Map<number, number>, id: number, n: 1 | -1): void {
+  const count = (counts.get(id) ?? 0) + n;
+  if (count === 0) counts.delete(id);
+  else counts.set(id, count);
+}
+
+/**
+ * What the tokens so far do to the next logits. The repetition penalty (CTRL, Keskar et al. 2019, section 4.1) sees the last `repetitionWindow`
+ * tokens, the prompt's among them, as Transformers, vLLM and llama.cpp do; the frequency and presence penalties see the generated tokens alone (OpenAI API).
+ */
+export class Penalties {
+  /** True when `apply` can change anything at all. */
+  readonly active: boolean;
+  readonly #options: PenaltyOptions;
+  readonly #generated = new Map<number, number>();
+  readonly #recent = new Map<number, number>();
+  readonly #window: number[] = [];
+  #oldest = 0;
+
+  constructor(options: PenaltyOptions, prompt: ArrayLike<number>) {
+    this.#options = options;
+    this.active = options.repetitionPenalty !== 1 || options.frequencyPenalty !== 0 || options.presencePenalty !== 0;
+    for (let i = Math.max(0, prompt.length - options.repetitionWindow); i < prompt.length; i++) this.#slide(prompt[i]!);
+  }
+
+  /** Counts a generated token. */
+  accept(id: number): void {
+    add(this.#generated, id, 1);
+    this.#slide(id);
+  }
+
+  /** Changes `logits` [vocabulary] in place. */
+  apply(logits: Float32Array): void {
+    const { repetitionPenalty, frequencyPenalty, presencePenalty } = this.#options;
+    for (const id of this.#recent.keys()) {
+      logits[id] = logits[id]! > 0 ? logits[id]! / repetitionPenalty : logits[id]! * repetitionPenalty;
+    }
+    for (const [id, count] of this.#generated) logits[id]! -= count * frequencyPenalty + presencePenalty;
+  }
+
+  /** Adds `id` to the window, a ring that overwrites its oldest token once full. */
+  #slide(id: number): void {
+    const left = this.#window[this.#oldest];
+    if (left !== undefined) add(this.#recent, left, -1);
+    add(this.#recent, id, 1);
+    this.#window[this.#oldest] = id;
+    this.#oldest = (this.#oldest + 1) % this.#options.repetitionWindow;
+  }
+}

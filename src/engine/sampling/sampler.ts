@@ -1,0 +1,69 @@
+import { UserError } from "../../util/errors.ts";
+import { everyToken, scratchFor } from "./candidates.ts";
+import { draw } from "./draw.ts";
+import { minP, topK, topP } from "./filters.ts";
+import { logprobs, type TokenLogprob } from "./logprobs.ts";
+import type { SamplingOptions } from "./options.ts";
+import { Penalties } from "./penalties.ts";
+import { uniform } from "./random.ts";
+import { argmax } from "./softmax.ts";
+
+/** A chosen token; `logprob` and `top` are there when the `logprobs` option is. */
+export interface Sampled {
+  id: number;
+  logprob?: number;
+  top?: TokenLogprob[];
+}
+
+/**
+ * Chooses one sequence's tokens, in the order of steps that `samplingOptions` documents. `prompt` are the ids before the first generated token,
+ * which the repetition penalty sees. The same options, seed, prompt and logits give the same tokens; each draw takes one random number, greedy none.
+ */
+export class Sampler {
+  readonly #options: SamplingOptions;
+  readonly #penalties: Penalties;
+  readonly #bias: [id: number, bias: number][];
+  readonly #random: () => number;
+
+  constructor(options: SamplingOptions, prompt: ArrayLike<number> = []) {
+    this.#options = options;
+    this.#penalties = new Penalties(options, prompt);
+    this.#bias = Object.entries(options.logitBias).map(([id, bias]) => [Number(id), bias]);
+    this.#random = uniform(options.seed ?? Math.floor(Math.random() * 2 ** 53));
+  }
+
+  /** The next token for `logits` [vocabulary], which are left as they are. Throws a UserError when they are NaN or a biased id is beyond them. */
+  sample(logits: Float32Array): Sampled {
+    const id = this.#choose(this.#adjust(logits));
+    return this.#options.logprobs === undefined ? { id } : logprobs(logits, id, this.#options.logprobs);
+  }
+
+  /** Counts `id` as generated, for the penalties of the tokens after it. */
+  accept(id: number): void {
+    this.#penalties.accept(id);
+  }
+
+  /** `logits` after penalties and bias. */
+  #adjust(logits: Float32Array): Float32Array {
+    if (!this.#penalties.active && this.#bias.length === 0) return logits;
+    const { adjusted } = scratchFor(logits.length);
+    adjusted.set(logits);
+    this.#penalties.apply(adjusted);
+    for (const [id, bias] of this.#bias) {
+      if (id >= logits.length) throw outside(id, logits.length);
+      adjusted[id]! += bias;
+    }
+    return adjusted;
+  }
+
+  #choose(logits: Float32Array): number {
+    const { temperature, topK: k, topP: p, minP: share } = this.#options;
+    const best = argmax(logits);
+    if (temperature === 0) return best;
+    const all = everyToken(logits, logits[best]!, temperature);
+    return draw(minP(topP(topK(all, k), p), share), this.#random());
+  }
+}
+
+const outside = (id: number, vocabulary: number): UserError =>
+  new UserError(`logitBias names token ${id}, but the model's vocabulary ends at ${vocabulary - 1}`);
