@@ -20,7 +20,8 @@ const QUOTED = 80;
 
 /** A name as shown in a message: escaped, and cut when it is too long to be of use. */
 export function quote(name: string): string {
-  return JSON.stringify(name.length > QUOTED ? `${name.slice(0, QUOTED)}…` : name);
+  const quoted = JSON.stringify(name);
+  return quoted.length > QUOTED ? `${quoted.slice(0, QUOTED)}…"` : quoted;
 }
 
 /** Reads a header's little-endian fields in turn. Every length is held against the bytes that are left before anything is allocated. */

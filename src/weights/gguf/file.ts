@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import { Buffer, constants } from "node:buffer";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { UserError } from "../../util/errors.ts";
 import { quote } from "./cursor.ts";
@@ -14,8 +14,12 @@ export function openGguf(path: string): GgufFile {
   return withFile(path, (fd, size) => parseGguf({ path, size, read: (at, length) => read(path, fd, at, length) }));
 }
 
-/** The bytes of one tensor, as they lie in the file, in a buffer of their own. */
+/** The bytes of one tensor, as they lie in the file, in a buffer of their own. Throws a `UserError` when they cannot be read. */
 export function readTensor(file: GgufFile, tensor: GgufTensor): Uint8Array<ArrayBuffer> {
+  if (tensor.bytes > constants.MAX_LENGTH) {
+    const most = `more than the ${constants.MAX_LENGTH} that this Node.js holds at once`;
+    throw new UserError(`${file.path}: tensor ${quote(tensor.name)} has ${tensor.bytes} bytes, ${most}`);
+  }
   return withFile(file.path, (fd) => new Uint8Array(read(file.path, fd, tensor.offset, tensor.bytes).buffer));
 }
 
@@ -55,6 +59,6 @@ function read(path: string, fd: number, offset: number, length: number): Buffer<
 }
 
 function asUserError(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !("syscall" in error)) return error;
+  if (!(error instanceof Error) || !("code" in error)) return error;
   return new UserError(`${path}: the file cannot be read (${error.message.split(",")[0]})`);
 }

@@ -1,0 +1,169 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import { openGguf, readFloats, readTensor } from "./file.ts";
+import { type GgufFile, parseGguf } from "./header.ts";
+import { GgufStrings } from "./strings.ts";
+import { memorySource, type TensorSpec, u32, u64, writeGguf } from "./testing.ts";
+import { byteLength, type GgmlType } from "./types.ts";
+
+const IN_MEMORY = 30_000;
+const ON_DISK = 500;
+/** A parse of these files takes some 10 µs; the rest is for a machine that does other work meanwhile. */
+const SLOWEST_MS = 250;
+const MOST_BYTES = 4 * 2 ** 20;
+
+function tensor(name: string, type: GgmlType, shape: number[]): TensorSpec {
+  return {
+    name,
+    type,
+    shape,
+    data: new Uint8Array(
+      byteLength(
+        type,
+        shape.reduce((a, b) => a * b),
+      ),
+    ).fill(7),
+  };
+}
+
+/** Every kind of field that a mutation can hit, in files small enough that it often hits one. */
+const originals = [
+  writeGguf({}),
+  writeGguf({
+    alignment: 64,
+    metadata: { s: ["string", "llama"] },
+    tensors: [tensor("a", "F32", [2, 3]), tensor("b", "F16", [5])],
+  }),
+  writeGguf({
+    version: 2,
+    metadata: {
+      tokens: ["array", "string", ["a", "é", "", "🦙"]],
+      scores: ["array", "float32", [0.5, -1]],
+      flags: ["array", "bool", [true, false]],
+      deep: ["array", "array", [["array", "array", [["array", "int64", [1, 2]]]]]],
+      wide: ["uint64", 2n ** 60n],
+      signed: ["int8", -1],
+      eps: ["float64", 1e-5],
+      yes: ["bool", true],
+    },
+    tensors: [tensor("q4", "Q4_1", [2, 32]), tensor("q8", "Q8_0", [1, 1, 64]), tensor("k", "Q6_K", [256])],
+  }),
+];
+
+const extremes = [
+  ...[0, 1, 2, 3, 8, 31, 32, 33, 255, 65_536, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1].flatMap((n) => [u32(n), u64(n)]),
+  ...[32n, 53n, 60n, 61n, 62n, 63n].flatMap((bits) => [u64(2n ** bits), u64(2n ** bits - 1n), u64(-(2n ** bits))]),
+];
+
+type Random = () => number;
+type Mutation = (bytes: Buffer, random: Random) => Buffer;
+const below = (random: Random, n: number): number => Math.floor(random() * n);
+
+const mutations: Record<string, Mutation> = {
+  flipBits(bytes, random) {
+    for (let i = 1 + below(random, 4); i > 0; i--) bytes[below(random, bytes.length)]! ^= 1 << below(random, 8);
+    return bytes;
+  },
+  setBytes(bytes, random) {
+    for (let i = 1 + below(random, 4); i > 0; i--) bytes[below(random, bytes.length)] = below(random, 256);
+    return bytes;
+  },
+  truncate: (bytes, random) => bytes.subarray(0, below(random, bytes.length)),
+  /** Cuts a piece out, or puts a copy of a piece in. */
+  splice(bytes, random) {
+    const [from, to, at] = [0, 0, 0].map(() => below(random, bytes.length + 1)) as [number, number, number];
+    const piece = bytes.subarray(Math.min(from, to), Math.max(from, to));
+    const tail = random() < 0.5 ? bytes.subarray(at) : bytes.subarray(Math.min(bytes.length, at + piece.length));
+    return Buffer.concat([bytes.subarray(0, at), random() < 0.5 ? piece : Buffer.alloc(0), tail]);
+  },
+  extreme(bytes, random) {
+    const value = extremes[below(random, extremes.length)]!;
+    value.copy(bytes, below(random, bytes.length));
+    return bytes;
+  },
+};
+
+/** One to three mutations of one of the originals. */
+function mutate(random: Random): Buffer {
+  let bytes: Buffer = Buffer.from(originals[below(random, originals.length)]!);
+  const names = Object.keys(mutations);
+  for (let i = 1 + below(random, 3); i > 0 && bytes.length > 0; i--) {
+    bytes = mutations[names[below(random, names.length)]!]!(bytes, random);
+  }
+  return bytes;
+}
+
+/** Looks at everything that the header gave, as a model's loader would. */
+function use(file: GgufFile): void {
+  for (const value of file.metadata.values()) if (value instanceof GgufStrings) value.toArray();
+  for (const { offset, bytes, shape } of file.tensors.values()) {
+    expect(offset % file.alignment).toBe(0);
+    expect(offset).toBeGreaterThanOrEqual(file.dataOffset);
+    expect(offset + bytes).toBeLessThanOrEqual(file.size);
+    expect(shape.every(Number.isSafeInteger)).toBe(true);
+  }
+}
+
+/** Whether `read` went well; if not, it must have thrown one sentence that names the file. */
+function attempt(path: string, read: () => void): boolean {
+  try {
+    read();
+    return true;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    expect(error.message.startsWith(`${path}: `)).toBe(true);
+    expect(error.message).not.toContain("\n");
+    expect(error.message.length).toBeLessThan(path.length + 300);
+    return false;
+  }
+}
+
+function held(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+describe("mutated files", () => {
+  const folder = mkdtempSync(join(tmpdir(), "gguf-fuzz-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("the originals are sound", () => {
+    for (const bytes of originals) use(parseGguf(memorySource(bytes)));
+  });
+
+  test(`${IN_MEMORY} in memory: read, or refused in one sentence, in no time and no space`, () => {
+    const random = seededRandom(20_240_607);
+    let read = 0;
+    for (let i = 0; i < IN_MEMORY; i++) {
+      const source = memorySource(mutate(random));
+      const [start, before] = [performance.now(), held()];
+      if (attempt(source.path, () => use(parseGguf(source)))) read++;
+      const [took, grown] = [performance.now() - start, held() - before];
+      if (took > SLOWEST_MS) expect.fail(`mutation ${i} took ${took} ms`);
+      if (grown > MOST_BYTES) expect.fail(`mutation ${i} allocated ${grown} bytes`);
+    }
+    // Both ways out are taken often, else the mutations test nothing.
+    expect(read).toBeGreaterThan(IN_MEMORY / 20);
+    expect(read).toBeLessThan(IN_MEMORY * 0.8);
+  });
+
+  test(`${ON_DISK} on disk, tensors read`, () => {
+    const random = seededRandom(7);
+    const path = join(folder, "mutated.gguf");
+    let read = 0;
+    for (let i = 0; i < ON_DISK; i++) {
+      writeFileSync(path, mutate(random));
+      attempt(path, () => {
+        const file = openGguf(path);
+        for (const tensor of file.tensors.values()) expect(readTensor(file, tensor).length).toBe(tensor.bytes);
+        for (const tensor of file.tensors.values()) readFloats(file, tensor);
+        read += file.tensors.size;
+      });
+    }
+    expect(read).toBeGreaterThan(0);
+  });
+});
