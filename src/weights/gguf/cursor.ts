@@ -13,7 +13,7 @@ export interface ByteSource {
 /** Longer than most headers (SmolLM2's is 1.8 MB), so that one read is usually enough. */
 const FIRST_READ = 2 * 2 ** 20;
 /** The largest vocabularies take some 30 MB; what claims more is damaged, and must not fill the memory. */
-const MAX_HEADER = 256 * 2 ** 20;
+const MAX_HEADER = 128 * 2 ** 20;
 /** Keys and names end up in messages and maps; the format allows keys of 65,535 bytes. */
 const MAX_NAME = 65_535;
 const QUOTED = 80;

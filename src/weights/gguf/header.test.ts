@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseGguf } from "./header.ts";
 import { GgufStrings } from "./strings.ts";
-import { entry, type Field, memorySource, writeGguf } from "./testing.ts";
+import { entry, type Field, header, memorySource, tensorInfo, writeGguf } from "./testing.ts";
 import { GGML_TYPES } from "./types.ts";
 
 const parse = (bytes: Buffer) => parseGguf(memorySource(bytes));
@@ -74,6 +74,16 @@ test("shapes are row-major and a scalar has none", () => {
   );
   expect(file.tensors.get("matrix")).toMatchObject({ shape: [2, 3], bytes: 24, offset: file.dataOffset });
   expect(file.tensors.get("scalar")).toMatchObject({ shape: [], bytes: 2, offset: file.dataOffset + 32 });
+});
+
+test("tensors may touch, and lie in another order than their names", () => {
+  const infos = [tensorInfo("second", [8], 0, 32), tensorInfo("first", [8], 0, 0)];
+  const start = Buffer.concat([header(2, 0), ...infos]);
+  const file = parse(Buffer.concat([start, Buffer.alloc(32 - (start.length % 32) + 64)]));
+  expect([...file.tensors.values()].map(({ name, offset }) => [name, offset - file.dataOffset])).toEqual([
+    ["second", 32],
+    ["first", 0],
+  ]);
 });
 
 test("64-bit integers are numbers exactly as long as a number holds them", () => {
