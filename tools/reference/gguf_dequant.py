@@ -1,10 +1,13 @@
 """Fixtures of src/weights/gguf: what the gguf package makes of random blocks, and of a small file that it wrote itself.
 
-Run from the repository's root: python tools/reference/gguf_dequant.py   (pip install gguf==0.19.0)
+Run from the repository's root: python tools/reference/gguf_dequant.py [SMOLLM2.gguf]   (pip install gguf==0.19.0)
+With SmolLM2-135M-Instruct's Q4_1 file, also the SHA-256 of each of its tensors in float32 and of its vocabulary.
 """
 
 import base64
+import hashlib
 import json
+import sys
 from pathlib import Path
 
 import gguf
@@ -93,7 +96,21 @@ def write_file() -> None:
     (OUT / "written.json").write_text(json.dumps({"dataOffset": int(reader.data_offset), "tensors": tensors}, indent=1) + "\n")
 
 
+def write_smollm2(path: str) -> None:
+    reader = gguf.GGUFReader(path)
+    tensors = {t.name: sha256(gguf.quants.dequantize(t.data, t.tensor_type).tobytes()) for t in reader.tensors}
+    tokens, merges = (reader.fields[f"tokenizer.ggml.{key}"].contents() for key in ("tokens", "merges"))
+    strings = {"tokens": sha256("\n".join(tokens).encode()), "merges": sha256("\n".join(merges).encode())}
+    (OUT / "smollm2.json").write_text(json.dumps({"tensors": tensors} | strings, indent=1) + "\n")
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 OUT.mkdir(exist_ok=True)
 write_dequantised()
 write_types()
 write_file()
+if len(sys.argv) > 1:
+    write_smollm2(sys.argv[1])
