@@ -1,0 +1,87 @@
+import type { MaskRequest } from "./block-mask.ts";
+
+/**
+ * Where the attention of a prompt's last queries lies, as columns (heavy keys) and diagonals (heavy distances); shared by
+ * MInference (arXiv 2407.02490) and FlexPrefill (arXiv 2502.20766), which both extrapolate it to all earlier queries.
+ */
+export interface LastAttention {
+  /** Softmax of the last queries over all keys so far, `[heads, queries, keys]`; row i is the query at `keys - queries + i`. */
+  probabilities: Float32Array | Float64Array;
+  queries: number;
+  keys: number;
+}
+
+export interface VerticalSlash {
+  /** Mean mass of each key, `[keys]`. */
+  columns: Float64Array;
+  /** Mean mass at each distance from query back to key, `[keys]`. */
+  diagonals: Float64Array;
+}
+
+/** Column and diagonal means of one head. */
+export function verticalSlash({ probabilities, queries, keys }: LastAttention, head: number): VerticalSlash {
+  const columns = new Float64Array(keys);
+  const diagonals = new Float64Array(keys);
+  for (let i = 0; i < queries; i++) {
+    const position = keys - queries + i;
+    const row = (head * queries + i) * keys;
+    for (let key = 0; key <= position; key++) {
+      const mass = probabilities[row + key]! / queries;
+      columns[key]! += mass;
+      diagonals[position - key]! += mass;
+    }
+  }
+  return { columns, diagonals };
+}
+
+/** Mass of each block of keys. */
+export function poolColumns(columns: Float64Array, blockSize: number): Float64Array {
+  const pooled = new Float64Array(Math.ceil(columns.length / blockSize));
+  for (let key = 0; key < columns.length; key++) pooled[Math.floor(key / blockSize)]! += columns[key]!;
+  return pooled;
+}
+
+/**
+ * Mass of each diagonal of blocks. A distance that is no multiple of the block size crosses two of them; each gets the
+ * share of the rows in which the distance falls into it.
+ */
+export function poolDiagonals(diagonals: Float64Array, blockSize: number): Float64Array {
+  const pooled = new Float64Array(Math.ceil(diagonals.length / blockSize) + 1);
+  for (let distance = 0; distance < diagonals.length; distance++) {
+    const block = Math.floor(distance / blockSize);
+    const beyond = (distance % blockSize) / blockSize;
+    pooled[block]! += (1 - beyond) * diagonals[distance]!;
+    pooled[block + 1]! += beyond * diagonals[distance]!;
+  }
+  return pooled;
+}
+
+/** Places of the `count` greatest masses, the lower place first among equals, as flags; the first `forced` places come before all. */
+export function topPlaces(mass: Float64Array, count: number, forced: number): Uint8Array {
+  const flags = new Uint8Array(mass.length).fill(1, 0, forced);
+  const rest = Array.from(mass.keys()).slice(forced);
+  rest.sort((a, b) => mass[b]! - mass[a]! || a - b);
+  for (const place of rest.slice(0, Math.max(0, count - forced))) flags[place] = 1;
+  return flags;
+}
+
+/** How many of the greatest masses it takes to reach `need`. */
+export function countToCover(mass: Float64Array, need: number): number {
+  const sorted = mass.toSorted().reverse();
+  let reached = 0;
+  const crossing = sorted.findIndex((m) => {
+    reached += m;
+    return reached >= need;
+  });
+  return crossing < 0 ? sorted.length : crossing + 1;
+}
+
+/** Columns and diagonals of blocks to keep, as flags, per head. */
+export interface VerticalSlashBlocks {
+  columns: Uint8Array;
+  diagonals: Uint8Array;
+}
+
+/** Whether a block lies on a kept column or diagonal. */
+export const onVerticalSlash = (kept: VerticalSlashBlocks, { rowOffset }: MaskRequest, row: number, block: number) =>
+  kept.columns[block] === 1 || kept.diagonals[rowOffset + row - block] === 1;
