@@ -1,0 +1,35 @@
+import { statfs } from "node:fs/promises";
+import { UserError } from "../../util/errors.ts";
+
+/** `93.4 MB`: decimal, as disks and networks are sold. */
+export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** @throws UserError when `folder` has less than `bytes` free, naming both figures and `what` was to be written. */
+export async function ensureSpace(folder: string, bytes: number, what: string): Promise<void> {
+  const disk = await statfs(folder);
+  const free = disk.bavail * disk.bsize;
+  if (free >= bytes) return;
+  throw new UserError(`the disk of ${folder} has ${megabytes(free)} free, ${what} needs ${megabytes(bytes)}`);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EROFS: "the file system is read-only",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EEXIST: "a file is in the way",
+};
+
+/** A failed write as one sentence; errors that are no fault of the disk come back as they are. */
+export function writeError(error: unknown, path: string): unknown {
+  const reason = reasons[codeOf(error) ?? ""];
+  return reason === undefined ? error : new UserError(`cannot write ${path}: ${reason}`);
+}
+
+/** The `code` of a system error, such as `ENOENT`. */
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}

@@ -1,0 +1,34 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** The folder under which everything downloaded or prepared is kept: `MODICUM_HOME`, else the platform's cache folder. */
+export function home(): string {
+  const chosen = process.env["MODICUM_HOME"];
+  return chosen ? resolve(chosen) : defaultHome(process.platform, process.env, homedir());
+}
+
+/** The platform's cache folder for Modicum. An `XDG_CACHE_HOME` that is not absolute is ignored, as its specification asks. */
+export function defaultHome(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, user: string): string {
+  if (platform === "win32") return join(env["LOCALAPPDATA"] || join(user, "AppData", "Local"), "modicum");
+  if (platform === "darwin") return join(user, "Library", "Caches", "modicum");
+  const xdg = env["XDG_CACHE_HOME"];
+  return join(xdg?.startsWith("/") ? xdg : join(user, ".cache"), "modicum");
+}
+
+/** Holds one folder per downloaded model. */
+export const modelsFolder = (): string => join(home(), "models");
+
+/** Keeps `pypi:a:b/c` one legal, unambiguous file name on every platform, and `..` or nothing from naming a folder above. */
+const fileNameOf = (name: string): string => encodeURIComponent(name).replace(/^(\.|$)/, "%2E");
+
+/** The folder of one model. */
+export const modelFolder = (name: string): string => join(modelsFolder(), fileNameOf(name));
+
+/** The file that is locked while a model is fetched or removed; it stays, empty. */
+export const lockFile = (name: string): string => join(home(), "locks", `${fileNameOf(name)}.lock`);
+
+/** Holds one folder per model file whose weights have been prepared for the runtime. */
+export const programsFolder = (): string => join(home(), "programs");
+
+/** The database of receipts. */
+export const receiptsFile = (): string => join(home(), "receipts.db");

@@ -1,0 +1,60 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import Database from "libsql";
+import { codeOf, writeError } from "./disk.ts";
+
+export interface LockOptions {
+  /** Called once, when another process is found to hold the lock. */
+  onWait?: (() => void) | undefined;
+  /** Gives up waiting. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs `work` while no other process (and nothing else in this one) holds the lock on `path`.
+ *
+ * The lock is the operating system's own, taken through SQLite's portable file locking: it falls the moment its holder dies,
+ * by `kill -9` too, so there is no stale lock to recognise, and no process id that could meanwhile belong to another.
+ */
+export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
+  const lock = await acquire(path, options);
+  try {
+    return await work();
+  } finally {
+    lock.close();
+  }
+}
+
+async function acquire(path: string, { onWait, signal }: LockOptions): Promise<Database.Database> {
+  const lock = await open(path);
+  try {
+    for (let waited = false; !tryLock(lock); waited = true) {
+      if (!waited) onWait?.();
+      await sleep(100, undefined, { ...(signal && { signal }) });
+    }
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+async function open(path: string): Promise<Database.Database> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return new Database(path, { timeout: 0 });
+  } catch (error) {
+    throw writeError(error, path);
+  }
+}
+
+function tryLock(lock: Database.Database): boolean {
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "SQLITE_BUSY") return false;
+    throw error;
+  }
+}

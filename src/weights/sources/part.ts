@@ -1,0 +1,66 @@
+import { createHash, type Hash } from "node:crypto";
+import { constants, type FileHandle, mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { writeError } from "./disk.ts";
+
+/** The fetched beginning of a file, on disk, with its running SHA-256. */
+export class Part {
+  /** Bytes held so far. */
+  bytes = 0;
+  private hash: Hash = createHash("sha256");
+
+  private constructor(
+    readonly path: string,
+    private readonly file: FileHandle,
+  ) {}
+
+  /** Opens what an earlier run left at `path`, or an empty part; hashes what is there. */
+  static async open(path: string): Promise<Part> {
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const part = new Part(path, await open(path, constants.O_RDWR | constants.O_CREAT));
+      await part.hashExisting();
+      return part;
+    } catch (error) {
+      throw writeError(error, path);
+    }
+  }
+
+  private async hashExisting(): Promise<void> {
+    for await (const chunk of this.file.createReadStream({ autoClose: false, start: 0, highWaterMark: 1 << 20 })) {
+      this.count(chunk);
+    }
+  }
+
+  private count(chunk: Uint8Array): void {
+    this.hash.update(chunk);
+    this.bytes += chunk.length;
+  }
+
+  /** Hex SHA-256 of the bytes held so far. */
+  digest(): string {
+    return this.hash.copy().digest("hex");
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    try {
+      for (let at = 0; at < chunk.length; ) {
+        at += (await this.file.write(chunk, at, chunk.length - at, this.bytes + at)).bytesWritten;
+      }
+    } catch (error) {
+      throw writeError(error, this.path);
+    }
+    this.count(chunk);
+  }
+
+  /** Drops everything held. */
+  async reset(): Promise<void> {
+    await this.file.truncate(0);
+    this.hash = createHash("sha256");
+    this.bytes = 0;
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+}

