@@ -1,0 +1,29 @@
+import os from "node:os";
+import { Worker } from "node:worker_threads";
+
+/** Compares two equal buffers, a plain read of both by memcmp, over and over; answers with bytes read per second. */
+const reader = `
+const { parentPort, workerData: bytes } = require("node:worker_threads");
+const [a, b] = [Buffer.alloc(bytes / 2, 1), Buffer.alloc(bytes / 2, 1)];
+a.equals(b);
+let passes = 0;
+const started = performance.now();
+do { a.equals(b); passes++; } while (performance.now() - started < 500);
+parentPort.postMessage((passes * bytes * 1000) / (performance.now() - started));
+`;
+
+/** Bytes per second that all cores together read from a working set of `bytes`, which may well fit a cache: so do weights. */
+export async function bandwidth(bytes: number): Promise<number> {
+  const cores = os.availableParallelism();
+  const share = Math.floor(bytes / cores / 2) * 2;
+  const rates = await Promise.all(Array.from({ length: cores }, () => readRate(share)));
+  return rates.reduce((sum, rate) => sum + rate, 0);
+}
+
+function readRate(bytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(reader, { eval: true, workerData: bytes });
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+}

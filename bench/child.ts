@@ -1,0 +1,92 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
+import { build } from "esbuild";
+import type { Side } from "./harness.ts";
+import type { Answer, Args, Name, Reply } from "./protocol.ts";
+
+const here = import.meta.dirname;
+
+/** Compiles `bench/<script>` so that plain Node runs it: a TypeScript loader would cost both sides time and memory that are not theirs. */
+export async function compile(script: string): Promise<string> {
+  const outfile = join(here, "dist", `${basename(script, ".ts")}.mjs`);
+  await build({
+    entryPoints: [join(here, script)],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    packages: "external",
+    logLevel: "error",
+  });
+  return outfile;
+}
+
+/** A child process that speaks `protocol.ts`; calls are answered in order, one at a time. */
+export class Child {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #replies: AsyncIterator<string>;
+
+  private constructor(file: string, args: readonly string[]) {
+    this.#process = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+    this.#process.stderr.pipe(process.stderr);
+    // A child that died is noticed by the end of its replies.
+    this.#process.stdin.on("error", () => {});
+    this.#replies = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  static async start(script: string, args: readonly string[] = []): Promise<Child> {
+    return new Child(await compile(script), args);
+  }
+
+  /** @throws Error with the child's own message, or when it died. */
+  async call<N extends Name>(command: N, args: Args<N>): Promise<Answer<N>> {
+    this.#process.stdin.write(`${JSON.stringify({ command, ...args })}
+`);
+    const line = await this.#replies.next();
+    if (line.done) throw new Error(`the process died during "${command}"`);
+    const reply: Reply = JSON.parse(line.value);
+    if ("error" in reply) throw new Error(reply.error);
+    return reply.ok as Answer<N>;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const gone = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await gone;
+  }
+}
+
+export interface ChildSide {
+  name: string;
+  /** Relative to `bench/`; it calls `serve`. */
+  script: string;
+  args?: readonly string[];
+  model: string;
+  /** Tokens. */
+  context: number;
+  measure(child: Child): Promise<number>;
+}
+
+/** A side that lives in a child process of its own, with the model loaded. */
+export function childSide({ name, script, args, model, context, measure }: ChildSide): Side {
+  let child: Child | undefined;
+  return {
+    name,
+    async start() {
+      child = await Child.start(script, args);
+      await child.call("load", { model, context });
+    },
+    async run() {
+      if (!child) throw new Error(`${name} has not been started`);
+      return measure(child);
+    },
+    async stop() {
+      await child?.stop();
+      child = undefined;
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import type { z } from "zod";
+import { suggest, UserError } from "../src/util/errors.ts";
+import { type Bench, benchOptions, measure } from "./harness.ts";
+import { type Result, summarise, table } from "./report.ts";
+
+/** Every bench: what it compares, and where it is, so that listing them loads none. */
+const benches: Readonly<Record<string, { summary: string; load: () => Promise<Bench> }>> = {
+  decode: {
+    summary: "128 tokens after a prompt of 512, against llama.cpp",
+    load: async () => (await import("./decode.ts")).decode,
+  },
+  prefill: {
+    summary: "a prompt of 512 tokens, against llama.cpp",
+    load: async () => (await import("./prefill.ts")).prefill,
+  },
+  cold: {
+    summary: "process start to first token, against llama.cpp",
+    load: async () => (await import("./cold.ts")).cold,
+  },
+  memory: {
+    summary: "peak resident memory at a context of 2,048, against llama.cpp",
+    load: async () => (await import("./memory.ts")).memory,
+  },
+};
+
+export function list(): { name: string; summary: string }[] {
+  return Object.entries(benches).map(([name, { summary }]) => ({ name, summary }));
+}
+
+/** @throws UserError when there is no bench of that name. */
+export async function find(name: string): Promise<Bench> {
+  if (Object.hasOwn(benches, name)) return benches[name]!.load();
+  throw new UserError(`no bench is called "${name}"${suggest(name, Object.keys(benches))}`, 2);
+}
+
+/** Runs one bench and prints its table, then its result as one line of JSON. */
+export async function run(
+  name: string,
+  options: z.input<typeof benchOptions>,
+  print: (text: string) => void = console.log,
+): Promise<Result> {
+  const outcome = await measure(await find(name), benchOptions.parse(options));
+  const result = summarise(outcome);
+  print(table(outcome));
+  print(JSON.stringify(result));
+  return result;
+}

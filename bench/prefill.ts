@@ -1,0 +1,18 @@
+import type { Bench } from "./harness.ts";
+import { engines } from "./sides.ts";
+import { realTokens } from "./tokens.ts";
+
+const PROMPT = 512;
+
+/** A prompt of 512 tokens from an empty cache. */
+export const prefill: Bench = {
+  name: "prefill",
+  unit: "tok/s",
+  moreIsBetter: true,
+  lifetime: "kept",
+  sides: (options) =>
+    engines(options, 1024, async (child) => {
+      const { seconds } = await child.call("prefill", { tokens: realTokens(PROMPT) });
+      return PROMPT / seconds;
+    }),
+};

@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+/** What a child of a bench can be asked: each command's arguments and answer. Seconds are measured inside the child. */
+export interface Commands {
+  /** `context` in tokens. */
+  load: { args: { model: string; context: number }; answer: { seconds: number } };
+  /** Evaluates the tokens from an empty cache. */
+  prefill: { args: { tokens: number[] }; answer: { seconds: number } };
+  /** Greedy: `seconds` is the time of `n` steps after the token that the prompt itself gives; the text goes on past an end token. */
+  decode: { args: { tokens: number[]; n: number }; answer: { seconds: number; tokens: number[] } };
+  /** The most memory this process has held resident, in bytes. */
+  peak: { args: Record<string, never>; answer: { bytes: number } };
+}
+export type Name = keyof Commands;
+export type Args<N extends Name> = Commands[N]["args"];
+export type Answer<N extends Name> = Commands[N]["answer"];
+
+/** The commands that differ from engine to engine. */
+export type Handlers = { [N in Exclude<Name, "peak">]: (args: Args<N>) => Promise<Answer<N>> };
+
+/** A request line of JSON, and its answer. */
+export type Request = { [N in Name]: { command: N } & Args<N> }[Name];
+export type Reply = { ok: unknown } | { error: string };
+
+/** Answers commands, a line of JSON each, until stdin ends. */
+export async function serve(handlers: Handlers): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const reply = await answer(handlers, JSON.parse(line)).then(
+      (ok): Reply => ({ ok }),
+      (error: unknown): Reply => ({ error: error instanceof Error ? error.message : String(error) }),
+    );
+    process.stdout.write(`${JSON.stringify(reply)}\n`);
+  }
+}
+
+function answer(handlers: Handlers, request: Request): Promise<unknown> {
+  switch (request.command) {
+    case "load":
+      return handlers.load(request);
+    case "prefill":
+      return handlers.prefill(request);
+    case "decode":
+      return handlers.decode(request);
+    case "peak":
+      return Promise.resolve({ bytes: peakResident() });
+  }
+}
+
+/** Linux's high-water mark. getrusage's figure would do, were it not inherited from the parent through exec. */
+function peakResident(): number {
+  const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+  if (!line) throw new Error("/proc/self/status has no VmHWM");
+  return Number(line[1]) * 1024;
+}
+
+export const seconds = (since: number): number => (performance.now() - since) / 1000;

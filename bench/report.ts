@@ -1,0 +1,63 @@
+import os from "node:os";
+import type { Outcome } from "./harness.ts";
+
+/** The last line that a bench prints: medians, the median of the rounds' ratios and its spread [least, most]. */
+export interface Result {
+  bench: string;
+  model: string;
+  unit: string;
+  ours: number;
+  peer: string;
+  theirs: number;
+  ratio: number;
+  runs: number;
+  spread: [number, number];
+  machine: string;
+  floor?: number;
+}
+
+/** The middle value, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+export function summarise({ bench, model, peer, rounds, floor }: Outcome): Result {
+  const ratios = rounds.map((r) => r.ratio);
+  return {
+    bench: bench.name,
+    model,
+    unit: bench.unit,
+    ours: short(median(rounds.map((r) => r.ours))),
+    peer,
+    theirs: short(median(rounds.map((r) => r.theirs))),
+    ratio: short(median(ratios)),
+    runs: rounds.length,
+    spread: [short(Math.min(...ratios)), short(Math.max(...ratios))],
+    machine: machine(),
+    ...(floor !== undefined && { floor: short(floor) }),
+  };
+}
+
+/** A round a line, then the medians. */
+export function table(outcome: Outcome): string {
+  const { ours, theirs, ratio, floor, peer, unit } = summarise(outcome);
+  const rows = [
+    ["round", `ours ${unit}`, `${peer} ${unit}`, "ratio"],
+    ...outcome.rounds.map((r, i) => [`${i + 1}`, ...[r.ours, r.theirs, r.ratio].map(cell)]),
+    ["median", ...[ours, theirs, ratio].map(cell)],
+    ...(floor === undefined ? [] : [["floor", cell(floor), "", ""]]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => row.map((text, i) => text.padStart(widths[i]!)).join("  ")).join("\n");
+}
+
+export function machine(): string {
+  const cpu = os.cpus()[0]?.model.trim() ?? os.arch();
+  const gigabytes = Math.round(os.totalmem() / 2 ** 30);
+  return `${cpu}, ${os.availableParallelism()} cores, ${gigabytes} GB, ${os.platform()} ${os.arch()}, Node ${process.versions.node}`;
+}
+
+const short = (value: number) => Number(value.toPrecision(4));
+const cell = (value: number) => String(short(value));

@@ -1,0 +1,20 @@
+import { createRequire } from "node:module";
+import { type Child, childSide } from "./child.ts";
+import type { BenchOptions, Side } from "./harness.ts";
+
+const { version } = createRequire(import.meta.url)("node-llama-cpp/package.json") as { version: string };
+export const PEER = `node-llama-cpp ${version}`;
+export const US = "modicum";
+
+/** Our engine and llama.cpp through node-llama-cpp, on the same file, asked the same. `context` in tokens. */
+export function engines(
+  options: BenchOptions,
+  context: number,
+  measure: (child: Child) => Promise<number>,
+): { ours: Side; theirs: Side } {
+  const common = { model: options.path, context, measure };
+  return {
+    ours: childSide({ name: US, script: "engine.ts", ...common }),
+    theirs: childSide({ name: PEER, script: "peer/llama.ts", ...common }),
+  };
+}
