@@ -1,8 +1,11 @@
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import { type Child, childSide } from "./child.ts";
 import type { BenchOptions, Side } from "./harness.ts";
 
-const { version } = createRequire(import.meta.url)("node-llama-cpp/package.json") as { version: string };
+// The package does not export its package.json.
+const manifest = new URL("../package.json", import.meta.resolve("node-llama-cpp"));
+const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
+
 export const PEER = `node-llama-cpp ${version}`;
 export const US = "modicum";
 
