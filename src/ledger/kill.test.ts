@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import Libsql from "libsql";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openLedger } from "./store.ts";
+
+const ROUNDS = 16;
+const writer = fileURLToPath(new URL("./fixtures/writer.ts", import.meta.url));
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "ledger-kill-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function start(path: string): {
+  child: ChildProcess;
+  started: Promise<void>;
+  ended: Promise<string[]>;
+  errors: () => string;
+} {
+  const child = spawn(process.execPath, ["--import", "tsx", writer, path], { stdio: ["ignore", "pipe", "pipe"] });
+  let [out, err] = ["", ""];
+  child.stderr!.on("data", (data) => (err += data));
+  const started = new Promise<void>((resolve) => {
+    child.stdout!.on("data", (data) => {
+      out += data;
+      resolve();
+    });
+  });
+  // A line that the kill cut off was not acknowledged.
+  const ended = new Promise<string[]>((resolve) => child.on("close", () => resolve(out.split("\n").slice(1, -1))));
+  return { child, started, ended, errors: () => err };
+}
+
+/** Lets two writers loose on one ledger, kills both after `ms`, and returns the ids that they had acknowledged. */
+async function round(path: string, ms: number): Promise<string[]> {
+  const writers = [start(path), start(path)];
+  await Promise.all(writers.map((w) => w.started));
+  await setTimeout(ms);
+  for (const w of writers) w.child.kill("SIGKILL");
+  const acknowledged = await Promise.all(writers.map((w) => w.ended));
+  for (const w of writers) expect([w.errors(), w.child.signalCode]).toEqual(["", "SIGKILL"]);
+  return acknowledged.flat();
+}
+
+test("a ledger outlives kill -9 of its writers at any moment, with every receipt that was acknowledged", async () => {
+  const path = join(folder, "receipts.db");
+  const acknowledged: string[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    acknowledged.push(...(await round(path, i * 8)));
+    const raw = new Libsql(path);
+    expect(raw.prepare("PRAGMA integrity_check").all()).toEqual([expect.objectContaining({ integrity_check: "ok" })]);
+    const kept = new Set((raw.prepare("SELECT id FROM receipts").all() as { id: string }[]).map((row) => row.id));
+    raw.close();
+    expect(acknowledged.filter((id) => !kept.has(id))).toEqual([]);
+    // Written but killed before it was said: at most one a writer and round.
+    expect(kept.size - acknowledged.length).toBeLessThanOrEqual(2 * (i + 1));
+  }
+  const ledger = await openLedger(path);
+  expect(ledger.list({ limit: 100 })).toHaveLength(100);
+  ledger.close();
+}, 180_000);
+
+test("ledgers whose first opening is killed can be opened after it", async () => {
+  for (let i = 0; i < 4; i++) {
+    const path = join(folder, `new-${i}.db`);
+    const acknowledged = await round(path, 15 + i * 10);
+    const ledger = await openLedger(path);
+    expect(ledger.list().map((receipt) => receipt.id)).toEqual(expect.arrayContaining(acknowledged));
+    ledger.close();
+  }
+}, 120_000);

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { timeId } from "./id.ts";
+
+const amount = z.number().min(0);
+const count = z.int().min(0);
+const counter = z.strictObject({ dense: count, run: count });
+
+/** What one request spent, and what the dense run of the same request would have; FLOPs count a multiply-add as 2, `ms` are milliseconds. */
+export const receiptSchema = z
+  .strictObject({
+    id: z.string().min(1),
+    created: z.iso.datetime({ precision: 3 }),
+    model: z.string().min(1),
+    recipe: z.array(z.string()),
+    tokens: z.strictObject({ prompt: count, cached: count, completion: count }),
+    flops: z.strictObject({ dense: amount, spent: amount, overhead: amount, saved: z.number().max(1) }),
+    bytes: z.strictObject({ dense: amount, spent: amount }),
+    work: z
+      .strictObject({
+        layers: counter.optional(),
+        blocks: counter.optional(),
+        experts: counter.optional(),
+        calls: z.record(z.string(), count).optional(),
+      })
+      .optional(),
+    ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),
+    estimated: z.boolean(),
+  })
+  .refine((r) => r.flops.overhead <= r.flops.spent, {
+    path: ["flops", "overhead"],
+    error: "is more than spent, which includes it",
+  })
+  .refine((r) => r.tokens.cached <= r.tokens.prompt, {
+    path: ["tokens", "cached"],
+    error: "is more than prompt, which includes it",
+  })
+  .refine((r) => Math.abs(r.flops.saved - savedShare(r.flops)) <= 1e-3, {
+    path: ["flops", "saved"],
+    error: "is not 1 - spent/dense",
+  });
+
+export type Receipt = z.output<typeof receiptSchema>;
+
+/** A receipt but for what is derived: its id, its time, and the share saved. */
+export type ReceiptParts = Omit<Receipt, "id" | "created" | "flops"> & { flops: Omit<Receipt["flops"], "saved"> };
+
+/** 1 − spent/dense: negative when more was spent than dense would have; 0 when dense is 0, where there was nothing to save. */
+export function savedShare({ dense, spent }: { dense: number; spent: number }): number {
+  return dense === 0 ? 0 : 1 - spent / dense;
+}
+
+/** Completes `parts` to a receipt made at `now` (Unix milliseconds). Throws a RangeError that names the first field at fault: such a bill is a fault of the program. */
+export function makeReceipt(parts: ReceiptParts, now: number = Date.now()): Receipt {
+  const flops = { ...parts.flops, saved: savedShare(parts.flops) };
+  const { data, error } = receiptSchema.safeParse({
+    ...parts,
+    id: timeId(now),
+    created: new Date(now).toISOString(),
+    flops,
+  });
+  if (data !== undefined) return data;
+  const issue = error.issues[0]!;
+  throw new RangeError(`receipt of ${parts.model}: ${issue.path.join(".")} ${issue.message}`);
+}

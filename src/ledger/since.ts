@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { UserError } from "../util/errors.ts";
+
+const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+const isoDate = z.iso.date();
+const isoTime = z.iso.datetime({ local: true, offset: true });
+
+/** A moment as people write it: back from `now` by a duration (`90s`, `15m`, `2h`, `7d`, `2w`), or an ISO date or time, local unless it names its zone. */
+export function parseSince(text: string, now: number = Date.now()): Date {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
+  if (amount !== undefined && unit !== undefined) return new Date(now - Number(amount) * SECONDS[unit]! * 1000);
+  // A bare date would be read as UTC midnight; people mean their own.
+  if (isoDate.safeParse(text).success) return new Date(`${text}T00:00`);
+  if (isoTime.safeParse(text).success) return new Date(text);
+  throw new UserError(
+    `"${text}" is no time to start from; expected a duration such as 2h or 7d, or a date such as 2026-01-31`,
+    2,
+  );
+}
