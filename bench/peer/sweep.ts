@@ -42,6 +42,10 @@ async function measureOnce(m: (typeof measured)[number]): Promise<void> {
     m.prefill.push(PROMPT / (await child.call("prefill", { tokens })).seconds);
     m.decode.push(STEPS / (await child.call("decode", { tokens, n: STEPS })).seconds);
     m.peak.push((await child.call("peak", {})).bytes / 1e6);
+    console.error(
+      JSON.stringify(m.variant),
+      ...[m.prefill, m.decode, m.peak].map((values) => values.at(-1)!.toFixed(1)),
+    );
   } finally {
     await child.stop();
   }
