@@ -48,15 +48,18 @@ export function everyToken(logits: Float32Array, max: number, temperature: numbe
 }
 
 /** The candidates above `logit`, and of those at it the ones up to token `id`. */
-export function keep(c: Candidates, logit: number, id: number): Candidates {
-  const { ids, logits } = c.scratch;
-  const { ids: from, logits: values } = c;
-  let count = 0;
-  // Four at a time, since most lie below. In place when `c` is in the scratch already: `count` never overtakes `i`.
-  for (let i = 0; i < c.count; i += 4) {
-    const end = Math.min(i + 4, c.count);
+export function keep(
+  { ids: from, logits: values, count, max, scale, scratch }: Candidates,
+  logit: number,
+  id: number,
+): Candidates {
+  const { ids, logits } = scratch;
+  let kept = 0;
+  // Four at a time, since most lie below. In place when they are in the scratch already: `kept` never overtakes `i`.
+  for (let i = 0; i < count; i += 4) {
+    const end = Math.min(i + 4, count);
     if (
-      end === i + 4 &&
+      end - i === 4 &&
       values[i]! < logit &&
       values[i + 1]! < logit &&
       values[i + 2]! < logit &&
@@ -66,9 +69,10 @@ export function keep(c: Candidates, logit: number, id: number): Candidates {
     for (let j = i; j < end; j++) {
       const value = values[j]!;
       if (value < logit || (value === logit && from[j]! > id)) continue;
-      ids[count] = from[j]!;
-      logits[count++] = value;
+      ids[kept] = from[j]!;
+      logits[kept++] = value;
     }
   }
-  return { ...c, ids, logits, count };
+  // Spelled out in the order of `everyToken`: objects of one shape keep the loops over them a third faster.
+  return { ids, logits, count: kept, max, scale, scratch };
 }
