@@ -1,4 +1,4 @@
-import { statfs } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import { UserError } from "../../util/errors.ts";
 
 /** `93.4 MB`: decimal, as disks and networks are sold. */
@@ -10,6 +10,13 @@ export async function ensureSpace(folder: string, bytes: number, what: string): 
   const free = disk.bavail * disk.bsize;
   if (free >= bytes) return;
   throw new UserError(`the disk of ${folder} has ${megabytes(free)} free, ${what} needs ${megabytes(bytes)}`);
+}
+
+/** Makes a folder and those above it. */
+export async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw writeError(error, folder);
+  });
 }
 
 const reasons: Readonly<Record<string, string>> = {

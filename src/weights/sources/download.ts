@@ -129,7 +129,7 @@ async function attempt(job: Download, part: Part): Promise<Dropped | undefined> 
     if (job.signal?.aborted) throw interrupted(job, part);
     return stall.signal.aborted ? new Dropped(stall.reason) : asDropped(error, job);
   } finally {
-    stall.clear();
+    stall.end();
   }
 }
 
@@ -149,8 +149,10 @@ class Stall {
     this.timer.refresh();
   }
 
-  clear(): void {
+  /** Also drops a response that was not read to its end. */
+  end(): void {
     clearTimeout(this.timer);
+    this.controller.abort();
   }
 }
 

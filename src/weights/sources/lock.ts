@@ -1,8 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "libsql";
-import { codeOf, writeError } from "./disk.ts";
+import { codeOf, makeFolder } from "./disk.ts";
 
 export interface LockOptions {
   /** Called once, when another process is found to hold the lock. */
@@ -27,7 +26,8 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
 }
 
 async function acquire(path: string, { onWait, signal }: LockOptions): Promise<Database.Database> {
-  const lock = await open(path);
+  await makeFolder(dirname(path));
+  const lock = new Database(path, { timeout: 0 });
   try {
     for (let waited = false; !tryLock(lock); waited = true) {
       if (!waited) onWait?.();
@@ -37,15 +37,6 @@ async function acquire(path: string, { onWait, signal }: LockOptions): Promise<D
   } catch (error) {
     lock.close();
     throw error;
-  }
-}
-
-async function open(path: string): Promise<Database.Database> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    return new Database(path, { timeout: 0 });
-  } catch (error) {
-    throw writeError(error, path);
   }
 }
 

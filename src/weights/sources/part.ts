@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
-import { constants, type FileHandle, mkdir, open } from "node:fs/promises";
+import { constants, type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { writeError } from "./disk.ts";
+import { makeFolder, writeError } from "./disk.ts";
 
 /** The fetched beginning of a file, on disk, with its running SHA-256. */
 export class Part {
@@ -16,14 +16,13 @@ export class Part {
 
   /** Opens what an earlier run left at `path`, or an empty part; hashes what is there. */
   static async open(path: string): Promise<Part> {
-    try {
-      await mkdir(dirname(path), { recursive: true });
-      const part = new Part(path, await open(path, constants.O_RDWR | constants.O_CREAT));
-      await part.hashExisting();
-      return part;
-    } catch (error) {
+    await makeFolder(dirname(path));
+    const file = await open(path, constants.O_RDWR | constants.O_CREAT).catch((error: unknown) => {
       throw writeError(error, path);
-    }
+    });
+    const part = new Part(path, file);
+    await part.hashExisting();
+    return part;
   }
 
   private async hashExisting(): Promise<void> {

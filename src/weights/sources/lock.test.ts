@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { withLock } from "./lock.ts";
+import { tempFolder, writeAt } from "./testing.ts";
+
+test("one at a time, the others wait and are told once", async () => {
+  const path = join(tempFolder(), "deep", "a.lock");
+  let inside = 0;
+  let most = 0;
+  let waits = 0;
+  const visit = () =>
+    withLock(path, { onWait: () => waits++ }, async () => {
+      most = Math.max(most, ++inside);
+      await sleep(150);
+      return inside--;
+    });
+  expect(await Promise.all([visit(), visit(), visit()])).toEqual([1, 1, 1]);
+  expect(most).toBe(1);
+  expect(waits).toBe(2);
+});
+
+test("locks of different files do not meet", async () => {
+  const folder = tempFolder();
+  const inner = () => withLock(join(folder, "b"), { onWait: () => expect.unreachable() }, async () => "both");
+  expect(await withLock(join(folder, "a"), {}, inner)).toBe("both");
+});
+
+test("falls when the work fails", async () => {
+  const path = join(tempFolder(), "a.lock");
+  await expect(withLock(path, {}, () => Promise.reject(new Error("work failed")))).rejects.toThrow("work failed");
+  expect(await withLock(path, { onWait: () => expect.unreachable() }, async () => "free")).toBe("free");
+});
+
+test("waiting can be given up, and does not break the lock of who holds it", async () => {
+  const path = join(tempFolder(), "a.lock");
+  const stop = new AbortController();
+  await withLock(path, {}, async () => {
+    const waiting = withLock(path, { signal: stop.signal, onWait: () => stop.abort() }, async () => "in");
+    await expect(waiting).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
+    let waited = false;
+    const patient = withLock(
+      path,
+      { onWait: () => (waited = true), signal: AbortSignal.timeout(250) },
+      async () => "in",
+    );
+    await expect(patient).rejects.toThrow();
+    expect(waited).toBe(true);
+  });
+});
+
+test("a folder that cannot be made is one sentence", async () => {
+  const folder = tempFolder();
+  writeAt(join(folder, "file"), "");
+  await expect(withLock(join(folder, "file", "a.lock"), {}, async () => 1)).rejects.toThrow(
+    /^cannot write .*file: (a file is in the way|a part of the path is a file, not a folder)$/,
+  );
+});

