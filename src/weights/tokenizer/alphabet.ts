@@ -1,0 +1,23 @@
+/** Bytes that GPT-2's alphabet writes as the character of the same code; all others, in order, are written from U+0100 on. */
+const isPlain = (byte: number) =>
+  (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
+
+/** Byte by the code of its character, -1 where there is none (`bytes_to_unicode` of GPT-2's encoder.py, turned round). */
+const byteOf = new Int16Array(0x100 + 68).fill(-1);
+for (let byte = 0, next = 0x100; byte < 256; byte++) byteOf[isPlain(byte) ? byte : next++] = byte;
+
+const utf8 = new TextEncoder();
+
+/** The bytes that a token stands for. A token with a character outside the alphabet, as added tokens may have, stands for its own UTF-8. */
+export function bytesOfToken(token: string): Uint8Array {
+  const bytes = new Uint8Array(token.length);
+  for (let i = 0; i < token.length; i++) {
+    const byte = byteOf[token.charCodeAt(i)] ?? -1;
+    if (byte < 0) return utf8.encode(token);
+    bytes[i] = byte;
+  }
+  return bytes;
+}
+
+/** Shows a byte order mark as the character it is, and bytes that are no UTF-8 as U+FFFD. */
+export const utf8Decoder = () => new TextDecoder("utf-8", { ignoreBOM: true });

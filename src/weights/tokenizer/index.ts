@@ -1,0 +1,7 @@
+export { type ChatMessage, type ChatOptions, encodeChat, renderChat } from "./chat.ts";
+export type { Json } from "./plain-text.ts";
+export type { Segment } from "./segments.ts";
+export { fromGguf, type TokenizerSource } from "./source.ts";
+export { StopStrings } from "./stop.ts";
+export { TokenStream } from "./stream.ts";
+export { Tokenizer } from "./tokenizer.ts";

@@ -1,0 +1,71 @@
+import { UserError } from "../../util/errors.ts";
+import { anyOf } from "./segments.ts";
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Fields whose values are words of the protocol, which templates compare and write into special tokens: only whole special tokens are broken. */
+const PROTOCOL = new Set(["role", "type"]);
+
+/** Unicode keeps these for a program's own use: no character has them. */
+const NONCHARACTERS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
+
+/**
+ * Keeps the texts of a chat from making special tokens, alone or together with what a template writes before and after them.
+ * A mark is put where a special token could lie across a user's character. It goes through the template with the text and is then taken out again, so the
+ * text reads the same to the model, and most texts have no mark. Where there is one, filters still do what they did: `trim` meets the same white space.
+ * Special tokens are taken to hold no white space.
+ */
+export class PlainText {
+  private readonly mark: string;
+  private readonly token: RegExp;
+
+  /** `unmarked`: everything the mark must differ from. */
+  constructor(
+    private readonly specialTokens: readonly string[],
+    unmarked: string,
+  ) {
+    const mark = NONCHARACTERS.find((character) => !unmarked.includes(character));
+    if (mark === undefined) throw new UserError("the chat holds all of U+FDD0 to U+FDEF, expected no noncharacters");
+    this.mark = mark;
+    this.token = new RegExp(specialTokens.length === 0 ? "(?!)" : `(?=${anyOf(specialTokens)}).`, "gsu");
+  }
+
+  /** `value` with every text in it guarded. */
+  guard(value: Json): Json {
+    if (typeof value === "string") return this.edges(this.inside(value));
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) return value.map((item) => this.guard(item));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.inside(key), this.field(key, item)]));
+  }
+
+  unguard(text: string): string {
+    return text.replaceAll(this.mark, "");
+  }
+
+  private field(key: string, value: Json): Json {
+    return PROTOCOL.has(key) && typeof value === "string" ? this.inside(value) : this.guard(value);
+  }
+
+  /** Breaks each special token in `text` behind its first character. */
+  private inside(text: string): string {
+    return text.replace(this.token, `$&${this.mark}`);
+  }
+
+  /** Closes the ends at which `text` could be a part of a special token. */
+  private edges(text: string): string {
+    const core = text.trim();
+    if (core === "") return text;
+    const [lead, trail] = text.split(core, 2) as [string, string];
+    const start = this.specialTokens.some((token) => token.includes(core) || meet(token, core));
+    const end = this.specialTokens.some((token) => meet(core, token));
+    return `${lead}${start ? this.mark : ""}${core}${end ? this.mark : ""}${trail}`;
+  }
+}
+
+/** Whether `left` ends with a beginning of `right`. */
+function meet(left: string, right: string): boolean {
+  for (let length = Math.min(left.length, right.length); length > 0; length--) {
+    if (left.endsWith(right.slice(0, length))) return true;
+  }
+  return false;
+}

@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { splitAt } from "./segments.ts";
+
+const plain = (text: string) => ({ text, special: false });
+const special = (text: string) => ({ text, special: true });
+
+test("a text is cut at the special tokens in it", () => {
+  expect(splitAt("<a>x<b><a>", ["<a>", "<b>"])).toEqual([special("<a>"), plain("x"), special("<b>"), special("<a>")]);
+  expect(splitAt("x", ["<a>"])).toEqual([plain("x")]);
+  expect(splitAt("x<a>", [])).toEqual([plain("x<a>")]);
+  expect(splitAt("", [])).toEqual([]);
+  expect(splitAt("", ["<a>"])).toEqual([]);
+});
+
+test("the first token wins, and of several that begin there the longest", () => {
+  expect(splitAt("abcd", ["bc", "abcx", "ab", "abc"])).toEqual([special("abc"), plain("d")]);
+  expect(splitAt("xabab", ["bab", "ab"])).toEqual([plain("x"), special("ab"), special("ab")]);
+});
+
+test("characters that mean something in patterns are themselves", () => {
+  for (const token of ["<|x|>", "[INST]", "a+", "(b)?", "^$", "\\", ".*", "{1}", "$&"]) {
+    expect(splitAt(`aab.${token}z`, [token])).toEqual([plain("aab."), special(token), plain("z")]);
+  }
+});

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { parseGguf } from "../gguf/header.ts";
+import { type Field, memorySource, writeGguf } from "../gguf/testing.ts";
+import { fromGguf } from "./source.ts";
+import { Tokenizer } from "./tokenizer.ts";
+
+const source = (metadata: Record<string, Field>) => fromGguf(parseGguf(memorySource(writeGguf({ metadata }))).metadata);
+
+const least: Record<string, Field> = {
+  "tokenizer.ggml.model": ["string", "gpt2"],
+  "tokenizer.ggml.tokens": ["array", "string", ["a", "b", "ab", "<s>"]],
+};
+
+test("every field, under GGUF's names", () => {
+  const full = source({
+    ...least,
+    "tokenizer.ggml.pre": ["string", "smollm"],
+    "tokenizer.ggml.token_type": ["array", "int32", [1, 1, 1, 3]],
+    "tokenizer.ggml.merges": ["array", "string", ["a b"]],
+    "tokenizer.ggml.bos_token_id": ["uint32", 0],
+    "tokenizer.ggml.eos_token_id": ["uint32", 1],
+    "tokenizer.ggml.padding_token_id": ["uint32", 2],
+    "tokenizer.ggml.unknown_token_id": ["uint32", 3],
+    "tokenizer.ggml.eot_token_id": ["uint32", 2],
+    "tokenizer.ggml.eom_token_id": ["uint32", 1],
+    "tokenizer.ggml.add_bos_token": ["bool", true],
+    "tokenizer.chat_template": ["string", "{{ messages }}"],
+  });
+  expect(full).toEqual({
+    path: full.path,
+    model: "gpt2",
+    pre: "smollm",
+    tokens: ["a", "b", "ab", "<s>"],
+    tokenTypes: new Int32Array([1, 1, 1, 3]),
+    merges: ["a b"],
+    bos: 0,
+    eos: 1,
+    pad: 2,
+    unk: 3,
+    eot: 2,
+    eom: 1,
+    addBos: true,
+    chatTemplate: "{{ messages }}",
+  });
+  expect(new Tokenizer(full).encode("ab")).toEqual([2]);
+});
+
+test("what a file does not say is undefined", () => {
+  const { path, ...rest } = source(least);
+  expect(rest).toEqual({ model: "gpt2", tokens: ["a", "b", "ab", "<s>"] });
+});
+
+test("a missing vocabulary and a value of the wrong type are refused by name", () => {
+  expect(() => source({})).toThrow('metadata "tokenizer.ggml.model" is missing');
+  expect(() => source({ "tokenizer.ggml.model": ["string", "gpt2"] })).toThrow('"tokenizer.ggml.tokens" is missing');
+  expect(() => source({ ...least, "tokenizer.ggml.eos_token_id": ["string", "x"] })).toThrow(
+    'metadata "tokenizer.ggml.eos_token_id" is a string, expected an integer',
+  );
+});
+
+test("another kind of tokenizer is refused by its kind, though it has no merges", () => {
+  const llama = source({ ...least, "tokenizer.ggml.model": ["string", "llama"] });
+  expect(() => new Tokenizer(llama)).toThrow(/^[^:]+: tokenizers of kind "llama"/);
+});

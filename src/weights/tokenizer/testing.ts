@@ -1,0 +1,52 @@
+import { readFileSync } from "node:fs";
+import { openGguf } from "../gguf/index.ts";
+import { resolveModel } from "../sources/index.ts";
+import { bytesOfToken } from "./alphabet.ts";
+import { fromGguf, type TokenizerSource } from "./source.ts";
+
+/** SmolLM2's own vocabulary, downloaded once. */
+export async function smollm2(): Promise<TokenizerSource> {
+  const { path } = await resolveModel("smollm2");
+  return fromGguf(openGguf(path).metadata);
+}
+
+/** A file that tools/reference/tokenizer.py wrote. */
+export function fixture<T>(name: string): T {
+  return JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), "utf8"));
+}
+
+/** The 256 bytes and a few special tokens: a vocabulary in which every text can be written. */
+export function byteSource(
+  specialTokens: readonly string[] = [],
+  rest: Partial<TokenizerSource> = {},
+): TokenizerSource {
+  const tokens = [...Array.from({ length: 256 }, (_, byte) => characterOf(byte)), ...specialTokens];
+  const tokenTypes = tokens.map((_, id) => (id < 256 ? 1 : 3));
+  return { path: "tiny.gguf", model: "gpt2", pre: "smollm", tokens, tokenTypes, merges: [], ...rest };
+}
+
+function characterOf(byte: number): string {
+  const codes = Array.from({ length: 0x144 }, (_, code) => String.fromCharCode(code));
+  // From the end: below U+0021 a character is its own UTF-8, and not the alphabet's.
+  return codes.findLast((character) => bytesOfToken(character).length === 1 && bytesOfToken(character)[0] === byte)!;
+}
+
+/** Numbers in [0, 1) that are the same in every run (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** `text` cut into stretches of 0 to `longest` code units. */
+export function randomSplit(text: string, longest: number, next: () => number): string[] {
+  const parts: string[] = [];
+  for (let at = 0; at < text.length; at += parts.at(-1)!.length) {
+    parts.push(text.slice(at, at + Math.floor(next() * (longest + 1))));
+  }
+  return parts;
+}
