@@ -14,7 +14,10 @@ export class Poly {
 
   toString(): string {
     const show = ([mono, c]: [string, number]) => (mono === "" ? `${c}` : c === 1 ? mono : `${c}*${mono}`);
-    return [...this.terms].sort(([a], [b]) => (a < b ? 1 : -1)).map(show).join("+");
+    return [...this.terms]
+      .sort(([a], [b]) => (a < b ? 1 : -1))
+      .map(show)
+      .join("+");
   }
 }
 
@@ -38,7 +41,10 @@ export function add(...dims: Dim[]): Dim {
 }
 
 const joinMonomials = (a: string, b: string): string =>
-  [...a.split("*"), ...b.split("*")].filter((s) => s !== "").sort().join("*");
+  [...a.split("*"), ...b.split("*")]
+    .filter((s) => s !== "")
+    .sort()
+    .join("*");
 
 function mul2(a: Dim, b: Dim): Dim {
   const product = new Map<string, number>();

@@ -1,6 +1,6 @@
+import type { Shape } from "./dim.ts";
 import type { Op } from "./op.ts";
 import type { DType, Tensor, TensorType } from "./tensor.ts";
-import type { Shape } from "./dim.ts";
 
 /** Where a constant's bytes are: in memory (small ones), or a span of a file that the runtime maps. */
 export type ConstantData =

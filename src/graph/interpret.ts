@@ -6,7 +6,11 @@ import type { NdArray } from "./ndarray.ts";
  * Runs a graph by its operators' float64 reference forms: slow, and the yardstick of the compiled form.
  * `feeds` holds inputs by name and constants by name.
  */
-export function interpret(graph: Graph, feeds: Readonly<Record<string, NdArray>>, bindings: Bindings): Record<string, NdArray> {
+export function interpret(
+  graph: Graph,
+  feeds: Readonly<Record<string, NdArray>>,
+  bindings: Bindings,
+): Record<string, NdArray> {
   const values = new Map<number, NdArray>();
   for (const { name, tensor } of [...graph.inputs, ...graph.constants]) {
     const value = feeds[name];
@@ -14,7 +18,11 @@ export function interpret(graph: Graph, feeds: Readonly<Record<string, NdArray>>
     values.set(tensor.id, value);
   }
   for (const node of graph.nodes) {
-    const results = node.op.reference(node.inputs.map((t) => values.get(t.id)!), node.attrs, bindings);
+    const results = node.op.reference(
+      node.inputs.map((t) => values.get(t.id)!),
+      node.attrs,
+      bindings,
+    );
     for (const [i, t] of node.outputs.entries()) values.set(t.id, results[i]!);
   }
   return Object.fromEntries(graph.outputs.map(({ name, tensor }) => [name, values.get(tensor.id)!]));

@@ -52,7 +52,12 @@ export class Emitter {
 
   ints(values: readonly number[], shape: readonly number[] = [values.length]): string {
     const name = `ints_${shape.join("x")}_${values.join("_")}`.replaceAll("-", "m");
-    this.literals.set(name, { name, dtype: "i64", shape, bytes: new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer) });
+    this.literals.set(name, {
+      name,
+      dtype: "i64",
+      shape,
+      bytes: new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer),
+    });
     return name;
   }
 

@@ -4,7 +4,15 @@ import type { Graph } from "./graph.ts";
 
 export type DType = "f32" | "f16" | "i64" | "i32" | "i8" | "u8" | "bool";
 
-export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, f16: 2, i64: 8, i32: 4, i8: 1, u8: 1, bool: 1 };
+export const bytesPerElement: Readonly<Record<DType, number>> = {
+  f32: 4,
+  f16: 2,
+  i64: 8,
+  i32: 4,
+  i8: 1,
+  u8: 1,
+  bool: 1,
+};
 
 /** What is known of a tensor while tracing: element type and (symbolic) shape, outermost dimension first. */
 export interface TensorType {

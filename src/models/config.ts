@@ -16,7 +16,9 @@ export function checkConfig<T extends Heads>(schema: z.ZodType<T>, metadata: Met
     throw new UserError(`${metadata.path}: the model's ${path.join(".")}: ${message}`);
   }
   const { heads, kvHeads, headSize } = result.data;
-  if (heads % kvHeads !== 0) throw new UserError(`${metadata.path}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
-  if (headSize % 2 !== 0) throw new UserError(`${metadata.path}: rotary embedding needs an even head size, got ${headSize}`);
+  if (heads % kvHeads !== 0)
+    throw new UserError(`${metadata.path}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
+  if (headSize % 2 !== 0)
+    throw new UserError(`${metadata.path}: rotary embedding needs an even head size, got ${headSize}`);
   return result.data;
 }

@@ -1,4 +1,4 @@
-import type { AttentionAttrs, Graph, Precision, Tensor } from "../graph/index.ts";
+import type { AttentionAttrs, Graph, Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Metadata } from "../weights/gguf/index.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
@@ -41,15 +41,10 @@ export interface Decoder {
   logits(graph: Graph, hidden: Tensor): Tensor;
 }
 
-/** How a model computes; both store the same weights. */
-export interface DecoderOptions {
-  readonly precision: Precision;
-}
-
 /** An architecture, whole in one file of this room; `name` is the checkpoint's own (`general.architecture`). */
 export interface Architecture {
   readonly name: string;
   /** Reads the configuration from a GGUF's metadata; throws a UserError that names the key. */
   configure(metadata: Metadata): DecoderConfig;
-  open(weights: Weights, options: DecoderOptions): Decoder;
+  open(weights: Weights): Decoder;
 }

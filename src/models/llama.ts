@@ -1,23 +1,35 @@
 import { z } from "zod";
-import { quantizedEmbedding, gather, type Graph } from "../graph/index.ts";
-import { gatedMlp } from "../nn/mlp.ts";
+import { type Graph, gather, quantizedEmbedding } from "../graph/index.ts";
 import { project } from "../nn/linear.ts";
+import { gatedMlp } from "../nn/mlp.ts";
 import { ropeTable } from "../nn/rope.ts";
 import { enter, type Stream } from "../nn/stream.ts";
 import type { Metadata } from "../weights/gguf/index.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { checkConfig } from "./config.ts";
-import type { Architecture, Block, Decoder, DecoderOptions } from "./decoder.ts";
+import type { Architecture, Block, Decoder } from "./decoder.ts";
 
 const schema = z.object({
   layers: z.int().min(1).max(1000),
-  hidden: z.int().min(1).max(1 << 16),
+  hidden: z
+    .int()
+    .min(1)
+    .max(1 << 16),
   heads: z.int().min(1).max(1024),
   kvHeads: z.int().min(1).max(1024),
   headSize: z.int().min(2).max(1024),
-  ffn: z.int().min(1).max(1 << 20),
-  vocabulary: z.int().min(1).max(1 << 21),
-  context: z.int().min(1).max(1 << 22),
+  ffn: z
+    .int()
+    .min(1)
+    .max(1 << 20),
+  vocabulary: z
+    .int()
+    .min(1)
+    .max(1 << 21),
+  context: z
+    .int()
+    .min(1)
+    .max(1 << 22),
   epsilon: z.number().positive().max(1),
   theta: z.number().positive(),
 });
@@ -41,25 +53,28 @@ function configure(metadata: Metadata): LlamaConfig {
   return config;
 }
 
-function block(weights: Weights, graph: Graph, layer: number, config: LlamaConfig, { precision }: DecoderOptions): Block {
+function block(weights: Weights, graph: Graph, layer: number, config: LlamaConfig): Block {
   const name = (part: string) => `blk.${layer}.${part}.weight`;
   const gain = (part: string) => weights.vector(graph, name(part));
   return {
     attentionIn(stream) {
       const { normed, residual } = enter(stream, gain("attn_norm"), config.epsilon);
-      const qkv = project(normed, weights.matrix(graph, name("attn_q"), name("attn_k"), name("attn_v")), precision);
+      const qkv = project(normed, weights.matrix(graph, name("attn_q"), name("attn_k"), name("attn_v")));
       return { qkv, residual };
     },
-    attentionOut: (attended, residual) => ({ branch: project(attended, weights.matrix(graph, name("attn_output")), precision), residual }),
+    attentionOut: (attended, residual) => ({
+      branch: project(attended, weights.matrix(graph, name("attn_output"))),
+      residual,
+    }),
     feedForward(stream) {
       const { normed, residual } = enter(stream, gain("ffn_norm"), config.epsilon);
       const gateUp = weights.matrix(graph, name("ffn_gate"), name("ffn_up"));
-      return { branch: gatedMlp(normed, gateUp, weights.matrix(graph, name("ffn_down")), config.ffn, precision), residual };
+      return { branch: gatedMlp(normed, gateUp, weights.matrix(graph, name("ffn_down")), config.ffn), residual };
     },
   };
 }
 
-function open(weights: Weights, options: DecoderOptions): Decoder {
+function open(weights: Weights): Decoder {
   const config = configure(weights.file.metadata);
   const { heads, kvHeads, headSize, theta, context, epsilon } = config;
   const rope = { theta, headSize, positions: context };
@@ -72,14 +87,14 @@ function open(weights: Weights, options: DecoderOptions): Decoder {
     attention: { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary: "interleaved" },
     rotary: (graph) => ({ cos: table(graph, "cos"), sin: table(graph, "sin") }),
     embed(graph, ids) {
-      if (!weights.isQuantized("token_embd.weight")) return gather(weights.table(graph, "token_embd.weight"), ids, 0);
+      if (!weights.inBlocks("token_embd.weight")) return gather(weights.table(graph, "token_embd.weight"), ids, 0);
       const rows = weights.matrix(graph, "token_embd.weight");
       if (rows.kind !== "blocks") throw new Error("a quantised table is stored in blocks");
       return quantizedEmbedding(ids, rows.matrix);
     },
-    block: (graph, layer) => block(weights, graph, layer, config, options),
+    block: (graph, layer) => block(weights, graph, layer, config),
     finish: (graph, stream: Stream) => enter(stream, weights.vector(graph, "output_norm.weight"), epsilon).normed,
-    logits: (graph, hidden) => project(hidden, weights.matrix(graph, head), options.precision),
+    logits: (graph, hidden) => project(hidden, weights.matrix(graph, head)),
   };
 }
 

@@ -12,5 +12,7 @@ export function architectureOf(file: GgufFile): Architecture {
   const known = architectures.find((a) => a.name === name);
   if (known) return known;
   const names = architectures.map((a) => a.name);
-  throw new UserError(`${file.path}: architecture "${name}" is not supported (supported: ${names.join(", ")})${suggest(name, names)}`);
+  throw new UserError(
+    `${file.path}: architecture "${name}" is not supported (supported: ${names.join(", ")})${suggest(name, names)}`,
+  );
 }

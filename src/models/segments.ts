@@ -1,4 +1,4 @@
-import { cachedAttention, type CacheTensors, Graph, sym, type Tensor } from "../graph/index.ts";
+import { type CacheTensors, cachedAttention, Graph, sym, type Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Decoder } from "./decoder.ts";
 
@@ -11,16 +11,37 @@ const ids = (g: Graph): Tensor => g.input("ids", "i64", [batch, tokens]);
 const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
 
 /** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
-function cache(g: Graph, decoder: Decoder, suffix: string, lengths: Pick<CacheTensors, "lengths" | "total">): CacheTensors {
+function cache(
+  g: Graph,
+  decoder: Decoder,
+  suffix: string,
+  lengths: Pick<CacheTensors, "lengths" | "total">,
+): CacheTensors {
   const { kvHeads, headSize } = decoder.config;
   const shape = [batch, kvHeads, sym("capacity"), headSize];
-  return { ...lengths, pastKey: g.input(`pastKey${suffix}`, "f32", shape), pastValue: g.input(`pastValue${suffix}`, "f32", shape) };
+  return {
+    ...lengths,
+    pastKey: g.input(`pastKey${suffix}`, "f32", shape),
+    pastValue: g.input(`pastValue${suffix}`, "f32", shape),
+  };
 }
 
-const lengthInputs = (g: Graph) => ({ lengths: g.input("lengths", "i32", [batch]), total: g.input("total", "i32", []) });
+const lengthInputs = (g: Graph) => ({
+  lengths: g.input("lengths", "i32", [batch]),
+  total: g.input("total", "i32", []),
+});
 
-function attend(g: Graph, decoder: Decoder, qkv: Tensor, suffix: string, lengths: Pick<CacheTensors, "lengths" | "total">): Tensor {
-  const { y, presentKey, presentValue } = cachedAttention(qkv, cache(g, decoder, suffix, lengths), decoder.rotary(g), { ...decoder.attention, past });
+function attend(
+  g: Graph,
+  decoder: Decoder,
+  qkv: Tensor,
+  suffix: string,
+  lengths: Pick<CacheTensors, "lengths" | "total">,
+): Tensor {
+  const { y, presentKey, presentValue } = cachedAttention(qkv, cache(g, decoder, suffix, lengths), decoder.rotary(g), {
+    ...decoder.attention,
+    past,
+  });
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;
@@ -87,4 +108,3 @@ function streamOut(g: Graph, decoder: Decoder, stream: Stream, to: number): void
     g.output("residualOut", stream.residual!);
   }
 }
-

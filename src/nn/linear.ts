@@ -1,11 +1,11 @@
-import { linear, type Precision, quantizedLinear, type Tensor } from "../graph/index.ts";
+import { linear, quantizedLinear, type Tensor } from "../graph/index.ts";
 import type { Matrix } from "../weights/prepared/weights.ts";
 
 /** x [batch, tokens, inputs] through a projection: [batch, tokens, outputs]. */
-export function project(x: Tensor, weight: Matrix, precision: Precision): Tensor {
+export function project(x: Tensor, weight: Matrix): Tensor {
   switch (weight.kind) {
     case "blocks":
-      return quantizedLinear(x, weight.matrix, precision);
+      return quantizedLinear(x, weight.matrix);
     case "float32":
       return linear(x, weight.weight);
   }

@@ -7,10 +7,15 @@ export interface Stream {
 }
 
 /** Normalises the stream: the sublayer's input, and the residual that its output is to be added to. */
-export function enter({ branch, residual }: Stream, gain: Tensor, epsilon: number): { normed: Tensor; residual: Tensor } {
+export function enter(
+  { branch, residual }: Stream,
+  gain: Tensor,
+  epsilon: number,
+): { normed: Tensor; residual: Tensor } {
   if (residual === undefined) return { normed: rmsNorm(branch, gain, epsilon), residual: branch };
   return skipRmsNorm(branch, residual, gain, epsilon);
 }
 
 /** The stream as one tensor. */
-export const settle = ({ branch, residual }: Stream): Tensor => (residual === undefined ? branch : plus(branch, residual));
+export const settle = ({ branch, residual }: Stream): Tensor =>
+  residual === undefined ? branch : plus(branch, residual);

@@ -1,7 +1,7 @@
 import koffi from "koffi";
+import { count } from "../graph/ndarray.ts";
 import type { DType } from "../graph/tensor.ts";
 import { bytesPerElement } from "../graph/tensor.ts";
-import { count } from "../graph/ndarray.ts";
 import { onnxType } from "./onnx/encode.ts";
 import type { Pointer } from "./ort/api.ts";
 import { NULL, ort, ortCreate, release } from "./ort/api.ts";
@@ -19,7 +19,15 @@ export class View implements Disposable {
   ) {
     const dims = BigInt64Array.from(shape.map(BigInt));
     const bytes = count(shape) * bytesPerElement[dtype];
-    this.#value = ortCreate("CreateTensorWithDataAsOrtValue", environment().cpu, address, bytes, dims, shape.length, onnxType[dtype]);
+    this.#value = ortCreate(
+      "CreateTensorWithDataAsOrtValue",
+      environment().cpu,
+      address,
+      bytes,
+      dims,
+      shape.length,
+      onnxType[dtype],
+    );
   }
 
   /** The OrtValue, for `Program.run`. */
@@ -47,7 +55,13 @@ export class Buffer implements Disposable {
     readonly dtype: DType,
     readonly elements: number,
   ) {
-    this.#owner = ortCreate("CreateTensorAsOrtValue", environment().allocator, BigInt64Array.of(BigInt(elements)), 1, onnxType[dtype]);
+    this.#owner = ortCreate(
+      "CreateTensorAsOrtValue",
+      environment().allocator,
+      BigInt64Array.of(BigInt(elements)),
+      1,
+      onnxType[dtype],
+    );
     const out = new BigUint64Array(1);
     ort("GetTensorMutableData", this.#owner, out);
     this.#address = out[0]!;
@@ -62,7 +76,8 @@ export class Buffer implements Disposable {
     const key = `${offset}:${shape.join()}`;
     const known = this.#views.get(key);
     if (known) return known;
-    if (offset + count(shape) > this.elements) throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
+    if (offset + count(shape) > this.elements)
+      throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
     const view = new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
     this.#views.set(key, view);
     return view;

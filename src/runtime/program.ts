@@ -45,34 +45,13 @@ export class Program implements Disposable {
     return new Program(graph, out[0]!);
   }
 
-  /** Runs once on a worker thread. Outputs are written into the bound views; nothing is copied. */
-  async run(binding: Binding): Promise<void> {
-    const call = this.#arguments(binding);
-    await ortAsync("Run", ...call);
-  }
-
-  /** As `run`, holding up the event loop: for programs of microseconds, where a change of thread would cost more. */
-  runSync(binding: Binding): void {
-    ort("Run", ...this.#arguments(binding));
-  }
-
-  #arguments(binding: Binding) {
-    if (this.#session === NULL) throw new Error("a program was run after it was disposed");
-    const inputs = this.#values(this.inputs, binding);
-    const outputs = this.#values(this.outputs, binding);
-    const { address: ins } = this.#inputNames;
-    const { address: outs } = this.#outputNames;
-    return [this.#session, NULL, ins, inputs, inputs.length, outs, outputs.length, outputs] as const;
-  }
-
-  #values(names: readonly string[], binding: Binding): BigUint64Array {
-    const values = new BigUint64Array(names.length);
-    for (const [i, name] of names.entries()) {
-      const view = binding[name];
-      if (view === undefined) throw new Error(`nothing is bound to "${name}"`);
-      values[i] = view.value;
-    }
-    return values;
+  /** Binds views once, for as many runs as they serve. Throws when one is missing. */
+  bind(binding: Binding): BoundProgram {
+    if (this.#session === NULL) throw new Error("a program was bound after it was disposed");
+    const inputs = values(this.inputs, binding);
+    const outputs = values(this.outputs, binding);
+    const names = [this.#inputNames.address, this.#outputNames.address] as const;
+    return new BoundProgram([this.#session, NULL, names[0], inputs, inputs.length, names[1], outputs.length, outputs]);
   }
 
   [Symbol.dispose](): void {
@@ -84,18 +63,54 @@ export class Program implements Disposable {
   }
 }
 
+type Call = readonly [Pointer, Pointer, Pointer, BigUint64Array, number, Pointer, number, BigUint64Array];
+
+/** A program with its buffers: nothing is looked up or copied when it runs. */
+export class BoundProgram {
+  readonly #call: Call;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** Runs once on a worker thread; outputs are written into the bound views. */
+  run(): Promise<void> {
+    return ortAsync("Run", ...this.#call);
+  }
+
+  /** As `run`, holding up the event loop: for programs of microseconds, where a change of thread would cost more. */
+  runSync(): void {
+    ort("Run", ...this.#call);
+  }
+}
+
+function values(names: readonly string[], binding: Binding): BigUint64Array {
+  return BigUint64Array.from(names, (name) => {
+    const view = binding[name];
+    if (view === undefined) throw new Error(`nothing is bound to "${name}"`);
+    return view.value;
+  });
+}
+
 function sessionOptions(graph: Graph): Pointer {
   const options = ortCreate("CreateSessionOptions");
   ort("SetSessionGraphOptimizationLevel", options, ALL_OPTIMIZATIONS);
   ort("DisablePerSessionThreads", options);
+  // One arena for all programs: a scratch buffer that one has freed serves the next.
+  ort("AddSessionConfigEntry", options, "session.use_env_allocators", "1");
+  // Threads spin inside a run, where the next operator is microseconds away, and sleep between runs.
+  ort("AddSessionConfigEntry", options, "session.force_spinning_stop", "1");
   const folder = weightsFolder(graph);
-  if (folder !== undefined) ort("AddSessionConfigEntry", options, "session.model_external_initializers_file_folder_path", folder);
+  if (folder !== undefined)
+    ort("AddSessionConfigEntry", options, "session.model_external_initializers_file_folder_path", folder);
   return options;
 }
 
 /** External data is named relative to one folder, so all of a graph's mapped constants must lie in one. */
 function weightsFolder(graph: Graph): string | undefined {
-  const folders = new Set(graph.constants.flatMap(({ data }) => (data.kind === "file" ? [path.dirname(data.path)] : [])));
+  const folders = new Set(
+    graph.constants.flatMap(({ data }) => (data.kind === "file" ? [path.dirname(data.path)] : [])),
+  );
   if (folders.size > 1) throw new Error(`the constants of one graph lie in ${folders.size} folders`);
   return [...folders][0];
 }

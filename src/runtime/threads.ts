@@ -11,7 +11,10 @@ function cgroupQuota(): number | undefined {
     }
   };
   const v2 = read("/sys/fs/cgroup/cpu.max")?.split(" ");
-  const [quota, period] = v2 ?? [read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), read("/sys/fs/cgroup/cpu/cpu.cfs_period_us")];
+  const [quota, period] = v2 ?? [
+    read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+    read("/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+  ];
   const cores = Number(quota) / Number(period);
   return Number.isFinite(cores) && cores > 0 ? cores : undefined;
 }

@@ -19,7 +19,8 @@ export interface AttentionAttrs {
 }
 
 /** Query–key pairs that a causal mask leaves visible: Σ over the t new tokens of (past + position + 1). */
-export const causalPairs = (tokens: Dim, past: Dim): Dim => add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
+export const causalPairs = (tokens: Dim, past: Dim): Dim =>
+  add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
 
 const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin"];
 
@@ -28,13 +29,26 @@ const attentionOp: Op<AttentionAttrs> = {
   operands,
   infer([qkv, pastKey, pastValue], { heads, kvHeads, headSize }) {
     const width = (heads + 2 * kvHeads) * headSize;
-    if (qkv!.shape.length !== 3 || qkv!.shape[2] !== width) throw new ShapeError("cachedAttention", "qkv", showType(qkv!), `[batch, tokens, ${width}]`);
-    for (const [name, t] of [["pastKey", pastKey!], ["pastValue", pastValue!]] as const)
-      if (t.shape[1] !== kvHeads || t.shape[3] !== headSize) throw new ShapeError("cachedAttention", name, showType(t), `[batch, ${kvHeads}, capacity, ${headSize}]`);
+    if (qkv!.shape.length !== 3 || qkv!.shape[2] !== width)
+      throw new ShapeError("cachedAttention", "qkv", showType(qkv!), `[batch, tokens, ${width}]`);
+    for (const [name, t] of [
+      ["pastKey", pastKey!],
+      ["pastValue", pastValue!],
+    ] as const)
+      if (t.shape[1] !== kvHeads || t.shape[3] !== headSize)
+        throw new ShapeError("cachedAttention", name, showType(t), `[batch, ${kvHeads}, capacity, ${headSize}]`);
     return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
   },
   onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary }) {
-    const [qkv, pastKey, pastValue, lengths, total, cos, sin] = inputs as [string, string, string, string, string, string?, string?];
+    const [qkv, pastKey, pastValue, lengths, total, cos, sin] = inputs as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string?,
+      string?,
+    ];
     const attrs = {
       num_heads: { int: heads },
       kv_num_heads: { int: kvHeads },
@@ -62,7 +76,8 @@ const attentionOp: Op<AttentionAttrs> = {
     const values = { shape: pastValue!.shape, data: pastValue!.data.slice() };
     const y = ndarray([batch, tokens, attrs.heads * attrs.headSize]);
     for (let b = 0; b < batch; b++) {
-      if (lengths!.data[b]! + 1 !== past + tokens) throw new Error(`cachedAttention: lengths[${b}] + 1 is not past + tokens`);
+      if (lengths!.data[b]! + 1 !== past + tokens)
+        throw new Error(`cachedAttention: lengths[${b}] + 1 is not past + tokens`);
       attendRow({ qkv: qkv!, keys, values, cos, sin, y }, b, tokens, past, attrs);
     }
     return [y, keys, values];
@@ -82,8 +97,10 @@ function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: A
   const { heads, kvHeads, headSize, scale } = attrs;
   const capacity = r.keys.shape[2]!;
   const cached = (head: number, position: number) => ((batch * kvHeads + head) * capacity + position) * headSize;
-  const part = (token: number, head: number) => (batch * tokens + token) * (heads + 2 * kvHeads) * headSize + head * headSize;
-  const rotated = (offset: number, position: number) => rotate(r.qkv.data.subarray(offset, offset + headSize), position, r, attrs.rotary);
+  const part = (token: number, head: number) =>
+    (batch * tokens + token) * (heads + 2 * kvHeads) * headSize + head * headSize;
+  const rotated = (offset: number, position: number) =>
+    rotate(r.qkv.data.subarray(offset, offset + headSize), position, r, attrs.rotary);
   for (let t = 0; t < tokens; t++)
     for (let h = 0; h < kvHeads; h++) {
       r.keys.data.set(rotated(part(t, heads + h), past + t), cached(h, past + t));
@@ -95,20 +112,38 @@ function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: A
       const q = rotated(part(t, h), past + t);
       const kv = Math.floor((h * kvHeads) / heads);
       const at = (position: number) => cached(kv, position);
-      r.y.data.set(attend(q, r.keys.data, r.values.data, at, past + t + 1, scale), ((batch * tokens + t) * heads + h) * headSize);
+      r.y.data.set(
+        attend(q, r.keys.data, r.values.data, at, past + t + 1, scale),
+        ((batch * tokens + t) * heads + h) * headSize,
+      );
     }
 }
 
 /** Softmax-weighted mean of the first `n` values, for one query. */
-function attend(q: Float64Array, keys: Float64Array, values: Float64Array, at: (position: number) => number, n: number, scale: number): Float64Array {
-  const scores = Float64Array.from({ length: n }, (_, j) => scale * q.reduce((sum, v, i) => sum + v * keys[at(j) + i]!, 0));
+function attend(
+  q: Float64Array,
+  keys: Float64Array,
+  values: Float64Array,
+  at: (position: number) => number,
+  n: number,
+  scale: number,
+): Float64Array {
+  const scores = Float64Array.from(
+    { length: n },
+    (_, j) => scale * q.reduce((sum, v, i) => sum + v * keys[at(j) + i]!, 0),
+  );
   const top = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const weights = scores.map((s) => Math.exp(s - top));
   const norm = weights.reduce((a, b) => a + b, 0);
   return q.map((_, i) => weights.reduce((sum, w, j) => sum + (w / norm) * values[at(j) + i]!, 0));
 }
 
-function rotate(x: Float64Array, position: number, { cos, sin }: Pick<Row, "cos" | "sin">, rotary: AttentionAttrs["rotary"]): Float64Array {
+function rotate(
+  x: Float64Array,
+  position: number,
+  { cos, sin }: Pick<Row, "cos" | "sin">,
+  rotary: AttentionAttrs["rotary"],
+): Float64Array {
   if (rotary === "none" || !cos || !sin) return x;
   const half = x.length / 2;
   const [first, second]: [(i: number) => number, (i: number) => number] =
@@ -138,8 +173,20 @@ export interface CacheTensors {
  * new keys and values are then written in place, and a step costs the same at any capacity.
  * qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, headSize/2] → y [batch, tokens, heads·headSize].
  */
-export function cachedAttention(qkv: Tensor, cache: CacheTensors, tables: { cos: Tensor; sin: Tensor } | undefined, attrs: AttentionAttrs) {
-  const inputs = [qkv, cache.pastKey, cache.pastValue, cache.lengths, cache.total, ...(tables ? [tables.cos, tables.sin] : [])];
+export function cachedAttention(
+  qkv: Tensor,
+  cache: CacheTensors,
+  tables: { cos: Tensor; sin: Tensor } | undefined,
+  attrs: AttentionAttrs,
+) {
+  const inputs = [
+    qkv,
+    cache.pastKey,
+    cache.pastValue,
+    cache.lengths,
+    cache.total,
+    ...(tables ? [tables.cos, tables.sin] : []),
+  ];
   const [y, presentKey, presentValue] = apply(attentionOp, inputs, attrs) as [Tensor, Tensor, Tensor];
   return { y, presentKey, presentValue };
 }

@@ -1,8 +1,8 @@
+import { type Shape, sameShape } from "../dim.ts";
 import { mapNd } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
-import { sameShape, type Shape } from "../dim.ts";
 
 /** `b` has a's shape or a suffix of it. */
 function binary(name: string, onnx: string, f: (a: number, b: number) => number): Op<null> {

@@ -8,7 +8,13 @@ const linearOp: Op<null> = {
   name: "linear",
   operands: ["x", "weight"],
   infer([x, weight]) {
-    if (!sameDim(x!.shape.at(-1)!, weight!.shape[0]!)) throw new ShapeError("linear", "x", showType(x!), `[..., ${weight!.shape[0]}], the weight being ${showType(weight!)}`);
+    if (!sameDim(x!.shape.at(-1)!, weight!.shape[0]!))
+      throw new ShapeError(
+        "linear",
+        "x",
+        showType(x!),
+        `[..., ${weight!.shape[0]}], the weight being ${showType(weight!)}`,
+      );
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), weight!.shape[1]!] }];
   },
   onnx: (emit, { inputs, outputs }) => emit.node("MatMul", inputs, outputs),
@@ -33,10 +39,12 @@ const matmulTransposedOp: Op<{ scale: number }> = {
   operands: ["a", "b"],
   infer([a, b]) {
     const fits = sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2)) && sameDim(a!.shape.at(-1)!, b!.shape.at(-1)!);
-    if (!fits) throw new ShapeError("matmulTransposed", "b", showType(b!), `the leading and last dimensions of ${showType(a!)}`);
+    if (!fits)
+      throw new ShapeError("matmulTransposed", "b", showType(b!), `the leading and last dimensions of ${showType(a!)}`);
     return [{ dtype: "f32", shape: [...a!.shape.slice(0, -1), b!.shape.at(-2)!] }];
   },
-  onnx: (emit, { inputs, outputs }, { scale }) => emit.contrib("FusedMatMul", inputs, outputs, { transB: { int: 1 }, alpha: { float: scale } }),
+  onnx: (emit, { inputs, outputs }, { scale }) =>
+    emit.contrib("FusedMatMul", inputs, outputs, { transB: { int: 1 }, alpha: { float: scale } }),
   cost: ([a, b]) => ({ flops: mul(2, volume(a!.shape), b!.shape.at(-2)!) }),
   reference([a, b], { scale }) {
     const [m, k] = a!.shape.slice(-2) as [number, number];
@@ -54,4 +62,5 @@ const matmulTransposedOp: Op<{ scale: number }> = {
 };
 
 /** scale · a bᵀ over the last two axes: a [..., m, k], b [..., n, k] → [..., m, n]. */
-export const matmulTransposed = (a: Tensor, b: Tensor, scale = 1): Tensor => apply1(matmulTransposedOp, [a, b], { scale });
+export const matmulTransposed = (a: Tensor, b: Tensor, scale = 1): Tensor =>
+  apply1(matmulTransposedOp, [a, b], { scale });

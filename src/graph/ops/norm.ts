@@ -10,7 +10,8 @@ interface NormAttrs {
 }
 
 function checkGain(op: string, x: TensorType, gain: TensorType): void {
-  if (!sameShape(gain.shape, x.shape.slice(-1))) throw new ShapeError(op, "gain", showType(gain), `[${x.shape.at(-1)}], the width of ${showType(x)}`);
+  if (!sameShape(gain.shape, x.shape.slice(-1)))
+    throw new ShapeError(op, "gain", showType(gain), `[${x.shape.at(-1)}], the width of ${showType(x)}`);
 }
 
 /** Each row of the last axis divided by its root mean square, times the gain. */
@@ -50,7 +51,9 @@ const skipRmsNormOp: Op<NormAttrs> = {
     return [x!, x!];
   },
   onnx: (emit, { inputs, outputs }, { epsilon }) =>
-    emit.contrib("SkipSimplifiedLayerNormalization", inputs, [outputs[0]!, "", "", outputs[1]!], { epsilon: { float: epsilon } }),
+    emit.contrib("SkipSimplifiedLayerNormalization", inputs, [outputs[0]!, "", "", outputs[1]!], {
+      epsilon: { float: epsilon },
+    }),
   reference([x, skip, gain], { epsilon }) {
     const sum = { shape: x!.shape, data: x!.data.map((v, i) => v + skip!.data[i]!) };
     return [normalise(sum, gain!, epsilon), sum];
@@ -58,7 +61,12 @@ const skipRmsNormOp: Op<NormAttrs> = {
 };
 
 /** Adds x to the residual stream and normalises it in one kernel: `{ normed, residual }`, both of x's shape. */
-export function skipRmsNorm(x: Tensor, skip: Tensor, gain: Tensor, epsilon: number): { normed: Tensor; residual: Tensor } {
+export function skipRmsNorm(
+  x: Tensor,
+  skip: Tensor,
+  gain: Tensor,
+  epsilon: number,
+): { normed: Tensor; residual: Tensor } {
   const [normed, residual] = apply(skipRmsNormOp, [x, skip, gain], { epsilon });
   return { normed: normed!, residual: residual! };
 }

@@ -60,13 +60,25 @@ const linearOp: Op<LinearAttrs> = {
   operands,
   infer([x, ...matrix]) {
     const { n, blocks } = checkMatrix("quantizedLinear", matrix);
-    if (x!.shape.at(-1) !== blocks * BLOCK) throw new ShapeError("quantizedLinear", "x", showType(x!), `[..., ${blocks * BLOCK}], the matrix being [${n}, ${blocks * BLOCK}]`);
+    if (x!.shape.at(-1) !== blocks * BLOCK)
+      throw new ShapeError(
+        "quantizedLinear",
+        "x",
+        showType(x!),
+        `[..., ${blocks * BLOCK}], the matrix being [${n}, ${blocks * BLOCK}]`,
+      );
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n] }];
   },
   onnx(emit, { inputs, outputs, types }, { precision }) {
     const [x, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
     const [n, blocks] = types[1]!.shape.map(Number) as [number, number];
-    const attrs = { K: { int: blocks * BLOCK }, N: { int: n }, bits: { int: 8 }, block_size: { int: BLOCK }, accuracy_level: { int: precision === "int8" ? 4 : 1 } };
+    const attrs = {
+      K: { int: blocks * BLOCK },
+      N: { int: n },
+      bits: { int: 8 },
+      block_size: { int: BLOCK },
+      accuracy_level: { int: precision === "int8" ? 4 : 1 },
+    };
     const product = residual === undefined ? outputs[0]! : emit.temp();
     emit.contrib("MatMulNBits", [x, codes, scale, zero], [product], attrs);
     if (residual === undefined) return;
@@ -82,7 +94,8 @@ const linearOp: Op<LinearAttrs> = {
     const y = ndarray([...x!.shape.slice(0, -1), n]);
     for (let j = 0; j < n; j++) {
       const w = row(matrix, j);
-      for (let i = 0; i < x!.data.length / k; i++) y.data[i * n + j] = w.reduce((sum, v, c) => sum + v * x!.data[i * k + c]!, 0);
+      for (let i = 0; i < x!.data.length / k; i++)
+        y.data[i * n + j] = w.reduce((sum, v, c) => sum + v * x!.data[i * k + c]!, 0);
     }
     return [y];
   },
@@ -106,14 +119,28 @@ const embeddingOp: Op<null> = {
     const [ids, codes, scale, zero] = inputs as [string, string, string, string];
     const [n, blocks] = types[1]!.shape.map(Number) as [number, number];
     const flat = emit.value("Reshape", [codes, emit.ints([n, blocks * BLOCK])]);
-    emit.contrib("GatherBlockQuantized", [flat, ids, scale, zero], outputs, { bits: { int: 8 }, block_size: { int: BLOCK }, gather_axis: { int: 0 }, quantize_axis: { int: 1 } });
+    emit.contrib("GatherBlockQuantized", [flat, ids, scale, zero], outputs, {
+      bits: { int: 8 },
+      block_size: { int: BLOCK },
+      gather_axis: { int: 0 },
+      quantize_axis: { int: 1 },
+    });
   },
-  cost: ([ids, codes], [y]) => ({ read: mul(volume(ids!.shape), Number(codes!.shape[1]) * (BLOCK + 5)), written: mul(4, volume(y!.shape)) }),
+  cost: ([ids, codes], [y]) => ({
+    read: mul(volume(ids!.shape), Number(codes!.shape[1]) * (BLOCK + 5)),
+    written: mul(4, volume(y!.shape)),
+  }),
   reference([ids, ...matrix]) {
     const rows = [...ids!.data].map((id) => row(matrix, id));
-    return [ndarray([...ids!.shape, rows[0]!.length], rows.flatMap((r) => [...r]))];
+    return [
+      ndarray(
+        [...ids!.shape, rows[0]!.length],
+        rows.flatMap((r) => [...r]),
+      ),
+    ];
   },
 };
 
 /** Rows of the matrix by token id: ids i64 [batch, tokens] → [batch, tokens, K]. The matrix has no residual. */
-export const quantizedEmbedding = (ids: Tensor, matrix: QuantizedMatrix): Tensor => apply1(embeddingOp, [ids, ...inOrder(matrix)], null);
+export const quantizedEmbedding = (ids: Tensor, matrix: QuantizedMatrix): Tensor =>
+  apply1(embeddingOp, [ids, ...inOrder(matrix)], null);

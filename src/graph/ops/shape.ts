@@ -9,7 +9,8 @@ import { sizeInBytes } from "../tensor.ts";
 
 /** ONNX wants numbers in a reshape's target: known sizes as they are, at most one symbolic size as −1. */
 function onnxTarget(shape: Shape): number[] {
-  if (shape.filter((d) => typeof d !== "number").length > 1) throw new Error(`reshape to ${showShape(shape)}: more than one symbolic dimension`);
+  if (shape.filter((d) => typeof d !== "number").length > 1)
+    throw new Error(`reshape to ${showShape(shape)}: more than one symbolic dimension`);
   return shape.map((d) => (typeof d === "number" ? d : -1));
 }
 
@@ -17,10 +18,12 @@ const reshapeOp: Op<{ shape: Shape }> = {
   name: "reshape",
   operands: ["x"],
   infer([x], { shape }) {
-    if (!sameDim(volume(x!.shape), volume(shape))) throw new ShapeError("reshape", "x", showType(x!), `as many elements as ${showShape(shape)}`);
+    if (!sameDim(volume(x!.shape), volume(shape)))
+      throw new ShapeError("reshape", "x", showType(x!), `as many elements as ${showShape(shape)}`);
     return [{ dtype: x!.dtype, shape }];
   },
-  onnx: (emit, { inputs, outputs }, { shape }) => emit.node("Reshape", [inputs[0]!, emit.ints(onnxTarget(shape))], outputs),
+  onnx: (emit, { inputs, outputs }, { shape }) =>
+    emit.node("Reshape", [inputs[0]!, emit.ints(onnxTarget(shape))], outputs),
   cost: () => ({ read: 0, written: 0 }),
   reference: ([x], { shape }, bindings) => [{ shape: evalShape(shape, bindings), data: x!.data }],
 };
@@ -32,7 +35,8 @@ const transposeOp: Op<{ axes: readonly number[] }> = {
   name: "transpose",
   operands: ["x"],
   infer([x], { axes }) {
-    if ([...axes].sort().join() !== x!.shape.map((_, i) => i).join()) throw new ShapeError("transpose", "x", showType(x!), `one dimension for each of the axes ${axes}`);
+    if ([...axes].sort().join() !== x!.shape.map((_, i) => i).join())
+      throw new ShapeError("transpose", "x", showType(x!), `one dimension for each of the axes ${axes}`);
     return [{ dtype: x!.dtype, shape: axes.map((a) => x!.shape[a]!) }];
   },
   onnx: (emit, { inputs, outputs }, { axes }) => emit.node("Transpose", inputs, outputs, { perm: { ints: axes } }),
@@ -56,10 +60,12 @@ const splitOp: Op<{ axis: number; sizes: readonly number[] }> = {
   name: "split",
   operands: ["x"],
   infer([x], { axis, sizes }) {
-    if (!sameDim(x!.shape[axis]!, add(...sizes))) throw new ShapeError("split", "x", showType(x!), `${sizes.join(" + ")} on axis ${axis}`);
+    if (!sameDim(x!.shape[axis]!, add(...sizes)))
+      throw new ShapeError("split", "x", showType(x!), `${sizes.join(" + ")} on axis ${axis}`);
     return sizes.map((size) => ({ dtype: x!.dtype, shape: x!.shape.with(axis, size) }));
   },
-  onnx: (emit, { inputs, outputs }, { axis, sizes }) => emit.node("Split", [inputs[0]!, emit.ints(sizes)], outputs, { axis: { int: axis } }),
+  onnx: (emit, { inputs, outputs }, { axis, sizes }) =>
+    emit.node("Split", [inputs[0]!, emit.ints(sizes)], outputs, { axis: { int: axis } }),
   reference([x], { axis, sizes }) {
     let start = 0;
     return sizes.map((size) => {
@@ -72,12 +78,14 @@ const splitOp: Op<{ axis: number; sizes: readonly number[] }> = {
 function slab(x: NdArray, axis: number, start: number, size: number): NdArray {
   const { outer, size: whole, inner } = around(x.shape, axis);
   const y = ndarray(x.shape.with(axis, size));
-  for (let o = 0; o < outer; o++) y.data.set(x.data.subarray((o * whole + start) * inner, (o * whole + start + size) * inner), o * size * inner);
+  for (let o = 0; o < outer; o++)
+    y.data.set(x.data.subarray((o * whole + start) * inner, (o * whole + start + size) * inner), o * size * inner);
   return y;
 }
 
 /** Cuts x along an axis into parts of the given sizes. */
-export const split = (x: Tensor, axis: number, sizes: readonly number[]): Tensor[] => apply(splitOp, [x], { axis, sizes });
+export const split = (x: Tensor, axis: number, sizes: readonly number[]): Tensor[] =>
+  apply(splitOp, [x], { axis, sizes });
 
 const gatherOp: Op<{ axis: number }> = {
   name: "gather",
@@ -108,12 +116,20 @@ const reverseOp: Op<{ axis: number }> = {
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }, { axis }) =>
-    emit.node("Slice", [inputs[0]!, emit.ints([-1]), emit.ints([Number.MIN_SAFE_INTEGER]), emit.ints([axis]), emit.ints([-1])], outputs),
+    emit.node(
+      "Slice",
+      [inputs[0]!, emit.ints([-1]), emit.ints([Number.MIN_SAFE_INTEGER]), emit.ints([axis]), emit.ints([-1])],
+      outputs,
+    ),
   reference([x], { axis }) {
     const { outer, size, inner } = around(x!.shape, axis);
     const y = ndarray(x!.shape);
     for (let o = 0; o < outer; o++)
-      for (let i = 0; i < size; i++) y.data.set(x!.data.subarray((o * size + i) * inner, (o * size + i + 1) * inner), (o * size + size - 1 - i) * inner);
+      for (let i = 0; i < size; i++)
+        y.data.set(
+          x!.data.subarray((o * size + i) * inner, (o * size + i + 1) * inner),
+          (o * size + size - 1 - i) * inner,
+        );
     return [y];
   },
 };
@@ -125,7 +141,8 @@ const sumOp: Op<{ axis: number }> = {
   name: "sum",
   operands: ["x"],
   infer: ([x], { axis }) => [{ dtype: x!.dtype, shape: x!.shape.toSpliced(axis, 1) }],
-  onnx: (emit, { inputs, outputs }, { axis }) => emit.node("ReduceSum", [inputs[0]!, emit.ints([axis])], outputs, { keepdims: { int: 0 } }),
+  onnx: (emit, { inputs, outputs }, { axis }) =>
+    emit.node("ReduceSum", [inputs[0]!, emit.ints([axis])], outputs, { keepdims: { int: 0 } }),
   reference([x], { axis }) {
     const { outer, size, inner } = around(x!.shape, axis);
     const y = ndarray(x!.shape.toSpliced(axis, 1));
@@ -138,4 +155,3 @@ const sumOp: Op<{ axis: number }> = {
 
 /** The sum over one axis, which goes. */
 export const sum = (x: Tensor, axis: number): Tensor => apply1(sumOp, [x], { axis });
-

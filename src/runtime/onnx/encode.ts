@@ -16,7 +16,8 @@ const message = (w: BinaryWriter, field: number, write: Write): void => {
   w.join();
 };
 const text = (w: BinaryWriter, field: number, value: string) => w.tag(field, WireType.LengthDelimited).string(value);
-const bytes = (w: BinaryWriter, field: number, value: Uint8Array) => w.tag(field, WireType.LengthDelimited).bytes(value);
+const bytes = (w: BinaryWriter, field: number, value: Uint8Array) =>
+  w.tag(field, WireType.LengthDelimited).bytes(value);
 const integer = (w: BinaryWriter, field: number, value: number) => w.tag(field, WireType.Varint).int64(value);
 
 function attribute(w: BinaryWriter, name: string, attr: OnnxAttr): void {
@@ -63,14 +64,19 @@ function literal(w: BinaryWriter, l: OnnxLiteral): void {
 }
 
 function valueInfo(w: BinaryWriter, name: string, type: TensorType): void {
-  const dim = (d: TensorType["shape"][number]): Write =>
-    (m) => (typeof d === "number" ? integer(m, 1, d) : text(m, 2, d.toString()));
+  const dim =
+    (d: TensorType["shape"][number]): Write =>
+    (m) =>
+      typeof d === "number" ? integer(m, 1, d) : text(m, 2, d.toString());
   text(w, 1, name);
   message(w, 2, (t) =>
     message(t, 1, (tensor) => {
       integer(tensor, 1, onnxType[type.dtype]);
-      message(tensor, 2, (shape) => { for (const d of type.shape) message(shape, 1, dim(d)); });
-    }));
+      message(tensor, 2, (shape) => {
+        for (const d of type.shape) message(shape, 1, dim(d));
+      });
+    }),
+  );
 }
 
 /** Emits every operator's ONNX form; graph inputs, constants and outputs keep their names. */
@@ -80,7 +86,11 @@ function emit(graph: Graph): Emitter {
   for (const { name, tensor } of [...graph.inputs, ...graph.constants, ...graph.outputs]) names.set(tensor.id, name);
   const nameOf = (id: number) => names.get(id) ?? `v${id}`;
   for (const n of graph.nodes) {
-    const io = { inputs: n.inputs.map((t) => nameOf(t.id)), outputs: n.outputs.map((t) => nameOf(t.id)), types: n.inputs };
+    const io = {
+      inputs: n.inputs.map((t) => nameOf(t.id)),
+      outputs: n.outputs.map((t) => nameOf(t.id)),
+      types: n.inputs,
+    };
     n.op.onnx(emitter, io, n.attrs);
   }
   return emitter;
@@ -100,7 +110,10 @@ export function encodeOnnx(graph: Graph): Uint8Array {
     for (const p of graph.inputs) message(g, 11, (m) => valueInfo(m, p.name, p.tensor));
     for (const p of graph.outputs) message(g, 12, (m) => valueInfo(m, p.name, p.tensor));
   });
-  for (const [domain, version] of [["", OPSET], ["com.microsoft", 1]] as const)
+  for (const [domain, version] of [
+    ["", OPSET],
+    ["com.microsoft", 1],
+  ] as const)
     message(w, 8, (m) => integer(text(m, 1, domain), 2, version));
   return w.finish();
 }

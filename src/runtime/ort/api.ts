@@ -13,31 +13,29 @@ const functions = {
   CreateSessionFromArray: [8, ["void *", "void *", "size_t", "void *", "void *"]],
   Run: [9, ["void *", "void *", "void *", "void *", "size_t", "void *", "size_t", "void *"]],
   CreateSessionOptions: [10, ["void *"]],
-  EnableProfiling: [14, ["void *", "str"]],
-  DisableMemPattern: [17, ["void *"]],
-  DisableCpuMemArena: [19, ["void *"]],
   SetSessionGraphOptimizationLevel: [23, ["void *", "int"]],
   CreateTensorAsOrtValue: [48, ["void *", "void *", "size_t", "int", "void *"]],
   CreateTensorWithDataAsOrtValue: [49, ["void *", "void *", "size_t", "void *", "size_t", "int", "void *"]],
   GetTensorMutableData: [51, ["void *", "void *"]],
   CreateCpuMemoryInfo: [69, ["int", "int", "void *"]],
   GetAllocatorWithDefaultOptions: [78, ["void *"]],
-  SessionEndProfiling: [110, ["void *", "void *", "void *"]],
   CreateEnvWithGlobalThreadPools: [119, ["int", "str", "void *", "void *"]],
   DisablePerSessionThreads: [120, ["void *"]],
   CreateThreadingOptions: [121, ["void *"]],
   AddSessionConfigEntry: [130, ["void *", "str", "str"]],
+  CreateAndRegisterAllocator: [144, ["void *", "void *", "void *"]],
   SetGlobalIntraOpNumThreads: [147, ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, ["void *", "int"]],
   SetGlobalSpinControl: [149, ["void *", "int"]],
-  CreatePrepackedWeightsContainer: [166, ["void *"]],
-  CreateSessionFromArrayWithPrepackedWeightsContainer: [169, ["void *", "void *", "size_t", "void *", "void *", "void *"]],
 } as const satisfies Record<string, readonly [number, readonly string[]]>;
 
-const releases = { ReleaseSession: 95, ReleaseValue: 96, ReleaseSessionOptions: 100, ReleasePrepackedWeightsContainer: 167 } as const;
+const releases = { ReleaseSession: 95, ReleaseValue: 96, ReleaseSessionOptions: 100 } as const;
 
 export type OrtFunction = keyof typeof functions;
-type Callable = { (...args: Argument[]): Pointer; async(...args: [...Argument[], (error: Error | null, status: Pointer) => void]): void };
+type Callable = {
+  (...args: Argument[]): Pointer;
+  async(...args: [...Argument[], (error: Error | null, status: Pointer) => void]): void;
+};
 
 const bound = new Map<number, Callable>();
 

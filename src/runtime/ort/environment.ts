@@ -1,6 +1,6 @@
 import { availableThreads } from "../threads.ts";
 import type { Pointer } from "./api.ts";
-import { ort, ortCreate } from "./api.ts";
+import { NULL, ort, ortCreate } from "./api.ts";
 
 /** What all programs of the process share: one thread pool, one allocator. */
 export interface Environment {
@@ -27,9 +27,9 @@ function create(): Environment {
   const options = ortCreate("CreateThreadingOptions");
   ort("SetGlobalIntraOpNumThreads", options, threads);
   ort("SetGlobalInterOpNumThreads", options, 1);
-  ort("SetGlobalSpinControl", options, Number(process.env["MODICUM_SPIN"] ?? 0));
+  ort("SetGlobalSpinControl", options, 1);
   const env = ortCreate("CreateEnvWithGlobalThreadPools", LOG_ERRORS_ONLY, "modicum", options);
   const cpu = ortCreate("CreateCpuMemoryInfo", ARENA, DEFAULT_MEMORY);
+  ort("CreateAndRegisterAllocator", env, cpu, NULL);
   return { env, cpu, threads, allocator: ortCreate("GetAllocatorWithDefaultOptions") };
 }
-

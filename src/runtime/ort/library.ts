@@ -9,8 +9,13 @@ const API_VERSION = 21;
 /** The shared library that the npm package `onnxruntime-node` ships for this platform. */
 export function libraryPath(): string {
   const root = path.dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
-  const file = { linux: "libonnxruntime.so.1", darwin: "libonnxruntime.1.dylib", win32: "onnxruntime.dll" }[process.platform as string];
-  if (file === undefined) throw new UserError(`no ONNX Runtime library for ${process.platform}-${process.arch}: Linux, macOS and Windows on x64 or arm64 have one`);
+  const file = { linux: "libonnxruntime.so.1", darwin: "libonnxruntime.1.dylib", win32: "onnxruntime.dll" }[
+    process.platform as string
+  ];
+  if (file === undefined)
+    throw new UserError(
+      `no ONNX Runtime library for ${process.platform}-${process.arch}: Linux, macOS and Windows on x64 or arm64 have one`,
+    );
   return path.join(root, "bin", "napi-v6", process.platform, process.arch, file);
 }
 

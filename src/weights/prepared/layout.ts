@@ -36,7 +36,12 @@ export function fromQ8_0({ codes, scale }: UnpackedQ8_0, rows: number): KernelMa
   const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4);
   // Adding 128 to a two's-complement byte flips its highest bit.
   for (let i = 0; i < words.length; i++) words[i]! ^= 0x80808080;
-  return { rows, codes: new Uint8Array(codes.buffer, codes.byteOffset, codes.length), scale, zero: new Uint8Array(scale.length).fill(128) };
+  return {
+    rows,
+    codes: new Uint8Array(codes.buffer, codes.byteOffset, codes.length),
+    scale,
+    zero: new Uint8Array(scale.length).fill(128),
+  };
 }
 
 /** Rows of several matrices with the same columns, one under the other; a missing residual counts as zero when another has one. */
@@ -53,15 +58,12 @@ export function stack(parts: readonly KernelMatrix[]): KernelMatrix {
 }
 
 function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
-  parts.reduce((at, p) => (joined.set(p, at), at + p.length), 0);
-  return joined;
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 function joinFloats(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
-  const joined = new Float32Array(parts.reduce((sum, p) => sum + p.length, 0));
-  parts.reduce((at, p) => (joined.set(p, at), at + p.length), 0);
-  return joined;
+  const bytes = joinBytes(parts.map((p) => new Uint8Array(p.buffer, p.byteOffset, p.byteLength)));
+  return new Float32Array(bytes.buffer);
 }
 
 /** Residuals are transposed, so stacking rows means setting their columns side by side. */
@@ -72,7 +74,9 @@ function sideBySide(parts: readonly KernelMatrix[]): Float32Array<ArrayBuffer> {
   const joined = new Float32Array(blocks * width);
   let left = 0;
   for (const [i, { residual }] of parts.entries()) {
-    if (residual) for (let b = 0; b < blocks; b++) joined.set(residual.subarray(b * widths[i]!, (b + 1) * widths[i]!), b * width + left);
+    if (residual)
+      for (let b = 0; b < blocks; b++)
+        joined.set(residual.subarray(b * widths[i]!, (b + 1) * widths[i]!), b * width + left);
     left += widths[i]!;
   }
   return joined;

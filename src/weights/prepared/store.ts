@@ -4,9 +4,20 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 
 const span = z.object({ offset: z.number(), bytes: z.number() });
-const matrix = z.object({ rows: z.number(), cols: z.number(), codes: span, scale: span, zero: span, residual: span.optional() });
+const matrix = z.object({
+  rows: z.number(),
+  cols: z.number(),
+  codes: span,
+  scale: span,
+  zero: span,
+  residual: span.optional(),
+});
 const floats = z.object({ shape: z.array(z.number()), data: span });
-const indexSchema = z.object({ version: z.number(), matrices: z.record(z.string(), matrix), floats: z.record(z.string(), floats) });
+const indexSchema = z.object({
+  version: z.number(),
+  matrices: z.record(z.string(), matrix),
+  floats: z.record(z.string(), floats),
+});
 
 export type Span = z.infer<typeof span>;
 /** Where the parts of a quantised matrix lie in the prepared file. */
@@ -64,7 +75,8 @@ export class PreparedStore {
   }
 
   #begin() {
-    if (Object.keys(this.#index.matrices).length > 0) throw new Error(`${this.file}: prepared weights are complete, yet more were asked for`);
+    if (Object.keys(this.#index.matrices).length > 0)
+      throw new Error(`${this.file}: prepared weights are complete, yet more were asked for`);
     mkdirSync(this.folder, { recursive: true });
     const draft = path.join(this.folder, `weights.${process.pid}.tmp`);
     return { fd: openSync(draft, "w"), path: draft, end: 0 };
@@ -76,7 +88,10 @@ export class PreparedStore {
     } catch (error) {
       this.abandon();
       const full = (error as NodeJS.ErrnoException).code === "ENOSPC";
-      if (full) throw new UserError(`${this.folder}: the disk is full, ${view.length} more bytes were to be written; free space or set MODICUM_HOME to another disk`);
+      if (full)
+        throw new UserError(
+          `${this.folder}: the disk is full, ${view.length} more bytes were to be written; free space or set MODICUM_HOME to another disk`,
+        );
       throw error;
     }
   }

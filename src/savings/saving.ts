@@ -1,0 +1,23 @@
+import type { z } from "zod";
+import type { AttentionSaving, SavingHost, Seam } from "./seams.ts";
+
+export type SavingGroup =
+  | "tokens"
+  | "attention"
+  | "depth"
+  | "experts"
+  | "routing"
+  | "output"
+  | "knowledge"
+  | "training";
+
+/** One way to spend less: typed options, and the seams it fills. */
+export interface Saving<O = unknown> {
+  readonly name: string;
+  readonly group: SavingGroup;
+  readonly summary: string;
+  readonly needs: readonly Seam[];
+  readonly options: z.ZodType<O>;
+  /** Fills the attention seam; undefined when the options are neutral, so that the dense program runs. */
+  attention(options: O, host: SavingHost): Promise<AttentionSaving | undefined>;
+}
