@@ -18,7 +18,6 @@ const variants: Partial<Settings>[] = [
   { flashAttention: true, api: "controlledEvaluate" },
   { flashAttention: true, mmap: false },
   { flashAttention: true, threads: 1 },
-  { flashAttention: true, threads: 4 },
 ];
 
 const measured = variants.map((variant) => ({
