@@ -3,7 +3,8 @@ import { rename, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../util/errors.ts";
-import { codeOf, ensureSpace, megabytes } from "./disk.ts";
+import { ensureSpace, megabytes } from "./disk.ts";
+import { asDropped, Dropped, hostOf, refusal, Stall, startOf, totalOf } from "./network.ts";
 import { Part } from "./part.ts";
 
 export interface Download {
@@ -77,16 +78,6 @@ async function fill(job: Download, path: string): Promise<Filled> {
   }
 }
 
-/** A failure after which another attempt may do better. */
-class Dropped extends Error {
-  constructor(
-    reason: string,
-    readonly waitMs = 0,
-  ) {
-    super(reason);
-  }
-}
-
 async function fetchRest(job: Download, part: Part): Promise<void> {
   const { attempts, delayMs } = job.pace ?? patient;
   let most = part.bytes;
@@ -127,32 +118,9 @@ async function attempt(job: Download, part: Part): Promise<Dropped | undefined> 
     return undefined;
   } catch (error) {
     if (job.signal?.aborted) throw interrupted(job, part);
-    return stall.signal.aborted ? new Dropped(stall.reason) : asDropped(error, job);
+    return stall.signal.aborted ? new Dropped(stall.reason) : asDropped(error, job.url);
   } finally {
     stall.end();
-  }
-}
-
-/** Aborts `signal` when `touch` is not called for `ms`. */
-class Stall {
-  private readonly controller = new AbortController();
-  private readonly timer: NodeJS.Timeout;
-  readonly signal = this.controller.signal;
-  readonly reason: string;
-
-  constructor(ms: number) {
-    this.reason = `nothing came for ${ms / 1000} s`;
-    this.timer = setTimeout(() => this.controller.abort(), ms);
-  }
-
-  touch(): void {
-    this.timer.refresh();
-  }
-
-  /** Also drops a response that was not read to its end. */
-  end(): void {
-    clearTimeout(this.timer);
-    this.controller.abort();
   }
 }
 
@@ -165,31 +133,7 @@ async function request(job: Download, part: Part, signal: AbortSignal): Promise<
   if (response.status < 300 || response.status === 416) await part.reset();
   if (response.status === 200) return response;
   await response.body?.cancel();
-  throw refusal(job, response);
-}
-
-function refusal(job: Download, response: Response): Error {
-  const { status } = response;
-  if (status < 300 || status === 416) return new Dropped("the server sent another range than was asked for");
-  const named = `HTTP ${status}${response.statusText && ` ${response.statusText}`}`;
-  if (status === 408 || status === 429 || status >= 500) return new Dropped(named, retryAfter(response));
-  return new UserError(`${hostOf(job.url)} refused ${basename(job.to)}: ${named}`);
-}
-
-/** `Retry-After` in ms, at most a minute: a user who waits longer would rather be told. */
-function retryAfter(response: Response): number {
-  const seconds = Number(response.headers.get("retry-after"));
-  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 60) * 1000 : 0;
-}
-
-const rangePattern = /^bytes (\d+)-\d+\/(\d+)$/;
-
-const startOf = (response: Response): number =>
-  Number(rangePattern.exec(response.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
-
-function totalOf(response: Response): number {
-  const whole = rangePattern.exec(response.headers.get("content-range") ?? "")?.[2];
-  return Number(whole ?? response.headers.get("content-length") ?? 0);
+  throw refusal(response, basename(job.to), job.url);
 }
 
 async function receive(job: Download, part: Part, response: Response, stall: Stall): Promise<void> {
@@ -202,31 +146,3 @@ async function receive(job: Download, part: Part, response: Response, stall: Sta
   }
   if (part.bytes < total) throw new Dropped(`the connection closed at ${megabytes(part.bytes)} of ${megabytes(total)}`);
 }
-
-/** Sorts an error of `fetch`: what may pass is answered, what will not is thrown. */
-function asDropped(error: unknown, job: Download): Dropped {
-  if (error instanceof Dropped) return error;
-  // `fetch` wraps every network failure in a TypeError; a cut body is one too.
-  if (!(error instanceof TypeError)) throw error;
-  const code = codeOf(error.cause) ?? error.message;
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
-    throw new UserError(
-      `Node does not trust the certificate of ${hostOf(job.url)} (${code}); NODE_EXTRA_CA_CERTS may name your network's own`,
-    );
-  }
-  return new Dropped(networkWords[code] ?? code);
-}
-
-const networkWords: Readonly<Record<string, string>> = {
-  ENOTFOUND: "no such host, or no network",
-  EAI_AGAIN: "no network (the name could not be looked up)",
-  ENETUNREACH: "no network",
-  ECONNREFUSED: "the connection was refused",
-  ECONNRESET: "the connection was reset",
-  ETIMEDOUT: "the connection timed out",
-  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
-  UND_ERR_SOCKET: "the connection was closed",
-  terminated: "the connection was closed",
-};
-
-const hostOf = (url: string): string => new URL(url).host;

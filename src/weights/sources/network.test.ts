@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { UserError } from "../../util/errors.ts";
+import { asDropped, Dropped, hostOf, refusal, startOf, totalOf } from "./network.ts";
+
+const url = "https://host.example:8443/secret-token/m.bin";
+const failed = (code: string) => new TypeError("fetch failed", { cause: Object.assign(new Error("x"), { code }) });
+const response = (status: number, headers: Record<string, string> = {}) => new Response("", { status, headers });
+
+test("only the host is shown", () => {
+  expect(hostOf(url)).toBe("host.example:8443");
+});
+
+describe("an error of fetch", () => {
+  test.each([
+    ["ENOTFOUND", "no such host, or no network"],
+    ["EAI_AGAIN", "no network (the name could not be looked up)"],
+    ["ENETUNREACH", "no network"],
+    ["ECONNRESET", "the connection was reset"],
+    ["UND_ERR_CONNECT_TIMEOUT", "the connection timed out"],
+    ["EWEIRD", "EWEIRD"],
+  ])("%s may pass", (code, words) => {
+    expect(asDropped(failed(code), url)).toEqual(new Dropped(words));
+  });
+
+  test("in the middle of a body may pass", () => {
+    expect(asDropped(new TypeError("terminated"), url).message).toBe("the connection was closed");
+    const dropped = new Dropped("x", 7);
+    expect(asDropped(dropped, url)).toBe(dropped);
+  });
+
+  test.each(["SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "CERT_HAS_EXPIRED"])(
+    "%s will not",
+    (code) => {
+      expect(() => asDropped(failed(code), url)).toThrow(UserError);
+      expect(() => asDropped(failed(code), url)).toThrow(
+        `Node does not trust the certificate of host.example:8443 (${code}); NODE_EXTRA_CA_CERTS may name`,
+      );
+    },
+  );
+
+  test("that is none of the network's is thrown on", () => {
+    const bug = new RangeError("x");
+    expect(() => asDropped(bug, url)).toThrow(bug);
+  });
+});
+
+describe("a refusal", () => {
+  test.each([
+    [404, {}, "host.example:8443 refused m.bin: HTTP 404"],
+    [403, {}, "host.example:8443 refused m.bin: HTTP 403"],
+  ])("HTTP %i is the user's to know", (status, headers, sentence) => {
+    expect(refusal(response(status, headers), "m.bin", url)).toEqual(new UserError(sentence));
+  });
+
+  test.each([
+    [429, { "retry-after": "3" }, 3000],
+    [503, { "retry-after": "86400" }, 60_000],
+    [503, { "retry-after": "-5" }, 0],
+    [503, { "retry-after": "Wed, 21 Oct 2015 07:28:00 GMT" }, 0],
+    [500, {}, 0],
+    [408, {}, 0],
+    [416, {}, 0],
+    [206, {}, 0],
+  ] as const)("HTTP %i with %j may pass after %i ms", (status, headers, ms) => {
+    const error = refusal(response(status, headers), "m.bin", url);
+    expect(error).toBeInstanceOf(Dropped);
+    expect((error as Dropped).waitMs).toBe(ms);
+  });
+});
+
+test.each([
+  [206, { "content-range": "bytes 5-99/100", "content-length": "95" }, 5, 100],
+  [206, { "content-range": "bytes 5-99/*", "content-length": "95" }, 5, 0],
+  [206, { "content-range": "lines 5-99/100" }, Number.NaN, 0],
+  [206, {}, Number.NaN, 0],
+  [200, { "content-length": "100" }, Number.NaN, 100],
+  [200, { "content-length": "many" }, Number.NaN, 0],
+] as const)("HTTP %i with %j starts at %d of %d", (status, headers, start, total) => {
+  expect(startOf(response(status, headers))).toBe(start);
+  expect(totalOf(response(status, headers))).toBe(total);
+});

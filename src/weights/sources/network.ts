@@ -1,0 +1,91 @@
+import { UserError } from "../../util/errors.ts";
+import { codeOf } from "./disk.ts";
+
+/** A failure after which another attempt may do better. */
+export class Dropped extends Error {
+  constructor(
+    reason: string,
+    readonly waitMs = 0,
+  ) {
+    super(reason);
+  }
+}
+
+/** Aborts `signal` when `touch` is not called for `ms`. */
+export class Stall {
+  private readonly controller = new AbortController();
+  private readonly timer: NodeJS.Timeout;
+  readonly signal = this.controller.signal;
+  readonly reason: string;
+
+  constructor(ms: number) {
+    this.reason = `nothing came for ${ms / 1000} s`;
+    this.timer = setTimeout(() => this.controller.abort(), ms);
+  }
+
+  touch(): void {
+    this.timer.refresh();
+  }
+
+  /** Also drops a response that was not read to its end. */
+  end(): void {
+    clearTimeout(this.timer);
+    this.controller.abort();
+  }
+}
+
+/** A response that is not the file, as an error: `Dropped` where a later request may fare better. */
+export function refusal(response: Response, file: string, url: string): Error {
+  const { status } = response;
+  if (status < 300 || status === 416) return new Dropped("the server sent another range than was asked for");
+  const named = `HTTP ${status}${response.statusText && ` ${response.statusText}`}`;
+  if (status === 408 || status === 429 || status >= 500) return new Dropped(named, retryAfter(response));
+  return new UserError(`${hostOf(url)} refused ${file}: ${named}`);
+}
+
+/** `Retry-After` in ms, at most a minute: a user who waits longer would rather be told. */
+function retryAfter(response: Response): number {
+  const seconds = Number(response.headers.get("retry-after"));
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 60) * 1000 : 0;
+}
+
+const rangePattern = /^bytes (\d+)-\d+\/(\d+|\*)$/;
+
+/** First byte that a 206 response brings, or NaN. */
+export const startOf = (response: Response): number =>
+  Number(rangePattern.exec(response.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
+
+/** Bytes of the whole file, or 0 where the response does not tell. */
+export function totalOf(response: Response): number {
+  const whole = rangePattern.exec(response.headers.get("content-range") ?? "")?.[2];
+  return Number(whole ?? response.headers.get("content-length")) || 0;
+}
+
+/** Sorts an error of `fetch`: what may pass is answered, what will not is thrown. */
+export function asDropped(error: unknown, url: string): Dropped {
+  if (error instanceof Dropped) return error;
+  // `fetch` wraps every network failure in a TypeError; a cut body is one too.
+  if (!(error instanceof TypeError)) throw error;
+  const code = codeOf(error.cause) ?? error.message;
+  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
+    throw new UserError(
+      `Node does not trust the certificate of ${hostOf(url)} (${code}); NODE_EXTRA_CA_CERTS may name your network's own`,
+    );
+  }
+  return new Dropped(networkWords[code] ?? code);
+}
+
+const networkWords: Readonly<Record<string, string>> = {
+  ENOTFOUND: "no such host, or no network",
+  EAI_AGAIN: "no network (the name could not be looked up)",
+  ENETUNREACH: "no network",
+  ECONNREFUSED: "the connection was refused",
+  ECONNRESET: "the connection was reset",
+  ETIMEDOUT: "the connection timed out",
+  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
+  UND_ERR_SOCKET: "the connection was closed",
+  terminated: "the connection was closed",
+};
+
+/** Host and port of a URL: messages never show the rest, which may hold a key. */
+export const hostOf = (url: string): string => new URL(url).host;
