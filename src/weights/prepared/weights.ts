@@ -122,7 +122,7 @@ export class Weights {
   }
 
   #transposed(graph: Graph, tensors: readonly GgufTensor[]): Tensor {
-    return this.#floats(graph, tensors.map((t) => t.name).join("+"), () => {
+    return this.#floats(graph, `${tensors.map((t) => t.name).join("+")}.transposed`, () => {
       const cols = tensors[0]!.shape[1]!;
       const rows = tensors.reduce((sum, t) => sum + t.shape[0]!, 0);
       const values = new Float32Array(rows * cols);
