@@ -1,5 +1,6 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type Libsql from "libsql";
 import { UserError } from "../util/errors.ts";
 import { APPLICATION_ID, CREATE, SCHEMA_VERSION } from "./schema.ts";
@@ -8,11 +9,15 @@ export type Database = Libsql.Database;
 
 /** How long one process waits for another that is writing, in milliseconds. */
 const PATIENCE = 10_000;
+/** Size in bytes beyond which the write-ahead log is moved into the database: a few hundred receipts. */
+const LOG_LIMIT = 4 * 2 ** 20;
+
+const codeOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "");
 
 /** The error as one sentence where the file or its place is at fault; any other error as it is. */
 function explained(error: unknown, path: string): unknown {
   if (!(error instanceof Error)) return error;
-  const code = "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   if (/NOTADB|CORRUPT/.test(code)) {
     return new UserError(`${path} is damaged or no ledger (${error.message}); move it away to start a new one`);
   }
@@ -57,6 +62,26 @@ function create(db: Database, path: string): void {
   }).immediate();
 }
 
+/** `create`, again when two processes do it at once: SQLite then refuses one of them at once, whatever its timeout, as waiting could be a deadlock. */
+async function createPatiently(db: Database, path: string): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE; ; await setTimeout(5)) {
+    try {
+      return create(db, path);
+    } catch (error) {
+      if (!codeOf(error).startsWith("SQLITE_BUSY") || Date.now() > deadline) throw error;
+    }
+  }
+}
+
+/**
+ * Moves the write-ahead log into the database when it has grown. SQLite would do so by itself, but up to 3.51.2 (libsql has 3.45.1) a checkpoint that another
+ * connection writes beside can lose what it writes (sqlite.org/wal.html, "The WAL-Reset Bug"); TRUNCATE holds the write lock meanwhile.
+ */
+export function trimLog(db: Database, path: string): void {
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  if (log !== undefined && log.size > LOG_LIMIT) db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+}
+
 /**
  * Opens the ledger's database at `path`, made with its folders when it is not there. Write-ahead log with synchronous = NORMAL: what was written survives the
  * death of the process at any moment; the power failing may cost the last receipts, never the file.
@@ -64,11 +89,13 @@ function create(db: Database, path: string): void {
 export async function openDatabase(path: string): Promise<Database> {
   // Loaded when first needed: it costs 20 ms, which an answer must not wait for.
   const { default: Libsql } = await import("libsql");
-  return guarded(path, () => {
+  try {
     mkdirSync(dirname(path), { recursive: true });
     const db = new Libsql(path, { timeout: PATIENCE });
-    db.exec("PRAGMA synchronous = NORMAL");
-    if (db.transaction(() => isEmpty(db, path))()) create(db, path);
+    db.exec("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
+    if (db.transaction(() => isEmpty(db, path))()) await createPatiently(db, path);
     return db;
-  });
+  } catch (error) {
+    throw explained(error, path);
+  }
 }

@@ -50,6 +50,7 @@ async function round(path: string, ms: number): Promise<string[]> {
 
 test("a ledger outlives kill -9 of its writers at any moment, with every receipt that was acknowledged", async () => {
   const path = join(folder, "receipts.db");
+  (await openLedger(path)).close();
   const acknowledged: string[] = [];
   for (let i = 0; i < ROUNDS; i++) {
     acknowledged.push(...(await round(path, i * 8)));

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
@@ -180,6 +180,18 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
       "the ledger holds a receipt that this program can't read: flops.saved: is not 1 - spent/dense",
     );
   });
+});
+
+test("the write-ahead log does not grow without end, and trimming it loses nothing", async () => {
+  const [one, two] = [await openLedger(path), await openLedger(path)];
+  const sizes = Array.from({ length: 400 }, () => {
+    one.add(makeReceipt(parts()));
+    two.add(makeReceipt(parts()));
+    return statSync(`${path}-wal`).size;
+  });
+  expect(Math.max(...sizes)).toBeLessThan(4.1 * 2 ** 20);
+  expect(sizes.filter((size, i) => size < (sizes[i - 1] ?? 0)).length).toBeGreaterThan(0);
+  expect(one.list()).toHaveLength(800);
 });
 
 test("an empty file, as a kill at the first moment leaves it, becomes a ledger", async () => {

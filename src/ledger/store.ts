@@ -1,6 +1,6 @@
 import type Libsql from "libsql";
 import { UserError } from "../util/errors.ts";
-import { type Database, guarded, openDatabase } from "./database.ts";
+import { type Database, guarded, openDatabase, trimLog } from "./database.ts";
 import { type Receipt, receiptSchema, savedShare } from "./receipt.ts";
 
 /** Which receipts: made at `since` or later, before `until`, for `model`; each may be left out. */
@@ -50,7 +50,10 @@ export class Ledger {
 
   /** Writes `receipt`; when this returns, the process may die and it is kept. Throws when its id is there already. */
   add(receipt: Receipt): void {
-    guarded(this.path, () => this.#insert.run(JSON.stringify(receipt)));
+    guarded(this.path, () => {
+      this.#insert.run(JSON.stringify(receipt));
+      trimLog(this.db, this.path);
+    });
   }
 
   get(id: string): Receipt | undefined {
