@@ -77,7 +77,7 @@ export class Engine implements Disposable {
     let tokens: readonly number[] = [];
     while (slot.tokens.length < prompt.length) {
       signal?.throwIfAborted();
-      tokens = prompt.slice(slot.tokens.length, slot.tokens.length + saving.chunk);
+      tokens = prompt.slice(slot.tokens.length, slot.tokens.length + saving.chunkAfter(slot.tokens.length));
       await prefill.extend(slot, tokens, prompt.length, meter);
     }
     meter.head(1);

@@ -42,14 +42,25 @@ export class SeamPrefill implements Disposable {
       await this.#saving.attend({
         layer,
         past,
-        tokens: tokens.length,
         prompt,
+        tokens: tokens.length,
         cache: slot.cache,
         bill: meter,
-        ...this.#attention(tokens.length),
+        qkv: this.#qkv,
+        attended: this.#attended,
+        dense: () => this.#dense(slot, layer, tokens, past, meter),
       });
     }
     slot.tokens.push(...tokens);
+  }
+
+  async #dense(slot: Slot, layer: number, tokens: readonly number[], past: number, meter: Meter): Promise<void> {
+    const program = await this.#programs.attention();
+    const { key, value } = slot.cache.layer(layer);
+    slot.setLength(tokens.length);
+    const cache = { pastKey: key, presentKey: key, pastValue: value, presentValue: value };
+    await program.bind({ ...this.#views(tokens.length), ...cache, ...slot.lengths() }).run();
+    meter.part(program.cost, tokens.length, past);
   }
 
   /** The last token's row of what the stack gave. */
@@ -69,12 +80,12 @@ export class SeamPrefill implements Disposable {
       residual: residual!.view(wide),
       residualOut: residualOut!.view(wide),
       hidden: this.#hidden.view(wide),
-      ...this.#attention(tokens),
+      ...this.#views(tokens),
     });
     await bound.run();
   }
 
-  #attention(tokens: number) {
+  #views(tokens: number) {
     const { heads, kvHeads, headSize } = this.#programs.decoder.config;
     return {
       qkv: this.#qkv.view([1, tokens, (heads + 2 * kvHeads) * headSize]),

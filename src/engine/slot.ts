@@ -35,7 +35,8 @@ export class Slot implements Disposable {
 
   /** Runs the whole stack over the next tokens, at most PREFILL_CHUNK of them. */
   async extend(tokens: readonly number[]): Promise<void> {
-    this.setInputs(tokens);
+    for (const [i, id] of tokens.entries()) this.#idsMemory[i] = BigInt(id);
+    this.setLength(tokens.length);
     await this.#boundLayers(tokens.length).run();
     this.tokens.push(...tokens);
   }
@@ -56,17 +57,16 @@ export class Slot implements Disposable {
     return this.#logits.view([1, 1, this.#programs.decoder.config.vocabulary]);
   }
 
-  /** Puts ids and lengths where the programs are bound to. */
-  setInputs(tokens: readonly number[]): void {
-    for (const [i, id] of tokens.entries()) this.#idsMemory[i] = BigInt(id);
-    const total = this.tokens.length + tokens.length;
+  /** Puts the cache's length after the next `tokens` tokens where programs are bound to. */
+  setLength(tokens: number): void {
+    const total = this.tokens.length + tokens;
     this.#lengthsMemory[0] = total - 1;
     this.#totalMemory[0] = total;
   }
 
-  /** Views that programs over `tokens` new tokens share. */
-  inputs(tokens: number) {
-    return { ids: this.#ids.view([1, tokens]), lengths: this.#lengths.view([1]), total: this.#total.view([]) };
+  /** The views that `setLength` writes to. */
+  lengths() {
+    return { lengths: this.#lengths.view([1]), total: this.#total.view([]) };
   }
 
   hidden(tokens: number, row = 0) {
@@ -92,7 +92,7 @@ export class Slot implements Disposable {
         return { [`pastKey${l}`]: key, [`presentKey${l}`]: key, [`pastValue${l}`]: value, [`presentValue${l}`]: value };
       });
       return this.#programs.layers.bind(
-        Object.assign({ ...this.inputs(tokens), hidden: this.hidden(tokens) }, ...caches),
+        Object.assign({ ids: this.#ids.view([1, tokens]), ...this.lengths(), hidden: this.hidden(tokens) }, ...caches),
       );
     });
   }

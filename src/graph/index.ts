@@ -1,10 +1,15 @@
 export * from "./cost.ts";
 export * from "./dim.ts";
 export * from "./graph.ts";
+export type { Cost } from "./op.ts";
 export * from "./ops/attention.ts";
+export * from "./ops/cache.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/matmul.ts";
 export * from "./ops/norm.ts";
 export * from "./ops/quantized.ts";
+export * from "./ops/rotary.ts";
 export * from "./ops/shape.ts";
+export * from "./ops/softmax.ts";
+export * from "./ops/tile-attention.ts";
 export * from "./tensor.ts";

@@ -30,6 +30,11 @@ export class KvCache implements Disposable {
     return this.#view(index, [rows, width], head * this.capacity * this.config.headSize);
   }
 
+  /** Where one key–value head's `position` lies: element offset into the layer's buffers. */
+  place(index: number, head: number, position: number): { key: Buffer; value: Buffer; offset: number } {
+    return { ...this.#layers[index]!, offset: (head * this.capacity + position) * this.config.headSize };
+  }
+
   #view(index: number, shape: number[], offset = 0): { key: View; value: View } {
     const { key, value } = this.#layers[index]!;
     return { key: key.view(shape, offset), value: value.view(shape, offset) };

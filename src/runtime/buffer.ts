@@ -76,11 +76,16 @@ export class Buffer implements Disposable {
     const key = `${offset}:${shape.join()}`;
     const known = this.#views.get(key);
     if (known) return known;
-    if (offset + count(shape) > this.elements)
-      throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
-    const view = new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
+    const view = this.fresh(shape, offset);
     this.#views.set(key, view);
     return view;
+  }
+
+  /** As `view`, but the caller's own, to be disposed of. */
+  fresh(shape: readonly number[], offset = 0): View {
+    if (offset + count(shape) > this.elements)
+      throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
+    return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
   }
 
   /** The memory itself, not a copy; valid until the buffer is disposed. */
@@ -95,5 +100,20 @@ export class Buffer implements Disposable {
     this.#views.clear();
     if (this.#owner !== NULL) release("ReleaseValue", this.#owner);
     this.#owner = NULL;
+  }
+}
+
+/** Views of passing use, disposed of together. */
+export class ViewSet implements Disposable {
+  readonly #views: View[] = [];
+
+  of(buffer: Buffer, shape: readonly number[], offset: number): View {
+    const view = buffer.fresh(shape, offset);
+    this.#views.push(view);
+    return view;
+  }
+
+  [Symbol.dispose](): void {
+    for (const view of this.#views) view[Symbol.dispose]();
   }
 }

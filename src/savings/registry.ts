@@ -1,8 +1,9 @@
 import { suggest, UserError } from "../util/errors.ts";
+import { xattention } from "./attention/xattention/index.ts";
 import type { Saving } from "./saving.ts";
 
 /** Every saving that works: one line each. */
-export const savings: readonly Saving[] = [];
+export const savings: readonly Saving[] = [xattention];
 
 /** @throws UserError when there is no saving of that name. */
 export function savingNamed(name: string): Saving {

@@ -1,7 +1,7 @@
 import type { Spent } from "../graph/index.ts";
 import type { KvCache } from "../models/cache.ts";
 import type { Decoder } from "../models/decoder.ts";
-import type { View } from "../runtime/buffer.ts";
+import type { Buffer } from "../runtime/buffer.ts";
 
 /** Named places in a model where a saving may act. */
 export const seams = ["attention", "ffn", "between layers", "head", "tokens in", "model choice"] as const;
@@ -16,10 +16,12 @@ export interface AttentionCall {
   readonly tokens: number;
   /** Length of the whole prompt. */
   readonly prompt: number;
-  /** [1, tokens, (heads + 2·kvHeads)·headSize], before rotary embedding. */
-  readonly qkv: View;
-  /** Where to write the result: [1, tokens, heads·headSize]. */
-  readonly attended: View;
+  /** [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; what lies after the chunk's tokens may be overwritten. */
+  readonly qkv: Buffer;
+  /** Where to write the result, from the start: [chunk · heads·headSize]. */
+  readonly attended: Buffer;
+  /** Does this chunk densely, as the saving's neutral setting would. */
+  dense(): Promise<void>;
   /** The chunk's keys (rotated) and values are to be written here too. */
   readonly cache: KvCache;
   readonly bill: AttentionBill;
@@ -39,8 +41,10 @@ export interface AttentionBill {
 export interface AttentionSaving extends Disposable {
   /** Whether a prompt of this many tokens is worth it; if not, the dense program runs. */
   wants(prompt: number): boolean;
-  /** Tokens a chunk should have, given what is left. */
+  /** Most tokens of a chunk. */
   readonly chunk: number;
+  /** Tokens the chunk after `past` should have, at most. */
+  chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
 }
 

@@ -1,10 +1,11 @@
 import type { Dim } from "../dim.ts";
-import { add, evalDim, mul } from "../dim.ts";
+import { add, mul, sameDim, sameShape } from "../dim.ts";
 import type { NdArray } from "../ndarray.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, ShapeError, showType } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
+import { type RotaryPairs, rotate } from "./rotary.ts";
 
 export interface AttentionAttrs {
   readonly heads: number;
@@ -13,8 +14,8 @@ export interface AttentionAttrs {
   /** Softmax scale, usually 1/√headSize. */
   readonly scale: number;
   /** Rotary embedding of q and k inside the kernel: pairs (2i, 2i+1), pairs (i, i + d/2), or none. */
-  readonly rotary: "interleaved" | "half" | "none";
-  /** Tokens already in the cache, of each row. */
+  readonly rotary: RotaryPairs;
+  /** Tokens already in the cache, of each row (in the mean): for the cost; what runs is in `lengths`. */
   readonly past: Dim;
 }
 
@@ -22,21 +23,49 @@ export interface AttentionAttrs {
 export const causalPairs = (tokens: Dim, past: Dim): Dim =>
   add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
 
+/** The kernel rotates heads whose size is a multiple of this. */
+export const ROTARY_STEP = 16;
+
 const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin"];
 
 const attentionOp: Op<AttentionAttrs> = {
   name: "cachedAttention",
   operands,
-  infer([qkv, pastKey, pastValue], { heads, kvHeads, headSize }) {
+  infer([qkv, pastKey, pastValue, lengths, total, cos, sin], { heads, kvHeads, headSize, rotary }) {
+    const expect = (operand: string, t: TensorType, fits: boolean, expected: string) => {
+      if (!fits) throw new ShapeError("cachedAttention", operand, showType(t), expected);
+    };
     const width = (heads + 2 * kvHeads) * headSize;
-    if (qkv!.shape.length !== 3 || qkv!.shape[2] !== width)
-      throw new ShapeError("cachedAttention", "qkv", showType(qkv!), `[batch, tokens, ${width}]`);
+    expect("qkv", qkv!, qkv!.shape.length === 3 && qkv!.shape[2] === width, `[batch, tokens, ${width}]`);
+    const batch = qkv!.shape[0]!;
     for (const [name, t] of [
       ["pastKey", pastKey!],
       ["pastValue", pastValue!],
     ] as const)
-      if (t.shape[1] !== kvHeads || t.shape[3] !== headSize)
-        throw new ShapeError("cachedAttention", name, showType(t), `[batch, ${kvHeads}, capacity, ${headSize}]`);
+      expect(
+        name,
+        t,
+        sameShape(t.shape.toSpliced(2, 1), [batch, kvHeads, headSize]),
+        `[${batch}, ${kvHeads}, capacity, ${headSize}]`,
+      );
+    expect("lengths", lengths!, lengths!.dtype === "i32" && sameShape(lengths!.shape, [batch]), `i32[${batch}]`);
+    expect("total", total!, total!.dtype === "i32" && total!.shape.length === 0, "i32[]");
+    if (rotary !== "none") {
+      if (headSize % ROTARY_STEP !== 0)
+        throw new ShapeError(
+          "cachedAttention",
+          "qkv",
+          showType(qkv!),
+          `heads of a multiple of ${ROTARY_STEP}, to rotate`,
+        );
+      for (const [name, t] of [
+        ["cos", cos],
+        ["sin", sin],
+      ] as const) {
+        if (t === undefined) throw new ShapeError("cachedAttention", name, "missing", `[positions, ${headSize / 2}]`);
+        expect(name, t, t.shape.length === 2 && sameDim(t.shape[1]!, headSize / 2), `[positions, ${headSize / 2}]`);
+      }
+    }
     return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
   },
   onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary }) {
@@ -69,17 +98,13 @@ const attentionOp: Op<AttentionAttrs> = {
       written: mul(batch, tokens, (heads + 2 * kvHeads) * headSize * 4),
     };
   },
-  reference([qkv, pastKey, pastValue, lengths, , cos, sin], attrs, bindings) {
+  reference([qkv, pastKey, pastValue, lengths, , cos, sin], attrs) {
     const [batch, tokens] = qkv!.shape as [number, number];
-    const past = evalDim(attrs.past, bindings);
     const keys = { shape: pastKey!.shape, data: pastKey!.data.slice() };
     const values = { shape: pastValue!.shape, data: pastValue!.data.slice() };
     const y = ndarray([batch, tokens, attrs.heads * attrs.headSize]);
-    for (let b = 0; b < batch; b++) {
-      if (lengths!.data[b]! + 1 !== past + tokens)
-        throw new Error(`cachedAttention: lengths[${b}] + 1 is not past + tokens`);
-      attendRow({ qkv: qkv!, keys, values, cos, sin, y }, b, tokens, past, attrs);
-    }
+    for (let b = 0; b < batch; b++)
+      attendRow({ qkv: qkv!, keys, values, cos, sin, y }, b, tokens, lengths!.data[b]! + 1 - tokens, attrs);
     return [y, keys, values];
   },
 };
@@ -99,8 +124,10 @@ function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: A
   const cached = (head: number, position: number) => ((batch * kvHeads + head) * capacity + position) * headSize;
   const part = (token: number, head: number) =>
     (batch * tokens + token) * (heads + 2 * kvHeads) * headSize + head * headSize;
-  const rotated = (offset: number, position: number) =>
-    rotate(r.qkv.data.subarray(offset, offset + headSize), position, r, attrs.rotary);
+  const rotated = (offset: number, position: number) => {
+    const x = r.qkv.data.subarray(offset, offset + headSize);
+    return r.cos && r.sin ? rotate(x, position, { cos: r.cos, sin: r.sin }, attrs.rotary) : x;
+  };
   for (let t = 0; t < tokens; t++)
     for (let h = 0; h < kvHeads; h++) {
       r.keys.data.set(rotated(part(t, heads + h), past + t), cached(h, past + t));
@@ -120,7 +147,7 @@ function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: A
 }
 
 /** Softmax-weighted mean of the first `n` values, for one query. */
-function attend(
+export function attend(
   q: Float64Array,
   keys: Float64Array,
   values: Float64Array,
@@ -138,26 +165,6 @@ function attend(
   return q.map((_, i) => weights.reduce((sum, w, j) => sum + (w / norm) * values[at(j) + i]!, 0));
 }
 
-function rotate(
-  x: Float64Array,
-  position: number,
-  { cos, sin }: Pick<Row, "cos" | "sin">,
-  rotary: AttentionAttrs["rotary"],
-): Float64Array {
-  if (rotary === "none" || !cos || !sin) return x;
-  const half = x.length / 2;
-  const [first, second]: [(i: number) => number, (i: number) => number] =
-    rotary === "interleaved" ? [(i) => 2 * i, (i) => 2 * i + 1] : [(i) => i, (i) => i + half];
-  const y = x.slice();
-  for (let i = 0; i < half; i++) {
-    const c = cos.data[position * half + i]!;
-    const s = sin.data[position * half + i]!;
-    y[first(i)] = x[first(i)]! * c - x[second(i)]! * s;
-    y[second(i)] = x[first(i)]! * s + x[second(i)]! * c;
-  }
-  return y;
-}
-
 export interface CacheTensors {
   /** f32 [batch, kvHeads, capacity, headSize] */
   readonly pastKey: Tensor;
@@ -170,7 +177,8 @@ export interface CacheTensors {
 
 /**
  * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present are to be bound to one buffer: the
- * new keys and values are then written in place, and a step costs the same at any capacity.
+ * new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ in length when each has one
+ * new token; the kernel refuses several rows with several new tokens each after a past.
  * qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, headSize/2] → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(

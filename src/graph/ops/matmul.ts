@@ -38,7 +38,10 @@ const matmulTransposedOp: Op<{ scale: number }> = {
   name: "matmulTransposed",
   operands: ["a", "b"],
   infer([a, b]) {
-    const fits = sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2)) && sameDim(a!.shape.at(-1)!, b!.shape.at(-1)!);
+    const stacked = b!.shape.length > 2;
+    const fits =
+      (!stacked || sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2))) &&
+      sameDim(a!.shape.at(-1)!, b!.shape.at(-1)!);
     if (!fits)
       throw new ShapeError("matmulTransposed", "b", showType(b!), `the leading and last dimensions of ${showType(a!)}`);
     return [{ dtype: "f32", shape: [...a!.shape.slice(0, -1), b!.shape.at(-2)!] }];
@@ -49,18 +52,19 @@ const matmulTransposedOp: Op<{ scale: number }> = {
   reference([a, b], { scale }) {
     const [m, k] = a!.shape.slice(-2) as [number, number];
     const n = b!.shape.at(-2)!;
+    const shared = b!.shape.length === 2;
     const y = ndarray([...a!.shape.slice(0, -1), n]);
     for (let o = 0; o < a!.data.length / (m * k); o++)
       for (let i = 0; i < m; i++)
         for (let j = 0; j < n; j++) {
           let sum = 0;
-          for (let c = 0; c < k; c++) sum += a!.data[(o * m + i) * k + c]! * b!.data[(o * n + j) * k + c]!;
+          for (let c = 0; c < k; c++) sum += a!.data[(o * m + i) * k + c]! * b!.data[(shared ? j : o * n + j) * k + c]!;
           y.data[(o * m + i) * n + j] = scale * sum;
         }
     return [y];
   },
 };
 
-/** scale · a bᵀ over the last two axes: a [..., m, k], b [..., n, k] → [..., m, n]. */
+/** scale · a bᵀ over the last two axes: a [..., m, k], b [..., n, k] or one [n, k] for all → [..., m, n]. */
 export const matmulTransposed = (a: Tensor, b: Tensor, scale = 1): Tensor =>
   apply1(matmulTransposedOp, [a, b], { scale });

@@ -60,12 +60,12 @@ const linearOp: Op<LinearAttrs> = {
   operands,
   infer([x, ...matrix]) {
     const { n, blocks } = checkMatrix("quantizedLinear", matrix);
-    if (x!.shape.at(-1) !== blocks * BLOCK)
+    if (x!.shape.length !== 3 || x!.shape[2] !== blocks * BLOCK)
       throw new ShapeError(
         "quantizedLinear",
         "x",
         showType(x!),
-        `[..., ${blocks * BLOCK}], the matrix being [${n}, ${blocks * BLOCK}]`,
+        `[batch, tokens, ${blocks * BLOCK}], the matrix being [${n}, ${blocks * BLOCK}]`,
       );
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n] }];
   },
@@ -112,19 +112,27 @@ const embeddingOp: Op<null> = {
   operands: ["ids", ...operands.slice(1)],
   infer([ids, ...matrix]) {
     const { blocks } = checkMatrix("quantizedEmbedding", matrix);
+    if (ids!.shape.length !== 2) throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "[batch, tokens]");
     if (ids!.dtype !== "i64") throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "i64");
     return [{ dtype: "f32", shape: [...ids!.shape, blocks * BLOCK] }];
   },
   onnx(emit, { inputs, outputs, types }) {
-    const [ids, codes, scale, zero] = inputs as [string, string, string, string];
+    const [ids, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
     const [n, blocks] = types[1]!.shape.map(Number) as [number, number];
     const flat = emit.value("Reshape", [codes, emit.ints([n, blocks * BLOCK])]);
-    emit.contrib("GatherBlockQuantized", [flat, ids, scale, zero], outputs, {
+    const rows = residual === undefined ? outputs[0]! : emit.temp();
+    emit.contrib("GatherBlockQuantized", [flat, ids, scale, zero], [rows], {
       bits: { int: 8 },
       block_size: { int: BLOCK },
       gather_axis: { int: 0 },
       quantize_axis: { int: 1 },
     });
+    if (residual === undefined) return;
+    const perBlock = emit.value("Gather", [residual, ids], { axis: { int: 1 } });
+    const last = emit.value("Transpose", [perBlock], { perm: { ints: [1, 2, 0] } });
+    const split = emit.value("Reshape", [rows, emit.ints([0, 0, blocks, BLOCK])]);
+    const sum = emit.value("Add", [split, emit.value("Unsqueeze", [last, emit.ints([-1])])]);
+    emit.node("Reshape", [sum, emit.ints([0, 0, blocks * BLOCK])], outputs);
   },
   cost: ([ids, codes], [y]) => ({
     read: mul(volume(ids!.shape), Number(codes!.shape[1]) * (BLOCK + 5)),
@@ -141,6 +149,6 @@ const embeddingOp: Op<null> = {
   },
 };
 
-/** Rows of the matrix by token id: ids i64 [batch, tokens] → [batch, tokens, K]. The matrix has no residual. */
+/** Rows of the matrix by token id: ids i64 [batch, tokens] → [batch, tokens, K]. */
 export const quantizedEmbedding = (ids: Tensor, matrix: QuantizedMatrix): Tensor =>
   apply1(embeddingOp, [ids, ...inOrder(matrix)], null);

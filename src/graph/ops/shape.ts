@@ -7,11 +7,17 @@ import { apply, apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { sizeInBytes } from "../tensor.ts";
 
-/** ONNX wants numbers in a reshape's target: known sizes as they are, at most one symbolic size as −1. */
-function onnxTarget(shape: Shape): number[] {
-  if (shape.filter((d) => typeof d !== "number").length > 1)
-    throw new Error(`reshape to ${showShape(shape)}: more than one symbolic dimension`);
-  return shape.map((d) => (typeof d === "number" ? d : -1));
+/**
+ * ONNX wants numbers in a reshape's target: known sizes as they are, 0 for a symbolic size that stays where it is, and −1 for at most one
+ * other.
+ */
+function onnxTarget(from: Shape, shape: Shape): number[] {
+  const target = shape.map((d, i) =>
+    typeof d === "number" ? d : from[i] !== undefined && sameDim(from[i], d) ? 0 : -1,
+  );
+  if (target.filter((d) => d === -1).length > 1)
+    throw new Error(`reshape of ${showShape(from)} to ${showShape(shape)}: more than one symbolic dimension moves`);
+  return target;
 }
 
 const reshapeOp: Op<{ shape: Shape }> = {
@@ -22,13 +28,13 @@ const reshapeOp: Op<{ shape: Shape }> = {
       throw new ShapeError("reshape", "x", showType(x!), `as many elements as ${showShape(shape)}`);
     return [{ dtype: x!.dtype, shape }];
   },
-  onnx: (emit, { inputs, outputs }, { shape }) =>
-    emit.node("Reshape", [inputs[0]!, emit.ints(onnxTarget(shape))], outputs),
+  onnx: (emit, { inputs, outputs, types }, { shape }) =>
+    emit.node("Reshape", [inputs[0]!, emit.ints(onnxTarget(types[0]!.shape, shape))], outputs),
   cost: () => ({ read: 0, written: 0 }),
   reference: ([x], { shape }, bindings) => [{ shape: evalShape(shape, bindings), data: x!.data }],
 };
 
-/** The same elements in another shape, with at most one symbolic dimension. */
+/** The same elements in another shape, in which at most one symbolic dimension is new. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => apply1(reshapeOp, [x], { shape });
 
 const transposeOp: Op<{ axes: readonly number[] }> = {

@@ -1,0 +1,105 @@
+import { CACHE_BLOCK } from "../../../models/cache.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { AttentionCall, AttentionSaving, SavingHost } from "../../seams.ts";
+import { estimateMask } from "./estimate.ts";
+import { SparseKernels } from "./kernels.ts";
+import type { XattentionOptions } from "./options.ts";
+
+/** Query blocks of a chunk: enough that attention's work outweighs the calls. */
+const CHUNK_ROWS = 16;
+
+/** One chunk of one layer, head by head. */
+export interface ChunkReport {
+  readonly layer: number;
+  readonly past: number;
+  /** Kept over causal blocks, a query head each. */
+  readonly density: readonly number[];
+  /** Kept share of the estimated mass; absent for methods that estimate none. */
+  readonly keptMass: readonly (number | undefined)[];
+  readonly ms: { readonly scoring: number; readonly attention: number };
+}
+
+/** Block-sparse prefill (XAttention and the methods it is compared with): fills the attention seam for long prompts. */
+export class BlockSparsePrefill implements AttentionSaving {
+  readonly chunk: number;
+  /** What the last prompt's chunks kept. */
+  report: ChunkReport[] = [];
+
+  private constructor(
+    readonly options: XattentionOptions,
+    readonly kernels: SparseKernels,
+    /** Per layer, per head; overrides `threshold`. */
+    readonly thresholds: readonly (readonly number[])[] | undefined,
+  ) {
+    this.chunk = CHUNK_ROWS * options.blockSize;
+  }
+
+  static async create(
+    options: XattentionOptions,
+    { decoder }: SavingHost,
+    thresholds?: readonly (readonly number[])[],
+  ): Promise<BlockSparsePrefill> {
+    const { heads, kvHeads, headSize, context } = decoder.config;
+    const { blockSize, stride } = options;
+    const capacity = Math.ceil(context / CACHE_BLOCK) * CACHE_BLOCK;
+    if (capacity % blockSize !== 0)
+      throw new UserError(
+        `blockSize ${blockSize} does not divide the cache of ${capacity} tokens; ${CACHE_BLOCK} or a divisor of it does`,
+        2,
+      );
+    const shape = { heads, kvHeads, headSize, blockSize, stride };
+    const kernels = await SparseKernels.create(decoder, shape, CHUNK_ROWS, capacity / blockSize);
+    return new BlockSparsePrefill(options, kernels, thresholds);
+  }
+
+  wants(prompt: number): boolean {
+    return prompt >= this.options.minLengthForSparse;
+  }
+
+  /** After a reused prefix, one short chunk brings query blocks back to the prompt's own blocks. */
+  chunkAfter(past: number): number {
+    const off = past % this.options.blockSize;
+    return off === 0 ? this.chunk : this.options.blockSize - off;
+  }
+
+  async attend(call: AttentionCall): Promise<void> {
+    const { layer, past, tokens, prompt, bill, cache } = call;
+    const { blockSize, firstDenseLayers, lastDenseTokens } = this.options;
+    if (layer === 0 && past === 0) this.report = [];
+    if (layer < firstDenseLayers || past % blockSize !== 0) return call.dense();
+    const { heads, kvHeads, headSize } = this.kernels.shape;
+    const chunk = { cache, layer, past, tokens };
+    const padded = this.kernels.rows(chunk) * blockSize;
+    const width = (heads + 2 * kvHeads) * headSize;
+    new Float32Array(call.qkv.memory).fill(0, tokens * width, padded * width);
+    await this.kernels.place(chunk, call.qkv.view([1, padded, width]));
+    const started = performance.now();
+    const threshold = this.thresholds ? Float32Array.from(this.thresholds[layer]!) : this.options.threshold;
+    const denseFrom =
+      lastDenseTokens > 0 ? Math.floor((prompt - lastDenseTokens) / blockSize) : Number.POSITIVE_INFINITY;
+    const mask = await estimateMask({
+      chunk,
+      kernels: this.kernels,
+      options: this.options,
+      threshold,
+      denseFrom,
+      bill,
+    });
+    const scored = performance.now();
+    await this.kernels.attend(chunk, mask, call.attended.view([1, padded, heads * headSize]), bill);
+    bill.blocks(mask.causalBlocks * heads, (mask.blocks() * heads) / mask.heads);
+    const of = (head: number) => Math.floor((head * mask.heads) / heads);
+    const byHead = Array.from({ length: heads }, (_, head) => of(head));
+    this.report.push({
+      layer,
+      past,
+      density: byHead.map((h) => mask.density(h)),
+      keptMass: byHead.map((h) => mask.meanKeptMass(h)),
+      ms: { scoring: scored - started, attention: performance.now() - scored },
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.kernels[Symbol.dispose]();
+  }
+}
