@@ -15,7 +15,7 @@ export class Dropped extends Error {
 export class Stall {
   private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
-  readonly signal = this.controller.signal;
+  readonly signal: AbortSignal = this.controller.signal;
   readonly reason: string;
 
   constructor(ms: number) {

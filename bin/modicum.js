@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const root = join(import.meta.dirname, "..");
+
+/** The program as published; in a clone, a bundle of the sources as they are now, made when there is none yet. */
+async function program() {
+  if (!existsSync(join(root, "src"))) return join(root, "dist", "cli.js");
+  const bundle = join(root, "node_modules", ".cache", "modicum", sourcesHash());
+  if (!existsSync(bundle)) await make(bundle);
+  return join(bundle, "cli.js");
+}
+
+async function make(bundle) {
+  const { register } = await import("tsx/esm/api");
+  const unregister = register();
+  await (await import("../tools/bundle.ts")).bundleOnce(bundle);
+  await unregister();
+}
+
+/** Changes with any file's path, size or time. */
+function sourcesHash() {
+  const hash = createHash("sha256");
+  for (const file of readdirSync(join(root, "src"), { recursive: true })) {
+    if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
+    const { mtimeMs, size } = statSync(join(root, "src", file));
+    hash.update(`${file}\0${mtimeMs}\0${size}\0`);
+  }
+  return hash.digest("hex").slice(0, 24);
+}
+
+await import(pathToFileURL(await program()).href);

@@ -1,0 +1,2 @@
+import type { SessionOptions } from "../session.ts";
+export async function chat(_options: SessionOptions): Promise<void> {}

@@ -1,0 +1,66 @@
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { UserError } from "../util/errors.ts";
+
+type Schema = z.ZodObject;
+
+/** What of a property's JSON schema decides its flag. */
+interface Property {
+  type: "number" | "integer" | "string" | "boolean" | "array" | "object";
+  description?: string;
+  default?: unknown;
+}
+
+/** `topK` → `--top-k`. */
+const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+function properties(schema: Schema): [key: string, property: Property][] {
+  const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
+  return Object.entries(properties) as [string, Property][];
+}
+
+/** Adds a flag for every property of `schema`: arrays are flags that may be repeated, records are repeated `key=value`. */
+export function addFlags(command: Command, schema: Schema): Command {
+  for (const [key, property] of properties(schema)) command.addOption(option(flagOf(key), property));
+  return command;
+}
+
+function option(flag: string, { type, description, default: usual }: Property): Option {
+  const help = [description, shown(usual)].filter(Boolean).join(" ");
+  switch (type) {
+    case "number":
+    case "integer":
+      return new Option(`${flag} <n>`, help).argParser(Number);
+    case "string":
+      return new Option(`${flag} <text>`, help);
+    case "boolean":
+      return new Option(flag, help);
+    case "array":
+      return new Option(`${flag} <text>`, `${help}; may be repeated`).argParser(collect);
+    case "object":
+      return new Option(`${flag} <key=value>`, `${help}; may be repeated`).argParser(collectPair);
+  }
+}
+
+/** Schemas fill in defaults themselves, so that a flag that was not given stays apart from one that was. */
+const shown = (usual: unknown): string =>
+  typeof usual === "number" || typeof usual === "string" ? `(default: ${usual})` : "";
+
+/** An option's parser that gathers the values of a repeated flag. */
+export const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+function collectPair(text: string, before: Record<string, number> = {}): Record<string, number> {
+  const [, key, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (key === undefined) throw new UserError(`expected key=value, got "${text}"`, 2);
+  return { ...before, [key]: Number(value) };
+}
+
+/** The values of `schema`'s flags among a command's options, checked. @throws UserError that names the flag. */
+export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.output<S> {
+  const given = Object.keys(schema.shape).filter((key) => options[key] !== undefined);
+  const result = schema.safeParse(Object.fromEntries(given.map((key) => [key, options[key]])));
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  const [key, ...inside] = path.map(String);
+  throw new UserError(`${[flagOf(key!), ...inside].join(" ")}: ${message}`, 2);
+}

@@ -1,0 +1,53 @@
+import type { Command } from "commander";
+import { generateOptions } from "../engine/generate.ts";
+import { load, type Model, type Receipt } from "../index.ts";
+import { receiptsFile } from "../weights/sources/index.ts";
+import { warn } from "./errors.ts";
+import { addFlags, collect, readFlags } from "./flags.ts";
+import { showDownload } from "./progress.ts";
+import { recipeOf } from "./recipe.ts";
+
+/** What every verb that generates takes. */
+export interface SessionOptions extends Readonly<Record<string, unknown>> {
+  model: string;
+  save?: readonly string[];
+  recipe?: string;
+}
+
+/** Adds the flags of `SessionOptions` and of generation. */
+export function addSessionFlags(command: Command): Command {
+  command
+    .option("--model <model>", "alias, pypi:package[:path] or path to a GGUF file", "smollm2")
+    .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
+    .option("--recipe <file>", "savings from a JSON or YAML file");
+  return addFlags(command, generateOptions);
+}
+
+/** Generation's options among a command's. @throws UserError */
+export const generation = (options: SessionOptions) => readFlags(generateOptions, options);
+
+/** Loads the model under the recipe that the options name. @throws UserError */
+export async function open({ model, save = [], recipe }: SessionOptions, signal: AbortSignal): Promise<Model> {
+  const savings = await recipeOf(save, recipe);
+  using download = showDownload(model);
+  return await load(model, { save: savings, signal, ...download });
+}
+
+/** Puts a receipt into the ledger. The answer has been given: a ledger that fails is only a warning. */
+export async function keep(receipt: Receipt): Promise<void> {
+  try {
+    const { openLedger } = await import("../ledger/store.ts");
+    const ledger = await openLedger(receiptsFile());
+    ledger.add(receipt);
+    ledger.close();
+  } catch (error) {
+    warn(`the receipt was not kept: ${(error as Error).message}`);
+  }
+}
+
+/** A receipt as one dim line on stderr, for people only. */
+export async function show(receipt: Receipt): Promise<void> {
+  if (!process.stderr.isTTY) return;
+  const { renderReceipt } = await import("../ledger/render.ts");
+  process.stderr.write(`\x1b[2m${renderReceipt(receipt)}\x1b[22m\n`);
+}
