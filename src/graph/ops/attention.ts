@@ -23,7 +23,8 @@ export interface AttentionAttrs {
 export const causalPairs = (tokens: Dim, past: Dim): Dim =>
   add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
 
-/** The kernel rotates heads whose size is a multiple of this. */
+// The kernel takes heads whose size is a multiple of this, and rotates those of a multiple of that.
+const HEAD_STEP = 8;
 export const ROTARY_STEP = 16;
 
 const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin"];
@@ -32,40 +33,21 @@ const attentionOp: Op<AttentionAttrs> = {
   name: "cachedAttention",
   operands,
   infer([qkv, pastKey, pastValue, lengths, total, cos, sin], { heads, kvHeads, headSize, rotary }) {
-    const expect = (operand: string, t: TensorType, fits: boolean, expected: string) => {
-      if (!fits) throw new ShapeError("cachedAttention", operand, showType(t), expected);
+    const expect = (operand: string, t: TensorType | undefined, fits: boolean | undefined, expected: string) => {
+      if (!fits) throw new ShapeError("cachedAttention", operand, t ? showType(t) : "missing", expected);
     };
     const width = (heads + 2 * kvHeads) * headSize;
-    expect("qkv", qkv!, qkv!.shape.length === 3 && qkv!.shape[2] === width, `[batch, tokens, ${width}]`);
     const batch = qkv!.shape[0]!;
-    for (const [name, t] of [
-      ["pastKey", pastKey!],
-      ["pastValue", pastValue!],
-    ] as const)
-      expect(
-        name,
-        t,
-        sameShape(t.shape.toSpliced(2, 1), [batch, kvHeads, headSize]),
-        `[${batch}, ${kvHeads}, capacity, ${headSize}]`,
-      );
-    expect("lengths", lengths!, lengths!.dtype === "i32" && sameShape(lengths!.shape, [batch]), `i32[${batch}]`);
-    expect("total", total!, total!.dtype === "i32" && total!.shape.length === 0, "i32[]");
-    if (rotary !== "none") {
-      if (headSize % ROTARY_STEP !== 0)
-        throw new ShapeError(
-          "cachedAttention",
-          "qkv",
-          showType(qkv!),
-          `heads of a multiple of ${ROTARY_STEP}, to rotate`,
-        );
-      for (const [name, t] of [
-        ["cos", cos],
-        ["sin", sin],
-      ] as const) {
-        if (t === undefined) throw new ShapeError("cachedAttention", name, "missing", `[positions, ${headSize / 2}]`);
-        expect(name, t, t.shape.length === 2 && sameDim(t.shape[1]!, headSize / 2), `[positions, ${headSize / 2}]`);
-      }
-    }
+    expect("qkv", qkv, qkv!.shape.length === 3 && qkv!.shape[2] === width, `[batch, tokens, ${width}]`);
+    const step = rotary === "none" ? HEAD_STEP : ROTARY_STEP;
+    expect("qkv", qkv, headSize % step === 0, `heads of a multiple of ${step}, not ${headSize}`);
+    const cache = [batch, kvHeads, headSize];
+    for (const [name, t] of Object.entries({ pastKey, pastValue }))
+      expect(name, t, sameShape(t!.shape.toSpliced(2, 1), cache), `[${batch}, ${kvHeads}, capacity, ${headSize}]`);
+    expect("lengths", lengths, lengths!.dtype === "i32" && sameShape(lengths!.shape, [batch]), `i32[${batch}]`);
+    expect("total", total, total!.dtype === "i32" && total!.shape.length === 0, "i32[]");
+    for (const [name, t] of Object.entries(rotary === "none" ? {} : { cos, sin }))
+      expect(name, t, t?.shape.length === 2 && sameDim(t.shape[1]!, headSize / 2), `[positions, ${headSize / 2}]`);
     return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
   },
   onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary }) {

@@ -10,7 +10,8 @@ export interface Environment {
   readonly threads: number;
 }
 
-const LOG_ERRORS_ONLY = 3;
+// Errors reach the caller as exceptions; the library is not to print them as well.
+const LOG_FATAL_ONLY = 4;
 const ARENA = 1;
 const DEFAULT_MEMORY = 0;
 
@@ -28,7 +29,7 @@ function create(): Environment {
   ort("SetGlobalIntraOpNumThreads", options, threads);
   ort("SetGlobalInterOpNumThreads", options, 1);
   ort("SetGlobalSpinControl", options, 1);
-  const env = ortCreate("CreateEnvWithGlobalThreadPools", LOG_ERRORS_ONLY, "modicum", options);
+  const env = ortCreate("CreateEnvWithGlobalThreadPools", LOG_FATAL_ONLY, "modicum", options);
   const cpu = ortCreate("CreateCpuMemoryInfo", ARENA, DEFAULT_MEMORY);
   ort("CreateAndRegisterAllocator", env, cpu, NULL);
   return { env, cpu, threads, allocator: ortCreate("GetAllocatorWithDefaultOptions") };

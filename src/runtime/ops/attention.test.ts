@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { sym } from "../../graph/dim.ts";
+import type { AttentionAttrs } from "../../graph/ops/attention.ts";
+import { cachedAttention } from "../../graph/ops/attention.ts";
+import { compare, error, type Feed, noise, type Trial } from "../compare.testing.ts";
+
+interface Setting {
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  rotary: AttentionAttrs["rotary"];
+  batch: number;
+  /** Of each row. */
+  past: number[];
+  tokens: number;
+  capacity: number;
+}
+
+function trial(s: Setting): Trial {
+  const { heads, kvHeads, headSize, batch, tokens, capacity } = s;
+  const width = (heads + 2 * kvHeads) * headSize;
+  const angles = noise(11, [capacity, headSize / 2]).data as Float32Array;
+  const table = (f: (v: number) => number): Feed => ({
+    dtype: "f32",
+    shape: [capacity, headSize / 2],
+    data: Float32Array.from(angles, (v) => f(3 * v)),
+  });
+  const lengths = s.past.map((p) => p + tokens - 1);
+  const symbolic = [sym("batch"), kvHeads, sym("capacity"), headSize];
+  const attrs = { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary: s.rotary, past: sym("past") };
+  return {
+    inputs: {
+      qkv: noise(1, [batch, tokens, width], [sym("batch"), sym("tokens"), width]),
+      pastKey: noise(2, [batch, kvHeads, capacity, headSize], symbolic),
+      pastValue: noise(3, [batch, kvHeads, capacity, headSize], symbolic),
+      lengths: { dtype: "i32", shape: [batch], data: lengths, symbolic: [sym("batch")] },
+      total: { dtype: "i32", shape: [], data: [Math.max(...lengths) + 1] },
+    },
+    constants: s.rotary === "none" ? {} : { cos: table(Math.cos), sin: table(Math.sin) },
+    bindings: { batch, tokens, capacity, past: Math.max(...s.past) },
+    inPlace: { presentKey: "pastKey", presentValue: "pastValue" },
+    trace(t) {
+      const cache = { pastKey: t.pastKey!, pastValue: t.pastValue!, lengths: t.lengths!, total: t.total! };
+      const tables = t.cos && t.sin ? { cos: t.cos, sin: t.sin } : undefined;
+      return { ...cachedAttention(t.qkv!, cache, tables, attrs) };
+    },
+  };
+}
+
+const shapes = [
+  { heads: 1, kvHeads: 1, headSize: 16 },
+  { heads: 4, kvHeads: 4, headSize: 48 },
+  { heads: 6, kvHeads: 2, headSize: 32 },
+  { heads: 9, kvHeads: 3, headSize: 64 },
+];
+const lengths = [
+  { past: 0, tokens: 1, capacity: 8 },
+  { past: 0, tokens: 7, capacity: 8 },
+  { past: 5, tokens: 1, capacity: 6 },
+  { past: 3, tokens: 4, capacity: 128 },
+  { past: 33, tokens: 17, capacity: 50 },
+];
+
+async function check(setting: Setting): Promise<void> {
+  const outcome = await compare(trial(setting));
+  expect(Object.keys(outcome)).toEqual(["y", "presentKey", "presentValue"]);
+  for (const o of Object.values(outcome)) expect(error(o)).toBeLessThan(1e-5);
+}
+
+describe.each(shapes)("$heads query and $kvHeads key-value heads of $headSize", (shape) => {
+  describe.each(["interleaved", "half", "none"] as const)("rotary: %s", (rotary) => {
+    test.each(lengths)("$tokens tokens after $past in $capacity, written in place", async ({ past, ...rest }) => {
+      await check({ ...shape, rotary, ...rest, batch: 1, past: [past] });
+      // The kernel has no form for several rows with several new tokens each after a past.
+      if (past === 0 || rest.tokens === 1) await check({ ...shape, rotary, ...rest, batch: 2, past: [past, past] });
+    });
+  });
+});
+
+describe("rows of different lengths", () => {
+  const shape = { heads: 6, kvHeads: 2, headSize: 32, rotary: "interleaved" as const, batch: 3, capacity: 40 };
+
+  test("one new token each", async () => {
+    await check({ ...shape, past: [1, 7, 31], tokens: 1 });
+    await check({ ...shape, past: [0, 12, 39], tokens: 1 });
+  });
+
+  test("several new tokens each after a past are refused by the kernel, in words", async () => {
+    await expect(check({ ...shape, past: [2, 9, 30], tokens: 5 })).rejects.toThrow("batch_size must be 1");
+  });
+});
+
+test("without rotary, heads of a multiple of 8", async () => {
+  await check({ heads: 2, kvHeads: 1, headSize: 40, rotary: "none", batch: 1, past: [3], tokens: 4, capacity: 9 });
+});
+
+test("past and present in two buffers: the past is copied", async () => {
+  const { inPlace: _, ...apart } = trial({
+    ...shapes[2]!,
+    rotary: "half",
+    batch: 1,
+    past: [5],
+    tokens: 3,
+    capacity: 8,
+  });
+  const outcome = await compare(apart);
+  expect(error(outcome.y!)).toBeLessThan(1e-5);
+  expect(error(outcome.presentKey!)).toBeLessThan(1e-5);
+});
