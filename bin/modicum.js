@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, statSync } from "node:fs";
+import module from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -32,4 +33,6 @@ function sourcesHash() {
   return hash.digest("hex").slice(0, 24);
 }
 
+// From Node 22.1 on, compiled code is kept between starts.
+module.enableCompileCache?.();
 await import(pathToFileURL(await program()).href);
