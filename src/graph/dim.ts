@@ -17,7 +17,8 @@ export class Poly {
     return [...this.terms]
       .sort(([a], [b]) => (a < b ? 1 : -1))
       .map(show)
-      .join("+");
+      .join("+")
+      .replaceAll("+-", "-");
   }
 }
 

@@ -8,6 +8,8 @@ const linearOp: Op<null> = {
   name: "linear",
   operands: ["x", "weight"],
   infer([x, weight]) {
+    if (weight!.shape.length !== 2)
+      throw new ShapeError("linear", "weight", showType(weight!), `[${x!.shape.at(-1)}, outputs]`);
     if (!sameDim(x!.shape.at(-1)!, weight!.shape[0]!))
       throw new ShapeError(
         "linear",

@@ -4,7 +4,7 @@ import type { NdArray } from "../ndarray.ts";
 import { around, ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, apply1, ShapeError, showType } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
 import { sizeInBytes } from "../tensor.ts";
 
 /**
@@ -62,10 +62,15 @@ const transposeOp: Op<{ axes: readonly number[] }> = {
 /** Axis i of the result is axis axes[i] of x. */
 export const transpose = (x: Tensor, axes: readonly number[]): Tensor => apply1(transposeOp, [x], { axes });
 
+function checkAxis(op: string, x: TensorType, axis: number): void {
+  if (x.shape[axis] === undefined) throw new ShapeError(op, "x", showType(x), `at least ${axis + 1} dimensions`);
+}
+
 const splitOp: Op<{ axis: number; sizes: readonly number[] }> = {
   name: "split",
   operands: ["x"],
   infer([x], { axis, sizes }) {
+    checkAxis("split", x!, axis);
     if (!sameDim(x!.shape[axis]!, add(...sizes)))
       throw new ShapeError("split", "x", showType(x!), `${sizes.join(" + ")} on axis ${axis}`);
     return sizes.map((size) => ({ dtype: x!.dtype, shape: x!.shape.with(axis, size) }));
@@ -97,6 +102,7 @@ const gatherOp: Op<{ axis: number }> = {
   name: "gather",
   operands: ["x", "indices"],
   infer([x, indices], { axis }) {
+    checkAxis("gather", x!, axis);
     if (indices!.dtype !== "i64") throw new ShapeError("gather", "indices", showType(indices!), "i64");
     return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)] }];
   },
@@ -120,7 +126,10 @@ export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => appl
 const reverseOp: Op<{ axis: number }> = {
   name: "reverse",
   operands: ["x"],
-  infer: ([x]) => [x!],
+  infer([x], { axis }) {
+    checkAxis("reverse", x!, axis);
+    return [x!];
+  },
   onnx: (emit, { inputs, outputs }, { axis }) =>
     emit.node(
       "Slice",
@@ -146,7 +155,10 @@ export const reverse = (x: Tensor, axis: number): Tensor => apply1(reverseOp, [x
 const sumOp: Op<{ axis: number }> = {
   name: "sum",
   operands: ["x"],
-  infer: ([x], { axis }) => [{ dtype: x!.dtype, shape: x!.shape.toSpliced(axis, 1) }],
+  infer([x], { axis }) {
+    checkAxis("sum", x!, axis);
+    return [{ dtype: x!.dtype, shape: x!.shape.toSpliced(axis, 1) }];
+  },
   onnx: (emit, { inputs, outputs }, { axis }) =>
     emit.node("ReduceSum", [inputs[0]!, emit.ints([axis])], outputs, { keepdims: { int: 0 } }),
   reference([x], { axis }) {

@@ -23,3 +23,8 @@ test.each([
   const inputs = { a: noise(4, a), b: noise(5, [...a.slice(0, -2), rows, a.at(-1)!]) };
   expect(await worst({ inputs, trace: (t) => ({ y: matmulTransposed(t.a!, t.b!, scale) }) })).toBeLessThan(1e-5);
 });
+
+test("matmulTransposed: one right operand for all", async () => {
+  const inputs = { a: noise(4, [2, 3, 11, 33]), b: noise(5, [13, 33]) };
+  expect(await worst({ inputs, trace: (t) => ({ y: matmulTransposed(t.a!, t.b!, 0.5) }) })).toBeLessThan(1e-5);
+});

@@ -1,0 +1,178 @@
+import { describe, expect, test } from "vitest";
+import { sym } from "./dim.ts";
+import { Graph } from "./graph.ts";
+import { interpret } from "./interpret.ts";
+import { ndarray } from "./ndarray.ts";
+import { ShapeError } from "./op.ts";
+import { cachedAttention } from "./ops/attention.ts";
+import { writeCache } from "./ops/cache.ts";
+import { plus, times } from "./ops/elementwise.ts";
+import { linear, matmulTransposed } from "./ops/matmul.ts";
+import { rmsNorm, skipRmsNorm } from "./ops/norm.ts";
+import { quantizedEmbedding, quantizedLinear } from "./ops/quantized.ts";
+import { rotaryEmbedding } from "./ops/rotary.ts";
+import { gather, reshape, reverse, split, sum, transpose } from "./ops/shape.ts";
+import { tileAttention } from "./ops/tile-attention.ts";
+import type { DType, Tensor } from "./tensor.ts";
+
+const tokens = sym("tokens");
+
+describe("tracing", () => {
+  test("records operators in order, computes nothing", () => {
+    const g = new Graph();
+    const x = g.input("x", "f32", [tokens, 4]);
+    const w = g.constant("w", { dtype: "f32", shape: [4, 2] }, { kind: "memory", bytes: new Uint8Array(32) });
+    const y = plus(linear(x, w), linear(x, w));
+    g.output("y", y);
+    expect(g.nodes.map((n) => n.op.name)).toEqual(["linear", "linear", "add"]);
+    expect(y.shape).toEqual([tokens, 2]);
+    expect(g.nodes[2]!.inputs).toEqual([g.nodes[0]!.outputs[0], g.nodes[1]!.outputs[0]]);
+  });
+
+  test("a constant of one name is one tensor", () => {
+    const g = new Graph();
+    const make = (name: string) =>
+      g.constant(name, { dtype: "f32", shape: [1] }, { kind: "memory", bytes: new Uint8Array(4) });
+    expect(make("w")).toBe(make("w"));
+    expect(make("v")).not.toBe(make("w"));
+    expect(g.constants.map((c) => c.name)).toEqual(["w", "v"]);
+  });
+
+  test("the float64 interpreter runs it, and names a value that is missing", () => {
+    const g = new Graph();
+    const x = g.input("x", "f32", [tokens]);
+    g.output("y", times(plus(x, x), x));
+    const { y } = interpret(g, { x: ndarray([3], [1, 2, -3]) }, { tokens: 3 });
+    expect([...y!.data]).toEqual([2, 8, 18]);
+    expect(() => interpret(g, {}, { tokens: 3 })).toThrow('no value for "x"');
+  });
+});
+
+/** A tensor of the given type in a graph of its own. */
+const g = new Graph();
+const t = (dtype: DType, ...shape: (number | typeof tokens)[]): Tensor => g.input("t", dtype, shape);
+const f = (...shape: (number | typeof tokens)[]): Tensor => t("f32", ...shape);
+
+const attrs = { heads: 2, kvHeads: 1, headSize: 16, scale: 1, rotary: "half" as const, past: 0 };
+const cache = { pastKey: f(1, 1, 9, 16), pastValue: f(1, 1, 9, 16), lengths: t("i32", 1), total: t("i32") };
+const tables = { cos: f(9, 8), sin: f(9, 8) };
+const qkv = f(1, tokens, 64);
+const attention = (c: Partial<typeof cache>, q = qkv, tab: typeof tables | undefined = tables, a = {}) =>
+  cachedAttention(q, { ...cache, ...c }, tab, { ...attrs, ...a });
+const matrix = { codes: t("u8", 5, 2, 32), scale: f(5, 2), zero: t("u8", 5, 2), residual: f(2, 5) };
+const rotary = (x: Tensor, first: Tensor, sin = f(9, 8)) =>
+  rotaryEmbedding(x, first, { cos: f(9, 8), sin }, { heads: 2, pairs: "half" });
+const tile = (parts: object) =>
+  tileAttention(
+    {
+      ...{ q: f(1, 3, 16), key: f(1, 3, 16), value: f(1, 3, 16), keys: f(1, 1, 9, 16), values: f(1, 1, 9, 16) },
+      ...{ lengths: t("i32", 1), total: t("i32") },
+      ...parts,
+    },
+    { scale: 1, past: 6 },
+  );
+
+/** Operator, operand, what it was, what was expected, and a call that makes the mistake. */
+const mistakes: [op: string, operand: string, got: string, expected: string, () => unknown][] = [
+  ["linear", "x", "f32[tokens, 3]", "f32[4, 2]", () => linear(f(tokens, 3), f(4, 2))],
+  ["linear", "weight", "f32[4]", "[4, outputs]", () => linear(f(tokens, 4), f(4))],
+  ["linear", "weight", "f32[1, 4, 2]", "[4, outputs]", () => linear(f(tokens, 4), f(1, 4, 2))],
+  ["matmulTransposed", "b", "f32[2, 5, 3]", "f32[2, 7, 4]", () => matmulTransposed(f(2, 7, 4), f(2, 5, 3))],
+  ["matmulTransposed", "b", "f32[3, 5, 4]", "f32[2, 7, 4]", () => matmulTransposed(f(2, 7, 4), f(3, 5, 4))],
+  ["add", "b", "f32[3]", "f32[tokens, 4]", () => plus(f(tokens, 4), f(3))],
+  ["mul", "b", "f32[2, tokens, 4]", "f32[tokens, 4]", () => times(f(tokens, 4), f(2, tokens, 4))],
+  ["rmsNorm", "gain", "f32[3]", "f32[tokens, 4]", () => rmsNorm(f(tokens, 4), f(3), 1e-5)],
+  ["skipRmsNorm", "gain", "f32[3]", "f32[2, 4]", () => skipRmsNorm(f(2, 4), f(2, 4), f(3), 1e-5)],
+  ["skipRmsNorm", "skip", "f32[4]", "f32[2, 4]", () => skipRmsNorm(f(2, 4), f(4), f(4), 1e-5)],
+  ["reshape", "x", "f32[tokens, 4]", "[tokens, 5]", () => reshape(f(tokens, 4), [tokens, 5])],
+  ["transpose", "x", "f32[2, 4]", "0,2,1", () => transpose(f(2, 4), [0, 2, 1])],
+  ["transpose", "x", "f32[2, 4]", "0,0", () => transpose(f(2, 4), [0, 0])],
+  ["split", "x", "f32[tokens, 4]", "3 + 2 on axis 1", () => split(f(tokens, 4), 1, [3, 2])],
+  ["split", "x", "f32[tokens, 4]", "3 dimensions", () => split(f(tokens, 4), 2, [4])],
+  ["gather", "indices", "f32[2]", "i64", () => gather(f(9, 4), f(2), 0)],
+  ["gather", "x", "f32[9, 4]", "3 dimensions", () => gather(f(9, 4), t("i64", 2), 2)],
+  ["reverse", "x", "f32[9]", "2 dimensions", () => reverse(f(9), 1)],
+  ["sum", "x", "f32[9]", "2 dimensions", () => sum(f(9), 1)],
+  ["quantizedLinear", "x", "f32[1, 2, 32]", "[5, 64]", () => quantizedLinear(f(1, 2, 32), matrix)],
+  ["quantizedLinear", "x", "f32[2, 64]", "[batch, tokens, 64]", () => quantizedLinear(f(2, 64), matrix)],
+  [
+    "quantizedLinear",
+    "codes",
+    "u8[5, 2, 16]",
+    "[5,2,32]",
+    () => quantizedLinear(qkv, { ...matrix, codes: t("u8", 5, 2, 16) }),
+  ],
+  ["quantizedLinear", "scale", "f32[5, 3]", "[5,2]", () => quantizedLinear(qkv, { ...matrix, scale: f(5, 3) })],
+  ["quantizedLinear", "zero", "u8[2, 5]", "[5,2]", () => quantizedLinear(qkv, { ...matrix, zero: t("u8", 2, 5) })],
+  ["quantizedLinear", "residual", "f32[5, 2]", "[2,5]", () => quantizedLinear(qkv, { ...matrix, residual: f(5, 2) })],
+  ["quantizedEmbedding", "ids", "f32[1, 2]", "i64", () => quantizedEmbedding(f(1, 2), matrix)],
+  ["quantizedEmbedding", "ids", "i64[2]", "[batch, tokens]", () => quantizedEmbedding(t("i64", 2), matrix)],
+  [
+    "quantizedEmbedding",
+    "scale",
+    "f32[5]",
+    "[5,2]",
+    () => quantizedEmbedding(t("i64", 1, 2), { ...matrix, scale: f(5) }),
+  ],
+  ["cachedAttention", "qkv", "f32[1, tokens, 63]", "[batch, tokens, 64]", () => attention({}, f(1, tokens, 63))],
+  [
+    "cachedAttention",
+    "qkv",
+    "f32[1, tokens, 32]",
+    "16, not 8",
+    () => attention({}, f(1, tokens, 32), tables, { headSize: 8 }),
+  ],
+  [
+    "cachedAttention",
+    "pastKey",
+    "f32[1, 2, 9, 16]",
+    "[1, 1, capacity, 16]",
+    () => attention({ pastKey: f(1, 2, 9, 16) }),
+  ],
+  [
+    "cachedAttention",
+    "pastValue",
+    "f32[2, 1, 9, 16]",
+    "[1, 1, capacity, 16]",
+    () => attention({ pastValue: f(2, 1, 9, 16) }),
+  ],
+  ["cachedAttention", "lengths", "i64[1]", "i32[1]", () => attention({ lengths: t("i64", 1) })],
+  ["cachedAttention", "total", "i32[1]", "i32[]", () => attention({ total: t("i32", 1) })],
+  ["cachedAttention", "cos", "f32[9, 16]", "[positions, 8]", () => attention({}, qkv, { ...tables, cos: f(9, 16) })],
+  ["cachedAttention", "sin", "f32[8]", "[positions, 8]", () => attention({}, qkv, { ...tables, sin: f(8) })],
+  ["cachedAttention", "cos", "missing", "[positions, 8]", () => cachedAttention(qkv, cache, undefined, attrs)],
+  ["rotaryEmbedding", "x", "f32[1, 3, 31]", "[1, tokens, 2 * 2 * 8]", () => rotary(f(1, 3, 31), t("i64", 1))],
+  ["rotaryEmbedding", "first", "i64[2]", "i64[1]", () => rotary(f(1, 3, 32), t("i64", 2))],
+  ["rotaryEmbedding", "sin", "f32[8, 8]", "f32[9, 8]", () => rotary(f(1, 3, 32), t("i64", 1), f(8, 8))],
+  [
+    "writeCache",
+    "update",
+    "f32[1, 2, 3, 7]",
+    "f32[1, 2, 9, 8]",
+    () => writeCache(f(1, 2, 9, 8), f(1, 2, 3, 7), t("i64", 1)),
+  ],
+  ["tileAttention", "key", "f32[1, 2, 16]", "f32[1, 3, 16]", () => tile({ key: f(1, 2, 16) })],
+  ["tileAttention", "value", "f32[1, 3, 8]", "f32[1, 3, 16]", () => tile({ value: f(1, 3, 8) })],
+  ["tileAttention", "keys", "f32[1, 9, 16]", "[1, 1, past + tokens, 16]", () => tile({ keys: f(1, 9, 16) })],
+  ["tileAttention", "values", "f32[1, 1, 8, 16]", "f32[1, 1, 9, 16]", () => tile({ values: f(1, 1, 8, 16) })],
+];
+
+test.each(mistakes)("%s says that %s is %s and should be %s", (op, operand, got, expected, call) => {
+  expect(call).toThrow(ShapeError);
+  expect(call).toThrow(`${op}: operand "${operand}" is ${got}, expected`);
+  expect(call).toThrow(expected);
+});
+
+test("each operator's right use passes", () => {
+  expect(attention({}).y.shape).toEqual([1, tokens, 32]);
+  expect(quantizedLinear(qkv, matrix).shape).toEqual([1, tokens, 5]);
+  expect(quantizedEmbedding(t("i64", 1, tokens), matrix).shape).toEqual([1, tokens, 64]);
+  expect(matmulTransposed(f(2, 7, 4), f(2, 5, 4)).shape).toEqual([2, 7, 5]);
+  expect(split(f(tokens, 4), 1, [3, 1]).map((x) => x.shape)).toEqual([
+    [tokens, 3],
+    [tokens, 1],
+  ]);
+  expect(gather(f(9, 4, 2), t("i64", 1, tokens), 1).shape).toEqual([9, 1, tokens, 2]);
+  expect(rotary(f(1, 3, 32), t("i64", 1)).shape).toEqual([1, 3, 32]);
+  expect(tile({}).y.shape).toEqual([1, 3, 16]);
+});
