@@ -78,7 +78,15 @@ async function pooledScores({
 }: Pick<EstimateRequest, "chunk" | "kernels" | "bill">): Promise<Float32Array> {
   const [rows, cols] = [kernels.rows(chunk), kernels.cols(chunk)];
   using mask = causalMask(rows, cols, cols - rows, rows);
-  return kernels.pooledScores(chunk, mask.view([rows, cols]), (cost) => bill.overhead(cost));
+  using pairs = new Buffer("f32", rows * cols);
+  const { blockSize } = kernels.shape;
+  const tail = chunk.tokens - (rows - 1) * blockSize;
+  const tokens = (block: number) => (block === cols - 1 ? tail : blockSize);
+  const inverse = (_: number, i: number) => 1 / (tokens(cols - rows + Math.floor(i / cols)) * tokens(i % cols));
+  new Float32Array(pairs.memory).set(Float32Array.from({ length: rows * cols }, inverse));
+  const shared = { mask: mask.view([rows, cols]), pairs: pairs.view([rows, cols]) };
+  // Awaited here, since the buffers are disposed of on return.
+  return await kernels.pooledScores(chunk, shared, (cost) => bill.overhead(cost));
 }
 
 /** 0 where row i may see column j ≤ offset + i, −∞ elsewhere. Rows from `valid` on are padding: they see column 0 alone. */

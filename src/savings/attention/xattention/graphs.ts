@@ -2,6 +2,7 @@ import {
   add,
   Graph,
   gather,
+  linear,
   matmulTransposed,
   mul,
   plus,
@@ -13,6 +14,7 @@ import {
   sym,
   type Tensor,
   tileAttention,
+  times,
   transpose,
   writeCache,
 } from "../../../graph/index.ts";
@@ -74,21 +76,21 @@ export function traceStridedScores({ heads, kvHeads, headSize, blockSize, stride
   return g;
 }
 
-/** The control that pools: softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `mask` [rows, cols]. */
+/**
+ * The control that pools: softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `pairs` one over the number
+ * of query-key pairs of two blocks (the last may be part filled), `mask` 0 or −∞, both [rows, cols].
+ */
 export function tracePooledScores({ heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();
   const group = heads / kvHeads;
   const q = g.input("q", "f32", [group, mul(rows, blockSize), headSize]);
   const keys = g.input("keys", "f32", [cols, blockSize * headSize]);
+  const pairs = g.input("pairs", "f32", [rows, cols]);
   const mask = g.input("mask", "f32", [rows, cols]);
   const queries = sum(reshape(q, [mul(group, rows), blockSize, headSize]), 1);
   const pooled = sum(reshape(keys, [cols, blockSize, headSize]), 1);
-  const logits = matmulTransposed(
-    reshape(queries, [group, rows, headSize]),
-    pooled,
-    1 / (Math.sqrt(headSize) * blockSize ** 2),
-  );
-  g.output("scores", softmax(plus(logits, mask)));
+  const products = matmulTransposed(reshape(queries, [group, rows, headSize]), pooled, 1 / Math.sqrt(headSize));
+  g.output("scores", softmax(plus(times(products, pairs), mask)));
   return g;
 }
 
@@ -128,6 +130,16 @@ export function traceTile({ headSize, blockSize }: BlockShape, scaleFactor: numb
   g.output("attendedTile", y);
   g.output("keysOut", keys);
   g.output("valuesOut", values);
+  return g;
+}
+
+/** The same where the tile's own block was not kept (forceDiagonal=false): all keys are before the queries, so nothing is masked. */
+export function traceOpenTile({ headSize, blockSize }: BlockShape, scaleFactor: number): Graph {
+  const g = new Graph();
+  const kept = (name: string) => g.input(name, "f32", [mul(sym("kept"), blockSize), headSize]);
+  const [keys, values] = [kept("keys"), kept("values")];
+  const q = g.input("q", "f32", [1, blockSize, headSize]);
+  g.output("attendedTile", linear(softmax(matmulTransposed(q, keys, scaleFactor)), values));
   return g;
 }
 

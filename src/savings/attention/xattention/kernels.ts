@@ -10,6 +10,7 @@ import {
   traceCollect,
   traceGather,
   traceLastAttention,
+  traceOpenTile,
   tracePlace,
   tracePooledScores,
   traceStridedScores,
@@ -40,7 +41,7 @@ export class SparseKernels implements Disposable {
   readonly #tiles: Buffer;
   readonly #first = new Buffer("i64", 1);
   readonly #order: Buffer;
-  readonly #which = new Buffer("i64", GATHERED_BLOCKS);
+  readonly #which: Buffer;
   readonly #keys: Buffer;
   readonly #values: Buffer;
   /** Entry n holds n·blockSize − 1, and n·blockSize: the lengths of a tile with n blocks. */
@@ -59,7 +60,10 @@ export class SparseKernels implements Disposable {
     this.#q = new Buffer("f32", heads * maxRows * blockSize * headSize);
     this.#tiles = new Buffer("f32", heads * maxRows * blockSize * headSize);
     this.#order = new Buffer("i64", maxRows * blockSize);
-    const gathered = Math.max(GATHERED_BLOCKS, maxCols) * blockSize * headSize;
+    // One row may keep more blocks than a batch has room for.
+    const blocksAtOnce = Math.max(GATHERED_BLOCKS, maxCols);
+    const gathered = blocksAtOnce * blockSize * headSize;
+    this.#which = new Buffer("i64", blocksAtOnce);
     this.#keys = new Buffer("f32", gathered);
     this.#values = new Buffer("f32", gathered);
     this.#lengths = new Buffer("i32", maxCols + 1);
@@ -124,13 +128,17 @@ export class SparseKernels implements Disposable {
     );
   }
 
-  /** Scores of mean-pooled blocks, [heads, rows, cols]; `mask` [rows, cols]. */
-  async pooledScores(chunk: Chunk, mask: View, bill: (cost: Spent) => void): Promise<Float32Array> {
+  /** Scores of mean-pooled blocks, [heads, rows, cols]; `mask` and `pairs` [rows, cols]. */
+  async pooledScores(
+    chunk: Chunk,
+    shared: { mask: View; pairs: View },
+    bill: (cost: Spent) => void,
+  ): Promise<Float32Array> {
     const { blockSize, headSize } = this.shape;
     return this.#scores(
       chunk,
       this.#programs.pooled,
-      { mask },
+      shared,
       [this.cols(chunk), blockSize * headSize],
       bill,
       (g, r, c) => [g, r, c],
@@ -264,17 +272,25 @@ export class SparseKernels implements Disposable {
     const block = [1, blockSize, headSize];
     const size = blockSize * headSize;
     const at = (tile.head * this.rows(chunk) + tile.row) * size;
-    const own = chunk.cache.place(chunk.layer, kv, chunk.past + tile.row * blockSize);
     using views = new ViewSet();
+    const q = views.of(this.#q, block, at);
+    const attendedTile = views.of(this.#tiles, block, at);
     const kept =
       place === "cache"
         ? chunk.cache.place(chunk.layer, kv, 0)
         : { key: this.#keys, value: this.#values, offset: place * size };
+    if (tile.kept.at(-1) !== chunk.past / blockSize + tile.row) {
+      const keys = views.of(kept.key, [n * blockSize, headSize], kept.offset);
+      const values = views.of(kept.value, [n * blockSize, headSize], kept.offset);
+      await this.#programs.openTile.bind({ q, keys, values, attendedTile }).run();
+      return bill.run(evalCost(this.#programs.openTile.cost, { kept: n }));
+    }
+    const own = chunk.cache.place(chunk.layer, kv, chunk.past + tile.row * blockSize);
     const keys = views.of(kept.key, [1, 1, n * blockSize, headSize], kept.offset);
     const values = views.of(kept.value, [1, 1, n * blockSize, headSize], kept.offset);
     await this.#programs.tile
       .bind({
-        q: views.of(this.#q, block, at),
+        q,
         key: views.of(own.key, block, own.offset),
         value: views.of(own.value, block, own.offset),
         keys,
@@ -283,7 +299,7 @@ export class SparseKernels implements Disposable {
         valuesOut: values,
         lengths: this.#lengths.view([1], n),
         total: this.#totals.view([], n),
-        attendedTile: views.of(this.#tiles, block, at),
+        attendedTile,
       })
       .run();
     bill.run(this.#tileCost(n));
@@ -315,7 +331,7 @@ export class SparseKernels implements Disposable {
 }
 
 async function compileAll(decoder: Decoder, shape: BlockShape) {
-  const [place, strided, pooled, last, gather, tile, collect] = await Promise.all(
+  const [place, strided, pooled, last, gather, tile, openTile, collect] = await Promise.all(
     [
       tracePlace(decoder, shape),
       traceStridedScores(shape),
@@ -323,6 +339,7 @@ async function compileAll(decoder: Decoder, shape: BlockShape) {
       traceLastAttention(shape),
       traceGather(shape),
       traceTile(shape, decoder.attention.scale),
+      traceOpenTile(shape, decoder.attention.scale),
       traceCollect(shape),
     ].map((graph) => Program.compile(graph)),
   );
@@ -333,6 +350,7 @@ async function compileAll(decoder: Decoder, shape: BlockShape) {
     last: last!,
     gather: gather!,
     tile: tile!,
+    openTile: openTile!,
     collect: collect!,
   };
 }

@@ -1,0 +1,149 @@
+/** A decoder without layers, and random queries, keys and values at its attention seam: what the compiled half is tested with. */
+import type { Spent } from "../../../graph/index.ts";
+import { KvCache } from "../../../models/cache.ts";
+import type { Decoder, DecoderConfig } from "../../../models/decoder.ts";
+import { ropeTable } from "../../../nn/rope.ts";
+import { Buffer } from "../../../runtime/buffer.ts";
+import type { AttentionBill } from "../../seams.ts";
+import type { Chunk } from "./kernels.ts";
+import { SparseKernels } from "./kernels.ts";
+import { type Head, randomHead } from "./oracle.testing.ts";
+
+export const config: DecoderConfig = {
+  layers: 1,
+  hidden: 64,
+  heads: 4,
+  kvHeads: 2,
+  headSize: 16,
+  vocabulary: 8,
+  context: 2048,
+};
+const { heads, kvHeads, headSize } = config;
+export const width = (heads + 2 * kvHeads) * headSize;
+
+export const rope = { theta: 10000, headSize, positions: config.context };
+
+/** Only its attention is of use. */
+export function fakeDecoder(rotary: Decoder["attention"]["rotary"] = "none"): Decoder {
+  const absent = (): never => {
+    throw new Error("the fake decoder has no layers");
+  };
+  const shape = [rope.positions, headSize / 2];
+  return {
+    config,
+    attention: { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary },
+    rotary(graph) {
+      const table = (f: "cos" | "sin") =>
+        graph.constant(
+          f,
+          { dtype: "f32", shape },
+          { kind: "memory", bytes: new Uint8Array(ropeTable(Math[f], rope).buffer) },
+        );
+      return { cos: table("cos"), sin: table("sin") };
+    },
+    embed: absent,
+    block: absent,
+    finish: absent,
+    logits: absent,
+  };
+}
+
+/** A prompt's query heads; those of a group share keys and values. Queries are long, so that attention is far from uniform. */
+export function randomPrompt(seed: number, length: number): Head[] {
+  const made = (n: number) => {
+    const { q, k, v } = randomHead(seed * 1000 + n, length, headSize);
+    return { q: q.map((x) => Math.fround(3 * x)), k: k.map(Math.fround), v: v.map(Math.fround) };
+  };
+  const shared = Array.from({ length: kvHeads }, (_, kv) => made(kv));
+  return Array.from({ length: heads }, (_, h) => ({
+    ...shared[Math.floor((h * kvHeads) / heads)]!,
+    q: made(100 + h).q,
+    headDim: headSize,
+  }));
+}
+
+/** Some of the prompt's tokens as a layer gives them: [tokens, (heads + 2·kvHeads)·headSize]. */
+export function qkvOf(prompt: readonly Head[], past: number, tokens: number): Float32Array {
+  const qkv = new Float32Array(tokens * width);
+  const parts = [
+    ...prompt.map((h) => h.q),
+    ...Array.from({ length: kvHeads }, (_, kv) => prompt[(kv * heads) / kvHeads]!.k),
+    ...Array.from({ length: kvHeads }, (_, kv) => prompt[(kv * heads) / kvHeads]!.v),
+  ];
+  for (let t = 0; t < tokens; t++)
+    for (const [i, part] of parts.entries())
+      qkv.set(part.subarray((past + t) * headSize, (past + t + 1) * headSize), t * width + i * headSize);
+  return qkv;
+}
+
+/** Sums what is billed. */
+export class Bill implements AttentionBill {
+  readonly ran: Spent = { flops: 0, bytes: 0 };
+  readonly caused: Spent = { flops: 0, bytes: 0 };
+  readonly counted = { dense: 0, run: 0 };
+  run = (cost: Spent) => add(this.ran, cost);
+  overhead = (cost: Spent) => add(this.caused, cost);
+  blocks = (dense: number, run: number) => {
+    this.counted.dense += dense;
+    this.counted.run += run;
+  };
+}
+
+function add(sum: Spent, { flops, bytes }: Spent): void {
+  sum.flops += flops;
+  sum.bytes += bytes;
+}
+
+/** Kernels with a cache, for chunks placed one after the other. */
+export class Rig implements Disposable {
+  readonly cache = new KvCache(config);
+  readonly #owned: Disposable[] = [this.cache];
+
+  private constructor(readonly kernels: SparseKernels) {
+    this.#owned.push(kernels);
+  }
+
+  static async create(sizes: { blockSize: number; stride: number }, decoder = fakeDecoder()): Promise<Rig> {
+    const rows = Math.ceil(1026 / sizes.blockSize);
+    const cols = config.context / sizes.blockSize;
+    return new Rig(await SparseKernels.create(decoder, { heads, kvHeads, headSize, ...sizes }, rows, cols));
+  }
+
+  /** Places `past` tokens of a prompt and then the chunk after them. */
+  async place(prompt: readonly Head[], past: number, tokens: number): Promise<Chunk> {
+    if (past > 0) await this.#placeOne(prompt, 0, past);
+    return this.#placeOne(prompt, past, tokens);
+  }
+
+  async #placeOne(prompt: readonly Head[], past: number, tokens: number): Promise<Chunk> {
+    const chunk = { cache: this.cache, layer: 0, past, tokens };
+    const padded = this.kernels.rows(chunk) * this.kernels.shape.blockSize;
+    using qkv = new Buffer("f32", padded * width);
+    const memory = new Float32Array(qkv.memory).fill(0);
+    memory.set(qkvOf(prompt, past, tokens));
+    await this.kernels.place(chunk, qkv.view([1, padded, width]));
+    return chunk;
+  }
+
+  [Symbol.dispose](): void {
+    for (const owned of this.#owned) owned[Symbol.dispose]();
+  }
+}
+
+/** One head of what attention gave, [tokens, headSize], from [tokens, heads·headSize]. */
+export const headOf = (attended: Float32Array, head: number): Float32Array =>
+  Float32Array.from({ length: attended.length / heads }, (_, i) => {
+    const token = Math.floor(i / headSize);
+    return attended[(token * heads + head) * headSize + (i % headSize)]!;
+  });
+
+/** Greatest difference; Infinity where lengths differ or a value is not a number. */
+export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) {
+    const d = Math.abs(a[i]! - b[i]!);
+    worst = Number.isNaN(d) ? Number.POSITIVE_INFINITY : Math.max(worst, d);
+  }
+  return worst;
+}
