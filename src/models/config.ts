@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { ROTARY_STEP } from "../graph/index.ts";
 import { UserError } from "../util/errors.ts";
 import type { Metadata } from "../weights/gguf/index.ts";
 
@@ -18,7 +19,7 @@ export function checkConfig<T extends Heads>(schema: z.ZodType<T>, metadata: Met
   const { heads, kvHeads, headSize } = result.data;
   if (heads % kvHeads !== 0)
     throw new UserError(`${metadata.path}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
-  if (headSize % 2 !== 0)
-    throw new UserError(`${metadata.path}: rotary embedding needs an even head size, got ${headSize}`);
+  if (headSize % ROTARY_STEP !== 0)
+    throw new UserError(`${metadata.path}: the head size must be a multiple of ${ROTARY_STEP}, got ${headSize}`);
   return result.data;
 }

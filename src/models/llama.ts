@@ -54,29 +54,34 @@ function configure(metadata: Metadata): LlamaConfig {
 }
 
 function block(weights: Weights, graph: Graph, layer: number, config: LlamaConfig): Block {
+  const { hidden, heads, kvHeads, headSize, ffn } = config;
   const name = (part: string) => `blk.${layer}.${part}.weight`;
-  const gain = (part: string) => weights.vector(graph, name(part));
+  const gain = (part: string) => weights.vector(graph, name(part), hidden);
+  /** Projections of `inputs` by their outputs, as one. */
+  const matrix = (inputs: number, outputs: Record<string, number>) =>
+    weights.matrix(graph, inputs, Object.fromEntries(Object.entries(outputs).map(([part, n]) => [name(part), n])));
   return {
     attentionIn(stream) {
       const { normed, residual } = enter(stream, gain("attn_norm"), config.epsilon);
-      const qkv = project(normed, weights.matrix(graph, name("attn_q"), name("attn_k"), name("attn_v")));
+      const kv = kvHeads * headSize;
+      const qkv = project(normed, matrix(hidden, { attn_q: heads * headSize, attn_k: kv, attn_v: kv }));
       return { qkv, residual };
     },
     attentionOut: (attended, residual) => ({
-      branch: project(attended, weights.matrix(graph, name("attn_output"))),
+      branch: project(attended, matrix(heads * headSize, { attn_output: hidden })),
       residual,
     }),
     feedForward(stream) {
       const { normed, residual } = enter(stream, gain("ffn_norm"), config.epsilon);
-      const gateUp = weights.matrix(graph, name("ffn_gate"), name("ffn_up"));
-      return { branch: gatedMlp(normed, gateUp, weights.matrix(graph, name("ffn_down")), config.ffn), residual };
+      const gateUp = matrix(hidden, { ffn_gate: ffn, ffn_up: ffn });
+      return { branch: gatedMlp(normed, gateUp, matrix(ffn, { ffn_down: hidden }), ffn), residual };
     },
   };
 }
 
 function open(weights: Weights): Decoder {
   const config = configure(weights.file.metadata);
-  const { heads, kvHeads, headSize, theta, context, epsilon } = config;
+  const { hidden, vocabulary, heads, kvHeads, headSize, theta, context, epsilon } = config;
   const rope = { theta, headSize, positions: context };
   const table = (graph: Graph, name: "cos" | "sin") =>
     weights.computed(graph, `rope.${name}`, [context, headSize / 2], () => ropeTable(Math[name], rope));
@@ -87,14 +92,16 @@ function open(weights: Weights): Decoder {
     attention: { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary: "interleaved" },
     rotary: (graph) => ({ cos: table(graph, "cos"), sin: table(graph, "sin") }),
     embed(graph, ids) {
-      if (!weights.inBlocks("token_embd.weight")) return gather(weights.table(graph, "token_embd.weight"), ids, 0);
-      const rows = weights.matrix(graph, "token_embd.weight");
+      if (!weights.inBlocks("token_embd.weight"))
+        return gather(weights.table(graph, "token_embd.weight", [vocabulary, hidden]), ids, 0);
+      const rows = weights.matrix(graph, hidden, { "token_embd.weight": vocabulary });
       if (rows.kind !== "blocks") throw new Error("a quantised table is stored in blocks");
       return quantizedEmbedding(ids, rows.matrix);
     },
     block: (graph, layer) => block(weights, graph, layer, config),
-    finish: (graph, stream: Stream) => enter(stream, weights.vector(graph, "output_norm.weight"), epsilon).normed,
-    logits: (graph, hidden) => project(hidden, weights.matrix(graph, head)),
+    finish: (graph, stream: Stream) =>
+      enter(stream, weights.vector(graph, "output_norm.weight", hidden), epsilon).normed,
+    logits: (graph, normed) => project(normed, weights.matrix(graph, hidden, { [head]: vocabulary })),
   };
 }
 

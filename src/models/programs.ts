@@ -42,7 +42,7 @@ export class DecoderPrograms implements Disposable {
 }
 
 /** Traces, and makes permanent the weights that tracing prepared; on failure nothing half-written stays. */
-function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
+export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   try {
     const graphs = trace();
     weights.commit();

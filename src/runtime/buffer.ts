@@ -32,8 +32,13 @@ export class View implements Disposable {
 
   /** The OrtValue, for `Program.run`. */
   get value(): Pointer {
-    if (this.#value === NULL) throw new Error("a view was used after it was disposed");
+    this.check();
     return this.#value;
+  }
+
+  /** Throws when the view or its buffer was disposed. */
+  check(): void {
+    if (this.#value === NULL || this.buffer.disposed) throw new Error("a view was used after it was disposed");
   }
 
   [Symbol.dispose](): void {
@@ -71,6 +76,14 @@ export class Buffer implements Disposable {
     return this.elements * bytesPerElement[this.dtype];
   }
 
+  get disposed(): boolean {
+    return this.#owner === NULL;
+  }
+
+  #check(): void {
+    if (this.disposed) throw new Error("a buffer was used after it was disposed");
+  }
+
   /** A view of `shape` starting at element `offset`; the same one is given again for the same arguments. */
   view(shape: readonly number[], offset = 0): View {
     const key = `${offset}:${shape.join()}`;
@@ -83,6 +96,9 @@ export class Buffer implements Disposable {
 
   /** As `view`, but the caller's own, to be disposed of. */
   fresh(shape: readonly number[], offset = 0): View {
+    this.#check();
+    if (!Number.isInteger(offset) || offset < 0)
+      throw new RangeError(`a view starts at a whole number of elements, not at ${offset}`);
     if (offset + count(shape) > this.elements)
       throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
     return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
@@ -90,6 +106,7 @@ export class Buffer implements Disposable {
 
   /** The memory itself, not a copy; valid until the buffer is disposed. */
   get memory(): ArrayBuffer {
+    this.#check();
     this.#memory ??= koffi.view(this.#address, this.bytes);
     return this.#memory;
   }

@@ -20,6 +20,8 @@ export class Program implements Disposable {
   readonly outputs: readonly string[];
   readonly cost: Cost;
   #session: Pointer;
+  #runs = 0;
+  #disposed = false;
   readonly #inputNames: NativeNames;
   readonly #outputNames: NativeNames;
 
@@ -47,15 +49,44 @@ export class Program implements Disposable {
 
   /** Binds views once, for as many runs as they serve. Throws when one is missing. */
   bind(binding: Binding): BoundProgram {
-    if (this.#session === NULL) throw new Error("a program was bound after it was disposed");
-    const inputs = values(this.inputs, binding);
-    const outputs = values(this.outputs, binding);
-    const names = [this.#inputNames.address, this.#outputNames.address] as const;
-    return new BoundProgram([this.#session, NULL, names[0], inputs, inputs.length, names[1], outputs.length, outputs]);
+    this.#check();
+    return new BoundProgram(this, views(this.inputs, binding), views(this.outputs, binding));
   }
 
+  /** For BoundProgram: runs once on OrtValues. */
+  async run(inputs: BigUint64Array, outputs: BigUint64Array): Promise<void> {
+    const call = this.#call(inputs, outputs);
+    this.#runs++;
+    try {
+      await ortAsync("Run", ...call);
+    } finally {
+      this.#runs--;
+      if (this.#disposed) this.#free();
+    }
+  }
+
+  runSync(inputs: BigUint64Array, outputs: BigUint64Array): void {
+    ort("Run", ...this.#call(inputs, outputs));
+  }
+
+  #call(inputs: BigUint64Array, outputs: BigUint64Array) {
+    this.#check();
+    const [from, to] = [this.#inputNames.address, this.#outputNames.address];
+    return [this.#session, NULL, from, inputs, inputs.length, to, outputs.length, outputs] as const;
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new Error("a program was used after it was disposed");
+  }
+
+  /** Frees the program; a run that is under way ends first. */
   [Symbol.dispose](): void {
-    if (this.#session === NULL) return;
+    this.#disposed = true;
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#runs > 0 || this.#session === NULL) return;
     release("ReleaseSession", this.#session);
     this.#session = NULL;
     this.#inputNames[Symbol.dispose]();
@@ -63,32 +94,43 @@ export class Program implements Disposable {
   }
 }
 
-type Call = readonly [Pointer, Pointer, Pointer, BigUint64Array, number, Pointer, number, BigUint64Array];
-
 /** A program with its buffers: nothing is looked up or copied when it runs. */
 export class BoundProgram {
-  readonly #call: Call;
+  readonly #inputValues: BigUint64Array;
+  readonly #outputValues: BigUint64Array;
 
-  constructor(call: Call) {
-    this.#call = call;
+  constructor(
+    readonly program: Program,
+    readonly inputs: readonly View[],
+    readonly outputs: readonly View[],
+  ) {
+    this.#inputValues = BigUint64Array.from(inputs, (v) => v.value);
+    this.#outputValues = BigUint64Array.from(outputs, (v) => v.value);
   }
 
-  /** Runs once on a worker thread; outputs are written into the bound views. */
-  run(): Promise<void> {
-    return ortAsync("Run", ...this.#call);
+  /** Runs once on a worker thread; outputs are written into the bound views. Throws when the program or a view was disposed. */
+  async run(): Promise<void> {
+    this.#check();
+    await this.program.run(this.#inputValues, this.#outputValues);
   }
 
   /** As `run`, holding up the event loop: for programs of microseconds, where a change of thread would cost more. */
   runSync(): void {
-    ort("Run", ...this.#call);
+    this.#check();
+    this.program.runSync(this.#inputValues, this.#outputValues);
+  }
+
+  #check(): void {
+    for (const view of this.inputs) view.check();
+    for (const view of this.outputs) view.check();
   }
 }
 
-function values(names: readonly string[], binding: Binding): BigUint64Array {
-  return BigUint64Array.from(names, (name) => {
+function views(names: readonly string[], binding: Binding): View[] {
+  return names.map((name) => {
     const view = binding[name];
     if (view === undefined) throw new Error(`nothing is bound to "${name}"`);
-    return view.value;
+    return view;
   });
 }
 

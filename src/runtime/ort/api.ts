@@ -64,10 +64,15 @@ export function ort(name: OrtFunction, ...args: Argument[]): void {
   check(name, callable(name)(...args));
 }
 
-/** As `ort`, on a worker thread: the event loop goes on. Arguments must stay referenced until it resolves. */
+/** Arguments of calls under way: the library works on their memory, which would be freed if nothing referred to them. */
+const inFlight = new Set<readonly Argument[]>();
+
+/** As `ort`, on a worker thread: the event loop goes on. */
 export function ortAsync(name: OrtFunction, ...args: Argument[]): Promise<void> {
+  inFlight.add(args);
   return new Promise((resolve, reject) => {
     callable(name).async(...args, (error, status) => {
+      inFlight.delete(args);
       try {
         if (error) throw error;
         check(name, status);

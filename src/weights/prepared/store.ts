@@ -1,4 +1,15 @@
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
@@ -37,13 +48,13 @@ const ALIGNMENT = 64;
 export class PreparedStore {
   readonly file: string;
   readonly #indexFile: string;
-  readonly #index: Index;
+  #index: Index;
   #draft: { fd: number; path: string; end: number } | undefined;
 
   constructor(readonly folder: string) {
     this.file = path.join(folder, "weights.bin");
     this.#indexFile = path.join(folder, "weights.json");
-    this.#index = readIndex(this.#indexFile) ?? { version: VERSION, matrices: {}, floats: {} };
+    this.#index = readIndex(this.#indexFile, this.file) ?? emptyIndex();
   }
 
   matrix(name: string): StoredMatrix | undefined {
@@ -75,9 +86,10 @@ export class PreparedStore {
   }
 
   #begin() {
-    if (Object.keys(this.#index.matrices).length > 0)
+    if (spans(this.#index).length > 0)
       throw new Error(`${this.file}: prepared weights are complete, yet more were asked for`);
     mkdirSync(this.folder, { recursive: true });
+    removeOrphans(this.folder);
     const draft = path.join(this.folder, `weights.${process.pid}.tmp`);
     return { fd: openSync(draft, "w"), path: draft, end: 0 };
   }
@@ -113,14 +125,39 @@ export class PreparedStore {
     closeSync(this.#draft.fd);
     rmSync(this.#draft.path, { force: true });
     this.#draft = undefined;
+    this.#index = emptyIndex();
   }
 }
 
-/** The index of complete prepared weights; undefined when there is none, or one that another version wrote. */
-function readIndex(file: string): Index | undefined {
+const emptyIndex = (): Index => ({ version: VERSION, matrices: {}, floats: {} });
+
+const spans = ({ matrices, floats }: Index): Span[] => [
+  ...Object.values(matrices).flatMap(({ codes, scale, zero, residual }) => [codes, scale, zero, residual ?? []].flat()),
+  ...Object.values(floats).map((f) => f.data),
+];
+
+/** Removes drafts of processes that were killed. */
+function removeOrphans(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = /^weights\.(?:json\.)?(\d+)\.tmp$/.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(path.join(folder, name), { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+/** The index of complete prepared weights; undefined when there is none, one that another version wrote, or weights that are cut short. */
+function readIndex(file: string, weights: string): Index | undefined {
   try {
     const index = indexSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-    return index.version === VERSION ? index : undefined;
+    const end = Math.max(...spans(index).map((s) => s.offset + s.bytes));
+    return index.version === VERSION && statSync(weights).size === end ? index : undefined;
   } catch {
     return undefined;
   }

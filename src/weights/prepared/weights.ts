@@ -31,22 +31,25 @@ export class Weights {
     return this.file.tensors.has(name);
   }
 
-  /** The rows of the named matrices [outputs, inputs], one under the other, so that one product serves them all. */
-  matrix(graph: Graph, ...names: string[]): Matrix {
-    const tensors = names.map((name) => this.#tensor(name, 2));
+  /**
+   * Matrices [outputs, inputs] by name with their outputs, one under the other, so that one product serves them all.
+   * @throws UserError when one is missing or of another shape, as all of these methods do
+   */
+  matrix(graph: Graph, inputs: number, outputs: Readonly<Record<string, number>>): Matrix {
+    const tensors = Object.entries(outputs).map(([name, rows]) => this.#tensor(name, [rows, inputs]));
     if (tensors.every((t) => this.#inBlocks(t))) return { kind: "blocks", matrix: this.#blocks(graph, tensors) };
     return { kind: "float32", weight: this.#transposed(graph, tensors) };
   }
 
   /** A vector, such as a norm's gain, in float32. */
-  vector(graph: Graph, name: string): Tensor {
-    const tensor = this.#tensor(name, 1);
+  vector(graph: Graph, name: string, size: number): Tensor {
+    const tensor = this.#tensor(name, [size]);
     return this.#floats(graph, name, () => ({ shape: [...tensor.shape], values: readFloats(this.file, tensor) }));
   }
 
   /** A table [rows, width] in float32, as it is in the file. */
-  table(graph: Graph, name: string): Tensor {
-    const tensor = this.#tensor(name, 2);
+  table(graph: Graph, name: string, shape: readonly [rows: number, width: number]): Tensor {
+    const tensor = this.#tensor(name, shape);
     return this.#floats(graph, name, () => ({ shape: [...tensor.shape], values: readFloats(this.file, tensor) }));
   }
 
@@ -66,19 +69,24 @@ export class Weights {
 
   /** Whether a matrix is held in blocks. */
   inBlocks(name: string): boolean {
-    return this.#inBlocks(this.#tensor(name, 2));
+    return this.#inBlocks(this.#find(name));
   }
 
   #inBlocks({ type }: GgufTensor): boolean {
     return this.form === "file" && (type === "Q4_1" || type === "Q8_0");
   }
 
-  #tensor(name: string, rank: number): GgufTensor {
+  #find(name: string): GgufTensor {
     const tensor = this.file.tensors.get(name);
     if (!tensor) throw new UserError(`${this.file.path}: tensor "${name}" is missing`);
-    if (tensor.shape.length !== rank)
+    return tensor;
+  }
+
+  #tensor(name: string, shape: readonly number[]): GgufTensor {
+    const tensor = this.#find(name);
+    if (tensor.shape.join() !== shape.join())
       throw new UserError(
-        `${this.file.path}: tensor "${name}" has shape [${tensor.shape}], expected ${rank} dimensions`,
+        `${this.file.path}: tensor "${name}" has shape [${tensor.shape.join(", ")}], expected [${shape.join(", ")}]`,
       );
     return tensor;
   }

@@ -1,0 +1,98 @@
+import { count } from "../graph/ndarray.ts";
+import type { DType } from "../graph/tensor.ts";
+import { Buffer, type View } from "../runtime/buffer.ts";
+import { Program } from "../runtime/program.ts";
+import type { Weights } from "../weights/prepared/weights.ts";
+import { KvCache } from "./cache.ts";
+import type { Decoder } from "./decoder.ts";
+import { traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
+
+/** Where a decoder may be cut: nowhere, between layers, or around each attention. */
+export const cuts = ["whole", "layers", "pieces"] as const;
+export type Cut = (typeof cuts)[number];
+
+/** A decoder compiled as graphs of one cut, run over one sequence: for tests that compare the cuts. */
+export class Stack implements Disposable {
+  #past = 0;
+  readonly #cache: KvCache;
+  readonly #buffers: Buffer[] = [];
+
+  private constructor(
+    readonly decoder: Decoder,
+    readonly cut: Cut,
+    readonly programs: readonly Program[],
+  ) {
+    this.#cache = new KvCache(decoder.config);
+  }
+
+  static async compile(decoder: Decoder, weights: Weights, cut: Cut): Promise<Stack> {
+    const { layers } = decoder.config;
+    const graphs = {
+      whole: () => [traceLayers(decoder, 0, layers)],
+      layers: () => Array.from({ length: layers }, (_, l) => traceLayers(decoder, l, l + 1)),
+      pieces: () => [
+        ...Array.from({ length: layers + 1 }, (_, l) => traceBetween(decoder, l)),
+        traceAttention(decoder),
+      ],
+    }[cut]();
+    graphs.push(traceHead(decoder));
+    weights.commit();
+    return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))));
+  }
+
+  /** Logits [ids, vocabulary] after each of the next tokens, whose keys and values stay in the cache. */
+  async run(ids: readonly number[]): Promise<Float32Array> {
+    const tokens = ids.length;
+    const { hidden, vocabulary, heads, kvHeads, headSize } = this.decoder.config;
+    const wide = (width: number) => this.#view("f32", [1, tokens, width]);
+    const views: Record<string, View> = {
+      ids: this.#view("i64", [1, tokens], ids),
+      lengths: this.#view("i32", [1], [this.#past + tokens - 1]),
+      total: this.#view("i32", [], [this.#past + tokens]),
+      qkv: wide((heads + 2 * kvHeads) * headSize),
+      attended: wide(heads * headSize),
+      hidden: wide(hidden),
+      logits: wide(vocabulary),
+    };
+    // Each program reads one stream and writes the other.
+    const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
+    const stream = (index: number) => {
+      const [from, to] = [streams[index % 2]!, streams[(index + 1) % 2]!];
+      return { ...from, branchOut: to.branch, residualOut: to.residual };
+    };
+    const { layers } = this.decoder.config;
+    const caches = Object.assign({}, ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l))));
+    const run = (program: Program, more: object) => program.bind({ ...views, ...more }).run();
+    const [programs, head] = [this.programs.slice(0, -1), this.programs.at(-1)!];
+    if (this.cut !== "pieces") for (const [i, p] of programs.entries()) await run(p, { ...stream(i), ...caches });
+    else
+      for (let layer = 0; layer <= layers; layer++) {
+        await run(programs[layer]!, stream(layer));
+        if (layer < layers) await run(programs.at(-1)!, this.#cacheViews(layer, ""));
+      }
+    await run(head, {});
+    this.#past += tokens;
+    return new Float32Array(views["logits"]!.buffer.memory).slice();
+  }
+
+  #cacheViews(layer: number, suffix: string): Record<string, View> {
+    const { key, value } = this.#cache.layer(layer);
+    const [names, views] = [
+      ["pastKey", "presentKey", "pastValue", "presentValue"],
+      [key, key, value, value],
+    ];
+    return Object.fromEntries(names.map((name, i) => [name + suffix, views[i]!]));
+  }
+
+  #view(dtype: DType, shape: number[], values?: readonly number[]): View {
+    const buffer = new Buffer(dtype, count(shape));
+    this.#buffers.push(buffer);
+    if (dtype === "i64") new BigInt64Array(buffer.memory).set((values ?? []).map(BigInt));
+    else if (dtype === "i32") new Int32Array(buffer.memory).set(values ?? []);
+    return buffer.view(shape);
+  }
+
+  [Symbol.dispose](): void {
+    for (const held of [...this.programs, ...this.#buffers, this.#cache]) held[Symbol.dispose]();
+  }
+}
