@@ -38,19 +38,19 @@ type LlamaConfig = z.infer<typeof schema>;
 function configure(metadata: Metadata): LlamaConfig {
   const hidden = metadata.integer("llama.embedding_length");
   const heads = metadata.integer("llama.attention.head_count");
-  const config = checkConfig(schema, metadata, {
+  const keyLength = "llama.attention.key_length";
+  return checkConfig(schema, metadata, {
     hidden,
     heads,
     layers: metadata.integer("llama.block_count"),
     kvHeads: metadata.integer("llama.attention.head_count_kv", heads),
-    headSize: metadata.integer("llama.attention.key_length", hidden / heads),
+    headSize: metadata.has(keyLength) ? metadata.integer(keyLength) : hidden / heads,
     ffn: metadata.integer("llama.feed_forward_length"),
     vocabulary: metadata.integer("llama.vocab_size", metadata.strings("tokenizer.ggml.tokens").length),
     context: metadata.integer("llama.context_length"),
     epsilon: metadata.number("llama.attention.layer_norm_rms_epsilon"),
     theta: metadata.number("llama.rope.freq_base", 10000),
   });
-  return config;
 }
 
 function block(weights: Weights, graph: Graph, layer: number, config: LlamaConfig): Block {
