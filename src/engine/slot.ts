@@ -4,7 +4,7 @@ import { Buffer, type View } from "../runtime/buffer.ts";
 import type { BoundProgram } from "../runtime/program.ts";
 
 /** Tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
-export const PREFILL_CHUNK = 512;
+export const PREFILL_CHUNK = 256;
 
 /** One sequence's place in the engine: its cache and the buffers its programs are bound to. */
 export class Slot implements Disposable {
