@@ -1,0 +1,42 @@
+/** Our engine as a child that speaks `protocol.ts`. */
+import { Meter } from "../src/engine/meter.ts";
+import { load as loadModel, type Model } from "../src/index.ts";
+import { argmax } from "../src/engine/sampling/softmax.ts";
+import { type Answer, type Args, seconds, serve } from "./protocol.ts";
+
+let model: Model | undefined;
+
+await serve({ load, prefill, decode });
+
+async function load({ model: path }: Args<"load">): Promise<Answer<"load">> {
+  const started = performance.now();
+  model = await loadModel(path);
+  return { seconds: seconds(started) };
+}
+
+/** A slot with nothing in its cache, so that no prefix is reused, and the bill that every request keeps. */
+function empty(tokens: readonly number[]) {
+  if (!model) throw new Error("no model is loaded");
+  const { engine } = model.language;
+  const slot = engine.acquire(tokens);
+  slot.truncate(0);
+  return { engine, slot, meter: new Meter(engine.programs) };
+}
+
+async function prefill({ tokens }: Args<"prefill">): Promise<Answer<"prefill">> {
+  const { engine, slot, meter } = empty(tokens);
+  const started = performance.now();
+  await engine.prefill(slot, tokens, meter);
+  engine.release(slot);
+  return { seconds: seconds(started) };
+}
+
+async function decode({ tokens, n }: Args<"decode">): Promise<Answer<"decode">> {
+  const { engine, slot, meter } = empty(tokens);
+  const made = [argmax(await engine.prefill(slot, tokens, meter))];
+  const started = performance.now();
+  while (made.length <= n) made.push(argmax(await engine.step(slot, made.at(-1)!, meter)));
+  const spent = seconds(started);
+  engine.release(slot);
+  return { seconds: spent, tokens: made };
+}
