@@ -1,9 +1,15 @@
 import type { Command } from "commander";
-import { UserError } from "../util/errors.ts";
+import type { UserError } from "../util/errors.ts";
 
 /** Why a command was stopped by Ctrl-C; what was cut short may have thrown it, or an AbortError caused by it. */
 export class Interrupted extends Error {
   override readonly name = "AbortError";
+}
+
+/** How a command is called: what is shown when its words are off. */
+export function usage(command: Command): string {
+  const call = `modicum ${command.name()}`;
+  return `usage: ${call} ${command.usage()} (${call} --help tells all options)`;
 }
 
 /** Says on stderr, in one sentence, what went wrong; returns the exit status. `DEBUG=modicum` adds the stack. */
@@ -12,12 +18,14 @@ export function report(error: unknown, command: Command | undefined): number {
   if (isInterruption(error)) return 130;
   if (!(error instanceof Error)) return say(`unexpected: ${error}`, 1);
   if (error.name === "AbortError") return say(error.message, 130);
-  if (!(error instanceof UserError))
-    return say(`unexpected: ${error.message} (DEBUG=modicum shows where it came from)`, 1);
+  if (!isUserError(error)) return say(`unexpected: ${error.message} (DEBUG=modicum shows where it came from)`, 1);
   say(error.message, error.exitCode);
-  if (error.exitCode === 2 && command) process.stderr.write(`\n${command.helpInformation({ error: true })}`);
+  if (error.exitCode === 2 && command) process.stderr.write(`${usage(command)}\n`);
   return error.exitCode;
 }
+
+/** By name: benches are loaded from the sources, which have a class of that name of their own. */
+const isUserError = (error: Error): error is UserError => error.name === "UserError";
 
 const isInterruption = (error: unknown): boolean =>
   error instanceof Interrupted || (error instanceof Error && error.cause instanceof Interrupted);

@@ -30,7 +30,7 @@ function option(flag: string, { type, description, default: usual }: Property): 
   switch (type) {
     case "number":
     case "integer":
-      return new Option(`${flag} <n>`, help).argParser(Number);
+      return new Option(`${flag} <n>`, help).argParser(numeric);
     case "string":
       return new Option(`${flag} <text>`, help);
     case "boolean":
@@ -42,6 +42,10 @@ function option(flag: string, { type, description, default: usual }: Property): 
   }
 }
 
+/** A number, or a text that is none as it is: the schema will name it. */
+const numeric = (text: string): number | string =>
+  text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
+
 /** Schemas fill in defaults themselves, so that a flag that was not given stays apart from one that was. */
 const shown = (usual: unknown): string =>
   typeof usual === "number" || typeof usual === "string" ? `(default: ${usual})` : "";
@@ -49,10 +53,10 @@ const shown = (usual: unknown): string =>
 /** An option's parser that gathers the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-function collectPair(text: string, before: Record<string, number> = {}): Record<string, number> {
+function collectPair(text: string, before: Record<string, unknown> = {}): Record<string, unknown> {
   const [, key, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (key === undefined) throw new UserError(`expected key=value, got "${text}"`, 2);
-  return { ...before, [key]: Number(value) };
+  return { ...before, [key]: numeric(value!) };
 }
 
 /** The values of `schema`'s flags among a command's options, checked. @throws UserError that names the flag. */
@@ -62,5 +66,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
   const [key, ...inside] = path.map(String);
-  throw new UserError(`${[flagOf(key!), ...inside].join(" ")}: ${message}`, 2);
+  const expected = message.replace(/^Invalid input: /, "").replace(/, received .*$/, "");
+  const got = inside.reduce((value: unknown, step) => (value as Record<string, unknown>)[step], options[key!]);
+  throw new UserError(`${[flagOf(key!), ...inside].join(" ")}: ${expected}, got ${JSON.stringify(got)}`, 2);
 }

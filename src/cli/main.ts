@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { report } from "./errors.ts";
+import { report, usage } from "./errors.ts";
 import { version } from "./package.ts";
 
 interface Verb {
@@ -10,6 +10,15 @@ interface Verb {
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "answer a prompt", load: () => import("./commands/run.ts") },
+  chat: { summary: "talk with a model on the terminal", load: () => import("./commands/chat.ts") },
+  pull: { summary: "download a model", load: () => import("./commands/pull.ts") },
+  list: { summary: "list the models on this machine", load: () => import("./commands/list.ts") },
+  show: { summary: "tell what a model is made of and what it costs", load: () => import("./commands/show.ts") },
+  rm: { summary: "delete a downloaded model", load: () => import("./commands/rm.ts") },
+  bench: { summary: "measure against a peer (in a clone of the project)", load: () => import("./commands/bench.ts") },
+  receipts: { summary: "list what answers cost, and the sum", load: () => import("./commands/receipts.ts") },
+  savings: { summary: "list the ways to spend less, with their options", load: () => import("./commands/savings.ts") },
+  doctor: { summary: "tell what this machine has, and what is missing", load: () => import("./commands/doctor.ts") },
 };
 
 function build(): Command {
@@ -17,6 +26,7 @@ function build(): Command {
     .description("Runs language models with only the compute that each input needs; every answer has a receipt.")
     .version(version())
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
     .showHelpAfterError();
   for (const [name, { summary }] of Object.entries(verbs)) program.command(name).description(summary);
   return program;
@@ -26,8 +36,11 @@ async function main(words: readonly string[]): Promise<void> {
   const program = build();
   const name = words[0] === "help" ? words[1] : words[0];
   const command = program.commands.find((c) => c.name() === name);
-  if (command) (await verbs[command.name()]!.load()).define(command);
   try {
+    if (command) {
+      (await verbs[command.name()]!.load()).define(command);
+      command.showHelpAfterError(usage(command));
+    }
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     // Commander has printed what was wrong with the words, or the help that was asked for.

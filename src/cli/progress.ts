@@ -1,48 +1,48 @@
 import type { PullOptions } from "../weights/sources/pull.ts";
+import { megabytes } from "./output.ts";
 
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+type Shown = Required<Pick<PullOptions, "onProgress" | "onNotice">> & Disposable;
 
 /** Shows a download on stderr: a bar on a terminal, else a line every tenth. */
-export function showDownload(name: string): Required<Pick<PullOptions, "onProgress" | "onNotice">> & Disposable {
+export function showDownload(name: string): Shown {
   return process.stderr.isTTY ? bar(name) : lines(name);
 }
 
-function lines(name: string) {
-  let tenth = -1;
+const onNotice = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
+
+function lines(name: string): Shown {
+  let shown = -1;
   return {
-    onProgress(done: number, total: number) {
-      const now = total === 0 ? 0 : Math.floor((done / total) * 10);
-      if (now === tenth) return;
-      tenth = now;
-      process.stderr.write(`${name}: ${megabytes(done)} of ${total === 0 ? "?" : megabytes(total)} MB\n`);
+    onProgress(done, total) {
+      const tenth = total === 0 ? 0 : Math.floor((done / total) * 10);
+      if (tenth === shown) return;
+      shown = tenth;
+      onNotice(`${name}: ${megabytes(done)}${total === 0 ? "" : ` of ${megabytes(total)}`}`);
     },
     onNotice,
     [Symbol.dispose]() {},
   };
 }
 
-function bar(name: string) {
-  let shown: Promise<import("cli-progress").SingleBar> | undefined;
-  let [done, total] = [0, 0];
+function bar(name: string): Shown {
+  let bar: Promise<import("cli-progress").SingleBar> | undefined;
+  let latest = 0;
   return {
-    onProgress(nowDone: number, nowTotal: number) {
-      [done, total] = [nowDone, nowTotal];
-      // Most runs download nothing, and do not pay for the bar.
-      shown ??= import("cli-progress").then(({ SingleBar }) => {
-        const format = `${name} {bar} {percentage} % of {size} MB, {eta_formatted} left`;
-        const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true });
-        bar.start(total, done, { size: megabytes(total) });
-        return bar;
-      });
-      void shown.then((bar) => bar.update(done));
+    onProgress(done, total) {
+      latest = done;
+      bar ??= start(name, total);
+      void bar.then((b) => b.update(latest));
     },
     onNotice,
-    [Symbol.dispose]() {
-      void shown?.then((bar) => bar.stop());
-    },
+    [Symbol.dispose]: () => void bar?.then((b) => b.stop()),
   };
 }
 
-function onNotice(sentence: string): void {
-  process.stderr.write(`${sentence}\n`);
+async function start(name: string, total: number): Promise<import("cli-progress").SingleBar> {
+  // Most runs download nothing, and need not wait for the bar's library.
+  const { SingleBar } = await import("cli-progress");
+  const format = `${name} {bar} {percentage} % of ${megabytes(total)}, {eta_formatted} left`;
+  const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true });
+  bar.start(total, 0);
+  return bar;
 }

@@ -1,19 +1,47 @@
+import { once } from "node:events";
 import { fstatSync } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { text } from "node:stream/consumers";
+import { warn } from "./errors.ts";
+
+/** How long a silent socket is waited for, in milliseconds. */
+const PATIENCE = 1000;
 
 /** Everything on stdin. */
 export async function readStdin(signal: AbortSignal): Promise<string> {
   return await text(addAbortSignal(signal, process.stdin));
 }
 
-/** Whether something is piped or redirected into stdin; a terminal or /dev/null is not. */
-export function stdinHasText(): boolean {
+/** What is piped or redirected into stdin, beside a prompt that is given already; "" when nothing is. */
+export async function pipedText(signal: AbortSignal): Promise<string> {
+  switch (stdinKind()) {
+    case "none":
+      return "";
+    case "text":
+      return await readStdin(signal);
+    case "socket":
+      return (await somethingComes()) ? await readStdin(signal) : "";
+  }
+}
+
+/** A terminal and /dev/null hold no text; Node gives the programs it starts a socket, used or not. */
+function stdinKind(): "none" | "text" | "socket" {
   try {
     const stdin = fstatSync(0);
-    return stdin.isFIFO() || stdin.isFile() || stdin.isSocket();
+    if (stdin.isSocket()) return "socket";
+    return stdin.isFIFO() || stdin.isFile() ? "text" : "none";
   } catch {
-    // Closed.
+    return "none"; // closed
+  }
+}
+
+async function somethingComes(): Promise<boolean> {
+  try {
+    await once(process.stdin, "readable", { signal: AbortSignal.timeout(PATIENCE) });
+    return true;
+  } catch {
+    warn(`nothing came on stdin within ${PATIENCE} ms, going on without it`);
+    process.stdin.destroy();
     return false;
   }
 }

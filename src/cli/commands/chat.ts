@@ -1,2 +1,90 @@
-import type { SessionOptions } from "../session.ts";
-export async function chat(_options: SessionOptions): Promise<void> {}
+import { createInterface, type Interface } from "node:readline/promises";
+import type { Command } from "commander";
+import type { ChatMessage, Model, RunOptions } from "../../index.ts";
+import { UserError } from "../../util/errors.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { addSessionFlags, generation, keep, open, type SessionOptions, show } from "../session.ts";
+
+export function define(command: Command): void {
+  addSessionFlags(command).action(chat);
+}
+
+const HINT = "/clear forgets what was said, /exit leaves; Ctrl-C stops an answer, a second one leaves\n";
+
+/** Talks until the user leaves. The engine finds what it has of the earlier turns in its cache by itself. */
+export async function chat(options: SessionOptions): Promise<void> {
+  const settings = generation(options);
+  if (!process.stdin.isTTY) throw new UserError("chat needs a terminal; `modicum run` reads a prompt from stdin");
+  const signal = interruptSignal();
+  using model = await open(options, signal);
+  process.stderr.write(HINT);
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    await converse(model, terminal, { ...settings, signal });
+  } finally {
+    terminal.close();
+  }
+}
+
+async function converse(model: Model, terminal: Interface, settings: RunOptions): Promise<void> {
+  let messages: ChatMessage[] = [];
+  for (;;) {
+    const line = await ask(terminal);
+    if (line === undefined || line === "/exit") return;
+    if (line === "/clear") messages = [];
+    else if (line !== "") {
+      const turn: ChatMessage[] = [...messages, { role: "user", content: line }];
+      messages = [...turn, { role: "assistant", content: await answer(model, terminal, turn, settings) }];
+    }
+  }
+}
+
+/** A line of the user's; undefined when they leave by Ctrl-C or Ctrl-D. */
+async function ask(terminal: Interface): Promise<string | undefined> {
+  const { signal, stop } = stoppedBy(terminal, "SIGINT", "close");
+  try {
+    return (await terminal.question("> ", { signal })).trim();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.stdout.write("\n");
+    return undefined;
+  } finally {
+    stop();
+  }
+}
+
+/** Prints the answer as it comes and returns it, or as much of it as there was when Ctrl-C stopped it. */
+async function answer(
+  model: Model,
+  terminal: Interface,
+  messages: readonly ChatMessage[],
+  settings: RunOptions,
+): Promise<string> {
+  const { signal, stop } = stoppedBy(terminal, "SIGINT");
+  let said = "";
+  try {
+    const signals = AbortSignal.any([signal, ...(settings.signal ? [settings.signal] : [])]);
+    for await (const { text, receipt } of model.generate(messages, { ...settings, signal: signals })) {
+      said += text;
+      process.stdout.write(receipt ? `${text}\n` : text);
+      if (receipt) await Promise.all([show(receipt), keep(receipt)]);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.stdout.write("\n");
+  } finally {
+    stop();
+  }
+  return said;
+}
+
+/** A signal that any of the terminal's `events` aborts, until `stop` is called. */
+function stoppedBy(terminal: Interface, ...events: ("SIGINT" | "close")[]) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  for (const event of events) terminal.once(event, abort);
+  const stop = () => {
+    for (const event of events) terminal.off(event, abort);
+  };
+  return { signal: controller.signal, stop };
+}

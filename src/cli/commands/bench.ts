@@ -1,0 +1,45 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Command } from "commander";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { resolveModel } from "../../weights/sources/index.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print } from "../output.ts";
+import { packageRoot } from "../package.ts";
+import { showDownload } from "../progress.ts";
+
+const options = z.strictObject({
+  model: z.string().default("smollm2").describe("alias, pypi:package[:path] or path to a GGUF file"),
+  rounds: z.int().min(5).optional().describe("measured rounds, each ours then theirs"),
+});
+
+/** The face of `bench/index.ts`, which is no part of the package. */
+interface Benches {
+  list(): { name: string; summary: string }[];
+  run(name: string, options: { model: string; path: string; rounds?: number }): Promise<unknown>;
+}
+
+export function define(command: Command): void {
+  addFlags(command.argument("[name]", "the bench"), options).option("--list", "tell all benches").action(bench);
+}
+
+async function bench(name: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {
+  const benches = await loadBenches();
+  if (given["list"]) return print(...columns(benches.list().map((b) => [b.name, b.summary])));
+  if (name === undefined) throw new UserError("which bench? --list tells them all", 2);
+  const { model, rounds } = readFlags(options, given);
+  using download = showDownload(model);
+  const { path } = await resolveModel(model, { signal: interruptSignal(), ...download });
+  await benches.run(name, { model, path, ...(rounds !== undefined && { rounds }) });
+}
+
+/** Benches are written in TypeScript and compare with development packages, so a clone has them and the published package does not. */
+async function loadBenches(): Promise<Benches> {
+  const file = join(packageRoot(), "bench", "index.ts");
+  if (!existsSync(file)) throw new UserError("benches run from a clone of the project, with its development packages");
+  const { tsImport } = await import("tsx/esm/api");
+  return await tsImport(pathToFileURL(file).href, import.meta.url);
+}

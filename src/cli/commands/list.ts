@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import { aliases, listModels, type ResolvedModel } from "../../weights/sources/index.ts";
+import { columns, megabytes, print, printJson } from "../output.ts";
+
+interface Options {
+  all?: boolean;
+  json?: boolean;
+}
+
+interface Listed {
+  name: string;
+  downloaded: boolean;
+  bytes: number;
+  summary?: string;
+  licence?: string;
+  source?: string;
+  path?: string;
+}
+
+export function define(command: Command): void {
+  command
+    .option("--all", "every model with an alias, downloaded or not")
+    .option("--json", "print a JSON array")
+    .action(list);
+}
+
+async function list({ all = false, json = false }: Options): Promise<void> {
+  const downloaded = (await listModels()).map(fromDisk);
+  const known = all ? Object.keys(aliases).filter((name) => !downloaded.some((m) => m.name === name)) : [];
+  const models = [...downloaded, ...known.map(fromAlias)];
+  if (json) return printJson(models);
+  if (models.length === 0) return print("no model is downloaded yet; `modicum list --all` shows those with an alias");
+  print(...columns([["NAME", "SIZE", "HERE", "WHAT"], ...models.map(row)]));
+}
+
+const about = (name: string) => {
+  const { summary, licence } = aliases[name] ?? {};
+  return { ...(summary !== undefined && { summary }), ...(licence !== undefined && { licence }) };
+};
+
+const fromDisk = ({ name, bytes, source, path }: ResolvedModel): Listed => ({
+  ...{ name, downloaded: true, bytes, source, path },
+  ...about(name),
+});
+
+const fromAlias = (name: string): Listed => ({
+  ...{ name, downloaded: false, bytes: aliases[name]!.bytes },
+  ...about(name),
+});
+
+const row = ({ name, bytes, downloaded, summary, licence, source }: Listed): string[] => [
+  name,
+  megabytes(bytes),
+  downloaded ? "yes" : "no",
+  summary === undefined ? (source ?? "") : `${summary} (${licence})`,
+];

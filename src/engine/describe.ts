@@ -1,0 +1,69 @@
+import { evalCost, type Graph, graphCost } from "../graph/index.ts";
+import type { DecoderConfig } from "../models/decoder.ts";
+import { prepare } from "../models/programs.ts";
+import { architectureOf } from "../models/registry.ts";
+import { traceHead, traceLayers } from "../models/segments.ts";
+import { savings } from "../savings/registry.ts";
+import type { Seam } from "../savings/seams.ts";
+import { type GgufFile, openGguf } from "../weights/gguf/index.ts";
+import { Weights } from "../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
+
+/** Where in a decoder the engine lets a saving act. */
+const openSeams: readonly Seam[] = ["attention"];
+
+/** What a model is made of and what it costs, without compiling it. */
+export interface ModelDescription {
+  name: string;
+  path: string;
+  source: string;
+  architecture: string;
+  config: Pick<DecoderConfig, "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context">;
+  parameters: number;
+  /** `disk`: the file; `memory`: the weights as the runtime maps them; `cache`: keys and values of one sequence at full context. */
+  bytes: { disk: number; memory: number; cache: number };
+  /** How many tensors there are of each storage type. */
+  tensors: Record<string, number>;
+  /** FLOPs of one dense decode step, after no token and as the last of the context; a multiply-add is 2. */
+  flopsPerToken: { empty: number; full: number };
+  seams: readonly Seam[];
+  /** Savings whose seams the model has. */
+  savings: string[];
+}
+
+/** Describes a model's file. Weights that were not prepared yet are prepared. @throws UserError when it is no model that runs here. */
+export function describeModel(model: ResolvedModel): ModelDescription {
+  const file = openGguf(model.path);
+  const weights = new Weights(file, preparedFolder(model.path));
+  const decoder = architectureOf(file).open(weights);
+  const { layers, hidden, heads, kvHeads, headSize, vocabulary, context } = decoder.config;
+  const graphs = prepare(weights, () => [traceLayers(decoder, 0, layers), traceHead(decoder)]);
+  const cache = 2 * layers * kvHeads * headSize * context * Float32Array.BYTES_PER_ELEMENT;
+  return {
+    ...{ name: model.name, path: model.path, source: model.source },
+    architecture: file.metadata.string("general.architecture"),
+    config: { layers, hidden, heads, kvHeads, headSize, vocabulary, context },
+    parameters: [...file.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    bytes: { disk: model.bytes, memory: constantBytes(graphs), cache },
+    tensors: countTypes(file),
+    flopsPerToken: { empty: stepFlops(graphs, 0), full: stepFlops(graphs, context - 1) },
+    seams: openSeams,
+    savings: savings.filter((s) => s.needs.every((need) => openSeams.includes(need))).map((s) => s.name),
+  };
+}
+
+/** Each constant once, as graphs share them. */
+function constantBytes(graphs: readonly Graph[]): number {
+  const data = new Map(graphs.flatMap((g) => g.constants).map((c) => [c.name, c.data]));
+  return [...data.values()].reduce((sum, d) => sum + (d.kind === "file" ? d.bytes : d.bytes.byteLength), 0);
+}
+
+function countTypes(file: GgufFile): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { type } of file.tensors.values()) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
+}
+
+function stepFlops(graphs: readonly Graph[], past: number): number {
+  return graphs.reduce((sum, g) => sum + evalCost(graphCost(g), { batch: 1, tokens: 1, past }).flops, 0);
+}
