@@ -1,0 +1,169 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { savings } from "../src/savings/registry.ts";
+import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
+import { optionsTable, pageOf } from "../tools/options.ts";
+import { markdownTable, root, withSection } from "../tools/section.ts";
+
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const pages = [
+  "README.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".md"))
+    .map((file) => `docs/${file}`),
+];
+const verbs = [...read("src/cli/main.ts").matchAll(/^ {2}(\w+): \{ summary: /gm)].map(([, verb]) => verb);
+
+/** Code in fences and in backticks holds no links. */
+const prose = (text: string) => text.replace(/^```.*?^```/gms, "").replace(/`[^`\n]*`/g, "code");
+
+/** As GitHub makes them of headings. */
+const anchors = (text: string) =>
+  [...text.replace(/^```.*?^```/gms, "").matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+
+describe.each(pages)("%s", (page) => {
+  const text = read(page);
+
+  test("links to files and headings that exist", () => {
+    for (const [, target] of prose(text).matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target!)) continue;
+      const [file, anchor] = target!.split("#") as [string, string?];
+      const path = file === "" ? join(root, page) : resolve(dirname(join(root, page)), file);
+      expect(existsSync(path), target).toBe(true);
+      if (anchor !== undefined) expect(anchors(readFileSync(path, "utf8")), target).toContain(anchor);
+    }
+  });
+
+  test("names files of the project that exist", () => {
+    for (const [, path] of text.matchAll(/(?<![\w/-])((?:src|test|tools|bin)\/[\w./-]*\w)/g))
+      expect(existsSync(join(root, path!)), path).toBe(true);
+  });
+
+  test("has no verb, script or saving that is not there", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    for (const [, verb] of text.matchAll(/npx modicum ([a-z]+)/g)) expect(verbs, verb).toContain(verb);
+    for (const [, script] of text.matchAll(/npm run ([a-z]+)/g)) expect(Object.keys(scripts), script).toContain(script);
+    for (const [, saving] of text.matchAll(/--save ([a-z]+)/g))
+      expect(
+        savings.map((s) => s.name),
+        saving,
+      ).toContain(saving);
+  });
+
+  test("is short", () => {
+    expect(text.split("\n").length).toBeLessThanOrEqual(125);
+  });
+});
+
+describe("README.md", () => {
+  const readme = read("README.md");
+
+  test("has the two commands at its top, and package.json has what they call", () => {
+    const [, first, second] = /^```sh\n(npm ci && npx modicum run ".+?").*\n(npm ci && npm test)/m.exec(readme) ?? [];
+    expect(first).toBe('npm ci && npx modicum run "What is the capital of France?"');
+    expect(second).toBe("npm ci && npm test");
+    expect(readme.indexOf(second!)).toBeLessThan(1500);
+    const { bin, scripts } = JSON.parse(read("package.json"));
+    expect(existsSync(join(root, bin.modicum))).toBe(true);
+    expect(scripts.test).toContain("vitest");
+    expect(verbs).toContain("run");
+  });
+
+  test("has the measured figures that the result files have: npx tsx tools/measured.ts", () => {
+    expect(readme).toBe(withSection(readme, "measured", measuredTable(readResults(RESULTS))));
+  });
+
+  test("lists every room, in the order of imports", () => {
+    const listed = [...readme.matchAll(/^\| `src\/(\w+)` /gm)].map(([, room]) => room!);
+    const order = /rooms = \[(.+)\]/.exec(read(".dependency-cruiser.cjs"))![1]!.match(/\w+/g)!;
+    const rooms = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(listed.toSorted()).toEqual(rooms.map((room) => room.name).sort());
+    expect(listed.slice(1)).toEqual(order.filter((room) => listed.includes(room)));
+  });
+});
+
+describe.each(savings.map((saving) => ({ name: saving.name, saving })))("the page of $name", ({ saving }) => {
+  test("has the options of its schema: npx tsx tools/options.ts", () => {
+    const page = read(pageOf(saving));
+    expect(page).toBe(withSection(page, "options", optionsTable(saving)));
+  });
+});
+
+describe("the table of results", () => {
+  const line = {
+    bench: "decode",
+    model: "smollm2",
+    unit: "tok/s",
+    ours: 80,
+    peer: "node-llama-cpp 3.22.1",
+    theirs: 50,
+    ratio: 1.6,
+    runs: 7,
+    spread: [1.5, 1.7],
+    machine: "a machine, 2 cores",
+  };
+  const folderWith = (files: Record<string, string>) => {
+    const folder = mkdtempSync(join(tmpdir(), "results-"));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return folder;
+  };
+
+  test("is made of each file's last line", () => {
+    const folder = folderWith({
+      "b.json": `round  ours\n1  2\n${JSON.stringify({ ...line, bench: "prefill", floor: 123 })}\n`,
+      "a.json": JSON.stringify(line),
+      "note.txt": "not a result",
+    });
+    expect(measuredTable(readResults(folder)).split("\n")).toEqual([
+      "| command | unit | ours | peer | theirs | ratio (spread) | rounds | floor |",
+      "| --- | --- | --- | --- | --- | --- | --- | --- |",
+      "| `npm run bench -- decode` | tok/s | 80 | node-llama-cpp 3.22.1 | 50 | 1.6 (1.5–1.7) | 7 |  |",
+      "| `npm run bench -- prefill` | tok/s | 80 | node-llama-cpp 3.22.1 | 50 | 1.6 (1.5–1.7) | 7 | 123 |",
+      "",
+      "Machine: a machine, 2 cores.",
+    ]);
+  });
+
+  test("tells machines apart", () => {
+    const other = { ...line, bench: "memory", machine: "another" };
+    const folder = folderWith({ "a.json": JSON.stringify(line), "b.json": JSON.stringify(other) });
+    const table = measuredTable(readResults(folder));
+    expect(table).toMatch(/decode.*\[1\]/);
+    expect(table).toMatch(/memory.*\[2\]/);
+    expect(table).toMatch(/Machine \[2\]: another\.$/);
+  });
+
+  test("says so when there is none", () => {
+    expect(readResults(join(tmpdir(), "there-is-no-such-folder"))).toEqual([]);
+    expect(measuredTable([])).toBe("No result has been committed yet.");
+  });
+
+  test.each(["", "no JSON", '{"bench":"decode"}'])("names a file that ends in no result: %j", (text) => {
+    expect(() => readResults(folderWith({ "odd.json": text }))).toThrow(/odd\.json: its last line is no result/);
+  });
+});
+
+describe("sections", () => {
+  const page = "before\n<!-- x: written by tools/x.ts -->\nold\n<!-- /x -->\nafter\n";
+
+  test("only what lies between the comments is replaced, and twice is once", () => {
+    const once = withSection(page, "x", "new");
+    expect(once).toBe("before\n<!-- x: written by tools/x.ts -->\nnew\n<!-- /x -->\nafter\n");
+    expect(withSection(once, "x", "new")).toBe(once);
+  });
+
+  test("a page without the comments is refused", () => {
+    expect(() => withSection("before", "x", "new")).toThrow(/no section/);
+  });
+
+  test("a bar in a cell does not end it", () => {
+    expect(markdownTable(["a"], [["b|c"]])).toBe("| a |\n| --- |\n| b\\|c |");
+  });
+});

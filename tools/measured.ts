@@ -1,0 +1,61 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { markdownTable, root, writeSection } from "./section.ts";
+
+const number = z.number();
+
+/** A bench's last line, as `bench/report.ts` makes it. */
+const resultSchema = z.object({
+  bench: z.string(),
+  model: z.string(),
+  unit: z.string(),
+  ours: number,
+  peer: z.string(),
+  theirs: number,
+  ratio: number,
+  runs: z.int(),
+  spread: z.tuple([number, number]),
+  machine: z.string(),
+  floor: number.optional(),
+});
+export type Measured = z.infer<typeof resultSchema>;
+
+/** The results in a folder: of each `.json` file its last line, by file name; none when there is no folder. */
+export function readResults(folder: string): Measured[] {
+  const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".json")) : [];
+  return files.sort().map((file) => parseResult(join(folder, file)));
+}
+
+function parseResult(path: string): Measured {
+  const line = readFileSync(path, "utf8").trim().split("\n").at(-1)!;
+  try {
+    return resultSchema.parse(JSON.parse(line));
+  } catch (cause) {
+    throw new Error(`${path}: its last line is no result of a bench`, { cause });
+  }
+}
+
+/** The README's figures: a row a bench with the command behind it, then the machines. */
+export function measuredTable(results: readonly Measured[]): string {
+  if (results.length === 0) return "No result has been committed yet.";
+  const machines = [...new Set(results.map((r) => r.machine))];
+  const head = ["command", "unit", "ours", "peer", "theirs", "ratio (spread)", "rounds", "floor"];
+  const body = results.map((r) => [
+    `\`npm run bench -- ${r.bench}${r.model === "smollm2" ? "" : ` --model ${r.model}`}\``,
+    r.unit,
+    String(r.ours),
+    r.peer,
+    String(r.theirs),
+    `${r.ratio} (${r.spread.join("–")})${machines.length > 1 ? ` [${machines.indexOf(r.machine) + 1}]` : ""}`,
+    String(r.runs),
+    r.floor === undefined ? "" : String(r.floor),
+  ]);
+  const where = machines.map((machine, i) => `Machine${machines.length > 1 ? ` [${i + 1}]` : ""}: ${machine}.`);
+  return [markdownTable(head, body), "", ...where].join("\n");
+}
+
+export const RESULTS = join(root, "bench", "results");
+
+if (process.argv[1] === import.meta.filename)
+  writeSection("README.md", "measured", measuredTable(readResults(RESULTS)));

@@ -1,0 +1,29 @@
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The project's folder. */
+export const root = join(import.meta.dirname, "..");
+
+const begin = (name: string) => `<!-- ${name}: written by tools/${name}.ts -->`;
+const end = (name: string) => `<!-- /${name} -->`;
+
+/** `text` with `content` between the comments that mark the section `name`. @throws when it has no such section */
+export function withSection(text: string, name: string, content: string): string {
+  const from = text.indexOf(begin(name));
+  const to = text.indexOf(end(name));
+  if (from < 0 || to < from) throw new Error(`no section between ${begin(name)} and ${end(name)}`);
+  return `${text.slice(0, from)}${begin(name)}\n${content}\n${text.slice(to)}`;
+}
+
+/** Writes a section of a page, aside and then renamed; `page` is relative to the project. */
+export function writeSection(page: string, name: string, content: string): void {
+  const path = join(root, page);
+  writeFileSync(`${path}.tmp`, withSection(readFileSync(path, "utf8"), name, content));
+  renameSync(`${path}.tmp`, path);
+}
+
+/** A Markdown table; a bar inside a cell is escaped. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
