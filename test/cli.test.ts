@@ -1,0 +1,250 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { receiptSchema } from "../src/ledger/receipt.ts";
+import { type Call, modicum, temporaryHome } from "./program.testing.ts";
+
+const QUESTION = "What is the capital of France?";
+const files = mkdtempSync(join(tmpdir(), "modicum-files-"));
+let home: { path: string } & Disposable;
+
+beforeAll(async () => {
+  home = await temporaryHome();
+});
+afterAll(() => {
+  home[Symbol.dispose]();
+  rmSync(files, { recursive: true });
+});
+
+const call = (words: string[], options: Call = {}) =>
+  modicum(words, { ...options, env: { MODICUM_HOME: home.path, ...options.env } });
+
+function file(name: string, content: string): string {
+  const path = join(files, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** One line, no stack. */
+function expectSentence(stderr: string, pattern: RegExp): void {
+  const [first, ...rest] = stderr.trimEnd().split("\n");
+  expect(first).toMatch(/^error: /);
+  expect(first).toMatch(pattern);
+  expect(rest.filter((line) => !line.startsWith("usage: "))).toEqual([]);
+}
+
+describe("run", () => {
+  test("streams the answer to stdout, nothing else, and keeps a receipt", async () => {
+    const { status, stdout, stderr } = await call(["run", "--max-tokens", "5", QUESTION]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^\S.*\n$/);
+    const { receipts, sum } = JSON.parse((await call(["receipts", "--json", "--limit", "1"])).stdout);
+    expect(receipts).toHaveLength(1);
+    expect(receipts[0].tokens.completion).toBe(5);
+    expect(sum.receipts).toBeGreaterThanOrEqual(1);
+  });
+
+  test("--json: one object on one line, whose receipt has the ledger's form; the same tokens as the text run", async () => {
+    const plain = await call(["run", "--max-tokens", "6", QUESTION]);
+    const { status, stdout, stderr } = await call(["run", "--json", "--logprobs", "2", "--max-tokens", "6", QUESTION]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout.trimEnd().split("\n")).toHaveLength(1);
+    const { text, finish_reason, tokens, logprobs, receipt } = JSON.parse(stdout);
+    expect(`${text}\n`).toBe(plain.stdout);
+    expect(finish_reason).toBe("length");
+    expect(tokens).toHaveLength(6);
+    expect(logprobs.map(({ id }: { id: number }) => id)).toEqual(tokens);
+    expect(logprobs[0].top).toHaveLength(2);
+    expect(receiptSchema.parse(receipt).tokens.completion).toBe(6);
+  });
+
+  test("--logit-bias, --stop and --seed reach the sampler", async () => {
+    const json = async (...flags: string[]) => JSON.parse((await call(["run", "--json", ...flags, QUESTION])).stdout);
+    const forced = await json("--max-tokens", "3", "--logit-bias", "504=100");
+    expect(forced.tokens).toEqual([504, 504, 504]);
+    const stopped = await json("--max-tokens", "3", "--logit-bias", "504=100", "--stop", "The");
+    expect(stopped).toMatchObject({ text: "", finish_reason: "stop" });
+    const drawn = () => json("--max-tokens", "8", "--temperature", "1.5", "--seed", "7");
+    expect((await drawn()).tokens).toEqual((await drawn()).tokens);
+  });
+
+  test("stdin is the prompt, or the document before it", async () => {
+    const argument = await call(["run", "--json", "--max-tokens", "4", "The word is kiwi.\n\nWhich word?"]);
+    const both = await call(["run", "--json", "--max-tokens", "4", "Which word?"], { input: "The word is kiwi.\n" });
+    const stdin = await call(["run", "--json", "--max-tokens", "4"], { input: "The word is kiwi.\n\nWhich word?\n" });
+    const tokens = [argument, both, stdin].map(({ stdout }) => JSON.parse(stdout));
+    expect(tokens[1].tokens).toEqual(tokens[0].tokens);
+    expect(tokens[2].tokens).toEqual(tokens[0].tokens);
+    expect(tokens[1].receipt.tokens.prompt).toBe(tokens[0].receipt.tokens.prompt);
+  });
+
+  test("--raw leaves the chat template out", async () => {
+    const prompt = async (...flags: string[]): Promise<number> =>
+      JSON.parse((await call(["run", "--json", "--max-tokens", "1", ...flags, "Once"])).stdout).receipt.tokens.prompt;
+    expect(await prompt("--raw")).toBe(1);
+    expect(await prompt()).toBeGreaterThan(5);
+  });
+
+  test("a recipe file and --save are one recipe, noted in the receipt", async () => {
+    const recipe = file("recipe.yaml", "- name: xattention\n  threshold: 0.8\n");
+    const { stdout } = await call(["run", "--json", "--max-tokens", "1", "--recipe", recipe, QUESTION]);
+    expect(JSON.parse(stdout).receipt.recipe).toEqual(["xattention:threshold=0.8"]);
+  });
+
+  test("Ctrl-C stops an answer: status 130, and what was said ends with a newline", async () => {
+    const { status, stdout, stderr } = await call(["run", "--max-tokens", "2000", "--logit-bias", "504=100", "Go"], {
+      interruptAt: /The/,
+    });
+    expect({ status, stderr }).toEqual({ status: 130, stderr: "" });
+    expect(stdout).toMatch(/^The.*\n$/);
+    expect(stdout.length).toBeLessThan(1000);
+  });
+
+  test("a ledger that cannot be written costs a warning, not the answer", async () => {
+    const broken = file("broken.db", "this is no database, but it is long enough to be looked at as one".repeat(20));
+    using other = await temporaryHome();
+    const { renameSync } = await import("node:fs");
+    renameSync(broken, join(other.path, "receipts.db"));
+    const { status, stdout, stderr } = await call(["run", "--max-tokens", "2", "Hi"], {
+      env: { MODICUM_HOME: other.path },
+    });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\S\n$/);
+    expect(stderr).toMatch(/^warning: the receipt was not kept: .*receipts\.db/);
+  });
+});
+
+describe("mistakes get one sentence", () => {
+  test.each([
+    ["an unknown verb", ["rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
+    ["an unknown option", ["run", "--modle", "x", "Hi"], /unknown option '--modle' \(Did you mean --model\?\)/],
+    ["too many words", ["run", "one", "two"], /too many arguments/],
+    ["a number that is none", ["run", "--top-k", "many", "Hi"], /--top-k: .*number.*"many"/],
+    ["a number out of range", ["run", "--top-p", "7", "Hi"], /--top-p: .*<=1.*got 7/],
+    ["a bias without a value", ["run", "--logit-bias", "12", "Hi"], /key=value.*"12"/],
+    ["an unknown saving", ["run", "--save", "xatention", "Hi"], /"xatention".*did you mean "xattention"/],
+    ["a saving's unknown option", ["run", "--save", "xattention:treshold=1", "Hi"], /did you mean "threshold"/],
+    ["a threshold that is no number", ["run", "--save", "xattention:threshold=abc", "Hi"], /threshold.*number.*"abc"/],
+    ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride.*divide.*7/],
+    ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
+    ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is no time/],
+  ])("%s: status 2, with the usage", async (_, words, pattern) => {
+    const { status, stdout, stderr } = await call(words);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/\nusage: modicum|\nUsage: modicum/);
+    if (words[0] !== "rnu") expectSentence(stderr, pattern);
+    else expect(stderr).toMatch(pattern);
+  });
+
+  test.each([
+    ["an unknown model", ["run", "--model", "smolm2", "Hi"], /"smolm2"; did you mean "smollm2"/],
+    ["a file that is not there", ["run", "--model", "./no.gguf", "Hi"], /no file \.\/no\.gguf/],
+    ["an empty prompt", ["run", ""], /prompt is empty/],
+    ["an empty stdin", ["run"], /prompt is empty/],
+    ["a recipe that is not there", ["run", "--recipe", "no.json", "Hi"], /no\.json: no such file/],
+    ["a model to remove that is not here", ["rm", "smollm3"], /no model called "smollm3".*did you mean "smollm2"/],
+    ["a chat without a terminal", ["chat"], /needs a terminal/],
+  ])("%s: status 1", async (_, words, pattern) => {
+    const { status, stdout, stderr } = await call(words);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expectSentence(stderr, pattern);
+  });
+
+  test("a file that is no GGUF", async () => {
+    const path = file("notes.gguf", "These are my notes.");
+    const { status, stdout, stderr } = await call(["show", path]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expectSentence(stderr, /notes\.gguf: this is not a GGUF file/);
+  });
+
+  test("a prompt beyond the context names both numbers", async () => {
+    const { status, stdout, stderr } = await call(["run", "--raw"], { input: "a ".repeat(9000) });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expectSentence(stderr, /\b9\d{3} tokens.*\b8192\b/);
+  });
+
+  test.each([
+    ["broken.json", '["xattention"', /broken\.json cannot be read/],
+    ["broken.yaml", "- name: [", /broken\.yaml cannot be read/],
+    ["other.json", '{"threshold": 1}', /other\.json: expected a list of savings/],
+  ])("a recipe that is broken: %s", async (name, content, pattern) => {
+    const { status, stderr } = await call(["run", "--recipe", file(name, content), "Hi"]);
+    expect(status).toBe(1);
+    expectSentence(stderr, pattern);
+  });
+
+  test("DEBUG=modicum adds the stack", async () => {
+    const { stderr } = await call(["run", ""], { env: { DEBUG: "modicum" } });
+    expect(stderr).toMatch(/\n {4}at /);
+  });
+});
+
+describe("the other verbs", () => {
+  test("no words at all: the usage, status 2", async () => {
+    const { status, stdout, stderr } = await call([]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/^Usage: modicum/);
+  });
+
+  test("--help and --version end well", async () => {
+    for (const words of [["--help"], ["run", "--help"], ["help", "run"], ["--version"]])
+      expect(await call(words)).toMatchObject({ status: 0, stderr: "" });
+    expect((await call(["help", "run"])).stdout).toMatch(/--repetition-penalty <n>[\s\S]*--max-tokens <n>/);
+  });
+
+  test("savings --json: name, group, summary, options as JSON schema, seams", async () => {
+    const savings = JSON.parse((await call(["savings", "--json"])).stdout);
+    expect(savings).toContainEqual(
+      expect.objectContaining({ name: "xattention", group: "attention", needs: ["attention"] }),
+    );
+    const { options } = savings.find(({ name }: { name: string }) => name === "xattention");
+    expect(options).toMatchObject({ type: "object", properties: { threshold: { type: "number" } } });
+  });
+
+  test("show --json tells what the model is made of", async () => {
+    const model = JSON.parse((await call(["show", "smollm2", "--json"])).stdout);
+    expect(model).toMatchObject({
+      name: "smollm2",
+      architecture: "llama",
+      config: { layers: 30, hidden: 576, heads: 9, kvHeads: 3, headSize: 64, vocabulary: 49152, context: 8192 },
+      parameters: 134_515_008,
+      tensors: { Q4_1: 210, Q8_0: 1, F32: 61 },
+      savings: ["xattention"],
+    });
+    // A multiply-add for every weight of a matrix; the norms and the little else are below one percent of it.
+    expect(model.flopsPerToken.empty / (2 * 134_515_008)).toBeCloseTo(1, 2);
+    // Attention over the context: two products of heads × headSize for every position and layer.
+    expect(model.flopsPerToken.full - model.flopsPerToken.empty).toBe(30 * 8191 * 9 * 64 * 2 * 2);
+  });
+
+  test("list tells what is here, --all what else has a name", async () => {
+    const listed = JSON.parse((await call(["list", "--json"])).stdout);
+    expect(listed).toContainEqual(expect.objectContaining({ name: "smollm2", downloaded: true, bytes: 98_362_432 }));
+    const bare = mkdtempSync(join(files, "home-"));
+    const all = JSON.parse((await call(["list", "--all", "--json"], { env: { MODICUM_HOME: bare } })).stdout);
+    expect(all).toContainEqual(expect.objectContaining({ name: "smollm2", downloaded: false }));
+  });
+
+  test("receipts: since, model and sums", async () => {
+    await call(["run", "--max-tokens", "1", "Hi"]);
+    const all = JSON.parse((await call(["receipts", "--since", "1h", "--model", "smollm2", "--json"])).stdout);
+    expect(all.sum.receipts).toBeGreaterThanOrEqual(1);
+    expect(JSON.parse((await call(["receipts", "--model", "other", "--json"])).stdout).receipts).toEqual([]);
+    expect((await call(["receipts"])).stdout).toMatch(/CREATED .*\n[\s\S]*smollm2[\s\S]*\d+ receipts? · /);
+  });
+
+  test("doctor looks at everything", async () => {
+    const { checks } = JSON.parse((await call(["doctor", "--json"])).stdout);
+    const names = checks.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(expect.arrayContaining(["Node", "cores", "memory", "ONNX Runtime", "cache folder", "pip"]));
+    for (const { name, needed, ok } of checks) if (needed) expect({ name, ok }).toEqual({ name, ok: true });
+    expect(checks.find(({ name }: { name: string }) => name === "ONNX Runtime").found).toMatch(/^1\.\d+\.\d+, /);
+  });
+
+  test("bench --list tells the benches", async () => {
+    const { status, stdout } = await call(["bench", "--list"]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^decode +\S/m);
+  });
+});
