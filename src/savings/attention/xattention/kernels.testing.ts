@@ -10,7 +10,7 @@ import { SparseKernels } from "./kernels.ts";
 import { type Head, randomHead } from "./oracle.testing.ts";
 
 export const config: DecoderConfig = {
-  layers: 1,
+  layers: 3,
   hidden: 64,
   heads: 4,
   kvHeads: 2,

@@ -24,6 +24,10 @@ export class BlockSparsePrefill implements AttentionSaving {
   readonly chunk: number;
   /** What the last prompt's chunks kept. */
   report: ChunkReport[] = [];
+  /** Where the chunks of the report's prompt have come to. */
+  #reported = { prompt: 0, end: 0 };
+  /** The last chunk under way: prompts prefilled at the same time take turns, since all use the kernels' buffers. */
+  #turn: Promise<void> = Promise.resolve();
 
   private constructor(
     readonly options: XattentionOptions,
@@ -62,11 +66,23 @@ export class BlockSparsePrefill implements AttentionSaving {
     return off === 0 ? this.chunk : this.options.blockSize - off;
   }
 
-  async attend(call: AttentionCall): Promise<void> {
+  attend(call: AttentionCall): Promise<void> {
+    if (call.layer === 0) this.#follow(call);
+    if (call.layer < this.options.firstDenseLayers || call.past % this.options.blockSize !== 0) return call.dense();
+    const done = this.#turn.then(() => this.#attend(call));
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /** Begins a new report when a chunk does not follow the last one. */
+  #follow({ prompt, past, tokens }: AttentionCall): void {
+    if (prompt !== this.#reported.prompt || past !== this.#reported.end) this.report = [];
+    this.#reported = { prompt, end: past + tokens };
+  }
+
+  async #attend(call: AttentionCall): Promise<void> {
     const { layer, past, tokens, prompt, bill, cache } = call;
-    const { blockSize, firstDenseLayers, lastDenseTokens } = this.options;
-    if (layer === 0 && past === 0) this.report = [];
-    if (layer < firstDenseLayers || past % blockSize !== 0) return call.dense();
+    const { blockSize, lastDenseTokens } = this.options;
     const { heads, kvHeads, headSize } = this.kernels.shape;
     const chunk = { cache, layer, past, tokens };
     const padded = this.kernels.rows(chunk) * blockSize;

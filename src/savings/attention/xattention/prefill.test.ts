@@ -1,0 +1,220 @@
+/** The saving at its seam: outputs, chunks, neutral parts, what it reports and bills. */
+import { describe, expect, test } from "vitest";
+import { KvCache } from "../../../models/cache.ts";
+import { Buffer } from "../../../runtime/buffer.ts";
+import type { BlockMask } from "./block-mask.ts";
+import { Bill, config, difference, fakeDecoder, headOf, qkvOf, randomPrompt, width } from "./kernels.testing.ts";
+import { xattentionOptions } from "./options.ts";
+import { blockScores, denseAttention, type Head, sparseAttention } from "./oracle.testing.ts";
+import { BlockSparsePrefill } from "./prefill.ts";
+import { selectBlocks } from "./select.ts";
+
+const { heads, headSize } = config;
+const blockSize = 16;
+const length = 395;
+const prompt = randomPrompt(31, length);
+
+const optionsOf = (values: Record<string, unknown>) =>
+  xattentionOptions.parse({ blockSize, stride: 8, threshold: 0.6, minLengthForSparse: 0, ...values });
+
+const create = (values: Record<string, unknown> = {}, thresholds?: number[][]) =>
+  BlockSparsePrefill.create(optionsOf(values), { decoder: fakeDecoder(), sha256: undefined }, thresholds);
+
+/** One sequence's prefill in chunks: outputs [tokens, heads·headSize], what was billed, and which chunks were left to `dense`. */
+class Run implements Disposable {
+  readonly cache = new KvCache(config);
+  readonly bill = new Bill();
+  readonly attended: number[] = [];
+  readonly dense: number[] = [];
+
+  constructor(readonly saving: BlockSparsePrefill) {}
+
+  async chunk(heads: readonly Head[], past: number, tokens: number, layer = 0): Promise<void> {
+    using qkv = new Buffer("f32", this.saving.chunk * width);
+    using attended = new Buffer("f32", this.saving.chunk * config.heads * headSize);
+    // What an earlier chunk left after the tokens must not matter.
+    new Float32Array(qkv.memory).fill(7).set(qkvOf(heads, past, tokens));
+    const dense = async () => void this.dense.push(past);
+    const { cache, bill } = this;
+    await this.saving.attend({
+      layer,
+      past,
+      tokens,
+      prompt: heads[0]!.q.length / headSize,
+      qkv,
+      attended,
+      dense,
+      cache,
+      bill,
+    });
+    this.attended.push(...new Float32Array(attended.memory).subarray(0, tokens * config.heads * headSize));
+  }
+
+  async whole(heads: readonly Head[], layer = 0): Promise<this> {
+    const end = heads[0]!.q.length / headSize;
+    for (let past = 0; past < end; past += this.saving.chunk)
+      await this.chunk(heads, past, Math.min(this.saving.chunk, end - past), layer);
+    return this;
+  }
+
+  head = (h: number) => headOf(Float32Array.from(this.attended), h);
+
+  [Symbol.dispose](): void {
+    this.cache[Symbol.dispose]();
+  }
+}
+
+function expectedMask(head: Head, threshold = 0.6, denseFrom = Number.POSITIVE_INFINITY): BlockMask {
+  const scores = blockScores(head, { select: "antidiagonal", stride: 8, blockSize });
+  return selectBlocks(scores.scores, { ...optionsOf({}), ...scores, heads: 1, threshold, denseFrom });
+}
+
+describe("a prompt of several chunks, ragged at its end", () => {
+  test("gives what sparse attention over the chosen blocks gives, reports and bills it", async () => {
+    using saving = await create();
+    expect(length).toBeGreaterThan(saving.chunk);
+    using run = new Run(saving);
+    await run.whole(prompt);
+    const masks = prompt.map((head) => expectedMask(head));
+    for (const [h, head] of prompt.entries())
+      expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);
+    const kept = masks.reduce((sum, mask) => sum + mask.blocks(), 0);
+    expect(run.bill.counted).toEqual({ dense: heads * masks[0]!.causalBlocks, run: kept });
+    expect(kept).toBeLessThan(0.9 * heads * masks[0]!.causalBlocks);
+    expect(saving.report.map(({ layer, past }) => [layer, past])).toEqual([
+      [0, 0],
+      [0, 256],
+    ]);
+    const [first, second] = saving.report as [(typeof saving.report)[0], (typeof saving.report)[0]];
+    expect(first.density.length).toBe(heads);
+    const share = 136 / masks[2]!.causalBlocks;
+    expect(first.density[2]! * share + second.density[2]! * (1 - share)).toBeCloseTo(masks[2]!.density(), 10);
+    expect(first.keptMass[0]!).toBeGreaterThanOrEqual(0.6);
+    expect(Object.values(second.ms).every((ms) => ms >= 0)).toBe(true);
+    expect(run.dense).toEqual([]);
+  });
+
+  test("a threshold just below 1 keeps all blocks: dense attention", async () => {
+    using saving = await create({ threshold: 0.9999999 });
+    using run = await new Run(saving).whole(prompt);
+    for (const [h, head] of prompt.entries())
+      expect(difference(run.head(h), denseAttention(head))).toBeLessThanOrEqual(1e-5);
+  });
+
+  test("thresholds of a profile go by layer and head", async () => {
+    const thresholds = [
+      [0.6, 0.6, 0.6, 0.6],
+      [0, 0.4, 0.8, 2],
+    ];
+    using saving = await create({ threshold: 0.1 }, thresholds);
+    using run = await new Run(saving).whole(prompt, 1);
+    for (const [h, head] of prompt.entries())
+      expect(
+        difference(run.head(h), sparseAttention(head, expectedMask(head, thresholds[1]![h]!), 0, blockSize)),
+      ).toBeLessThanOrEqual(1e-5);
+  });
+
+  test("the last tokens' blocks are dense", async () => {
+    using saving = await create({ lastDenseTokens: 40 });
+    using run = await new Run(saving).whole(prompt);
+    // Tokens 355 to 394 lie in blocks 22 to 24.
+    const masks = prompt.map((head) => expectedMask(head, 0.6, 22));
+    for (const [h, head] of prompt.entries())
+      expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);
+    expect(run.bill.counted.run).toBe(masks.reduce((sum, mask) => sum + mask.blocks(), 0));
+  });
+
+  test("key-value heads share masks, and are counted for each of their query heads", async () => {
+    using saving = await create({ headGrouping: "kv-sum" });
+    using run = await new Run(saving).whole(prompt);
+    const { density } = saving.report[1]!;
+    expect(density[0]).toBe(density[1]);
+    expect(density[2]).toBe(density[3]);
+    expect(density[1]).not.toBe(density[2]);
+    expect(run.bill.counted.run).toBeLessThan(run.bill.counted.dense);
+  });
+
+  test.each(["tri-shape", "minference", "flexprefill"])("%s keeps less than all", async (mode) => {
+    using saving = await create({ mode, sinkTokens: 16, windowTokens: 64, budget: 0.2, gamma: 0.5 });
+    using run = await new Run(saving).whole(prompt);
+    expect(run.attended.every(Number.isFinite)).toBe(true);
+    expect(run.bill.counted.run).toBeLessThan(run.bill.counted.dense);
+    expect(run.bill.counted.run).toBeGreaterThan(0);
+  });
+});
+
+describe("chunks", () => {
+  test("one of block size after another gives the same as large ones", async () => {
+    using saving = await create();
+    using large = await new Run(saving).whole(prompt);
+    using small = new Run(saving);
+    for (let past = 0; past < length; past += blockSize)
+      await small.chunk(prompt, past, Math.min(blockSize, length - past));
+    expect(difference(small.attended, large.attended)).toBeLessThanOrEqual(1e-6);
+    expect(small.bill.counted).toEqual(large.bill.counted);
+  });
+
+  test("after a reused prefix, one short dense chunk brings back the prompt's blocks", async () => {
+    using saving = await create();
+    expect([0, 16, 17, 30].map((past) => saving.chunkAfter(past))).toEqual([256, 256, 15, 2]);
+    using run = new Run(saving);
+    await run.chunk(prompt, 17, 15);
+    expect(run.dense).toEqual([17]);
+    expect(run.bill.counted).toEqual({ dense: 0, run: 0 });
+  });
+
+  test("first dense layers are left to the dense program", async () => {
+    using saving = await create({ firstDenseLayers: 2 });
+    using run = new Run(saving);
+    for (const layer of [0, 1, 2]) await run.chunk(prompt, 0, 64, layer);
+    expect(run.dense.length).toBe(2);
+    expect(saving.report.map((r) => r.layer)).toEqual([2]);
+  });
+
+  test("the report is of one prompt, also when a prefix was reused", async () => {
+    using saving = await create();
+    using run = new Run(saving);
+    await run.whole(prompt);
+    await run.whole(prompt);
+    expect(saving.report.length).toBe(2);
+    const longer = randomPrompt(31, length + 100);
+    await run.chunk(longer, 384, 100);
+    expect(saving.report.map((r) => r.past)).toEqual([384]);
+  });
+
+  test("two prompts at once do not disturb each other", async () => {
+    using saving = await create();
+    const other = randomPrompt(32, 300);
+    const prompts = [prompt, other];
+    const alone: number[][] = [];
+    for (const p of prompts) {
+      using run = await new Run(saving).whole(p);
+      alone.push(run.attended);
+    }
+    const runs = prompts.map(() => new Run(saving));
+    await Promise.all(runs.map((run, i) => run.whole(prompts[i]!)));
+    for (const [i, run] of runs.entries()) {
+      expect(difference(run.attended, alone[i]!)).toBe(0);
+      run[Symbol.dispose]();
+    }
+  });
+
+  test("a chunk that fails does not block the next", async () => {
+    using saving = await create();
+    using run = new Run(saving);
+    await expect(run.chunk(prompt, 4096, 16)).rejects.toThrow();
+    await run.chunk(prompt, 0, 16);
+    expect(run.bill.counted.run).toBe(heads);
+  });
+});
+
+describe("what is worth it", () => {
+  test("prompts of minLengthForSparse tokens and more", async () => {
+    using saving = await create({ minLengthForSparse: 300 });
+    expect([299, 300].map((n) => saving.wants(n))).toEqual([false, true]);
+  });
+
+  test("a block size that does not divide the cache is refused by name", async () => {
+    await expect(create({ blockSize: 24 })).rejects.toThrow("blockSize 24 does not divide the cache of 2048 tokens");
+  });
+});
