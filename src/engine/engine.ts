@@ -12,6 +12,7 @@ const KEPT_SLOTS = 4;
 /** Runs a model for its sequences: slots, prefill in chunks, decode steps. */
 export class Engine implements Disposable {
   readonly #slots: Slot[] = [];
+  #disposed = false;
   /** Fills the attention seam; undefined runs dense. */
   readonly attention: AttentionSaving | undefined;
 
@@ -28,6 +29,7 @@ export class Engine implements Disposable {
 
   /** A free slot holding the longest prefix of `prompt`; all but its last token may be taken from the cache. */
   acquire(prompt: readonly number[]): Slot {
+    this.#check();
     const free = this.#slots.filter((s) => !s.busy);
     const best = free.toSorted((a, b) => commonPrefix(b.tokens, prompt) - commonPrefix(a.tokens, prompt))[0];
     const reuse =
@@ -40,9 +42,14 @@ export class Engine implements Disposable {
 
   release(slot: Slot): void {
     slot.busy = false;
+    if (this.#disposed) return this.#free();
     if (this.#slots.length <= KEPT_SLOTS) return;
     this.#slots.splice(this.#slots.indexOf(slot), 1);
     slot[Symbol.dispose]();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new Error("a model was used after it was disposed");
   }
 
   #add(): Slot {
@@ -57,6 +64,7 @@ export class Engine implements Disposable {
     let tokens: readonly number[] = [];
     while (slot.tokens.length < prompt.length) {
       signal?.throwIfAborted();
+      this.#check();
       const past = slot.tokens.length;
       tokens = prompt.slice(past, past + PREFILL_CHUNK);
       meter.layers(tokens.length, past);
@@ -77,6 +85,7 @@ export class Engine implements Disposable {
     let tokens: readonly number[] = [];
     while (slot.tokens.length < prompt.length) {
       signal?.throwIfAborted();
+      this.#check();
       tokens = prompt.slice(slot.tokens.length, slot.tokens.length + saving.chunkAfter(slot.tokens.length));
       await prefill.extend(slot, tokens, prompt.length, meter);
     }
@@ -86,13 +95,21 @@ export class Engine implements Disposable {
 
   /** One decode step; returns the logits after `token`. */
   async step(slot: Slot, token: number, meter: Meter): Promise<Float32Array> {
+    this.#check();
     meter.layers(1, slot.tokens.length);
     meter.head(1);
     await slot.extend([token]);
     return slot.logits(1);
   }
 
+  /** Frees everything; requests that are under way end with an error first. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#slots.some((s) => s.busy)) return;
     for (const slot of this.#slots) slot[Symbol.dispose]();
     this.#slots.length = 0;
     this.attention?.[Symbol.dispose]();

@@ -87,6 +87,7 @@ export async function* generate(
       signal?.throwIfAborted();
       sampler.accept(token.id);
       logits = await engine.step(slot, token.id, meter);
+      signal?.throwIfAborted();
     }
   } finally {
     engine.release(slot);
