@@ -126,7 +126,7 @@ describe("mistakes get one sentence", () => {
     ["an unknown saving", ["run", "--save", "xatention", "Hi"], /"xatention".*did you mean "xattention"/],
     ["a saving's unknown option", ["run", "--save", "xattention:treshold=1", "Hi"], /did you mean "threshold"/],
     ["a threshold that is no number", ["run", "--save", "xattention:threshold=abc", "Hi"], /threshold.*number.*"abc"/],
-    ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride.*divide.*7/],
+    ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride 7 does not/],
     ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
     ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is no time/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {

@@ -9,6 +9,9 @@ export function define(command: Command): void {
   addSessionFlags(command).action(chat);
 }
 
+/** What of a model a chat needs. */
+type Answering = Pick<Model, "generate">;
+
 const HINT = "/clear forgets what was said, /exit leaves; Ctrl-C stops an answer, a second one leaves\n";
 
 /** Talks until the user leaves. The engine finds what it has of the earlier turns in its cache by itself. */
@@ -26,7 +29,8 @@ export async function chat(options: SessionOptions): Promise<void> {
   }
 }
 
-async function converse(model: Model, terminal: Interface, settings: RunOptions): Promise<void> {
+/** Turns, each asked with all that were before it. */
+export async function converse(model: Answering, terminal: Interface, settings: RunOptions): Promise<void> {
   let messages: ChatMessage[] = [];
   for (;;) {
     const line = await ask(terminal);
@@ -55,7 +59,7 @@ async function ask(terminal: Interface): Promise<string | undefined> {
 
 /** Prints the answer as it comes and returns it, or as much of it as there was when Ctrl-C stopped it. */
 async function answer(
-  model: Model,
+  model: Answering,
   terminal: Interface,
   messages: readonly ChatMessage[],
   settings: RunOptions,

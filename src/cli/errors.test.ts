@@ -1,0 +1,44 @@
+import { Command } from "commander";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { UserError } from "../util/errors.ts";
+import { Interrupted, report } from "./errors.ts";
+
+let stderr = "";
+beforeEach(() => {
+  stderr = "";
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    stderr += text;
+    return true;
+  });
+});
+afterEach(() => vi.restoreAllMocks());
+
+const command = new Command("run").argument("[prompt]");
+
+test("a user's mistake is one sentence; words that are off bring the usage", () => {
+  expect(report(new UserError("there is no file x"), command)).toBe(1);
+  expect(stderr).toBe("error: there is no file x\n");
+  stderr = "";
+  expect(report(new UserError("no such saving", 2), command)).toBe(2);
+  expect(stderr).toMatch(/^error: no such saving\nusage: modicum run .*\[prompt\].*\n$/);
+});
+
+test("another class of that name counts too: the benches have their own", () => {
+  expect(report(Object.assign(new Error("no bench"), { name: "UserError", exitCode: 2 }), command)).toBe(2);
+  expect(stderr).toMatch(/^error: no bench\n/);
+});
+
+test("a fault of the program is one sentence that says how to learn more", () => {
+  expect(report(new TypeError("x is undefined"), command)).toBe(1);
+  expect(stderr).toMatch(/^error: unexpected: x is undefined \(DEBUG=modicum .*\)\n$/);
+});
+
+test("Ctrl-C is silent, unless what it stopped has something to say", () => {
+  const reason = new Interrupted("interrupted");
+  expect(report(reason, command)).toBe(130);
+  expect(report(new DOMException("aborted", "AbortError"), command)).toBe(130);
+  expect(stderr).toBe("error: aborted\n");
+  stderr = "";
+  expect(report(new Error("The operation was aborted", { cause: reason }), command)).toBe(130);
+  expect(stderr).toBe("");
+});

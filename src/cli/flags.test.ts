@@ -1,0 +1,50 @@
+import { Command } from "commander";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { addFlags, readFlags } from "./flags.ts";
+
+const schema = z.strictObject({
+  topK: z.int().min(0).default(0).describe("keep the k likeliest"),
+  share: z.number().optional(),
+  name: z.string().default("x"),
+  fast: z.boolean().default(false),
+  stop: z.array(z.string().min(1)).default([]),
+  logitBias: z.record(z.string().regex(/^\d+$/), z.number()).default({}),
+});
+
+function read(...words: string[]): z.output<typeof schema> {
+  const command = addFlags(new Command().exitOverride().option("--other <x>"), schema);
+  command.parse(words, { from: "user" });
+  return readFlags(schema, command.opts());
+}
+
+test("without flags the schema's own defaults hold", () => {
+  expect(read("--other", "1")).toEqual({ topK: 0, name: "x", fast: false, stop: [], logitBias: {} });
+});
+
+test("every kind of property has its flag", () => {
+  const words = ["--top-k", "5", "--share", "-0.5", "--name", "12", "--fast"];
+  expect(read(...words)).toMatchObject({ topK: 5, share: -0.5, name: "12", fast: true });
+  expect(read("--stop", "a", "--stop", "b,c").stop).toEqual(["a", "b,c"]);
+  expect(read("--logit-bias", "12=-5", "--logit-bias", "7=1").logitBias).toEqual({ 12: -5, 7: 1 });
+});
+
+test.each([
+  [["--top-k", "1.5"], /^--top-k: .*int.*got 1\.5/],
+  [["--top-k", ""], /^--top-k: expected number, got ""/],
+  [["--top-k", "-1"], /^--top-k: .*>=0, got -1/],
+  [["--stop", ""], /^--stop 0: /],
+  [["--logit-bias", "12"], /expected key=value, got "12"/],
+  [["--logit-bias", "12=much"], /^--logit-bias 12: expected number, got "much"/],
+])("%j is refused by the flag's name", (words, message) => {
+  expect(() => read(...words)).toThrow(
+    expect.objectContaining({ name: "UserError", exitCode: 2, message: expect.stringMatching(message) }),
+  );
+});
+
+test("the help shows descriptions and defaults that are plain", () => {
+  const help = addFlags(new Command(), schema).helpInformation();
+  expect(help).toMatch(/--top-k <n> +keep the k likeliest \(default: 0\)/);
+  expect(help).toMatch(/--logit-bias <key=value> .*may be repeated/);
+  expect(help).not.toMatch(/\[\]|\{\}/);
+});
