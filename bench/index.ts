@@ -21,6 +21,18 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "peak resident memory at a context of 2,048, against llama.cpp",
     load: async () => (await import("./memory.ts")).memory,
   },
+  segments: {
+    summary: "a program a layer, against one for the whole stack",
+    load: async () => (await import("./segments.ts")).segments,
+  },
+  receipts: {
+    summary: "receipts on, against off",
+    load: async () => (await import("./receipts.ts")).receipts,
+  },
+  xattention: {
+    summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
+    load: async () => (await import("./xattention.ts")).xattention,
+  },
 };
 
 export function list(): { name: string; summary: string }[] {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Model } from "../src/index.ts";
 
 const fixture = new URL("../src/models/fixtures/smollm2.json", import.meta.url);
 
@@ -6,4 +7,24 @@ const fixture = new URL("../src/models/fixtures/smollm2.json", import.meta.url);
 export function realTokens(count: number): number[] {
   const { nll } = JSON.parse(readFileSync(fixture, "utf8")) as { nll: { tokens: number[] } };
   return Array.from({ length: count }, (_, i) => nll.tokens[i % nll.tokens.length]!);
+}
+
+/** `count` tokens of real text that nowhere repeats: the project's licence, documents and some sources, one after the other. */
+export function bookTokens(model: Model, count: number): number[] {
+  const { tokenizer } = model.language;
+  const root = new URL("..", import.meta.url);
+  const texts = [
+    "LICENSE",
+    "README.md",
+    "docs/walk.md",
+    "docs/log.md",
+    "src/engine/generate.ts",
+    "src/graph/op.ts",
+    "src/savings/attention/xattention/select.ts",
+  ];
+  const tokens: number[] = [];
+  for (const text of texts)
+    if (tokens.length < count) tokens.push(...tokenizer.encode(readFileSync(new URL(text, root), "utf8")));
+  if (tokens.length < count) throw new Error(`the texts have ${tokens.length} tokens, ${count} are wanted`);
+  return tokens.slice(0, count);
 }

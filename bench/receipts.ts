@@ -1,0 +1,70 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Meter } from "../src/engine/meter.ts";
+import { argmax } from "../src/engine/sampling/softmax.ts";
+import type { Model } from "../src/index.ts";
+import { makeReceipt } from "../src/ledger/receipt.ts";
+import { openLedger } from "../src/ledger/store.ts";
+import type { Bench } from "./harness.ts";
+import { ownSide } from "./own.ts";
+import { realTokens } from "./tokens.ts";
+
+const PROMPT = 128;
+const STEPS = 64;
+
+/** Notes nothing: the same run without its bill. */
+class NoMeter extends Meter {
+  override layers(): void {}
+  override head(): void {}
+}
+
+/** Tokens a second of one request, its receipt made and kept when `meterOf` bills. */
+function request(meterOf: (model: Model) => Meter, keep?: (model: Model, meter: Meter) => Promise<void>) {
+  return async (model: Model) => {
+    const { engine } = model.language;
+    const prompt = realTokens(PROMPT);
+    const slot = engine.acquire(prompt);
+    slot.truncate(0);
+    const meter = meterOf(model);
+    const started = performance.now();
+    let token = argmax(await engine.prefill(slot, prompt, meter));
+    for (let i = 0; i < STEPS; i++) token = argmax(await engine.step(slot, token, meter));
+    await keep?.(model, meter);
+    engine.release(slot);
+    return ((PROMPT + STEPS) / (performance.now() - started)) * 1000;
+  };
+}
+
+async function keep(model: Model, meter: Meter): Promise<void> {
+  const { flops, bytes } = meter.total();
+  const tokens = { prompt: PROMPT, cached: 0, completion: STEPS };
+  const ms = { load: 0, prefill: 0, decode: 0, total: 0 };
+  const receipt = makeReceipt({ model: model.name, recipe: [], tokens, flops, bytes, ms, estimated: false });
+  const ledger = await openLedger(file);
+  ledger.add(receipt);
+  ledger.close();
+}
+const file = join(mkdtempSync(join(tmpdir(), "modicum-bench-")), "receipts.db");
+
+/** What a receipt costs the request that it bills: priced, written to the ledger, against none. */
+export const receipts: Bench = {
+  name: "receipts",
+  unit: "tok/s",
+  moreIsBetter: true,
+  lifetime: "kept",
+  sides: ({ path }) => ({
+    ours: ownSide(
+      "receipts on",
+      path,
+      [],
+      request((m) => new Meter(m.language.engine.programs), keep),
+    ),
+    theirs: ownSide(
+      "receipts off",
+      path,
+      [],
+      request((m) => new NoMeter(m.language.engine.programs)),
+    ),
+  }),
+};

@@ -1,0 +1,81 @@
+import type { Graph } from "../src/graph/index.ts";
+import { KvCache } from "../src/models/cache.ts";
+import { architectureOf } from "../src/models/registry.ts";
+import { traceLayers } from "../src/models/segments.ts";
+import { Buffer } from "../src/runtime/buffer.ts";
+import { type BoundProgram, Program } from "../src/runtime/program.ts";
+import { openGguf } from "../src/weights/gguf/index.ts";
+import { Weights } from "../src/weights/prepared/weights.ts";
+import { preparedFolder } from "../src/weights/sources/index.ts";
+import type { Bench, Side } from "./harness.ts";
+
+const PAST = 512;
+const STEPS = 64;
+
+/** Decode steps through the stack cut into programs of `per` layers: milliseconds a token. */
+function stack(name: string, path: string, per: (layers: number) => number): Side {
+  const owned: Disposable[] = [];
+  let chain: BoundProgram[] = [];
+  return {
+    name,
+    async start() {
+      const file = openGguf(path);
+      const weights = new Weights(file, preparedFolder(path));
+      const decoder = architectureOf(file).open(weights);
+      const { layers, hidden } = decoder.config;
+      const size = per(layers);
+      const graphs: Graph[] = [];
+      for (let l = 0; l < layers; l += size) graphs.push(traceLayers(decoder, l, l + size));
+      weights.commit();
+      const programs = await Promise.all(graphs.map((g) => Program.compile(g)));
+      const cache = new KvCache(decoder.config);
+      const wide = () => new Buffer("f32", hidden);
+      const [ids, lengths, total] = [new Buffer("i64", 1), new Buffer("i32", 1), new Buffer("i32", 1)];
+      const [branch, residual, last] = [wide(), wide(), wide()];
+      owned.push(...programs, cache, ids, lengths, total, branch, residual, last);
+      new BigInt64Array(ids.memory)[0] = 100n;
+      new Int32Array(lengths.memory)[0] = PAST;
+      new Int32Array(total.memory)[0] = PAST + 1;
+      const row = [1, 1, hidden];
+      const stream = {
+        branch: branch.view(row),
+        residual: residual.view(row),
+        branchOut: branch.view(row),
+        residualOut: residual.view(row),
+      };
+      const caches = Array.from({ length: layers }, (_, l) => {
+        const { key, value } = cache.layer(l);
+        new Float32Array(key.buffer.memory).fill(0.01);
+        new Float32Array(value.buffer.memory).fill(0.01);
+        return { [`pastKey${l}`]: key, [`presentKey${l}`]: key, [`pastValue${l}`]: value, [`presentValue${l}`]: value };
+      });
+      const shared = {
+        ids: ids.view([1, 1]),
+        lengths: lengths.view([1]),
+        total: total.view([]),
+        hidden: last.view(row),
+      };
+      chain = programs.map((p) => p.bind(Object.assign({ ...shared, ...stream }, ...caches)));
+    },
+    async run() {
+      const started = performance.now();
+      for (let i = 0; i < STEPS; i++) for (const program of chain) await program.run();
+      return (performance.now() - started) / STEPS;
+    },
+    async stop() {
+      for (const o of owned) o[Symbol.dispose]();
+    },
+  };
+}
+
+/** A decision may be taken between any two layers: what it costs a token to run each layer as a program of its own. */
+export const segments: Bench = {
+  name: "segments",
+  unit: "ms/token",
+  moreIsBetter: false,
+  lifetime: "kept",
+  sides: ({ path }) => ({
+    ours: stack("a program a layer", path, () => 1),
+    theirs: stack("one program", path, (layers) => layers),
+  }),
+};
