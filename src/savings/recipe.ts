@@ -28,6 +28,8 @@ export function parseStep(text: string): Step {
           .slice(colon + 1)
           .split(",")
           .map((pair) => keyValue(name, pair));
+  const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) !== i);
+  if (twice) throw new UserError(`${name}: ${twice[0]} is given twice`, 2);
   return step(text, name, Object.fromEntries(pairs));
 }
 

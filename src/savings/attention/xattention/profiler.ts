@@ -1,0 +1,91 @@
+import { CACHE_BLOCK } from "../../../models/cache.ts";
+import type { Decoder } from "../../../models/decoder.ts";
+import type { AttentionCall, AttentionSaving } from "../../seams.ts";
+import { estimateBlockScores } from "./estimate.ts";
+import { SparseKernels } from "./kernels.ts";
+import { type XattentionOptions, xattentionOptions } from "./options.ts";
+import { profileHead } from "./thresholds.ts";
+
+/** Exact and estimated mass of one row of blocks, [heads · cols] each, cols = row + 1. */
+interface Row {
+  readonly exact: Float64Array;
+  readonly estimated: Float32Array;
+}
+
+/** Attends densely, one row of blocks at a time, and notes what a row's exact and estimated masses are. */
+export class ThresholdProfiler implements AttentionSaving {
+  readonly chunk: number;
+  readonly #layers: Row[][];
+
+  private constructor(
+    readonly kernels: SparseKernels,
+    readonly options: XattentionOptions,
+    layers: number,
+  ) {
+    this.chunk = options.blockSize;
+    this.#layers = Array.from({ length: layers }, () => []);
+  }
+
+  static async create(decoder: Decoder, sizes: { stride: number; blockSize: number }): Promise<ThresholdProfiler> {
+    const { layers, heads, kvHeads, headSize, context } = decoder.config;
+    const capacity = Math.ceil(context / CACHE_BLOCK) * CACHE_BLOCK;
+    const shape = { heads, kvHeads, headSize, ...sizes };
+    const kernels = await SparseKernels.create(decoder, shape, 1, Math.ceil(capacity / sizes.blockSize));
+    return new ThresholdProfiler(kernels, xattentionOptions.parse(sizes), layers);
+  }
+
+  wants = () => true;
+  chunkAfter = () => this.chunk;
+
+  async attend(call: AttentionCall): Promise<void> {
+    const { layer, past, tokens, cache, qkv, bill } = call;
+    const { heads, kvHeads, headSize, blockSize } = this.kernels.shape;
+    const chunk = { cache, layer, past, tokens };
+    const width = (heads + 2 * kvHeads) * headSize;
+    new Float32Array(qkv.memory).fill(0, tokens * width, blockSize * width);
+    await this.kernels.place(chunk, qkv.view([1, blockSize, width]));
+    const { kernels, options } = this;
+    const request = { chunk, kernels, options, threshold: 1, denseFrom: Number.POSITIVE_INFINITY, bill };
+    const estimated = await estimateBlockScores(request);
+    const exact = await this.kernels.lastAttention(chunk, tokens, (cost) => bill.overhead(cost));
+    this.#layers[layer]!.push({ estimated, exact: blockMass(exact, heads, tokens, past + tokens, blockSize) });
+    await call.dense();
+  }
+
+  /** Thresholds [layers][heads] for the one prompt that ran; the profiler is then ready for the next. */
+  take(coverage: number): number[][] {
+    const { heads } = this.kernels.shape;
+    return this.#layers.map((rows) => {
+      const taken = rows.splice(0);
+      return Array.from({ length: heads }, (_, head) => thresholdOf(taken, head, heads, coverage));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.kernels[Symbol.dispose]();
+  }
+}
+
+function thresholdOf(rows: readonly Row[], head: number, heads: number, coverage: number): number {
+  const cols = rows.length;
+  const spread = (part: keyof Row) => {
+    const all = new Float64Array(cols * cols);
+    for (const [i, row] of rows.entries()) {
+      const width = row[part].length / heads;
+      all.set(row[part].subarray(head * width, (head + 1) * width), i * cols);
+    }
+    return all;
+  };
+  return profileHead(spread("exact"), spread("estimated"), { rows: cols, cols, rowOffset: 0, coverage });
+}
+
+/** Probabilities [heads, queries, keys] summed over a row's queries and each block's keys: [heads · blocks]. */
+function blockMass(p: Float32Array, heads: number, queries: number, keys: number, blockSize: number): Float64Array {
+  const blocks = Math.ceil(keys / blockSize);
+  const mass = new Float64Array(heads * blocks);
+  for (let i = 0; i < heads * queries; i++) {
+    const head = Math.floor(i / queries);
+    for (let key = 0; key < keys; key++) mass[head * blocks + Math.floor(key / blockSize)]! += p[i * keys + key]!;
+  }
+  return mass;
+}
