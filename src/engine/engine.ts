@@ -90,7 +90,8 @@ export class Engine implements Disposable {
       await prefill.extend(slot, tokens, prompt.length, meter);
     }
     meter.head(1);
-    return slot.logitsOf(prefill.lastHidden(tokens.length));
+    // Awaited here: the buffers that it reads are freed on return.
+    return await slot.logitsOf(prefill.lastHidden(tokens.length));
   }
 
   /** One decode step; returns the logits after `token`. */
