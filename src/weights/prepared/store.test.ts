@@ -1,0 +1,141 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { PreparedStore } from "./store.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "modicum-prepared-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const FINISHED = ["weights.bin", "weights.json"];
+const files = () => readdirSync(folder).toSorted();
+
+function writer(mode: "commit" | "hang"): ChildProcess {
+  const script = fileURLToPath(new URL("./writer.testing.ts", import.meta.url));
+  return spawn(process.execPath, ["--import", "tsx", script, folder, mode], { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+function fill(store: PreparedStore): void {
+  const values = Float32Array.of(1, 2, 3);
+  store.addFloats("v", { shape: [3], data: store.append(values) });
+  const codes = store.append(Uint8Array.of(7, 8, 9));
+  store.addMatrix("m", { rows: 1, cols: 32, codes, scale: store.append(values), zero: store.append(codes8) });
+}
+const codes8 = Uint8Array.of(1);
+
+test("what was appended is found by the next store, aligned, byte for byte", () => {
+  const store = new PreparedStore(folder);
+  fill(store);
+  store.commit();
+  const again = new PreparedStore(folder);
+  const { data } = again.floats("v")!;
+  const { codes, zero } = again.matrix("m")!;
+  const bytes = readFileSync(again.file);
+  expect([...new Float32Array(new Uint8Array(bytes.subarray(data.offset, data.offset + 12)).buffer)]).toEqual([
+    1, 2, 3,
+  ]);
+  expect([...bytes.subarray(codes.offset, codes.offset + codes.bytes)]).toEqual([7, 8, 9]);
+  for (const span of [data, codes, zero]) expect(span.offset % 64).toBe(0);
+  expect(again.floats("other")).toBeUndefined();
+});
+
+test("the file is written once: the next store changes nothing, and refuses to grow it", () => {
+  const store = new PreparedStore(folder);
+  fill(store);
+  store.commit();
+  const before = statSync(store.file);
+  const again = new PreparedStore(folder);
+  again.commit();
+  expect(statSync(store.file).ino).toBe(before.ino);
+  expect(() => again.append(codes8)).toThrow("complete, yet more were asked for");
+  expect(files()).toEqual(FINISHED);
+});
+
+test("before the commit, and after giving up, there is nothing to be found", () => {
+  const store = new PreparedStore(folder);
+  fill(store);
+  expect(new PreparedStore(folder).floats("v")).toBeUndefined();
+  store.abandon();
+  expect(files()).toEqual([]);
+  expect(store.floats("v")).toBeUndefined();
+  fill(store);
+  store.commit();
+  expect(files()).toEqual(FINISHED);
+});
+
+test.each([
+  ["another version's", (index: string) => index.replace(/"version":\d+/, '"version":0')],
+  ["a malformed", (index: string) => index.slice(0, -5)],
+])("%s index: the weights are made again", (_, spoil) => {
+  const store = new PreparedStore(folder);
+  fill(store);
+  store.commit();
+  const file = path.join(folder, "weights.json");
+  writeFileSync(file, spoil(readFileSync(file, "utf8")));
+  const again = new PreparedStore(folder);
+  expect(again.floats("v")).toBeUndefined();
+  fill(again);
+  again.commit();
+  expect(new PreparedStore(folder).floats("v")).toBeDefined();
+});
+
+test("weights that are cut short or gone are made again", () => {
+  const store = new PreparedStore(folder);
+  fill(store);
+  store.commit();
+  truncateSync(store.file, statSync(store.file).size - 1);
+  expect(new PreparedStore(folder).floats("v")).toBeUndefined();
+  rmSync(store.file);
+  expect(new PreparedStore(folder).floats("v")).toBeUndefined();
+});
+
+test("killed between append and commit, nothing half-written is used, and its draft goes with the next one", async () => {
+  const child = writer("hang");
+  await once(child.stdout!, "data");
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(files()).toEqual([`weights.${child.pid}.tmp`]);
+  const store = new PreparedStore(folder);
+  expect(store.floats("w0")).toBeUndefined();
+  fill(store);
+  store.commit();
+  expect(files()).toEqual(FINISHED);
+});
+
+test("two processes at once leave one sound file", async () => {
+  const children = [writer("commit"), writer("commit")];
+  const codes = await Promise.all(children.map(async (c) => (await once(c, "exit"))[0]));
+  expect(codes).toEqual([0, 0]);
+  expect(files()).toEqual(FINISHED);
+  const store = new PreparedStore(folder);
+  const bytes = readFileSync(store.file);
+  for (let i = 0; i < 20; i++) {
+    const { offset } = store.floats(`w${i}`)!.data;
+    expect(bytes.readFloatLE(offset)).toBe(i);
+    expect(bytes.readFloatLE(offset + 3996)).toBe(i);
+  }
+});
+
+test("the draft of a process that still runs is left alone", () => {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, `weights.${process.ppid}.tmp`), "at work");
+  const store = new PreparedStore(folder);
+  fill(store);
+  store.commit();
+  expect(files()).toEqual([`weights.${process.ppid}.tmp`, ...FINISHED].toSorted());
+});
