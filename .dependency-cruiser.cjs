@@ -1,5 +1,18 @@
 // The order of the rooms: a room imports only from rooms above it in this list; `util` (errors, formatting) is free to all.
-const rooms = ["graph", "runtime", "weights", "nn", "models", "savings", "train", "engine", "ledger", "lab", "serve", "cli"];
+const rooms = [
+  "graph",
+  "runtime",
+  "weights",
+  "nn",
+  "models",
+  "savings",
+  "train",
+  "engine",
+  "ledger",
+  "lab",
+  "serve",
+  "cli",
+];
 const above = (i) => ["util", ...rooms.slice(0, i + 1)].join("|");
 
 /** @type {import("dependency-cruiser").IConfiguration} */
@@ -11,8 +24,18 @@ module.exports = {
       from: { path: `^src/${room}/`, pathNot: "\\.test\\.ts$" },
       to: { path: "^src/", pathNot: `^src/(${above(i)}|index\\.ts$)${room === "cli" || room === "serve" ? "" : "/"}` },
     })),
-    { name: "util-stands-alone", severity: "error", from: { path: "^src/util/" }, to: { path: "^src/", pathNot: "^src/util/" } },
-    { name: "no-cycles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
+    {
+      name: "util-stands-alone",
+      severity: "error",
+      from: { path: "^src/util/" },
+      to: { path: "^src/", pathNot: "^src/util/" },
+    },
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
     {
       name: "graph-is-pure",
       comment: "the graph knows no files and no ONNX Runtime",
@@ -21,5 +44,9 @@ module.exports = {
       to: { dependencyTypes: ["core", "npm"] },
     },
   ],
-  options: { doNotFollow: { path: "node_modules" }, tsPreCompilationDeps: true, tsConfig: { fileName: "tsconfig.json" } },
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+  },
 };

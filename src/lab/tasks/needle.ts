@@ -49,9 +49,7 @@ export function needle(options: NeedleOptions): NeedleItem {
   const count = longest(tokens, (count) => countTokens(at(count).text) <= tokens);
   if (count < 0) {
     const least = countTokens(at(0).text);
-    throw new UserError(
-      `tokens: expected at least ${least}, which the needles and the question take, got ${tokens}`,
-    );
+    throw new UserError(`tokens: expected at least ${least}, which the needles and the question take, got ${tokens}`);
   }
   const { text, depth: reached } = at(count);
   return { prompt: text, answer: needles[0]!.number, depth: reached, tokens: countTokens(text) };
