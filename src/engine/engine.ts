@@ -42,7 +42,10 @@ export class Engine implements Disposable {
 
   release(slot: Slot): void {
     slot.busy = false;
-    if (this.#disposed) return this.#free();
+    if (this.#disposed) {
+      this.#free();
+      return;
+    }
     if (this.#slots.length <= KEPT_SLOTS) return;
     this.#slots.splice(this.#slots.indexOf(slot), 1);
     slot[Symbol.dispose]();
