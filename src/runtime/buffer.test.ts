@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { Buffer, ViewSet } from "./buffer.ts";
+
+describe("a buffer", () => {
+  test.each(["f32", "f16", "i64", "i32", "i8", "u8", "bool"] as const)("of %s keeps what is written", (dtype) => {
+    using buffer = new Buffer(dtype, 1000);
+    const bytes = new Uint8Array(buffer.memory);
+    expect(bytes.length).toBe(buffer.bytes);
+    bytes.fill(7);
+    expect(new Uint8Array(buffer.memory).every((v) => v === 7)).toBe(true);
+  });
+
+  test("gives the same view for the same arguments", () => {
+    using buffer = new Buffer("f32", 12);
+    expect(buffer.view([3, 4])).toBe(buffer.view([3, 4]));
+    expect(buffer.view([3, 4])).not.toBe(buffer.view([4, 3]));
+    expect(buffer.view([2, 3], 6)).not.toBe(buffer.view([2, 3]));
+    expect(buffer.fresh([3, 4])).not.toBe(buffer.fresh([3, 4]));
+  });
+
+  test("refuses a view that passes its end, or starts where no element does", () => {
+    using buffer = new Buffer("f32", 12);
+    expect(() => buffer.view([13])).toThrow(new RangeError("a view of [13] at 0 passes the end of 12 elements"));
+    expect(() => buffer.view([3, 2], 7)).toThrow("a view of [3,2] at 7 passes the end of 12 elements");
+    expect(() => buffer.view([1], -1)).toThrow(RangeError);
+    expect(() => buffer.view([1], 0.5)).toThrow(RangeError);
+    expect(() => buffer.view([12])).not.toThrow();
+    expect(() => buffer.view([0], 12)).not.toThrow();
+  });
+
+  test("refuses everything after disposal, which may come twice", () => {
+    const buffer = new Buffer("f32", 12);
+    const view = buffer.view([12]);
+    const own = buffer.fresh([12]);
+    expect(view.value).not.toBe(0n);
+    for (let i = 0; i < 2; i++) buffer[Symbol.dispose]();
+    expect(() => view.value).toThrow("a view was used after it was disposed");
+    expect(() => own.value).toThrow("a view was used after it was disposed");
+    expect(() => buffer.view([12])).toThrow("a buffer was used after it was disposed");
+    expect(() => buffer.memory).toThrow("a buffer was used after it was disposed");
+    own[Symbol.dispose]();
+  });
+});
+
+test("a set of views is disposed of together; the buffer stays", () => {
+  using buffer = new Buffer("f32", 12);
+  const set = new ViewSet();
+  const views = [set.of(buffer, [3], 0), set.of(buffer, [3], 3)];
+  set[Symbol.dispose]();
+  for (const view of views) expect(() => view.value).toThrow("after it was disposed");
+  expect(() => buffer.view([12]).value).not.toThrow();
+});
