@@ -1,0 +1,126 @@
+/**
+ * What block-sparse prefill costs in quality, on real weights (XAttention, arXiv 2503.16428): negative log-likelihood of a text's last
+ * tokens, read densely after a sparse prefill of what comes before them, and numbers found again in a long text.
+ *
+ *     npx tsx tools/quality/xattention.ts TEXT [--seconds 600] [--tasks nll,needle,multi-key] [--lengths 2048,4096,8128]
+ *         [--thresholds 0.8,0.9,0.95,0.99] [--model smollm2] [--out docs/results/xattention-quality.json]
+ *
+ * Results are written as they come, the smallest first, until the time is spent; those that the file has already are not run again.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { Meter } from "../../src/engine/meter.ts";
+import { load, type Model } from "../../src/index.ts";
+import { holdsAnswer, needles } from "../../src/lab/tasks/needle.ts";
+
+const strides = [8, 16];
+/** Last tokens of a text, read densely. */
+const scored = 256;
+const items = 6;
+
+interface Row {
+  task: "nll" | "needle" | "multi-key";
+  length: number;
+  recipe: string;
+  /** Kept over causal blocks, of all layers and heads. */
+  density: number;
+  /** Mean over the scored tokens, nats. */
+  nll?: number;
+  items?: number;
+  right?: number;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string", default: "600" },
+    tasks: { type: "string", default: "nll,needle,multi-key" },
+    lengths: { type: "string", default: "2048,4096,8128" },
+    thresholds: { type: "string", default: "0.8,0.9,0.95,0.99" },
+    model: { type: "string", default: "smollm2" },
+    out: { type: "string", default: "docs/results/xattention-quality.json" },
+  },
+});
+if (positionals.length !== 1) throw new Error("expected the path of one text");
+const text = readFileSync(positionals[0]!, "utf8");
+const end = performance.now() + 1000 * Number(values.seconds);
+const rows: Row[] = existsSync(values.out)
+  ? (JSON.parse(readFileSync(values.out, "utf8")) as { rows: Row[] }).rows
+  : [];
+
+const recipes = ["dense"];
+for (const stride of strides)
+  for (const threshold of values.thresholds.split(","))
+    recipes.push(`xattention:threshold=${threshold},stride=${stride},minLengthForSparse=0`);
+
+function record(row: Row): void {
+  rows.push(row);
+  console.log(JSON.stringify(row));
+  mkdirSync(path.dirname(values.out), { recursive: true });
+  const aside = `${values.out}.part`;
+  const about = { model: values.model, text: path.basename(positionals[0]!), characters: text.length, scored };
+  writeFileSync(aside, `${JSON.stringify({ ...about, rows }, null, 1)}\n`);
+  renameSync(aside, values.out);
+}
+
+const density = (blocks: { dense: number; run: number } | undefined) => (blocks ? blocks.run / blocks.dense : 1);
+
+/** Prefills all but the last tokens under the model's recipe, and reads those densely. */
+async function likelihood(model: Model, recipe: string, ids: readonly number[]): Promise<Row> {
+  const { engine } = model.language;
+  const meter = new Meter(engine.programs);
+  const slot = engine.acquire(ids);
+  // Nothing is taken from another text's cache.
+  slot.truncate(0);
+  try {
+    const prefix = ids.slice(0, -scored);
+    const last = ids.slice(-scored);
+    let logits = await engine.prefill(slot, prefix, meter);
+    let sum = surprise(logits, last[0]!);
+    await slot.extend(last);
+    for (let i = 1; i < scored; i++) {
+      logits = await slot.logits(scored, i - 1);
+      sum += surprise(logits, last[i]!);
+    }
+    const spent = meter.total();
+    return { task: "nll", length: ids.length, recipe, density: density(spent.blocks), nll: sum / scored };
+  } finally {
+    engine.release(slot);
+  }
+}
+
+function surprise(logits: Float32Array, token: number): number {
+  const top = logits.reduce((a, b) => Math.max(a, b));
+  return top + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - top), 0)) - logits[token]!;
+}
+
+async function retrieval(model: Model, recipe: string, length: number, keys: number): Promise<Row> {
+  const countTokens = (s: string) => model.language.encode(s, true).length;
+  const tasks = needles(items, { haystack: text, tokens: length - 16, keys, seed: 7, countTokens });
+  let [right, kept] = [0, 0];
+  for (const { prompt, answer } of tasks) {
+    const { text, receipt } = await model.complete(prompt, { raw: true, maxTokens: 8, temperature: 0 });
+    if (holdsAnswer(text, answer)) right++;
+    kept += density(receipt.work?.blocks);
+  }
+  const task = keys === 1 ? "needle" : "multi-key";
+  return { task, length, recipe, density: kept / items, items, right };
+}
+
+/** Makes one row, unless it is there or the time is spent. */
+async function make(task: Row["task"], length: number, recipe: string, use: (model: Model) => Promise<Row>) {
+  if (performance.now() > end) return;
+  if (rows.some((row) => row.task === task && row.length === length && row.recipe === recipe)) return;
+  using model = await load(values.model, { save: [recipe] });
+  // Awaited here: the model is freed on return.
+  record(await use(model));
+}
+
+for (const length of values.lengths.split(",").map(Number))
+  for (const task of values.tasks.split(",") as Row["task"][])
+    for (const recipe of recipes)
+      await make(task, length, recipe, (model) => {
+        if (task !== "nll") return retrieval(model, recipe, length, task === "needle" ? 1 : 4);
+        return likelihood(model, recipe, model.language.encode(text.slice(0, 8 * length), true).slice(0, length));
+      });
