@@ -1,15 +1,17 @@
 import { type FinishReason, type GenerateInput, generate, generateOptions, type Usage } from "./engine/generate.ts";
 import { LanguageModel, type Prompt } from "./engine/language-model.ts";
+import { type ProfileOptions, profileThresholds as profileLanguageModel } from "./engine/profile.ts";
 import type { Sampled } from "./engine/sampling/sampler.ts";
 import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
+import { saveProfile, type ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 import { parseRecipe, type Recipe } from "./savings/recipe.ts";
 import { UserError } from "./util/errors.ts";
 import type { WeightForm } from "./weights/prepared/weights.ts";
 import { type ResolveOptions, resolveModel } from "./weights/sources/index.ts";
 
 export type { ChatMessage } from "./weights/tokenizer/index.ts";
-export type { FinishReason, GenerateInput, Prompt, Receipt, Sampled };
-export { UserError };
+export type { FinishReason, GenerateInput, ProfileOptions, Prompt, Receipt, Sampled, ThresholdProfile };
+export { saveProfile, UserError };
 
 export interface LoadOptions extends ResolveOptions {
   /** Savings, each `name` or `name:key=value,…`, in order; none is dense. */
@@ -114,3 +116,14 @@ export class Model implements Disposable {
     this.dispose();
   }
 }
+
+/**
+ * XAttention's thresholds for each layer and head of a model, from texts like those to come (at most a few thousand tokens each: time and
+ * memory grow with their square). Keep them with `saveProfile(path, profile)`, use them with `xattention:thresholds=path`.
+ * @throws UserError when the model has no hash on record, or a text is empty or longer than the context.
+ */
+export const profileThresholds = (
+  model: Model,
+  texts: readonly string[],
+  options: ProfileOptions,
+): Promise<ThresholdProfile> => profileLanguageModel(model.language, texts, options);
