@@ -16,6 +16,9 @@ const pages = [
 ];
 const verbs = [...read("src/cli/main.ts").matchAll(/^ {2}(\w+): \{ summary: /gm)].map(([, verb]) => verb);
 
+/** Formatters align the columns of a table, which changes nothing of what it says. */
+const unaligned = (text: string) => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
+
 /** Code in fences and in backticks holds no links. */
 const prose = (text: string) => text.replace(/^```.*?^```/gms, "").replace(/`[^`\n]*`/g, "code");
 
@@ -77,12 +80,12 @@ describe("README.md", () => {
   });
 
   test("has the measured figures that the result files have: npx tsx tools/measured.ts", () => {
-    expect(readme).toBe(withSection(readme, "measured", measuredTable(readResults(RESULTS))));
+    expect(unaligned(readme)).toBe(unaligned(withSection(readme, "measured", measuredTable(readResults(RESULTS)))));
   });
 
   test("lists every room, in the order of imports", () => {
     const listed = [...readme.matchAll(/^\| `src\/(\w+)` /gm)].map(([, room]) => room!);
-    const order = /rooms = \[(.+)\]/.exec(read(".dependency-cruiser.cjs"))![1]!.match(/\w+/g)!;
+    const order = /rooms = \[([^\]]+)\]/.exec(read(".dependency-cruiser.cjs"))![1]!.match(/\w+/g)!;
     const rooms = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
     expect(listed.toSorted()).toEqual(rooms.map((room) => room.name).sort());
     expect(listed.slice(1)).toEqual(order.filter((room) => listed.includes(room)));
@@ -92,7 +95,7 @@ describe("README.md", () => {
 describe.each(savings.map((saving) => ({ name: saving.name, saving })))("the page of $name", ({ saving }) => {
   test("has the options of its schema: npx tsx tools/options.ts", () => {
     const page = read(pageOf(saving));
-    expect(page).toBe(withSection(page, "options", optionsTable(saving)));
+    expect(unaligned(page)).toBe(unaligned(withSection(page, "options", optionsTable(saving))));
   });
 });
 
