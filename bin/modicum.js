@@ -22,12 +22,13 @@ async function make(bundle) {
   await unregister();
 }
 
-/** Changes with any file's path, size or time. */
+/** Changes with the path, size or time of any source, of the bundler and of the packages. */
 function sourcesHash() {
   const hash = createHash("sha256");
-  for (const file of readdirSync(join(root, "src"), { recursive: true })) {
-    if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
-    const { mtimeMs, size } = statSync(join(root, "src", file));
+  const sources = readdirSync(join(root, "src"), { recursive: true }).map((file) => join("src", file));
+  for (const file of [...sources, join("tools", "bundle.ts"), "package-lock.json"]) {
+    if (file.startsWith("src") && (!file.endsWith(".ts") || file.endsWith(".test.ts"))) continue;
+    const { mtimeMs, size } = statSync(join(root, file));
     hash.update(`${file}\0${mtimeMs}\0${size}\0`);
   }
   return hash.digest("hex").slice(0, 24);

@@ -9,14 +9,7 @@ const root = join(import.meta.dirname, "..");
  * Packages of plain modules that every start needs: as part of the bundle they load in a third of the time, since Node looks for,
  * reads and links one file instead of hundreds. Others stay packages: they are native, or loaded only by what needs them.
  */
-const inlined = [
-  "@bufbuild/protobuf",
-  "@huggingface/jinja",
-  "@huggingface/tokenizers",
-  "commander",
-  "fastest-levenshtein",
-  "zod",
-];
+const inlined = ["@bufbuild/protobuf", "@huggingface/jinja", "@huggingface/tokenizers", "fastest-levenshtein", "zod"];
 
 async function external(): Promise<string[]> {
   const { dependencies, devDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
