@@ -14,6 +14,9 @@ export type Binding = Readonly<Record<string, View>>;
 
 const ALL_OPTIMIZATIONS = 99;
 
+/** A run's threads: the process's pool, or only the one that it is called on, so that many runs go side by side without a spinning pool between them. */
+export type Threads = "shared" | "caller";
+
 /** A graph compiled by ONNX Runtime, ready to run on bound buffers. */
 export class Program implements Disposable {
   readonly inputs: readonly string[];
@@ -35,9 +38,9 @@ export class Program implements Disposable {
   }
 
   /** Compiles on a worker thread; several may compile at once. */
-  static async compile(graph: Graph): Promise<Program> {
+  static async compile(graph: Graph, threads: Threads = "shared"): Promise<Program> {
     const model = encodeOnnx(graph);
-    const options = sessionOptions(graph);
+    const options = sessionOptions(graph, threads);
     const out = new BigUint64Array(1);
     try {
       await ortAsync("CreateSessionFromArray", environment().env, model, model.byteLength, options, out);
@@ -134,10 +137,11 @@ function views(names: readonly string[], binding: Binding): View[] {
   });
 }
 
-function sessionOptions(graph: Graph): Pointer {
+function sessionOptions(graph: Graph, threads: Threads): Pointer {
   const options = ortCreate("CreateSessionOptions");
   ort("SetSessionGraphOptimizationLevel", options, ALL_OPTIMIZATIONS);
-  ort("DisablePerSessionThreads", options);
+  if (threads === "shared") ort("DisablePerSessionThreads", options);
+  else ort("SetIntraOpNumThreads", options, 1);
   // One arena for all programs: a scratch buffer that one has freed serves the next.
   ort("AddSessionConfigEntry", options, "session.use_env_allocators", "1");
   // Threads spin inside a run, where the next operator is microseconds away, and sleep between runs.

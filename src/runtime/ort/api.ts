@@ -14,6 +14,7 @@ const functions = {
   Run: [9, ["void *", "void *", "void *", "void *", "size_t", "void *", "size_t", "void *"]],
   CreateSessionOptions: [10, ["void *"]],
   SetSessionGraphOptimizationLevel: [23, ["void *", "int"]],
+  SetIntraOpNumThreads: [24, ["void *", "int"]],
   CreateTensorAsOrtValue: [48, ["void *", "void *", "size_t", "int", "void *"]],
   CreateTensorWithDataAsOrtValue: [49, ["void *", "void *", "size_t", "void *", "size_t", "int", "void *"]],
   GetTensorMutableData: [51, ["void *", "void *"]],

@@ -273,8 +273,8 @@ export class SparseKernels implements Disposable {
     const size = blockSize * headSize;
     const at = (tile.head * this.rows(chunk) + tile.row) * size;
     using views = new ViewSet();
-    const q = views.of(this.#q, block, at);
-    const attendedTile = views.of(this.#tiles, block, at);
+    const q = this.#q.view(block, at);
+    const attendedTile = this.#tiles.view(block, at);
     const kept =
       place === "cache"
         ? chunk.cache.place(chunk.layer, kv, 0)
@@ -331,18 +331,19 @@ export class SparseKernels implements Disposable {
 }
 
 async function compileAll(decoder: Decoder, shape: BlockShape) {
-  const [place, strided, pooled, last, gather, tile, openTile, collect] = await Promise.all(
-    [
+  const { scale } = decoder.attention;
+  const [place, strided, pooled, last, gather, collect, tile, openTile] = await Promise.all([
+    ...[
       tracePlace(decoder, shape),
       traceStridedScores(shape),
       tracePooledScores(shape),
       traceLastAttention(shape),
       traceGather(shape),
-      traceTile(shape, decoder.attention.scale),
-      traceOpenTile(shape, decoder.attention.scale),
       traceCollect(shape),
     ].map((graph) => Program.compile(graph)),
-  );
+    // Tiles run side by side, each on its caller's thread.
+    ...[traceTile(shape, scale), traceOpenTile(shape, scale)].map((graph) => Program.compile(graph, "caller")),
+  ]);
   return {
     place: place!,
     strided: strided!,
