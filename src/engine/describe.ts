@@ -1,12 +1,11 @@
 import { evalCost, type Graph, graphCost } from "../graph/index.ts";
 import type { DecoderConfig } from "../models/decoder.ts";
 import { prepare } from "../models/programs.ts";
-import { architectureOf } from "../models/registry.ts";
+import { openDecoder } from "../models/registry.ts";
 import { traceHead, traceLayers } from "../models/segments.ts";
 import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
-import { type GgufFile, openGguf } from "../weights/gguf/index.ts";
-import { Weights } from "../weights/prepared/weights.ts";
+import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 
 /** Where in a decoder the engine lets a saving act. */
@@ -33,19 +32,18 @@ export interface ModelDescription {
 
 /** Describes a model's file. Weights that were not prepared yet are prepared. @throws UserError when it is no model that runs here. */
 export function describeModel(model: ResolvedModel): ModelDescription {
-  const file = openGguf(model.path);
-  const weights = new Weights(file, preparedFolder(model.path));
-  const decoder = architectureOf(file).open(weights);
+  const checkpoint = openCheckpoint(model.path);
+  const { decoder, weights } = openDecoder(checkpoint, preparedFolder(model.path));
   const { layers, hidden, heads, kvHeads, headSize, vocabulary, context } = decoder.config;
   const graphs = prepare(weights, () => [traceLayers(decoder, 0, layers), traceHead(decoder)]);
   const cache = 2 * layers * kvHeads * headSize * context * Float32Array.BYTES_PER_ELEMENT;
   return {
     ...{ name: model.name, path: model.path, source: model.source },
-    architecture: file.metadata.string("general.architecture"),
+    architecture: checkpoint.architecture,
     config: { layers, hidden, heads, kvHeads, headSize, vocabulary, context },
-    parameters: [...file.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
     bytes: { disk: model.bytes, memory: constantBytes(graphs), cache },
-    tensors: countTypes(file),
+    tensors: countTypes(checkpoint),
     flopsPerToken: { empty: stepFlops(graphs, 0), full: stepFlops(graphs, context - 1) },
     seams: openSeams,
     savings: savings.filter((s) => s.needs.every((need) => openSeams.includes(need))).map((s) => s.name),
@@ -58,9 +56,9 @@ function constantBytes(graphs: readonly Graph[]): number {
   return [...data.values()].reduce((sum, d) => sum + (d.kind === "file" ? d.bytes : d.bytes.byteLength), 0);
 }
 
-function countTypes(file: GgufFile): Record<string, number> {
+function countTypes({ tensors }: Checkpoint): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { type } of file.tensors.values()) counts[type] = (counts[type] ?? 0) + 1;
+  for (const { type } of tensors.values()) counts[type] = (counts[type] ?? 0) + 1;
   return counts;
 }
 

@@ -1,8 +1,9 @@
 import type { Decoder } from "../models/decoder.ts";
-import { architectureOf } from "../models/registry.ts";
+import { openDecoder } from "../models/registry.ts";
 import { attentionOf, type Recipe } from "../savings/recipe.ts";
-import { openGguf } from "../weights/gguf/index.ts";
-import { type WeightForm, Weights } from "../weights/prepared/weights.ts";
+import { UserError } from "../util/errors.ts";
+import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import { type ChatMessage, encodeChat, fromGguf, Tokenizer } from "../weights/tokenizer/index.ts";
 import { Engine } from "./engine.ts";
@@ -22,18 +23,14 @@ export class LanguageModel implements Disposable {
   ) {}
 
   /** @throws UserError when the file is no model that runs here. */
-  static async load(source: ResolvedModel, recipe: Recipe, form: WeightForm = "file"): Promise<LanguageModel> {
+  static async load(source: ResolvedModel, recipe: Recipe, quant: Quant = "auto"): Promise<LanguageModel> {
     const started = performance.now();
-    const file = openGguf(source.path);
-    const weights = new Weights(file, preparedFolder(source.path), form);
-    const decoder = architectureOf(file).open(weights);
+    const checkpoint = openCheckpoint(source.path);
+    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant);
     const attention = await attentionOf(recipe, { decoder, sha256: source.sha256 });
     // Programs compile on worker threads while the vocabulary is read here.
     const compiling = Engine.create(decoder, weights, attention);
-    const [engine, tokenizer] = await Promise.all([
-      compiling,
-      Promise.resolve().then(() => new Tokenizer(fromGguf(file.metadata))),
-    ]);
+    const [engine, tokenizer] = await Promise.all([compiling, Promise.resolve().then(() => tokenizerOf(checkpoint))]);
     return new LanguageModel(source, decoder, tokenizer, engine, performance.now() - started);
   }
 
@@ -48,5 +45,14 @@ export class LanguageModel implements Disposable {
 
   [Symbol.dispose](): void {
     this.engine[Symbol.dispose]();
+  }
+}
+
+function tokenizerOf({ config }: Checkpoint): Tokenizer {
+  switch (config.kind) {
+    case "gguf":
+      return new Tokenizer(fromGguf(config.metadata));
+    case "huggingface":
+      throw new UserError(`${config.path}: tokenizers of Hugging Face folders are not read`);
   }
 }

@@ -66,7 +66,7 @@ async function meanNll(engine: Engine, tokens: readonly number[]): Promise<numbe
 describe("float32, dequantised", () => {
   let model: Model;
   beforeAll(async () => {
-    model = await load("smollm2", { weights: "float32" });
+    model = await load("smollm2", { quant: "f32" });
   });
   afterAll(() => model.dispose());
 

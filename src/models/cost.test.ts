@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import { evalCost, graphCost } from "../graph/cost.ts";
-import { openGguf } from "../weights/gguf/index.ts";
-import { Weights } from "../weights/prepared/weights.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, resolveModel } from "../weights/sources/index.ts";
-import { architectureOf } from "./registry.ts";
+import { openDecoder } from "./registry.ts";
 import { traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
 
 const lengths = [
@@ -25,9 +24,7 @@ function expected(tokens: number, past: number): number {
 
 test("SmolLM2's FLOPs equal the closed form, whole and in pieces", async () => {
   const { path: file } = await resolveModel("smollm2");
-  const gguf = openGguf(file);
-  const weights = new Weights(gguf, preparedFolder(file));
-  const decoder = architectureOf(gguf).open(weights);
+  const { decoder, weights } = openDecoder(openCheckpoint(file), preparedFolder(file));
   const whole = graphCost(traceLayers(decoder, 0, 30));
   const head = graphCost(traceHead(decoder));
   const attention = graphCost(traceAttention(decoder));

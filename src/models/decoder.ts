@@ -1,6 +1,7 @@
 import type { AttentionAttrs, Graph, Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
-import type { Metadata } from "../weights/gguf/index.ts";
+import type { ConfigSource } from "../weights/checkpoint.ts";
+import type { Names } from "../weights/prepared/names.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 
 /** What every decoder has, whatever its architecture. */
@@ -41,10 +42,12 @@ export interface Decoder {
   logits(graph: Graph, hidden: Tensor): Tensor;
 }
 
-/** An architecture, whole in one file of this room; `name` is the checkpoint's own (`general.architecture`). */
+/** An architecture, whole in one file of this room; `name` is the checkpoint's own (`general.architecture`, `model_type`). */
 export interface Architecture {
   readonly name: string;
-  /** Reads the configuration from a GGUF's metadata; throws a UserError that names the key. */
-  configure(metadata: Metadata): DecoderConfig;
+  /** Reads the configuration; throws a UserError that names the key. */
+  configure(config: ConfigSource): DecoderConfig;
+  /** What Hugging Face's checkpoints of this configuration call the tensors; absent where they are not read. */
+  names?(config: ConfigSource): Names;
   open(weights: Weights): Decoder;
 }

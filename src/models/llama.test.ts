@@ -5,10 +5,10 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../util/errors.ts";
-import { openGguf } from "../weights/gguf/index.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
 import { type Field, type TensorSpec, writeGguf } from "../weights/gguf/testing.ts";
-import { type WeightForm, Weights } from "../weights/prepared/weights.ts";
-import { architectureOf } from "./registry.ts";
+import type { Quant } from "../weights/prepared/weights.ts";
+import { openDecoder } from "./registry.ts";
 import { traceHead, traceLayers } from "./segments.ts";
 import { type Cut, cuts, Stack } from "./stack.testing.ts";
 
@@ -26,10 +26,8 @@ const { models } = JSON.parse(readFileSync(fixture("llama-tiny.json"), "utf8")) 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-llama-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function open(file: string, form: WeightForm = "float32") {
-  const gguf = openGguf(file);
-  const weights = new Weights(gguf, path.join(folder, `${path.basename(file)}.prepared`), form);
-  return { decoder: architectureOf(gguf).open(weights), weights };
+function open(file: string, quant: Quant = "f32") {
+  return openDecoder(openCheckpoint(file), path.join(folder, `${path.basename(file)}.prepared`), quant);
 }
 
 async function compile(file: string, cut: Cut): Promise<Stack> {

@@ -4,7 +4,8 @@ import { project } from "../nn/linear.ts";
 import { gatedMlp } from "../nn/mlp.ts";
 import { ropeTable } from "../nn/rope.ts";
 import { enter, type Stream } from "../nn/stream.ts";
-import type { Metadata } from "../weights/gguf/index.ts";
+import { UserError } from "../util/errors.ts";
+import type { ConfigSource } from "../weights/checkpoint.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { checkConfig } from "./config.ts";
 import type { Architecture, Block, Decoder } from "./decoder.ts";
@@ -35,11 +36,13 @@ const schema = z.object({
 });
 type LlamaConfig = z.infer<typeof schema>;
 
-function configure(metadata: Metadata): LlamaConfig {
+function configure(config: ConfigSource): LlamaConfig {
+  if (config.kind !== "gguf") throw new UserError(`${config.path}: llama is read from GGUF files only`);
+  const { metadata } = config;
   const hidden = metadata.integer("llama.embedding_length");
   const heads = metadata.integer("llama.attention.head_count");
   const keyLength = "llama.attention.key_length";
-  return checkConfig(schema, metadata, {
+  return checkConfig(schema, config, {
     hidden,
     heads,
     layers: metadata.integer("llama.block_count"),
@@ -56,7 +59,7 @@ function configure(metadata: Metadata): LlamaConfig {
 function block(weights: Weights, graph: Graph, layer: number, config: LlamaConfig): Block {
   const { hidden, heads, kvHeads, headSize, ffn } = config;
   const name = (part: string) => `blk.${layer}.${part}.weight`;
-  const gain = (part: string) => weights.vector(graph, name(part), hidden);
+  const gain = (part: string) => weights.vector(graph, { [name(part)]: hidden });
   /** Projections of `inputs` by their outputs, as one. */
   const matrix = (inputs: number, outputs: Record<string, number>) =>
     weights.matrix(graph, inputs, Object.fromEntries(Object.entries(outputs).map(([part, n]) => [name(part), n])));
@@ -80,7 +83,7 @@ function block(weights: Weights, graph: Graph, layer: number, config: LlamaConfi
 }
 
 function open(weights: Weights): Decoder {
-  const config = configure(weights.file.metadata);
+  const config = configure(weights.checkpoint.config);
   const { hidden, vocabulary, heads, kvHeads, headSize, theta, context, epsilon } = config;
   const rope = { theta, headSize, positions: context };
   const table = (graph: Graph, name: "cos" | "sin") =>
@@ -100,7 +103,7 @@ function open(weights: Weights): Decoder {
     },
     block: (graph, layer) => block(weights, graph, layer, config),
     finish: (graph, stream: Stream) =>
-      enter(stream, weights.vector(graph, "output_norm.weight", hidden), epsilon).normed,
+      enter(stream, weights.vector(graph, { "output_norm.weight": hidden }), epsilon).normed,
     logits: (graph, normed) => project(normed, weights.matrix(graph, hidden, { [head]: vocabulary })),
   };
 }

@@ -1,18 +1,36 @@
 import { suggest, UserError } from "../util/errors.ts";
-import type { GgufFile } from "../weights/gguf/index.ts";
-import type { Architecture } from "./decoder.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { identity, type Names } from "../weights/prepared/names.ts";
+import { type Quant, Weights } from "../weights/prepared/weights.ts";
+import type { Architecture, Decoder } from "./decoder.ts";
 import { llama } from "./llama.ts";
 
 /** Every architecture that runs: one line each. */
 const architectures: readonly Architecture[] = [llama];
 
 /** The architecture of a checkpoint; throws a UserError when there is none of its name. */
-export function architectureOf(file: GgufFile): Architecture {
-  const name = file.metadata.string("general.architecture");
+function architectureOf({ path, architecture: name }: Checkpoint): Architecture {
   const known = architectures.find((a) => a.name === name);
   if (known) return known;
   const names = architectures.map((a) => a.name);
   throw new UserError(
-    `${file.path}: architecture "${name}" is not supported (supported: ${names.join(", ")})${suggest(name, names)}`,
+    `${path}: architecture "${name}" is not supported (supported: ${names.join(", ")})${suggest(name, names)}`,
   );
+}
+
+/** Opens a checkpoint as the decoder it holds; its prepared weights are kept under `folder`. @throws UserError when it is none that runs */
+export function openDecoder(
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant = "auto",
+): { decoder: Decoder; weights: Weights } {
+  const architecture = architectureOf(checkpoint);
+  const weights = new Weights(checkpoint, folder, quant, namesOf(architecture, checkpoint));
+  return { decoder: architecture.open(weights), weights };
+}
+
+function namesOf({ name, names }: Architecture, { path, config }: Checkpoint): Names {
+  if (config.kind === "gguf") return identity;
+  if (names) return names(config);
+  throw new UserError(`${path}: models of architecture "${name}" are read from GGUF files only`);
 }

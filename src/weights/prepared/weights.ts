@@ -1,9 +1,10 @@
 import path from "node:path";
 import type { ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { BLOCK } from "../../graph/index.ts";
-import { UserError } from "../../util/errors.ts";
-import { type GgufFile, type GgufTensor, readFloats, readTensor, unpackQ4_1, unpackQ8_0 } from "../gguf/index.ts";
-import { fromQ4_1, fromQ8_0, type KernelMatrix, stack } from "./layout.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import { stack } from "./layout.ts";
+import { identity, type Names } from "./names.ts";
+import { Part } from "./part.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
 
 /** A projection's weight in a graph: 8-bit blocks, or float32 [inputs, outputs]. */
@@ -11,46 +12,51 @@ export type Matrix =
   | { readonly kind: "blocks"; readonly matrix: QuantizedMatrix }
   | { readonly kind: "float32"; readonly weight: Tensor };
 
-/** How weights are held: as the file has them, in the fastest exact form; or dequantised, for comparison with a reference. */
-export const weightForms = ["file", "float32"] as const;
-export type WeightForm = (typeof weightForms)[number];
+/** How weights are held: `auto` in the fastest form that is exact; `f32` dequantised, for comparison with a reference. */
+export const quants = ["auto", "f32"] as const;
+export type Quant = (typeof quants)[number];
 
-/** A checkpoint's tensors as constants of graphs, in the layout that the kernels want. */
+/** Tensors by canonical name with the size of their outermost dimension, in the order in which they are joined. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/**
+ * A checkpoint's tensors as constants of graphs, in the layout that the kernels want. Models call them by their canonical names, GGUF's
+ * (`blk.0.attn_q.weight`, `token_embd.weight`, `output_norm.weight`); `names` says what the checkpoint calls them.
+ */
 export class Weights {
   readonly #store: PreparedStore;
 
   constructor(
-    readonly file: GgufFile,
+    readonly checkpoint: Checkpoint,
     folder: string,
-    readonly form: WeightForm = "file",
+    readonly quant: Quant = "auto",
+    private readonly names: Names = identity,
   ) {
-    this.#store = new PreparedStore(path.join(folder, form));
+    this.#store = new PreparedStore(path.join(folder, quant));
   }
 
   has(name: string): boolean {
-    return this.file.tensors.has(name);
+    return Part.exists(this.checkpoint, this.names, name);
   }
 
   /**
    * Matrices [outputs, inputs] by name with their outputs, one under the other, so that one product serves them all.
    * @throws UserError when one is missing or of another shape, as all of these methods do
    */
-  matrix(graph: Graph, inputs: number, outputs: Readonly<Record<string, number>>): Matrix {
-    const tensors = Object.entries(outputs).map(([name, rows]) => this.#tensor(name, [rows, inputs]));
-    if (tensors.every((t) => this.#inBlocks(t))) return { kind: "blocks", matrix: this.#blocks(graph, tensors) };
-    return { kind: "float32", weight: this.#transposed(graph, tensors) };
+  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    const parts = this.#parts(outputs, [inputs]);
+    if (parts.every((p) => this.#inBlocks(p))) return { kind: "blocks", matrix: this.#blocks(graph, parts) };
+    return { kind: "float32", weight: this.#transposed(graph, parts) };
   }
 
-  /** A vector, such as a norm's gain, in float32. */
-  vector(graph: Graph, name: string, size: number): Tensor {
-    const tensor = this.#tensor(name, [size]);
-    return this.#floats(graph, name, () => ({ shape: [...tensor.shape], values: readFloats(this.file, tensor) }));
+  /** Vectors by name with their sizes, such as a norm's gain or the biases of stacked matrices, end to end in float32. */
+  vector(graph: Graph, sizes: Sizes): Tensor {
+    return this.#joined(graph, this.#parts(sizes, []));
   }
 
   /** A table [rows, width] in float32, as it is in the file. */
-  table(graph: Graph, name: string, shape: readonly [rows: number, width: number]): Tensor {
-    const tensor = this.#tensor(name, shape);
-    return this.#floats(graph, name, () => ({ shape: [...tensor.shape], values: readFloats(this.file, tensor) }));
+  table(graph: Graph, name: string, [rows, width]: readonly [rows: number, width: number]): Tensor {
+    return this.#joined(graph, this.#parts({ [name]: rows }, [width]));
   }
 
   /** A table that the model computes from its configuration, such as rotary cosines; `name` must tell its contents. */
@@ -69,35 +75,24 @@ export class Weights {
 
   /** Whether a matrix is held in blocks. */
   inBlocks(name: string): boolean {
-    return this.#inBlocks(this.#find(name));
+    return this.#inBlocks(Part.find(this.checkpoint, this.names, name));
   }
 
-  #inBlocks({ type }: GgufTensor): boolean {
-    return this.form === "file" && (type === "Q4_1" || type === "Q8_0");
+  #inBlocks(part: Part): boolean {
+    return this.quant === "auto" && part.inBlocks;
   }
 
-  #find(name: string): GgufTensor {
-    const tensor = this.file.tensors.get(name);
-    if (!tensor) throw new UserError(`${this.file.path}: tensor "${name}" is missing`);
-    return tensor;
-  }
-
-  #tensor(name: string, shape: readonly number[]): GgufTensor {
-    const tensor = this.#find(name);
-    if (tensor.shape.join() !== shape.join())
-      throw new UserError(
-        `${this.file.path}: tensor "${name}" has shape [${tensor.shape.join(", ")}], expected [${shape.join(", ")}]`,
-      );
-    return tensor;
+  #parts(sizes: Sizes, inner: readonly number[]): Part[] {
+    return Object.entries(sizes).map(([name, size]) => Part.find(this.checkpoint, this.names, name, [size, ...inner]));
   }
 
   #data(span: Span): ConstantData {
     return { kind: "file", path: this.#store.file, offset: span.offset, bytes: span.bytes };
   }
 
-  #blocks(graph: Graph, tensors: readonly GgufTensor[]): QuantizedMatrix {
-    const name = tensors.map((t) => t.name).join("+");
-    const stored = this.#store.matrix(name) ?? this.#prepare(name, tensors);
+  #blocks(graph: Graph, parts: readonly Part[]): QuantizedMatrix {
+    const name = keyOf(parts);
+    const stored = this.#store.matrix(name) ?? this.#prepare(name, parts);
     const blocks = stored.cols / BLOCK;
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
       graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
@@ -109,11 +104,11 @@ export class Weights {
     };
   }
 
-  #prepare(name: string, tensors: readonly GgufTensor[]): StoredMatrix {
-    const { rows, codes, scale, zero, residual } = stack(tensors.map((t) => this.#kernelMatrix(t)));
+  #prepare(name: string, parts: readonly Part[]): StoredMatrix {
+    const { rows, codes, scale, zero, residual } = stack(parts.map((p) => p.blocks()));
     return this.#store.addMatrix(name, {
       rows,
-      cols: tensors[0]!.shape[1]!,
+      cols: parts[0]!.shape[1]!,
       codes: this.#store.append(codes),
       scale: this.#store.append(scale),
       zero: this.#store.append(zero),
@@ -121,26 +116,32 @@ export class Weights {
     });
   }
 
-  #kernelMatrix(tensor: GgufTensor): KernelMatrix {
-    const [rows, cols] = tensor.shape as [number, number];
-    const bytes = readTensor(this.file, tensor);
-    return tensor.type === "Q4_1"
-      ? fromQ4_1(unpackQ4_1(bytes, rows, cols), rows)
-      : fromQ8_0(unpackQ8_0(bytes, rows, cols), rows);
-  }
-
-  #transposed(graph: Graph, tensors: readonly GgufTensor[]): Tensor {
-    return this.#floats(graph, `${tensors.map((t) => t.name).join("+")}.transposed`, () => {
-      const cols = tensors[0]!.shape[1]!;
-      const rows = tensors.reduce((sum, t) => sum + t.shape[0]!, 0);
+  #transposed(graph: Graph, parts: readonly Part[]): Tensor {
+    return this.#floats(graph, `${keyOf(parts)}.transposed`, () => {
+      const cols = parts[0]!.shape[1]!;
+      const rows = sum(parts.map((p) => p.shape[0]!));
       const values = new Float32Array(rows * cols);
       let at = 0;
-      for (const t of tensors) {
-        const source = readFloats(this.file, t);
-        for (let r = 0; r < t.shape[0]!; r++, at++)
+      for (const part of parts) {
+        const source = part.floats();
+        for (let r = 0; r < part.shape[0]!; r++, at++)
           for (let c = 0; c < cols; c++) values[c * rows + at] = source[r * cols + c]!;
       }
       return { shape: [cols, rows], values };
+    });
+  }
+
+  #joined(graph: Graph, parts: readonly Part[]): Tensor {
+    return this.#floats(graph, keyOf(parts), () => {
+      const [, ...inner] = parts[0]!.shape;
+      const pieces = parts.map((p) => p.floats());
+      const values = new Float32Array(sum(pieces.map((p) => p.length)));
+      let at = 0;
+      for (const piece of pieces) {
+        values.set(piece, at);
+        at += piece.length;
+      }
+      return { shape: [sum(parts.map((p) => p.shape[0]!)), ...inner], values };
     });
   }
 
@@ -153,3 +154,7 @@ export class Weights {
     return this.#store.addFloats(name, { shape, data: this.#store.append(values) });
   }
 }
+
+const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);

@@ -1,0 +1,45 @@
+import { ggufCheckpoint } from "./gguf/checkpoint.ts";
+import type { Metadata } from "./gguf/index.ts";
+import type { KernelMatrix } from "./prepared/layout.ts";
+
+/** What an architecture reads its configuration from: a GGUF's metadata, or what `config.json` says. `path` names the file in errors. */
+export type ConfigSource =
+  | { readonly kind: "gguf"; readonly path: string; readonly metadata: Metadata }
+  | { readonly kind: "huggingface"; readonly path: string; readonly config: Readonly<Record<string, unknown>> };
+
+/** A tensor as a checkpoint has it. */
+export interface StoredTensor {
+  readonly name: string;
+  /** Row-major, outermost first. */
+  readonly shape: readonly number[];
+  /** Storage type by its format's name, such as `Q4_1` or `BF16`. */
+  readonly type: string;
+  /** Length in the file. */
+  readonly bytes: number;
+}
+
+/** Rows `from` to `to` − 1 of a tensor's outermost dimension. */
+export type Rows = readonly [from: number, to: number];
+
+/** A model as published, whatever its format: configuration, and tensors by name. Nothing of the weights is read before it is asked for. */
+export interface Checkpoint {
+  /** Names it in errors. */
+  readonly path: string;
+  /** Every file that decides what it holds. */
+  readonly files: readonly string[];
+  readonly config: ConfigSource;
+  /** `general.architecture` of a GGUF, `model_type` of a `config.json`. */
+  readonly architecture: string;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Weights as float32, row-major. @throws UserError when they cannot be read */
+  floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
+  /** Whether `blocks` has the tensor: its type has an exact form that the 8-bit kernel runs. */
+  inBlocks(tensor: StoredTensor): boolean;
+  /** A matrix [rows, cols] in the 8-bit kernel's form. @throws UserError when it cannot be read */
+  blocks(tensor: StoredTensor, rows?: Rows): KernelMatrix;
+}
+
+/** Opens a model's file: reads what it says of itself, no weights. @throws UserError when there is none or it is malformed */
+export function openCheckpoint(path: string): Checkpoint {
+  return ggufCheckpoint(path);
+}

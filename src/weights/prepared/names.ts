@@ -1,0 +1,19 @@
+import type { Rows } from "../checkpoint.ts";
+
+/** Where a checkpoint has what a model calls by its canonical name, which is GGUF's (`blk.0.attn_q.weight`). */
+export interface Stored {
+  readonly name: string;
+  /** Stored [inputs, outputs], as GPT-2's Conv1D has it, where a matrix is called for as [outputs, inputs]. */
+  readonly transposed?: true;
+  /** A slice of a fused tensor: these of its outputs. */
+  readonly rows?: Rows;
+}
+
+/** Canonical name → the checkpoint's own. A GGUF's names are canonical. */
+export type Names = (canonical: string) => string | Stored;
+
+export const identity: Names = (canonical) => canonical;
+
+/** A text that tells apart whatever of a checkpoint `stored` may be. */
+export const keyOf = ({ name, transposed, rows }: Stored): string =>
+  `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}`;
