@@ -16,45 +16,88 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType as Type
 
 OUT = Path(__file__).parents[2] / "src/weights/gguf/fixtures"
 RNG = np.random.default_rng(7)
-BLOCKS = 128
+BLOCKS = 24
 # Halves that are easy to get wrong: zeros, denormals (smallest, largest), smallest normal, largest, infinities, NaN.
 HALVES = np.array([0, 0x8000, 1, 0x8001, 0x3FF, 0x83FF, 0x400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00], np.uint16)
+# Where the halves of a block are: scale, minimum.
+FIELDS = {
+    Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0],
+    Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208],
+    Type.IQ4_NL: [0], Type.IQ4_XS: [0], Type.MXFP4: [],
+}  # fmt: skip
 
 
 def base64_of(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def random_blocks(kind: Type, fields: int) -> np.ndarray:
-    """Random bytes, the first `fields` halves of the first blocks replaced by every pair of the special ones."""
-    size = GGML_QUANT_SIZES[kind][1]
-    blocks = RNG.integers(0, 256, (BLOCKS + len(HALVES) ** fields, size), np.uint8)
-    special = np.stack(np.meshgrid(*[HALVES] * fields), -1).reshape(-1, fields)
-    blocks[: len(special), : 2 * fields] = np.ascontiguousarray(special).view(np.uint8)
+def pairs(fields: int) -> np.ndarray:
+    """Each special half as the scale; as the minimum also, beside a negative zero, an ordinary number and an infinity."""
+    if fields < 2:
+        return HALVES[:, None][:, :fields]
+    beside = np.array([0x8000, 0x3555, 0x7C00], np.uint16)
+    grid = [np.stack(np.meshgrid(HALVES, beside), -1), np.stack(np.meshgrid(beside, HALVES), -1)]
+    return np.concatenate([g.reshape(-1, 2) for g in grid])
+
+
+def random_blocks(kind: Type) -> np.ndarray:
+    """Random bytes: a few blocks with any halves, a few with ordinary ones, and one of each choice of special ones."""
+    fields, special = FIELDS[kind], pairs(len(FIELDS[kind]))
+    count = 256 if kind == Type.MXFP4 else len(special) + BLOCKS
+    blocks = RNG.integers(0, 256, (count, GGML_QUANT_SIZES[kind][1]), np.uint8)
+    for i, at in enumerate(fields):
+        ordinary = RNG.normal(0, 0.01, BLOCKS // 2).astype(np.float16).view(np.uint16)
+        halves = np.concatenate([special[:, i], ordinary])
+        blocks[: len(halves), at : at + 2] = halves[:, None].view(np.uint8)
+    if kind == Type.MXFP4:
+        blocks[:, 0] = np.arange(256)
     return blocks
 
 
 def inputs() -> dict[Type, np.ndarray]:
-    halves = np.concatenate([HALVES, RNG.integers(0, 65536, 4096, np.uint16)])
+    doubles = np.concatenate([[0.0, -0.0, 5e-324, 1e-45, 1e-46, 3.4028235677973366e38, 1e300, -np.inf, np.nan], RNG.normal(0, 1, 499)])
     return {
+        Type.F64: doubles[None].view(np.uint8),
         Type.F32: RNG.integers(0, 256, (1, 4 * 1024), np.uint8),
-        Type.F16: halves[None].view(np.uint8),
-        Type.Q4_1: random_blocks(Type.Q4_1, 2),
-        Type.Q8_0: random_blocks(Type.Q8_0, 1),
-    }
+        Type.F16: np.concatenate([HALVES, RNG.integers(0, 65536, 4096, np.uint16)])[None].view(np.uint8),
+        Type.BF16: np.arange(0, 65536, 13, np.uint16)[None].view(np.uint8),
+    } | {kind: random_blocks(kind) for kind in FIELDS}
+
+
+def dequantise(data: np.ndarray, kind: Type) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        # The package leaves doubles as they are.
+        return data.view(np.float64).astype(np.float32) if kind == Type.F64 else gguf.quants.dequantize(data, kind)
 
 
 def write_dequantised() -> None:
+    """A file a type: the blocks, then their weights as float32."""
     for kind, data in inputs().items():
-        with np.errstate(all="ignore"):
-            floats = gguf.quants.dequantize(data, kind)
-        case = {"type": kind.name, "count": floats.size, "bytes": base64_of(data), "floats": base64_of(floats)}
-        (OUT / f"{kind.name.lower()}.json").write_text(json.dumps(case) + "\n")
+        (OUT / f"{kind.name.lower()}.bin").write_bytes(data.tobytes() + dequantise(data, kind).tobytes())
 
 
 def write_types() -> None:
     types = {kind.name: {"id": kind.value, "block": size[0], "bytes": size[1]} for kind, size in GGML_QUANT_SIZES.items()}
     (OUT / "types.json").write_text(json.dumps(types) + "\n")
+
+
+SHAPES = (
+    {Type.F32: (5,), Type.F16: (2, 3), Type.BF16: (3, 1), Type.F64: (2,), Type.Q4_1: (3, 64), Type.Q8_0: (2, 1, 32)}
+    | {kind: (2, 32) for kind in [Type.Q4_0, Type.Q5_0, Type.Q5_1, Type.IQ4_NL, Type.MXFP4]}
+    | {kind: (1, 256) for kind in [Type.Q2_K, Type.Q3_K, Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.IQ4_XS]}
+)
+
+
+def file_data(kind: Type, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights as the file has them: quantised where the package can, else blocks with ordinary halves and random codes."""
+    weights = RNG.standard_normal(shape).astype(np.float32)
+    if kind == Type.F64:
+        return weights.astype(np.float64)
+    try:
+        return gguf.quants.quantize(weights, kind)
+    except NotImplementedError:
+        count = weights.size // GGML_QUANT_SIZES[kind][0]
+        return random_blocks(kind)[-BLOCKS // 2 - count :][:count].reshape(shape[0], -1)
 
 
 def write_file() -> None:
@@ -79,13 +122,11 @@ def write_file() -> None:
     writer.add_array("t.float32s", [0.5, -0.25])
     writer.add_array("t.bools", [True, False, True])
     tensors = {}
-    for kind, shape in {Type.F32: (5,), Type.F16: (2, 3), Type.Q4_1: (3, 64), Type.Q8_0: (2, 1, 32)}.items():
-        weights = RNG.standard_normal(shape).astype(np.float32)
-        data = gguf.quants.quantize(weights, kind)
+    for kind, shape in SHAPES.items():
         name = f"blk.0.{kind.name.lower()}.weight"
-        writer.add_tensor(name, data, raw_dtype=None if kind in (Type.F32, Type.F16) else kind)
-        floats = gguf.quants.dequantize(data, kind)
-        tensors[name] = {"type": kind.name, "shape": list(shape), "floats": base64_of(floats)}
+        data = file_data(kind, shape)
+        writer.add_tensor(name, data, raw_dtype=None if data.dtype != np.uint8 else kind)
+        tensors[name] = {"type": kind.name, "shape": list(shape), "floats": base64_of(dequantise(data, kind))}
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

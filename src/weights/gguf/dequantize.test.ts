@@ -1,58 +1,79 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { dequantize } from "./dequantize.ts";
+import { dequantize, isDequantizable } from "./dequantize.ts";
 import { halfFloats } from "./half.ts";
-import type { GgmlType } from "./types.ts";
+import { GGML_TYPES, type GgmlType } from "./types.ts";
 
-/** What the gguf package makes of random blocks: tools/reference/gguf_dequant.py. */
-function fixture(type: string): { type: GgmlType; count: number; bytes: Uint8Array; bits: Uint32Array } {
-  const text = readFileSync(new URL(`./fixtures/${type.toLowerCase()}.json`, import.meta.url), "utf8");
-  const { bytes, floats, ...rest } = JSON.parse(text);
-  const bits = new Uint32Array(new Uint8Array(Buffer.from(floats, "base64")).buffer);
-  return { ...rest, bytes: new Uint8Array(Buffer.from(bytes, "base64")), bits };
+/** What the gguf package makes of random blocks, behind them in one file: tools/reference/gguf_dequant.py. */
+function fixture(type: GgmlType): { count: number; bytes: Uint8Array; floats: Float32Array } {
+  const file = new Uint8Array(readFileSync(new URL(`./fixtures/${type.toLowerCase()}.bin`, import.meta.url)));
+  const { block, bytes } = GGML_TYPES[type];
+  const blocks = file.length / (bytes + 4 * block);
+  const floats = new Float32Array(file.slice(blocks * bytes).buffer);
+  return { count: blocks * block, bytes: file.slice(0, blocks * bytes), floats };
 }
 
 /** Bits, all NaNs made one: their payload is the processor's affair, in numpy too. */
-function bitsOf(floats: Float32Array): number[] {
+function bitsOf(floats: Float32Array): Uint32Array {
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
-  return Array.from(bits, (bit) => ((bit & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bit));
+  return bits.map((bit) => ((bit & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bit));
 }
 
-describe.each(["F32", "F16", "Q4_1", "Q8_0"])("%s", (name) => {
-  const { type, count, bytes, bits } = fixture(name);
-  const expected = bitsOf(new Float32Array(bits.buffer));
+/** As `toEqual`, which takes its time over arrays. */
+function expectSame(got: Uint32Array, expected: Uint32Array): void {
+  expect(got.length).toBe(expected.length);
+  const first = got.findIndex((bit, i) => bit !== expected[i]);
+  if (first >= 0) expect.fail(`weight ${first} has bits ${got[first]}, expected ${expected[first]}`);
+}
+
+const inUse: GgmlType[] = [
+  ...(["F64", "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"] as const),
+  ...(["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4"] as const),
+];
+
+describe.each(inUse)("%s", (type) => {
+  const { count, bytes, floats } = fixture(type);
+  const expected = bitsOf(floats);
 
   test("equals the gguf package's to the last bit", () => {
-    expect(type).toBe(name);
-    expect(expected.length).toBe(count);
-    expect(bitsOf(dequantize(type, bytes, count))).toEqual(expected);
+    expect(count).toBeGreaterThan(500);
+    expectSame(bitsOf(dequantize(type, bytes, count)), expected);
   });
 
   test("whatever the place of the bytes in their buffer", () => {
     const shifted = new Uint8Array(bytes.length + 3);
     shifted.set(bytes, 3);
-    expect(bitsOf(dequantize(type, shifted.subarray(3), count))).toEqual(expected);
+    expectSame(bitsOf(dequantize(type, shifted.subarray(3), count)), expected);
+  });
+
+  test("in more than one piece", () => {
+    const times = Math.ceil(100_000 / count);
+    const long = new Uint8Array(bytes.length * times);
+    for (let i = 0; i < times; i++) long.set(bytes, i * bytes.length);
+    const bits = bitsOf(dequantize(type, long, count * times));
+    for (let i = 0; i < times; i++) expectSame(bits.subarray(i * count, (i + 1) * count), expected);
   });
 
   test("refuses a count that is not that of the bytes", () => {
-    expect(() => dequantize(type, bytes, count + 32)).toThrow(RangeError);
+    expect(() => dequantize(type, bytes, count + GGML_TYPES[type].block)).toThrow(RangeError);
     expect(() => dequantize(type, bytes.subarray(1), count)).toThrow(`got ${bytes.length - 1}`);
   });
 });
 
-test("the fixtures hold denormals, negative zeros, infinities and NaNs", () => {
-  const { bits } = fixture("Q4_1");
-  const floats = [...new Float32Array(bits.buffer)];
-  expect(floats.some((value) => value !== 0 && Math.abs(value) < 2 ** -14)).toBe(true);
-  expect(floats.some((value) => Object.is(value, -0))).toBe(true);
-  expect(floats).toContain(Number.NEGATIVE_INFINITY);
-  expect(floats.some(Number.isNaN)).toBe(true);
+test("types of 16-bit scales: the fixtures hold negative zeros, infinities, NaNs", () => {
+  for (const type of inUse.filter((t) => GGML_TYPES[t].block > 1 && t !== "MXFP4")) {
+    const floats = [...fixture(type).floats];
+    expect(floats.some((value) => Object.is(value, -0))).toBe(true);
+    expect(floats).toContain(Number.NEGATIVE_INFINITY);
+    expect(floats.some(Number.isNaN)).toBe(true);
+  }
 });
 
-test("an unsupported type gets one sentence", () => {
-  expect(() => dequantize("Q6_K", new Uint8Array(210), 256)).toThrow(
-    new UserError("weights of type Q6_K are not supported yet"),
+test("every type that can be read is in the tests above; another gets one sentence", () => {
+  expect((Object.keys(GGML_TYPES) as GgmlType[]).filter(isDequantizable).sort()).toEqual(inUse.toSorted());
+  expect(() => dequantize("IQ2_XS", new Uint8Array(74), 256)).toThrow(
+    new UserError("weights of type IQ2_XS are not supported yet"),
   );
 });
 

@@ -1,0 +1,46 @@
+/** Weights taken apart: w = fround(scale · (code − zero) + min), a group of consecutive weights sharing scale and min. */
+export interface Groups {
+  /** One code a weight. */
+  readonly codes: Uint8Array<ArrayBuffer>;
+  /** One a group. */
+  readonly scale: Float32Array<ArrayBuffer>;
+  /** One a group; empty for a type without minima. */
+  readonly min: Float32Array<ArrayBuffer>;
+}
+
+/** How the blocks of a storage type come apart. */
+export interface BlockForm {
+  /** Weights in a group; a block of the file holds one or more whole groups. */
+  readonly group: 16 | 32;
+  /** Codes are below 2^bits. */
+  readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
+  /** The code that stands for 0 where there is no minimum. */
+  readonly zero: number;
+  readonly hasMin: boolean;
+  /** Fills `to` from whole blocks. The word views of codes and bytes are little-endian, as the file is. */
+  unpack(bytes: Uint8Array, to: Groups): void;
+}
+
+export function emptyGroups({ group, hasMin }: BlockForm, count: number): Groups {
+  const groups = count / group;
+  return {
+    codes: new Uint8Array(count),
+    scale: new Float32Array(groups),
+    min: new Float32Array(hasMin ? groups : 0),
+  };
+}
+
+/** `bytes` as 16-bit words; copied only if they begin at an odd place of their buffer. */
+export function words16(bytes: Uint8Array): Uint16Array {
+  return new Uint16Array(...aligned(bytes, 2));
+}
+
+/** As `words16`, of 32 bits. */
+export function words32(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(...aligned(bytes, 4));
+}
+
+function aligned(bytes: Uint8Array, size: number): [ArrayBufferLike, number, number] {
+  const at = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  return [at.buffer, at.byteOffset, at.length / size];
+}

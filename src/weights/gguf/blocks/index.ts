@@ -1,0 +1,14 @@
+import type { GgmlType } from "../types.ts";
+import { codebookForms } from "./codebook.ts";
+import type { BlockForm } from "./form.ts";
+import { kForms } from "./k.ts";
+import { plainForms } from "./plain.ts";
+
+export { type BlockForm, emptyGroups, type Groups } from "./form.ts";
+
+const forms: Partial<Record<GgmlType, BlockForm>> = { ...plainForms, ...kForms, ...codebookForms };
+
+/** How blocks of `type` come apart; undefined for types without blocks and those that are not read. */
+export function blockForm(type: GgmlType): BlockForm | undefined {
+  return forms[type];
+}

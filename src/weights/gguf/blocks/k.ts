@@ -1,0 +1,107 @@
+import { halfFloats } from "../half.ts";
+import { type BlockForm, type Groups, words16, words32 } from "./form.ts";
+
+/**
+ * The "K" types of ggml: blocks of 256 weights, whose groups have small integer scales (and minima) under half-precision ones
+ * (`block_q2_K` … `block_q6_K` of ggml-common.h). Products of the two fit a float32 exactly.
+ */
+export const kForms = {
+  Q2_K: { group: 16, bits: 2, zero: 0, hasMin: true, unpack: unpackQ2 },
+  Q3_K: { group: 16, bits: 3, zero: 4, hasMin: false, unpack: unpackQ3 },
+  Q4_K: { group: 32, bits: 4, zero: 0, hasMin: true, unpack: (bytes, to) => unpackQ4Q5(bytes, to, 4) },
+  Q5_K: { group: 32, bits: 5, zero: 0, hasMin: true, unpack: (bytes, to) => unpackQ4Q5(bytes, to, 5) },
+  Q6_K: { group: 16, bits: 6, zero: 32, hasMin: false, unpack: unpackQ6 },
+} satisfies Record<string, BlockForm>;
+
+/** Block: 16 bytes of scale (low nibble) and minimum (high), 64 of codes, two halves. A byte holds weights 32 apart, 2 bits each. */
+function unpackQ2(bytes: Uint8Array, { codes, scale, min }: Groups): void {
+  const half = halfFloats();
+  const words = words32(bytes);
+  const fours = words32(codes);
+  for (let block = 0, at = 0, out = 0; at < words.length; block++, at += 21, out += 64) {
+    const d = half[words[at + 20]! & 0xffff]!;
+    const dmin = half[words[at + 20]! >>> 16]!;
+    for (let g = 0; g < 16; g++) {
+      scale[16 * block + g] = d * (bytes[4 * at + g]! & 15);
+      min[16 * block + g] = -(dmin * (bytes[4 * at + g]! >> 4));
+    }
+    for (let j = 0; j < 64; j++) {
+      const source = words[at + 4 + 8 * (j >> 5) + (j & 7)]!;
+      fours[out + j] = (source >>> (2 * ((j >> 3) & 3))) & 0x03030303;
+    }
+  }
+}
+
+/** Block: 32 bytes of third bits, 64 of the lower two as in Q2_K, 12 of 6-bit scales, a half. A third bit unset means −4. */
+function unpackQ3(bytes: Uint8Array, { codes, scale }: Groups): void {
+  const half = halfFloats();
+  const words = words16(bytes);
+  const pairs = words16(codes);
+  for (let block = 0, at = 0, out = 0; at < words.length; block++, at += 55, out += 128) {
+    const d = half[words[at + 54]!]!;
+    for (let g = 0; g < 16; g++) scale[16 * block + g] = d * (scaleQ3(bytes, 2 * at + 96, g) - 32);
+    for (let j = 0; j < 128; j++) {
+      const low = words[at + 16 + 16 * (j >> 6) + (j & 15)]! >>> (2 * ((j >> 4) & 3));
+      const high = words[at + (j & 15)]! >>> (j >> 4);
+      pairs[out + j] = (low & 0x0303) | ((high & 0x0101) << 2);
+    }
+  }
+}
+
+/** Low nibbles of 8 bytes, then their high nibbles; two more bits of each from the 4 bytes that follow. */
+function scaleQ3(bytes: Uint8Array, at: number, group: number): number {
+  const low = bytes[at + (group & 7)]! >> (group < 8 ? 0 : 4);
+  const high = bytes[at + 8 + (group & 3)]! >> (2 * (group >> 2));
+  return (low & 15) | ((high & 3) << 4);
+}
+
+/** Block: two halves, 12 bytes of 6-bit scales and minima, for Q5_K 32 of fifth bits, 128 of nibbles: 32 low ones, 32 high ones. */
+function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 5): void {
+  const half = halfFloats();
+  const words = words32(bytes);
+  const fours = words32(codes);
+  const first = bits === 5 ? 12 : 4;
+  for (let block = 0, at = 0, out = 0; at < words.length; block++, at += first + 32, out += 64) {
+    const d = half[words[at]! & 0xffff]!;
+    const dmin = half[words[at]! >>> 16]!;
+    for (let g = 0; g < 8; g++) {
+      scale[8 * block + g] = d * scaleQ4(bytes, 4 * at + 4, g);
+      min[8 * block + g] = -(dmin * minQ4(bytes, 4 * at + 4, g));
+    }
+    for (let j = 0; j < 64; j++) {
+      const nibble = (words[at + first + 8 * (j >> 4) + (j & 7)]! >>> ((j & 8) >> 1)) & 0x0f0f0f0f;
+      const fifth = bits === 5 ? (words[at + 4 + (j & 7)]! >>> (j >> 3)) & 0x01010101 : 0;
+      fours[out + j] = nibble | (fifth << 4);
+    }
+  }
+}
+
+/** Of the first four groups: 6 bits of a byte; of the others: a nibble, with the two bits that those bytes have left. */
+function scaleQ4(bytes: Uint8Array, at: number, group: number): number {
+  const byte = bytes[at + group]!;
+  if (group < 4) return byte & 63;
+  return (bytes[at + group + 4]! & 15) | ((bytes[at + group - 4]! >> 6) << 4);
+}
+
+function minQ4(bytes: Uint8Array, at: number, group: number): number {
+  const byte = bytes[at + group + 4]!;
+  if (group < 4) return byte & 63;
+  return (byte >> 4) | ((bytes[at + group]! >> 6) << 4);
+}
+
+/** Block: 128 bytes of nibbles (64 low ones, 64 high ones), 64 of the upper two bits as in Q2_K, 16 signed scales, a half. */
+function unpackQ6(bytes: Uint8Array, { codes, scale }: Groups): void {
+  const half = halfFloats();
+  const words = words16(bytes);
+  const pairs = words16(codes);
+  const signed = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let block = 0, at = 0, out = 0; at < words.length; block++, at += 105, out += 128) {
+    const d = half[words[at + 104]!]!;
+    for (let g = 0; g < 16; g++) scale[16 * block + g] = d * signed[2 * at + 192 + g]!;
+    for (let j = 0; j < 128; j++) {
+      const nibble = words[at + 32 * (j >> 6) + (j & 31)]! >>> ((j & 32) >> 3);
+      const upper = words[at + 64 + 16 * (j >> 6) + (j & 15)]! >>> (2 * ((j >> 4) & 3));
+      pairs[out + j] = (nibble & 0x0f0f) | ((upper & 0x0303) << 4);
+    }
+  }
+}
