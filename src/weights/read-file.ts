@@ -1,0 +1,50 @@
+import { Buffer, constants } from "node:buffer";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { UserError } from "../util/errors.ts";
+
+/** Node reads at most 2 GiB at once. */
+const MAX_READ = 2 ** 30;
+
+/** A file open for positioned reads. `path` is as the user gave it: it names the file in every error. */
+export interface OpenFile {
+  readonly path: string;
+  readonly size: number;
+  /** Bytes in a buffer of their own. @throws UserError when they are too many, which names `what` they are, or the file became shorter */
+  read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
+}
+
+/** Opens a file while `use` runs. @throws UserError when there is none or it cannot be read */
+export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
+  let fd: number | undefined;
+  try {
+    // Asked before opening: opening a pipe would wait for a writer.
+    const stat = statSync(path);
+    if (!stat.isFile()) throw new UserError(`${path}: this is not a file`);
+    const opened = openSync(path, "r");
+    fd = opened;
+    return use({ path, size: stat.size, read: (...span) => read(path, opened, ...span) });
+  } catch (error) {
+    throw asUserError(path, error);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function read(path: string, fd: number, offset: number, length: number, what = "a part"): Buffer<ArrayBuffer> {
+  if (length > constants.MAX_LENGTH) {
+    const most = `more than the ${constants.MAX_LENGTH} that this Node.js holds at once`;
+    throw new UserError(`${path}: ${what} has ${length} bytes, ${most}`);
+  }
+  const bytes = Buffer.from(new ArrayBuffer(length));
+  for (let done = 0; done < length; ) {
+    const got = readSync(fd, bytes, done, Math.min(length - done, MAX_READ), offset + done);
+    if (got === 0) throw new UserError(`${path}: the file ends at ${offset + done}, it became shorter while in use`);
+    done += got;
+  }
+  return bytes;
+}
+
+function asUserError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  return new UserError(`${path}: the file cannot be read (${error.message.split(",")[0]})`);
+}
