@@ -7,6 +7,7 @@ export * from "./ops/cache.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/matmul.ts";
 export * from "./ops/norm.ts";
+export * from "./ops/positions.ts";
 export * from "./ops/quantized.ts";
 export * from "./ops/rotary.ts";
 export * from "./ops/shape.ts";

@@ -15,6 +15,12 @@ export interface AttentionAttrs {
   readonly scale: number;
   /** Rotary embedding of q and k inside the kernel: pairs (2i, 2i+1), pairs (i, i + d/2), or none. */
   readonly rotary: RotaryPairs;
+  /** Elements of a head that are rotated, its first; absent: all. */
+  readonly rotated?: number | undefined;
+  /** Keys that a query sees, its own the last (sliding window); absent: all. */
+  readonly window?: number | undefined;
+  /** Scores are kept within ± this by a tanh; absent: as they are. */
+  readonly softcap?: number | undefined;
   /** Tokens already in the cache, of each row (in the mean): for the cost; what runs is in `lengths`. */
   readonly past: Dim;
 }
@@ -32,7 +38,8 @@ const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin
 const attentionOp: Op<AttentionAttrs> = {
   name: "cachedAttention",
   operands,
-  infer([qkv, pastKey, pastValue, lengths, total, cos, sin], { heads, kvHeads, headSize, rotary }) {
+  infer([qkv, pastKey, pastValue, lengths, total, cos, sin], attrs) {
+    const { heads, kvHeads, headSize, rotary } = attrs;
     const expect = (operand: string, t: TensorType | undefined, fits: boolean | undefined, expected: string) => {
       if (!fits) throw new ShapeError("cachedAttention", operand, t ? showType(t) : "missing", expected);
     };
@@ -46,11 +53,12 @@ const attentionOp: Op<AttentionAttrs> = {
       expect(name, t, sameShape(t!.shape.toSpliced(2, 1), cache), `[${batch}, ${kvHeads}, capacity, ${headSize}]`);
     expect("lengths", lengths, lengths!.dtype === "i32" && sameShape(lengths!.shape, [batch]), `i32[${batch}]`);
     expect("total", total, total!.dtype === "i32" && total!.shape.length === 0, "i32[]");
+    const pairs = (attrs.rotated ?? headSize) / 2;
     for (const [name, t] of Object.entries(rotary === "none" ? {} : { cos, sin }))
-      expect(name, t, t?.shape.length === 2 && sameDim(t.shape[1]!, headSize / 2), `[positions, ${headSize / 2}]`);
+      expect(name, t, t?.shape.length === 2 && sameDim(t.shape[1]!, pairs), `[positions, ${pairs}]`);
     return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
   },
-  onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary }) {
+  onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary, window, softcap }) {
     const [qkv, pastKey, pastValue, lengths, total, cos, sin] = inputs as [
       string,
       string,
@@ -66,10 +74,13 @@ const attentionOp: Op<AttentionAttrs> = {
       scale: { float: scale },
       do_rotary: { int: rotary === "none" ? 0 : 1 },
       rotary_interleaved: { int: rotary === "interleaved" ? 1 : 0 },
+      ...(window !== undefined && { local_window_size: { int: window } }),
+      ...(softcap !== undefined && { softcap: { float: softcap } }),
     };
     const tables = cos !== undefined && sin !== undefined ? [cos, sin] : [];
     emit.contrib("GroupQueryAttention", [qkv, "", "", pastKey, pastValue, lengths, total, ...tables], outputs, attrs);
   },
+  // The kernel visits every key in the cache, those outside a window too.
   cost([qkv], _outputs, { heads, kvHeads, headSize, past }) {
     const [batch, tokens] = qkv!.shape as [Dim, Dim];
     const cache = mul(batch, add(past, tokens), kvHeads * headSize * 2 * 4);
@@ -101,7 +112,7 @@ interface Row {
 }
 
 function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: AttentionAttrs): void {
-  const { heads, kvHeads, headSize, scale } = attrs;
+  const { heads, kvHeads, headSize, window = Number.POSITIVE_INFINITY } = attrs;
   const capacity = r.keys.shape[2]!;
   const cached = (head: number, position: number) => ((batch * kvHeads + head) * capacity + position) * headSize;
   const part = (token: number, head: number) =>
@@ -120,9 +131,10 @@ function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: A
     for (let h = 0; h < heads; h++) {
       const q = rotated(part(t, h), past + t);
       const kv = Math.floor((h * kvHeads) / heads);
-      const at = (position: number) => cached(kv, position);
+      const first = Math.max(0, past + t + 1 - window);
+      const at = (key: number) => cached(kv, first + key);
       r.y.data.set(
-        attend(q, r.keys.data, r.values.data, at, past + t + 1, scale),
+        attend(q, r.keys.data, r.values.data, at, past + t + 1 - first, attrs.scale, attrs.softcap),
         ((batch * tokens + t) * heads + h) * headSize,
       );
     }
@@ -136,10 +148,11 @@ export function attend(
   at: (position: number) => number,
   n: number,
   scale: number,
+  softcap?: number,
 ): Float64Array {
-  const scores = Float64Array.from(
-    { length: n },
-    (_, j) => scale * q.reduce((sum, v, i) => sum + v * keys[at(j) + i]!, 0),
+  const capped = (s: number) => (softcap === undefined ? s : softcap * Math.tanh(s / softcap));
+  const scores = Float64Array.from({ length: n }, (_, j) =>
+    capped(scale * q.reduce((sum, v, i) => sum + v * keys[at(j) + i]!, 0)),
   );
   const top = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const weights = scores.map((s) => Math.exp(s - top));
@@ -161,7 +174,7 @@ export interface CacheTensors {
  * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present are to be bound to one buffer: the
  * new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ in length when each has one
  * new token; the kernel refuses several rows with several new tokens each after a past.
- * qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, headSize/2] → y [batch, tokens, heads·headSize].
+ * qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2] → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(
   qkv: Tensor,

@@ -50,3 +50,58 @@ const scaleOp: Op<{ factor: number }> = {
 };
 
 export const scale = (x: Tensor, factor: number): Tensor => apply1(scaleOp, [x], { factor });
+
+/** The error function: its Maclaurin series near zero, its continued fraction in the tail (both exact to float64's last digits there). */
+function erf(x: number): number {
+  const z = Math.abs(x);
+  if (z > 3) {
+    let fraction = 0;
+    for (let k = 60; k > 0; k--) fraction = k / 2 / (z + fraction);
+    return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * (z + fraction)));
+  }
+  let term = x;
+  let total = x;
+  for (let k = 1; k < 100; k++) {
+    term *= (-x * x) / k;
+    total += term / (2 * k + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
+/** `exact` by the error function, `tanh` by its approximation: checkpoints are trained with one or the other. */
+export type GeluForm = "exact" | "tanh";
+
+const gelus: Readonly<Record<GeluForm, (v: number) => number>> = {
+  exact: (v) => 0.5 * v * (1 + erf(v / Math.SQRT2)),
+  tanh: (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))),
+};
+
+const geluOp: Op<{ form: GeluForm }> = {
+  name: "gelu",
+  operands: ["x"],
+  infer: ([x]) => [x!],
+  onnx: (emit, { inputs, outputs }, { form }) => emit.contrib(form === "tanh" ? "FastGelu" : "Gelu", inputs, outputs),
+  reference: ([x], { form }) => [mapNd(x!, gelus[form])],
+};
+
+/** x · Φ(x), Φ the normal distribution's (Hendrycks & Gimpel 2016). */
+export const gelu = (x: Tensor, form: GeluForm): Tensor => apply1(geluOp, [x], { form });
+
+/** A function of each element that ONNX has under one name. */
+const unary = (name: string, onnx: string, f: (v: number) => number): Op<null> => ({
+  name,
+  operands: ["x"],
+  infer: ([x]) => [x!],
+  onnx: (emit, { inputs, outputs }) => emit.node(onnx, inputs, outputs),
+  reference: ([x]) => [mapNd(x!, f)],
+});
+
+const tanhOp = unary("tanh", "Tanh", Math.tanh);
+const reluOp = unary("relu", "Relu", (v) => Math.max(v, 0));
+
+export const tanh = (x: Tensor): Tensor => apply1(tanhOp, [x], null);
+/** The greater of x and 0. */
+export const relu = (x: Tensor): Tensor => apply1(reluOp, [x], null);
+
+/** cap · tanh(x / cap): keeps scores within ±cap (Gemma 2). */
+export const softcap = (x: Tensor, cap: number): Tensor => scale(tanh(scale(x, 1 / cap)), cap);

@@ -70,3 +70,57 @@ export function skipRmsNorm(
   const [normed, residual] = apply(skipRmsNormOp, [x, skip, gain], { epsilon });
   return { normed: normed!, residual: residual! };
 }
+
+/** Each row of the last axis less its mean, divided by its standard deviation, times the gain, plus the shift. */
+function standardise(x: NdArray, gain: NdArray, shift: NdArray | undefined, epsilon: number): NdArray {
+  const width = gain.data.length;
+  const y = ndarray(x.shape);
+  for (let row = 0; row < x.data.length; row += width) {
+    const values = x.data.subarray(row, row + width);
+    const mean = values.reduce((a, b) => a + b, 0) / width;
+    const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / width;
+    for (let i = 0; i < width; i++)
+      y.data[row + i] = ((values[i]! - mean) / Math.sqrt(variance + epsilon)) * gain.data[i]! + (shift?.data[i] ?? 0);
+  }
+  return y;
+}
+
+const layerNormOp: Op<NormAttrs> = {
+  name: "layerNorm",
+  operands: ["x", "gain", "shift"],
+  infer([x, gain, shift]) {
+    checkGain("layerNorm", x!, gain!);
+    if (shift && !sameShape(shift.shape, gain!.shape))
+      throw new ShapeError("layerNorm", "shift", showType(shift), showType(gain!));
+    return [x!];
+  },
+  onnx: (emit, { inputs, outputs }, { epsilon }) =>
+    emit.node("LayerNormalization", inputs, outputs, { axis: { int: -1 }, epsilon: { float: epsilon } }),
+  reference: ([x, gain, shift], { epsilon }) => [standardise(x!, gain!, shift, epsilon)],
+};
+
+/** Layer norm over the last axis (Ba et al. 2016). x [..., width], gain and shift [width]; some models have no shift. */
+export const layerNorm = (x: Tensor, gain: Tensor, shift: Tensor | undefined, epsilon: number): Tensor =>
+  apply1(layerNormOp, [x, gain, ...(shift ? [shift] : [])], { epsilon });
+
+const skipLayerNormOp: Op<NormAttrs> = {
+  name: "skipLayerNorm",
+  operands: ["x", "skip", "gain", "shift"],
+  infer([x, skip, gain]) {
+    if (!sameShape(x!.shape, skip!.shape)) throw new ShapeError("skipLayerNorm", "skip", showType(skip!), showType(x!));
+    checkGain("skipLayerNorm", x!, gain!);
+    return [x!, x!];
+  },
+  onnx: (emit, { inputs, outputs }, { epsilon }) =>
+    emit.contrib("SkipLayerNormalization", inputs, [outputs[0]!, "", "", outputs[1]!], { epsilon: { float: epsilon } }),
+  reference([x, skip, gain, shift], { epsilon }) {
+    const sum = { shape: x!.shape, data: x!.data.map((v, i) => v + skip!.data[i]!) };
+    return [standardise(sum, gain!, shift, epsilon), sum];
+  },
+};
+
+/** As `skipRmsNorm`, with layer norm. */
+export function skipLayerNorm(x: Tensor, skip: Tensor, gain: Tensor, shift: Tensor | undefined, epsilon: number) {
+  const [normed, residual] = apply(skipLayerNormOp, [x, skip, gain, ...(shift ? [shift] : [])], { epsilon });
+  return { normed: normed!, residual: residual! };
+}

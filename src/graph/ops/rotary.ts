@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor.ts";
 /** Which elements of a head are rotated together: (2i, 2i+1), (i, i + d/2), or none. */
 export type RotaryPairs = "interleaved" | "half" | "none";
 
-/** One head's vector at a position, rotated; tables are [positions, d/2]. */
+/** One head's vector at a position, its first elements rotated, as many as the tables have columns, twice; the others stay. */
 export function rotate(
   x: Float64Array,
   position: number,
@@ -16,7 +16,7 @@ export function rotate(
   pairs: RotaryPairs,
 ): Float64Array {
   if (pairs === "none") return x;
-  const half = x.length / 2;
+  const half = tables.cos.shape[1]!;
   const y = x.slice();
   for (let i = 0; i < half; i++) {
     const [a, b] = pairs === "interleaved" ? [2 * i, 2 * i + 1] : [i, i + half];

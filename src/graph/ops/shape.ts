@@ -1,5 +1,5 @@
 import type { Shape } from "../dim.ts";
-import { add, evalShape, sameDim, showShape, volume } from "../dim.ts";
+import { add, evalShape, sameDim, sameShape, showShape, volume } from "../dim.ts";
 import type { NdArray } from "../ndarray.ts";
 import { around, ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
@@ -173,3 +173,27 @@ const sumOp: Op<{ axis: number }> = {
 
 /** The sum over one axis, which goes. */
 export const sum = (x: Tensor, axis: number): Tensor => apply1(sumOp, [x], { axis });
+
+const concatOp: Op<{ axis: number }> = {
+  name: "concat",
+  operands: ["first", "second", "third"],
+  infer([first, ...others], { axis }) {
+    checkAxis("concat", first!, axis);
+    for (const other of others)
+      if (!sameShape(other.shape.toSpliced(axis, 1), first!.shape.toSpliced(axis, 1)))
+        throw new ShapeError("concat", "second", showType(other), `${showType(first!)} but for axis ${axis}`);
+    return [{ ...first!, shape: first!.shape.with(axis, add(...[first!, ...others].map((t) => t.shape[axis]!))) }];
+  },
+  onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Concat", inputs, outputs, { axis: { int: axis } }),
+  reference(parts, { axis }) {
+    const { outer } = around(parts[0]!.shape, axis);
+    const size = parts.reduce((total, p) => total + p.shape[axis]!, 0);
+    const rows = Array.from({ length: outer }, (_, o) =>
+      parts.flatMap((p) => [...p.data.subarray((o * p.data.length) / outer, ((o + 1) * p.data.length) / outer)]),
+    );
+    return [ndarray(parts[0]!.shape.with(axis, size), rows.flat())];
+  },
+};
+
+/** Tensors one after the other along an axis. */
+export const concat = (parts: readonly Tensor[], axis: number): Tensor => apply1(concatOp, parts, { axis });

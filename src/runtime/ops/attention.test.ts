@@ -14,20 +14,26 @@ interface Setting {
   past: number[];
   tokens: number;
   capacity: number;
+  rotated?: number;
+  window?: number;
+  softcap?: number;
 }
 
 function trial(s: Setting): Trial {
   const { heads, kvHeads, headSize, batch, tokens, capacity } = s;
   const width = (heads + 2 * kvHeads) * headSize;
-  const angles = noise(11, [capacity, headSize / 2]).data as Float32Array;
+  const { rotated = headSize } = s;
+  const angles = noise(11, [capacity, rotated / 2]).data as Float32Array;
   const table = (f: (v: number) => number): Feed => ({
     dtype: "f32",
-    shape: [capacity, headSize / 2],
+    shape: [capacity, rotated / 2],
     data: Float32Array.from(angles, (v) => f(3 * v)),
   });
   const lengths = s.past.map((p) => p + tokens - 1);
   const symbolic = [sym("batch"), kvHeads, sym("capacity"), headSize];
-  const attrs = { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary: s.rotary, past: sym("past") };
+  const { rotary, window, softcap } = s;
+  const scale = 1 / Math.sqrt(headSize);
+  const attrs = { heads, kvHeads, headSize, scale, rotary, rotated, window, softcap, past: sym("past") };
   return {
     inputs: {
       qkv: noise(1, [batch, tokens, width], [sym("batch"), sym("tokens"), width]),
@@ -88,6 +94,29 @@ describe("rows of different lengths", () => {
   test("several new tokens each after a past are refused by the kernel, in words", async () => {
     await expect(check({ ...shape, past: [2, 9, 30], tokens: 5 })).rejects.toThrow("batch_size must be 1");
   });
+});
+
+describe("a sliding window", () => {
+  test.each([1, 2, 5, 16, 49, 50, 51, 1000])("of %d keys", async (window) => {
+    for (const { past, ...rest } of lengths)
+      await check({ ...shapes[2]!, rotary: "half", ...rest, batch: 1, past: [past], window });
+    await check({ ...shapes[2]!, rotary: "half", batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40, window });
+  });
+});
+
+test.each([0.5, 3, 50])("scores capped at %d, with and without a window", async (softcap) => {
+  for (const { past, ...rest } of lengths)
+    for (const window of [undefined, 4])
+      await check({
+        ...{ ...shapes[2]!, rotary: "half", ...rest, batch: 1, past: [past], softcap },
+        ...(window && { window }),
+      });
+});
+
+test.each(["half", "interleaved"] as const)("only a part of each head rotated, pairs %s", async (rotary) => {
+  for (const rotated of [16, 32])
+    for (const { past, ...rest } of lengths)
+      await check({ heads: 4, kvHeads: 2, headSize: 48, rotary, ...rest, batch: 1, past: [past], rotated });
 });
 
 test("without rotary, heads of a multiple of 8", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { sym } from "../../graph/dim.ts";
-import { plus, scale, silu, times } from "../../graph/ops/elementwise.ts";
+import { gelu, plus, relu, scale, silu, softcap, tanh, times } from "../../graph/ops/elementwise.ts";
+import type { Tensor } from "../../graph/tensor.ts";
 import { noise, worst } from "../compare.testing.ts";
 
 const shapes = [[1], [7], [2, 3, 5], [2, 1, 33], [1, 17, 64]];
@@ -21,6 +22,19 @@ describe.each(shapes.map((s) => ({ shape: s })))("elementwise on $shape", ({ sha
   test("silu equals x·sigmoid(x), far from zero too", async () => {
     const wide = { ...x, data: Float32Array.from(x.data as Float32Array, (v) => 20 * v) };
     expect(await worst({ inputs: { x: wide }, trace: (t) => ({ y: silu(t.x!) }) })).toBeLessThan(1e-6);
+  });
+
+  test.each([
+    { name: "gelu", op: (t: Tensor) => gelu(t, "exact") },
+    { name: "gelu by tanh", op: (t: Tensor) => gelu(t, "tanh") },
+    { name: "tanh", op: tanh },
+    { name: "relu", op: relu },
+    { name: "softcap", op: (t: Tensor) => softcap(t, 2.5) },
+  ])("$name equals its reference, far from zero too", async ({ op }) => {
+    for (const reach of [0.1, 1, 20]) {
+      const wide = { ...x, data: Float32Array.from(x.data as Float32Array, (v) => reach * v) };
+      expect(await worst({ inputs: { x: wide }, trace: (t) => ({ y: op(t.x!) }) })).toBeLessThan(2e-6);
+    }
   });
 
   test.each([0, 1, -0.125, 3.7])("scale by %d", async (factor) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { rmsNorm, skipRmsNorm } from "../../graph/ops/norm.ts";
+import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "../../graph/ops/norm.ts";
 import { compare, error, noise, type Trial, worst } from "../compare.testing.ts";
 
 describe.each([{ shape: [1, 1, 1] }, { shape: [2, 3, 7] }, { shape: [1, 17, 64] }, { shape: [2, 1, 577] }])(
@@ -19,6 +19,18 @@ describe.each([{ shape: [1, 1, 1] }, { shape: [2, 3, 7] }, { shape: [1, 17, 64] 
       const { normed, residual } = await compare({ inputs, constants, trace });
       expect(error(normed!)).toBeLessThan(2e-6);
       expect(error(residual!)).toBeLessThan(1e-6);
+    });
+
+    test.each([true, false])("layerNorm and skipLayerNorm, with a shift: %s", async (shifted) => {
+      const inputs = { x: noise(1, shape), skip: noise(2, shape) };
+      const trace: Trial["trace"] = (t) => ({
+        y: layerNorm(t.x!, t.gain!, shifted ? t.shift : undefined, 1e-3),
+        ...skipLayerNorm(t.x!, t.skip!, t.gain!, shifted ? t.shift : undefined, 1e-3),
+      });
+      const shift = { shift: noise(8, shape.slice(-1)) };
+      const outcome = await compare({ inputs, constants: { ...constants, ...(shifted && shift) }, trace });
+      expect(Object.keys(outcome)).toEqual(["y", "normed", "residual"]);
+      for (const o of Object.values(outcome)) expect(error(o)).toBeLessThan(5e-6);
     });
   },
 );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mul, sym } from "../../graph/dim.ts";
-import { gather, reshape, reverse, split, sum, transpose } from "../../graph/ops/shape.ts";
+import { concat, gather, reshape, reverse, split, sum, transpose } from "../../graph/ops/shape.ts";
 import type { Trial } from "../compare.testing.ts";
 import { compare, integers, noise, worst } from "../compare.testing.ts";
 
@@ -81,4 +81,10 @@ test("reverse reverses", async () => {
   const inputs = { x: { dtype: "f32" as const, shape: [2, 3], data: [1, 2, 3, 4, 5, 6] } };
   const { y } = await compare({ inputs, trace: (t) => ({ y: reverse(t.x!, 1) }) });
   expect([...y!.got.data]).toEqual([3, 2, 1, 6, 5, 4]);
+});
+
+test.each([0, 1, 2])("concat of three along axis %d", async (axis) => {
+  const shapes = [2, 5, 1].map((size) => [2, 3, 4].with(axis, size));
+  const inputs = Object.fromEntries(shapes.map((shape, i) => [`x${i}`, noise(i, shape)]));
+  expect(await worst({ inputs, trace: (t) => ({ y: concat([t.x0!, t.x1!, t.x2!], axis) }) })).toBe(0);
 });
