@@ -98,9 +98,9 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   [
     "quantizedLinear",
     "codes",
-    "u8[5, 2, 16]",
-    "[5,2,32]",
-    () => quantizedLinear(qkv, { ...matrix, codes: t("u8", 5, 2, 16) }),
+    "u8[5, 2, 8]",
+    "[rows, blocks, 16 or 32]",
+    () => quantizedLinear(qkv, { ...matrix, codes: t("u8", 5, 2, 8) }),
   ],
   ["quantizedLinear", "scale", "f32[5, 3]", "[5,2]", () => quantizedLinear(qkv, { ...matrix, scale: f(5, 3) })],
   ["quantizedLinear", "zero", "u8[2, 5]", "[5,2]", () => quantizedLinear(qkv, { ...matrix, zero: t("u8", 2, 5) })],

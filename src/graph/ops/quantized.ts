@@ -5,46 +5,63 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
-/** Weights in one block share a scale; every GGUF format that maps on these kernels has blocks of 32. */
-export const BLOCK = 32;
+/** How many weights share a scale: what GGUF's formats have, and the kernels run. */
+const BLOCKS = [16, 32] as const;
+export type Block = (typeof BLOCKS)[number];
 
 /**
  * A matrix [rows N, columns K] as 8-bit codes: w = scale · (code − zero) + residual, where scale, zero and residual belong to a
- * block of 32 columns. The residual makes formats with a real-valued minimum (Q4_1) exact: kernels with float zero points are 70×
- * slower, while its product with the block sums of x is thin (K/32 wide).
+ * block of B columns. The residual makes formats with a real-valued minimum (Q4_1) exact: kernels with float zero points are 70×
+ * slower, while its product with the block sums of x is thin (K/B wide).
  */
 export interface QuantizedMatrix {
-  /** u8 [N, K/32, 32] */
+  /** u8 [N, K/B, B]; B is 16 or 32 */
   readonly codes: Tensor;
-  /** f32 [N, K/32] */
+  /** f32 [N, K/B] */
   readonly scale: Tensor;
-  /** u8 [N, K/32] */
+  /** u8 [N, K/B] */
   readonly zero: Tensor;
-  /** f32 [K/32, N] */
+  /** f32 [K/B, N] */
   readonly residual?: Tensor | undefined;
 }
 
 const operands = ["x", "codes", "scale", "zero", "residual"];
 
-function checkMatrix(op: string, [codes, scale, zero, residual]: readonly TensorType[]): { n: number; blocks: number } {
-  const [n, blocks] = codes!.shape.map(Number) as [number, number];
+interface Sizes {
+  readonly n: number;
+  /** Blocks in a row, and columns in a block. */
+  readonly blocks: number;
+  readonly block: number;
+  readonly k: number;
+}
+
+function sizesOf(codes: TensorType): Sizes {
+  const [n, blocks, block] = codes.shape.map(Number) as [number, number, number];
+  return { n, blocks, block, k: blocks * block };
+}
+
+function checkMatrix(op: string, [codes, scale, zero, residual]: readonly TensorType[]): Sizes {
+  const sizes = sizesOf(codes!);
+  const { n, blocks, block } = sizes;
+  if (codes!.shape.length !== 3 || !BLOCKS.some((b) => b === block))
+    throw new ShapeError(op, "codes", showType(codes!), `[rows, blocks, ${BLOCKS.join(" or ")}]`);
   const expect = (operand: string, t: TensorType, shape: number[]) => {
     if (!sameShape(t.shape, shape)) throw new ShapeError(op, operand, showType(t), `[${shape}]`);
   };
-  expect("codes", codes!, [n, blocks, BLOCK]);
   expect("scale", scale!, [n, blocks]);
   expect("zero", zero!, [n, blocks]);
   if (residual) expect("residual", residual, [blocks, n]);
-  return { n, blocks };
+  return sizes;
 }
 
 /** Row `row` of the matrix, in float64. */
 function row([codes, scale, zero, residual]: readonly NdArray[], index: number): Float64Array {
-  const [n, blocks] = codes!.shape as [number, number, number];
-  return Float64Array.from({ length: blocks * BLOCK }, (_, k) => {
-    const block = index * blocks + Math.floor(k / BLOCK);
-    const extra = residual ? residual.data[Math.floor(k / BLOCK) * n + index]! : 0;
-    return scale!.data[block]! * (codes!.data[index * blocks * BLOCK + k]! - zero!.data[block]!) + extra;
+  const [n, blocks, block] = codes!.shape as [number, number, number];
+  return Float64Array.from({ length: blocks * block }, (_, k) => {
+    const column = Math.floor(k / block);
+    const at = index * blocks + column;
+    const extra = residual ? residual.data[column * n + index]! : 0;
+    return scale!.data[at]! * (codes!.data[index * blocks * block + k]! - zero!.data[at]!) + extra;
   });
 }
 
@@ -59,30 +76,30 @@ const linearOp: Op<LinearAttrs> = {
   name: "quantizedLinear",
   operands,
   infer([x, ...matrix]) {
-    const { n, blocks } = checkMatrix("quantizedLinear", matrix);
-    if (x!.shape.length !== 3 || x!.shape[2] !== blocks * BLOCK)
+    const { n, k } = checkMatrix("quantizedLinear", matrix);
+    if (x!.shape.length !== 3 || x!.shape[2] !== k)
       throw new ShapeError(
         "quantizedLinear",
         "x",
         showType(x!),
-        `[batch, tokens, ${blocks * BLOCK}], the matrix being [${n}, ${blocks * BLOCK}]`,
+        `[batch, tokens, ${k}], the matrix being [${n}, ${k}]`,
       );
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n] }];
   },
   onnx(emit, { inputs, outputs, types }, { precision }) {
     const [x, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const [n, blocks] = types[1]!.shape.map(Number) as [number, number];
+    const { n, blocks, block, k } = sizesOf(types[1]!);
     const attrs = {
-      K: { int: blocks * BLOCK },
+      K: { int: k },
       N: { int: n },
       bits: { int: 8 },
-      block_size: { int: BLOCK },
+      block_size: { int: block },
       accuracy_level: { int: precision === "int8" ? 4 : 1 },
     };
     const product = residual === undefined ? outputs[0]! : emit.temp();
     emit.contrib("MatMulNBits", [x, codes, scale, zero], [product], attrs);
     if (residual === undefined) return;
-    const split = emit.value("Reshape", [x, emit.ints([0, 0, blocks, BLOCK])]);
+    const split = emit.value("Reshape", [x, emit.ints([0, 0, blocks, block])]);
     const sums = emit.value("ReduceSum", [split, emit.ints([-1])], { keepdims: { int: 0 } });
     emit.node("Add", [product, emit.value("MatMul", [sums, residual])], outputs);
   },
@@ -111,31 +128,31 @@ const embeddingOp: Op<null> = {
   name: "quantizedEmbedding",
   operands: ["ids", ...operands.slice(1)],
   infer([ids, ...matrix]) {
-    const { blocks } = checkMatrix("quantizedEmbedding", matrix);
+    const { k } = checkMatrix("quantizedEmbedding", matrix);
     if (ids!.shape.length !== 2) throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "[batch, tokens]");
     if (ids!.dtype !== "i64") throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "i64");
-    return [{ dtype: "f32", shape: [...ids!.shape, blocks * BLOCK] }];
+    return [{ dtype: "f32", shape: [...ids!.shape, k] }];
   },
   onnx(emit, { inputs, outputs, types }) {
     const [ids, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const [n, blocks] = types[1]!.shape.map(Number) as [number, number];
-    const flat = emit.value("Reshape", [codes, emit.ints([n, blocks * BLOCK])]);
+    const { n, blocks, block, k } = sizesOf(types[1]!);
+    const flat = emit.value("Reshape", [codes, emit.ints([n, k])]);
     const rows = residual === undefined ? outputs[0]! : emit.temp();
     emit.contrib("GatherBlockQuantized", [flat, ids, scale, zero], [rows], {
       bits: { int: 8 },
-      block_size: { int: BLOCK },
+      block_size: { int: block },
       gather_axis: { int: 0 },
       quantize_axis: { int: 1 },
     });
     if (residual === undefined) return;
     const perBlock = emit.value("Gather", [residual, ids], { axis: { int: 1 } });
     const last = emit.value("Transpose", [perBlock], { perm: { ints: [1, 2, 0] } });
-    const split = emit.value("Reshape", [rows, emit.ints([0, 0, blocks, BLOCK])]);
+    const split = emit.value("Reshape", [rows, emit.ints([0, 0, blocks, block])]);
     const sum = emit.value("Add", [split, emit.value("Unsqueeze", [last, emit.ints([-1])])]);
-    emit.node("Reshape", [sum, emit.ints([0, 0, blocks * BLOCK])], outputs);
+    emit.node("Reshape", [sum, emit.ints([0, 0, k])], outputs);
   },
   cost: ([ids, codes], [y]) => ({
-    read: mul(volume(ids!.shape), Number(codes!.shape[1]) * (BLOCK + 5)),
+    read: mul(volume(ids!.shape), sizesOf(codes!).k + 5 * sizesOf(codes!).blocks),
     written: mul(4, volume(y!.shape)),
   }),
   reference([ids, ...matrix]) {

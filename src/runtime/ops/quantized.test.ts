@@ -4,11 +4,11 @@ import { type Precision, quantizedEmbedding, quantizedLinear } from "../../graph
 import type { Tensor } from "../../graph/tensor.ts";
 import { compare, type Feed, integers, noise, normError, type Trial, worst } from "../compare.testing.ts";
 
-/** Codes, scales, zero points and, if asked for, residuals of a random matrix [n, 32·blocks]. */
-function matrix(n: number, blocks: number, withResidual: boolean): Record<string, Feed> {
+/** Codes, scales, zero points and, if asked for, residuals of a random matrix [n, blocks · block]. */
+function matrix(n: number, blocks: number, withResidual: boolean, block = 32): Record<string, Feed> {
   const scale = noise(n, [n, blocks]);
   return {
-    codes: integers(n + 1, "u8", [n, blocks, 32], 256),
+    codes: integers(n + 1, "u8", [n, blocks, block], 256),
     scale: { ...scale, data: Float32Array.from(scale.data as Float32Array, (v) => v / 128) },
     zero: integers(n + 2, "u8", [n, blocks], 256),
     ...(withResidual && { residual: noise(n + 3, [blocks, n]) }),
@@ -33,13 +33,16 @@ const sizes = [
   { batch: 2, tokens: 33, n: 65, blocks: 5 },
 ];
 
-describe.each([false, true])("residual: %s", (withResidual) => {
+const forms = [16, 32].flatMap((block) => [false, true].map((withResidual) => ({ block, withResidual })));
+
+describe.each(forms)("blocks of $block, residual: $withResidual", ({ block, withResidual }) => {
   test.each(sizes)("$batch × $tokens tokens into $n, $blocks blocks", async ({ batch, tokens, n, blocks }) => {
-    const x = noise(tokens, [batch, tokens, blocks * 32], [sym("batch"), sym("tokens"), blocks * 32]);
-    const trial = { inputs: { x }, constants: matrix(n, blocks, withResidual), bindings: { batch, tokens } };
+    const x = noise(tokens, [batch, tokens, blocks * block], [sym("batch"), sym("tokens"), blocks * block]);
+    const trial = { inputs: { x }, constants: matrix(n, blocks, withResidual, block), bindings: { batch, tokens } };
     expect(await worst({ ...trial, trace: product("float32") })).toBeLessThan(1e-5);
     const { y } = await compare({ ...trial, trace: product("int8") });
-    expect(normError(y!)).toBeLessThan(0.01);
+    // One product of a few numbers may be small by chance, and its error large beside it.
+    expect(normError(y!)).toBeLessThan(n * blocks > 1 ? 0.01 : 0.03);
   });
 
   test("embedding rows, batch 2, the same row twice", async () => {
@@ -49,7 +52,7 @@ describe.each([false, true])("residual: %s", (withResidual) => {
       data: [0, 4, 4, 2, 0, 6],
       symbolic: [sym("batch"), sym("tokens")],
     };
-    const trial = { inputs: { ids }, constants: matrix(7, 5, withResidual), bindings: { batch: 2, tokens: 3 } };
+    const trial = { inputs: { ids }, constants: matrix(7, 5, withResidual, block), bindings: { batch: 2, tokens: 3 } };
     expect(await worst({ ...trial, trace: (t) => ({ y: quantizedEmbedding(t.ids!, parts(t)) }) })).toBeLessThan(1e-6);
   });
 });

@@ -1,14 +1,14 @@
 import type { Checkpoint, Rows } from "../checkpoint.ts";
-import { fromQ4_1, fromQ8_0, type KernelMatrix } from "../prepared/layout.ts";
+import type { KernelMatrix } from "../prepared/layout.ts";
 import {
   byteLength,
   type GgufFile,
   type GgufTensor,
+  kernelForm,
   openGguf,
   readFloats,
   readTensor,
-  unpackQ4_1,
-  unpackQ8_0,
+  toKernelMatrix,
 } from "./index.ts";
 
 /** Opens a GGUF file as a checkpoint. Throws a `UserError` when there is no such file or it is malformed. */
@@ -22,7 +22,7 @@ export function ggufCheckpoint(path: string): Checkpoint {
     architecture: metadata.string("general.architecture"),
     tensors,
     floats: ({ name }, rows) => readFloats(file, part(tensors.get(name)!, rows)),
-    inBlocks: ({ type, shape }) => shape.length === 2 && (type === "Q4_1" || type === "Q8_0"),
+    inBlocks: ({ name, shape }) => shape.length === 2 && kernelForm(tensors.get(name)!.type) !== undefined,
     blocks: ({ name }, rows) => kernelMatrix(file, part(tensors.get(name)!, rows)),
   };
 }
@@ -41,8 +41,5 @@ function part(tensor: GgufTensor, rows: Rows | undefined): GgufTensor {
 
 function kernelMatrix(file: GgufFile, tensor: GgufTensor): KernelMatrix {
   const [rows, cols] = tensor.shape as [number, number];
-  const bytes = readTensor(file, tensor);
-  return tensor.type === "Q4_1"
-    ? fromQ4_1(unpackQ4_1(bytes, rows, cols), rows)
-    : fromQ8_0(unpackQ8_0(bytes, rows, cols), rows);
+  return toKernelMatrix(tensor.type, readTensor(file, tensor), rows, cols);
 }

@@ -42,6 +42,27 @@ export function writeGguf({ version = 3, alignment = 32, metadata = {}, tensors 
   return Buffer.concat([pad(start, alignment), data]);
 }
 
+/** Where a block has its half-precision scale and minimum. */
+const HALVES: Partial<Record<GgmlType, readonly number[]>> = {
+  ...{ Q4_0: [0], Q4_1: [0, 2], Q5_0: [0], Q5_1: [0, 2], Q8_0: [0], IQ4_NL: [0], IQ4_XS: [0] },
+  ...{ Q2_K: [80, 82], Q3_K: [108], Q4_K: [0, 2], Q5_K: [0, 2], Q6_K: [208] },
+};
+/** 0, −0, the smallest denormal, 0.01, 0.25, 1, −1, −2, 100. */
+const FINITE = [0, 0x8000, 1, 0x211f, 0x3400, 0x3c00, 0xbc00, 0xc000, 0x5640];
+
+/** Blocks with random codes, their halves in turn every pair of some finite ones, the usual and the odd. */
+export function finiteBlocks(type: GgmlType, blocks: number, random: () => number): Uint8Array<ArrayBuffer> {
+  const { bytes } = GGML_TYPES[type];
+  const out = Uint8Array.from({ length: blocks * bytes }, () => 256 * random());
+  for (let i = 0; i < blocks; i++) {
+    const pair = [FINITE[i % FINITE.length]!, FINITE[Math.floor(i / FINITE.length) % FINITE.length]!];
+    for (const [field, at] of (HALVES[type] ?? []).entries()) out.set(u16(pair[field]!), i * bytes + at);
+    // An exponent: MXFP4 alone has no halves, and has it first.
+    if (type === "MXFP4") out[i * bytes] = 110 + (i % 20);
+  }
+  return out;
+}
+
 export function header(tensors: number | bigint, entries: number | bigint, version = 3): Buffer {
   return Buffer.concat([Buffer.from("GGUF"), u32(version), u64(tensors), u64(entries)]);
 }
@@ -58,6 +79,10 @@ export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes;
+}
+
+function u16(value: number): Buffer {
+  return u32(value).subarray(0, 2);
 }
 
 export function u64(value: number | bigint): Buffer {

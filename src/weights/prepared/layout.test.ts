@@ -1,95 +1,61 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
-import { dequantize, unpackQ4_1, unpackQ8_0 } from "../gguf/index.ts";
-import { fromQ4_1, fromQ8_0, type KernelMatrix, stack } from "./layout.ts";
+import { dequantize, type GgmlType, toKernelMatrix } from "../gguf/index.ts";
+import { finiteBlocks } from "../gguf/testing.ts";
+import { GGML_TYPES } from "../gguf/types.ts";
+import { expectWeights, weightsOf } from "./layout.testing.ts";
+import { fromMinimum, stack } from "./layout.ts";
 
-/** Half-precision bits of values that it holds exactly. */
-const HALF = {
-  zero: 0x0000,
-  one: 0x3c00,
-  minusOne: 0xbc00,
-  tiny: 0x0001,
-  quarter: 0x3400,
-  minusTwo: 0xc000,
-  big: 0x5640,
-};
+describe("a minimum", () => {
+  const random = seededRandom(5);
+  const codes = () => Uint8Array.from({ length: 32 }, () => 16 * random());
+  const odd: [string, scale: number, min: number][] = [
+    ["scale 0", 0, 1],
+    ["scale 0 and minimum 0", 0, 0],
+    ["a negative scale", -1, 1],
+    ["a positive minimum, so that no code is zero", 0.25, 100],
+    ["a minimum far below, so that zero is beyond the codes", 2 ** -24, -2],
+    ["an ordinary block", 0.25, -2],
+  ];
 
-/** A block of Q4_1: scale, minimum, 16 random bytes. */
-function q4(scale: number, min: number, random: () => number): number[] {
-  const codes = Array.from({ length: 16 }, () => Math.floor(random() * 256));
-  return [scale & 255, scale >> 8, min & 255, min >> 8, ...codes];
-}
-
-function q8(scale: number, random: () => number): number[] {
-  return [scale & 255, scale >> 8, ...Array.from({ length: 32 }, () => Math.floor(random() * 256))];
-}
-
-/** scale · (code − zero) + residual, row-major. */
-function weightsOf({ rows, codes, scale, zero, residual }: KernelMatrix): Float64Array {
-  const blocks = scale.length / rows;
-  return Float64Array.from(codes, (code, i) => {
-    const block = Math.floor(i / 32);
-    const extra = residual ? residual[(block % blocks) * rows + Math.floor(block / blocks)]! : 0;
-    return scale[block]! * (code - zero[block]!) + extra;
-  });
-}
-
-function expectEqual(got: Float64Array, expected: Float32Array): void {
-  expect(got.length).toBe(expected.length);
-  const greatest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-  for (const [i, v] of expected.entries()) expect(Math.abs(got[i]! - v)).toBeLessThanOrEqual(1e-5 * greatest);
-}
-
-const odd: [string, number, number][] = [
-  ["scale 0", HALF.zero, HALF.one],
-  ["scale 0 and minimum 0", HALF.zero, HALF.zero],
-  ["a negative scale", HALF.minusOne, HALF.one],
-  ["a positive minimum, so that no code is zero", HALF.quarter, HALF.big],
-  ["a minimum far below, so that zero is beyond the codes", HALF.tiny, HALF.minusTwo],
-  ["an ordinary block", HALF.quarter, HALF.minusTwo],
-];
-
-describe("Q4_1", () => {
   test.each(odd)("%s", (_, scale, min) => {
-    const bytes = Uint8Array.from(q4(scale, min, seededRandom(scale + min)));
-    expectEqual(weightsOf(fromQ4_1(unpackQ4_1(bytes, 1, 32), 1)), dequantize("Q4_1", bytes, 32));
+    const block = codes();
+    const expected = Float32Array.from(block, (code) => scale * code + min);
+    const [scales, mins] = [Float32Array.of(scale), Float32Array.of(min)];
+    const matrix = fromMinimum({ rows: 1, block: 32, bits: 4, codes: block, scale: scales, min: mins });
+    expectWeights(weightsOf(matrix), expected, 32, 1e-6);
   });
 
-  test("a matrix of all of them", () => {
-    const random = seededRandom(7);
-    const [rows, blocks] = [5, 3];
-    const bytes = Uint8Array.from(
-      Array.from({ length: rows * blocks }, (_, i) => q4(odd[i % 6]![1], odd[i % 6]![2], random)).flat(),
-    );
-    const matrix = fromQ4_1(unpackQ4_1(bytes, rows, blocks * 32), rows);
-    expectEqual(weightsOf(matrix), dequantize("Q4_1", bytes, rows * blocks * 32));
+  test("the residual is at most half a step of the 256 where the minimum is among the codes", () => {
+    const [scale, min] = [Float32Array.of(0.5, 0.5), Float32Array.of(-3.3, 0)];
+    const matrix = fromMinimum({ rows: 1, block: 16, bits: 4, codes: codes(), scale, min });
+    for (const [i, residual] of matrix.residual!.entries())
+      expect(Math.abs(residual)).toBeLessThanOrEqual(matrix.scale[i]! / 2);
+    expect([...matrix.zero]).toEqual([106, 0]);
   });
-});
-
-test.each([HALF.zero, HALF.one, HALF.minusTwo, HALF.tiny, HALF.big])("Q8_0 with scale bits %d", (scale) => {
-  const bytes = Uint8Array.from([...q8(scale, seededRandom(scale)), ...q8(HALF.one, seededRandom(1))]);
-  expectEqual(weightsOf(fromQ8_0(unpackQ8_0(bytes, 2, 32), 2)), dequantize("Q8_0", bytes, 64));
 });
 
 describe("stacking", () => {
-  const random = seededRandom(3);
-  const four = (rows: number) =>
-    Uint8Array.from(Array.from({ length: rows * 2 }, (_, i) => q4(odd[i % 6]![1], odd[i % 6]![2], random)).flat());
-  const [a, b] = [four(3), four(5)];
-  const eight = Uint8Array.from(Array.from({ length: 4 }, () => q8(HALF.quarter, random)).flat());
-  const join = (...parts: Float32Array[]) => Float32Array.from(parts.flatMap((p) => [...p]));
-  const from4 = (bytes: Uint8Array, rows: number) => fromQ4_1(unpackQ4_1(bytes, rows, 64), rows);
+  const COLS = 512;
+  const example = (type: GgmlType, rows: number) => {
+    const bytes = finiteBlocks(type, (rows * COLS) / GGML_TYPES[type].block, seededRandom(rows));
+    return { matrix: toKernelMatrix(type, bytes, rows, COLS), weights: dequantize(type, bytes, rows * COLS) };
+  };
 
-  test("rows lie one under the other, residuals with them", () => {
-    const stacked = stack([from4(a, 3), from4(b, 5)]);
-    expect(stacked.rows).toBe(8);
-    expectEqual(weightsOf(stacked), join(dequantize("Q4_1", a, 192), dequantize("Q4_1", b, 320)));
-  });
-
-  test("a part without residual counts as zero", () => {
-    const plain = fromQ8_0(unpackQ8_0(eight, 2, 64), 2);
-    const stacked = stack([from4(a, 3), plain]);
-    expectEqual(weightsOf(stacked), join(dequantize("Q4_1", a, 192), dequantize("Q8_0", eight, 128)));
-    expect(stack([plain, plain]).residual).toBeUndefined();
+  test.each<[string, GgmlType[], block: number, residual: boolean]>([
+    ["one alone", ["Q6_K"], 16, false],
+    ["alike, without residual", ["Q5_0", "Q5_0"], 32, false],
+    ["alike, with residual", ["Q4_1", "Q4_1", "Q4_1"], 32, true],
+    ["a part without residual counts as zero", ["Q4_K", "Q8_0"], 32, true],
+    ["blocks of 32 beside blocks of 16", ["Q5_0", "Q5_0", "Q6_K"], 16, false],
+    ["blocks of 32 with residual beside blocks of 16 without", ["Q4_K", "Q3_K"], 16, true],
+    ["blocks of 16 with residual beside blocks of 32 with and without", ["Q2_K", "Q5_1", "Q4_0"], 16, true],
+  ])("%s", (_, types, block, residual) => {
+    const parts = types.map((type, i) => example(type, 3 + 2 * i));
+    const stacked = stack(parts.map((p) => p.matrix));
+    expect(stacked.rows).toBe(parts.reduce((sum, p) => sum + p.matrix.rows, 0));
+    expect([stacked.block, stacked.residual !== undefined]).toEqual([block, residual]);
+    const expected = Float32Array.from(parts.flatMap((p) => [...p.weights]));
+    expectWeights(weightsOf(stacked), expected, 32, 1e-6);
   });
 });

@@ -1,6 +1,5 @@
 import path from "node:path";
 import type { ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
-import { BLOCK } from "../../graph/index.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { stack } from "./layout.ts";
 import { identity, type Names } from "./names.ts";
@@ -93,11 +92,11 @@ export class Weights {
   #blocks(graph: Graph, parts: readonly Part[]): QuantizedMatrix {
     const name = keyOf(parts);
     const stored = this.#store.matrix(name) ?? this.#prepare(name, parts);
-    const blocks = stored.cols / BLOCK;
+    const blocks = stored.zero.bytes / stored.rows;
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
       graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
     return {
-      codes: constant("codes", "u8", [stored.rows, blocks, BLOCK], stored.codes),
+      codes: constant("codes", "u8", [stored.rows, blocks, stored.cols / blocks], stored.codes),
       scale: constant("scale", "f32", [stored.rows, blocks], stored.scale),
       zero: constant("zero", "u8", [stored.rows, blocks], stored.zero),
       residual: stored.residual && constant("residual", "f32", [blocks, stored.rows], stored.residual),

@@ -6,6 +6,9 @@ const IQ4 = levels([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53,
 /** Twice the values of a 4-bit float, E2M1 (OCP Microscaling Formats 1.0); −0 is 0. */
 const E2M1 = levels([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]);
 
+/** Levels being doubled, the scale is half of the power of two that a byte stands for. */
+const HALF_E8M0 = Float32Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 127 - 1));
+
 /** Types whose 4-bit codes are places in a table of small integers; the code given out is the integer + 128. */
 export const codebookForms = {
   IQ4_NL: { group: 32, bits: 8, zero: 128, hasMin: false, unpack: unpackIq4Nl },
@@ -50,10 +53,10 @@ function unpackIq4Xs(bytes: Uint8Array, { codes, scale }: Groups): void {
   }
 }
 
-/** Block: an exponent with bias 127, 16 bytes of codes. Levels being doubled, the scale is half of 2^(exponent − 127). */
+/** Block: an exponent with bias 127, 16 bytes of codes. */
 function unpackMxfp4(bytes: Uint8Array, { codes, scale }: Groups): void {
   for (let block = 0, at = 0; at < bytes.length; block++, at += 17) {
-    scale[block] = 2 ** (bytes[at]! - 128);
+    scale[block] = HALF_E8M0[bytes[at]!]!;
     lookUp(E2M1, bytes, at + 1, codes, 32 * block);
   }
 }

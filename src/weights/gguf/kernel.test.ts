@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../util/random.ts";
+import { expectWeights, weightsOf } from "../prepared/layout.testing.ts";
+import { dequantize, kernelForm, toKernelMatrix } from "./index.ts";
+import { finiteBlocks } from "./testing.ts";
+import { GGML_TYPES, type GgmlType } from "./types.ts";
+
+const ROWS = 11;
+const COLS = 2048;
+
+const exact = ["Q4_0", "Q5_0", "Q8_0", "IQ4_NL", "IQ4_XS", "MXFP4", "Q3_K", "Q6_K"] as const;
+const withMinimum = ["Q4_1", "Q5_1", "Q4_K", "Q5_K", "Q2_K"] as const;
+const ofSixteen: readonly GgmlType[] = ["Q2_K", "Q3_K", "Q6_K"];
+
+function example(type: GgmlType): Uint8Array {
+  return finiteBlocks(type, (ROWS * COLS) / GGML_TYPES[type].block, seededRandom(GGML_TYPES[type].id));
+}
+
+describe.each(exact)("%s", (type) => {
+  test("every weight to the last bit, without residual", () => {
+    const matrix = toKernelMatrix(type, example(type), ROWS, COLS);
+    expect(matrix.residual).toBeUndefined();
+    expect([matrix.rows, matrix.block]).toEqual([ROWS, ofSixteen.includes(type) ? 16 : 32]);
+    const expected = dequantize(type, example(type), ROWS * COLS);
+    const first = Float32Array.from(weightsOf(matrix)).findIndex((w, i) => w !== expected[i]);
+    expect(first).toBe(-1);
+  });
+});
+
+describe.each(withMinimum)("%s", (type) => {
+  test("every weight within 1e-6 of its block's largest", () => {
+    const matrix = toKernelMatrix(type, example(type), ROWS, COLS);
+    const blocks = COLS / matrix.block;
+    expect(matrix.residual?.length).toBe(ROWS * blocks);
+    expect(matrix.block).toBe(ofSixteen.includes(type) ? 16 : 32);
+    expectWeights(weightsOf(matrix), dequantize(type, example(type), ROWS * COLS), matrix.block, 1e-6);
+  });
+});
+
+test.each([...exact, ...withMinimum])("%s: kernelForm tells what toKernelMatrix makes", (type) => {
+  const { block, residual } = toKernelMatrix(type, example(type), ROWS, COLS);
+  expect(kernelForm(type)).toEqual({ block, residual: residual !== undefined });
+});
+
+test("types without a form", () => {
+  for (const type of Object.keys(GGML_TYPES) as GgmlType[]) {
+    const has = [...exact, ...withMinimum].some((t) => t === type);
+    expect([type, kernelForm(type) !== undefined]).toEqual([type, has]);
+  }
+  expect(() => toKernelMatrix("F16", new Uint8Array(64), 1, 32)).toThrow("F16 has no form in blocks");
+});
+
+test("leaves its input as it was", () => {
+  const bytes = example("Q4_1");
+  toKernelMatrix("Q4_1", bytes, ROWS, COLS).codes.fill(0);
+  expect(bytes).toEqual(example("Q4_1"));
+});
+
+test("refuses shapes that the bytes do not have", () => {
+  const bytes = new Uint8Array(40);
+  expect(() => toKernelMatrix("Q4_1", bytes, 4, 16)).toThrow("Q4_1 rows have a multiple of 32 weights, got 16");
+  expect(() => toKernelMatrix("Q4_1", bytes, 3, 32)).toThrow("96 weights of type Q4_1 take 60 bytes, got 40");
+});
