@@ -137,6 +137,18 @@ def write_file() -> None:
     (OUT / "written.json").write_text(json.dumps({"dataOffset": int(reader.data_offset), "tensors": tensors}, indent=1) + "\n")
 
 
+def write_split() -> None:
+    """A model of five small tensors in three parts."""
+    writer = gguf.GGUFWriter(OUT / "split.gguf", "llama", split_max_tensors=2)
+    writer.add_string("t.string", "in the first part")
+    for i in range(5):
+        writer.add_tensor(f"t.{i}", np.arange(i + 1, dtype=np.float32) + i)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def write_smollm2(path: str) -> None:
     reader = gguf.GGUFReader(path)
     tensors = {t.name: sha256(gguf.quants.dequantize(t.data, t.tensor_type).tobytes()) for t in reader.tensors}
@@ -153,5 +165,6 @@ OUT.mkdir(exist_ok=True)
 write_dequantised()
 write_types()
 write_file()
+write_split()
 if len(sys.argv) > 1:
     write_smollm2(sys.argv[1])

@@ -1,29 +1,19 @@
 import type { Checkpoint, Rows } from "../checkpoint.ts";
 import type { KernelMatrix } from "../prepared/layout.ts";
-import {
-  byteLength,
-  type GgufFile,
-  type GgufTensor,
-  kernelForm,
-  openGguf,
-  readFloats,
-  readTensor,
-  toKernelMatrix,
-} from "./index.ts";
+import { byteLength, type GgufTensor, kernelForm, openGguf, readFloats, readTensor, toKernelMatrix } from "./index.ts";
 
 /** Opens a GGUF file as a checkpoint. Throws a `UserError` when there is no such file or it is malformed. */
 export function ggufCheckpoint(path: string): Checkpoint {
-  const file = openGguf(path);
-  const { metadata, tensors } = file;
+  const { files, metadata, tensors } = openGguf(path);
   return {
     path,
-    files: [path],
+    files,
     config: { kind: "gguf", path, metadata },
     architecture: metadata.string("general.architecture"),
     tensors,
-    floats: ({ name }, rows) => readFloats(file, part(tensors.get(name)!, rows)),
+    floats: ({ name }, rows) => readFloats(part(tensors.get(name)!, rows)),
     inBlocks: ({ name, shape }) => shape.length === 2 && kernelForm(tensors.get(name)!.type) !== undefined,
-    blocks: ({ name }, rows) => kernelMatrix(file, part(tensors.get(name)!, rows)),
+    blocks: ({ name }, rows) => kernelMatrix(part(tensors.get(name)!, rows)),
   };
 }
 
@@ -39,7 +29,7 @@ function part(tensor: GgufTensor, rows: Rows | undefined): GgufTensor {
   return { ...tensor, shape: [to - from, ...inner], offset: tensor.offset + from * row, bytes: (to - from) * row };
 }
 
-function kernelMatrix(file: GgufFile, tensor: GgufTensor): KernelMatrix {
+function kernelMatrix(tensor: GgufTensor): KernelMatrix {
   const [rows, cols] = tensor.shape as [number, number];
-  return toKernelMatrix(tensor.type, readTensor(file, tensor), rows, cols);
+  return toKernelMatrix(tensor.type, readTensor(tensor), rows, cols);
 }

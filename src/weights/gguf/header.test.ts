@@ -44,7 +44,7 @@ describe("a file written by the gguf package", () => {
   test("tensors where the package's own reader finds them", () => {
     expect(file).toMatchObject({ path: "test.gguf", version: 3, alignment: 64, dataOffset: expected.dataOffset });
     for (const [name, { floats: _, ...tensor }] of Object.entries<{ floats: string }>(expected.tensors)) {
-      expect(file.tensors.get(name)).toEqual({ name, ...tensor });
+      expect(file.tensors.get(name)).toEqual({ path: "test.gguf", name, ...tensor });
     }
     expect([...file.tensors.keys()]).toEqual(Object.keys(expected.tensors));
   });

@@ -2,13 +2,16 @@ import { type ByteSource, Cursor } from "./cursor.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
 import { type GgufTensor, placeTensors, readTensors } from "./tensors.ts";
 
+/** A file or, where it was split, its first part with the tensors of all. */
 export interface GgufFile {
   path: string;
+  /** `path` and, where the file was split, those of the parts that follow. */
+  files: string[];
   version: number;
   /** Length of the file in bytes. */
   size: number;
   metadata: Metadata;
-  /** By name, in the file's order. */
+  /** By name, in the order of the file and of its parts. */
   tensors: Map<string, GgufTensor>;
   /** Where the data section begins, in bytes from the start of the file. */
   dataOffset: number;
@@ -37,7 +40,8 @@ export function parseGguf(source: ByteSource): GgufFile {
   const alignment = readAlignment(cursor, metadata);
   const dataOffset = Math.ceil(cursor.position / alignment) * alignment;
   const tensors = placeTensors(cursor, infos, dataOffset, alignment);
-  return { path: source.path, version, size: source.size, metadata, tensors, dataOffset, alignment };
+  const { path } = source;
+  return { path, files: [path], version, size: source.size, metadata, tensors, dataOffset, alignment };
 }
 
 function checkMagic(cursor: Cursor): void {

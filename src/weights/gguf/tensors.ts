@@ -2,6 +2,8 @@ import { type Cursor, quote } from "./cursor.ts";
 import { byteLength, GGML_TYPES, type GgmlType, ggmlType } from "./types.ts";
 
 export interface GgufTensor {
+  /** The file that holds it: not the same for all tensors of a split file. */
+  path: string;
   name: string;
   type: GgmlType;
   /** Row-major, outermost first: ggml's `ne` reversed. Empty for a scalar. */
@@ -25,7 +27,8 @@ function readTensorInfo(cursor: Cursor, index: number): GgufTensor {
   cursor.subject = `tensor ${quote(name)}`;
   const shape = readShape(cursor);
   const type = readTensorType(cursor, shape);
-  return { name, type, shape, offset: cursor.uint64(), bytes: byteLength(type, product(shape)) };
+  const { path } = cursor.source;
+  return { path, name, type, shape, offset: cursor.uint64(), bytes: byteLength(type, product(shape)) };
 }
 
 function readShape(cursor: Cursor): number[] {

@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import { UserError } from "../../util/errors.ts";
+import { quote } from "./cursor.ts";
+import type { GgufFile } from "./header.ts";
+
+/** A file in one piece as it is; the first part of a split one with the tensors of all parts, which `open` reads. */
+export function joinParts(first: GgufFile, open: (path: string) => GgufFile): GgufFile {
+  const count = first.metadata.integer("split.count", 1);
+  if (count <= 1) return first;
+  const stem = stemOf(first, count);
+  const file = { ...first, files: [first.path], tensors: new Map(first.tensors) };
+  for (let index = 1; index < count; index++) {
+    const part = openPart(first, open, stem + ending(index, count), index);
+    file.files.push(part.path);
+    addTensors(file.tensors, part);
+  }
+  checkTotal(file, count);
+  return file;
+}
+
+/** Parts lie beside one another, `…-00001-of-0000N.gguf` and so on, as llama.cpp's gguf-split names them. */
+function stemOf({ path, metadata }: GgufFile, count: number): string {
+  const index = metadata.integer("split.no");
+  const own = ending(index, count);
+  const problem = `${path}: this is part ${index + 1} of ${count} of a split file`;
+  if (!path.endsWith(own)) throw new UserError(`${problem}, expected its name to end with "${own}"`);
+  const stem = path.slice(0, -own.length);
+  if (index !== 0) throw new UserError(`${problem}, open the first: ${stem}${ending(0, count)}`);
+  return stem;
+}
+
+function ending(index: number, count: number): string {
+  const digits = (n: number) => String(n).padStart(5, "0");
+  return `-${digits(index + 1)}-of-${digits(count)}.gguf`;
+}
+
+function openPart(first: GgufFile, open: (path: string) => GgufFile, path: string, index: number): GgufFile {
+  const said = (key: string) => first.metadata.integer(key);
+  const name = `part ${index + 1} of ${said("split.count")}`;
+  if (!existsSync(path)) throw new UserError(`${first.path}: ${name} is missing, expected at ${path}`);
+  const part = open(path);
+  for (const key of ["split.no", "split.count", "split.tensors.count"]) {
+    const [found, expected] = [part.metadata.integer(key), key === "split.no" ? index : said(key)];
+    if (found === expected) continue;
+    throw new UserError(`${path}: this is not ${name} of ${first.path}, its ${key} is ${found}, expected ${expected}`);
+  }
+  return part;
+}
+
+function addTensors(tensors: GgufFile["tensors"], part: GgufFile): void {
+  for (const [name, tensor] of part.tensors) {
+    const other = tensors.get(name);
+    if (other) throw new UserError(`${part.path}: tensor ${quote(name)} is in ${other.path} too`);
+    tensors.set(name, tensor);
+  }
+}
+
+function checkTotal({ path, metadata, tensors }: GgufFile, count: number): void {
+  const expected = metadata.integer("split.tensors.count");
+  if (tensors.size === expected) return;
+  throw new UserError(
+    `${path}: its ${count} parts hold ${tensors.size} tensors, but its split.tensors.count is ${expected}`,
+  );
+}
