@@ -55,7 +55,7 @@ export class SeamPrefill implements Disposable {
   }
 
   async #dense(slot: Slot, layer: number, tokens: readonly number[], past: number, meter: Meter): Promise<void> {
-    const program = await this.#programs.attention();
+    const program = await this.#programs.attention(layer);
     const { key, value } = slot.cache.layer(layer);
     slot.setLength(tokens.length);
     const cache = { pastKey: key, presentKey: key, pastValue: value, presentValue: value };

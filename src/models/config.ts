@@ -1,25 +1,91 @@
-import type { z } from "zod";
-import { ROTARY_STEP } from "../graph/index.ts";
+import { z } from "zod";
+import type { Norm } from "../nn/norm.ts";
 import { UserError } from "../util/errors.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
+import type { Fields } from "./fields.ts";
+import { readRope } from "./rope.ts";
+import type { TransformerConfig } from "./transformer.ts";
 
-interface Heads {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-}
+const size = (most: number) => z.int().min(1).max(most);
+
+/** Bounds that a file from anywhere must keep, so that it does not make the engine allocate without end. */
+export const sizes = z.object({
+  layers: size(1000),
+  hidden: size(1 << 16),
+  heads: size(1024),
+  kvHeads: size(1024),
+  headSize: z.int().min(2).max(1024),
+  ffn: size(1 << 20),
+  vocabulary: size(1 << 21),
+  context: size(1 << 22),
+  epsilon: z.number().positive().max(1),
+});
+export type Sizes = z.infer<typeof sizes>;
 
 /** Checks a configuration's values; throws a UserError that names the field, what it holds and what was expected. */
-export function checkConfig<T extends Heads>(schema: z.ZodType<T>, { path: file }: ConfigSource, values: unknown): T {
+export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file }: ConfigSource, values: unknown): T {
   const result = schema.safeParse(values);
   if (!result.success) {
     const { path, message } = result.error.issues[0]!;
     throw new UserError(`${file}: the model's ${path.join(".")}: ${message}`);
   }
-  const { heads, kvHeads, headSize } = result.data;
+  const { heads, kvHeads } = result.data;
   if (heads % kvHeads !== 0)
     throw new UserError(`${file}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
-  if (headSize % ROTARY_STEP !== 0)
-    throw new UserError(`${file}: the head size must be a multiple of ${ROTARY_STEP}, got ${headSize}`);
   return result.data;
+}
+
+/** The sizes of a model, checked. */
+export function readSizes(fields: Fields, norm: Norm["kind"]): Sizes {
+  fields.only("quantization_config", []);
+  const hidden = fields.number("embedding_length", "hidden_size");
+  const heads = fields.number("attention.head_count", "num_attention_heads");
+  return checkConfig(sizes, fields.source, {
+    hidden,
+    heads,
+    layers: fields.number("block_count", "num_hidden_layers"),
+    kvHeads: fields.number("attention.head_count_kv", "num_key_value_heads", heads),
+    headSize: fields.optional("attention.key_length", "head_dim") ?? hidden / heads,
+    ffn: fields.number("feed_forward_length", "intermediate_size"),
+    vocabulary: readVocabulary(fields),
+    context: fields.number("context_length", "max_position_embeddings"),
+    epsilon:
+      norm === "rms"
+        ? fields.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")
+        : fields.number("attention.layer_norm_epsilon", "layer_norm_eps"),
+  });
+}
+
+function readVocabulary(fields: Fields): number {
+  const { source, architecture } = fields;
+  if (source.kind !== "gguf") return fields.number(undefined, "vocab_size");
+  const { metadata } = source;
+  return metadata.integer(`${architecture}.vocab_size`, metadata.strings("tokenizer.ggml.tokens").length);
+}
+
+const ATTENTION = ["attn_q", "attn_k", "attn_v", "attn_output"];
+const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
+
+/** A decoder's configuration: what most have in common, read from either format, and what `own` says of this one. */
+export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
+  const config = readSizes(fields, own.norm ?? "rms");
+  const rope = readRope(fields, config.headSize, config.context);
+  return {
+    ...config,
+    norm: "rms",
+    norms: "before",
+    biases: [...(fields.flag("attention_bias") ? ATTENTION : []), ...(fields.flag("mlp_bias") ? MLP : [])],
+    fused: false,
+    activation: "silu",
+    gated: true,
+    pairs: "half",
+    rope: () => rope,
+    window: () => undefined,
+    learnedPositions: false,
+    attentionScale: 1 / Math.sqrt(config.headSize),
+    embeddingScale: 1,
+    residualScale: 1,
+    logitScale: 1,
+    ...own,
+  };
 }

@@ -27,7 +27,7 @@ test("SmolLM2's FLOPs equal the closed form, whole and in pieces", async () => {
   const { decoder, weights } = openDecoder(openCheckpoint(file), preparedFolder(file));
   const whole = graphCost(traceLayers(decoder, 0, 30));
   const head = graphCost(traceHead(decoder));
-  const attention = graphCost(traceAttention(decoder));
+  const attention = graphCost(traceAttention(decoder, 0));
   const pieces = Array.from({ length: 31 }, (_, l) => graphCost(traceBetween(decoder, l)));
   const segments = Array.from({ length: 30 }, (_, l) => graphCost(traceLayers(decoder, l, l + 1)));
   weights.commit();

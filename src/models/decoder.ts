@@ -1,6 +1,6 @@
 import type { AttentionAttrs, Graph, Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
-import type { ConfigSource } from "../weights/checkpoint.ts";
+import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 
@@ -29,12 +29,12 @@ export interface Block {
 /** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
 export interface Decoder {
   readonly config: DecoderConfig;
-  /** Rotary tables for the attention of every layer. */
-  rotary(graph: Graph): { cos: Tensor; sin: Tensor };
-  /** Attention's attributes, except where in the cache it is. */
-  readonly attention: Omit<AttentionAttrs, "past">;
-  /** ids i64 [batch, tokens] → [batch, tokens, hidden]. */
-  embed(graph: Graph, ids: Tensor): Tensor;
+  /** Attention's attributes in a layer, except where in the cache it is. */
+  attention(layer: number): Omit<AttentionAttrs, "past">;
+  /** Rotary tables for the attention of a layer; undefined where it rotates nothing. */
+  rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
+  /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as attention takes them, for models that learn positions. */
+  embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
   block(graph: Graph, layer: number): Block;
   /** The stream after the last block, normalised: what `logits` takes. */
   finish(graph: Graph, stream: Stream): Tensor;
@@ -42,12 +42,13 @@ export interface Decoder {
   logits(graph: Graph, hidden: Tensor): Tensor;
 }
 
-/** An architecture, whole in one file of this room; `name` is the checkpoint's own (`general.architecture`, `model_type`). */
+/** An architecture, whole in one file of this room. */
 export interface Architecture {
-  readonly name: string;
+  /** The checkpoints' own names for it: `general.architecture`, `model_type`. */
+  readonly names: readonly string[];
   /** Reads the configuration; throws a UserError that names the key. */
   configure(config: ConfigSource): DecoderConfig;
-  /** What Hugging Face's checkpoints of this configuration call the tensors; absent where they are not read. */
-  names?(config: ConfigSource): Names;
+  /** What a checkpoint calls the tensors. */
+  tensors(checkpoint: Checkpoint): Names;
   open(weights: Weights): Decoder;
 }

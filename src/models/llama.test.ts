@@ -157,7 +157,7 @@ test.each<[string, Field | undefined, string | RegExp]>([
   ["llama.attention.head_count_kv", ["uint32", 3], "2 attention heads cannot share 3 key-value heads evenly"],
   ["llama.attention.key_length", ["uint32", 24], "the head size must be a multiple of 16, got 24"],
   ["llama.attention.layer_norm_rms_epsilon", ["float32", 0], /epsilon: .*>0/],
-  ["llama.rope.freq_base", ["float32", -1], /theta: .*>0/],
+  ["llama.rope.freq_base", ["float32", -1], "the rotary base must be above 0, got -1"],
   ["llama.context_length", ["uint32", 0], /context: .*>=1/],
   ["llama.vocab_size", ["uint32", 4], 'tensor "token_embd.weight" has shape [3, 32], expected [4, 32]'],
   ["general.architecture", ["string", "lama"], /architecture "lama" is not supported .*did you mean "llama"/],

@@ -2,12 +2,12 @@ import type { Graph } from "../graph/index.ts";
 import { Program } from "../runtime/program.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Decoder } from "./decoder.ts";
-import { traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
+import { attentionKind, traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
 
 /** A decoder compiled: the whole stack and the head at once; the pieces around attention when a saving first asks for them. */
 export class DecoderPrograms implements Disposable {
   readonly #pieces = new Map<number, Promise<Program>>();
-  #attention: Promise<Program> | undefined;
+  readonly #attentions = new Map<string, Promise<Program>>();
 
   private constructor(
     readonly decoder: Decoder,
@@ -28,16 +28,19 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Dense attention by itself, one program for all layers. */
-  attention(): Promise<Program> {
-    this.#attention ??= Program.compile(traceAttention(this.decoder));
-    return this.#attention;
+  /** A layer's dense attention by itself; layers that attend alike share the program. */
+  attention(layer: number): Promise<Program> {
+    const kind = attentionKind(this.decoder, layer);
+    const known = this.#attentions.get(kind) ?? Program.compile(traceAttention(this.decoder, layer));
+    this.#attentions.set(kind, known);
+    return known;
   }
 
   [Symbol.dispose](): void {
     this.layers[Symbol.dispose]();
     this.head[Symbol.dispose]();
-    for (const program of [...this.#pieces.values(), this.#attention]) void program?.then((p) => p[Symbol.dispose]());
+    for (const program of [...this.#pieces.values(), ...this.#attentions.values()])
+      void program.then((p) => p[Symbol.dispose]());
   }
 }
 

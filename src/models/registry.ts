@@ -1,6 +1,5 @@
 import { suggest, UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { identity, type Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 import { llama } from "./llama.ts";
@@ -10,9 +9,9 @@ const architectures: readonly Architecture[] = [llama];
 
 /** The architecture of a checkpoint; throws a UserError when there is none of its name. */
 function architectureOf({ path, architecture: name }: Checkpoint): Architecture {
-  const known = architectures.find((a) => a.name === name);
+  const known = architectures.find((a) => a.names.includes(name));
   if (known) return known;
-  const names = architectures.map((a) => a.name);
+  const names = architectures.flatMap((a) => a.names);
   throw new UserError(
     `${path}: architecture "${name}" is not supported (supported: ${names.join(", ")})${suggest(name, names)}`,
   );
@@ -25,12 +24,6 @@ export function openDecoder(
   quant: Quant = "auto",
 ): { decoder: Decoder; weights: Weights } {
   const architecture = architectureOf(checkpoint);
-  const weights = new Weights(checkpoint, folder, quant, namesOf(architecture, checkpoint));
+  const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint));
   return { decoder: architecture.open(weights), weights };
-}
-
-function namesOf({ name, names }: Architecture, { path, config }: Checkpoint): Names {
-  if (config.kind === "gguf") return identity;
-  if (names) return names(config);
-  throw new UserError(`${path}: models of architecture "${name}" are read from GGUF files only`);
 }

@@ -11,37 +11,39 @@ const ids = (g: Graph): Tensor => g.input("ids", "i64", [batch, tokens]);
 const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
 
 /** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
-function cache(
-  g: Graph,
-  decoder: Decoder,
-  suffix: string,
-  lengths: Pick<CacheTensors, "lengths" | "total">,
-): CacheTensors {
+function cache(g: Graph, decoder: Decoder, suffix: string, { lengths, total }: Lengths): CacheTensors {
   const { kvHeads, headSize } = decoder.config;
   const shape = [batch, kvHeads, sym("capacity"), headSize];
   return {
-    ...lengths,
+    ...{ lengths, total },
     pastKey: g.input(`pastKey${suffix}`, "f32", shape),
     pastValue: g.input(`pastValue${suffix}`, "f32", shape),
   };
 }
 
-const lengthInputs = (g: Graph) => ({
-  lengths: g.input("lengths", "i32", [batch]),
-  total: g.input("total", "i32", []),
-});
+type Lengths = Pick<CacheTensors, "lengths" | "total">;
 
-function attend(
-  g: Graph,
-  decoder: Decoder,
-  qkv: Tensor,
-  suffix: string,
-  lengths: Pick<CacheTensors, "lengths" | "total">,
-): Tensor {
-  const { y, presentKey, presentValue } = cachedAttention(qkv, cache(g, decoder, suffix, lengths), decoder.rotary(g), {
-    ...decoder.attention,
-    past,
-  });
+/** The inputs that say how long the cache is, made when first asked for. */
+class LengthInputs implements Lengths {
+  #lengths: Tensor | undefined;
+  #total: Tensor | undefined;
+  constructor(private readonly graph: Graph) {}
+
+  get lengths(): Tensor {
+    this.#lengths ??= this.graph.input("lengths", "i32", [batch]);
+    return this.#lengths;
+  }
+
+  get total(): Tensor {
+    this.#total ??= this.graph.input("total", "i32", []);
+    return this.#total;
+  }
+}
+
+function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: Lengths): Tensor {
+  const tensors = cache(g, decoder, suffix, lengths);
+  const attrs = { ...decoder.attention(layer), past };
+  const { y, presentKey, presentValue } = cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;
@@ -50,12 +52,12 @@ function attend(
 /** Layers from..to−1 as one graph: `ids` or the stream → the stream, or `hidden` after the last layer. */
 export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
-  let stream = from === 0 ? { branch: decoder.embed(g, ids(g)) } : streamIn(g, decoder);
-  const lengths = lengthInputs(g);
+  const lengths = new LengthInputs(g);
+  let stream = from === 0 ? embedded(g, decoder, lengths) : streamIn(g, decoder);
   for (let l = from; l < to; l++) {
     const block = decoder.block(g, l);
     const { qkv, residual } = block.attentionIn(stream);
-    stream = block.feedForward(block.attentionOut(attend(g, decoder, qkv, String(l), lengths), residual));
+    stream = block.feedForward(block.attentionOut(attend(g, decoder, l, qkv, String(l), lengths), residual));
   }
   streamOut(g, decoder, stream, to);
   return g;
@@ -66,7 +68,7 @@ export function traceBetween(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const { layers, hidden, heads, headSize } = decoder.config;
   let stream: Stream;
-  if (layer === 0) stream = { branch: decoder.embed(g, ids(g)) };
+  if (layer === 0) stream = embedded(g, decoder, new LengthInputs(g));
   else {
     const block = decoder.block(g, layer - 1);
     stream = block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), wide(g, "residual", hidden)));
@@ -81,12 +83,12 @@ export function traceBetween(decoder: Decoder, layer: number): Graph {
   return g;
 }
 
-/** Attention by itself, without weights: one program serves every layer. */
-export function traceAttention(decoder: Decoder): Graph {
+/** A layer's attention by itself, without weights: one program serves every layer of the same `attentionKind`. */
+export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
   const qkv = wide(g, "qkv", (heads + 2 * kvHeads) * headSize);
-  g.output("attended", attend(g, decoder, qkv, "", lengthInputs(g)));
+  g.output("attended", attend(g, decoder, layer, qkv, "", new LengthInputs(g)));
   return g;
 }
 
@@ -96,6 +98,16 @@ export function traceHead(decoder: Decoder): Graph {
   g.output("logits", decoder.logits(g, wide(g, "hidden", decoder.config.hidden)));
   return g;
 }
+
+/** What a layer's attention does, as a text that is the same for layers that do the same. */
+export function attentionKind(decoder: Decoder, layer: number): string {
+  const tables = decoder.rotary(new Graph(), layer);
+  return JSON.stringify([decoder.attention(layer), tables?.cos.graph.constants.map((c) => c.name)]);
+}
+
+const embedded = (g: Graph, decoder: Decoder, lengths: Lengths): Stream => ({
+  branch: decoder.embed(g, ids(g), () => lengths.lengths),
+});
 
 function streamIn(g: Graph, decoder: Decoder): Stream {
   return { branch: wide(g, "branch", decoder.config.hidden), residual: wide(g, "residual", decoder.config.hidden) };

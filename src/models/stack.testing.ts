@@ -32,7 +32,7 @@ export class Stack implements Disposable {
       layers: () => Array.from({ length: layers }, (_, l) => traceLayers(decoder, l, l + 1)),
       pieces: () => [
         ...Array.from({ length: layers + 1 }, (_, l) => traceBetween(decoder, l)),
-        traceAttention(decoder),
+        ...Array.from({ length: layers }, (_, l) => traceAttention(decoder, l)),
       ],
     }[cut]();
     graphs.push(traceHead(decoder));
@@ -68,7 +68,7 @@ export class Stack implements Disposable {
     else
       for (let layer = 0; layer <= layers; layer++) {
         await run(programs[layer]!, stream(layer));
-        if (layer < layers) await run(programs.at(-1)!, this.#cacheViews(layer, ""));
+        if (layer < layers) await run(programs[layers + 1 + layer]!, this.#cacheViews(layer, ""));
       }
     await run(head, {});
     this.#past += tokens;

@@ -1,8 +1,13 @@
-import { linear, quantizedLinear, type Tensor } from "../graph/index.ts";
+import { linear, plus, quantizedLinear, type Tensor } from "../graph/index.ts";
 import type { Matrix } from "../weights/prepared/weights.ts";
 
 /** x [batch, tokens, inputs] through a projection: [batch, tokens, outputs]. */
-export function project(x: Tensor, weight: Matrix): Tensor {
+export function project(x: Tensor, weight: Matrix, bias?: Tensor): Tensor {
+  const product = multiply(x, weight);
+  return bias === undefined ? product : plus(product, bias);
+}
+
+function multiply(x: Tensor, weight: Matrix): Tensor {
   switch (weight.kind) {
     case "blocks":
       return quantizedLinear(x, weight.matrix);

@@ -1,9 +1,26 @@
-import { silu, split, type Tensor, times } from "../graph/index.ts";
-import type { Matrix } from "../weights/prepared/weights.ts";
-import { project } from "./linear.ts";
+import { gelu, relu, silu, split, type Tensor, times } from "../graph/index.ts";
 
-/** Gated feed-forward, SwiGLU (Shazeer 2020): down(silu(gate x) · up x); gate and up are one stacked matrix. */
-export function gatedMlp(x: Tensor, gateUp: Matrix, down: Matrix, hidden: number): Tensor {
-  const [gate, up] = split(project(x, gateUp), 2, [hidden, hidden]) as [Tensor, Tensor];
-  return project(times(silu(gate), up), down);
+/** What lies between a feed-forward's matrices. */
+export const activations = ["silu", "gelu", "gelu-tanh", "relu"] as const;
+export type Activation = (typeof activations)[number];
+
+function activate(x: Tensor, activation: Activation): Tensor {
+  switch (activation) {
+    case "silu":
+      return silu(x);
+    case "gelu":
+      return gelu(x, "exact");
+    case "gelu-tanh":
+      return gelu(x, "tanh");
+    case "relu":
+      return relu(x);
+  }
+}
+
+/** The inside of a feed-forward: plain, or gated (Shazeer 2020), where gate and up lie side by side: activation(gate) · up. */
+export function activateMlp(x: Tensor, activation: Activation, gated: boolean): Tensor {
+  if (!gated) return activate(x, activation);
+  const width = Number(x.shape.at(-1)) / 2;
+  const [gate, up] = split(x, 2, [width, width]) as [Tensor, Tensor];
+  return times(activate(gate, activation), up);
 }

@@ -1,19 +1,83 @@
+/** How positions are stretched beyond those that a model was first trained on. */
+export type RopeScaling =
+  /** Every position divided (Chen et al. 2023). */
+  | { readonly type: "linear"; readonly factor: number }
+  /** Llama 3.1's: wavelengths longer than the original context divided, a ramp between. */
+  | {
+      readonly type: "llama3";
+      readonly factor: number;
+      readonly low: number;
+      readonly high: number;
+      readonly original: number;
+    }
+  /** YaRN (Peng et al. 2023): as llama3 with the ramp over pairs; `magnitude` multiplies cosines and sines. */
+  | {
+      readonly type: "yarn";
+      readonly factor: number;
+      readonly original: number;
+      readonly fast: number;
+      readonly slow: number;
+      readonly truncate: boolean;
+      readonly magnitude: number;
+    }
+  /** Each pair's own divisor (LongRoPE, Ding et al. 2024; GGUF's `rope_freqs`). */
+  | { readonly type: "factors"; readonly factors: readonly number[]; readonly magnitude: number };
+
 export interface RopeConfig {
   /** Base of the wavelengths, θ. */
   readonly theta: number;
+  /** Elements of a head that are rotated. */
   readonly headSize: number;
   readonly positions: number;
+  readonly scaling?: RopeScaling | undefined;
 }
 
-/** Cosines or sines of position · θ^(−2i/d) (Su et al. 2021): [positions, headSize/2]. */
-export function ropeTable(
-  f: (angle: number) => number,
-  { theta, headSize, positions }: RopeConfig,
-): Float32Array<ArrayBuffer> {
-  const half = headSize / 2;
-  const table = new Float32Array(positions * half);
-  const frequencies = Array.from({ length: half }, (_, i) => Math.fround(theta ** (-i / half)));
-  for (let p = 0; p < positions; p++)
-    for (let i = 0; i < half; i++) table[p * half + i] = f(Math.fround(p * frequencies[i]!));
+/** Cosines or sines of position · frequency (Su et al. 2021): [positions, headSize/2]. */
+export function ropeTable(f: (angle: number) => number, config: RopeConfig): Float32Array<ArrayBuffer> {
+  const frequencies = ropeFrequencies(config).map(Math.fround);
+  const half = frequencies.length;
+  const magnitude = config.scaling && "magnitude" in config.scaling ? config.scaling.magnitude : 1;
+  const table = new Float32Array(config.positions * half);
+  for (let p = 0; p < config.positions; p++)
+    for (let i = 0; i < half; i++) table[p * half + i] = magnitude * f(Math.fround(p * frequencies[i]!));
   return table;
+}
+
+/** A turn of each pair per position, in radians: θ^(−2i/d), scaled. */
+export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): number[] {
+  const half = headSize / 2;
+  const plain = Array.from({ length: half }, (_, i) => theta ** (-i / half));
+  switch (scaling?.type) {
+    case undefined:
+      return plain;
+    case "linear":
+      return plain.map((f) => f / scaling.factor);
+    case "factors":
+      return plain.map((f, i) => f / scaling.factors[i]!);
+    case "llama3":
+      return plain.map((f) => blend(f, scaling.factor, llama3Kept(f, scaling)));
+    case "yarn":
+      return plain.map((f, i) => blend(f, scaling.factor, yarnKept(i, theta, headSize, scaling)));
+  }
+}
+
+/** A frequency kept to a share of `kept`, the rest divided. */
+const blend = (frequency: number, factor: number, kept: number): number =>
+  (frequency / factor) * (1 - kept) + frequency * kept;
+
+const clamp = (x: number): number => Math.min(Math.max(x, 0), 1);
+
+/** 1 for pairs that turn `high` times or more within the original context, 0 for `low` times or fewer. */
+function llama3Kept(frequency: number, { low, high, original }: Extract<RopeScaling, { type: "llama3" }>): number {
+  const turns = (original * frequency) / (2 * Math.PI);
+  return clamp((turns - low) / (high - low));
+}
+
+function yarnKept(pair: number, theta: number, size: number, s: Extract<RopeScaling, { type: "yarn" }>): number {
+  /** The pair, as a real number, that turns so many times within the original context. */
+  const pairOf = (turns: number) => (size * Math.log(s.original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [low, high] = [pairOf(s.fast), pairOf(s.slow)];
+  const from = Math.max(s.truncate ? Math.floor(low) : low, 0);
+  const to = Math.min(s.truncate ? Math.ceil(high) : high, size - 1);
+  return 1 - clamp((pair - from) / (to === from ? 0.001 : to - from));
 }

@@ -1,4 +1,5 @@
-import { plus, rmsNorm, skipRmsNorm, type Tensor } from "../graph/index.ts";
+import { plus, type Tensor } from "../graph/index.ts";
+import { addAndNormalise, type Norm, normalise } from "./norm.ts";
 
 /** The residual stream between sublayers: hidden = branch + residual, added where the next norm needs it, in one kernel with it. */
 export interface Stream {
@@ -7,13 +8,9 @@ export interface Stream {
 }
 
 /** Normalises the stream: the sublayer's input, and the residual that its output is to be added to. */
-export function enter(
-  { branch, residual }: Stream,
-  gain: Tensor,
-  epsilon: number,
-): { normed: Tensor; residual: Tensor } {
-  if (residual === undefined) return { normed: rmsNorm(branch, gain, epsilon), residual: branch };
-  return skipRmsNorm(branch, residual, gain, epsilon);
+export function enter({ branch, residual }: Stream, norm: Norm): { normed: Tensor; residual: Tensor } {
+  if (residual === undefined) return { normed: normalise(branch, norm), residual: branch };
+  return addAndNormalise(branch, residual, norm);
 }
 
 /** The stream as one tensor. */

@@ -7,6 +7,8 @@ export interface Stored {
   readonly transposed?: true;
   /** A slice of a fused tensor: these of its outputs. */
   readonly rows?: Rows;
+  /** Added to every element: Gemma's gains are stored less one. */
+  readonly plus?: number;
 }
 
 /** Canonical name → the checkpoint's own. A GGUF's names are canonical. */
@@ -15,5 +17,5 @@ export type Names = (canonical: string) => string | Stored;
 export const identity: Names = (canonical) => canonical;
 
 /** A text that tells apart whatever of a checkpoint `stored` may be. */
-export const keyOf = ({ name, transposed, rows }: Stored): string =>
-  `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}`;
+export const keyOf = ({ name, transposed, rows, plus }: Stored): string =>
+  `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}${plus ? `+${plus}` : ""}`;

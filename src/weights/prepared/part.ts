@@ -33,7 +33,7 @@ export class Part {
 
   /** Whether its type has an exact form in blocks. */
   get inBlocks(): boolean {
-    return !this.stored.transposed && this.checkpoint.inBlocks(this.tensor);
+    return !this.stored.transposed && !this.stored.plus && this.checkpoint.inBlocks(this.tensor);
   }
 
   blocks(): KernelMatrix {
@@ -42,6 +42,11 @@ export class Part {
 
   /** Float32, row-major in `shape`. */
   floats(): Float32Array<ArrayBuffer> {
+    const { plus } = this.stored;
+    return plus ? this.#stored().map((v) => v + plus) : this.#stored();
+  }
+
+  #stored(): Float32Array<ArrayBuffer> {
     const { transposed, rows } = this.stored;
     if (!transposed) return this.checkpoint.floats(this.tensor, rows);
     const [from, to] = rows ?? [0, this.shape[0]!];

@@ -46,9 +46,10 @@ export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSi
     Tensor,
     Tensor,
   ];
-  const { rotary: pairs } = decoder.attention;
+  const { rotary: pairs } = decoder.attention(0);
+  const tables = pairs === "none" ? undefined : decoder.rotary(g, 0);
   const rotated = (x: Tensor, n: number) =>
-    pairs === "none" ? x : rotaryEmbedding(x, first, decoder.rotary(g), { heads: n, pairs });
+    pairs === "none" || !tables ? x : rotaryEmbedding(x, first, tables, { heads: n, pairs });
   const byHead = (x: Tensor, n: number) => transpose(reshape(x, [1, tokens, n, headSize]), [0, 2, 1, 3]);
   g.output("q", reshape(byHead(rotated(q, heads), heads), [heads, tokens, headSize]));
   g.output("presentKey", writeCache(caches[0]!, byHead(rotated(k, kvHeads), kvHeads), first));

@@ -1,6 +1,7 @@
 import { UserError } from "../../../util/errors.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
+import { requirePlainAttention } from "../plain.ts";
 import { type XattentionOptions, xattentionOptions } from "./options.ts";
 import { BlockSparsePrefill } from "./prefill.ts";
 import { loadProfile } from "./thresholds.ts";
@@ -29,6 +30,7 @@ export const xattention: Saving<XattentionOptions> = {
   options: xattentionOptions,
   async attention(options, host) {
     if (isNeutral(options)) return undefined;
+    requirePlainAttention("xattention", host.decoder);
     return BlockSparsePrefill.create(options, host, await profileFor(options, host));
   },
 };

@@ -24,14 +24,14 @@ export const width = (heads + 2 * kvHeads) * headSize;
 export const rope = { theta: 10000, headSize, positions: config.context };
 
 /** Only its attention is of use. */
-export function fakeDecoder(rotary: Decoder["attention"]["rotary"] = "none"): Decoder {
+export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] = "none"): Decoder {
   const absent = (): never => {
     throw new Error("the fake decoder has no layers");
   };
   const shape = [rope.positions, headSize / 2];
   return {
     config,
-    attention: { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary },
+    attention: () => ({ heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary }),
     rotary(graph) {
       const table = (f: "cos" | "sin") =>
         graph.constant(

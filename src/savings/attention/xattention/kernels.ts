@@ -331,7 +331,7 @@ export class SparseKernels implements Disposable {
 }
 
 async function compileAll(decoder: Decoder, shape: BlockShape) {
-  const { scale } = decoder.attention;
+  const { scale } = decoder.attention(0);
   const [place, strided, pooled, last, gather, collect, tile, openTile] = await Promise.all([
     ...[
       tracePlace(decoder, shape),

@@ -1,0 +1,78 @@
+import { UserError } from "../util/errors.ts";
+import type { ConfigSource } from "../weights/checkpoint.ts";
+
+/**
+ * A configuration's values by the key that each format has for them: GGUF's without the architecture before it
+ * (`embedding_length`), and config.json's (`hidden_size`). Where a format has none, the key is undefined and the fallback holds.
+ * Missing and ill-typed values are UserErrors that name file and key.
+ */
+export class Fields {
+  constructor(
+    readonly source: ConfigSource,
+    readonly architecture: string,
+    /** config.json's keys where an architecture has its own: `n_embd` for `hidden_size`. */
+    private readonly keys: Readonly<Record<string, string>> = {},
+  ) {}
+
+  get gguf(): boolean {
+    return this.source.kind === "gguf";
+  }
+
+  number(gguf: string | undefined, huggingface: string | undefined, fallback?: number): number {
+    const { source } = this;
+    if (source.kind === "gguf" && gguf !== undefined)
+      return source.metadata.number(`${this.architecture}.${gguf}`, fallback);
+    const key = source.kind === "gguf" ? undefined : huggingface;
+    const value = (key === undefined ? undefined : this.value(key)) ?? fallback;
+    if (typeof value === "number") return value;
+    return this.refuse(key ?? gguf ?? huggingface!, value, "a number");
+  }
+
+  /** As `number`; undefined where the value is absent. */
+  optional(gguf: string | undefined, huggingface: string | undefined): number | undefined {
+    return this.has(gguf, huggingface) ? this.number(gguf, huggingface) : undefined;
+  }
+
+  has(gguf: string | undefined, huggingface: string | undefined): boolean {
+    const { source } = this;
+    if (source.kind === "gguf") return gguf !== undefined && source.metadata.has(`${this.architecture}.${gguf}`);
+    return huggingface !== undefined && this.value(huggingface) !== undefined;
+  }
+
+  /** config.json's flag; false where it is absent, and of a GGUF. */
+  flag(key: string, fallback = false): boolean {
+    const value = this.value(key) ?? fallback;
+    return typeof value === "boolean" ? value : this.refuse(key, value, "true or false");
+  }
+
+  /** config.json's list, one value a layer; undefined where it is absent, and of a GGUF. */
+  list(key: string): readonly unknown[] | undefined {
+    const value = this.value(key);
+    return value === undefined || Array.isArray(value) ? value : this.refuse(key, value, "a list");
+  }
+
+  /** config.json's object; undefined where it is absent, and of a GGUF. */
+  object(key: string): Readonly<Record<string, unknown>> | undefined {
+    const value = this.value(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "object" || Array.isArray(value)) return this.refuse(key, value, "an object");
+    return value as Record<string, unknown>;
+  }
+
+  /** config.json's value as it is; null counts as absent. */
+  value(key: string): unknown {
+    return this.source.kind === "gguf" ? undefined : (this.source.config[this.keys[key] ?? key] ?? undefined);
+  }
+
+  /** Refuses a config.json in which `key` is something else than the values that run; absent, it is the first. */
+  only(key: string, values: readonly (string | number | boolean)[]): void {
+    const value = this.value(key);
+    if (value !== undefined && !values.some((v) => v === value))
+      this.refuse(key, value, `${values.map((v) => JSON.stringify(v)).join(" or ")}; nothing else is supported`);
+  }
+
+  refuse(key: string, value: unknown, expected: string): never {
+    const found = value === undefined ? "missing" : JSON.stringify(value);
+    throw new UserError(`${this.source.path}: "${this.keys[key] ?? key}" is ${found}, expected ${expected}`);
+  }
+}

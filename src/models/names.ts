@@ -1,0 +1,72 @@
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { identity, type Names, type Stored } from "../weights/prepared/names.ts";
+
+/** A name without `.weight` or `.bias`, or how else the tensor is stored. */
+export type StoredAs = string | (Omit<Stored, "rows"> & { readonly name: string });
+
+/** How Hugging Face's checkpoints of an architecture name their tensors. */
+export interface Scheme {
+  /** What may come before every name; the first that fits the checkpoint does. Some leave it away. */
+  readonly prefixes: readonly string[];
+  /** Before a layer's number. */
+  readonly layers: string;
+  /** Of a layer, by GGUF's name of the part (`attn_q`). */
+  readonly parts: Readonly<Record<string, StoredAs>>;
+  /** Outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
+  readonly top: Readonly<Record<string, StoredAs>>;
+}
+
+/** Canonical names as a checkpoint has them: a GGUF's are canonical. */
+export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
+  if (config.kind === "gguf") return identity;
+  const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
+  const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
+  return (canonical) => {
+    const [, layer, part, kind] = /^(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)$/.exec(canonical) ?? [];
+    const known = (layer === undefined ? scheme.top : scheme.parts)[part ?? ""];
+    if (known === undefined) return canonical;
+    const found = stored(known, kind!);
+    const place = layer === undefined ? found.name : `${scheme.layers}.${layer}.${found.name}`;
+    return { ...found, name: place.startsWith("/") ? place.slice(1) : prefix + place };
+  };
+}
+
+function stored(as: StoredAs, kind: string): Stored {
+  if (typeof as === "string") return { name: `${as}.${kind}` };
+  const { transposed, ...rest } = as;
+  return { ...rest, name: `${as.name}.${kind}`, ...(transposed && kind === "weight" && { transposed }) };
+}
+
+/** Llama's names, which most decoders have taken over. */
+export const llamaNames: Scheme = {
+  prefixes: ["model.", "", "language_model.model.", "model.language_model."],
+  layers: "layers",
+  parts: {
+    attn_norm: "input_layernorm",
+    attn_q: "self_attn.q_proj",
+    attn_k: "self_attn.k_proj",
+    attn_v: "self_attn.v_proj",
+    attn_output: "self_attn.o_proj",
+    attn_q_norm: "self_attn.q_norm",
+    attn_k_norm: "self_attn.k_norm",
+    ffn_norm: "post_attention_layernorm",
+    ffn_gate: "mlp.gate_proj",
+    ffn_up: "mlp.up_proj",
+    ffn_down: "mlp.down_proj",
+  },
+  top: { token_embd: "embed_tokens", output_norm: "norm", output: "/lm_head" },
+};
+
+/** The scheme with other names for some parts. */
+export const withParts = (scheme: Scheme, parts: Scheme["parts"]): Scheme => ({
+  ...scheme,
+  parts: { ...scheme.parts, ...parts },
+});
+
+/** The scheme with norms stored as their gain less one, as Gemma's are. */
+export function offsetNorms(scheme: Scheme): Scheme {
+  const offset = ([part, as]: [string, StoredAs]): [string, StoredAs] =>
+    part.endsWith("norm") && typeof as === "string" ? [part, { name: as, plus: 1 }] : [part, as];
+  const all = (parts: Scheme["parts"]) => Object.fromEntries(Object.entries(parts).map(offset));
+  return { ...scheme, parts: all(scheme.parts), top: all(scheme.top) };
+}

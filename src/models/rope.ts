@@ -1,0 +1,136 @@
+import { ROTARY_STEP } from "../graph/index.ts";
+import type { RopeConfig, RopeScaling } from "../nn/rope.ts";
+import { UserError } from "../util/errors.ts";
+import type { Fields } from "./fields.ts";
+
+type Parameters = Readonly<Record<string, unknown>>;
+
+/**
+ * The rotary embedding of a configuration; `kind` picks one where layers differ (`full_attention`, `sliding_attention`).
+ * @throws UserError for a scaling that is not known
+ */
+export function readRope(fields: Fields, headSize: number, context: number, kind?: string): RopeConfig {
+  const parameters = fields.gguf ? undefined : hubParameters(fields, kind);
+  const theta = parameters
+    ? numberOf(fields, parameters, "rope_theta", 10000)
+    : fields.number("rope.freq_base", undefined, 10000);
+  const rotated = rotatedOf(fields, parameters, headSize);
+  const { path } = fields.source;
+  if (!(theta > 0)) throw new UserError(`${path}: the rotary base must be above 0, got ${theta}`);
+  if (rotated % ROTARY_STEP !== 0 || rotated > headSize)
+    throw new UserError(
+      `${path}: the head size${rotated === headSize ? "" : "'s rotated part"} must be a multiple of ${ROTARY_STEP}, got ${rotated}`,
+    );
+  return {
+    theta,
+    headSize: rotated,
+    positions: context,
+    scaling: parameters ? hubScaling(fields, parameters, context) : ggufScaling(fields, context),
+  };
+}
+
+function rotatedOf(fields: Fields, parameters: Parameters | undefined, headSize: number): number {
+  if (!parameters) return fields.number("rope.dimension_count", undefined, headSize);
+  const share = fields.number(undefined, "partial_rotary_factor", 1);
+  return Math.trunc(headSize * numberOf(fields, parameters, "partial_rotary_factor", share));
+}
+
+/** transformers 5 says `rope_parameters`, by kind of layer where they differ; before, it was `rope_theta` and `rope_scaling`. */
+function hubParameters(fields: Fields, kind: string | undefined): Parameters {
+  const own = fields.object("rope_parameters");
+  const ofKind = kind === undefined ? undefined : own?.[kind];
+  if (ofKind !== undefined && ofKind !== null && typeof ofKind === "object") return ofKind as Parameters;
+  return { rope_theta: fields.value("rope_theta"), ...(own ?? fields.object("rope_scaling")) };
+}
+
+function numberOf(fields: Fields, parameters: Parameters, key: string, fallback?: number): number {
+  const value = parameters[key] ?? fallback;
+  return typeof value === "number" && value > 0 ? value : fields.refuse(key, value, "a positive number");
+}
+
+function hubScaling(fields: Fields, parameters: Parameters, context: number): RopeScaling | undefined {
+  const type = parameters["rope_type"] ?? parameters["type"] ?? "default";
+  const number = (key: string, fallback?: number) => numberOf(fields, parameters, key, fallback);
+  switch (type) {
+    case "default":
+      return undefined;
+    case "linear":
+      return { type: "linear", factor: number("factor") };
+    case "llama3":
+      return {
+        type: "llama3",
+        factor: number("factor"),
+        low: number("low_freq_factor"),
+        high: number("high_freq_factor"),
+        original: number("original_max_position_embeddings", context),
+      };
+    case "yarn":
+      return {
+        type: "yarn",
+        factor: number("factor"),
+        original: number("original_max_position_embeddings", context),
+        fast: number("beta_fast", 32),
+        slow: number("beta_slow", 1),
+        truncate: parameters["truncate"] !== false,
+        magnitude: number("attention_factor", yarnMagnitude(fields, parameters)),
+      };
+    case "longrope":
+    case "su":
+      return longRope(fields, parameters, context);
+    default:
+      return fields.refuse("rope_scaling", type, '"default", "linear", "llama3", "yarn" or "longrope"');
+  }
+}
+
+/** YaRN's temperature: 0.1 ln(factor) + 1; as the quotient of two where the configuration gives two coefficients (DeepSeek's). */
+function yarnMagnitude(fields: Fields, parameters: Parameters): number {
+  const factor = numberOf(fields, parameters, "factor");
+  const temperature = (coefficient: number) => (factor <= 1 ? 1 : 0.1 * coefficient * Math.log(factor) + 1);
+  const [own, all] = [parameters["mscale"], parameters["mscale_all_dim"]];
+  return typeof own === "number" && typeof all === "number" && own && all
+    ? temperature(own) / temperature(all)
+    : temperature(1);
+}
+
+/** Tokens that LongRoPE's short factors serve: the model's context here, as the long ones would change shorter prompts' numbers. */
+export const originalContext = (fields: Fields, context: number): number => {
+  const nested = fields.object("rope_parameters")?.["original_max_position_embeddings"];
+  const fallback = typeof nested === "number" ? nested : context;
+  return fields.number("rope.scaling.original_context_length", "original_max_position_embeddings", fallback);
+};
+
+function longRope(fields: Fields, parameters: Parameters, original: number): RopeScaling {
+  const factors = parameters["short_factor"];
+  if (!Array.isArray(factors) || !factors.every((f) => typeof f === "number"))
+    return fields.refuse("short_factor", factors, "a list of numbers");
+  const stretch = fields.number("context_length", "max_position_embeddings") / original;
+  const magnitude = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(original));
+  return { type: "factors", factors, magnitude: numberOf(fields, parameters, "attention_factor", magnitude) };
+}
+
+function ggufScaling(fields: Fields, context: number): RopeScaling | undefined {
+  if (fields.source.kind !== "gguf") return undefined;
+  const key = "rope.scaling.type";
+  const type = fields.has(key, undefined) ? fields.source.metadata.string(`${fields.architecture}.${key}`) : "none";
+  const number = (name: string, fallback?: number) => fields.number(`rope.scaling.${name}`, undefined, fallback);
+  switch (type) {
+    case "none":
+      return undefined;
+    case "linear":
+      return { type, factor: number("factor") };
+    case "yarn":
+      return {
+        type,
+        factor: number("factor"),
+        original: number("original_context_length", context),
+        fast: number("yarn_beta_fast", 32),
+        slow: number("yarn_beta_slow", 1),
+        truncate: true,
+        magnitude: number("attn_factor", 1) * (0.1 * Math.log(number("factor")) + 1),
+      };
+    case "longrope":
+      return { type: "factors", factors: [], magnitude: number("attn_factor", 1) };
+    default:
+      return fields.refuse(`${fields.architecture}.${key}`, type, '"none", "linear", "yarn" or "longrope"');
+  }
+}

@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto";
+import {
+  type Graph,
+  gather,
+  plus,
+  positions,
+  quantizedEmbedding,
+  scale,
+  softcap,
+  type Tensor,
+} from "../graph/index.ts";
+import { project } from "../nn/linear.ts";
+import { type Activation, activateMlp } from "../nn/mlp.ts";
+import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
+import { type RopeConfig, ropeTable } from "../nn/rope.ts";
+import { enter, type Stream, settle } from "../nn/stream.ts";
+import type { Weights } from "../weights/prepared/weights.ts";
+import type { Block, Decoder, DecoderConfig } from "./decoder.ts";
+
+/** All that tells one decoder from another. An architecture reads it from a configuration; `plain` has what most of them share. */
+export interface TransformerConfig extends DecoderConfig {
+  /** Width of the feed-forward. */
+  readonly ffn: number;
+  readonly epsilon: number;
+  readonly norm: Norm["kind"];
+  /** Where a sublayer is normalised: its input, its output, or both. */
+  readonly norms: "before" | "after" | "around";
+  /** Whether queries and keys are normalised: over each head, or over all heads together. */
+  readonly headNorm?: "head" | "width";
+  /** Parts of a layer that must have a bias (`attn_q`); others may. */
+  readonly biases: readonly string[];
+  /** Whether q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */
+  readonly fused: boolean;
+  readonly activation: Activation;
+  readonly gated: boolean;
+  /** Which elements of a head are rotated together. */
+  readonly pairs: "interleaved" | "half";
+  /** A layer's rotary embedding; undefined where it has none. */
+  rope(layer: number): RopeConfig | undefined;
+  /** Keys that a layer's queries see, their own the last; undefined: all. */
+  window(layer: number): number | undefined;
+  /** Whether each position has a vector of its own, added to its token's (`position_embd`). */
+  readonly learnedPositions: boolean;
+  readonly attentionScale: number;
+  readonly embeddingScale: number;
+  /** Multiplies what a sublayer adds to the stream. */
+  readonly residualScale: number;
+  readonly logitScale: number;
+  readonly attentionSoftcap?: number | undefined;
+  readonly logitSoftcap?: number | undefined;
+}
+
+const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : scale(x, factor));
+
+/** A decoder by its configuration: the one stack that every architecture of this room fills in. */
+export class Transformer implements Decoder {
+  readonly #head: string;
+
+  constructor(
+    readonly config: TransformerConfig,
+    readonly weights: Weights,
+  ) {
+    this.#head = weights.has("output.weight") ? "output.weight" : "token_embd.weight";
+  }
+
+  attention(layer: number) {
+    const { heads, kvHeads, headSize, attentionScale, pairs, attentionSoftcap: softcap } = this.config;
+    const rope = this.config.rope(layer);
+    return {
+      ...{ heads, kvHeads, headSize, scale: attentionScale, rotary: rope ? pairs : ("none" as const) },
+      ...(rope && rope.headSize !== headSize && { rotated: rope.headSize }),
+      window: this.config.window(layer),
+      softcap,
+    };
+  }
+
+  rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined {
+    const rope = this.config.rope(layer);
+    if (rope === undefined) return undefined;
+    const full = this.#withFactors(rope);
+    const name = createHash("sha256").update(JSON.stringify(full)).digest("hex").slice(0, 16);
+    const table = (of: "cos" | "sin") =>
+      this.weights.computed(graph, `rope.${of}.${name}`, [rope.positions, rope.headSize / 2], () =>
+        ropeTable(Math[of], full),
+      );
+    return { cos: table("cos"), sin: table("sin") };
+  }
+
+  /** A GGUF keeps divisors of its own in a tensor. */
+  #withFactors(rope: RopeConfig): RopeConfig {
+    const { tensors, ...checkpoint } = this.weights.checkpoint;
+    const found = ["rope_freqs.weight", "rope_factors_short.weight"].map((n) => tensors.get(n)).find((t) => t);
+    if (found === undefined) return rope;
+    const magnitude = rope.scaling && "magnitude" in rope.scaling ? rope.scaling.magnitude : 1;
+    return { ...rope, scaling: { type: "factors", factors: [...checkpoint.floats(found)], magnitude } };
+  }
+
+  embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor {
+    const { hidden, context, embeddingScale, learnedPositions } = this.config;
+    const tokens = scaled(this.#tokens(graph, ids), embeddingScale);
+    if (!learnedPositions) return tokens;
+    const table = this.weights.table(graph, "position_embd.weight", [context, hidden]);
+    return plus(tokens, gather(table, positions(ids, lengths()), 0));
+  }
+
+  #tokens(graph: Graph, ids: Tensor): Tensor {
+    const { vocabulary, hidden } = this.config;
+    if (!this.weights.inBlocks("token_embd.weight"))
+      return gather(this.weights.table(graph, "token_embd.weight", [vocabulary, hidden]), ids, 0);
+    const rows = this.weights.matrix(graph, hidden, { "token_embd.weight": vocabulary });
+    if (rows.kind !== "blocks") throw new Error("a quantised table is stored in blocks");
+    return quantizedEmbedding(ids, rows.matrix);
+  }
+
+  block(graph: Graph, layer: number): Block {
+    return new Layer(this.config, this.weights, graph, layer);
+  }
+
+  finish(graph: Graph, stream: Stream): Tensor {
+    return enter(stream, norm(this.weights, this.config, graph, "output_norm", this.config.hidden)).normed;
+  }
+
+  logits(graph: Graph, hidden: Tensor): Tensor {
+    const { vocabulary, logitScale, logitSoftcap } = this.config;
+    const head = this.weights.matrix(graph, this.config.hidden, { [this.#head]: vocabulary });
+    const logits = scaled(project(hidden, head), logitScale);
+    return logitSoftcap === undefined ? logits : softcap(logits, logitSoftcap);
+  }
+}
+
+type NormConfig = Pick<TransformerConfig, "norm" | "epsilon">;
+
+/** The norm whose tensors are called `name`. */
+function norm(weights: Weights, { norm: kind, epsilon }: NormConfig, graph: Graph, name: string, width: number): Norm {
+  const vector = (of: "weight" | "bias") => weights.vector(graph, { [`${name}.${of}`]: width });
+  return { kind, epsilon, gain: vector("weight"), shift: kind === "layer" ? vector("bias") : undefined };
+}
+
+/** One layer of a transformer, traced into a graph. */
+class Layer implements Block {
+  constructor(
+    private readonly config: TransformerConfig,
+    private readonly weights: Weights,
+    private readonly graph: Graph,
+    private readonly layer: number,
+  ) {}
+
+  attentionIn(stream: Stream) {
+    const { hidden, heads, kvHeads, headSize, fused, headNorm } = this.config;
+    const [query, key] = [heads * headSize, kvHeads * headSize];
+    const { normed, residual } = this.#enter(stream, "attn_norm");
+    const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: query, attn_k: key, attn_v: key };
+    const qkv = this.#project(normed, hidden, outputs);
+    if (headNorm === undefined) return { qkv, residual };
+    const widths = headNorm === "head" ? [headSize, headSize] : [query, key];
+    const [q, k] = [this.#norm("attn_q_norm", widths[0]!), this.#norm("attn_k_norm", widths[1]!)];
+    return { qkv: normaliseHeads(qkv, q, k, this.config), residual };
+  }
+
+  attentionOut(attended: Tensor, residual: Tensor): Stream {
+    const { hidden, heads, headSize } = this.config;
+    const out = this.#project(attended, heads * headSize, { attn_output: hidden });
+    return { branch: this.#leave(out, "post_attention_norm"), residual };
+  }
+
+  feedForward(stream: Stream): Stream {
+    const { hidden, ffn, fused, gated, activation } = this.config;
+    const { normed, residual } = this.#enter(stream, "ffn_norm");
+    const outputs = gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
+    const inside = activateMlp(this.#project(normed, hidden, outputs), activation, gated);
+    return { branch: this.#leave(this.#project(inside, ffn, { ffn_down: hidden }), "post_ffw_norm"), residual };
+  }
+
+  #enter(stream: Stream, name: string): { normed: Tensor; residual: Tensor } {
+    if (this.config.norms !== "after") return enter(stream, this.#norm(name, this.config.hidden));
+    const residual = settle(stream);
+    return { normed: residual, residual };
+  }
+
+  #leave(branch: Tensor, name: string): Tensor {
+    const { norms, hidden, residualScale } = this.config;
+    const normed = norms === "before" ? branch : normalise(branch, this.#norm(name, hidden));
+    return scaled(normed, residualScale);
+  }
+
+  #norm(name: string, width: number): Norm {
+    return norm(this.weights, this.config, this.graph, `blk.${this.layer}.${name}`, width);
+  }
+
+  /** Projections of `inputs` by their outputs, as one, with their biases. */
+  #project(x: Tensor, inputs: number, outputs: Readonly<Record<string, number>>): Tensor {
+    const named = (kind: string) =>
+      Object.fromEntries(Object.entries(outputs).map(([part, n]) => [`blk.${this.layer}.${part}.${kind}`, n]));
+    const biased = Object.keys(outputs).some(
+      (part) => this.config.biases.includes(part) || this.weights.has(`blk.${this.layer}.${part}.bias`),
+    );
+    const bias = biased ? this.weights.vector(this.graph, named("bias")) : undefined;
+    return project(x, this.weights.matrix(this.graph, inputs, named("weight")), bias);
+  }
+}

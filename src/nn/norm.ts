@@ -1,0 +1,42 @@
+import { concat, layerNorm, reshape, rmsNorm, skipLayerNorm, skipRmsNorm, split, type Tensor } from "../graph/index.ts";
+
+/** A norm with its weights: by root mean square, or by mean and deviation. */
+export interface Norm {
+  readonly kind: "rms" | "layer";
+  readonly gain: Tensor;
+  /** Of layer norms that have one. */
+  readonly shift?: Tensor | undefined;
+  readonly epsilon: number;
+}
+
+export function normalise(x: Tensor, { kind, gain, shift, epsilon }: Norm): Tensor {
+  return kind === "rms" ? rmsNorm(x, gain, epsilon) : layerNorm(x, gain, shift, epsilon);
+}
+
+/** The norm of x + residual, and that sum. */
+export function addAndNormalise(x: Tensor, residual: Tensor, { kind, gain, shift, epsilon }: Norm) {
+  return kind === "rms" ? skipRmsNorm(x, residual, gain, epsilon) : skipLayerNorm(x, residual, gain, shift, epsilon);
+}
+
+interface Heads {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+}
+
+/** Norms of queries and keys: over each head, where the gain has a head's size, or over all heads together. */
+export function normaliseHeads(qkv: Tensor, query: Norm, key: Norm, { heads, kvHeads, headSize }: Heads): Tensor {
+  const [q, k, v] = split(
+    qkv,
+    2,
+    [heads, kvHeads, kvHeads].map((n) => n * headSize),
+  ) as [Tensor, Tensor, Tensor];
+  return concat([normaliseEach(q, query), normaliseEach(k, key), v], 2);
+}
+
+function normaliseEach(x: Tensor, norm: Norm): Tensor {
+  const [size, width] = [norm.gain.shape[0], x.shape[2]].map(Number) as [number, number];
+  if (size === width) return normalise(x, norm);
+  const [batch, tokens] = x.shape as [Tensor["shape"][0], Tensor["shape"][0]];
+  return reshape(normalise(reshape(x, [batch!, tokens!, width / size, size]), norm), x.shape);
+}
