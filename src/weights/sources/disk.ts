@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { UserError } from "../../util/errors.ts";
 
@@ -40,3 +41,6 @@ export function codeOf(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return typeof code === "string" ? code : undefined;
 }
+
+/** Size of a file, or nothing where there is none. */
+export const heldBytes = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;

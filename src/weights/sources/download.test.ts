@@ -3,7 +3,9 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { type Download, download, type Pace } from "./download.ts";
+import type { Pace } from "./connection.ts";
+import * as digests from "./digest.ts";
+import { type Download, download } from "./download.ts";
 import { randomBytes, type Serving, serve, sha256, type TestServer, tempFolder, writeAt } from "./testing.ts";
 
 const body = randomBytes(500_000);
@@ -16,7 +18,7 @@ async function setUp(serving: Partial<Serving> = {}, job: Partial<Download> = {}
   const whole: Download = {
     url: server.url,
     to: join(folder, "m.bin"),
-    sha256: sha256(body),
+    digest: digests.sha256(sha256(body)),
     pace,
     onNotice: (sentence) => notices.push(sentence),
     ...job,
@@ -42,7 +44,7 @@ describe("a whole file", () => {
   test.each([
     ["from a plain server", {}],
     ["from one that knows no ranges", { ranges: false }],
-    ["from one that does not tell the length", { length: false }],
+    ["from one that knows neither ranges nor the length", { ranges: false, length: false }],
   ])("%s", async (_name, serving) => {
     const { job, folder, server } = await setUp(serving);
     await download(job);
@@ -201,7 +203,7 @@ describe("a refusal", () => {
 });
 
 test("a wrong hash deletes the file and names both", async () => {
-  const { job, folder, server } = await setUp({}, { sha256: "12".repeat(32) });
+  const { job, folder, server } = await setUp({}, { digest: digests.sha256("12".repeat(32)) });
   expect(await failure(download(job))).toBe(
     `m.bin from ${host(server)} has SHA-256 ${sha256(body)}, expected ${"12".repeat(32)}; it was deleted`,
   );

@@ -1,18 +1,21 @@
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../util/errors.ts";
+import { Connection, type Pace, type Remote } from "./connection.ts";
+import { type Digest, digestName } from "./digest.ts";
 import { ensureSpace, megabytes } from "./disk.ts";
-import { asDropped, Dropped, hostOf, refusal, Stall, startOf, totalOf } from "./network.ts";
+import { Lane } from "./lane.ts";
+import { Dropped, hostOf, startOf, totalOf } from "./network.ts";
 import { Part } from "./part.ts";
+import { type Persistence, persist } from "./persist.ts";
 
-export interface Download {
-  url: string;
+export interface Download extends Omit<Remote, "what"> {
   /** Where the file goes; until it is whole it grows in `<to>.part` beside it. */
   to: string;
-  /** Hex SHA-256 that the file must have. */
-  sha256: string;
+  /** What it is called in sentences; else the name of `to`. */
+  what?: string | undefined;
+  digest: Digest;
   /** Bytes that the caller will write to the same disk afterwards. */
   reserve?: number | undefined;
   /** Bytes held and bytes in all; `total` is 0 while the server has not told it. */
@@ -23,19 +26,28 @@ export interface Download {
   pace?: Pace | undefined;
 }
 
-export interface Pace {
-  /** Failures in a row, none of them bringing a new byte, after which the download is given up. */
-  attempts: number;
-  /** Wait before the second attempt, in ms; it doubles with each failure. */
-  delayMs: number;
-  /** A connection that brings nothing for so long counts as dropped, in ms. */
-  stallMs: number;
+export const patient: Pace = { attempts: 5, delayMs: 500, stallMs: 30_000 };
+
+/** Bytes of a remote file, or 0 where its server does not tell. @throws UserError */
+export async function remoteBytes(
+  remote: Remote,
+  options: Pick<Download, "signal" | "pace" | "onNotice">,
+): Promise<number> {
+  const { signal = new AbortController().signal, pace = patient, onNotice } = options;
+  return persist({ remote, pace, signal, onNotice, bytes: () => 0 }, async () => {
+    const connection = await Connection.open(remote, pace, signal, 0, 1);
+    connection.close();
+    return totalOf(connection.response);
+  });
 }
 
-const patient: Pace = { attempts: 5, delayMs: 500, stallMs: 30_000 };
+/** Bytes that one connection brings, and how many connections there are: what is ahead of the written part waits in memory. */
+const laneBytes = 16 * 2 ** 20;
+const lanes = 4;
 
 /**
- * Fetches `url` into `to`, going on where an earlier run stopped, and returns once the file is there with the right hash.
+ * Fetches `url` into `to` over several connections, going on where an earlier run stopped, and returns once the file is there
+ * with the right hash. The file on disk is always a beginning of the whole, so that its length says all of what is there.
  * One process at a time may fetch into one file: callers hold a lock (`withLock`).
  *
  * A resumed request carries no `If-Range`: the hash already names the bytes, and a file that was pieced together from two
@@ -48,17 +60,21 @@ export async function download(job: Download): Promise<void> {
   if (existsSync(job.to)) await rename(job.to, partPath);
   for (;;) {
     const { digest, resumed } = await fill(job, partPath);
-    if (digest === job.sha256) return rename(partPath, job.to);
+    if (digest === job.digest.hex) return rename(partPath, job.to);
     await rm(partPath);
     if (!resumed) throw mismatch(job, digest);
-    job.onNotice?.(`${basename(job.to)} does not match its hash after resuming; fetching it from the start`);
+    job.onNotice?.(`${nameOf(job)} does not match its hash after resuming; fetching it from the start`);
   }
 }
 
-const mismatch = (job: Download, digest: string): UserError =>
-  new UserError(
-    `${basename(job.to)} from ${hostOf(job.url)} has SHA-256 ${digest}, expected ${job.sha256}; it was deleted`,
+const nameOf = ({ what, to }: Download): string => what ?? basename(to);
+
+function mismatch(job: Download, digest: string): UserError {
+  const kind = digestName(job.digest);
+  return new UserError(
+    `${nameOf(job)} from ${hostOf(job.url)} has ${kind} ${digest}, expected ${job.digest.hex}; it was deleted`,
   );
+}
 
 interface Filled {
   digest: string;
@@ -67,82 +83,107 @@ interface Filled {
 }
 
 async function fill(job: Download, path: string): Promise<Filled> {
-  const part = await Part.open(path);
+  const part = await Part.open(path, job.digest);
   try {
     const before = part.bytes;
     // A run may have been killed between the last byte and the rename.
-    if (part.digest() !== job.sha256) await fetchRest(job, part);
+    if (part.digest() !== job.digest.hex) await fetchRest(job, part);
     return { digest: part.digest(), resumed: before > 0 };
+  } catch (error) {
+    throw job.signal?.aborted ? interrupted(job, part) : error;
   } finally {
     await part.close();
   }
 }
 
-async function fetchRest(job: Download, part: Part): Promise<void> {
-  const { attempts, delayMs } = job.pace ?? patient;
-  let most = part.bytes;
-  for (let failures = 0; ; ) {
-    const dropped = await attempt(job, part);
-    if (dropped === undefined) return;
-    failures = part.bytes > most ? 1 : failures + 1;
-    most = Math.max(most, part.bytes);
-    if (failures >= attempts) throw new UserError(`${problem(job, dropped)}${keptSoFar(part)}`);
-    await pause(job, part, dropped, Math.max(dropped.waitMs, delayMs * 2 ** (failures - 1)));
-  }
-}
-
-const problem = (job: Download, dropped: Dropped): string =>
-  `cannot fetch ${basename(job.to)} from ${hostOf(job.url)}: ${dropped.message}`;
-
 const keptSoFar = (part: Part): string =>
   part.bytes > 0 ? `; the ${megabytes(part.bytes)} fetched so far are kept, and the next try goes on from there` : "";
 
-async function pause(job: Download, part: Part, dropped: Dropped, ms: number): Promise<void> {
-  job.onNotice?.(`${problem(job, dropped)}; trying again in ${(ms / 1000).toFixed(1)} s`);
-  try {
-    await sleep(ms, undefined, { ...(job.signal && { signal: job.signal }) });
-  } catch {
-    throw interrupted(job, part);
-  }
-}
-
 const interrupted = (job: Download, part: Part): DOMException =>
-  new DOMException(`the download of ${basename(job.to)} was interrupted${keptSoFar(part)}`, "AbortError");
+  new DOMException(`the download of ${nameOf(job)} was interrupted${keptSoFar(part)}`, "AbortError");
 
-/** One request; answers with what dropped it, or nothing when the file is whole. */
-async function attempt(job: Download, part: Part): Promise<Dropped | undefined> {
-  const stall = new Stall((job.pace ?? patient).stallMs);
+async function fetchRest(job: Download, part: Part): Promise<void> {
+  // Ends the connections that are still open when one of them has failed for good.
+  const end = new AbortController();
+  const work: Persistence = {
+    remote: { ...job, what: nameOf(job) },
+    pace: job.pace ?? patient,
+    signal: job.signal ? AbortSignal.any([job.signal, end.signal]) : end.signal,
+    bytes: () => part.bytes,
+    kept: () => keptSoFar(part),
+    onNotice: once(job.onNotice),
+  };
   try {
-    const signal = job.signal ? AbortSignal.any([job.signal, stall.signal]) : stall.signal;
-    await receive(job, part, await request(job, part, signal), stall);
-    return undefined;
-  } catch (error) {
-    if (job.signal?.aborted) throw interrupted(job, part);
-    return stall.signal.aborted ? new Dropped(stall.reason) : asDropped(error, job.url);
+    const first = await persist(work, () => begin(work, part));
+    const total = totalOf(first.response);
+    await ensureSpace(dirname(job.to), total - part.bytes + (job.reserve ?? 0), nameOf(job));
+    await (first.response.status === 206 ? inLanes(job, work, part, first) : inOne(job, work, part, first));
   } finally {
-    stall.end();
+    end.abort();
   }
 }
 
-/** The response to what is still missing; the part is emptied when the server starts over or cannot go on from there. */
-async function request(job: Download, part: Part, signal: AbortSignal): Promise<Response> {
-  const range: Record<string, string> = part.bytes > 0 ? { range: `bytes=${part.bytes}-` } : {};
-  // Lengths and ranges are those of the file itself only when it is sent as it is.
-  const response = await fetch(job.url, { headers: { "accept-encoding": "identity", ...range }, signal });
-  if (response.status === 206 && startOf(response) === part.bytes) return response;
-  if (response.status < 300 || response.status === 416) await part.reset();
-  if (response.status === 200) return response;
-  await response.body?.cancel();
-  throw refusal(response, basename(job.to), job.url);
+/** Connections that fail together say so once. */
+function once(say: ((sentence: string) => void) | undefined): (sentence: string) => void {
+  let last = "";
+  return (sentence) => {
+    if (sentence !== last) say?.(sentence);
+    last = sentence;
+  };
 }
 
-async function receive(job: Download, part: Part, response: Response, stall: Stall): Promise<void> {
-  const total = totalOf(response);
-  await ensureSpace(dirname(job.to), total - part.bytes + (job.reserve ?? 0), basename(job.to));
-  for await (const chunk of response.body ?? []) {
-    stall.touch();
-    await part.append(chunk);
-    job.onProgress?.(part.bytes, total);
+/** Asks for the first stretch of what is missing; the part is emptied when the server starts over or cannot go on from there. */
+async function begin({ remote, pace, signal }: Persistence, part: Part): Promise<Connection> {
+  const from = part.bytes;
+  const connection = await Connection.open(remote, pace, signal, from, from + laneBytes).catch(async (error) => {
+    // 416: there is nothing beyond what is held, and yet its hash is not the one wanted.
+    if (error instanceof Dropped && from > 0 && error.status === 416) await part.reset();
+    throw error;
+  });
+  const { response } = connection;
+  if (response.status === 206 && startOf(response) === from && totalOf(response) > 0) return connection;
+  await part.reset();
+  if (response.status === 200) return connection;
+  connection.close();
+  throw new Dropped("the server sent another range than was asked for");
+}
+
+/** The whole from one connection, from a server that knows no ranges: a drop starts it over. */
+async function inOne(job: Download, work: Persistence, part: Part, first: Connection): Promise<void> {
+  let next: Connection | undefined = first;
+  await persist(work, async () => {
+    const connection = next ?? (await Connection.open(work.remote, work.pace, work.signal));
+    next = undefined;
+    const total = totalOf(connection.response);
+    await part.reset();
+    for await (const chunk of connection.chunks()) {
+      await part.append(chunk);
+      job.onProgress?.(part.bytes, total);
+    }
+    if (part.bytes < total)
+      throw new Dropped(`the connection closed at ${megabytes(part.bytes)} of ${megabytes(total)}`);
+  });
+}
+
+/** The stretches of what is missing, several at a time, written in order. */
+async function inLanes(job: Download, work: Persistence, part: Part, first: Connection): Promise<void> {
+  const total = totalOf(first.response);
+  let received = part.bytes;
+  let next = part.bytes;
+  const count = (bytes: number) => {
+    received += bytes;
+  };
+  const start = (connection?: Connection): Lane => {
+    const [from, to] = [next, Math.min(next + laneBytes, total)];
+    next = to;
+    return new Lane(from, to, work, count, connection);
+  };
+  const open = [start(first)];
+  for (let lane = open.shift(); lane !== undefined; lane = open.shift()) {
+    while (open.length < lanes - 1 && next < total) open.push(start());
+    for await (const chunk of lane.read()) {
+      await part.append(chunk);
+      job.onProgress?.(received, total);
+    }
   }
-  if (part.bytes < total) throw new Dropped(`the connection closed at ${megabytes(part.bytes)} of ${megabytes(total)}`);
 }

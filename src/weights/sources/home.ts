@@ -21,6 +21,18 @@ export const modelsFolder = (): string => join(home(), "models");
 /** Keeps `pypi:a:b/c` one legal, unambiguous file name on every platform, and `..` or nothing from naming a folder above. */
 const fileNameOf = (name: string): string => encodeURIComponent(name).replace(/^(\.|$)/, "%2E");
 
+/**
+ * The cache of the Hugging Face hub, in the layout that all its clients share: where `HF_HUB_CACHE` or `HF_HOME` says, under
+ * `MODICUM_HOME` where only that is set, else where the others have it.
+ */
+export function hubFolder(): string {
+  const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, MODICUM_HOME, XDG_CACHE_HOME } = process.env;
+  const chosen = HF_HUB_CACHE || HUGGINGFACE_HUB_CACHE;
+  if (chosen) return resolve(chosen);
+  const shared = join(XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface");
+  return resolve(HF_HOME || (MODICUM_HOME ? join(MODICUM_HOME, "huggingface") : shared), "hub");
+}
+
 /** The folder of one model. */
 export const modelFolder = (name: string): string => join(modelsFolder(), fileNameOf(name));
 

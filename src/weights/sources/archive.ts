@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { nearest, UserError } from "../../util/errors.ts";
+import { ensureSpace, makeFolder, writeError } from "./disk.ts";
+
+/** A package as a registry gives it: many files in one. Everything in it is refused when one path leads out of it. */
+export interface Archive {
+  path: string;
+  /** What it is, in sentences: `wheel`. */
+  kind: string;
+  /** Bytes of every plain file in it, by path. @throws UserError */
+  sizes(): Promise<ReadonlyMap<string, number>>;
+  /** Gives the contents of the files named, each once, in an order of the archive's choice. @throws UserError */
+  read(names: readonly string[], visit: (name: string, content: Readable) => Promise<void>): Promise<void>;
+}
+
+/** A file of an archive that is wanted. */
+export interface Member {
+  /** Its path in the archive. */
+  name: string;
+  /** Where it goes: written aside, checked, then renamed. */
+  to: string;
+  /** Hex SHA-256 that it must have. */
+  sha256?: string | undefined;
+}
+
+export interface Extracted {
+  bytes: number;
+  /** Hex. */
+  sha256: string;
+}
+
+export const damaged = (path: string, kind: string, error: Error): UserError =>
+  new UserError(`${basename(path)} is not a sound ${kind}: ${error.message}`);
+
+/**
+ * Takes members out of an archive, one after another.
+ * @throws UserError on an archive that is damaged, a member that is missing, not a plain file, larger or smaller than declared
+ * or of another hash, a full disk, and on any entry anywhere in the archive whose path leads out of it.
+ */
+export async function extractMembers(archive: Archive, members: Member[], signal?: AbortSignal): Promise<Extracted[]> {
+  const sizes = await archive.sizes();
+  const done = new Map<string, Extracted>();
+  const wanted = new Map(members.map((member) => [find(archive, sizes, member.name), member]));
+  const space = [...wanted.keys()].reduce((sum, name) => sum + sizes.get(name)!, 0);
+  for (const { to } of members) await makeFolder(dirname(to));
+  if (members[0]) await ensureSpace(dirname(members[0].to), space, basename(members[0].to));
+  await archive.read([...wanted.keys()], async (name, content) => {
+    const { to, sha256 } = wanted.get(name)!;
+    const hash = await writeAside(
+      archive,
+      to,
+      sha256,
+      `${name} in ${basename(archive.path)}`,
+      (write) => write(content),
+      signal,
+    );
+    done.set(name, { bytes: sizes.get(name)!, sha256: hash });
+  });
+  return members.map(({ name }) => done.get(name)!);
+}
+
+/** One member of each archive, joined in order into one file. @throws UserError as `extractMembers` does */
+export async function joinMembers(
+  pieces: readonly { archive: Archive; name: string }[],
+  { to, sha256 }: Omit<Member, "name">,
+  signal?: AbortSignal,
+): Promise<Extracted> {
+  let bytes = 0;
+  for (const { archive, name } of pieces) {
+    const sizes = await archive.sizes();
+    bytes += sizes.get(find(archive, sizes, name))!;
+  }
+  await makeFolder(dirname(to));
+  await ensureSpace(dirname(to), bytes, basename(to));
+  const copy = async (write: (content: Readable) => Promise<void>) => {
+    for (const { archive, name } of pieces) await archive.read([name], (_name, content) => write(content));
+  };
+  return {
+    bytes,
+    sha256: await writeAside(
+      pieces[0]!.archive,
+      to,
+      sha256,
+      `what ${pieces.length} packages give joined`,
+      copy,
+      signal,
+    ),
+  };
+}
+
+function find(archive: Archive, sizes: ReadonlyMap<string, number>, name: string): string {
+  if (sizes.has(name)) return name;
+  throw new UserError(`${basename(archive.path)} has no file ${name}; ${nearby(name, sizes)}`);
+}
+
+/** The largest sizes listed first: a model's file is what people look for. */
+function nearby(name: string, sizes: ReadonlyMap<string, number>): string {
+  const near = nearest(name, sizes.keys());
+  if (near !== undefined) return `did you mean ${near}?`;
+  const largest = [...sizes].sort((a, b) => b[1] - a[1]).slice(0, 5);
+  return `its largest files are ${largest.map(([file]) => file).join(", ")}`;
+}
+
+/** Writes `to` whole or not at all, through to the disk (its hash is checked this once); returns the hash. */
+async function writeAside(
+  archive: Archive,
+  to: string,
+  sha256: string | undefined,
+  what: string,
+  copy: (write: (content: Readable) => Promise<void>) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<string> {
+  const aside = `${to}.tmp`;
+  const hash = createHash("sha256");
+  let flags = "w";
+  try {
+    await copy(async (content) => {
+      const sink = createWriteStream(aside, { flush: true, flags });
+      flags = "a";
+      const hashed = async function* (chunks: AsyncIterable<Uint8Array>) {
+        for await (const chunk of chunks) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      };
+      await pipeline(content, hashed, sink, { ...(signal && { signal }) });
+    });
+    const digest = hash.digest("hex");
+    if (sha256 !== undefined && digest !== sha256)
+      throw new UserError(`${what} has SHA-256 ${digest}, expected ${sha256}`);
+    await rename(aside, to);
+    return digest;
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw explain(error, archive, to);
+  }
+}
+
+function explain(error: unknown, archive: Archive, to: string): unknown {
+  if (error instanceof UserError || (error instanceof Error && error.name === "AbortError")) return error;
+  const written = writeError(error, to);
+  // What remains comes from the archive: a broken deflate stream, or a size that is not the declared one.
+  return written === error && error instanceof Error ? damaged(archive.path, archive.kind, error) : written;
+}

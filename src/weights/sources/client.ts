@@ -1,0 +1,42 @@
+import { execFile } from "node:child_process";
+import { codeOf } from "./disk.ts";
+
+export interface Answer {
+  status: number | string;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the first of several commands that is on this machine; nothing where none is. */
+export async function runFirst(
+  commands: readonly (readonly [string, ...string[]])[],
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<Answer | undefined> {
+  for (const [command, ...own] of commands) {
+    const answer = await run(command, [...own, ...args], signal);
+    if (answer.status !== "ENOENT" && !/No module named '?pip/.test(answer.stderr)) return answer;
+  }
+  return undefined;
+}
+
+function run(command: string, args: string[], signal?: AbortSignal): Promise<Answer> {
+  // Windows starts command files (npm.cmd) only through its shell; the arguments are checked names and fixed options.
+  const options = { maxBuffer: 1 << 28, signal, windowsHide: true, shell: command.endsWith(".cmd") };
+  return new Promise((resolve, reject) => {
+    execFile(command, args, options, (error, stdout, stderr) => {
+      if (signal?.aborted) reject(signal.reason);
+      else resolve({ status: error === null ? 0 : (error.code ?? codeOf(error) ?? 1), stdout, stderr });
+    });
+  });
+}
+
+export const lastLine = (text: string): string => text.trim().split("\n").at(-1)?.trim() || "it gave no reason";
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import { asDropped, Dropped, refusal, Stall } from "./network.ts";
+
+/** Where bytes come from, and how to speak of it. */
+export interface Remote {
+  url: string;
+  /** What is fetched, in sentences. */
+  what: string;
+  /** Sent to the host of `url`; `fetch` takes `authorization` out of requests that are redirected to another. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** A host's own words for a status; nothing where the general ones do. */
+  explain?: ((response: Response) => Error | undefined) | undefined;
+}
+
+export interface Pace {
+  /** Failures in a row, none of them bringing a new kilobyte, after which the download is given up. */
+  attempts: number;
+  /** Wait before the second attempt, in ms; it doubles with each failure. */
+  delayMs: number;
+  /** A connection that brings (almost) nothing for so long counts as dropped, in ms. */
+  stallMs: number;
+}
+
+/** One request and its response. Everything that a later request may fare better with is thrown as `Dropped`. */
+export class Connection {
+  private constructor(
+    readonly response: Response,
+    private readonly remote: Remote,
+    private readonly stall: Stall,
+  ) {}
+
+  /** Asks for the bytes `[from, to)`, or for the whole where `to` is not given; statuses other than 200 and 206 are thrown. */
+  static async open(remote: Remote, pace: Pace, signal: AbortSignal, from = 0, to?: number): Promise<Connection> {
+    const stall = new Stall(pace.stallMs);
+    const range: Record<string, string> = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
+    // Lengths and ranges are those of the file itself only when it is sent as it is.
+    const headers = { "accept-encoding": "identity", ...remote.headers, ...range };
+    try {
+      const response = await fetch(remote.url, { headers, signal: AbortSignal.any([signal, stall.signal]) });
+      if (response.status !== 200 && response.status !== 206) {
+        throw remote.explain?.(response) ?? refusal(response, remote.what, remote.url);
+      }
+      return new Connection(response, remote, stall);
+    } catch (error) {
+      const dropped = stall.signal.aborted ? new Dropped(stall.reason) : asDropped(error, remote.url);
+      stall.end();
+      throw dropped;
+    }
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.response.body ?? []) {
+        this.stall.touch(chunk.length);
+        yield chunk;
+      }
+    } catch (error) {
+      throw this.stall.signal.aborted ? new Dropped(this.stall.reason) : asDropped(error, this.remote.url);
+    } finally {
+      this.close();
+    }
+  }
+
+  close(): void {
+    this.stall.end();
+  }
+}

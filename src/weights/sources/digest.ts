@@ -1,0 +1,24 @@
+import { createHash, type Hash } from "node:crypto";
+
+/** What the bytes of a file must hash to. */
+export interface Digest {
+  algorithm: "sha256" | "sha512" | "sha1";
+  hex: string;
+  /** Hashed before the bytes: Git's header, where the digest is that of a Git blob. */
+  prefix?: string;
+}
+
+export const sha256 = (hex: string): Digest => ({ algorithm: "sha256", hex });
+
+/** Git's name of a file of `bytes` bytes: the SHA-1 of a header and the content. */
+export const gitBlob = (hex: string, bytes: number): Digest => ({
+  algorithm: "sha1",
+  hex,
+  prefix: `blob ${bytes}\0`,
+});
+
+export const startHash = ({ algorithm, prefix = "" }: Digest): Hash => createHash(algorithm).update(prefix);
+
+/** How the algorithm is called in a sentence. */
+export const digestName = ({ algorithm, prefix }: Digest): string =>
+  `${prefix === undefined ? "" : "Git "}${algorithm.toUpperCase().replace("SHA", "SHA-")}`;

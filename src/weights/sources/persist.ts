@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../../util/errors.ts";
+import type { Pace, Remote } from "./connection.ts";
+import { Dropped, hostOf, leastBytes } from "./network.ts";
+
+/** A network or a host that stayed silent, rather than one that refused. */
+export class Unreachable extends UserError {}
+
+export interface Persistence {
+  remote: Remote;
+  pace: Pace;
+  signal: AbortSignal;
+  /** Bytes that attempts have brought so far: an attempt that brought some is no failure in a row. */
+  bytes(): number;
+  /** What is added to the sentence when the work is given up. */
+  kept?(): string;
+  /** A sentence for the user: what was dropped, and when it is tried again. */
+  onNotice?: ((sentence: string) => void) | undefined;
+}
+
+/** Repeats an attempt that is dropped, waiting longer each time. @throws Unreachable after too many in a row. */
+export async function persist<T>(job: Persistence, attempt: () => Promise<T>): Promise<T> {
+  let most = job.bytes();
+  for (let failures = 0; ; ) {
+    const result = await attempt().catch(droppedOnly);
+    if (!(result instanceof Dropped)) return result;
+    failures = job.bytes() >= most + leastBytes ? 1 : failures + 1;
+    most = Math.max(most, job.bytes());
+    const problem = `cannot fetch ${job.remote.what} from ${hostOf(job.remote.url)}: ${result.message}`;
+    if (failures >= job.pace.attempts) throw new Unreachable(`${problem}${job.kept?.() ?? ""}`);
+    const ms = Math.max(result.waitMs, job.pace.delayMs * 2 ** (failures - 1));
+    job.onNotice?.(`${problem}; trying again in ${(ms / 1000).toFixed(1)} s`);
+    await sleep(ms, undefined, { signal: job.signal });
+  }
+}
+
+function droppedOnly(error: unknown): Dropped {
+  if (error instanceof Dropped) return error;
+  throw error;
+}
