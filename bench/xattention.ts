@@ -7,7 +7,7 @@ import { bookTokens } from "./tokens.ts";
 
 const PROMPT = 8000;
 const STRIDE = 16;
-export const RECIPE = `xattention:threshold=0.9,stride=${STRIDE}`;
+export const RECIPE = `xattention:threshold=0.95,stride=${STRIDE}`;
 
 /** Seconds of a prefill from an empty cache, and its bill. */
 async function timed(model: Model, tokens: readonly number[]) {

@@ -10,9 +10,9 @@ export interface Spent {
   bytes: number;
 }
 
-/** Cost of one run of the whole graph, as polynomials over its symbols. */
-export function graphCost(graph: Graph): Cost {
-  const costs = graph.nodes.map((n) => costOf(n.op, n.inputs, n.outputs, n.attrs));
+/** Cost of one run of the whole graph, or of those operators in it that `counts` names, as polynomials over its symbols. */
+export function graphCost(graph: Graph, counts: (op: string) => boolean = () => true): Cost {
+  const costs = graph.nodes.filter((n) => counts(n.op.name)).map((n) => costOf(n.op, n.inputs, n.outputs, n.attrs));
   return {
     flops: add(...costs.map((c) => c.flops)),
     read: add(...costs.map((c) => c.read)),

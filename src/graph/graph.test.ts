@@ -65,11 +65,10 @@ const rotary = (x: Tensor, first: Tensor, sin = f(9, 8)) =>
 const tile = (parts: object) =>
   tileAttention(
     {
-      ...{ q: f(1, 3, 16), key: f(1, 3, 16), value: f(1, 3, 16), keys: f(1, 1, 9, 16), values: f(1, 1, 9, 16) },
-      ...{ lengths: t("i32", 1), total: t("i32") },
+      ...{ q: f(1, 3, 16), key: f(3, 16), pastKeys: f(6, 16), values: f(9, 16), causal: f(3, 3) },
       ...parts,
     },
-    { scale: 1, past: 6 },
+    { scale: 1 },
   );
 
 /** Operator, operand, what it was, what was expected, and a call that makes the mistake. */
@@ -151,10 +150,10 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
     "f32[1, 2, 9, 8]",
     () => writeCache(f(1, 2, 9, 8), f(1, 2, 3, 7), t("i64", 1)),
   ],
-  ["tileAttention", "key", "f32[1, 2, 16]", "f32[1, 3, 16]", () => tile({ key: f(1, 2, 16) })],
-  ["tileAttention", "value", "f32[1, 3, 8]", "f32[1, 3, 16]", () => tile({ value: f(1, 3, 8) })],
-  ["tileAttention", "keys", "f32[1, 9, 16]", "[1, 1, past + tokens, 16]", () => tile({ keys: f(1, 9, 16) })],
-  ["tileAttention", "values", "f32[1, 1, 8, 16]", "f32[1, 1, 9, 16]", () => tile({ values: f(1, 1, 8, 16) })],
+  ["tileAttention", "key", "f32[2, 16]", "f32[3, 16]", () => tile({ key: f(2, 16) })],
+  ["tileAttention", "pastKeys", "f32[6, 8]", "f32[6, 16]", () => tile({ pastKeys: f(6, 8) })],
+  ["tileAttention", "values", "f32[8, 16]", "f32[9, 16]", () => tile({ values: f(8, 16) })],
+  ["tileAttention", "causal", "f32[3, 4]", "f32[3, 3]", () => tile({ causal: f(3, 4) })],
 ];
 
 test.each(mistakes)("%s says that %s is %s and should be %s", (op, operand, got, expected, call) => {
@@ -174,5 +173,5 @@ test("each operator's right use passes", () => {
   ]);
   expect(gather(f(9, 4, 2), t("i64", 1, tokens), 1).shape).toEqual([9, 1, tokens, 2]);
   expect(rotary(f(1, 3, 32), t("i64", 1)).shape).toEqual([1, 3, 32]);
-  expect(tile({}).y.shape).toEqual([1, 3, 16]);
+  expect(tile({}).shape).toEqual([1, 3, 16]);
 });

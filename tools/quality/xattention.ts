@@ -3,7 +3,7 @@
  * tokens, read densely after a sparse prefill of what comes before them, and numbers found again in a long text.
  *
  *     npx tsx tools/quality/xattention.ts TEXT [--seconds 600] [--tasks nll,needle,multi-key] [--lengths 2048,4096,8128]
- *         [--thresholds 0.8,0.9,0.95,0.99] [--model smollm2] [--out docs/results/xattention-quality.json]
+ *         [--thresholds 0.8,0.9,0.95,0.99] [--strides 8,16] [--items 6] [--windows 1] [--model smollm2] [--out docs/results/xattention-quality.json]
  *
  * Results are written as they come, the smallest first, until the time is spent; those that the file has already are not run again.
  */
@@ -14,10 +14,8 @@ import { Meter } from "../../src/engine/meter.ts";
 import { load, type Model } from "../../src/index.ts";
 import { holdsAnswer, needles } from "../../src/lab/tasks/needle.ts";
 
-const strides = [8, 16];
 /** Last tokens of a text, read densely. */
 const scored = 256;
-const items = 6;
 
 interface Row {
   task: "nll" | "needle" | "multi-key";
@@ -27,6 +25,8 @@ interface Row {
   density: number;
   /** Mean over the scored tokens, nats. */
   nll?: number;
+  /** Which of the text's windows, from 0. */
+  window?: number;
   items?: number;
   right?: number;
 }
@@ -37,6 +37,9 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "600" },
     tasks: { type: "string", default: "nll,needle,multi-key" },
     lengths: { type: "string", default: "2048,4096,8128" },
+    strides: { type: "string", default: "8,16" },
+    items: { type: "string", default: "6" },
+    windows: { type: "string", default: "1" },
     thresholds: { type: "string", default: "0.8,0.9,0.95,0.99" },
     model: { type: "string", default: "smollm2" },
     out: { type: "string", default: "docs/results/xattention-quality.json" },
@@ -44,13 +47,14 @@ const { values, positionals } = parseArgs({
 });
 if (positionals.length !== 1) throw new Error("expected the path of one text");
 const text = readFileSync(positionals[0]!, "utf8");
+const items = Number(values.items);
 const end = performance.now() + 1000 * Number(values.seconds);
 const rows: Row[] = existsSync(values.out)
   ? (JSON.parse(readFileSync(values.out, "utf8")) as { rows: Row[] }).rows
   : [];
 
 const recipes = ["dense"];
-for (const stride of strides)
+for (const stride of values.strides.split(","))
   for (const threshold of values.thresholds.split(","))
     recipes.push(`xattention:threshold=${threshold},stride=${stride},minLengthForSparse=0`);
 
@@ -109,18 +113,33 @@ async function retrieval(model: Model, recipe: string, length: number, keys: num
 }
 
 /** Makes one row, unless it is there or the time is spent. */
-async function make(task: Row["task"], length: number, recipe: string, use: (model: Model) => Promise<Row>) {
+async function make(wanted: Pick<Row, "task" | "length" | "recipe" | "window">, use: (model: Model) => Promise<Row>) {
+  const { task, length, recipe, window = 0 } = wanted;
   if (performance.now() > end) return;
-  if (rows.some((row) => row.task === task && row.length === length && row.recipe === recipe)) return;
+  const same = (row: Row) => row.task === task && row.length === length && row.recipe === recipe;
+  if (rows.some((row) => same(row) && (row.window ?? 0) === window)) return;
   using model = await load(values.model, { save: [recipe] });
   // Awaited here: the model is freed on return.
   record(await use(model));
 }
 
+/** Characters between the starts of two windows: more than the longest has. */
+const apart = 80_000;
+
+function ofText(model: Model, recipe: string, length: number, window: number): Promise<Row> {
+  const start = window * apart;
+  const ids = model.language.encode(text.slice(start, start + 8 * length), true).slice(0, length);
+  return likelihood(model, recipe, ids);
+}
+
 for (const length of values.lengths.split(",").map(Number))
   for (const task of values.tasks.split(",") as Row["task"][])
     for (const recipe of recipes)
-      await make(task, length, recipe, (model) => {
-        if (task !== "nll") return retrieval(model, recipe, length, task === "needle" ? 1 : 4);
-        return likelihood(model, recipe, model.language.encode(text.slice(0, 8 * length), true).slice(0, length));
-      });
+      if (task !== "nll")
+        await make({ task, length, recipe }, (model) => retrieval(model, recipe, length, task === "needle" ? 1 : 4));
+      else
+        for (let window = 0; window < Number(values.windows); window++)
+          await make({ task, length, recipe, window }, async (model) => ({
+            ...(await ofText(model, recipe, length, window)),
+            window,
+          }));

@@ -1,83 +1,84 @@
-import { add, type Dim, evalDim, mul, sameShape } from "../dim.ts";
+import { add, type Dim, mul, sameShape, volume } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
-import { apply, ShapeError, showType } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
+import { apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
 import { sizeInBytes } from "../tensor.ts";
 import { attend, causalPairs } from "./attention.ts";
 
 interface TileAttrs {
   readonly scale: number;
-  /** Keys before the tile's own. */
-  readonly past: Dim;
 }
 
 const name = "tileAttention";
 
+function check(operand: string, t: TensorType, shape: readonly Dim[]): void {
+  if (!sameShape(t.shape, shape)) throw new ShapeError(name, operand, showType(t), showType({ dtype: "f32", shape }));
+}
+
 const tileOp: Op<TileAttrs> = {
   name,
-  operands: ["q", "key", "value", "keys", "values", "lengths", "total"],
-  infer([q, key, value, keys, values]) {
-    for (const [operand, t] of [["key", key!] as const, ["value", value!] as const])
-      if (!sameShape(t.shape, q!.shape)) throw new ShapeError(name, operand, showType(t), showType(q!));
-    if (keys!.shape.length !== 4 || !sameShape(keys!.shape.slice(-1), q!.shape.slice(-1)))
-      throw new ShapeError(name, "keys", showType(keys!), `[1, 1, past + tokens, ${q!.shape.at(-1)}]`);
-    if (!sameShape(values!.shape, keys!.shape))
-      throw new ShapeError(name, "values", showType(values!), showType(keys!));
-    return [q!, keys!, values!];
+  operands: ["q", "key", "pastKeys", "values", "causal"],
+  infer([q, key, pastKeys, values, causal]) {
+    const [tokens, size] = q!.shape.slice(1) as [Dim, Dim];
+    const past = pastKeys!.shape[0]!;
+    check("key", key!, [tokens, size]);
+    check("pastKeys", pastKeys!, [past, size]);
+    check("values", values!, [add(past, tokens), size]);
+    check("causal", causal!, [tokens, tokens]);
+    return [q!];
   },
-  onnx: (emit, { inputs, outputs }, { scale }) =>
-    emit.contrib("GroupQueryAttention", inputs, outputs, {
-      num_heads: { int: 1 },
-      kv_num_heads: { int: 1 },
-      scale: { float: scale },
-    }),
-  cost([q], _outputs, { past }) {
+  onnx(emit, { inputs, outputs }, { scale }) {
+    const [q, key, pastKeys, values, causal] = inputs as [string, string, string, string, string];
+    const scores = (keys: string) => {
+      const product = emit.temp();
+      emit.contrib("FusedMatMul", [q, keys], [product], { transB: { int: 1 }, alpha: { float: scale } });
+      return product;
+    };
+    const own = emit.value("Add", [scores(key), causal]);
+    const all = emit.value("Concat", [scores(pastKeys), own], { axis: { int: -1 } });
+    emit.node("MatMul", [emit.value("Softmax", [all], { axis: { int: -1 } }), values], outputs);
+  },
+  cost([q, , pastKeys, values]) {
     const [, tokens, size] = q!.shape as [Dim, Dim, Dim];
-    const keys = mul(8, add(past, tokens), size);
     return {
-      flops: mul(4, size, causalPairs(tokens, past)),
-      read: add(sizeInBytes(q!), keys),
+      flops: mul(4, size, causalPairs(tokens, pastKeys!.shape[0]!)),
+      read: add(sizeInBytes(q!), mul(8, volume(values!.shape))),
       written: sizeInBytes(q!),
     };
   },
-  reference([q, key, value, keys, values], { scale, past }, bindings) {
+  reference([q, key, pastKeys, values], { scale }) {
     const [, tokens, size] = q!.shape as [number, number, number];
-    const before = evalDim(past, bindings);
-    const allKeys = keys!.data.slice();
-    const allValues = values!.data.slice();
-    allKeys.set(key!.data, before * size);
-    allValues.set(value!.data, before * size);
+    const past = pastKeys!.shape[0]!;
+    const keys = Float64Array.of(...pastKeys!.data, ...key!.data);
     const y = ndarray(q!.shape);
-    for (let t = 0; t < tokens; t++)
+    for (let t = 0; t < tokens; t++) {
+      const query = q!.data.subarray(t * size, (t + 1) * size);
       y.data.set(
-        attend(q!.data.subarray(t * size, (t + 1) * size), allKeys, allValues, (p) => p * size, before + t + 1, scale),
+        attend(query, keys, values!.data, (p) => p * size, past + t + 1, scale),
         t * size,
       );
-    return [y, { shape: keys!.shape, data: allKeys }, { shape: values!.shape, data: allValues }];
+    }
+    return [y];
   },
 };
 
 export interface TileTensors {
   /** f32 [1, tokens, d] */
   readonly q: Tensor;
+  /** f32 [tokens, d]: the tile's own keys. */
   readonly key: Tensor;
-  readonly value: Tensor;
-  /** f32 [1, 1, past + tokens, d]: the keys before the tile's own, and room for them. */
-  readonly keys: Tensor;
+  /** f32 [past, d]: the keys before them that were gathered; there may be none. */
+  readonly pastKeys: Tensor;
+  /** f32 [past + tokens, d]: the values of both, the tile's own last. */
   readonly values: Tensor;
-  /** i32 [1]: past + tokens − 1 */
-  readonly lengths: Tensor;
-  /** i32 []: past + tokens */
-  readonly total: Tensor;
+  /** f32 [tokens, tokens]: 0 where query i sees own key j ≤ i, −∞ elsewhere. */
+  readonly causal: Tensor;
 }
 
 /**
- * Attention of one head's tile of queries to the keys that were gathered for it: all of `past`, and causally its own. `keys` and `values` are
- * to be bound to one buffer as inputs and outputs. A tile runs on one thread; many tiles run side by side.
+ * Attention of one head's tile of queries to the keys that were gathered for it: all of the past ones, and causally its own. Billed by the
+ * pairs that the causal mask leaves, as dense attention is. → [1, tokens, d]
  */
-export function tileAttention(t: TileTensors, attrs: TileAttrs) {
-  const inputs = [t.q, t.key, t.value, t.keys, t.values, t.lengths, t.total];
-  const [y, keys, values] = apply(tileOp, inputs, attrs) as [Tensor, Tensor, Tensor];
-  return { y, keys, values };
-}
+export const tileAttention = (t: TileTensors, attrs: TileAttrs): Tensor =>
+  apply1(tileOp, [t.q, t.key, t.pastKeys, t.values, t.causal], attrs);

@@ -2,7 +2,8 @@ import { Buffer } from "../../../runtime/buffer.ts";
 import type { AttentionBill } from "../../seams.ts";
 import { flexPrefillMask, minferenceMask, triShapeMask } from "./baselines.ts";
 import type { BlockMask, MaskRequest } from "./block-mask.ts";
-import type { Chunk, SparseKernels } from "./kernels.ts";
+import { type Chunk, colsOf, rowsOf } from "./chunk.ts";
+import type { SparseKernels } from "./kernels.ts";
 import type { XattentionOptions } from "./options.ts";
 import { queryOrder } from "./pattern.ts";
 import { maxOverGroups, selectBlocks, sumOverGroups } from "./select.ts";
@@ -22,12 +23,12 @@ export interface EstimateRequest {
 /** Chooses the blocks of a chunk by the options' mode. */
 export async function estimateMask(request: EstimateRequest): Promise<BlockMask> {
   const { chunk, kernels, options, denseFrom, bill } = request;
-  const rows = kernels.rows(chunk);
+  const rows = rowsOf(chunk, options.blockSize);
   const rowOffset = chunk.past / options.blockSize;
   const all: MaskRequest = { heads: kernels.shape.heads, rows, rowOffset, denseFrom };
   const last = async (queries: number) => {
     const count = Math.min(queries, chunk.tokens);
-    const probabilities = await kernels.lastAttention(chunk, count, (cost) => bill.overhead(cost));
+    const probabilities = await kernels.scores.last(chunk, count, (cost) => bill.overhead(cost));
     return { probabilities, queries: count, keys: chunk.past + chunk.tokens };
   };
   switch (options.mode) {
@@ -64,10 +65,11 @@ export async function estimateBlockScores(request: EstimateRequest): Promise<Flo
   if (options.select === "mean-pool") return pooledScores(request);
   const { stride, blockSize, select } = options;
   const per = blockSize / stride;
-  const [rows, cols] = [kernels.rows(chunk), kernels.cols(chunk)];
-  kernels.order = queryOrder({ ...options, select, groups: rows * per, firstGroup: chunk.past / stride });
+  const [rows, cols] = [rowsOf(chunk, blockSize), colsOf(chunk, blockSize)];
+  const order = queryOrder({ ...options, select, groups: rows * per, firstGroup: chunk.past / stride });
   using mask = causalMask(rows * per, cols * per, chunk.past / stride, Math.ceil(chunk.tokens / stride));
-  const scores = await kernels.stridedScores(chunk, mask.view([rows * per, cols * per]), (cost) => bill.overhead(cost));
+  const visible = mask.view([rows * per, cols * per]);
+  const scores = await kernels.scores.strided(chunk, order, visible, (cost) => bill.overhead(cost));
   return withoutPadding(scores, rows * per - Math.ceil(chunk.tokens / stride), rows, cols);
 }
 
@@ -76,17 +78,17 @@ async function pooledScores({
   kernels,
   bill,
 }: Pick<EstimateRequest, "chunk" | "kernels" | "bill">): Promise<Float32Array> {
-  const [rows, cols] = [kernels.rows(chunk), kernels.cols(chunk)];
+  const { blockSize } = kernels.shape;
+  const [rows, cols] = [rowsOf(chunk, blockSize), colsOf(chunk, blockSize)];
   using mask = causalMask(rows, cols, cols - rows, rows);
   using pairs = new Buffer("f32", rows * cols);
-  const { blockSize } = kernels.shape;
   const tail = chunk.tokens - (rows - 1) * blockSize;
   const tokens = (block: number) => (block === cols - 1 ? tail : blockSize);
   const inverse = (_: number, i: number) => 1 / (tokens(cols - rows + Math.floor(i / cols)) * tokens(i % cols));
   new Float32Array(pairs.memory).set(Float32Array.from({ length: rows * cols }, inverse));
   const shared = { mask: mask.view([rows, cols]), pairs: pairs.view([rows, cols]) };
   // Awaited here, since the buffers are disposed of on return.
-  return await kernels.pooledScores(chunk, shared, (cost) => bill.overhead(cost));
+  return await kernels.scores.pooled(chunk, shared, (cost) => bill.overhead(cost));
 }
 
 /** 0 where row i may see column j ≤ offset + i, −∞ elsewhere. Rows from `valid` on are padding: they see column 0 alone. */

@@ -108,39 +108,51 @@ export function traceLastAttention({ heads, kvHeads, headSize }: BlockShape): Gr
   return g;
 }
 
-/** Copies the kept blocks of one key–value head side by side: `which` [kept] of the cache's blocks. */
-export function traceGather({ headSize, blockSize }: BlockShape): Graph {
+/** 0 on and below the diagonal of a block's own scores, −∞ above. */
+function causalConstant(g: Graph, blockSize: number): Tensor {
+  const mask = new Float32Array(blockSize * blockSize);
+  for (let i = 0; i < blockSize; i++) mask.fill(Number.NEGATIVE_INFINITY, i * blockSize + i + 1, (i + 1) * blockSize);
+  const shape = [blockSize, blockSize];
+  return g.constant("causal", { dtype: "f32", shape }, { kind: "memory", bytes: new Uint8Array(mask.buffer) });
+}
+
+/** Blocks of a head's cache that `which` [count] names, side by side: [count · blockSize, d]. */
+const gathered = (blocks: Tensor, which: Tensor, { blockSize, headSize }: BlockShape): Tensor =>
+  reshape(gather(blocks, which, 0), [mul(which.shape[0]!, blockSize), headSize]);
+
+/**
+ * Attention of `count` tiles of one key–value head, each one query head's block of queries. Tile t reads `q{t}` [1, b, d], its own keys
+ * `key{t}` [b, d], and of the cache's blocks [cols, b · d] those that `kept{t}` names, its own last; `past{t}` is `kept{t}` without that.
+ */
+export function traceTiles(shape: BlockShape, scale: number, count: number): Graph {
   const g = new Graph();
-  const which = g.input("which", "i64", [sym("kept")]);
-  for (const part of ["keys", "values"] as const) {
-    const blocks = g.input(part, "f32", [cols, blockSize * headSize]);
-    g.output(`${part}Kept`, gather(blocks, which, 0));
+  const { headSize, blockSize } = shape;
+  const [keys, values] = ["keys", "values"].map((n) => g.input(n, "f32", [cols, blockSize * headSize]));
+  const causal = causalConstant(g, blockSize);
+  for (let t = 0; t < count; t++) {
+    const past = sym(`past${t}`);
+    const tile = {
+      q: g.input(`q${t}`, "f32", [1, blockSize, headSize]),
+      key: g.input(`key${t}`, "f32", [blockSize, headSize]),
+      pastKeys: gathered(keys!, g.input(`past${t}`, "i64", [past]), shape),
+      values: gathered(values!, g.input(`kept${t}`, "i64", [add(past, 1)]), shape),
+      causal,
+    };
+    g.output(`attended${t}`, tileAttention(tile, { scale }));
   }
   return g;
 }
 
-/** Attention of one tile, one head's query block, to its kept blocks. */
-export function traceTile({ headSize, blockSize }: BlockShape, scaleFactor: number): Graph {
+/** One tile whose own block was not kept (forceDiagonal=false): all keys are before the queries, so nothing is masked. */
+export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   const g = new Graph();
-  const past = sym("past");
-  const own = (name: string) => g.input(name, "f32", [1, blockSize, headSize]);
-  const kept = (name: string) => g.input(name, "f32", [1, 1, add(past, blockSize), headSize]);
-  const tensors = { q: own("q"), key: own("key"), value: own("value"), keys: kept("keys"), values: kept("values") };
-  const lengths = { lengths: g.input("lengths", "i32", [1]), total: g.input("total", "i32", []) };
-  const { y, keys, values } = tileAttention({ ...tensors, ...lengths }, { scale: scaleFactor, past });
-  g.output("attendedTile", y);
-  g.output("keysOut", keys);
-  g.output("valuesOut", values);
-  return g;
-}
-
-/** The same where the tile's own block was not kept (forceDiagonal=false): all keys are before the queries, so nothing is masked. */
-export function traceOpenTile({ headSize, blockSize }: BlockShape, scaleFactor: number): Graph {
-  const g = new Graph();
-  const kept = (name: string) => g.input(name, "f32", [mul(sym("kept"), blockSize), headSize]);
-  const [keys, values] = [kept("keys"), kept("values")];
-  const q = g.input("q", "f32", [1, blockSize, headSize]);
-  g.output("attendedTile", linear(softmax(matmulTransposed(q, keys, scaleFactor)), values));
+  const { headSize, blockSize } = shape;
+  const kept = g.input("kept0", "i64", [sym("kept0")]);
+  const [keys, values] = ["keys", "values"].map((n) =>
+    gathered(g.input(n, "f32", [cols, blockSize * headSize]), kept, shape),
+  );
+  const q = g.input("q0", "f32", [1, blockSize, headSize]);
+  g.output("attended0", linear(softmax(matmulTransposed(q, keys!, scale)), values!));
   return g;
 }
 

@@ -6,10 +6,10 @@ import { ropeTable } from "../../../nn/rope.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { BlockMask } from "./block-mask.ts";
+import { type Chunk, rowsOf } from "./chunk.ts";
 import { countedAttentionFlops, countedScoringFlops } from "./cost.ts";
 import { estimateBlockScores } from "./estimate.ts";
 import { Bill, config, difference, fakeDecoder, headOf, Rig, randomPrompt, rope } from "./kernels.testing.ts";
-import type { Chunk } from "./kernels.ts";
 import { xattentionOptions } from "./options.ts";
 import { blockScores, chunkOf, denseAttention, type Head, probabilities, sparseAttention } from "./oracle.testing.ts";
 
@@ -27,7 +27,7 @@ async function scores(rig: Rig, chunk: Chunk, values: Record<string, unknown>, b
 }
 
 async function attend(rig: Rig, chunk: Chunk, mask: BlockMask, bill = new Bill()): Promise<Float32Array> {
-  const padded = rig.kernels.rows(chunk) * rig.kernels.shape.blockSize;
+  const padded = rowsOf(chunk, rig.kernels.shape.blockSize) * rig.kernels.shape.blockSize;
   using attended = new Buffer("f32", padded * heads * headSize);
   await rig.kernels.attend(chunk, mask, attended.view([1, padded, heads * headSize]), bill);
   return new Float32Array(attended.memory).slice(0, chunk.tokens * heads * headSize);
@@ -37,7 +37,7 @@ async function attend(rig: Rig, chunk: Chunk, mask: BlockMask, bill = new Bill()
 function chanceMask(rig: Rig, chunk: Chunk, share: number, { maskHeads = heads, diagonal = true, seed = 1 } = {}) {
   const rowOffset = chunk.past / rig.kernels.shape.blockSize;
   const random = seededRandom(seed);
-  const shape = { heads: maskHeads, rows: rig.kernels.rows(chunk), rowOffset };
+  const shape = { heads: maskHeads, rows: rowsOf(chunk, rig.kernels.shape.blockSize), rowOffset };
   return BlockMask.from(shape, (_, row, block) => {
     const kept = random() < share;
     return block === rowOffset + row ? diagonal || block === 0 : kept || block === 0;
@@ -112,7 +112,7 @@ test("the last queries' probabilities are exact", async () => {
   const prompt = randomPrompt(7, 160);
   const chunk = await rig.place(prompt, 64, 50);
   const bill = new Bill();
-  const got = await rig.kernels.lastAttention(chunk, 20, bill.overhead);
+  const got = await rig.kernels.scores.last(chunk, 20, bill.overhead);
   const expected = prompt.flatMap((head) =>
     probabilities(chunkOf(head, 64, 50))
       .slice(30)
@@ -185,8 +185,7 @@ describe("attention over a mask", () => {
       expect(difference(headOf(attended, h), sparseAttention(head, mask, h >> 1, 32))).toBeLessThanOrEqual(1e-5);
   });
 
-  test("more blocks than are gathered at once", async () => {
-    // 128 rows of 8 keep 8 256 blocks of one head: several batches, the longest rows with more than a batch's share.
+  test("many small blocks", async () => {
     using rig = await Rig.create({ blockSize: 8, stride: 8 });
     const prompt = randomPrompt(11, 1024);
     const chunk = await rig.place(prompt, 0, 1024);
@@ -195,7 +194,7 @@ describe("attention over a mask", () => {
     expect(difference(headOf(attended, 3), sparseAttention(prompt[3]!, mask, 3, 8))).toBeLessThanOrEqual(1e-5);
   });
 
-  test("a row of more blocks than are gathered at once", async () => {
+  test("a row of very many blocks", async () => {
     using rig = await Rig.create({ blockSize: 2, stride: 2 });
     const prompt = randomPrompt(12, 1028);
     const chunk = await rig.place(prompt, 1026, 2);
@@ -220,7 +219,7 @@ describe("attention over a mask", () => {
       [128, 102],
     ] as const) {
       const chunk = await parts.place(prompt, past, tokens);
-      const [rows, rowOffset] = [parts.kernels.rows(chunk), past / 32];
+      const [rows, rowOffset] = [rowsOf(chunk, 32), past / 32];
       const part = BlockMask.from({ heads, rows, rowOffset }, (h, row, block) => mask.has(h, rowOffset + row, block));
       got.push(...(await attend(parts, chunk, part)));
     }

@@ -5,7 +5,7 @@ import type { Decoder, DecoderConfig } from "../../../models/decoder.ts";
 import { ropeTable } from "../../../nn/rope.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { AttentionBill } from "../../seams.ts";
-import type { Chunk } from "./kernels.ts";
+import { type Chunk, rowsOf } from "./chunk.ts";
 import { SparseKernels } from "./kernels.ts";
 import { type Head, randomHead } from "./oracle.testing.ts";
 
@@ -117,7 +117,7 @@ export class Rig implements Disposable {
 
   async #placeOne(prompt: readonly Head[], past: number, tokens: number): Promise<Chunk> {
     const chunk = { cache: this.cache, layer: 0, past, tokens };
-    const padded = this.kernels.rows(chunk) * this.kernels.shape.blockSize;
+    const padded = rowsOf(chunk, this.kernels.shape.blockSize) * this.kernels.shape.blockSize;
     using qkv = new Buffer("f32", padded * width);
     const memory = new Float32Array(qkv.memory).fill(0);
     memory.set(qkvOf(prompt, past, tokens));

@@ -1,6 +1,7 @@
 import { CACHE_BLOCK } from "../../../models/cache.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { AttentionCall, AttentionSaving, SavingHost } from "../../seams.ts";
+import { rowsOf } from "./chunk.ts";
 import { estimateMask } from "./estimate.ts";
 import { SparseKernels } from "./kernels.ts";
 import type { XattentionOptions } from "./options.ts";
@@ -85,7 +86,7 @@ export class BlockSparsePrefill implements AttentionSaving {
     const { blockSize, lastDenseTokens } = this.options;
     const { heads, kvHeads, headSize } = this.kernels.shape;
     const chunk = { cache, layer, past, tokens };
-    const padded = this.kernels.rows(chunk) * blockSize;
+    const padded = rowsOf(chunk, blockSize) * blockSize;
     const width = (heads + 2 * kvHeads) * headSize;
     new Float32Array(call.qkv.memory).fill(0, tokens * width, padded * width);
     await this.kernels.place(chunk, call.qkv.view([1, padded, width]));

@@ -47,7 +47,7 @@ export class ThresholdProfiler implements AttentionSaving {
     const { kernels, options } = this;
     const request = { chunk, kernels, options, threshold: 1, denseFrom: Number.POSITIVE_INFINITY, bill };
     const estimated = await estimateBlockScores(request);
-    const exact = await this.kernels.lastAttention(chunk, tokens, (cost) => bill.overhead(cost));
+    const exact = await this.kernels.scores.last(chunk, tokens, (cost) => bill.overhead(cost));
     this.#layers[layer]!.push({ estimated, exact: blockMass(exact, heads, tokens, past + tokens, blockSize) });
     await call.dense();
   }

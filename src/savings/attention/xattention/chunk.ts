@@ -1,0 +1,16 @@
+import type { KvCache } from "../../../models/cache.ts";
+
+/** A chunk of whole query blocks at a place in one layer's cache; `tokens` of it are real, the rest zeros. */
+export interface Chunk {
+  readonly cache: KvCache;
+  readonly layer: number;
+  /** Tokens before the chunk: a multiple of the block size. */
+  readonly past: number;
+  readonly tokens: number;
+}
+
+/** Query blocks of a chunk. */
+export const rowsOf = (chunk: Chunk, blockSize: number): number => Math.ceil(chunk.tokens / blockSize);
+
+/** Key blocks up to its end. */
+export const colsOf = (chunk: Chunk, blockSize: number): number => chunk.past / blockSize + rowsOf(chunk, blockSize);

@@ -1,0 +1,149 @@
+import { type Cost, evalCost, graphCost } from "../../../graph/index.ts";
+import { Buffer, type View, ViewSet } from "../../../runtime/buffer.ts";
+import { environment } from "../../../runtime/ort/environment.ts";
+import { type Binding, Program } from "../../../runtime/program.ts";
+import type { AttentionBill } from "../../seams.ts";
+import type { BlockMask } from "./block-mask.ts";
+import { type Chunk, colsOf, rowsOf } from "./chunk.ts";
+import { type BlockShape, traceOpenTile, traceTiles } from "./graphs.ts";
+
+/** Tiles of one run: enough that changing threads costs little beside them, few enough that the threads end together. */
+const AT_ONCE = 8;
+
+/** One query head's block of queries. */
+interface Tile {
+  readonly head: number;
+  readonly row: number;
+  /** Its blocks of keys, and where in the index buffer they are listed. */
+  readonly kept: Int32Array;
+  readonly at: number;
+  /** Whether the last block is its own, under the causal mask. */
+  readonly own: boolean;
+}
+
+interface Run {
+  readonly kv: number;
+  readonly tiles: readonly Tile[];
+}
+
+interface TileCost {
+  readonly run: Cost;
+  readonly overhead: Cost;
+}
+
+/** Attention over kept blocks, tile by tile. Weightless: it serves every layer. */
+export class TileAttention implements Disposable {
+  readonly #kept: Buffer;
+
+  private constructor(
+    readonly shape: BlockShape,
+    maxKept: number,
+    readonly programs: Readonly<Record<"many" | "one" | "open", Program>>,
+    readonly costs: Readonly<Record<"own" | "open", TileCost>>,
+  ) {
+    this.#kept = new Buffer("i64", maxKept);
+  }
+
+  /** For chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
+  static async create(shape: BlockShape, scale: number, maxRows: number, maxCols: number): Promise<TileAttention> {
+    const graphs = [traceTiles(shape, scale, AT_ONCE), traceTiles(shape, scale, 1), traceOpenTile(shape, scale)];
+    // Runs go side by side, each on its caller's thread.
+    const [many, one, open] = await Promise.all(graphs.map((g) => Program.compile(g, "caller")));
+    const costs = { own: costOfTile(graphs[1]!), open: costOfTile(graphs[2]!) };
+    return new TileAttention(shape, shape.heads * maxRows * maxCols, { many: many!, one: one!, open: open! }, costs);
+  }
+
+  /** `q` and `attended` [heads, rows · blockSize, d]; heads of the mask are query heads, or key–value heads that their group shares. */
+  async attend(chunk: Chunk, mask: BlockMask, q: Buffer, attended: Buffer, bill: AttentionBill): Promise<void> {
+    const queue = this.#plan(chunk, mask);
+    const worker = async () => {
+      for (let run = queue.shift(); run; run = queue.shift()) await this.#run(chunk, run, q, attended, bill);
+    };
+    await Promise.all(Array.from({ length: environment().threads }, worker));
+  }
+
+  /** Lists every tile's blocks, and puts tiles of one key–value head together, the longest first so that threads end together. */
+  #plan(chunk: Chunk, mask: BlockMask): Run[] {
+    const { kvHeads } = this.shape;
+    const byHead: Tile[][] = Array.from({ length: kvHeads }, () => []);
+    for (const tile of this.#tiles(chunk, mask))
+      byHead[Math.floor((tile.head * kvHeads) / this.shape.heads)]!.push(tile);
+    const runs = byHead.flatMap((tiles, kv) => {
+      const sorted = tiles.sort((a, b) => b.kept.length - a.kept.length);
+      return [...fullRuns(sorted.filter((t) => t.own)), ...sorted.filter((t) => !t.own).map((t) => [t])].map(
+        (tiles) => ({
+          kv,
+          tiles,
+        }),
+      );
+    });
+    return runs.sort((a, b) => blocksOf(b) - blocksOf(a));
+  }
+
+  *#tiles(chunk: Chunk, mask: BlockMask): Generator<Tile> {
+    const { heads, blockSize } = this.shape;
+    const list = new BigInt64Array(this.#kept.memory);
+    const [rows, first] = [rowsOf(chunk, blockSize), chunk.past / blockSize];
+    let at = 0;
+    for (let head = 0; head < heads; head++)
+      for (let row = 0; row < rows; row++) {
+        const kept = mask.row(Math.floor((head * mask.heads) / heads), row);
+        for (const [i, block] of kept.entries()) list[at + i] = BigInt(block);
+        yield { head, row, kept, at, own: kept.at(-1) === first + row };
+        at += kept.length;
+      }
+  }
+
+  async #run(chunk: Chunk, { kv, tiles }: Run, q: Buffer, attended: Buffer, bill: AttentionBill): Promise<void> {
+    const { many, one, open } = this.programs;
+    const { blockSize, headSize } = this.shape;
+    const { key, value } = chunk.cache.head(chunk.layer, kv, colsOf(chunk, blockSize), blockSize * headSize);
+    using views = new ViewSet();
+    const binding: Record<string, View> = { keys: key, values: value };
+    for (const [t, tile] of tiles.entries()) Object.assign(binding, this.#bind(t, chunk, kv, tile, q, attended, views));
+    await (tiles.length > 1 ? many : tiles[0]!.own ? one : open).bind(binding).run();
+    for (const tile of tiles) this.#bill(tile, bill);
+  }
+
+  #bind(t: number, chunk: Chunk, kv: number, tile: Tile, q: Buffer, attended: Buffer, views: ViewSet): Binding {
+    const { blockSize, headSize } = this.shape;
+    const n = tile.kept.length;
+    const at = (tile.head * rowsOf(chunk, blockSize) + tile.row) * blockSize * headSize;
+    const own = chunk.cache.place(chunk.layer, kv, chunk.past + tile.row * blockSize);
+    const block = [1, blockSize, headSize];
+    return {
+      [`q${t}`]: q.view(block, at),
+      [`attended${t}`]: attended.view(block, at),
+      [`kept${t}`]: views.of(this.#kept, [n], tile.at),
+      [`past${t}`]: views.of(this.#kept, [n - 1], tile.at),
+      [`key${t}`]: views.of(own.key, [blockSize, headSize], own.offset),
+    };
+  }
+
+  #bill(tile: Tile, bill: AttentionBill): void {
+    const n = tile.kept.length;
+    const { run, overhead } = tile.own ? this.costs.own : this.costs.open;
+    const sizes = { past0: n - 1, kept0: n };
+    bill.run(evalCost(run, sizes));
+    bill.overhead(evalCost(overhead, sizes));
+  }
+
+  [Symbol.dispose](): void {
+    for (const program of Object.values(this.programs)) program[Symbol.dispose]();
+    this.#kept[Symbol.dispose]();
+  }
+}
+
+/** Gathering is what sparsity costs; the rest is attention itself. */
+function costOfTile(graph: Parameters<typeof graphCost>[0]): TileCost {
+  return { run: graphCost(graph, (op) => op !== "gather"), overhead: graphCost(graph, (op) => op === "gather") };
+}
+
+const blocksOf = ({ tiles }: Run): number => tiles.reduce((sum, { kept }) => sum + kept.length, 0);
+
+/** As many groups of AT_ONCE as there are, and what is left one by one. */
+function fullRuns(tiles: readonly Tile[]): Tile[][] {
+  const whole = tiles.length - (tiles.length % AT_ONCE);
+  const groups = Array.from({ length: whole / AT_ONCE }, (_, i) => tiles.slice(i * AT_ONCE, (i + 1) * AT_ONCE));
+  return [...groups, ...tiles.slice(whole).map((tile) => [tile])];
+}
