@@ -27,3 +27,10 @@ export function suggest(name: string, names: Iterable<string>): string {
   const near = nearest(name, names);
   return near === undefined ? "" : `; did you mean "${near}"?`;
 }
+
+/** `"a", "b", "c" and 5 more`: the first three of many names, and how many there are besides. */
+export function few(names: readonly string[]): string {
+  const shown = names.slice(0, 3).map((name) => JSON.stringify(name));
+  const more = names.length - shown.length;
+  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}

@@ -1,6 +1,9 @@
+import { statSync } from "node:fs";
 import { ggufCheckpoint } from "./gguf/checkpoint.ts";
 import type { Metadata } from "./gguf/index.ts";
 import type { KernelMatrix } from "./prepared/layout.ts";
+import { safetensorsCheckpoint } from "./safetensors/checkpoint.ts";
+import { isPickle, pickleError } from "./safetensors/folder.ts";
 
 /** What an architecture reads its configuration from: a GGUF's metadata, or what `config.json` says. `path` names the file in errors. */
 export type ConfigSource =
@@ -39,7 +42,13 @@ export interface Checkpoint {
   blocks(tensor: StoredTensor, rows?: Rows): KernelMatrix;
 }
 
-/** Opens a model's file: reads what it says of itself, no weights. @throws UserError when there is none or it is malformed */
+/**
+ * Opens a model: a GGUF file, a folder with `config.json` and safetensors, or one safetensors file with `config.json` beside it.
+ * Reads what it says of itself, no weights. @throws UserError when there is none or it is malformed
+ */
 export function openCheckpoint(path: string): Checkpoint {
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (isFolder || /\.safetensors$/i.test(path)) return safetensorsCheckpoint(path);
+  if (isPickle(path)) throw pickleError(path);
   return ggufCheckpoint(path);
 }

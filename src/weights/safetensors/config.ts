@@ -1,0 +1,25 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { readJson } from "./folder.ts";
+import type { JsonObject } from "./json.ts";
+
+/** What a model's `config.json` says. @throws UserError when it is missing, malformed, or says that the weights are quantised */
+export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
+  const file = path.join(folder, "config.json");
+  if (!existsSync(file)) throw new UserError(`${folder}: there is no config.json beside the weights`);
+  const config = readJson(file);
+  const architecture = config["model_type"];
+  if (typeof architecture !== "string")
+    throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
+  refuseQuantised(file, config["quantization_config"]);
+  return { path: file, config, architecture };
+}
+
+function refuseQuantised(file: string, quantisation: unknown): void {
+  if (quantisation === undefined || quantisation === null) return;
+  const { quant_method: method } = quantisation as JsonObject;
+  throw new UserError(
+    `${file}: weights quantised by ${JSON.stringify(method) ?? "an unnamed method"} ("quantization_config") are not read; take the model's plain weights, or a GGUF`,
+  );
+}

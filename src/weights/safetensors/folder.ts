@@ -1,0 +1,81 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { few, UserError } from "../../util/errors.ts";
+import { withFile } from "../read-file.ts";
+import { isObject, type JsonObject, parseObject } from "./json.ts";
+
+/** Where the weights of a model lie. */
+export interface WeightFiles {
+  /** The folder with `config.json`. */
+  readonly folder: string;
+  readonly files: readonly string[];
+  /** A sharded model's index: which of the files has which tensor. */
+  readonly index?: { readonly path: string; readonly files: ReadonlyMap<string, string> };
+}
+
+const WHOLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+/** An index of 100,000 tensors has some 10 MB. */
+const MAX_JSON = 2 ** 25;
+
+/** The files of a folder as Hugging Face lays it out, or of one safetensors file. @throws UserError when they are not all there */
+export function findWeights(model: string): WeightFiles {
+  if (!statSync(model, { throwIfNoEntry: false })?.isDirectory())
+    return { folder: path.dirname(model), files: [model] };
+  const here = (name: string) => path.join(model, name);
+  if (existsSync(here(WHOLE))) return { folder: model, files: [here(WHOLE)] };
+  if (existsSync(here(INDEX))) return sharded(model, here(INDEX));
+  const names = readdirSync(model).toSorted();
+  const weights = names.filter((name) => name.endsWith(".safetensors"));
+  if (weights.length === 1) return { folder: model, files: [here(weights[0]!)] };
+  if (weights.length > 1) throw new UserError(`${model}: no ${INDEX} says how ${few(weights)} belong together`);
+  throw nothing(model, names);
+}
+
+function nothing(folder: string, names: readonly string[]): UserError {
+  const pickle = names.find(isPickle);
+  if (pickle !== undefined) return pickleError(path.join(folder, pickle));
+  const gguf = names.filter((name) => name.endsWith(".gguf"));
+  if (gguf.length > 0) return new UserError(`${folder}: a folder of GGUF files, name one of them: ${few(gguf)}`);
+  return new UserError(`${folder}: there are no weights in this folder, expected ${WHOLE} or ${INDEX}`);
+}
+
+/** Whether a file of this name is a Python pickle, as PyTorch writes checkpoints. */
+export const isPickle = (name: string): boolean =>
+  /(^|[/\\])pytorch_model[^/\\]*\.bin$|\.(pt|pth|ckpt|pkl|pickle)$/i.test(name);
+
+/** Why a pickle is refused, and what to do. */
+export const pickleError = (file: string): UserError =>
+  new UserError(
+    `${file}: this is a Python pickle, which may run any code and is never opened; ask for the model's safetensors, or write them with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)`,
+  );
+
+function sharded(folder: string, index: string): WeightFiles {
+  const { weight_map: map } = readJson(index);
+  if (!isObject(map)) throw new UserError(`${index}: "weight_map" is missing, expected the file of each tensor`);
+  const names = new Set(Object.values(map).map((name) => shardName(index, name)));
+  const missing = [...names].filter((name) => !existsSync(path.join(folder, name))).toSorted();
+  if (missing.length > 0) throw new UserError(`${index}: ${few(missing)} of its ${names.size} files are missing`);
+  const placed = Object.entries(map).map(([tensor, name]) => [tensor, path.join(folder, String(name))] as const);
+  return {
+    folder,
+    files: [...names].toSorted().map((name) => path.join(folder, name)),
+    index: { path: index, files: new Map(placed) },
+  };
+}
+
+/** A file beside the index, never one elsewhere. */
+function shardName(index: string, name: unknown): string {
+  if (typeof name === "string" && /^[^/\\]+\.safetensors$/.test(name)) return name;
+  throw new UserError(`${index}: ${JSON.stringify(name)} is not the name of a safetensors file beside it`);
+}
+
+/** A JSON object of a file. @throws UserError when there is no such file or it holds anything else */
+export function readJson(file: string): JsonObject {
+  const object = withFile(file, ({ size, read }) => {
+    if (size > MAX_JSON) throw new UserError(`${file}: ${size} bytes are too many, at most ${MAX_JSON} are read`);
+    return parseObject(read(0, size));
+  });
+  if (object === undefined) throw new UserError(`${file}: this is not a JSON object`);
+  return object;
+}

@@ -1,0 +1,17 @@
+import { UserError } from "../../util/errors.ts";
+import type { Rows } from "../checkpoint.ts";
+import { quote } from "../gguf/cursor.ts";
+import { withFile } from "../read-file.ts";
+import { decoderOf } from "./dtypes.ts";
+import type { SafeTensor } from "./header.ts";
+
+/** Weights as float32, row-major; of the outermost dimension only `rows`. @throws UserError when they cannot be read */
+export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayBuffer> {
+  const subject = `tensor ${quote(tensor.name)}`;
+  const decode = decoderOf(tensor.type);
+  if (!decode)
+    throw new UserError(`${tensor.file}: ${subject} is of dtype ${tensor.type}, which holds no weights here`);
+  const row = rows ? tensor.bytes / tensor.shape[0]! : 0;
+  const [begin, end] = rows ? [rows[0] * row, rows[1] * row] : [0, tensor.bytes];
+  return decode(withFile(tensor.file, ({ read }) => read(tensor.offset + begin, end - begin, subject).buffer));
+}
