@@ -168,22 +168,21 @@ async function inOne(job: Download, work: Persistence, part: Part, first: Connec
 /** The stretches of what is missing, several at a time, written in order. */
 async function inLanes(job: Download, work: Persistence, part: Part, first: Connection): Promise<void> {
   const total = totalOf(first.response);
-  let received = part.bytes;
   let next = part.bytes;
-  const count = (bytes: number) => {
-    received += bytes;
-  };
   const start = (connection?: Connection): Lane => {
     const [from, to] = [next, Math.min(next + laneBytes, total)];
     next = to;
-    return new Lane(from, to, work, count, connection);
+    return new Lane(from, to, work, connection);
   };
   const open = [start(first)];
+  let shown = 0;
   for (let lane = open.shift(); lane !== undefined; lane = open.shift()) {
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      job.onProgress?.(received, total);
+      // What waits is counted too, and a lane whose turn has come is counted again as it is written.
+      shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
+      job.onProgress?.(shown, total);
     }
   }
 }

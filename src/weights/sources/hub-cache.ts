@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { link, mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
@@ -14,6 +14,12 @@ export const repoFolder = (repo: string): string => join(hubFolder(), `models--$
 export const blobPath = (repo: string, etag: string): string => join(repoFolder(repo), "blobs", etag);
 
 export const snapshotFolder = (repo: string, commit: string): string => join(repoFolder(repo), "snapshots", commit);
+
+/** @throws UserError where contents would be written to somewhere else */
+export function checkBlobs(repo: string): void {
+  const blobs = join(repoFolder(repo), "blobs");
+  if (existsSync(blobs)) refuseEscape(blobs, repoFolder(repo));
+}
 
 /** Where a process says to others of Modicum that it fetches into the repository. */
 export const repoLock = (repo: string): string =>
@@ -72,9 +78,8 @@ async function pointTo(blob: string, path: string): Promise<void> {
   await rename(aside, path);
 }
 
-/** @throws UserError where a path in the cache leads out of its repository's folder */
-export function refuseEscape(path: string): void {
-  const repo = repoOf(path);
+/** @throws UserError where a path in a repository's folder leads out of it */
+export function refuseEscape(path: string, repo: string = repoOf(path)): void {
   const real = realpathSync(path);
   if (!`${real}${sep}`.startsWith(`${realpathSync(repo)}${sep}`))
     throw new UserError(`${path} leads to ${real}, out of the hub's cache; refused`);

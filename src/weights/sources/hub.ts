@@ -37,6 +37,7 @@ function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubLis
     mirror,
     wanted,
   );
+  cache.checkBlobs(repo);
   const chosen = choice.files.map((path) => files.find((file) => file.path === path)!);
   const missing = chosen.filter(({ etag, bytes }) => heldBytes(cache.blobPath(repo, etag)) !== bytes);
   return {

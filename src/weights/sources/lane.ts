@@ -8,13 +8,14 @@ export class Lane {
   private wake: () => void = () => {};
   private failure: { error: unknown } | undefined;
   private at: number;
+  /** Bytes that wait to be read. */
+  held = 0;
 
   /** Starts fetching `[start, end)`; `first` is a connection that already brings its beginning. */
   constructor(
     start: number,
     private readonly end: number,
     private readonly job: Omit<Persistence, "bytes">,
-    private readonly onBytes: (count: number) => void,
     first?: Connection,
   ) {
     this.at = start;
@@ -24,7 +25,10 @@ export class Lane {
   /** The bytes in order, as they come. */
   async *read(): AsyncGenerator<Uint8Array> {
     for (;;) {
-      for (let chunk = this.waiting.shift(); chunk !== undefined; chunk = this.waiting.shift()) yield chunk;
+      for (let chunk = this.waiting.shift(); chunk !== undefined; chunk = this.waiting.shift()) {
+        this.held -= chunk.length;
+        yield chunk;
+      }
       if (this.failure) throw this.failure.error;
       if (this.at >= this.end) return;
       await new Promise<void>((resolve) => {
@@ -52,7 +56,7 @@ export class Lane {
       const wanted = chunk.subarray(0, this.end - this.at);
       this.waiting.push(wanted);
       this.at += wanted.length;
-      this.onBytes(wanted.length);
+      this.held += wanted.length;
       this.wake();
       if (this.at >= this.end) return;
     }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,6 +53,8 @@ export interface Serving {
   holdAt?: number | undefined;
   /** Pause after each 16 KiB, in ms. */
   paceMs?: number;
+  /** Sends a byte at a time, one in so many ms: a slow loris. */
+  dripMs?: number;
 }
 
 export interface TestServer {
@@ -60,25 +62,32 @@ export interface TestServer {
   serving: Serving;
   /** Of each request: the first byte asked for. */
   starts: number[];
+  /** Of each request: its `Authorization`. */
+  authorizations: (string | undefined)[];
   close: () => Promise<void>;
 }
 
 /** A server of one file on this machine, gone when the test ends. */
 export async function serve(serving: Serving): Promise<TestServer> {
-  const server = createServer((request, response) => void respond(state, request, response));
+  const { url, close } = await listen((request, response) => void respond(state, request, response));
+  const state: TestServer = { url: `${url}/model.bin`, serving, starts: [], authorizations: [], close };
+  return state;
+}
+
+/** A server on this machine, gone when the test ends. */
+export async function listen(handler: RequestListener): Promise<{ url: string; close: () => Promise<void> }> {
+  const server = createServer(handler);
   const close = () => {
     server.closeAllConnections();
     return new Promise<void>((closed) => server.close(() => closed()));
   };
-  const state: TestServer = { url: "", serving, starts: [], close };
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  onTestFinished(state.close);
-  state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model.bin`;
-  return state;
+  onTestFinished(close);
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
 }
 
 async function respond(state: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { body, ranges = true, length = true, failures, cuts, paceMs = 0 } = state.serving;
+  const { body, ranges = true, length = true, failures, cuts, paceMs = 0, dripMs } = state.serving;
   const nth = state.starts.length;
   // A question for the length: not counted, for it brings nothing of the file.
   if (request.headers.range === "bytes=0-0")
@@ -86,6 +95,7 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
   const asked = Number(from ?? 0);
   state.starts.push(asked);
+  state.authorizations.push(request.headers.authorization);
   const failure = failures?.[nth];
   if (failure) return void response.writeHead(failure.status, failure.headers).end("no");
   const ranged = ranges && from !== undefined;
@@ -97,10 +107,10 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   response.writeHead(ranged ? 206 : 200, headers).flushHeaders();
   const cut = start + (cuts?.[nth] ?? Number.POSITIVE_INFINITY);
   for (let at = start; at < stop && !response.destroyed; ) {
-    const end = Math.min(at + 16384, stop, cut, state.serving.holdAt ?? stop);
+    const end = Math.min(at + (dripMs ? 1 : 16384), stop, cut, state.serving.holdAt ?? stop);
     if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
     // Before a cut, let what is on its way arrive: it would be lost with the connection.
-    await sleep(end === cut ? 50 : end === state.serving.holdAt ? 5 : paceMs);
+    await sleep(end === cut ? 50 : end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));
     if (end === cut) return void response.destroy();
     at = end;
   }
