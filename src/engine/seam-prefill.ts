@@ -35,8 +35,9 @@ export class SeamPrefill implements Disposable {
     const past = slot.tokens.length;
     new BigInt64Array(this.#ids.memory).set(tokens.map(BigInt));
     meter.insteadOfLayers(tokens.length, past);
+    slot.setLength(tokens.length);
     for (let layer = 0; layer <= layers; layer++) {
-      await this.#piece(layer, tokens.length);
+      await this.#piece(slot, layer, tokens.length);
       meter.part((await this.#programs.between(layer)).cost, tokens.length, past);
       if (layer === layers) break;
       await this.#saving.attend({
@@ -57,7 +58,6 @@ export class SeamPrefill implements Disposable {
   async #dense(slot: Slot, layer: number, tokens: readonly number[], past: number, meter: Meter): Promise<void> {
     const program = await this.#programs.attention(layer);
     const { key, value } = slot.cache.layer(layer);
-    slot.setLength(tokens.length);
     const cache = { pastKey: key, presentKey: key, pastValue: value, presentValue: value };
     await program.bind({ ...this.#views(tokens.length), ...cache, ...slot.lengths() }).run();
     meter.part(program.cost, tokens.length, past);
@@ -69,7 +69,7 @@ export class SeamPrefill implements Disposable {
     return this.#hidden.view([1, 1, hidden], (tokens - 1) * hidden);
   }
 
-  async #piece(layer: number, tokens: number): Promise<void> {
+  async #piece(slot: Slot, layer: number, tokens: number): Promise<void> {
     const { hidden } = this.#programs.decoder.config;
     // The residual is read from one buffer and written to the other, turn and turn about.
     const [residual, residualOut] = layer % 2 === 0 ? this.#residuals : this.#residuals.toReversed();
@@ -81,6 +81,7 @@ export class SeamPrefill implements Disposable {
       residualOut: residualOut!.view(wide),
       hidden: this.#hidden.view(wide),
       ...this.#views(tokens),
+      ...slot.lengths(),
     });
     await bound.run();
   }

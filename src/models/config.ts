@@ -37,7 +37,6 @@ export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file 
 
 /** The sizes of a model, checked. */
 export function readSizes(fields: Fields, norm: Norm["kind"]): Sizes {
-  fields.only("quantization_config", []);
   const hidden = fields.number("embedding_length", "hidden_size");
   const heads = fields.number("attention.head_count", "num_attention_heads");
   return checkConfig(sizes, fields.source, {
@@ -46,7 +45,7 @@ export function readSizes(fields: Fields, norm: Norm["kind"]): Sizes {
     layers: fields.number("block_count", "num_hidden_layers"),
     kvHeads: fields.number("attention.head_count_kv", "num_key_value_heads", heads),
     headSize: fields.optional("attention.key_length", "head_dim") ?? hidden / heads,
-    ffn: fields.number("feed_forward_length", "intermediate_size"),
+    ffn: fields.number("feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
     vocabulary: readVocabulary(fields),
     context: fields.number("context_length", "max_position_embeddings"),
     epsilon:
@@ -68,7 +67,7 @@ const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
 
 /** A decoder's configuration: what most have in common, read from either format, and what `own` says of this one. */
 export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
-  const config = readSizes(fields, own.norm ?? "rms");
+  const config = { ...readSizes(fields, own.norm ?? "rms"), ...(own.context && { context: own.context }) };
   const rope = readRope(fields, config.headSize, config.context);
   return {
     ...config,

@@ -29,6 +29,14 @@ export function readRope(fields: Fields, headSize: number, context: number, kind
   };
 }
 
+/** The rotary embedding of Gemma 3's local layers: never stretched. */
+export function readLocalRope(fields: Fields, headSize: number, context: number): RopeConfig {
+  const kind = "sliding_attention";
+  if (fields.object("rope_parameters")?.[kind]) return readRope(fields, headSize, context, kind);
+  const theta = fields.number("rope.freq_base_swa", "rope_local_base_freq", 10000);
+  return { theta, headSize, positions: context };
+}
+
 function rotatedOf(fields: Fields, parameters: Parameters | undefined, headSize: number): number {
   if (!parameters) return fields.number("rope.dimension_count", undefined, headSize);
   const share = fields.number(undefined, "partial_rotary_factor", 1);
@@ -93,11 +101,12 @@ function yarnMagnitude(fields: Fields, parameters: Parameters): number {
 }
 
 /** Tokens that LongRoPE's short factors serve: the model's context here, as the long ones would change shorter prompts' numbers. */
-export const originalContext = (fields: Fields, context: number): number => {
+export function originalContext(fields: Fields): number {
+  const whole = fields.number("context_length", "max_position_embeddings");
   const nested = fields.object("rope_parameters")?.["original_max_position_embeddings"];
-  const fallback = typeof nested === "number" ? nested : context;
+  const fallback = typeof nested === "number" ? nested : whole;
   return fields.number("rope.scaling.original_context_length", "original_max_position_embeddings", fallback);
-};
+}
 
 function longRope(fields: Fields, parameters: Parameters, original: number): RopeScaling {
   const factors = parameters["short_factor"];

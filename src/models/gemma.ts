@@ -1,0 +1,37 @@
+import { readTransformer } from "./config.ts";
+import type { Fields } from "./fields.ts";
+import { llamaNames, offsetNorms, withParts } from "./names.ts";
+import type { TransformerConfig } from "./transformer.ts";
+
+/** What Gemma 2 and 3 have in common: norms around each sublayer, stored less one; gelu; embeddings scaled by the root of their width. */
+export function readGemma(
+  fields: Fields,
+  own: (base: TransformerConfig) => Partial<TransformerConfig>,
+): TransformerConfig {
+  fields.only("hidden_activation", ["gelu_pytorch_tanh"]);
+  fields.only("hidden_act", ["gelu_pytorch_tanh"]);
+  const base = readTransformer(fields, { norms: "around", activation: "gelu-tanh" });
+  return {
+    ...base,
+    embeddingScale: Math.sqrt(base.hidden),
+    attentionScale: attentionScale(fields, base),
+    attentionSoftcap: fields.optional("attn_logit_softcapping", "attn_logit_softcapping"),
+    logitSoftcap: fields.optional("final_logit_softcapping", "final_logit_softcapping"),
+    ...own(base),
+  };
+}
+
+/** A GGUF does not say it: llama.cpp goes by the size, as only the models of 27B have a scalar other than the head's size. */
+function attentionScale(fields: Fields, { hidden, heads, headSize, layers }: TransformerConfig): number {
+  const is27B = fields.gguf && (layers === 46 || layers === 62);
+  const scalar = fields.number(undefined, "query_pre_attn_scalar", is27B ? hidden / heads : headSize);
+  return 1 / Math.sqrt(scalar);
+}
+
+export const gemmaNames = offsetNorms(
+  withParts(llamaNames, {
+    post_attention_norm: "post_attention_layernorm",
+    ffn_norm: "pre_feedforward_layernorm",
+    post_ffw_norm: "post_feedforward_layernorm",
+  }),
+);

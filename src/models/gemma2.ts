@@ -1,0 +1,9 @@
+import { decoder } from "./architecture.ts";
+import { gemmaNames, readGemma } from "./gemma.ts";
+import { slidingWindow } from "./window.ts";
+
+/** Gemma 2 (Gemma Team 2024): every other layer looks back over a window; attention scores and logits are capped. */
+export const gemma2 = decoder("gemma2", {
+  scheme: gemmaNames,
+  configure: (fields) => readGemma(fields, () => ({ window: slidingWindow(fields, (layer) => layer % 2 === 0) })),
+});

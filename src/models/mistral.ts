@@ -1,0 +1,13 @@
+import { decoder } from "./architecture.ts";
+import { readTransformer } from "./config.ts";
+import { llamaNames } from "./names.ts";
+import { slidingWindow } from "./window.ts";
+
+/** Mistral (Jiang et al. 2023): Llama whose layers may look back over a window only. Its GGUFs are called llama's. */
+export const mistral = decoder("mistral", {
+  scheme: llamaNames,
+  configure(fields) {
+    fields.only("hidden_act", ["silu"]);
+    return readTransformer(fields, { window: slidingWindow(fields, () => true) });
+  },
+});

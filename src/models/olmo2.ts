@@ -1,0 +1,15 @@
+import { decoder } from "./architecture.ts";
+import { readTransformer } from "./config.ts";
+import { llamaNames, withParts } from "./names.ts";
+
+/** OLMo 2 (OLMo Team 2024): each sublayer's output is normalised instead of its input, and queries and keys over all heads together. */
+export const olmo2 = decoder("olmo2", {
+  scheme: withParts(llamaNames, {
+    post_attention_norm: "post_attention_layernorm",
+    post_ffw_norm: "post_feedforward_layernorm",
+  }),
+  configure(fields) {
+    fields.only("hidden_act", ["silu"]);
+    return readTransformer(fields, { norms: "after", headNorm: "width" });
+  },
+});

@@ -1,0 +1,156 @@
+"""Write the fixtures of the decoder architectures: tiny random models as they are published, and transformers' logits in fp32.
+
+    python tools/reference/architectures.py src/models/fixtures [NAME ...]
+
+Each fixture is a folder: `config.json` and `model.safetensors` as `save_pretrained` writes them (float16), where GGUF has the
+architecture `model.gguf` as llama.cpp's converter would write it, and `reference.json`: 48 token ids and the logits after each of them
+(base64 of little-endian float32 [48, vocabulary]). Settings are away from their defaults, so that one that is not read shows. The
+generator checks that transformers agrees with itself within 1e-5 with a key-value cache and from the folder. (It reads GGUFs of some
+architectures too, but not their rope scaling, biases and head sizes.)
+"""
+
+import argparse
+import base64
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from architectures_gguf import write_gguf
+
+TOKENS = 48
+
+COMMON = dict(
+    vocab_size=72, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+    head_dim=16, max_position_embeddings=64, rms_norm_eps=1e-3, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+)  # fmt: skip
+
+
+def rope(kind: str, **more) -> dict:
+    return dict(rope_parameters={"rope_type": kind, "rope_theta": 5000.0, **more})
+
+
+# name: (model_type, GGUF's architecture, configuration)
+MODELS = {
+    "llama-biased": ("llama", "llama", dict(**rope("default"), attention_bias=True, mlp_bias=True, tie_word_embeddings=False)),
+    "llama-linear": ("llama", "llama", dict(**rope("linear", factor=4.0), tie_word_embeddings=True)),
+    "llama-llama3": ("llama", "llama", dict(
+        **rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16),
+        tie_word_embeddings=True)),
+    "llama-yarn": ("llama", "llama", dict(**rope("yarn", factor=4.0, original_max_position_embeddings=16))),
+    "mistral": ("mistral", None, dict(**rope("default"), sliding_window=9)),
+    "qwen2": ("qwen2", "qwen2", dict(**rope("default"), tie_word_embeddings=True)),
+    "qwen2-window": ("qwen2", None, dict(**rope("default"), use_sliding_window=True, sliding_window=7, max_window_layers=1)),
+    "gemma2": ("gemma2", "gemma2", dict(
+        **rope("default"), num_hidden_layers=3, sliding_window=8, query_pre_attn_scalar=16, attn_logit_softcapping=4.0,
+        final_logit_softcapping=6.0)),
+    "gemma2-scalar": ("gemma2", None, dict(**rope("default"), sliding_window=8, query_pre_attn_scalar=24, attn_logit_softcapping=None)),
+    "gemma3": ("gemma3_text", "gemma3", dict(
+        num_hidden_layers=6, intermediate_size=24, num_key_value_heads=1, num_attention_heads=2, sliding_window=8,
+        query_pre_attn_scalar=16, rope_parameters={
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+            "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 90000.0}})),
+    "qwen3": ("qwen3", "qwen3", dict(**rope("default"), tie_word_embeddings=True)),
+    "phi3": ("phi3", "phi3", dict(
+        head_dim=None, hidden_size=96, num_attention_heads=3, num_key_value_heads=1, intermediate_size=24, sliding_window=30,
+        original_max_position_embeddings=64, **rope("default", partial_rotary_factor=0.5))),
+    "phi3-long": ("phi3", "phi3", dict(
+        head_dim=None, hidden_size=64, num_attention_heads=4, original_max_position_embeddings=48, sliding_window=None, **rope(
+            "longrope", original_max_position_embeddings=48, short_factor=[1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0],
+            long_factor=[2.0 + i for i in range(8)]))),
+    "olmo2": ("olmo2", "olmo2", dict(**rope("default"), hidden_size=64, head_dim=None)),
+    "granite": ("granite", "granite", dict(
+        **rope("default"), hidden_size=64, head_dim=None, embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.3,
+        logits_scaling=2.5, tie_word_embeddings=True)),
+    "smollm3": ("smollm3", "smollm3", dict(**rope("default"), num_hidden_layers=4, tie_word_embeddings=True)),
+    "gpt2": ("gpt2", "gpt2", dict(
+        n_embd=32, n_head=2, n_layer=2, n_positions=64, n_inner=None, layer_norm_epsilon=1e-3)),
+}  # fmt: skip
+
+
+def configuration(model_type: str, options: dict):
+    base = {k: COMMON[k] for k in ("vocab_size", "bos_token_id", "eos_token_id")} if model_type == "gpt2" else COMMON
+    given = {k: v for k, v in {**base, **options}.items() if k != "head_dim" or v is not None}
+    return AutoConfig.for_model(model_type, **given, attn_implementation="eager")
+
+
+@torch.no_grad()
+def random_model(config, seed: int):
+    """Weights large enough that attention is far from uniform: with the default 0.02 a wrong rotation would hardly show."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for name, p in model.named_parameters():
+        noise = torch.randn_like(p)
+        if p.ndim == 1:
+            offset = 0.0 if "bias" in name or config.model_type.startswith("gemma") else 1.0
+            p.copy_(offset + 0.2 * noise)
+        else:
+            fan = p.shape[0] if config.model_type == "gpt2" and "wte" not in name and "wpe" not in name else p.shape[1]
+            gain = 1.5 if any(part in name for part in ("q_proj", "k_proj", "qkv", "c_attn")) else 1.0
+            p.copy_(0.4 * noise if any(part in name for part in ("embed", "wte", "wpe")) else gain * noise * fan**-0.5)
+        p.copy_(p.half().float())
+    return model
+
+
+@torch.no_grad()
+def whole(model, ids: list[int]) -> torch.Tensor:
+    return model(torch.tensor([ids]), use_cache=False).logits[0].float()
+
+
+@torch.no_grad()
+def stepwise(model, ids: list[int]) -> torch.Tensor:
+    half = len(ids) // 2
+    out = model(torch.tensor([ids[:half]]), use_cache=True)
+    logits = [out.logits[0]]
+    for token in ids[half:]:
+        out = model(torch.tensor([[token]]), past_key_values=out.past_key_values, use_cache=True)
+        logits.append(out.logits[0])
+    return torch.cat(logits)
+
+
+def check(what: str, a: torch.Tensor, b: torch.Tensor) -> None:
+    worst = (a - b).abs().max().item()
+    print(f"  {what}: {worst:.1e}")
+    assert worst < 1e-5, what
+
+
+def read(folder: Path):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def fixture(name: str, seed: int, out: Path) -> None:
+    model_type, architecture, options = MODELS[name]
+    print(name)
+    model = random_model(configuration(model_type, dict(options)), seed)
+    ids = np.random.default_rng(seed).integers(3, COMMON["vocab_size"], TOKENS).tolist()
+    logits = whole(model, ids)
+    print(f"  logits: std {logits.std():.2f}")
+    check("with a cache", stepwise(model, ids), logits)
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    # A copy, as half() would round the rotary frequencies too.
+    copy.deepcopy(model).half().save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    check("from the folder", whole(read(folder), ids), logits)
+    if architecture:
+        write_gguf(model, architecture, folder / "model.gguf")
+    packed = base64.b64encode(logits.numpy().astype("<f4").tobytes()).decode()
+    reference = {"source": "tools/reference/architectures.py", "tokens": ids, "logits": packed}
+    (folder / "reference.json").write_text(json.dumps(reference) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder to write the fixtures' folders to")
+    parser.add_argument("names", nargs="*", help="which fixtures; all when none is named")
+    args = parser.parse_args()
+    for seed, name in enumerate(MODELS, 1):
+        if not args.names or name in args.names:
+            fixture(name, seed, args.out)
+
+
+if __name__ == "__main__":
+    main()

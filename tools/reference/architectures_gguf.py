@@ -1,0 +1,106 @@
+"""A transformers model as llama.cpp's converter writes it: names, orders of rows and metadata keys of each architecture."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, get_tensor_name_map
+
+# Rotated pairs side by side instead of half a head apart.
+PERMUTED = ("llama", "granite", "smollm3")
+
+
+def permute(weights: np.ndarray, heads: int) -> np.ndarray:
+    rows = weights.shape[0]
+    return weights.reshape(heads, 2, rows // heads // 2, *weights.shape[1:]).swapaxes(1, 2).reshape(weights.shape)
+
+
+def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np.ndarray:
+    c = model.config
+    data = tensor.float().numpy()
+    if architecture == "gpt2" and name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+        data = data.T
+    if architecture in PERMUTED and ("q_proj" in name or "k_proj" in name):
+        data = permute(data, c.num_attention_heads if "q_proj" in name else c.num_key_value_heads)
+    if architecture.startswith("gemma") and name.endswith("norm.weight"):
+        data = data + 1
+    return np.ascontiguousarray(data, dtype=np.float32 if data.ndim == 1 else np.float16)
+
+
+def add_sizes(w: GGUFWriter, c) -> None:
+    w.add_block_count(c.num_hidden_layers)
+    w.add_context_length(c.max_position_embeddings)
+    w.add_embedding_length(c.hidden_size)
+    w.add_feed_forward_length(getattr(c, "intermediate_size", None) or getattr(c, "n_inner", None) or 4 * c.hidden_size)
+    w.add_head_count(c.num_attention_heads)
+    w.add_token_list([f"<{i}>" for i in range(c.vocab_size)])
+    w.add_tokenizer_model("gpt2")
+    if c.model_type == "gpt2":
+        w.add_layer_norm_eps(c.layer_norm_epsilon)
+        return
+    w.add_head_count_kv(c.num_key_value_heads)
+    w.add_layer_norm_rms_eps(c.rms_norm_eps)
+    if getattr(c, "head_dim", None):
+        w.add_key_length(c.head_dim)
+        w.add_value_length(c.head_dim)
+
+
+def rope_parameters(c) -> dict:
+    return c.rope_parameters.get("full_attention", c.rope_parameters)
+
+
+def add_rope(w: GGUFWriter, model, head_size: int) -> None:
+    c = model.config
+    rope = rope_parameters(c)
+    w.add_rope_freq_base(rope["rope_theta"])
+    w.add_rope_dimension_count(int(head_size * rope.get("partial_rotary_factor", 1)))
+    kind = rope["rope_type"]
+    if kind in ("linear", "yarn"):
+        w.add_rope_scaling_type(RopeScalingType(kind))
+        w.add_rope_scaling_factor(rope["factor"])
+    if kind in ("yarn", "longrope"):
+        w.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if kind == "llama3":
+        plain = rope["rope_theta"] ** -(torch.arange(0, head_size, 2).float() / head_size)
+        w.add_tensor("rope_freqs.weight", (plain / model.model.rotary_emb.inv_freq).numpy().astype(np.float32))
+    if kind == "longrope":
+        w.add_rope_scaling_type(RopeScalingType.LONGROPE)
+        stretch = c.max_position_embeddings / rope["original_max_position_embeddings"]
+        w.add_rope_scaling_attn_factors(np.sqrt(1 + np.log(stretch) / np.log(rope["original_max_position_embeddings"])))
+        for which in ("short", "long"):
+            w.add_tensor(f"rope_factors_{which}.weight", np.array(rope[f"{which}_factor"], dtype=np.float32))
+
+
+def add_own(w: GGUFWriter, c, architecture: str) -> None:
+    """What only some architectures have."""
+    if architecture in ("gemma2", "gemma3", "phi3") and c.sliding_window:
+        w.add_sliding_window(c.sliding_window)
+    if architecture == "gemma2":
+        w.add_attn_logit_softcapping(c.attn_logit_softcapping)
+        w.add_final_logit_softcapping(c.final_logit_softcapping)
+    if architecture == "granite":
+        w.add_attention_scale(c.attention_multiplier)
+        w.add_embedding_scale(c.embedding_multiplier)
+        w.add_residual_scale(c.residual_multiplier)
+        w.add_logit_scale(c.logits_scaling)
+
+
+def write_gguf(model, architecture: str, path: Path) -> None:
+    c = model.config
+    w = GGUFWriter(str(path), architecture)
+    add_sizes(w, c)
+    if architecture != "gpt2":
+        add_rope(w, model, getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads)
+    add_own(w, c, architecture)
+    kind = next(k for k in MODEL_ARCH if MODEL_ARCH_NAMES[k] == architecture)
+    names = get_tensor_name_map(kind, c.num_hidden_layers)
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and c.tie_word_embeddings:
+            continue
+        canonical = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        assert canonical, name
+        w.add_tensor(canonical, tensor_data(name, tensor, model, architecture))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
