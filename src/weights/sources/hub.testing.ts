@@ -89,11 +89,16 @@ function answer(hub: TestHub, request: IncomingMessage, response: ServerResponse
   if (![hub.commit, "main", "HEAD"].includes(decodeURIComponent(revision ?? tree ?? commit ?? "")))
     return refuse(response, { status: 404, code: "RevisionNotFound" });
   if (hub.options.answer !== undefined) return void response.end(hub.options.answer);
-  if (revision)
-    return json(response, { _id: "1", id: "org/tiny", sha: hub.commit, lastModified: "2026-01-01", gated: false });
+  if (revision) return json(response, infoOf(hub));
   if (tree) return list(hub, Number(searchParams.get("cursor") ?? 0), response);
   return resolveFile(hub, decodeURIComponent(path!), request, response);
 }
+
+/** About the repository; Python's client reads the list of files here. */
+const infoOf = ({ commit, options }: TestHub) => ({
+  ...{ _id: "1", id: "org/tiny", sha: commit, lastModified: "2026-01-01T00:00:00.000Z", gated: false },
+  siblings: Object.keys(options.files).map((rfilename) => ({ rfilename })),
+});
 
 function refuse(
   response: ServerResponse,

@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
+import { buildSync } from "esbuild";
 import { onTestFinished } from "vitest";
 import { seededRandom } from "../../util/random.ts";
 
@@ -208,11 +209,28 @@ export interface Child {
   ended: Promise<number | null>;
 }
 
-const program = fileURLToPath(new URL("./resolve.testing.ts", import.meta.url));
+/** The program of `resolve.testing.ts` in one file, so that a child starts in no time; built once for all children. */
+const program = once(() => {
+  const outfile = fileURLToPath(
+    new URL(`../../../node_modules/.cache/modicum/resolve-${process.pid}.mjs`, import.meta.url),
+  );
+  const entry = fileURLToPath(new URL("./resolve.testing.ts", import.meta.url));
+  buildSync({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", packages: "external" });
+  process.on("exit", () => rmSync(outfile, { force: true }));
+  return outfile;
+});
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
 
 /** Resolves a model in a process of its own. */
 export function resolveInChild(spec: string, env: Record<string, string>): Child {
-  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), program, spec], {
+  const child = spawn(process.execPath, [program(), spec], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
