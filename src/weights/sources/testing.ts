@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { deflateRawSync } from "node:zlib";
+import { deflateRawSync, gzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
 import { onTestFinished } from "vitest";
 import { seededRandom } from "../../util/random.ts";
@@ -157,6 +157,31 @@ export function zip(members: ZipMember[]): Buffer {
   return Buffer.concat([...locals, listing, end]);
 }
 
+export interface TarMember {
+  name: string;
+  data: Buffer;
+  /** `0` a file, `2` a symbolic link, `5` a folder (POSIX ustar). */
+  type?: string;
+  link?: string;
+  /** Size that the header claims, where it lies. */
+  claimed?: number;
+}
+
+/** A gzipped tar (POSIX ustar), as npm packs it. */
+export function tgz(members: TarMember[]): Buffer {
+  const blocks = members.flatMap(({ name, data, type = "0", link = "", claimed = data.length }) => {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write("0000644\x000000000\x000000000\x00", 100);
+    header.write(`${claimed.toString(8).padStart(11, "0")}\x0000000000000\x00        ${type}${link}`, 124);
+    header.write("ustar\x0000", 257);
+    const sum = header.reduce((a, b) => a + b, 0);
+    header.write(`${sum.toString(8).padStart(6, "0")}\x00 `, 148);
+    return [header, data, Buffer.alloc((512 - (data.length % 512)) % 512)];
+  });
+  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+}
+
 /**
  * A folder for `PATH` whose `python3` answers `-m pip install … NAME` with what `answers[NAME]` says, and counts its calls
  * in the file `calls`.
@@ -178,6 +203,27 @@ for name; do :; done
   chmodSync(join(folder, "python3"), 0o755);
   return folder;
 }
+
+/** A folder for `PATH` whose `npm` answers `view … -- SPEC dist` with what `answers[SPEC]` says. */
+export function fakeNpm(answers: Record<string, string>): string {
+  const folder = tempFolder();
+  for (const [spec, text] of Object.entries(answers))
+    writeFileSync(join(folder, `${encodeURIComponent(spec)}.out`), text);
+  const script = `#!${process.execPath}
+const fs = require("node:fs");
+const [spec, dist] = process.argv.slice(-2);
+const text = fs.readFileSync(\`${folder}/\${encodeURIComponent(spec)}.out\`, "utf8");
+process.stdout.write(text);
+process.exitCode = dist === "dist" && !text.includes('"error"') ? 0 : 1;
+`;
+  writeFileSync(join(folder, "npm"), script);
+  chmodSync(join(folder, "npm"), 0o755);
+  return folder;
+}
+
+/** npm's answer on one tarball. */
+export const npmDist = (tarball: string, body: Buffer, unpackedSize?: number): string =>
+  JSON.stringify({ tarball, integrity: `sha512-${createHash("sha512").update(body).digest("base64")}`, unpackedSize });
 
 /** pip's report on one wheel. */
 export const pipReport = (url: string, hash?: string): string =>
