@@ -1,5 +1,6 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import { UserError } from "../../util/errors.ts";
 
 /** `93.4 MB`: decimal, as disks and networks are sold. */
@@ -7,10 +8,17 @@ export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)}
 
 /** @throws UserError when `folder` has less than `bytes` free, naming both figures and `what` was to be written. */
 export async function ensureSpace(folder: string, bytes: number, what: string): Promise<void> {
-  const disk = await statfs(folder);
-  const free = disk.bavail * disk.bsize;
+  const free = await freeBytes(folder);
   if (free >= bytes) return;
   throw new UserError(`the disk of ${folder} has ${megabytes(free)} free, ${what} needs ${megabytes(bytes)}`);
+}
+
+/** Bytes free on the disk of a folder, or of as much of its path as there is yet. */
+export async function freeBytes(folder: string): Promise<number> {
+  let there = folder;
+  while (!existsSync(there)) there = dirname(there);
+  const { bavail, bsize } = await statfs(there);
+  return bavail * bsize;
 }
 
 /** Makes a folder and those above it. */

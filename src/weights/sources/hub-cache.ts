@@ -109,6 +109,14 @@ export async function dropFromSnapshot(files: readonly string[]): Promise<void> 
   if (left.length === 0) await rm(repo, { recursive: true, force: true });
 }
 
+/** Removes what was fetched of a repository in part; whether there was any. */
+export async function dropParts(repo: string): Promise<boolean> {
+  const blobs = join(repoFolder(repo), "blobs");
+  const parts = (await readdir(blobs).catch(() => [])).filter((name) => name.endsWith(".part"));
+  for (const name of parts) await rm(join(blobs, name), { force: true });
+  return parts.length > 0;
+}
+
 /** What a link of a snapshot points to, by its text alone. */
 function blobOf(file: string): string | undefined {
   const found = lstatSync(file, { throwIfNoEntry: false });

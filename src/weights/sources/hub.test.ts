@@ -460,6 +460,15 @@ describe("removing", () => {
   });
 });
 
+test("what was fetched in part can be removed", async () => {
+  await serveHub({ files: { "m.gguf": large(gguf, { serving: { cuts: [50_000, 0, 0, 0] } }) } });
+  expect(await failure(resolveModel("hf:org/tiny", { pace }))).toContain("fetched so far are kept");
+  expect(readdirSync(join(repoFolder(), "blobs"))).toEqual([`${sha256(gguf)}.part`]);
+  await removeModel("hf:org/tiny");
+  expect(readdirSync(join(repoFolder(), "blobs"))).toEqual([]);
+  await expect(removeModel("hf:org/tiny")).rejects.toThrow('no model called "hf:org/tiny" is downloaded');
+});
+
 describe("processes", () => {
   const big = randomBytes(1_000_000, 7);
   const env = () =>

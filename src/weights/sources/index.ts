@@ -8,7 +8,9 @@ import { canonicalName, type ModelSpec, parseSpec } from "./spec.ts";
 import { cachedModel, identity, type ResolvedModel } from "./store.ts";
 
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
+export { freeBytes } from "./disk.ts";
 export { home, receiptsFile } from "./home.ts";
+export type { Plan } from "./plan.ts";
 export { listModels, preparedFolder, type ResolvedModel, removeModel } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
@@ -35,12 +37,15 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   return pull(wanted, options);
 }
 
-/** What fetching the model would take, or nothing for one that is the user's own file. @throws UserError */
+/** What fetching the model would take, or nothing for one that is here, except that a branch of the hub may have moved. @throws UserError */
 export async function planModel(spec: string, options: PullOptions = {}): Promise<Plan | undefined> {
   const parsed = parseSpec(spec);
   if (parsed.kind === "file") return undefined;
+  const wanted = wantedBy(spec, parsed);
+  const here = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
+  if (here !== undefined && parsed.kind !== "hf") return undefined;
   const { planPull } = await import("./pull.ts");
-  return planPull(wantedBy(spec, parsed), options);
+  return planPull(wanted, options);
 }
 
 function wantedBy(text: string, spec: Exclude<ModelSpec, { kind: "file" }>): Wanted {

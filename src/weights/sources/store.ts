@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
 import { heldBytes, writeError } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
-import { dropFromSnapshot, snapshotBytes } from "./hub-cache.ts";
+import { dropFromSnapshot, dropParts, repoLock, snapshotBytes } from "./hub-cache.ts";
 import type { LockOptions } from "./lock.ts";
 import { canonicalName } from "./spec.ts";
 
@@ -123,18 +123,28 @@ export function preparedFolder(path: string): string {
  */
 export async function removeModel(text: string, options: LockOptions = {}): Promise<void> {
   const name = canonicalName(text);
-  const folder = modelFolder(name);
-  if (!existsSync(folder)) {
-    const names = (await listModels()).map((model) => model.name);
-    throw new UserError(`no model called "${name}" is downloaded${suggest(name, names)}`);
-  }
+  const repo = /^hf:([^@:]+)/.exec(name)?.[1];
+  if (repo === undefined && !existsSync(modelFolder(name))) throw await notHere(name);
   const { withLock } = await import("./lock.ts");
   await withLock(lockFile(name), options, async () => {
-    const model = await cachedModel(name);
-    if (model) await rm(preparedFolder(model.path), { recursive: true, force: true });
-    const record = await readRecord(recordPath(name));
-    const files = record?.files?.map(({ path }) => path) ?? [record?.file ?? ""];
-    await dropFromSnapshot(files.filter((file) => isAbsolute(file)));
-    await rm(folder, { recursive: true, force: true });
+    const partly = repo !== undefined && (await withLock(repoLock(repo), options, () => dropParts(repo)));
+    if (!existsSync(modelFolder(name)) && !partly) throw await notHere(name);
+    await dropFiles(name);
   });
+}
+
+async function notHere(name: string): Promise<UserError> {
+  const names = (await listModels()).map((model) => model.name);
+  return new UserError(`no model called "${name}" is downloaded${suggest(name, names)}`);
+}
+
+async function dropFiles(name: string): Promise<void> {
+  const folder = modelFolder(name);
+  const record = await readRecord(recordPath(name));
+  if (record !== undefined) {
+    const opened = resolve(folder, record.file);
+    if (existsSync(opened)) await rm(preparedFolder(opened), { recursive: true, force: true });
+    await dropFromSnapshot((record.files ?? []).map(({ path }) => path).filter((path) => isAbsolute(path)));
+  }
+  await rm(folder, { recursive: true, force: true });
 }
