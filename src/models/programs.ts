@@ -1,24 +1,32 @@
-import type { Graph } from "../graph/index.ts";
+import { type Cost, type Graph, sumCosts } from "../graph/index.ts";
 import { Program } from "../runtime/program.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Decoder } from "./decoder.ts";
 import { attentionKind, traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
 
-/** A decoder compiled: the whole stack and the head at once; the pieces around attention when a saving first asks for them. */
+/** Layers of one program of the stack: few enough that a decode step of a small model leaves the event loop its turns, enough that they cost little. */
+const LAYERS_AT_ONCE = 5;
+
+/** A decoder compiled: the stack and the head at once; the pieces around attention when a saving first asks for them. */
 export class DecoderPrograms implements Disposable {
+  /** Of the whole stack. */
+  readonly stackCost: Cost;
   readonly #pieces = new Map<number, Promise<Program>>();
   readonly #attentions = new Map<string, Promise<Program>>();
 
   private constructor(
     readonly decoder: Decoder,
-    readonly layers: Program,
+    /** One after the other, all layers. */
+    readonly stack: readonly Program[],
     readonly head: Program,
-  ) {}
+  ) {
+    this.stackCost = sumCosts(stack.map((p) => p.cost));
+  }
 
   static async compile(decoder: Decoder, weights: Weights): Promise<DecoderPrograms> {
-    const graphs = prepare(weights, () => [traceLayers(decoder, 0, decoder.config.layers), traceHead(decoder)]);
-    const [layers, head] = await Promise.all(graphs.map((g) => Program.compile(g)));
-    return new DecoderPrograms(decoder, layers!, head!);
+    const graphs = prepare(weights, () => [...traceStack(decoder), traceHead(decoder)]);
+    const programs = await Promise.all(graphs.map((g) => Program.compile(g)));
+    return new DecoderPrograms(decoder, programs.slice(0, -1), programs.at(-1)!);
   }
 
   /** What lies between the attentions of `layer − 1` and `layer` (0 … layers). */
@@ -37,15 +45,21 @@ export class DecoderPrograms implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.layers[Symbol.dispose]();
-    this.head[Symbol.dispose]();
+    for (const program of [...this.stack, this.head]) program[Symbol.dispose]();
     for (const program of [...this.#pieces.values(), ...this.#attentions.values()])
       void program.then((p) => p[Symbol.dispose]());
   }
 }
 
+function traceStack(decoder: Decoder): Graph[] {
+  const { layers } = decoder.config;
+  const starts = Array.from({ length: Math.ceil(layers / LAYERS_AT_ONCE) }, (_, i) => i * LAYERS_AT_ONCE);
+  return starts.map((from) => traceLayers(decoder, from, Math.min(from + LAYERS_AT_ONCE, layers)));
+}
+
 /** Traces, and makes permanent the weights that tracing prepared; on failure nothing half-written stays. */
 export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
+  weights.review(trace);
   try {
     const graphs = trace();
     weights.commit();

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { ggufCheckpoint } from "./gguf/checkpoint.ts";
-import type { Metadata } from "./gguf/index.ts";
+import type { KernelForm, Metadata } from "./gguf/index.ts";
 import type { KernelMatrix } from "./prepared/layout.ts";
 import { safetensorsCheckpoint } from "./safetensors/checkpoint.ts";
 import { isPickle, pickleError } from "./safetensors/folder.ts";
@@ -36,9 +36,9 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Weights as float32, row-major. @throws UserError when they cannot be read */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
-  /** Whether `blocks` has the tensor: its type has an exact form that the 8-bit kernel runs. */
-  inBlocks(tensor: StoredTensor): boolean;
-  /** A matrix [rows, cols] in the 8-bit kernel's form. @throws UserError when it cannot be read */
+  /** The exact form in which the 8-bit kernel runs a matrix of the tensor's type; undefined for floats. */
+  form(tensor: StoredTensor): KernelForm | undefined;
+  /** A matrix [rows, cols] that has such a form. @throws UserError when it cannot be read */
   blocks(tensor: StoredTensor, rows?: Rows): KernelMatrix;
 }
 

@@ -12,7 +12,7 @@ export function ggufCheckpoint(path: string): Checkpoint {
     architecture: metadata.string("general.architecture"),
     tensors,
     floats: ({ name }, rows) => readFloats(part(tensors.get(name)!, rows)),
-    inBlocks: ({ name, shape }) => shape.length === 2 && kernelForm(tensors.get(name)!.type) !== undefined,
+    form: ({ name, shape }) => (shape.length === 2 ? kernelForm(tensors.get(name)!.type) : undefined),
     blocks: ({ name }, rows) => kernelMatrix(part(tensors.get(name)!, rows)),
   };
 }

@@ -1,81 +1,97 @@
-import { UserError } from "../../util/errors.ts";
 import type { Checkpoint, StoredTensor } from "../checkpoint.ts";
+import type { KernelForm } from "../gguf/index.ts";
 import type { KernelMatrix } from "./layout.ts";
 import { keyOf, type Names, type Stored } from "./names.ts";
+import { type Bits, emptyMatrix, isBlockable, roundInto } from "./quantize.ts";
+
+/** Weights that are turned to float32 at a time when a matrix is rounded. */
+const CHUNK = 2 ** 22;
 
 /** One tensor as a model calls for it: all or a slice of what a checkpoint stores, turned if need be. */
 export class Part {
-  private constructor(
-    private readonly checkpoint: Checkpoint,
-    private readonly tensor: StoredTensor,
-    private readonly stored: Stored,
-    /** As the model has it. */
-    readonly shape: readonly number[],
-  ) {}
+  readonly #stored: Stored;
+  readonly #tensor: StoredTensor | undefined;
+  /** As the model has it. */
+  readonly shape: readonly number[];
+  /** What is wrong with it in the checkpoint: "is missing", or its shape, where another is expected. */
+  readonly problem: string | undefined;
 
-  /** @throws UserError when the checkpoint lacks the tensor, or has it in another shape than `shape`, where that is given. */
-  static find(checkpoint: Checkpoint, names: Names, canonical: string, shape?: readonly number[]): Part {
-    const stored = entry(names, canonical);
-    const tensor = checkpoint.tensors.get(stored.name);
-    if (!tensor) throw new UserError(`${checkpoint.path}: tensor "${stored.name}" is missing`);
-    if (shape) checkShape(checkpoint, tensor, stored, shape);
-    return new Part(checkpoint, tensor, stored, shape ?? shapeOf(tensor, stored));
+  constructor(
+    private readonly checkpoint: Checkpoint,
+    names: Names,
+    canonical: string,
+    expected?: readonly number[],
+  ) {
+    const found = names(canonical);
+    this.#stored = typeof found === "string" ? { name: found } : found;
+    this.#tensor = checkpoint.tensors.get(this.#stored.name);
+    this.shape = expected ?? (this.#tensor ? turned(this.#tensor.shape, this.#stored) : []);
+    this.problem = this.#tensor ? misfit(this.#tensor.shape, this.#stored, this.shape) : "is missing";
   }
 
-  static exists(checkpoint: Checkpoint, names: Names, canonical: string): boolean {
-    return checkpoint.tensors.has(entry(names, canonical).name);
+  /** The checkpoint's own name. */
+  get name(): string {
+    return this.#stored.name;
+  }
+
+  get exists(): boolean {
+    return this.#tensor !== undefined;
   }
 
   /** Tells what it is among the parts of its checkpoint. */
   get key(): string {
-    return keyOf(this.stored);
+    return keyOf(this.#stored);
   }
 
-  /** Whether its type has an exact form in blocks. */
-  get inBlocks(): boolean {
-    return !this.stored.transposed && !this.stored.plus && this.checkpoint.inBlocks(this.tensor);
+  /** The form in blocks that its storage type has. */
+  get exactForm(): KernelForm | undefined {
+    const { transposed, plus } = this.#stored;
+    return this.#tensor && !transposed && !plus ? this.checkpoint.form(this.#tensor) : undefined;
+  }
+
+  /** Whether it is a matrix that can be rounded to blocks. */
+  get blockable(): boolean {
+    return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
   blocks(): KernelMatrix {
-    return this.checkpoint.blocks(this.tensor, this.stored.rows);
+    return this.checkpoint.blocks(this.#tensor!, this.#stored.rows);
   }
 
-  /** Float32, row-major in `shape`. */
-  floats(): Float32Array<ArrayBuffer> {
-    const { plus } = this.stored;
-    return plus ? this.#stored().map((v) => v + plus) : this.#stored();
+  /** Rounded to blocks of 32, in steps, as a large matrix may not fit in memory as float32. */
+  rounded(bits: Bits): KernelMatrix {
+    const [rows, cols] = this.shape as [number, number];
+    const matrix = emptyMatrix(rows, cols);
+    const step = Math.max(1, this.#stored.transposed ? rows : Math.floor(CHUNK / cols));
+    for (let row = 0; row < rows; row += step)
+      roundInto(matrix, this.floats(row, Math.min(rows, row + step)), row * cols, bits);
+    return matrix;
   }
 
-  #stored(): Float32Array<ArrayBuffer> {
-    const { transposed, rows } = this.stored;
-    if (!transposed) return this.checkpoint.floats(this.tensor, rows);
-    const [from, to] = rows ?? [0, this.shape[0]!];
-    return columns(this.checkpoint.floats(this.tensor), this.tensor.shape[1]!, from, to);
+  /** Float32, row-major in `shape`, of the outermost dimension `from` to `to` − 1. */
+  floats(from = 0, to = this.shape[0]!): Float32Array<ArrayBuffer> {
+    const { transposed, rows, plus } = this.#stored;
+    const first = rows?.[0] ?? 0;
+    const values = transposed
+      ? columns(this.checkpoint.floats(this.#tensor!), this.#tensor!.shape[1]!, first + from, first + to)
+      : this.checkpoint.floats(this.#tensor!, this.shape.length > 0 ? [first + from, first + to] : undefined);
+    return plus ? values.map((v) => v + plus) : values;
   }
-}
-
-function entry(names: Names, canonical: string): Stored {
-  const found = names(canonical);
-  return typeof found === "string" ? { name: found } : found;
 }
 
 /** The shape that a model sees of a stored tensor. */
-function shapeOf({ shape }: StoredTensor, { transposed, rows }: Stored): readonly number[] {
-  const turned = transposed ? shape.toReversed() : shape;
-  return rows ? turned.with(0, rows[1] - rows[0]) : turned;
+function turned(shape: readonly number[], { transposed, rows }: Stored): readonly number[] {
+  const whole = transposed ? shape.toReversed() : shape;
+  return rows ? whole.with(0, rows[1] - rows[0]) : whole;
 }
 
-function checkShape(checkpoint: Checkpoint, tensor: StoredTensor, stored: Stored, shape: readonly number[]): void {
+/** Both shapes as the checkpoint has them, if a stored tensor is not of the `expected` one. */
+function misfit(shape: readonly number[], stored: Stored, expected: readonly number[]): string | undefined {
   const { transposed, rows } = stored;
-  const turned = transposed ? tensor.shape.toReversed() : tensor.shape;
-  const fits = rows
-    ? turned[0]! >= rows[1] && shapeOf(tensor, stored).join() === shape.join()
-    : turned.join() === shape.join();
-  if (fits) return;
-  const whole = rows ? [`at least ${rows[1]}`, ...shape.slice(1)] : shape;
-  const expected = (transposed ? whole.toReversed() : whole).join(", ");
-  const found = tensor.shape.join(", ");
-  throw new UserError(`${checkpoint.path}: tensor "${tensor.name}" has shape [${found}], expected [${expected}]`);
+  const outermost = transposed ? shape.at(-1)! : shape[0]!;
+  if (turned(shape, stored).join() === expected.join() && outermost >= (rows?.[1] ?? 0)) return undefined;
+  const whole = rows ? [`at least ${rows[1]}`, ...expected.slice(1)] : expected;
+  return `has shape [${shape.join(", ")}], expected [${(transposed ? whole.toReversed() : whole).join(", ")}]`;
 }
 
 /** Columns `from` to `to` − 1 of a matrix of `width` columns, as rows. */

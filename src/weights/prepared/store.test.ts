@@ -39,10 +39,10 @@ function fill(store: PreparedStore): void {
 const codes8 = Uint8Array.of(1);
 
 test("what was appended is found by the next store, aligned, byte for byte", () => {
-  const store = new PreparedStore(folder);
+  const store = new PreparedStore(folder, "a model");
   fill(store);
   store.commit();
-  const again = new PreparedStore(folder);
+  const again = new PreparedStore(folder, "a model");
   const { data } = again.floats("v")!;
   const { codes, zero } = again.matrix("m")!;
   const bytes = readFileSync(again.file);
@@ -54,22 +54,54 @@ test("what was appended is found by the next store, aligned, byte for byte", () 
   expect(again.floats("other")).toBeUndefined();
 });
 
-test("the file is written once: the next store changes nothing, and refuses to grow it", () => {
-  const store = new PreparedStore(folder);
+test("the file is written once: the next store changes nothing, unless more is asked for, which leaves the rest in place", () => {
+  const store = new PreparedStore(folder, "a model");
   fill(store);
   store.commit();
   const before = statSync(store.file);
-  const again = new PreparedStore(folder);
+  const again = new PreparedStore(folder, "a model");
   again.commit();
   expect(statSync(store.file).ino).toBe(before.ino);
-  expect(() => again.append(codes8)).toThrow("complete, yet more were asked for");
+  again.addFloats("more", { shape: [3], data: again.append(Float32Array.of(4, 5, 6)) });
+  again.commit();
+  expect(files()).toEqual(FINISHED);
+  const third = new PreparedStore(folder, "a model");
+  expect(third.floats("v")).toEqual(store.floats("v"));
+  const bytes = readFileSync(third.file);
+  expect(bytes.readFloatLE(third.floats("v")!.data.offset)).toBe(1);
+  expect(bytes.readFloatLE(third.floats("more")!.data.offset + 8)).toBe(6);
+  expect(third.bytes).toBe(bytes.length);
+});
+
+test("more that was given up leaves what was there before", () => {
+  const store = new PreparedStore(folder, "a model");
+  fill(store);
+  store.commit();
+  const again = new PreparedStore(folder, "a model");
+  again.addFloats("more", { shape: [3], data: again.append(Float32Array.of(4, 5, 6)) });
+  again.abandon();
+  expect(again.floats("more")).toBeUndefined();
+  expect(again.floats("v")).toEqual(store.floats("v"));
   expect(files()).toEqual(FINISHED);
 });
 
-test("before the commit, and after giving up, there is nothing to be found", () => {
-  const store = new PreparedStore(folder);
+test("what was made of another source is made again", () => {
+  const store = new PreparedStore(folder, "a model");
   fill(store);
-  expect(new PreparedStore(folder).floats("v")).toBeUndefined();
+  store.commit();
+  const other = new PreparedStore(folder, "another");
+  expect(other.floats("v")).toBeUndefined();
+  expect(other.bytes).toBe(0);
+  fill(other);
+  other.commit();
+  expect(new PreparedStore(folder, "another").floats("v")).toBeDefined();
+  expect(new PreparedStore(folder, "a model").floats("v")).toBeUndefined();
+});
+
+test("before the commit, and after giving up, there is nothing to be found", () => {
+  const store = new PreparedStore(folder, "a model");
+  fill(store);
+  expect(new PreparedStore(folder, "a model").floats("v")).toBeUndefined();
   store.abandon();
   expect(files()).toEqual([]);
   expect(store.floats("v")).toBeUndefined();
@@ -82,26 +114,26 @@ test.each([
   ["another version's", (index: string) => index.replace(/"version":\d+/, '"version":0')],
   ["a malformed", (index: string) => index.slice(0, -5)],
 ])("%s index: the weights are made again", (_, spoil) => {
-  const store = new PreparedStore(folder);
+  const store = new PreparedStore(folder, "a model");
   fill(store);
   store.commit();
   const file = path.join(folder, "weights.json");
   writeFileSync(file, spoil(readFileSync(file, "utf8")));
-  const again = new PreparedStore(folder);
+  const again = new PreparedStore(folder, "a model");
   expect(again.floats("v")).toBeUndefined();
   fill(again);
   again.commit();
-  expect(new PreparedStore(folder).floats("v")).toBeDefined();
+  expect(new PreparedStore(folder, "a model").floats("v")).toBeDefined();
 });
 
 test("weights that are cut short or gone are made again", () => {
-  const store = new PreparedStore(folder);
+  const store = new PreparedStore(folder, "a model");
   fill(store);
   store.commit();
   truncateSync(store.file, statSync(store.file).size - 1);
-  expect(new PreparedStore(folder).floats("v")).toBeUndefined();
+  expect(new PreparedStore(folder, "a model").floats("v")).toBeUndefined();
   rmSync(store.file);
-  expect(new PreparedStore(folder).floats("v")).toBeUndefined();
+  expect(new PreparedStore(folder, "a model").floats("v")).toBeUndefined();
 });
 
 test("killed between append and commit, nothing half-written is used, and its draft goes with the next one", async () => {
@@ -110,7 +142,7 @@ test("killed between append and commit, nothing half-written is used, and its dr
   child.kill("SIGKILL");
   await once(child, "exit");
   expect(files()).toEqual([`weights.${child.pid}.tmp`]);
-  const store = new PreparedStore(folder);
+  const store = new PreparedStore(folder, "a model");
   expect(store.floats("w0")).toBeUndefined();
   fill(store);
   store.commit();
@@ -122,7 +154,7 @@ test("two processes at once leave one sound file", async () => {
   const codes = await Promise.all(children.map(async (c) => (await once(c, "exit"))[0]));
   expect(codes).toEqual([0, 0]);
   expect(files()).toEqual(FINISHED);
-  const store = new PreparedStore(folder);
+  const store = new PreparedStore(folder, "a model");
   const bytes = readFileSync(store.file);
   for (let i = 0; i < 20; i++) {
     const { offset } = store.floats(`w${i}`)!.data;
@@ -134,7 +166,7 @@ test("two processes at once leave one sound file", async () => {
 test("the draft of a process that still runs is left alone", () => {
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, `weights.${process.ppid}.tmp`), "at work");
-  const store = new PreparedStore(folder);
+  const store = new PreparedStore(folder, "a model");
   fill(store);
   store.commit();
   expect(files()).toEqual([`weights.${process.ppid}.tmp`, ...FINISHED].toSorted());

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  copyFileSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -26,6 +27,7 @@ const matrix = z.object({
 const floats = z.object({ shape: z.array(z.number()), data: span });
 const indexSchema = z.object({
   version: z.number(),
+  source: z.string(),
   matrices: z.record(z.string(), matrix),
   floats: z.record(z.string(), floats),
 });
@@ -37,7 +39,7 @@ export type StoredFloats = z.infer<typeof floats>;
 type Index = z.infer<typeof indexSchema>;
 
 /** Changes whenever the layout does; files of another version are made again. */
-const VERSION = 2;
+const VERSION = 3;
 /** Spans start where any kernel may want them. */
 const ALIGNMENT = 64;
 
@@ -51,10 +53,19 @@ export class PreparedStore {
   #index: Index;
   #draft: { fd: number; path: string; end: number } | undefined;
 
-  constructor(readonly folder: string) {
+  /** `source` tells what the weights are made of: what was made of another source is made again. */
+  constructor(
+    readonly folder: string,
+    private readonly source: string,
+  ) {
     this.file = path.join(folder, "weights.bin");
     this.#indexFile = path.join(folder, "weights.json");
-    this.#index = readIndex(this.#indexFile, this.file) ?? emptyIndex();
+    this.#index = readIndex(this.#indexFile, this.file, source) ?? emptyIndex(source);
+  }
+
+  /** Bytes of what was prepared before: 0 when there is nothing yet. */
+  get bytes(): number {
+    return endOf(this.#index);
   }
 
   matrix(name: string): StoredMatrix | undefined {
@@ -86,12 +97,13 @@ export class PreparedStore {
   }
 
   #begin() {
-    if (spans(this.#index).length > 0)
-      throw new Error(`${this.file}: prepared weights are complete, yet more were asked for`);
     mkdirSync(this.folder, { recursive: true });
     removeOrphans(this.folder);
     const draft = path.join(this.folder, `weights.${process.pid}.tmp`);
-    return { fd: openSync(draft, "w"), path: draft, end: 0 };
+    const end = this.bytes;
+    // What is there keeps its place: graphs may refer to it, and other processes have the file itself mapped.
+    if (end > 0) copyFileSync(this.file, draft);
+    return { fd: openSync(draft, end > 0 ? "r+" : "w"), path: draft, end };
   }
 
   #write(view: Uint8Array, done: number, offset: number): number {
@@ -125,16 +137,18 @@ export class PreparedStore {
     closeSync(this.#draft.fd);
     rmSync(this.#draft.path, { force: true });
     this.#draft = undefined;
-    this.#index = emptyIndex();
+    this.#index = readIndex(this.#indexFile, this.file, this.source) ?? emptyIndex(this.source);
   }
 }
 
-const emptyIndex = (): Index => ({ version: VERSION, matrices: {}, floats: {} });
+const emptyIndex = (source: string): Index => ({ version: VERSION, source, matrices: {}, floats: {} });
 
 const spans = ({ matrices, floats }: Index): Span[] => [
   ...Object.values(matrices).flatMap(({ codes, scale, zero, residual }) => [codes, scale, zero, residual ?? []].flat()),
   ...Object.values(floats).map((f) => f.data),
 ];
+
+const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /** Removes drafts of processes that were killed. */
 function removeOrphans(folder: string): void {
@@ -152,12 +166,12 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** The index of complete prepared weights; undefined when there is none, one that another version wrote, or weights that are cut short. */
-function readIndex(file: string, weights: string): Index | undefined {
+/** The index of prepared weights; undefined when there is none, one of another version or source, or weights that are cut short. */
+function readIndex(file: string, weights: string, source: string): Index | undefined {
   try {
     const index = indexSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-    const end = Math.max(...spans(index).map((s) => s.offset + s.bytes));
-    return index.version === VERSION && statSync(weights).size === end ? index : undefined;
+    const sound = index.version === VERSION && index.source === source;
+    return sound && statSync(weights).size === endOf(index) ? index : undefined;
   } catch {
     return undefined;
   }

@@ -1,19 +1,23 @@
+import { createHash } from "node:crypto";
+import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import type { ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
-import { stack } from "./layout.ts";
+import { type KernelMatrix, stack } from "./layout.ts";
+import { checkMemory, memoryLimit } from "./memory.ts";
 import { identity, type Names } from "./names.ts";
 import { Part } from "./part.ts";
+import { type Form, formOf, type Quant } from "./quant.ts";
+import { Review } from "./review.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
+
+export { type Quant, quants } from "./quant.ts";
 
 /** A projection's weight in a graph: 8-bit blocks, or float32 [inputs, outputs]. */
 export type Matrix =
   | { readonly kind: "blocks"; readonly matrix: QuantizedMatrix }
   | { readonly kind: "float32"; readonly weight: Tensor };
-
-/** How weights are held: `auto` in the fastest form that is exact; `f32` dequantised, for comparison with a reference. */
-export const quants = ["auto", "f32"] as const;
-export type Quant = (typeof quants)[number];
 
 /** Tensors by canonical name with the size of their outermost dimension, in the order in which they are joined. */
 export type Sizes = Readonly<Record<string, number>>;
@@ -24,6 +28,7 @@ export type Sizes = Readonly<Record<string, number>>;
  */
 export class Weights {
   readonly #store: PreparedStore;
+  #review: Review | undefined;
 
   constructor(
     readonly checkpoint: Checkpoint,
@@ -31,11 +36,11 @@ export class Weights {
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
   ) {
-    this.#store = new PreparedStore(path.join(folder, quant));
+    this.#store = new PreparedStore(path.join(folder, quant), stateOf(checkpoint.files));
   }
 
   has(name: string): boolean {
-    return Part.exists(this.checkpoint, this.names, name);
+    return new Part(this.checkpoint, this.names, name).exists;
   }
 
   /**
@@ -44,23 +49,48 @@ export class Weights {
    */
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
     const parts = this.#parts(outputs, [inputs]);
-    if (parts.every((p) => this.#inBlocks(p))) return { kind: "blocks", matrix: this.#blocks(graph, parts) };
-    return { kind: "float32", weight: this.#transposed(graph, parts) };
+    const forms = parts.map((p) => this.#form(p));
+    return forms.every((f) => f !== undefined)
+      ? { kind: "blocks", matrix: this.#blocks(graph, parts, forms) }
+      : { kind: "float32", weight: this.#transposed(graph, parts, inputs) };
   }
 
   /** Vectors by name with their sizes, such as a norm's gain or the biases of stacked matrices, end to end in float32. */
   vector(graph: Graph, sizes: Sizes): Tensor {
-    return this.#joined(graph, this.#parts(sizes, []));
+    return this.#joined(graph, this.#parts(sizes, []), []);
   }
 
   /** A table [rows, width] in float32, as it is in the file. */
   table(graph: Graph, name: string, [rows, width]: readonly [rows: number, width: number]): Tensor {
-    return this.#joined(graph, this.#parts({ [name]: rows }, [width]));
+    return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
   }
 
   /** A table that the model computes from its configuration, such as rotary cosines; `name` must tell its contents. */
   computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
-    return this.#floats(graph, name, () => ({ shape, values: make() }));
+    return this.#floats(graph, name, shape, make);
+  }
+
+  /** Whether a matrix is held in blocks. */
+  inBlocks(name: string): boolean {
+    return this.#form(new Part(this.checkpoint, this.names, name)) !== undefined;
+  }
+
+  /**
+   * Before anything is read: sees what `trace` asks for, where it was not prepared before, and that all of it fits in memory.
+   * @throws UserError that lists what is missing, of another shape or unexpected in the checkpoint, or says what memory is wanted
+   */
+  review(trace: () => unknown): void {
+    const review = new Review(this.checkpoint);
+    if (this.#store.bytes === 0) {
+      this.#review = review;
+      try {
+        trace();
+      } finally {
+        this.#review = undefined;
+      }
+      review.check();
+    }
+    checkMemory(this.checkpoint.path, this.#store.bytes + review.bytes, memoryLimit());
   }
 
   /** Makes prepared weights permanent; call when every graph has been traced. */
@@ -72,26 +102,33 @@ export class Weights {
     this.#store.abandon();
   }
 
-  /** Whether a matrix is held in blocks. */
-  inBlocks(name: string): boolean {
-    return this.#inBlocks(Part.find(this.checkpoint, this.names, name));
-  }
-
-  #inBlocks(part: Part): boolean {
-    return this.quant === "auto" && part.inBlocks;
+  #form(part: Part): Form | undefined {
+    return formOf(part, this.quant, this.checkpoint);
   }
 
   #parts(sizes: Sizes, inner: readonly number[]): Part[] {
-    return Object.entries(sizes).map(([name, size]) => Part.find(this.checkpoint, this.names, name, [size, ...inner]));
+    return Object.entries(sizes).map(([name, size]) => this.#part(name, [size, ...inner]));
+  }
+
+  #part(name: string, shape: readonly number[]): Part {
+    const part = new Part(this.checkpoint, this.names, name, shape);
+    if (this.#review) this.#review.part(part);
+    else if (part.problem !== undefined)
+      throw new UserError(`${this.checkpoint.path}: tensor "${part.name}" ${part.problem}`);
+    return part;
   }
 
   #data(span: Span): ConstantData {
     return { kind: "file", path: this.#store.file, offset: span.offset, bytes: span.bytes };
   }
 
-  #blocks(graph: Graph, parts: readonly Part[]): QuantizedMatrix {
+  #blocks(graph: Graph, parts: readonly Part[], forms: readonly Form[]): QuantizedMatrix {
     const name = keyOf(parts);
-    const stored = this.#store.matrix(name) ?? this.#prepare(name, parts);
+    const shape = [rowsOf(parts), parts[0]!.shape[1]!] as const;
+    const stored =
+      this.#review?.matrix(name, shape, forms) ??
+      this.#store.matrix(name) ??
+      this.#prepare(name, shape, () => stack(parts.map((p, i) => inForm(p, forms[i]!))));
     const blocks = stored.zero.bytes / stored.rows;
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
       graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
@@ -103,11 +140,11 @@ export class Weights {
     };
   }
 
-  #prepare(name: string, parts: readonly Part[]): StoredMatrix {
-    const { rows, codes, scale, zero, residual } = stack(parts.map((p) => p.blocks()));
+  #prepare(name: string, [rows, cols]: readonly [number, number], make: () => KernelMatrix): StoredMatrix {
+    const { codes, scale, zero, residual } = make();
     return this.#store.addMatrix(name, {
       rows,
-      cols: parts[0]!.shape[1]!,
+      cols,
       codes: this.#store.append(codes),
       scale: this.#store.append(scale),
       zero: this.#store.append(zero),
@@ -115,10 +152,9 @@ export class Weights {
     });
   }
 
-  #transposed(graph: Graph, parts: readonly Part[]): Tensor {
-    return this.#floats(graph, `${keyOf(parts)}.transposed`, () => {
-      const cols = parts[0]!.shape[1]!;
-      const rows = sum(parts.map((p) => p.shape[0]!));
+  #transposed(graph: Graph, parts: readonly Part[], cols: number): Tensor {
+    const rows = rowsOf(parts);
+    return this.#floats(graph, `${keyOf(parts)}.transposed`, [cols, rows], () => {
       const values = new Float32Array(rows * cols);
       let at = 0;
       for (const part of parts) {
@@ -126,34 +162,46 @@ export class Weights {
         for (let r = 0; r < part.shape[0]!; r++, at++)
           for (let c = 0; c < cols; c++) values[c * rows + at] = source[r * cols + c]!;
       }
-      return { shape: [cols, rows], values };
+      return values;
     });
   }
 
-  #joined(graph: Graph, parts: readonly Part[]): Tensor {
-    return this.#floats(graph, keyOf(parts), () => {
-      const [, ...inner] = parts[0]!.shape;
+  #joined(graph: Graph, parts: readonly Part[], inner: readonly number[]): Tensor {
+    return this.#floats(graph, keyOf(parts), [rowsOf(parts), ...inner], () => {
       const pieces = parts.map((p) => p.floats());
-      const values = new Float32Array(sum(pieces.map((p) => p.length)));
+      if (pieces.length === 1) return pieces[0]!;
+      const values = new Float32Array(pieces.reduce((total, piece) => total + piece.length, 0));
       let at = 0;
       for (const piece of pieces) {
         values.set(piece, at);
         at += piece.length;
       }
-      return { shape: [sum(parts.map((p) => p.shape[0]!)), ...inner], values };
+      return values;
     });
   }
 
-  #floats(graph: Graph, name: string, make: () => { shape: number[]; values: Float32Array }): Tensor {
-    const stored = this.#store.floats(name) ?? this.#keep(name, make());
+  #floats(graph: Graph, name: string, shape: number[], make: () => Float32Array): Tensor {
+    const stored = this.#review?.floats(name, shape) ?? this.#store.floats(name) ?? this.#keep(name, shape, make());
     return graph.constant(name, { dtype: "f32", shape: stored.shape }, this.#data(stored.data));
   }
 
-  #keep(name: string, { shape, values }: { shape: number[]; values: Float32Array }): StoredFloats {
+  #keep(name: string, shape: number[], values: Float32Array): StoredFloats {
     return this.#store.addFloats(name, { shape, data: this.#store.append(values) });
   }
 }
 
+/** Tells a state of files from any other: where they are, how long, and when they last changed, be it only in place. */
+function stateOf(files: readonly string[]): string {
+  const state = createHash("sha256");
+  for (const file of files.map((f) => realpathSync(f))) {
+    const { size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    state.update(`${file}\0${size}\0${mtimeNs}\0${ctimeNs}\0`);
+  }
+  return state.digest("hex");
+}
+
+const inForm = (part: Part, { bits }: Form): KernelMatrix => (bits ? part.rounded(bits) : part.blocks());
+
 const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);

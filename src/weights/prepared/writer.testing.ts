@@ -2,7 +2,7 @@ import { PreparedStore } from "./store.ts";
 
 /** Prepares the same weights as any other of its kind in the folder of its argument, and says what it does: for tests that kill it or run two. */
 const [folder, mode] = process.argv.slice(2) as [string, "commit" | "hang"];
-const store = new PreparedStore(folder);
+const store = new PreparedStore(folder, "a model");
 for (let i = 0; i < 20 && !store.floats(`w${i}`); i++)
   store.addFloats(`w${i}`, { shape: [1000], data: store.append(new Float32Array(1000).fill(i)) });
 process.stdout.write("appended\n");

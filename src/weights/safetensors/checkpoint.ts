@@ -18,7 +18,7 @@ export function safetensorsCheckpoint(path: string): Checkpoint {
     architecture,
     tensors,
     floats: ({ name }, rows) => readFloats(tensors.get(name)!, rows),
-    inBlocks: () => false,
+    form: () => undefined,
     blocks: ({ name }) => {
       throw new Error(`${path}: tensor ${name} is no blocks`);
     },

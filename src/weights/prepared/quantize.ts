@@ -1,0 +1,51 @@
+import type { KernelMatrix } from "./layout.ts";
+
+/** Weights that share a scale. */
+const BLOCK = 32;
+
+/** Bits a weight is rounded to at load. */
+export type Bits = 4 | 8;
+
+/** Whether rows of so many weights are whole blocks. */
+export const isBlockable = (cols: number): boolean => cols % BLOCK === 0;
+
+/** A matrix [rows, cols] in the 8-bit kernel's form, to be filled by `roundInto`. */
+export function emptyMatrix(rows: number, cols: number): KernelMatrix {
+  const blocks = (rows * cols) / BLOCK;
+  const [codes, zero] = [new Uint8Array(rows * cols), new Uint8Array(blocks)];
+  return { rows, block: BLOCK, codes, scale: new Float32Array(blocks), zero };
+}
+
+/** Rounds `values`, whole rows, to the nearest of 2^bits levels a block; `at` is the first one's place in the matrix. */
+export function roundInto(matrix: KernelMatrix, values: Float32Array, at: number, bits: Bits): void {
+  const round = bits === 8 ? roundTo8 : roundTo4;
+  for (let i = 0; i < values.length; i += BLOCK) round(matrix, values, i, at + i);
+}
+
+/** Symmetric: w ≈ scale · (code − 128), codes 1 to 255. */
+function roundTo8({ codes, scale, zero }: KernelMatrix, values: Float32Array, from: number, at: number): void {
+  let most = 0;
+  for (let i = from; i < from + BLOCK; i++) most = Math.max(most, Math.abs(values[i]!));
+  const step = most / 127;
+  scale[at / BLOCK] = step;
+  zero[at / BLOCK] = 128;
+  for (let i = 0; i < BLOCK; i++) codes[at + i] = step === 0 ? 128 : Math.round(values[from + i]! / step) + 128;
+}
+
+/** From the least to the greatest weight in 15 steps, codes 16·q as the kernel's zero point then is a sixteenth of a step near the least. */
+function roundTo4({ codes, scale, zero }: KernelMatrix, values: Float32Array, from: number, at: number): void {
+  // Zero is a level of its own kind: blocks of one sign reach to it.
+  let [least, most] = [0, 0];
+  for (let i = from; i < from + BLOCK; i++) {
+    least = Math.min(least, values[i]!);
+    most = Math.max(most, values[i]!);
+  }
+  const step = (most - least) / 15;
+  const nought = step === 0 ? 0 : Math.round((-16 * least) / step);
+  scale[at / BLOCK] = step / 16;
+  zero[at / BLOCK] = nought;
+  for (let i = 0; i < BLOCK; i++) {
+    const level = step === 0 ? 0 : Math.round(values[from + i]! / step + nought / 16);
+    codes[at + i] = 16 * Math.min(15, Math.max(0, level));
+  }
+}
