@@ -10,7 +10,7 @@ const COLS = 2048;
 
 const exact = ["Q4_0", "Q5_0", "Q8_0", "IQ4_NL", "IQ4_XS", "MXFP4", "Q3_K", "Q6_K"] as const;
 const withMinimum = ["Q4_1", "Q5_1", "Q4_K", "Q5_K", "Q2_K"] as const;
-const ofSixteen: readonly GgmlType[] = ["Q2_K", "Q3_K", "Q6_K"];
+const ofSixteen: readonly GgmlType[] = ["Q2_K", "Q6_K"];
 
 function example(type: GgmlType): Uint8Array {
   return finiteBlocks(type, (ROWS * COLS) / GGML_TYPES[type].block, seededRandom(GGML_TYPES[type].id));
@@ -25,6 +25,23 @@ describe.each(exact)("%s", (type) => {
     const first = Float32Array.from(weightsOf(matrix)).findIndex((w, i) => w !== expected[i]);
     expect(first).toBe(-1);
   });
+});
+
+test("Q3_K: the extremes of scale times code fit their 8 bits", () => {
+  // Bits unset are scale −32 and code −4, bits set scale 31 and code 3.
+  const blocks = [0x00, 0xff].flatMap((scales) =>
+    [0x00, 0xff].map((codes) => {
+      const block = new Uint8Array(110).fill(codes);
+      block.fill(scales, 96, 108);
+      block.set([0x00, 0x3c], 108);
+      return [...block];
+    }),
+  );
+  const bytes = Uint8Array.from(blocks.flat());
+  const matrix = toKernelMatrix("Q3_K", bytes, 4, 256);
+  const rows = [0, 256, 512, 768].map((at) => weightsOf(matrix)[at]);
+  expect(rows).toEqual([128, -96, -124, 93]);
+  expectWeights(weightsOf(matrix), dequantize("Q3_K", bytes, 1024), 32, 0);
 });
 
 describe.each(withMinimum)("%s", (type) => {

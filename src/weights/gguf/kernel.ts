@@ -1,5 +1,5 @@
 import { fromMinimum, type KernelMatrix } from "../prepared/layout.ts";
-import { blockForm, emptyGroups } from "./blocks/index.ts";
+import { emptyGroups, productForm } from "./blocks/index.ts";
 import { checkBytes } from "./dequantize.ts";
 import type { GgmlType } from "./types.ts";
 
@@ -13,7 +13,7 @@ export interface KernelForm {
 
 /** Undefined for types without one (floats, types that are not read): those run as float32. */
 export function kernelForm(type: GgmlType): KernelForm | undefined {
-  const form = blockForm(type);
+  const form = productForm(type);
   return form && { block: form.group, residual: form.hasMin };
 }
 
@@ -22,7 +22,7 @@ export function kernelForm(type: GgmlType): KernelForm | undefined {
  * Throws a `RangeError` when `bytes` are not those of rows × cols weights, or `type` has no such form.
  */
 export function toKernelMatrix(type: GgmlType, bytes: Uint8Array, rows: number, cols: number): KernelMatrix {
-  const form = blockForm(type);
+  const form = productForm(type);
   if (form === undefined) throw new RangeError(`${type} has no form in blocks`);
   const { group: block, bits, zero, hasMin } = form;
   if (cols % block !== 0) throw new RangeError(`${type} rows have a multiple of ${block} weights, got ${cols}`);

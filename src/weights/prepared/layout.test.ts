@@ -48,7 +48,7 @@ describe("stacking", () => {
     ["alike, with residual", ["Q4_1", "Q4_1", "Q4_1"], 32, true],
     ["a part without residual counts as zero", ["Q4_K", "Q8_0"], 32, true],
     ["blocks of 32 beside blocks of 16", ["Q5_0", "Q5_0", "Q6_K"], 16, false],
-    ["blocks of 32 with residual beside blocks of 16 without", ["Q4_K", "Q3_K"], 16, true],
+    ["blocks of 32 with residual beside blocks of 16 without", ["Q4_K", "Q6_K"], 16, true],
     ["blocks of 16 with residual beside blocks of 32 with and without", ["Q2_K", "Q5_1", "Q4_0"], 16, true],
   ])("%s", (_, types, block, residual) => {
     const parts = types.map((type, i) => example(type, 3 + 2 * i));

@@ -1,7 +1,7 @@
 import type { GgmlType } from "../types.ts";
 import { codebookForms } from "./codebook.ts";
 import type { BlockForm } from "./form.ts";
-import { kForms } from "./k.ts";
+import { kForms, Q3_K_PRODUCTS } from "./k.ts";
 import { plainForms } from "./plain.ts";
 
 export { type BlockForm, emptyGroups, type Groups } from "./form.ts";
@@ -11,4 +11,9 @@ const forms: Partial<Record<GgmlType, BlockForm>> = { ...plainForms, ...kForms, 
 /** How blocks of `type` come apart; undefined for types without blocks and those that are not read. */
 export function blockForm(type: GgmlType): BlockForm | undefined {
   return forms[type];
+}
+
+/** As `blockForm`, in the groups that suit the kernels best where there is a choice. */
+export function productForm(type: GgmlType): BlockForm | undefined {
+  return type === "Q3_K" ? Q3_K_PRODUCTS : forms[type];
 }

@@ -48,6 +48,24 @@ function unpackQ3(bytes: Uint8Array, { codes, scale }: Groups): void {
   }
 }
 
+/**
+ * Q3_K with its integer scales taken into the codes: scale · code is −124 to 128, so 8 bits hold it exactly, the half is the only
+ * scale left, and groups may be of 32. Not for dequantising: a negative scale times 0 is to be −0.
+ */
+export const Q3_K_PRODUCTS: BlockForm = { group: 32, bits: 8, zero: 124, hasMin: false, unpack: unpackQ3Products };
+
+function unpackQ3Products(bytes: Uint8Array, { codes, scale, min }: Groups): void {
+  const half = halfFloats();
+  unpackQ3(bytes, { codes, min, scale: new Float32Array(codes.length / 16) });
+  for (let i = 0, at = 0; i < codes.length; at += 110) {
+    scale.fill(half[bytes[at + 108]! | (bytes[at + 109]! << 8)]!, i / 32, i / 32 + 8);
+    for (let g = 0; g < 16; g++) {
+      const factor = scaleQ3(bytes, at + 96, g) - 32;
+      for (const end = i + 16; i < end; i++) codes[i] = factor * (codes[i]! - 4) + 124;
+    }
+  }
+}
+
 /** Low nibbles of 8 bytes, then their high nibbles; two more bits of each from the 4 bytes that follow. */
 function scaleQ3(bytes: Uint8Array, at: number, group: number): number {
   const low = bytes[at + (group & 7)]! >> (group < 8 ? 0 : 4);
