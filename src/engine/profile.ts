@@ -1,3 +1,4 @@
+import { requirePlainAttention } from "../savings/attention/plain.ts";
 import { ThresholdProfiler } from "../savings/attention/xattention/profiler.ts";
 import { mergeProfiles, type ThresholdProfile } from "../savings/attention/xattention/thresholds.ts";
 import { UserError } from "../util/errors.ts";
@@ -15,7 +16,8 @@ export interface ProfileOptions {
 /**
  * XAttention's threshold for each layer and head, from texts like those to come: the share of estimated mass that keeps `coverage`
  * of the exact mass, the greatest over the texts. Time and memory grow with the square of a text's length; a few thousand tokens do.
- * @throws UserError when the model has no hash on record, there is no text, or one is empty or longer than the context.
+ * @throws UserError when the model has no hash on record or attention that xattention does not serve, there is no text, or one is empty or
+ * longer than the context.
  */
 export async function profileThresholds(
   model: LanguageModel,
@@ -33,6 +35,7 @@ export async function profileThresholds(
   for (const [i, { length }] of prompts.entries())
     if (length === 0 || length > context)
       throw new UserError(`profileThresholds: text ${i} has ${length} tokens, expected 1 to ${context}`);
+  requirePlainAttention("profileThresholds", model.decoder);
   using profiler = await ThresholdProfiler.create(model.decoder, { stride, blockSize });
   const profiles: number[][][] = [];
   for (const prompt of prompts) {

@@ -1,0 +1,123 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { ropeFrequencies } from "../nn/rope.ts";
+import { UserError } from "../util/errors.ts";
+import { Fields } from "./fields.ts";
+import { gemma2 } from "./gemma2.ts";
+import { gemma3 } from "./gemma3.ts";
+import { gpt2 } from "./gpt2.ts";
+import { llama } from "./llama.ts";
+import { mistral } from "./mistral.ts";
+import { qwen2 } from "./qwen2.ts";
+import { readRope } from "./rope.ts";
+import type { TransformerConfig } from "./transformer.ts";
+
+type Json = Record<string, unknown>;
+
+/** A fixture's config.json, with some keys otherwise. */
+function source(name: string, changes: Json = {}) {
+  const file = fileURLToPath(new URL(`fixtures/${name}/config.json`, import.meta.url));
+  return {
+    kind: "huggingface" as const,
+    path: "config.json",
+    config: { ...(JSON.parse(readFileSync(file, "utf8")) as Json), ...changes },
+  };
+}
+
+const configure = (architecture: typeof llama, name: string, changes?: Json) =>
+  architecture.configure(source(name, changes)) as TransformerConfig;
+
+describe("what would change the numbers and is not supported is refused by name", () => {
+  test.each<[typeof llama, string, Json, string]>([
+    [llama, "llama-yarn", { hidden_act: "relu" }, 'config.json: "hidden_act" is "relu", expected "silu"'],
+    [gpt2, "gpt2", { activation_function: "gelu" }, '"activation_function" is "gelu", expected "gelu_new"'],
+    [gpt2, "gpt2", { scale_attn_by_inverse_layer_idx: true }, '"scale_attn_by_inverse_layer_idx" is true'],
+    [gemma3, "gemma3", { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
+    [gemma2, "gemma2", { layer_types: ["chunked_attention"] }, '"layer_types" is "chunked_attention"'],
+    [llama, "llama-yarn", { rope_parameters: { rope_type: "dynamic", factor: 2 } }, '"rope_scaling" is "dynamic"'],
+    [llama, "llama-yarn", { rope_parameters: { rope_type: "linear" } }, '"factor" is missing'],
+    [llama, "llama-yarn", { rope_parameters: { rope_type: "linear", factor: -2 } }, '"factor" is -2'],
+    [llama, "llama-yarn", { rope_parameters: [] }, '"rope_parameters" is [], expected an object'],
+    [llama, "llama-yarn", { hidden_size: "wide" }, '"hidden_size" is "wide", expected a number'],
+    [llama, "llama-yarn", { hidden_size: null }, '"hidden_size" is missing, expected a number'],
+    [llama, "llama-yarn", { attention_bias: 1 }, '"attention_bias" is 1, expected true or false'],
+    [llama, "llama-yarn", { vocab_size: 1e9 }, "the model's vocabulary: "],
+    [llama, "llama-yarn", { num_key_value_heads: 3 }, "4 attention heads cannot share 3 key-value heads evenly"],
+    [llama, "llama-yarn", { head_dim: 24 }, "the head size must be a multiple of 16, got 24"],
+    [mistral, "mistral", { sliding_window: 0 }, '"sliding_window" is 0, expected a whole number above 0'],
+  ])("%#: %j", (architecture, name, changes, sentence) => {
+    const attempt = () => configure(architecture, name, changes);
+    expect(attempt).toThrow(UserError);
+    expect(attempt).toThrow(sentence);
+  });
+});
+
+test("unknown keys that change nothing are passed over", () => {
+  const plain = configure(llama, "llama-yarn");
+  const more = configure(llama, "llama-yarn", { torch_dtype: "bfloat16", _name_or_path: "x", pretraining_tp: 1 });
+  expect(JSON.stringify(more)).toBe(JSON.stringify(plain));
+});
+
+describe("configurations of before transformers 5 say the same", () => {
+  const old = (changes: Json) => ({ rope_parameters: undefined, ...changes });
+
+  test("rope_theta and rope_scaling beside it, its type under either key", () => {
+    const scaling = { factor: 4, original_max_position_embeddings: 16 };
+    const expected = configure(llama, "llama-yarn").rope(0);
+    for (const key of ["type", "rope_type"]) {
+      const changes = old({ rope_theta: 5000, rope_scaling: { [key]: "yarn", ...scaling } });
+      expect(configure(llama, "llama-yarn", changes).rope(0)).toEqual(expected);
+    }
+    const plain = configure(llama, "llama-yarn", old({ rope_theta: 5000, rope_scaling: null })).rope(0);
+    expect(plain).toEqual({ theta: 5000, headSize: 16, positions: 64, scaling: undefined });
+  });
+
+  test("gemma3: rope_local_base_freq and sliding_window_pattern", () => {
+    const changes = old({
+      rope_theta: 90000,
+      rope_scaling: { rope_type: "linear", factor: 2 },
+      rope_local_base_freq: 10000,
+      sliding_window_pattern: 6,
+      layer_types: undefined,
+    });
+    const [ours, expected] = [configure(gemma3, "gemma3", changes), configure(gemma3, "gemma3")];
+    for (let layer = 0; layer < 6; layer++) {
+      expect(ours.rope(layer)).toEqual(expected.rope(layer));
+      expect(ours.window(layer)).toBe(expected.window(layer));
+      expect(ours.window(layer)).toBe(layer === 5 ? undefined : 8);
+    }
+  });
+
+  test("gemma2 without layer_types: every other layer slides, the first does", () => {
+    const config = configure(gemma2, "gemma2", { layer_types: undefined });
+    expect([0, 1, 2].map((l) => config.window(l))).toEqual([8, undefined, 8]);
+  });
+
+  test("qwen2: a window that is not turned on counts for nothing", () => {
+    const off = configure(qwen2, "qwen2-window", { use_sliding_window: false, layer_types: undefined });
+    expect([off.window(0), off.window(1)]).toEqual([undefined, undefined]);
+    const on = configure(qwen2, "qwen2-window", { layer_types: undefined });
+    expect([on.window(0), on.window(1)]).toEqual([undefined, 7]);
+  });
+});
+
+test("YaRN with two coefficients (DeepSeek's) has their quotient for its magnitude", () => {
+  const rope_parameters = { rope_type: "yarn", factor: 40, mscale: 0.8, mscale_all_dim: 1 };
+  const { scaling } = readRope(new Fields(source("llama-yarn", { rope_parameters }), "llama"), 16, 64);
+  const temperature = (m: number) => 0.1 * m * Math.log(40) + 1;
+  expect(scaling).toMatchObject({ type: "yarn", magnitude: temperature(0.8) / temperature(1) });
+});
+
+test("scalings leave the fastest pair and divide the slowest", () => {
+  const base = { theta: 10000, headSize: 64, positions: 8 };
+  const plain = ropeFrequencies(base);
+  const yarn = { type: "yarn", factor: 4, original: 4096, fast: 32, slow: 1, truncate: true, magnitude: 1 } as const;
+  const llama3 = { type: "llama3", factor: 8, low: 1, high: 4, original: 8192 } as const;
+  for (const scaling of [yarn, llama3]) {
+    const scaled = ropeFrequencies({ ...base, scaling });
+    expect(scaled[0]).toBe(plain[0]);
+    expect(scaled.at(-1)).toBeCloseTo(plain.at(-1)! / scaling.factor, 12);
+    for (const [i, f] of scaled.entries()) expect(f).toBeLessThanOrEqual(plain[i]!);
+  }
+});

@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { openDecoder } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { requirePlainAttention } from "./plain.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-plain-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function check(fixture: string): void {
+  const file = fileURLToPath(new URL(`../../models/fixtures/${fixture}`, import.meta.url));
+  const { decoder, weights } = openDecoder(openCheckpoint(file), path.join(folder, fixture), "f32");
+  try {
+    requirePlainAttention("a saving", decoder);
+  } finally {
+    weights.abandon();
+  }
+}
+
+describe("savings that do attention their own way", () => {
+  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2"])("serve %s", (fixture) => {
+    expect(() => check(fixture)).not.toThrow();
+  });
+
+  test.each([
+    ["mistral", "a sliding window"],
+    ["gemma2", "attention that differs between layers"],
+    ["gemma3", "attention that differs between layers"],
+    ["smollm3", "attention that differs between layers"],
+    ["phi3", "a sliding window"],
+    ["granite", "an attention scale of its own"],
+  ])("refuse %s: %s", (fixture, reason) => {
+    expect(() => check(fixture)).toThrow(new UserError(`a saving does not serve this model: it has ${reason}`));
+  });
+});
