@@ -15,8 +15,8 @@ export class Meter implements AttentionBill {
 
   /** The whole stack ran densely over `tokens` new ones after `past`. */
   layers(tokens: number, past: number): void {
-    this.#dense.push({ cost: this.programs.layers.cost, tokens, past });
-    this.#saved.push({ cost: this.programs.layers.cost, tokens, past });
+    this.#dense.push({ cost: this.programs.stackCost, tokens, past });
+    this.#saved.push({ cost: this.programs.stackCost, tokens, past });
   }
 
   /** The head ran on `tokens` rows. */
@@ -27,7 +27,7 @@ export class Meter implements AttentionBill {
 
   /** The stack would have run densely; its parts are billed one by one. */
   insteadOfLayers(tokens: number, past: number): void {
-    this.#dense.push({ cost: this.programs.layers.cost, tokens, past });
+    this.#dense.push({ cost: this.programs.stackCost, tokens, past });
   }
 
   part(cost: Cost, tokens: number, past: number): void {

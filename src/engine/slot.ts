@@ -1,10 +1,20 @@
+import { evalCost } from "../graph/index.ts";
 import { KvCache } from "../models/cache.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
-import type { BoundProgram } from "../runtime/program.ts";
+import { runChain } from "../runtime/chain.ts";
+import type { BoundProgram, Program } from "../runtime/program.ts";
 
 /** Tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
 export const PREFILL_CHUNK = 256;
+
+/** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
+const BRIEF = { bytes: 32e6, flops: 1e8 };
+
+interface BoundStack {
+  readonly programs: readonly BoundProgram[];
+  readonly brief: boolean;
+}
 
 /** One sequence's place in the engine: its cache and the buffers its programs are bound to. */
 export class Slot implements Disposable {
@@ -22,13 +32,18 @@ export class Slot implements Disposable {
   readonly #lengthsMemory = new Int32Array(this.#lengths.memory);
   readonly #totalMemory = new Int32Array(this.#total.memory);
   readonly #logitsMemory: Float32Array;
-  readonly #bound = new Map<string, BoundProgram>();
+  /** The stream between programs, which read one pair and write the other. */
+  readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
+  readonly #stacks = new Map<number, BoundStack>();
+  readonly #heads = new Map<number, BoundProgram>();
 
   constructor(programs: DecoderPrograms) {
     const { config } = programs.decoder;
     this.#programs = programs;
     this.cache = new KvCache(config);
-    this.#hidden = new Buffer("f32", PREFILL_CHUNK * config.hidden);
+    const wide = () => new Buffer("f32", PREFILL_CHUNK * config.hidden);
+    this.#hidden = wide();
+    this.#streams = [0, 1].map(() => ({ branch: wide(), residual: wide() }));
     this.#logits = new Buffer("f32", config.vocabulary);
     this.#logitsMemory = new Float32Array(this.#logits.memory);
   }
@@ -37,7 +52,8 @@ export class Slot implements Disposable {
   async extend(tokens: readonly number[]): Promise<void> {
     for (const [i, id] of tokens.entries()) this.#idsMemory[i] = BigInt(id);
     this.setLength(tokens.length);
-    await this.#boundLayers(tokens.length).run();
+    const { programs, brief } = this.#boundStack(tokens.length);
+    await runChain(programs, brief);
     this.tokens.push(...tokens);
   }
 
@@ -79,32 +95,50 @@ export class Slot implements Disposable {
     this.tokens.length = Math.min(this.tokens.length, length);
   }
 
-  #once(key: string, bind: () => BoundProgram): BoundProgram {
-    const known = this.#bound.get(key) ?? bind();
-    this.#bound.set(key, known);
+  #boundStack(tokens: number): BoundStack {
+    const known = this.#stacks.get(tokens) ?? this.#bindStack(tokens);
+    this.#stacks.set(tokens, known);
     return known;
   }
 
-  #boundLayers(tokens: number): BoundProgram {
-    return this.#once(`layers ${tokens}`, () => {
-      const caches = Array.from({ length: this.#programs.decoder.config.layers }, (_, l) => {
-        const { key, value } = this.cache.layer(l);
-        return { [`pastKey${l}`]: key, [`presentKey${l}`]: key, [`pastValue${l}`]: value, [`presentValue${l}`]: value };
-      });
-      return this.#programs.layers.bind(
-        Object.assign({ ids: this.#ids.view([1, tokens]), ...this.lengths(), hidden: this.hidden(tokens) }, ...caches),
-      );
+  #bindStack(tokens: number): BoundStack {
+    const { stack, decoder } = this.#programs;
+    const caches = Array.from({ length: decoder.config.layers }, (_, l) => {
+      const { key, value } = this.cache.layer(l);
+      return { [`pastKey${l}`]: key, [`presentKey${l}`]: key, [`pastValue${l}`]: value, [`presentValue${l}`]: value };
     });
+    const shared = { ids: this.#ids.view([1, tokens]), ...this.lengths(), hidden: this.hidden(tokens) };
+    const programs = stack.map((p, i) => p.bind(Object.assign({}, shared, this.#stream(tokens, i), ...caches)));
+    return { programs, brief: stack.every((p) => isBrief(p, tokens)) };
+  }
+
+  #stream(tokens: number, index: number) {
+    const shape = [1, tokens, this.#programs.decoder.config.hidden];
+    const [from, to] = [this.#streams[index % 2]!, this.#streams[(index + 1) % 2]!];
+    return {
+      branch: from.branch.view(shape),
+      residual: from.residual.view(shape),
+      branchOut: to.branch.view(shape),
+      residualOut: to.residual.view(shape),
+    };
   }
 
   #boundHead(row: number): BoundProgram {
-    return this.#once(`head ${row}`, () =>
-      this.#programs.head.bind({ hidden: this.hidden(1, row), logits: this.#logitsView() }),
-    );
+    const bind = () => this.#programs.head.bind({ hidden: this.hidden(1, row), logits: this.#logitsView() });
+    const known = this.#heads.get(row) ?? bind();
+    this.#heads.set(row, known);
+    return known;
   }
 
   [Symbol.dispose](): void {
     this.cache[Symbol.dispose]();
-    for (const buffer of [this.#ids, this.#lengths, this.#total, this.#hidden, this.#logits]) buffer[Symbol.dispose]();
+    const streams = this.#streams.flatMap(({ branch, residual }) => [branch, residual]);
+    for (const buffer of [this.#ids, this.#lengths, this.#total, this.#hidden, this.#logits, ...streams])
+      buffer[Symbol.dispose]();
   }
+}
+
+function isBrief(program: Program, tokens: number): boolean {
+  const { bytes, flops } = evalCost(program.cost, { batch: 1, tokens, past: 0 });
+  return bytes < BRIEF.bytes && flops < BRIEF.flops;
 }

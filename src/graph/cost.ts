@@ -13,12 +13,14 @@ export interface Spent {
 /** Cost of one run of the whole graph, or of those operators in it that `counts` names, as polynomials over its symbols. */
 export function graphCost(graph: Graph, counts: (op: string) => boolean = () => true): Cost {
   const costs = graph.nodes.filter((n) => counts(n.op.name)).map((n) => costOf(n.op, n.inputs, n.outputs, n.attrs));
-  return {
-    flops: add(...costs.map((c) => c.flops)),
-    read: add(...costs.map((c) => c.read)),
-    written: add(...costs.map((c) => c.written)),
-  };
+  return sumCosts(costs);
 }
+
+export const sumCosts = (costs: readonly Cost[]): Cost => ({
+  flops: add(...costs.map((c) => c.flops)),
+  read: add(...costs.map((c) => c.read)),
+  written: add(...costs.map((c) => c.written)),
+});
 
 export function evalCost(cost: Cost, bindings: Bindings): Spent {
   return {
