@@ -203,7 +203,11 @@ describe("the other verbs", () => {
       architecture: "llama",
       config: { layers: 30, hidden: 576, heads: 9, kvHeads: 3, headSize: 64, vocabulary: 49152, context: 8192 },
       parameters: 134_515_008,
-      tensors: { Q4_1: 210, Q8_0: 1, F32: 61 },
+      tensors: [
+        { type: "Q4_1", form: "8-bit codes in blocks of 32, corrected in float32", exact: true, tensors: 210 },
+        { type: "Q8_0", form: "8-bit codes in blocks of 32", exact: true, tensors: 1 },
+        { type: "F32", form: "float32", exact: true, tensors: 61 },
+      ],
       savings: ["xattention"],
     });
     // A multiply-add for every weight of a matrix; the norms and the little else are below one percent of it.

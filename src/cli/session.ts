@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { generateOptions } from "../engine/generate.ts";
 import { load, type Model, type Receipt } from "../index.ts";
+import { quantOptions } from "../weights/prepared/weights.ts";
 import { receiptsFile } from "../weights/sources/index.ts";
 import { warn } from "./errors.ts";
 import { addFlags, collect, readFlags } from "./flags.ts";
@@ -17,20 +18,26 @@ export interface SessionOptions extends Readonly<Record<string, unknown>> {
 /** Adds the flags of `SessionOptions` and of generation. */
 export function addSessionFlags(command: Command): Command {
   command
-    .option("--model <model>", "alias, pypi:package[:path] or path to a GGUF file", "smollm2")
+    .option(
+      "--model <model>",
+      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder",
+      "smollm2",
+    )
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
     .option("--recipe <file>", "savings from a JSON or YAML file");
-  return addFlags(command, generateOptions);
+  return addFlags(addFlags(command, quantOptions), generateOptions);
 }
 
 /** Generation's options among a command's. @throws UserError */
 export const generation = (options: SessionOptions) => readFlags(generateOptions, options);
 
 /** Loads the model under the recipe that the options name. @throws UserError */
-export async function open({ model, save = [], recipe }: SessionOptions, signal: AbortSignal): Promise<Model> {
+export async function open(options: SessionOptions, signal: AbortSignal): Promise<Model> {
+  const { model, save = [], recipe } = options;
+  const { quant } = readFlags(quantOptions, options);
   const savings = await recipeOf(save, recipe);
   using download = showDownload(model);
-  return await load(model, { save: savings, signal, ...download });
+  return await load(model, { save: savings, quant, signal, ...download });
 }
 
 /** Puts a receipt into the ledger. The answer has been given: a ledger that fails is only a warning. */

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { evalCost, type Graph, graphCost } from "../graph/index.ts";
 import type { DecoderConfig } from "../models/decoder.ts";
 import { prepare } from "../models/programs.ts";
@@ -6,6 +7,7 @@ import { traceHead, traceLayers } from "../models/segments.ts";
 import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import type { Holding, Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 
 /** Where in a decoder the engine lets a saving act. */
@@ -21,8 +23,8 @@ export interface ModelDescription {
   parameters: number;
   /** `disk`: the file; `memory`: the weights as the runtime maps them; `cache`: keys and values of one sequence at full context. */
   bytes: { disk: number; memory: number; cache: number };
-  /** How many tensors there are of each storage type. */
-  tensors: Record<string, number>;
+  /** In which form the tensors of each storage type run, what that takes in memory, and whether it has the file's very weights. */
+  tensors: Holding[];
   /** FLOPs of one dense decode step, after no token and as the last of the context; a multiply-add is 2. */
   flopsPerToken: { empty: number; full: number };
   seams: readonly Seam[];
@@ -31,19 +33,20 @@ export interface ModelDescription {
 }
 
 /** Describes a model's file. Weights that were not prepared yet are prepared. @throws UserError when it is no model that runs here. */
-export function describeModel(model: ResolvedModel): ModelDescription {
+export function describeModel(model: ResolvedModel, quant: Quant = "auto"): ModelDescription {
   const checkpoint = openCheckpoint(model.path);
-  const { decoder, weights } = openDecoder(checkpoint, preparedFolder(model.path));
+  const { decoder, weights } = openDecoder(checkpoint, preparedFolder(model.path), quant);
   const { layers, hidden, heads, kvHeads, headSize, vocabulary, context } = decoder.config;
-  const graphs = prepare(weights, () => [traceLayers(decoder, 0, layers), traceHead(decoder)]);
+  const trace = () => [traceLayers(decoder, 0, layers), traceHead(decoder)];
+  const graphs = prepare(weights, trace);
   const cache = 2 * layers * kvHeads * headSize * context * Float32Array.BYTES_PER_ELEMENT;
   return {
     ...{ name: model.name, path: model.path, source: model.source },
     architecture: checkpoint.architecture,
     config: { layers, hidden, heads, kvHeads, headSize, vocabulary, context },
     parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
-    bytes: { disk: model.bytes, memory: constantBytes(graphs), cache },
-    tensors: countTypes(checkpoint),
+    bytes: { disk: diskBytes(checkpoint), memory: constantBytes(graphs), cache },
+    tensors: weights.holdings(trace),
     flopsPerToken: { empty: stepFlops(graphs, 0), full: stepFlops(graphs, context - 1) },
     seams: openSeams,
     savings: savings.filter((s) => s.needs.every((need) => openSeams.includes(need))).map((s) => s.name),
@@ -56,11 +59,8 @@ function constantBytes(graphs: readonly Graph[]): number {
   return [...data.values()].reduce((sum, d) => sum + (d.kind === "file" ? d.bytes : d.bytes.byteLength), 0);
 }
 
-function countTypes({ tensors }: Checkpoint): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { type } of tensors.values()) counts[type] = (counts[type] ?? 0) + 1;
-  return counts;
-}
+/** Of every file that the model is made of. */
+const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
 
 function stepFlops(graphs: readonly Graph[], past: number): number {
   return graphs.reduce((sum, g) => sum + evalCost(graphCost(g), { batch: 1, tokens: 1, past }).flops, 0);

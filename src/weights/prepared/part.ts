@@ -34,6 +34,11 @@ export class Part {
     return this.#stored.name;
   }
 
+  /** Storage type. */
+  get type(): string {
+    return this.#tensor?.type ?? "";
+  }
+
   get exists(): boolean {
     return this.#tensor !== undefined;
   }

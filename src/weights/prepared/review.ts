@@ -1,14 +1,26 @@
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { Part } from "./part.ts";
-import type { Form } from "./quant.ts";
+import { bytesIn, type Form, formName } from "./quant.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
 import { unexpected } from "./unexpected.ts";
+
+/** What a model holds of one storage type in one form. */
+export interface Holding {
+  readonly type: string;
+  readonly form: string;
+  /** Whether the form has the very weights of the file. */
+  readonly exact: boolean;
+  tensors: number;
+  /** In memory. */
+  bytes: number;
+}
 
 /** Stands in for the store while a model is traced to see what it asks for: nothing is read, and all that is wrong is found at once. */
 export class Review {
   readonly #problems = new Map<string, string>();
   readonly #used = new Set<string>();
+  readonly #held = new Map<string, { part: Part; form: Form | undefined }>();
   readonly #bytes = new Map<string, number>();
 
   constructor(private readonly checkpoint: Checkpoint) {}
@@ -18,17 +30,37 @@ export class Review {
     if (problem !== undefined) this.#problems.set(name, problem);
   }
 
+  /** Notes in which form a part is held, which in a stack is the form `stacked` of all. */
+  hold(part: Part, own: Form | undefined, stacked = own): void {
+    const form = stacked && { ...stacked, ...(own?.bits && { bits: own.bits }) };
+    this.#held.set(`${part.key} ${formName(form)}`, { part, form });
+  }
+
+  /** What is held, by storage type and form. */
+  get holdings(): Holding[] {
+    const rows = new Map<string, Holding>();
+    for (const { part, form } of this.#held.values()) {
+      const name = formName(form);
+      const fresh = { type: part.type, form: name, exact: form?.bits === undefined, tensors: 0, bytes: 0 };
+      const row = rows.get(part.type + name) ?? fresh;
+      row.tensors++;
+      row.bytes += bytesIn(form, volume(part.shape));
+      rows.set(part.type + name, row);
+    }
+    return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
+  }
+
   /** A matrix [rows, cols] in blocks, as large as it will be. */
-  matrix(name: string, [rows, cols]: readonly [number, number], forms: readonly Form[]): StoredMatrix {
-    const blocks = (rows * cols) / Math.min(...forms.map((f) => f.block));
+  matrix(name: string, [rows, cols]: readonly [number, number], form: Form): StoredMatrix {
+    const blocks = (rows * cols) / form.block;
     const spans = { codes: span(rows * cols), scale: span(4 * blocks), zero: span(blocks) };
-    const residual = forms.some((f) => f.residual) ? span(4 * blocks) : undefined;
-    this.#bytes.set(name, rows * cols + (residual ? 9 : 5) * blocks);
+    const residual = form.residual ? span(4 * blocks) : undefined;
+    this.#bytes.set(name, bytesIn(form, rows * cols));
     return { rows, cols, ...spans, residual };
   }
 
   floats(name: string, shape: readonly number[]): StoredFloats {
-    const data = span(4 * shape.reduce((total, size) => total * size, 1));
+    const data = span(bytesIn(undefined, volume(shape)));
     this.#bytes.set(name, data.bytes);
     return { shape: [...shape], data };
   }
@@ -48,5 +80,7 @@ export class Review {
     throw new UserError(`${path}: ${all.slice(0, 3).join("; ")}${more}`);
   }
 }
+
+const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
 const span = (bytes: number): Span => ({ offset: 0, bytes });

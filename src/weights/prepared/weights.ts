@@ -8,11 +8,12 @@ import { type KernelMatrix, stack } from "./layout.ts";
 import { checkMemory, memoryLimit } from "./memory.ts";
 import { identity, type Names } from "./names.ts";
 import { Part } from "./part.ts";
-import { type Form, formOf, type Quant } from "./quant.ts";
-import { Review } from "./review.ts";
+import { type Form, formOf, type Quant, stackedForm } from "./quant.ts";
+import { type Holding, Review } from "./review.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
 
-export { type Quant, quants } from "./quant.ts";
+export { type Quant, quantOptions } from "./quant.ts";
+export type { Holding } from "./review.ts";
 
 /** A projection's weight in a graph: 8-bit blocks, or float32 [inputs, outputs]. */
 export type Matrix =
@@ -49,9 +50,10 @@ export class Weights {
    */
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
     const parts = this.#parts(outputs, [inputs]);
-    const forms = parts.map((p) => this.#form(p));
-    return forms.every((f) => f !== undefined)
-      ? { kind: "blocks", matrix: this.#blocks(graph, parts, forms) }
+    const form = stackedForm(parts.map((p) => this.#form(p)));
+    for (const part of parts) this.#review?.hold(part, form && this.#form(part), form);
+    return form
+      ? { kind: "blocks", matrix: this.#blocks(graph, parts, form) }
       : { kind: "float32", weight: this.#transposed(graph, parts, inputs) };
   }
 
@@ -80,17 +82,25 @@ export class Weights {
    * @throws UserError that lists what is missing, of another shape or unexpected in the checkpoint, or says what memory is wanted
    */
   review(trace: () => unknown): void {
+    const fresh = this.#store.bytes === 0 ? this.#reviewed(trace) : undefined;
+    fresh?.check();
+    checkMemory(this.checkpoint.path, fresh?.bytes ?? this.#store.bytes, memoryLimit());
+  }
+
+  /** In which forms `trace` holds the tensors, the largest share first; nothing is read. */
+  holdings(trace: () => unknown): Holding[] {
+    return this.#reviewed(trace).holdings;
+  }
+
+  #reviewed(trace: () => unknown): Review {
     const review = new Review(this.checkpoint);
-    if (this.#store.bytes === 0) {
-      this.#review = review;
-      try {
-        trace();
-      } finally {
-        this.#review = undefined;
-      }
-      review.check();
+    this.#review = review;
+    try {
+      trace();
+    } finally {
+      this.#review = undefined;
     }
-    checkMemory(this.checkpoint.path, this.#store.bytes + review.bytes, memoryLimit());
+    return review;
   }
 
   /** Makes prepared weights permanent; call when every graph has been traced. */
@@ -122,13 +132,13 @@ export class Weights {
     return { kind: "file", path: this.#store.file, offset: span.offset, bytes: span.bytes };
   }
 
-  #blocks(graph: Graph, parts: readonly Part[], forms: readonly Form[]): QuantizedMatrix {
+  #blocks(graph: Graph, parts: readonly Part[], form: Form): QuantizedMatrix {
     const name = keyOf(parts);
     const shape = [rowsOf(parts), parts[0]!.shape[1]!] as const;
     const stored =
-      this.#review?.matrix(name, shape, forms) ??
+      this.#review?.matrix(name, shape, form) ??
       this.#store.matrix(name) ??
-      this.#prepare(name, shape, () => stack(parts.map((p, i) => inForm(p, forms[i]!))));
+      this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.#form(p)!))));
     const blocks = stored.zero.bytes / stored.rows;
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
       graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
@@ -167,6 +177,7 @@ export class Weights {
   }
 
   #joined(graph: Graph, parts: readonly Part[], inner: readonly number[]): Tensor {
+    for (const part of parts) this.#review?.hold(part, undefined);
     return this.#floats(graph, keyOf(parts), [rowsOf(parts), ...inner], () => {
       const pieces = parts.map((p) => p.floats());
       if (pieces.length === 1) return pieces[0]!;

@@ -27,11 +27,17 @@ describe("a file of the user's own", () => {
     expect(await resolveModel(path)).toEqual({ name: path, path, bytes: 5, source: "file" });
   });
 
-  test("that is not there, or a folder, is one sentence", async () => {
+  test("or a folder, as large as its weights", async () => {
+    const folder = tempFolder();
+    writeAt(join(folder, "model.safetensors"), "12345");
+    writeAt(join(folder, "config.json"), "{}");
+    expect(await resolveModel(folder)).toEqual({ name: folder, path: folder, bytes: 5, source: "file" });
+  });
+
+  test("that is not there is one sentence", async () => {
     const folder = tempFolder();
     writeAt(join(folder, "f"), "");
     await expect(resolveModel(`${folder}/m.gguf`)).rejects.toThrow(`there is no file ${folder}/m.gguf`);
-    await expect(resolveModel(folder)).rejects.toThrow(`${folder} is a folder, expected a GGUF file`);
     await expect(resolveModel(`${folder}/f/m.gguf`)).rejects.toThrow(`cannot open ${folder}/f/m.gguf: ENOTDIR`);
   });
 });

@@ -1,5 +1,5 @@
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { aliases } from "./aliases.ts";
 import { codeOf } from "./disk.ts";
@@ -64,6 +64,13 @@ async function ownFile(path: string): Promise<ResolvedModel> {
     if (codeOf(error) === "ENOENT") throw new UserError(`there is no file ${path}`);
     throw new UserError(`cannot open ${path}: ${codeOf(error)}`);
   });
-  if (!found.isFile()) throw new UserError(`${path} is a folder, expected a GGUF file`);
-  return { name: path, path: resolve(path), bytes: found.size, source: "file" };
+  const bytes = found.isDirectory() ? await weightBytes(path) : found.size;
+  return { name: path, path: resolve(path), bytes, source: "file" };
+}
+
+/** Of the weights in a folder. */
+async function weightBytes(folder: string): Promise<number> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".safetensors"));
+  const files = await Promise.all(names.map((name) => stat(join(folder, name))));
+  return files.reduce((total, { size }) => total + size, 0);
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
@@ -107,13 +107,11 @@ export async function listModels(): Promise<ResolvedModel[]> {
 }
 
 /**
- * Where the prepared weights of a model file are kept: a folder that is the same for the same file (real path, size, time of last
- * change) and another after the file has changed. It need not exist.
+ * Where the prepared weights of a model at `path`, a file or folder, are kept, whatever state it is in: they know by themselves what they
+ * were made of. It need not exist.
  */
 export function preparedFolder(path: string): string {
-  const real = realpathSync(path);
-  const { size, mtimeNs } = statSync(real, { bigint: true });
-  const key = createHash("sha256").update(`${real}\0${size}\0${mtimeNs}`).digest("hex");
+  const key = createHash("sha256").update(realpathSync(path)).digest("hex");
   return join(programsFolder(), key.slice(0, 24));
 }
 
