@@ -47,15 +47,19 @@ export interface Serving {
   /** Whether it tells the length; it does unless told. */
   length?: boolean;
   /** Status of the first, second, … request, before the file is given. */
-  failures?: { status: number; headers?: Record<string, string> }[];
+  failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];
   /** Cuts the connection after so many bytes of the first, second, … response. */
   cuts?: number[];
   /** Sends nothing beyond this byte of the file until it is changed, and leaves the connection open. */
   holdAt?: number | undefined;
-  /** Pause after each 16 KiB, in ms. */
+  /** Bytes sent at a time, 16 KiB unless told. */
+  piece?: number;
+  /** Pause after each piece, in ms. */
   paceMs?: number;
   /** Sends a byte at a time, one in so many ms: a slow loris. */
   dripMs?: number;
+  /** Called with the number of responses under way, as each starts. */
+  onOpen?: (open: number) => void;
 }
 
 export interface TestServer {
@@ -65,13 +69,28 @@ export interface TestServer {
   starts: number[];
   /** Of each request: its `Authorization`. */
   authorizations: (string | undefined)[];
+  /** Responses under way. */
+  open: () => number;
   close: () => Promise<void>;
 }
 
 /** A server of one file on this machine, gone when the test ends. */
 export async function serve(serving: Serving): Promise<TestServer> {
-  const { url, close } = await listen((request, response) => void respond(state, request, response));
-  const state: TestServer = { url: `${url}/model.bin`, serving, starts: [], authorizations: [], close };
+  let open = 0;
+  const { url, close } = await listen((request, response) => {
+    open++;
+    serving.onOpen?.(open);
+    response.on("close", () => open--);
+    void respond(state, request, response);
+  });
+  const state: TestServer = {
+    url: `${url}/model.bin`,
+    serving,
+    starts: [],
+    authorizations: [],
+    open: () => open,
+    close,
+  };
   return state;
 }
 
@@ -88,7 +107,7 @@ export async function listen(handler: RequestListener): Promise<{ url: string; c
 }
 
 async function respond(state: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { body, ranges = true, length = true, failures, cuts, paceMs = 0, dripMs } = state.serving;
+  const { body, ranges = true, length = true, failures, cuts, piece = 16_384, paceMs = 0, dripMs } = state.serving;
   const nth = state.starts.length;
   // A question for the length: not counted, for it brings nothing of the file.
   if (request.headers.range === "bytes=0-0")
@@ -108,7 +127,7 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   response.writeHead(ranged ? 206 : 200, headers).flushHeaders();
   const cut = start + (cuts?.[nth] ?? Number.POSITIVE_INFINITY);
   for (let at = start; at < stop && !response.destroyed; ) {
-    const end = Math.min(at + (dripMs ? 1 : 16384), stop, cut, state.serving.holdAt ?? stop);
+    const end = Math.min(at + (dripMs ? 1 : piece), stop, cut, state.serving.holdAt ?? stop);
     if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
     // Before a cut, let what is on its way arrive: it would be lost with the connection.
     await sleep(end === cut ? 50 : end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));

@@ -4,18 +4,21 @@ import yauzl from "yauzl";
 import { UserError } from "../../util/errors.ts";
 import { type Archive, damaged } from "./archive.ts";
 
+type Open = (options: yauzl.Options, done: (error: Error | null, zip: yauzl.ZipFile) => void) => void;
+
 /** A wheel (a zip, PEP 427). */
-export function wheelArchive(path: string): Archive {
+export function wheelArchive(path: string, open: Open = (options, done) => yauzl.open(path, options, done)): Archive {
   return {
     path,
     kind: "wheel",
     sizes: () =>
       withEntries(
         path,
+        open,
         async (_zip, entries) => new Map([...entries].map(([name, entry]) => [name, entry.uncompressedSize])),
       ),
     read: (names, visit) =>
-      withEntries(path, async (zip, entries) => {
+      withEntries(path, open, async (zip, entries) => {
         for (const name of names) await visit(name, await openEntry(path, zip, plain(path, entries.get(name)!)));
       }),
   };
@@ -23,8 +26,12 @@ export function wheelArchive(path: string): Archive {
 
 type Entries = ReadonlyMap<string, yauzl.Entry>;
 
-async function withEntries<T>(wheel: string, use: (zip: yauzl.ZipFile, entries: Entries) => Promise<T>): Promise<T> {
-  const zip = await openZip(wheel);
+async function withEntries<T>(
+  wheel: string,
+  open: Open,
+  use: (zip: yauzl.ZipFile, entries: Entries) => Promise<T>,
+): Promise<T> {
+  const zip = await openZip(wheel, open);
   try {
     return await use(zip, await readEntries(wheel, zip));
   } finally {
@@ -32,9 +39,9 @@ async function withEntries<T>(wheel: string, use: (zip: yauzl.ZipFile, entries: 
   }
 }
 
-function openZip(wheel: string): Promise<yauzl.ZipFile> {
+function openZip(wheel: string, open: Open): Promise<yauzl.ZipFile> {
   return new Promise((resolve, reject) => {
-    yauzl.open(wheel, { lazyEntries: true, autoClose: false, strictFileNames: true }, (error, zip) => {
+    open({ lazyEntries: true, autoClose: false, strictFileNames: true }, (error, zip) => {
       if (error) reject(damaged(wheel, "wheel", error));
       else resolve(zip);
     });
