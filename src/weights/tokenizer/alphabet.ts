@@ -6,7 +6,20 @@ const isPlain = (byte: number) =>
 const byteOf = new Int16Array(0x100 + 68).fill(-1);
 for (let byte = 0, next = 0x100; byte < 256; byte++) byteOf[isPlain(byte) ? byte : next++] = byte;
 
+const characterOf: string[] = [];
+byteOf.forEach((byte, code) => {
+  if (byte >= 0) characterOf[byte] = String.fromCharCode(code);
+});
+
 const utf8 = new TextEncoder();
+
+/** The UTF-8 of `text`, each byte as its character in the alphabet. */
+export function bytesAsText(text: string): string {
+  if (/^[!-~]*$/.test(text)) return text;
+  let written = "";
+  for (const byte of utf8.encode(text)) written += characterOf[byte];
+  return written;
+}
 
 /** The bytes that a token stands for. A token with a character outside the alphabet, as added tokens may have, stands for its own UTF-8. */
 export function bytesOfToken(token: string): Uint8Array {

@@ -1,4 +1,6 @@
 export { type ChatMessage, type ChatOptions, encodeChat, renderChat } from "./chat.ts";
+export { fromFolder } from "./folder.ts";
+export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";
 export type { Segment } from "./segments.ts";
 export { fromGguf, type TokenizerSource } from "./source.ts";

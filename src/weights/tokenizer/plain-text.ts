@@ -1,5 +1,5 @@
 import { UserError } from "../../util/errors.ts";
-import { anyOf } from "./segments.ts";
+import type { TokenTexts } from "./segments.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -17,17 +17,15 @@ const NONCHARACTERS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0
  */
 export class PlainText {
   private readonly mark: string;
-  private readonly token: RegExp;
 
   /** `unmarked`: everything the mark must differ from. */
   constructor(
-    private readonly specialTokens: readonly string[],
+    private readonly specialTokens: TokenTexts,
     unmarked: string,
   ) {
     const mark = NONCHARACTERS.find((character) => !unmarked.includes(character));
     if (mark === undefined) throw new UserError("the chat holds all of U+FDD0 to U+FDEF, expected no noncharacters");
     this.mark = mark;
-    this.token = new RegExp(specialTokens.length === 0 ? "(?!)" : `(?=${anyOf(specialTokens)}).`, "gsu");
   }
 
   /** `value` with every text in it guarded. */
@@ -48,7 +46,15 @@ export class PlainText {
 
   /** Breaks each special token in `text` behind its first character. */
   private inside(text: string): string {
-    return text.replace(this.token, `$&${this.mark}`);
+    let broken = "";
+    let from = 0;
+    for (let at = 0; at < text.length; at++) {
+      if (this.specialTokens.at(text, at) === undefined) continue;
+      const end = at + (text.codePointAt(at)! > 0xffff ? 2 : 1);
+      broken += text.slice(from, end) + this.mark;
+      from = end;
+    }
+    return broken + text.slice(from);
   }
 
   /** Closes the ends at which `text` could be a part of a special token. */
@@ -56,16 +62,8 @@ export class PlainText {
     const core = text.trim();
     if (core === "") return text;
     const [lead, trail] = text.split(core, 2) as [string, string];
-    const start = this.specialTokens.some((token) => token.includes(core) || meet(token, core));
-    const end = this.specialTokens.some((token) => meet(core, token));
+    const start = this.specialTokens.holds(core) || this.specialTokens.endsIn(core);
+    const end = this.specialTokens.beginsIn(core);
     return `${lead}${start ? this.mark : ""}${core}${end ? this.mark : ""}${trail}`;
   }
-}
-
-/** Whether `left` ends with a beginning of `right`. */
-function meet(left: string, right: string): boolean {
-  for (let length = Math.min(left.length, right.length); length > 0; length--) {
-    if (left.endsWith(right.slice(0, length))) return true;
-  }
-  return false;
 }

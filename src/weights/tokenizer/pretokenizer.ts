@@ -1,45 +1,72 @@
-import { suggest, UserError } from "../../util/errors.ts";
-import type { TokenizerSource } from "./source.ts";
+import { z } from "zod";
+import { bytesAsText } from "./alphabet.ts";
+import { component, kind } from "./component.ts";
+import { type Behaviour, behaviourSchema, compile, cut, patternSchema, SPACE } from "./pattern.ts";
 
-/** The parts of a tokenizer.json that GGUF gives by name only (`tokenizer.ggml.pre`): how a text becomes words, before any merge. */
-export interface PreTokenizer {
-  normalizer: { type: "NFC" } | null;
-  pre_tokenizer: { type: "Sequence"; pretokenizers: readonly object[] };
-  /** A word that is itself a token is taken whole, whatever the merges say. */
-  ignore_merges: boolean;
-}
+/** Cuts a word into smaller ones. `first`: the word begins the whole text. */
+export type PreTokenizer = (word: string, first: boolean) => string[];
 
-const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
-/** The published patterns say (?i:'s|…), for which Oniguruma folds the long s too, and JavaScript has no flag: here the case is spelt out. */
-const CONTRACTION = "'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]";
-const tiktoken = (digits: string) =>
-  String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|${digits}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
+const GPT2 = compile({ Regex: String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` });
+const PUNCTUATION = /[\p{P}!-/:-@[-`{-~]/gu;
+const SPACES = new RegExp(SPACE, "gu");
 
-/** By GGUF's name. Patterns as in the tokenizer.json files of SmolLM2, GPT-2, Qwen2 and Llama 3. */
-const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
-  // The library's Digits knows ASCII digits only; transformers' takes every number of Unicode one by one.
-  smollm: byteLevel([String.raw`\p{N}`, GPT2]),
-  "gpt-2": byteLevel([GPT2]),
-  qwen2: { ...byteLevel([tiktoken(String.raw`\p{N}`)]), normalizer: { type: "NFC" } },
-  "llama-bpe": { ...byteLevel([tiktoken(String.raw`\p{N}{1,3}`)]), ignore_merges: true },
+const cutAt = (pattern: RegExp, behaviour: Behaviour, invert = false) =>
+  kind(z.unknown(), (): PreTokenizer => (word) => cut(word, pattern, behaviour, invert));
+
+const kinds = {
+  ByteLevel: kind(
+    z.object({ add_prefix_space: z.boolean().default(true), use_regex: z.boolean().default(true) }),
+    ({ add_prefix_space, use_regex }): PreTokenizer =>
+      (word) => {
+        const spaced = add_prefix_space && !word.startsWith(" ") ? ` ${word}` : word;
+        return (use_regex ? cut(spaced, GPT2, "Isolated") : [spaced]).map(bytesAsText);
+      },
+  ),
+  Metaspace: kind(
+    z.object({
+      replacement: z.string().default("▁"),
+      prepend_scheme: z.enum(["first", "never", "always"]).default("always"),
+      add_prefix_space: z.boolean().optional(),
+      split: z.boolean().default(true),
+    }),
+    ({ replacement, prepend_scheme, add_prefix_space, split }): PreTokenizer => {
+      const scheme = add_prefix_space === false ? "never" : prepend_scheme;
+      const pattern = compile({ String: replacement });
+      return (word, first) => {
+        const spaced = word.replaceAll(" ", replacement);
+        const prepends = !spaced.startsWith(replacement) && (scheme === "always" || (scheme === "first" && first));
+        const whole = prepends ? replacement + spaced : spaced;
+        return split ? cut(whole, pattern, "MergedWithNext") : [whole];
+      };
+    },
+  ),
+  Split: kind(
+    z.object({ pattern: patternSchema, behavior: behaviourSchema, invert: z.boolean().default(false) }),
+    ({ pattern, behavior, invert }): PreTokenizer => {
+      const regex = compile(pattern);
+      return (word) => cut(word, regex, behavior, invert);
+    },
+  ),
+  Digits: kind(z.object({ individual_digits: z.boolean().default(false) }), ({ individual_digits }): PreTokenizer => {
+    const behaviour = individual_digits ? "Isolated" : "Contiguous";
+    return (word) => cut(word, /\p{N}/gu, behaviour);
+  }),
+  Punctuation: kind(z.object({ behavior: behaviourSchema.default("Isolated") }), ({ behavior }): PreTokenizer => {
+    return (word) => cut(word, PUNCTUATION, behavior);
+  }),
+  Whitespace: cutAt(compile({ Regex: String.raw`\w+|[^\w\s]+` }), "Removed", true),
+  WhitespaceSplit: cutAt(SPACES, "Removed"),
+  BertPreTokenizer: kind(
+    z.unknown(),
+    (): PreTokenizer => (word) => cut(word, SPACES, "Removed").flatMap((part) => cut(part, PUNCTUATION, "Isolated")),
+  ),
+  Sequence: kind(z.object({ pretokenizers: z.array(z.unknown()) }), ({ pretokenizers }): PreTokenizer => {
+    const steps = pretokenizers.map(preTokenizer);
+    return (word, first) =>
+      steps.reduce((words, step) => words.flatMap((part, i) => step(part, first && i === 0)), [word]);
+  }),
 };
 
-/** Throws a `UserError` for a pre-tokenizer that is missing or not supported: a wrong one would spoil the model's answers unnoticed. */
-export function preTokenizerOf({ path, pre }: TokenizerSource): PreTokenizer {
-  if (pre === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.pre" is missing`);
-  if (Object.hasOwn(preTokenizers, pre)) return preTokenizers[pre]!;
-  const names = Object.keys(preTokenizers);
-  const hint = suggest(pre, names) || `, expected one of ${names.join(", ")}`;
-  throw new UserError(`${path}: the pre-tokenizer "${pre}" (tokenizer.ggml.pre) is not supported${hint}`);
-}
-
-/** Each pattern cuts what the one before it left into its matches and the rest. */
-function byteLevel(patterns: readonly string[]): PreTokenizer {
-  const splits = patterns.map((Regex) => ({ type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false }));
-  const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
-  return {
-    normalizer: null,
-    pre_tokenizer: { type: "Sequence", pretokenizers: [...splits, bytes] },
-    ignore_merges: false,
-  };
-}
+/** @throws UserError for a pre-tokenizer that is not supported. */
+export const preTokenizer = (specification: unknown): PreTokenizer =>
+  component<PreTokenizer>("pre-tokenizer", kinds, specification);

@@ -4,16 +4,122 @@ export interface Segment {
   special: boolean;
 }
 
-/** Cuts `text` at the special tokens in it: the first there is, the longest where several begin. Empty stretches are left out. */
-export function splitAt(text: string, specialTokens: readonly string[]): Segment[] {
-  if (specialTokens.length === 0) return text === "" ? [] : [{ text, special: false }];
-  // Around a captured group, every second part is a match.
-  const parts = text.split(new RegExp(`(${anyOf(specialTokens)})`));
-  return parts.map((part, i) => ({ text: part, special: i % 2 === 1 })).filter((part) => part.text !== "");
+/** White space that a token takes along from the text beside it. */
+export interface Strip {
+  left: boolean;
+  right: boolean;
 }
 
-/** A pattern for the longest of `texts` that begins at a place. */
-export function anyOf(texts: readonly string[]): string {
-  const longestFirst = [...texts].sort((a, b) => b.length - a.length);
-  return longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
+/** The texts of a vocabulary's special tokens, of which there may be thousands, made ready to be looked for. */
+export class TokenTexts {
+  private readonly texts: ReadonlySet<string>;
+  /** By the code of a token's first character the lengths there are, the longest first. */
+  private readonly lengths = new Map<number, number[]>();
+  private readonly byFirst: ReadonlyMap<string, readonly string[]>;
+  private readonly byLast: ReadonlyMap<string, readonly string[]>;
+  private readonly longest: number;
+
+  constructor(texts: readonly string[]) {
+    this.texts = new Set(texts.filter((text) => text !== ""));
+    this.byFirst = grouped(this.texts, (text) => text[0]!);
+    this.byLast = grouped(this.texts, (text) => text.at(-1)!);
+    for (const [first, group] of this.byFirst) {
+      const lengths = new Set(group.map((text) => text.length));
+      this.lengths.set(
+        first.charCodeAt(0),
+        Array.from(lengths).sort((a, b) => b - a),
+      );
+    }
+    this.longest = Math.max(0, ...Array.from(this.lengths.values(), (lengths) => lengths[0]!));
+  }
+
+  /** The longest token that begins at `place`. */
+  at(text: string, place: number): string | undefined {
+    const lengths = this.lengths.get(text.charCodeAt(place));
+    if (lengths === undefined) return undefined;
+    const length = lengths.find((length) => this.texts.has(text.slice(place, place + length)));
+    return length === undefined ? undefined : text.slice(place, place + length);
+  }
+
+  /** Cuts `text` at the tokens in it: the first there is, the longest where several begin. Empty stretches are left out. */
+  split(text: string): Segment[] {
+    const segments: Segment[] = [];
+    let from = 0;
+    for (let place = 0; place < text.length; ) {
+      const token = this.at(text, place);
+      if (token === undefined) place++;
+      else {
+        if (place > from) segments.push({ text: text.slice(from, place), special: false });
+        segments.push({ text: token, special: true });
+        place += token.length;
+        from = place;
+      }
+    }
+    if (from < text.length) segments.push({ text: text.slice(from), special: false });
+    return segments;
+  }
+
+  /** Whether a token could hold all of `text`. */
+  holds(text: string): boolean {
+    return text.length <= this.longest && Array.from(this.texts).some((token) => token.includes(text));
+  }
+
+  /** Whether a token could end within `text`, having begun before it. */
+  endsIn(text: string): boolean {
+    return this.within(text, (length) => {
+      const end = text.slice(0, length);
+      return this.byLast.get(end.at(-1)!)?.some((token) => token.endsWith(end));
+    });
+  }
+
+  /** Whether a token could begin within `text` and end after it. */
+  beginsIn(text: string): boolean {
+    return this.within(text, (length) => {
+      const start = text.slice(-length);
+      return this.byFirst.get(start[0]!)?.some((token) => token.startsWith(start));
+    });
+  }
+
+  private within(text: string, meets: (length: number) => boolean | undefined): boolean {
+    for (let length = Math.min(text.length, this.longest); length > 0; length--) if (meets(length)) return true;
+    return false;
+  }
 }
+
+const made = new WeakMap<readonly string[], TokenTexts>();
+
+/** `texts` made ready, once for each list. */
+export function tokenTexts(texts: readonly string[]): TokenTexts {
+  const known = made.get(texts) ?? new TokenTexts(texts);
+  made.set(texts, known);
+  return known;
+}
+
+/** Cuts `text` at the special tokens in it, as `TokenTexts.split`. */
+export const splitAt = (text: string, specialTokens: readonly string[]): Segment[] =>
+  tokenTexts(specialTokens).split(text);
+
+function grouped(texts: Iterable<string>, key: (text: string) => string): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const text of texts) {
+    const group = groups.get(key(text));
+    if (group === undefined) groups.set(key(text), [text]);
+    else group.push(text);
+  }
+  return groups;
+}
+
+/** `segments` without the white space that special ones among them take along. */
+export function strip(segments: readonly Segment[], strips: ReadonlyMap<string, Strip>): readonly Segment[] {
+  if (strips.size === 0) return segments;
+  return segments.map((segment, i) => {
+    if (segment.special) return segment;
+    const before = strips.get(special(segments[i - 1]))?.right
+      ? segment.text.replace(/^\p{White_Space}+/u, "")
+      : segment.text;
+    const text = strips.get(special(segments[i + 1]))?.left ? before.replace(/\p{White_Space}+$/u, "") : before;
+    return { text, special: false };
+  });
+}
+
+const special = (segment: Segment | undefined): string => (segment?.special ? segment.text : "");

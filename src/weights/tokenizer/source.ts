@@ -1,28 +1,36 @@
 import type { Metadata } from "../gguf/index.ts";
 
-/** What a checkpoint says of its tokenizer, under the names of GGUF's `tokenizer.ggml.*`. Ids are indices into `tokens`. */
+/** What a GGUF says of its tokenizer, under the names of its `tokenizer.ggml.*`. Ids are indices into `tokens`. */
 export interface TokenizerSource {
   /** Names the file in every error. */
   path: string;
-  /** Kind: "gpt2" for byte-level BPE. */
+  /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece, "bert" for WordPiece. */
   model: string;
-  /** Pre-tokenizer, which cuts the text into words before the merges. */
+  /** Pre-tokenizer, which cuts the text into words before the merges ("gpt2"). */
   pre?: string | undefined;
-  /** Token texts by id, in the byte-level alphabet of GPT-2. */
+  /** Token texts by id, for "gpt2" in the byte-level alphabet of GPT-2. */
   tokens: readonly string[];
   /** `TokenType` of each token. */
   tokenTypes?: ArrayLike<number> | undefined;
-  /** Pairs "left right", the first to be merged first. */
+  /** Pairs "left right", the first to be merged first ("gpt2"). */
   merges?: readonly string[] | undefined;
+  /** Of each token: the higher, the earlier it is merged ("llama"). */
+  scores?: ArrayLike<number> | undefined;
   bos?: number | undefined;
   eos?: number | undefined;
   pad?: number | undefined;
   unk?: number | undefined;
+  mask?: number | undefined;
+  cls?: number | undefined;
+  sep?: number | undefined;
   /** End of turn, where it is not `eos`. */
   eot?: number | undefined;
   /** End of message, before a tool's answer. */
   eom?: number | undefined;
   addBos?: boolean | undefined;
+  addEos?: boolean | undefined;
+  /** Whether a text is given a space before its first word ("llama"). */
+  addSpacePrefix?: boolean | undefined;
   /** Jinja source. */
   chatTemplate?: string | undefined;
 }
@@ -34,6 +42,7 @@ export const TokenType = { unknown: 2, control: 3, userDefined: 4 } as const;
 export function fromGguf(metadata: Metadata): TokenizerSource {
   const at = <T>(key: string, read: (key: string) => T) => (metadata.has(key) ? read(key) : undefined);
   const id = (name: string) => at(`tokenizer.ggml.${name}_token_id`, (key) => metadata.integer(key));
+  const flag = (name: string) => at(`tokenizer.ggml.${name}`, (key) => metadata.boolean(key));
   return {
     path: metadata.path,
     model: metadata.string("tokenizer.ggml.model"),
@@ -41,13 +50,20 @@ export function fromGguf(metadata: Metadata): TokenizerSource {
     tokens: metadata.strings("tokenizer.ggml.tokens"),
     tokenTypes: at("tokenizer.ggml.token_type", (key) => metadata.integers(key)),
     merges: at("tokenizer.ggml.merges", (key) => metadata.strings(key)),
+    scores: at("tokenizer.ggml.scores", (key) => metadata.numbers(key)) as ArrayLike<number> | undefined,
     bos: id("bos"),
     eos: id("eos"),
     pad: id("padding"),
     unk: id("unknown"),
+    mask: id("mask"),
+    cls: id("cls"),
+    // Spelt so in GGUF itself.
+    sep: id("seperator") ?? id("separator"),
     eot: id("eot"),
     eom: id("eom"),
-    addBos: at("tokenizer.ggml.add_bos_token", (key) => metadata.boolean(key)),
+    addBos: flag("add_bos_token"),
+    addEos: flag("add_eos_token"),
+    addSpacePrefix: flag("add_space_prefix"),
     chatTemplate: at("tokenizer.chat_template", (key) => metadata.string(key)),
   };
 }

@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
 
 /** Special tokens that end an answer whatever the file calls `eos`, as llama.cpp takes them (`special_eog_ids` in llama-vocab.cpp). */
-const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
+export const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|im_end|>",
   "<|eot_id|>",
   "<|eom_id|>",
@@ -14,7 +14,7 @@ const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "</s>",
 ]);
 
-const ROLES = ["bos", "eos", "pad", "unk", "eot", "eom"] as const;
+const ROLES = ["bos", "eos", "pad", "unk", "mask", "cls", "sep", "eot", "eom"] as const;
 
 /** Throws a `UserError` where the file's lists and ids do not fit each other. */
 export function checkIds(source: TokenizerSource): void {
@@ -33,7 +33,9 @@ export function checkIds(source: TokenizerSource): void {
 
 /** Tokens that no text stands for: control tokens, and those of a role that says so whatever the file's types are. */
 export function specialIds(source: TokenizerSource): ReadonlySet<number> {
-  const roles = [source.bos, source.eos, source.eot, source.eom].filter((id) => id !== undefined);
+  const roles = [source.bos, source.eos, source.cls, source.sep, source.eot, source.eom].filter(
+    (id) => id !== undefined,
+  );
   return new Set([...idsOfType(source, TokenType.unknown), ...idsOfType(source, TokenType.control), ...roles]);
 }
 

@@ -4,13 +4,16 @@ import type { Tokenizer } from "./tokenizer.ts";
 /** Text of tokens as they come. A character whose bytes lie in several tokens is held back until it is whole; special tokens are not shown. */
 export class TokenStream {
   private readonly utf8 = utf8Decoder();
+  private first = true;
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
   /** The text that `id` completes, often none. All of them and `flush()` together are `tokenizer.decode` of the ids. */
   push(id: number): string {
     if (this.tokenizer.isSpecial(id)) return "";
-    return this.utf8.decode(this.tokenizer.bytes(id), { stream: true });
+    const bytes = this.tokenizer.bytes(id, this.first);
+    this.first = false;
+    return this.utf8.decode(bytes, { stream: true });
   }
 
   /** What is left at the end: U+FFFD for half a character. */

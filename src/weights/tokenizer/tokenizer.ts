@@ -1,10 +1,11 @@
-import { UserError } from "../../util/errors.ts";
-import { bytesOfToken, utf8Decoder } from "./alphabet.ts";
-import { type Encoder, encoder } from "./encoder.ts";
-import { preTokenizerOf } from "./pretokenizer.ts";
-import { type Segment, splitAt } from "./segments.ts";
-import { type TokenizerSource, TokenType } from "./source.ts";
-import { checkIds, idsOfType, specialIds, stopIds } from "./special.ts";
+import { type Frame, framed, type Input } from "./frame.ts";
+import { ggufParts } from "./gguf-parts.ts";
+import type { Parts, Templates } from "./parts.ts";
+import { type Segment, strip, tokenTexts } from "./segments.ts";
+import type { TokenizerSource } from "./source.ts";
+import { TokenStream } from "./stream.ts";
+
+const utf8 = new TextEncoder();
 
 /** Text to token ids and back, id by id as transformers does it. */
 export class Tokenizer {
@@ -15,36 +16,45 @@ export class Tokenizer {
   readonly eos: number | undefined;
   readonly pad: number | undefined;
   readonly unk: number | undefined;
-  /** Whether a prompt that is no chat begins with `bos`, which is left to the caller. */
-  readonly addBos: boolean;
+  readonly mask: number | undefined;
   /** Ids that end an answer: end of text, of turn, of message. */
   readonly stopIds: ReadonlySet<number>;
   /** Texts of the tokens that only a template may write. */
   readonly specialTokens: readonly string[];
-  /** Jinja source. */
-  readonly chatTemplate: string | undefined;
+  readonly templates: Templates;
 
-  private readonly tokens: readonly string[];
-  private readonly special: ReadonlySet<number>;
-  private readonly encoder: Encoder;
+  private readonly parts: Parts;
+  private readonly frame: Frame;
+  private readonly specialIds: ReadonlyMap<string, number>;
 
   /** Throws a `UserError` for a kind or a pre-tokenizer that is not supported, and for ids outside the vocabulary. */
-  constructor(source: TokenizerSource) {
-    const { path, tokens } = source;
-    this.encoder = encoderOf(source);
-    checkIds(source);
-    this.path = path;
-    this.vocabSize = tokens.length;
-    this.bos = source.bos;
-    this.eos = source.eos;
-    this.pad = source.pad;
-    this.unk = source.unk;
-    this.addBos = source.addBos ?? false;
-    this.chatTemplate = source.chatTemplate;
-    this.tokens = tokens;
-    this.special = specialIds(source);
-    this.specialTokens = Array.from(this.special, (id) => tokens[id]!).filter((token) => token !== "");
-    this.stopIds = stopIds(source, this.special);
+  constructor(source: TokenizerSource | Parts) {
+    const parts = "encoder" in source ? source : ggufParts(source);
+    this.parts = parts;
+    this.path = parts.path;
+    this.vocabSize = parts.tokens.length;
+    this.bos = parts.bos;
+    this.eos = parts.eos;
+    this.pad = parts.pad;
+    this.unk = parts.unk;
+    this.mask = parts.mask;
+    this.frame = parts.frame;
+    this.templates = parts.templates;
+    this.stopIds = parts.stopIds;
+    const named = Array.from(parts.special, (id) => [parts.tokens[id]!, id] as const);
+    this.specialIds = new Map(named.filter(([text]) => text !== ""));
+    this.specialTokens = Array.from(this.specialIds.keys());
+  }
+
+  /** Whether a prompt that is no chat begins with `bos`, which is left to the caller; `input` writes it. */
+  get addBos(): boolean {
+    const [first] = this.frame.single;
+    return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
+  }
+
+  /** Jinja source. */
+  get chatTemplate(): string | undefined {
+    return this.templates.chat;
   }
 
   /**
@@ -52,45 +62,46 @@ export class Tokenizer {
    * As in transformers, a byte that the vocabulary lacks (SmolLM2's has no U+0004, for one) is left out; a lone surrogate counts as U+FFFD.
    */
   encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
-    return special ? this.encodeSegments(splitAt(text, this.specialTokens)) : this.encoder.encode(text);
+    return special
+      ? this.encodeSegments(tokenTexts(this.specialTokens).split(text))
+      : this.parts.encoder.encode(text, true);
   }
 
   encodeSegments(segments: readonly Segment[]): number[] {
-    return segments.flatMap(({ text, special }) => (special ? [this.encoder.id(text)!] : this.encoder.encode(text)));
+    return strip(segments, this.parts.strips).flatMap(({ text, special }, i) =>
+      special ? [this.specialIds.get(text)!] : this.parts.encoder.encode(text, i === 0),
+    );
+  }
+
+  /**
+   * What the model reads for `text`, or for two texts: their ids with the tokens that the file puts around them, as `[CLS]` and `[SEP]` or `bos`.
+   * At most `limit` ids; what is too long is cut at the end, the longer text first.
+   */
+  input(text: string, { pair, limit = Number.POSITIVE_INFINITY }: { pair?: string; limit?: number } = {}): Input {
+    const second = pair === undefined ? undefined : this.encode(pair);
+    return framed(this.frame, this.encode(text), second, limit);
   }
 
   /** The text of `ids`: special tokens left out, bytes that are no UTF-8 shown as U+FFFD. */
   decode(ids: readonly number[]): string {
-    const shown = ids.filter((id) => !this.isSpecial(id));
-    return utf8Decoder().decode(Buffer.concat(shown.map((id) => this.bytes(id))));
+    const stream = new TokenStream(this);
+    return ids.map((id) => stream.push(id)).join("") + stream.flush();
   }
 
-  /** The bytes that a token stands for, a special one too; they need not be whole characters. */
-  bytes(id: number): Uint8Array {
-    return bytesOfToken(this.text(id));
+  /** The bytes that a token stands for, a special one too; they need not be whole characters. Some differ where the token is the `first` of a text. */
+  bytes(id: number, first = false): Uint8Array {
+    const shown = this.parts.detokenizer(this.text(id), first);
+    return typeof shown === "string" ? utf8.encode(shown) : shown;
   }
 
   /** A token as the vocabulary writes it: for a special token, what templates call it. */
   text(id: number): string {
-    const token = this.tokens[id];
+    const token = this.parts.tokens[id];
     if (token === undefined) throw new RangeError(`token ${id} is outside the vocabulary of ${this.vocabSize} tokens`);
     return token;
   }
 
   isSpecial(id: number): boolean {
-    return this.special.has(id);
+    return this.parts.special.has(id);
   }
-}
-
-function encoderOf(source: TokenizerSource): Encoder {
-  const { path, model, tokens, merges } = source;
-  if (model !== "gpt2") {
-    throw new UserError(
-      `${path}: tokenizers of kind "${model}" (tokenizer.ggml.model) are not supported, expected "gpt2"`,
-    );
-  }
-  const pre = preTokenizerOf(source);
-  if (merges === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.merges" is missing`);
-  const added = idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
-  return encoder(tokens, merges, pre, added);
 }

@@ -1,0 +1,175 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { parsed } from "./component.ts";
+import { detokenizerOf } from "./detokenizer.ts";
+import { type AddedToken, Encoder } from "./encoder.ts";
+import { BARE, type Frame, frameOf, surround } from "./frame.ts";
+import { normalizer } from "./normalizer.ts";
+import { type Parts, plainIds, type Templates } from "./parts.ts";
+import { preTokenizer } from "./pretokenizer.ts";
+import { vocabularyOf } from "./published-model.ts";
+import { END_OF_ANSWER } from "./special.ts";
+
+const addedToken = z.object({
+  id: z.int().min(0),
+  content: z.string(),
+  special: z.boolean().default(false),
+  normalized: z.boolean().default(false),
+  lstrip: z.boolean().default(false),
+  rstrip: z.boolean().default(false),
+});
+type Added = z.output<typeof addedToken>;
+
+const tokenizerFile = z.looseObject({ model: z.unknown(), added_tokens: z.array(addedToken).default([]) });
+
+const token = z.union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)]);
+const roles = z.looseObject({
+  bos_token: token.nullish(),
+  eos_token: token.nullish(),
+  pad_token: token.nullish(),
+  unk_token: token.nullish(),
+  mask_token: token.nullish(),
+  cls_token: token.nullish(),
+  sep_token: token.nullish(),
+});
+const config = roles.extend({
+  add_bos_token: z.boolean().nullish(),
+  add_eos_token: z.boolean().nullish(),
+  chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
+});
+const generation = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
+
+/**
+ * The tokenizer of a Hugging Face folder: tokenizer.json, and what tokenizer_config.json, special_tokens_map.json, generation_config.json and
+ * chat_template.jinja add to it. `vocabulary`: how many tokens the model has.
+ * @throws UserError when a file is missing or broken, asks for what is not supported, or has tokens that the model does not have.
+ */
+export function fromFolder(folder: string, vocabulary?: number): Parts {
+  const path = join(folder, "tokenizer.json");
+  if (!existsSync(path)) throw new UserError(`${path}: there is no such file, expected the model's tokenizer`);
+  const settings = {
+    ...readOptional(folder, "special_tokens_map.json", roles),
+    ...readOptional(folder, "tokenizer_config.json", config),
+  };
+  const { eos_token_id } = readOptional(folder, "generation_config.json", generation) ?? {};
+  return inFile(path, () => {
+    const file = parsed(tokenizerFile, json(path));
+    const parts = partsOf(path, file, settings, vocabulary);
+    const stopIds = new Set([...parts.stopIds, ...[eos_token_id ?? []].flat()]);
+    return { ...parts, stopIds, templates: templatesOf(folder, settings.chat_template) };
+  });
+}
+
+function partsOf(
+  path: string,
+  file: z.output<typeof tokenizerFile>,
+  settings: Partial<z.output<typeof config>>,
+  size = Number.POSITIVE_INFINITY,
+): Parts {
+  const { tokens, unk, model } = vocabularyOf(file.model);
+  if (tokens.length > size) {
+    const last = JSON.stringify(tokens.at(-1));
+    throw new UserError(
+      `it has ${last} as token ${tokens.length - 1}, but the model's vocabulary has only ${size} tokens`,
+    );
+  }
+  // Gemma 3's tokenizer adds a token for images that its models of text have no weights for.
+  const added = file.added_tokens.filter(({ id }) => id < size);
+  for (const { id, content } of added) tokens[id] = content;
+  const all = Array.from(tokens, (text) => text ?? "");
+  const id = (text: string | null | undefined) => {
+    const found = text ? (added.find(({ content }) => content === text)?.id ?? all.indexOf(text)) : -1;
+    return found < 0 ? undefined : found;
+  };
+  const ends = {
+    bos: id(settings.bos_token),
+    eos: id(settings.eos_token),
+    cls: id(settings.cls_token),
+    sep: id(settings.sep_token),
+  };
+  const special = new Set([
+    ...added.filter(isSpecial).map((token) => token.id),
+    ...Object.values(ends).filter(isKnown),
+  ]);
+  const named = Array.from(special).filter((id) => END_OF_ANSWER.has(all[id]));
+  return {
+    path,
+    tokens: all,
+    encoder: new Encoder({
+      added: added.filter((token) => !special.has(token.id)).map(plain),
+      normalizer: optional(file.normalizer, normalizer),
+      preTokenizer: optional(file.pre_tokenizer, preTokenizer),
+      model: model(plainIds(all, special), new Set(Array.from(special, (id) => all[id]!))),
+    }),
+    detokenizer: detokenizerOf(file.decoder),
+    frame: frame(file.post_processor, settings, ends),
+    special,
+    strips: new Map(
+      added.filter(({ lstrip, rstrip }) => lstrip || rstrip).map((token) => [token.content, stripOf(token)]),
+    ),
+    stopIds: new Set([ends.eos, ...named].filter(isKnown)),
+    bos: ends.bos,
+    eos: ends.eos,
+    pad: id(settings.pad_token),
+    unk: unk ?? id(settings.unk_token),
+    mask: id(settings.mask_token),
+    templates: {},
+  };
+}
+
+const isSpecial = ({ special }: Added): boolean => special;
+const isKnown = (id: number | undefined): id is number => id !== undefined;
+const stripOf = ({ lstrip, rstrip }: Added) => ({ left: lstrip, right: rstrip });
+
+function plain(added: Added): AddedToken {
+  const { id, content, normalized } = added;
+  return { id, content, normalized, ...(added.lstrip || added.rstrip ? { strip: stripOf(added) } : {}) };
+}
+
+function optional<T>(specification: unknown, make: (specification: unknown) => T): T | undefined {
+  return specification === null || specification === undefined ? undefined : make(specification);
+}
+
+/** A post-processor says which tokens go around a text; where there is none, two flags of tokenizer_config.json do. */
+function frame(
+  specification: unknown,
+  { add_bos_token, add_eos_token }: Partial<z.output<typeof config>>,
+  { bos, eos }: { bos: number | undefined; eos: number | undefined },
+): Frame {
+  const own = optional(specification, frameOf) ?? BARE;
+  if (own !== BARE) return own;
+  return surround(add_bos_token && isKnown(bos) ? [bos] : [], add_eos_token && isKnown(eos) ? [eos] : []);
+}
+
+function templatesOf(folder: string, template: z.output<typeof config>["chat_template"]): Templates {
+  const file = join(folder, "chat_template.jinja");
+  if (existsSync(file)) return { chat: readFileSync(file, "utf8") };
+  if (!Array.isArray(template)) return template ? { chat: template } : {};
+  const named = (name: string) => template.find((one) => one.name === name)?.template;
+  return { chat: named("default"), tools: named("tool_use") };
+}
+
+function readOptional<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> | undefined {
+  const path = join(folder, name);
+  return existsSync(path) ? inFile(path, () => parsed(schema, json(path))) : undefined;
+}
+
+function json(path: string): unknown {
+  const text = readFileSync(path, "utf8");
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError("it is not JSON");
+  }
+}
+
+function inFile<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${path}: ${error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,124 @@
+import { UserError } from "../../util/errors.ts";
+import { bytesOfToken } from "./alphabet.ts";
+import { Bpe } from "./bpe.ts";
+import { type Detokenizer, spaced, words } from "./detokenizer.ts";
+import { type AddedToken, Encoder } from "./encoder.ts";
+import { bertFrame, type Frame, surround } from "./frame.ts";
+import { listedMerges, ScoredMerges } from "./merges.ts";
+import { normalizer } from "./normalizer.ts";
+import { type Parts, plainIds } from "./parts.ts";
+import { presetOf } from "./presets.ts";
+import { preTokenizer } from "./pretokenizer.ts";
+import { type TokenizerSource, TokenType } from "./source.ts";
+import { checkIds, idsOfType, specialIds, stopIds } from "./special.ts";
+import { WordPiece } from "./wordpiece.ts";
+
+/** What differs between the kinds of vocabulary. */
+type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
+type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
+
+const kinds: Readonly<Record<string, Kind>> = { gpt2: byteLevel, llama: sentencePiece, bert: wordPiece };
+
+/** @throws UserError for a kind or a pre-tokenizer that is not supported, and for lists and ids that do not fit each other. */
+export function ggufParts(source: TokenizerSource): Parts {
+  const { path, model, bos, eos, pad, unk, mask, chatTemplate } = source;
+  if (!Object.hasOwn(kinds, model)) {
+    const names = Object.keys(kinds).join(", ");
+    throw new UserError(
+      `${path}: tokenizers of kind "${model}" (tokenizer.ggml.model) are not supported, expected one of ${names}`,
+    );
+  }
+  checkIds(source);
+  const special = specialIds(source);
+  const roles = { bos, eos, pad, unk, mask };
+  const stops = stopIds(source, special);
+  const templates = { chat: chatTemplate };
+  const own = kinds[model]!(source, special);
+  return { path, tokens: source.tokens, special, strips: new Map(), stopIds: stops, ...roles, templates, ...own };
+}
+
+function byteLevel(source: TokenizerSource, special: ReadonlySet<number>): Own {
+  const { path, tokens, merges } = source;
+  const { ignoreMerges, addBos, ...pipeline } = presetOf(source);
+  if (merges === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.merges" is missing`);
+  const ids = plainIds(tokens, special);
+  const pair = (i: number): [string, string] => {
+    const at = merges[i]!.indexOf(" ", 1);
+    return [merges[i]!.slice(0, at), merges[i]!.slice(at + 1)];
+  };
+  const missing = (token: string, i: number) => {
+    if (Array.from(special).some((id) => tokens[id] === token)) return;
+    throw new UserError(`${path}: tokenizer.ggml.merges has "${merges[i]}", but "${token}" is not in the vocabulary`);
+  };
+  const model = new Bpe({ ids, merges: listedMerges(merges.length, pair, ids, { missing }), ignoreMerges });
+  const encoder = new Encoder({ added: userDefined(source, tokens), ...pipeline, model });
+  return { encoder, detokenizer: bytesOfToken, frame: edges(source, addBos ?? false) };
+}
+
+/** Control tokens are found only where a template writes them, user-defined ones in any text. */
+function userDefined(source: TokenizerSource, tokens: readonly string[]): AddedToken[] {
+  return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
+}
+
+function edges({ bos, eos, addBos, addEos }: TokenizerSource, addsBos: boolean): Frame {
+  const before = (addBos ?? addsBos) && bos !== undefined ? [bos] : [];
+  return surround(before, addEos && eos !== undefined ? [eos] : []);
+}
+
+/** Pipeline as transformers' converter writes it (`SpmConverter`): spaces become ▁, and the whole text is one word. */
+function sentencePiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
+  const { path, scores, unk } = source;
+  if (scores === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.scores" is missing`);
+  if (scores.length !== source.tokens.length) {
+    throw new UserError(
+      `${path}: tokenizer.ggml.scores has ${scores.length} entries for ${source.tokens.length} tokens`,
+    );
+  }
+  const prefix = source.addSpacePrefix ?? true;
+  const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
+  const steps = prefix ? [{ type: "Prepend", prepend: "▁" }, replace] : [replace];
+  const tokens = published(source);
+  const ids = plainIds(tokens, special);
+  const merges = new ScoredMerges(tokens, ids, publishedScores(source, scores));
+  const model = new Bpe({ ids, merges, unk, fuseUnk: true, byteFallback: true });
+  const normalize = normalizer({ type: "Sequence", normalizers: steps });
+  const encoder = new Encoder({ added: userDefined(source, tokens), normalizer: normalize, model });
+  return { encoder, detokenizer: spaced(prefix), frame: edges(source, true), tokens };
+}
+
+/** llama.cpp's converter writes the ▁ of user-defined tokens as spaces. */
+function published(source: TokenizerSource): readonly string[] {
+  const tokens = source.tokens.slice();
+  for (const id of idsOfType(source, TokenType.userDefined)) tokens[id] = tokens[id]!.replaceAll(" ", "▁");
+  return tokens;
+}
+
+/** The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so that they merge before all others. */
+function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
+  const given = Float32Array.from(scores);
+  for (const id of idsOfType(source, TokenType.userDefined)) given[id] = 0;
+  return given;
+}
+
+/** llama.cpp's converter writes a token that begins a word with ▁, and one that goes on without BERT's ##. */
+function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
+  const { path, unk, eos, bos, cls = bos, sep = eos } = source;
+  if (unk === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.unknown_token_id" is missing`);
+  const tokens = source.tokens.map((token, id) => {
+    if (special.has(id) || /^\[.*\]$/.test(token)) return token;
+    return token.startsWith("▁") ? token.slice(1) : `##${token}`;
+  });
+  const ids = plainIds(tokens, special);
+  // The file does not say whether case counts: a vocabulary that has capitals was made for it.
+  const lowercase = !Array.from(ids.keys()).some((token) => token !== token.toLowerCase() && !token.startsWith("["));
+  const model = new WordPiece({ ids, unk, prefix: "##", longest: 100 });
+  const encoder = new Encoder({
+    added: userDefined(source, tokens),
+    normalizer: normalizer({ type: "BertNormalizer", lowercase }),
+    preTokenizer: preTokenizer({ type: "BertPreTokenizer" }),
+    model,
+  });
+  const detokenizer: Detokenizer = words("##", true);
+  const frame = cls === undefined || sep === undefined ? edges(source, false) : bertFrame(cls, sep);
+  return { encoder, detokenizer, frame, tokens };
+}

@@ -1,0 +1,106 @@
+import { PairTable } from "./pair-table.ts";
+
+/** Which two neighbouring tokens become one, and which pair does so first. */
+export interface Merges {
+  /** Where the pair lies, or -1 where it does not merge; good until the next call. */
+  find(left: number, right: number): number;
+  /** The least merges first. */
+  rank(slot: number): number;
+  /** The token that the pair becomes. */
+  joined(slot: number): number;
+}
+
+/** Merges as a file lists them, the first to be merged first. `missing` is told of one with a token that is not in `ids`, which is then left out. */
+export function listedMerges(
+  count: number,
+  pair: (index: number) => readonly [string, string],
+  ids: ReadonlyMap<string, number>,
+  { prefix = "", missing }: { prefix?: string; missing: (token: string, index: number) => void },
+): Merges {
+  const table = new PairTable(count);
+  for (let i = 0; i < count; i++) {
+    const [left, right] = pair(i);
+    const joined = left + (prefix !== "" && right.startsWith(prefix) ? right.slice(prefix.length) : right);
+    const [a, b, c] = [ids.get(left), ids.get(right), ids.get(joined)];
+    if (a !== undefined && b !== undefined && c !== undefined) table.set(a, b, i, c);
+    else missing(a === undefined ? left : b === undefined ? right : joined, i);
+  }
+  return table;
+}
+
+const MOST_KNOWN = 1 << 20;
+
+/**
+ * Merges of a SentencePiece vocabulary, which lists none: any two tokens merge that together are a token, the one with the highest score first. Ties go as in
+ * transformers' `generate_merges` (tokenization_utils_base.py): the longer left part, then the longer right part, then the lower id. Half a million pairs
+ * would take a second to find, so a pair is looked up when it first comes up.
+ */
+export class ScoredMerges implements Merges {
+  private known = new PairTable(1 << 12);
+  private count = 0;
+  private readonly bases: Float64Array;
+  private readonly lengths: Uint16Array;
+  private readonly longest: number;
+
+  constructor(
+    private readonly tokens: readonly string[],
+    private readonly ids: ReadonlyMap<string, number>,
+    scores: ArrayLike<number>,
+  ) {
+    this.lengths = Uint16Array.from(tokens, (token) => lengthOf(token));
+    this.longest = this.lengths.reduce((a, b) => Math.max(a, b), 0) + 1;
+    this.bases = this.ranked(scores);
+  }
+
+  find(left: number, right: number): number {
+    const slot = this.known.find(left, right);
+    const found = slot >= 0 ? slot : this.learn(left, right);
+    return this.known.joined(found) < 0 ? -1 : found;
+  }
+
+  rank = (slot: number): number => this.known.rank(slot);
+  joined = (slot: number): number => this.known.joined(slot);
+
+  private learn(left: number, right: number): number {
+    if (this.count++ > MOST_KNOWN) {
+      this.known = new PairTable(1 << 12);
+      this.count = 0;
+    }
+    const joined = this.ids.get(this.tokens[left]! + this.tokens[right]!) ?? -1;
+    return this.known.set(left, right, joined < 0 ? 0 : this.rankOf(joined, left, right), joined);
+  }
+
+  private rankOf(joined: number, left: number, right: number): number {
+    const { longest, lengths } = this;
+    const shape = (longest - lengths[left]!) * longest + (longest - lengths[right]!);
+    return this.bases[joined]! + shape * this.stride(joined);
+  }
+
+  /** How many tokens share the score of `id`: among them the lengths of the parts decide before the id does. */
+  private stride = (id: number): number => this.ties.get(id) ?? 1;
+  private readonly ties = new Map<number, number>();
+
+  private ranked(scores: ArrayLike<number>): Float64Array {
+    const order = Array.from(this.tokens, (_, id) => id).sort((a, b) => scores[b]! - scores[a]! || a - b);
+    const bases = new Float64Array(order.length);
+    const shapes = (this.longest + 1) ** 2;
+    for (let from = 0, base = 0; from < order.length; ) {
+      let to = from + 1;
+      while (to < order.length && scores[order[to]!] === scores[order[from]!]) to++;
+      for (let i = from; i < to; i++) {
+        bases[order[i]!] = base + i - from;
+        if (to - from > 1) this.ties.set(order[i]!, to - from);
+      }
+      base += shapes * (to - from);
+      from = to;
+    }
+    return bases;
+  }
+}
+
+/** In characters, as Python counts. */
+function lengthOf(text: string): number {
+  let length = 0;
+  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) !== 0xdc00) length++;
+  return length;
+}

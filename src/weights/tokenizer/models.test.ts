@@ -1,0 +1,169 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterAll, describe, expect, test } from "vitest";
+import { type ChatMessage, encodeChat, renderChat } from "./chat.ts";
+import { fromFolder } from "./folder.ts";
+import type { Json } from "./plain-text.ts";
+import type { TokenizerSource } from "./source.ts";
+import { TokenStream } from "./stream.ts";
+import { fixture } from "./testing.ts";
+import { Tokenizer } from "./tokenizer.ts";
+
+// What tools/reference/tokenizer_models.py wrote: vocabularies reduced to what the texts need, and transformers' answers for the whole ones.
+
+interface Chat {
+  messages: ChatMessage[];
+  tools: Json[] | null;
+  addGenerationPrompt: boolean;
+  text?: string;
+  ids: number[];
+  refused?: string;
+}
+
+interface Published {
+  tokenizer: object;
+  config: object;
+  ids: number[][];
+  inputs: { text: string; pair: string | null; ids: number[]; types: number[] }[];
+  decoded: { ids: number[]; text: string }[];
+  chats: Chat[];
+}
+
+interface Gguf {
+  size: number;
+  kept: number[];
+  tokens: string[];
+  types: number[];
+  scores?: number[];
+  merges?: string[];
+  fields: Record<string, string & number & boolean>;
+  ids?: number[][];
+  decoded?: { ids: number[]; text: string }[];
+  chats?: Chat[];
+}
+
+const read = <T>(name: string): T =>
+  JSON.parse(gunzipSync(readFileSync(new URL(`./fixtures/models/${name}.json.gz`, import.meta.url))).toString());
+const texts = fixture<string[]>("texts");
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+function published({ tokenizer, config }: Published): Tokenizer {
+  const folder = mkdtempSync(join(tmpdir(), "tokenizer-"));
+  folders.push(folder);
+  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+  writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(config));
+  return new Tokenizer(fromFolder(folder));
+}
+
+/** A GGUF's vocabulary of the full size, with tokens that no text has in place of those left out. */
+function gguf({ size, kept, tokens, types, scores, merges, fields }: Gguf): TokenizerSource {
+  const spread = <T>(values: readonly T[], other: (id: number) => T): T[] => {
+    const all = Array.from({ length: size }, (_, id) => other(id));
+    kept.forEach((id, i) => {
+      all[id] = values[i]!;
+    });
+    return all;
+  };
+  const at = (name: string) => fields[`tokenizer.ggml.${name}`];
+  return {
+    path: "reduced.gguf",
+    model: at("model")!,
+    pre: at("pre"),
+    tokens: spread(tokens, (id) => `\ue000${id}`),
+    tokenTypes: spread(types, () => 1),
+    scores: scores && spread(scores, () => -1e6),
+    merges,
+    bos: at("bos_token_id"),
+    eos: at("eos_token_id"),
+    pad: at("padding_token_id"),
+    unk: at("unknown_token_id"),
+    addBos: at("add_bos_token"),
+    addSpacePrefix: at("add_space_prefix"),
+    chatTemplate: fields["tokenizer.chat_template"],
+  };
+}
+
+function differences(tokenizer: Tokenizer, ids: readonly number[][]) {
+  return texts.flatMap((text, i) => {
+    const got = tokenizer.encode(text);
+    return String(got) === String(ids[i]) ? [] : [{ text, got, expected: ids[i] }];
+  });
+}
+
+function checkDecoding(tokenizer: Tokenizer, decoded: readonly { ids: number[]; text: string }[]) {
+  expect(decoded.length).toBeGreaterThan(5);
+  for (const { ids, text } of decoded) {
+    expect(tokenizer.decode(ids)).toBe(text);
+    const stream = new TokenStream(tokenizer);
+    expect(ids.map((id) => stream.push(id)).join("") + stream.flush()).toBe(text);
+  }
+}
+
+function checkChats(tokenizer: Tokenizer, chats: readonly Chat[]) {
+  for (const { messages, tools, addGenerationPrompt, text, ids, refused } of chats) {
+    const turns = { addGenerationPrompt, tools: tools ?? undefined };
+    if (refused !== undefined) {
+      expect(() => encodeChat(tokenizer, messages, turns)).toThrow(/^the chat template cannot write this chat: /);
+      continue;
+    }
+    const { specialTokens, bos, eos } = tokenizer;
+    const of = (id: number | undefined) => (id === undefined ? undefined : tokenizer.text(id));
+    const options = { ...turns, specialTokens, bos: of(bos), eos: of(eos) };
+    const written = renderChat(tokenizer.chatTemplate!, messages, options);
+    expect(written.map((segment) => segment.text).join("")).toBe(text);
+    expect(encodeChat(tokenizer, messages, turns)).toEqual(ids);
+  }
+}
+
+describe.each(["minilm", "llama2", "llama3.1", "qwen3", "deepseek-v3", "gpt-oss", "gemma3"])(
+  "%s, published",
+  (name) => {
+    const model = read<Published>(name);
+    const tokenizer = published(model);
+
+    test(`${texts.length} texts have transformers' ids`, () => {
+      expect(differences(tokenizer, model.ids)).toEqual([]);
+      expect(model.ids.length).toBe(texts.length);
+    });
+
+    test("inputs have the tokens around the texts, and their types", () => {
+      for (const { text, pair, ids, types } of model.inputs) {
+        expect(tokenizer.input(text, pair === null ? {} : { pair })).toEqual({ ids, types });
+      }
+    });
+
+    test("ids decode as in transformers, at once and as a stream", () => checkDecoding(tokenizer, model.decoded));
+
+    test("chats have transformers' text and ids, tools too", () => checkChats(tokenizer, model.chats));
+  },
+);
+
+describe("Qwen2.5-Coder's GGUF", () => {
+  const model = read<Gguf>("qwen2.5-coder.gguf");
+  const tokenizer = new Tokenizer(gguf(model));
+
+  test("ids", () => expect(differences(tokenizer, model.ids!)).toEqual([]));
+  test("decoding", () => checkDecoding(tokenizer, model.decoded!));
+  test("chats, with tools and system variants", () => {
+    checkChats(tokenizer, model.chats!);
+    expect(model.chats!.filter(({ tools, text }) => tools !== null && text !== undefined).length).toBe(5);
+  });
+});
+
+describe("Gemma 3's GGUF, which lists scores instead of merges", () => {
+  const source = gguf(read<Gguf>("gemma3.gguf"));
+  const tokenizer = new Tokenizer(source);
+  const model = read<Published>("gemma3");
+
+  test("ids are those of the published tokenizer", () => expect(differences(tokenizer, model.ids)).toEqual([]));
+  test("decoding", () => checkDecoding(tokenizer, model.decoded));
+  test("a prompt begins with bos, and with no space", () => {
+    expect(tokenizer.addBos).toBe(true);
+    for (const { text, pair, ids } of model.inputs) if (pair === null) expect(tokenizer.input(text).ids).toEqual(ids);
+  });
+});

@@ -1,0 +1,41 @@
+import type { Detokenizer } from "./detokenizer.ts";
+import type { Encoder } from "./encoder.ts";
+import type { Frame } from "./frame.ts";
+import type { Strip } from "./segments.ts";
+
+/** Chat templates as Jinja source. */
+export interface Templates {
+  chat?: string | undefined;
+  /** For chats with tools, where that is another one. */
+  tools?: string | undefined;
+}
+
+/** A tokenizer taken apart, whatever file it came from. */
+export interface Parts {
+  /** Names the file in every error. */
+  path: string;
+  /** Texts by id, as the vocabulary writes them; "" where there is no such id. */
+  tokens: readonly string[];
+  encoder: Encoder;
+  detokenizer: Detokenizer;
+  frame: Frame;
+  /** Tokens that only a template or a frame may write. */
+  special: ReadonlySet<number>;
+  /** White space that special tokens take along, by their text. */
+  strips: ReadonlyMap<string, Strip>;
+  /** Ids that end an answer. */
+  stopIds: ReadonlySet<number>;
+  bos?: number | undefined;
+  eos?: number | undefined;
+  pad?: number | undefined;
+  unk?: number | undefined;
+  mask?: number | undefined;
+  templates: Templates;
+}
+
+/** Ids by text, without the special tokens: no text may become one. */
+export function plainIds(tokens: readonly string[], special: ReadonlySet<number>): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (let id = 0; id < tokens.length; id++) if (!special.has(id) && tokens[id] !== "") ids.set(tokens[id]!, id);
+  return ids;
+}

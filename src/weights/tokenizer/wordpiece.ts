@@ -1,0 +1,46 @@
+import type { Model } from "./model.ts";
+
+export interface WordPieceOptions {
+  ids: ReadonlyMap<string, number>;
+  unk: number;
+  /** Written before every piece of a word but the first. */
+  prefix: string;
+  /** In characters; a longer word is unknown. */
+  longest: number;
+}
+
+/** BERT's pieces: always the longest token that a word goes on with; a word that has none somewhere is unknown as a whole. */
+export class WordPiece implements Model {
+  private readonly longestToken: number;
+
+  constructor(private readonly options: WordPieceOptions) {
+    let longest = 0;
+    for (const token of options.ids.keys()) longest = Math.max(longest, token.length);
+    this.longestToken = longest;
+  }
+
+  encode(word: string, into: number[]): void {
+    const { longest, unk } = this.options;
+    const pieces = word.length > longest && Array.from(word).length > longest ? undefined : this.pieces(word);
+    if (pieces === undefined) into.push(unk);
+    else into.push(...pieces);
+  }
+
+  private pieces(word: string): number[] | undefined {
+    const { ids, prefix } = this.options;
+    const found: number[] = [];
+    for (let start = 0; start < word.length; ) {
+      let end = Math.min(word.length, start + this.longestToken);
+      let id: number | undefined;
+      for (; end > start; end--) {
+        const piece = word.slice(start, end);
+        id = ids.get(start > 0 ? prefix + piece : piece);
+        if (id !== undefined) break;
+      }
+      if (id === undefined) return undefined;
+      found.push(id);
+      start = end;
+    }
+    return found;
+  }
+}
