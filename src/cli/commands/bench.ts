@@ -12,7 +12,7 @@ import { packageRoot } from "../package.ts";
 import { showDownload } from "../progress.ts";
 
 const options = z.strictObject({
-  model: z.string().default("smollm2").describe("alias, pypi:package[:path] or path to a GGUF file"),
+  model: z.string().default("smollm2").describe("alias, hf:…, pypi:…, npm:… or path"),
   rounds: z.int().min(5).optional().describe("measured rounds, each ours then theirs"),
 });
 

@@ -7,6 +7,7 @@ import type { HubMirror } from "./aliases.ts";
 import { Connection, type Remote } from "./connection.ts";
 import { type Digest, gitBlob, sha256 } from "./digest.ts";
 import { patient } from "./download.ts";
+import { asDropped } from "./network.ts";
 import { persist } from "./persist.ts";
 import type { PullOptions } from "./plan.ts";
 
@@ -34,6 +35,17 @@ export function endpoint(): string {
 
 /** Whether `HF_HUB_OFFLINE` forbids to ask the hub. */
 export const offline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
+
+/** The hub's host, once it has answered anything. @throws Error saying why it has not */
+export async function hubAnswers(signal: AbortSignal): Promise<string> {
+  if (offline()) throw new Error("HF_HUB_OFFLINE forbids to ask it");
+  const url = endpoint();
+  const { host } = new URL(url);
+  await fetch(url, { method: "HEAD", signal }).catch((error: unknown) => {
+    throw new Error(`${host}: ${signal.aborted ? "no answer in time" : asDropped(error, url).message}`);
+  });
+  return host;
+}
 
 /** `HF_TOKEN`, else what `hf auth login` left in `HF_HOME`. */
 function token(): string | undefined {

