@@ -94,7 +94,7 @@ async function pip(): Promise<string> {
 }
 
 async function hub(): Promise<string> {
-  const { hubAnswers } = await import("../weights/sources/hub-api.ts");
+  const { hubAnswers } = await import("../weights/sources/hub-env.ts");
   return `${await hubAnswers(AbortSignal.timeout(SOURCE_TIMEOUT))} answers`;
 }
 

@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { Connection, type Pace, type Remote } from "./connection.ts";
 import { type Digest, digestName } from "./digest.ts";
 import { ensureSpace, megabytes } from "./disk.ts";
-import { Lane } from "./lane.ts";
+import { inLanes, laneBytes } from "./lanes.ts";
 import { Dropped, hostOf, startOf, totalOf } from "./network.ts";
 import { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
@@ -40,10 +40,6 @@ export async function remoteBytes(
     return totalOf(connection.response);
   });
 }
-
-/** Bytes that one connection brings, and how many connections there are: what is ahead of the written part waits in memory. */
-const laneBytes = 16 * 2 ** 20;
-const lanes = 4;
 
 /**
  * Fetches `url` into `to` over several connections, going on where an earlier run stopped, and returns once the file is there
@@ -117,7 +113,7 @@ async function fetchRest(job: Download, part: Part): Promise<void> {
     const first = await persist(work, () => begin(work, part));
     const total = totalOf(first.response);
     await ensureSpace(dirname(job.to), total - part.bytes + (job.reserve ?? 0), nameOf(job));
-    await (first.response.status === 206 ? inLanes(job, work, part, first) : inOne(job, work, part, first));
+    await (first.response.status === 206 ? inLanes(work, part, first, job.onProgress) : inOne(job, work, part, first));
   } finally {
     end.abort();
   }
@@ -163,26 +159,4 @@ async function inOne(job: Download, work: Persistence, part: Part, first: Connec
     if (part.bytes < total)
       throw new Dropped(`the connection closed at ${megabytes(part.bytes)} of ${megabytes(total)}`);
   });
-}
-
-/** The stretches of what is missing, several at a time, written in order. */
-async function inLanes(job: Download, work: Persistence, part: Part, first: Connection): Promise<void> {
-  const total = totalOf(first.response);
-  let next = part.bytes;
-  const start = (connection?: Connection): Lane => {
-    const [from, to] = [next, Math.min(next + laneBytes, total)];
-    next = to;
-    return new Lane(from, to, work, connection);
-  };
-  const open = [start(first)];
-  let shown = 0;
-  for (let lane = open.shift(); lane !== undefined; lane = open.shift()) {
-    while (open.length < lanes - 1 && next < total) open.push(start());
-    for await (const chunk of lane.read()) {
-      await part.append(chunk);
-      // What waits is counted too, and a lane whose turn has come is counted again as it is written.
-      shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
-      job.onProgress?.(shown, total);
-    }
-  }
 }

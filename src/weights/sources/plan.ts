@@ -74,6 +74,6 @@ async function fetchAll(plan: Plan, name: string, options: PullOptions): Promise
 
 async function makeRoom(plan: Plan, folder: string, total: number, name: string): Promise<void> {
   await makeFolder(folder);
-  const held = plan.fetches.reduce((sum, { to }) => sum + (heldBytes(`${to}.part`) ?? 0), 0);
+  const held = plan.fetches.reduce((sum, { to }) => sum + (heldBytes(to) ?? heldBytes(`${to}.part`) ?? 0), 0);
   await ensureSpace(folder, Math.max(total - held, 0) + plan.unpacked, name);
 }

@@ -1,13 +1,11 @@
-import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import type { HubMirror } from "./aliases.ts";
-import { Connection, type Remote } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { type Digest, gitBlob, sha256 } from "./digest.ts";
 import { patient } from "./download.ts";
-import { asDropped } from "./network.ts";
+import { endpoint } from "./hub-env.ts";
+import { hubRemote } from "./hub-remote.ts";
 import { persist } from "./persist.ts";
 import type { PullOptions } from "./plan.ts";
 
@@ -25,73 +23,6 @@ export interface HubListing {
   commit: string;
   files: readonly HubFile[];
 }
-
-/** `HF_ENDPOINT`, else the hub itself, without a slash at its end. */
-export function endpoint(): string {
-  const text = (process.env["HF_ENDPOINT"] || "https://huggingface.co").replace(/\/+$/, "");
-  if (URL.canParse(text) && /^https?:/.test(text)) return text;
-  throw new UserError(`HF_ENDPOINT is "${text}", expected the address of a hub, such as https://host`);
-}
-
-/** Whether `HF_HUB_OFFLINE` forbids to ask the hub. */
-export const offline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
-
-/** The hub's host, once it has answered anything. @throws Error saying why it has not */
-export async function hubAnswers(signal: AbortSignal): Promise<string> {
-  if (offline()) throw new Error("HF_HUB_OFFLINE forbids to ask it");
-  const url = endpoint();
-  const { host } = new URL(url);
-  await fetch(url, { method: "HEAD", signal }).catch((error: unknown) => {
-    throw new Error(`${host}: ${signal.aborted ? "no answer in time" : asDropped(error, url).message}`);
-  });
-  return host;
-}
-
-/** `HF_TOKEN`, else what `hf auth login` left in `HF_HOME`. */
-function token(): string | undefined {
-  const given = process.env["HF_TOKEN"]?.trim();
-  if (given) return given;
-  const home =
-    process.env["HF_HOME"] || join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "huggingface");
-  try {
-    return readFileSync(process.env["HF_TOKEN_PATH"] || join(home, "token"), "utf8").trim() || undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A request to the hub about a repository: with the user's token, and refusals in the hub's own terms. */
-export function hubRemote(mirror: HubMirror, url: string, what: string): Remote {
-  const secret = token();
-  const headers = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
-  return { url, what, headers, explain: (response) => explain(response, mirror, what, secret !== undefined) };
-}
-
-export const fileUrl = ({ repo }: HubMirror, commit: string, path: string): string =>
-  `${endpoint()}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
-
-/** https://github.com/huggingface/huggingface_hub reads the same statuses and header. */
-function explain(response: Response, { repo, revision = "main" }: HubMirror, what: string, hasToken: boolean) {
-  const { status } = response;
-  if (![401, 403, 404].includes(status)) return undefined;
-  const code = response.headers.get("x-error-code");
-  if (code === "GatedRepo") return new UserError(`${repo} is gated: ${howToEnter(repo, hasToken)}`);
-  if (code === "RevisionNotFound") return new UserError(`${repo} has no revision "${revision}"`);
-  if (code === "EntryNotFound") return new UserError(`the hub has no file ${what} at revision "${revision}"`);
-  if (status === 403)
-    return new UserError(`the hub refuses ${repo} (HTTP 403); HF_TOKEN may lack the right to read it`);
-  if (status === 401 && hasToken && code !== "RepoNotFound")
-    return new UserError(`the hub refused the token in HF_TOKEN (HTTP 401) for ${repo}`);
-  const hidden = hasToken
-    ? "or is private to others"
-    : "or is private: then HF_TOKEN must hold a token that may read it";
-  return new UserError(`the hub has no repository ${repo} (HTTP ${status}): it does not exist, ${hidden}`);
-}
-
-const howToEnter = (repo: string, hasToken: boolean): string =>
-  hasToken
-    ? `the account of the token in HF_TOKEN has no access; ask for it at ${endpoint()}/${repo}`
-    : `accept its terms at ${endpoint()}/${repo}, and set HF_TOKEN to a token of your account`;
 
 const commitInfo = z.object({ sha: z.string().regex(/^[0-9a-f]{40}$/) });
 const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);

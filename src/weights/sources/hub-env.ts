@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { asDropped } from "./network.ts";
+
+/** `HF_ENDPOINT`, else the hub itself, without a slash at its end. */
+export function endpoint(): string {
+  const text = (process.env["HF_ENDPOINT"] || "https://huggingface.co").replace(/\/+$/, "");
+  if (URL.canParse(text) && /^https?:/.test(text)) return text;
+  throw new UserError(`HF_ENDPOINT is "${text}", expected the address of a hub, such as https://host`);
+}
+
+/** Whether `HF_HUB_OFFLINE` forbids to ask the hub. */
+export const offline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
+
+/** The hub's host, once it has answered anything. @throws Error saying why it has not */
+export async function hubAnswers(signal: AbortSignal): Promise<string> {
+  if (offline()) throw new Error("HF_HUB_OFFLINE forbids to ask it");
+  const url = endpoint();
+  const { host } = new URL(url);
+  await fetch(url, { method: "HEAD", signal }).catch((error: unknown) => {
+    throw new Error(`${host}: ${signal.aborted ? "no answer in time" : asDropped(error, url).message}`);
+  });
+  return host;
+}
+
+/** `HF_TOKEN`, else what `hf auth login` left in `HF_HOME`. */
+export function token(): string | undefined {
+  const given = process.env["HF_TOKEN"]?.trim();
+  if (given) return given;
+  const home =
+    process.env["HF_HOME"] || join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "huggingface");
+  try {
+    return readFileSync(process.env["HF_TOKEN_PATH"] || join(home, "token"), "utf8").trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
