@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+import { UserError } from "../../util/errors.ts";
+import { strftime } from "./strftime.ts";
+import { renderTemplate } from "./template.ts";
+
+const DOUBLED = (start: string, step: string, end: string) =>
+  `{% set n = namespace(x=${start}) %}{% for i in range(60) %}{% set n.x = ${step} %}{% endfor %}${end}`;
+
+describe("a hostile template is stopped with one sentence", () => {
+  test.each([
+    [
+      "loops in loops",
+      "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+      /takes more than/,
+    ],
+    [
+      "steps",
+      "{% for a in range(99999) %}{% for b in range(99999) %}{{ b }}{% endfor %}{% endfor %}",
+      /takes more than/,
+    ],
+    ["a long range", "{% for i in range(10**12) %}x{% endfor %}", /a range of 1000000000000 numbers/],
+    ["a range without end", "{{ range(0, 5, 0) }}", /a range of Infinity numbers/],
+    ["itself", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", /calls itself too often|Cannot call/],
+    ["a text that doubles", DOUBLED("'x'", "n.x ~ n.x", "{{ n.x }}"), /makes more than \d+ characters/],
+    ["a list that doubles", DOUBLED("[1]", "n.x + n.x", "{{ n.x | length }}"), /makes more than \d+ items/],
+    ["lists of lists", DOUBLED("[1]", "[n.x, n.x]", "{{ n.x | tojson }}"), /takes more than 1 s|call|length/],
+    ["a wide indent", "{{ {'a': 1} | tojson(indent=10**9) }}", /length|count/],
+    ["replacements", "{% set x = 'a' | string %}{% set y = range(99999) | join %}{{ y.replace('', y) }}", /length/],
+    ["a search through spaces", `${" ".repeat(400_000)}x`, /takes more than 1 s/],
+    ["the prototype", "{{ messages.__proto__ }}", /reaches for "__proto__"/],
+    ["a constructor", "{{ messages[0].constructor('return 1')() }}", /reaches for "constructor"/],
+    ["a constructor by its name", "{{ ''['constructor'] }}", /reaches for "constructor"/],
+    ["Python's insides", "{{ ''.__class__.__mro__ }}", /reaches for "__class__"/],
+    ["what is not there", "{{ process.env }}{{ globalThis.x }}", /undefined|Cannot/],
+  ])("%s", (_, template, reason) => {
+    const started = performance.now();
+    const run = () => renderTemplate(template, { messages: [{ role: "user", content: "hi" }] });
+    if (template.startsWith("{{ process")) return expect(run()).toBe("");
+    expect(run).toThrow(UserError);
+    expect(performance.now() - started).toBeLessThan(8000);
+    expect(run).toThrow(/^the chat template cannot write this chat: [^\n]+$/);
+    expect(run).toThrow(reason);
+  });
+});
+
+test("a field of the chat may have any name", () => {
+  const messages = [JSON.parse('{"constructor": "a", "__proto__": "b", "prototype": "c"}')];
+  const template = "{{ messages[0].constructor }}{{ messages[0]['__proto__'] }}{{ messages[0].prototype }}";
+  expect(renderTemplate(template, { messages })).toBe("abc");
+  expect(renderTemplate("{{ messages[0].missing }}{{ unknown }}", { messages })).toBe("");
+  expect(({} as Record<string, unknown>).a).toBeUndefined();
+});
+
+test("a usual chat takes less than a millisecond once the template is known", () => {
+  const template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}{% endfor %}";
+  const messages = Array.from({ length: 10 }, (_, i) => ({
+    role: i % 2 ? "assistant" : "user",
+    content: "hello ".repeat(50),
+  }));
+  const times = Array.from({ length: 200 }, () => {
+    const before = process.cpuUsage();
+    renderTemplate(template, { messages });
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  });
+  expect(times.sort((a, b) => a - b)[100]).toBeLessThan(2);
+});
+
+test("strftime, as Python writes it", () => {
+  const date = new Date(2024, 1, 9, 15, 4, 5);
+  expect(strftime(date, "%Y-%m-%d %H:%M:%S %d %b %Y %B %A %a %I%p %y %% %Q")).toBe(
+    "2024-02-09 15:04:05 09 Feb 2024 February Friday Fri 03PM 24 % %Q",
+  );
+});
