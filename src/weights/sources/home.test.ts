@@ -1,6 +1,15 @@
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { defaultHome, home, lockFile, modelFolder, modelsFolder, programsFolder, receiptsFile } from "./home.ts";
+import {
+  defaultHome,
+  home,
+  hubFolder,
+  lockFile,
+  modelFolder,
+  modelsFolder,
+  programsFolder,
+  receiptsFile,
+} from "./home.ts";
 import { withEnv } from "./testing.ts";
 
 describe("the default home", () => {
@@ -24,6 +33,20 @@ test("MODICUM_HOME goes before it, and an empty one does not", () => {
   expect(programsFolder()).toBe(resolve("some/folder/programs"));
   process.env["MODICUM_HOME"] = "";
   expect(home()).toMatch(/modicum$/);
+});
+
+describe("the hub's cache", () => {
+  const none = { HF_HUB_CACHE: "", HUGGINGFACE_HUB_CACHE: "", HF_HOME: "", MODICUM_HOME: "", XDG_CACHE_HOME: "/x" };
+  test.each([
+    [{}, "/x/huggingface/hub"],
+    [{ MODICUM_HOME: "/m" }, "/m/huggingface/hub"],
+    [{ MODICUM_HOME: "/m", HF_HOME: "/h" }, "/h/hub"],
+    [{ HF_HOME: "/h", HF_HUB_CACHE: "/c" }, "/c"],
+    [{ HF_HOME: "/h", HUGGINGFACE_HUB_CACHE: "/old" }, "/old"],
+  ])("with %j is %s", (env, path) => {
+    withEnv({ ...none, ...env });
+    expect(hubFolder()).toBe(resolve(path));
+  });
 });
 
 test("a model's folder lies in the models folder, one for each name", () => {

@@ -68,6 +68,13 @@ describe("a refusal", () => {
   });
 });
 
+test("Retry-After may be a date", () => {
+  const inFive = new Date(Date.now() + 5000).toUTCString();
+  const error = refusal(response(429, { "retry-after": inFive }), "m.bin", url) as Dropped;
+  expect(error.waitMs).toBeGreaterThan(3000);
+  expect(error.waitMs).toBeLessThanOrEqual(5000);
+});
+
 test.each([
   [206, { "content-range": "bytes 5-99/100", "content-length": "95" }, 5, 100],
   [206, { "content-range": "bytes 5-99/*", "content-length": "95" }, 5, 0],
