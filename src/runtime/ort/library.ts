@@ -29,6 +29,8 @@ export function ortLibrary(): { table: bigint; version: string } {
 }
 
 function open(file: string) {
+  // Else the library keeps a database of what runs here, with an id of the machine, and sends it to its makers.
+  process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const library = koffi.load(file);
   const base: bigint = library.func("OrtGetApiBase", "void *", [])();
   const getApi = koffi.decode(koffi.decode(base, 0, "void *"), koffi.proto("void *", ["uint32_t"]));
