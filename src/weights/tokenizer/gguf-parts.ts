@@ -4,7 +4,7 @@ import { Bpe } from "./bpe.ts";
 import { type Detokenizer, spaced, words } from "./detokenizer.ts";
 import { type AddedToken, Encoder } from "./encoder.ts";
 import { bertFrame, type Frame, surround } from "./frame.ts";
-import { listedMerges, ScoredMerges } from "./merges.ts";
+import { ScoredMerges, WrittenMerges } from "./merges.ts";
 import { normalizer } from "./normalizer.ts";
 import { type Parts, plainIds } from "./parts.ts";
 import { presetOf } from "./presets.ts";
@@ -42,15 +42,7 @@ function byteLevel(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const { ignoreMerges, addBos, ...pipeline } = presetOf(source);
   if (merges === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.merges" is missing`);
   const ids = plainIds(tokens, special);
-  const pair = (i: number): [string, string] => {
-    const at = merges[i]!.indexOf(" ", 1);
-    return [merges[i]!.slice(0, at), merges[i]!.slice(at + 1)];
-  };
-  const missing = (token: string, i: number) => {
-    if (Array.from(special).some((id) => tokens[id] === token)) return;
-    throw new UserError(`${path}: tokenizer.ggml.merges has "${merges[i]}", but "${token}" is not in the vocabulary`);
-  };
-  const model = new Bpe({ ids, merges: listedMerges(merges.length, pair, ids, { missing }), ignoreMerges });
+  const model = new Bpe({ ids, merges: new WrittenMerges(tokens, ids, merges), ignoreMerges });
   const encoder = new Encoder({ added: userDefined(source, tokens), ...pipeline, model });
   return { encoder, detokenizer: bytesOfToken, frame: edges(source, addBos ?? false) };
 }

@@ -30,27 +30,18 @@ export function listedMerges(
 
 const MOST_KNOWN = 1 << 20;
 
-/**
- * Merges of a SentencePiece vocabulary, which lists none: any two tokens merge that together are a token, the one with the highest score first. Ties go as in
- * transformers' `generate_merges` (tokenization_utils_base.py): the longer left part, then the longer right part, then the lower id. Half a million pairs
- * would take a second to find, so a pair is looked up when it first comes up.
- */
-export class ScoredMerges implements Merges {
+/** Merges that are looked up by the tokens' texts when a pair first comes up: a file has half a million, and a text few. */
+abstract class LearntMerges implements Merges {
   private known = new PairTable(1 << 12);
   private count = 0;
-  private readonly bases: Float64Array;
-  private readonly lengths: Uint16Array;
-  private readonly longest: number;
 
   constructor(
-    private readonly tokens: readonly string[],
-    private readonly ids: ReadonlyMap<string, number>,
-    scores: ArrayLike<number>,
-  ) {
-    this.lengths = Uint16Array.from(tokens, (token) => lengthOf(token));
-    this.longest = this.lengths.reduce((a, b) => Math.max(a, b), 0) + 1;
-    this.bases = this.ranked(scores);
-  }
+    protected readonly tokens: readonly string[],
+    protected readonly ids: ReadonlyMap<string, number>,
+  ) {}
+
+  /** The rank of the pair that becomes `joined`, or undefined where it does not merge. */
+  protected abstract rankOf(joined: number, left: number, right: number): number | undefined;
 
   find(left: number, right: number): number {
     const slot = this.known.find(left, right);
@@ -66,11 +57,43 @@ export class ScoredMerges implements Merges {
       this.known = new PairTable(1 << 12);
       this.count = 0;
     }
-    const joined = this.ids.get(this.tokens[left]! + this.tokens[right]!) ?? -1;
-    return this.known.set(left, right, joined < 0 ? 0 : this.rankOf(joined, left, right), joined);
+    const joined = this.ids.get(this.tokens[left]! + this.tokens[right]!);
+    const rank = joined === undefined ? undefined : this.rankOf(joined, left, right);
+    return rank === undefined ? this.known.set(left, right, 0, -1) : this.known.set(left, right, rank, joined!);
+  }
+}
+
+/** Merges as a GGUF lists them, "left right", the first to be merged first. */
+export class WrittenMerges extends LearntMerges {
+  private readonly ranks = new Map<string, number>();
+
+  constructor(tokens: readonly string[], ids: ReadonlyMap<string, number>, merges: readonly string[]) {
+    super(tokens, ids);
+    for (let i = 0; i < merges.length; i++) this.ranks.set(merges[i]!, i);
   }
 
-  private rankOf(joined: number, left: number, right: number): number {
+  protected override rankOf(_joined: number, left: number, right: number): number | undefined {
+    return this.ranks.get(`${this.tokens[left]} ${this.tokens[right]}`);
+  }
+}
+
+/**
+ * Merges of a SentencePiece vocabulary, which lists none: any two tokens merge that together are a token, the one with the highest score first. Ties go as in
+ * transformers' `generate_merges` (tokenization_utils_base.py): the longer left part, then the longer right part, then the lower id.
+ */
+export class ScoredMerges extends LearntMerges {
+  private readonly bases: Float64Array;
+  private readonly lengths: Uint16Array;
+  private readonly longest: number;
+
+  constructor(tokens: readonly string[], ids: ReadonlyMap<string, number>, scores: ArrayLike<number>) {
+    super(tokens, ids);
+    this.lengths = Uint16Array.from(tokens, (token) => lengthOf(token));
+    this.longest = this.lengths.reduce((a, b) => Math.max(a, b), 0) + 1;
+    this.bases = this.ranked(scores);
+  }
+
+  protected override rankOf(joined: number, left: number, right: number): number {
     const { longest, lengths } = this;
     const shape = (longest - lengths[left]!) * longest + (longest - lengths[right]!);
     return this.bases[joined]! + shape * this.stride(joined);

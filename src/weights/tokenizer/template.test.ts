@@ -6,6 +6,18 @@ import { renderTemplate } from "./template.ts";
 const DOUBLED = (start: string, step: string, end: string) =>
   `{% set n = namespace(x=${start}) %}{% for i in range(60) %}{% set n.x = ${step} %}{% endfor %}${end}`;
 
+function refusalOf(template: string): unknown {
+  try {
+    renderTemplate(template, { messages: [{ role: "user", content: "hi" }] });
+  } catch (error) {
+    return error;
+  }
+}
+
+test("a template sees nothing of the program around it", () => {
+  expect(renderTemplate("{{ process.env }}{{ globalThis.x }}{{ require }}", {})).toBe("");
+});
+
 describe("a hostile template is stopped with one sentence", () => {
   test.each([
     [
@@ -31,15 +43,13 @@ describe("a hostile template is stopped with one sentence", () => {
     ["a constructor", "{{ messages[0].constructor('return 1')() }}", /reaches for "constructor"/],
     ["a constructor by its name", "{{ ''['constructor'] }}", /reaches for "constructor"/],
     ["Python's insides", "{{ ''.__class__.__mro__ }}", /reaches for "__class__"/],
-    ["what is not there", "{{ process.env }}{{ globalThis.x }}", /undefined|Cannot/],
   ])("%s", (_, template, reason) => {
     const started = performance.now();
-    const run = () => renderTemplate(template, { messages: [{ role: "user", content: "hi" }] });
-    if (template.startsWith("{{ process")) return expect(run()).toBe("");
-    expect(run).toThrow(UserError);
-    expect(performance.now() - started).toBeLessThan(8000);
-    expect(run).toThrow(/^the chat template cannot write this chat: [^\n]+$/);
-    expect(run).toThrow(reason);
+    const refusal = refusalOf(template);
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(refusal).toBeInstanceOf(UserError);
+    expect(String((refusal as Error).message)).toMatch(/^the chat template cannot write this chat: [^\n]+$/);
+    expect(String((refusal as Error).message)).toMatch(reason);
   });
 });
 

@@ -119,7 +119,6 @@ describe("refused in one sentence", () => {
     [{ model: "llama" }, 'tiny.gguf: metadata "tokenizer.ggml.scores" is missing'],
     [{ model: "llama", scores: [1] }, "tiny.gguf: tokenizer.ggml.scores has 1 entries for 256 tokens"],
     [{ model: "bert" }, 'tiny.gguf: metadata "tokenizer.ggml.unknown_token_id" is missing'],
-    [{ merges: ["a b", "a bc"] }, 'tiny.gguf: tokenizer.ggml.merges has "a b", but "ab" is not in the vocabulary'],
     [
       { pre: "deepseek-llama" },
       'tiny.gguf: the pre-tokenizer "deepseek-llama" (tokenizer.ggml.pre) is not supported; did you mean "deepseek-llm"?',
