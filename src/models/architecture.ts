@@ -1,20 +1,26 @@
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Weights } from "../weights/prepared/weights.ts";
 import type { Architecture } from "./decoder.ts";
+import { Encoder, type EncoderConfig } from "./encoder.ts";
 import { Fields } from "./fields.ts";
 import { namesOf, type Scheme } from "./names.ts";
 import { Transformer, type TransformerConfig } from "./transformer.ts";
 
-/** What `decoder` is told of an architecture beside its name. */
-export interface Traits {
+/** What `decoder` and `encoder` are told of an architecture beside its name. */
+export interface Traits<C> {
   /** Other names that checkpoints have for it. */
   readonly also?: readonly string[];
   readonly scheme: Scheme;
   /** Hugging Face's keys where they are not the usual ones. */
   readonly keys?: Readonly<Record<string, string>>;
-  configure(fields: Fields): TransformerConfig;
+  configure(fields: Fields): C;
 }
 
 /** A decoder's architecture by its traits; `name` is GGUF's for it. */
-export function decoder(name: string, { also = [], scheme, keys = {}, configure }: Traits): Architecture {
+export function decoder(
+  name: string,
+  { also = [], scheme, keys = {}, configure }: Traits<TransformerConfig>,
+): Architecture {
   const read = (config: Fields["source"]) => configure(new Fields(config, name, keys));
   return {
     names: [name, ...also],
@@ -23,3 +29,13 @@ export function decoder(name: string, { also = [], scheme, keys = {}, configure 
     open: (weights) => new Transformer(read(weights.checkpoint.config), weights),
   };
 }
+
+/** As `decoder`, for models in which every token sees every other. */
+export function encoder(name: string, { also = [], scheme, keys = {}, configure }: Traits<EncoderConfig>) {
+  return {
+    names: [name, ...also],
+    tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),
+    open: (weights: Weights) => new Encoder(configure(new Fields(weights.checkpoint.config, name, keys)), weights),
+  };
+}
+export type EncoderArchitecture = ReturnType<typeof encoder>;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Norm } from "../nn/norm.ts";
 import { UserError } from "../util/errors.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
+import type { EncoderConfig } from "./encoder.ts";
 import type { Fields } from "./fields.ts";
 import { readRope } from "./rope.ts";
 import type { TransformerConfig } from "./transformer.ts";
@@ -35,8 +36,8 @@ export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file 
   return result.data;
 }
 
-/** The sizes of a model, checked. */
-export function readSizes(fields: Fields, norm: Norm["kind"]): Sizes {
+/** The sizes of a model, checked; `epsilon` where an architecture does not configure it. */
+export function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes {
   const hidden = fields.number("embedding_length", "hidden_size");
   const heads = fields.number("attention.head_count", "num_attention_heads");
   return checkConfig(sizes, fields.source, {
@@ -51,7 +52,7 @@ export function readSizes(fields: Fields, norm: Norm["kind"]): Sizes {
     epsilon:
       norm === "rms"
         ? fields.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")
-        : fields.number("attention.layer_norm_epsilon", "layer_norm_eps"),
+        : fields.number("attention.layer_norm_epsilon", "layer_norm_eps", epsilon),
   });
 }
 
@@ -85,6 +86,43 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
     embeddingScale: 1,
     residualScale: 1,
     logitScale: 1,
+    ...own,
+  };
+}
+
+const encoderActivations: Readonly<Record<string, EncoderConfig["activation"]>> = {
+  gelu: "gelu",
+  gelu_new: "gelu-tanh",
+  gelu_pytorch_tanh: "gelu-tanh",
+  relu: "relu",
+};
+
+/** An encoder's configuration: what most have in common, and what `own` says of this one. */
+export function readEncoder(
+  fields: Fields,
+  own: Partial<EncoderConfig> & Pick<EncoderConfig, "classifier">,
+  epsilon?: number,
+): EncoderConfig {
+  const config = readSizes(fields, "layer", epsilon);
+  fields.only("tie_word_embeddings", [true]);
+  const act = fields.value("hidden_act") ?? "gelu";
+  const known = Object.keys(encoderActivations).join(", ");
+  const activation =
+    (typeof act === "string" ? encoderActivations[act] : undefined) ?? fields.refuse("hidden_act", act, known);
+  return {
+    ...config,
+    norms: "after",
+    shifted: true,
+    fused: false,
+    gated: false,
+    activation,
+    types: 0,
+    firstPosition: 0,
+    positions: config.context,
+    rope: () => undefined,
+    reach: () => undefined,
+    labels: Object.keys(fields.object("id2label") ?? { 0: "", 1: "" }).length,
+    predictor: { dense: "mlm", activation, norm: "mlm_norm", output: "mlm_output" },
     ...own,
   };
 }

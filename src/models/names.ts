@@ -27,8 +27,15 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
     if (known === undefined) return canonical;
     const found = stored(known, kind!);
     const place = layer === undefined ? found.name : `${scheme.layers}.${layer}.${found.name}`;
-    return { ...found, name: place.startsWith("/") ? place.slice(1) : prefix + place };
+    const name = place.startsWith("/") ? place.slice(1) : prefix + place;
+    return { ...found, name: tensors.has(name) ? name : asOfOld(name, tensors) };
   };
+}
+
+/** TensorFlow's names of a norm's gain and shift, which BERT's first checkpoints have. */
+function asOfOld(name: string, tensors: Checkpoint["tensors"]): string {
+  const old = name.replace(/\.weight$/, ".gamma").replace(/\.bias$/, ".beta");
+  return tensors.has(old) ? old : name;
 }
 
 function stored(as: StoredAs, kind: string): Stored {

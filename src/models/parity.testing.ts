@@ -29,7 +29,9 @@ export class Parity {
       .find((cells) => cells[1] === `\`${fixture}\``);
     const stated = Number(row?.[2 + formats.indexOf(format as (typeof formats)[number])]);
     expect(stated, `docs/models.md on ${fixture}, ${format}`).toBeGreaterThan(0);
-    expect(measured, `${fixture}, ${format}, of which docs/models.md says ${stated}`).toBeLessThanOrEqual(SLACK * stated);
+    expect(measured, `${fixture}, ${format}, of which docs/models.md says ${stated}`).toBeLessThanOrEqual(
+      SLACK * stated,
+    );
   }
 
   /** The page with what was measured; keys are fixture and format. */

@@ -1,21 +1,27 @@
 import { suggest, UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
+import type { EncoderArchitecture } from "./architecture.ts";
+import { bert } from "./bert.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
+import { distilbert } from "./distilbert.ts";
+import type { Encoder } from "./encoder.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
+import { modernbert } from "./modernbert.ts";
 import { olmo2 } from "./olmo2.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
+import { roberta } from "./roberta.ts";
 import { smollm3 } from "./smollm3.ts";
 
-/** Every architecture that runs: one line each. */
-const architectures: readonly Architecture[] = [
+/** Every decoder that runs: one line each. */
+const decoders: readonly Architecture[] = [
   gemma2,
   gemma3,
   gpt2,
@@ -29,11 +35,18 @@ const architectures: readonly Architecture[] = [
   smollm3,
 ];
 
-/** The architecture of a checkpoint; throws a UserError when there is none of its name. */
-function architectureOf({ path, architecture: name }: Checkpoint): Architecture {
-  const known = architectures.find((a) => a.names.includes(name));
-  if (known) return known;
-  const names = architectures.flatMap((a) => a.names);
+/** Every encoder that runs: one line each. */
+const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, roberta];
+
+interface Named {
+  readonly names: readonly string[];
+}
+
+/** The architecture of a checkpoint among `known`; throws a UserError when there is none of its name. */
+function architectureOf<A extends Named>({ path, architecture: name }: Checkpoint, known: readonly A[]): A {
+  const found = known.find((a) => a.names.includes(name));
+  if (found) return found;
+  const names = known.flatMap((a) => a.names);
   throw new UserError(
     `${path}: architecture "${name}" is not supported (supported: ${names.join(", ")})${suggest(name, names)}`,
   );
@@ -45,7 +58,13 @@ export function openDecoder(
   folder: string,
   quant: Quant = "auto",
 ): { decoder: Decoder; weights: Weights } {
-  const architecture = architectureOf(checkpoint);
+  const architecture = architectureOf(checkpoint, decoders);
   const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint));
   return { decoder: architecture.open(weights), weights };
+}
+
+/** As `openDecoder`, for encoders. */
+export function openEncoder(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Encoder {
+  const architecture = architectureOf(checkpoint, encoders);
+  return architecture.open(new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint)));
 }

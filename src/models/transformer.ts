@@ -1,14 +1,5 @@
 import { createHash } from "node:crypto";
-import {
-  type Graph,
-  gather,
-  plus,
-  positions,
-  quantizedEmbedding,
-  scale,
-  softcap,
-  type Tensor,
-} from "../graph/index.ts";
+import { type Graph, plus, positions, scale, softcap, type Tensor } from "../graph/index.ts";
 import { project } from "../nn/linear.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
@@ -16,6 +7,7 @@ import { type RopeConfig, ropeTable } from "../nn/rope.ts";
 import { enter, type Stream, settle } from "../nn/stream.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Block, Decoder, DecoderConfig } from "./decoder.ts";
+import { Parts } from "./parts.ts";
 
 /** All that tells one decoder from another. An architecture reads it from a configuration; `plain` has what most of them share. */
 export interface TransformerConfig extends DecoderConfig {
@@ -96,28 +88,19 @@ export class Transformer implements Decoder {
   }
 
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor {
-    const { hidden, context, embeddingScale, learnedPositions } = this.config;
-    const tokens = scaled(this.#tokens(graph, ids), embeddingScale);
+    const { hidden, vocabulary, context, embeddingScale, learnedPositions } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const tokens = scaled(parts.tokens(ids, vocabulary, hidden), embeddingScale);
     if (!learnedPositions) return tokens;
-    const table = this.weights.table(graph, "position_embd.weight", [context, hidden]);
-    return plus(tokens, gather(table, positions(ids, lengths()), 0));
-  }
-
-  #tokens(graph: Graph, ids: Tensor): Tensor {
-    const { vocabulary, hidden } = this.config;
-    if (!this.weights.inBlocks("token_embd.weight"))
-      return gather(this.weights.table(graph, "token_embd.weight", [vocabulary, hidden]), ids, 0);
-    const rows = this.weights.matrix(graph, hidden, { "token_embd.weight": vocabulary });
-    if (rows.kind !== "blocks") throw new Error("a quantised table is stored in blocks");
-    return quantizedEmbedding(ids, rows.matrix);
+    return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
 
   block(graph: Graph, layer: number): Block {
-    return new Layer(this.config, this.weights, graph, layer);
+    return new Layer(this.config, new Parts(this.weights, graph), layer);
   }
 
   finish(graph: Graph, stream: Stream): Tensor {
-    return enter(stream, norm(this.weights, this.config, graph, "output_norm", this.config.hidden)).normed;
+    return enter(stream, new Parts(this.weights, graph).norm("output_norm", this.config.hidden, this.config)).normed;
   }
 
   logits(graph: Graph, hidden: Tensor): Tensor {
@@ -128,29 +111,20 @@ export class Transformer implements Decoder {
   }
 }
 
-type NormConfig = Pick<TransformerConfig, "norm" | "epsilon">;
-
-/** The norm whose tensors are called `name`. */
-function norm(weights: Weights, { norm: kind, epsilon }: NormConfig, graph: Graph, name: string, width: number): Norm {
-  const vector = (of: "weight" | "bias") => weights.vector(graph, { [`${name}.${of}`]: width });
-  return { kind, epsilon, gain: vector("weight"), shift: kind === "layer" ? vector("bias") : undefined };
-}
-
 /** One layer of a transformer, traced into a graph. */
 class Layer implements Block {
   constructor(
     private readonly config: TransformerConfig,
-    private readonly weights: Weights,
-    private readonly graph: Graph,
+    private readonly parts: Parts,
     private readonly layer: number,
   ) {}
 
   attentionIn(stream: Stream) {
-    const { hidden, heads, kvHeads, headSize, fused, headNorm } = this.config;
+    const { heads, kvHeads, headSize, fused, headNorm } = this.config;
     const [query, key] = [heads * headSize, kvHeads * headSize];
     const { normed, residual } = this.#enter(stream, "attn_norm");
     const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: query, attn_k: key, attn_v: key };
-    const qkv = this.#project(normed, hidden, outputs);
+    const qkv = this.#project(normed, outputs);
     if (headNorm === undefined) return { qkv, residual };
     const widths = headNorm === "head" ? [headSize, headSize] : [query, key];
     const [q, k] = [this.#norm("attn_q_norm", widths[0]!), this.#norm("attn_k_norm", widths[1]!)];
@@ -158,8 +132,8 @@ class Layer implements Block {
   }
 
   attentionOut(attended: Tensor, residual: Tensor): Stream {
-    const { hidden, heads, headSize } = this.config;
-    const out = this.#project(attended, heads * headSize, { attn_output: hidden });
+    const { hidden } = this.config;
+    const out = this.#project(attended, { attn_output: hidden });
     return { branch: this.#leave(out, "post_attention_norm"), residual };
   }
 
@@ -167,8 +141,8 @@ class Layer implements Block {
     const { hidden, ffn, fused, gated, activation } = this.config;
     const { normed, residual } = this.#enter(stream, "ffn_norm");
     const outputs = gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
-    const inside = activateMlp(this.#project(normed, hidden, outputs), activation, gated);
-    return { branch: this.#leave(this.#project(inside, ffn, { ffn_down: hidden }), "post_ffw_norm"), residual };
+    const inside = activateMlp(this.#project(normed, outputs), activation, gated);
+    return { branch: this.#leave(this.#project(inside, { ffn_down: hidden }), "post_ffw_norm"), residual };
   }
 
   #enter(stream: Stream, name: string): { normed: Tensor; residual: Tensor } {
@@ -184,17 +158,12 @@ class Layer implements Block {
   }
 
   #norm(name: string, width: number): Norm {
-    return norm(this.weights, this.config, this.graph, `blk.${this.layer}.${name}`, width);
+    return this.parts.norm(`blk.${this.layer}.${name}`, width, this.config);
   }
 
-  /** Projections of `inputs` by their outputs, as one, with their biases. */
-  #project(x: Tensor, inputs: number, outputs: Readonly<Record<string, number>>): Tensor {
-    const named = (kind: string) =>
-      Object.fromEntries(Object.entries(outputs).map(([part, n]) => [`blk.${this.layer}.${part}.${kind}`, n]));
-    const biased = Object.keys(outputs).some(
-      (part) => this.config.biases.includes(part) || this.weights.has(`blk.${this.layer}.${part}.bias`),
-    );
-    const bias = biased ? this.weights.vector(this.graph, named("bias")) : undefined;
-    return project(x, this.weights.matrix(this.graph, inputs, named("weight")), bias);
+  #project(x: Tensor, outputs: Readonly<Record<string, number>>): Tensor {
+    const prefix = `blk.${this.layer}.`;
+    const named = Object.fromEntries(Object.entries(outputs).map(([part, n]) => [prefix + part, n]));
+    return this.parts.project(x, named, (name) => this.config.biases.includes(name.slice(prefix.length)));
   }
 }

@@ -1,0 +1,100 @@
+import type { Dim } from "../dim.ts";
+import { mul, sameShape } from "../dim.ts";
+import { ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+import { attend } from "./attention.ts";
+
+export interface EncoderAttentionAttrs {
+  readonly heads: number;
+  /** Softmax scale, usually 1/√headSize. */
+  readonly scale: number;
+  /** A query sees keys at most this far from it, to either side; absent: all. */
+  readonly reach?: number | undefined;
+}
+
+/** Scores of padding and of keys out of reach: far below any other, and finite, so that a row of nothing else is no NaN. */
+const MASKED = -1e9;
+
+const attentionOp: Op<EncoderAttentionAttrs> = {
+  name: "encoderAttention",
+  operands: ["q", "k", "v", "mask"],
+  infer([q, k, v, mask], { heads }) {
+    if (q!.shape.length !== 3 || Number(q!.shape[2]) % heads !== 0)
+      throw new ShapeError("encoderAttention", "q", showType(q!), `[batch, tokens, ${heads} heads]`);
+    for (const [name, t] of Object.entries({ k, v }))
+      if (!sameShape(t!.shape, q!.shape)) throw new ShapeError("encoderAttention", name, showType(t!), showType(q!));
+    if (mask!.dtype !== "i32" || !sameShape(mask!.shape, q!.shape.slice(0, 2)))
+      throw new ShapeError("encoderAttention", "mask", showType(mask!), `i32[${q!.shape.slice(0, 2).join(", ")}]`);
+    return [q!];
+  },
+  onnx(emit, { inputs: [q, k, v, mask], outputs }, { heads, scale, reach }) {
+    let bias = "";
+    if (reach !== undefined) {
+      const tokens = emit.value("Gather", [emit.value("Shape", [q!]), emit.ints([1], [])]);
+      const steps = emit.value("Range", [emit.ints([0], []), tokens, emit.ints([1], [])]);
+      const apart = emit.value("Sub", [emit.value("Unsqueeze", [steps, emit.ints([1])]), steps]);
+      const far = emit.value("Greater", [emit.value("Abs", [apart]), emit.ints([reach], [])]);
+      const flat = emit.value("Where", [far, emit.floats([MASKED], []), emit.floats([0], [])]);
+      bias = emit.value("Unsqueeze", [flat, emit.ints([0, 1])]);
+    }
+    emit.contrib("MultiHeadAttention", [q!, k!, v!, "", mask!, bias], outputs, {
+      num_heads: { int: heads },
+      scale: { float: scale },
+      mask_filter_value: { float: MASKED },
+    });
+  },
+  // The kernel scores every pair, padding and what is out of reach too.
+  cost([q]) {
+    const [batch, tokens, width] = q!.shape as [Dim, Dim, Dim];
+    return { flops: mul(4, batch, tokens, tokens, width) };
+  },
+  reference([q, k, v, mask], { heads, scale, reach = Number.POSITIVE_INFINITY }) {
+    const [batch, tokens, width] = q!.shape as [number, number, number];
+    const size = width / heads;
+    const y = ndarray(q!.shape);
+    for (let row = 0; row < batch * tokens; row++) {
+      const [b, t] = [Math.floor(row / tokens), row % tokens];
+      const seen = Array.from({ length: tokens }, (_, j) => j).filter(
+        (j) => mask!.data[b * tokens + j] !== 0 && Math.abs(j - t) <= reach,
+      );
+      for (let h = 0; h < heads; h++) {
+        const own = q!.data.subarray(row * width + h * size, row * width + (h + 1) * size);
+        const at = (key: number) => (b * tokens + seen[key]!) * width + h * size;
+        if (seen.length > 0) y.data.set(attend(own, k!.data, v!.data, at, seen.length, scale), row * width + h * size);
+      }
+    }
+    return [y];
+  },
+};
+
+/**
+ * Attention of every token to every other, padding (mask 0) left out: q, k, v [batch, tokens, heads·d], mask i32 [batch, tokens] →
+ * [batch, tokens, heads·d]. What padding itself attends to is left open.
+ */
+export const encoderAttention = (q: Tensor, k: Tensor, v: Tensor, mask: Tensor, attrs: EncoderAttentionAttrs): Tensor =>
+  apply1(attentionOp, [q, k, v, mask], attrs);
+
+const columnsOp: Op<{ first: number }> = {
+  name: "columns",
+  operands: ["ids"],
+  infer([ids]) {
+    if (ids!.shape.length !== 2) throw new ShapeError("columns", "ids", showType(ids!), "[batch, tokens]");
+    return [{ dtype: "i64", shape: [ids!.shape[1]!] }];
+  },
+  onnx(emit, { inputs: [ids], outputs }, { first }) {
+    const tokens = emit.value("Gather", [emit.value("Shape", [ids!]), emit.ints([1], [])]);
+    const end = emit.value("Add", [tokens, emit.ints([first], [])]);
+    emit.node("Range", [emit.ints([first], []), end, emit.ints([1], [])], outputs);
+  },
+  reference: ([ids], { first }) => [
+    ndarray(
+      [ids!.shape[1]!],
+      Array.from({ length: ids!.shape[1]! }, (_, i) => first + i),
+    ),
+  ],
+};
+
+/** Positions i64 [tokens] of ids [batch, tokens], counted from `first`. */
+export const columns = (ids: Tensor, first: number): Tensor => apply1(columnsOp, [ids], { first });

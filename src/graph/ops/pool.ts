@@ -1,0 +1,77 @@
+import { mul, sameShape, volume } from "../dim.ts";
+import { mapNd, ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** Which of a text's token vectors stand for it: their mean, the first's (CLS), or the last's. */
+export const poolings = ["mean", "cls", "last"] as const;
+export type Pooling = (typeof poolings)[number];
+
+const poolOp: Op<{ pooling: Pooling }> = {
+  name: "pool",
+  operands: ["x", "mask"],
+  infer([x, mask]) {
+    if (x!.shape.length !== 3) throw new ShapeError("pool", "x", showType(x!), "[batch, tokens, width]");
+    if (mask!.dtype !== "i32" || !sameShape(mask!.shape, x!.shape.slice(0, 2)))
+      throw new ShapeError("pool", "mask", showType(mask!), `i32[${x!.shape.slice(0, 2).join(", ")}]`);
+    return [{ dtype: "f32", shape: [x!.shape[0]!, x!.shape[2]!] }];
+  },
+  onnx(emit, { inputs: [x, mask], outputs }, { pooling }) {
+    const count = (tensor: string, keep: 0 | 1) =>
+      emit.value("ReduceSum", [tensor, emit.ints([1])], { keepdims: { int: keep } });
+    switch (pooling) {
+      case "cls":
+        emit.node("Gather", [x!, emit.ints([0], [])], outputs, { axis: { int: 1 } });
+        break;
+      case "last": {
+        const last = emit.value("Sub", [count(emit.value("Cast", [mask!], { to: { int: 7 } }), 1), emit.ints([1])]);
+        emit.node("GatherND", [x!, last], outputs, { batch_dims: { int: 1 } });
+        break;
+      }
+      case "mean": {
+        const weights = emit.value("Cast", [mask!], { to: { int: 1 } });
+        const total = emit.value("MatMul", [emit.value("Unsqueeze", [weights, emit.ints([1])]), x!]);
+        const flat = emit.value("Squeeze", [total, emit.ints([1])]);
+        emit.node("Div", [flat, count(weights, 1)], outputs);
+      }
+    }
+  },
+  cost: ([x], _outputs, { pooling }) => (pooling === "mean" ? { flops: mul(2, volume(x!.shape)) } : {}),
+  reference([x, mask], { pooling }) {
+    const [batch, tokens, width] = x!.shape as [number, number, number];
+    const y = ndarray([batch, width]);
+    for (let b = 0; b < batch; b++) {
+      const n = mask!.data.subarray(b * tokens, (b + 1) * tokens).reduce((a, v) => a + v, 0);
+      const [from, to] = { mean: [0, n], cls: [0, 1], last: [n - 1, n] }[pooling] as [number, number];
+      for (let t = from; t < to; t++)
+        for (let i = 0; i < width; i++) y.data[b * width + i]! += x!.data[(b * tokens + t) * width + i]! / (to - from);
+    }
+    return [y];
+  },
+};
+
+/** One vector a text: x [batch, tokens, width], mask i32 [batch, tokens], padding (0) after the tokens → [batch, width]. */
+export const pool = (x: Tensor, mask: Tensor, pooling: Pooling): Tensor => apply1(poolOp, [x, mask], { pooling });
+
+/** Below this length a vector counts as having it, as in PyTorch's `normalize`. */
+const SHORTEST = 1e-12;
+
+const unitOp: Op<null> = {
+  name: "unit",
+  operands: ["x"],
+  infer: ([x]) => [x!],
+  onnx(emit, { inputs: [x], outputs }) {
+    const length = emit.value("ReduceL2", [x!, emit.ints([-1])], { keepdims: { int: 1 } });
+    emit.node("Div", [x!, emit.value("Max", [length, emit.floats([SHORTEST], [])])], outputs);
+  },
+  reference([x]) {
+    const width = x!.shape.at(-1)!;
+    const length = (row: number) =>
+      Math.sqrt(x!.data.subarray(row * width, (row + 1) * width).reduce((sum, v) => sum + v * v, 0));
+    return [mapNd(x!, (v, i) => v / Math.max(length(Math.floor(i / width)), SHORTEST))];
+  },
+};
+
+/** Each vector of the last axis divided by its length. */
+export const unit = (x: Tensor): Tensor => apply1(unitOp, [x], null);

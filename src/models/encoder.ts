@@ -1,0 +1,164 @@
+import {
+  columns,
+  encoderAttention,
+  type Graph,
+  type Pooling,
+  plus,
+  pool,
+  reshape,
+  rotaryEmbedding,
+  split,
+  type Tensor,
+  tanh,
+} from "../graph/index.ts";
+import { type Activation, activateMlp } from "../nn/mlp.ts";
+import { addAndNormalise, normalise } from "../nn/norm.ts";
+import { type RopeConfig, ropeTable } from "../nn/rope.ts";
+import { type Stream, settle } from "../nn/stream.ts";
+import type { Weights } from "../weights/prepared/weights.ts";
+import type { Sizes } from "./config.ts";
+import { Parts } from "./parts.ts";
+
+/** What lies between the hidden states and a task's outputs: `dense`, an activation, perhaps a norm, the output. */
+export interface Head {
+  readonly dense: string;
+  readonly activation: Activation | "tanh";
+  readonly norm?: string;
+  readonly output: string;
+}
+
+/** All that tells one encoder from another. */
+export interface EncoderConfig extends Sizes {
+  /** Where a sublayer is normalised: its input (and the first layer's is not), or its sum with the stream. */
+  readonly norms: "before" | "after";
+  /** Whether norms have a shift. */
+  readonly shifted: boolean;
+  readonly fused: boolean;
+  readonly gated: boolean;
+  readonly activation: Activation;
+  /** Kinds of token (of a first text and a second); 0: none are told apart. */
+  readonly types: number;
+  /** Row of the position table that the first token has; undefined: no position has a vector. */
+  readonly firstPosition: number | undefined;
+  /** Rows of the position table. */
+  readonly positions: number;
+  rope(layer: number): RopeConfig | undefined;
+  /** A query sees keys at most this far from it; undefined: all. */
+  reach(layer: number): number | undefined;
+  /** Classes of a classifier. */
+  readonly labels: number;
+  readonly classifier: Head & { readonly pooling: Pooling };
+  readonly predictor: Head;
+}
+
+/** What an encoder reads: ids and mask (1 a token, 0 padding, after the tokens) [batch, tokens], `types` where the model has types. */
+export interface EncoderInput {
+  readonly ids: Tensor;
+  readonly mask: Tensor;
+  readonly types?: Tensor | undefined;
+}
+
+/** An encoder by its configuration: every token sees every other. */
+export class Encoder {
+  constructor(
+    readonly config: EncoderConfig,
+    readonly weights: Weights,
+  ) {}
+
+  /** Hidden states of the last layer, [batch, tokens, hidden]. */
+  hidden(graph: Graph, input: EncoderInput): Tensor {
+    const parts = new Parts(this.weights, graph);
+    let stream: Stream = { branch: this.#embed(parts, input) };
+    for (let layer = 0; layer < this.config.layers; layer++) stream = this.#layer(graph, parts, layer, stream, input);
+    const last = settle(stream);
+    return this.config.norms === "after" ? last : normalise(last, this.#norm(parts, "output_norm"));
+  }
+
+  /** Scores of the classes, [batch, labels], of hidden states. */
+  classify(graph: Graph, hidden: Tensor, mask: Tensor): Tensor {
+    const { classifier, labels } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const [batch, , width] = hidden.shape;
+    // Projections take rows of tokens: here each has one.
+    const pooled = reshape(pool(hidden, mask, classifier.pooling), [batch!, 1, width!]);
+    const scores = parts.project(this.#dense(parts, pooled, classifier), { [classifier.output]: labels });
+    return reshape(scores, [batch!, labels]);
+  }
+
+  /** Logits of the vocabulary at each token, [batch, tokens, vocabulary], of hidden states. */
+  predict(graph: Graph, hidden: Tensor): Tensor {
+    const { predictor, vocabulary } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const output = this.weights.has(`${predictor.output}.weight`) ? predictor.output : "token_embd";
+    const logits = parts.project(this.#dense(parts, hidden, predictor), { [output]: vocabulary });
+    if (output === predictor.output || !this.weights.has(`${predictor.output}.bias`)) return logits;
+    return plus(logits, this.weights.vector(graph, { [`${predictor.output}.bias`]: vocabulary }));
+  }
+
+  #dense(parts: Parts, x: Tensor, { dense, activation, norm }: Head): Tensor {
+    const inside = parts.project(x, { [dense]: this.config.hidden });
+    const active = activation === "tanh" ? tanh(inside) : activateMlp(inside, activation, false);
+    return norm === undefined ? active : normalise(active, this.#norm(parts, norm));
+  }
+
+  #norm(parts: Parts, name: string) {
+    return parts.norm(name, this.config.hidden, { norm: "layer", epsilon: this.config.epsilon }, this.config.shifted);
+  }
+
+  #embed(parts: Parts, { ids, types }: EncoderInput): Tensor {
+    const { vocabulary, hidden, firstPosition, positions } = this.config;
+    let x = parts.tokens(ids, vocabulary, hidden);
+    if (types) x = plus(x, parts.rows("token_types", types, this.config.types, hidden));
+    if (firstPosition !== undefined)
+      x = plus(x, parts.rows("position_embd", columns(ids, firstPosition), positions, hidden));
+    return normalise(x, this.#norm(parts, "token_embd_norm"));
+  }
+
+  #layer(graph: Graph, parts: Parts, layer: number, stream: Stream, { mask }: EncoderInput): Stream {
+    const { norms } = this.config;
+    const name = (part: string) => `blk.${layer}.${part}`;
+    const attend = (x: Tensor) => this.#attend(graph, parts, layer, x, mask);
+    const feed = (x: Tensor) => this.#feed(parts, name, x);
+    if (norms === "after") {
+      const { branch } = stream;
+      const middle = addAndNormalise(attend(branch), branch, this.#norm(parts, name("attn_output_norm"))).normed;
+      return { branch: addAndNormalise(feed(middle), middle, this.#norm(parts, name("layer_output_norm"))).normed };
+    }
+    const whole = settle(stream);
+    const normed = layer === 0 ? whole : normalise(whole, this.#norm(parts, name("attn_norm")));
+    const middle = addAndNormalise(attend(normed), whole, this.#norm(parts, name("ffn_norm")));
+    return { branch: feed(middle.normed), residual: middle.residual };
+  }
+
+  #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, mask: Tensor): Tensor {
+    const { heads, headSize, fused, hidden } = this.config;
+    const width = heads * headSize;
+    const name = (part: string) => `blk.${layer}.${part}`;
+    const outputs = fused
+      ? { [name("attn_qkv")]: 3 * width }
+      : { [name("attn_q")]: width, [name("attn_k")]: width, [name("attn_v")]: width };
+    const [q, k, v] = split(parts.project(x, outputs), 2, [width, width, width]) as [Tensor, Tensor, Tensor];
+    const turn = this.#rotation(graph, layer);
+    const attrs = { heads, scale: 1 / Math.sqrt(headSize), reach: this.config.reach(layer) };
+    return parts.project(encoderAttention(turn(q), turn(k), v, mask, attrs), { [name("attn_output")]: hidden });
+  }
+
+  /** Turns queries or keys by their positions, where the layer does. */
+  #rotation(graph: Graph, layer: number): (x: Tensor) => Tensor {
+    const rope = this.config.rope(layer);
+    if (rope === undefined) return (x) => x;
+    const bytes = new Uint8Array(BigInt64Array.of(0n).buffer);
+    const first = graph.constant("first", { dtype: "i64", shape: [1] }, { kind: "memory", bytes });
+    const shape = [rope.positions, rope.headSize / 2];
+    const table = (of: "cos" | "sin") =>
+      this.weights.computed(graph, `rope.${of}.${rope.theta}`, shape, () => ropeTable(Math[of], rope));
+    const tables = { cos: table("cos"), sin: table("sin") };
+    return (x) => rotaryEmbedding(x, first, tables, { heads: this.config.heads, pairs: "half" });
+  }
+
+  #feed(parts: Parts, name: (part: string) => string, x: Tensor): Tensor {
+    const { ffn, gated, activation, hidden } = this.config;
+    const inside = parts.project(x, { [name("ffn_up")]: gated ? 2 * ffn : ffn });
+    return parts.project(activateMlp(inside, activation, gated), { [name("ffn_down")]: hidden });
+  }
+}

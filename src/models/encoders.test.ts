@@ -1,0 +1,154 @@
+import { Buffer as Bytes } from "node:buffer";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { evalShape, type Graph, poolings } from "../graph/index.ts";
+import { count } from "../graph/ndarray.ts";
+import { Buffer, type View } from "../runtime/buffer.ts";
+import { Program } from "../runtime/program.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import type { Encoder } from "./encoder.ts";
+import { traceEmbedding, traceHidden, tracePredictions, traceScores } from "./encoder-graphs.ts";
+import { Parity } from "./parity.testing.ts";
+import { openEncoder } from "./registry.ts";
+
+/** By transformers in float32, a folder each: tools/reference/encoders.py. */
+const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
+const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, "encoder.json")));
+
+interface Reference {
+  readonly kind: "classifier" | "predictor";
+  readonly texts: readonly (readonly number[])[];
+  readonly types?: readonly (readonly number[])[];
+  readonly hidden: string;
+  readonly outputs: string;
+}
+const referenceOf = (name: string): Reference =>
+  JSON.parse(readFileSync(path.join(fixtures, name, "encoder.json"), "utf8"));
+const unpack = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
+
+const prepared = mkdtempSync(path.join(tmpdir(), "modicum-encoders-"));
+afterAll(() => rmSync(prepared, { recursive: true }));
+const open = (name: string): Encoder =>
+  openEncoder(openCheckpoint(path.join(fixtures, name)), path.join(prepared, name), "f32");
+
+function view(dtype: "i64" | "i32", shape: number[], values: readonly number[]): View {
+  const buffer = new Buffer(dtype, count(shape));
+  if (dtype === "i64") new BigInt64Array(buffer.memory).set(values.map(BigInt));
+  else new Int32Array(buffer.memory).set(values);
+  return buffer.view(shape);
+}
+
+/** The graph's output for texts as one batch, padded to `tokens`. */
+async function run(
+  { weights }: Encoder,
+  trace: () => Graph,
+  { texts, types }: Pick<Reference, "texts" | "types">,
+  tokens = Math.max(...texts.map((t) => t.length)),
+): Promise<Float32Array> {
+  const graph = trace();
+  weights.commit();
+  using program = await Program.compile(graph);
+  const shape = [texts.length, tokens];
+  const padded = (rows: readonly (readonly number[])[], filler: number) =>
+    rows.flatMap((row) => [...row, ...new Array(tokens - row.length).fill(filler)]);
+  const { name, tensor } = graph.outputs[0]!;
+  const outShape = evalShape(tensor.shape, { batch: texts.length, tokens });
+  const out = new Buffer("f32", count(outShape));
+  const views = {
+    ids: view("i64", shape, padded(texts, 1)),
+    mask: view(
+      "i32",
+      shape,
+      padded(
+        texts.map((t) => t.map(() => 1)),
+        0,
+      ),
+    ),
+    types: view("i64", shape, padded(types ?? texts.map((t) => t.map(() => 0)), 0)),
+    [name]: out.view(outShape),
+  };
+  await program.bind(views).run();
+  const result = new Float32Array(out.memory).slice();
+  for (const { buffer } of Object.values(views)) buffer[Symbol.dispose]();
+  return result;
+}
+
+/** Rows of tokens, padding left out: `width` values each. */
+function unpadded(rows: Float32Array, texts: Reference["texts"], width: number): number[] {
+  const tokens = rows.length / width / texts.length;
+  return texts.flatMap((t, i) => [...rows.subarray(i * tokens * width, (i * tokens + t.length) * width)]);
+}
+
+function difference(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(got.length).toBe(expected.length);
+  const gaps = Array.from(got, (v, i) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.abs(v - expected[i]!)));
+  return Math.max(...gaps);
+}
+
+const worst = new Map<string, number>();
+function note(name: string, found: number): void {
+  expect(found).toBeLessThan(1e-4);
+  worst.set(`${name} safetensors`, Math.max(found, worst.get(`${name} safetensors`) ?? 0));
+}
+
+describe.each(folders)("%s equals transformers", (name) => {
+  const reference = referenceOf(name);
+  const { texts, types, kind } = reference;
+  const hidden = unpack(reference.hidden);
+  const outputs = unpack(reference.outputs);
+  const alone = texts.map((text, i) => ({ texts: [text], ...(types && { types: [types[i]!] }) }));
+
+  test("hidden states, each text alone and in a batch with padding", async () => {
+    const encoder = open(name);
+    const trace = () => traceHidden(encoder);
+    const width = encoder.config.hidden;
+    for (const tokens of [undefined, 30])
+      note(name, difference(unpadded(await run(encoder, trace, reference, tokens), texts, width), hidden));
+    const single: number[] = [];
+    for (const one of alone) single.push(...(await run(encoder, trace, one)));
+    note(name, difference(single, hidden));
+  });
+
+  test(kind === "classifier" ? "scores" : "logits", async () => {
+    const encoder = open(name);
+    const trace = () => (kind === "classifier" ? traceScores(encoder) : tracePredictions(encoder));
+    const batch = await run(encoder, trace, reference);
+    const { labels, vocabulary } = encoder.config;
+    if (kind === "classifier") expect(batch.length).toBe(texts.length * labels);
+    note(name, difference(kind === "classifier" ? batch : unpadded(batch, texts, vocabulary), outputs));
+    const single: number[] = [];
+    for (const one of alone) single.push(...(await run(encoder, trace, one)));
+    note(name, difference(single, outputs));
+  });
+
+  test.each(poolings)("embedding by %s, normalised, whatever the padding", async (pooling) => {
+    const encoder = open(name);
+    const width = encoder.config.hidden;
+    const got = await run(encoder, () => traceEmbedding(encoder, pooling, true), reference, 30);
+    let at = 0;
+    for (const [i, text] of texts.entries()) {
+      const rows = Array.from(text, (_, t) => hidden.subarray((at + t) * width, (at + t + 1) * width));
+      at += text.length;
+      const pooled = { cls: rows.slice(0, 1), last: rows.slice(-1), mean: rows }[pooling];
+      const sums = Array.from({ length: width }, (_, c) => pooled.reduce((sum, row) => sum + row[c]!, 0));
+      const length = Math.hypot(...sums);
+      const own = got.subarray(i * width, (i + 1) * width);
+      expect(
+        difference(
+          own,
+          sums.map((s) => s / length),
+        ),
+      ).toBeLessThan(1e-5);
+    }
+  });
+});
+
+test("docs/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../docs/models.md", import.meta.url));
+  const stated = new Parity(readFileSync(doc, "utf8"), "encoders");
+  if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(folders, worst));
+  else for (const name of folders) stated.check(name, "safetensors", worst.get(`${name} safetensors`)!);
+});

@@ -1,0 +1,30 @@
+import { encoder } from "./architecture.ts";
+import { bertScheme } from "./bert.ts";
+import { readEncoder } from "./config.ts";
+
+/** RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2019): BERT whose positions are counted from after the padding's id. */
+export const roberta = encoder("roberta", {
+  also: ["xlm-roberta"],
+  scheme: {
+    ...bertScheme,
+    prefixes: ["roberta.", ""],
+    top: {
+      ...bertScheme.top,
+      cls: "/classifier.dense",
+      cls_output: "/classifier.out_proj",
+      mlm: "/lm_head.dense",
+      mlm_norm: "/lm_head.layer_norm",
+      mlm_output: "/lm_head",
+    },
+  },
+  configure(fields) {
+    fields.only("position_embedding_type", ["absolute"]);
+    const firstPosition = fields.number(undefined, "pad_token_id", 1) + 1;
+    return readEncoder(fields, {
+      firstPosition,
+      context: fields.number("context_length", "max_position_embeddings") - firstPosition,
+      types: fields.number("token_type_count", "type_vocab_size", 1),
+      classifier: { dense: "cls", activation: "tanh", output: "cls_output", pooling: "cls" },
+    });
+  },
+});
