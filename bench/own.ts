@@ -24,3 +24,30 @@ export function ownSide(
     },
   };
 }
+
+interface Way {
+  readonly name: string;
+  measure(model: Model): Promise<number>;
+}
+
+/** Two ways to run one model of this process, so that nothing but the way differs. */
+export function ownWays(path: string, ways: { ours: Way; theirs: Way }): { ours: Side; theirs: Side } {
+  let model: Promise<Model> | undefined;
+  const side = ({ name, measure }: Way): Side => ({
+    name,
+    async start() {
+      model ??= load(path);
+      await model;
+    },
+    async run() {
+      if (!model) throw new Error(`${name} has not been started`);
+      return measure(await model);
+    },
+    async stop() {
+      const loaded = model;
+      model = undefined;
+      (await loaded)?.dispose();
+    },
+  });
+  return { ours: side(ways.ours), theirs: side(ways.theirs) };
+}

@@ -7,7 +7,7 @@ import type { Model } from "../src/index.ts";
 import { makeReceipt } from "../src/ledger/receipt.ts";
 import { openLedger } from "../src/ledger/store.ts";
 import type { Bench } from "./harness.ts";
-import { ownSide } from "./own.ts";
+import { ownWays } from "./own.ts";
 import { realTokens } from "./tokens.ts";
 
 const PROMPT = 128;
@@ -41,11 +41,12 @@ async function keep(model: Model, meter: Meter): Promise<void> {
   const tokens = { prompt: PROMPT, cached: 0, completion: STEPS };
   const ms = { load: 0, prefill: 0, decode: 0, total: 0 };
   const receipt = makeReceipt({ model: model.name, recipe: [], tokens, flops, bytes, ms, estimated: false });
-  const ledger = await openLedger(file);
-  ledger.add(receipt);
-  ledger.close();
+  (await ledger()).add(receipt);
 }
-const file = join(mkdtempSync(join(tmpdir(), "modicum-bench-")), "receipts.db");
+
+/** Opened by the first request and kept, as a process that answers many does. */
+const ledger = () => (opened ??= openLedger(join(mkdtempSync(join(tmpdir(), "modicum-bench-")), "receipts.db")));
+let opened: ReturnType<typeof openLedger> | undefined;
 
 /** What a receipt costs the request that it bills: priced, written to the ledger, against none. */
 export const receipts: Bench = {
@@ -53,18 +54,9 @@ export const receipts: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
-  sides: ({ path }) => ({
-    ours: ownSide(
-      "receipts on",
-      path,
-      [],
-      request((m) => new Meter(m.language.engine.programs), keep),
-    ),
-    theirs: ownSide(
-      "receipts off",
-      path,
-      [],
-      request((m) => new NoMeter(m.language.engine.programs)),
-    ),
-  }),
+  sides: ({ path }) =>
+    ownWays(path, {
+      ours: { name: "receipts on", measure: request((m) => new Meter(m.language.engine.programs), keep) },
+      theirs: { name: "receipts off", measure: request((m) => new NoMeter(m.language.engine.programs)) },
+    }),
 };
