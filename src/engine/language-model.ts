@@ -1,11 +1,11 @@
+import path from "node:path";
 import type { Decoder } from "../models/decoder.ts";
 import { openDecoder } from "../models/registry.ts";
 import { attentionOf, type Recipe } from "../savings/recipe.ts";
-import { UserError } from "../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
-import { type ChatMessage, encodeChat, fromGguf, Tokenizer } from "../weights/tokenizer/index.ts";
+import { type ChatMessage, encodeChat, fromFolder, fromGguf, Tokenizer } from "../weights/tokenizer/index.ts";
 import { Engine } from "./engine.ts";
 
 /** What to generate from: a text, or the turns of a chat. */
@@ -30,7 +30,10 @@ export class LanguageModel implements Disposable {
     const attention = await attentionOf(recipe, { decoder, sha256: source.sha256 });
     // Programs compile on worker threads while the vocabulary is read here.
     const compiling = Engine.create(decoder, weights, attention);
-    const [engine, tokenizer] = await Promise.all([compiling, Promise.resolve().then(() => tokenizerOf(checkpoint))]);
+    const [engine, tokenizer] = await Promise.all([
+      compiling,
+      Promise.resolve().then(() => tokenizerOf(checkpoint, decoder)),
+    ]);
     return new LanguageModel(source, decoder, tokenizer, engine, performance.now() - started);
   }
 
@@ -48,11 +51,12 @@ export class LanguageModel implements Disposable {
   }
 }
 
-function tokenizerOf({ config }: Checkpoint): Tokenizer {
+/** The checkpoint's own tokenizer, which must not have more tokens than the model. */
+function tokenizerOf({ config }: Checkpoint, decoder: Decoder): Tokenizer {
   switch (config.kind) {
     case "gguf":
       return new Tokenizer(fromGguf(config.metadata));
     case "huggingface":
-      throw new UserError(`${config.path}: tokenizers of Hugging Face folders are not read`);
+      return new Tokenizer(fromFolder(path.dirname(config.path), decoder.config.vocabulary));
   }
 }

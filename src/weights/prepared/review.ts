@@ -30,20 +30,22 @@ export class Review {
     if (problem !== undefined) this.#problems.set(name, problem);
   }
 
-  /** Notes in which form a part is held, which in a stack is the form `stacked` of all. */
-  hold(part: Part, own: Form | undefined, stacked = own): void {
+  /** Notes in which form a part is held, which in a stack is the form `stacked` of all; `copy` tells this use of it from others. */
+  hold(part: Part, copy: string, own?: Form, stacked?: Form): void {
     const form = stacked && { ...stacked, ...(own?.bits && { bits: own.bits }) };
-    this.#held.set(`${part.key} ${formName(form)}`, { part, form });
+    this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, form });
   }
 
   /** What is held, by storage type and form. */
   get holdings(): Holding[] {
     const rows = new Map<string, Holding>();
+    const counted = new Set<string>();
     for (const { part, form } of this.#held.values()) {
       const name = formName(form);
       const fresh = { type: part.type, form: name, exact: form?.bits === undefined, tensors: 0, bytes: 0 };
       const row = rows.get(part.type + name) ?? fresh;
-      row.tensors++;
+      if (!counted.has(part.key + name)) row.tensors++;
+      counted.add(part.key + name);
       row.bytes += bytesIn(form, volume(part.shape));
       rows.set(part.type + name, row);
     }

@@ -51,7 +51,7 @@ export class Weights {
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
     const parts = this.#parts(outputs, [inputs]);
     const form = stackedForm(parts.map((p) => this.#form(p)));
-    for (const part of parts) this.#review?.hold(part, form && this.#form(part), form);
+    for (const part of parts) this.#review?.hold(part, "product", form && this.#form(part), form);
     return form
       ? { kind: "blocks", matrix: this.#blocks(graph, parts, form) }
       : { kind: "float32", weight: this.#transposed(graph, parts, inputs) };
@@ -177,7 +177,7 @@ export class Weights {
   }
 
   #joined(graph: Graph, parts: readonly Part[], inner: readonly number[]): Tensor {
-    for (const part of parts) this.#review?.hold(part, undefined);
+    for (const part of parts) this.#review?.hold(part, "values");
     return this.#floats(graph, keyOf(parts), [rowsOf(parts), ...inner], () => {
       const pieces = parts.map((p) => p.floats());
       if (pieces.length === 1) return pieces[0]!;
