@@ -32,6 +32,10 @@ describe("an answer", () => {
     expect(whole.finishReason).toBe("stop");
   });
 
+  test.each(["", []])("nothing to answer, %j, is refused", async (prompt) => {
+    await expect(model.complete(prompt)).rejects.toThrow("the prompt is empty");
+  });
+
   test("ends at maxTokens", async () => {
     for (const maxTokens of [1, 7]) {
       const { tokens, finishReason, receipt, text } = await model.complete(STORY, { maxTokens });
