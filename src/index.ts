@@ -74,7 +74,7 @@ export class Model implements Disposable {
     const parsed = generateOptions.safeParse(rest);
     if (!parsed.success)
       throw new UserError(`${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`, 2);
-    if (prompt.length === 0) throw new UserError("the prompt is empty: expected a text or the turns of a chat");
+    if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
     const { engine, tokenizer } = this.language;
     const ids = this.language.encode(prompt, raw);
     for await (const { text, tokens, finish } of generate(engine, tokenizer, ids, parsed.data, signal))
