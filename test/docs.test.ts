@@ -60,7 +60,8 @@ describe.each(pages)("%s", (page) => {
       ).toContain(saving);
   });
 
-  test("is short", () => {
+  // The log only grows.
+  test.skipIf(page === "docs/log.md")("is short", () => {
     expect(text.split("\n").length).toBeLessThanOrEqual(125);
   });
 });
