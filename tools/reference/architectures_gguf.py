@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, get_tensor_name_map
+from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, TokenType, get_tensor_name_map
 
 # Rotated pairs side by side instead of half a head apart.
 PERMUTED = ("llama", "granite", "smollm3")
@@ -27,14 +27,24 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
     return np.ascontiguousarray(data, dtype=np.float32 if data.ndim == 1 else np.float16)
 
 
+def add_vocabulary(w: GGUFWriter, size: int) -> None:
+    """No text is ever encoded with it; llama.cpp wants one all the same."""
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("gpt-2")
+    w.add_token_list([f"<{i}>" for i in range(size - 3)] + ["a", "b", "ab"])
+    w.add_token_types([TokenType.NORMAL] * size)
+    w.add_token_merges(["a b"])
+    w.add_bos_token_id(1)
+    w.add_eos_token_id(2)
+
+
 def add_sizes(w: GGUFWriter, c) -> None:
     w.add_block_count(c.num_hidden_layers)
     w.add_context_length(c.max_position_embeddings)
     w.add_embedding_length(c.hidden_size)
     w.add_feed_forward_length(getattr(c, "intermediate_size", None) or getattr(c, "n_inner", None) or 4 * c.hidden_size)
     w.add_head_count(c.num_attention_heads)
-    w.add_token_list([f"<{i}>" for i in range(c.vocab_size)])
-    w.add_tokenizer_model("gpt2")
+    add_vocabulary(w, c.vocab_size)
     if c.model_type == "gpt2":
         w.add_layer_norm_eps(c.layer_norm_epsilon)
         return
