@@ -5,7 +5,7 @@
 Each fixture is a folder: `config.json` and `model.safetensors` as `save_pretrained` writes them (float16), where GGUF has the
 architecture `model.gguf` as llama.cpp's converter would write it, and `reference.json`: 48 token ids and the logits after each of them
 (base64 of little-endian float32 [48, vocabulary]). Settings are away from their defaults, so that one that is not read shows. The
-generator checks that transformers agrees with itself within 1e-5 with a key-value cache and from the folder. llama.cpp, with its float16
+generator checks that transformers agrees with itself within 2e-5 with a key-value cache and from the folder. llama.cpp, with its float16
 cache, gives the GGUFs' last probabilities within 6e-4, but for `phi3` (it leaves the window away) and `phi3-long` (it takes the long factors).
 """
 
@@ -115,7 +115,7 @@ def stepwise(model, ids: list[int]) -> torch.Tensor:
 def check(what: str, a: torch.Tensor, b: torch.Tensor) -> None:
     worst = (a - b).abs().max().item()
     print(f"  {what}: {worst:.1e}")
-    assert worst < 1e-5, what
+    assert worst < 2e-5, what
 
 
 def read(folder: Path):
