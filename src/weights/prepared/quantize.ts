@@ -25,11 +25,16 @@ export function roundInto(matrix: KernelMatrix, values: Float32Array, at: number
 /** Symmetric: w ≈ scale · (code − 128), codes 1 to 255. */
 function roundTo8({ codes, scale, zero }: KernelMatrix, values: Float32Array, from: number, at: number): void {
   let most = 0;
-  for (let i = from; i < from + BLOCK; i++) most = Math.max(most, Math.abs(values[i]!));
+  for (let i = from; i < from + BLOCK; i++) {
+    const size = Math.abs(values[i]!);
+    if (size > most) most = size;
+  }
   const step = most / 127;
   scale[at / BLOCK] = step;
   zero[at / BLOCK] = 128;
-  for (let i = 0; i < BLOCK; i++) codes[at + i] = step === 0 ? 128 : Math.round(values[from + i]! / step) + 128;
+  // Half a step more, and the store's truncation rounds to the nearest.
+  const perStep = step === 0 ? 0 : 127 / most;
+  for (let i = 0; i < BLOCK; i++) codes[at + i] = values[from + i]! * perStep + 128.5;
 }
 
 /** From the least to the greatest weight in 15 steps, codes 16·q as the kernel's zero point then is a sixteenth of a step near the least. */
@@ -37,15 +42,15 @@ function roundTo4({ codes, scale, zero }: KernelMatrix, values: Float32Array, fr
   // Zero is a level of its own kind: blocks of one sign reach to it.
   let [least, most] = [0, 0];
   for (let i = from; i < from + BLOCK; i++) {
-    least = Math.min(least, values[i]!);
-    most = Math.max(most, values[i]!);
+    const value = values[i]!;
+    if (value < least) least = value;
+    if (value > most) most = value;
   }
   const step = (most - least) / 15;
   const nought = step === 0 ? 0 : Math.round((-16 * least) / step);
+  const [perStep, shift] = [step === 0 ? 0 : 1 / step, nought / 16 + 0.5];
   scale[at / BLOCK] = step / 16;
   zero[at / BLOCK] = nought;
-  for (let i = 0; i < BLOCK; i++) {
-    const level = step === 0 ? 0 : Math.round(values[from + i]! / step + nought / 16);
-    codes[at + i] = 16 * Math.min(15, Math.max(0, level));
-  }
+  // From 0 to 15 as it is: the zero point is within a half of a sixteenth of a step.
+  for (let i = 0; i < BLOCK; i++) codes[at + i] = 16 * Math.floor(values[from + i]! * perStep + shift);
 }
