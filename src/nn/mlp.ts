@@ -1,8 +1,7 @@
 import { gelu, relu, silu, split, type Tensor, times } from "../graph/index.ts";
 
 /** What lies between a feed-forward's matrices. */
-export const activations = ["silu", "gelu", "gelu-tanh", "relu"] as const;
-export type Activation = (typeof activations)[number];
+export type Activation = "silu" | "gelu" | "gelu-tanh" | "relu";
 
 function activate(x: Tensor, activation: Activation): Tensor {
   switch (activation) {
