@@ -1,5 +1,8 @@
+import type { Classification, Reading } from "./engine/classifier.ts";
+import { type Answers, EncoderModel } from "./engine/encoder-model.ts";
 import { type FinishReason, type GenerateInput, generate, generateOptions, type Usage } from "./engine/generate.ts";
 import { LanguageModel, type Prompt } from "./engine/language-model.ts";
+import { openModel } from "./engine/open-model.ts";
 import { type ProfileOptions, profileThresholds as profileLanguageModel } from "./engine/profile.ts";
 import type { Sampled } from "./engine/sampling/sampler.ts";
 import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
@@ -10,7 +13,17 @@ import type { Quant } from "./weights/prepared/weights.ts";
 import { type ResolveOptions, resolveModel } from "./weights/sources/index.ts";
 
 export type { ChatMessage } from "./weights/tokenizer/index.ts";
-export type { FinishReason, GenerateInput, ProfileOptions, Prompt, Receipt, Sampled, ThresholdProfile };
+export type {
+  Classification,
+  FinishReason,
+  GenerateInput,
+  ProfileOptions,
+  Prompt,
+  Reading,
+  Receipt,
+  Sampled,
+  ThresholdProfile,
+};
 export { saveProfile, UserError };
 
 export interface LoadOptions extends ResolveOptions {
@@ -25,6 +38,16 @@ export interface RunOptions extends GenerateInput {
   raw?: boolean;
   /** Stops the run within one step; it then throws an AbortError. */
   signal?: AbortSignal;
+}
+
+export interface EncodeOptions {
+  /** Stops before the next batch of texts; the call then throws an AbortError. */
+  signal?: AbortSignal;
+}
+
+export interface ClassifyOptions extends EncodeOptions {
+  /** The labels to choose among; else all that the model has. */
+  labels?: readonly string[];
 }
 
 /** A piece of an answer. The last one has `finishReason` and `receipt`. */
@@ -49,23 +72,41 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const { save = [], quant, ...resolving } = options;
   const recipe = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
   const source = await resolveModel(model, resolving);
-  return new Model(await LanguageModel.load(source, recipe, quant), recipe);
+  const started = performance.now();
+  const loaded = await openModel(source, recipe, quant);
+  return new Model(loaded, recipe, performance.now() - started);
 }
 
-/** A loaded model under one recipe. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
+/** A loaded model: a language model under one recipe, or an encoder. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
 export class Model implements Disposable {
   /** Time of loading, billed to the first run. */
   #unbilledLoad: number;
 
   constructor(
-    readonly language: LanguageModel,
+    readonly loaded: LanguageModel | EncoderModel,
     readonly recipe: Recipe,
+    /** Milliseconds. */
+    loadTime: number,
   ) {
-    this.#unbilledLoad = language.loadTime;
+    this.#unbilledLoad = loadTime;
   }
 
   get name(): string {
-    return this.language.source.name;
+    return this.loaded.source.name;
+  }
+
+  /** @throws UserError when the model is an encoder */
+  get language(): LanguageModel {
+    if (this.loaded instanceof LanguageModel) return this.loaded;
+    throw new UserError(
+      `${this.name} is an encoder, which embeds or classifies texts; expected a model that generates`,
+    );
+  }
+
+  /** @throws UserError when the model generates */
+  get encoder(): EncoderModel {
+    if (this.loaded instanceof EncoderModel) return this.loaded;
+    throw new UserError(`${this.name} generates text; expected an encoder, such as minilm for embeddings`);
   }
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
@@ -94,6 +135,38 @@ export class Model implements Disposable {
     throw new Error("an answer ended without its receipt");
   }
 
+  /** One vector a text, as sentence-transformers' files beside the model have it made; long texts are cut. @throws UserError when the model has none */
+  async embed(
+    texts: readonly string[],
+    { signal }: EncodeOptions = {},
+  ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
+    const { answers, receipt } = this.#billed(await this.encoder.embed(texts, signal));
+    return { embeddings: answers, receipt };
+  }
+
+  /** Scores of a classifier's labels for each text, or pair of texts. @throws UserError when the model has no such head or label */
+  async classify(
+    readings: readonly Reading[],
+    { labels, signal }: ClassifyOptions = {},
+  ): Promise<{ results: Classification[]; receipt: Receipt }> {
+    const { answers, receipt } = this.#billed(await this.encoder.classify(readings, labels, signal));
+    return { results: answers, receipt };
+  }
+
+  /** How relevant a cross-encoder finds each text to a query. @throws UserError when the model is none */
+  async relevance(
+    query: string,
+    texts: readonly string[],
+    { signal }: EncodeOptions = {},
+  ): Promise<{ scores: number[]; receipt: Receipt }> {
+    const { answers, receipt } = this.#billed(await this.encoder.relevance(query, texts, signal));
+    return { scores: answers, receipt };
+  }
+
+  #billed<T>({ answers, usage }: Answers<T>): { answers: T[]; receipt: Receipt } {
+    return { answers, receipt: this.#receipt(usage) };
+  }
+
   #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
@@ -110,7 +183,7 @@ export class Model implements Disposable {
   }
 
   dispose(): void {
-    this.language[Symbol.dispose]();
+    this.loaded[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

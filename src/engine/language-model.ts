@@ -1,12 +1,12 @@
-import path from "node:path";
 import type { Decoder } from "../models/decoder.ts";
 import { openDecoder } from "../models/registry.ts";
 import { attentionOf, type Recipe } from "../savings/recipe.ts";
-import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
-import { type ChatMessage, encodeChat, fromFolder, fromGguf, Tokenizer } from "../weights/tokenizer/index.ts";
+import { type ChatMessage, encodeChat, type Tokenizer } from "../weights/tokenizer/index.ts";
 import { Engine } from "./engine.ts";
+import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** What to generate from: a text, or the turns of a chat. */
 export type Prompt = string | readonly ChatMessage[];
@@ -18,23 +18,24 @@ export class LanguageModel implements Disposable {
     readonly decoder: Decoder,
     readonly tokenizer: Tokenizer,
     readonly engine: Engine,
-    /** Milliseconds. */
-    readonly loadTime: number,
   ) {}
 
   /** @throws UserError when the file is no model that runs here. */
-  static async load(source: ResolvedModel, recipe: Recipe, quant: Quant = "auto"): Promise<LanguageModel> {
-    const started = performance.now();
-    const checkpoint = openCheckpoint(source.path);
+  static async load(
+    source: ResolvedModel,
+    recipe: Recipe,
+    quant: Quant = "auto",
+    checkpoint = openCheckpoint(source.path),
+  ): Promise<LanguageModel> {
     const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant);
     const attention = await attentionOf(recipe, { decoder, sha256: source.sha256 });
     // Programs compile on worker threads while the vocabulary is read here.
     const compiling = Engine.create(decoder, weights, attention);
     const [engine, tokenizer] = await Promise.all([
       compiling,
-      Promise.resolve().then(() => tokenizerOf(checkpoint, decoder)),
+      Promise.resolve().then(() => tokenizerOf(checkpoint, decoder.config.vocabulary)),
     ]);
-    return new LanguageModel(source, decoder, tokenizer, engine, performance.now() - started);
+    return new LanguageModel(source, decoder, tokenizer, engine);
   }
 
   /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. */
@@ -48,15 +49,5 @@ export class LanguageModel implements Disposable {
 
   [Symbol.dispose](): void {
     this.engine[Symbol.dispose]();
-  }
-}
-
-/** The checkpoint's own tokenizer, which must not have more tokens than the model. */
-function tokenizerOf({ config }: Checkpoint, decoder: Decoder): Tokenizer {
-  switch (config.kind) {
-    case "gguf":
-      return new Tokenizer(fromGguf(config.metadata));
-    case "huggingface":
-      return new Tokenizer(fromFolder(path.dirname(config.path), decoder.config.vocabulary));
   }
 }

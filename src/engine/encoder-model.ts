@@ -1,0 +1,138 @@
+import path from "node:path";
+import type { Encoder } from "../models/encoder.ts";
+import { traceEmbedding, traceScores } from "../models/encoder-graphs.ts";
+import { prepare } from "../models/programs.ts";
+import { openEncoder } from "../models/registry.ts";
+import { Program } from "../runtime/program.ts";
+import { UserError } from "../util/errors.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Quant } from "../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
+import type { Input, Tokenizer } from "../weights/tokenizer/index.ts";
+import {
+  activate,
+  type Classification,
+  type ClassifierSettings,
+  classification,
+  type Reading,
+  readClassifier,
+} from "./classifier.ts";
+import { type RowProgram, runRows } from "./encoder-runner.ts";
+import type { Usage } from "./generate.ts";
+import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
+import { tokenizerOf } from "./tokenizer-of.ts";
+
+/** What an encoder gives for texts, in their order, and what it used. */
+export interface Answers<T> {
+  readonly answers: T[];
+  readonly usage: Usage;
+}
+
+/** An encoder, loaded: of embeddings, or a classifier, as its weights have it. */
+export class EncoderModel implements Disposable {
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly encoder: Encoder,
+    readonly tokenizer: Tokenizer,
+    readonly settings: SentenceSettings,
+    readonly classifier: ClassifierSettings | undefined,
+    private readonly program: RowProgram,
+  ) {}
+
+  /** @throws UserError when its files ask for what does not run here. */
+  static async load(source: ResolvedModel, checkpoint: Checkpoint, quant: Quant = "auto"): Promise<EncoderModel> {
+    const encoder = openEncoder(checkpoint, preparedFolder(source.path), exact(quant, checkpoint));
+    const { config, weights } = encoder;
+    const classifies = weights.has(`${config.classifier.output}.weight`);
+    const classifier = classifies ? readClassifier(checkpoint.config, config.labels) : undefined;
+    const settings = readSentenceSettings(path.dirname(checkpoint.config.path));
+    const trace = classifier
+      ? () => [traceScores(encoder)]
+      : () => [traceEmbedding(encoder, settings.pooling, settings.normalise)];
+    const compiling = Program.compile(prepare(weights, trace)[0]!);
+    const [program, tokenizer] = await Promise.all([
+      compiling,
+      Promise.resolve().then(() => tokenizerOf(checkpoint, config.vocabulary)),
+    ]);
+    const width = classifier ? config.labels : config.hidden;
+    const rows = { program, width, types: config.types };
+    return new EncoderModel(source, encoder, tokenizer, settings, classifier, rows);
+  }
+
+  /** A vector of each text. @throws UserError when the model is a classifier */
+  async embed(texts: readonly string[], signal?: AbortSignal): Promise<Answers<Float32Array>> {
+    if (this.classifier)
+      throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
+    return this.#run(
+      texts.map((text) => this.settings.prompt + text),
+      (row) => row,
+      signal,
+    );
+  }
+
+  /** The labels' scores of each text or pair; with `among`, of those labels alone. @throws UserError when the model is no classifier */
+  async classify(
+    readings: readonly Reading[],
+    among?: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Answers<Classification>> {
+    const settings = this.#classifier();
+    const read = (row: Float32Array) => classification(settings, row, among);
+    // A label that there is not is told before anything runs.
+    read(new Float32Array(settings.labels.length));
+    return this.#run(readings, read, signal);
+  }
+
+  /** How relevant each text is to the query. @throws UserError when the model is no cross-encoder, a classifier with one label */
+  async relevance(query: string, texts: readonly string[], signal?: AbortSignal): Promise<Answers<number>> {
+    const { labels, relevance } = this.#classifier();
+    if (labels.length !== 1)
+      throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
+    const pairs = texts.map((text) => [query, text] as const);
+    return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, signal);
+  }
+
+  #classifier(): ClassifierSettings {
+    if (this.classifier) return this.classifier;
+    throw new UserError(`${this.source.name} has no classifier, expected a model with a head that scores labels`);
+  }
+
+  async #run<T>(
+    readings: readonly Reading[],
+    read: (row: Float32Array) => T,
+    signal?: AbortSignal,
+  ): Promise<Answers<T>> {
+    const started = performance.now();
+    const inputs = readings.map((reading, i) => this.#input(reading, i));
+    const { rows, spent } = await runRows(this.program, inputs, signal);
+    const ms = performance.now() - started;
+    const prompt = inputs.reduce((sum, { ids }) => sum + ids.length, 0);
+    const usage = {
+      tokens: { prompt, cached: 0, completion: 0 },
+      flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
+      bytes: { dense: spent.bytes, spent: spent.bytes },
+      blocks: undefined,
+      ms: { prefill: ms, decode: 0, total: ms },
+    };
+    return { answers: rows.map(read), usage };
+  }
+
+  #input(reading: Reading, index: number): Input {
+    const { limit, lowercase } = this.settings;
+    const [text, pair] = (typeof reading === "string" ? [reading] : reading).map((t) =>
+      lowercase ? t.toLowerCase() : t,
+    );
+    const most = Math.min(limit ?? Number.POSITIVE_INFINITY, this.encoder.config.context);
+    const input = this.tokenizer.input(text!, { ...(pair !== undefined && { pair }), limit: most });
+    if (input.ids.length === 0) throw new UserError(`text ${index + 1} is empty, expected at least one token`);
+    return input;
+  }
+
+  [Symbol.dispose](): void {
+    this.program.program[Symbol.dispose]();
+  }
+}
+
+/** Vectors are compared with those that others computed, so floats are not rounded unless that is asked for. */
+const exact = (quant: Quant, { config }: Checkpoint): Quant =>
+  quant === "auto" && config.kind === "huggingface" ? "f32" : quant;
