@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-const QUESTION = "What is 2 + 2?";
+const QUESTION = "Name the capital of Japan.";
 const STORY = "Tell me about the sea.";
 
 async function chunksOf(m: Model, ...args: Parameters<Model["generate"]>): Promise<Chunk[]> {
@@ -25,7 +25,7 @@ describe("an answer", () => {
     await model.complete(QUESTION);
     const whole = await model.complete(QUESTION);
     const chunks = await chunksOf(model, QUESTION);
-    expect(whole.text).toMatch(/4/);
+    expect(whole.text).toMatch(/Tokyo/);
     expect(textOf(chunks)).toBe(whole.text);
     expect(chunks.flatMap((c) => c.tokens)).toEqual(whole.tokens);
     expect(chunks.filter((c) => c.receipt ?? c.finishReason)).toEqual([chunks.at(-1)]);
