@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
+import { processorBits } from "../src/runtime/processor.ts";
 import { type Call, modicum, temporaryHome } from "./program.testing.ts";
 
 const QUESTION = "What is the capital of France?";
@@ -204,7 +205,12 @@ describe("the other verbs", () => {
       config: { layers: 30, hidden: 576, heads: 9, kvHeads: 3, headSize: 64, vocabulary: 49152, context: 8192 },
       parameters: 134_515_008,
       tensors: [
-        { type: "Q4_1", form: "8-bit codes in blocks of 32, corrected in float32", exact: true, tensors: 210 },
+        {
+          type: "Q4_1",
+          form: `${processorBits()}-bit codes in blocks of 32, corrected in float32`,
+          exact: true,
+          tensors: 210,
+        },
         { type: "Q8_0", form: "8-bit codes in blocks of 32", exact: true, tensors: 1 },
         { type: "F32", form: "float32", exact: true, tensors: 61 },
       ],

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model } from "../index.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import type { Engine } from "./engine.ts";
@@ -84,9 +84,14 @@ describe("float32, dequantised", () => {
   });
 });
 
-describe("as the file has them, 4-bit", () => {
+/** What the processor is taken to run fastest. */
+const processor = vi.hoisted(() => ({ processorBits: vi.fn<() => 4 | 8>() }));
+vi.mock("../runtime/processor.ts", () => processor);
+
+describe.each([4, 8] as const)("as the file has them, 4-bit, in codes of %i bits", (bits) => {
   let model: Model;
   beforeAll(async () => {
+    processor.processorBits.mockReturnValue(bits);
     model = await load("smollm2");
   });
   afterAll(() => model.dispose());

@@ -59,7 +59,8 @@ const tables = { cos: f(9, 8), sin: f(9, 8) };
 const qkv = f(1, tokens, 64);
 const attention = (c: Partial<typeof cache>, q = qkv, tab: typeof tables | undefined = tables, a = {}) =>
   cachedAttention(q, { ...cache, ...c }, tab, { ...attrs, ...a });
-const matrix = { codes: t("u8", 5, 2, 32), scale: f(5, 2), zero: t("u8", 5, 2), residual: f(2, 5) };
+const matrix = { bits: 8, codes: t("u8", 5, 2, 32), scale: f(5, 2), zero: t("u8", 5, 2), residual: f(2, 5) } as const;
+const narrow = { bits: 4, codes: t("u8", 5, 3, 16), scale: f(5, 3), zero: t("u8", 5, 2) } as const;
 const rotary = (x: Tensor, first: Tensor, sin = f(9, 8)) =>
   rotaryEmbedding(x, first, { cos: f(9, 8), sin }, { heads: 2, pairs: "half" });
 const tile = (parts: object) =>
@@ -103,6 +104,20 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   ],
   ["quantizedLinear", "scale", "f32[5, 3]", "[5,2]", () => quantizedLinear(qkv, { ...matrix, scale: f(5, 3) })],
   ["quantizedLinear", "zero", "u8[2, 5]", "[5,2]", () => quantizedLinear(qkv, { ...matrix, zero: t("u8", 2, 5) })],
+  [
+    "quantizedLinear",
+    "codes",
+    "u8[5, 3, 32]",
+    "[rows, blocks, 8 or 16]",
+    () => quantizedLinear(f(1, 2, 96), { ...narrow, codes: t("u8", 5, 3, 32) }),
+  ],
+  [
+    "quantizedLinear",
+    "zero",
+    "u8[5, 3]",
+    "[5,2]",
+    () => quantizedLinear(f(1, 2, 96), { ...narrow, zero: t("u8", 5, 3) }),
+  ],
   ["quantizedLinear", "residual", "f32[5, 2]", "[2,5]", () => quantizedLinear(qkv, { ...matrix, residual: f(5, 2) })],
   ["quantizedEmbedding", "ids", "f32[1, 2]", "i64", () => quantizedEmbedding(f(1, 2), matrix)],
   ["quantizedEmbedding", "ids", "i64[2]", "[batch, tokens]", () => quantizedEmbedding(t("i64", 2), matrix)],
@@ -165,7 +180,9 @@ test.each(mistakes)("%s says that %s is %s and should be %s", (op, operand, got,
 test("each operator's right use passes", () => {
   expect(attention({}).y.shape).toEqual([1, tokens, 32]);
   expect(quantizedLinear(qkv, matrix).shape).toEqual([1, tokens, 5]);
+  expect(quantizedLinear(f(1, tokens, 96), narrow).shape).toEqual([1, tokens, 5]);
   expect(quantizedEmbedding(t("i64", 1, tokens), matrix).shape).toEqual([1, tokens, 64]);
+  expect(quantizedEmbedding(t("i64", 1, tokens), narrow).shape).toEqual([1, tokens, 96]);
   expect(matmulTransposed(f(2, 7, 4), f(2, 5, 4)).shape).toEqual([2, 7, 5]);
   expect(split(f(tokens, 4), 1, [3, 1]).map((x) => x.shape)).toEqual([
     [tokens, 3],

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import type { CodeBits } from "../graph/index.ts";
 import { ggufCheckpoint } from "./gguf/checkpoint.ts";
 import type { KernelForm, Metadata } from "./gguf/index.ts";
 import type { KernelMatrix } from "./prepared/layout.ts";
@@ -36,10 +37,10 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Weights as float32, row-major. @throws UserError when they cannot be read */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
-  /** The exact form in which the 8-bit kernel runs a matrix of the tensor's type; undefined for floats. */
+  /** The exact form in which the kernels run a matrix of the tensor's type; undefined for floats. */
   form(tensor: StoredTensor): KernelForm | undefined;
-  /** A matrix [rows, cols] that has such a form. @throws UserError when it cannot be read */
-  blocks(tensor: StoredTensor, rows?: Rows): KernelMatrix;
+  /** A matrix [rows, cols] that has such a form, in `bits` or more than the form has. @throws UserError when it cannot be read */
+  blocks(tensor: StoredTensor, bits: CodeBits, rows?: Rows): KernelMatrix;
 }
 
 /**

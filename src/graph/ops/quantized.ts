@@ -9,17 +9,21 @@ import type { Tensor, TensorType } from "../tensor.ts";
 const BLOCKS = [16, 32] as const;
 export type Block = (typeof BLOCKS)[number];
 
+/** Bits of a code and of a zero point. Two of 4 bits share a byte, the first in its low half. */
+export type CodeBits = 4 | 8;
+
 /**
- * A matrix [rows N, columns K] as 8-bit codes: w = scale · (code − zero) + residual, where scale, zero and residual belong to a
+ * A matrix [rows N, columns K] as codes: w = scale · (code − zero) + residual, where scale, zero and residual belong to a
  * block of B columns. The residual makes formats with a real-valued minimum (Q4_1) exact: kernels with float zero points are 70×
  * slower, while its product with the block sums of x is thin (K/B wide).
  */
 export interface QuantizedMatrix {
-  /** u8 [N, K/B, B]; B is 16 or 32 */
+  readonly bits: CodeBits;
+  /** u8 [N, K/B, B·bits/8]; B is 16 or 32 */
   readonly codes: Tensor;
   /** f32 [N, K/B] */
   readonly scale: Tensor;
-  /** u8 [N, K/B] */
+  /** u8 [N, ⌈K/B·bits/8⌉] */
   readonly zero: Tensor;
   /** f32 [K/B, N] */
   readonly residual?: Tensor | undefined;
@@ -35,48 +39,63 @@ interface Sizes {
   readonly k: number;
 }
 
-function sizesOf(codes: TensorType): Sizes {
-  const [n, blocks, block] = codes.shape.map(Number) as [number, number, number];
+function sizesOf(codes: TensorType, bits: CodeBits): Sizes {
+  const [n, blocks, bytes] = codes.shape.map(Number) as [number, number, number];
+  const block = (bytes * 8) / bits;
   return { n, blocks, block, k: blocks * block };
 }
 
-function checkMatrix(op: string, [codes, scale, zero, residual]: readonly TensorType[]): Sizes {
-  const sizes = sizesOf(codes!);
+/** Bytes that so many codes or zero points take. */
+export const bytesOfCodes = (count: number, bits: CodeBits): number => Math.ceil((count * bits) / 8);
+
+function checkMatrix(op: string, [codes, scale, zero, residual]: readonly TensorType[], bits: CodeBits): Sizes {
+  const sizes = sizesOf(codes!, bits);
   const { n, blocks, block } = sizes;
+  const widths = BLOCKS.map((b) => bytesOfCodes(b, bits));
   if (codes!.shape.length !== 3 || !BLOCKS.some((b) => b === block))
-    throw new ShapeError(op, "codes", showType(codes!), `[rows, blocks, ${BLOCKS.join(" or ")}]`);
+    throw new ShapeError(op, "codes", showType(codes!), `[rows, blocks, ${widths.join(" or ")}]`);
   const expect = (operand: string, t: TensorType, shape: number[]) => {
     if (!sameShape(t.shape, shape)) throw new ShapeError(op, operand, showType(t), `[${shape}]`);
   };
   expect("scale", scale!, [n, blocks]);
-  expect("zero", zero!, [n, blocks]);
+  expect("zero", zero!, [n, bytesOfCodes(blocks, bits)]);
   if (residual) expect("residual", residual, [blocks, n]);
   return sizes;
 }
 
-/** Row `row` of the matrix, in float64. */
-function row([codes, scale, zero, residual]: readonly NdArray[], index: number): Float64Array {
-  const [n, blocks, block] = codes!.shape as [number, number, number];
-  return Float64Array.from({ length: blocks * block }, (_, k) => {
-    const column = Math.floor(k / block);
-    const at = index * blocks + column;
-    const extra = residual ? residual.data[column * n + index]! : 0;
-    return scale!.data[at]! * (codes!.data[index * blocks * block + k]! - zero!.data[at]!) + extra;
+/** Number `at` of a row of codes or zero points. */
+function codeAt({ shape, data }: NdArray, bits: CodeBits, row: number, at: number): number {
+  const start = row * shape.slice(1).reduce((a, b) => a * b, 1);
+  return bits === 8 ? data[start + at]! : (data[start + (at >> 1)]! >> (4 * (at & 1))) & 15;
+}
+
+/** Row `index` of the matrix, in float64. */
+function row([codes, scale, zero, residual]: readonly NdArray[], bits: CodeBits, index: number): Float64Array {
+  const { n, blocks, block, k } = sizesOf({ dtype: "u8", shape: codes!.shape }, bits);
+  return Float64Array.from({ length: k }, (_, column) => {
+    const at = Math.floor(column / block);
+    const extra = residual ? residual.data[at * n + index]! : 0;
+    const steps = codeAt(codes!, bits, index, column) - codeAt(zero!, bits, index, at);
+    return scale!.data[index * blocks + at]! * steps + extra;
   });
 }
 
 /** How the kernel computes: `int8` rounds activations to 8 bits per block (fast, relative error about 5e-3), `float32` does not. */
 export type Precision = "int8" | "float32";
 
-interface LinearAttrs {
+interface MatrixAttrs {
+  readonly bits: CodeBits;
+}
+
+interface LinearAttrs extends MatrixAttrs {
   readonly precision: Precision;
 }
 
 const linearOp: Op<LinearAttrs> = {
   name: "quantizedLinear",
   operands,
-  infer([x, ...matrix]) {
-    const { n, k } = checkMatrix("quantizedLinear", matrix);
+  infer([x, ...matrix], { bits }) {
+    const { n, k } = checkMatrix("quantizedLinear", matrix, bits);
     if (x!.shape.length !== 3 || x!.shape[2] !== k)
       throw new ShapeError(
         "quantizedLinear",
@@ -86,13 +105,13 @@ const linearOp: Op<LinearAttrs> = {
       );
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n] }];
   },
-  onnx(emit, { inputs, outputs, types }, { precision }) {
+  onnx(emit, { inputs, outputs, types }, { precision, bits }) {
     const [x, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const { n, blocks, block, k } = sizesOf(types[1]!);
+    const { n, blocks, block, k } = sizesOf(types[1]!, bits);
     const attrs = {
       K: { int: k },
       N: { int: n },
-      bits: { int: 8 },
+      bits: { int: bits },
       block_size: { int: block },
       accuracy_level: { int: precision === "int8" ? 4 : 1 },
     };
@@ -105,12 +124,12 @@ const linearOp: Op<LinearAttrs> = {
   },
   // The work is the product's; the residual is a matter of storage, and dense and sparse runs bear it alike.
   cost: ([x, codes]) => ({ flops: mul(2, volume(x!.shape), codes!.shape[0]!) }),
-  reference([x, ...matrix]) {
+  reference([x, ...matrix], { bits }) {
     const n = matrix[0]!.shape[0]!;
     const k = x!.shape.at(-1)!;
     const y = ndarray([...x!.shape.slice(0, -1), n]);
     for (let j = 0; j < n; j++) {
-      const w = row(matrix, j);
+      const w = row(matrix, bits, j);
       for (let i = 0; i < x!.data.length / k; i++)
         y.data[i * n + j] = w.reduce((sum, v, c) => sum + v * x!.data[i * k + c]!, 0);
     }
@@ -122,24 +141,28 @@ const inOrder = (m: QuantizedMatrix): Tensor[] => [m.codes, m.scale, m.zero, ...
 
 /** x [batch, tokens, K] times the transposed matrix: [batch, tokens, N]. */
 export const quantizedLinear = (x: Tensor, matrix: QuantizedMatrix, precision: Precision = "int8"): Tensor =>
-  apply1(linearOp, [x, ...inOrder(matrix)], { precision });
+  apply1(linearOp, [x, ...inOrder(matrix)], { precision, bits: matrix.bits });
 
-const embeddingOp: Op<null> = {
+/** Codes, scales and zero points of one row. */
+const bytesOfRow = ({ k, blocks }: Sizes, bits: CodeBits): number =>
+  bytesOfCodes(k, bits) + 4 * blocks + bytesOfCodes(blocks, bits);
+
+const embeddingOp: Op<MatrixAttrs> = {
   name: "quantizedEmbedding",
   operands: ["ids", ...operands.slice(1)],
-  infer([ids, ...matrix]) {
-    const { k } = checkMatrix("quantizedEmbedding", matrix);
+  infer([ids, ...matrix], { bits }) {
+    const { k } = checkMatrix("quantizedEmbedding", matrix, bits);
     if (ids!.shape.length !== 2) throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "[batch, tokens]");
     if (ids!.dtype !== "i64") throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "i64");
     return [{ dtype: "f32", shape: [...ids!.shape, k] }];
   },
-  onnx(emit, { inputs, outputs, types }) {
+  onnx(emit, { inputs, outputs, types }, { bits }) {
     const [ids, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const { n, blocks, block, k } = sizesOf(types[1]!);
-    const flat = emit.value("Reshape", [codes, emit.ints([n, k])]);
+    const { n, blocks, block, k } = sizesOf(types[1]!, bits);
+    const flat = emit.value("Reshape", [codes, emit.ints([n, bytesOfCodes(k, bits)])]);
     const rows = residual === undefined ? outputs[0]! : emit.temp();
     emit.contrib("GatherBlockQuantized", [flat, ids, scale, zero], [rows], {
-      bits: { int: 8 },
+      bits: { int: bits },
       block_size: { int: block },
       gather_axis: { int: 0 },
       quantize_axis: { int: 1 },
@@ -151,12 +174,12 @@ const embeddingOp: Op<null> = {
     const sum = emit.value("Add", [split, emit.value("Unsqueeze", [last, emit.ints([-1])])]);
     emit.node("Reshape", [sum, emit.ints([0, 0, k])], outputs);
   },
-  cost: ([ids, codes], [y]) => ({
-    read: mul(volume(ids!.shape), sizesOf(codes!).k + 5 * sizesOf(codes!).blocks),
+  cost: ([ids, codes], [y], { bits }) => ({
+    read: mul(volume(ids!.shape), bytesOfRow(sizesOf(codes!, bits), bits)),
     written: mul(4, volume(y!.shape)),
   }),
-  reference([ids, ...matrix]) {
-    const rows = [...ids!.data].map((id) => row(matrix, id));
+  reference([ids, ...matrix], { bits }) {
+    const rows = [...ids!.data].map((id) => row(matrix, bits, id));
     return [
       ndarray(
         [...ids!.shape, rows[0]!.length],
@@ -168,4 +191,4 @@ const embeddingOp: Op<null> = {
 
 /** Rows of the matrix by token id: ids i64 [batch, tokens] → [batch, tokens, K]. */
 export const quantizedEmbedding = (ids: Tensor, matrix: QuantizedMatrix): Tensor =>
-  apply1(embeddingOp, [ids, ...inOrder(matrix)], null);
+  apply1(embeddingOp, [ids, ...inOrder(matrix)], { bits: matrix.bits });

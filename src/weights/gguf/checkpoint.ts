@@ -1,3 +1,4 @@
+import type { CodeBits } from "../../graph/index.ts";
 import type { Checkpoint, Rows } from "../checkpoint.ts";
 import type { KernelMatrix } from "../prepared/layout.ts";
 import { byteLength, type GgufTensor, kernelForm, openGguf, readFloats, readTensor, toKernelMatrix } from "./index.ts";
@@ -13,7 +14,7 @@ export function ggufCheckpoint(path: string): Checkpoint {
     tensors,
     floats: ({ name }, rows) => readFloats(part(tensors.get(name)!, rows)),
     form: ({ name, shape }) => (shape.length === 2 ? kernelForm(tensors.get(name)!.type) : undefined),
-    blocks: ({ name }, rows) => kernelMatrix(part(tensors.get(name)!, rows)),
+    blocks: ({ name }, bits, rows) => kernelMatrix(part(tensors.get(name)!, rows), bits),
   };
 }
 
@@ -29,7 +30,6 @@ function part(tensor: GgufTensor, rows: Rows | undefined): GgufTensor {
   return { ...tensor, shape: [to - from, ...inner], offset: tensor.offset + from * row, bytes: (to - from) * row };
 }
 
-function kernelMatrix(tensor: GgufTensor): KernelMatrix {
-  const [rows, cols] = tensor.shape as [number, number];
-  return toKernelMatrix(tensor.type, readTensor(tensor), rows, cols);
+function kernelMatrix(tensor: GgufTensor, bits: CodeBits): KernelMatrix {
+  return toKernelMatrix(tensor.type, readTensor(tensor), tensor.shape as [number, number], bits);
 }

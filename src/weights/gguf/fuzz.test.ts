@@ -112,7 +112,10 @@ function checkSizes(tensor: GgufTensor): void {
   const { type, shape } = tensor;
   const bytes = readTensor(tensor);
   const [rows, cols] = [product(shape.slice(0, -1)), shape.at(-1) ?? 1];
-  const codes = kernelForm(type) ? toKernelMatrix(type, bytes, rows, cols).codes.length : rows * cols;
+  const form = kernelForm(type);
+  const codes = form
+    ? (toKernelMatrix(type, bytes, [rows, cols], form.bits).codes.length * 8) / form.bits
+    : rows * cols;
   const sizes = [bytes.length, codes, readFloats(tensor).length];
   if (sizes.join() !== [tensor.bytes, rows * cols, rows * cols].join()) expect.fail(`${type} [${shape}]: ${sizes}`);
 }

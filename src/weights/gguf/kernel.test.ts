@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { CodeBits } from "../../graph/index.ts";
 import { seededRandom } from "../../util/random.ts";
 import { expectWeights, weightsOf } from "../prepared/layout.testing.ts";
 import { dequantize, kernelForm, toKernelMatrix } from "./index.ts";
@@ -11,16 +12,24 @@ const COLS = 2048;
 const exact = ["Q4_0", "Q5_0", "Q8_0", "IQ4_NL", "IQ4_XS", "MXFP4", "Q3_K", "Q6_K"] as const;
 const withMinimum = ["Q4_1", "Q5_1", "Q4_K", "Q5_K", "Q2_K"] as const;
 const ofSixteen: readonly GgmlType[] = ["Q2_K", "Q6_K"];
+const ofFour: readonly GgmlType[] = ["Q4_0", "Q4_1", "Q4_K"];
 
 function example(type: GgmlType): Uint8Array {
   return finiteBlocks(type, (ROWS * COLS) / GGML_TYPES[type].block, seededRandom(GGML_TYPES[type].id));
 }
 
-describe.each(exact)("%s", (type) => {
+/** Every type in the bits that it can have. */
+const inBits = <T extends GgmlType>(types: readonly T[]): [T, CodeBits][] =>
+  types.flatMap((type) =>
+    (ofFour.includes(type) ? [4, 8] : [8]).map((bits): [T, CodeBits] => [type, bits as CodeBits]),
+  );
+
+describe.each(inBits(exact))("%s in %i bits", (type, bits) => {
   test("every weight to the last bit, without residual", () => {
-    const matrix = toKernelMatrix(type, example(type), ROWS, COLS);
+    const matrix = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
     expect(matrix.residual).toBeUndefined();
-    expect([matrix.rows, matrix.block]).toEqual([ROWS, ofSixteen.includes(type) ? 16 : 32]);
+    expect([matrix.rows, matrix.bits, matrix.block]).toEqual([ROWS, bits, ofSixteen.includes(type) ? 16 : 32]);
+    expect(matrix.codes.length).toBe((ROWS * COLS * bits) / 8);
     const expected = dequantize(type, example(type), ROWS * COLS);
     const first = Float32Array.from(weightsOf(matrix)).findIndex((w, i) => w !== expected[i]);
     expect(first).toBe(-1);
@@ -38,25 +47,39 @@ test("Q3_K: the extremes of scale times code fit their 8 bits", () => {
     }),
   );
   const bytes = Uint8Array.from(blocks.flat());
-  const matrix = toKernelMatrix("Q3_K", bytes, 4, 256);
+  const matrix = toKernelMatrix("Q3_K", bytes, [4, 256], 8);
   const rows = [0, 256, 512, 768].map((at) => weightsOf(matrix)[at]);
   expect(rows).toEqual([128, -96, -124, 93]);
   expectWeights(weightsOf(matrix), dequantize("Q3_K", bytes, 1024), 32, 0);
 });
 
-describe.each(withMinimum)("%s", (type) => {
+describe.each(inBits(withMinimum))("%s in %i bits", (type, bits) => {
   test("every weight within 1e-6 of its block's largest", () => {
-    const matrix = toKernelMatrix(type, example(type), ROWS, COLS);
+    const matrix = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
     const blocks = COLS / matrix.block;
     expect(matrix.residual?.length).toBe(ROWS * blocks);
-    expect(matrix.block).toBe(ofSixteen.includes(type) ? 16 : 32);
+    expect([matrix.bits, matrix.block]).toEqual([bits, ofSixteen.includes(type) ? 16 : 32]);
+    expect(matrix.codes.length).toBe((ROWS * COLS * bits) / 8);
     expectWeights(weightsOf(matrix), dequantize(type, example(type), ROWS * COLS), matrix.block, 1e-6);
   });
 });
 
-test.each([...exact, ...withMinimum])("%s: kernelForm tells what toKernelMatrix makes", (type) => {
-  const { block, residual } = toKernelMatrix(type, example(type), ROWS, COLS);
-  expect(kernelForm(type)).toEqual({ block, residual: residual !== undefined });
+test.each([...exact, ...withMinimum])("%s: kernelForm tells what toKernelMatrix makes, in the fewest bits", (type) => {
+  const bits = ofFour.includes(type) ? 4 : 8;
+  const { block, residual } = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
+  expect(kernelForm(type)).toEqual({ bits, block, residual: residual !== undefined });
+  if (bits === 8)
+    expect(() => toKernelMatrix(type, example(type), [ROWS, COLS], 4)).toThrow(
+      `${type} has no form in blocks of 4-bit`,
+    );
+});
+
+test("4 bits: an odd number of blocks, each row's zero points beginning a byte", () => {
+  const cols = 3 * 32;
+  const bytes = finiteBlocks("Q4_1", 5 * 3, seededRandom(1));
+  const matrix = toKernelMatrix("Q4_1", bytes, [5, cols], 4);
+  expect([matrix.codes.length, matrix.zero.length]).toEqual([(5 * cols) / 2, 5 * 2]);
+  expectWeights(weightsOf(matrix), dequantize("Q4_1", bytes, 5 * cols), 32, 1e-6);
 });
 
 test("types without a form", () => {
@@ -64,17 +87,17 @@ test("types without a form", () => {
     const has = [...exact, ...withMinimum].some((t) => t === type);
     expect([type, kernelForm(type) !== undefined]).toEqual([type, has]);
   }
-  expect(() => toKernelMatrix("F16", new Uint8Array(64), 1, 32)).toThrow("F16 has no form in blocks");
+  expect(() => toKernelMatrix("F16", new Uint8Array(64), [1, 32], 8)).toThrow("F16 has no form in blocks");
 });
 
-test("leaves its input as it was", () => {
+test.each([4, 8] as const)("%i bits: leaves its input as it was", (bits) => {
   const bytes = example("Q4_1");
-  toKernelMatrix("Q4_1", bytes, ROWS, COLS).codes.fill(0);
+  toKernelMatrix("Q4_1", bytes, [ROWS, COLS], bits).codes.fill(0);
   expect(bytes).toEqual(example("Q4_1"));
 });
 
 test("refuses shapes that the bytes do not have", () => {
   const bytes = new Uint8Array(40);
-  expect(() => toKernelMatrix("Q4_1", bytes, 4, 16)).toThrow("Q4_1 rows have a multiple of 32 weights, got 16");
-  expect(() => toKernelMatrix("Q4_1", bytes, 3, 32)).toThrow("96 weights of type Q4_1 take 60 bytes, got 40");
+  expect(() => toKernelMatrix("Q4_1", bytes, [4, 16], 8)).toThrow("Q4_1 rows have a multiple of 32 weights, got 16");
+  expect(() => toKernelMatrix("Q4_1", bytes, [3, 32], 8)).toThrow("96 weights of type Q4_1 take 60 bytes, got 40");
 });

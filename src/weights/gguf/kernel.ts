@@ -1,35 +1,47 @@
-import { fromMinimum, type KernelMatrix } from "../prepared/layout.ts";
-import { emptyGroups, productForm } from "./blocks/index.ts";
+import type { CodeBits } from "../../graph/index.ts";
+import { fromMinimum, type KernelMatrix, packed } from "../prepared/layout.ts";
+import { type BlockForm, emptyGroups, productForm } from "./blocks/index.ts";
 import { checkBytes } from "./dequantize.ts";
 import type { GgmlType } from "./types.ts";
 
-/** The exact form in which the 8-bit kernel runs a storage type. */
+/** The exact form in which the kernels run a storage type. */
 export interface KernelForm {
+  /** The fewest that hold its codes exactly, of those that the kernels have. */
+  readonly bits: CodeBits;
   /** Columns that share a scale; the kernel takes about a quarter longer over blocks of 16. */
   readonly block: 16 | 32;
-  /** Whether a thin product in float32 is needed beside the 8-bit one. */
+  /** Whether a thin product in float32 is needed beside the codes' one. */
   readonly residual: boolean;
 }
 
 /** Undefined for types without one (floats, types that are not read): those run as float32. */
 export function kernelForm(type: GgmlType): KernelForm | undefined {
   const form = productForm(type);
-  return form && { block: form.group, residual: form.hasMin };
+  return form && { bits: fewestBits(form), block: form.group, residual: form.hasMin };
 }
 
+/** The kernels' 4-bit codes serve those types that have just so many, in blocks of 32. */
+const fewestBits = ({ bits }: BlockForm): CodeBits => (bits === 4 ? 4 : 8);
+
 /**
- * A matrix [rows, cols] in the kernel's form; its weights are those of `dequantize` within 1e-6 of the largest.
+ * A matrix [rows, cols] in the form of the kernel with `bits`; its weights are those of `dequantize` within 1e-6 of the largest.
  * Throws a `RangeError` when `bytes` are not those of rows × cols weights, or `type` has no such form.
  */
-export function toKernelMatrix(type: GgmlType, bytes: Uint8Array, rows: number, cols: number): KernelMatrix {
+export function toKernelMatrix(
+  type: GgmlType,
+  bytes: Uint8Array,
+  [rows, cols]: readonly [rows: number, cols: number],
+  bits: CodeBits,
+): KernelMatrix {
   const form = productForm(type);
   if (form === undefined) throw new RangeError(`${type} has no form in blocks`);
-  const { group: block, bits, zero, hasMin } = form;
+  const { group: block, bits: codeBits, zero, hasMin } = form;
+  if (bits < fewestBits(form)) throw new RangeError(`${type} has no form in blocks of ${bits}-bit codes`);
   if (cols % block !== 0) throw new RangeError(`${type} rows have a multiple of ${block} weights, got ${cols}`);
   checkBytes(type, bytes, rows * cols);
   const groups = emptyGroups(form, rows * cols);
   form.unpack(bytes, groups);
   const { codes, scale, min } = groups;
-  if (hasMin) return fromMinimum({ rows, block, codes, scale, min, bits });
-  return { rows, block, codes, scale, zero: new Uint8Array(scale.length).fill(zero) };
+  if (hasMin) return fromMinimum(bits, { rows, block, codes, scale, min, codeBits });
+  return packed(bits, { rows, block, codes, scale, zero: new Uint8Array(scale.length).fill(zero) });
 }

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
+import type { CodeBits } from "../../graph/index.ts";
 import { seededRandom } from "../../util/random.ts";
-import { dequantize, type GgmlType, toKernelMatrix } from "../gguf/index.ts";
+import { dequantize, type GgmlType, kernelForm, toKernelMatrix } from "../gguf/index.ts";
 import { finiteBlocks } from "../gguf/testing.ts";
 import { GGML_TYPES } from "../gguf/types.ts";
 import { expectWeights, weightsOf } from "./layout.testing.ts";
 import { fromMinimum, stack } from "./layout.ts";
+import { type Form, stackedForm } from "./quant.ts";
 
 describe("a minimum", () => {
   const random = seededRandom(5);
@@ -18,44 +20,69 @@ describe("a minimum", () => {
     ["an ordinary block", 0.25, -2],
   ];
 
-  test.each(odd)("%s", (_, scale, min) => {
-    const block = codes();
-    const expected = Float32Array.from(block, (code) => scale * code + min);
-    const [scales, mins] = [Float32Array.of(scale), Float32Array.of(min)];
-    const matrix = fromMinimum({ rows: 1, block: 32, bits: 4, codes: block, scale: scales, min: mins });
-    expectWeights(weightsOf(matrix), expected, 32, 1e-6);
-  });
+  test.each(odd.flatMap((block) => ([4, 8] as const).map((bits) => [...block, bits] as const)))(
+    "%s (scale %d, minimum %d) in %i bits",
+    (_, scale, min, bits) => {
+      const block = codes();
+      const expected = Float32Array.from(block, (code) => scale * code + min);
+      const [scales, mins] = [Float32Array.of(scale), Float32Array.of(min)];
+      const matrix = fromMinimum(bits, { rows: 1, block: 32, codeBits: 4, codes: block, scale: scales, min: mins });
+      expectWeights(weightsOf(matrix), expected, 32, 1e-6);
+    },
+  );
 
-  test("the residual is at most half a step of the 256 where the minimum is among the codes", () => {
-    const [scale, min] = [Float32Array.of(0.5, 0.5), Float32Array.of(-3.3, 0)];
-    const matrix = fromMinimum({ rows: 1, block: 16, bits: 4, codes: codes(), scale, min });
+  test.each<[CodeBits, number[]]>([
+    [8, [106, 16, 0]],
+    // 7 in the low half and 1 in the high one; the row's last byte is half full.
+    [4, [0x17, 0]],
+  ])("in %i bits the residual is at most half a step where the minimum is among the codes", (bits, zero) => {
+    const [scale, min] = [Float32Array.of(0.5, 0.5, 0.5), Float32Array.of(-3.3, -0.5, 0)];
+    const long = Uint8Array.from([...codes(), ...codes(), ...codes()]);
+    const matrix = fromMinimum(bits, { rows: 1, block: 32, codeBits: 4, codes: long, scale, min });
     for (const [i, residual] of matrix.residual!.entries())
       expect(Math.abs(residual)).toBeLessThanOrEqual(matrix.scale[i]! / 2);
-    expect([...matrix.zero]).toEqual([106, 0]);
+    expect([...matrix.zero]).toEqual(zero);
   });
 });
 
 describe("stacking", () => {
   const COLS = 512;
-  const example = (type: GgmlType, rows: number) => {
-    const bytes = finiteBlocks(type, (rows * COLS) / GGML_TYPES[type].block, seededRandom(rows));
-    return { matrix: toKernelMatrix(type, bytes, rows, COLS), weights: dequantize(type, bytes, rows * COLS) };
+  const example = (type: GgmlType, rows: number, bits: CodeBits, cols = COLS) => {
+    const bytes = finiteBlocks(type, (rows * cols) / GGML_TYPES[type].block, seededRandom(rows));
+    return { matrix: toKernelMatrix(type, bytes, [rows, cols], bits), weights: dequantize(type, bytes, rows * cols) };
   };
 
-  test.each<[string, GgmlType[], block: number, residual: boolean]>([
-    ["one alone", ["Q6_K"], 16, false],
-    ["alike, without residual", ["Q5_0", "Q5_0"], 32, false],
-    ["alike, with residual", ["Q4_1", "Q4_1", "Q4_1"], 32, true],
-    ["a part without residual counts as zero", ["Q4_K", "Q8_0"], 32, true],
-    ["blocks of 32 beside blocks of 16", ["Q5_0", "Q5_0", "Q6_K"], 16, false],
-    ["blocks of 32 with residual beside blocks of 16 without", ["Q4_K", "Q6_K"], 16, true],
-    ["blocks of 16 with residual beside blocks of 32 with and without", ["Q2_K", "Q5_1", "Q4_0"], 16, true],
-  ])("%s", (_, types, block, residual) => {
-    const parts = types.map((type, i) => example(type, 3 + 2 * i));
+  test.each<[string, GgmlType[], Form]>([
+    ["one alone", ["Q6_K"], { bits: 8, block: 16, residual: false }],
+    ["alike, without residual", ["Q5_0", "Q5_0"], { bits: 8, block: 32, residual: false }],
+    ["alike, with residual", ["Q4_1", "Q4_1", "Q4_1"], { bits: 4, block: 32, residual: true }],
+    ["4 bits, with and without residual", ["Q4_0", "Q4_K"], { bits: 4, block: 32, residual: true }],
+    ["4 bits, without residual", ["Q4_0", "Q4_0"], { bits: 4, block: 32, residual: false }],
+    ["a part without residual counts as zero", ["Q4_K", "Q8_0"], { bits: 8, block: 32, residual: true }],
+    ["4 bits beside 8", ["Q4_0", "IQ4_NL"], { bits: 8, block: 32, residual: false }],
+    ["blocks of 32 beside blocks of 16", ["Q5_0", "Q5_0", "Q6_K"], { bits: 8, block: 16, residual: false }],
+    ["blocks of 32 with residual beside 16 without", ["Q4_K", "Q6_K"], { bits: 8, block: 16, residual: true }],
+    ["16 with residual beside 32 with and without", ["Q2_K", "Q5_1", "Q4_0"], { bits: 8, block: 16, residual: true }],
+  ])("%s", (_, types, expectedForm) => {
+    const form = stackedForm(types.map((type) => kernelForm(type)))!;
+    expect(form).toEqual(expectedForm);
+    const parts = types.map((type, i) => example(type, 3 + 2 * i, form.bits));
     const stacked = stack(parts.map((p) => p.matrix));
     expect(stacked.rows).toBe(parts.reduce((sum, p) => sum + p.matrix.rows, 0));
-    expect([stacked.block, stacked.residual !== undefined]).toEqual([block, residual]);
+    const { bits, block, residual } = stacked;
+    expect({ bits, block, residual: residual !== undefined }).toEqual(form);
     const expected = Float32Array.from(parts.flatMap((p) => [...p.weights]));
     expectWeights(weightsOf(stacked), expected, 32, 1e-6);
+  });
+
+  test("rows of an odd number of 4-bit blocks", () => {
+    const parts = [example("Q4_1", 3, 4, 96), example("Q4_0", 5, 4, 96)];
+    const expected = Float32Array.from(parts.flatMap((p) => [...p.weights]));
+    expectWeights(weightsOf(stack(parts.map((p) => p.matrix))), expected, 32, 1e-6);
+  });
+
+  test("matrices of different bits are refused", () => {
+    const parts = [example("Q4_1", 3, 4).matrix, example("Q4_1", 3, 8).matrix];
+    expect(() => stack(parts)).toThrow(new RangeError("matrices of 4 and of 8 bits do not stack"));
   });
 });

@@ -1,13 +1,24 @@
 import { expect } from "vitest";
+import type { CodeBits } from "../../graph/index.ts";
 import type { KernelMatrix } from "./layout.ts";
 
 /** scale · (code − zero) + residual, row-major, in float64. */
-export function weightsOf({ rows, block: size, codes, scale, zero, residual }: KernelMatrix): Float64Array {
+export function weightsOf({ rows, block: size, bits, codes, scale, zero, residual }: KernelMatrix): Float64Array {
   const blocks = scale.length / rows;
-  return Float64Array.from(codes, (code, i) => {
+  const zeros = loose(zero, bits, rows, blocks);
+  return Float64Array.from(loose(codes, bits, rows, blocks * size), (code, i) => {
     const block = Math.floor(i / size);
     const extra = residual ? residual[(block % blocks) * rows + Math.floor(block / blocks)]! : 0;
-    return scale[block]! * (code - zero[block]!) + extra;
+    return scale[block]! * (code - zeros[block]!) + extra;
+  });
+}
+
+/** A byte for each of `width` values a row; those of 4 bits fill a row's bytes from their low halves on. */
+function loose(values: Uint8Array, bits: CodeBits, rows: number, width: number): number[] {
+  const bytes = values.length / rows;
+  return Array.from({ length: rows * width }, (_, i) => {
+    const [start, at] = [Math.floor(i / width) * bytes, i % width];
+    return bits === 8 ? values[start + at]! : (values[start + Math.floor(at / 2)]! >> (at % 2 === 0 ? 0 : 4)) & 15;
   });
 }
 

@@ -1,45 +1,66 @@
-import type { Block } from "../../graph/index.ts";
+import { type Block, bytesOfCodes, type CodeBits } from "../../graph/index.ts";
 
 /**
- * A matrix [rows, cols] as the 8-bit kernel wants it: w = scale · (code − zero) + residual over blocks of `block` columns.
+ * A matrix [rows, cols] as the kernels want it: w = scale · (code − zero) + residual over blocks of `block` columns.
  * `residual` is stored transposed [cols/block, rows], as the right operand of a product with block sums.
  */
 export interface KernelMatrix {
   rows: number;
   block: Block;
-  /** [rows × cols] */
+  /** Of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
+  bits: CodeBits;
+  /** [rows × cols·bits/8] */
   codes: Uint8Array<ArrayBuffer>;
   /** [rows × cols/block] */
   scale: Float32Array<ArrayBuffer>;
-  /** As `scale`. */
+  /** [rows × ⌈cols/block·bits/8⌉] */
   zero: Uint8Array<ArrayBuffer>;
   residual?: Float32Array<ArrayBuffer>;
 }
 
-/** A matrix of w = scale · code + min, codes below 2^bits; `min` is one number a block. */
-export interface MinimumMatrix extends Omit<KernelMatrix, "zero" | "residual"> {
-  bits: number;
+/** A matrix with a byte for every code and zero point, all below 2^bits, as one of that many bits; its arrays are taken over. */
+export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits">): KernelMatrix {
+  if (bits === 8) return { ...matrix, bits };
+  const { rows, codes, zero } = matrix;
+  return { ...matrix, bits, codes: inPairs(codes, codes.length / rows), zero: inPairs(zero, zero.length / rows) };
+}
+
+/** Two values below 16 a byte, the first in its low half; each `width` values begin a byte of their own. */
+function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
+  const bytes = bytesOfCodes(width, 4);
+  const out = new Uint8Array((values.length / width) * bytes);
+  for (let from = 0, to = 0; from < values.length; from += width, to += bytes) {
+    for (let i = 0; i < width; i += 2) out[to + i / 2] = values[from + i]!;
+    for (let i = 1; i < width; i += 2) out[to + (i - 1) / 2]! |= values[from + i]! << 4;
+  }
+  return out;
+}
+
+/** A matrix of w = scale · code + min, codes a byte each and below 2^codeBits; `min` is one number a block. */
+export interface MinimumMatrix extends Omit<KernelMatrix, "bits" | "zero" | "residual"> {
+  codeBits: number;
   min: Float32Array<ArrayBuffer>;
 }
 
 /**
- * Exactly, as far as float32 goes: the kernel has whole zero points only, so codes are spread over all 8 bits, `min` becomes the
- * nearest zero point, and what that leaves is the residual. Takes `codes` and `scale` over.
+ * Exactly, as far as float32 goes: the kernels have whole zero points only, so codes are spread over all of their `bits`, `min`
+ * becomes the nearest zero point, and what that leaves is the residual. Takes `codes` and `scale` over.
  */
-export function fromMinimum({ rows, block, codes, scale, min, bits }: MinimumMatrix): KernelMatrix {
-  spread(codes, 8 - bits);
+export function fromMinimum(bits: CodeBits, matrix: MinimumMatrix): KernelMatrix {
+  const { rows, block, codes, scale, min, codeBits } = matrix;
+  spread(codes, bits - codeBits);
   const columns = scale.length / rows;
   const zero = new Uint8Array(scale.length);
   const residual = new Float32Array(scale.length);
   for (let row = 0, at = 0; row < rows; row++)
     for (let column = 0; column < columns; column++, at++) {
-      const step = scale[at]! / 2 ** (8 - bits);
-      const nearest = step === 0 ? 0 : Math.min(255, Math.max(0, Math.round(-min[at]! / step)));
+      const step = scale[at]! / 2 ** (bits - codeBits);
+      const nearest = step === 0 ? 0 : Math.min(2 ** bits - 1, Math.max(0, Math.round(-min[at]! / step)));
       scale[at] = step;
       zero[at] = nearest;
       residual[column * rows + row] = min[at]! + step * nearest;
     }
-  return { rows, block, codes, scale, zero, residual };
+  return packed(bits, { rows, block, codes, scale, zero, residual });
 }
 
 /** Codes times 2^by, four at a time; none grows into its neighbour. */
@@ -49,16 +70,18 @@ function spread(codes: Uint8Array, by: number): void {
 }
 
 /**
- * Rows of several matrices with the same columns, one under the other. Blocks are then as small as the smallest among them, and a
- * missing residual counts as zero when another has one.
+ * Rows of several matrices with the same columns and bits, one under the other. Blocks are then as small as the smallest among them,
+ * and a missing residual counts as zero when another has one. Throws a `RangeError` where bits differ.
  */
 export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   if (matrices.length === 1) return matrices[0]!;
+  const { bits } = matrices[0]!;
+  if (matrices.some((m) => m.bits !== bits)) throw new RangeError("matrices of 4 and of 8 bits do not stack");
   const block = matrices.some((m) => m.block === 16) ? 16 : 32;
   const parts = matrices.map((m) => (m.block === block ? m : halved(m)));
   const stacked: KernelMatrix = {
     rows: parts.reduce((sum, p) => sum + p.rows, 0),
-    block,
+    ...{ block, bits },
     codes: joinBytes(parts.map((p) => p.codes)),
     scale: joinFloats(parts.map((p) => p.scale)),
     zero: joinBytes(parts.map((p) => p.zero)),
@@ -67,11 +90,11 @@ export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   return stacked;
 }
 
-/** The same matrix in blocks of 16 instead of 32. */
+/** The same matrix, of 8 bits as all in blocks of 16 are, in those instead of 32. */
 function halved({ rows, codes, scale, zero, residual }: KernelMatrix): KernelMatrix {
   const half: KernelMatrix = {
     rows,
-    block: 16,
+    ...{ block: 16, bits: 8 },
     codes,
     scale: Float32Array.from({ length: 2 * scale.length }, (_, i) => scale[i >> 1]!),
     zero: Uint8Array.from({ length: 2 * zero.length }, (_, i) => zero[i >> 1]!),

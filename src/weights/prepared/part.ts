@@ -1,6 +1,7 @@
+import type { CodeBits } from "../../graph/index.ts";
 import type { Checkpoint, StoredTensor } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
-import type { KernelMatrix } from "./layout.ts";
+import { type KernelMatrix, packed } from "./layout.ts";
 import { keyOf, type Names, type Stored } from "./names.ts";
 import { type Bits, emptyMatrix, isBlockable, roundInto } from "./quantize.ts";
 
@@ -59,18 +60,18 @@ export class Part {
     return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
-  blocks(): KernelMatrix {
-    return this.checkpoint.blocks(this.#tensor!, this.#stored.rows);
+  blocks(bits: CodeBits): KernelMatrix {
+    return this.checkpoint.blocks(this.#tensor!, bits, this.#stored.rows);
   }
 
-  /** Rounded to blocks of 32, in steps, as a large matrix may not fit in memory as float32. */
-  rounded(bits: Bits): KernelMatrix {
+  /** Rounded to so many bits in blocks of 32, held in codes of `bits`; in steps, as a large matrix may not fit in memory as float32. */
+  rounded(to: Bits, bits: CodeBits): KernelMatrix {
     const [rows, cols] = this.shape as [number, number];
     const matrix = emptyMatrix(rows, cols);
     const step = Math.max(1, this.#stored.transposed ? rows : Math.floor(CHUNK / cols));
     for (let row = 0; row < rows; row += step)
-      roundInto(matrix, this.floats(row, Math.min(rows, row + step)), row * cols, bits);
-    return matrix;
+      roundInto(matrix, this.floats(row, Math.min(rows, row + step)), row * cols, to);
+    return packed(bits, matrix);
   }
 
   /** Float32, row-major in `shape`, of the outermost dimension `from` to `to` − 1. */

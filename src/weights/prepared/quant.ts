@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { bytesOfCodes, type CodeBits } from "../../graph/index.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
 import type { Part } from "./part.ts";
@@ -38,33 +39,51 @@ export function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefi
 /** How one tensor is held: undefined is float32. */
 export interface Form extends KernelForm {
   /** Rounded to so many bits; absent where the form is exact. */
-  readonly bits?: Bits;
+  readonly rounded?: Bits;
 }
 
-/** The form of matrices that are stacked into one: undefined, float32, as soon as one of them is. */
+/** The form of matrices that are stacked into one: undefined, float32, as soon as one of them is; 8 bits as soon as one wants them. */
 export function stackedForm(forms: readonly (Form | undefined)[]): Form | undefined {
   const held = forms.filter((form) => form !== undefined);
   if (held.length < forms.length) return undefined;
-  return { block: held.some((f) => f.block === 16) ? 16 : 32, residual: held.some((f) => f.residual) };
+  return {
+    bits: held.every((f) => f.bits === 4) ? 4 : 8,
+    block: held.some((f) => f.block === 16) ? 16 : 32,
+    residual: held.some((f) => f.residual),
+  };
 }
 
-/** Bytes that `weights` of a form take in memory: codes, a scale and a zero point a block, and a correction where there is one. */
-export function bytesIn(form: Form | undefined, weights: number): number {
-  return form ? weights + ((form.residual ? 9 : 5) * weights) / form.block : 4 * weights;
+/** Bytes of a matrix [rows, cols] in blocks, part by part. */
+export function partBytes({ bits, block, residual }: Form, [rows, cols]: readonly [rows: number, cols: number]) {
+  const blocks = cols / block;
+  return {
+    codes: rows * bytesOfCodes(cols, bits),
+    scale: 4 * rows * blocks,
+    zero: rows * bytesOfCodes(blocks, bits),
+    residual: residual ? 4 * rows * blocks : 0,
+  };
+}
+
+/** Bytes that a tensor takes in memory. */
+export function bytesIn(form: Form | undefined, shape: readonly number[]): number {
+  if (!form) return 4 * shape.reduce((total, size) => total * size, 1);
+  return Object.values(partBytes(form, shape as [number, number])).reduce((a, b) => a + b);
 }
 
 /** A form in words. */
 export function formName(form: Form | undefined): string {
   if (!form) return "float32";
-  const codes = form.bits ? `rounded to ${form.bits} bits` : "8-bit codes";
-  return `${codes} in blocks of ${form.block}${form.residual ? ", corrected in float32" : ""}`;
+  const codes = form.rounded === form.bits ? "" : `${form.bits}-bit codes`;
+  const rounded = form.rounded ? `rounded to ${form.rounded} bits` : "";
+  return `${[rounded, codes].filter(Boolean).join(", ")} in blocks of ${form.block}${form.residual ? ", corrected in float32" : ""}`;
 }
 
-/** The form in which a matrix runs. */
-export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint): Form | undefined {
+/** The form in which a matrix runs, in codes of no fewer bits than `fewest`. */
+export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form | undefined {
   if (quant === "f32") return undefined;
-  const exact = part.exactForm;
-  if (exact) return exact;
-  const bits = part.blockable ? roundedBits(quant, checkpoint) : undefined;
-  return bits && { block: 32, residual: false, bits };
+  const form = part.exactForm ?? (part.blockable ? roundedForm(roundedBits(quant, checkpoint)) : undefined);
+  return form && { ...form, bits: fewest === 8 ? 8 : form.bits };
 }
+
+const roundedForm = (rounded: Bits | undefined): Form | undefined =>
+  rounded && { bits: rounded, block: 32, residual: false, rounded };

@@ -31,8 +31,7 @@ describe.each<[Bits, number]>([
       const own = values.subarray(32 * block, 32 * block + 32);
       const [least, most] = [Math.min(0, ...own), Math.max(0, ...own)];
       const step = bits === 8 ? Math.max(most, -least) / 127 : (most - least) / 15;
-      // A sixteenth of a step more in 4 bits, for the zero point.
-      const bound = step * (bits === 8 ? 0.5 : 0.5 + 1 / 16) * (1 + 1e-5);
+      const bound = (step / 2) * (1 + 1e-5);
       for (const [i, w] of own.entries()) expect(Math.abs(back[32 * block + i]! - w)).toBeLessThanOrEqual(bound);
     }
   });
@@ -49,4 +48,12 @@ describe.each<[Bits, number]>([
   test("zeros stay zero", () => {
     expect(back.slice(64, 96).every((w) => w === 0)).toBe(true);
   });
+});
+
+test("4 bits: levels that are moved by just half a step end at 15", () => {
+  // Steps of 1, zero at level 5: −4.5 is at 0.5, and 10.5 at 15.5.
+  const ends = Float32Array.from({ length: 32 }, (_, i) => [-4.5, 10.5, 0][i % 3]!);
+  const matrix = emptyMatrix(1, 32);
+  roundInto(matrix, ends, 0, 4);
+  expect([matrix.scale[0], matrix.zero[0], ...matrix.codes.subarray(0, 3)]).toEqual([1, 5, 1, 15, 5]);
 });

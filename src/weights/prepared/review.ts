@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { Part } from "./part.ts";
-import { bytesIn, type Form, formName } from "./quant.ts";
+import { bytesIn, type Form, formName, partBytes } from "./quant.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
 import { unexpected } from "./unexpected.ts";
 
@@ -32,7 +32,7 @@ export class Review {
 
   /** Notes in which form a part is held, which in a stack is the form `stacked` of all; `copy` tells this use of it from others. */
   hold(part: Part, copy: string, own?: Form, stacked?: Form): void {
-    const form = stacked && { ...stacked, ...(own?.bits && { bits: own.bits }) };
+    const form = stacked && { ...stacked, ...(own?.rounded && { rounded: own.rounded }) };
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, form });
   }
 
@@ -42,11 +42,11 @@ export class Review {
     const counted = new Set<string>();
     for (const { part, form } of this.#held.values()) {
       const name = formName(form);
-      const fresh = { type: part.type, form: name, exact: form?.bits === undefined, tensors: 0, bytes: 0 };
+      const fresh = { type: part.type, form: name, exact: form?.rounded === undefined, tensors: 0, bytes: 0 };
       const row = rows.get(part.type + name) ?? fresh;
       if (!counted.has(part.key + name)) row.tensors++;
       counted.add(part.key + name);
-      row.bytes += bytesIn(form, volume(part.shape));
+      row.bytes += bytesIn(form, part.shape);
       rows.set(part.type + name, row);
     }
     return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
@@ -54,15 +54,14 @@ export class Review {
 
   /** A matrix [rows, cols] in blocks, as large as it will be. */
   matrix(name: string, [rows, cols]: readonly [number, number], form: Form): StoredMatrix {
-    const blocks = (rows * cols) / form.block;
-    const spans = { codes: span(rows * cols), scale: span(4 * blocks), zero: span(blocks) };
-    const residual = form.residual ? span(4 * blocks) : undefined;
-    this.#bytes.set(name, bytesIn(form, rows * cols));
-    return { rows, cols, ...spans, residual };
+    const { codes, scale, zero, residual } = partBytes(form, [rows, cols]);
+    const spans = { codes: span(codes), scale: span(scale), zero: span(zero) };
+    this.#bytes.set(name, bytesIn(form, [rows, cols]));
+    return { rows, cols, bits: form.bits, ...spans, residual: form.residual ? span(residual) : undefined };
   }
 
   floats(name: string, shape: readonly number[]): StoredFloats {
-    const data = span(bytesIn(undefined, volume(shape)));
+    const data = span(bytesIn(undefined, shape));
     this.#bytes.set(name, data.bytes);
     return { shape: [...shape], data };
   }
@@ -82,7 +81,5 @@ export class Review {
     throw new UserError(`${path}: ${all.slice(0, 3).join("; ")}${more}`);
   }
 }
-
-const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
 const span = (bytes: number): Span => ({ offset: 0, bytes });

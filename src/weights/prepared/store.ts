@@ -19,6 +19,7 @@ const span = z.object({ offset: z.number(), bytes: z.number() });
 const matrix = z.object({
   rows: z.number(),
   cols: z.number(),
+  bits: z.literal([4, 8]),
   codes: span,
   scale: span,
   zero: span,

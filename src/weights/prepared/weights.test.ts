@@ -2,10 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Graph, type Tensor } from "../../graph/index.ts";
+import { type CodeBits, Graph, type QuantizedMatrix, type Tensor } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../checkpoint.ts";
 import { writeSafetensors } from "../safetensors/testing.ts";
+import { weightsOf } from "./layout.testing.ts";
 import type { Names } from "./names.ts";
 import { type Matrix, type Quant, Weights } from "./weights.ts";
 
@@ -51,9 +52,9 @@ function write(contents: Parameters<typeof writeSafetensors>[0]): void {
   writeFileSync(at("model.safetensors"), writeSafetensors(contents));
 }
 
-function open(quant: Quant, contents: Parameters<typeof writeSafetensors>[0] = tensors): Weights {
+function open(quant: Quant, contents: Parameters<typeof writeSafetensors>[0] = tensors, bits: CodeBits = 8): Weights {
   write(contents);
-  return new Weights(openCheckpoint(folder), at("prepared"), quant, names);
+  return new Weights(openCheckpoint(folder), at("prepared"), quant, names, bits);
 }
 
 /** A model of all these tensors. */
@@ -107,33 +108,64 @@ test("vectors end to end, gains with what they are stored without, tables as the
   expect(floats(weights, table)).toEqual(range(0, 160));
 });
 
-test.each<[Quant, number]>([
-  ["auto", 0.5 / 127],
-  ["q8", 0.5 / 127],
-  ["q4", 0.6 / 15],
-])("%s: matrices are in blocks, each weight within a step's half of the file's", (quant, bound) => {
-  const weights = open(quant);
-  expect(weights.inBlocks("turned.weight")).toBe(true);
-  const weight = weights.matrix(new Graph(), 32, { "turned.weight": 3 });
-  if (weight.kind !== "blocks") throw new Error("a matrix was to be in blocks");
-  const { codes, scale, zero } = weight.matrix;
-  expect([codes.shape, scale.shape, zero.shape]).toEqual([
-    [3, 1, 32],
-    [3, 1],
-    [3, 1],
-  ]);
-  weights.commit();
-  const bytes = readFileSync(at(`prepared/${quant}/weights.bin`));
+const blocks = (m: Matrix): QuantizedMatrix => {
+  if (m.kind !== "blocks") throw new Error("a matrix was to be in blocks");
+  return m.matrix;
+};
+
+/** A committed matrix's weights, row by row. */
+function weightsIn({ bits, codes, scale, zero }: QuantizedMatrix): Float64Array {
+  const [rows, , bytes] = codes.shape as number[];
   const of = (t: Tensor) => {
     const { data } = t.graph.constants.find((c) => c.tensor === t)!;
-    return data.kind === "file" ? new Uint8Array(bytes.subarray(data.offset, data.offset + data.bytes)) : undefined;
+    if (data.kind !== "file") throw new Error("a weight lies in the prepared file");
+    return new Uint8Array(readFileSync(data.path).subarray(data.offset, data.offset + data.bytes));
   };
-  const scales = new Float32Array(of(scale)!.buffer);
-  for (const row of [0, 1, 2])
-    for (let i = 0; i < 32; i++) {
-      const w = scales[row]! * (of(codes)![32 * row + i]! - of(zero)![row]!);
-      expect(Math.abs(w - (3 * i + row))).toBeLessThanOrEqual(bound * (93 + row) * 1.001);
+  const scales = new Float32Array(of(scale).buffer);
+  const block = bytes === (32 * bits) / 8 ? 32 : 16;
+  return weightsOf({ rows: rows!, block, bits, codes: of(codes), scale: scales, zero: of(zero) });
+}
+
+test.each<[Quant, number, CodeBits, CodeBits]>([
+  ["auto", 0.5 / 127, 8, 8],
+  ["q8", 0.5 / 127, 8, 8],
+  ["q4", 0.5 / 15, 8, 8],
+  ["auto", 0.5 / 127, 4, 8],
+  ["q8", 0.5 / 127, 4, 8],
+  ["q4", 0.5 / 15, 4, 4],
+])(
+  "%s: matrices are in blocks, each weight within %f of the largest; %i bits or more make %i",
+  (quant, bound, fewest, bits) => {
+    const weights = open(quant, tensors, fewest);
+    expect(weights.inBlocks("turned.weight")).toBe(true);
+    const matrix = blocks(weights.matrix(new Graph(), 32, { "turned.weight": 3 }));
+    expect(matrix.bits).toBe(bits);
+    expect([matrix.codes.shape, matrix.scale.shape, matrix.zero.shape]).toEqual([
+      [3, 1, 4 * bits],
+      [3, 1],
+      [3, 1],
+    ]);
+    weights.commit();
+    for (const [i, w] of weightsIn(matrix).entries()) {
+      const [row, column] = [Math.floor(i / 32), i % 32];
+      expect(Math.abs(w - (3 * column + row))).toBeLessThanOrEqual(bound * (93 + row) * 1.001);
     }
+  },
+);
+
+test("codes of 4 and of 8 bits lie side by side, neither is taken for the other, and they have the same weights", () => {
+  const load = (fewest: CodeBits) => {
+    const weights = new Weights(openCheckpoint(folder), at("prepared"), "q4", names, fewest);
+    const matrix = blocks(weights.matrix(new Graph(), 32, { "middle.weight": 3, "turned.weight": 3 }));
+    weights.commit();
+    return { bits: matrix.bits, weights: weightsIn(matrix) };
+  };
+  write(tensors);
+  const [narrow, wide] = [load(4), load(8)];
+  expect([narrow.bits, wide.bits, load(4).bits, load(8).bits]).toEqual([4, 8, 4, 8]);
+  expect(narrow.weights).toHaveLength(6 * 32);
+  expect(narrow.weights).toEqual(wide.weights);
+  expect(load(4).weights).toEqual(narrow.weights);
 });
 
 test("a width that is no multiple of 32 stays float32", () => {
@@ -188,13 +220,20 @@ test("a model beyond the memory is refused, prepared or not", () => {
 });
 
 test("what is reviewed is what is then prepared, to the byte", () => {
-  for (const quant of ["f32", "q8"] as const) {
-    const weights = open(quant);
-    trace(weights)();
+  const kinds = [
+    ["f32", 8],
+    ["q8", 8],
+    ["q4", 4],
+  ] as const;
+  for (const [quant, fewest] of kinds) {
+    const weights = open(quant, tensors, fewest);
+    const { path: file } = trace(weights)()
+      .constants.map((c) => c.data)
+      .find((data) => data.kind === "file")!;
     weights.commit();
-    const index = readFileSync(at(`prepared/${quant}/weights.json`), "utf8");
+    const index = readFileSync(file.replace(/bin$/, "json"), "utf8");
     const bytes = [...index.matchAll(/"bytes":(\d+)/g)].reduce((total, [, n]) => total + Number(n), 0);
-    const fresh = new Weights(openCheckpoint(folder), at("other"), quant, names);
+    const fresh = new Weights(openCheckpoint(folder), at("other"), quant, names, fewest);
     vi.spyOn(process, "constrainedMemory").mockReturnValue(bytes);
     expect(() => fresh.review(trace(fresh))).not.toThrow();
     vi.spyOn(process, "constrainedMemory").mockReturnValue(bytes - 1);

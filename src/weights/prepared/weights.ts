@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import type { ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import type { CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import { processorBits } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { type KernelMatrix, stack } from "./layout.ts";
@@ -15,7 +16,7 @@ import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "
 export { type Quant, quantOptions } from "./quant.ts";
 export type { Holding } from "./review.ts";
 
-/** A projection's weight in a graph: 8-bit blocks, or float32 [inputs, outputs]. */
+/** A projection's weight in a graph: blocks of codes, or float32 [inputs, outputs]. */
 export type Matrix =
   | { readonly kind: "blocks"; readonly matrix: QuantizedMatrix }
   | { readonly kind: "float32"; readonly weight: Tensor };
@@ -36,8 +37,10 @@ export class Weights {
     folder: string,
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
+    /** Codes have no fewer bits: what the processor runs fastest, not what is smallest. */
+    private readonly fewestBits: CodeBits = processorBits(),
   ) {
-    this.#store = new PreparedStore(path.join(folder, quant), stateOf(checkpoint.files));
+    this.#store = new PreparedStore(path.join(folder, folderName(quant, fewestBits)), stateOf(checkpoint.files));
   }
 
   has(name: string): boolean {
@@ -113,7 +116,7 @@ export class Weights {
   }
 
   #form(part: Part): Form | undefined {
-    return formOf(part, this.quant, this.checkpoint);
+    return formOf(part, this.quant, this.checkpoint, this.fewestBits);
   }
 
   #parts(sizes: Sizes, inner: readonly number[]): Part[] {
@@ -138,23 +141,23 @@ export class Weights {
     const stored =
       this.#review?.matrix(name, shape, form) ??
       this.#store.matrix(name) ??
-      this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.#form(p)!))));
-    const blocks = stored.zero.bytes / stored.rows;
+      this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.#form(p)!, form.bits))));
+    const blocks = stored.scale.bytes / Float32Array.BYTES_PER_ELEMENT / stored.rows;
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
       graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
     return {
-      codes: constant("codes", "u8", [stored.rows, blocks, stored.cols / blocks], stored.codes),
+      bits: stored.bits,
+      codes: constant("codes", "u8", [stored.rows, blocks, stored.codes.bytes / stored.rows / blocks], stored.codes),
       scale: constant("scale", "f32", [stored.rows, blocks], stored.scale),
-      zero: constant("zero", "u8", [stored.rows, blocks], stored.zero),
+      zero: constant("zero", "u8", [stored.rows, stored.zero.bytes / stored.rows], stored.zero),
       residual: stored.residual && constant("residual", "f32", [blocks, stored.rows], stored.residual),
     };
   }
 
   #prepare(name: string, [rows, cols]: readonly [number, number], make: () => KernelMatrix): StoredMatrix {
-    const { codes, scale, zero, residual } = make();
+    const { bits, codes, scale, zero, residual } = make();
     return this.#store.addMatrix(name, {
-      rows,
-      cols,
+      ...{ rows, cols, bits },
       codes: this.#store.append(codes),
       scale: this.#store.append(scale),
       zero: this.#store.append(zero),
@@ -211,7 +214,12 @@ function stateOf(files: readonly string[]): string {
   return state.digest("hex");
 }
 
-const inForm = (part: Part, { bits }: Form): KernelMatrix => (bits ? part.rounded(bits) : part.blocks());
+/** Where the bits make a difference, each choice has a folder of its own. */
+const folderName = (quant: Quant, fewest: CodeBits): string =>
+  quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`;
+
+const inForm = (part: Part, { rounded }: Form, bits: CodeBits): KernelMatrix =>
+  rounded ? part.rounded(rounded, bits) : part.blocks(bits);
 
 const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
 

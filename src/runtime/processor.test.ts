@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { fastestBits, processorBits } from "./processor.ts";
+
+const x86 = (flags: string) =>
+  `processor\t: 0\nmodel name\t: A CPU\nflags\t\t: fpu sse2 ${flags} rdpid\nbugs\t\t: none\n`;
+const arm = (features: string) => `processor\t: 0\nBogoMIPS\t: 243.75\nFeatures\t: fp asimd ${features}\n`;
+
+test.each([
+  ["x86 with AVX2 alone", x86("avx avx2 fma"), 4],
+  ["x86 with AVX-512 but no VNNI", x86("avx2 avx512f avx512bw"), 4],
+  ["x86 with AVX-512 VNNI", x86("avx2 avx512f avx512_vnni"), 8],
+  ["x86 with AVX VNNI", x86("avx2 avx_vnni"), 8],
+  ["x86 with AVX VNNI on 16 bits alone", x86("avx2 avx_vnni_int16"), 4],
+  ["x86 with AMX", x86("amx_tile amx_int8"), 8],
+  ["ARM without dot product", arm("aes crc32"), 4],
+  ["ARM with dot product", arm("asimdhp asimddp"), 8],
+  ["the last of its flags", "flags : sse2 avx_vnni\n", 8],
+  ["a name elsewhere", `${x86("avx2")}bugs : avx_vnni\n`, 4],
+  ["no flags", "processor\t: 0\nisa\t\t: rv64imafdc\n", 8],
+  ["nothing", "", 8],
+])("%s", (_, cpuinfo, bits) => {
+  expect(fastestBits(cpuinfo)).toBe(bits);
+});
+
+test("this machine's are those of its whole list", () => {
+  expect(processorBits()).toBe(fastestBits(read("/proc/cpuinfo")));
+});
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}

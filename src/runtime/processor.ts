@@ -1,0 +1,35 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import type { CodeBits } from "../graph/index.ts";
+
+/** Linux's names of instructions that multiply bytes and add up in one: x86's VNNI and AMX, ARM's dot product. */
+const BYTE_PRODUCTS = ["avx512_vnni", "avx_vnni", "amx_int8", "asimddp"];
+
+/** One processor's entry, with the names of its instructions, ends well before so many bytes. */
+const ENTRY = 16_384;
+
+/**
+ * Bits in which ONNX Runtime multiplies matrices of 4-bit codes fastest (docs/log.md): 8 where the processor multiplies bytes in one
+ * instruction, or does not say; else 4. `cpuinfo` is Linux's /proc/cpuinfo, or its beginning.
+ */
+export function fastestBits(cpuinfo: string): CodeBits {
+  const flags = /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/);
+  return !flags || BYTE_PRODUCTS.some((name) => flags.includes(name)) ? 8 : 4;
+}
+
+/** As `fastestBits`, of this machine. */
+export const processorBits = (): CodeBits => fastestBits(readStart("/proc/cpuinfo"));
+
+/** The file's beginning; "" where it cannot be read. */
+function readStart(file: string): string {
+  try {
+    const fd = openSync(file, "r");
+    try {
+      const bytes = Buffer.alloc(ENTRY);
+      return bytes.toString("latin1", 0, readSync(fd, bytes));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return "";
+  }
+}
