@@ -16,6 +16,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   show: { summary: "tell what a model is made of and what it costs", load: () => import("./commands/show.ts") },
   rm: { summary: "delete a downloaded model", load: () => import("./commands/rm.ts") },
   bench: { summary: "measure against a peer (in a clone of the project)", load: () => import("./commands/bench.ts") },
+  export: { summary: "write a model as ONNX, for any ONNX Runtime", load: () => import("./commands/export.ts") },
   receipts: { summary: "list what answers cost, and the sum", load: () => import("./commands/receipts.ts") },
   savings: { summary: "list the ways to spend less, with their options", load: () => import("./commands/savings.ts") },
   doctor: { summary: "tell what this machine has, and what is missing", load: () => import("./commands/doctor.ts") },

@@ -6,6 +6,7 @@ export * from "./ops/attention.ts";
 export * from "./ops/cache.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/encoder.ts";
+export * from "./ops/mask.ts";
 export * from "./ops/matmul.ts";
 export * from "./ops/norm.ts";
 export * from "./ops/pool.ts";

@@ -9,6 +9,9 @@ const IR_VERSION = 10;
 const OPSET = 24;
 export const onnxType: Readonly<Record<DType, number>> = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10 };
 
+/** What of a graph is encoded. */
+export type Encodable = Pick<Graph, "inputs" | "outputs" | "constants" | "nodes">;
+
 type Write = (w: BinaryWriter) => void;
 const message = (w: BinaryWriter, field: number, write: Write): void => {
   w.tag(field, WireType.LengthDelimited).fork();
@@ -80,7 +83,7 @@ function valueInfo(w: BinaryWriter, name: string, type: TensorType): void {
 }
 
 /** Emits every operator's ONNX form; graph inputs, constants and outputs keep their names. */
-function emit(graph: Graph): Emitter {
+function emit(graph: Encodable): Emitter {
   const emitter = new Emitter();
   const names = new Map<number, string>();
   for (const { name, tensor } of [...graph.inputs, ...graph.constants, ...graph.outputs]) names.set(tensor.id, name);
@@ -97,7 +100,7 @@ function emit(graph: Graph): Emitter {
 }
 
 /** The graph as a serialised ONNX ModelProto. Constants that lie in files stay there (external data, by file name). */
-export function encodeOnnx(graph: Graph): Uint8Array {
+export function encodeOnnx(graph: Encodable): Uint8Array {
   const { nodes, literals } = emit(graph);
   const w = new BinaryWriter();
   integer(w, 1, IR_VERSION);

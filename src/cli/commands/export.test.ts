@@ -1,0 +1,54 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { define } from "./export.ts";
+
+const root = mkdtempSync(path.join(tmpdir(), "modicum-export-cli-"));
+process.env["MODICUM_HOME"] = path.join(root, "home");
+afterAll(() => rmSync(root, { recursive: true }));
+
+const written = { stdout: "", stderr: "" };
+beforeEach(() => {
+  Object.assign(written, { stdout: "", stderr: "" });
+  for (const name of ["stdout", "stderr"] as const)
+    vi.spyOn(process[name], "write").mockImplementation((text) => {
+      written[name] += text;
+      return true;
+    });
+});
+afterEach(() => vi.restoreAllMocks());
+
+const model = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
+
+function run(...words: string[]): Promise<unknown> {
+  const command = new Command("export").exitOverride();
+  define(command);
+  return command.parseAsync(words, { from: "user" });
+}
+
+test("one line tells where it is; progress is on stderr", async () => {
+  const folder = path.join(root, "model");
+  await run(model, folder, "--quant", "f32");
+  expect(written.stdout).toBe(`${folder}  0.2 MB  model.onnx.data, model.onnx\n`);
+  expect(written.stderr).toMatch(/^model: 0\.\d MB of 0\.2 MB\n/);
+  expect(readdirSync(folder).sort()).toEqual(["model.onnx", "model.onnx.data"]);
+});
+
+test.each([
+  { words: [path.join(root, "no-model.gguf"), path.join(root, "a")], says: /no-model\.gguf/ },
+  { words: [model, path.join(root, "b"), "--quant", "q5"], says: /--quant: .*got "q5"/ },
+  { words: [model], says: /missing required argument 'dir'/ },
+])("$words: one sentence, no folder", async ({ words, says }) => {
+  await expect(run(...words)).rejects.toThrow(says);
+  expect(readdirSync(root).filter((name) => ["a", "b"].includes(name))).toEqual([]);
+});
+
+test("a folder with something in it is refused before the model is looked for", async () => {
+  const folder = mkdtempSync(path.join(root, "full-"));
+  writeFileSync(path.join(folder, "thesis.txt"), "");
+  await expect(run("hf:nobody/nothing", folder)).rejects.toThrow(/the folder is not empty/);
+  expect(existsSync(path.join(root, "home", "models"))).toBe(false);
+});

@@ -1,0 +1,124 @@
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { copyFile, mkdir, readdir, rename } from "node:fs/promises";
+import path from "node:path";
+import type { Graph } from "../graph/index.ts";
+import { exportedDecoder, exportedEncoder } from "../models/export-graphs.ts";
+import { prepare } from "../models/programs.ts";
+import { isEncoder, openDecoder, openEncoder } from "../models/registry.ts";
+import { portable, type WriteOptions, writeOnnx } from "../runtime/onnx/write.ts";
+import { few, UserError } from "../util/errors.ts";
+import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import type { Quant } from "../weights/prepared/weights.ts";
+import { codeOf, ensureSpace, writeError } from "../weights/sources/disk.ts";
+import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
+
+/** Where files are written before they get their place. A killed export leaves it, the next one removes it. */
+const ASIDE = ".exporting";
+
+/** What an export holds. */
+export interface Exported {
+  readonly folder: string;
+  /** Names of its files. */
+  readonly files: readonly string[];
+  /** Of the data file. */
+  readonly bytes: number;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** Whether a model can be exported into `folder`: it is new, or empty. @throws UserError when it is not */
+export function checkExportFolder(folder: string): void {
+  const names = namesIn(folder).filter((name) => name !== ASIDE);
+  if (names.length > 0)
+    throw new UserError(`${folder}: the folder is not empty (it has ${few(names)}); name a new one`);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw writeError(error, folder);
+  }
+}
+
+/**
+ * Writes a model as ONNX into a new or empty folder: `model.onnx`, `model.onnx.data`, and its configuration and tokenizer where it has files of them.
+ * Weights that were not prepared yet are prepared. @throws UserError; the folder is then as it was
+ */
+export async function exportModel(
+  model: ResolvedModel,
+  folder: string,
+  quant: Quant,
+  options: WriteOptions = {},
+): Promise<Exported> {
+  const target = path.resolve(folder);
+  checkExportFolder(target);
+  const checkpoint = openCheckpoint(model.path);
+  const traced = traceExport(checkpoint, preparedFolder(model.path), quant);
+  const files = portable(traced, target);
+  await ensureSpace(target, files.bytes, "the export");
+  const names = await intoFolder(target, async (aside) => {
+    for (const file of companions(checkpoint)) await copyFile(file, path.join(aside, path.basename(file)));
+    await writeOnnx(files, aside, options);
+  });
+  const [inputs, outputs] = [traced.inputs, traced.outputs].map((ports) => ports.map((p) => p.name));
+  return { folder: target, files: names, bytes: files.bytes, inputs: inputs!, outputs: outputs! };
+}
+
+function traceExport(checkpoint: Checkpoint, prepared: string, quant: Quant): Graph {
+  if (isEncoder(checkpoint)) {
+    const encoder = openEncoder(checkpoint, prepared, quant);
+    return prepare(encoder.weights, () => [exportedEncoder(encoder)])[0]!;
+  }
+  const { decoder, weights } = openDecoder(checkpoint, prepared, quant);
+  return prepare(weights, () => [exportedDecoder(decoder)])[0]!;
+}
+
+/** Files that a Hugging Face folder has beside its weights for whoever runs the model; a GGUF has none. */
+function companions({ config }: Checkpoint): string[] {
+  switch (config.kind) {
+    case "gguf":
+      return [];
+    case "huggingface": {
+      const folder = path.dirname(config.path);
+      return readdirSync(folder)
+        .filter((name) => isCompanion(name))
+        .map((name) => path.join(folder, name));
+    }
+  }
+}
+
+const isCompanion = (name: string): boolean =>
+  /^((generation_)?config|tokenizer(_config)?|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(name) ||
+  /^(vocab\.txt|merges\.txt|chat_template\.jinja|(tokenizer|spiece|sentencepiece\.bpe)\.model)$/.test(name);
+
+/** Fills `folder` with what `write` leaves in the folder that it is given: all of it, `model.onnx` last, or nothing. */
+async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
+  const aside = path.join(folder, ASIDE);
+  let made: string | undefined;
+  try {
+    made = mkdirSync(folder, { recursive: true });
+    rmSync(aside, { recursive: true, force: true });
+    await mkdir(aside);
+    await write(aside);
+    const names = (await readdir(aside)).sort((a, b) => Number(a === "model.onnx") - Number(b === "model.onnx"));
+    for (const name of names) await rename(path.join(aside, name), path.join(folder, name));
+    rmdirSync(aside);
+    return names;
+  } catch (error) {
+    rmSync(aside, { recursive: true, force: true });
+    if (made !== undefined) removeEmpty(folder, made);
+    throw writeError(error, folder);
+  }
+}
+
+/** Removes `folder` and those above it up to `last`, as far as they are empty. */
+function removeEmpty(folder: string, last: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    return;
+  }
+  if (folder !== last) removeEmpty(path.dirname(folder), last);
+}

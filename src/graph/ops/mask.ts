@@ -1,0 +1,74 @@
+import { sameDim } from "../dim.ts";
+import { ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply, apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
+
+const INT32 = { to: { int: 6 } };
+
+function expectMask(op: string, mask: TensorType): void {
+  if (mask.dtype !== "i64" || mask.shape.length !== 2)
+    throw new ShapeError(op, "mask", showType(mask), "i64[batch, tokens]");
+}
+
+const lengthsOp: Op<null> = {
+  name: "maskLengths",
+  operands: ["ids", "mask"],
+  infer([ids, mask]) {
+    expectMask("maskLengths", mask!);
+    const batch = mask!.shape[0]!;
+    if (ids!.shape.length !== 2 || !sameDim(ids!.shape[0]!, batch))
+      throw new ShapeError("maskLengths", "ids", showType(ids!), `[${batch}, tokens]`);
+    const each: TensorType = { dtype: "i32", shape: [batch] };
+    return [each, { dtype: "i32", shape: [] }, each];
+  },
+  onnx(emit, { inputs: [ids, mask], outputs: [lengths, total, ends] }) {
+    const one = emit.ints([1], []);
+    const width = (x: string) => emit.value("Gather", [emit.value("Shape", [x]), one]);
+    const count = emit.value("ReduceSum", [mask!, emit.ints([1])], { keepdims: { int: 0 } });
+    emit.node("Cast", [emit.value("Sub", [count, one])], [lengths!], INT32);
+    emit.node("Cast", [width(mask!)], [total!], INT32);
+    const end = emit.value("Max", [count, width(ids!)]);
+    emit.node("Cast", [emit.value("Sub", [end, one])], [ends!], INT32);
+  },
+  reference([ids, mask]) {
+    const [batch, total] = mask!.shape as [number, number];
+    const row = (b: number) => mask!.data.subarray(b * total, (b + 1) * total);
+    const counts = Float64Array.from({ length: batch }, (_, b) => row(b).reduce((a, v) => a + v, 0));
+    return [
+      ndarray(
+        [batch],
+        counts.map((n) => n - 1),
+      ),
+      ndarray([], Float64Array.of(total)),
+      ndarray(
+        [batch],
+        counts.map((n) => Math.max(n, ids!.shape[1]!) - 1),
+      ),
+    ];
+  },
+};
+
+/**
+ * What attention and positions take, of a mask i64 [batch, total] (1 a token, in the cache or new; 0 padding) over ids [batch, tokens]:
+ * `lengths` i32 [batch], the tokens of each row less one; `total` i32 []; and `ends` i32 [batch], the last position of each row's ids,
+ * padding included, where a first prompt is padded on the right.
+ */
+export function maskLengths(ids: Tensor, mask: Tensor): { lengths: Tensor; total: Tensor; ends: Tensor } {
+  const [lengths, total, ends] = apply(lengthsOp, [ids, mask], null) as [Tensor, Tensor, Tensor];
+  return { lengths, total, ends };
+}
+
+const narrowOp: Op<null> = {
+  name: "narrowMask",
+  operands: ["mask"],
+  infer([mask]) {
+    expectMask("narrowMask", mask!);
+    return [{ dtype: "i32", shape: mask!.shape }];
+  },
+  onnx: (emit, { inputs, outputs }) => emit.node("Cast", inputs, outputs, INT32),
+  reference: ([mask]) => [mask!],
+};
+
+/** A mask i64 [batch, tokens] as i32, which encoders take. */
+export const narrowMask = (mask: Tensor): Tensor => apply1(narrowOp, [mask], null);

@@ -1,0 +1,55 @@
+import { cachedAttention, Graph, maskLengths, narrowMask, sym, type Tensor } from "../graph/index.ts";
+import type { Stream } from "../nn/stream.ts";
+import type { Decoder } from "./decoder.ts";
+import type { Encoder } from "./encoder.ts";
+
+// Names of inputs, outputs and dimensions are those of Hugging Face's Optimum, which other programs that run ONNX models know.
+const batch = sym("batch_size");
+const tokens = sym("sequence_length");
+const past = sym("past_sequence_length");
+const total = sym("total_sequence_length");
+
+/** A whole decoder as one graph: ids, mask and the cache before → `logits` of every id, and the cache after, one longer by the ids. */
+export function exportedDecoder(decoder: Decoder): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, tokens]);
+  const mask = g.input("attention_mask", "i64", [batch, total]);
+  const { ends, ...lengths } = maskLengths(ids, mask);
+  let stream: Stream = { branch: decoder.embed(g, ids, () => ends) };
+  const presents: [name: string, cache: Tensor][] = [];
+  for (let l = 0; l < decoder.config.layers; l++) {
+    const block = decoder.block(g, l);
+    const { qkv, residual } = block.attentionIn(stream);
+    const attended = cachedAttention(
+      qkv,
+      { ...lengths, pastKey: cache(g, decoder, `${l}.key`), pastValue: cache(g, decoder, `${l}.value`) },
+      decoder.rotary(g, l),
+      { ...decoder.attention(l), past },
+    );
+    presents.push([`present.${l}.key`, attended.presentKey], [`present.${l}.value`, attended.presentValue]);
+    stream = block.feedForward(block.attentionOut(attended.y, residual));
+  }
+  g.output("logits", decoder.logits(g, decoder.finish(g, stream)));
+  // The engine's own caches are as long after a run as before: their operator says so of these, too.
+  for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
+  return g;
+}
+
+function cache(g: Graph, decoder: Decoder, name: string): Tensor {
+  const { kvHeads, headSize } = decoder.config;
+  return g.input(`past_key_values.${name}`, "f32", [batch, kvHeads, past, headSize]);
+}
+
+/** An encoder as one graph: ids and mask → `last_hidden_state`, and `logits` where the checkpoint has a head. */
+export function exportedEncoder(encoder: Encoder): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, tokens]);
+  const mask = narrowMask(g.input("attention_mask", "i64", [batch, tokens]));
+  const types = encoder.config.types > 0 ? g.input("token_type_ids", "i64", [batch, tokens]) : undefined;
+  const hidden = encoder.hidden(g, { ids, mask, types });
+  g.output("last_hidden_state", hidden);
+  const { classifier, predictor } = encoder.config;
+  if (encoder.weights.has(`${classifier.output}.weight`)) g.output("logits", encoder.classify(g, hidden, mask));
+  else if (encoder.weights.has(`${predictor.dense}.weight`)) g.output("logits", encoder.predict(g, hidden));
+  return g;
+}

@@ -1,0 +1,73 @@
+import { type FileHandle, open, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Constant } from "../../graph/graph.ts";
+import { type Encodable, encodeOnnx } from "./encode.ts";
+
+/** Tensors begin on a page, as ONNX asks of data that is to be mapped. */
+const PAGE = 4096;
+/** Bytes read and written at a time. */
+const CHUNK = 2 ** 23;
+
+export interface WriteOptions {
+  /** Stops between chunks; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with bytes written and in all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+interface Move {
+  readonly from: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly to: number;
+}
+
+/** A graph that lies in files of its own: `model.onnx`, and `model.onnx.data` with every constant that is mapped. */
+export interface Portable {
+  readonly graph: Encodable;
+  readonly moves: readonly Move[];
+  /** Length of the data file. */
+  readonly bytes: number;
+}
+
+/** Gives a graph's mapped constants, and nothing else of the files that they lie in, their places in one file in `folder`. */
+export function portable(graph: Encodable, folder: string): Portable {
+  const moves: Move[] = [];
+  let end = 0;
+  const constants = graph.constants.map((constant): Constant => {
+    const { data } = constant;
+    if (data.kind === "memory") return constant;
+    const to = Math.ceil(end / PAGE) * PAGE;
+    moves.push({ from: data.path, offset: data.offset, bytes: data.bytes, to });
+    end = to + data.bytes;
+    return { ...constant, data: { ...data, path: path.join(folder, "model.onnx.data"), offset: to } };
+  });
+  return { graph: { ...graph, constants }, moves, bytes: end };
+}
+
+/** Writes both files into an empty folder, in chunks, however large the weights. @throws the system's error when a write fails */
+export async function writeOnnx({ graph, moves, bytes }: Portable, folder: string, options: WriteOptions) {
+  await using out = await open(path.join(folder, "model.onnx.data"), "wx");
+  const buffer = new Uint8Array(Math.min(CHUNK, bytes));
+  for (const move of moves) await copy(move, out, buffer, (done) => options.onProgress?.(done, bytes), options.signal);
+  await writeFile(path.join(folder, "model.onnx"), encodeOnnx(graph));
+}
+
+async function copy(
+  { from, offset, bytes, to }: Move,
+  out: FileHandle,
+  buffer: Uint8Array,
+  report: (done: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await using source = await open(from, "r");
+  for (let done = 0; done < bytes; ) {
+    signal?.throwIfAborted();
+    const wanted = Math.min(buffer.length, bytes - done);
+    const { bytesRead } = await source.read(buffer, 0, wanted, offset + done);
+    if (bytesRead === 0) throw new Error(`${from} ends ${bytes - done} bytes short of its index`);
+    await out.write(buffer, 0, bytesRead, to + done);
+    done += bytesRead;
+    report(to + done);
+  }
+}
