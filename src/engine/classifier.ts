@@ -70,6 +70,7 @@ export function classification(
   logits: Float32Array,
   among: readonly string[] = labels,
 ): Classification {
+  if (among.length === 0) throw new UserError(`no labels are given, expected some of ${labels.join(", ")}`, 2);
   const places = among.map((label) => placeOf(labels, label));
   const scores = activate(
     places.map((place) => logits[place]!),
