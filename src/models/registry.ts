@@ -56,10 +56,6 @@ function architectureOf<A extends Named>({ path, architecture: name }: Checkpoin
 export const isEncoder = ({ architecture }: Checkpoint): boolean =>
   encoders.some((a) => a.names.includes(architecture));
 
-/** Whether a checkpoint is of an encoder that runs. */
-export const isEncoder = ({ architecture }: Checkpoint): boolean =>
-  encoders.some((a) => a.names.includes(architecture));
-
 /** Opens a checkpoint as the decoder it holds; its prepared weights are kept under `folder`. @throws UserError when it is none that runs */
 export function openDecoder(
   checkpoint: Checkpoint,
