@@ -18,7 +18,9 @@ import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 import { roberta } from "./roberta.ts";
+import type { Seq2Seq } from "./seq2seq.ts";
 import { smollm3 } from "./smollm3.ts";
+import { t5 } from "./t5.ts";
 
 /** Every decoder that runs: one line each. */
 const decoders: readonly Architecture[] = [
@@ -37,6 +39,9 @@ const decoders: readonly Architecture[] = [
 
 /** Every encoder that runs: one line each. */
 const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, roberta];
+
+/** Every encoder with a decoder that runs: one line each. */
+const seq2seqs = [t5] as const;
 
 interface Named {
   readonly names: readonly string[];
@@ -71,4 +76,9 @@ export function openDecoder(
 export function openEncoder(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Encoder {
   const architecture = architectureOf(checkpoint, encoders);
   return architecture.open(new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint)));
+}
+
+/** As `openDecoder`, for encoders with a decoder. */
+export function openSeq2Seq(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Seq2Seq {
+  return architectureOf(checkpoint, seq2seqs).open(checkpoint, folder, quant);
 }

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { sym } from "../../graph/dim.ts";
+import { crossAttention } from "../../graph/ops/cross-attention.ts";
+import { relativeBias } from "../../graph/ops/relative.ts";
+import { type Feed, integers, noise, worst } from "../compare.testing.ts";
+
+const [batch, tokens, source] = ["batch", "tokens", "source"].map(sym) as [
+  ReturnType<typeof sym>,
+  ReturnType<typeof sym>,
+  ReturnType<typeof sym>,
+];
+
+test.each([1, 4, 9, 30])("relativeBias of all of %d tokens", async (count) => {
+  const inputs = {
+    table: noise(1, [3, 11]),
+    ids: { ...integers(2, "i64", [2, count], 9), symbolic: [batch, tokens] },
+  };
+  const bindings = { batch: 2, tokens: count };
+  const found = await worst({ inputs, bindings, trace: (t) => ({ y: relativeBias(t.table!, t.ids!) }) });
+  expect(found).toBe(0);
+});
+
+test.each([
+  { past: 0, count: 6 },
+  { past: 9, count: 1 },
+  { past: 5, count: 4 },
+])("relativeBias of $count tokens after $past", async ({ past, count }) => {
+  const inputs = {
+    table: noise(1, [3, 11]),
+    ids: { ...integers(2, "i64", [2, count], 9), symbolic: [batch, tokens] },
+    total: { dtype: "i32", shape: [], data: [past + count] } satisfies Feed,
+  };
+  const bindings = { batch: 2, tokens: count, past };
+  const trace = (t: Parameters<Parameters<typeof worst>[0]["trace"]>[0]) => ({
+    y: relativeBias(t.table!, t.ids!, t.total!, sym("past")),
+  });
+  expect(await worst({ inputs, bindings, trace })).toBe(0);
+});
+
+test.each([
+  { lengths: [7], count: 7 },
+  { lengths: [5, 12, 1], count: 1 },
+  { lengths: [20, 33], count: 5 },
+])("crossAttention of $count tokens to sources of $lengths, with and without a bias", async ({ lengths, count }) => {
+  const [rows, longest, heads, size] = [lengths.length, Math.max(...lengths), 3, 24];
+  const kv = (seed: number) => noise(seed, [rows, heads, longest, size], [batch, heads, source, size]);
+  const mask = lengths.flatMap((n) => Array.from({ length: longest }, (_, key) => Number(key < n)));
+  const inputs = {
+    q: noise(1, [rows, count, heads * size], [batch, tokens, heads * size]),
+    ...{ k: kv(2), v: kv(3) },
+    mask: { dtype: "i32", shape: [rows, longest], data: mask, symbolic: [batch, source] } satisfies Feed,
+    bias: noise(4, [1, heads, count, longest], [1, heads, tokens, source]),
+  };
+  const trace = (t: Parameters<Parameters<typeof worst>[0]["trace"]>[0]) => {
+    const of = { k: t.k!, v: t.v!, mask: t.mask! };
+    const attrs = { heads, scale: 0.4 };
+    return { biased: crossAttention(t.q!, of, t.bias!, attrs), plain: crossAttention(t.q!, of, undefined, attrs) };
+  };
+  expect(await worst({ inputs, bindings: { batch: rows, tokens: count, source: longest }, trace })).toBeLessThan(1e-5);
+});
