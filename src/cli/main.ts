@@ -11,6 +11,8 @@ interface Verb {
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "answer a prompt", load: () => import("./commands/run.ts") },
   chat: { summary: "talk with a model on the terminal", load: () => import("./commands/chat.ts") },
+  embed: { summary: "turn texts into vectors", load: () => import("./commands/embed.ts") },
+  classify: { summary: "score a text by a classifier's labels", load: () => import("./commands/classify.ts") },
   pull: { summary: "download a model", load: () => import("./commands/pull.ts") },
   list: { summary: "list the models on this machine", load: () => import("./commands/list.ts") },
   show: { summary: "tell what a model is made of and what it costs", load: () => import("./commands/show.ts") },

@@ -1,0 +1,38 @@
+import { type Command, Option } from "commander";
+import { load, type Model, type Receipt } from "../index.ts";
+import { quantOptions } from "../weights/prepared/weights.ts";
+import { addFlags, readFlags } from "./flags.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { showDownload } from "./progress.ts";
+import { keep, show } from "./session.ts";
+
+/** What every verb that reads texts with an encoder takes. */
+export interface EncodeFlags extends Readonly<Record<string, unknown>> {
+  model: string;
+  json?: boolean;
+}
+
+/** Adds the flags of `EncodeFlags`; without a usual model, one has to be named. */
+export function addEncodeFlags(command: Command, usual?: string): Command {
+  const model = new Option("--model <model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a model's folder");
+  command.addOption(usual === undefined ? model.makeOptionMandatory() : model.default(usual));
+  return addFlags(command, quantOptions).option("--json", "print one JSON object with the receipt");
+}
+
+/** Loads the model, has its texts read, and keeps the receipt. @throws UserError */
+export async function encode<T extends { receipt: Receipt }>(
+  flags: EncodeFlags,
+  textsOf: (signal: AbortSignal) => Promise<string[]>,
+  read: (model: Model, texts: string[], signal: AbortSignal) => Promise<T>,
+  print: (result: T) => void,
+): Promise<void> {
+  const signal = interruptSignal();
+  const { quant } = readFlags(quantOptions, flags);
+  const texts = await textsOf(signal);
+  using download = showDownload(flags.model);
+  using model = await load(flags.model, { quant, signal, ...download });
+  const result = await read(model, texts, signal);
+  print(result);
+  await show(result.receipt);
+  await keep(result.receipt);
+}
