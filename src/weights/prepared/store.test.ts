@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   mkdirSync,
@@ -149,6 +149,23 @@ test("killed between append and commit, nothing half-written is used, and its dr
   expect(files()).toEqual(FINISHED);
 });
 
+test("a disk that refuses what is appended is one sentence, and what was there before stays", () => {
+  const store = new PreparedStore(folder, "a model");
+  fill(store);
+  store.commit();
+  // The limit of a file's size stands in for a disk's end.
+  const script = fileURLToPath(new URL("./writer.testing.ts", import.meta.url));
+  const words = [process.execPath, "--import", "tsx", script, folder, "commit"].map((word) => `'${word}'`).join(" ");
+  const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 8; exec ${words}`], {
+    encoding: "utf8",
+    env: { ...process.env, TSX_DISABLE_CACHE: "1" },
+  });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/UserError: cannot write .*: the file would be larger than .*; MODICUM_HOME may name another/);
+  expect(files()).toEqual(FINISHED);
+  expect(new PreparedStore(folder, "a model").floats("v")).toEqual(store.floats("v"));
+});
+
 test("two processes at once leave one sound file", async () => {
   const children = [writer("commit"), writer("commit")];
   const codes = await Promise.all(children.map(async (c) => (await once(c, "exit"))[0]));
@@ -161,6 +178,14 @@ test("two processes at once leave one sound file", async () => {
     expect(bytes.readFloatLE(offset)).toBe(i);
     expect(bytes.readFloatLE(offset + 3996)).toBe(i);
   }
+});
+
+test("a folder that cannot be made is one sentence", () => {
+  writeFileSync(path.join(folder, "file"), "");
+  const store = new PreparedStore(path.join(folder, "file", "auto"), "a model");
+  expect(() => fill(store)).toThrow(
+    /^cannot write .*auto: a part of the path is a file, not a folder; MODICUM_HOME may name another folder$/,
+  );
 });
 
 test("the draft of a process that still runs is left alone", () => {

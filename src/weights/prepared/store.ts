@@ -14,6 +14,7 @@ import {
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { writeError } from "../sources/disk.ts";
 
 const span = z.object({ offset: z.number(), bytes: z.number() });
 const matrix = z.object({
@@ -52,7 +53,7 @@ export class PreparedStore {
   readonly file: string;
   readonly #indexFile: string;
   #index: Index;
-  #draft: { fd: number; path: string; end: number } | undefined;
+  #draft: { readonly fd: number; end: number } | undefined;
 
   /** `source` tells what the weights are made of: what was made of another source is made again. */
   constructor(
@@ -87,57 +88,64 @@ export class PreparedStore {
     return stored;
   }
 
-  /** Appends bytes; throws a UserError when the disk is full. */
+  /** Appends bytes; throws a UserError when they cannot be written, as `commit` does. */
   append(bytes: Uint8Array | Float32Array): Span {
-    this.#draft ??= this.#begin();
-    const offset = Math.ceil(this.#draft.end / ALIGNMENT) * ALIGNMENT;
+    const draft = this.#draft ?? this.#guarded(() => this.#begin());
+    this.#draft = draft;
+    const offset = Math.ceil(draft.end / ALIGNMENT) * ALIGNMENT;
     const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let done = 0; done < view.length; ) done += this.#write(view, done, offset);
-    this.#draft.end = offset + view.length;
+    this.#guarded(() => {
+      for (let done = 0; done < view.length; )
+        done += writeSync(draft.fd, view, done, view.length - done, offset + done);
+    });
+    draft.end = offset + view.length;
     return { offset, bytes: view.length };
+  }
+
+  get #draftFile(): string {
+    return path.join(this.folder, `weights.${process.pid}.tmp`);
+  }
+
+  get #indexDraft(): string {
+    return `${this.#indexFile}.${process.pid}.tmp`;
   }
 
   #begin() {
     mkdirSync(this.folder, { recursive: true });
     removeOrphans(this.folder);
-    const draft = path.join(this.folder, `weights.${process.pid}.tmp`);
     const end = this.bytes;
     // What is there keeps its place: graphs may refer to it, and other processes have the file itself mapped.
-    if (end > 0) copyFileSync(this.file, draft);
-    return { fd: openSync(draft, end > 0 ? "r+" : "w"), path: draft, end };
+    if (end > 0) copyFileSync(this.file, this.#draftFile);
+    return { fd: openSync(this.#draftFile, end > 0 ? "r+" : "w"), end };
   }
 
-  #write(view: Uint8Array, done: number, offset: number): number {
+  /** Runs what writes; a disk that is full, or refuses otherwise, becomes a UserError, and nothing half-written stays. */
+  #guarded<T>(write: () => T): T {
     try {
-      return writeSync(this.#draft!.fd, view, done, view.length - done, offset + done);
+      return write();
     } catch (error) {
       this.abandon();
-      const full = (error as NodeJS.ErrnoException).code === "ENOSPC";
-      if (full)
-        throw new UserError(
-          `${this.folder}: the disk is full, ${view.length} more bytes were to be written; free space or set MODICUM_HOME to another disk`,
-        );
-      throw error;
+      const told = writeError(error, this.folder);
+      throw told instanceof UserError ? new UserError(`${told.message}; MODICUM_HOME may name another folder`) : error;
     }
   }
 
   /** Makes what was appended permanent. */
   commit(): void {
     if (!this.#draft) return;
+    this.#guarded(() => writeFileSync(this.#indexDraft, JSON.stringify(this.#index)));
     closeSync(this.#draft.fd);
-    renameSync(this.#draft.path, this.file);
-    const draft = `${this.#indexFile}.${process.pid}.tmp`;
-    writeFileSync(draft, JSON.stringify(this.#index));
-    renameSync(draft, this.#indexFile);
     this.#draft = undefined;
+    renameSync(this.#draftFile, this.file);
+    renameSync(this.#indexDraft, this.#indexFile);
   }
 
   /** Drops what was appended since the last commit. */
   abandon(): void {
     if (!this.#draft) return;
     closeSync(this.#draft.fd);
-    rmSync(this.#draft.path, { force: true });
     this.#draft = undefined;
+    for (const file of [this.#draftFile, this.#indexDraft]) rmSync(file, { force: true });
     this.#index = readIndex(this.#indexFile, this.file, this.source) ?? emptyIndex(this.source);
   }
 }

@@ -31,6 +31,7 @@ export async function makeFolder(folder: string): Promise<void> {
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would be larger than this process or disk allows",
   EACCES: "permission denied",
   EPERM: "not permitted",
   EROFS: "the file system is read-only",
