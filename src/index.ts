@@ -1,6 +1,14 @@
+import { generateAll } from "./engine/batch-generate.ts";
 import type { Classification, Reading } from "./engine/classifier.ts";
 import { type Answers, EncoderModel } from "./engine/encoder-model.ts";
-import { type FinishReason, type GenerateInput, generate, generateOptions, type Usage } from "./engine/generate.ts";
+import {
+  type FinishReason,
+  type GenerateInput,
+  type GenerateOptions,
+  generate,
+  generateOptions,
+  type Usage,
+} from "./engine/generate.ts";
 import { LanguageModel, type Prompt } from "./engine/language-model.ts";
 import { openModel } from "./engine/open-model.ts";
 import { type ProfileOptions, profileThresholds as profileLanguageModel } from "./engine/profile.ts";
@@ -48,6 +56,13 @@ export interface EncodeOptions {
 export interface ClassifyOptions extends EncodeOptions {
   /** The labels to choose among; else all that the model has. */
   labels?: readonly string[];
+}
+
+/** One of several prompts that are answered together, with its own options. */
+export interface BatchRequest extends GenerateInput {
+  prompt: Prompt;
+  /** Take a text as it is, without the model's chat template. */
+  raw?: boolean;
 }
 
 /** A piece of an answer. The last one has `finishReason` and `receipt`. */
@@ -112,13 +127,9 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const { raw = false, signal, ...rest } = options;
-    const parsed = generateOptions.safeParse(rest);
-    if (!parsed.success)
-      throw new UserError(`${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`, 2);
-    if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
     const { engine, tokenizer } = this.language;
-    const ids = this.language.encode(prompt, raw);
-    for await (const { text, tokens, finish } of generate(engine, tokenizer, ids, parsed.data, signal))
+    const request = this.#request({ prompt, raw, ...rest });
+    for await (const { text, tokens, finish } of generate(engine, tokenizer, request.prompt, request.options, signal))
       yield finish
         ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
         : { text, tokens };
@@ -165,6 +176,28 @@ export class Model implements Disposable {
 
   #billed<T>({ answers, usage }: Answers<T>): { answers: T[]; receipt: Receipt } {
     return { answers, receipt: this.#receipt(usage) };
+  }
+
+  /**
+   * Whole answers to many prompts, in the same order, decoded together: as many tokens a second as the machine gives, each answer later than
+   * it would come alone. Each has its own options, end and receipt. `signal` stops all. @throws UserError as `generate` does, before anything runs
+   */
+  async completeAll(requests: readonly BatchRequest[], options: { signal?: AbortSignal } = {}): Promise<Completion[]> {
+    const { engine, tokenizer } = this.language;
+    const parsed = requests.map((request) => this.#request(request));
+    const answers = await generateAll(engine, tokenizer, parsed, options.signal);
+    return answers.map(({ text, tokens, reason, usage }) => {
+      return { text, tokens: [...tokens], finishReason: reason, receipt: this.#receipt(usage) };
+    });
+  }
+
+  /** Options checked, text as ids. */
+  #request({ prompt, raw = false, ...rest }: BatchRequest): { prompt: number[]; options: GenerateOptions } {
+    const parsed = generateOptions.safeParse(rest);
+    if (!parsed.success)
+      throw new UserError(`${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`, 2);
+    if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
+    return { prompt: this.language.encode(prompt, raw), options: parsed.data };
   }
 
   #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {

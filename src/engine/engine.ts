@@ -2,16 +2,24 @@ import type { Decoder } from "../models/decoder.ts";
 import { DecoderPrograms } from "../models/programs.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
+import { Batch } from "./batch.ts";
 import type { Meter } from "./meter.ts";
 import { SeamPrefill } from "./seam-prefill.ts";
-import { PREFILL_CHUNK, Slot } from "./slot.ts";
+import { PREFILL_CHUNK, type Slot } from "./slot.ts";
 
-/** Slots that are kept after use, for the prefix of the next turn. */
+/** Free slots that hold an earlier prompt, after which a new one takes the place of one of them. */
 const KEPT_SLOTS = 4;
+
+/** A sequence's part in a decode step. */
+export interface Step {
+  readonly slot: Slot;
+  readonly token: number;
+  readonly meter: Meter;
+}
 
 /** Runs a model for its sequences: slots, prefill in chunks, decode steps. */
 export class Engine implements Disposable {
-  readonly #slots: Slot[] = [];
+  readonly #batches: Batch[] = [];
   #disposed = false;
   /** Fills the attention seam; undefined runs dense. */
   readonly attention: AttentionSaving | undefined;
@@ -30,11 +38,7 @@ export class Engine implements Disposable {
   /** A free slot holding the longest prefix of `prompt`; all but its last token may be taken from the cache. */
   acquire(prompt: readonly number[]): Slot {
     this.#check();
-    const free = this.#slots.filter((s) => !s.busy);
-    const best = free.toSorted((a, b) => commonPrefix(b.tokens, prompt) - commonPrefix(a.tokens, prompt))[0];
-    const reuse =
-      best && (commonPrefix(best.tokens, prompt) > 0 || this.#slots.length >= KEPT_SLOTS) ? best : undefined;
-    const slot = reuse ?? this.#add();
+    const slot = this.#choose(prompt);
     slot.busy = true;
     slot.truncate(Math.min(commonPrefix(slot.tokens, prompt), prompt.length - 1));
     return slot;
@@ -46,19 +50,30 @@ export class Engine implements Disposable {
       this.#free();
       return;
     }
-    if (this.#slots.length <= KEPT_SLOTS) return;
-    this.#slots.splice(this.#slots.indexOf(slot), 1);
-    slot[Symbol.dispose]();
+    // The first batch stays, for the prefix of the next turn.
+    const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
+    for (const batch of idle) {
+      this.#batches.splice(this.#batches.indexOf(batch), 1);
+      batch[Symbol.dispose]();
+    }
   }
 
   #check(): void {
     if (this.#disposed) throw new Error("a model was used after it was disposed");
   }
 
-  #add(): Slot {
-    const slot = new Slot(this.programs);
-    this.#slots.push(slot);
-    return slot;
+  #choose(prompt: readonly number[]): Slot {
+    const free = this.#batches.flatMap((b) => b.slots).filter((s) => !s.busy);
+    const kept = free.filter((s) => s.tokens.length > 0);
+    const best = kept.toSorted((a, b) => commonPrefix(b.tokens, prompt) - commonPrefix(a.tokens, prompt))[0];
+    if (best && (commonPrefix(best.tokens, prompt) > 0 || kept.length >= KEPT_SLOTS)) return best;
+    return free.find((s) => s.tokens.length === 0) ?? best ?? this.#add().slots[0]!;
+  }
+
+  #add(): Batch {
+    const batch = new Batch(this.programs);
+    this.#batches.push(batch);
+    return batch;
   }
 
   /** Runs the part of `prompt` that is not in the slot's cache yet; returns the logits after its last token. */
@@ -99,11 +114,23 @@ export class Engine implements Disposable {
 
   /** One decode step; returns the logits after `token`. */
   async step(slot: Slot, token: number, meter: Meter): Promise<Float32Array> {
+    return (await this.stepAll([{ slot, token, meter }]))[0]!;
+  }
+
+  /**
+   * One decode step of several sequences together, of whatever lengths. Returns the logits [vocabulary] after each token, in the same
+   * order; the memory is overwritten by the slot's next step. Each is billed what it would cost alone.
+   */
+  async stepAll(steps: readonly Step[]): Promise<Float32Array[]> {
     this.#check();
-    meter.layers(1, slot.tokens.length);
-    meter.head(1);
-    await slot.extend([token]);
-    return slot.logits(1);
+    for (const { slot, meter } of steps) {
+      meter.layers(1, slot.tokens.length);
+      meter.head(1);
+    }
+    const next = new Map(steps.map(({ slot, token }) => [slot, token]));
+    const logits = new Map<Slot, Float32Array>();
+    for (const batch of [...this.#batches]) for (const [slot, row] of await batch.step(next)) logits.set(slot, row);
+    return steps.map(({ slot }) => logits.get(slot)!);
   }
 
   /** Frees everything; requests that are under way end with an error first. */
@@ -113,9 +140,9 @@ export class Engine implements Disposable {
   }
 
   #free(): void {
-    if (this.#slots.some((s) => s.busy)) return;
-    for (const slot of this.#slots) slot[Symbol.dispose]();
-    this.#slots.length = 0;
+    if (this.#batches.some((b) => b.slots.some((s) => s.busy))) return;
+    for (const batch of this.#batches) batch[Symbol.dispose]();
+    this.#batches.length = 0;
     this.attention?.[Symbol.dispose]();
     this.programs[Symbol.dispose]();
   }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model } from "../index.ts";
 import { Buffer } from "../runtime/buffer.ts";
+import { compareWithAlone, texts } from "./batch.testing.ts";
 import type { Engine } from "./engine.ts";
 import { Meter } from "./meter.ts";
 
@@ -77,6 +78,10 @@ describe("float32, dequantised", () => {
 
   test("its tokenizer and chat template give the reference's prompts", () => {
     for (const { prompt, chat, tokens } of prompts) expect(model.language.encode(prompt, !chat)).toEqual(tokens);
+  });
+
+  test("rows that join and leave at any step have the logits that they have alone", async () => {
+    await compareWithAlone(model.language.engine, texts(6, 40_000, 40, 8));
   });
 
   test("negative log-likelihood of 1,024 tokens", async () => {

@@ -1,5 +1,5 @@
 import type { Spent } from "../graph/index.ts";
-import type { KvCache } from "../models/cache.ts";
+import type { KvRows } from "../models/cache.ts";
 import type { Decoder } from "../models/decoder.ts";
 import type { Buffer } from "../runtime/buffer.ts";
 
@@ -23,7 +23,7 @@ export interface AttentionCall {
   /** Does this chunk densely, as the saving's neutral setting would. */
   dense(): Promise<void>;
   /** The chunk's keys (rotated) and values are to be written here too. */
-  readonly cache: KvCache;
+  readonly cache: KvRows;
   readonly bill: AttentionBill;
 }
 

@@ -1,8 +1,8 @@
-import type { KvCache } from "../../../models/cache.ts";
+import type { KvRows } from "../../../models/cache.ts";
 
 /** A chunk of whole query blocks at a place in one layer's cache; `tokens` of it are real, the rest zeros. */
 export interface Chunk {
-  readonly cache: KvCache;
+  readonly cache: KvRows;
   readonly layer: number;
   /** Tokens before the chunk: a multiple of the block size. */
   readonly past: number;

@@ -1,0 +1,93 @@
+import { evalCost } from "../graph/index.ts";
+import type { KvRows } from "../models/cache.ts";
+import type { DecoderPrograms } from "../models/programs.ts";
+import { Buffer, type View } from "../runtime/buffer.ts";
+import { runChain } from "../runtime/chain.ts";
+import type { Program } from "../runtime/program.ts";
+
+/** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
+const BRIEF = { bytes: 32e6, flops: 1e8 };
+
+/** What one run of the stack covers: `tokens` new ones in each of the cache's rows, from the buffers' token `at` on. */
+export interface Span {
+  readonly cache: KvRows;
+  readonly tokens: number;
+  readonly at: number;
+  /** i32 [rows]: tokens in the cache after the run, minus one. */
+  readonly lengths: View;
+  /** i32 []: the greatest of those lengths, plus one. */
+  readonly total: View;
+}
+
+/** What the programs of the stack read and write besides the cache, for at most `capacity` tokens. */
+export class StackBuffers implements Disposable {
+  readonly #programs: DecoderPrograms;
+  readonly #ids: Buffer;
+  readonly #hidden: Buffer;
+  readonly #idsMemory: BigInt64Array;
+  /** The stream between programs, which read one pair and write the other. */
+  readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
+
+  constructor(programs: DecoderPrograms, capacity: number) {
+    const wide = () => new Buffer("f32", capacity * programs.decoder.config.hidden);
+    this.#programs = programs;
+    this.#ids = new Buffer("i64", capacity);
+    this.#idsMemory = new BigInt64Array(this.#ids.memory);
+    this.#hidden = wide();
+    this.#streams = [0, 1].map(() => ({ branch: wide(), residual: wide() }));
+  }
+
+  /** Puts token `id` at `at`. */
+  setId(at: number, id: number): void {
+    this.#idsMemory[at] = BigInt(id);
+  }
+
+  /** What the stack gave for `rows` × `tokens` tokens from `at` on, [rows, tokens, hidden]. */
+  hidden(rows: number, tokens: number, at: number): View {
+    return this.#wide(this.#hidden, rows, tokens, at);
+  }
+
+  /** Binds the stack to a span, for as many runs as it serves. */
+  bind(span: Span): () => Promise<void> {
+    const { stack, decoder } = this.#programs;
+    const { cache, tokens, at, lengths, total } = span;
+    const shared = { ids: this.#ids.view([cache.rows, tokens], at), lengths, total };
+    const hidden = this.hidden(cache.rows, tokens, at);
+    const caches = Array.from({ length: decoder.config.layers }, (_, l) => cacheViews(cache, l));
+    const bound = stack.map((p, i) => p.bind(Object.assign({ hidden }, shared, this.#stream(span, i), ...caches)));
+    const brief = stack.every((p) => isBrief(p, cache.rows, tokens));
+    return () => runChain(bound, brief);
+  }
+
+  #stream({ cache, tokens, at }: Span, index: number) {
+    const view = (buffer: Buffer) => this.#wide(buffer, cache.rows, tokens, at);
+    const [from, to] = [this.#streams[index % 2]!, this.#streams[(index + 1) % 2]!];
+    return {
+      branch: view(from.branch),
+      residual: view(from.residual),
+      branchOut: view(to.branch),
+      residualOut: view(to.residual),
+    };
+  }
+
+  #wide(buffer: Buffer, rows: number, tokens: number, at: number): View {
+    const { hidden } = this.#programs.decoder.config;
+    return buffer.view([rows, tokens, hidden], at * hidden);
+  }
+
+  [Symbol.dispose](): void {
+    const streams = this.#streams.flatMap(({ branch, residual }) => [branch, residual]);
+    for (const buffer of [this.#ids, this.#hidden, ...streams]) buffer[Symbol.dispose]();
+  }
+}
+
+function cacheViews(cache: KvRows, layer: number) {
+  const { key, value } = cache.layer(layer);
+  const keys = { [`pastKey${layer}`]: key, [`presentKey${layer}`]: key };
+  return { ...keys, [`pastValue${layer}`]: value, [`presentValue${layer}`]: value };
+}
+
+function isBrief(program: Program, batch: number, tokens: number): boolean {
+  const { bytes, flops } = evalCost(program.cost, { batch, tokens, past: 0 });
+  return bytes < BRIEF.bytes && flops < BRIEF.flops;
+}
