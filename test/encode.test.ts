@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { receiptSchema } from "../src/ledger/receipt.ts";
+import { home, resolveModel } from "../src/weights/sources/index.ts";
+import { modicum, root } from "./program.testing.ts";
+
+/** Lies over the machine's own models, with prepared weights and a ledger of its own. */
+const own = mkdtempSync(join(tmpdir(), "modicum-encode-"));
+beforeAll(async () => {
+  await resolveModel("minilm");
+  symlinkSync(join(home(), "models"), join(own, "models"));
+});
+afterAll(() => rmSync(own, { recursive: true }));
+
+const fixture = (name: string) => join(root, "src/engine/fixtures", name);
+const call = (words: string[], input?: string) =>
+  modicum(words, { env: { MODICUM_HOME: own }, ...(input !== undefined && { input }) });
+
+describe("embed", () => {
+  test("--json: MiniLM's vectors of the texts and a receipt, which is kept", async () => {
+    const { status, stdout, stderr } = await call(["embed", "--json", "A man is eating food.", "A dog barks."]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const { embeddings, receipt } = JSON.parse(stdout) as { embeddings: number[][]; receipt: unknown };
+    expect(embeddings.map((e) => e.length)).toEqual([384, 384]);
+    expect(embeddings[0]![0]).toBeCloseTo(0.0332416, 5);
+    const { receipts } = JSON.parse((await call(["receipts", "--json", "--limit", "1"])).stdout);
+    expect(receipts).toEqual([receiptSchema.parse(receipt)]);
+  });
+
+  test("without texts, a vector for each line of stdin, empty ones too", async () => {
+    const words = ["embed", "--model", fixture("sentences")];
+    const lines = (await call(words, "good\r\n\nsoup\n")).stdout.trimEnd().split("\n");
+    const given = (await call([...words, "good", "", "soup"])).stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(3);
+    expect(lines).toEqual(given);
+    for (const line of lines) expect(JSON.parse(line)).toHaveLength(32);
+  });
+
+  test.each([
+    [["embed"], /nothing to embed/],
+    [
+      ["embed", "--model", join(root, "src/models/fixtures/llama-tiny.gguf"), "x"],
+      /generates text; expected an encoder/,
+    ],
+  ])("%j is refused in a sentence", async (words, message) => {
+    const { status, stdout, stderr } = await call(words);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+});
+
+describe("classify", () => {
+  const words = ["classify", "--model", fixture("classifier")];
+
+  test("prints the labels, the likeliest first; stdin is the text where none is given", async () => {
+    const { status, stdout, stderr } = await call([...words, "The food was good"]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const rows = stdout.trimEnd().split("\n").map((line) => line.split(/ +/)); // biome-ignore format: one line
+    expect(rows.map(([label]) => label).toSorted()).toEqual(["negative", "neutral", "positive"]);
+    const scores = rows.map(([, score]) => Number(score));
+    expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+    expect((await call(words, "The food was good\n")).stdout).toBe(stdout);
+  });
+
+  test("--json, among some labels", async () => {
+    const { stdout } = await call([...words, "--json", "--labels", "neutral,negative", "The food was good"]);
+    const { label, scores, receipt } = JSON.parse(stdout);
+    expect(label).toBe("negative");
+    expect(Object.keys(scores)).toEqual(["neutral", "negative"]);
+    expect(receiptSchema.parse(receipt).tokens).toMatchObject({ cached: 0, completion: 0 });
+  });
+
+  test("a label that there is not, and no model, are words that are off", async () => {
+    const strange = await call([...words, "--labels", "good", "x"]);
+    expect(strange.status).toBe(2);
+    expect(strange.stderr).toMatch(/^error: the model has no label "good"/);
+    const none = await call(["classify", "x"]);
+    expect(none.status).toBe(2);
+    expect(none.stderr).toMatch(/--model/);
+  });
+});
