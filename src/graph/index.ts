@@ -3,6 +3,7 @@ export * from "./dim.ts";
 export * from "./graph.ts";
 export type { Cost } from "./op.ts";
 export * from "./ops/attention.ts";
+export * from "./ops/biased-attention.ts";
 export * from "./ops/cache.ts";
 export * from "./ops/cross-attention.ts";
 export * from "./ops/elementwise.ts";

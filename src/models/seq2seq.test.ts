@@ -9,11 +9,12 @@ import { count } from "../graph/ndarray.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
+import { KvCache } from "./cache.ts";
 import { Parity } from "./parity.testing.ts";
 import { prepare } from "./programs.ts";
 import { openSeq2Seq } from "./registry.ts";
 import type { Seq2Seq } from "./seq2seq.ts";
-import { traceEncoded } from "./seq2seq-graphs.ts";
+import { traceDecoded, traceEncoded, traceSource } from "./seq2seq-graphs.ts";
 
 /** By transformers in float32, a folder each: tools/reference/t5.py. */
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
@@ -21,7 +22,10 @@ const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixt
 
 interface Reference {
   readonly texts: readonly (readonly number[])[];
+  /** What the decoder is given for each text. */
+  readonly targets: readonly (readonly number[])[];
   readonly hidden: string;
+  readonly logits: string;
 }
 const referenceOf = (name: string): Reference =>
   JSON.parse(readFileSync(path.join(fixtures, name, "seq2seq.json"), "utf8"));
@@ -63,6 +67,52 @@ function sourceOf(arena: Arena, texts: Reference["texts"], tokens = Math.max(...
   return { tokens, ids: arena.view("i64", shape, padded), mask: arena.view("i32", shape, mask) };
 }
 
+/** Logits [texts, target, vocabulary] of a batch, the decoder given `parts` tokens at a time, its cache kept. */
+async function decode(
+  model: Seq2Seq,
+  [encoder, decoder]: readonly Program[],
+  { texts, targets }: Pick<Reference, "texts" | "targets">,
+  parts: readonly number[],
+): Promise<Float32Array> {
+  using arena = new Arena();
+  const { layers, heads, headSize, vocabulary } = model.config;
+  const rows = texts.length;
+  using cache = new KvCache(model.config, rows);
+  const source = sourceOf(arena, texts);
+  const views: Record<string, View> = {};
+  for (let l = 0; l < layers; l++) {
+    const { key, value } = cache.layer(l);
+    Object.assign(views, {
+      [`pastKey${l}`]: key,
+      [`presentKey${l}`]: key,
+      [`pastValue${l}`]: value,
+      [`presentValue${l}`]: value,
+    });
+    for (const name of ["sourceKey", "sourceValue"])
+      views[name + l] = arena.view("f32", [rows, heads, source.tokens, headSize]);
+  }
+  await encoder!.bind({ ...views, ids: source.ids, mask: source.mask }).run();
+  const out = new Float32Array(rows * targets[0]!.length * vocabulary);
+  let past = 0;
+  for (const count of parts) {
+    const ids = arena.view(
+      "i64",
+      [rows, count],
+      targets.flatMap((t) => t.slice(past, past + count)),
+    );
+    const lengths = arena.view("i32", [rows], new Array(rows).fill(past + count - 1));
+    const total = arena.view("i32", [], [past + count]);
+    const logits = arena.view("f32", [rows, count, vocabulary]);
+    await decoder!.bind({ ...views, ids, mask: source.mask, lengths, total, logits }).run();
+    for (let row = 0; row < rows; row++) {
+      const own = floats(logits).subarray(row * count * vocabulary, (row + 1) * count * vocabulary);
+      out.set(own, (row * targets[0]!.length + past) * vocabulary);
+    }
+    past += count;
+  }
+  return out;
+}
+
 function difference(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   expect(got.length).toBe(expected.length);
   const gaps = Array.from(got, (v, i) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.abs(v - expected[i]!)));
@@ -77,7 +127,7 @@ function note(name: string, found: number): void {
 
 describe.each(folders)("%s equals transformers", (name) => {
   const reference = referenceOf(name);
-  const { texts } = reference;
+  const { texts, targets } = reference;
 
   test("the encoder's hidden states, each text alone and in a batch with padding", async () => {
     const model = open(name);
@@ -96,6 +146,23 @@ describe.each(folders)("%s equals transformers", (name) => {
     for (const text of texts) alone.push(...(await run([text])));
     note(name, difference(alone, expected));
     program![Symbol.dispose]();
+  });
+
+  test("the decoder's logits, whole, in parts and step by step, each text alone and in a batch with padding", async () => {
+    const model = open(name);
+    const programs = await compile(model, () => [traceSource(model), traceDecoded(model)]);
+    const expected = unpack(reference.logits);
+    const length = targets[0]!.length;
+    const steps = new Array<number>(length).fill(1);
+    for (const parts of [[length], steps])
+      note(name, difference(await decode(model, programs, reference, parts), expected));
+    for (const parts of [[length], [1, 9, length - 10], steps]) {
+      const alone: number[] = [];
+      for (const [i, text] of texts.entries())
+        alone.push(...(await decode(model, programs, { texts: [text], targets: [targets[i]!] }, parts)));
+      note(name, difference(alone, expected));
+    }
+    for (const program of programs) program[Symbol.dispose]();
   });
 });
 

@@ -1,10 +1,22 @@
-import { crossAttention, type Graph, relativeBias, reshape, split, type Tensor, transpose } from "../graph/index.ts";
+import {
+  biasedAttention,
+  type CacheTensors,
+  crossAttention,
+  type Graph,
+  relativeBias,
+  reshape,
+  scale,
+  split,
+  type Tensor,
+  transpose,
+} from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { biasesByDistance } from "../nn/relative.ts";
 import { enter, type Stream } from "../nn/stream.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
+import { past } from "./segments.ts";
 
 /** All that tells one encoder–decoder from another; `layers` are the decoder's, as its cache has them. */
 export interface Seq2SeqConfig extends Sizes {
@@ -27,6 +39,20 @@ export interface SourceInput {
   readonly mask: Tensor;
 }
 
+/** What one layer of the decoder attends to in the source: keys and values [batch, heads, source, headSize], and the source's mask. */
+export interface SourceRows {
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly mask: Tensor;
+}
+
+/** What one layer of the decoder reads besides the stream, and where it says what became of its cache. */
+export interface DecoderLayer {
+  readonly cache: CacheTensors;
+  readonly source: SourceRows;
+  present(key: Tensor, value: Tensor): void;
+}
+
 /** An encoder and a decoder that attends to it, with relative positions (Raffel et al. 2020), traced part by part. */
 export class Seq2Seq {
   constructor(
@@ -45,6 +71,34 @@ export class Seq2Seq {
       stream = layer.feedForward(layer.attend(stream, mask, bias));
     }
     return enter(stream, parts.norm("enc.output_norm", hidden, this.#norm)).normed;
+  }
+
+  /** Keys and values of the encoder's hidden states, for each layer of the decoder. */
+  source(graph: Graph, hidden: Tensor): Omit<SourceRows, "mask">[] {
+    const parts = new Parts(this.weights, graph);
+    return Array.from({ length: this.config.layers }, (_, l) =>
+      new Layer(this.config, parts, `dec.blk.${l}.`).sourceRows(hidden),
+    );
+  }
+
+  /** Logits [batch, tokens, vocabulary] after each of the decoder's next tokens, ids i64 [batch, tokens]. */
+  decode(graph: Graph, ids: Tensor, layers: readonly DecoderLayer[]): Tensor {
+    const { vocabulary, hidden } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const bias = relativeBias(this.#biases(graph, "dec"), ids, layers[0]!.cache.total, past);
+    let stream: Stream = { branch: parts.tokens(ids, vocabulary, hidden) };
+    for (const [l, { cache, source, present }] of layers.entries()) {
+      const layer = new Layer(this.config, parts, `dec.blk.${l}.`);
+      const own = layer.attendCached(stream, cache, bias, present);
+      stream = layer.feedForward(layer.attendSource(own, source));
+    }
+    return this.#logits(parts, enter(stream, parts.norm("dec.output_norm", hidden, this.#norm)).normed);
+  }
+
+  #logits(parts: Parts, hidden: Tensor): Tensor {
+    const { vocabulary, logitScale } = this.config;
+    const head = this.weights.has("output.weight") ? "output" : "token_embd";
+    return parts.project(logitScale === 1 ? hidden : scale(hidden, logitScale), { [head]: vocabulary });
   }
 
   get #norm() {
@@ -77,6 +131,31 @@ class Layer {
     return { branch: this.#project(attended, { attn_output: this.config.hidden }), residual };
   }
 
+  /** Attention of the decoder's tokens to those before them, kept in the cache. */
+  attendCached(stream: Stream, cache: CacheTensors, bias: Tensor, present: DecoderLayer["present"]): Stream {
+    const { heads, headSize, hidden } = this.config;
+    const { normed, residual } = this.#enter(stream, "attn_norm");
+    const width = heads * headSize;
+    const qkv = this.#project(normed, { attn_q: width, attn_k: width, attn_v: width });
+    const { y, presentKey, presentValue } = biasedAttention(qkv, cache, bias, { heads, headSize, scale: 1, past });
+    present(presentKey, presentValue);
+    return { branch: this.#project(y, { attn_output: hidden }), residual };
+  }
+
+  /** Attention of the decoder's tokens to the source. */
+  attendSource(stream: Stream, source: SourceRows): Stream {
+    const { heads, hidden } = this.config;
+    const { normed, residual } = this.#enter(stream, "cross_attn_norm");
+    const [q] = this.#heads(normed, "cross_attn_q") as [Tensor];
+    const attended = crossAttention(q, source, undefined, { heads, scale: 1 });
+    return { branch: this.#project(attended, { cross_attn_output: hidden }), residual };
+  }
+
+  sourceRows(hidden: Tensor): Omit<SourceRows, "mask"> {
+    const [k, v] = this.#heads(hidden, "cross_attn_k", "cross_attn_v") as [Tensor, Tensor];
+    return { k: this.#rows(k), v: this.#rows(v) };
+  }
+
   feedForward(stream: Stream): Stream {
     const { hidden, ffn, gated, activation } = this.config;
     const { normed, residual } = this.#enter(stream, "ffn_norm");
@@ -88,8 +167,14 @@ class Layer {
   #heads(x: Tensor, ...names: string[]): Tensor[] {
     const width = this.config.heads * this.config.headSize;
     const outputs = Object.fromEntries(names.map((name) => [name, width]));
-    const widths = names.map(() => width);
-    return split(this.#project(x, outputs), 2, widths);
+    const joined = this.#project(x, outputs);
+    return names.length === 1
+      ? [joined]
+      : split(
+          joined,
+          2,
+          names.map(() => width),
+        );
   }
 
   /** [batch, tokens, heads·d] as a cache has it: [batch, heads, tokens, d]. */

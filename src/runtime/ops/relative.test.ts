@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { sym } from "../../graph/dim.ts";
+import { add, sym } from "../../graph/dim.ts";
+import { biasedAttention } from "../../graph/ops/biased-attention.ts";
 import { crossAttention } from "../../graph/ops/cross-attention.ts";
 import { relativeBias } from "../../graph/ops/relative.ts";
 import { type Feed, integers, noise, worst } from "../compare.testing.ts";
@@ -57,4 +58,33 @@ test.each([
     return { biased: crossAttention(t.q!, of, t.bias!, attrs), plain: crossAttention(t.q!, of, undefined, attrs) };
   };
   expect(await worst({ inputs, bindings: { batch: rows, tokens: count, source: longest }, trace })).toBeLessThan(1e-5);
+});
+
+test.each([
+  { rows: 1, past: 0, count: 1 },
+  { rows: 3, past: 0, count: 7 },
+  { rows: 1, past: 9, count: 4 },
+  { rows: 3, past: 19, count: 1 },
+])("biasedAttention of $count tokens after $past, $rows rows, written in place", async ({ rows, past, count }) => {
+  const [heads, headSize, capacity, total] = [3, 24, 20, past + count];
+  const width = 3 * heads * headSize;
+  const cache = (seed: number) =>
+    noise(seed, [rows, heads, capacity, headSize], [batch, heads, sym("capacity"), headSize]);
+  const attrs = { heads, headSize, scale: 1, past: sym("past") };
+  const found = await worst({
+    inputs: {
+      qkv: noise(1, [rows, count, width], [batch, tokens, width]),
+      ...{ pastKey: cache(2), pastValue: cache(3) },
+      lengths: { dtype: "i32", shape: [rows], data: new Array(rows).fill(total - 1), symbolic: [batch] },
+      total: { dtype: "i32", shape: [], data: [total] },
+      bias: noise(4, [1, heads, count, total], [1, heads, tokens, add(sym("past"), tokens)]),
+    },
+    bindings: { batch: rows, tokens: count, past, capacity },
+    inPlace: { presentKey: "pastKey", presentValue: "pastValue" },
+    trace(t) {
+      const tensors = { pastKey: t.pastKey!, pastValue: t.pastValue!, lengths: t.lengths!, total: t.total! };
+      return { ...biasedAttention(t.qkv!, tensors, t.bias!, attrs) };
+    },
+  });
+  expect(found).toBeLessThan(1e-5);
 });
