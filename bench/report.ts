@@ -1,4 +1,5 @@
 import os from "node:os";
+import { processorBits } from "../src/runtime/processor.ts";
 import type { Outcome } from "./harness.ts";
 
 /** The last line that a bench prints: medians, the median of the rounds' ratios and its spread [least, most]. */
@@ -53,8 +54,9 @@ export function table(outcome: Outcome): string {
   return rows.map((row) => row.map((text, i) => text.padStart(widths[i]!)).join("  ")).join("\n");
 }
 
+/** One model name covers processors with and without the instructions that our kernels are chosen by. */
 export function machine(): string {
-  const cpu = os.cpus()[0]?.model.trim() ?? os.arch();
+  const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()} (4-bit types run in ${processorBits()} bits)`;
   const gigabytes = Math.round(os.totalmem() / 2 ** 30);
   return `${cpu}, ${os.availableParallelism()} cores, ${gigabytes} GB, ${os.platform()} ${os.arch()}, Node ${process.versions.node}`;
 }
