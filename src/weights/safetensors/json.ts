@@ -3,6 +3,10 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Configurations nest four deep or so; a parser's memory grows with every level. */
 const MAX_DEPTH = 64;
 
+/** Python writes numbers that JSON does not have: an infinite one is read as one too large, and NaN as no value. */
+const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
+const constants: Readonly<Record<string, string>> = { Infinity: "1e999", "-Infinity": "-1e999", NaN: "null" };
+
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -15,12 +19,12 @@ export function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The object that UTF-8 `bytes` are; undefined when they are not UTF-8, not JSON, another kind of value, or nested without end. */
+/** The object that UTF-8 `bytes` are, as Python reads JSON; undefined when they are not UTF-8, not JSON, another kind of value, or nested without end. */
 export function parseObject(bytes: Uint8Array): JsonObject | undefined {
   const text = utf8(bytes);
   if (text === undefined || depth(bytes) > MAX_DEPTH) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(text.replace(STRING_OR_CONSTANT, (found) => constants[found] ?? found));
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;
