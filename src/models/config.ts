@@ -28,13 +28,16 @@ export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file 
   const result = schema.safeParse(values);
   if (!result.success) {
     const { path, message } = result.error.issues[0]!;
-    throw new UserError(`${file}: the model's ${path.join(".")}: ${message}`);
+    throw new UserError(`${file}: the model's ${path.join(".")}: ${message}, got ${valueAt(values, path)}`);
   }
   const { heads, kvHeads } = result.data;
   if (heads % kvHeads !== 0)
     throw new UserError(`${file}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
   return result.data;
 }
+
+const valueAt = (values: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], values);
 
 /** The sizes of a model, checked; `epsilon` where an architecture does not configure it. */
 export function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes {
@@ -68,7 +71,8 @@ const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
 
 /** A decoder's configuration: what most have in common, read from either format, and what `own` says of this one. */
 export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
-  const config = { ...readSizes(fields, own.norm ?? "rms"), ...(own.context && { context: own.context }) };
+  const read = readSizes(fields, own.norm ?? "rms");
+  const config = checkConfig(sizes, fields.source, { ...read, context: own.context ?? read.context });
   const rope = readRope(fields, config.headSize, config.context);
   return {
     ...config,

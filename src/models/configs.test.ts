@@ -9,6 +9,7 @@ import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
+import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { readRope } from "./rope.ts";
 import type { TransformerConfig } from "./transformer.ts";
@@ -42,7 +43,8 @@ describe("what would change the numbers and is not supported is refused by name"
     [llama, "llama-yarn", { hidden_size: "wide" }, '"hidden_size" is "wide", expected a number'],
     [llama, "llama-yarn", { hidden_size: null }, '"hidden_size" is missing, expected a number'],
     [llama, "llama-yarn", { attention_bias: 1 }, '"attention_bias" is 1, expected true or false'],
-    [llama, "llama-yarn", { vocab_size: 1e9 }, "the model's vocabulary: "],
+    [llama, "llama-yarn", { vocab_size: 1e9 }, "the model's vocabulary: Too big: expected number to be <=2097152, got 1000000000"],
+    [phi3, "phi3", { original_max_position_embeddings: -1 }, "the model's context: Too small: expected number to be >=1, got -1"],
     [llama, "llama-yarn", { num_key_value_heads: 3 }, "4 attention heads cannot share 3 key-value heads evenly"],
     [llama, "llama-yarn", { head_dim: 24 }, "the head size must be a multiple of 16, got 24"],
     [mistral, "mistral", { sliding_window: 0 }, '"sliding_window" is 0, expected a whole number above 0'],

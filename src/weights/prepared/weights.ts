@@ -40,7 +40,8 @@ export class Weights {
     /** Codes have no fewer bits: what the processor runs fastest, not what is smallest. */
     private readonly fewestBits: CodeBits = processorBits(),
   ) {
-    this.#store = new PreparedStore(path.join(folder, folderName(quant, fewestBits)), stateOf(checkpoint.files));
+    const own = path.join(folder, checkpoint.variant ?? "", folderName(quant, fewestBits));
+    this.#store = new PreparedStore(own, stateOf(checkpoint.files));
   }
 
   has(name: string): boolean {
@@ -75,9 +76,9 @@ export class Weights {
     return this.#floats(graph, name, shape, make);
   }
 
-  /** Whether a matrix is held in blocks. */
-  inBlocks(name: string): boolean {
-    return this.#form(new Part(this.checkpoint, this.names, name)) !== undefined;
+  /** Whether a matrix, of this shape where one is given, is held in blocks. */
+  inBlocks(name: string, shape?: readonly number[]): boolean {
+    return this.#form(new Part(this.checkpoint, this.names, name, shape)) !== undefined;
   }
 
   /**
