@@ -23,6 +23,8 @@ describe("a failed write", () => {
   test.each([
     ["ENOSPC", "cannot write /x/m: the disk is full"],
     ["EDQUOT", "cannot write /x/m: the disk quota is used up"],
+    ["EFBIG", "cannot write /x/m: the file would be larger than this process or disk allows"],
+    ["ENOENT", "cannot write /x/m: a folder on its path cannot be made"],
     ["EACCES", "cannot write /x/m: permission denied"],
     ["EROFS", "cannot write /x/m: the file system is read-only"],
   ])("%s is a sentence", (code, sentence) => {

@@ -35,6 +35,7 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "not permitted",
   EROFS: "the file system is read-only",
+  ENOENT: "a folder on its path cannot be made",
   ENOTDIR: "a part of the path is a file, not a folder",
   EEXIST: "a file is in the way",
 };

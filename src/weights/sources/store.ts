@@ -127,7 +127,9 @@ export async function removeModel(text: string, options: LockOptions = {}): Prom
   await withLock(lockFile(name), options, async () => {
     const partly = repo !== undefined && (await withLock(repoLock(repo), options, () => dropParts(repo)));
     if (!existsSync(modelFolder(name)) && !partly) throw await notHere(name);
-    await dropFiles(name);
+    await dropFiles(name).catch((error: unknown) => {
+      throw writeError(error, modelFolder(name));
+    });
   });
 }
 
