@@ -31,6 +31,8 @@ export interface Checkpoint {
   readonly path: string;
   /** Every file that decides what it holds. */
   readonly files: readonly string[];
+  /** Names what was made of a model, such as an adapter merged into it: its prepared weights are kept apart. */
+  readonly variant?: string;
   readonly config: ConfigSource;
   /** `general.architecture` of a GGUF, `model_type` of a `config.json`. */
   readonly architecture: string;

@@ -1,0 +1,60 @@
+"""Write the LoRA fixtures: adapters as PEFT saves them, on the tiny models of architectures.py, and the logits of both together in fp32.
+
+    python tools/reference/adapters.py src/models/fixtures src/weights/adapter/fixtures
+
+Each fixture is a folder: `adapter_config.json`, `adapter_model.safetensors` (float32), and `reference.json`: the base model's folder, 48
+token ids and the logits after each of them (base64 of little-endian float32 [48, vocabulary]). Updates are as large as the weights, so that
+one that is left away shows. `llama` has ranks of its own for one module; `gpt2` is scaled by the root of the rank and has Conv1D.
+"""
+
+import argparse
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+
+ADAPTERS = {
+    "llama": ("llama-biased", dict(
+        r=4, lora_alpha=6, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"], rank_pattern={"v_proj": 2})),
+    "gpt2": ("gpt2", dict(r=3, lora_alpha=2, use_rslora=True, target_modules=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True)),
+}  # fmt: skip
+
+
+@torch.no_grad()
+def fixture(name: str, bases: Path, out: Path) -> None:
+    base, options = ADAPTERS[name]
+    torch.manual_seed(7)
+    model = AutoModelForCausalLM.from_pretrained(bases / base, dtype=torch.float32, attn_implementation="eager")
+    ids = np.random.default_rng(7).integers(3, model.config.vocab_size, 48).tolist()
+    plain = model(torch.tensor([ids])).logits[0]
+    model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **options)).eval()
+    for key, p in model.named_parameters():
+        if "lora_" in key:
+            p.copy_(torch.randn_like(p) * p.shape[1] ** -0.5)
+    logits = model(torch.tensor([ids])).logits[0].float()
+    print(f"{name}: moved by {(logits - plain).abs().max():.2f}, std {logits.std():.2f}")
+    folder = out / name
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink()
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = base
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    packed = base64.b64encode(logits.numpy().astype("<f4").tobytes()).decode()
+    (folder / "reference.json").write_text(json.dumps({"base": base, "tokens": ids, "logits": packed}) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bases", type=Path, help="folder of architectures.py's fixtures")
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    for name in ADAPTERS:
+        fixture(name, args.bases, args.out)
+
+
+if __name__ == "__main__":
+    main()
