@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
 import { processorBits } from "../src/runtime/processor.ts";
-import { type Call, modicum, temporaryHome } from "./program.testing.ts";
+import { type Call, modicum, root, temporaryHome } from "./program.testing.ts";
 
 const QUESTION = "What is the capital of France?";
 const files = mkdtempSync(join(tmpdir(), "modicum-files-"));
@@ -94,6 +95,23 @@ describe("run", () => {
     expect({ status, stderr }).toEqual({ status: 130, stderr: "" });
     expect(stdout).toMatch(/^The.*\n$/);
     expect(stdout.length).toBeLessThan(1000);
+  });
+
+  test.skipIf(process.platform !== "linux")("a stdout that cannot be written is one sentence", async () => {
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(process.execPath, [join(root, "bin", "modicum.js"), "savings"], {
+      stdio: ["ignore", full, "pipe"],
+      encoding: "utf8",
+    });
+    closeSync(full);
+    expect(status).toBe(1);
+    expectSentence(stderr, /^error: cannot write to stdout: the disk is full$/);
+  });
+
+  test("more on stdin than any prompt may have is one sentence", async () => {
+    const { status, stdout, stderr } = await call(["run"], { input: "a".repeat(2 ** 26 + 1) });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expectSentence(stderr, /^error: stdin has more than 67108864 bytes/);
   });
 
   test("a ledger that cannot be written costs a warning, not the answer", async () => {
@@ -244,6 +262,12 @@ describe("the other verbs", () => {
     expect(names).toEqual(expect.arrayContaining(["Node", "cores", "memory", "ONNX Runtime", "cache folder", "pip"]));
     for (const { name, needed, ok } of checks) if (needed) expect({ name, ok }).toEqual({ name, ok: true });
     expect(checks.find(({ name }: { name: string }) => name === "ONNX Runtime").found).toMatch(/^1\.\d+\.\d+, /);
+  });
+
+  test("doctor does not take a file for the cache folder", async () => {
+    const { status, stdout } = await call(["doctor"], { env: { MODICUM_HOME: file("home", "") } });
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/MISSING +cache folder +.*home is a file, expected a folder/);
   });
 
   test("bench --list tells the benches", async () => {

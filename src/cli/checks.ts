@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import os from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
@@ -79,6 +79,7 @@ async function onnxRuntime(): Promise<string> {
 function cacheFolder(): string {
   let folder = home();
   while (!existsSync(folder)) folder = dirname(folder);
+  if (!statSync(folder).isDirectory()) throw new Error(`${folder} is a file, expected a folder`);
   accessSync(folder, constants.W_OK);
   const { bavail, bsize } = statfsSync(folder);
   return `${home()}, ${gigabytes(bavail * bsize)} free`;

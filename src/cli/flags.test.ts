@@ -32,6 +32,7 @@ test("every kind of property has its flag", () => {
 test.each([
   [["--top-k", "1.5"], /^--top-k: .*int.*got 1\.5/],
   [["--top-k", ""], /^--top-k: expected number, got ""/],
+  [["--share", "Infinity"], /^--share: .*, got Infinity/],
   [["--top-k", "-1"], /^--top-k: .*>=0, got -1/],
   [["--stop", ""], /^--stop 0: /],
   [["--logit-bias", "12"], /expected key=value, got "12"/],

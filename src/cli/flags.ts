@@ -68,5 +68,8 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   const [key, ...inside] = path.map(String);
   const expected = message.replace(/^Invalid input: /, "").replace(/, received .*$/, "");
   const got = inside.reduce((value: unknown, step) => (value as Record<string, unknown>)[step], options[key!]);
-  throw new UserError(`${[flagOf(key!), ...inside].join(" ")}: ${expected}, got ${JSON.stringify(got)}`, 2);
+  throw new UserError(
+    `${[flagOf(key!), ...inside].join(" ")}: ${expected}, got ${typeof got === "number" ? got : JSON.stringify(got)}`,
+    2,
+  );
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { report, usage } from "./errors.ts";
+import { unwritten } from "./output.ts";
 import { version } from "./package.ts";
 
 interface Verb {
@@ -52,5 +53,7 @@ async function main(words: readonly string[]): Promise<void> {
 }
 
 // A reader that has seen enough, such as `head`, closes the pipe.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? 0 : report(unwritten(error), undefined)),
+);
 await main(process.argv.slice(2));

@@ -2,14 +2,27 @@ import { once } from "node:events";
 import { fstatSync } from "node:fs";
 import { addAbortSignal } from "node:stream";
 import { text } from "node:stream/consumers";
+import { UserError } from "../util/errors.ts";
 import { warn } from "./errors.ts";
 
 /** How long a silent socket is waited for, in milliseconds. */
 const PATIENCE = 1000;
 
-/** Everything on stdin. */
+/** More than any context holds; beyond it Node's strings end. */
+const MOST_BYTES = 2 ** 26;
+
+/** Everything on stdin. @throws UserError when that is more than a prompt can be */
 export async function readStdin(signal: AbortSignal): Promise<string> {
-  return await text(addAbortSignal(signal, process.stdin));
+  return await text(within(addAbortSignal(signal, process.stdin)));
+}
+
+async function* within(stdin: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of stdin) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES) throw new UserError(`stdin has more than ${MOST_BYTES} bytes, which no prompt may have`);
+    yield chunk;
+  }
 }
 
 /** What is piped or redirected into stdin, beside a prompt that is given already; "" when nothing is. */
