@@ -61,6 +61,10 @@ function architectureOf<A extends Named>({ path, architecture: name }: Checkpoin
 export const isEncoder = ({ architecture }: Checkpoint): boolean =>
   encoders.some((a) => a.names.includes(architecture));
 
+/** Whether a checkpoint is of an encoder with a decoder that runs. */
+export const isSeq2Seq = ({ architecture }: Checkpoint): boolean =>
+  seq2seqs.some((a) => a.names.includes(architecture));
+
 /** Opens a checkpoint as the decoder it holds; its prepared weights are kept under `folder`. @throws UserError when it is none that runs */
 export function openDecoder(
   checkpoint: Checkpoint,

@@ -4,8 +4,8 @@
 
 Each has a folder with `config.json` and `model.safetensors` (float16) as published checkpoints have them, and `seq2seq.json`: the ids of three
 texts of different length, the encoder's hidden states of each by itself, the ids that the decoder is given for each, and its logits, each text by
-itself (base64 of little-endian float32); what greedy generation answers; and buckets of relative positions. The generator checks that the
-texts as one padded batch give the same within 2e-5, and that the folder, loaded again, does.
+itself (base64 of little-endian float32); texts and what greedy generation answers to them; and buckets of relative positions. The generator
+checks that the texts as one padded batch give the same within 2e-5, and that the folder, loaded again, does.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSeq2SeqLM, T5Config, T5ForConditionalGeneration
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import AutoModelForSeq2SeqLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
 LENGTHS = (9, 37, 22)
@@ -74,6 +75,30 @@ def buckets(options: dict) -> list[dict]:
             for count, reach in (own, (32, 128)) for both in (True, False)]  # fmt: skip
 
 
+def tokenizer(size: int) -> PreTrainedTokenizerFast:
+    """Letters, and some words, as T5 splits texts: a space is part of the word after it, and a text ends in `</s>`."""
+    words = ["▁the", "▁an", "er", "▁in", "on", "▁re"]
+    letters = ["▁", *"abcdefghijklmnopqrstuvwxyz", *"0123456789.,:;-!?'", "A", "B", "C", "D", "E", "F"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((w, -3.0) for w in words), *((c, -5.0) for c in letters)][:size]
+    file = Tokenizer(models.Unigram(pieces, unk_id=2))
+    file.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    file.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    file.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<pad>", "</s>", "<unk>")])
+    file.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=file, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
+
+
+def answers(model, words: PreTrainedTokenizerFast) -> list[dict]:
+    """What greedy generation answers to texts; its cache has as many layers as the encoder, which these decoders have not."""
+    texts = ["translate the rest in an hour: on and on!", "summarize: it was raining, and the answer is 42."]
+    found = []
+    for text in texts:
+        ids = words(text).input_ids
+        answer = model.generate(torch.tensor([ids]), do_sample=False, num_beams=1, max_new_tokens=20, use_cache=False)[0, 1:]
+        found.append({"text": text, "ids": ids, "answer": answer.tolist(), "decoded": words.decode(answer, skip_special_tokens=True)})
+    return found
+
+
 def save(model, options: dict, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     half = copy.deepcopy(model).half()
@@ -107,10 +132,9 @@ def fixture(name: str, seed: int, out: Path) -> None:
         worst = max((hidden - other[0]).abs().max().item(), (logits - other[1]).abs().max().item())
         print(f"{name}: std {hidden.std():.2f} {logits.std():.2f}, alone against {kind} {worst:.1e}")
         assert worst < 2e-5
-    # Its cache has as many layers as the encoder, which these decoders have not.
-    answer = lambda t: model.generate(torch.tensor([t]), do_sample=False, num_beams=1, max_new_tokens=20, use_cache=False)
-    greedy = [answer(t)[0, 1:].tolist() for t in texts]
-    reference = {"source": "tools/reference/t5.py", "texts": texts, "targets": targets, "greedy": greedy}
+    words = tokenizer(options["vocab_size"])
+    words.save_pretrained(out / name)
+    reference = {"source": "tools/reference/t5.py", "texts": texts, "targets": targets, "answers": answers(model, words)}
     reference |= {"hidden": pack(hidden), "logits": pack(logits), "buckets": buckets(options)}
     (out / name / "seq2seq.json").write_text(json.dumps(reference) + "\n")
 

@@ -1,0 +1,54 @@
+import { StopStrings, type Tokenizer, TokenStream } from "../weights/tokenizer/index.ts";
+import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
+import { Sampler } from "./sampling/sampler.ts";
+
+/** A piece without what its request used. */
+export interface Taken extends Omit<Piece, "finish"> {
+  /** Why this piece is the last; absent: it is not. */
+  readonly reason: FinishReason | undefined;
+}
+
+/** An answer as it grows: its tokens chosen from logits, and text as far as it is certain. */
+export class Draft {
+  readonly #sampler: Sampler;
+  readonly #stream: TokenStream;
+  readonly #stops: StopStrings;
+  /** Tokens so far. */
+  completion = 0;
+  /** The last token, which the model reads next. */
+  last = 0;
+
+  /** `before` are the ids that the repetition penalty sees; `most`, how many tokens there may be. */
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    options: GenerateOptions,
+    before: readonly number[],
+    private readonly most: number,
+  ) {
+    this.#sampler = new Sampler(options, before);
+    this.#stream = new TokenStream(tokenizer);
+    this.#stops = new StopStrings(options.stop);
+  }
+
+  /** Chooses a token from the logits of the last step. */
+  take(logits: Float32Array): Taken {
+    const token = this.#sampler.sample(logits);
+    this.completion++;
+    const ended = this.tokenizer.stopIds.has(token.id);
+    const text = ended ? "" : this.#stops.push(this.#stream.push(token.id));
+    const reason = this.#reason(ended);
+    if (reason) return { text: text + this.#flush(), tokens: [token], reason };
+    this.#sampler.accept(token.id);
+    this.last = token.id;
+    return { text, tokens: [token], reason };
+  }
+
+  #flush(): string {
+    return this.#stops.push(this.#stream.flush()) + this.#stops.flush();
+  }
+
+  #reason(ended: boolean): FinishReason | undefined {
+    if (ended || this.#stops.matched !== undefined) return "stop";
+    return this.completion >= this.most ? "length" : undefined;
+  }
+}

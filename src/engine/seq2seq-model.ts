@@ -1,0 +1,82 @@
+import { prepare } from "../models/programs.ts";
+import { openSeq2Seq } from "../models/registry.ts";
+import type { Seq2Seq } from "../models/seq2seq.ts";
+import { traceDecoded, traceSource } from "../models/seq2seq-graphs.ts";
+import { Program } from "../runtime/program.ts";
+import { UserError } from "../util/errors.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Quant } from "../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { Draft, type Taken } from "./draft.ts";
+import type { GenerateOptions, Piece, Usage } from "./generate.ts";
+import type { Prompt } from "./language-model.ts";
+import { type Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
+import { tokenizerOf } from "./tokenizer-of.ts";
+
+/** An encoder with a decoder, loaded: text to text. */
+export class Seq2SeqModel implements Disposable {
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly model: Seq2Seq,
+    readonly tokenizer: Tokenizer,
+    private readonly programs: Seq2SeqPrograms,
+  ) {}
+
+  /** @throws UserError when its files ask for what does not run here. */
+  static async load(source: ResolvedModel, checkpoint: Checkpoint, quant: Quant = "auto"): Promise<Seq2SeqModel> {
+    const model = openSeq2Seq(checkpoint, preparedFolder(source.path), quant);
+    const graphs = prepare(model.weights, () => [traceSource(model), traceDecoded(model)]);
+    const compiling = Promise.all(graphs.map((graph) => Program.compile(graph)));
+    const [[encoder, decoder], tokenizer] = await Promise.all([
+      compiling,
+      Promise.resolve().then(() => tokenizerOf(checkpoint, model.config.vocabulary)),
+    ]);
+    return new Seq2SeqModel(source, model, tokenizer, { source: encoder!, decoder: decoder! });
+  }
+
+  /** Ids of a text, as the encoder reads it. @throws UserError for a chat, and for a text that is longer than the context */
+  encode(prompt: Prompt): number[] {
+    if (typeof prompt !== "string")
+      throw new UserError(`${this.source.name} turns one text into another; expected a text, not a chat's turns`);
+    const { ids } = this.tokenizer.input(prompt);
+    const { context } = this.model.config;
+    if (ids.length > context)
+      throw new UserError(`the text has ${ids.length} tokens, and ${this.source.name} reads ${context} at most`);
+    return ids;
+  }
+
+  /** Answers a text, which is read once, piece by piece. `signal` stops it within one step with an AbortError. */
+  async *generate(text: readonly number[], options: GenerateOptions, signal?: AbortSignal): AsyncGenerator<Piece> {
+    const started = performance.now();
+    const { start, context } = this.model.config;
+    using run = new Seq2SeqRun(this.model, this.programs, text);
+    const draft = new Draft(this.tokenizer, options, [start], Math.min(options.maxTokens, context));
+    await run.encode();
+    const encoded = performance.now();
+    for (let token = start; ; token = draft.last) {
+      signal?.throwIfAborted();
+      const { reason, ...piece }: Taken = draft.take(await run.step(token));
+      if (reason) {
+        const ms = { prefill: encoded - started, decode: performance.now() - encoded };
+        yield { ...piece, finish: { reason, usage: usageOf(run, text.length, draft.completion, ms) } };
+        return;
+      }
+      yield piece;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const program of [this.programs.source, this.programs.decoder]) program[Symbol.dispose]();
+  }
+}
+
+function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, ms: Omit<Usage["ms"], "total">): Usage {
+  return {
+    tokens: { prompt, cached: 0, completion },
+    flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
+    bytes: { dense: spent.bytes, spent: spent.bytes },
+    blocks: undefined,
+    ms: { ...ms, total: ms.prefill + ms.decode },
+  };
+}
