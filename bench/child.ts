@@ -66,19 +66,21 @@ export interface ChildSide {
   script: string;
   args?: readonly string[];
   model: string;
-  /** Tokens. */
+  /** Tokens of each sequence. */
   context: number;
+  /** How many at once; one when absent. */
+  sequences?: number;
   measure(child: Child): Promise<number>;
 }
 
 /** A side that lives in a child process of its own, with the model loaded. */
-export function childSide({ name, script, args, model, context, measure }: ChildSide): Side {
+export function childSide({ name, script, args, measure, ...loading }: ChildSide): Side {
   let child: Child | undefined;
   return {
     name,
     async start() {
       child = await Child.start(script, args);
-      await child.call("load", { model, context });
+      await child.call("load", loading);
     },
     async run() {
       if (!child) throw new Error(`${name} has not been started`);

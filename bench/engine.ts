@@ -6,7 +6,7 @@ import { type Answer, type Args, seconds, serve } from "./protocol.ts";
 
 let model: Model | undefined;
 
-await serve({ load, prefill, decode });
+await serve({ load, prefill, decode, decodeBatch });
 
 async function load({ model: path }: Args<"load">): Promise<Answer<"load">> {
   const started = performance.now();
@@ -39,4 +39,21 @@ async function decode({ tokens, n }: Args<"decode">): Promise<Answer<"decode">> 
   const spent = seconds(started);
   engine.release(slot);
   return { seconds: spent, tokens: made };
+}
+
+async function decodeBatch({ prompts, n }: Args<"decodeBatch">): Promise<Answer<"decodeBatch">> {
+  const rows = [];
+  for (const prompt of prompts) {
+    const { engine, slot, meter } = empty(prompt);
+    rows.push({ slot, meter, made: [argmax(await engine.prefill(slot, prompt, meter))] });
+  }
+  const { engine } = model!.language;
+  const started = performance.now();
+  for (let step = 0; step < n; step++) {
+    const logits = await engine.stepAll(rows.map(({ slot, meter, made }) => ({ slot, meter, token: made.at(-1)! })));
+    for (const [i, { made }] of rows.entries()) made.push(argmax(logits[i]!));
+  }
+  const spent = seconds(started);
+  for (const { slot } of rows) engine.release(slot);
+  return { seconds: spent, tokens: rows.map((r) => r.made) };
 }

@@ -21,6 +21,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "peak resident memory at a context of 2,048, against llama.cpp",
     load: async () => (await import("./memory.ts")).memory,
   },
+  "decode-batch": {
+    summary: "8 sequences decoded together, against llama.cpp",
+    load: async () => (await import("./decode-batch.ts")).decodeBatch,
+  },
   segments: {
     summary: "a program a layer, against one for the whole stack",
     load: async () => (await import("./segments.ts")).segments,
@@ -28,6 +32,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
   receipts: {
     summary: "receipts on, against off",
     load: async () => (await import("./receipts.ts")).receipts,
+  },
+  embed: {
+    summary: "1,000 sentences to MiniLM's vectors, against transformers.js (--model minilm)",
+    load: async () => (await import("./embed.ts")).embed,
   },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",

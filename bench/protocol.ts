@@ -3,12 +3,14 @@ import { createInterface } from "node:readline";
 
 /** What a child of a bench can be asked: each command's arguments and answer. Seconds are measured inside the child. */
 export interface Commands {
-  /** `context` in tokens. */
-  load: { args: { model: string; context: number }; answer: { seconds: number } };
+  /** `context` in tokens, of each of `sequences` (1). */
+  load: { args: { model: string; context: number; sequences?: number }; answer: { seconds: number } };
   /** Evaluates the tokens from an empty cache. */
   prefill: { args: { tokens: number[] }; answer: { seconds: number } };
   /** Greedy: `seconds` is the time of `n` steps after the token that the prompt itself gives; the text goes on past an end token. */
   decode: { args: { tokens: number[]; n: number }; answer: { seconds: number; tokens: number[] } };
+  /** As `decode`, of several sequences that go on together; `tokens` of each. */
+  decodeBatch: { args: { prompts: number[][]; n: number }; answer: { seconds: number; tokens: number[][] } };
   /** The most memory this process has held resident, in bytes. */
   peak: { args: Record<string, never>; answer: { bytes: number } };
 }
@@ -42,6 +44,8 @@ function answer(handlers: Handlers, request: Request): Promise<unknown> {
       return handlers.prefill(request);
     case "decode":
       return handlers.decode(request);
+    case "decodeBatch":
+      return handlers.decodeBatch(request);
     case "peak":
       return Promise.resolve({ bytes: peakResident() });
   }

@@ -9,13 +9,14 @@ const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: str
 export const PEER = `node-llama-cpp ${version}`;
 export const US = "modicum";
 
-/** Our engine and llama.cpp through node-llama-cpp, on the same file, asked the same. `context` in tokens. */
+/** Our engine and llama.cpp through node-llama-cpp, on the same file, asked the same. `context` in tokens of each of `sequences`. */
 export function engines(
   options: BenchOptions,
   context: number,
   measure: (child: Child) => Promise<number>,
+  sequences = 1,
 ): { ours: Side; theirs: Side } {
-  const common = { model: options.path, context, measure };
+  const common = { model: options.path, context, sequences, measure };
   return {
     ours: childSide({ name: US, script: "engine.ts", ...common }),
     theirs: childSide({ name: PEER, script: "peer/llama.ts", ...common }),

@@ -6,19 +6,21 @@ import { best, type Settings } from "./settings.ts";
 
 const changes: Partial<Settings> = JSON.parse(process.argv[2] ?? "{}");
 const chosen: Settings = { ...best, ...changes };
-let sequence: LlamaContextSequence | undefined;
+let sequences: LlamaContextSequence[] = [];
 
-await serve({ load, prefill, decode });
+await serve({ load, prefill, decode, decodeBatch });
 
-async function load({ model, context }: Args<"load">): Promise<Answer<"load">> {
+async function load({ model, context, sequences: count = 1 }: Args<"load">): Promise<Answer<"load">> {
   const started = performance.now();
-  sequence = (await open(model, context, chosen)).context.getSequence();
+  const { context: opened } = await open(model, context, chosen, count);
+  sequences = Array.from({ length: count }, () => opened.getSequence());
   return { seconds: seconds(started) };
 }
 
-/** The sequence with nothing in its cache, so that no prefix is reused. */
-async function empty(): Promise<LlamaContextSequence> {
-  if (!sequence) throw new Error("no model is loaded");
+/** A sequence with nothing in its cache, so that no prefix is reused. */
+async function empty(index = 0): Promise<LlamaContextSequence> {
+  const sequence = sequences[index];
+  if (!sequence) throw new Error(`no model is loaded with ${index + 1} sequences`);
   await sequence.clearHistory();
   return sequence;
 }
@@ -39,6 +41,23 @@ async function decode({ tokens, n }: Args<"decode">): Promise<Answer<"decode">> 
     if (made.length > n) break;
   }
   return { seconds: seconds(started), tokens: made };
+}
+
+/** Sequences that are asked in the same turn of the event loop go into one batch. */
+async function decodeBatch({ prompts, n }: Args<"decodeBatch">): Promise<Answer<"decodeBatch">> {
+  const rows = await Promise.all(
+    prompts.map(async (prompt, i) => {
+      const stream = { evaluate, controlledEvaluate }[chosen.api](await empty(i), prompt as Token[]);
+      return { stream: stream[Symbol.asyncIterator](), made: [] as number[] };
+    }),
+  );
+  const step = async ({ stream, made }: (typeof rows)[number]) => made.push((await stream.next()).value);
+  await Promise.all(rows.map(step));
+  const started = performance.now();
+  for (let i = 0; i < n; i++) await Promise.all(rows.map(step));
+  const spent = seconds(started);
+  await Promise.all(rows.map(({ stream }) => stream.return?.()));
+  return { seconds: spent, tokens: rows.map((r) => r.made) };
 }
 
 function evaluate(sequence: LlamaContextSequence, tokens: Token[]): AsyncIterable<Token> {

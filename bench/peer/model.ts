@@ -12,17 +12,19 @@ export const backend = (threads: number) =>
     maxThreads: threads,
   });
 
-/** One sequence, batches of 512. */
+/** `contextSize` tokens of each sequence, batches of 512. */
 export async function open(
   path: string,
   contextSize: number,
   s: Settings,
+  sequences = 1,
 ): Promise<{ model: LlamaModel; context: LlamaContext }> {
   const llama = await backend(s.threads);
   const model = await llama.loadModel({ modelPath: path, gpuLayers: 0, useMmap: s.mmap });
   const context = await model.createContext({
     contextSize,
-    batchSize: Math.min(512, contextSize),
+    sequences,
+    batchSize: Math.min(512, contextSize * sequences),
     threads: { ideal: s.threads, min: s.threads },
     flashAttention: s.flashAttention,
   });
