@@ -1,0 +1,63 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { compile } from "./child.ts";
+import type { Side } from "./harness.ts";
+import { seconds } from "./protocol.ts";
+
+/** What a side says of a run: how long it took by its own clock, and the last text's vector. */
+interface Embedded {
+  seconds: number;
+  last: number[];
+}
+
+/** In the child: loads the model that is its argument, then answers messages, each a list of texts. */
+export async function serveTexts(
+  load: (model: string) => Promise<(texts: string[]) => Promise<Float32Array>>,
+): Promise<void> {
+  const embed = await load(process.argv[2]!);
+  process.on("message", async (texts: string[]) => {
+    const started = performance.now();
+    const last = await embed(texts);
+    process.send!({ seconds: seconds(started), last: Array.from(last) } satisfies Embedded);
+  });
+  process.send!("ready");
+}
+
+/** A side in a process of its own, in texts a second; `script`, relative to `bench/`, calls `serveTexts`. */
+export function embedSide(
+  name: string,
+  script: string,
+  model: string,
+  texts: readonly string[],
+  check: (last: readonly number[]) => void,
+): Side {
+  let child: ChildProcess | undefined;
+  return {
+    name,
+    async start() {
+      child = fork(await compile(script), [model]);
+      await message(child);
+    },
+    async run() {
+      if (!child) throw new Error(`${name} has not been started`);
+      child.send(texts);
+      const { seconds, last } = (await message(child)) as Embedded;
+      check(last);
+      return texts.length / seconds;
+    },
+    async stop() {
+      child?.kill();
+      child = undefined;
+    },
+  };
+}
+
+/** What a child says next. */
+async function message(child: ChildProcess): Promise<unknown> {
+  const died = once(child, "exit").then(([status]) => {
+    throw new Error(`the process ended with status ${status}`);
+  });
+  died.catch(() => {});
+  const [said] = await Promise.race([once(child, "message"), died]);
+  return said;
+}
