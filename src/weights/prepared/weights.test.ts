@@ -251,3 +251,7 @@ test("a file that changed, be its size and time the same, is never taken for wha
   utimesSync(at("model.safetensors"), 1000, 1000);
   expect(gain(weights())).toEqual([11, 12, 13, 14]);
 });
+
+test("a form that there is not is one sentence, for whom no compiler tells", () => {
+  expect(() => open("q5" as Quant)).toThrow(new UserError('quant is "q5", expected one of auto, f32, q8, q4', 2));
+});

@@ -9,7 +9,7 @@ import { type KernelMatrix, stack } from "./layout.ts";
 import { checkMemory, memoryLimit } from "./memory.ts";
 import { identity, type Names } from "./names.ts";
 import { Part } from "./part.ts";
-import { type Form, formOf, type Quant, stackedForm } from "./quant.ts";
+import { type Form, formOf, type Quant, quants, stackedForm } from "./quant.ts";
 import { type Holding, Review } from "./review.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
 
@@ -40,6 +40,7 @@ export class Weights {
     /** Codes have no fewer bits: what the processor runs fastest, not what is smallest. */
     private readonly fewestBits: CodeBits = processorBits(),
   ) {
+    if (!quants.includes(quant)) throw new UserError(`quant is "${quant}", expected one of ${quants.join(", ")}`, 2);
     const own = path.join(folder, checkpoint.variant ?? "", folderName(quant, fewestBits));
     this.#store = new PreparedStore(own, stateOf(checkpoint.files));
   }

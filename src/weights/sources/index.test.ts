@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, readdirSync, statSync } from "node:fs";
+import { createReadStream, readdirSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { describe, expect, test } from "vitest";
@@ -32,6 +32,12 @@ describe("a file of the user's own", () => {
     writeAt(join(folder, "model.safetensors"), "12345");
     writeAt(join(folder, "config.json"), "{}");
     expect(await resolveModel(folder)).toEqual({ name: folder, path: folder, bytes: 5, source: "file" });
+  });
+
+  test("or not one that can be opened", async () => {
+    const folder = tempFolder();
+    symlinkSync("model.safetensors", join(folder, "model.safetensors"));
+    await expect(resolveModel(folder)).rejects.toThrow(/^cannot open \S+model\.safetensors: ELOOP$/);
   });
 
   test("that is not there is one sentence", async () => {

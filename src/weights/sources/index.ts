@@ -62,11 +62,17 @@ function wantedBy(text: string, spec: Exclude<ModelSpec, { kind: "file" }>): Wan
 async function ownFile(path: string): Promise<ResolvedModel> {
   const found = await stat(path).catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") throw new UserError(`there is no file ${path}${hubHint(path)}`);
-    throw new UserError(`cannot open ${path}: ${codeOf(error)}`);
+    return rethrown(path)(error);
   });
   const bytes = found.isDirectory() ? await weightBytes(path) : found.size;
   return { name: path, path: resolve(path), bytes, source: "file" };
 }
+
+const rethrown =
+  (path: string) =>
+  (error: unknown): never => {
+    throw new UserError(`cannot open ${path}: ${codeOf(error)}`);
+  };
 
 /** For who names a repository as other tools do. */
 const hubHint = (path: string): string =>
@@ -76,7 +82,8 @@ const hubHint = (path: string): string =>
 
 /** Of the weights in a folder. */
 async function weightBytes(folder: string): Promise<number> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".safetensors"));
-  const files = await Promise.all(names.map((name) => stat(join(folder, name))));
+  const names = (await readdir(folder).catch(rethrown(folder))).filter((name) => name.endsWith(".safetensors"));
+  const paths = names.map((name) => join(folder, name));
+  const files = await Promise.all(paths.map((path) => stat(path).catch(rethrown(path))));
   return files.reduce((total, { size }) => total + size, 0);
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -150,6 +150,11 @@ describe("what is broken is one sentence", () => {
     expect(() => fromFolder(folder, 2)).toThrow(
       'it has "ab" as token 2, but the model\'s vocabulary has only 2 tokens',
     );
+  });
+
+  test("a folder where the file should be", () => {
+    mkdirSync(join(folder, "tokenizer.json"));
+    expect(() => fromFolder(folder)).toThrow(/^\S+tokenizer\.json: it cannot be read \(EISDIR\)$/);
   });
 
   test("no tokenizer.json, and a broken tokenizer_config.json", () => {

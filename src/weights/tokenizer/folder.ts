@@ -157,11 +157,19 @@ function readOptional<S extends z.ZodType>(folder: string, name: string, schema:
 }
 
 function json(path: string): unknown {
-  const text = readFileSync(path, "utf8");
+  const text = contents(path);
   try {
     return JSON.parse(text);
   } catch {
     throw new UserError("it is not JSON");
+  }
+}
+
+function contents(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UserError(`it cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 
