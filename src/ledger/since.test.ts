@@ -33,6 +33,10 @@ describe("dates", () => {
   });
 });
 
+test.each(["9999999999999d", `${"9".repeat(400)}s`])("%s ago is before every receipt", (text) => {
+  expect(parseSince(text)).toEqual(new Date(0));
+});
+
 test.each([
   "",
   "yesterday",

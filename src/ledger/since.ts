@@ -9,7 +9,9 @@ const isoTime = z.iso.datetime({ local: true, offset: true });
 /** A moment as people write it: back from `now` by a duration (`90s`, `15m`, `2h`, `7d`, `2w`), or an ISO date or time, local unless it names its zone. */
 export function parseSince(text: string, now: number = Date.now()): Date {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
-  if (amount !== undefined && unit !== undefined) return new Date(now - Number(amount) * SECONDS[unit]! * 1000);
+  // No receipt is older than 1970, and dates end some 270,000 years before.
+  if (amount !== undefined && unit !== undefined)
+    return new Date(Math.max(0, now - Number(amount) * SECONDS[unit]! * 1000));
   // A bare date would be read as UTC midnight; people mean their own.
   if (isoDate.safeParse(text).success) return new Date(`${text}T00:00`);
   if (isoTime.safeParse(text).success) return new Date(text);

@@ -64,6 +64,7 @@ describe("in one sentence", () => {
     expect(await failure("WARNING: x\nERROR: first\nERROR: Could not find an activated virtualenv (required).\n")).toBe(
       "pip could not find tiny: Could not find an activated virtualenv (required).",
     );
+    expect(await failure("ERROR: Exception:\nTraceback:\n  boom\n")).toBe("pip could not find tiny: boom");
     expect(await failure("Traceback:\n  boom\n")).toBe("pip could not find tiny: boom");
     expect(await failure("")).toBe("pip could not find tiny: it gave no reason");
   });

@@ -62,6 +62,7 @@ function explain(requirement: string, stderr: string): string {
     return `the package registry has no wheel of ${requirement}, only other versions`;
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
-  const errors = [...stderr.matchAll(/^ERROR: (.*)$/gm)].map(([, line]) => line);
+  // Before a stack there is only the word; what happened stands at its end.
+  const errors = [...stderr.matchAll(/^ERROR: (?!Exception:$)(.*)$/gm)].map(([, line]) => line);
   return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

@@ -69,6 +69,11 @@ test("models are listed by name; half-fetched ones are not", async () => {
   expect((await listModels()).map((model) => model.name)).toEqual(["a", "b", "pypi:a:dir/m.gguf"]);
 });
 
+test("a home that is a file is said, not taken for an empty one", async () => {
+  withEnv({ MODICUM_HOME: writeAt(join(tempFolder(), "home"), "x") });
+  await expect(listModels()).rejects.toThrow(/^cannot read \S+models: ENOTDIR$/);
+});
+
 test("prepared weights have one folder for each model, by whatever path it is named", () => {
   freshHome();
   const folder = tempFolder();

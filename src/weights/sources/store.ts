@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
-import { heldBytes, writeError } from "./disk.ts";
+import { codeOf, heldBytes, writeError } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
 import { dropFromSnapshot, dropParts, repoLock, snapshotBytes } from "./hub-cache.ts";
 import type { LockOptions } from "./lock.ts";
@@ -100,7 +100,10 @@ export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
 
 /** The downloaded models, by name. */
 export async function listModels(): Promise<ResolvedModel[]> {
-  const folders = await readdir(modelsFolder()).catch(() => []);
+  const folders = await readdir(modelsFolder()).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return [];
+    throw new UserError(`cannot read ${modelsFolder()}: ${codeOf(error)}`);
+  });
   const records = await Promise.all(folders.map((folder) => readRecord(join(modelsFolder(), folder, "model.json"))));
   const models = await Promise.all(records.map((record) => record && cachedModel(record.name)));
   return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
