@@ -3,8 +3,8 @@ import path from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
 import { serveTexts } from "../embed-side.ts";
 
-/** Texts at a time: of 1, 4, 8, 16, 32 and 64 the fastest on two cores. It pads a batch to its longest text. */
-const BATCH = 4;
+/** Texts at a time: of 1, 2, 4, 8 and 16 the fastest on two cores, since it pads a batch to its longest text. */
+const BATCH = 1;
 
 await serveTexts(async (model) => {
   env.allowRemoteModels = false;

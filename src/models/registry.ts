@@ -52,8 +52,11 @@ function architectureOf<A extends Named>({ path, architecture: name }: Checkpoin
   const found = known.find((a) => a.names.includes(name));
   if (found) return found;
   const names = known.flatMap((a) => a.names);
+  const all = [...decoders, ...encoders, ...seq2seqs].flatMap((a: Named) => a.names);
+  if (all.includes(name))
+    throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${names.join(", ")}`);
   throw new UserError(
-    `${path}: architecture "${name}" is not supported (supported: ${names.join(", ")})${suggest(name, names)}`,
+    `${path}: architecture "${name}" is not supported (supported: ${all.join(", ")})${suggest(name, all)}`,
   );
 }
 
