@@ -1,18 +1,19 @@
-import { generateAll } from "./engine/batch-generate.ts";
+import { generateAll, type Request } from "./engine/batch-generate.ts";
 import type { Classification, Reading } from "./engine/classifier.ts";
 import { type Answers, EncoderModel } from "./engine/encoder-model.ts";
 import {
   type FinishReason,
   type GenerateInput,
-  type GenerateOptions,
   generate,
   generateOptions,
+  type Piece,
   type Usage,
 } from "./engine/generate.ts";
 import { LanguageModel, type Prompt } from "./engine/language-model.ts";
 import { openModel } from "./engine/open-model.ts";
 import { type ProfileOptions, profileThresholds as profileLanguageModel } from "./engine/profile.ts";
 import type { Sampled } from "./engine/sampling/sampler.ts";
+import { Seq2SeqModel } from "./engine/seq2seq-model.ts";
 import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
 import { saveProfile, type ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 import { parseRecipe, type Recipe } from "./savings/recipe.ts";
@@ -100,7 +101,7 @@ export class Model implements Disposable {
   #unbilledLoad: number;
 
   constructor(
-    readonly loaded: LanguageModel | EncoderModel,
+    readonly loaded: LanguageModel | EncoderModel | Seq2SeqModel,
     readonly recipe: Recipe,
     /** Milliseconds. */
     loadTime: number,
@@ -112,9 +113,11 @@ export class Model implements Disposable {
     return this.loaded.source.name;
   }
 
-  /** @throws UserError when the model is an encoder */
+  /** @throws UserError when the model is an encoder, or has one */
   get language(): LanguageModel {
     if (this.loaded instanceof LanguageModel) return this.loaded;
+    if (this.loaded instanceof Seq2SeqModel)
+      throw new UserError(`${this.name} turns one text into another; expected a model that goes on with a text`);
     throw new UserError(
       `${this.name} is an encoder, which embeds or classifies texts; expected a model that generates`,
     );
@@ -129,12 +132,16 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const { raw = false, signal, ...rest } = options;
-    const { engine, tokenizer } = this.language;
     const request = this.#request({ prompt, raw, ...rest });
-    for await (const { text, tokens, finish } of generate(engine, tokenizer, request.prompt, request.options, signal))
+    for await (const { text, tokens, finish } of this.#pieces(request, signal))
       yield finish
         ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
         : { text, tokens };
+  }
+
+  #pieces({ prompt, options }: Request, signal?: AbortSignal): AsyncGenerator<Piece> {
+    if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, signal);
+    return generate(this.language.engine, this.language.tokenizer, prompt, options, signal);
   }
 
   /** The whole answer at once. */
@@ -194,12 +201,14 @@ export class Model implements Disposable {
   }
 
   /** Options checked, text as ids. */
-  #request({ prompt, raw = false, ...rest }: BatchRequest): { prompt: number[]; options: GenerateOptions } {
+  #request({ prompt, raw = false, ...rest }: BatchRequest): Request {
     const parsed = generateOptions.safeParse(rest);
     if (!parsed.success)
       throw new UserError(`${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`, 2);
     if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
-    return { prompt: this.language.encode(prompt, raw), options: parsed.data };
+    const { loaded } = this;
+    const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : this.language.encode(prompt, raw);
+    return { prompt: ids, options: parsed.data };
   }
 
   #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {

@@ -79,6 +79,8 @@ function configure(config: Fields["source"]): Seq2SeqConfig {
     );
   const fields = new Fields(config, "t5");
   const checked = readSizes(fields);
+  if (checked.start >= checked.vocabulary)
+    fields.refuse("decoder_start_token_id", checked.start, `a token below ${checked.vocabulary}`);
   // A tied head takes hidden states scaled down; transformers 5 has a key of its own for that.
   const scaled = fields.flag("scale_decoder_outputs", fields.flag("tie_word_embeddings", true));
   return { ...checked, ...readForm(fields), logitScale: scaled ? checked.hidden ** -0.5 : 1 };
@@ -95,6 +97,7 @@ function read(checkpoint: Checkpoint): Checkpoint {
 /** T5 (Raffel et al. 2020), T5 1.1 and Flan-T5. */
 export const t5 = {
   names: ["t5"],
+  configure,
   open(checkpoint: Checkpoint, folder: string, quant: Quant): Seq2Seq {
     const config = configure(checkpoint.config);
     return new Seq2Seq(config, new Weights(read(checkpoint), folder, quant, namesFor(checkpoint, config)));
