@@ -14,7 +14,7 @@ test("numbers that Python writes and JSON does not have are read, outside of tex
   });
 });
 
-test.each(["NaN", "[Infinity]", '{"a": Infinit}', '{"a": "NaN}', '{"a": aNaN}', '{Infinity: 1}', "{", ""])(
+test.each(["NaN", "[Infinity]", '{"a": Infinit}', '{"a": "NaN}', '{"a": aNaN}', "{Infinity: 1}", "{", ""])(
   "%j is no object",
   (text) => {
     expect(parse(text)).toBeUndefined();

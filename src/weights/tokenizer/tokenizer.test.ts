@@ -84,7 +84,8 @@ describe("decode", () => {
   test("bytes of any token", () => {
     expect([...tiny.bytes(0xe9)]).toEqual([0xe9]);
     expect([...tiny.bytes(258)]).toEqual(bytes("<|eot_id|>"));
-    expect(() => tiny.bytes(260)).toThrow("token 260 is outside the vocabulary of 260 tokens");
+    expect(tiny.bytes(260)).toEqual(new Uint8Array());
+    expect(() => tiny.text(260)).toThrow("token 260 is outside the vocabulary of 260 tokens");
     expect(() => tiny.decode([-1])).toThrow(RangeError);
   });
 });

@@ -90,6 +90,8 @@ export class Tokenizer {
 
   /** The bytes that a token stands for, a special one too; they need not be whole characters. Some differ where the token is the `first` of a text. */
   bytes(id: number, first = false): Uint8Array {
+    // Rows that only pad a model's table up to a round size stand for no text.
+    if (id >= this.vocabSize) return new Uint8Array();
     const shown = this.parts.detokenizer(this.text(id), first);
     return typeof shown === "string" ? utf8.encode(shown) : shown;
   }
