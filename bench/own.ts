@@ -2,52 +2,33 @@ import type { Model } from "../src/index.ts";
 import { load } from "../src/index.ts";
 import type { Side } from "./harness.ts";
 
+/** A model of this process, loaded when the first of its sides starts and freed when one stops. */
+export class OwnModel {
+  #model: Promise<Model> | undefined;
+
+  constructor(
+    private readonly path: string,
+    private readonly save: readonly string[] = [],
+  ) {}
+
+  load(): Promise<Model> {
+    this.#model ??= load(this.path, { save: this.save });
+    return this.#model;
+  }
+
+  async free(): Promise<void> {
+    const loaded = this.#model;
+    this.#model = undefined;
+    (await loaded)?.dispose();
+  }
+}
+
 /** A side that is our own engine in this process, for benches of ours against ours. `measure` gives the bench's unit. */
-export function ownSide(
-  name: string,
-  path: string,
-  save: readonly string[],
-  measure: (model: Model) => Promise<number>,
-): Side {
-  let model: Model | undefined;
-  return {
-    name,
-    async start() {
-      model = await load(path, { save });
-    },
-    async run() {
-      if (!model) throw new Error(`${name} has not been started`);
-      return measure(model);
-    },
-    async stop() {
-      model?.dispose();
-    },
-  };
-}
-
-interface Way {
-  readonly name: string;
-  measure(model: Model): Promise<number>;
-}
-
-/** Two ways to run one model of this process, so that nothing but the way differs. */
-export function ownWays(path: string, ways: { ours: Way; theirs: Way }): { ours: Side; theirs: Side } {
-  let model: Promise<Model> | undefined;
-  const side = ({ name, measure }: Way): Side => ({
-    name,
-    async start() {
-      model ??= load(path);
-      await model;
-    },
-    async run() {
-      if (!model) throw new Error(`${name} has not been started`);
-      return measure(await model);
-    },
-    async stop() {
-      const loaded = model;
-      model = undefined;
-      (await loaded)?.dispose();
-    },
-  });
-  return { ours: side(ways.ours), theirs: side(ways.theirs) };
-}
+export const ownSide = (name: string, model: OwnModel, measure: (model: Model) => Promise<number>): Side => ({
+  name,
+  async start() {
+    await model.load();
+  },
+  run: async () => measure(await model.load()),
+  stop: () => model.free(),
+});

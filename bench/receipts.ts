@@ -7,7 +7,7 @@ import type { Model } from "../src/index.ts";
 import { makeReceipt } from "../src/ledger/receipt.ts";
 import { openLedger } from "../src/ledger/store.ts";
 import type { Bench } from "./harness.ts";
-import { ownWays } from "./own.ts";
+import { OwnModel, ownSide } from "./own.ts";
 import { realTokens } from "./tokens.ts";
 
 const PROMPT = 128;
@@ -54,9 +54,11 @@ export const receipts: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
-  sides: ({ path }) =>
-    ownWays(path, {
-      ours: { name: "receipts on", measure: request((m) => new Meter(m.language.engine.programs), keep) },
-      theirs: { name: "receipts off", measure: request((m) => new NoMeter(m.language.engine.programs)) },
-    }),
+  sides({ path }) {
+    // One for both, so that nothing but the receipt differs.
+    const model = new OwnModel(path);
+    const on = request((m) => new Meter(m.language.engine.programs), keep);
+    const off = request((m) => new NoMeter(m.language.engine.programs));
+    return { ours: ownSide("receipts on", model, on), theirs: ownSide("receipts off", model, off) };
+  },
 };

@@ -2,7 +2,7 @@ import { Meter } from "../src/engine/meter.ts";
 import { load, type Model } from "../src/index.ts";
 import { predictedPrefillSpeedup } from "../src/savings/attention/xattention/cost.ts";
 import type { Bench } from "./harness.ts";
-import { ownSide } from "./own.ts";
+import { OwnModel, ownSide } from "./own.ts";
 import { bookTokens } from "./tokens.ts";
 
 const PROMPT = 8000;
@@ -30,8 +30,8 @@ export const xattention: Bench = {
   moreIsBetter: true,
   lifetime: "kept",
   sides: ({ path }) => ({
-    ours: ownSide(RECIPE, path, [RECIPE], rate),
-    theirs: ownSide("modicum dense", path, [], rate),
+    ours: ownSide(RECIPE, new OwnModel(path, [RECIPE]), rate),
+    theirs: ownSide("modicum dense", new OwnModel(path), rate),
   }),
   /** What the measured density allows: attention's share a of dense time shrinks to density + 1/(2S) of itself. */
   async floor({ path }) {

@@ -19,6 +19,7 @@ import {
 } from "./classifier.ts";
 import { type RowProgram, runRows } from "./encoder-runner.ts";
 import type { Usage } from "./generate.ts";
+import { denseBill } from "./meter.ts";
 import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
@@ -109,9 +110,7 @@ export class EncoderModel implements Disposable {
     const prompt = inputs.reduce((sum, { ids }) => sum + ids.length, 0);
     const usage = {
       tokens: { prompt, cached: 0, completion: 0 },
-      flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
-      bytes: { dense: spent.bytes, spent: spent.bytes },
-      blocks: undefined,
+      ...denseBill(spent),
       ms: { prefill: ms, decode: 0, total: ms },
     };
     return { answers: rows.map(read), usage };

@@ -1,4 +1,4 @@
-import { evalCost, type Spent } from "../graph/index.ts";
+import { addSpent, evalCost, type Spent } from "../graph/index.ts";
 import { Buffer, ViewSet } from "../runtime/buffer.ts";
 import type { Program } from "../runtime/program.ts";
 import type { Input } from "../weights/tokenizer/index.ts";
@@ -27,9 +27,7 @@ export async function runRows(of: RowProgram, inputs: readonly Input[], signal?:
   for (const batch of batches) {
     signal?.throwIfAborted();
     for (const [i, row] of (await buffers.run(batch, inputs)).entries()) rows[batch.texts[i]!] = row;
-    const { flops, bytes } = evalCost(of.program.cost, { batch: batch.texts.length, tokens: batch.tokens });
-    spent.flops += flops;
-    spent.bytes += bytes;
+    addSpent(spent, evalCost(of.program.cost, { batch: batch.texts.length, tokens: batch.tokens }));
   }
   return { rows, spent };
 }

@@ -1,4 +1,4 @@
-import { evalCost, type Spent } from "../graph/index.ts";
+import { addSpent, evalCost, type Spent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import type { AttentionBill } from "../savings/seams.ts";
@@ -35,11 +35,11 @@ export class Meter implements AttentionBill {
   }
 
   run(cost: Spent): void {
-    add(this.#spent, cost);
+    addSpent(this.#spent, cost);
   }
 
   overhead(cost: Spent): void {
-    add(this.#overhead, cost);
+    addSpent(this.#overhead, cost);
   }
 
   blocks(dense: number, run: number): void {
@@ -51,8 +51,8 @@ export class Meter implements AttentionBill {
   total() {
     const dense = price(this.#dense);
     const spent = price(this.#saved);
-    add(spent, this.#spent);
-    add(spent, this.#overhead);
+    addSpent(spent, this.#spent);
+    addSpent(spent, this.#overhead);
     return {
       flops: { dense: dense.flops, spent: spent.flops, overhead: this.#overhead.flops },
       bytes: { dense: dense.bytes, spent: spent.bytes },
@@ -61,13 +61,15 @@ export class Meter implements AttentionBill {
   }
 }
 
-function add(sum: Spent, { flops, bytes }: Spent): void {
-  sum.flops += flops;
-  sum.bytes += bytes;
-}
+/** The bill of a run that no saving had a part in. */
+export const denseBill = ({ flops, bytes }: Spent): ReturnType<Meter["total"]> => ({
+  flops: { dense: flops, spent: flops, overhead: 0 },
+  bytes: { dense: bytes, spent: bytes },
+  blocks: undefined,
+});
 
 function price(runs: readonly { cost: Cost; tokens: number; past: number }[]): Spent {
   const sum = { flops: 0, bytes: 0 };
-  for (const { cost, tokens, past } of runs) add(sum, evalCost(cost, { batch: 1, tokens, past }));
+  for (const { cost, tokens, past } of runs) addSpent(sum, evalCost(cost, { batch: 1, tokens, past }));
   return sum;
 }

@@ -11,6 +11,7 @@ import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { Draft, type Taken } from "./draft.ts";
 import type { GenerateOptions, Piece, Usage } from "./generate.ts";
 import type { Prompt } from "./language-model.ts";
+import { denseBill } from "./meter.ts";
 import { type Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
@@ -74,9 +75,7 @@ export class Seq2SeqModel implements Disposable {
 function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, ms: Omit<Usage["ms"], "total">): Usage {
   return {
     tokens: { prompt, cached: 0, completion },
-    flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
-    bytes: { dense: spent.bytes, spent: spent.bytes },
-    blocks: undefined,
+    ...denseBill(spent),
     ms: { ...ms, total: ms.prefill + ms.decode },
   };
 }

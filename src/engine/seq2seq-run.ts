@@ -1,4 +1,4 @@
-import { evalCost, type Spent } from "../graph/index.ts";
+import { addSpent, evalCost, type Spent } from "../graph/index.ts";
 import { KvCache } from "../models/cache.ts";
 import type { Seq2Seq } from "../models/seq2seq.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
@@ -62,9 +62,7 @@ export class Seq2SeqRun implements Disposable {
   }
 
   #bill({ cost }: Program, sizes: Readonly<Record<string, number>>): void {
-    const { flops, bytes } = evalCost(cost, { batch: 1, ...sizes });
-    this.spent.flops += flops;
-    this.spent.bytes += bytes;
+    addSpent(this.spent, evalCost(cost, { batch: 1, ...sizes }));
   }
 
   #layerViews({ config: { layers, heads, headSize } }: Seq2Seq): Record<string, View> {

@@ -1,5 +1,5 @@
 /** A decoder without layers, and random queries, keys and values at its attention seam: what the compiled half is tested with. */
-import type { Spent } from "../../../graph/index.ts";
+import { addSpent, type Spent } from "../../../graph/index.ts";
 import { KvCache } from "../../../models/cache.ts";
 import type { Decoder, DecoderConfig } from "../../../models/decoder.ts";
 import { ropeTable } from "../../../nn/rope.ts";
@@ -81,17 +81,12 @@ export class Bill implements AttentionBill {
   readonly ran: Spent = { flops: 0, bytes: 0 };
   readonly caused: Spent = { flops: 0, bytes: 0 };
   readonly counted = { dense: 0, run: 0 };
-  run = (cost: Spent) => add(this.ran, cost);
-  overhead = (cost: Spent) => add(this.caused, cost);
+  run = (cost: Spent) => addSpent(this.ran, cost);
+  overhead = (cost: Spent) => addSpent(this.caused, cost);
   blocks = (dense: number, run: number) => {
     this.counted.dense += dense;
     this.counted.run += run;
   };
-}
-
-function add(sum: Spent, { flops, bytes }: Spent): void {
-  sum.flops += flops;
-  sum.bytes += bytes;
 }
 
 /** Kernels with a cache, for chunks placed one after the other. */

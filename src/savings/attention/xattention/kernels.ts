@@ -52,7 +52,7 @@ export class SparseKernels implements Disposable {
 
   /** Attention to the mask's blocks, token by token: `attended` [1, rows · blockSize, heads · d]. */
   async attend(chunk: Chunk, mask: BlockMask, attended: View, bill: AttentionBill): Promise<void> {
-    await this.attention.attend(chunk, mask, this.q, this.tiles, bill);
+    await this.attention.attend({ chunk, q: this.q, attended: this.tiles, bill }, mask);
     await this.programs.collect.bind({ tiles: this.#heads(this.tiles, chunk), attended }).run();
   }
 

@@ -21,6 +21,16 @@ interface Tile {
   readonly own: boolean;
 }
 
+/** A chunk whose queries and keys are placed. */
+export interface TileJob {
+  readonly chunk: Chunk;
+  /** Rotated queries, [heads, rows · blockSize, d]. */
+  readonly q: Buffer;
+  /** What attention gives them, in the same shape. */
+  readonly attended: Buffer;
+  readonly bill: AttentionBill;
+}
+
 interface Run {
   readonly kv: number;
   readonly tiles: readonly Tile[];
@@ -53,11 +63,11 @@ export class TileAttention implements Disposable {
     return new TileAttention(shape, shape.heads * maxRows * maxCols, { many: many!, one: one!, open: open! }, costs);
   }
 
-  /** `q` and `attended` [heads, rows · blockSize, d]; heads of the mask are query heads, or key–value heads that their group shares. */
-  async attend(chunk: Chunk, mask: BlockMask, q: Buffer, attended: Buffer, bill: AttentionBill): Promise<void> {
-    const queue = this.#plan(chunk, mask);
+  /** Heads of the mask are query heads, or key–value heads that their group shares. */
+  async attend(job: TileJob, mask: BlockMask): Promise<void> {
+    const queue = this.#plan(job.chunk, mask);
     const worker = async () => {
-      for (let run = queue.shift(); run; run = queue.shift()) await this.#run(chunk, run, q, attended, bill);
+      for (let run = queue.shift(); run; run = queue.shift()) await this.#run(job, run);
     };
     await Promise.all(Array.from({ length: environment().threads }, worker));
   }
@@ -68,15 +78,7 @@ export class TileAttention implements Disposable {
     const byHead: Tile[][] = Array.from({ length: kvHeads }, () => []);
     for (const tile of this.#tiles(chunk, mask))
       byHead[Math.floor((tile.head * kvHeads) / this.shape.heads)]!.push(tile);
-    const runs = byHead.flatMap((tiles, kv) => {
-      const sorted = tiles.sort((a, b) => b.kept.length - a.kept.length);
-      return [...fullRuns(sorted.filter((t) => t.own)), ...sorted.filter((t) => !t.own).map((t) => [t])].map(
-        (tiles) => ({
-          kv,
-          tiles,
-        }),
-      );
-    });
+    const runs = byHead.flatMap((tiles, kv) => runsOf(tiles).map((run) => ({ kv, tiles: run })));
     return runs.sort((a, b) => blocksOf(b) - blocksOf(a));
   }
 
@@ -94,18 +96,19 @@ export class TileAttention implements Disposable {
       }
   }
 
-  async #run(chunk: Chunk, { kv, tiles }: Run, q: Buffer, attended: Buffer, bill: AttentionBill): Promise<void> {
+  async #run(job: TileJob, { kv, tiles }: Run): Promise<void> {
+    const { chunk } = job;
     const { many, one, open } = this.programs;
     const { blockSize, headSize } = this.shape;
     const { key, value } = chunk.cache.head(chunk.layer, kv, colsOf(chunk, blockSize), blockSize * headSize);
     using views = new ViewSet();
     const binding: Record<string, View> = { keys: key, values: value };
-    for (const [t, tile] of tiles.entries()) Object.assign(binding, this.#bind(t, chunk, kv, tile, q, attended, views));
+    for (const [t, tile] of tiles.entries()) Object.assign(binding, this.#bind(t, job, kv, tile, views));
     await (tiles.length > 1 ? many : tiles[0]!.own ? one : open).bind(binding).run();
-    for (const tile of tiles) this.#bill(tile, bill);
+    for (const tile of tiles) this.#bill(tile, job.bill);
   }
 
-  #bind(t: number, chunk: Chunk, kv: number, tile: Tile, q: Buffer, attended: Buffer, views: ViewSet): Binding {
+  #bind(t: number, { chunk, q, attended }: TileJob, kv: number, tile: Tile, views: ViewSet): Binding {
     const { blockSize, headSize } = this.shape;
     const n = tile.kept.length;
     const at = (tile.head * rowsOf(chunk, blockSize) + tile.row) * blockSize * headSize;
@@ -141,9 +144,11 @@ function costOfTile(graph: Parameters<typeof graphCost>[0]): TileCost {
 
 const blocksOf = ({ tiles }: Run): number => tiles.reduce((sum, { kept }) => sum + kept.length, 0);
 
-/** As many groups of AT_ONCE as there are, and what is left one by one. */
-function fullRuns(tiles: readonly Tile[]): Tile[][] {
-  const whole = tiles.length - (tiles.length % AT_ONCE);
-  const groups = Array.from({ length: whole / AT_ONCE }, (_, i) => tiles.slice(i * AT_ONCE, (i + 1) * AT_ONCE));
-  return [...groups, ...tiles.slice(whole).map((tile) => [tile])];
+/** Tiles of one head, the longest first: those with their own block as many at once as a program takes, the others one by one. */
+function runsOf(tiles: Tile[]): Tile[][] {
+  const sorted = tiles.sort((a, b) => b.kept.length - a.kept.length);
+  const [own, open] = [sorted.filter((t) => t.own), sorted.filter((t) => !t.own)];
+  const whole = own.length - (own.length % AT_ONCE);
+  const groups = Array.from({ length: whole / AT_ONCE }, (_, i) => own.slice(i * AT_ONCE, (i + 1) * AT_ONCE));
+  return [...groups, ...[...own.slice(whole), ...open].map((tile) => [tile])];
 }
