@@ -1,0 +1,93 @@
+/** What a task asks, one question at a time, and what a model answered. The kind says how the model answers. */
+
+interface Base {
+  /** Unique within its task and the same in every run: results are joined by it. */
+  readonly id: string;
+}
+
+/** A text and how it may go on. */
+export interface Continuation {
+  readonly context: string;
+  /** What follows, with the space or line break that it begins with. */
+  readonly continuation: string;
+}
+
+/** Which of several continuations is likeliest. Contexts may differ (Winogrande) or be one (ARC). */
+export interface ChoiceItem extends Base {
+  readonly kind: "choice";
+  readonly choices: readonly Continuation[];
+  /** Index of the right one. */
+  readonly gold: number;
+}
+
+/** How likely one continuation is, and whether greedy decoding would give it (LAMBADA). */
+export interface ContinuationItem extends Base, Continuation {
+  readonly kind: "continuation";
+}
+
+/** Free text, compared with reference answers. */
+export interface GenerationItem extends Base {
+  readonly kind: "generation";
+  readonly prompt: string;
+  /** Any of them ends the answer. */
+  readonly stop: readonly string[];
+  /** Tokens. */
+  readonly maxTokens: number;
+  /** Any of them is right. */
+  readonly answers: readonly string[];
+}
+
+/** How well the model foretells a text. */
+export interface TextItem extends Base {
+  readonly kind: "text";
+  readonly text: string;
+}
+
+/** Which of a set of labels a text has: by a classifier's head, by nearness of embeddings, or by a decoder's likelihood. */
+export interface LabelItem extends Base {
+  readonly kind: "label";
+  readonly text: string;
+  readonly labels: readonly string[];
+  /** Index of the right one. */
+  readonly gold: number;
+}
+
+export interface Document {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** In which order documents answer a query. */
+export interface RankingItem extends Base {
+  readonly kind: "ranking";
+  readonly query: string;
+  /** Shared between items where the corpus is one. */
+  readonly documents: readonly Document[];
+  /** Grade by document id; what is absent is 0. */
+  readonly relevance: Readonly<Record<string, number>>;
+}
+
+export type Item = ChoiceItem | ContinuationItem | GenerationItem | TextItem | LabelItem | RankingItem;
+export type ItemKind = Item["kind"];
+
+/** Log-likelihood of a continuation, in nats, and whether every token of it was the likeliest. */
+export interface Likelihood {
+  readonly logLikelihood: number;
+  readonly greedy: boolean;
+  readonly tokens: number;
+}
+
+/** What a model gave for an item of each kind. */
+export interface AnswerOf {
+  readonly choice: { readonly likelihoods: readonly Likelihood[] };
+  readonly continuation: Likelihood;
+  readonly generation: { readonly text: string };
+  readonly text: { readonly logLikelihood: number; readonly tokens: number };
+  /** Higher is likelier; a score a label. */
+  readonly label: { readonly scores: readonly number[] };
+  /** Document ids, best first. */
+  readonly ranking: { readonly order: readonly string[] };
+}
+
+export type Answer<K extends ItemKind = ItemKind> = AnswerOf[K];
+export type ItemOf<K extends ItemKind> = Extract<Item, { kind: K }>;

@@ -1,0 +1,16 @@
+import type { AnswerOf, ItemKind, ItemOf } from "./item.ts";
+
+/** One item's part in a metric: what sums over items suffice to tell the whole (an accuracy's is `[right]`, a perplexity's `[nats, tokens]`). */
+export type Part = readonly number[];
+
+/** How answers of one kind are judged. */
+export interface Metric<K extends ItemKind> {
+  readonly name: string;
+  /** What it measures and where its definition stands, in one sentence. */
+  readonly summary: string;
+  readonly better: "higher" | "lower";
+  /** `dense` is the dense run's answer to the same item; metrics of agreement need it. */
+  part(item: ItemOf<K>, answer: AnswerOf[K], dense: AnswerOf[K]): Part;
+  /** The metric of a set of items; intervals resample the parts. */
+  quality(parts: readonly Part[]): number;
+}

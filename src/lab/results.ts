@@ -1,0 +1,52 @@
+/** What a lab run leaves on disk; names are the contracts'. */
+import { z } from "zod";
+
+const interval = z.tuple([z.number(), z.number()]);
+
+/** A line of results.jsonl: one item under one recipe. */
+export const resultSchema = z.object({
+  item: z.string(),
+  /** As parsed and written again; `dense` is the empty one. */
+  recipe: z.string(),
+  answer: z.json(),
+  /** By metric: the item's part. */
+  parts: z.record(z.string(), z.array(z.number())),
+  flops: z.object({ dense: z.number(), spent: z.number() }),
+  ms: z.number(),
+});
+
+const recipeSummary = z.object({
+  recipe: z.string(),
+  quality: z.number(),
+  ci95: interval,
+  /** Paired against dense on the same items; positive is more of the metric, better or not. */
+  delta: z.object({ mean: z.number(), ci95: interval }),
+  /** 1 − spent/dense. */
+  flops_saved: z.number(),
+  ms_per_item: z.number(),
+  on_frontier: z.boolean(),
+  /** The task's other metrics. */
+  others: z.record(z.string(), z.object({ quality: z.number(), ci95: interval })),
+});
+
+export const summarySchema = z.object({
+  task: z.string(),
+  metric: z.object({ name: z.string(), better: z.enum(["higher", "lower"]) }),
+  model: z.string(),
+  /** SHA-256 of the model's file or folder; results of another are refused. */
+  model_hash: z.string(),
+  seed: z.number(),
+  items: z.number(),
+  /** Items whose prompt does not fit the model's context, left out for every recipe. */
+  too_long: z.number(),
+  recipes: z.array(recipeSummary),
+  /** The command that makes it again, and where and with what it was made. */
+  command: z.string(),
+  machine: z.string(),
+  versions: z.record(z.string(), z.string()),
+  created: z.iso.datetime(),
+});
+
+export type Result = z.infer<typeof resultSchema>;
+export type RecipeSummary = z.infer<typeof recipeSummary>;
+export type Summary = z.infer<typeof summarySchema>;

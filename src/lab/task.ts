@@ -1,0 +1,29 @@
+import type { ItemKind, ItemOf } from "./item.ts";
+import type { Metric } from "./metric.ts";
+
+/** What a task may know of the run it makes items for. */
+export interface ItemsFor {
+  readonly seed: number;
+  /** Items wanted; a task that makes its items makes so many, one that reads them may stop there. */
+  readonly limit: number | undefined;
+  /** Tokens of a text in the model under test; for tasks that fill a length. */
+  countTokens(text: string): number;
+  readonly signal?: AbortSignal;
+}
+
+interface TaskOf<K extends ItemKind> {
+  readonly name: string;
+  readonly summary: string;
+  readonly kind: K;
+  /** Where items come from, as a person would look it up. */
+  readonly source: string;
+  /** Items in all; undefined where they are made to measure. */
+  readonly size: number | undefined;
+  /** The first one is the task's quality; the others are reported beside it. */
+  readonly metrics: readonly [Metric<K>, ...Metric<K>[]];
+  /** Items in a fixed order, the same for the same seed. @throws UserError */
+  items(run: ItemsFor): AsyncIterable<ItemOf<K>>;
+}
+
+/** One file of `tasks/` and one line of its registry. */
+export type Task = { [K in ItemKind]: TaskOf<K> }[ItemKind];
