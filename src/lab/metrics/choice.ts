@@ -1,0 +1,32 @@
+import type { AnswerOf, ItemOf } from "../item.ts";
+import type { Metric } from "../metric.ts";
+import { argmax, meanOfParts } from "./sums.ts";
+
+/** How long a choice is for the normalised score: its bytes as UTF-8, without the space that joins it to its context. */
+const bytes = (continuation: string) => Buffer.byteLength(continuation.trimStart());
+
+type Likelihoods = AnswerOf["choice"]["likelihoods"];
+
+const choiceMetric = (
+  name: string,
+  summary: string,
+  score: (likelihoods: Likelihoods, item: ItemOf<"choice">) => number[],
+): Metric<"choice"> => ({
+  name,
+  summary,
+  better: "higher",
+  part: (item, { likelihoods }) => [argmax(score(likelihoods, item)) === item.gold ? 1 : 0],
+  quality: meanOfParts,
+});
+
+export const accuracy = choiceMetric(
+  "accuracy",
+  "Share of items whose right choice has the greatest log-likelihood (lm-evaluation-harness: acc)",
+  (likelihoods) => likelihoods.map((l) => l.logLikelihood),
+);
+
+export const accuracyNormalised = choiceMetric(
+  "accuracy-normalised",
+  "Share of items whose right choice has the greatest log-likelihood a byte (lm-evaluation-harness: acc_norm)",
+  (likelihoods, { choices }) => likelihoods.map((l, i) => l.logLikelihood / bytes(choices[i]!.continuation)),
+);

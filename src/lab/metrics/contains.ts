@@ -1,0 +1,18 @@
+import type { Metric } from "../metric.ts";
+import { meanOfParts } from "./sums.ts";
+
+/** Whether a text holds an answer, whatever its case, that is not a piece of a longer number. */
+export function holds(text: string, answer: string): boolean {
+  const escaped = answer.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const [before, after] = [/^\d/.test(answer) ? "(?<!\\d)" : "", /\d$/.test(answer) ? "(?!\\d)" : ""];
+  return new RegExp(before + escaped + after, "iu").test(text);
+}
+
+export const containsAnswer: Metric<"generation"> = {
+  name: "contains-answer",
+  summary:
+    "Share of texts that hold a reference answer, whatever the case; a number only whole (RULER: string_match_part)",
+  better: "higher",
+  part: ({ answers }, { text }) => [answers.some((answer) => holds(text, answer)) ? 1 : 0],
+  quality: meanOfParts,
+};

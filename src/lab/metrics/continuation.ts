@@ -1,0 +1,19 @@
+import type { Metric } from "../metric.ts";
+import { meanOfParts, ofSums } from "./sums.ts";
+
+export const greedyMatch: Metric<"continuation"> = {
+  name: "greedy-match",
+  summary: "Share of continuations that greedy decoding gives token by token (lm-evaluation-harness: LAMBADA's acc)",
+  better: "higher",
+  part: (_item, { greedy }) => [greedy ? 1 : 0],
+  quality: meanOfParts,
+};
+
+export const perplexityOfContinuation: Metric<"continuation"> = {
+  name: "perplexity-of-continuation",
+  summary:
+    "exp of the mean negative log-likelihood of a continuation as a whole (lm-evaluation-harness: LAMBADA's perplexity)",
+  better: "lower",
+  part: (_item, { logLikelihood }) => [-logLikelihood, 1],
+  quality: ofSums(([nats, items]) => Math.exp(nats! / items!)),
+};

@@ -1,0 +1,13 @@
+export { auroc } from "./auroc.ts";
+export { bleu } from "./bleu.ts";
+export { accuracy, accuracyNormalised } from "./choice.ts";
+export { containsAnswer } from "./contains.ts";
+export { greedyMatch, perplexityOfContinuation } from "./continuation.ts";
+export { agreement, commonPrefix, rougeLWithDense } from "./dense.ts";
+export { editSimilarity } from "./edit.ts";
+export { labelAccuracy } from "./label.ts";
+export { numberMatch } from "./number.ts";
+export { mrr, ndcg } from "./ranking.ts";
+export { rougeL } from "./rouge.ts";
+export { exactMatch, tokenF1 } from "./squad.ts";
+export { bitsPerByte, perplexity } from "./text.ts";

@@ -1,0 +1,20 @@
+import type { Metric } from "../metric.ts";
+import { meanOfParts } from "./sums.ts";
+
+/** The last number of a text, `$` and thousands' commas left away; undefined where there is none. */
+export function lastNumber(text: string): number | undefined {
+  const last = text.match(/-?\$?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+/g)?.at(-1);
+  return last === undefined ? undefined : Number(last.replace(/[$,]/g, ""));
+}
+
+export const numberMatch: Metric<"generation"> = {
+  name: "number-match",
+  summary:
+    "Share of answers whose last number is a reference's last number (lm-evaluation-harness: GSM8K's flexible-extract)",
+  better: "higher",
+  part({ answers }, { text }) {
+    const given = lastNumber(text);
+    return [given !== undefined && answers.some((answer) => lastNumber(answer) === given) ? 1 : 0];
+  },
+  quality: meanOfParts,
+};

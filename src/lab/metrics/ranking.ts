@@ -1,0 +1,30 @@
+import type { Metric } from "../metric.ts";
+import { meanOfParts } from "./sums.ts";
+
+/** Gain of a list of grades, best first, each by log2 of its rank + 1 (Järvelin & Kekäläinen 2002); grades below 0 gain nothing. */
+const discounted = (grades: readonly number[]): number =>
+  grades.reduce((sum, grade, i) => sum + Math.max(0, grade) / Math.log2(i + 2), 0);
+
+/** nDCG over the first k documents, the ideal order over all judged ones; 0 where none is relevant. */
+export const ndcg = (k: number): Metric<"ranking"> => ({
+  name: `ndcg@${k}`,
+  summary: `Discounted gain of the first ${k} documents by that of the best order, grades as gains (trec_eval: ndcg_cut_${k})`,
+  better: "higher",
+  part({ relevance }, { order }) {
+    const best = Object.values(relevance).sort((a, b) => b - a);
+    const ideal = discounted(best.slice(0, k));
+    return [ideal === 0 ? 0 : discounted(order.slice(0, k).map((id) => relevance[id] ?? 0)) / ideal];
+  },
+  quality: meanOfParts,
+});
+
+export const mrr: Metric<"ranking"> = {
+  name: "mrr",
+  summary: "Mean of 1 by the rank of the first relevant document, 0 where none is found (trec_eval: recip_rank)",
+  better: "higher",
+  part({ relevance }, { order }) {
+    const at = order.findIndex((id) => (relevance[id] ?? 0) > 0);
+    return [at < 0 ? 0 : 1 / (at + 1)];
+  },
+  quality: meanOfParts,
+};

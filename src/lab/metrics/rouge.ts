@@ -1,0 +1,35 @@
+import type { Metric } from "../metric.ts";
+import { best, meanOfParts } from "./sums.ts";
+
+/** As google-research's rouge-score splits without stemming: runs of ASCII letters and digits, in lower case. */
+const words = (text: string): string[] => text.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+
+/** Length of the longest common subsequence; O(|a| × |b|) time, O(|b|) memory. */
+function commonSubsequence(a: readonly string[], b: readonly string[]): number {
+  const row = new Uint32Array(b.length + 1);
+  for (const word of a) {
+    let diagonal = 0;
+    for (let j = 1; j <= b.length; j++) {
+      const above = row[j]!;
+      row[j] = word === b[j - 1] ? diagonal + 1 : Math.max(above, row[j - 1]!);
+      diagonal = above;
+    }
+  }
+  return row[b.length]!;
+}
+
+/** ROUGE-L's F-measure of two texts (Lin 2004, β = 1), in [0, 1]; 0 where either has no word. */
+export function rougeLOf(text: string, reference: string): number {
+  const [a, b] = [words(text), words(reference)];
+  if (a.length === 0 || b.length === 0) return 0;
+  return (2 * commonSubsequence(a, b)) / (a.length + b.length);
+}
+
+export const rougeL: Metric<"generation"> = {
+  name: "rouge-l",
+  summary:
+    "F-measure of the longest common subsequence of words with the nearest reference (rouge-score: rougeL, no stemming)",
+  better: "higher",
+  part: ({ answers }, { text }) => [best(answers, (answer) => rougeLOf(text, answer))],
+  quality: meanOfParts,
+};

@@ -1,0 +1,55 @@
+import type { Metric } from "../metric.ts";
+import { best, meanOfParts } from "./sums.ts";
+
+/** Marks that Python's string.punctuation names. */
+const punctuation = /[!-/:-@[-`{-~]/g;
+
+/** As SQuAD's evaluation v1.1 normalises an answer: lower case, no punctuation, no articles, single spaces. */
+export const normalised = (text: string): string =>
+  text.toLowerCase().replace(punctuation, "").replace(articles, " ").trim().split(/\s+/).join(" ");
+
+/** An article that stands alone; Python's \b takes all scripts' letters and digits for words. */
+const articles = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
+
+/** How many tokens two lists share, each as often as both have it. */
+function shared(a: readonly string[], b: readonly string[]): number {
+  const left = new Map<string, number>();
+  for (const token of a) left.set(token, (left.get(token) ?? 0) + 1);
+  let count = 0;
+  for (const token of b) {
+    const n = left.get(token) ?? 0;
+    if (n > 0) count++;
+    left.set(token, n - 1);
+  }
+  return count;
+}
+
+/** Harmonic mean of precision and recall of normalised words, in [0, 1]. */
+export function wordF1(text: string, answer: string): number {
+  const [a, b] = [normalised(text).split(" "), normalised(answer).split(" ")];
+  return (2 * shared(a, b)) / (a.length + b.length);
+}
+
+const squad = (
+  name: string,
+  summary: string,
+  score: (text: string, answer: string) => number,
+): Metric<"generation"> => ({
+  name,
+  summary,
+  better: "higher",
+  part: ({ answers }, { text }) => [best(answers, (answer) => score(text, answer))],
+  quality: meanOfParts,
+});
+
+export const exactMatch = squad(
+  "exact-match",
+  "Share of answers equal to a reference, both normalised as in SQuAD's evaluation v1.1",
+  (text, answer) => (normalised(text) === normalised(answer) ? 1 : 0),
+);
+
+export const tokenF1 = squad(
+  "token-f1",
+  "F1 of the words that an answer shares with the nearest reference, normalised as in SQuAD's evaluation v1.1",
+  wordF1,
+);

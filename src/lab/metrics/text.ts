@@ -1,0 +1,18 @@
+import type { Metric } from "../metric.ts";
+import { ofSums } from "./sums.ts";
+
+export const perplexity: Metric<"text"> = {
+  name: "perplexity",
+  summary: "exp of the negative log-likelihood a token, over all texts' tokens together",
+  better: "lower",
+  part: (_item, { logLikelihood, tokens }) => [-logLikelihood, tokens],
+  quality: ofSums(([nats, tokens]) => Math.exp(nats! / tokens!)),
+};
+
+export const bitsPerByte: Metric<"text"> = {
+  name: "bits-per-byte",
+  summary: "Negative log2-likelihood of all texts by their bytes as UTF-8; tokenizers do not matter to it",
+  better: "lower",
+  part: ({ text }, { logLikelihood }) => [-logLikelihood, Buffer.byteLength(text)],
+  quality: ofSums(([nats, bytes]) => nats! / bytes! / Math.LN2),
+};
