@@ -30,12 +30,23 @@ export function decoder(
   };
 }
 
+/** Traits of an encoder; `has` tells whether the checkpoint holds a tensor, for what a GGUF says in no other way. */
+export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure"> {
+  configure(fields: Fields, has: (tensor: string) => boolean): EncoderConfig;
+}
+
 /** As `decoder`, for models in which every token sees every other. */
-export function encoder(name: string, { also = [], scheme, keys = {}, configure }: Traits<EncoderConfig>) {
+export function encoder(name: string, { also = [], scheme, keys = {}, configure }: EncoderTraits) {
   return {
     names: [name, ...also],
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),
-    open: (weights: Weights) => new Encoder(configure(new Fields(weights.checkpoint.config, name, keys)), weights),
+    open(weights: Weights): Encoder {
+      const fields = new Fields(weights.checkpoint.config, name, keys);
+      return new Encoder(
+        configure(fields, (tensor) => weights.has(tensor)),
+        weights,
+      );
+    },
   };
 }
 export type EncoderArchitecture = ReturnType<typeof encoder>;

@@ -1,5 +1,6 @@
 import { encoder } from "./architecture.ts";
 import { readEncoder } from "./config.ts";
+import type { Fields } from "./fields.ts";
 import type { Scheme } from "./names.ts";
 
 /** BERT's names of layers, which RoBERTa has taken over. */
@@ -22,21 +23,31 @@ export const bertScheme: Scheme = {
     token_types: "embeddings.token_type_embeddings",
     token_embd_norm: "embeddings.LayerNorm",
     cls: "pooler.dense",
-    cls_output: "/classifier",
+    "cls.output": "/classifier",
     mlm: "/cls.predictions.transform.dense",
     mlm_norm: "/cls.predictions.transform.LayerNorm",
     mlm_output: "/cls.predictions",
   },
 };
 
-/** BERT (Devlin et al. 2018) and its kin: MiniLM, BGE, E5, GTE, and cross-encoders made of them. */
+/**
+ * BERT (Devlin et al. 2018) and its kin: MiniLM, BGE, E5, GTE, and cross-encoders made of them. A GGUF calls RoBERTa, XLM-R and DistilBERT so, too:
+ * its position table begins with the first token's row, and DistilBERT has no kinds of token.
+ */
 export const bert = encoder("bert", {
   scheme: bertScheme,
-  configure(fields) {
+  configure(fields, has) {
     fields.only("position_embedding_type", ["absolute"]);
+    const types = typesOf(fields, has("token_types.weight"));
     return readEncoder(fields, {
-      types: fields.number("token_type_count", "type_vocab_size", 2),
-      classifier: { dense: "cls", activation: "tanh", output: "cls_output", pooling: "cls" },
+      types,
+      classifier: { dense: "cls", activation: types === 0 ? "relu" : "tanh", output: "cls.output", pooling: "cls" },
     });
   },
 });
+
+function typesOf(fields: Fields, told: boolean): number {
+  const { source } = fields;
+  if (source.kind !== "gguf") return fields.number(undefined, "type_vocab_size", 2);
+  return told ? source.metadata.integer("tokenizer.ggml.token_type_count", 2) : 0;
+}

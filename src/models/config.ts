@@ -99,7 +99,18 @@ const encoderActivations: Readonly<Record<string, EncoderConfig["activation"]>> 
   gelu_new: "gelu-tanh",
   gelu_pytorch_tanh: "gelu-tanh",
   relu: "relu",
+  silu: "silu",
 };
+
+function readActivation(fields: Fields): EncoderConfig["activation"] {
+  const { source, architecture } = fields;
+  const act = source.kind === "gguf" ? source.metadata.get(`${architecture}.hidden_act`) : fields.value("hidden_act");
+  const known = Object.keys(encoderActivations).join(", ");
+  return (
+    (typeof act === "string" ? encoderActivations[act] : act === undefined ? "gelu" : undefined) ??
+    fields.refuse("hidden_act", act, known)
+  );
+}
 
 /** An encoder's configuration: what most have in common, and what `own` says of this one. */
 export function readEncoder(
@@ -109,10 +120,8 @@ export function readEncoder(
 ): EncoderConfig {
   const config = readSizes(fields, "layer", epsilon);
   fields.only("tie_word_embeddings", [true]);
-  const act = fields.value("hidden_act") ?? "gelu";
-  const known = Object.keys(encoderActivations).join(", ");
-  const activation =
-    (typeof act === "string" ? encoderActivations[act] : undefined) ?? fields.refuse("hidden_act", act, known);
+  refuseCausal(fields);
+  const activation = readActivation(fields);
   return {
     ...config,
     norms: "after",
@@ -125,8 +134,22 @@ export function readEncoder(
     positions: config.context,
     rope: () => undefined,
     reach: () => undefined,
-    labels: Object.keys(fields.object("id2label") ?? { 0: "", 1: "" }).length,
+    labels: labelsOf(fields),
     predictor: { dense: "mlm", activation, norm: "mlm_norm", output: "mlm_output" },
     ...own,
   };
+}
+
+/** A GGUF of an encoder says that its attention is not causal. */
+function refuseCausal({ source, architecture }: Fields): void {
+  const key = `${architecture}.attention.causal`;
+  if (source.kind === "gguf" && source.metadata.boolean(key, false))
+    throw new UserError(`${source.path}: "${key}" is true, expected false: every token of an encoder sees every other`);
+}
+
+/** Classes by the names that the configuration has for them. */
+function labelsOf(fields: Fields): number {
+  const { source, architecture } = fields;
+  if (source.kind === "gguf") return source.metadata.strings(`${architecture}.classifier.output_labels`, [""]).length;
+  return Object.keys(fields.object("id2label") ?? { 0: "", 1: "" }).length;
 }

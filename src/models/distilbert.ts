@@ -21,7 +21,7 @@ export const distilbert = encoder("distilbert", {
       position_embd: "embeddings.position_embeddings",
       token_embd_norm: "embeddings.LayerNorm",
       cls: "/pre_classifier",
-      cls_output: "/classifier",
+      "cls.output": "/classifier",
       mlm: "/vocab_transform",
       mlm_norm: "/vocab_layer_norm",
       mlm_output: "/vocab_projector",
@@ -37,7 +37,7 @@ export const distilbert = encoder("distilbert", {
   configure: (fields) =>
     readEncoder(
       fields,
-      { classifier: { dense: "cls", activation: "relu", output: "cls_output", pooling: "cls" } },
+      { classifier: { dense: "cls", activation: "relu", output: "cls.output", pooling: "cls" } },
       // Not configurable.
       1e-12,
     ),

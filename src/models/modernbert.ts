@@ -1,3 +1,4 @@
+import type { RopeConfig } from "../nn/rope.ts";
 import { encoder } from "./architecture.ts";
 import { readEncoder } from "./config.ts";
 import type { Fields } from "./fields.ts";
@@ -5,7 +6,8 @@ import { readRope } from "./rope.ts";
 import { isSliding } from "./window.ts";
 
 /** ModernBERT (Warner et al. 2024): rotary positions, gated feed-forwards, and two of three layers that see a neighbourhood only. */
-export const modernbert = encoder("modernbert", {
+export const modernbert = encoder("modern-bert", {
+  also: ["modernbert"],
   scheme: {
     prefixes: ["model.", ""],
     layers: "layers",
@@ -22,16 +24,17 @@ export const modernbert = encoder("modernbert", {
       token_embd_norm: "embeddings.norm",
       output_norm: "final_norm",
       cls: "/head.dense",
-      cls_norm: "/head.norm",
-      cls_output: "/classifier",
+      "cls.norm": "/head.norm",
+      "cls.output": "/classifier",
       mlm_output: "/decoder",
     },
   },
   keys: { layer_norm_eps: "norm_eps", hidden_act: "hidden_activation" },
   configure(fields) {
     fields.only("classifier_activation", ["gelu"]);
-    const head = { dense: "cls", norm: "cls_norm", activation: "gelu" } as const;
-    const pooling = fields.value("classifier_pooling") === "mean" ? "mean" : "cls";
+    const head = { dense: "cls", norm: "cls.norm", activation: "gelu" } as const;
+    // A GGUF does not say it: llama.cpp takes the mean.
+    const pooling = fields.gguf || fields.value("classifier_pooling") === "mean" ? "mean" : "cls";
     return readEncoder(fields, {
       ...layerKinds(fields),
       norms: "before",
@@ -39,28 +42,43 @@ export const modernbert = encoder("modernbert", {
       fused: true,
       gated: true,
       firstPosition: undefined,
-      classifier: { ...head, output: "cls_output", pooling },
+      classifier: { ...head, output: "cls.output", pooling },
       predictor: { ...head, output: "mlm_output" },
     });
   },
 });
 
 function layerKinds(fields: Fields) {
-  const every = fields.number(undefined, "global_attn_every_n_layers", 3);
-  const local = isSliding(fields, (layer) => layer % every !== 0);
-  const reach = Math.floor(fields.number(undefined, "local_attention", 128) / 2);
-  const size = fields.number(undefined, "hidden_size") / fields.number(undefined, "num_attention_heads");
-  const context = fields.number(undefined, "max_position_embeddings");
-  const [far, near] = (["full", "sliding"] as const).map((kind) => {
-    const rope = readRope(fields, size, context, `${kind}_attention`);
-    // Before transformers 5, each kind's base had a key of its own.
-    return {
-      ...rope,
-      theta: fields.optional(undefined, kind === "full" ? "global_rope_theta" : "local_rope_theta") ?? rope.theta,
-    };
-  });
+  const local = isSliding(fields, slides(fields));
+  const reach = Math.floor(fields.number("attention.sliding_window", "local_attention", 128) / 2);
+  const { far, near } = rotaries(fields);
   return {
     rope: (layer: number) => (local(layer) ? near : far),
     reach: (layer: number) => (local(layer) ? reach : undefined),
+  };
+}
+
+/** Which layers see a neighbourhood only: all but every third, or as a GGUF lists them. */
+function slides(fields: Fields): (layer: number) => boolean {
+  const key = "attention.sliding_window_pattern";
+  const { source, architecture } = fields;
+  const listed = source.kind === "gguf" ? source.metadata.get(`${architecture}.${key}`) : undefined;
+  if (Array.isArray(listed)) return (layer) => listed[layer] === true;
+  const every = fields.number(key, "global_attn_every_n_layers", 3);
+  return (layer) => layer % every !== 0;
+}
+
+function rotaries(fields: Fields) {
+  const size =
+    fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
+  const context = fields.number("context_length", "max_position_embeddings");
+  const [far, near] = (["full", "sliding"] as const).map((kind) =>
+    readRope(fields, size, context, `${kind}_attention`),
+  ) as [RopeConfig, RopeConfig];
+  // Before transformers 5, each kind's base had a key of its own.
+  const nearby = fields.gguf ? 10000 : near.theta;
+  return {
+    far: { ...far, theta: fields.number(undefined, "global_rope_theta", far.theta) },
+    near: { ...near, theta: fields.number("rope.freq_base_swa", "local_rope_theta", nearby) },
   };
 }

@@ -22,7 +22,7 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
   const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
   return (canonical) => {
-    const [, layer, part, kind] = /^(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)$/.exec(canonical) ?? [];
+    const [, layer, part, kind] = /^(?:blk\.(\d+)\.)?([\w.]+)\.(weight|bias)$/.exec(canonical) ?? [];
     const known = (layer === undefined ? scheme.top : scheme.parts)[part ?? ""];
     if (known === undefined) return canonical;
     const found = stored(known, kind!);

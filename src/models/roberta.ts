@@ -11,7 +11,7 @@ export const roberta = encoder("roberta", {
     top: {
       ...bertScheme.top,
       cls: "/classifier.dense",
-      cls_output: "/classifier.out_proj",
+      "cls.output": "/classifier.out_proj",
       mlm: "/lm_head.dense",
       mlm_norm: "/lm_head.layer_norm",
       mlm_output: "/lm_head",
@@ -22,9 +22,9 @@ export const roberta = encoder("roberta", {
     const firstPosition = fields.number(undefined, "pad_token_id", 1) + 1;
     return readEncoder(fields, {
       firstPosition,
-      context: fields.number("context_length", "max_position_embeddings") - firstPosition,
-      types: fields.number("token_type_count", "type_vocab_size", 1),
-      classifier: { dense: "cls", activation: "tanh", output: "cls_output", pooling: "cls" },
+      context: fields.number(undefined, "max_position_embeddings") - firstPosition,
+      types: fields.number(undefined, "type_vocab_size", 1),
+      classifier: { dense: "cls", activation: "tanh", output: "cls.output", pooling: "cls" },
     });
   },
 });

@@ -5,7 +5,8 @@
 Each architecture has two folders, a classifier (`bert`) and a masked language model (`bert-mlm`), each with `config.json` and
 `model.safetensors` (float16) as `save_pretrained` writes them, and `encoder.json`: the ids of three texts of different length, their token
 types, the last hidden states of each text by itself, and the scores or logits of the texts as one padded batch (base64 of little-endian
-float32, the rows of padding left out). The generator checks that each text by itself gives the same within 2e-5.
+float32, the rows of padding left out). The generator checks that each text by itself gives the same within 2e-5. Beside the classifiers lies
+`model.gguf`, as llama.cpp's converter writes them; XLM-R's would be RoBERTa's.
 """
 
 import argparse
@@ -15,7 +16,10 @@ import json
 from pathlib import Path
 
 import torch
+from gguf import PoolingType
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForSequenceClassification
+
+from encoders_gguf import tiny_vocabulary, write_gguf
 
 LENGTHS = (9, 21, 14)
 BERT = dict(
@@ -90,7 +94,12 @@ def fixture(name: str, kind: str, factory, seed: int, out: Path) -> None:
     assert worst < 2e-5
     folder = out / (name if kind == "classifier" else f"{name}-mlm")
     folder.mkdir(parents=True, exist_ok=True)
-    copy.deepcopy(model).half().save_pretrained(folder)
+    half = copy.deepcopy(model).half()
+    half.save_pretrained(folder)
+    if kind == "classifier" and name != "xlm-roberta":
+        # The converter leaves BERT's pooler out, without which its head is of no use.
+        labels = [] if name == "bert" else [f"LABEL_{i}" for i in range(config.num_labels)]
+        write_gguf(half, folder / "model.gguf", labels, PoolingType.RANK if labels else PoolingType.CLS, tiny_vocabulary(options["vocab_size"]))
     reference = {"source": "tools/reference/encoders.py", "texts": texts, **({} if types is None else {"types": types})}
     reference |= {"kind": kind, "hidden": pack(hidden), "outputs": pack(outputs)}
     (folder / "encoder.json").write_text(json.dumps(reference) + "\n")
