@@ -21,7 +21,7 @@ export interface AttentionAttrs {
   readonly window?: number | undefined;
   /** Scores are kept within ± this by a tanh; absent: as they are. */
   readonly softcap?: number | undefined;
-  /** Tokens already in the cache, of each row (in the mean): for the cost; what runs is in `lengths`. */
+  /** Tokens already in the cache as bound, of each row (in the mean): for the cost; what runs is in `lengths`. */
   readonly past: Dim;
 }
 
@@ -33,12 +33,12 @@ export const causalPairs = (tokens: Dim, past: Dim): Dim =>
 const HEAD_STEP = 8;
 export const ROTARY_STEP = 16;
 
-const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin"];
+const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin", "positions"];
 
 const attentionOp: Op<AttentionAttrs> = {
   name: "cachedAttention",
   operands,
-  infer([qkv, pastKey, pastValue, lengths, total, cos, sin], attrs) {
+  infer([qkv, pastKey, pastValue, lengths, total, cos, sin, positions], attrs) {
     const { heads, kvHeads, headSize, rotary } = attrs;
     const expect = (operand: string, t: TensorType | undefined, fits: boolean | undefined, expected: string) => {
       if (!fits) throw new ShapeError("cachedAttention", operand, t ? showType(t) : "missing", expected);
@@ -56,18 +56,12 @@ const attentionOp: Op<AttentionAttrs> = {
     const pairs = (attrs.rotated ?? headSize) / 2;
     for (const [name, t] of Object.entries(rotary === "none" ? {} : { cos, sin }))
       expect(name, t, t?.shape.length === 2 && sameDim(t.shape[1]!, pairs), `[positions, ${pairs}]`);
+    const tokens = qkv!.shape.slice(0, 2);
+    if (positions !== undefined)
+      expect("positions", positions, positions.dtype === "i64" && sameShape(positions.shape, tokens), `i64[${tokens}]`);
     return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
   },
   onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary, window, softcap }) {
-    const [qkv, pastKey, pastValue, lengths, total, cos, sin] = inputs as [
-      string,
-      string,
-      string,
-      string,
-      string,
-      string?,
-      string?,
-    ];
     const attrs = {
       num_heads: { int: heads },
       kv_num_heads: { int: kvHeads },
@@ -77,10 +71,10 @@ const attentionOp: Op<AttentionAttrs> = {
       ...(window !== undefined && { local_window_size: { int: window } }),
       ...(softcap !== undefined && { softcap: { float: softcap } }),
     };
-    const tables = cos !== undefined && sin !== undefined ? [cos, sin] : [];
-    emit.contrib("GroupQueryAttention", [qkv, "", "", pastKey, pastValue, lengths, total, ...tables], outputs, attrs);
+    const [qkv, ...rest] = inputs;
+    emit.contrib("GroupQueryAttention", [qkv!, "", "", ...rest], outputs, attrs);
   },
-  // The kernel visits every key in the cache, those outside a window too.
+  // The kernel visits every key in the cache as bound, those outside a window too.
   cost([qkv], _outputs, { heads, kvHeads, headSize, past }) {
     const [batch, tokens] = qkv!.shape as [Dim, Dim];
     const cache = mul(batch, add(past, tokens), kvHeads * headSize * 2 * 4);
@@ -91,13 +85,16 @@ const attentionOp: Op<AttentionAttrs> = {
       written: mul(batch, tokens, (heads + 2 * kvHeads) * headSize * 4),
     };
   },
-  reference([qkv, pastKey, pastValue, lengths, , cos, sin], attrs) {
+  reference([qkv, pastKey, pastValue, lengths, , cos, sin, positions], attrs) {
     const [batch, tokens] = qkv!.shape as [number, number];
     const keys = { shape: pastKey!.shape, data: pastKey!.data.slice() };
     const values = { shape: pastValue!.shape, data: pastValue!.data.slice() };
     const y = ndarray([batch, tokens, attrs.heads * attrs.headSize]);
-    for (let b = 0; b < batch; b++)
-      attendRow({ qkv: qkv!, keys, values, cos, sin, y }, b, tokens, lengths!.data[b]! + 1 - tokens, attrs);
+    for (let b = 0; b < batch; b++) {
+      const past = lengths!.data[b]! + 1 - tokens;
+      const turn = (t: number) => positions?.data[b * tokens + t] ?? past + t;
+      attendRow({ qkv: qkv!, keys, values, cos, sin, y, turn }, b, tokens, past, attrs);
+    }
     return [y, keys, values];
   },
 };
@@ -109,6 +106,8 @@ interface Row {
   cos: NdArray | undefined;
   sin: NdArray | undefined;
   y: NdArray;
+  /** The position that a new token is rotated by. */
+  turn(token: number): number;
 }
 
 function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: AttentionAttrs): void {
@@ -123,13 +122,13 @@ function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: A
   };
   for (let t = 0; t < tokens; t++)
     for (let h = 0; h < kvHeads; h++) {
-      r.keys.data.set(rotated(part(t, heads + h), past + t), cached(h, past + t));
+      r.keys.data.set(rotated(part(t, heads + h), r.turn(t)), cached(h, past + t));
       const v = part(t, heads + kvHeads + h);
       r.values.data.set(r.qkv.data.subarray(v, v + headSize), cached(h, past + t));
     }
   for (let t = 0; t < tokens; t++)
     for (let h = 0; h < heads; h++) {
-      const q = rotated(part(t, h), past + t);
+      const q = rotated(part(t, h), r.turn(t));
       const kv = Math.floor((h * kvHeads) / heads);
       const first = Math.max(0, past + t + 1 - window);
       const at = (key: number) => cached(kv, first + key);
@@ -168,6 +167,11 @@ export interface CacheTensors {
   readonly lengths: Tensor;
   /** i32 []: the greatest of those lengths, plus one */
   readonly total: Tensor;
+  /**
+   * i64 [batch, tokens]: the new tokens' positions, where a cache is bound from a later token on, and `lengths` and `total` count from that.
+   * Absent: as `lengths` says.
+   */
+  readonly positions?: Tensor | undefined;
 }
 
 /**
@@ -189,6 +193,7 @@ export function cachedAttention(
     cache.lengths,
     cache.total,
     ...(tables ? [tables.cos, tables.sin] : []),
+    ...(tables && cache.positions ? [cache.positions] : []),
   ];
   const [y, presentKey, presentValue] = apply(attentionOp, inputs, attrs) as [Tensor, Tensor, Tensor];
   return { y, presentKey, presentValue };

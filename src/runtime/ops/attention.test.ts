@@ -17,16 +17,20 @@ interface Setting {
   rotated?: number;
   window?: number;
   softcap?: number;
+  /** Tokens before those that are bound. */
+  start?: number;
 }
 
 function trial(s: Setting): Trial {
   const { heads, kvHeads, headSize, batch, tokens, capacity } = s;
   const width = (heads + 2 * kvHeads) * headSize;
   const { rotated = headSize } = s;
-  const angles = noise(11, [capacity, rotated / 2]).data as Float32Array;
+  const { start } = s;
+  const rows = capacity + (start ?? 0);
+  const angles = noise(11, [rows, rotated / 2]).data as Float32Array;
   const table = (f: (v: number) => number): Feed => ({
     dtype: "f32",
-    shape: [capacity, rotated / 2],
+    shape: [rows, rotated / 2],
     data: Float32Array.from(angles, (v) => f(3 * v)),
   });
   const lengths = s.past.map((p) => p + tokens - 1);
@@ -41,16 +45,24 @@ function trial(s: Setting): Trial {
       pastValue: noise(3, [batch, kvHeads, capacity, headSize], symbolic),
       lengths: { dtype: "i32", shape: [batch], data: lengths, symbolic: [sym("batch")] },
       total: { dtype: "i32", shape: [], data: [Math.max(...lengths) + 1] },
+      ...(start !== undefined && { positions: positionsAfter(start, s) }),
     },
     constants: s.rotary === "none" ? {} : { cos: table(Math.cos), sin: table(Math.sin) },
     bindings: { batch, tokens, capacity, past: Math.max(...s.past) },
     inPlace: { presentKey: "pastKey", presentValue: "pastValue" },
     trace(t) {
-      const cache = { pastKey: t.pastKey!, pastValue: t.pastValue!, lengths: t.lengths!, total: t.total! };
+      const { positions } = t;
+      const cache = { pastKey: t.pastKey!, pastValue: t.pastValue!, lengths: t.lengths!, total: t.total!, positions };
       const tables = t.cos && t.sin ? { cos: t.cos, sin: t.sin } : undefined;
       return { ...cachedAttention(t.qkv!, cache, tables, attrs) };
     },
   };
+}
+
+function positionsAfter(start: number, { batch, past, tokens }: Setting): Feed {
+  const at = (i: number) => start + past[Math.floor(i / tokens)]! + (i % tokens);
+  const data = Array.from({ length: batch * tokens }, (_, i) => at(i));
+  return { dtype: "i64", shape: [batch, tokens], data, symbolic: [sym("batch"), sym("tokens")] };
 }
 
 const shapes = [
@@ -101,6 +113,14 @@ describe("a sliding window", () => {
     for (const { past, ...rest } of lengths)
       await check({ ...shapes[2]!, rotary: "half", ...rest, batch: 1, past: [past], window });
     await check({ ...shapes[2]!, rotary: "half", batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40, window });
+  });
+});
+
+describe.each(["half", "interleaved"] as const)("a cache bound from a later token on, pairs %s", (rotary) => {
+  test.each([1, 16, 64])("%d tokens before", async (start) => {
+    for (const { past, ...rest } of lengths)
+      await check({ ...shapes[2]!, rotary, ...rest, batch: 1, past: [past], window: 4, start });
+    await check({ ...shapes[2]!, rotary, batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40, window: 4, start });
   });
 });
 
