@@ -80,7 +80,10 @@ describe("many prompts at once", () => {
 
   test("an abort ends all, and their slots are free again", async () => {
     const { engine, tokenizer } = model.language;
-    const eight = requests.slice(0, 8).map((r) => ({ ...r, options: { ...r.options, maxTokens: 150 } }));
+    // None ends before the last has begun: its slot would go to a later one.
+    const logitBias = Object.fromEntries([...tokenizer.stopIds].map((id) => [id, -100]));
+    const endless = { maxTokens: 150, stop: [], logitBias };
+    const eight = requests.slice(0, 8).map((r) => ({ ...r, options: { ...r.options, ...endless } }));
     await generateAll(engine, tokenizer, eight);
     for (let round = 0; round < 3; round++) {
       const signal = AbortSignal.timeout(20);

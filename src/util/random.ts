@@ -1,12 +1,31 @@
-/** A seeded generator of numbers in [0, 1): the same seed gives the same sequence everywhere (mulberry32, 32 bits of state). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
+const rotateLeft = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
+
+/** xoshiro128** 1.1 (Blackman & Vigna 2018): successive unsigned 32-bit integers; `state` (4 words, not all zero) is advanced in place. */
+export function xoshiro128(state: Uint32Array): () => number {
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
+    const [a, b, c, d] = state as unknown as [number, number, number, number];
+    const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
+    const c1 = c ^ a;
+    const d1 = d ^ b;
+    state.set([a ^ d1, b ^ c1, c1 ^ (b << 9), rotateLeft(d1, 11)]);
+    return result;
   };
+}
+
+/** MurmurHash3's 32-bit finaliser: every input bit reaches every output bit. */
+function mix(x: number): number {
+  const y = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  const z = Math.imul(y ^ (y >>> 13), 0xc2b2ae35);
+  return (z ^ (z >>> 16)) >>> 0;
+}
+
+/** Uniform numbers in [0, 1) with 53 random bits, the same for the same `seed` (an integer, |seed| < 2^53) on every machine. */
+export function seededRandom(seed: number): () => number {
+  // One to one from the seed's two words to the state's first two, each mixed with all bits; the constant keeps the state from being all zero.
+  const a = mix((seed >>> 0) + 0x9e3779b9);
+  const b = mix(a + Math.floor(seed / 2 ** 32));
+  const next = xoshiro128(Uint32Array.of(a, b, mix(a ^ b), 0x9e3779b9));
+  return () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53;
 }
 
 /** Puts an array into a random order, in place (Fisher-Yates). */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { seededRandom } from "../../util/random.ts";
 import { everyToken } from "./candidates.ts";
 import { draw } from "./draw.ts";
-import { uniform } from "./random.ts";
 import { argmax } from "./softmax.ts";
 
 const all = (logits: Float32Array) => everyToken(logits, logits[argmax(logits)]!, 1);
@@ -15,7 +15,7 @@ test("a share of the mass falls on the token that spans it, by rising id", () =>
 });
 
 test("across chunks it agrees with the running sum", () => {
-  const random = uniform(3);
+  const random = seededRandom(3);
   const logits = Float32Array.from({ length: 3000 }, () => random() * 6);
   const weights = Array.from(logits, Math.exp);
   const total = weights.reduce((a, b) => a + b);
@@ -38,7 +38,7 @@ test("tokens without weight are never drawn, at the ends neither", () => {
 });
 
 test("rounding at the very end stays on a token with weight", () => {
-  const random = uniform(4);
+  const random = seededRandom(4);
   for (let round = 0; round < 300; round++) {
     const logits = Float32Array.from({ length: 700 }, (_, i) => (i < 500 ? random() * 20 : -Infinity));
     expect(draw(all(logits), ALMOST_ONE)).toBeLessThan(500);

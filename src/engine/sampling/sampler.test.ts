@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../util/random.ts";
 import { type SamplingInput, samplingOptions } from "./options.ts";
-import { uniform } from "./random.ts";
 import { Sampler } from "./sampler.ts";
 
 const sampler = (options: SamplingInput, prompt: number[] = []) => new Sampler(samplingOptions.parse(options), prompt);
@@ -37,7 +37,7 @@ function chiSquare(counts: number[], expected: number[]): { value: number; degre
 }
 
 describe("draws follow the distribution of the plain chain", () => {
-  const random = uniform(99);
+  const random = seededRandom(99);
   const logits = Float32Array.from({ length: 80 }, () => random() * 6);
   const draws = 5000;
 
@@ -75,7 +75,7 @@ describe("draws follow the distribution of the plain chain", () => {
 });
 
 describe("seed", () => {
-  const random = uniform(5);
+  const random = seededRandom(5);
   const steps = Array.from({ length: 40 }, () => Float32Array.from({ length: 1000 }, () => random() * 5));
   const run = (options: SamplingInput): number[] => {
     const s = sampler({ temperature: 1, repetitionPenalty: 1.3, topP: 0.95, ...options });
@@ -193,7 +193,7 @@ describe("log-probabilities", () => {
   });
 
   test("on a large vocabulary the top n are those of a full sort", () => {
-    const random = uniform(21);
+    const random = seededRandom(21);
     const large = Float32Array.from({ length: 5003 }, () => Math.round(random() * 500) / 50);
     const order = Array.from(large.keys()).sort((a, b) => large[b]! - large[a]! || a - b);
     const total = Math.log(large.reduce((sum, x) => sum + Math.exp(x), 0));

@@ -1,11 +1,11 @@
 import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
 import { everyToken, scratchFor } from "./candidates.ts";
 import { draw } from "./draw.ts";
 import { minP, topK, topP } from "./filters.ts";
 import { logprobs, type TokenLogprob } from "./logprobs.ts";
 import type { SamplingOptions } from "./options.ts";
 import { Penalties } from "./penalties.ts";
-import { uniform } from "./random.ts";
 import { argmax } from "./softmax.ts";
 
 /** A chosen token; `logprob` and `top` are there when the `logprobs` option is. */
@@ -29,7 +29,7 @@ export class Sampler {
     this.#options = options;
     this.#penalties = new Penalties(options, prompt);
     this.#bias = Object.entries(options.logitBias).map(([id, bias]) => [Number(id), bias]);
-    this.#random = uniform(options.seed ?? Math.floor(Math.random() * 2 ** 53));
+    this.#random = seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 53));
   }
 
   /** The next token for `logits` [vocabulary], which are left as they are. Throws a UserError when they are NaN or a biased id is beyond them. */

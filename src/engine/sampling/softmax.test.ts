@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { uniform } from "./random.ts";
+import { seededRandom } from "../../util/random.ts";
 import { argmax, BOTTOM, decay, logSumExp, STEP } from "./softmax.ts";
 
 const spread = (n: number, seed: number, width: number): Float32Array => {
-  const random = uniform(seed);
+  const random = seededRandom(seed);
   return Float32Array.from({ length: n }, () => (random() - 0.5) * width);
 };
 
