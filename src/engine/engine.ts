@@ -1,5 +1,6 @@
 import type { Decoder } from "../models/decoder.ts";
 import { DecoderPrograms } from "../models/programs.ts";
+import type { View } from "../runtime/buffer.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { Batch } from "./batch.ts";
@@ -15,6 +16,13 @@ export interface Step {
   readonly slot: Slot;
   readonly token: number;
   readonly meter: Meter;
+}
+
+/** Some tokens of a prompt that were run together. */
+export interface Run {
+  readonly tokens: number;
+  /** What the stack gave for `count` of them from `first` on, [1, count, hidden]; overwritten by the next run. */
+  rows(first: number, count: number): View;
 }
 
 /** Runs a model for its sequences: slots, prefill in chunks, decode steps. */
@@ -58,6 +66,11 @@ export class Engine implements Disposable {
     }
   }
 
+  /** Empties the free slots, so that what comes next starts as on a fresh engine: its numbers and its bill are then its own. */
+  forget(): void {
+    for (const slot of this.#batches.flatMap((b) => b.slots)) if (!slot.busy) slot.truncate(0);
+  }
+
   #check(): void {
     if (this.#disposed) throw new Error("a model was used after it was disposed");
   }
@@ -78,38 +91,50 @@ export class Engine implements Disposable {
 
   /** Runs the part of `prompt` that is not in the slot's cache yet; returns the logits after its last token. */
   async prefill(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): Promise<Float32Array> {
-    if (this.attention?.wants(prompt.length)) return this.#prefillAtSeam(this.attention, slot, prompt, meter, signal);
-    let tokens: readonly number[] = [];
+    for await (const { tokens, rows } of this.runs(slot, prompt, meter, signal))
+      if (slot.tokens.length === prompt.length) {
+        meter.head(1);
+        // Awaited here: a saving's buffers, which it reads, are freed on return.
+        return await slot.logitsOf(rows(tokens - 1, 1));
+      }
+    throw new Error("a prompt was prefilled that is in the cache already");
+  }
+
+  /** As `prefill`, some tokens at a time, and with what the stack gave for each. */
+  runs(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): AsyncGenerator<Run> {
+    if (this.attention?.wants(prompt.length)) return this.#runsAtSeam(this.attention, slot, prompt, meter, signal);
+    return this.denseRuns(slot, prompt, meter, signal);
+  }
+
+  /** As `runs`, whatever the recipe: for text that goes on after a prompt, as an answer's does. */
+  async *denseRuns(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): AsyncGenerator<Run> {
     while (slot.tokens.length < prompt.length) {
       signal?.throwIfAborted();
       this.#check();
       const past = slot.tokens.length;
-      tokens = prompt.slice(past, past + PREFILL_CHUNK);
+      const tokens = prompt.slice(past, past + PREFILL_CHUNK);
       meter.layers(tokens.length, past);
       await slot.extend(tokens);
+      yield { tokens: tokens.length, rows: (first, count) => slot.hidden(count, first) };
     }
-    meter.head(1);
-    return slot.logits(tokens.length);
   }
 
-  async #prefillAtSeam(
+  async *#runsAtSeam(
     saving: AttentionSaving,
     slot: Slot,
     prompt: readonly number[],
     meter: Meter,
     signal?: AbortSignal,
-  ): Promise<Float32Array> {
+  ): AsyncGenerator<Run> {
     using prefill = new SeamPrefill(this.programs, saving);
-    let tokens: readonly number[] = [];
     while (slot.tokens.length < prompt.length) {
       signal?.throwIfAborted();
       this.#check();
-      tokens = prompt.slice(slot.tokens.length, slot.tokens.length + saving.chunkAfter(slot.tokens.length));
+      const past = slot.tokens.length;
+      const tokens = prompt.slice(past, past + saving.chunkAfter(past));
       await prefill.extend(slot, tokens, prompt.length, meter);
+      yield { tokens: tokens.length, rows: (first, count) => prefill.hidden(first, count) };
     }
-    meter.head(1);
-    // Awaited here: the buffers that it reads are freed on return.
-    return await slot.logitsOf(prefill.lastHidden(tokens.length));
   }
 
   /** One decode step; returns the logits after `token`. */

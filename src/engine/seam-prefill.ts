@@ -1,5 +1,5 @@
 import type { DecoderPrograms } from "../models/programs.ts";
-import { Buffer } from "../runtime/buffer.ts";
+import { Buffer, type View } from "../runtime/buffer.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import type { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
@@ -63,10 +63,10 @@ export class SeamPrefill implements Disposable {
     meter.part(program.cost, tokens.length, past);
   }
 
-  /** The last token's row of what the stack gave. */
-  lastHidden(tokens: number) {
+  /** What the stack gave for `count` tokens of the last chunk from `first` on, [1, count, hidden]. */
+  hidden(first: number, count: number): View {
     const { hidden } = this.#programs.decoder.config;
-    return this.#hidden.view([1, 1, hidden], (tokens - 1) * hidden);
+    return this.#hidden.view([1, count, hidden], first * hidden);
   }
 
   async #piece(slot: Slot, layer: number, tokens: number): Promise<void> {

@@ -1,7 +1,6 @@
 import type { KvRows } from "../models/cache.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
-import type { BoundProgram } from "../runtime/program.ts";
 import { StackBuffers } from "./stack-buffers.ts";
 
 /** Tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
@@ -22,7 +21,6 @@ export class Slot implements Disposable {
   readonly #totalMemory = new Int32Array(this.#total.memory);
   readonly #logitsMemory: Float32Array;
   readonly #stacks = new Map<number, () => Promise<void>>();
-  readonly #heads = new Map<number, BoundProgram>();
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     this.#programs = programs;
@@ -40,13 +38,7 @@ export class Slot implements Disposable {
     this.tokens.push(...tokens);
   }
 
-  /** Logits [vocabulary] of the last token of the last `tokens` run. The memory is overwritten by the next call. */
-  async logits(tokens: number, row = tokens - 1): Promise<Float32Array> {
-    await this.#boundHead(row).run();
-    return this.#logitsMemory;
-  }
-
-  /** Logits of one row, [1, 1, hidden], that another program left in `hidden`. */
+  /** Logits [vocabulary] of one token, from what the stack gave for it, [1, 1, hidden]. The memory is overwritten by the next call. */
   async logitsOf(hidden: View): Promise<Float32Array> {
     await this.#programs.head.bind({ hidden, logits: this.#logitsView() }).run();
     return this.#logitsMemory;
@@ -81,13 +73,6 @@ export class Slot implements Disposable {
     const bind = () => this.#buffers.bind({ cache: this.cache, tokens, at: 0, ...this.lengths() });
     const known = this.#stacks.get(tokens) ?? bind();
     this.#stacks.set(tokens, known);
-    return known;
-  }
-
-  #boundHead(row: number): BoundProgram {
-    const bind = () => this.#programs.head.bind({ hidden: this.hidden(1, row), logits: this.#logitsView() });
-    const known = this.#heads.get(row) ?? bind();
-    this.#heads.set(row, known);
     return known;
   }
 

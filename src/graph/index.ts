@@ -8,6 +8,7 @@ export * from "./ops/cache.ts";
 export * from "./ops/cross-attention.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/encoder.ts";
+export * from "./ops/likelihood.ts";
 export * from "./ops/mask.ts";
 export * from "./ops/matmul.ts";
 export * from "./ops/norm.ts";

@@ -2,7 +2,7 @@ import { type Cost, type Graph, sumCosts } from "../graph/index.ts";
 import { Program } from "../runtime/program.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Decoder } from "./decoder.ts";
-import { attentionKind, traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
+import { attentionKind, traceAttention, traceBetween, traceHead, traceLayers, traceLikelihoods } from "./segments.ts";
 
 /** Layers of one program of the stack: few enough that a decode step of a small model leaves the event loop its turns, enough that they cost little. */
 const LAYERS_AT_ONCE = 5;
@@ -13,6 +13,8 @@ export class DecoderPrograms implements Disposable {
   readonly stackCost: Cost;
   readonly #pieces = new Map<number, Promise<Program>>();
   readonly #attentions = new Map<string, Promise<Program>>();
+
+  #likelihoods: Promise<Program> | undefined;
 
   private constructor(
     readonly decoder: Decoder,
@@ -44,10 +46,16 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
+  /** The head, and what it says of given tokens alone: logits stay where they are. */
+  likelihoods(): Promise<Program> {
+    this.#likelihoods ??= Program.compile(traceLikelihoods(this.decoder));
+    return this.#likelihoods;
+  }
+
   [Symbol.dispose](): void {
     for (const program of [...this.stack, this.head]) program[Symbol.dispose]();
-    for (const program of [...this.#pieces.values(), ...this.#attentions.values()])
-      void program.then((p) => p[Symbol.dispose]());
+    const later = [...this.#pieces.values(), ...this.#attentions.values(), this.#likelihoods];
+    for (const program of later) void program?.then((p) => p[Symbol.dispose]());
   }
 }
 

@@ -1,4 +1,4 @@
-import { type CacheTensors, cachedAttention, Graph, sym, type Tensor } from "../graph/index.ts";
+import { type CacheTensors, cachedAttention, Graph, logLikelihoods, sym, type Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Decoder } from "./decoder.ts";
 
@@ -96,6 +96,16 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
 export function traceHead(decoder: Decoder): Graph {
   const g = new Graph();
   g.output("logits", decoder.logits(g, wide(g, "hidden", decoder.config.hidden)));
+  return g;
+}
+
+/** `hidden` [batch, tokens, hidden], `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */
+export function traceLikelihoods(decoder: Decoder): Graph {
+  const g = new Graph();
+  const logits = decoder.logits(g, wide(g, "hidden", decoder.config.hidden));
+  const { nats, best } = logLikelihoods(logits, g.input("targets", "i64", [batch, tokens, sym("targets")]));
+  g.output("nats", nats);
+  g.output("best", best);
   return g;
 }
 
