@@ -53,9 +53,10 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   };
 }
 
-/** Each constant once, as graphs share them. */
+/** Each constant once, as graphs share them, and one that is a mapped file's bytes in two shapes once, too. */
 function constantBytes(graphs: readonly Graph[]): number {
-  const data = new Map(graphs.flatMap((g) => g.constants).map((c) => [c.name, c.data]));
+  const constants = graphs.flatMap((g) => g.constants);
+  const data = new Map(constants.map(({ name, data: d }) => [d.kind === "file" ? `${d.path}:${d.offset}` : name, d]));
   return [...data.values()].reduce((sum, d) => sum + (d.kind === "file" ? d.bytes : d.bytes.byteLength), 0);
 }
 

@@ -61,6 +61,8 @@ const attention = (c: Partial<typeof cache>, q = qkv, tab: typeof tables | undef
   cachedAttention(q, { ...cache, ...c }, tab, { ...attrs, ...a });
 const matrix = { bits: 8, codes: t("u8", 5, 2, 32), scale: f(5, 2), zero: t("u8", 5, 2), residual: f(2, 5) } as const;
 const narrow = { bits: 4, codes: t("u8", 5, 3, 16), scale: f(5, 3), zero: t("u8", 5, 2) } as const;
+/** The same, their codes row by row. */
+const table = { ...matrix, codes: t("u8", 5, 64) };
 const rotary = (x: Tensor, first: Tensor, sin = f(9, 8)) =>
   rotaryEmbedding(x, first, { cos: f(9, 8), sin }, { heads: 2, pairs: "half" });
 const tile = (parts: object) =>
@@ -119,14 +121,21 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
     () => quantizedLinear(f(1, 2, 96), { ...narrow, zero: t("u8", 5, 3) }),
   ],
   ["quantizedLinear", "residual", "f32[5, 2]", "[2,5]", () => quantizedLinear(qkv, { ...matrix, residual: f(5, 2) })],
-  ["quantizedEmbedding", "ids", "f32[1, 2]", "i64", () => quantizedEmbedding(f(1, 2), matrix)],
-  ["quantizedEmbedding", "ids", "i64[2]", "[batch, tokens]", () => quantizedEmbedding(t("i64", 2), matrix)],
+  ["quantizedEmbedding", "ids", "f32[1, 2]", "i64", () => quantizedEmbedding(f(1, 2), table)],
+  ["quantizedEmbedding", "ids", "i64[2]", "[batch, tokens]", () => quantizedEmbedding(t("i64", 2), table)],
   [
     "quantizedEmbedding",
     "scale",
-    "f32[5]",
+    "f32[4, 2]",
     "[5,2]",
-    () => quantizedEmbedding(t("i64", 1, 2), { ...matrix, scale: f(5) }),
+    () => quantizedEmbedding(t("i64", 1, 2), { ...table, scale: f(4, 2) }),
+  ],
+  [
+    "quantizedEmbedding",
+    "codes",
+    "u8[5, 2, 32]",
+    "[rows, 16 or 32 a block]",
+    () => quantizedEmbedding(t("i64", 1, 2), matrix),
   ],
   ["cachedAttention", "qkv", "f32[1, tokens, 63]", "[batch, tokens, 64]", () => attention({}, f(1, tokens, 63))],
   [
@@ -181,8 +190,8 @@ test("each operator's right use passes", () => {
   expect(attention({}).y.shape).toEqual([1, tokens, 32]);
   expect(quantizedLinear(qkv, matrix).shape).toEqual([1, tokens, 5]);
   expect(quantizedLinear(f(1, tokens, 96), narrow).shape).toEqual([1, tokens, 5]);
-  expect(quantizedEmbedding(t("i64", 1, tokens), matrix).shape).toEqual([1, tokens, 64]);
-  expect(quantizedEmbedding(t("i64", 1, tokens), narrow).shape).toEqual([1, tokens, 96]);
+  expect(quantizedEmbedding(t("i64", 1, tokens), table).shape).toEqual([1, tokens, 64]);
+  expect(quantizedEmbedding(t("i64", 1, tokens), { ...narrow, codes: t("u8", 5, 48) }).shape).toEqual([1, tokens, 96]);
   expect(matmulTransposed(f(2, 7, 4), f(2, 5, 4)).shape).toEqual([2, 7, 5]);
   expect(split(f(tokens, 4), 1, [3, 1]).map((x) => x.shape)).toEqual([
     [tokens, 3],

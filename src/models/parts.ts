@@ -33,10 +33,8 @@ export class Parts {
 
   /** Vectors of tokens: ids i64 [batch, tokens] → [batch, tokens, width], from blocks where the table is held in them. */
   tokens(ids: Tensor, vocabulary: number, width: number): Tensor {
-    if (!this.weights.inBlocks("token_embd.weight", [vocabulary, width]))
-      return this.rows("token_embd", ids, vocabulary, width);
-    const table = this.weights.matrix(this.graph, width, { "token_embd.weight": vocabulary });
-    if (table.kind !== "blocks") throw new Error("a quantised table is stored in blocks");
-    return quantizedEmbedding(ids, table.matrix);
+    const shape = [vocabulary, width] as const;
+    if (!this.weights.inBlocks("token_embd.weight", shape)) return this.rows("token_embd", ids, vocabulary, width);
+    return quantizedEmbedding(ids, this.weights.rowsInBlocks(this.graph, "token_embd.weight", shape));
   }
 }

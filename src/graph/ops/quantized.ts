@@ -19,7 +19,7 @@ export type CodeBits = 4 | 8;
  */
 export interface QuantizedMatrix {
   readonly bits: CodeBits;
-  /** u8 [N, K/B, B·bits/8]; B is 16 or 32 */
+  /** u8 [N, K/B, B·bits/8]; B is 16 or 32. As a table of rows for `quantizedEmbedding`, [N, K·bits/8] */
   readonly codes: Tensor;
   /** f32 [N, K/B] */
   readonly scale: Tensor;
@@ -39,21 +39,26 @@ interface Sizes {
   readonly k: number;
 }
 
-function sizesOf(codes: TensorType, bits: CodeBits): Sizes {
-  const [n, blocks, bytes] = codes.shape.map(Number) as [number, number, number];
-  const block = (bytes * 8) / bits;
-  return { n, blocks, block, k: blocks * block };
+/** Of codes block by block, or row by row; how many blocks a row has is then the scales' to say. */
+function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], bits: CodeBits): Sizes {
+  const [n, ...inner] = codes!.shape.map(Number) as [number, ...number[]];
+  const blocks = inner.length > 1 ? inner[0]! : Number(scale!.shape[1]);
+  const k = (inner.reduce((a, b) => a * b, 1) * 8) / bits;
+  return { n, blocks, block: k / blocks, k };
 }
 
 /** Bytes that so many codes or zero points take. */
 export const bytesOfCodes = (count: number, bits: CodeBits): number => Math.ceil((count * bits) / 8);
 
-function checkMatrix(op: string, [codes, scale, zero, residual]: readonly TensorType[], bits: CodeBits): Sizes {
-  const sizes = sizesOf(codes!, bits);
+/** Throws where the codes do not lie as `op` takes them, or the rest does not go with them. */
+function checkMatrix(op: string, matrix: readonly TensorType[], bits: CodeBits, lie: "blocks" | "rows"): Sizes {
+  const [codes, scale, zero, residual] = matrix;
+  const sizes = sizesOf(matrix, bits);
   const { n, blocks, block } = sizes;
-  const widths = BLOCKS.map((b) => bytesOfCodes(b, bits));
-  if (codes!.shape.length !== 3 || !BLOCKS.some((b) => b === block))
-    throw new ShapeError(op, "codes", showType(codes!), `[rows, blocks, ${widths.join(" or ")}]`);
+  const widths = BLOCKS.map((b) => bytesOfCodes(b, bits)).join(" or ");
+  const inner = { blocks: `blocks, ${widths}`, rows: `${widths} a block` }[lie];
+  if (codes!.shape.length !== (lie === "blocks" ? 3 : 2) || !BLOCKS.some((b) => b === block))
+    throw new ShapeError(op, "codes", showType(codes!), `[rows, ${inner}]`);
   const expect = (operand: string, t: TensorType, shape: number[]) => {
     if (!sameShape(t.shape, shape)) throw new ShapeError(op, operand, showType(t), `[${shape}]`);
   };
@@ -70,8 +75,9 @@ function codeAt({ shape, data }: NdArray, bits: CodeBits, row: number, at: numbe
 }
 
 /** Row `index` of the matrix, in float64. */
-function row([codes, scale, zero, residual]: readonly NdArray[], bits: CodeBits, index: number): Float64Array {
-  const { n, blocks, block, k } = sizesOf({ dtype: "u8", shape: codes!.shape }, bits);
+function row(matrix: readonly NdArray[], bits: CodeBits, index: number): Float64Array {
+  const [codes, scale, zero, residual] = matrix;
+  const { n, blocks, block, k } = sizesOf(matrix, bits);
   return Float64Array.from({ length: k }, (_, column) => {
     const at = Math.floor(column / block);
     const extra = residual ? residual.data[at * n + index]! : 0;
@@ -95,7 +101,7 @@ const linearOp: Op<LinearAttrs> = {
   name: "quantizedLinear",
   operands,
   infer([x, ...matrix], { bits }) {
-    const { n, k } = checkMatrix("quantizedLinear", matrix, bits);
+    const { n, k } = checkMatrix("quantizedLinear", matrix, bits, "blocks");
     if (x!.shape.length !== 3 || x!.shape[2] !== k)
       throw new ShapeError(
         "quantizedLinear",
@@ -107,7 +113,7 @@ const linearOp: Op<LinearAttrs> = {
   },
   onnx(emit, { inputs, outputs, types }, { precision, bits }) {
     const [x, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const { n, blocks, block, k } = sizesOf(types[1]!, bits);
+    const { n, blocks, block, k } = sizesOf(types.slice(1), bits);
     const attrs = {
       K: { int: k },
       N: { int: n },
@@ -151,17 +157,16 @@ const embeddingOp: Op<MatrixAttrs> = {
   name: "quantizedEmbedding",
   operands: ["ids", ...operands.slice(1)],
   infer([ids, ...matrix], { bits }) {
-    const { k } = checkMatrix("quantizedEmbedding", matrix, bits);
+    const { k } = checkMatrix("quantizedEmbedding", matrix, bits, "rows");
     if (ids!.shape.length !== 2) throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "[batch, tokens]");
     if (ids!.dtype !== "i64") throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "i64");
     return [{ dtype: "f32", shape: [...ids!.shape, k] }];
   },
   onnx(emit, { inputs, outputs, types }, { bits }) {
     const [ids, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const { n, blocks, block, k } = sizesOf(types[1]!, bits);
-    const flat = emit.value("Reshape", [codes, emit.ints([n, bytesOfCodes(k, bits)])]);
+    const { blocks, block, k } = sizesOf(types.slice(1), bits);
     const rows = residual === undefined ? outputs[0]! : emit.temp();
-    emit.contrib("GatherBlockQuantized", [flat, ids, scale, zero], [rows], {
+    emit.contrib("GatherBlockQuantized", [codes, ids, scale, zero], [rows], {
       bits: { int: bits },
       block_size: { int: block },
       gather_axis: { int: 0 },
@@ -174,8 +179,8 @@ const embeddingOp: Op<MatrixAttrs> = {
     const sum = emit.value("Add", [split, emit.value("Unsqueeze", [last, emit.ints([-1])])]);
     emit.node("Reshape", [sum, emit.ints([0, 0, k])], outputs);
   },
-  cost: ([ids, codes], [y], { bits }) => ({
-    read: mul(volume(ids!.shape), bytesOfRow(sizesOf(codes!, bits), bits)),
+  cost: ([ids, ...matrix], [y], { bits }) => ({
+    read: mul(volume(ids!.shape), bytesOfRow(sizesOf(matrix, bits), bits)),
     written: mul(4, volume(y!.shape)),
   }),
   reference([ids, ...matrix], { bits }) {

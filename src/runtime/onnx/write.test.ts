@@ -41,6 +41,16 @@ test("the data file holds the graph's own constants, each from a page on", async
   expect(model).not.toContain("weights.bin");
 });
 
+test("the same bytes in two shapes lie there once", () => {
+  const g = graphOf();
+  const data = { kind: "file", path: source, offset: 64, bytes: 16 } as const;
+  g.constant("a.square", { dtype: "f32", shape: [2, 2] }, data);
+  const { graph, bytes: length } = portable(g, root);
+  expect(length).toBe(3 * 4096 + 16);
+  const offsets = graph.constants.map((c) => c.data.kind === "file" && c.data.offset);
+  expect(offsets).toEqual([0, 3 * 4096, 3 * 4096]);
+});
+
 test("stopped, it throws the signal's reason and writes no model.onnx", async () => {
   const to = folder();
   const stop = new AbortController();

@@ -1,6 +1,6 @@
 import { type FileHandle, open, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Constant } from "../../graph/graph.ts";
+import type { Constant, ConstantData } from "../../graph/graph.ts";
 import { type Encodable, encodeOnnx } from "./encode.ts";
 
 /** Tensors begin on a page, as ONNX asks of data that is to be mapped. */
@@ -30,17 +30,25 @@ export interface Portable {
   readonly bytes: number;
 }
 
-/** Gives a graph's mapped constants, and nothing else of the files that they lie in, their places in one file in `folder`. */
+/**
+ * Gives a graph's mapped constants, and nothing else of the files that they lie in, their places in one file in `folder`. Constants that
+ * are the same bytes in two shapes lie there once, too.
+ */
 export function portable(graph: Encodable, folder: string): Portable {
   const moves: Move[] = [];
   let end = 0;
+  const place = ({ path: from, offset, bytes }: Extract<ConstantData, { kind: "file" }>): number => {
+    const known = moves.find((m) => m.from === from && m.offset === offset && m.bytes === bytes);
+    if (known) return known.to;
+    const to = Math.ceil(end / PAGE) * PAGE;
+    moves.push({ from, offset, bytes, to });
+    end = to + bytes;
+    return to;
+  };
   const constants = graph.constants.map((constant): Constant => {
     const { data } = constant;
     if (data.kind === "memory") return constant;
-    const to = Math.ceil(end / PAGE) * PAGE;
-    moves.push({ from: data.path, offset: data.offset, bytes: data.bytes, to });
-    end = to + data.bytes;
-    return { ...constant, data: { ...data, path: path.join(folder, "model.onnx.data"), offset: to } };
+    return { ...constant, data: { ...data, path: path.join(folder, "model.onnx.data"), offset: place(data) } };
   });
   return { graph: { ...graph, constants }, moves, bytes: end };
 }

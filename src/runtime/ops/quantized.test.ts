@@ -69,7 +69,9 @@ describe.each(forms)("$bits bits, blocks of $block, residual: $withResidual", (f
       data: [0, 4, 4, 2, 0, 6],
       symbolic: [sym("batch"), sym("tokens")],
     };
-    const trial = { inputs: { ids }, constants: matrix(7, 5, form), bindings: { batch: 2, tokens: 3 } };
+    const { codes, ...rest } = matrix(7, 5, form);
+    const table = { ...rest, codes: { ...codes!, shape: [7, bytesOfCodes(5 * block, bits)] } };
+    const trial = { inputs: { ids }, constants: table, bindings: { batch: 2, tokens: 3 } };
     const trace: Trial["trace"] = (t) => ({ y: quantizedEmbedding(t.ids!, parts(t, bits)) });
     expect(await worst({ ...trial, trace })).toBeLessThan(1e-6);
   });

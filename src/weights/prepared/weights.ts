@@ -72,6 +72,18 @@ export class Weights {
     return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
   }
 
+  /**
+   * A table [rows, width] that is held in blocks, as `inBlocks` says, its codes row by row. They are the very codes of `matrix`: where both are asked
+   * for, they are stored once.
+   */
+  rowsInBlocks(graph: Graph, name: string, [rows, width]: readonly [rows: number, width: number]): QuantizedMatrix {
+    const part = this.#part(name, [rows, width]);
+    const form = this.#form(part);
+    if (!form) throw new Error(`${name} is not held in blocks`);
+    this.#review?.hold(part, "product", form, form);
+    return this.#blocks(graph, [part], form, "rows");
+  }
+
   /** A table that the model computes from its configuration, such as rotary cosines; `name` must tell its contents. */
   computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
     return this.#floats(graph, name, shape, make);
@@ -137,7 +149,7 @@ export class Weights {
     return { kind: "file", path: this.#store.file, offset: span.offset, bytes: span.bytes };
   }
 
-  #blocks(graph: Graph, parts: readonly Part[], form: Form): QuantizedMatrix {
+  #blocks(graph: Graph, parts: readonly Part[], form: Form, lie: "blocks" | "rows" = "blocks"): QuantizedMatrix {
     const name = keyOf(parts);
     const shape = [rowsOf(parts), parts[0]!.shape[1]!] as const;
     const stored =
@@ -145,11 +157,15 @@ export class Weights {
       this.#store.matrix(name) ??
       this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.#form(p)!, form.bits))));
     const blocks = stored.scale.bytes / Float32Array.BYTES_PER_ELEMENT / stored.rows;
+    const width = stored.codes.bytes / stored.rows;
+    const byRow = lie === "rows";
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
       graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
     return {
       bits: stored.bits,
-      codes: constant("codes", "u8", [stored.rows, blocks, stored.codes.bytes / stored.rows / blocks], stored.codes),
+      codes: byRow
+        ? constant("rows", "u8", [stored.rows, width], stored.codes)
+        : constant("codes", "u8", [stored.rows, blocks, width / blocks], stored.codes),
       scale: constant("scale", "f32", [stored.rows, blocks], stored.scale),
       zero: constant("zero", "u8", [stored.rows, stored.zero.bytes / stored.rows], stored.zero),
       residual: stored.residual && constant("residual", "f32", [blocks, stored.rows], stored.residual),
