@@ -16,8 +16,7 @@ export function bootstrap(
   quality: Quality,
   options: BootstrapOptions,
 ): { quality: number; ci95: Interval } {
-  const ci95 = intervalOf(parts.length, options, (pick) => quality(pick(parts)));
-  return { quality: quality(parts), ci95 };
+  return { quality: quality(parts), ci95: interval([parts], ([resampled]) => quality(resampled!), options) };
 }
 
 /** How much higher a metric is with `a` than with `b` on the same items, in the same order; both are resampled together. */
@@ -29,25 +28,33 @@ export function pairedDelta(
 ): { mean: number; ci95: Interval } {
   if (a.length !== b.length)
     throw new Error(`pairedDelta: expected as many parts of both, got ${a.length} and ${b.length}`);
-  const ci95 = intervalOf(a.length, options, (pick) => quality(pick(a)) - quality(pick(b)));
+  const ci95 = interval([a, b], ([x, y]) => quality(x!) - quality(y!), options);
   return { mean: quality(a) - quality(b), ci95 };
 }
 
-/** The items of one resample, out of any list as long. */
-type Pick = <T>(items: readonly T[]) => T[];
-
-function intervalOf(
-  items: number,
+/** Resamples lists of the same items together, into lists that are written anew for every resample. */
+function interval(
+  lists: readonly (readonly Part[])[],
+  statistic: (resampled: readonly (readonly Part[])[]) => number,
   { seed, resamples = 1000 }: BootstrapOptions,
-  statistic: (pick: Pick) => number,
 ): Interval {
   const random = seededRandom(seed);
-  const chosen = new Uint32Array(items);
-  const statistics = Float64Array.from({ length: resamples }, () => {
-    for (let i = 0; i < items; i++) chosen[i] = random() * items;
-    return statistic((all) => Array.from(chosen, (i) => all[i]!));
-  }).sort();
+  const resampled = lists.map((list) => [...list]);
+  const statistics = new Float64Array(resamples);
+  for (let r = 0; r < resamples; r++) {
+    draw(lists, resampled, random);
+    statistics[r] = statistic(resampled);
+  }
+  statistics.sort();
   return [quantile(statistics, 0.025), quantile(statistics, 0.975)];
+}
+
+function draw(from: readonly (readonly Part[])[], to: readonly Part[][], random: () => number): void {
+  const items = to[0]!.length;
+  for (let i = 0; i < items; i++) {
+    const chosen = Math.floor(random() * items);
+    for (let list = 0; list < to.length; list++) to[list]![i] = from[list]![chosen]!;
+  }
 }
 
 /** Of sorted numbers, between neighbours in proportion (Hyndman & Fan's type 7, numpy's default). */

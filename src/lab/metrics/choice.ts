@@ -2,8 +2,8 @@ import type { AnswerOf, ItemOf } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import { argmax, meanOfParts } from "./sums.ts";
 
-/** How long a choice is for the normalised score: its bytes as UTF-8, without the space that joins it to its context. */
-const bytes = (continuation: string) => Buffer.byteLength(continuation.trimStart());
+/** How long a choice is for the normalised score: its characters (code points), without the space that joins it to its context. */
+const characters = (continuation: string) => [...continuation.trimStart()].length;
 
 type Likelihoods = AnswerOf["choice"]["likelihoods"];
 
@@ -27,6 +27,6 @@ export const accuracy = choiceMetric(
 
 export const accuracyNormalised = choiceMetric(
   "accuracy-normalised",
-  "Share of items whose right choice has the greatest log-likelihood a byte (lm-evaluation-harness: acc_norm)",
-  (likelihoods, { choices }) => likelihoods.map((l, i) => l.logLikelihood / bytes(choices[i]!.continuation)),
+  "Share of items whose right choice has the greatest log-likelihood a character (lm-evaluation-harness: acc_norm)",
+  (likelihoods, { choices }) => likelihoods.map((l, i) => l.logLikelihood / characters(choices[i]!.continuation)),
 );
