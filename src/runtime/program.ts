@@ -8,6 +8,7 @@ import { encodeOnnx } from "./onnx/encode.ts";
 import type { Pointer } from "./ort/api.ts";
 import { NULL, ort, ortAsync, ortCreate, release } from "./ort/api.ts";
 import { environment } from "./ort/environment.ts";
+import type { SharedWeights } from "./shared-weights.ts";
 
 /** Views to bind, by the graph's names of its inputs and outputs. */
 export type Binding = Readonly<Record<string, View>>;
@@ -28,7 +29,11 @@ export class Program implements Disposable {
   readonly #inputNames: NativeNames;
   readonly #outputNames: NativeNames;
 
-  private constructor(graph: Graph, session: Pointer) {
+  private constructor(
+    graph: Graph,
+    session: Pointer,
+    private readonly weights: SharedWeights | undefined,
+  ) {
     this.inputs = graph.inputs.map((p) => p.name);
     this.outputs = graph.outputs.map((p) => p.name);
     this.cost = graphCost(graph);
@@ -37,17 +42,18 @@ export class Program implements Disposable {
     this.#outputNames = new NativeNames(this.outputs);
   }
 
-  /** Compiles on a worker thread; several may compile at once. */
-  static async compile(graph: Graph, threads: Threads = "shared"): Promise<Program> {
-    const model = encodeOnnx(graph);
-    const options = sessionOptions(graph, threads);
-    const out = new BigUint64Array(1);
+  /**
+   * Compiles on a worker thread; several may compile at once. With `weights`, it holds those of its constants that lie in files together with
+   * other programs; none of those may run meanwhile, as kernels pack again what they have packed.
+   */
+  static async compile(graph: Graph, threads: Threads = "shared", weights?: SharedWeights): Promise<Program> {
+    weights?.use();
     try {
-      await ortAsync("CreateSessionFromArray", environment().env, model, model.byteLength, options, out);
-    } finally {
-      release("ReleaseSessionOptions", options);
+      return new Program(graph, await createSession(graph, threads, weights), weights);
+    } catch (error) {
+      weights?.leave();
+      throw error;
     }
-    return new Program(graph, out[0]!);
   }
 
   /** Binds views once, for as many runs as they serve. Throws when one is missing. */
@@ -91,6 +97,7 @@ export class Program implements Disposable {
   #free(): void {
     if (this.#runs > 0 || this.#session === NULL) return;
     release("ReleaseSession", this.#session);
+    this.weights?.leave();
     this.#session = NULL;
     this.#inputNames[Symbol.dispose]();
     this.#outputNames[Symbol.dispose]();
@@ -135,6 +142,21 @@ function views(names: readonly string[], binding: Binding): View[] {
     if (view === undefined) throw new Error(`nothing is bound to "${name}"`);
     return view;
   });
+}
+
+async function createSession(graph: Graph, threads: Threads, weights: SharedWeights | undefined): Promise<Pointer> {
+  const model = encodeOnnx(graph);
+  const options = sessionOptions(graph, threads);
+  const out = new BigUint64Array(1);
+  const args = [environment().env, model, model.byteLength, options] as const;
+  try {
+    weights?.offer(graph, options);
+    if (weights) await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container, out);
+    else await ortAsync("CreateSessionFromArray", ...args, out);
+  } finally {
+    release("ReleaseSessionOptions", options);
+  }
+  return out[0]!;
 }
 
 function sessionOptions(graph: Graph, threads: Threads): Pointer {

@@ -28,9 +28,18 @@ const functions = {
   SetGlobalIntraOpNumThreads: [147, ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, ["void *", "int"]],
   SetGlobalSpinControl: [149, ["void *", "int"]],
+  AddInitializer: [150, ["void *", "str", "void *"]],
+  CreatePrepackedWeightsContainer: [166, ["void *"]],
+  CreateSessionFromArrayWithPrepackedWeightsContainer: [
+    169,
+    ["void *", "void *", "size_t", "void *", "void *", "void *"],
+  ],
 } as const satisfies Record<string, readonly [number, readonly string[]]>;
 
-const releases = { ReleaseSession: 95, ReleaseValue: 96, ReleaseSessionOptions: 100 } as const;
+const releases = {
+  ...{ ReleaseSession: 95, ReleaseValue: 96, ReleaseSessionOptions: 100 },
+  ReleasePrepackedWeightsContainer: 167,
+} as const;
 
 export type OrtFunction = keyof typeof functions;
 type Callable = {
