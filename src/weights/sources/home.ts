@@ -33,6 +33,9 @@ export function hubFolder(): string {
   return resolve(HF_HOME || (MODICUM_HOME ? join(MODICUM_HOME, "huggingface") : shared), "hub");
 }
 
+/** Holds what was taken out of one package of data, and the package. */
+export const dataFolder = (name: string): string => join(home(), "data", fileNameOf(name));
+
 /** The folder of one model. */
 export const modelFolder = (name: string): string => join(modelsFolder(), fileNameOf(name));
 

@@ -9,7 +9,11 @@ import { hubFolder } from "./home.ts";
  * The folder of one repository in the cache that all clients of the hub share: `blobs/<etag>` hold contents, `refs/<revision>` a
  * commit, `snapshots/<commit>/<path>` links to blobs.
  */
-export const repoFolder = (repo: string): string => join(hubFolder(), `models--${repo.replace("/", "--")}`);
+export const repoFolder = (repo: string): string =>
+  join(hubFolder(), (isDataset(repo) ? repo : `models/${repo}`).replaceAll("/", "--"));
+
+/** Data sets are called `datasets/owner/name`, as in the hub's addresses. */
+export const isDataset = (repo: string): boolean => /^datasets\/[^/]+\/./.test(repo);
 
 export const blobPath = (repo: string, etag: string): string => join(repoFolder(repo), "blobs", etag);
 

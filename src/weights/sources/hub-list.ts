@@ -4,6 +4,7 @@ import type { HubMirror } from "./aliases.ts";
 import { Connection } from "./connection.ts";
 import { type Digest, gitBlob, sha256 } from "./digest.ts";
 import { patient } from "./download.ts";
+import { isDataset } from "./hub-cache.ts";
 import { endpoint } from "./hub-env.ts";
 import { hubRemote } from "./hub-remote.ts";
 import { persist } from "./persist.ts";
@@ -41,15 +42,17 @@ const entry = z.object({
  * @throws UserError when the hub refuses, or answers with something else
  */
 export async function listRepository(mirror: HubMirror, options: PullOptions): Promise<HubListing> {
-  const { modelInfo, listFiles } = await import("@huggingface/hub");
+  const { datasetInfo, modelInfo, listFiles } = await import("@huggingface/hub");
   const common = { hubUrl: endpoint(), fetch: hubFetch(mirror, options) };
   const { repo, revision = "main" } = mirror;
+  const data = isDataset(repo);
+  const name = data ? repo.slice("datasets/".length) : repo;
   try {
-    const { sha: commit } = commitInfo.parse(
-      await modelInfo({ ...common, name: repo, revision, additionalFields: ["sha"] }),
-    );
+    const about = { ...common, name, revision, additionalFields: ["sha" as const] };
+    const { sha: commit } = commitInfo.parse(await (data ? datasetInfo(about) : modelInfo(about)));
     const files: HubFile[] = [];
-    const found = listFiles({ ...common, repo: { type: "model", name: repo }, revision: commit, recursive: true });
+    const type = data ? "dataset" : "model";
+    const found = listFiles({ ...common, repo: { type, name }, revision: commit, recursive: true });
     for await (const item of found) if (item.type === "file") files.push(fileOf(item));
     return { commit, files };
   } catch (error) {

@@ -48,7 +48,7 @@ export const gitOid = (body: Buffer): string =>
 export const etagOf = ({ body, large = false, claims }: HubServed): string =>
   claims?.oid ?? (large ? sha256(body) : gitOid(body));
 
-/** A hub of one repository, `org/tiny`, that speaks the routes that its clients use; the environment points to it. */
+/** A hub of one repository, `org/tiny`, as a model and as a data set, that speaks the routes that its clients use; the environment points to it. */
 export async function serveHub(options: HubOptions): Promise<TestHub> {
   const { url, close } = await listen((request, response) => answer(hub, request, response));
   const hub: TestHub = { url, close, options, commit: "", requests: [], storage: {}, publish };
@@ -82,10 +82,11 @@ function answer(hub: TestHub, request: IncomingMessage, response: ServerResponse
   hub.requests.push({ method, path: pathname, authorization: request.headers.authorization });
   const refusal = hub.options.refusals?.find(({ path, times = 1e9 }) => path.test(pathname) && times > 0);
   if (refusal) return refuse(response, refusal);
-  const [, revision] = /^\/api\/models\/org\/tiny\/revision\/(.+)$/.exec(pathname) ?? [];
-  const [, tree] = /^\/api\/models\/org\/tiny\/tree\/([^/]+)$/.exec(pathname) ?? [];
-  const [, commit, path] = /^\/org\/tiny\/resolve\/([^/]+)\/(.+)$/.exec(pathname) ?? [];
-  if (!/^(\/api\/models)?\/org\/tiny\//.test(pathname)) return refuse(response, { status: 401, code: "RepoNotFound" });
+  const [, revision] = /^\/api\/(?:models|datasets)\/org\/tiny\/revision\/(.+)$/.exec(pathname) ?? [];
+  const [, tree] = /^\/api\/(?:models|datasets)\/org\/tiny\/tree\/([^/]+)$/.exec(pathname) ?? [];
+  const [, commit, path] = /^(?:\/datasets)?\/org\/tiny\/resolve\/([^/]+)\/(.+)$/.exec(pathname) ?? [];
+  if (!/^(\/api\/(models|datasets)|\/datasets)?\/org\/tiny\//.test(pathname))
+    return refuse(response, { status: 401, code: "RepoNotFound" });
   if (![hub.commit, "main", "HEAD"].includes(decodeURIComponent(revision ?? tree ?? commit ?? "")))
     return refuse(response, { status: 404, code: "RevisionNotFound" });
   if (hub.options.answer !== undefined) return void response.end(hub.options.answer);

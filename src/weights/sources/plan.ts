@@ -32,8 +32,8 @@ export interface Fetch extends Pick<Download, "url" | "to" | "what" | "digest" |
   bytes: number;
 }
 
-/** What fetching a model from one source takes. */
-export interface Plan {
+/** What fetching a model, or data, from one source takes. */
+export interface Plan<T = ResolvedModel> {
   /** The source, as `list` shows it. */
   source: string;
   fetches: readonly Fetch[];
@@ -41,12 +41,12 @@ export interface Plan {
   unpacked: number;
   /** A file to lock while fetching, where the folder is not the model's own. */
   lock?: string;
-  /** Turns what was fetched into the model. */
-  finish(): Promise<ResolvedModel>;
+  /** Turns what was fetched into what was wanted. */
+  finish(): Promise<T>;
 }
 
 /** Fetches everything, one file after another under one count of bytes, once the disk has room for all of it. */
-export async function carryOut(plan: Plan, name: string, options: PullOptions): Promise<ResolvedModel> {
+export async function carryOut<T>(plan: Plan<T>, name: string, options: PullOptions): Promise<T> {
   if (plan.lock === undefined) {
     await fetchAll(plan, name, options);
     return plan.finish();
@@ -60,7 +60,7 @@ export async function carryOut(plan: Plan, name: string, options: PullOptions): 
   });
 }
 
-async function fetchAll(plan: Plan, name: string, options: PullOptions): Promise<void> {
+async function fetchAll(plan: Plan<unknown>, name: string, options: PullOptions): Promise<void> {
   const total = plan.fetches.reduce((sum, { bytes }) => sum + bytes, 0);
   const known = plan.fetches.every(({ bytes }) => bytes > 0);
   if (plan.fetches[0]) await makeRoom(plan, dirname(plan.fetches[0].to), total, name);
@@ -72,7 +72,7 @@ async function fetchAll(plan: Plan, name: string, options: PullOptions): Promise
   }
 }
 
-async function makeRoom(plan: Plan, folder: string, total: number, name: string): Promise<void> {
+async function makeRoom(plan: Plan<unknown>, folder: string, total: number, name: string): Promise<void> {
   await makeFolder(folder);
   const held = plan.fetches.reduce((sum, { to }) => sum + (heldBytes(to) ?? heldBytes(`${to}.part`) ?? 0), 0);
   await ensureSpace(folder, Math.max(total - held, 0) + plan.unpacked, name);

