@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
+import { faultOf } from "../util/checked.ts";
 import { UserError } from "../util/errors.ts";
 
 type Schema = z.ZodObject;
@@ -64,12 +65,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   const given = Object.keys(schema.shape).filter((key) => options[key] !== undefined);
   const result = schema.safeParse(Object.fromEntries(given.map((key) => [key, options[key]])));
   if (result.success) return result.data;
-  const { path, message } = result.error.issues[0]!;
-  const [key, ...inside] = path.map(String);
-  const expected = message.replace(/^Invalid input: /, "").replace(/, received .*$/, "");
-  const got = inside.reduce((value: unknown, step) => (value as Record<string, unknown>)[step], options[key!]);
-  throw new UserError(
-    `${[flagOf(key!), ...inside].join(" ")}: ${expected}, got ${typeof got === "number" ? got : JSON.stringify(got)}`,
-    2,
-  );
+  const { path, reason } = faultOf(result.error, options);
+  const [key, ...inside] = path;
+  throw new UserError(`${[flagOf(key!), ...inside].join(" ")}: ${reason}`, 2);
 }

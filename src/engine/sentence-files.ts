@@ -2,7 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import type { Pooling } from "../graph/index.ts";
 import { UserError } from "../util/errors.ts";
-import { readJsonFile } from "./json-file.ts";
+import { readJson, readOptionalJson } from "../weights/json-file.ts";
 
 /** How a text becomes one vector. */
 export interface SentenceSettings {
@@ -48,7 +48,7 @@ const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
  */
 export function readSentenceSettings(folder: string): SentenceSettings {
   const file = path.join(folder, "modules.json");
-  const modules = (readJsonFile(file, z.array(moduleSchema)) ?? []).map((m) => ({ ...m, kind: kindOf(m.type) }));
+  const modules = (readOptionalJson(file, z.array(moduleSchema)) ?? []).map((m) => ({ ...m, kind: kindOf(m.type) }));
   const strange = modules.find(({ kind }) => !["Transformer", "Pooling", "Normalize"].includes(kind));
   if (strange) throw new UserError(`${file}: the module "${strange.type}" is not supported`);
   const pooling = modules.find(({ kind }) => kind === "Pooling");
@@ -65,9 +65,11 @@ export function readSentenceSettings(folder: string): SentenceSettings {
 const kindOf = (type: string): string => type.slice(type.lastIndexOf(".") + 1);
 
 function readTransformer(folder: string, module: string): Pick<SentenceSettings, "limit" | "lowercase"> {
-  const settings = TRANSFORMER_FILES.map((name) => readJsonFile(path.join(folder, module, name), transformerSchema));
+  const settings = TRANSFORMER_FILES.map((name) =>
+    readOptionalJson(path.join(folder, module, name), transformerSchema),
+  );
   const own = settings.find((s) => s !== undefined);
-  const tokenizer = readJsonFile(path.join(folder, module, "tokenizer_config.json"), tokenizerSchema);
+  const tokenizer = readOptionalJson(path.join(folder, module, "tokenizer_config.json"), tokenizerSchema);
   // A tokenizer without a limit of its own has 1e30 there.
   return {
     limit: own?.max_seq_length ?? tokenizer?.model_max_length ?? undefined,
@@ -86,8 +88,7 @@ const poolings: Readonly<Record<string, Pooling>> = {
 };
 
 function readPooling(file: string, prompt: string): Pooling {
-  const settings = readJsonFile(file, poolingSchema);
-  if (!settings) throw new UserError(`${file}: there is no such file, expected how token vectors are pooled`);
+  const settings = readJson(file, poolingSchema, "how token vectors are pooled");
   const flags = Object.keys(settings).filter((key) => key.startsWith("pooling_mode_") && settings[key] === true);
   const modes = settings.pooling_mode ? [settings.pooling_mode].flat() : flags;
   const pooling = modes.length === 1 ? poolings[modes[0]!] : undefined;
@@ -101,7 +102,7 @@ function readPooling(file: string, prompt: string): Pooling {
 }
 
 function defaultPrompt(file: string): string {
-  const { prompts, default_prompt_name: name } = readJsonFile(file, promptsSchema) ?? {};
+  const { prompts, default_prompt_name: name } = readOptionalJson(file, promptsSchema) ?? {};
   if (!name) return "";
   const prompt = prompts?.[name];
   if (prompt === undefined) throw new UserError(`${file}: there is no prompt of the default's name, "${name}"`);

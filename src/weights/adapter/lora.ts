@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { few, UserError } from "../../util/errors.ts";
+import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
-import { pickleError, readJson } from "../safetensors/folder.ts";
+import { pickleError } from "../safetensors/folder.ts";
 import { parseHeader, type SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
 
@@ -60,7 +61,7 @@ export function openLora(folder: string): Lora {
 }
 
 function readSettings(file: string): z.output<typeof settings> {
-  const config = readJson(file);
+  const config = readJson(file, jsonObject, "a PEFT adapter's settings");
   const variant = variants.find((key) => config[key]);
   if (variant) throw new UserError(`${file}: "${variant}" is set, only plain LoRA adapters are merged`);
   const result = settings.safeParse(config);

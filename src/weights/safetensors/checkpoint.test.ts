@@ -96,14 +96,14 @@ const refusals: [string, () => unknown, string][] = [
   [
     "no configuration",
     () => put("model.safetensors", writeSafetensors({})),
-    ": there is no config.json beside the weights",
+    "/config.json: there is no such file, expected the model's configuration beside its weights",
   ],
-  ["a configuration that is no JSON", () => model("", "{"), "/config.json: this is not a JSON object"],
-  ["a configuration that is a list", () => model("", "[]"), "/config.json: this is not a JSON object"],
+  ["a configuration that is no JSON", () => model("", "{"), "/config.json: this is not JSON"],
+  ["a configuration that is a list", () => model("", "[]"), "/config.json: expected an object, got []"],
   [
     "a configuration nested without end",
     () => model("", `{"a":${"[".repeat(1e6)}${"]".repeat(1e6)}}`),
-    "/config.json: this is not a JSON object",
+    "/config.json: this is not JSON",
   ],
   ["no model_type", () => model("", "{}"), '/config.json: "model_type" is missing, expected a name'],
   [
@@ -124,7 +124,7 @@ const refusals: [string, () => unknown, string][] = [
   [
     "an index without a map",
     () => put("model.safetensors.index.json", {}),
-    '/model.safetensors.index.json: "weight_map" is missing, expected the file of each tensor',
+    '/model.safetensors.index.json: "weight_map": expected the file of each tensor, got nothing',
   ],
   [
     "a shard elsewhere",

@@ -1,14 +1,12 @@
-import { existsSync } from "node:fs";
 import path from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { readJson } from "./folder.ts";
-import type { JsonObject } from "./json.ts";
+import type { JsonObject } from "../json.ts";
+import { jsonObject, readJson } from "../json-file.ts";
 
 /** What a model's `config.json` says. @throws UserError when it is missing, malformed, or says that the weights are quantised */
 export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
   const file = path.join(folder, "config.json");
-  if (!existsSync(file)) throw new UserError(`${folder}: there is no config.json beside the weights`);
-  const config = readJson(file);
+  const config = readJson(file, jsonObject, "the model's configuration beside its weights");
   const architecture = config["model_type"];
   if (typeof architecture !== "string")
     throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { z } from "zod";
 import { few, UserError } from "../../util/errors.ts";
-import { withFile } from "../read-file.ts";
-import { isObject, type JsonObject, parseObject } from "./json.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { readJson } from "../json-file.ts";
 
 /** Where the weights of a model lie. */
 export interface WeightFiles {
@@ -15,8 +16,7 @@ export interface WeightFiles {
 
 const WHOLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
-/** An index of 100,000 tensors has some 10 MB. */
-const MAX_JSON = 2 ** 25;
+const indexSchema = z.looseObject({ weight_map: z.custom<JsonObject>(isObject, "expected the file of each tensor") });
 
 /** The files of a folder as Hugging Face lays it out, or of one safetensors file. @throws UserError when they are not all there */
 export function findWeights(model: string): WeightFiles {
@@ -51,8 +51,7 @@ export const pickleError = (file: string): UserError =>
   );
 
 function sharded(folder: string, index: string): WeightFiles {
-  const { weight_map: map } = readJson(index);
-  if (!isObject(map)) throw new UserError(`${index}: "weight_map" is missing, expected the file of each tensor`);
+  const { weight_map: map } = readJson(index, indexSchema, "the file of each tensor");
   const names = new Set(Object.values(map).map((name) => shardName(index, name)));
   const missing = [...names].filter((name) => !existsSync(path.join(folder, name))).toSorted();
   if (missing.length > 0) throw new UserError(`${index}: ${few(missing)} of its ${names.size} files are missing`);
@@ -68,14 +67,4 @@ function sharded(folder: string, index: string): WeightFiles {
 function shardName(index: string, name: unknown): string {
   if (typeof name === "string" && /^[^/\\]+\.safetensors$/.test(name)) return name;
   throw new UserError(`${index}: ${JSON.stringify(name)} is not the name of a safetensors file beside it`);
-}
-
-/** A JSON object of a file. @throws UserError when there is no such file or it holds anything else */
-export function readJson(file: string): JsonObject {
-  const object = withFile(file, ({ size, read }) => {
-    if (size > MAX_JSON) throw new UserError(`${file}: ${size} bytes are too many, at most ${MAX_JSON} are read`);
-    return parseObject(read(0, size));
-  });
-  if (object === undefined) throw new UserError(`${file}: this is not a JSON object`);
-  return object;
 }

@@ -1,9 +1,9 @@
 import { UserError } from "../../util/errors.ts";
 import type { StoredTensor } from "../checkpoint.ts";
 import { quote } from "../gguf/cursor.ts";
+import { utf8 } from "../json.ts";
 import type { OpenFile } from "../read-file.ts";
 import { bytesOf, type Dtype, dtypes, isDtype } from "./dtypes.ts";
-import { utf8 } from "./json.ts";
 import { Scanner } from "./scanner.ts";
 
 /** A tensor of a safetensors file: `offset` is where its data begins, in bytes from the start of `file`. */

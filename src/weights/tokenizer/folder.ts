@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { UserError } from "../../util/errors.ts";
-import { parsed } from "./component.ts";
+import { inFile, UserError } from "../../util/errors.ts";
+import { readJson, readOptionalJson } from "../json-file.ts";
 import { detokenizerOf } from "./detokenizer.ts";
 import { type AddedToken, Encoder } from "./encoder.ts";
 import { BARE, type Frame, frameOf, surround } from "./frame.ts";
@@ -11,6 +11,9 @@ import { type Parts, plainIds, type Templates } from "./parts.ts";
 import { preTokenizer } from "./pretokenizer.ts";
 import { vocabularyOf } from "./published-model.ts";
 import { END_OF_ANSWER } from "./special.ts";
+
+/** A vocabulary of 262,144 tokens with its merges has 33 MB. */
+const MOST_BYTES = 2 ** 27;
 
 const addedToken = z.object({
   id: z.int().min(0),
@@ -48,14 +51,13 @@ const generation = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int
  */
 export function fromFolder(folder: string, vocabulary?: number): Parts {
   const path = join(folder, "tokenizer.json");
-  if (!existsSync(path)) throw new UserError(`${path}: there is no such file, expected the model's tokenizer`);
+  const file = readJson(path, tokenizerFile, "the model's tokenizer", MOST_BYTES);
   const settings = {
-    ...readOptional(folder, "special_tokens_map.json", roles),
-    ...readOptional(folder, "tokenizer_config.json", config),
+    ...readOptionalJson(join(folder, "special_tokens_map.json"), roles),
+    ...readOptionalJson(join(folder, "tokenizer_config.json"), config),
   };
-  const { eos_token_id } = readOptional(folder, "generation_config.json", generation) ?? {};
+  const { eos_token_id } = readOptionalJson(join(folder, "generation_config.json"), generation) ?? {};
   return inFile(path, () => {
-    const file = parsed(tokenizerFile, json(path));
     const parts = partsOf(path, file, settings, vocabulary);
     const stopIds = new Set([...parts.stopIds, ...[eos_token_id ?? []].flat()]);
     return { ...parts, stopIds, templates: templatesOf(folder, settings.chat_template) };
@@ -149,35 +151,4 @@ function templatesOf(folder: string, template: z.output<typeof config>["chat_tem
   if (!Array.isArray(template)) return template ? { chat: template } : {};
   const named = (name: string) => template.find((one) => one.name === name)?.template;
   return { chat: named("default"), tools: named("tool_use") };
-}
-
-function readOptional<S extends z.ZodType>(folder: string, name: string, schema: S): z.output<S> | undefined {
-  const path = join(folder, name);
-  return existsSync(path) ? inFile(path, () => parsed(schema, json(path))) : undefined;
-}
-
-function json(path: string): unknown {
-  const text = contents(path);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError("it is not JSON");
-  }
-}
-
-function contents(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UserError(`it cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
-}
-
-function inFile<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof UserError) throw new UserError(`${path}: ${error.message}`);
-    throw error;
-  }
 }

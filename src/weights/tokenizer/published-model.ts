@@ -1,14 +1,16 @@
 import { z } from "zod";
+import { checked } from "../../util/checked.ts";
 import { UserError } from "../../util/errors.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import { Bpe } from "./bpe.ts";
-import { component, kind, parsed } from "./component.ts";
+import { component, kind } from "./component.ts";
 import { listedMerges } from "./merges.ts";
 import type { Model } from "./model.ts";
 import { Unigram } from "./unigram.ts";
 import { WordPiece } from "./wordpiece.ts";
 
 const name = z.string().nullish();
-const vocab = z.custom<Record<string, unknown>>(isObject, "expected an object of token texts and ids");
+const vocab = z.custom<JsonObject>(isObject, "expected an object of token texts and ids");
 const merge = z.union([z.string(), z.tuple([z.string(), z.string()])]);
 
 /** The vocabulary of a tokenizer.json's `model`, by id, and what makes the model once it is known which tokens are special. */
@@ -92,19 +94,15 @@ const kinds = {
 
 /** @throws UserError for a model that is not supported, or whose vocabulary is broken. */
 export const vocabularyOf = (specification: unknown): Vocabulary => {
-  const { type } = parsed(z.looseObject({ type: z.string().optional() }), specification);
+  const { type } = checked(z.looseObject({ type: z.string().optional() }), specification);
   // Older files do not name the model: merges tell BPE.
   return component<Vocabulary>("model", kinds, { type: type ?? "BPE", ...(specification as object) });
 };
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** More ids than any model has; above, a file is broken. */
 const MOST = 1 << 24;
 
-function listed(vocab: Record<string, unknown>, unkToken: string | null | undefined): Omit<Vocabulary, "model"> {
+function listed(vocab: JsonObject, unkToken: string | null | undefined): Omit<Vocabulary, "model"> {
   const tokens: string[] = [];
   for (const [token, id] of Object.entries(vocab)) {
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= MOST) {

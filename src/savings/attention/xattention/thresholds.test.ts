@@ -134,10 +134,10 @@ describe("the file", () => {
   });
 
   test.each([
-    ["{", "expected a threshold profile in JSON, got other text"],
-    ["[]", "not a threshold profile: the file: Invalid input: expected object, received array"],
-    [JSON.stringify({ ...profile, thresholds: [[0.1, -1]] }), "not a threshold profile: thresholds.0.1: Too small"],
-    [JSON.stringify({ ...profile, modelSha256: "x" }), "not a threshold profile: modelSha256: expected 64 hex digits"],
+    ["{", "this is not JSON"],
+    ["[]", "expected object, got []"],
+    [JSON.stringify({ ...profile, thresholds: [[0.1, -1]] }), '"thresholds.0.1": expected number to be >=0, got -1'],
+    [JSON.stringify({ ...profile, modelSha256: "x" }), '"modelSha256": expected 64 hex digits, got "x"'],
   ])("other content is refused: %s", async (text, sentence) => {
     const other = join(folder, "other.json");
     await writeFile(other, text);
@@ -147,7 +147,7 @@ describe("the file", () => {
 
   test("a missing file is named", async () => {
     await expect(loadProfile("nowhere.json", use)).rejects.toThrow(
-      "nowhere.json: cannot read the threshold profile (ENOENT)",
+      "nowhere.json: there is no such file, expected a threshold profile",
     );
   });
 });

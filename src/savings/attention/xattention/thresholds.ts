@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
+import { readJson } from "../../../weights/json-file.ts";
 
 /** What a profile was made for; thresholds are meaningless for anything else. */
 export interface ProfileKey {
@@ -91,7 +92,7 @@ export async function loadProfile(
   path: string,
   use: ProfileKey & { layers: number; heads: number },
 ): Promise<ThresholdProfile> {
-  const profile = parseProfile(path, await readText(path));
+  const profile = readJson(path, profileSchema, "a threshold profile");
   for (const key of ["modelSha256", "stride", "blockSize"] as const)
     if (profile[key] !== use[key])
       throw new UserError(`${path}: made for ${key} ${profile[key]}, but this run has ${key} ${use[key]}`);
@@ -102,25 +103,4 @@ export async function loadProfile(
     if (heads.length !== use.heads)
       throw new UserError(`${path}: expected ${use.heads} thresholds in layer ${layer}, got ${heads.length}`);
   return profile;
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new UserError(`${path}: cannot read the threshold profile (${(error as NodeJS.ErrnoException).code})`);
-  }
-}
-
-function parseProfile(path: string, text: string): ThresholdProfile {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new UserError(`${path}: expected a threshold profile in JSON, got other text`);
-  }
-  const parsed = profileSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new UserError(`${path}: not a threshold profile: ${issue!.path.join(".") || "the file"}: ${issue!.message}`);
 }

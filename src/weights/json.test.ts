@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { parseObject } from "./json.ts";
+import { parseJson } from "./json.ts";
 
-const parse = (text: string) => parseObject(new TextEncoder().encode(text));
+const parse = (text: string) => parseJson(new TextEncoder().encode(text));
 
 test("numbers that Python writes and JSON does not have are read, outside of texts", () => {
   const text = '{"limit": [0.0, Infinity], "least": -Infinity, "a": NaN, "NaN": "\\"Infinity, NaN", "b": "-Infinity"}';
@@ -14,8 +14,8 @@ test("numbers that Python writes and JSON does not have are read, outside of tex
   });
 });
 
-test.each(["NaN", "[Infinity]", '{"a": Infinit}', '{"a": "NaN}', '{"a": aNaN}', "{Infinity: 1}", "{", ""])(
-  "%j is no object",
+test.each(["nan", "[infinity]", '{"a": Infinit}', '{"a": "NaN}', '{"a": aNaN}', "{Infinity: 1}", "{", ""])(
+  "%j is no JSON",
   (text) => {
     expect(parse(text)).toBeUndefined();
   },

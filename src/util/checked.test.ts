@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { checked } from "./checked.ts";
+
+const schema = z.strictObject({
+  count: z.int().min(1).max(9).optional(),
+  kind: z.enum(["a", "b"]).optional(),
+  names: z.array(z.string()).optional(),
+  either: z.union([z.string(), z.array(z.string())]).optional(),
+});
+
+test("what fits comes back as the schema reads it", () => {
+  expect(checked(schema, { count: 3 })).toEqual({ count: 3 });
+});
+
+const loop: Record<string, unknown> = {};
+loop["loop"] = loop;
+
+test.each([
+  [5, "expected object, got 5"],
+  [undefined, "expected object, got nothing"],
+  [null, "expected object, got null"],
+  [{ count: "3" }, '"count": expected number, got "3"'],
+  [{ count: 0 }, '"count": expected number to be >=1, got 0'],
+  [{ count: 10 }, '"count": expected number to be <=9, got 10'],
+  [{ count: Number.NaN }, '"count": expected number, got NaN'],
+  [{ count: 10n }, '"count": expected number, got a value of type bigint'],
+  [{ count: loop }, '"count": expected number, got a value of type object'],
+  [{ kind: "c" }, '"kind": expected one of "a"|"b", got "c"'],
+  [{ names: ["x", 7] }, '"names.1": expected string, got 7'],
+  [{ names: "x".repeat(99) }, '"names": expected array, got a text of 99 characters'],
+  [{ names: [Array(99).fill(1)] }, '"names.0": expected string, got a list of 99'],
+  [{ either: 7 }, '"either": expected another value, got 7'],
+  [{ nosuch: 1 }, 'there is no "nosuch"'],
+])("%o is refused with its place, what was expected and what was got", (value, sentence) => {
+  expect(() => checked(schema, value)).toThrow(expect.objectContaining({ name: "UserError", message: sentence }));
+});

@@ -1,0 +1,55 @@
+import type { z } from "zod";
+import { UserError } from "./errors.ts";
+
+/** Where a check failed first, and the reason: `expected number, got "much"`. */
+export interface Fault {
+  readonly path: readonly string[];
+  readonly reason: string;
+}
+
+/** The first fault of `value`, as a sentence's end. */
+export function faultOf(error: z.ZodError, value: unknown): Fault {
+  const issue = error.issues[0]!;
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") return { path, reason: `there is no ${JSON.stringify(issue.keys[0])}` };
+  return { path, reason: `${expectedBy(issue)}, got ${shown(valueAt(value, issue.path))}` };
+}
+
+/** Of the alternatives of a union, zod says nothing. */
+const expectedBy = ({ message }: z.core.$ZodIssue): string =>
+  message === "Invalid input"
+    ? "expected another value"
+    : message.replace(/^(Invalid (input|option|key)|Too (small|big)): /, "").replace(/, received .*$/, "");
+
+/** `value` as `schema` reads it. @throws UserError that names the field, what was expected and what was got */
+export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { path, reason } = faultOf(result.error, value);
+  throw new UserError(path.length === 0 ? reason : `"${path.join(".")}": ${reason}`);
+}
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce((inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key], value);
+
+/** Longer values are told by their kind. */
+const MOST_SHOWN = 60;
+
+/** A value as a sentence shows it: short JSON, or what kind of thing it is. */
+export function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value);
+  const text = jsonOf(value);
+  if (text !== undefined && text.length <= MOST_SHOWN) return text;
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return typeof value === "string" ? `a text of ${value.length} characters` : `a value of type ${typeof value}`;
+}
+
+/** Nothing where JSON has no form for it. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}

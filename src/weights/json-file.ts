@@ -1,0 +1,36 @@
+import { existsSync } from "node:fs";
+import { z } from "zod";
+import { checked } from "../util/checked.ts";
+import { inFile, UserError } from "../util/errors.ts";
+import { isObject, type JsonObject, parseJson } from "./json.ts";
+import { withFile } from "./read-file.ts";
+
+/** An index of 100,000 tensors has some 10 MB. */
+const MOST_BYTES = 2 ** 25;
+
+/** Any object. */
+export const jsonObject = z.custom<JsonObject>(isObject, "expected an object");
+
+/**
+ * What a JSON file says, as `schema` reads it. `what` tells what a file that is missing was expected to hold.
+ * @throws UserError that names the file: missing, unreadable, too large, no JSON, or the field that does not fit
+ */
+export function readJson<S extends z.ZodType>(file: string, schema: S, what: string, most = MOST_BYTES): z.output<S> {
+  if (!existsSync(file)) throw new UserError(`${file}: there is no such file, expected ${what}`);
+  const value = contentsOf(file, most);
+  return inFile(file, () => checked(schema, value));
+}
+
+/** As `readJson`; undefined when there is no such file. */
+export function readOptionalJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
+  return existsSync(file) ? readJson(file, schema, "") : undefined;
+}
+
+function contentsOf(file: string, most: number): unknown {
+  const value = withFile(file, ({ size, read }) => {
+    if (size > most) throw new UserError(`${file}: ${size} bytes are too many, at most ${most} are read`);
+    return parseJson(read(0, size));
+  });
+  if (value === undefined) throw new UserError(`${file}: this is not JSON`);
+  return value;
+}

@@ -1,0 +1,51 @@
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Configurations nest four deep or so; a parser's memory grows with every level. */
+const MAX_DEPTH = 64;
+
+/** Python writes numbers that JSON does not have: an infinite one is read as one too large, and NaN as no value. */
+const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
+const constants: Readonly<Record<string, string>> = { Infinity: "1e999", "-Infinity": "-1e999", NaN: "null" };
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Text of bytes; undefined when they are not UTF-8. */
+export function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The value that UTF-8 `bytes` are, as Python reads JSON; undefined when they are not UTF-8, not JSON, or nested without end. */
+export function parseJson(bytes: Uint8Array): unknown {
+  const text = utf8(bytes);
+  if (text === undefined || isDeep(bytes)) return undefined;
+  return parsed(text) ?? parsed(text.replace(STRING_OR_CONSTANT, (found) => constants[found] ?? found));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+const [OPEN, CLOSE] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
+
+/** Whether brackets nest too deep, those in strings aside. */
+function isDeep(bytes: Uint8Array): boolean {
+  let [open, quoted] = [0, false];
+  for (let i = 0; i < bytes.length && open <= MAX_DEPTH; i++) {
+    const byte = bytes[i]!;
+    if (quoted && byte === BACKSLASH) i++;
+    else if (byte === QUOTE) quoted = !quoted;
+    else if (!quoted && OPEN.has(byte)) open++;
+    else if (!quoted && CLOSE.has(byte)) open--;
+  }
+  return open > MAX_DEPTH;
+}
