@@ -7,6 +7,7 @@ export function lastNumber(text: string): number | undefined {
   return last === undefined ? undefined : Number(last.replace(/[$,]/g, ""));
 }
 
+// The harness compares digits as written: to it 18.00 is not 18, and an ellipsis at the end is the last number. GSM8K's are whole.
 export const numberMatch: Metric<"generation"> = {
   name: "number-match",
   summary:

@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { seededRandom } from "../../util/random.ts";
+import type { Part } from "../metric.ts";
+import { bootstrap, pairedDelta } from "./bootstrap.ts";
+import { bleu, exactMatch, perplexity } from "./index.ts";
+
+const fixture = JSON.parse(readFileSync(new URL("./fixtures/reference.json", import.meta.url), "utf8")) as {
+  intervals: { name: string; data: number[][]; low: number; high: number; error: number }[];
+};
+const scipy = (name: string) => fixture.intervals.find((row) => row.name === name)!;
+const zip = (...columns: number[][]): Part[] => columns[0]!.map((_, i) => columns.map((column) => column[i]!));
+const mean = exactMatch.quality;
+
+/** Both ends within a fifth of the standard error: what is left between two generators at so many resamples. */
+function near([low, high]: readonly number[], expected: { low: number; high: number; error: number }): void {
+  expect(Math.abs(low! - expected.low)).toBeLessThan(expected.error / 5);
+  expect(Math.abs(high! - expected.high)).toBeLessThan(expected.error / 5);
+}
+const options = { seed: 3, resamples: 4000 };
+
+test("intervals as scipy.stats.bootstrap's: a mean and a ratio of sums", () => {
+  const [right] = scipy("mean").data;
+  near(bootstrap(zip(right!), mean, options).ci95, scipy("mean"));
+  near(bootstrap(zip(...scipy("perplexity").data), perplexity.quality, options).ci95, scipy("perplexity"));
+});
+
+test("paired differences as scipy.stats.bootstrap's", () => {
+  const [a, b] = scipy("delta of means").data;
+  near(pairedDelta(zip(a!), zip(b!), mean, options).ci95, scipy("delta of means"));
+  const [other, nats, tokens] = scipy("delta of perplexities").data as [number[], number[], number[]];
+  const delta = pairedDelta(zip(other, tokens), zip(nats, tokens), perplexity.quality, options);
+  near(delta.ci95, scipy("delta of perplexities"));
+});
+
+test("a paired difference is of the same items: narrow where runs agree, nothing where they are one", () => {
+  const random = seededRandom(1);
+  const a = zip(Array.from({ length: 300 }, () => (random() < 0.5 ? 1 : 0)));
+  const b = a.map((part, i) => (i === 7 ? [1 - part[0]!] : part));
+  const { ci95 } = pairedDelta(a, b, mean, options);
+  expect(ci95[1] - ci95[0]).toBeLessThan(0.015);
+  expect(pairedDelta(a, a, mean, options)).toEqual({ mean: 0, ci95: [0, 0] });
+});
+
+test("the same seed gives the same interval, another seed another", () => {
+  const parts = zip(Array.from({ length: 50 }, (_, i) => i % 7));
+  const ends = (seed: number) => bootstrap(parts, mean, { seed }).ci95;
+  expect(ends(5)).toEqual(ends(5));
+  expect(ends(5)).not.toEqual(ends(6));
+});
+
+test("95 % of intervals hold the truth", () => {
+  const random = seededRandom(42);
+  const held = Array.from({ length: 400 }, (_, seed) => {
+    const parts = zip(Array.from({ length: 100 }, () => (random() < 0.7 ? 1 : 0)));
+    const [low, high] = bootstrap(parts, mean, { seed, resamples: 400 }).ci95;
+    return low <= 0.7 && 0.7 <= high;
+  }).filter(Boolean).length;
+  // 380 expected; four standard deviations either side are 17.
+  expect(held).toBeGreaterThan(362);
+  expect(held).toBeLessThan(398);
+});
+
+test("a corpus's metric is resampled as a whole, BLEU too", () => {
+  const item = { kind: "generation", id: "0", prompt: "", stop: [], maxTokens: 1 } as const;
+  const texts = ["one two three four five", "one two three five four", "six seven eight nine", "a b c d e f"];
+  const parts = texts.map((text) => bleu.part({ ...item, answers: [texts[0]!] }, { text }, { text }));
+  const { quality, ci95 } = bootstrap(parts, bleu.quality, options);
+  expect(ci95[0]).toBeLessThan(quality);
+  expect(ci95[1]).toBeGreaterThan(quality);
+});
+
+test("lists of different length are no pairs", () => {
+  expect(() => pairedDelta([[1]], [[1], [0]], mean, options)).toThrow("expected as many parts of both, got 1 and 2");
+});
