@@ -31,9 +31,9 @@ const configSchema = z.looseObject({
   sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
 });
 
-/** How config.json says that the `count` outputs of a classifier are read. @throws UserError when it is another kind of classifier */
+/** How a configuration says that the `count` outputs of a classifier are read. @throws UserError when it is another kind of classifier */
 export function readClassifier(source: ConfigSource, count: number): ClassifierSettings {
-  const parsed = configSchema.safeParse(source.kind === "gguf" ? {} : source.config);
+  const parsed = configSchema.safeParse(source.kind === "gguf" ? ggufConfig(source) : source.config);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
     throw new UserError(`${source.path}: "${path.join(".")}": ${message}`);
@@ -50,6 +50,12 @@ export function readClassifier(source: ConfigSource, count: number): ClassifierS
     activation: activationOf(problem ?? undefined, count),
     relevance: named ? relevanceOf(source.path, named) : "sigmoid",
   };
+}
+
+/** A GGUF's labels, as config.json has them. */
+function ggufConfig({ metadata }: Extract<ConfigSource, { kind: "gguf" }>): object {
+  const labels = metadata.strings(`${metadata.string("general.architecture")}.classifier.output_labels`, []);
+  return { id2label: Object.fromEntries(labels.entries()) };
 }
 
 function activationOf(problem: z.output<typeof configSchema>["problem_type"], count: number): Activation {

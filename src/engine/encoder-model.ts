@@ -21,6 +21,7 @@ import { type RowProgram, runRows } from "./encoder-runner.ts";
 import type { Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
 import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
+import { PLAIN, sentenceMetadata } from "./sentence-metadata.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** What an encoder gives for texts, in their order, and what it used. */
@@ -46,7 +47,7 @@ export class EncoderModel implements Disposable {
     const { config, weights } = encoder;
     const classifies = weights.has(`${config.classifier.output}.weight`);
     const classifier = classifies ? readClassifier(checkpoint.config, config.labels) : undefined;
-    const settings = readSentenceSettings(path.dirname(checkpoint.config.path));
+    const settings = settingsOf(checkpoint, classifies);
     const trace = classifier
       ? () => [traceScores(encoder)]
       : () => [traceEmbedding(encoder, settings.pooling, settings.normalise)];
@@ -130,6 +131,12 @@ export class EncoderModel implements Disposable {
   [Symbol.dispose](): void {
     this.program.program[Symbol.dispose]();
   }
+}
+
+/** A classifier's pooling is its head's own. */
+function settingsOf({ config }: Checkpoint, classifies: boolean): SentenceSettings {
+  if (config.kind === "huggingface") return readSentenceSettings(path.dirname(config.path));
+  return classifies ? PLAIN : sentenceMetadata(config);
 }
 
 /** Vectors are compared with those that others computed, so floats are not rounded unless that is asked for. */

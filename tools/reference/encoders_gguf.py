@@ -101,7 +101,6 @@ def wordpiece(folder: Path):
         w.add_unk_token_id(ids["[UNK]"])
         w.add_sep_token_id(ids["[SEP]"])
         w.add_pad_token_id(ids["[PAD]"])
-        w.add_cls_token_id(ids["[CLS]"])
         w.add_mask_token_id(ids["[MASK]"])
         w.add_bos_token_id(ids["[CLS]"])
         w.add_eos_token_id(ids["[SEP]"])

@@ -2,8 +2,10 @@ import { UserError } from "../../util/errors.ts";
 import { bytesOfToken } from "./alphabet.ts";
 import { Bpe } from "./bpe.ts";
 import { type Detokenizer, spaced, words } from "./detokenizer.ts";
-import { type AddedToken, Encoder } from "./encoder.ts";
-import { bertFrame, type Frame, surround } from "./frame.ts";
+import { Encoder } from "./encoder.ts";
+import { bertFrame } from "./frame.ts";
+import { edges, type Kind, type Own, scoresOf, userDefined } from "./gguf-kind.ts";
+import { unigram } from "./gguf-unigram.ts";
 import { ScoredMerges, WrittenMerges } from "./merges.ts";
 import { normalizer } from "./normalizer.ts";
 import { type Parts, plainIds } from "./parts.ts";
@@ -13,11 +15,7 @@ import { type TokenizerSource, TokenType } from "./source.ts";
 import { checkIds, idsOfType, specialIds, stopIds } from "./special.ts";
 import { WordPiece } from "./wordpiece.ts";
 
-/** What differs between the kinds of vocabulary. */
-type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
-type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
-
-const kinds: Readonly<Record<string, Kind>> = { gpt2: byteLevel, llama: sentencePiece, bert: wordPiece };
+const kinds: Readonly<Record<string, Kind>> = { gpt2: byteLevel, llama: sentencePiece, t5: unigram, bert: wordPiece };
 
 /** @throws UserError for a kind or a pre-tokenizer that is not supported, and for lists and ids that do not fit each other. */
 export function ggufParts(source: TokenizerSource): Parts {
@@ -39,33 +37,18 @@ export function ggufParts(source: TokenizerSource): Parts {
 
 function byteLevel(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const { path, tokens, merges } = source;
-  const { ignoreMerges, addBos, ...pipeline } = presetOf(source);
+  const { ignoreMerges, addBos, separators, ...pipeline } = presetOf(source);
   if (merges === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.merges" is missing`);
   const ids = plainIds(tokens, special);
   const model = new Bpe({ ids, merges: new WrittenMerges(tokens, ids, merges), ignoreMerges });
   const encoder = new Encoder({ added: userDefined(source, tokens), ...pipeline, model });
-  return { encoder, detokenizer: bytesOfToken, frame: edges(source, addBos ?? false) };
-}
-
-/** Control tokens are found only where a template writes them, user-defined ones in any text. */
-function userDefined(source: TokenizerSource, tokens: readonly string[]): AddedToken[] {
-  return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
-}
-
-function edges({ bos, eos, addBos, addEos }: TokenizerSource, addsBos: boolean): Frame {
-  const before = (addBos ?? addsBos) && bos !== undefined ? [bos] : [];
-  return surround(before, addEos && eos !== undefined ? [eos] : []);
+  return { encoder, detokenizer: bytesOfToken, frame: edges(source, { bos: addBos ?? false, separators }) };
 }
 
 /** Pipeline as transformers' converter writes it (`SpmConverter`): spaces become ▁, and the whole text is one word. */
 function sentencePiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
-  const { path, scores, unk } = source;
-  if (scores === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.scores" is missing`);
-  if (scores.length !== source.tokens.length) {
-    throw new UserError(
-      `${path}: tokenizer.ggml.scores has ${scores.length} entries for ${source.tokens.length} tokens`,
-    );
-  }
+  const { unk } = source;
+  const scores = scoresOf(source);
   const prefix = source.addSpacePrefix ?? true;
   const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
   const steps = prefix ? [{ type: "Prepend", prepend: "▁" }, replace] : [replace];
@@ -75,7 +58,7 @@ function sentencePiece(source: TokenizerSource, special: ReadonlySet<number>): O
   const model = new Bpe({ ids, merges, unk, fuseUnk: true, byteFallback: true });
   const normalize = normalizer({ type: "Sequence", normalizers: steps });
   const encoder = new Encoder({ added: userDefined(source, tokens), normalizer: normalize, model });
-  return { encoder, detokenizer: spaced(prefix), frame: edges(source, true), tokens };
+  return { encoder, detokenizer: spaced(prefix), frame: edges(source, { bos: true }), tokens };
 }
 
 /** llama.cpp's converter writes the ▁ of user-defined tokens as spaces. */
@@ -111,6 +94,6 @@ function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
     model,
   });
   const detokenizer: Detokenizer = words("##", true);
-  const frame = cls === undefined || sep === undefined ? edges(source, false) : bertFrame(cls, sep);
+  const frame = cls === undefined || sep === undefined ? edges(source, { bos: false }) : bertFrame(cls, sep);
   return { encoder, detokenizer, frame, tokens };
 }

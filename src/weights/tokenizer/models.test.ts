@@ -8,7 +8,7 @@ import { fromFolder } from "./folder.ts";
 import type { Json } from "./plain-text.ts";
 import type { TokenizerSource } from "./source.ts";
 import { TokenStream } from "./stream.ts";
-import { fixture } from "./testing.ts";
+import { byteSource, fixture } from "./testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 // What tools/reference/tokenizer_models.py wrote: vocabularies reduced to what the texts need, and transformers' answers for the whole ones; and what
@@ -209,4 +209,66 @@ describe("Gemma 3's GGUF, which lists scores instead of merges", () => {
     expect(tokenizer.addBos).toBe(true);
     for (const { text, pair, ids } of model.inputs) if (pair === null) expect(tokenizer.input(text).ids).toEqual(ids);
   });
+});
+
+interface UnigramFile {
+  added_tokens: { id: number; content: string }[];
+  normalizer: { precompiled_charsmap?: string; normalizers?: { precompiled_charsmap?: string }[] };
+  model: { vocab: [string, number][] };
+}
+type Roles = Pick<TokenizerSource, "bos" | "pad" | "eos" | "unk">;
+
+/** A trained Unigram as llama.cpp's converter writes its vocabulary: control tokens have a score that is no piece's. */
+function unigramGguf({ tokenizer }: Published, roles: Roles): TokenizerSource {
+  const { added_tokens, normalizer, model } = tokenizer as UnigramFile;
+  const pieces = new Map<number, [string, number]>([
+    ...model.vocab.entries(),
+    ...added_tokens.map(({ id, content }) => [id, [content, -1000]] as [number, [string, number]]),
+  ]);
+  const special = new Set(added_tokens.map(({ id }) => id));
+  const all = Array.from({ length: pieces.size }, (_, id) => pieces.get(id)!);
+  const map = normalizer.precompiled_charsmap ?? normalizer.normalizers?.[0]?.precompiled_charsmap;
+  return {
+    path: "trained.gguf",
+    model: "t5",
+    tokens: all.map(([token]) => token),
+    tokenTypes: all.map((_, id) => (id === roles.unk ? 2 : special.has(id) ? 3 : 1)),
+    scores: all.map(([, score]) => score),
+    charsmap: new Uint8Array(Buffer.from(map!, "base64")),
+    ...roles,
+  };
+}
+
+describe("Unigram vocabularies as llama.cpp's converter writes them", () => {
+  test.each<[string, Partial<TokenizerSource>, Roles]>([
+    ["t5", { removeExtraWhitespaces: false }, { pad: 0, eos: 1, unk: 2 }],
+    ["xlm-roberta", { removeExtraWhitespaces: true, addBos: true, addSep: true }, { bos: 0, pad: 1, eos: 2, unk: 3 }],
+  ])("%s", (name, flags, roles) => {
+    const model = read<Published>(`trained-${name}`);
+    const tokenizer = new Tokenizer({ ...unigramGguf(model, roles), ...flags });
+    const wrong = differences(tokenizer, model.ids);
+    expect(
+      wrong.filter(({ expected }) => !expected!.some((id) => tokenizer.isSpecial(id) && id !== tokenizer.unk)),
+    ).toEqual([]);
+    expect(wrong.length).toBeLessThanOrEqual(1);
+    for (const { text, pair, ids } of model.inputs)
+      expect(tokenizer.input(text, pair === null ? {} : { pair }).ids).toEqual(ids);
+    checkDecoding(tokenizer, model.decoded);
+  });
+
+  test("a list of scores that is too short is refused", () => {
+    const source = { ...unigramGguf(read<Published>("trained-t5"), { unk: 2 }), scores: [1] };
+    expect(() => new Tokenizer(source)).toThrow(
+      /^trained\.gguf: tokenizer\.ggml\.scores has 1 entries for \d+ tokens$/,
+    );
+  });
+});
+
+test("RoBERTa's GGUF writes its separators between two texts, ModernBERT's one", () => {
+  const frame = { bos: 256, eos: 257, addBos: true, addEos: true, addSep: true };
+  const ids = (pre: string) =>
+    new Tokenizer(byteSource(["<s>", "</s>"], { ...frame, pre })).input("a", { pair: "b" }).ids;
+  const [a, b] = [97, 98];
+  expect(ids("roberta-bpe")).toEqual([256, a, 257, 257, b, 257]);
+  expect(ids("modern-bert")).toEqual([256, a, 257, b, 257]);
 });

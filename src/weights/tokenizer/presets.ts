@@ -1,4 +1,5 @@
 import { suggest, UserError } from "../../util/errors.ts";
+import type { Separators } from "./gguf-kind.ts";
 import { type Normalizer, normalizer } from "./normalizer.ts";
 import { type PreTokenizer, preTokenizer } from "./pretokenizer.ts";
 
@@ -10,6 +11,7 @@ export interface Preset {
   ignoreMerges?: true;
   /** Whether a prompt begins with bos where the file does not say. */
   addBos?: true;
+  separators?: Separators;
 }
 
 const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
@@ -44,7 +46,8 @@ const presets: Readonly<Record<string, () => Preset>> = {
   refact: starcoder,
   "gpt-2": gpt2,
   "phi-2": gpt2,
-  "roberta-bpe": gpt2,
+  "roberta-bpe": () => ({ ...gpt2(), separators: "two" }),
+  "modern-bert": () => ({ ...composed(gpt2)(), separators: "one" }),
   qwen2,
   "deepseek-r1-qwen": qwen2,
   qwen35: composed(byteLevel([tiktoken(DIGIT, String.raw`\p{L}\p{M}`)])),

@@ -4,7 +4,7 @@ import type { Metadata } from "../gguf/index.ts";
 export interface TokenizerSource {
   /** Names the file in every error. */
   path: string;
-  /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece, "bert" for WordPiece. */
+  /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece's BPE, "t5" for its Unigram, "bert" for WordPiece. */
   model: string;
   /** Pre-tokenizer, which cuts the text into words before the merges ("gpt2"). */
   pre?: string | undefined;
@@ -14,7 +14,7 @@ export interface TokenizerSource {
   tokenTypes?: ArrayLike<number> | undefined;
   /** Pairs "left right", the first to be merged first ("gpt2"). */
   merges?: readonly string[] | undefined;
-  /** Of each token: the higher, the earlier it is merged ("llama"). */
+  /** Of each token: the higher, the earlier it is merged ("llama"), or its log probability ("t5"). */
   scores?: ArrayLike<number> | undefined;
   bos?: number | undefined;
   eos?: number | undefined;
@@ -29,14 +29,20 @@ export interface TokenizerSource {
   eom?: number | undefined;
   addBos?: boolean | undefined;
   addEos?: boolean | undefined;
-  /** Whether a text is given a space before its first word ("llama"). */
+  /** Whether another separator is written between two texts. */
+  addSep?: boolean | undefined;
+  /** Whether a text is given a space before its first word ("llama", "t5"). */
   addSpacePrefix?: boolean | undefined;
+  /** Whether spaces at a text's ends, and all but one of those in a row, are dropped ("t5"). */
+  removeExtraWhitespaces?: boolean | undefined;
+  /** SentencePiece's own normalisation, compiled ("t5"). */
+  charsmap?: Uint8Array | undefined;
   /** Jinja source. */
   chatTemplate?: string | undefined;
 }
 
 /** Values of `tokenizer.ggml.token_type` (`llama_token_type` in llama.h) that set a token apart. */
-export const TokenType = { unknown: 2, control: 3, userDefined: 4 } as const;
+export const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /** Reads a GGUF's own tokenizer. Throws a `UserError` that names the file and the key where one is missing or of the wrong type. */
 export function fromGguf(metadata: Metadata): TokenizerSource {
@@ -63,7 +69,10 @@ export function fromGguf(metadata: Metadata): TokenizerSource {
     eom: id("eom"),
     addBos: flag("add_bos_token"),
     addEos: flag("add_eos_token"),
+    addSep: flag("add_sep_token"),
     addSpacePrefix: flag("add_space_prefix"),
+    removeExtraWhitespaces: flag("remove_extra_whitespaces"),
+    charsmap: at("tokenizer.ggml.precompiled_charsmap", (key) => Uint8Array.from(metadata.integers(key))),
     chatTemplate: at("tokenizer.chat_template", (key) => metadata.string(key)),
   };
 }

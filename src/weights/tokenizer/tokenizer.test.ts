@@ -115,7 +115,7 @@ describe("refused in one sentence", () => {
   test.each([
     [
       { model: "rwkv" },
-      'tiny.gguf: tokenizers of kind "rwkv" (tokenizer.ggml.model) are not supported, expected one of gpt2, llama, bert',
+      'tiny.gguf: tokenizers of kind "rwkv" (tokenizer.ggml.model) are not supported, expected one of gpt2, llama, t5, bert',
     ],
     [{ model: "llama" }, 'tiny.gguf: metadata "tokenizer.ggml.scores" is missing'],
     [{ model: "llama", scores: [1] }, "tiny.gguf: tokenizer.ggml.scores has 1 entries for 256 tokens"],
@@ -130,7 +130,7 @@ describe("refused in one sentence", () => {
     ],
     [
       { pre: "__proto__" },
-      'tiny.gguf: the pre-tokenizer "__proto__" (tokenizer.ggml.pre) is not supported, expected one of smollm, starcoder, refact, gpt-2, phi-2, roberta-bpe, qwen2, deepseek-r1-qwen, qwen35, llama-bpe, llama3, llama-v3, dbrx, gpt-4o, tekken, deepseek-llm, deepseek-coder, deepseek-v3',
+      'tiny.gguf: the pre-tokenizer "__proto__" (tokenizer.ggml.pre) is not supported, expected one of smollm, starcoder, refact, gpt-2, phi-2, roberta-bpe, modern-bert, qwen2, deepseek-r1-qwen, qwen35, llama-bpe, llama3, llama-v3, dbrx, gpt-4o, tekken, deepseek-llm, deepseek-coder, deepseek-v3',
     ],
     [{ pre: undefined }, 'tiny.gguf: metadata "tokenizer.ggml.pre" is missing'],
     [{ merges: undefined }, 'tiny.gguf: metadata "tokenizer.ggml.merges" is missing'],

@@ -1,0 +1,41 @@
+import { UserError } from "../../util/errors.ts";
+import type { AddedToken } from "./encoder.ts";
+import { bertFrame, type Frame, robertaFrame, surround } from "./frame.ts";
+import type { Parts } from "./parts.ts";
+import { type TokenizerSource, TokenType } from "./source.ts";
+import { idsOfType } from "./special.ts";
+
+/** What differs between the kinds of vocabulary. */
+export type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
+export type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
+
+/** Control tokens are found only where a template writes them, user-defined ones in any text. */
+export function userDefined(source: TokenizerSource, tokens: readonly string[]): AddedToken[] {
+  return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
+}
+
+/** A number for each token. @throws UserError */
+export function scoresOf({ path, scores, tokens }: TokenizerSource): ArrayLike<number> {
+  if (scores === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.scores" is missing`);
+  if (scores.length === tokens.length) return scores;
+  throw new UserError(`${path}: tokenizer.ggml.scores has ${scores.length} entries for ${tokens.length} tokens`);
+}
+
+/** Which tokens a kind of vocabulary has around texts where the file does not say. */
+interface Edges {
+  readonly bos: boolean;
+  readonly eos?: boolean | undefined;
+  readonly separators?: Separators | undefined;
+}
+
+/** Between two texts: RoBERTa's are `</s></s>`, which GGUF calls a separator of its own; ModernBERT's file says that, too, but there is one. */
+export type Separators = "one" | "two";
+
+/** The tokens around a text, and around two. */
+export function edges({ bos, eos, sep = eos, ...file }: TokenizerSource, kind: Edges): Frame {
+  const begins = (file.addBos ?? kind.bos) && bos !== undefined;
+  const ends = (file.addEos ?? kind.eos ?? false) && eos !== undefined;
+  if (begins && ends && sep !== undefined && (file.addSep ?? kind.separators !== undefined))
+    return kind.separators === "one" ? bertFrame(bos, sep, 0) : robertaFrame(bos, sep);
+  return surround(begins ? [bos] : [], ends ? [eos] : []);
+}
