@@ -1,8 +1,9 @@
 import type { Graph } from "../src/graph/index.ts";
 import { KvCache } from "../src/models/cache.ts";
+import { Lengths } from "../src/models/lengths.ts";
 import { openDecoder } from "../src/models/registry.ts";
 import { traceLayers } from "../src/models/segments.ts";
-import { Buffer } from "../src/runtime/buffer.ts";
+import { Buffer, ViewSet } from "../src/runtime/buffer.ts";
 import { runChain } from "../src/runtime/chain.ts";
 import { type BoundProgram, Program } from "../src/runtime/program.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
@@ -28,12 +29,11 @@ function stack(name: string, path: string, per: (layers: number) => number, brie
       const programs = await Promise.all(graphs.map((g) => Program.compile(g)));
       const cache = new KvCache(decoder.config);
       const wide = () => new Buffer("f32", hidden);
-      const [ids, lengths, total] = [new Buffer("i64", 1), new Buffer("i32", 1), new Buffer("i32", 1)];
+      const [ids, lengths, views] = [new Buffer("i64", 1), new Lengths(decoder.config, 1, 1), new ViewSet()];
       const [branch, residual, last] = [wide(), wide(), wide()];
-      owned.push(...programs, cache, ids, lengths, total, branch, residual, last);
+      owned.push(...programs, cache, ids, lengths, views, branch, residual, last);
       new BigInt64Array(ids.memory)[0] = 100n;
-      new Int32Array(lengths.memory)[0] = PAST;
-      new Int32Array(total.memory)[0] = PAST + 1;
+      const windowsFrom = lengths.set(0, [PAST], 1);
       const row = [1, 1, hidden];
       const stream = {
         branch: branch.view(row),
@@ -42,15 +42,14 @@ function stack(name: string, path: string, per: (layers: number) => number, brie
         residualOut: residual.view(row),
       };
       const caches = Array.from({ length: layers }, (_, l) => {
-        const { key, value } = cache.layer(l);
+        const { key, value } = cache.from(l, windowsFrom, views);
         new Float32Array(key.buffer.memory).fill(0.01);
         new Float32Array(value.buffer.memory).fill(0.01);
         return { [`pastKey${l}`]: key, [`presentKey${l}`]: key, [`pastValue${l}`]: value, [`presentValue${l}`]: value };
       });
       const shared = {
         ids: ids.view([1, 1]),
-        lengths: lengths.view([1]),
-        total: total.view([]),
+        ...lengths.views(0, 1, 1),
         hidden: last.view(row),
       };
       chain = programs.map((p) => p.bind(Object.assign({ ...shared, ...stream }, ...caches)));

@@ -1,4 +1,5 @@
 import { KvCache } from "../models/cache.ts";
+import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { Slot } from "./slot.ts";
@@ -8,7 +9,7 @@ import { StackBuffers } from "./stack-buffers.ts";
 export const BATCH_ROWS = 8;
 
 interface Bound {
-  readonly stack: () => Promise<void>;
+  readonly stack: (start: number) => Promise<void>;
   readonly head: () => Promise<void>;
 }
 
@@ -21,9 +22,7 @@ export class Batch implements Disposable {
   readonly #programs: DecoderPrograms;
   readonly #cache: KvCache;
   readonly #buffers: StackBuffers;
-  readonly #lengths = new Buffer("i32", BATCH_ROWS);
-  /** Of the span that starts at the row. */
-  readonly #totals = new Buffer("i32", BATCH_ROWS);
+  readonly #lengths: Lengths;
   readonly #logits: Buffer;
   readonly #bound = new Map<string, Bound>();
 
@@ -33,6 +32,7 @@ export class Batch implements Disposable {
     const cache = new KvCache(config, BATCH_ROWS);
     this.#cache = cache;
     this.#buffers = new StackBuffers(programs, BATCH_ROWS);
+    this.#lengths = new Lengths(config, BATCH_ROWS, 1);
     this.#logits = new Buffer("f32", BATCH_ROWS * config.vocabulary);
     this.slots = Array.from({ length: BATCH_ROWS }, (_, row) => new Slot(programs, cache.span(row, 1)));
   }
@@ -47,15 +47,11 @@ export class Batch implements Disposable {
 
   async #run(first: number, rows: number, next: ReadonlyMap<Slot, number>): Promise<void> {
     const slots = this.slots.slice(first, first + rows);
-    const lengths = new Int32Array(this.#lengths.memory);
-    for (const [i, slot] of slots.entries()) {
-      this.#buffers.setId(first + i, next.get(slot)!);
-      lengths[first + i] = slot.tokens.length;
-    }
-    new Int32Array(this.#totals.memory)[first] = Math.max(...slots.map((slot) => slot.tokens.length)) + 1;
+    for (const [i, slot] of slots.entries()) this.#buffers.setId(first + i, next.get(slot)!);
+    const pasts = slots.map((slot) => slot.tokens.length);
     const { stack, head } = this.#boundTo(first, rows);
-    await stack();
-    for (const slot of slots) slot.tokens.push(next.get(slot)!);
+    await stack(this.#lengths.set(first, pasts, 1));
+    for (const slot of slots) slot.grow([next.get(slot)!]);
     await head();
   }
 
@@ -73,15 +69,15 @@ export class Batch implements Disposable {
 
   #bind(first: number, rows: number): Bound {
     const { vocabulary } = this.#programs.decoder.config;
-    const lengths = { lengths: this.#lengths.view([rows], first), total: this.#totals.view([], first) };
-    const stack = this.#buffers.bind({ cache: this.#cache.span(first, rows), tokens: 1, at: first, ...lengths });
+    const lengths = this.#lengths.views(first, rows, 1);
+    const stack = this.#buffers.bind({ cache: this.#cache.span(first, rows), tokens: 1, at: first, lengths });
     const logits = this.#logits.view([rows, 1, vocabulary], first * vocabulary);
     const head = this.#programs.head.bind({ hidden: this.#buffers.hidden(rows, 1, first), logits });
     return { stack, head: () => head.run() };
   }
 
   [Symbol.dispose](): void {
-    const own = [this.#buffers, this.#lengths, this.#totals, this.#logits, this.#cache];
+    const own = [this.#buffers, this.#lengths, this.#logits, this.#cache];
     for (const held of [...this.slots, ...own]) held[Symbol.dispose]();
   }
 }

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { evalCost, type Graph, graphCost } from "../graph/index.ts";
 import type { DecoderConfig } from "../models/decoder.ts";
+import { hasWindow, pasts } from "../models/near.ts";
 import { prepare } from "../models/programs.ts";
 import { openDecoder } from "../models/registry.ts";
 import { traceHead, traceLayers } from "../models/segments.ts";
@@ -9,6 +10,7 @@ import type { Seam } from "../savings/seams.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import type { Holding, Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
+import { firstKept } from "./slot.ts";
 
 /** Where in a decoder the engine lets a saving act. */
 const openSeams: readonly Seam[] = ["attention"];
@@ -39,15 +41,17 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   const { layers, hidden, heads, kvHeads, headSize, vocabulary, context } = decoder.config;
   const trace = () => [traceLayers(decoder, 0, layers), traceHead(decoder)];
   const graphs = prepare(weights, trace);
-  const cache = 2 * layers * kvHeads * headSize * context * Float32Array.BYTES_PER_ELEMENT;
   return {
     ...{ name: model.name, path: model.path, source: model.source },
     architecture: checkpoint.architecture,
     config: { layers, hidden, heads, kvHeads, headSize, vocabulary, context },
     parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
-    bytes: { disk: diskBytes(checkpoint), memory: constantBytes(graphs), cache },
+    bytes: { disk: diskBytes(checkpoint), memory: constantBytes(graphs), cache: cacheBytes(decoder.config) },
     tensors: weights.holdings(trace),
-    flopsPerToken: { empty: stepFlops(graphs, 0), full: stepFlops(graphs, context - 1) },
+    flopsPerToken: {
+      empty: stepFlops(graphs, decoder.config, 0),
+      full: stepFlops(graphs, decoder.config, context - 1),
+    },
     seams: openSeams,
     savings: savings.filter((s) => s.needs.every((need) => openSeams.includes(need))).map((s) => s.name),
   };
@@ -60,9 +64,17 @@ function constantBytes(graphs: readonly Graph[]): number {
   return [...data.values()].reduce((sum, d) => sum + (d.kind === "file" ? d.bytes : d.bytes.byteLength), 0);
 }
 
+function cacheBytes(config: DecoderConfig): number {
+  const { layers, kvHeads, headSize, context } = config;
+  const kept = { near: context - firstKept(config, context), all: context };
+  const tokens = Array.from({ length: layers }, (_, l) => (hasWindow(config, l) ? kept.near : kept.all));
+  return 2 * kvHeads * headSize * Float32Array.BYTES_PER_ELEMENT * tokens.reduce((a, b) => a + b, 0);
+}
+
 /** Of every file that the model is made of. */
 const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
 
-function stepFlops(graphs: readonly Graph[], past: number): number {
-  return graphs.reduce((sum, g) => sum + evalCost(graphCost(g), { batch: 1, tokens: 1, past }).flops, 0);
+function stepFlops(graphs: readonly Graph[], config: DecoderConfig, past: number): number {
+  const sizes = { batch: 1, tokens: 1, ...pasts(config, past) };
+  return graphs.reduce((sum, g) => sum + evalCost(graphCost(g), sizes).flops, 0);
 }

@@ -48,7 +48,7 @@ export class Engine implements Disposable {
     this.#check();
     const slot = this.#choose(prompt);
     slot.busy = true;
-    slot.truncate(Math.min(commonPrefix(slot.tokens, prompt), prompt.length - 1));
+    slot.truncate(reusable(slot, prompt));
     return slot;
   }
 
@@ -78,8 +78,8 @@ export class Engine implements Disposable {
   #choose(prompt: readonly number[]): Slot {
     const free = this.#batches.flatMap((b) => b.slots).filter((s) => !s.busy);
     const kept = free.filter((s) => s.tokens.length > 0);
-    const best = kept.toSorted((a, b) => commonPrefix(b.tokens, prompt) - commonPrefix(a.tokens, prompt))[0];
-    if (best && (commonPrefix(best.tokens, prompt) > 0 || kept.length >= KEPT_SLOTS)) return best;
+    const best = kept.toSorted((a, b) => reusable(b, prompt) - reusable(a, prompt))[0];
+    if (best && (reusable(best, prompt) > 0 || kept.length >= KEPT_SLOTS)) return best;
     return free.find((s) => s.tokens.length === 0) ?? best ?? this.#add().slots[0]!;
   }
 
@@ -172,6 +172,10 @@ export class Engine implements Disposable {
     this.programs[Symbol.dispose]();
   }
 }
+
+/** Tokens of a prompt that need not run again on a slot; its last one always does. */
+const reusable = (slot: Slot, prompt: readonly number[]): number =>
+  slot.kept(Math.min(commonPrefix(slot.tokens, prompt), prompt.length - 1));
 
 function commonPrefix(a: readonly number[], b: readonly number[]): number {
   const end = Math.min(a.length, b.length);

@@ -1,5 +1,6 @@
 import { addSpent, evalCost, type Spent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
+import { pasts } from "../models/near.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import type { AttentionBill } from "../savings/seams.ts";
 
@@ -49,8 +50,8 @@ export class Meter implements AttentionBill {
   }
 
   total() {
-    const dense = price(this.#dense);
-    const spent = price(this.#saved);
+    const dense = this.#price(this.#dense);
+    const spent = this.#price(this.#saved);
     addSpent(spent, this.#spent);
     addSpent(spent, this.#overhead);
     return {
@@ -58,6 +59,14 @@ export class Meter implements AttentionBill {
       bytes: { dense: dense.bytes, spent: spent.bytes },
       blocks: this.#blocks,
     };
+  }
+
+  #price(runs: readonly { cost: Cost; tokens: number; past: number }[]): Spent {
+    const { config } = this.programs.decoder;
+    const sum = { flops: 0, bytes: 0 };
+    for (const { cost, tokens, past } of runs)
+      addSpent(sum, evalCost(cost, { batch: 1, tokens, ...pasts(config, past) }));
+    return sum;
   }
 }
 
@@ -67,9 +76,3 @@ export const denseBill = ({ flops, bytes }: Spent): ReturnType<Meter["total"]> =
   bytes: { dense: bytes, spent: bytes },
   blocks: undefined,
 });
-
-function price(runs: readonly { cost: Cost; tokens: number; past: number }[]): Spent {
-  const sum = { flops: 0, bytes: 0 };
-  for (const { cost, tokens, past } of runs) addSpent(sum, evalCost(cost, { batch: 1, tokens, past }));
-  return sum;
-}

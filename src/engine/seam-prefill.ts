@@ -1,8 +1,11 @@
+import type { Cost } from "../graph/index.ts";
+import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
-import { Buffer, type View } from "../runtime/buffer.ts";
+import { Buffer, type View, ViewSet } from "../runtime/buffer.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import type { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
+import { cacheBinding } from "./stack-buffers.ts";
 
 /**
  * Prefill with the attention seam open: between the pieces of the stack, a saving does each layer's attention its own way.
@@ -16,6 +19,7 @@ export class SeamPrefill implements Disposable {
   readonly #attended: Buffer;
   readonly #residuals: readonly [Buffer, Buffer];
   readonly #hidden: Buffer;
+  readonly #lengths: Lengths;
 
   constructor(programs: DecoderPrograms, saving: AttentionSaving) {
     const { hidden, heads, kvHeads, headSize } = programs.decoder.config;
@@ -27,6 +31,7 @@ export class SeamPrefill implements Disposable {
     this.#attended = wide(heads * headSize);
     this.#residuals = [wide(hidden), wide(hidden)];
     this.#hidden = wide(hidden);
+    this.#lengths = new Lengths(programs.decoder.config, 1, saving.chunk);
   }
 
   /** Runs the stack over the next chunk of a prompt of `prompt` tokens. */
@@ -35,9 +40,9 @@ export class SeamPrefill implements Disposable {
     const past = slot.tokens.length;
     new BigInt64Array(this.#ids.memory).set(tokens.map(BigInt));
     meter.insteadOfLayers(tokens.length, past);
-    slot.setLength(tokens.length);
+    const start = this.#lengths.set(0, [past], tokens.length);
     for (let layer = 0; layer <= layers; layer++) {
-      await this.#piece(slot, layer, tokens.length);
+      await this.#piece(layer, tokens.length);
       meter.part((await this.#programs.between(layer)).cost, tokens.length, past);
       if (layer === layers) break;
       await this.#saving.attend({
@@ -49,18 +54,19 @@ export class SeamPrefill implements Disposable {
         bill: meter,
         qkv: this.#qkv,
         attended: this.#attended,
-        dense: () => this.#dense(slot, layer, tokens, past, meter),
+        dense: async () => meter.part(await this.#dense(slot, layer, tokens.length, start), tokens.length, past),
       });
     }
-    slot.tokens.push(...tokens);
+    slot.grow(tokens);
   }
 
-  async #dense(slot: Slot, layer: number, tokens: readonly number[], past: number, meter: Meter): Promise<void> {
+  /** Returns what it cost. */
+  async #dense(slot: Slot, layer: number, tokens: number, start: number): Promise<Cost> {
     const program = await this.#programs.attention(layer);
-    const { key, value } = slot.cache.layer(layer);
-    const cache = { pastKey: key, presentKey: key, pastValue: value, presentValue: value };
-    await program.bind({ ...this.#views(tokens.length), ...cache, ...slot.lengths() }).run();
-    meter.part(program.cost, tokens.length, past);
+    using views = new ViewSet();
+    const cache = cacheBinding(slot.cache.from(layer, start, views), "");
+    await program.bind({ ...this.#views(tokens), ...cache }).run();
+    return program.cost;
   }
 
   /** What the stack gave for `count` tokens of the last chunk from `first` on, [1, count, hidden]. */
@@ -69,7 +75,7 @@ export class SeamPrefill implements Disposable {
     return this.#hidden.view([1, count, hidden], first * hidden);
   }
 
-  async #piece(slot: Slot, layer: number, tokens: number): Promise<void> {
+  async #piece(layer: number, tokens: number): Promise<void> {
     const { hidden } = this.#programs.decoder.config;
     // The residual is read from one buffer and written to the other, turn and turn about.
     const [residual, residualOut] = layer % 2 === 0 ? this.#residuals : this.#residuals.toReversed();
@@ -81,7 +87,6 @@ export class SeamPrefill implements Disposable {
       residualOut: residualOut!.view(wide),
       hidden: this.#hidden.view(wide),
       ...this.#views(tokens),
-      ...slot.lengths(),
     });
     await bound.run();
   }
@@ -91,10 +96,12 @@ export class SeamPrefill implements Disposable {
     return {
       qkv: this.#qkv.view([1, tokens, (heads + 2 * kvHeads) * headSize]),
       attended: this.#attended.view([1, tokens, heads * headSize]),
+      ...this.#lengths.views(0, 1, tokens),
     };
   }
 
   [Symbol.dispose](): void {
-    for (const b of [this.#ids, this.#qkv, this.#attended, ...this.#residuals, this.#hidden]) b[Symbol.dispose]();
+    const wide = [this.#qkv, this.#attended, ...this.#residuals, this.#hidden];
+    for (const held of [this.#ids, ...wide, this.#lengths]) held[Symbol.dispose]();
   }
 }

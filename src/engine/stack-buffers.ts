@@ -1,9 +1,10 @@
-import { evalCost } from "../graph/index.ts";
+import { type Bindings, evalCost } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
+import { pasts } from "../models/near.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
-import { Buffer, type View } from "../runtime/buffer.ts";
+import { Buffer, type View, ViewSet } from "../runtime/buffer.ts";
 import { runChain } from "../runtime/chain.ts";
-import type { Program } from "../runtime/program.ts";
+import type { Binding, BoundProgram, Program } from "../runtime/program.ts";
 
 /** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
 const BRIEF = { bytes: 32e6, flops: 1e8 };
@@ -13,10 +14,31 @@ export interface Span {
   readonly cache: KvRows;
   readonly tokens: number;
   readonly at: number;
-  /** i32 [rows]: tokens in the cache after the run, minus one. */
-  readonly lengths: View;
-  /** i32 []: the greatest of those lengths, plus one. */
-  readonly total: View;
+  /** Of `Lengths`. */
+  readonly lengths: Binding;
+}
+
+/** Programs bound to a cache, anew whenever the token moves from which on layers with a window are bound. */
+class Chain implements Disposable {
+  #start: number | undefined;
+  #views = new ViewSet();
+  #programs: readonly BoundProgram[] = [];
+
+  constructor(private readonly bind: (start: number, views: ViewSet) => BoundProgram[]) {}
+
+  from(start: number): readonly BoundProgram[] {
+    if (start !== this.#start) {
+      this.#views[Symbol.dispose]();
+      this.#views = new ViewSet();
+      this.#programs = this.bind(start, this.#views);
+      this.#start = start;
+    }
+    return this.#programs;
+  }
+
+  [Symbol.dispose](): void {
+    this.#views[Symbol.dispose]();
+  }
 }
 
 /** What the programs of the stack read and write besides the cache, for at most `capacity` tokens. */
@@ -27,6 +49,7 @@ export class StackBuffers implements Disposable {
   readonly #idsMemory: BigInt64Array;
   /** The stream between programs, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
+  readonly #chains: Chain[] = [];
 
   constructor(programs: DecoderPrograms, capacity: number) {
     const wide = () => new Buffer("f32", capacity * programs.decoder.config.hidden);
@@ -47,16 +70,20 @@ export class StackBuffers implements Disposable {
     return this.#wide(this.#hidden, rows, tokens, at);
   }
 
-  /** Binds the stack to a span, for as many runs as it serves. */
-  bind(span: Span): () => Promise<void> {
+  /** Binds the stack to a span, for as many runs as it serves; each is told from which token on layers with a window are bound. */
+  bind(span: Span): (start: number) => Promise<void> {
     const { stack, decoder } = this.#programs;
-    const { cache, tokens, at, lengths, total } = span;
-    const shared = { ids: this.#ids.view([cache.rows, tokens], at), lengths, total };
-    const hidden = this.hidden(cache.rows, tokens, at);
-    const caches = Array.from({ length: decoder.config.layers }, (_, l) => cacheViews(cache, l));
-    const bound = stack.map((p, i) => p.bind(Object.assign({ hidden }, shared, this.#stream(span, i), ...caches)));
-    const brief = stack.every((p) => isBrief(p, cache.rows, tokens));
-    return () => runChain(bound, brief);
+    const { cache, tokens, at, lengths } = span;
+    const shared = { ids: this.#ids.view([cache.rows, tokens], at), hidden: this.hidden(cache.rows, tokens, at) };
+    const chain = new Chain((start, views) => {
+      const caches = Array.from({ length: decoder.config.layers }, (_, l) =>
+        cacheBinding(cache.from(l, start, views), String(l)),
+      );
+      return stack.map((p, i) => p.bind(Object.assign({}, shared, lengths, this.#stream(span, i), ...caches)));
+    });
+    this.#chains.push(chain);
+    const brief = stack.every((p) => isBrief(p, { batch: cache.rows, tokens, ...pasts(decoder.config, 0) }));
+    return (start) => runChain(chain.from(start), brief);
   }
 
   #stream({ cache, tokens, at }: Span, index: number) {
@@ -77,17 +104,17 @@ export class StackBuffers implements Disposable {
 
   [Symbol.dispose](): void {
     const streams = this.#streams.flatMap(({ branch, residual }) => [branch, residual]);
-    for (const buffer of [this.#ids, this.#hidden, ...streams]) buffer[Symbol.dispose]();
+    for (const held of [this.#ids, this.#hidden, ...streams, ...this.#chains]) held[Symbol.dispose]();
   }
 }
 
-function cacheViews(cache: KvRows, layer: number) {
-  const { key, value } = cache.layer(layer);
-  const keys = { [`pastKey${layer}`]: key, [`presentKey${layer}`]: key };
-  return { ...keys, [`pastValue${layer}`]: value, [`presentValue${layer}`]: value };
+/** A layer's cache as the inputs and outputs of its attention, whose names end in `suffix`: written in place. */
+export function cacheBinding({ key, value }: { key: View; value: View }, suffix: string): Binding {
+  const keys = { [`pastKey${suffix}`]: key, [`presentKey${suffix}`]: key };
+  return { ...keys, [`pastValue${suffix}`]: value, [`presentValue${suffix}`]: value };
 }
 
-function isBrief(program: Program, batch: number, tokens: number): boolean {
-  const { bytes, flops } = evalCost(program.cost, { batch, tokens, past: 0 });
+function isBrief(program: Program, sizes: Bindings): boolean {
+  const { bytes, flops } = evalCost(program.cost, sizes);
   return bytes < BRIEF.bytes && flops < BRIEF.flops;
 }

@@ -1,5 +1,6 @@
-import { Buffer, type View } from "../runtime/buffer.ts";
+import { Buffer, type View, type ViewSet } from "../runtime/buffer.ts";
 import type { DecoderConfig } from "./decoder.ts";
+import { hasWindow } from "./near.ts";
 
 /** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
 export const CACHE_BLOCK = 128;
@@ -31,6 +32,25 @@ export class KvRows {
     return this.#view(index, [this.rows, kvHeads, this.capacity, headSize], 0);
   }
 
+  /** One layer as attention binds it when layers with a window begin at token `start`. Views are the set's. */
+  from(index: number, start: number, views: ViewSet): { key: View; value: View } {
+    if (start === 0 || !hasWindow(this.config, index)) return this.layer(index);
+    const { kvHeads, headSize } = this.config;
+    const shape = [this.rows, kvHeads, this.capacity, headSize];
+    const { key, value, offset } = this.place(index, 0, start);
+    return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
+  }
+
+  /** Gives the first `tokens` tokens of every row back to the system, in layers with a window: they read as zeros, if anything still does. */
+  giveBack(tokens: number): void {
+    const { layers, kvHeads, headSize } = this.config;
+    for (let index = 0; index < layers; index++)
+      for (let head = 0; hasWindow(this.config, index) && head < this.rows * kvHeads; head++) {
+        const { key, value, offset } = this.place(index, head, 0);
+        for (const buffer of [key, value]) buffer.giveBack(offset, tokens * headSize);
+      }
+  }
+
   /** Of the first row, the first `rows` rows of one key–value head, as rows of `width` elements (whole tokens, one after the other). */
   head(index: number, head: number, rows: number, width: number): { key: View; value: View } {
     return this.#view(index, [rows, width], head);
@@ -51,12 +71,18 @@ export class KvRows {
   }
 }
 
-/** Keys and values of `rows` sequences, as long as the model's context; written in place, resident only as far as written. */
+/**
+ * Keys and values of `rows` sequences, as long as the model's context; written in place, resident only as far as written, and in layers with
+ * a window until given back.
+ */
 export class KvCache extends KvRows implements Disposable {
   constructor(config: DecoderConfig, rows = 1) {
     const capacity = Math.ceil(config.context / CACHE_BLOCK) * CACHE_BLOCK;
-    const buffer = () => new Buffer("f32", rows * config.kvHeads * capacity * config.headSize);
-    const layers = Array.from({ length: config.layers }, () => ({ key: buffer(), value: buffer() }));
+    const heads = (count: number) => new Buffer("f32", count * capacity * config.headSize);
+    const all = rows * config.kvHeads;
+    // The view of a whole row from a later token on ends as much later, where nothing is written.
+    const buffer = (layer: number) => (hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all));
+    const layers = Array.from({ length: config.layers }, (_, l) => ({ key: buffer(l), value: buffer(l) }));
     super(config, layers, capacity, 0, rows);
   }
 

@@ -15,6 +15,8 @@ export interface DecoderConfig {
   readonly vocabulary: number;
   /** Positions the model was trained for. */
   readonly context: number;
+  /** Keys that a layer's queries see, their own the last; undefined: all. Absent where no layer has a window. */
+  window?(layer: number): number | undefined;
 }
 
 /** One layer, open at its seams: attention and feed-forward are each between two of its functions. */

@@ -1,48 +1,66 @@
-import { type CacheTensors, cachedAttention, Graph, logLikelihoods, sym, type Tensor } from "../graph/index.ts";
+import {
+  type CacheTensors,
+  cachedAttention,
+  type DType,
+  Graph,
+  logLikelihoods,
+  type Shape,
+  sym,
+  type Tensor,
+} from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Decoder } from "./decoder.ts";
+import { hasWindow } from "./near.ts";
 
 // Symbols of every graph of a model: rows, new tokens of each, tokens that were in the cache before.
 const batch = sym("batch");
 const tokens = sym("tokens");
 export const past = sym("past");
+/** Of those, the ones that are bound to layers with a window. */
+const nearPast = sym("nearPast");
 
 const ids = (g: Graph): Tensor => g.input("ids", "i64", [batch, tokens]);
 const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
 
 /** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
-function cache(g: Graph, decoder: Decoder, suffix: string, { lengths, total }: Lengths): CacheTensors {
+function cache(g: Graph, decoder: Decoder, suffix: string): Pick<CacheTensors, "pastKey" | "pastValue"> {
   const { kvHeads, headSize } = decoder.config;
   const shape = [batch, kvHeads, sym("capacity"), headSize];
   return {
-    ...{ lengths, total },
     pastKey: g.input(`pastKey${suffix}`, "f32", shape),
     pastValue: g.input(`pastValue${suffix}`, "f32", shape),
   };
 }
 
-type Lengths = Pick<CacheTensors, "lengths" | "total">;
-
 /** The inputs that say how long the cache is, made when first asked for. */
-class LengthInputs implements Lengths {
-  #lengths: Tensor | undefined;
-  #total: Tensor | undefined;
+class Lengths {
+  readonly #made = new Map<string, Tensor>();
   constructor(private readonly graph: Graph) {}
 
-  get lengths(): Tensor {
-    this.#lengths ??= this.graph.input("lengths", "i32", [batch]);
-    return this.#lengths;
+  get all() {
+    return { lengths: this.#input("lengths", "i32", [batch]), total: this.#input("total", "i32", []) };
   }
 
-  get total(): Tensor {
-    this.#total ??= this.graph.input("total", "i32", []);
-    return this.#total;
+  /** For layers with a window, which are bound to a part of the cache. */
+  get near() {
+    return {
+      lengths: this.#input("nearLengths", "i32", [batch]),
+      total: this.#input("nearTotal", "i32", []),
+      positions: this.#input("positions", "i64", [batch, tokens]),
+    };
+  }
+
+  #input(name: string, dtype: DType, shape: Shape): Tensor {
+    const known = this.#made.get(name) ?? this.graph.input(name, dtype, shape);
+    this.#made.set(name, known);
+    return known;
   }
 }
 
 function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: Lengths): Tensor {
-  const tensors = cache(g, decoder, suffix, lengths);
-  const attrs = { ...decoder.attention(layer), past };
+  const near = hasWindow(decoder.config, layer);
+  const tensors = { ...cache(g, decoder, suffix), ...(near ? lengths.near : lengths.all) };
+  const attrs = { ...decoder.attention(layer), past: near ? nearPast : past };
   const { y, presentKey, presentValue } = cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
@@ -52,7 +70,7 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
 /** Layers from..to−1 as one graph: `ids` or the stream → the stream, or `hidden` after the last layer. */
 export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
-  const lengths = new LengthInputs(g);
+  const lengths = new Lengths(g);
   let stream = from === 0 ? embedded(g, decoder, lengths) : streamIn(g, decoder);
   for (let l = from; l < to; l++) {
     const block = decoder.block(g, l);
@@ -68,7 +86,7 @@ export function traceBetween(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const { layers, hidden, heads, headSize } = decoder.config;
   let stream: Stream;
-  if (layer === 0) stream = embedded(g, decoder, new LengthInputs(g));
+  if (layer === 0) stream = embedded(g, decoder, new Lengths(g));
   else {
     const block = decoder.block(g, layer - 1);
     stream = block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), wide(g, "residual", hidden)));
@@ -88,7 +106,7 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
   const qkv = wide(g, "qkv", (heads + 2 * kvHeads) * headSize);
-  g.output("attended", attend(g, decoder, layer, qkv, "", new LengthInputs(g)));
+  g.output("attended", attend(g, decoder, layer, qkv, "", new Lengths(g)));
   return g;
 }
 
@@ -116,7 +134,7 @@ export function attentionKind(decoder: Decoder, layer: number): string {
 }
 
 const embedded = (g: Graph, decoder: Decoder, lengths: Lengths): Stream => ({
-  branch: decoder.embed(g, ids(g), () => lengths.lengths),
+  branch: decoder.embed(g, ids(g), () => lengths.all.lengths),
 });
 
 function streamIn(g: Graph, decoder: Decoder): Stream {

@@ -1,10 +1,11 @@
 import { count } from "../graph/ndarray.ts";
 import type { DType } from "../graph/tensor.ts";
-import { Buffer, type View } from "../runtime/buffer.ts";
+import { Buffer, type View, ViewSet } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { KvCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
+import { Lengths } from "./lengths.ts";
 import { traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
 
 /** Where a decoder may be cut: nowhere, between layers, or around each attention. */
@@ -45,10 +46,12 @@ export class Stack implements Disposable {
     const tokens = ids.length;
     const { hidden, vocabulary, heads, kvHeads, headSize } = this.decoder.config;
     const wide = (width: number) => this.#view("f32", [1, tokens, width]);
+    using lengths = new Lengths(this.decoder.config, 1, tokens);
+    const start = lengths.set(0, [this.#past], tokens);
+    using set = new ViewSet();
     const views: Record<string, View> = {
       ids: this.#view("i64", [1, tokens], ids),
-      lengths: this.#view("i32", [1], [this.#past + tokens - 1]),
-      total: this.#view("i32", [], [this.#past + tokens]),
+      ...lengths.views(0, 1, tokens),
       qkv: wide((heads + 2 * kvHeads) * headSize),
       attended: wide(heads * headSize),
       hidden: wide(hidden),
@@ -61,22 +64,25 @@ export class Stack implements Disposable {
       return { ...from, branchOut: to.branch, residualOut: to.residual };
     };
     const { layers } = this.decoder.config;
-    const caches = Object.assign({}, ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l))));
+    const caches = Object.assign(
+      {},
+      ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l), start, set)),
+    );
     const run = (program: Program, more: object) => program.bind({ ...views, ...more }).run();
     const [programs, head] = [this.programs.slice(0, -1), this.programs.at(-1)!];
     if (this.cut !== "pieces") for (const [i, p] of programs.entries()) await run(p, { ...stream(i), ...caches });
     else
       for (let layer = 0; layer <= layers; layer++) {
         await run(programs[layer]!, stream(layer));
-        if (layer < layers) await run(programs[layers + 1 + layer]!, this.#cacheViews(layer, ""));
+        if (layer < layers) await run(programs[layers + 1 + layer]!, this.#cacheViews(layer, "", start, set));
       }
     await run(head, {});
     this.#past += tokens;
     return new Float32Array(views["logits"]!.buffer.memory).slice();
   }
 
-  #cacheViews(layer: number, suffix: string): Record<string, View> {
-    const { key, value } = this.#cache.layer(layer);
+  #cacheViews(layer: number, suffix: string, start: number, set: ViewSet): Record<string, View> {
+    const { key, value } = this.#cache.from(layer, start, set);
     const [names, views] = [
       ["pastKey", "presentKey", "pastValue", "presentValue"],
       [key, key, value, value],
@@ -88,7 +94,6 @@ export class Stack implements Disposable {
     const buffer = new Buffer(dtype, count(shape));
     this.#buffers.push(buffer);
     if (dtype === "i64") new BigInt64Array(buffer.memory).set((values ?? []).map(BigInt));
-    else if (dtype === "i32") new Int32Array(buffer.memory).set(values ?? []);
     return buffer.view(shape);
   }
 

@@ -29,7 +29,6 @@ export interface TransformerConfig extends DecoderConfig {
   readonly pairs: "interleaved" | "half";
   /** A layer's rotary embedding; undefined where it has none. */
   rope(layer: number): RopeConfig | undefined;
-  /** Keys that a layer's queries see, their own the last; undefined: all. */
   window(layer: number): number | undefined;
   /** Whether each position has a vector of its own, added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;

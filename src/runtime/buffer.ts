@@ -6,6 +6,7 @@ import { onnxType } from "./onnx/encode.ts";
 import type { Pointer } from "./ort/api.ts";
 import { NULL, ort, ortCreate, release } from "./ort/api.ts";
 import { environment } from "./ort/environment.ts";
+import { giveBack, keepPagesSmall } from "./pages.ts";
 
 /** A tensor over native memory, ready to be bound to a program. Holds its buffer alive. */
 export class View implements Disposable {
@@ -102,6 +103,22 @@ export class Buffer implements Disposable {
     if (offset + count(shape) > this.elements)
       throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
     return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
+  }
+
+  /** Gives the memory of elements from `offset` on back to the system where it can; they may read as zeros from now on, until written anew. */
+  giveBack(offset: number, elements: number): void {
+    this.#check();
+    if (offset < 0 || offset + elements > this.elements)
+      throw new RangeError(`elements ${offset} to ${offset + elements} pass the end of ${this.elements}`);
+    const size = bytesPerElement[this.dtype];
+    giveBack(this.#address + BigInt(offset * size), elements * size);
+  }
+
+  /** Prepares a buffer of which parts will be given back, before it is written. */
+  inSmallPages(): this {
+    this.#check();
+    keepPagesSmall(this.#address, this.bytes);
+    return this;
   }
 
   /** The memory itself, not a copy; valid until the buffer is disposed. */

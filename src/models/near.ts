@@ -1,0 +1,26 @@
+import type { DecoderConfig } from "./decoder.ts";
+
+/** Tokens before a window that are bound all the same, at most: to pass over some keys costs less than to bind anew for every token. */
+const STEP = 64;
+
+type Windows = Pick<DecoderConfig, "layers" | "window">;
+
+export const hasWindow = (config: Windows, layer: number): boolean => config.window?.(layer) !== undefined;
+
+/** Keys that the model's widest window holds; undefined where no layer has one. */
+function reach(config: Windows): number | undefined {
+  const windows = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).filter((w) => w !== undefined);
+  return windows.length === 0 ? undefined : Math.max(...windows);
+}
+
+/**
+ * Of a cache of `past` tokens, the first that the queries to come may see through a window, or a few before it: layers with a window are
+ * bound to the cache from there on. 0 where no layer has a window.
+ */
+export function nearStart(config: Windows, past: number): number {
+  const first = past + 1 - (reach(config) ?? Number.POSITIVE_INFINITY);
+  return Math.max(0, STEP * Math.floor(first / STEP));
+}
+
+/** The symbols of a graph's cost that stand for tokens in the cache before a run: all of them, and those bound to layers with a window. */
+export const pasts = (config: Windows, past: number) => ({ past, nearPast: past - nearStart(config, past) });
