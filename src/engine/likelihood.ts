@@ -37,11 +37,11 @@ export class Likelihoods implements Disposable {
     return new Likelihoods(engine, await engine.programs.likelihoods());
   }
 
-  /** Of every token but the first: a prompt, foretold token by token. */
-  async ofText(tokens: readonly number[], meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
+  /** Of a prompt's tokens from `from` (1 or more) on, foretold token by token. */
+  async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
     return this.#withSlot(tokens, (slot) => {
-      const prompt = tokens.slice(0, -1);
-      return this.#foretell(this.engine.runs(slot, prompt, meter, signal), tokens.slice(1), meter);
+      const runs = this.engine.runs(slot, tokens.slice(0, -1), meter, signal);
+      return this.#foretell(runs, tokens.slice(from), from - 1, meter);
     });
   }
 
@@ -55,7 +55,7 @@ export class Likelihoods implements Disposable {
           slot.truncate(context.length);
           const before = [...context, ...continuation.slice(0, -1)];
           const runs = this.engine.denseRuns(slot, before, meter, signal);
-          found[index] = [firsts[i]!, ...(await this.#foretell(runs, continuation.slice(1), meter))];
+          found[index] = [firsts[i]!, ...(await this.#foretell(runs, continuation.slice(1), 0, meter))];
         }
       }
     });
@@ -75,14 +75,23 @@ export class Likelihoods implements Disposable {
     throw new Error("a context was run that is in the cache already");
   }
 
-  /** Each row of the runs foretells the next of `targets`. */
-  async #foretell(runs: AsyncIterable<Run>, targets: readonly number[], meter: Meter): Promise<Foretold[]> {
+  /** Each row of the runs, but for the first `skipped`, foretells the next of `targets`. */
+  async #foretell(
+    runs: AsyncIterable<Run>,
+    targets: readonly number[],
+    skipped: number,
+    meter: Meter,
+  ): Promise<Foretold[]> {
     const found: Foretold[] = [];
+    let passed = 0;
     for await (const { tokens, rows } of runs) {
-      meter.head(tokens);
-      const wanted = targets.slice(found.length, found.length + tokens);
+      const first = Math.min(Math.max(skipped - passed, 0), tokens);
+      passed += tokens;
+      if (first === tokens) continue;
+      meter.head(tokens - first);
+      const wanted = targets.slice(found.length, found.length + tokens - first);
       const score = (some: readonly number[], at: number) =>
-        this.#score(rows(at, some.length), [1, some.length, 1], some);
+        this.#score(rows(first + at, some.length), [1, some.length, 1], some);
       found.push(...(await pieces(wanted, score)));
     }
     return found;

@@ -1,0 +1,22 @@
+import type { Answer, Item } from "../item.ts";
+
+/** An item's answer, and what it took beside what dense would have taken. */
+export interface Answered {
+  readonly answer: Answer;
+  readonly flops: { readonly dense: number; readonly spent: number };
+}
+
+/** Where a prompt that is longer than the context is cut: its beginning, or its middle. */
+export const truncations = ["left", "middle"] as const;
+export type Truncation = (typeof truncations)[number];
+
+/** Answers an item, once. An item starts from an empty cache, so that its answer and its bill depend on it alone. */
+export type Plan = (signal?: AbortSignal) => Promise<Answered>;
+
+/** A loaded model as what answers items. */
+export interface Answerer extends Disposable {
+  /** Tokens of a text. */
+  countTokens(text: string): number;
+  /** How an item will be answered; undefined when its prompt is longer than the context. @throws UserError for a kind that the model cannot answer */
+  plan(item: Item): Plan | undefined;
+}

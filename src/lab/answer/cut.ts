@@ -1,0 +1,21 @@
+import type { Truncation } from "./answerer.ts";
+
+/** At most `room` of the ids, cut as told; undefined when they are more and no cut is allowed. */
+export function cut(
+  ids: readonly number[],
+  room: number,
+  truncate: Truncation | undefined,
+): readonly number[] | undefined {
+  if (ids.length <= room) return ids;
+  if (room < 1) return undefined;
+  switch (truncate) {
+    case undefined:
+      return undefined;
+    case "left":
+      return ids.slice(ids.length - room);
+    case "middle": {
+      const head = Math.floor(room / 2);
+      return [...ids.slice(0, head), ...ids.slice(ids.length - (room - head))];
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { type GenerateOptions, generate, generateOptions } from "../../engine/generate.ts";
+import type { LanguageModel } from "../../engine/language-model.ts";
+import { type Foretold, Likelihoods, type Pair } from "../../engine/likelihood.ts";
+import { Meter } from "../../engine/meter.ts";
+import { UserError } from "../../util/errors.ts";
+import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
+import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
+import { cut } from "./cut.ts";
+import { encodePair, windows } from "./pairs.ts";
+import { collected } from "./pieces.ts";
+
+/** What a language model is asked of a label. */
+const labelled = (text: string, label: string): Continuation => ({
+  context: `Text: ${text}\nLabel:`,
+  continuation: ` ${label}`,
+});
+
+/** A language model answers by the likelihood of what is given, or by text that it generates greedily after the prompt as it is. */
+export class DecoderAnswerer implements Answerer {
+  readonly #start: number;
+
+  private constructor(
+    private readonly model: LanguageModel,
+    private readonly likelihoods: Likelihoods,
+    private readonly truncate: Truncation | undefined,
+  ) {
+    const { bos, eos } = model.tokenizer;
+    this.#start = bos ?? eos ?? 0;
+  }
+
+  static async open(model: LanguageModel, truncate: Truncation | undefined): Promise<DecoderAnswerer> {
+    return new DecoderAnswerer(model, await Likelihoods.create(model.engine), truncate);
+  }
+
+  countTokens(text: string): number {
+    return this.model.tokenizer.encode(text).length;
+  }
+
+  plan(item: Item): Plan | undefined {
+    switch (item.kind) {
+      case "choice":
+        return this.#choice(item.choices, (likelihoods) => ({ likelihoods }));
+      case "continuation":
+        return this.#choice([item], ([likelihood]) => likelihood!);
+      case "label":
+        return this.#label(item);
+      case "text":
+        return this.#text(item);
+      case "generation":
+        return this.#generation(item);
+      case "ranking":
+        throw new UserError(`${this.model.source.name} generates text; a task that ranks documents needs an encoder`);
+    }
+  }
+
+  #label({ text, labels }: LabelItem): Plan | undefined {
+    const pairs = labels.map((label) => labelled(text, label));
+    return this.#choice(pairs, (likelihoods) => ({ scores: likelihoods.map((l) => l.logLikelihood) }));
+  }
+
+  #choice<A extends AnswerOf["choice" | "continuation" | "label"]>(
+    choices: readonly Continuation[],
+    answer: (likelihoods: Likelihood[]) => A,
+  ): Plan | undefined {
+    const encode = (text: string) => this.model.encode(text, true);
+    const pairs = choices.map((c) => this.#fitted(encodePair({ encode, start: this.#start }, c)));
+    const fitting = pairs.flatMap((pair) => pair ?? []);
+    if (fitting.length < pairs.length) return undefined;
+    return async (signal) => {
+      const meter = new Meter(this.model.engine.programs);
+      const found = await this.likelihoods.ofPairs(fitting, meter, signal);
+      return { answer: answer(found.map(likelihoodOf)), flops: meter.total().flops };
+    };
+  }
+
+  /** The last token of a continuation is foretold, and not read. */
+  #fitted({ context, continuation }: Pair): Pair | undefined {
+    const room = this.model.decoder.config.context + 1 - continuation.length;
+    const before = cut(context, room, this.truncate);
+    return before && { context: before, continuation };
+  }
+
+  /** A text of any length fits: it is read in windows. */
+  #text({ text }: TextItem): Plan {
+    const ids = this.model.tokenizer.encode(text);
+    const pieces = windows(ids, this.#start, this.model.decoder.config.context);
+    return async (signal) => {
+      const meter = new Meter(this.model.engine.programs);
+      let logLikelihood = 0;
+      for (const { tokens, from } of pieces)
+        logLikelihood += sum(await this.likelihoods.ofText(tokens, from, meter, signal));
+      return { answer: { logLikelihood, tokens: ids.length }, flops: meter.total().flops };
+    };
+  }
+
+  /** The answer, too, is to fit into the context. */
+  #generation({ prompt, stop, maxTokens }: GenerationItem): Plan | undefined {
+    const { context } = this.model.decoder.config;
+    const ids = cut(this.model.encode(prompt, true), context - maxTokens, this.truncate);
+    if (ids === undefined) return undefined;
+    const options = generateOptions.parse({ maxTokens, stop: [...stop] });
+    return (signal) => this.#generate(ids, options, signal);
+  }
+
+  #generate(ids: readonly number[], options: GenerateOptions, signal?: AbortSignal): Promise<Answered> {
+    const { engine, tokenizer } = this.model;
+    engine.forget();
+    return collected(generate(engine, tokenizer, ids, options, signal));
+  }
+
+  [Symbol.dispose](): void {
+    this.likelihoods[Symbol.dispose]();
+    this.model[Symbol.dispose]();
+  }
+}
+
+const sum = (tokens: readonly Foretold[]): number => tokens.reduce((total, { nats }) => total + nats, 0);
+
+const likelihoodOf = (tokens: readonly Foretold[]): Likelihood => ({
+  logLikelihood: sum(tokens),
+  greedy: tokens.every(({ nats, best }) => nats === best),
+  tokens: tokens.length,
+});

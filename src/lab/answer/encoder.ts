@@ -1,0 +1,90 @@
+import type { Answers, EncoderModel } from "../../engine/encoder-model.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Document, Item, LabelItem, RankingItem } from "../item.ts";
+import type { Answered, Answerer, Plan } from "./answerer.ts";
+
+/** An encoder answers by its head's scores, or by the nearness of embeddings. It cuts long texts itself, as it was trained to. */
+export class EncoderAnswerer implements Answerer {
+  /** Embeddings of the lists that items share: labels, documents. */
+  readonly #shared = new WeakMap<object, Promise<Answers<Float32Array>>>();
+
+  constructor(private readonly model: EncoderModel) {}
+
+  countTokens(text: string): number {
+    return this.model.tokenizer.input(text).ids.length;
+  }
+
+  plan(item: Item): Plan {
+    switch (item.kind) {
+      case "label":
+        return this.model.classifier
+          ? (signal) => this.#classify(item, signal)
+          : (signal) => this.#nearest(item, signal);
+      case "ranking":
+        return this.model.classifier ? (signal) => this.#judge(item, signal) : (signal) => this.#rank(item, signal);
+      case "choice":
+      case "continuation":
+      case "generation":
+      case "text":
+        throw new UserError(
+          `${this.model.source.name} is an encoder; the task's kind is ${item.kind}, expected label or ranking`,
+        );
+    }
+  }
+
+  async #classify({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {
+    const { answers, usage } = await this.model.classify([text], labels, signal);
+    return { answer: { scores: labels.map((label) => answers[0]!.scores[label]!) }, flops: usage.flops };
+  }
+
+  async #nearest({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {
+    const { scores, flops } = await this.#similarity(text, labels, labels, signal);
+    return { answer: { scores }, flops };
+  }
+
+  async #rank({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
+    const texts = documents.map(({ text }) => text);
+    const { scores, flops } = await this.#similarity(query, documents, texts, signal);
+    return { answer: { order: ordered(documents, scores) }, flops };
+  }
+
+  async #judge({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
+    const texts = documents.map(({ text }) => text);
+    const { answers, usage } = await this.model.relevance(query, texts, signal);
+    return { answer: { order: ordered(documents, answers) }, flops: usage.flops };
+  }
+
+  /** The bill is the item's own, as if nothing were shared, so that it is the same whichever items ran before. */
+  async #similarity(text: string, list: object, others: readonly string[], signal?: AbortSignal) {
+    const own = await this.model.embed([text], signal);
+    const shared = await this.#embedded(list, others, signal);
+    const bill = (of: "dense" | "spent") => own.usage.flops[of] + shared.usage.flops[of];
+    const scores = shared.answers.map((other) => cosine(own.answers[0]!, other));
+    return { scores, flops: { dense: bill("dense"), spent: bill("spent") } };
+  }
+
+  #embedded(list: object, texts: readonly string[], signal?: AbortSignal): Promise<Answers<Float32Array>> {
+    const known = this.#shared.get(list) ?? this.model.embed(texts, signal);
+    this.#shared.set(list, known);
+    return known;
+  }
+
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
+  }
+}
+
+/** Best first; of equals the earlier one. */
+function ordered(documents: readonly Document[], scores: readonly number[]): string[] {
+  return [...documents.keys()].sort((a, b) => scores[b]! - scores[a]!).map((i) => documents[i]!.id);
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let [dot, aa, bb] = [0, 0, 0];
+  for (const [i, v] of a.entries()) {
+    dot += v * b[i]!;
+    aa += v * v;
+    bb += b[i]! ** 2;
+  }
+  return dot / Math.sqrt(aa * bb);
+}

@@ -1,0 +1,34 @@
+import { generateOptions } from "../../engine/generate.ts";
+import type { Seq2SeqModel } from "../../engine/seq2seq-model.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Item } from "../item.ts";
+import type { Answerer, Plan, Truncation } from "./answerer.ts";
+import { cut } from "./cut.ts";
+import { collected } from "./pieces.ts";
+
+/** A model that turns one text into another answers by the text that it gives for the prompt. */
+export class Seq2SeqAnswerer implements Answerer {
+  constructor(
+    private readonly model: Seq2SeqModel,
+    private readonly truncate: Truncation | undefined,
+  ) {}
+
+  countTokens(text: string): number {
+    return this.model.tokenizer.input(text).ids.length;
+  }
+
+  plan(item: Item): Plan | undefined {
+    if (item.kind !== "generation")
+      throw new UserError(
+        `${this.model.source.name} turns one text into another; the task's kind is ${item.kind}, expected generation`,
+      );
+    const { ids } = this.model.tokenizer.input(item.prompt);
+    const fitting = cut(ids, this.model.model.config.context, this.truncate);
+    const options = generateOptions.parse({ maxTokens: item.maxTokens, stop: [...item.stop] });
+    return fitting && ((signal) => collected(this.model.generate(fitting, options, signal)));
+  }
+
+  [Symbol.dispose](): void {
+    this.model[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import type { ResolvedModel } from "../../weights/sources/index.ts";
+import { type Answerer, openAnswerer } from "../answer/index.ts";
+import type { Answer, Item } from "../item.ts";
+import type { Result } from "../results.ts";
+import type { Task } from "../task.ts";
+import type { Identity } from "./folder.ts";
+import type { Hands } from "./hands.ts";
+import { parts } from "./judge.ts";
+import { modelHash } from "./model-hash.ts";
+import type { RunOptions } from "./options.ts";
+import { ResultsFile } from "./results-file.ts";
+
+/** One task with one model. */
+export interface Cell {
+  readonly task: Task;
+  readonly source: ResolvedModel;
+  readonly quant: Quant;
+  readonly options: RunOptions;
+}
+
+/** A cell whose items are known. */
+export interface OpenCell extends Cell, Disposable {
+  readonly identity: Identity;
+  /** Those that fit into the model's context. */
+  readonly items: readonly Item[];
+  readonly tooLong: number;
+  readonly dense: Answerer;
+}
+
+/** Loads the model and reads the items. @throws UserError when there are none, or the model answers none of their kind */
+export async function openCell(cell: Cell, signal?: AbortSignal): Promise<OpenCell> {
+  const { task, source, quant, options } = cell;
+  const dense = await openAnswerer({ source, quant, recipe: [], truncate: options.truncate });
+  try {
+    const all = await itemsOf(cell, dense, signal);
+    const items = all.filter((item) => dense.plan(item) !== undefined);
+    const identity: Identity = {
+      task: task.name,
+      ...{ model: source.name, model_hash: await modelHash(source), quant },
+      ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
+      ...{ items: all.length, items_hash: hashOf(all) },
+    };
+    const tooLong = all.length - items.length;
+    if (items.length === 0)
+      throw new UserError(
+        `${task.name}: every one of its ${all.length} items is longer than the context of ${source.name}; --truncate left|middle cuts them`,
+      );
+    return { ...cell, identity, items, tooLong, dense, [Symbol.dispose]: () => dense[Symbol.dispose]() };
+  } catch (error) {
+    dense[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** @throws UserError when there are none, or two of one id */
+export async function itemsOf({ task, options }: Cell, dense: Answerer, signal?: AbortSignal): Promise<Item[]> {
+  const { seed, limit } = options;
+  const found = new Map<string, Item>();
+  const countTokens = (text: string) => dense.countTokens(text);
+  for await (const item of task.items({ seed, limit, countTokens, ...(signal && { signal }) })) {
+    if (found.has(item.id)) throw new UserError(`${task.name}: two items have the id "${item.id}"`);
+    found.set(item.id, item);
+    if (found.size === limit) break;
+  }
+  if (found.size === 0) throw new UserError(`${task.name} has no items`);
+  return [...found.values()];
+}
+
+/** Documents are told by their number: a corpus stands in every item that it is searched for. */
+function hashOf(items: readonly Item[]): string {
+  const hash = createHash("sha256");
+  const short = (key: string, value: unknown) => (key === "documents" && Array.isArray(value) ? value.length : value);
+  for (const item of items) hash.update(`${JSON.stringify(item, short)}\n`);
+  return hash.digest("hex");
+}
+
+/** A recipe as it is written in results: savings in order, with a space between; `dense` where there are none. */
+export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
+
+/** Told of every item that is answered. */
+export type OnResult = (result: Result, done: number, of: number) => void;
+
+/** Results of a cell, kept in its file and by recipe and item. */
+export class CellResults {
+  readonly #known = new Map<string, Map<string, Result>>();
+
+  private constructor(
+    private readonly cell: OpenCell,
+    private readonly file: ResultsFile,
+    held: readonly Result[],
+  ) {
+    for (const result of held) this.#keep(result);
+  }
+
+  static async open(cell: OpenCell, path: string): Promise<CellResults> {
+    const { file, results } = await ResultsFile.open(path);
+    return new CellResults(cell, file, results);
+  }
+
+  #keep(result: Result): void {
+    const known = this.#known.get(result.recipe) ?? new Map<string, Result>();
+    known.set(result.item, result);
+    this.#known.set(result.recipe, known);
+  }
+
+  /** Has every item that is not answered yet answered under the recipe; dense goes first. */
+  async complete(recipe: Recipe, items: readonly Item[], hands: Hands, on: OnResult, signal?: AbortSignal) {
+    const text = recipeText(recipe);
+    const waiting = items.filter((item) => !this.#known.get(text)?.has(item.id));
+    if (waiting.length === 0) return;
+    let done = items.length - waiting.length;
+    for await (const { item, answer, flops, ms } of hands.answer(recipe, waiting, signal)) {
+      const dense = text === "dense" ? answer : (this.#known.get("dense")!.get(item.id)!.answer as Answer);
+      const result = {
+        item: item.id,
+        recipe: text,
+        answer,
+        parts: parts(this.cell.task, item, answer, dense),
+        flops,
+        ms,
+      };
+      await this.file.add(result as Result);
+      this.#keep(result as Result);
+      on(result as Result, ++done, items.length);
+    }
+  }
+
+  /** In the order of the items. */
+  of(recipe: string, items: readonly Item[] = this.cell.items): Result[] {
+    const known = this.#known.get(recipe);
+    return items.map((item) => known!.get(item.id)!);
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+}

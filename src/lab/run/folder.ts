@@ -1,0 +1,95 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { writeError } from "../../weights/sources/disk.ts";
+
+/** run.json: what a folder's results are of. Results of another run are never put beside them. */
+export const identitySchema = z.object({
+  task: z.string(),
+  model: z.string(),
+  model_hash: z.string(),
+  quant: z.string(),
+  seed: z.number(),
+  /** Null: all items. */
+  limit: z.number().nullable(),
+  truncate: z.string().nullable(),
+  items: z.number(),
+  /** SHA-256 of the items. */
+  items_hash: z.string(),
+});
+
+export type Identity = z.infer<typeof identitySchema>;
+
+/** What is done with a folder that holds a run: nothing, since that is a mistake; go on with it; or begin anew. */
+export type Reuse = "refuse" | "resume" | "force";
+
+const written = ["run.json", "results.jsonl", "summary.json", "report.html", "frontier.svg"];
+
+export const identityFile = (folder: string): string => path.join(folder, "run.json");
+export const resultsFile = (folder: string): string => path.join(folder, "results.jsonl");
+export const summaryFile = (folder: string): string => path.join(folder, "summary.json");
+
+/** Makes the folder ready for a run's results. @throws UserError when it holds another's */
+export async function claimFolder(folder: string, identity: Identity, reuse: Reuse): Promise<void> {
+  const held = await contents(folder);
+  if (held.length === 0) return writeWhole(identityFile(folder), `${JSON.stringify(identity, null, 2)}\n`);
+  if (reuse === "force") {
+    for (const name of written) await rm(path.join(folder, name), { force: true });
+    return writeWhole(identityFile(folder), `${JSON.stringify(identity, null, 2)}\n`);
+  }
+  if (!held.includes("run.json"))
+    throw new UserError(`${folder} is not empty and holds no lab run; expected a new or an empty folder, or --force`);
+  if (reuse === "refuse")
+    throw new UserError(`${folder} holds a lab run already; --resume goes on with it, --force begins anew`);
+  requireSame(folder, await readIdentity(folder), identity);
+}
+
+async function contents(folder: string): Promise<string[]> {
+  try {
+    await mkdir(folder, { recursive: true });
+    return (await readdir(folder)).filter((name) => !name.endsWith(".part"));
+  } catch (error) {
+    throw writeError(error, folder);
+  }
+}
+
+/** @throws UserError when the folder holds no run */
+export async function readIdentity(folder: string): Promise<Identity> {
+  const file = identityFile(folder);
+  if (!existsSync(file)) throw new UserError(`${folder} holds no lab run: there is no ${file}`);
+  const parsed = identitySchema.safeParse(await readJson(file));
+  if (parsed.success) return parsed.data;
+  throw new UserError(`${file}: "${parsed.error.issues[0]!.path.join(".")}": ${parsed.error.issues[0]!.message}`);
+}
+
+/** @throws UserError when the file is not JSON */
+export async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw new UserError(`cannot read ${file}: ${(error as Error).message}`);
+  }
+}
+
+function requireSame(folder: string, held: Identity, wanted: Identity): void {
+  const differs = (Object.keys(wanted) as (keyof Identity)[]).find((key) => held[key] !== wanted[key]);
+  if (differs === undefined) return;
+  const what = differs.replace("_", " ");
+  throw new UserError(
+    `${folder} holds results of another run: its ${what} is ${held[differs] ?? "not given"}, this run's ${wanted[differs] ?? "is not given"}`,
+  );
+}
+
+/** Writes a file beside its place, then renames it there: it is never half-written. @throws UserError when the disk is full */
+export async function writeWhole(file: string, text: string): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await writeFile(part, text);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw writeError(error, file);
+  }
+}

@@ -1,0 +1,144 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { parseRecipe } from "../../savings/recipe.ts";
+import { resolveModel } from "../../weights/sources/index.ts";
+import { resultSchema, summarySchema } from "../results.ts";
+import { type Grid, runGrid, type Watcher } from "./grid.ts";
+import { runOptions } from "./options.ts";
+import { choiceTask, TINY } from "./run.testing.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const silent: Watcher = { begin() {}, recipe: () => () => {} };
+const sparse = parseRecipe(["xattention:threshold=0.9"]);
+
+async function grid(name: string, given: Partial<Grid> = {}, options = {}): Promise<Grid> {
+  const cell = {
+    task: choiceTask(20),
+    source: await resolveModel(TINY),
+    quant: "f32" as const,
+    options: runOptions.parse(options),
+  };
+  const out = path.join(folder, name);
+  return { cells: [cell], recipes: [sparse], out, reuse: "refuse", command: "lab run", version: "0", ...given };
+}
+
+const lines = (out: string) => readFileSync(path.join(out, "results.jsonl"), "utf8").split("\n").slice(0, -1);
+/** What does not depend on the clock. */
+const lasting = (out: string) => {
+  const {
+    recipes,
+    created: _,
+    ...rest
+  } = summarySchema.parse(JSON.parse(readFileSync(path.join(out, "summary.json"), "utf8")));
+  return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }) => recipe) };
+};
+
+describe("a run", () => {
+  test("answers every item once under dense and each recipe, and sums up", async () => {
+    const whole = await grid("whole");
+    const [summary] = await runGrid(whole, silent);
+    const results = lines(whole.out).map((line) => resultSchema.parse(JSON.parse(line)));
+    expect(results).toHaveLength(40);
+    expect(new Set(results.map((r) => `${r.recipe} ${r.item}`)).size).toBe(40);
+    expect(summary).toEqual(summarySchema.parse(summary));
+    expect(summary!.recipes.map((r) => r.recipe)).toEqual(["dense", "xattention:threshold=0.9"]);
+    const [dense, other] = summary!.recipes;
+    expect(dense).toMatchObject({ delta: { mean: 0, ci95: [0, 0] }, flops_saved: 0, on_frontier: true });
+    // Prompts this short are prefilled densely.
+    expect(other).toMatchObject({ quality: dense!.quality, delta: { mean: 0 }, flops_saved: 0 });
+    const right = results.filter((r) => r.recipe === "dense" && r.parts["accuracy"]![0] === 1).length;
+    expect(dense!.quality).toBeCloseTo(right / 20, 12);
+  });
+
+  test("stopped anywhere and resumed, it does no item twice and gives the same summary", async () => {
+    const whole = lasting((await grid("whole")).out);
+    for (const stopAt of [0, 7, 20, 33]) {
+      const part = await grid(`stopped-${stopAt}`);
+      const stop = new AbortController();
+      let seen = 0;
+      const stopping = { begin() {}, recipe: () => () => void (seen++ === stopAt && stop.abort()) };
+      await expect(runGrid(part, stopping, stop.signal)).rejects.toThrow(/abort/);
+      expect(lines(part.out).length).toBe(stopAt + 1);
+      // As a process that is killed while it writes leaves it.
+      appendFileSync(path.join(part.out, "results.jsonl"), '{"item":"q1","rec');
+      let again = 0;
+      const counting = { begin() {}, recipe: () => () => void again++ };
+      await runGrid({ ...part, reuse: "resume" }, counting);
+      expect(again).toBe(40 - stopAt - 1);
+      expect(lines(part.out)).toHaveLength(40);
+      expect(lasting(part.out)).toEqual(whole);
+    }
+  });
+
+  test("several tasks: each has a folder", async () => {
+    const one = await grid("several", {}, { limit: 3 });
+    await expect(runGrid({ ...one, cells: [...one.cells, ...one.cells] }, silent)).rejects.toThrow(/two of the runs/);
+    const cells = ["a", "b/c"].map((name) => ({ ...one.cells[0]!, task: choiceTask(5, name) }));
+    const summaries = await runGrid({ ...one, cells }, silent);
+    expect(summaries.map((s) => s.items)).toEqual([3, 3]);
+    for (const name of ["a", "b_c"]) expect(lines(path.join(one.out, `${name}@llama-tiny.gguf`))).toHaveLength(6);
+  });
+});
+
+describe("a folder that holds something", () => {
+  test("another run's is refused, resumed or replaced, as told", async () => {
+    const first = await grid("held", {}, { limit: 4 });
+    await runGrid(first, silent);
+    await expect(runGrid(first, silent)).rejects.toThrow(/holds a lab run already; --resume .* --force/);
+    const more = await grid("held", { reuse: "resume" }, { limit: 5 });
+    await expect(runGrid(more, silent)).rejects.toThrow(/another run: its limit is 4, this run's 5$/);
+    expect(lines(first.out)).toHaveLength(8);
+    await runGrid({ ...more, reuse: "force" }, silent);
+    expect(lines(first.out)).toHaveLength(10);
+  });
+
+  test("results of another model hash are refused", async () => {
+    const first = await grid("other-model", {}, { limit: 2 });
+    await runGrid(first, silent);
+    const file = path.join(first.out, "run.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/"model_hash": "../, '"model_hash": "zz'));
+    await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/its model hash is zz/);
+  });
+
+  test("a folder of other things and a line that is no result are named", async () => {
+    const other = await grid("");
+    await expect(runGrid(other, silent)).rejects.toThrow(/is not empty and holds no lab run/);
+    const torn = await grid("torn", {}, { limit: 2 });
+    await runGrid(torn, silent);
+    const file = path.join(torn.out, "results.jsonl");
+    writeFileSync(file, readFileSync(file, "utf8").replace("\n", "}\n"));
+    await expect(runGrid({ ...torn, reuse: "resume" }, silent)).rejects.toThrow(/results\.jsonl, line 1: /);
+  });
+});
+
+describe("prompts beyond the context", () => {
+  const long = (length: number) => {
+    const task = choiceTask(3);
+    return {
+      ...task,
+      async *items(run: Parameters<typeof task.items>[0]) {
+        for await (const item of task.items(run))
+          if (item.kind === "choice" && item.id === "q1")
+            yield { ...item, choices: item.choices.map((c) => ({ ...c, context: "a b".repeat(length) + c.context })) };
+          else yield item;
+      },
+    } as typeof task;
+  };
+
+  test("are counted and left out, or cut when that is allowed", async () => {
+    const base = await grid("long");
+    const cells = [{ ...base.cells[0]!, task: long(3000) }];
+    const [left] = await runGrid({ ...base, cells }, silent);
+    expect(left).toMatchObject({ items: 2, too_long: 1 });
+    for (const truncate of ["left", "middle"] as const) {
+      const options = runOptions.parse({ truncate });
+      const cutting = { ...base, out: `${base.out}-${truncate}`, cells: [{ ...cells[0]!, options }] };
+      const [summary] = await runGrid(cutting, silent);
+      expect(summary).toMatchObject({ items: 3, too_long: 0 });
+    }
+  });
+});

@@ -1,0 +1,84 @@
+import path from "node:path";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Summary } from "../results.ts";
+import { type Cell, CellResults, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
+import { claimFolder, type Reuse, resultsFile, summaryFile, writeWhole } from "./folder.ts";
+import { OwnHands } from "./hands.ts";
+import { metricsOf } from "./judge.ts";
+import { machine, versions } from "./machine.ts";
+import { summarise } from "./summarise.ts";
+
+/** A grid of models and tasks, each under every recipe. */
+export interface Grid {
+  readonly cells: readonly Cell[];
+  readonly recipes: readonly Recipe[];
+  readonly out: string;
+  readonly reuse: Reuse;
+  /** The command that makes the run again. */
+  readonly command: string;
+  /** Of Modicum. */
+  readonly version: string;
+}
+
+/** Told how a run gets on. */
+export interface Watcher {
+  begin(cell: OpenCell): void;
+  recipe(cell: OpenCell, recipe: string): OnResult;
+}
+
+/** A cell's folder: the run's own where there is one cell, else one below it. */
+export const folderOf = ({ out, cells }: Pick<Grid, "out" | "cells">, { task, source }: Cell): string =>
+  cells.length === 1 ? out : path.join(out, `${fileName(task.name)}@${fileName(path.basename(source.name))}`);
+
+const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");
+
+/** Runs every cell of the grid; each ends with its summary on disk. @throws UserError; an AbortError when stopped, after which it can be resumed */
+export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<Summary[]> {
+  const folders = grid.cells.map((cell) => folderOf(grid, cell));
+  const twice = folders.find((folder, i) => folders.indexOf(folder) !== i);
+  if (twice) throw new UserError(`two of the runs would lie in ${twice}; give each model and task once`, 2);
+  const summaries: Summary[] = [];
+  for (const cell of grid.cells) summaries.push(await runCell(grid, cell, watcher, signal));
+  return summaries;
+}
+
+async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
+  using open = await openCell(cell, signal);
+  const folder = folderOf(grid, cell);
+  await claimFolder(folder, open.identity, grid.reuse);
+  watcher.begin(open);
+  const { source, quant, options } = cell;
+  const hands = new OwnHands({ source, quant, truncate: options.truncate }, open.dense);
+  const results = await CellResults.open(open, resultsFile(folder));
+  try {
+    for (const recipe of withDense(grid.recipes))
+      await results.complete(recipe, open.items, hands, watcher.recipe(open, recipeText(recipe)), signal);
+  } finally {
+    await results.close();
+  }
+  const summary = summaryOf(grid, open, results);
+  await writeWhole(summaryFile(folder), `${JSON.stringify(summary, null, 2)}\n`);
+  return summary;
+}
+
+/** Dense first, and each recipe once. */
+function withDense(recipes: readonly Recipe[]): Recipe[] {
+  const byText = new Map([[] as Recipe, ...recipes].map((recipe) => [recipeText(recipe), recipe]));
+  return [...byText.values()];
+}
+
+function summaryOf(grid: Grid, cell: OpenCell, results: CellResults): Summary {
+  const { task, identity, options } = cell;
+  const texts = withDense(grid.recipes).map(recipeText);
+  const { name, better } = metricsOf(task)[0]!;
+  return {
+    ...{ task: task.name, metric: { name, better }, model: identity.model, model_hash: identity.model_hash },
+    ...{ seed: options.seed, items: cell.items.length, too_long: cell.tooLong },
+    recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))),
+    command: grid.command,
+    machine: machine(),
+    versions: { modicum: grid.version, ...versions() },
+    created: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,13 @@
+import type { Answer, Item } from "../item.ts";
+import type { Metric, Part } from "../metric.ts";
+import type { Task } from "../task.ts";
+
+/** A metric of whatever kind. Items and answers of one task are of one kind, which its metrics are of too. */
+export type AnyMetric = Omit<Metric<never>, "part"> & { part(item: Item, answer: Answer, dense: Answer): Part };
+
+export const metricsOf = (task: Task): readonly AnyMetric[] => task.metrics as unknown as readonly AnyMetric[];
+
+/** The item's part in each of the task's metrics. */
+export function parts(task: Task, item: Item, answer: Answer, dense: Answer): Record<string, number[]> {
+  return Object.fromEntries(metricsOf(task).map((m) => [m.name, [...m.part(item, answer, dense)]]));
+}

@@ -1,0 +1,13 @@
+import os from "node:os";
+import { ortLibrary } from "../../runtime/ort/library.ts";
+import { availableThreads } from "../../runtime/threads.ts";
+
+/** The machine, in words. */
+export const machine = (): string =>
+  `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${availableThreads()} threads, ${process.platform}-${process.arch}`;
+
+/** Versions of what computes. */
+export const versions = (): Record<string, string> => ({
+  node: process.versions.node,
+  onnxruntime: ortLibrary().version,
+});

@@ -1,0 +1,26 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { ResolvedModel } from "../../weights/sources/index.ts";
+
+/** The SHA-256 of a model: on record, of its file, or of the names and bytes of a folder's files. */
+export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {
+  if (sha256 !== undefined) return sha256;
+  const hash = createHash("sha256");
+  const folder = (await stat(file)).isDirectory();
+  for (const name of folder ? await names(file) : [""]) {
+    if (folder) hash.update(`${name}\0`);
+    await pipeline(createReadStream(path.join(file, name)), async (bytes) => {
+      for await (const some of bytes) hash.update(some as Buffer);
+    });
+  }
+  return hash.digest("hex");
+}
+
+async function names(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((e) => e.isFile()).map((e) => path.relative(folder, path.join(e.parentPath, e.name)));
+  return files.sort();
+}

@@ -1,0 +1,13 @@
+import { z } from "zod";
+import { truncations } from "../answer/index.ts";
+
+export const runOptions = z.strictObject({
+  limit: z.int().min(1).optional().describe("most items of each task; all where it is not given"),
+  seed: z.int().min(0).default(0).describe("same seed, same items and intervals"),
+  truncate: z
+    .enum(truncations)
+    .optional()
+    .describe("left|middle: cut prompts that are longer than the context there; else they are counted and left out"),
+});
+
+export type RunOptions = z.output<typeof runOptions>;

@@ -1,0 +1,77 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { UserError } from "../../util/errors.ts";
+import { writeError } from "../../weights/sources/disk.ts";
+import { type Result, resultSchema } from "../results.ts";
+
+/** Lines written before the disk is told to keep them. */
+const BATCH = 16;
+
+/** results.jsonl: an item a line, appended as it is answered. A process that is killed loses nothing that was appended whole. */
+export class ResultsFile {
+  #unsynced = 0;
+
+  private constructor(
+    readonly path: string,
+    private readonly file: FileHandle,
+  ) {}
+
+  /** Opens the file, or makes it; a last line that was cut short is dropped. @throws UserError when it holds something else */
+  static async open(path: string): Promise<{ file: ResultsFile; results: Result[] }> {
+    const file = await open(path, "a+").catch((error: unknown) => {
+      throw writeError(error, path);
+    });
+    try {
+      const text = await file.readFile("utf8");
+      const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+      const results = parse(path, whole);
+      if (whole.length < text.length) await file.truncate(Buffer.byteLength(whole));
+      return { file: new ResultsFile(path, file), results };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** @throws UserError when the disk is full */
+  async add(result: Result): Promise<void> {
+    try {
+      await this.file.appendFile(`${JSON.stringify(result)}\n`);
+      if (++this.#unsynced >= BATCH) await this.#sync();
+    } catch (error) {
+      throw writeError(error, this.path);
+    }
+  }
+
+  async #sync(): Promise<void> {
+    await this.file.datasync();
+    this.#unsynced = 0;
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#sync();
+    } finally {
+      await this.file.close();
+    }
+  }
+}
+
+/** The results of a run's folder. @throws UserError when a line is no result */
+export function parse(path: string, text: string): Result[] {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines.map((line, i) => {
+    const result = resultSchema.safeParse(json(line));
+    if (result.success) return result.data;
+    const { path: at, message } = result.error.issues[0]!;
+    throw new UserError(`${path}, line ${i + 1}: ${at.length > 0 ? `"${at.join(".")}": ` : ""}${message}`);
+  });
+}
+
+function json(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,23 @@
+/** A small task on a tiny model, for tests of runs. */
+import { fileURLToPath } from "node:url";
+import { accuracy, accuracyNormalised } from "../metrics/index.ts";
+import type { Task } from "../task.ts";
+
+export const TINY = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
+
+/** Questions of which each has three choices; texts that differ in length, of the tiny model's few letters. */
+export const choiceTask = (count: number, name = "letters"): Task => ({
+  name,
+  summary: "letters after letters",
+  kind: "choice",
+  source: "made here",
+  size: count,
+  metrics: [accuracy, accuracyNormalised],
+  async *items({ limit = count }) {
+    for (let i = 0; i < Math.min(limit, count); i++) {
+      const context = "abc ".repeat(1 + (i % 5)) + String.fromCharCode(97 + (i % 26));
+      const choices = [" d", " efg", ` ${"h".repeat(1 + (i % 3))}`].map((continuation) => ({ context, continuation }));
+      yield { kind: "choice", id: `q${i}`, choices, gold: i % 3 };
+    }
+  },
+});

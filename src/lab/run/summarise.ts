@@ -1,0 +1,46 @@
+import { savedShare } from "../../ledger/receipt.ts";
+import { bootstrap, pairedDelta } from "../metrics/bootstrap.ts";
+import type { RecipeSummary, Result } from "../results.ts";
+import type { Task } from "../task.ts";
+import { onFrontier } from "./frontier.ts";
+import { metricsOf } from "./judge.ts";
+
+/** What each recipe's results say, dense first; every recipe has the same items, in the same order. */
+export function summarise(task: Task, seed: number, byRecipe: ReadonlyMap<string, readonly Result[]>): RecipeSummary[] {
+  const dense = byRecipe.get("dense")!;
+  const summaries = [...byRecipe].map(([recipe, results]) => summary(task, seed, recipe, results, dense));
+  const points = summaries.map((s) => ({ quality: s.quality, saved: s.flops_saved }));
+  const frontier = onFrontier(points, metricsOf(task)[0]!.better);
+  return summaries.map((s, i) => ({ ...s, on_frontier: frontier[i]! }));
+}
+
+function summary(
+  task: Task,
+  seed: number,
+  recipe: string,
+  results: readonly Result[],
+  dense: readonly Result[],
+): Omit<RecipeSummary, "on_frontier"> {
+  const [main, ...others] = metricsOf(task);
+  const partsOf = (some: readonly Result[], metric: string) => some.map((r) => r.parts[metric]!);
+  const quality = (metric: typeof main) => metric!.quality.bind(metric);
+  const measured = (metric: typeof main) => bootstrap(partsOf(results, metric!.name), quality(metric), { seed });
+  const [own, base] = [partsOf(results, main!.name), partsOf(dense, main!.name)];
+  return {
+    recipe,
+    ...measured(main),
+    delta: pairedDelta(own, base, quality(main), { seed }),
+    flops_saved: savedShare(flops(results)),
+    ms_per_item: results.reduce((sum, { ms }) => sum + ms, 0) / results.length,
+    others: Object.fromEntries(others.map((metric) => [metric.name, measured(metric)])),
+  };
+}
+
+export function flops(results: readonly Result[]): Result["flops"] {
+  const sum = { dense: 0, spent: 0 };
+  for (const { flops } of results) {
+    sum.dense += flops.dense;
+    sum.spent += flops.spent;
+  }
+  return sum;
+}
