@@ -15,7 +15,7 @@ interface Answered {
 const fixtures = fileURLToPath(new URL("../models/fixtures", import.meta.url));
 /** By transformers: tools/reference/t5.py. */
 const answersOf = (name: string): Answered[] =>
-  JSON.parse(readFileSync(path.join(fixtures, name, "seq2seq.json"), "utf8")).answers;
+  JSON.parse(readFileSync(path.join(fixtures, name.replace("/model.gguf", ""), "seq2seq.json"), "utf8")).answers;
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-seq2seq-"));
 vi.stubEnv("MODICUM_HOME", folder);
@@ -31,19 +31,22 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe.each(["t5", "t5-gated"])("%s answers texts as transformers does", (name) => {
-  test.each(answersOf(name))("$text", async ({ text, ids, answer, decoded }) => {
-    const model = await open(name);
-    const got = await model.complete(text, { maxTokens: answer.length });
-    expect(got.tokens.map(({ id }) => id)).toEqual(answer);
-    expect(got.text).toBe(decoded);
-    expect(got.finishReason).toBe("length");
-    expect(() => receiptSchema.parse(got.receipt)).not.toThrow();
-    expect(got.receipt.tokens).toMatchObject({ prompt: ids.length, completion: answer.length });
-    expect(got.receipt.flops.spent).toBeGreaterThan(0);
-    expect(got.receipt.flops.spent).toBe(got.receipt.flops.dense);
-  });
-});
+describe.each(["t5", "t5-gated", "t5-gated/model.gguf", "t5-plain/model.gguf"])(
+  "%s answers texts as transformers does",
+  (name) => {
+    test.each(answersOf(name))("$text", async ({ text, ids, answer, decoded }) => {
+      const model = await open(name);
+      const got = await model.complete(text, { maxTokens: answer.length });
+      expect(got.tokens.map(({ id }) => id)).toEqual(answer);
+      expect(got.text).toBe(decoded);
+      expect(got.finishReason).toBe("length");
+      expect(() => receiptSchema.parse(got.receipt)).not.toThrow();
+      expect(got.receipt.tokens).toMatchObject({ prompt: ids.length, completion: answer.length });
+      expect(got.receipt.flops.spent).toBeGreaterThan(0);
+      expect(got.receipt.flops.spent).toBe(got.receipt.flops.dense);
+    });
+  },
+);
 
 test("with weights in 8 bits, the tied table too", async () => {
   const [{ text, answer }] = answersOf("t5") as [Answered];

@@ -59,7 +59,8 @@ export function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number):
   });
 }
 
-function readVocabulary(fields: Fields): number {
+/** Tokens of the model. */
+export function readVocabulary(fields: Fields): number {
   const { source, architecture } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "vocab_size");
   const { metadata } = source;

@@ -33,8 +33,15 @@ const unpack = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(pa
 
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-seq2seq-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
-const open = (name: string): Seq2Seq =>
-  openSeq2Seq(openCheckpoint(path.join(fixtures, name)), path.join(prepared, name), "f32");
+const open = (file: string): Seq2Seq =>
+  openSeq2Seq(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
+
+/** A fixture in one of the formats that it is in. */
+const cases = folders.flatMap((name) => {
+  const gguf = path.join(fixtures, name, "model.gguf");
+  const folder = { name, format: "safetensors", file: path.join(fixtures, name) };
+  return existsSync(gguf) ? [folder, { name, format: "GGUF", file: gguf }] : [folder];
+});
 
 /** Buffers of one test, disposed of with it. */
 class Arena implements Disposable {
@@ -120,17 +127,19 @@ function difference(got: ArrayLike<number>, expected: ArrayLike<number>): number
 }
 
 const worst = new Map<string, number>();
-function note(name: string, found: number): void {
-  expect(found).toBeLessThan(1e-4);
-  worst.set(`${name} safetensors`, Math.max(found, worst.get(`${name} safetensors`) ?? 0));
-}
 
-describe.each(folders)("%s equals transformers", (name) => {
+describe.each(cases)("$name, $format, equals transformers", ({ name, format, file }) => {
+  const key = `${name} ${format}`;
+  function note(found: number): void {
+    expect(found).toBeLessThan(1e-4);
+    worst.set(key, Math.max(found, worst.get(key) ?? 0));
+  }
+
   const reference = referenceOf(name);
   const { texts, targets } = reference;
 
   test("the encoder's hidden states, each text alone and in a batch with padding", async () => {
-    const model = open(name);
+    const model = open(file);
     const width = model.config.hidden;
     const [program] = await compile(model, () => [traceEncoded(model)]);
     const run = async (some: Reference["texts"], padding?: number) => {
@@ -141,26 +150,25 @@ describe.each(folders)("%s equals transformers", (name) => {
       return some.flatMap((t, i) => [...floats(hidden).subarray(i * tokens * width, (i * tokens + t.length) * width)]);
     };
     const expected = unpack(reference.hidden);
-    for (const padding of [undefined, 50]) note(name, difference(await run(texts, padding), expected));
+    for (const padding of [undefined, 50]) note(difference(await run(texts, padding), expected));
     const alone: number[] = [];
     for (const text of texts) alone.push(...(await run([text])));
-    note(name, difference(alone, expected));
+    note(difference(alone, expected));
     program![Symbol.dispose]();
   });
 
   test("the decoder's logits, whole, in parts and step by step, each text alone and in a batch with padding", async () => {
-    const model = open(name);
+    const model = open(file);
     const programs = await compile(model, () => [traceSource(model), traceDecoded(model)]);
     const expected = unpack(reference.logits);
     const length = targets[0]!.length;
     const steps = new Array<number>(length).fill(1);
-    for (const parts of [[length], steps])
-      note(name, difference(await decode(model, programs, reference, parts), expected));
+    for (const parts of [[length], steps]) note(difference(await decode(model, programs, reference, parts), expected));
     for (const parts of [[length], [1, 9, length - 10], steps]) {
       const alone: number[] = [];
       for (const [i, text] of texts.entries())
         alone.push(...(await decode(model, programs, { texts: [text], targets: [targets[i]!] }, parts)));
-      note(name, difference(alone, expected));
+      note(difference(alone, expected));
     }
     for (const program of programs) program[Symbol.dispose]();
   });
@@ -170,5 +178,5 @@ test("docs/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../docs/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "seq2seq");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(folders, worst));
-  else for (const name of folders) stated.check(name, "safetensors", worst.get(`${name} safetensors`)!);
+  else for (const { name, format } of cases) stated.check(name, format, worst.get(`${name} ${format}`)!);
 });

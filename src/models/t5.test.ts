@@ -52,6 +52,15 @@ test("a head's scale follows the tie, or transformers 5's key for it", () => {
   expect(configure("t5-gated", { tie_word_embeddings: true, scale_decoder_outputs: false }).logitScale).toBe(1);
 });
 
+test("a GGUF's sizes are those of its folder, its form and its tie what its tensors tell", () => {
+  for (const name of ["t5-gated", "t5-plain"]) {
+    const { config } = openSeq2Seq(openCheckpoint(path.join(fixture(name), "model.gguf")), "unused", "f32");
+    const { epsilon, ...rest } = configure(name);
+    expect(config).toMatchObject(rest);
+    expect(config.epsilon).toBeCloseTo(epsilon, 9);
+  }
+});
+
 describe("weights that do not fit the configuration", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-t5-"));
   afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
-import { checkConfig, sizes } from "./config.ts";
+import { checkConfig, readVocabulary, sizes } from "./config.ts";
 import { Fields } from "./fields.ts";
 import { namesOf, type Scheme } from "./names.ts";
 import { Seq2Seq, type Seq2SeqConfig } from "./seq2seq.ts";
@@ -33,8 +32,9 @@ const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   top: { token_embd: "shared", output_norm: `${name}.final_layer_norm`, output: "lm_head" },
 });
 
-/** Each stack has names of its own: `enc.blk.0.attn_q.weight`. */
+/** Each stack has names of its own: `enc.blk.0.attn_q.weight`. A GGUF's differ in one. */
 function namesFor(checkpoint: Checkpoint, { gated }: Seq2SeqConfig): Names {
+  if (checkpoint.config.kind === "gguf") return (canonical) => canonical.replace("attn_output.", "attn_o.");
   const encoder = namesOf(checkpoint, stack("encoder", 1, gated));
   const decoder = namesOf(checkpoint, stack("decoder", 2, gated));
   return (canonical) => (canonical.startsWith("enc.") ? encoder : decoder)(canonical.replace(/^(enc|dec)\./, ""));
@@ -52,45 +52,55 @@ const schema = sizes.extend({
 
 type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 
+/** Whether a checkpoint holds a tensor, which is all that a GGUF says of its form and its head. */
+type Has = (tensor: string) => boolean;
+
 /** What `feed_forward_proj` says of feed-forwards. Gated GELU is its approximation, whatever the name. */
-function readForm(fields: Fields): Form {
-  const form = fields.value("feed_forward_proj") ?? "relu";
+function readForm(fields: Fields, has: Has): Form {
+  const form = fields.gguf ? formOf(has) : (fields.value("feed_forward_proj") ?? "relu");
   if (form === "relu") return { activation: "relu", gated: false };
   if (form === "gated-gelu") return { activation: "gelu-tanh", gated: true };
   return fields.refuse("feed_forward_proj", form, '"relu" or "gated-gelu"; nothing else is supported');
 }
 
+const formOf = (has: Has) => (has("enc.blk.0.ffn_gate.weight") ? "gated-gelu" : "relu");
+
 function readSizes(fields: Fields) {
-  const key = (name: string, fallback?: number) => fields.number(undefined, name, fallback);
-  const heads = key("num_heads");
+  const key = (gguf: string | undefined, name: string, fallback?: number) => fields.number(gguf, name, fallback);
+  const heads = key("attention.head_count", "num_heads");
+  const encoderLayers = key("block_count", "num_layers");
   return checkConfig(schema, fields.source, {
-    ...{ heads, kvHeads: heads, headSize: key("d_kv"), hidden: key("d_model"), ffn: key("d_ff") },
-    ...{ encoderLayers: key("num_layers"), layers: key("num_decoder_layers", key("num_layers")) },
-    ...{ vocabulary: key("vocab_size"), context: key("n_positions", 512), epsilon: key("layer_norm_epsilon", 1e-6) },
-    ...{ buckets: key("relative_attention_num_buckets", 32), reach: key("relative_attention_max_distance", 128) },
-    start: key("decoder_start_token_id", 0),
+    ...{ heads, kvHeads: heads, headSize: key("attention.key_length", "d_kv") },
+    ...{ hidden: key("embedding_length", "d_model"), ffn: key("feed_forward_length", "d_ff") },
+    ...{ encoderLayers, layers: key("decoder_block_count", "num_decoder_layers", encoderLayers) },
+    ...{ vocabulary: readVocabulary(fields), context: key("context_length", "n_positions", 512) },
+    epsilon: key("attention.layer_norm_rms_epsilon", "layer_norm_epsilon", 1e-6),
+    buckets: key("attention.relative_buckets_count", "relative_attention_num_buckets", 32),
+    // Of which a GGUF has no word: it is 128 in every T5, and in llama.cpp.
+    reach: key(undefined, "relative_attention_max_distance", 128),
+    start: key("decoder_start_token_id", "decoder_start_token_id", 0),
   });
 }
 
-function configure(config: Fields["source"]): Seq2SeqConfig {
-  if (config.kind === "gguf")
-    throw new UserError(
-      `${config.path}: T5 in a GGUF is not supported, expected a folder of config.json and safetensors`,
-    );
+function configure(config: Fields["source"], has: Has = () => false): Seq2SeqConfig {
   const fields = new Fields(config, "t5");
   const checked = readSizes(fields);
   if (checked.start >= checked.vocabulary)
     fields.refuse("decoder_start_token_id", checked.start, `a token below ${checked.vocabulary}`);
   // A tied head takes hidden states scaled down; transformers 5 has a key of its own for that.
-  const scaled = fields.flag("scale_decoder_outputs", fields.flag("tie_word_embeddings", true));
-  return { ...checked, ...readForm(fields), logitScale: scaled ? checked.hidden ** -0.5 : 1 };
+  const tied = fields.gguf ? !has("output.weight") : fields.flag("tie_word_embeddings", true);
+  const scaled = fields.flag("scale_decoder_outputs", tied);
+  return { ...checked, ...readForm(fields, has), logitScale: scaled ? checked.hidden ** -0.5 : 1 };
 }
 
 /** A table that T5 1.0's checkpoints hold and no layer uses: attention to the encoder has no relative positions. */
-const UNUSED = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+const UNUSED = [
+  "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
+  "dec.blk.0.cross_attn_rel_b.weight",
+];
 
 function read(checkpoint: Checkpoint): Checkpoint {
-  const tensors = new Map([...checkpoint.tensors].filter(([name]) => name !== UNUSED));
+  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !UNUSED.includes(name)));
   return { ...checkpoint, tensors };
 }
 
@@ -99,7 +109,7 @@ export const t5 = {
   names: ["t5"],
   configure,
   open(checkpoint: Checkpoint, folder: string, quant: Quant): Seq2Seq {
-    const config = configure(checkpoint.config);
+    const config = configure(checkpoint.config, (tensor) => checkpoint.tensors.has(tensor));
     return new Seq2Seq(config, new Weights(read(checkpoint), folder, quant, namesFor(checkpoint, config)));
   },
 };

@@ -5,7 +5,7 @@
 Each has a folder with `config.json` and `model.safetensors` (float16) as published checkpoints have them, and `seq2seq.json`: the ids of three
 texts of different length, the encoder's hidden states of each by itself, the ids that the decoder is given for each, and its logits, each text by
 itself (base64 of little-endian float32); texts and what greedy generation answers to them; and buckets of relative positions. The generator
-checks that the texts as one padded batch give the same within 2e-5, and that the folder, loaded again, does.
+checks that the texts as one padded batch give the same within 2e-5, and that the folder, loaded again, does. Some have `model.gguf` beside them.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import AutoModelForSeq2SeqLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
+from t5_gguf import write_gguf
+
 LENGTHS = (9, 37, 22)
 TARGET = 26
 UNUSED = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
@@ -27,11 +29,14 @@ SIZES = dict(
     vocab_size=60, d_model=32, d_kv=24, d_ff=40, num_heads=3, relative_attention_num_buckets=12, relative_attention_max_distance=20,
     layer_norm_epsilon=1e-4, n_positions=64, decoder_start_token_id=0,
 )  # fmt: skip
+# What a GGUF can say.
+FAR = dict(relative_attention_max_distance=128)
 MODELS = {
     # T5 1.0: the head is the embeddings, the feed-forward is plain.
     "t5": dict(SIZES, num_layers=2, num_decoder_layers=3, feed_forward_proj="relu", tie_word_embeddings=True),
     # T5 1.1 and Flan: the opposite of both.
-    "t5-gated": dict(SIZES, num_layers=3, num_decoder_layers=2, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+    "t5-gated": dict({**SIZES, **FAR}, num_layers=3, num_decoder_layers=2, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+    "t5-plain": dict({**SIZES, **FAR}, num_layers=1, num_decoder_layers=1, feed_forward_proj="relu", tie_word_embeddings=True),
 }  # fmt: skip
 
 
@@ -75,12 +80,16 @@ def buckets(options: dict) -> list[dict]:
             for count, reach in (own, (32, 128)) for both in (True, False)]  # fmt: skip
 
 
-def tokenizer(size: int) -> PreTrainedTokenizerFast:
-    """Letters, and some words, as T5 splits texts: a space is part of the word after it, and a text ends in `</s>`."""
+def vocabulary(size: int) -> list[tuple[str, float]]:
+    """Letters, and some words."""
     words = ["▁the", "▁an", "er", "▁in", "on", "▁re"]
     letters = ["▁", *"abcdefghijklmnopqrstuvwxyz", *"0123456789.,:;-!?'", "A", "B", "C", "D", "E", "F"]
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((w, -3.0) for w in words), *((c, -5.0) for c in letters)][:size]
-    file = Tokenizer(models.Unigram(pieces, unk_id=2))
+    return [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((w, -3.0) for w in words), *((c, -5.0) for c in letters)][:size]
+
+
+def tokenizer(size: int) -> PreTrainedTokenizerFast:
+    """As T5 splits texts: a space is part of the word after it, and a text ends in `</s>`."""
+    file = Tokenizer(models.Unigram(vocabulary(size), unk_id=2))
     file.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     file.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     file.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<pad>", "</s>", "<unk>")])
@@ -134,6 +143,8 @@ def fixture(name: str, seed: int, out: Path) -> None:
         assert worst < 2e-5
     words = tokenizer(options["vocab_size"])
     words.save_pretrained(out / name)
+    if options["relative_attention_max_distance"] == 128:
+        write_gguf(model, options["tie_word_embeddings"], vocabulary(options["vocab_size"]), out / name / "model.gguf")
     reference = {"source": "tools/reference/t5.py", "texts": texts, "targets": targets, "answers": answers(model, words)}
     reference |= {"hidden": pack(hidden), "logits": pack(logits), "buckets": buckets(options)}
     (out / name / "seq2seq.json").write_text(json.dumps(reference) + "\n")
