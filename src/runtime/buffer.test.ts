@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Buffer, ViewSet } from "./buffer.ts";
 
@@ -39,6 +40,39 @@ describe("a buffer", () => {
     expect(() => buffer.view([12])).toThrow("a buffer was used after it was disposed");
     expect(() => buffer.memory).toThrow("a buffer was used after it was disposed");
     own[Symbol.dispose]();
+  });
+});
+
+describe("memory given back", () => {
+  const page = 16_384;
+  const resident = () => Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]) * 4096;
+
+  test.runIf(process.platform === "linux")("is resident no more, reads as zeros, and can be written anew", () => {
+    using buffer = new Buffer("f32", 16e6).inSmallPages();
+    const memory = new Float32Array(buffer.memory).fill(7);
+    const before = resident();
+    buffer.giveBack(1e6, 14e6);
+    expect(before - resident()).toBeGreaterThan(50e6);
+    const [middle, edges] = [
+      memory.subarray(1e6 + page, 15e6 - page),
+      [memory.subarray(0, 1e6), memory.subarray(15e6)],
+    ];
+    expect(middle.every((v) => v === 0)).toBe(true);
+    for (const edge of edges) expect(edge.every((v) => v === 7)).toBe(true);
+    // Reading shows zeros that no memory stands behind.
+    expect(before - resident()).toBeGreaterThan(50e6);
+    middle.fill(8);
+    expect(middle.every((v) => v === 8)).toBe(true);
+    expect(before - resident()).toBeLessThan(5e6);
+  });
+
+  test("less than a page, or beyond the end", () => {
+    using buffer = new Buffer("f32", 12);
+    new Float32Array(buffer.memory).fill(7);
+    buffer.giveBack(0, 12);
+    expect([...new Float32Array(buffer.memory)]).toEqual(new Array(12).fill(7));
+    expect(() => buffer.giveBack(3, 10)).toThrow(new RangeError("elements 3 to 13 pass the end of 12"));
+    expect(() => buffer.giveBack(-1, 2)).toThrow(RangeError);
   });
 });
 
