@@ -6,7 +6,7 @@ import { version } from "./package.ts";
 interface Verb {
   summary: string;
   /** A verb's options are defined only when it is called: loading them all would cost more than an answer's first token. */
-  load: () => Promise<{ define(command: Command): void }>;
+  load: () => Promise<{ define(command: Command, words: readonly string[]): void | Promise<void> }>;
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
@@ -20,6 +20,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   rm: { summary: "delete a downloaded model", load: () => import("./commands/rm.ts") },
   bench: { summary: "measure against a peer (in a clone of the project)", load: () => import("./commands/bench.ts") },
   export: { summary: "write a model as ONNX, for any ONNX Runtime", load: () => import("./commands/export.ts") },
+  lab: { summary: "measure what a saving costs in quality", load: () => import("./commands/lab.ts") },
   receipts: { summary: "list what answers cost, and the sum", load: () => import("./commands/receipts.ts") },
   savings: { summary: "list the ways to spend less, with their options", load: () => import("./commands/savings.ts") },
   doctor: { summary: "tell what this machine has, and what is missing", load: () => import("./commands/doctor.ts") },
@@ -42,7 +43,7 @@ async function main(words: readonly string[]): Promise<void> {
   const command = program.commands.find((c) => c.name() === name);
   try {
     if (command) {
-      (await verbs[command.name()]!.load()).define(command);
+      await (await verbs[command.name()]!.load()).define(command, words.slice(1));
       command.showHelpAfterError(usage(command));
     }
     await program.parseAsync(words, { from: "user" });

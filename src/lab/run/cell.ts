@@ -6,9 +6,9 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswerer } from "../answer/index.ts";
 import type { Answer, Item } from "../item.ts";
 import type { Result } from "../results.ts";
-import type { Task } from "../task.ts";
+import type { ItemsFor, Task } from "../task.ts";
 import type { Identity } from "./folder.ts";
-import type { Hands } from "./hands.ts";
+import type { Done, Hands } from "./hands.ts";
 import { parts } from "./judge.ts";
 import { modelHash } from "./model-hash.ts";
 import type { RunOptions } from "./options.ts";
@@ -22,6 +22,9 @@ export interface Cell {
   readonly options: RunOptions;
 }
 
+/** How a task's data is fetched. */
+export type Fetching = Pick<ItemsFor, "signal" | "onNotice" | "onProgress">;
+
 /** A cell whose items are known. */
 export interface OpenCell extends Cell, Disposable {
   readonly identity: Identity;
@@ -32,11 +35,11 @@ export interface OpenCell extends Cell, Disposable {
 }
 
 /** Loads the model and reads the items. @throws UserError when there are none, or the model answers none of their kind */
-export async function openCell(cell: Cell, signal?: AbortSignal): Promise<OpenCell> {
+export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<OpenCell> {
   const { task, source, quant, options } = cell;
   const dense = await openAnswerer({ source, quant, recipe: [], truncate: options.truncate });
   try {
-    const all = await itemsOf(cell, dense, signal);
+    const all = await itemsOf(cell, dense, fetching);
     const items = all.filter((item) => dense.plan(item) !== undefined);
     const identity: Identity = {
       task: task.name,
@@ -57,11 +60,11 @@ export async function openCell(cell: Cell, signal?: AbortSignal): Promise<OpenCe
 }
 
 /** @throws UserError when there are none, or two of one id */
-export async function itemsOf({ task, options }: Cell, dense: Answerer, signal?: AbortSignal): Promise<Item[]> {
+async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetching): Promise<Item[]> {
   const { seed, limit } = options;
   const found = new Map<string, Item>();
   const countTokens = (text: string) => dense.countTokens(text);
-  for await (const item of task.items({ seed, limit, countTokens, ...(signal && { signal }) })) {
+  for await (const item of task.items({ seed, limit, countTokens, ...fetching })) {
     if (found.has(item.id)) throw new UserError(`${task.name}: two items have the id "${item.id}"`);
     found.set(item.id, item);
     if (found.size === limit) break;
@@ -113,20 +116,18 @@ export class CellResults {
     const waiting = items.filter((item) => !this.#known.get(text)?.has(item.id));
     if (waiting.length === 0) return;
     let done = items.length - waiting.length;
-    for await (const { item, answer, flops, ms } of hands.answer(recipe, waiting, signal)) {
-      const dense = text === "dense" ? answer : (this.#known.get("dense")!.get(item.id)!.answer as Answer);
-      const result = {
-        item: item.id,
-        recipe: text,
-        answer,
-        parts: parts(this.cell.task, item, answer, dense),
-        flops,
-        ms,
-      };
-      await this.file.add(result as Result);
-      this.#keep(result as Result);
-      on(result as Result, ++done, items.length);
+    for await (const answered of hands.answer(recipe, waiting, signal)) {
+      const result = this.#judged(text, answered);
+      await this.file.add(result);
+      this.#keep(result);
+      on(result, ++done, items.length);
     }
+  }
+
+  #judged(recipe: string, { item, answer, flops: { dense, spent }, ms }: Done): Result {
+    const base = recipe === "dense" ? answer : (this.#known.get("dense")!.get(item.id)!.answer as Answer);
+    const judged = parts(this.cell.task, item, answer, base);
+    return { item: item.id, recipe, answer: answer as Result["answer"], parts: judged, flops: { dense, spent }, ms };
   }
 
   /** In the order of the items. */

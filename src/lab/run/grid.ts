@@ -2,7 +2,7 @@ import path from "node:path";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Summary } from "../results.ts";
-import { type Cell, CellResults, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
+import { type Cell, CellResults, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { claimFolder, type Reuse, resultsFile, summaryFile, writeWhole } from "./folder.ts";
 import { OwnHands } from "./hands.ts";
 import { metricsOf } from "./judge.ts";
@@ -23,6 +23,8 @@ export interface Grid {
 
 /** Told how a run gets on. */
 export interface Watcher {
+  /** Of a task's data, should it have to be fetched. */
+  fetching?(cell: Cell): Omit<Fetching, "signal"> & Disposable;
   begin(cell: OpenCell): void;
   recipe(cell: OpenCell, recipe: string): OnResult;
 }
@@ -44,7 +46,7 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
 }
 
 async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
-  using open = await openCell(cell, signal);
+  using open = await opened(cell, watcher, signal);
   const folder = folderOf(grid, cell);
   await claimFolder(folder, open.identity, grid.reuse);
   watcher.begin(open);
@@ -60,6 +62,11 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
   const summary = summaryOf(grid, open, results);
   await writeWhole(summaryFile(folder), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
+}
+
+async function opened(cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {
+  using fetching = watcher.fetching?.(cell);
+  return await openCell(cell, { ...fetching, ...(signal && { signal }) });
 }
 
 /** Dense first, and each recipe once. */

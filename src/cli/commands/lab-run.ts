@@ -1,0 +1,95 @@
+import type { Command } from "commander";
+import type { Cell } from "../../lab/run/cell.ts";
+import type { Reuse } from "../../lab/run/folder.ts";
+import { type Grid, runGrid } from "../../lab/run/grid.ts";
+import { runOptions } from "../../lab/run/options.ts";
+import type { Task } from "../../lab/task.ts";
+import { findTask } from "../../lab/tasks/registry.ts";
+import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import { quantOptions } from "../../weights/prepared/weights.ts";
+import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import { addFlags, collect, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { watch } from "../lab-progress.ts";
+import { summaryTable } from "../lab-table.ts";
+import { print, printJson } from "../output.ts";
+import { version } from "../package.ts";
+import { showDownload } from "../progress.ts";
+import { recipeOf } from "../recipe.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  model?: string[];
+  task: string[];
+  recipe?: string[];
+  out: string;
+  resume?: boolean;
+  force?: boolean;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; may be repeated (default: smollm2)", collect)
+    .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
+    .option("--recipe <recipe>", "savings with a space between, or a JSON or YAML file; may be repeated", collect)
+    .requiredOption("--out <folder>", "where results and summary are written")
+    .option("--resume", "go on with the run that the folder holds")
+    .option("--force", "replace the run that the folder holds")
+    .option("--json", "print one JSON object with the summaries");
+  addFlags(addFlags(command, quantOptions), runOptions).action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const signal = interruptSignal();
+  const recipes = await recipesOf(flags.recipe ?? []);
+  const grid: Grid = { ...(await gridOf(flags, signal)), recipes };
+  using watcher = watch();
+  const summaries = await runGrid(grid, watcher, signal).catch((error: unknown) => {
+    if (signal.aborted) process.stderr.write(`stopped; the same command with --resume goes on\n`);
+    throw error;
+  });
+  watcher[Symbol.dispose]();
+  if (flags.json) printJson({ summaries });
+  else for (const summary of summaries) print(...summaryTable(summary), "");
+}
+
+/** @throws UserError */
+async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "recipes">> {
+  const { quant } = readFlags(quantOptions, flags);
+  const options = readFlags(runOptions, flags);
+  const tasks: Task[] = [];
+  for (const task of flags.task) tasks.push(await foundTask(task, signal));
+  const sources: ResolvedModel[] = [];
+  for (const model of flags.model ?? ["smollm2"]) sources.push(await found(model, signal));
+  const cells = sources.flatMap((source) => tasks.map((task): Cell => ({ task, source, quant, options })));
+  const command = ["modicum", ...process.argv.slice(2)].map(quoted).join(" ");
+  return { cells, out: flags.out, reuse: reuseOf(flags), command, version: version() };
+}
+
+async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
+  using download = showDownload(task);
+  return await findTask(task, { signal, ...download });
+}
+
+async function found(model: string, signal: AbortSignal): Promise<ResolvedModel> {
+  using download = showDownload(model);
+  return await resolveModel(model, { signal, ...download });
+}
+
+function reuseOf({ resume = false, force = false }: Flags): Reuse {
+  if (resume && force) throw new UserError("--resume goes on with a run and --force replaces it; give one of them", 2);
+  return resume ? "resume" : force ? "force" : "refuse";
+}
+
+/** Each one savings, or a file. @throws UserError */
+export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
+  return Promise.all(
+    texts.map((text) =>
+      /\.(json|ya?ml)$/i.test(text) ? recipeOf([], text) : parseRecipe(text.split(/\s+/).filter(Boolean)),
+    ),
+  );
+}
+
+/** A word as a shell reads it. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

@@ -1,0 +1,19 @@
+import type { Command } from "commander";
+import { type Listed, listTasks } from "../../lab/tasks/registry.ts";
+import { columns, print, printJson } from "../output.ts";
+
+export function define(command: Command): void {
+  command.option("--json", "print a JSON array").action(({ json = false }: { json?: boolean }) => {
+    const tasks = listTasks();
+    if (json) printJson(tasks);
+    else print(...columns([["TASK", "ITEMS", "METRIC", "WHAT", "SOURCE"], ...tasks.map(row)]));
+  });
+}
+
+const row = ({ task, size, metric, summary, source }: Listed): string[] => [
+  task,
+  size === undefined ? "" : String(size),
+  metric,
+  summary,
+  source,
+];

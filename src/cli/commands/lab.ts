@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+
+interface Verb {
+  summary: string;
+  load: () => Promise<{ define(command: Command): void }>;
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  run: { summary: "score recipes on tasks, against dense", load: () => import("./lab-run.ts") },
+  tasks: { summary: "list the tasks", load: () => import("./lab-tasks.ts") },
+};
+
+/** The words after `lab` name a verb, whose options are defined once it is known. */
+export async function define(command: Command, words: readonly string[]): Promise<void> {
+  command.usage(`${Object.keys(verbs).join("|")} [options]`);
+  for (const [name, { summary, load }] of Object.entries(verbs)) {
+    const verb = command.command(name).description(summary);
+    if (!words.includes(name)) continue;
+    (await load()).define(verb);
+    verb.showHelpAfterError(
+      `usage: modicum lab ${name} ${verb.usage()} (modicum lab ${name} --help tells all options)`,
+    );
+  }
+}

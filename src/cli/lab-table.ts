@@ -1,0 +1,33 @@
+import type { RecipeSummary, Summary } from "../lab/results.ts";
+import { columns } from "./output.ts";
+
+const number = (value: number): string => value.toFixed(Math.abs(value) >= 100 ? 1 : 4);
+const signed = (value: number): string => `${value < 0 ? "" : "+"}${number(value)}`;
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** A run's summary for people: a line a recipe. */
+export function summaryTable({ task, model, metric, items, too_long: tooLong, recipes }: Summary): string[] {
+  const left = tooLong > 0 ? `, ${tooLong} too long for the context` : "";
+  const head = [
+    "RECIPE",
+    metric.name.toUpperCase(),
+    "95 %",
+    "AGAINST DENSE",
+    "95 %",
+    "FLOPS SAVED",
+    "MS/ITEM",
+    "FRONTIER",
+  ];
+  return [`${task} on ${model}: ${items} items${left}`, ...columns([head, ...recipes.map(row)])];
+}
+
+const row = ({ recipe, quality, ci95, delta, flops_saved, ms_per_item, on_frontier }: RecipeSummary): string[] => [
+  recipe,
+  number(quality),
+  ci95.map(number).join(" … "),
+  signed(delta.mean),
+  delta.ci95.map(signed).join(" … "),
+  percent(flops_saved),
+  ms_per_item.toFixed(1),
+  on_frontier ? "yes" : "",
+];
