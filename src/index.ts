@@ -6,6 +6,7 @@ import {
   type GenerateInput,
   generate,
   generateOptions,
+  type OnStopped,
   type Piece,
   type Usage,
 } from "./engine/generate.ts";
@@ -44,19 +45,20 @@ export interface LoadOptions extends ResolveOptions {
   adapter?: string | undefined;
 }
 
-export interface RunOptions extends GenerateInput {
+/** How a call may be stopped, and who is told what it had spent by then. */
+export interface Stoppable {
+  /** Stops the run within one step, of an encoder before the next batch of texts; the call then throws the signal's reason, by default an AbortError. */
+  signal?: AbortSignal;
+  /** Told what a run spent that ended without its receipt: by `signal`, by an error, or since its reader left. Not told where nothing ran. */
+  onStopped?: (receipt: Receipt) => void;
+}
+
+export interface RunOptions extends GenerateInput, Stoppable {
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
-  /** Stops the run within one step; it then throws an AbortError. */
-  signal?: AbortSignal;
 }
 
-export interface EncodeOptions {
-  /** Stops before the next batch of texts; the call then throws an AbortError. */
-  signal?: AbortSignal;
-}
-
-export interface ClassifyOptions extends EncodeOptions {
+export interface ClassifyOptions extends Stoppable {
   /** The labels to choose among; else all that the model has. */
   labels?: readonly string[];
 }
@@ -131,17 +133,22 @@ export class Model implements Disposable {
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
-    const { raw = false, signal, ...rest } = options;
+    const { raw = false, signal, onStopped, ...rest } = options;
     const request = this.#request({ prompt, raw, ...rest });
-    for await (const { text, tokens, finish } of this.#pieces(request, signal))
+    for await (const { text, tokens, finish } of this.#pieces(request, signal, this.#told(onStopped)))
       yield finish
         ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
         : { text, tokens };
   }
 
-  #pieces({ prompt, options }: Request, signal?: AbortSignal): AsyncGenerator<Piece> {
-    if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, signal);
-    return generate(this.language.engine, this.language.tokenizer, prompt, options, signal);
+  #pieces({ prompt, options }: Request, signal?: AbortSignal, onStopped?: OnStopped): AsyncGenerator<Piece> {
+    if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, signal, onStopped);
+    return generate(this.language.engine, this.language.tokenizer, prompt, options, signal, onStopped);
+  }
+
+  /** Makes a receipt of what a stopped run used, if it came to run anything. */
+  #told(onStopped: Stoppable["onStopped"]): OnStopped | undefined {
+    return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.#receipt(usage))));
   }
 
   /** The whole answer at once. */
@@ -158,18 +165,19 @@ export class Model implements Disposable {
   /** One vector a text, as sentence-transformers' files beside the model have it made; long texts are cut. @throws UserError when the model has none */
   async embed(
     texts: readonly string[],
-    { signal }: EncodeOptions = {},
+    { signal, onStopped }: Stoppable = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
-    const { answers, receipt } = this.#billed(await this.encoder.embed(texts, signal));
+    const { answers, receipt } = this.#billed(await this.encoder.embed(texts, signal, this.#told(onStopped)));
     return { embeddings: answers, receipt };
   }
 
   /** Scores of a classifier's labels for each text, or pair of texts. @throws UserError when the model has no such head or label */
   async classify(
     readings: readonly Reading[],
-    { labels, signal }: ClassifyOptions = {},
+    { labels, signal, onStopped }: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
-    const { answers, receipt } = this.#billed(await this.encoder.classify(readings, labels, signal));
+    const classified = await this.encoder.classify(readings, labels, signal, this.#told(onStopped));
+    const { answers, receipt } = this.#billed(classified);
     return { results: answers, receipt };
   }
 
@@ -177,9 +185,10 @@ export class Model implements Disposable {
   async relevance(
     query: string,
     texts: readonly string[],
-    { signal }: EncodeOptions = {},
+    { signal, onStopped }: Stoppable = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const { answers, receipt } = this.#billed(await this.encoder.relevance(query, texts, signal));
+    const scored = await this.encoder.relevance(query, texts, signal, this.#told(onStopped));
+    const { answers, receipt } = this.#billed(scored);
     return { scores: answers, receipt };
   }
 
@@ -189,12 +198,12 @@ export class Model implements Disposable {
 
   /**
    * Whole answers to many prompts, in the same order, decoded together: as many tokens a second as the machine gives, each answer later than
-   * it would come alone. Each has its own options, end and receipt. `signal` stops all. @throws UserError as `generate` does, before anything runs
+   * it would come alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then told of each that had begun. @throws UserError as `generate` does, before anything runs
    */
-  async completeAll(requests: readonly BatchRequest[], options: { signal?: AbortSignal } = {}): Promise<Completion[]> {
+  async completeAll(requests: readonly BatchRequest[], { signal, onStopped }: Stoppable = {}): Promise<Completion[]> {
     const { engine, tokenizer } = this.language;
     const parsed = requests.map((request) => this.#request(request));
-    const answers = await generateAll(engine, tokenizer, parsed, options.signal);
+    const answers = await generateAll(engine, tokenizer, parsed, signal, this.#told(onStopped));
     return answers.map(({ text, tokens, reason, usage }) => {
       return { text, tokens: [...tokens], finishReason: reason, receipt: this.#receipt(usage) };
     });

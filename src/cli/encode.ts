@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
-import { load, type Model, type Receipt } from "../index.ts";
+import { load, type Model, type Receipt, type Stoppable } from "../index.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "./flags.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { showDownload } from "./progress.ts";
-import { keep, show } from "./session.ts";
+import { billed } from "./session.ts";
 
 /** What every verb that reads texts with an encoder takes. */
 export interface EncodeFlags extends Readonly<Record<string, unknown>> {
@@ -23,7 +23,7 @@ export function addEncodeFlags(command: Command, usual?: string): Command {
 export async function encode<T extends { receipt: Receipt }>(
   flags: EncodeFlags,
   textsOf: (signal: AbortSignal) => Promise<string[]>,
-  read: (model: Model, texts: string[], signal: AbortSignal) => Promise<T>,
+  read: (model: Model, texts: string[], stopping: Required<Stoppable>) => Promise<T>,
   print: (result: T) => void,
 ): Promise<void> {
   const signal = interruptSignal();
@@ -31,8 +31,9 @@ export async function encode<T extends { receipt: Receipt }>(
   const texts = await textsOf(signal);
   using download = showDownload(flags.model);
   using model = await load(flags.model, { quant, signal, ...download });
-  const result = await read(model, texts, signal);
-  print(result);
-  await show(result.receipt);
-  await keep(result.receipt);
+  await billed(async (onStopped) => {
+    const result = await read(model, texts, { signal, onStopped });
+    print(result);
+    return result.receipt;
+  });
 }

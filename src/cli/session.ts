@@ -42,8 +42,28 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   return await load(model, { save: savings, quant, adapter, signal, ...download });
 }
 
+/** Shows and keeps the receipt of `work`, or, where it is stopped, what `work` was told had been spent by then. */
+export async function billed(work: (onStopped: (receipt: Receipt) => void) => Promise<Receipt>): Promise<void> {
+  let stopped: Receipt | undefined;
+  const onStopped = (receipt: Receipt) => {
+    stopped = receipt;
+  };
+  try {
+    await bill(await work(onStopped));
+  } catch (error) {
+    if (stopped) await bill(stopped);
+    throw error;
+  }
+}
+
+/** Shows and keeps a receipt. */
+export async function bill(receipt: Receipt): Promise<void> {
+  await show(receipt);
+  await keep(receipt);
+}
+
 /** Puts a receipt into the ledger. The answer has been given: a ledger that fails is only a warning. */
-export async function keep(receipt: Receipt): Promise<void> {
+async function keep(receipt: Receipt): Promise<void> {
   try {
     const { openLedger } = await import("../ledger/store.ts");
     const ledger = await openLedger(receiptsFile());
@@ -55,7 +75,7 @@ export async function keep(receipt: Receipt): Promise<void> {
 }
 
 /** A receipt as one dim line on stderr, for people only. */
-export async function show(receipt: Receipt): Promise<void> {
+async function show(receipt: Receipt): Promise<void> {
   if (!process.stderr.isTTY) return;
   const { renderReceipt } = await import("../ledger/render.ts");
   process.stderr.write(`\x1b[2m${renderReceipt(receipt)}\x1b[22m\n`);

@@ -1,7 +1,7 @@
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { BATCH_ROWS } from "./batch.ts";
 import type { Engine } from "./engine.ts";
-import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
+import type { FinishReason, GenerateOptions, OnStopped, Piece, Usage } from "./generate.ts";
 import type { Sampled } from "./sampling/sampler.ts";
 import { checkLength, Sequence } from "./sequence.ts";
 
@@ -59,7 +59,7 @@ export class Group implements Disposable {
 
 /**
  * Answers many prompts, BATCH_ROWS of them decoding together: one that ends makes room for the next. Each has its own sampler, end and
- * bill. `signal` stops all within one step.
+ * bill. `signal` stops all within one step; `onStopped` is then told of each that had begun, also of those that were done.
  * @throws UserError when a prompt is empty or longer than the context, before anything runs.
  */
 export async function generateAll(
@@ -67,19 +67,26 @@ export async function generateAll(
   tokenizer: Tokenizer,
   requests: readonly Request[],
   signal?: AbortSignal,
+  onStopped?: OnStopped,
 ): Promise<Answer[]> {
   for (const { prompt } of requests) checkLength(prompt.length, engine.programs.decoder.config.context);
-  const pieces = requests.map((): Piece[] => []);
+  const begun: { sequence: Sequence; pieces: Piece[] }[] = [];
   using group = new Group(engine);
-  for (let waiting = 0; waiting < requests.length || group.size > 0; ) {
-    signal?.throwIfAborted();
-    if (waiting < requests.length && group.size < BATCH_ROWS) {
-      const { prompt, options } = requests[waiting]!;
-      const into = pieces[waiting++]!;
-      await group.join(new Sequence(engine, tokenizer, prompt, options), (piece) => into.push(piece), signal);
-    } else await group.step();
+  try {
+    while (begun.length < requests.length || group.size > 0) {
+      signal?.throwIfAborted();
+      if (begun.length < requests.length && group.size < BATCH_ROWS) {
+        const { prompt, options } = requests[begun.length]!;
+        const [sequence, pieces] = [new Sequence(engine, tokenizer, prompt, options), [] as Piece[]];
+        begun.push({ sequence, pieces });
+        await group.join(sequence, (piece) => pieces.push(piece), signal);
+      } else await group.step();
+    }
+  } catch (error) {
+    for (const { sequence, pieces } of begun) onStopped?.(pieces.at(-1)?.finish?.usage ?? sequence.usage());
+    throw error;
   }
-  return pieces.map(whole);
+  return begun.map(({ pieces }) => whole(pieces));
 }
 
 function whole(pieces: readonly Piece[]): Answer {

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { load, type Model, UserError } from "../index.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { load, type Model, type Receipt, UserError } from "../index.ts";
 import { openDecoder } from "../models/registry.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { compareWithAlone, texts } from "./batch.testing.ts";
@@ -76,6 +76,24 @@ describe("many prompts at once", () => {
     await expect(long).rejects.toThrow(UserError);
     await expect(long).rejects.toThrow("the model's context is");
     await expect(model.completeAll([good, { ...good, maxTokens: 0 }])).rejects.toThrow("maxTokens: ");
+  });
+
+  test("stopped, each that had begun is billed what it came to, those that were done as they were", async () => {
+    const prompts = ["abc", "de", "fghij"].map((prompt, i) => ({ prompt, raw: true, maxTokens: i === 1 ? 1 : 150 }));
+    const whole = await model.completeAll(prompts.map((prompt) => ({ ...prompt, maxTokens: 1 })));
+    const bills: Receipt[] = [];
+    const stop = new AbortController();
+    const steps = vi.spyOn(model.language.engine, "stepAll").mockImplementationOnce(async () => {
+      stop.abort();
+      throw stop.signal.reason;
+    });
+    const onStopped = (receipt: Receipt) => void bills.push(receipt);
+    const run = model.completeAll(prompts, { signal: stop.signal, onStopped });
+    await expect(run).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
+    steps.mockRestore();
+    expect(bills.map((bill) => bill.tokens)).toEqual(
+      whole.map(({ receipt: { tokens } }) => ({ ...tokens, cached: tokens.prompt - 1 })),
+    );
   });
 
   test("an abort ends all, and their slots are free again", async () => {

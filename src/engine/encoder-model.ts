@@ -17,8 +17,8 @@ import {
   type Reading,
   readClassifier,
 } from "./classifier.ts";
-import { type RowProgram, runRows } from "./encoder-runner.ts";
-import type { Usage } from "./generate.ts";
+import { type Encoded, type RowProgram, runRows } from "./encoder-runner.ts";
+import type { OnStopped, Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
 import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
 import { PLAIN, sentenceMetadata } from "./sentence-metadata.ts";
@@ -62,13 +62,14 @@ export class EncoderModel implements Disposable {
   }
 
   /** A vector of each text. @throws UserError when the model is a classifier */
-  async embed(texts: readonly string[], signal?: AbortSignal): Promise<Answers<Float32Array>> {
+  async embed(texts: readonly string[], signal?: AbortSignal, onStopped?: OnStopped): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
     return this.#run(
       texts.map((text) => this.settings.prompt + text),
       (row) => row,
       signal,
+      onStopped,
     );
   }
 
@@ -77,21 +78,27 @@ export class EncoderModel implements Disposable {
     readings: readonly Reading[],
     among?: readonly string[],
     signal?: AbortSignal,
+    onStopped?: OnStopped,
   ): Promise<Answers<Classification>> {
     const settings = this.#classifier();
     const read = (row: Float32Array) => classification(settings, row, among);
     // A label that there is not is told before anything runs.
     read(new Float32Array(settings.labels.length));
-    return this.#run(readings, read, signal);
+    return this.#run(readings, read, signal, onStopped);
   }
 
   /** How relevant each text is to the query. @throws UserError when the model is no cross-encoder, a classifier with one label */
-  async relevance(query: string, texts: readonly string[], signal?: AbortSignal): Promise<Answers<number>> {
+  async relevance(
+    query: string,
+    texts: readonly string[],
+    signal?: AbortSignal,
+    onStopped?: OnStopped,
+  ): Promise<Answers<number>> {
     const { labels, relevance } = this.#classifier();
     if (labels.length !== 1)
       throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
     const pairs = texts.map((text) => [query, text] as const);
-    return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, signal);
+    return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, signal, onStopped);
   }
 
   #classifier(): ClassifierSettings {
@@ -103,18 +110,19 @@ export class EncoderModel implements Disposable {
     readings: readonly Reading[],
     read: (row: Float32Array) => T,
     signal?: AbortSignal,
+    onStopped?: OnStopped,
   ): Promise<Answers<T>> {
     const started = performance.now();
     const inputs = readings.map((reading, i) => this.#input(reading, i));
-    const { rows, spent } = await runRows(this.program, inputs, signal);
-    const ms = performance.now() - started;
-    const prompt = inputs.reduce((sum, { ids }) => sum + ids.length, 0);
-    const usage = {
-      tokens: { prompt, cached: 0, completion: 0 },
-      ...denseBill(spent),
-      ms: { prefill: ms, decode: 0, total: ms },
-    };
-    return { answers: rows.map(read), usage };
+    const bill = { flops: 0, bytes: 0, tokens: 0 };
+    const usage = () => usageOf(bill, performance.now() - started);
+    try {
+      const rows = await runRows(this.program, inputs, bill, signal);
+      return { answers: rows.map(read), usage: usage() };
+    } catch (error) {
+      onStopped?.(usage());
+      throw error;
+    }
   }
 
   #input(reading: Reading, index: number): Input {
@@ -132,6 +140,12 @@ export class EncoderModel implements Disposable {
     this.program.program[Symbol.dispose]();
   }
 }
+
+const usageOf = (bill: Encoded, ms: number): Usage => ({
+  tokens: { prompt: bill.tokens, cached: 0, completion: 0 },
+  ...denseBill(bill),
+  ms: { prefill: ms, decode: 0, total: ms },
+});
 
 /** A classifier's pooling is its head's own. */
 function settingsOf({ config }: Checkpoint, classifies: boolean): SentenceSettings {

@@ -4,10 +4,9 @@ import type { Program } from "../runtime/program.ts";
 import type { Input } from "../weights/tokenizer/index.ts";
 import { type Batch, batchesOf } from "./encoder-batches.ts";
 
-/** One row of outputs for each text, and what the batches cost, padding included. */
-export interface Encoded {
-  readonly rows: Float32Array[];
-  readonly spent: Spent;
+/** What batches that ran cost, padding included, and the tokens of their texts. */
+export interface Encoded extends Spent {
+  tokens: number;
 }
 
 /** A program from `ids`, `mask`, `types` to one output [batch, width]. */
@@ -18,18 +17,23 @@ export interface RowProgram {
   readonly types: number;
 }
 
-/** Runs texts in batches of about equal length; rows come in the texts' order. `signal` stops between batches. */
-export async function runRows(of: RowProgram, inputs: readonly Input[], signal?: AbortSignal): Promise<Encoded> {
+/** One row of outputs for each text, in their order; they run in batches of about equal length, each added to `bill`. `signal` stops between batches. */
+export async function runRows(
+  of: RowProgram,
+  inputs: readonly Input[],
+  bill: Encoded,
+  signal?: AbortSignal,
+): Promise<Float32Array[]> {
   const batches = batchesOf(inputs.map(({ ids }) => ids.length));
   using buffers = new BatchBuffers(of, batches);
   const rows = new Array<Float32Array>(inputs.length);
-  const spent = { flops: 0, bytes: 0 };
   for (const batch of batches) {
     signal?.throwIfAborted();
     for (const [i, row] of (await buffers.run(batch, inputs)).entries()) rows[batch.texts[i]!] = row;
-    addSpent(spent, evalCost(of.program.cost, { batch: batch.texts.length, tokens: batch.tokens }));
+    addSpent(bill, evalCost(of.program.cost, { batch: batch.texts.length, tokens: batch.tokens }));
+    for (const text of batch.texts) bill.tokens += inputs[text]!.ids.length;
   }
-  return { rows, spent };
+  return rows;
 }
 
 /** One call's own memory, large enough for each of its batches, so that calls may overlap. */

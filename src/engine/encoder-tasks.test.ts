@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { load, type Model, type Reading } from "../index.ts";
+import { load, type Model, type Reading, type Receipt } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
 
 /** By transformers and sentence-transformers: tools/reference/encoder_tasks.py. */
@@ -153,6 +153,23 @@ describe("sentence-transformers' files", () => {
   test("a stopped call throws the signal's reason", async () => {
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(using(own, (m) => m.embed(["x"], { signal }))).rejects.toThrow("enough");
+  });
+
+  test("stopped between batches, it is billed for those that ran", async () => {
+    const bills: Receipt[] = [];
+    const stop = new AbortController();
+    const [long, short] = [task.texts.join(" "), "x"];
+    await using(own, async (m) => {
+      const first = await m.embed([long]);
+      // Looked at before the first batch, and then before the second.
+      vi.spyOn(stop.signal, "throwIfAborted").mockImplementationOnce(() => stop.abort());
+      const onStopped = (receipt: Receipt) => void bills.push(receipt);
+      const stopped = m.embed([short, long], { signal: stop.signal, onStopped });
+      await expect(stopped).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
+      expect(bills.map(({ tokens, flops }) => ({ tokens, flops }))).toEqual([
+        { tokens: first.receipt.tokens, flops: first.receipt.flops },
+      ]);
+    });
   });
 
   test("calls side by side do not disturb each other", async () => {

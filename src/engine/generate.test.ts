@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Chunk, load, type Model, UserError } from "../index.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Chunk, load, type Model, type Receipt, UserError } from "../index.ts";
 import { Meter } from "./meter.ts";
+import { PREFILL_CHUNK, Slot } from "./slot.ts";
 
 let model: Model;
 beforeAll(async () => {
@@ -122,6 +123,59 @@ describe("AbortSignal", () => {
     }
     for (const slot of held) engine.release(slot);
     expect((await model.complete(QUESTION)).text).toBe(answer);
+  });
+
+  test("what a stopped run spent is billed once, to the token", async () => {
+    const bills: Receipt[] = [];
+    const onStopped = (receipt: Receipt) => void bills.push(receipt);
+    const whole = await model.complete(STORY, { maxTokens: 5, onStopped });
+    expect(bills).toEqual([]);
+    const stop = new AbortController();
+    const stopped = async () => {
+      let tokens = 0;
+      for await (const chunk of model.generate(STORY, { maxTokens: 200, signal: stop.signal, onStopped })) {
+        tokens += chunk.tokens.length;
+        if (tokens === 5) stop.abort();
+      }
+    };
+    await expect(stopped()).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
+    for await (const _ of model.generate(STORY, { maxTokens: 200, onStopped })) break;
+    const [aborted, left] = bills;
+    expect(bills).toHaveLength(2);
+    // Both had the whole prompt but its last token in the cache.
+    expect(aborted!.tokens).toEqual({ ...whole.receipt.tokens, cached: aborted!.tokens.prompt - 1 });
+    expect(left!.tokens.completion).toBe(1);
+    const again = await model.complete(STORY, { maxTokens: 5 });
+    expect(aborted!.flops).toEqual(again.receipt.flops);
+    expect(aborted!.ms.total).toBeCloseTo(aborted!.ms.load + aborted!.ms.prefill + aborted!.ms.decode, 6);
+  });
+
+  test("stopped in its prompt, a run is billed the chunks that ran", async () => {
+    const bills: Receipt[] = [];
+    const stop = new AbortController();
+    const ids = Array.from({ length: 3 * PREFILL_CHUNK }, (_, i) => 100 + i);
+    const { engine } = model.language;
+    const extend = vi.spyOn(Slot.prototype, "extend").mockImplementationOnce(async function (this: Slot, tokens) {
+      stop.abort();
+      extend.mockRestore();
+      await this.extend(tokens);
+    });
+    const run = model.complete(model.language.tokenizer.decode(ids), {
+      ...{ raw: true, signal: stop.signal },
+      onStopped: (receipt) => void bills.push(receipt),
+    });
+    await expect(run).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
+    const meter = new Meter(engine.programs);
+    meter.layers(PREFILL_CHUNK, 0);
+    expect(bills.map(({ tokens, flops }) => ({ tokens, dense: flops.dense }))).toEqual([
+      { tokens: { prompt: PREFILL_CHUNK, cached: 0, completion: 0 }, dense: meter.total().flops.dense },
+    ]);
+  });
+
+  test("a run that is stopped before anything ran costs nothing, and has no receipt", async () => {
+    const onStopped = vi.fn();
+    await expect(model.complete(STORY, { signal: AbortSignal.abort(), onStopped })).rejects.toThrow("aborted");
+    expect(onStopped).not.toHaveBeenCalled();
   });
 
   test("a reader that leaves frees the slot", async () => {

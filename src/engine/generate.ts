@@ -31,6 +31,9 @@ export interface Piece {
   readonly finish?: { readonly reason: FinishReason; readonly usage: Usage };
 }
 
+/** Told what a request used that ended before its last piece: by its signal, by an error, or by a reader that left. */
+export type OnStopped = (usage: Usage) => void;
+
 /**
  * Generates after `prompt`, piece by piece. `signal` stops it within one step with an AbortError, and the slot is free again.
  * @throws UserError when the prompt is empty or longer than the context.
@@ -41,15 +44,20 @@ export async function* generate(
   prompt: readonly number[],
   options: GenerateOptions,
   signal?: AbortSignal,
+  onStopped?: OnStopped,
 ): AsyncGenerator<Piece> {
   using sequence = new Sequence(engine, tokenizer, prompt, options);
-  let piece = await sequence.prefill(signal);
-  while (!piece.finish) {
+  try {
+    let piece = await sequence.prefill(signal);
+    while (!piece.finish) {
+      yield piece;
+      signal?.throwIfAborted();
+      const [logits] = await engine.stepAll([sequence.next()]);
+      signal?.throwIfAborted();
+      piece = sequence.take(logits!);
+    }
     yield piece;
-    signal?.throwIfAborted();
-    const [logits] = await engine.stepAll([sequence.next()]);
-    signal?.throwIfAborted();
-    piece = sequence.take(logits!);
+  } finally {
+    if (!sequence.ended) onStopped?.(sequence.usage());
   }
-  yield piece;
 }

@@ -9,7 +9,7 @@ import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { Draft, type Taken } from "./draft.ts";
-import type { GenerateOptions, Piece, Usage } from "./generate.ts";
+import type { GenerateOptions, OnStopped, Piece, Usage } from "./generate.ts";
 import type { Prompt } from "./language-model.ts";
 import { denseBill } from "./meter.ts";
 import { type Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
@@ -48,22 +48,34 @@ export class Seq2SeqModel implements Disposable {
   }
 
   /** Answers a text, which is read once, piece by piece. `signal` stops it within one step with an AbortError. */
-  async *generate(text: readonly number[], options: GenerateOptions, signal?: AbortSignal): AsyncGenerator<Piece> {
+  async *generate(
+    text: readonly number[],
+    options: GenerateOptions,
+    signal?: AbortSignal,
+    onStopped?: OnStopped,
+  ): AsyncGenerator<Piece> {
     const started = performance.now();
     const { start, context } = this.model.config;
     using run = new Seq2SeqRun(this.model, this.programs, text);
     const draft = new Draft(this.tokenizer, options, [start], Math.min(options.maxTokens, context));
-    await run.encode();
-    const encoded = performance.now();
-    for (let token = start; ; token = draft.last) {
-      signal?.throwIfAborted();
-      const { reason, ...piece }: Taken = draft.take(await run.step(token));
-      if (reason) {
-        const ms = { prefill: encoded - started, decode: performance.now() - encoded };
-        yield { ...piece, finish: { reason, usage: usageOf(run, text.length, draft.completion, ms) } };
-        return;
+    let encoded: number | undefined;
+    let ended = false;
+    const usage = (): Usage => {
+      const now = performance.now();
+      const ms = { prefill: (encoded ?? now) - started, decode: now - (encoded ?? now) };
+      return usageOf(run, encoded === undefined ? 0 : text.length, draft.completion, ms);
+    };
+    try {
+      await run.encode();
+      encoded = performance.now();
+      for (let token = start; !ended; token = draft.last) {
+        signal?.throwIfAborted();
+        const { reason, ...piece }: Taken = draft.take(await run.step(token));
+        ended = reason !== undefined;
+        yield reason ? { ...piece, finish: { reason, usage: usage() } } : piece;
       }
-      yield piece;
+    } finally {
+      if (!ended) onStopped?.(usage());
     }
   }
 

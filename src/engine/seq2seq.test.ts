@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { load, type Model } from "../index.ts";
+import { load, type Model, type Receipt } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
 
 interface Answered {
@@ -71,13 +71,19 @@ test("an end token ends the answer, and so does the context", async () => {
   expect(long.tokens.length).toBe(64);
 });
 
-test("a signal stops it between two tokens", async () => {
+test("a signal stops it between two tokens, and what it spent is billed", async () => {
   const model = await open("t5-gated");
   const controller = new AbortController();
-  const answer = model.generate("on", { signal: controller.signal, logitBias: { 1: -100 } });
+  const bills: Receipt[] = [];
+  const onStopped = (receipt: Receipt) => void bills.push(receipt);
+  const answer = model.generate("on", { signal: controller.signal, onStopped, logitBias: { 1: -100 } });
   await answer.next();
   controller.abort();
   await expect(answer.next()).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
+  const one = await model.complete("on", { logitBias: { 1: -100 }, maxTokens: 1, onStopped });
+  expect(bills.map(({ tokens, flops }) => ({ tokens, flops }))).toEqual([
+    { tokens: one.receipt.tokens, flops: one.receipt.flops },
+  ]);
 });
 
 describe("what it cannot do ends in a sentence", () => {

@@ -2,7 +2,7 @@ import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { Draft } from "./draft.ts";
 import type { Engine, Step } from "./engine.ts";
-import type { GenerateOptions, Piece } from "./generate.ts";
+import type { GenerateOptions, Piece, Usage } from "./generate.ts";
 import { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
 
@@ -13,7 +13,8 @@ export class Sequence implements Disposable {
   readonly #draft: Draft;
   readonly #cached: number;
   readonly #started = performance.now();
-  #prefilled = 0;
+  #prefilled: number | undefined;
+  #ended = false;
 
   /** @throws UserError when the prompt is empty or longer than the context. */
   constructor(
@@ -46,13 +47,22 @@ export class Sequence implements Disposable {
   /** Chooses a token from the logits of the last step. */
   take(logits: Float32Array): Piece {
     const { reason, ...piece } = this.#draft.take(logits);
-    return reason ? { ...piece, finish: { reason, usage: this.#usage() } } : piece;
+    this.#ended = reason !== undefined;
+    return reason ? { ...piece, finish: { reason, usage: this.usage() } } : piece;
   }
 
-  #usage() {
+  /** Whether it has given its last piece. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** What it has used so far; of its prompt, only what has run. Not after it gave back its slot. */
+  usage(): Usage {
     const now = performance.now();
-    const ms = { prefill: this.#prefilled - this.#started, decode: now - this.#prefilled, total: now - this.#started };
-    const tokens = { prompt: this.prompt.length, cached: this.#cached, completion: this.#draft.completion };
+    const prefilled = this.#prefilled ?? now;
+    const ms = { prefill: prefilled - this.#started, decode: now - prefilled, total: now - this.#started };
+    const prompt = this.#prefilled === undefined ? this.slot.tokens.length : this.prompt.length;
+    const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
     return { ...this.#meter.total(), tokens, ms };
   }
 

@@ -1,33 +1,57 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ChatMessage, Chunk, Prompt, RunOptions } from "../../index.ts";
+import { parts } from "../../ledger/fixtures/parts.ts";
+import { makeReceipt } from "../../ledger/receipt.ts";
+import { openLedger } from "../../ledger/store.ts";
 import { converse } from "./chat.ts";
 
 const CTRL_C = "\x03";
+const home = mkdtempSync(join(tmpdir(), "modicum-chat-"));
+afterAll(() => rmSync(home, { recursive: true }));
 let stdout = "";
 beforeEach(() => {
   stdout = "";
+  vi.stubEnv("MODICUM_HOME", home);
   vi.spyOn(process.stdout, "write").mockImplementation((text) => {
     stdout += text;
     return true;
   });
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
 
-/** Says "one two three … " until it is stopped, or `words` words; remembers what it was asked. */
+const receiptOf = (completion: number) => makeReceipt(parts({ tokens: { prompt: 9, cached: 0, completion } }));
+
+/** Says "word0 word1 … " until it is stopped, or `words` words; remembers what it was asked. */
 function slowModel(words: number) {
   const asked: ChatMessage[][] = [];
-  async function* generate(prompt: Prompt, { signal }: RunOptions = {}): AsyncGenerator<Chunk, void> {
+  async function* generate(prompt: Prompt, { signal, onStopped }: RunOptions = {}): AsyncGenerator<Chunk, void> {
     asked.push([...(prompt as ChatMessage[])]);
     for (let i = 0; i < words; i++) {
       await sleep(5);
+      if (signal?.aborted) onStopped?.(receiptOf(i));
       signal?.throwIfAborted();
       yield { text: `word${i} `, tokens: [] };
     }
+    yield { text: "", tokens: [], finishReason: "stop", receipt: receiptOf(words) };
   }
   return { asked, generate };
+}
+
+/** Tokens of the answers in the ledger, the newest first. */
+async function ledgered(): Promise<number[]> {
+  const ledger = await openLedger(join(home, "receipts.db"));
+  const counts = ledger.list().map(({ tokens }) => tokens.completion);
+  ledger.close();
+  return counts;
 }
 
 function start(words: number) {
@@ -56,6 +80,7 @@ test("every turn is asked with all before it, until /clear; /exit leaves", async
   const assistant = { role: "assistant", content: "word0 word1 " };
   const [first, second, third] = ["first", "second", "third"].map((content) => ({ role: "user", content }));
   expect(model.asked).toEqual([[first], [first, assistant, second], [third]]);
+  expect(await ledgered()).toEqual([2, 2, 2]);
 });
 
 test("Ctrl-C stops the answer and keeps what was said; the next one leaves", async () => {
@@ -73,6 +98,9 @@ test("Ctrl-C stops the answer and keeps what was said; the next one leaves", asy
   await sleep(20);
   input.write(CTRL_C);
   await talk;
+  // Stopped answers are billed for what they came to.
+  const said = stdout.split("\n").map((line) => line.split("word").length - 1);
+  expect((await ledgered()).slice(0, 2)).toEqual([said[1], said[0]]);
 });
 
 test("the end of the input leaves", async () => {

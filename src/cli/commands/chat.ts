@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { ChatMessage, Model, RunOptions } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addSessionFlags, generation, keep, open, type SessionOptions, show } from "../session.ts";
+import { addSessionFlags, billed, generation, open, type SessionOptions } from "../session.ts";
 
 export function define(command: Command): void {
   addSessionFlags(command).action(chat);
@@ -66,13 +66,16 @@ async function answer(
 ): Promise<string> {
   const { signal, stop } = stoppedBy(terminal, "SIGINT");
   let said = "";
+  const signals = AbortSignal.any([signal, ...(settings.signal ? [settings.signal] : [])]);
   try {
-    const signals = AbortSignal.any([signal, ...(settings.signal ? [settings.signal] : [])]);
-    for await (const { text, receipt } of model.generate(messages, { ...settings, signal: signals })) {
-      said += text;
-      process.stdout.write(receipt ? `${text}\n` : text);
-      if (receipt) await Promise.all([show(receipt), keep(receipt)]);
-    }
+    await billed(async (onStopped) => {
+      for await (const { text, receipt } of model.generate(messages, { ...settings, signal: signals, onStopped })) {
+        said += text;
+        process.stdout.write(receipt ? `${text}\n` : text);
+        if (receipt) return receipt;
+      }
+      throw new Error("an answer ended without its receipt");
+    });
   } catch (error) {
     if (!signal.aborted) throw error;
     process.stdout.write("\n");

@@ -19,9 +19,9 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
   await encode(
     flags,
     async (signal) => [wanted(text ?? (await readStdin(signal)))],
-    async (model, texts, signal) => {
+    async (model, texts, stopping) => {
       const { labels } = flags;
-      const { results, receipt } = await model.classify(texts, { ...(labels && { labels }), signal });
+      const { results, receipt } = await model.classify(texts, { ...(labels && { labels }), ...stopping });
       return { ...results[0]!, receipt };
     },
     (result) => {

@@ -13,7 +13,7 @@ async function embed(texts: string[], flags: EncodeFlags): Promise<void> {
   await encode(
     flags,
     async (signal) => (texts.length > 0 ? texts : linesOf(await readStdin(signal))),
-    (model, all, signal) => model.embed(all, { signal }),
+    (model, all, stopping) => model.embed(all, stopping),
     ({ embeddings, receipt }) => {
       const vectors = embeddings.map((e) => Array.from(e, float));
       if (flags.json) printJson({ embeddings: vectors, receipt });

@@ -3,7 +3,7 @@ import type { Model, Receipt } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
-import { addSessionFlags, generation, keep, open, type SessionOptions, show } from "../session.ts";
+import { addSessionFlags, billed, generation, open, type SessionOptions } from "../session.ts";
 import { pipedText, readStdin } from "../stdin.ts";
 
 interface Options extends SessionOptions {
@@ -24,9 +24,8 @@ async function run(argument: string | undefined, options: Options): Promise<void
   const settings = { ...generation(options), ...(options.raw && { raw: true }), signal };
   const prompt = await promptOf(argument, signal);
   using model = await open(options, signal);
-  const receipt = await (options.json ? whole(model, prompt, settings) : stream(model, prompt, settings));
-  await show(receipt);
-  await keep(receipt);
+  const answer = options.json ? whole : stream;
+  await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
 
 async function promptOf(argument: string | undefined, signal: AbortSignal): Promise<string> {
