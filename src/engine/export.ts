@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { copyFile, mkdir, readdir, rename } from "node:fs/promises";
 import path from "node:path";
 import type { Graph } from "../graph/index.ts";
-import { exportedDecoder, exportedEncoder } from "../models/export-graphs.ts";
+import { exportedDecoder, exportedEncoder, exportedSource, exportedTarget } from "../models/export-graphs.ts";
 import { prepare } from "../models/programs.ts";
-import { isEncoder, openDecoder, openEncoder } from "../models/registry.ts";
+import { isEncoder, isSeq2Seq, openDecoder, openEncoder, openSeq2Seq } from "../models/registry.ts";
 import { portable, type WriteOptions, writeOnnx } from "../runtime/onnx/write.ts";
 import { few, UserError } from "../util/errors.ts";
 import { withAdapter } from "../weights/adapter/merge.ts";
@@ -28,8 +28,6 @@ export interface Exported {
   readonly files: readonly string[];
   /** Of the data file. */
   readonly bytes: number;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
 }
 
 /** Whether a model can be exported into `folder`: it is new, or empty. @throws UserError when it is not */
@@ -49,7 +47,8 @@ function namesIn(folder: string): string[] {
 }
 
 /**
- * Writes a model as ONNX into a new or empty folder: `model.onnx`, `model.onnx.data`, and its configuration and tokenizer where it has files of them.
+ * Writes a model as ONNX into a new or empty folder: `model.onnx`, or `encoder_model.onnx` and `decoder_model.onnx`; `model.onnx.data`; and its
+ * configuration and tokenizer where it has files of them.
  * Weights that were not prepared yet are prepared. @throws UserError; the folder is then as it was
  */
 export async function exportModel(
@@ -62,24 +61,28 @@ export async function exportModel(
   checkExportFolder(target);
   const base = openCheckpoint(model.path);
   const checkpoint = adapter === undefined ? base : withAdapter(base, adapter);
-  const traced = traceExport(checkpoint, preparedFolder(model.path), quant);
-  const files = portable(traced, target);
+  const files = portable(traceExport(checkpoint, preparedFolder(model.path), quant), target);
   await ensureSpace(target, files.bytes, "the export");
   const names = await intoFolder(target, async (aside) => {
     for (const file of companions(checkpoint)) await copyFile(file, path.join(aside, path.basename(file)));
     await writeOnnx(files, aside, options);
   });
-  const [inputs, outputs] = [traced.inputs, traced.outputs].map((ports) => ports.map((p) => p.name));
-  return { folder: target, files: names, bytes: files.bytes, inputs: inputs!, outputs: outputs! };
+  return { folder: target, files: names, bytes: files.bytes };
 }
 
-function traceExport(checkpoint: Checkpoint, prepared: string, quant: Quant): Graph {
+/** A model's graphs by the names of their files. */
+function traceExport(checkpoint: Checkpoint, prepared: string, quant: Quant): Record<string, Graph> {
+  if (isSeq2Seq(checkpoint)) {
+    const model = openSeq2Seq(checkpoint, prepared, quant);
+    const [encoder, decoder] = prepare(model.weights, () => [exportedSource(model), exportedTarget(model)]);
+    return { "encoder_model.onnx": encoder!, "decoder_model.onnx": decoder! };
+  }
   if (isEncoder(checkpoint)) {
     const encoder = openEncoder(checkpoint, prepared, quant);
-    return prepare(encoder.weights, () => [exportedEncoder(encoder)])[0]!;
+    return { "model.onnx": prepare(encoder.weights, () => [exportedEncoder(encoder)])[0]! };
   }
   const { decoder, weights } = openDecoder(checkpoint, prepared, quant);
-  return prepare(weights, () => [exportedDecoder(decoder)])[0]!;
+  return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };
 }
 
 /** Files that a Hugging Face folder has beside its weights for whoever runs the model; a GGUF has none. */
@@ -100,7 +103,7 @@ const isCompanion = (name: string): boolean =>
   /^((generation_)?config|tokenizer(_config)?|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(name) ||
   /^(vocab\.txt|merges\.txt|chat_template\.jinja|(tokenizer|spiece|sentencepiece\.bpe)\.model)$/.test(name);
 
-/** Fills `folder` with what `write` leaves in the folder that it is given: all of it, `model.onnx` last, or nothing. */
+/** Fills `folder` with what `write` leaves in the folder that it is given: all of it, the graphs last, or nothing. */
 async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
   const aside = path.join(folder, ASIDE);
   let made: string | undefined;
@@ -109,7 +112,7 @@ async function intoFolder(folder: string, write: (aside: string) => Promise<void
     rmSync(aside, { recursive: true, force: true });
     await mkdir(aside);
     await write(aside);
-    const names = (await readdir(aside)).sort((a, b) => Number(a === "model.onnx") - Number(b === "model.onnx"));
+    const names = (await readdir(aside)).sort((a, b) => Number(a.endsWith(".onnx")) - Number(b.endsWith(".onnx")));
     for (const name of names) await rename(path.join(aside, name), path.join(folder, name));
     rmdirSync(aside);
     return names;

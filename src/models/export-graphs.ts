@@ -1,7 +1,8 @@
-import { cachedAttention, Graph, maskLengths, narrowMask, sym, type Tensor } from "../graph/index.ts";
+import { cachedAttention, cacheLengths, Graph, maskLengths, narrowMask, sym, type Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Decoder } from "./decoder.ts";
 import type { Encoder } from "./encoder.ts";
+import type { DecoderLayer, Seq2Seq } from "./seq2seq.ts";
 
 // Names of inputs, outputs and dimensions are those of Hugging Face's Optimum, which other programs that run ONNX models know.
 const batch = sym("batch_size");
@@ -52,4 +53,47 @@ export function exportedEncoder(encoder: Encoder): Graph {
   if (encoder.weights.has(`${classifier.output}.weight`)) g.output("logits", encoder.classify(g, hidden, mask));
   else if (encoder.weights.has(`${predictor.dense}.weight`)) g.output("logits", encoder.predict(g, hidden));
   return g;
+}
+
+const source = sym("encoder_sequence_length");
+
+/** The encoder of an encoder–decoder: ids and mask → `last_hidden_state`, and what each layer of the decoder reads of it. */
+export function exportedSource(model: Seq2Seq): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, source]);
+  const mask = narrowMask(g.input("attention_mask", "i64", [batch, source]));
+  const hidden = model.encode(g, { ids, mask });
+  g.output("last_hidden_state", hidden);
+  for (const [l, { k, v }] of model.source(g, hidden).entries()) {
+    g.output(`present.${l}.encoder.key`, k);
+    g.output(`present.${l}.encoder.value`, v);
+  }
+  return g;
+}
+
+/** Its decoder: ids, the source's mask, rows and cache → `logits` of every id, and the cache after. Rows are of one length. */
+export function exportedTarget(model: Seq2Seq): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, tokens]);
+  const mask = narrowMask(g.input("encoder_attention_mask", "i64", [batch, source]));
+  const presents: [name: string, cache: Tensor][] = [];
+  const layers = Array.from({ length: model.config.layers }, (_, l): DecoderLayer => {
+    const own = pair(g, model, `${l}.decoder`, past);
+    const read = pair(g, model, `${l}.encoder`, source);
+    return {
+      cache: { ...cacheLengths(ids, own.key), pastKey: own.key, pastValue: own.value },
+      source: { mask, k: read.key, v: read.value },
+      present(key, value) {
+        presents.push([`present.${l}.decoder.key`, key], [`present.${l}.decoder.value`, value]);
+      },
+    };
+  });
+  g.output("logits", model.decode(g, ids, layers));
+  for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
+  return g;
+}
+
+function pair(g: Graph, { config: { heads, headSize } }: Seq2Seq, name: string, length: typeof past) {
+  const input = (of: string) => g.input(`past_key_values.${name}.${of}`, "f32", [batch, heads, length, headSize]);
+  return { key: input("key"), value: input("value") };
 }

@@ -2,11 +2,13 @@
 
     python tools/reference/run_export.py DIR FIXTURE.json [--file llama-tiny.gguf]
 
-DIR holds model.onnx; FIXTURE is the file of the same model under src/models/fixtures: `llama-tiny.json` (--file names one of its models), a
-`reference.json`, an `encoder.json`, or `smollm2.json`. Prints the worst difference of each way of running the model:
+DIR holds model.onnx, or encoder_model.onnx and decoder_model.onnx; FIXTURE is the file of the same model under src/models/fixtures:
+`llama-tiny.json` (--file names one of its models), a `reference.json`, an `encoder.json`, a `seq2seq.json`, or `smollm2.json`. Prints the worst
+difference of each way of running the model:
 
 - decoders: all tokens at once; a prompt, then token by token with the cache; two rows of different length, the shorter one padded on the right.
 - encoders: all texts in one batch with padding, and each alone.
+- encoders with a decoder: likewise, the decoder at once and token by token with its cache.
 - smollm2.json: the ten greatest logits after each prompt, how many of the 48 greedy tokens are the same, the mean of -ln p over 1,024 tokens.
 """
 
@@ -87,6 +89,39 @@ def check_encoder(session, fixture: dict) -> None:
     report("outputs, alone", np.concatenate([o.ravel() for _, o in alone]), unpack(fixture["outputs"]))
 
 
+def decode(decoder, source: dict, mask: np.ndarray, targets: list[list[int]], parts: list[int]) -> np.ndarray:
+    """Logits [rows, tokens, vocabulary], so many tokens at a time."""
+    past = {name.replace("present", "past_key_values"): rows for name, rows in source.items()}
+    past |= {name.replace("encoder", "decoder"): rows[:, :, :0] for name, rows in past.items()}
+    names, logits, at = [o.name for o in decoder.get_outputs()], [], 0
+    for count in parts:
+        ids = np.array([t[at : at + count] for t in targets], np.int64)
+        got = dict(zip(names, decoder.run(None, {"input_ids": ids, "encoder_attention_mask": mask, **past})))
+        logits.append(got.pop("logits"))
+        past |= {name.replace("present", "past_key_values"): rows for name, rows in got.items()}
+        at += count
+    return np.concatenate(logits, axis=1)
+
+
+def check_seq2seq(encoder, decoder, fixture: dict) -> None:
+    texts, targets = fixture["texts"], fixture["targets"]
+    names, length, groups = [o.name for o in encoder.get_outputs()], len(targets[0]), range(len(texts))
+    for what, batches in (("in a batch", [groups]), ("alone", [[i] for i in groups])):
+        hidden, whole, steps = [], [], []
+        for batch in batches:
+            width = max(len(texts[i]) for i in batch)
+            ids = np.array([texts[i] + [0] * (width - len(texts[i])) for i in batch], np.int64)
+            mask = np.array([[1] * len(texts[i]) + [0] * (width - len(texts[i])) for i in batch], np.int64)
+            source = dict(zip(names, encoder.run(None, {"input_ids": ids, "attention_mask": mask})))
+            hidden += [h[: len(texts[i])].ravel() for i, h in zip(batch, source.pop("last_hidden_state"))]
+            own = [targets[i] for i in batch]
+            whole.append(decode(decoder, source, mask, own, [length]).ravel())
+            steps.append(decode(decoder, source, mask, own, [1] * length).ravel())
+        report(f"hidden states, {what}", np.concatenate(hidden), unpack(fixture["hidden"]))
+        report(f"logits at once, {what}", np.concatenate(whole), unpack(fixture["logits"]))
+        report(f"logits token by token, {what}", np.concatenate(steps), unpack(fixture["logits"]))
+
+
 def check_smollm2(session, fixture: dict) -> None:
     for prompt in fixture["prompts"]:
         decoder = Decoder(session)
@@ -120,8 +155,12 @@ def main() -> None:
     parser.add_argument("fixture", type=Path)
     parser.add_argument("--file", help="which of a fixture's models")
     args = parser.parse_args()
-    session = onnxruntime.InferenceSession(args.folder / "model.onnx", providers=["CPUExecutionProvider"])
+    opened = lambda name: onnxruntime.InferenceSession(args.folder / name, providers=["CPUExecutionProvider"])
     fixture = json.loads(args.fixture.read_text())
+    if "targets" in fixture:
+        check_seq2seq(opened("encoder_model.onnx"), opened("decoder_model.onnx"), fixture)
+        return
+    session = opened("model.onnx")
     if "prompts" in fixture:
         check_smollm2(session, fixture)
     elif "texts" in fixture:

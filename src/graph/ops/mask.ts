@@ -59,6 +59,41 @@ export function maskLengths(ids: Tensor, mask: Tensor): { lengths: Tensor; total
   return { lengths, total, ends };
 }
 
+const cacheOp: Op<null> = {
+  name: "cacheLengths",
+  operands: ["ids", "cache"],
+  infer([ids, cache]) {
+    const [batch] = ids!.shape;
+    if (ids!.shape.length !== 2 || cache!.shape.length !== 4 || !sameDim(cache!.shape[0]!, batch!))
+      throw new ShapeError("cacheLengths", "cache", showType(cache!), `[${batch}, heads, past, headSize]`);
+    return [
+      { dtype: "i32", shape: [batch!] },
+      { dtype: "i32", shape: [] },
+    ];
+  },
+  onnx(emit, { inputs: [ids, cache], outputs: [lengths, total] }) {
+    const size = (x: string, axis: number) => emit.value("Gather", [emit.value("Shape", [x]), emit.ints([axis], [])]);
+    const all = emit.value("Add", [size(cache!, 2), size(ids!, 1)]);
+    emit.node("Cast", [all], [total!], INT32);
+    const last = emit.value("Cast", [emit.value("Sub", [all, emit.ints([1], [])])], INT32);
+    emit.node("Expand", [last, emit.value("Unsqueeze", [size(ids!, 0), emit.ints([0])])], [lengths!]);
+  },
+  reference([ids, cache]) {
+    const [batch, tokens] = ids!.shape as [number, number];
+    const total = cache!.shape[2]! + tokens;
+    return [ndarray([batch], new Float64Array(batch).fill(total - 1)), ndarray([], Float64Array.of(total))];
+  },
+};
+
+/**
+ * What attention takes of rows of one length: `lengths` i32 [batch], the tokens of each row less one, and `total` i32 [], of new ids [batch, tokens]
+ * and a cache [batch, heads, past, headSize] that is as long as what it holds.
+ */
+export function cacheLengths(ids: Tensor, cache: Tensor): { lengths: Tensor; total: Tensor } {
+  const [lengths, total] = apply(cacheOp, [ids, cache], null) as [Tensor, Tensor];
+  return { lengths, total };
+}
+
 const narrowOp: Op<null> = {
   name: "narrowMask",
   operands: ["mask"],

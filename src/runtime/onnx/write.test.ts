@@ -28,7 +28,7 @@ function graphOf(): Graph {
 
 test("the data file holds the graph's own constants, each from a page on", async () => {
   const to = folder();
-  const files = portable(graphOf(), to);
+  const files = portable({ "model.onnx": graphOf() }, to);
   const seen: [number, number][] = [];
   await writeOnnx(files, to, { onProgress: (done, total) => seen.push([done, total]) });
   const data = readFileSync(path.join(to, "model.onnx.data"));
@@ -45,23 +45,29 @@ test("the same bytes in two shapes lie there once", () => {
   const g = graphOf();
   const data = { kind: "file", path: source, offset: 64, bytes: 16 } as const;
   g.constant("a.square", { dtype: "f32", shape: [2, 2] }, data);
-  const { graph, bytes: length } = portable(g, root);
+  const { graphs, bytes: length } = portable({ "a.onnx": g }, root);
   expect(length).toBe(3 * 4096 + 16);
-  const offsets = graph.constants.map((c) => c.data.kind === "file" && c.data.offset);
+  const offsets = graphs["a.onnx"]!.constants.map((c) => c.data.kind === "file" && c.data.offset);
   expect(offsets).toEqual([0, 3 * 4096, 3 * 4096]);
+});
+
+test("graphs share what lies in the file", () => {
+  const { graphs, bytes: length } = portable({ "a.onnx": graphOf(), "b.onnx": graphOf() }, root);
+  expect(length).toBe(3 * 4096 + 16);
+  expect(graphs["b.onnx"]!.constants.map((c) => c.data)).toEqual(graphs["a.onnx"]!.constants.map((c) => c.data));
 });
 
 test("stopped, it throws the signal's reason and writes no model.onnx", async () => {
   const to = folder();
   const stop = new AbortController();
   const options = { signal: stop.signal, onProgress: () => stop.abort(new Error("enough")) };
-  await expect(writeOnnx(portable(graphOf(), to), to, options)).rejects.toThrow("enough");
+  await expect(writeOnnx(portable({ "model.onnx": graphOf() }, to), to, options)).rejects.toThrow("enough");
   expect(readdirSync(to)).toEqual(["model.onnx.data"]);
 });
 
 test("weights that end too early are an error", async () => {
   const to = folder();
-  const files = portable(graphOf(), to);
+  const files = portable({ "model.onnx": graphOf() }, to);
   writeFileSync(source, bytes.subarray(0, 25_000));
   await expect(writeOnnx(files, to, {})).rejects.toThrow(/weights\.bin ends 5000 bytes short/);
 });

@@ -22,19 +22,23 @@ interface Move {
   readonly to: number;
 }
 
-/** A graph that lies in files of its own: `model.onnx`, and `model.onnx.data` with every constant that is mapped. */
+/** Name of the file of all mapped constants. */
+const DATA = "model.onnx.data";
+
+/** Graphs that lie in files of their own, and `model.onnx.data` with every constant that is mapped, for all of them. */
 export interface Portable {
-  readonly graph: Encodable;
+  /** By the names of their files. */
+  readonly graphs: Readonly<Record<string, Encodable>>;
   readonly moves: readonly Move[];
   /** Length of the data file. */
   readonly bytes: number;
 }
 
 /**
- * Gives a graph's mapped constants, and nothing else of the files that they lie in, their places in one file in `folder`. Constants that
- * are the same bytes in two shapes lie there once, too.
+ * Gives the graphs' mapped constants, and nothing else of the files that they lie in, their places in one file in `folder`. What graphs share, and
+ * constants that are the same bytes in two shapes, lies there once.
  */
-export function portable(graph: Encodable, folder: string): Portable {
+export function portable(graphs: Readonly<Record<string, Encodable>>, folder: string): Portable {
   const moves: Move[] = [];
   let end = 0;
   const place = ({ path: from, offset, bytes }: Extract<ConstantData, { kind: "file" }>): number => {
@@ -45,20 +49,23 @@ export function portable(graph: Encodable, folder: string): Portable {
     end = to + bytes;
     return to;
   };
-  const constants = graph.constants.map((constant): Constant => {
+  const moved = (constant: Constant): Constant => {
     const { data } = constant;
     if (data.kind === "memory") return constant;
-    return { ...constant, data: { ...data, path: path.join(folder, "model.onnx.data"), offset: place(data) } };
+    return { ...constant, data: { ...data, path: path.join(folder, DATA), offset: place(data) } };
+  };
+  const placed = Object.entries(graphs).map(([name, graph]) => {
+    return [name, { ...graph, constants: graph.constants.map(moved) }] as const;
   });
-  return { graph: { ...graph, constants }, moves, bytes: end };
+  return { graphs: Object.fromEntries(placed), moves, bytes: end };
 }
 
-/** Writes both files into an empty folder, in chunks, however large the weights. @throws the system's error when a write fails */
-export async function writeOnnx({ graph, moves, bytes }: Portable, folder: string, options: WriteOptions) {
-  await using out = await open(path.join(folder, "model.onnx.data"), "wx");
+/** Writes all files into an empty folder, in chunks, however large the weights. @throws the system's error when a write fails */
+export async function writeOnnx({ graphs, moves, bytes }: Portable, folder: string, options: WriteOptions) {
+  await using out = await open(path.join(folder, DATA), "wx");
   const buffer = new Uint8Array(Math.min(CHUNK, bytes));
   for (const move of moves) await copy(move, out, buffer, (done) => options.onProgress?.(done, bytes), options.signal);
-  await writeFile(path.join(folder, "model.onnx"), encodeOnnx(graph));
+  for (const [name, graph] of Object.entries(graphs)) await writeFile(path.join(folder, name), encodeOnnx(graph));
 }
 
 async function copy(
