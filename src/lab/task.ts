@@ -1,17 +1,18 @@
+import type { PullOptions } from "../weights/sources/plan.ts";
 import type { ItemKind, ItemOf } from "./item.ts";
 import type { Metric } from "./metric.ts";
 
-/** What a task may know of the run it makes items for. */
-export interface ItemsFor {
+/** What a task may know of the run it makes items for; its data may have to be fetched first. */
+export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
   /** Items wanted; a task that makes its items makes so many, one that reads them may stop there. */
   readonly limit: number | undefined;
   /** Tokens of a text in the model under test; for tasks that fill a length. */
   countTokens(text: string): number;
-  readonly signal?: AbortSignal;
 }
 
-interface TaskOf<K extends ItemKind> {
+export interface TaskOf<K extends ItemKind> {
+  /** As a user writes it, with its options: `needle:tokens=8192`. */
   readonly name: string;
   readonly summary: string;
   readonly kind: K;
@@ -21,7 +22,7 @@ interface TaskOf<K extends ItemKind> {
   readonly size: number | undefined;
   /** The first one is the task's quality; the others are reported beside it. */
   readonly metrics: readonly [Metric<K>, ...Metric<K>[]];
-  /** Items in a fixed order, the same for the same seed. @throws UserError */
+  /** Items in a fixed order, the same for the same seed; fewer are the first ones of more. @throws UserError */
   items(run: ItemsFor): AsyncIterable<ItemOf<K>>;
 }
 

@@ -16,3 +16,11 @@ export const containsAnswer: Metric<"generation"> = {
   part: ({ answers }, { text }) => [answers.some((answer) => holds(text, answer)) ? 1 : 0],
   quality: meanOfParts,
 };
+
+export const containsAll: Metric<"generation"> = {
+  name: "contains-all",
+  summary: "Share of the reference answers that a text holds, as contains-answer does (RULER: string_match_all)",
+  better: "higher",
+  part: ({ answers }, { text }) => [answers.filter((answer) => holds(text, answer)).length / answers.length],
+  quality: meanOfParts,
+};

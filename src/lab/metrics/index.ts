@@ -1,7 +1,7 @@
 export { auroc } from "./auroc.ts";
 export { bleu } from "./bleu.ts";
 export { accuracy, accuracyNormalised } from "./choice.ts";
-export { containsAnswer } from "./contains.ts";
+export { containsAll, containsAnswer } from "./contains.ts";
 export { greedyMatch, perplexityOfContinuation } from "./continuation.ts";
 export { agreement, commonPrefix, rougeLWithDense } from "./dense.ts";
 export { editSimilarity } from "./edit.ts";

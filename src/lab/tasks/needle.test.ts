@@ -104,7 +104,7 @@ describe("the answer", () => {
 describe("what cannot be made is refused", () => {
   test("too few tokens, with both numbers", () => {
     expect(() => needle({ ...options, tokens: 20 })).toThrow(
-      /^tokens: expected at least \d+, which the needles and the question take, got 20$/,
+      /^tokens: expected at least \d+, which what is hidden and the question take, got 20$/,
     );
   });
 

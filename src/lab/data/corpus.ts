@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { packageFiles } from "../../weights/sources/data-package.ts";
+import type { PullOptions } from "../../weights/sources/plan.ts";
+import { remoteSource } from "./place.ts";
+
+/** A file of a corpus. */
+export interface CorpusFile {
+  /** Within the corpus, with `/`. */
+  readonly name: string;
+  readonly path: string;
+}
+
+const source = /\.(ts|tsx|mts|js|jsx|mjs|py|go|rs|java|kt|swift|c|h|cc|cpp|hpp|cs|rb|php|scala|lua|sh|sql)$/;
+/** Other people's code, what compilers made, and declarations alone. */
+const aside = /(^|\/)(\.[^/]+|node_modules|__pycache__|[^/]+\.min\.js|[^/]+\.d\.[cm]?ts)(\/|$)/;
+
+const wanted = (name: string): boolean => source.test(name) && !aside.test(name);
+
+/** Source files of a folder, or of a package (`pypi:NAME[==VERSION]`, `npm:NAME[@VERSION]`), by name. @throws UserError */
+export async function corpusOf(text: string, options: PullOptions = {}): Promise<CorpusFile[]> {
+  const remote = remoteSource(text);
+  if (remote === undefined) return sorted(await inFolder(text));
+  if (remote.kind === "hf")
+    throw new UserError(`${text}: a corpus is a folder or a package, not a repository of the hub`, 2);
+  const under = remote.path === undefined ? "" : `${remote.path.replace(/\/$/, "")}/`;
+  const paths = await packageFiles(remote, (name) => name.startsWith(under) && wanted(name), options);
+  return sorted(paths.map((path) => ({ name: nameIn(path), path })));
+}
+
+/** What is taken out of a package lies in `files/` of its folder. */
+const nameIn = (path: string): string =>
+  path
+    .split(sep)
+    .join("/")
+    .replace(/^.*?\/data\/[^/]+\/files\//, "");
+
+const sorted = (files: CorpusFile[]): CorpusFile[] => files.sort((a, b) => (a.name < b.name ? -1 : 1));
+
+async function inFolder(folder: string): Promise<CorpusFile[]> {
+  if (!existsSync(folder)) throw new UserError(`there is no folder ${folder}`);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => {
+    throw new UserError(`${folder} is a file, expected a folder of source files`);
+  });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return files
+    .map((path) => ({ name: relative(folder, path).split(sep).join("/"), path }))
+    .filter(({ name }) => wanted(name));
+}

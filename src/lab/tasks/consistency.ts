@@ -1,0 +1,27 @@
+import { UserError } from "../../util/errors.ts";
+import { agreement, commonPrefix, rougeLWithDense } from "../metrics/index.ts";
+import type { Task, TaskOf } from "../task.ts";
+import type { Family } from "./family.ts";
+
+const metrics = [agreement, commonPrefix, rougeLWithDense] as const;
+
+/** @param find the task that a text names */
+export const consistency = (find: (text: string) => Promise<Task>): Family => ({
+  name: "consistency",
+  summary: "How far a recipe's answers to another task's prompts are the dense run's own, right or wrong",
+  kind: "generation",
+  source: "TASK, whose answers are texts",
+  size: undefined,
+  metrics,
+  usage: "TASK",
+  async make(text): Promise<TaskOf<"generation">> {
+    if (text === "") throw new UserError("consistency: expected a task after it: consistency:gsm8k", 2);
+    const task = await find(text);
+    if (task.kind !== "generation")
+      throw new UserError(
+        `consistency: ${task.name} is of the kind ${task.kind}, expected one whose answers are texts`,
+        2,
+      );
+    return { ...task, name: `consistency:${task.name}`, metrics };
+  },
+});

@@ -1,0 +1,43 @@
+import type { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { filesOf, type Place, placeName } from "../data/place.ts";
+import { parseRow, type Row } from "../data/row.ts";
+import { rowsOf } from "../data/rows.ts";
+import type { ItemKind, ItemOf } from "../item.ts";
+import type { ItemsFor, TaskOf } from "../task.ts";
+import { drawn } from "./draw.ts";
+
+/** What a row asks; without an id of its own, it goes by its number. */
+export type Body<K extends ItemKind> = Omit<ItemOf<K>, "kind" | "id"> & { readonly id?: string };
+
+/** A task whose items are rows of a data set, each row one item; of rows with one id the first counts. */
+export interface RowsTask<K extends ItemKind, R> extends Omit<TaskOf<K>, "source" | "items"> {
+  readonly place: Place;
+  readonly row: z.ZodType<R>;
+  /** @param number the row's in its file, from 1 */
+  item(row: R, number: number): Body<K>;
+}
+
+/** The task, its items in an order that the seed decides. */
+export function fromRows<K extends ItemKind, R>(task: RowsTask<K, R>): TaskOf<K> {
+  const { place, row: _row, item: _item, ...about } = task;
+  return { ...about, source: placeName(place), items: (run) => itemsOf(task, run) };
+}
+
+async function* itemsOf<K extends ItemKind, R>(task: RowsTask<K, R>, run: ItemsFor): AsyncGenerator<ItemOf<K>> {
+  const items = new Map<string, ItemOf<K>>();
+  for (const path of await filesOf(task.place, run)) {
+    for await (const row of rowsOf(path)) {
+      const item = itemOf(task, row);
+      if (!items.has(item.id)) items.set(item.id, item);
+    }
+  }
+  if (items.size === 0) throw new UserError(`${placeName(task.place)}: there are no items in it`);
+  yield* drawn([...items.values()], run);
+}
+
+/** A body of the kind's own shape with what all items have. */
+function itemOf<K extends ItemKind, R>(task: RowsTask<K, R>, row: Row): ItemOf<K> {
+  const body = task.item(parseRow(task.row, row), row.number);
+  return { kind: task.kind, ...body, id: body.id ?? String(row.number) } as unknown as ItemOf<K>;
+}

@@ -1,0 +1,22 @@
+import { z } from "zod";
+import { textOf } from "../data/bytes.ts";
+import { splits } from "../data/olmo.ts";
+import { filesOf, type Place, placeName } from "../data/place.ts";
+import { parseRow } from "../data/row.ts";
+import { rowsOf } from "../data/rows.ts";
+import type { ItemsFor } from "../task.ts";
+
+/** BoolQ's passages, from Wikipedia: 3,270 of them, a third of a million words, that no question of these tasks is about. */
+const passages: Place = splits("boolq/none/validation");
+const passage = z.object({ passage: z.string() });
+
+export const haystackName = (file: string | undefined): string => file ?? `made, in the text of ${placeName(passages)}`;
+
+/** The text that hides what a task asks for: a file's, or passages from Wikipedia. @throws UserError */
+export async function haystackOf(file: string | undefined, run: ItemsFor): Promise<string> {
+  const [path] = await filesOf(file ?? passages, run);
+  if (file !== undefined) return textOf(path!);
+  const found: string[] = [];
+  for await (const row of rowsOf(path!)) found.push(parseRow(passage, row).passage);
+  return found.join("\n");
+}

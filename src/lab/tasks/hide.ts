@@ -1,0 +1,89 @@
+import { UserError } from "../../util/errors.ts";
+
+/** Sentences to hide in a long text. */
+export interface Hiding {
+  /** Text that hides them; repeated when it is shorter than asked for. */
+  readonly haystack: string;
+  /** Most tokens of the whole prompt, as `countTokens` counts them; missed by a word's at most. */
+  readonly tokens: number;
+  /** Each with its place: 0 before the haystack, 1 after it; where two come to lie together, the first goes first. */
+  readonly hidden: readonly { readonly text: string; readonly depth: number }[];
+  /** The prompt around the text. */
+  frame(text: string): string;
+  /** Decides where the haystack starts. */
+  random(): number;
+  countTokens(text: string): number;
+}
+
+export interface HiddenIn {
+  readonly prompt: string;
+  /** Where each came to lie, at a sentence's end near the depth asked for. */
+  readonly depths: readonly number[];
+  readonly tokens: number;
+}
+
+/** A prompt of at most so many tokens. @throws UserError when the sentences and the frame alone take more */
+export function hide(hiding: Hiding): HiddenIn {
+  const { haystack, tokens, random, countTokens } = hiding;
+  const { words, starts } = sentences(haystack);
+  const start = starts[Math.floor(random() * starts.length)]!;
+  const at = (count: number) => filled((i) => words[(start + i) % words.length]!, count, hiding);
+  const count = longest(tokens, (count) => countTokens(at(count).prompt) <= tokens);
+  if (count < 0) {
+    const least = countTokens(at(0).prompt);
+    throw new UserError(
+      `tokens: expected at least ${least}, which what is hidden and the question take, got ${tokens}`,
+    );
+  }
+  const { prompt, depths } = at(count);
+  return { prompt, depths, tokens: countTokens(prompt) };
+}
+
+interface Sentences {
+  readonly words: readonly string[];
+  /** Where each begins, among the words. */
+  readonly starts: readonly number[];
+}
+
+/** Of the last haystack, which all items of a task share: a long one takes longer to split than to use. */
+let last: { haystack: string; sentences: Sentences } | undefined;
+
+function sentences(haystack: string): Sentences {
+  if (last?.haystack === haystack) return last.sentences;
+  const words = haystack.split(/\s+/).filter((word) => word !== "");
+  if (words.length === 0) throw new UserError("haystack: expected some text, got none");
+  const starts = [0, ...words.keys()].filter((i) => i === 0 || endsSentence(words[i - 1]!));
+  last = { haystack, sentences: { words, starts } };
+  return last.sentences;
+}
+
+const endsSentence = (word: string) => /[.!?]["'”’)\]]*$/.test(word);
+
+function filled(word: (i: number) => string, count: number, { hidden, frame }: Hiding): Omit<HiddenIn, "tokens"> {
+  const hay = Array.from({ length: count }, (_, i) => word(i));
+  const places = hidden.map(({ depth }) => sentenceEnd(hay, Math.round(depth * count)));
+  const parts: string[] = [];
+  for (let i = 0; i <= count; i++) {
+    for (const [n, { text }] of hidden.entries()) if (places[n] === i) parts.push(text);
+    if (i < count) parts.push(hay[i]!);
+  }
+  return { prompt: frame(parts.join(" ")), depths: places.map((place) => (count === 0 ? 0 : place / count)) };
+}
+
+/** The last sentence end at or before a place, so that a needle cuts no sentence; the place itself at the very end. */
+function sentenceEnd(words: string[], place: number): number {
+  if (place === words.length) return place;
+  for (let i = place; i > 0; i--) if (endsSentence(words[i - 1]!)) return i;
+  return 0;
+}
+
+/** The greatest number up to `most` that fits (smaller ones fit too), or -1. */
+function longest(most: number, fits: (count: number) => boolean): number {
+  let [low, high] = [-1, most + 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}

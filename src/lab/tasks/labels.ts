@@ -1,0 +1,59 @@
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { filesOf } from "../data/place.ts";
+import { parseRow } from "../data/row.ts";
+import { rowsOf } from "../data/rows.ts";
+import type { LabelItem } from "../item.ts";
+import { labelAccuracy } from "../metrics/index.ts";
+import type { ItemsFor, TaskOf } from "../task.ts";
+import { drawn } from "./draw.ts";
+import { type Family, readOptions } from "./family.ts";
+
+const options = z.strictObject({ file: z.string("expected the file with the texts and their labels") });
+
+/** Texts and their labels in two columns of a table; the labels are all that occur in it, by alphabet. */
+function family(name: string, summary: string, size: number, column: string, from: string): Family {
+  const about = { summary, kind: "label", size, metrics: [labelAccuracy] } as const;
+  return {
+    ...about,
+    name,
+    source: from,
+    usage: "FILE",
+    make(text): TaskOf<"label"> {
+      const { file } = readOptions(name, options, text, "file");
+      return { ...about, name: `${name}:${text}`, source: file, items: (run) => itemsOf(file, column, run) };
+    },
+  };
+}
+
+async function* itemsOf(file: string, column: string, run: ItemsFor): AsyncGenerator<LabelItem> {
+  const row = z.object({ text: z.string(), [column]: z.string() }).catchall(z.string());
+  const [path] = await filesOf(file, run);
+  const found: { text: string; label: string; number: number }[] = [];
+  for await (const each of rowsOf(path!)) {
+    const values = parseRow(row, each);
+    found.push({ text: values["text"]!, label: readable(values[column]!), number: each.number });
+  }
+  const labels = [...new Set(found.map(({ label }) => label))].sort();
+  if (labels.length < 2) throw new UserError(`${file}: expected two labels or more, got ${labels.length}`);
+  for (const { text, label, number } of drawn(found, run))
+    yield { kind: "label", id: String(number), text, labels, gold: labels.indexOf(label) };
+}
+
+const readable = (label: string): string => label.replaceAll("_", " ");
+
+export const banking77 = family(
+  "banking77",
+  "Which of 77 matters a bank's customer writes about: Banking77, test (arXiv 2003.04807, CC BY 4.0)",
+  3080,
+  "category",
+  "FILE: banking_data/test.csv of github.com/PolyAI-LDN/task-specific-datasets",
+);
+
+export const tagmynews = family(
+  "tagmynews",
+  "Which of 7 sections a headline belongs to: TagMyNews, test",
+  6517,
+  "category_name",
+  "FILE: the data set's test table of github.com/rsinghlab/QZERO",
+);

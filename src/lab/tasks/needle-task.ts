@@ -1,0 +1,67 @@
+import { z } from "zod";
+import type { GenerationItem } from "../item.ts";
+import { containsAnswer } from "../metrics/index.ts";
+import type { ItemsFor, TaskOf } from "../task.ts";
+import { count, type Family, readOptions } from "./family.ts";
+import { haystackName, haystackOf } from "./haystack.ts";
+import { needle as needleItem } from "./needle.ts";
+
+/** Items where a run gives no limit. */
+export const madeItems = 50;
+
+const optionsWith = (keys: string) =>
+  z.strictObject({
+    tokens: count(64, 10_000_000).prefault("4096"),
+    keys: count(1, 25).prefault(keys),
+    haystack: z.string().optional(),
+  });
+
+type NeedleOptions = z.output<ReturnType<typeof optionsWith>>;
+
+function family(name: string, summary: string, keys: string): Family {
+  const about = { summary, kind: "generation", size: undefined, metrics: [containsAnswer] } as const;
+  const options = optionsWith(keys);
+  return {
+    ...about,
+    name,
+    source: haystackName(undefined),
+    usage: `[tokens=4096][,keys=${keys}][,haystack=FILE]`,
+    make(text): TaskOf<"generation"> {
+      const read = readOptions(name, options, text);
+      const own = text === "" ? name : `${name}:${text}`;
+      return { ...about, name: own, source: haystackName(read.haystack), items: (run) => itemsOf(read, run) };
+    },
+  };
+}
+
+async function* itemsOf({ haystack, ...options }: NeedleOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
+  const text = await haystackOf(haystack, run);
+  for (let n = 0; n < (run.limit ?? madeItems); n++) {
+    const seed = run.seed * 1_000_003 + n;
+    const made = needleItem({ ...options, haystack: text, depth: spread(n), seed, countTokens: run.countTokens });
+    yield {
+      kind: "generation",
+      id: String(n),
+      prompt: made.prompt,
+      stop: ["\n"],
+      maxTokens: 16,
+      answers: [made.answer],
+    };
+  }
+}
+
+/** 1/2, 1/4, 3/4, 1/8, …: however many are taken, they spread evenly over (0, 1) (van der Corput's sequence). */
+export function spread(n: number): number {
+  let [value, digit] = [0, 0.5];
+  for (let rest = n + 1; rest > 0; rest >>= 1, digit /= 2) value += (rest & 1) * digit;
+  return value;
+}
+
+const where = "at any length and every depth (RULER, arXiv 2404.06654)";
+
+export const needle = family("needle", `One number hidden in a long text, ${where}`, "1");
+export const multiKey = family(
+  "multi-key",
+  `Several numbers hidden in a long text, one of them asked for, ${where}`,
+  "4",
+);

@@ -1,0 +1,105 @@
+import { suggest, UserError } from "../../util/errors.ts";
+import { isTable } from "../data/rows.ts";
+import type { ItemsFor, Task } from "../task.ts";
+import { arcChallenge, arcEasy } from "./arc.ts";
+import { boolq } from "./boolq.ts";
+import { humaneval, mbpp } from "./code.ts";
+import { codeCompletion } from "./code-completion.ts";
+import { consistency } from "./consistency.ts";
+import { cranfield } from "./cranfield.ts";
+import type { Entry } from "./family.ts";
+import { gsm8k } from "./gsm8k.ts";
+import { hellaswag } from "./hellaswag.ts";
+import { banking77, tagmynews } from "./labels.ts";
+import { lambada } from "./lambada.ts";
+import { mmlu } from "./mmlu.ts";
+import { multiKey, needle } from "./needle-task.ts";
+import { nqOpen, triviaqa } from "./open-questions.ts";
+import { piqa } from "./piqa.ts";
+import { coqa, drop, squad } from "./reading.ts";
+import { sciq } from "./sciq.ts";
+import { text } from "./text.ts";
+import { userTask } from "./user.ts";
+import { variableTracking } from "./variable-tracking.ts";
+import { winogrande } from "./winogrande.ts";
+
+/** Every task that is shipped: one line each. */
+export const tasks: readonly Entry[] = [
+  arcEasy,
+  arcChallenge,
+  boolq,
+  hellaswag,
+  piqa,
+  sciq,
+  winogrande,
+  mmlu,
+  gsm8k,
+  triviaqa,
+  nqOpen,
+  coqa,
+  squad,
+  drop,
+  lambada,
+  text,
+  humaneval,
+  mbpp,
+  codeCompletion,
+  needle,
+  multiKey,
+  variableTracking,
+  consistency(findTask),
+  banking77,
+  tagmynews,
+  cranfield,
+];
+
+export const taskNames: readonly string[] = tasks.map(({ name }) => name);
+
+/**
+ * The task that a user names: one of those shipped (`arc-easy`), with options (`needle:tokens=8192`), or a file of the user's own items, which is
+ * read and checked at once.
+ * @throws UserError, the nearest name suggested
+ */
+export async function findTask(
+  spec: string,
+  options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress"> = {},
+): Promise<Task> {
+  const colon = spec.indexOf(":");
+  const name = colon < 0 ? spec : spec.slice(0, colon);
+  const entry = tasks.find((task) => task.name === name);
+  if (entry === undefined) {
+    if (isTable(spec) || /[\\/]/.test(spec)) return userTask(spec, options);
+    throw new UserError(`no task is called "${name}"${suggest(name, taskNames) || `; ${expected}`}`, 2);
+  }
+  const text = colon < 0 ? "" : spec.slice(colon + 1);
+  if ("make" in entry) return entry.make(text);
+  if (colon >= 0) throw new UserError(`${name}: this task has no options, got "${text}"`, 2);
+  return entry;
+}
+
+const expected = "expected one of those that `modicum lab tasks` lists, or a file of items (.jsonl)";
+
+/** A line of what `modicum lab tasks` lists. */
+export interface Listed {
+  /** With its options as a user writes them. */
+  readonly task: string;
+  readonly kind: Entry["kind"];
+  readonly size: number | undefined;
+  /** The task's quality; the others are reported beside it. */
+  readonly metric: string;
+  readonly others: readonly string[];
+  readonly source: string;
+  readonly summary: string;
+}
+
+export const listTasks = (): Listed[] =>
+  tasks.map((entry) => {
+    const { kind, size, metrics, source, summary } = entry;
+    const [metric, ...others] = metrics.map((metric) => metric.name) as [string, ...string[]];
+    return { task: withUsage(entry), kind, size, metric, others, source, summary };
+  });
+
+function withUsage(entry: Entry): string {
+  if (!("usage" in entry)) return entry.name;
+  return entry.usage.startsWith("[") ? `${entry.name}[:${entry.usage.slice(1)}` : `${entry.name}:${entry.usage}`;
+}

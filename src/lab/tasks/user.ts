@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { filesOf } from "../data/place.ts";
+import { parseRow, type Row } from "../data/row.ts";
+import { rowsOf } from "../data/rows.ts";
+import type { ChoiceItem, GenerationItem, Item } from "../item.ts";
+import { accuracy, accuracyNormalised, containsAnswer, exactMatch, tokenF1 } from "../metrics/index.ts";
+import type { ItemsFor, Task, TaskOf } from "../task.ts";
+import { drawn } from "./draw.ts";
+
+const value = z.union([z.string(), z.number()], "expected a text or a number").transform(String);
+const prompt = z.string("expected a text").min(1, "expected a text, got an empty one");
+
+const asked = z.object({
+  prompt,
+  answer: z
+    .union([value, z.array(value)], "expected a text, a number or a list of them")
+    .transform((answer) => (Array.isArray(answer) ? answer : [answer]))
+    .refine((answers) => answers.length > 0, "expected an answer, got an empty list"),
+});
+
+const chosen = z
+  .object({
+    prompt,
+    choices: z.array(value, "expected a list of texts").min(2, "expected two choices or more"),
+    gold: z.int("expected the place of the right choice, from 0"),
+  })
+  .refine(({ choices, gold }) => gold >= 0 && gold < choices.length, {
+    path: ["gold"],
+    error: ({ input }) => outside(input as { choices: string[]; gold: number }),
+  });
+
+const outside = ({ choices, gold }: { choices: string[]; gold: number }): string =>
+  `expected a place from 0 to ${choices.length - 1}, got ${gold}`;
+
+/** An item before the model is known, whose tokens decide how long an answer may be. */
+type Made<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
+
+/**
+ * The task of a user's own file: rows of `{"prompt", "answer"}`, where the answer may be a list of right ones, or of `{"prompt", "choices", "gold"}`.
+ * All of it is read and checked before anything runs.
+ * @throws UserError that names file and line
+ */
+export async function userTask(
+  file: string,
+  options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress"> = {},
+): Promise<Task> {
+  const rows = await rowsIn(file, options);
+  const kind = kindOf(rows[0]!);
+  for (const row of rows)
+    if (kindOf(row) !== kind)
+      throw new UserError(
+        `${row.where}: this item has ${words[kindOf(row)]}, those before it have ${words[kind]}; expected one kind`,
+      );
+  return kind === "choice"
+    ? task(file, "choice", [accuracy, accuracyNormalised], rows.map(choice))
+    : task(file, "generation", [exactMatch, tokenF1, containsAnswer], rows.map(generation));
+}
+
+async function rowsIn(file: string, options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress">): Promise<Row[]> {
+  const [path] = await filesOf(file, options);
+  const rows: Row[] = [];
+  for await (const row of rowsOf(path!)) rows.push(row);
+  if (rows.length === 0) throw new UserError(`${file}: there are no items in it`);
+  return rows;
+}
+
+const words = { choice: '"choices"', generation: 'an "answer"' } as const;
+
+function kindOf({ where, value }: Row): keyof typeof words {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new UserError(`${where}: expected an object with a "prompt" and an "answer" or "choices"`);
+  const [answer, choices] = ["answer" in value, "choices" in value];
+  if (answer && choices) throw new UserError(`${where}: expected an "answer" or "choices", got both`);
+  if (!answer && !choices) throw new UserError(`${where}: this item has neither an "answer" nor "choices"`);
+  return choices ? "choice" : "generation";
+}
+
+const task = <K extends "choice" | "generation">(
+  file: string,
+  kind: K,
+  metrics: TaskOf<K>["metrics"],
+  items: Made<Extract<Item, { kind: K }>>[],
+) => ({
+  ...{ name: file, summary: "A user's own items", kind, source: file, size: items.length, metrics },
+  async *items(run: ItemsFor) {
+    for (const make of drawn([...items], run)) yield make(run.countTokens);
+  },
+});
+
+/** A choice stands after a space, unless the prompt or the choice brings one. */
+function choice(row: Row): Made<ChoiceItem> {
+  const { prompt, choices, gold } = parseRow(chosen, row);
+  const join = (choice: string) => (/\s$/.test(prompt) || /^\s/.test(choice) ? choice : ` ${choice}`);
+  const pairs = choices.map((choice) => ({ context: prompt, continuation: join(choice) }));
+  return () => ({ kind: "choice", id: String(row.number), choices: pairs, gold });
+}
+
+/** A text of one line ends with it. What is generated may be twice as long as the longest answer. */
+function generation(row: Row): Made<GenerationItem> {
+  const { prompt, answer: answers } = parseRow(asked, row);
+  const stop = answers.some((answer) => answer.trim().includes("\n")) ? [] : ["\n"];
+  return (countTokens) => {
+    const maxTokens = Math.max(32, ...answers.map((answer) => 2 * countTokens(answer)));
+    return { kind: "generation", id: String(row.number), prompt, stop, maxTokens, answers };
+  };
+}

@@ -1,0 +1,26 @@
+type Count = (text: string) => number;
+
+/**
+ * How far from `start` a text goes on for at most `tokens` tokens, to the end of a word where one ends before: the greatest such place up to a word's
+ * tokens. At least one character is taken.
+ */
+export function windowEnd(text: string, start: number, tokens: number, countTokens: Count): number {
+  const fits = (end: number) => countTokens(text.slice(start, end)) <= tokens;
+  // Doubling from a guess of a few characters a token, then halving: a handful of counts of texts not much longer than the window.
+  let [low, high] = [start, Math.min(text.length, start + tokens * 4)];
+  while (high < text.length && fits(high)) [low, high] = [high, Math.min(text.length, high + tokens * 2)];
+  if (fits(high)) return high;
+  while (high - low > 8) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return wordEnd(text, start, low);
+}
+
+/** The last place up to `end` before a space; `end` itself, not inside a character, where there is none. */
+function wordEnd(text: string, start: number, end: number): number {
+  for (let i = end; i > start; i--) if (/\s/.test(text[i] ?? " ") && !/\s/.test(text[i - 1]!)) return i;
+  const whole = /[\uD800-\uDBFF]/.test(text[end - 1] ?? "") ? end - 1 : end;
+  return Math.max(whole, start + (text.codePointAt(start)! > 0xffff ? 2 : 1));
+}
