@@ -93,7 +93,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const recipe = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
   const source = await resolveModel(model, resolving);
   const started = performance.now();
-  const loaded = await openModel(source, recipe, quant, adapter);
+  const loaded = await openModel(source, recipe, quant, { adapter });
   return new Model(loaded, recipe, performance.now() - started);
 }
 

@@ -1,6 +1,7 @@
 import type { Decoder } from "../models/decoder.ts";
 import { DecoderPrograms } from "../models/programs.ts";
 import type { View } from "../runtime/buffer.ts";
+import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { Batch } from "./batch.ts";
@@ -39,8 +40,14 @@ export class Engine implements Disposable {
     this.attention = attention;
   }
 
-  static async create(decoder: Decoder, weights: Weights, attention?: AttentionSaving): Promise<Engine> {
-    return new Engine(await DecoderPrograms.compile(decoder, weights), attention);
+  /** `shared` are weights that it has together with other engines. */
+  static async create(
+    decoder: Decoder,
+    weights: Weights,
+    attention?: AttentionSaving,
+    shared?: SharedWeights,
+  ): Promise<Engine> {
+    return new Engine(await DecoderPrograms.compile(decoder, weights, shared), attention);
   }
 
   /** A free slot holding the longest prefix of `prompt`; all but its last token may be taken from the cache. */

@@ -7,17 +7,17 @@ import { prepare } from "../models/programs.ts";
 import { isEncoder, isSeq2Seq, openDecoder, openEncoder, openSeq2Seq } from "../models/registry.ts";
 import { portable, type WriteOptions, writeOnnx } from "../runtime/onnx/write.ts";
 import { few, UserError } from "../util/errors.ts";
-import { withAdapter } from "../weights/adapter/merge.ts";
-import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { codeOf, ensureSpace, writeError } from "../weights/sources/disk.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
+import { type Adapted, openAdapted, refuseApart } from "./adapters.ts";
 
 /** Where files are written before they get their place. A killed export leaves it, the next one removes it. */
 const ASIDE = ".exporting";
 
 export interface ExportOptions extends WriteOptions {
-  /** Folder of a PEFT LoRA adapter, merged into a safetensors model. */
+  /** Folder of a PEFT LoRA adapter: merged into safetensors, a branch of the graph beside a GGUF's weights. */
   readonly adapter?: string | undefined;
 }
 
@@ -59,9 +59,9 @@ export async function exportModel(
 ): Promise<Exported> {
   const target = path.resolve(folder);
   checkExportFolder(target);
-  const base = openCheckpoint(model.path);
-  const checkpoint = adapter === undefined ? base : withAdapter(base, adapter);
-  const files = portable(traceExport(checkpoint, preparedFolder(model.path), quant), target);
+  const adapted = openAdapted(model.path, { adapter });
+  const { checkpoint } = adapted;
+  const files = portable(traceExport(adapted, preparedFolder(model.path), quant), target);
   await ensureSpace(target, files.bytes, "the export");
   const names = await intoFolder(target, async (aside) => {
     for (const file of companions(checkpoint)) await copyFile(file, path.join(aside, path.basename(file)));
@@ -71,17 +71,20 @@ export async function exportModel(
 }
 
 /** A model's graphs by the names of their files. */
-function traceExport(checkpoint: Checkpoint, prepared: string, quant: Quant): Record<string, Graph> {
+function traceExport(adapted: Adapted, prepared: string, quant: Quant): Record<string, Graph> {
+  const { checkpoint, own } = adapted;
   if (isSeq2Seq(checkpoint)) {
+    refuseApart(adapted, "an encoder with a decoder");
     const model = openSeq2Seq(checkpoint, prepared, quant);
     const [encoder, decoder] = prepare(model.weights, () => [exportedSource(model), exportedTarget(model)]);
     return { "encoder_model.onnx": encoder!, "decoder_model.onnx": decoder! };
   }
   if (isEncoder(checkpoint)) {
+    refuseApart(adapted, "an encoder");
     const encoder = openEncoder(checkpoint, prepared, quant);
     return { "model.onnx": prepare(encoder.weights, () => [exportedEncoder(encoder)])[0]! };
   }
-  const { decoder, weights } = openDecoder(checkpoint, prepared, quant);
+  const { decoder, weights } = openDecoder(checkpoint, prepared, quant, own);
   return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };
 }
 

@@ -1,23 +1,29 @@
 import type { Decoder } from "../models/decoder.ts";
 import { openDecoder } from "../models/registry.ts";
+import { mapsFiles } from "../runtime/mapped-file.ts";
+import { SharedWeights } from "../runtime/shared-weights.ts";
 import { attentionOf, type Recipe } from "../savings/recipe.ts";
-import { openCheckpoint } from "../weights/checkpoint.ts";
+import { suggest, UserError } from "../util/errors.ts";
+import type { Lora } from "../weights/adapter/lora.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import { type ChatMessage, encodeChat, type Tokenizer } from "../weights/tokenizer/index.ts";
+import { type Adapted, openAdapted } from "./adapters.ts";
 import { Engine } from "./engine.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** What to generate from: a text, or the turns of a chat. */
 export type Prompt = string | readonly ChatMessage[];
 
-/** A model of one file, loaded: its tokenizer and its engine under one recipe. */
+/** A model of one file, loaded: its tokenizer and its engine under one recipe, and an engine for each adapter that requests may name. */
 export class LanguageModel implements Disposable {
   private constructor(
     readonly source: ResolvedModel,
     readonly decoder: Decoder,
     readonly tokenizer: Tokenizer,
+    /** Of requests that name no adapter. */
     readonly engine: Engine,
+    private readonly adapted: ReadonlyMap<string, Engine>,
   ) {}
 
   /** @throws UserError when the file is no model that runs here. */
@@ -25,17 +31,42 @@ export class LanguageModel implements Disposable {
     source: ResolvedModel,
     recipe: Recipe,
     quant: Quant = "auto",
-    checkpoint = openCheckpoint(source.path),
+    { checkpoint, own, named }: Adapted = openAdapted(source.path, {}),
   ): Promise<LanguageModel> {
-    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant);
-    const attention = await attentionOf(recipe, { decoder, sha256: source.sha256 });
+    // A base with adapters beside it is held once. Its programs keep what they share for as long as they live.
+    using shared = named.size > 0 && mapsFiles ? new SharedWeights() : undefined;
+    const open = async (lora?: Lora) => {
+      const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
+      const attention = await attentionOf(recipe, { decoder, sha256: source.sha256 });
+      return { decoder, create: () => Engine.create(decoder, weights, attention, shared) };
+    };
+    const { decoder, create } = await open(own);
     // Programs compile on worker threads while the vocabulary is read here.
-    const compiling = Engine.create(decoder, weights, attention);
+    const compiling = create();
     const [engine, tokenizer] = await Promise.all([
       compiling,
       Promise.resolve().then(() => tokenizerOf(checkpoint, decoder.config.vocabulary)),
     ]);
-    return new LanguageModel(source, decoder, tokenizer, engine);
+    const adapted = new Map<string, Engine>();
+    const model = new LanguageModel(source, decoder, tokenizer, engine, adapted);
+    try {
+      for (const [name, lora] of named) adapted.set(name, await (await open(lora)).create());
+    } catch (error) {
+      model[Symbol.dispose]();
+      throw error;
+    }
+    shared?.settle();
+    return model;
+  }
+
+  /** What runs a request. @throws UserError when there is no such adapter */
+  engineFor(adapter?: string): Engine {
+    if (adapter === undefined) return this.engine;
+    const engine = this.adapted.get(adapter);
+    if (engine) return engine;
+    const names = [...this.adapted.keys()];
+    const known = names.length > 0 ? `expected one of ${names.join(", ")}` : "the model was loaded without adapters";
+    throw new UserError(`there is no adapter "${adapter}", ${known}${suggest(adapter, names)}`, 2);
   }
 
   /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. */
@@ -48,6 +79,6 @@ export class LanguageModel implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.engine[Symbol.dispose]();
+    for (const engine of [this.engine, ...this.adapted.values()]) engine[Symbol.dispose]();
   }
 }

@@ -1,10 +1,9 @@
 import { isEncoder, isSeq2Seq } from "../models/registry.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
-import { withAdapter } from "../weights/adapter/merge.ts";
-import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
+import { type AdapterFolders, openAdapted, refuseApart } from "./adapters.ts";
 import { EncoderModel } from "./encoder-model.ts";
 import { LanguageModel } from "./language-model.ts";
 import { Seq2SeqModel } from "./seq2seq-model.ts";
@@ -14,12 +13,13 @@ export async function openModel(
   source: ResolvedModel,
   recipe: Recipe,
   quant: Quant = "auto",
-  adapter?: string,
+  adapters: AdapterFolders = {},
 ): Promise<LanguageModel | EncoderModel | Seq2SeqModel> {
-  const base = openCheckpoint(source.path);
-  const checkpoint = adapter === undefined ? base : withAdapter(base, adapter);
+  const adapted = openAdapted(source.path, adapters);
+  const { checkpoint } = adapted;
   const [encodes, translates] = [isEncoder(checkpoint), isSeq2Seq(checkpoint)];
-  if (!encodes && !translates) return LanguageModel.load(source, recipe, quant, checkpoint);
+  if (!encodes && !translates) return LanguageModel.load(source, recipe, quant, adapted);
+  refuseApart(adapted, encodes ? "an encoder" : "an encoder with a decoder");
   if (recipe.length > 0)
     throw new UserError(
       `${source.name} ${encodes ? "is" : "has"} an encoder, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`,

@@ -3,7 +3,7 @@ import type { Weights } from "../weights/prepared/weights.ts";
 import type { Architecture } from "./decoder.ts";
 import { Encoder, type EncoderConfig } from "./encoder.ts";
 import { Fields } from "./fields.ts";
-import { namesOf, type Scheme } from "./names.ts";
+import { modulesOf, namesOf, type Scheme } from "./names.ts";
 import { Transformer, type TransformerConfig } from "./transformer.ts";
 
 /** What `decoder` and `encoder` are told of an architecture beside its name. */
@@ -26,6 +26,7 @@ export function decoder(
     names: [name, ...also],
     configure: read,
     tensors: (checkpoint) => namesOf(checkpoint, scheme),
+    modules: (canonical) => modulesOf(canonical, scheme),
     open: (weights) => new Transformer(read(weights.checkpoint.config), weights),
   };
 }

@@ -52,5 +52,7 @@ export interface Architecture {
   configure(config: ConfigSource): DecoderConfig;
   /** What a checkpoint calls the tensors. */
   tensors(checkpoint: Checkpoint): Names;
+  /** What Hugging Face's code may call the module of a matrix, by its canonical name without `.weight`. */
+  modules(canonical: string): readonly string[];
   open(weights: Weights): Decoder;
 }

@@ -32,6 +32,16 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
   };
 }
 
+/** What the code of Hugging Face's models may call the module of a matrix, by its canonical name without `.weight`. */
+export function modulesOf(canonical: string, { prefixes, layers, parts, top }: Scheme): string[] {
+  const [, layer, part] = /^(?:blk\.(\d+)\.)?([\w.]+)$/.exec(canonical) ?? [];
+  const known = (layer === undefined ? top : parts)[part ?? ""];
+  if (known === undefined) return [];
+  const name = typeof known === "string" ? known : known.name;
+  const place = layer === undefined ? name : `${layers}.${layer}.${name}`;
+  return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
+}
+
 /** TensorFlow's names of a norm's gain and shift, which BERT's first checkpoints have. */
 function asOfOld(name: string, tensors: Checkpoint["tensors"]): string {
   const old = name.replace(/\.weight$/, ".gamma").replace(/\.bias$/, ".beta");

@@ -1,5 +1,6 @@
 import { type Cost, type Graph, sumCosts } from "../graph/index.ts";
 import { Program } from "../runtime/program.ts";
+import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Decoder } from "./decoder.ts";
 import { attentionKind, traceAttention, traceBetween, traceHead, traceLayers, traceLikelihoods } from "./segments.ts";
@@ -25,9 +26,10 @@ export class DecoderPrograms implements Disposable {
     this.stackCost = sumCosts(stack.map((p) => p.cost));
   }
 
-  static async compile(decoder: Decoder, weights: Weights): Promise<DecoderPrograms> {
+  /** `shared` are weights that it has together with the programs of other decoders, none of which may run meanwhile. */
+  static async compile(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<DecoderPrograms> {
     const graphs = prepare(weights, () => [...traceStack(decoder), traceHead(decoder)]);
-    const programs = await Promise.all(graphs.map((g) => Program.compile(g)));
+    const programs = await Promise.all(graphs.map((g) => Program.compile(g, "shared", shared)));
     return new DecoderPrograms(decoder, programs.slice(0, -1), programs.at(-1)!);
   }
 
@@ -70,6 +72,7 @@ export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   weights.review(trace);
   try {
     const graphs = trace();
+    weights.branches?.check(weights.checkpoint.path);
     weights.commit();
     return graphs;
   } catch (error) {

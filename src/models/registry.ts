@@ -1,6 +1,9 @@
 import { suggest, UserError } from "../util/errors.ts";
+import { Branches } from "../weights/adapter/branches.ts";
+import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
+import { layoutOf } from "./adapter-layout.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
 import { bert } from "./bert.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
@@ -68,15 +71,29 @@ export const isEncoder = ({ architecture }: Checkpoint): boolean =>
 export const isSeq2Seq = ({ architecture }: Checkpoint): boolean =>
   seq2seqs.some((a) => a.names.includes(architecture));
 
-/** Opens a checkpoint as the decoder it holds; its prepared weights are kept under `folder`. @throws UserError when it is none that runs */
+/** A decoder and the weights that its graphs are traced with. */
+export interface OpenDecoder {
+  readonly decoder: Decoder;
+  readonly weights: Weights;
+}
+
+/**
+ * Opens a checkpoint as the decoder it holds; its prepared weights are kept under `folder`. With an adapter, which is kept apart from them,
+ * it computes what both together do. @throws UserError when it is none that runs
+ */
 export function openDecoder(
   checkpoint: Checkpoint,
   folder: string,
   quant: Quant = "auto",
-): { decoder: Decoder; weights: Weights } {
+  adapter?: Lora,
+): OpenDecoder {
   const architecture = architectureOf(checkpoint, decoders);
-  const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint));
-  return { decoder: architecture.open(weights), weights };
+  const open = (branches?: Branches): OpenDecoder => {
+    const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches);
+    return { decoder: architecture.open(weights), weights };
+  };
+  const plain = open();
+  return adapter ? open(new Branches(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
 }
 
 /** As `openDecoder`, for encoders. */

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { type Graph, plus, positions, scale, softcap, type Tensor } from "../graph/index.ts";
-import { project } from "../nn/linear.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
 import { type RopeConfig, ropeTable } from "../nn/rope.ts";
@@ -45,14 +44,10 @@ const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : scale(
 
 /** A decoder by its configuration: the one stack that every architecture of this room fills in. */
 export class Transformer implements Decoder {
-  readonly #head: string;
-
   constructor(
     readonly config: TransformerConfig,
     readonly weights: Weights,
-  ) {
-    this.#head = weights.has("output.weight") ? "output.weight" : "token_embd.weight";
-  }
+  ) {}
 
   attention(layer: number) {
     const { heads, kvHeads, headSize, attentionScale, pairs, attentionSoftcap: softcap } = this.config;
@@ -104,8 +99,7 @@ export class Transformer implements Decoder {
 
   logits(graph: Graph, hidden: Tensor): Tensor {
     const { vocabulary, logitScale, logitSoftcap } = this.config;
-    const head = this.weights.matrix(graph, this.config.hidden, { [this.#head]: vocabulary });
-    const logits = scaled(project(hidden, head), logitScale);
+    const logits = scaled(new Parts(this.weights, graph).head(hidden, vocabulary), logitScale);
     return logitSoftcap === undefined ? logits : softcap(logits, logitSoftcap);
   }
 }

@@ -7,6 +7,15 @@ export function project(x: Tensor, weight: Matrix, bias?: Tensor): Tensor {
   return bias === undefined ? product : plus(product, bias);
 }
 
+/** The two factors of a low-rank matrix: [inputs, rank] and [rank, outputs]. */
+export interface LowRank {
+  readonly down: Tensor;
+  readonly up: Tensor;
+}
+
+/** What an adapter adds to a projection of x [batch, tokens, inputs]: [batch, tokens, outputs] (LoRA, Hu et al. 2021). */
+export const projectLowRank = (x: Tensor, { down, up }: LowRank): Tensor => linear(linear(x, down), up);
+
 function multiply(x: Tensor, weight: Matrix): Tensor {
   switch (weight.kind) {
     case "blocks":

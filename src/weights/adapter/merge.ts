@@ -1,25 +1,31 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
-import { UserError } from "../../util/errors.ts";
 import type { Checkpoint, Rows, StoredTensor } from "../checkpoint.ts";
-import { type Lora, openLora, type Update } from "./lora.ts";
+import type { Lora } from "./lora.ts";
+import { doesNotFit, isMissing } from "./misfit.ts";
+import type { Update } from "./updates.ts";
 
 /**
- * A checkpoint with the LoRA adapter of a folder merged into it: every tensor that the adapter updates reads as the sum. Both sets of files
- * decide what it holds, so that its prepared weights are its own.
- * @throws UserError when the adapter is malformed, or is for another model
+ * Whether what an adapter computes is what some weights compute: it is for weights that are floats, and for none that serve two ends, as a
+ * table of embeddings that is the head, too.
  */
-export function withAdapter(base: Checkpoint, folder: string): Checkpoint {
-  if (base.config.kind === "gguf")
-    throw new UserError(
-      `${base.path}: this is a GGUF, adapters go with the safetensors of the model that they were trained on`,
-    );
-  const lora = openLora(folder);
-  const updates = fitting(base, folder, lora);
+export const isMergeable = ({ config, tensors }: Checkpoint, { updates }: Lora): boolean =>
+  config.kind === "huggingface" &&
+  [...updates].every(
+    ([module, { kind }]) => kind === "matrix" && (module !== "lm_head" || tensors.has("lm_head.weight")),
+  );
+
+/**
+ * A checkpoint with a LoRA adapter merged into it: every tensor that the adapter updates reads as the sum. Both sets of files
+ * decide what it holds, so that its prepared weights are its own.
+ * @throws UserError when the adapter is for another model
+ */
+export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
+  const updates = fitting(base, lora);
   return {
     ...base,
     files: [...base.files, ...lora.files],
-    variant: `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`,
+    variant: `adapter-${createHash("sha256").update(realpathSync(lora.folder)).digest("hex").slice(0, 16)}`,
     floats: (tensor, rows) => {
       const values = base.floats(tensor, rows);
       const update = updates.get(tensor.name);
@@ -30,18 +36,17 @@ export function withAdapter(base: Checkpoint, folder: string): Checkpoint {
 }
 
 /** Updates by the names that the checkpoint has for what they update. */
-function fitting({ path, tensors }: Checkpoint, folder: string, { updates }: Lora): Map<string, Update> {
+function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
   const found = new Map<string, Update>();
   const problems: string[] = [];
-  for (const [module, update] of updates) {
+  for (const [module, update] of lora.updates) {
     const tensor = nameIn(tensors, module);
-    const problem = tensor ? misfit(tensor, update) : `${module} is not in the model`;
+    const problem = tensor ? misfit(tensor, update) : isMissing(module);
     if (problem !== undefined) problems.push(problem);
     else found.set(tensor!.name, update);
   }
   if (problems.length === 0) return found;
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more of its ${updates.size} modules)` : "";
-  throw new UserError(`${folder}: the adapter does not fit ${path}: ${problems[0]}${more}`);
+  throw doesNotFit(lora, path, problems);
 }
 
 /** Some checkpoints leave the outermost module's name away, as GPT-2's does. */

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { processorBits } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
+import type { Branches } from "../adapter/branches.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { type KernelMatrix, stack } from "./layout.ts";
 import { checkMemory, memoryLimit } from "./memory.ts";
@@ -39,6 +40,8 @@ export class Weights {
     private readonly names: Names = identity,
     /** Codes have no fewer bits: what the processor runs fastest, not what is smallest. */
     private readonly fewestBits: CodeBits = processorBits(),
+    /** An adapter that is kept apart from them. */
+    readonly branches?: Branches,
   ) {
     if (!quants.includes(quant)) throw new UserError(`quant is "${quant}", expected one of ${quants.join(", ")}`, 2);
     const own = path.join(folder, checkpoint.variant ?? "", folderName(quant, fewestBits));

@@ -1,0 +1,92 @@
+import type { Lora } from "./lora.ts";
+import { doesNotFit, isMissing } from "./misfit.ts";
+import type { Update } from "./updates.ts";
+
+/** How a model's matrices, by their canonical names without `.weight`, lie beside what adapters were trained on. */
+export interface Layout {
+  /** What PEFT may call the module of a matrix. */
+  modules(name: string): readonly string[];
+  /** The output of the module that is a matrix's output `row`. */
+  row(name: string, row: number): number;
+}
+
+/** The two factors of what is added to a product: down [inputs, rank], up [rank, outputs], row-major. */
+export interface Branch {
+  readonly rank: number;
+  readonly down: Float32Array<ArrayBuffer>;
+  readonly up: Float32Array<ArrayBuffer>;
+}
+
+interface Piece {
+  readonly name: string;
+  /** Where its outputs begin in the stack. */
+  readonly first: number;
+  readonly update: Update;
+}
+
+/**
+ * An adapter kept apart from the weights of its base: what it adds to each product that a model asks for. The base may be in any form,
+ * as nothing is added to its weights.
+ */
+export class Branches {
+  readonly #asked = new Set<string>();
+  readonly #problems = new Map<string, string>();
+
+  constructor(
+    private readonly lora: Lora,
+    private readonly layout: Layout,
+  ) {}
+
+  /** Beside matrices [outputs, inputs] that are stacked, by name with their outputs; undefined where it adds nothing. */
+  matrix(inputs: number, outputs: Readonly<Record<string, number>>): Branch | undefined {
+    const pieces: Piece[] = [];
+    let first = 0;
+    for (const [name, size] of Object.entries(outputs)) {
+      const update = this.#find(name, "matrix", inputs, size);
+      if (update) pieces.push({ name, first, update });
+      first += size;
+    }
+    return pieces.length > 0 ? this.#stacked(pieces, inputs, first) : undefined;
+  }
+
+  /** Beside rows of a table [rows, width] that are looked up: `down` is then looked up, too. */
+  table(name: string, [rows, width]: readonly [rows: number, width: number]): Branch | undefined {
+    const update = this.#find(name, "table", rows, width);
+    return update && this.#stacked([{ name, first: 0, update }], rows, width);
+  }
+
+  #find(name: string, kind: Update["kind"], inputs: number, outputs: number): Update | undefined {
+    const module = this.layout.modules(name).find((m) => this.lora.updates.get(m)?.kind === kind);
+    if (module === undefined) return undefined;
+    this.#asked.add(module);
+    const update = this.lora.updates.get(module)!;
+    if (update.inputs === inputs && update.outputs === outputs) return update;
+    const has = [update.outputs, update.inputs].join(", ");
+    this.#problems.set(module, `${module} is [${outputs}, ${inputs}], the adapter's update [${has}]`);
+    return undefined;
+  }
+
+  /** One product down and one up for all; each piece has ranks of its own among theirs. */
+  #stacked(pieces: readonly Piece[], inputs: number, outputs: number): Branch {
+    const rank = pieces.reduce((sum, { update }) => sum + update.rank, 0);
+    const down = new Float32Array(inputs * rank);
+    const up = new Float32Array(rank * outputs);
+    let at = 0;
+    for (const { name, first, update } of pieces) {
+      const [a, b] = [update.a(), update.b()];
+      for (let k = 0; k < update.rank; k++, at++) {
+        for (let i = 0; i < inputs; i++) down[i * rank + at] = a[k * inputs + i]!;
+        for (let o = 0; o < update.outputs; o++)
+          up[at * outputs + first + o] = update.scale * b[this.layout.row(name, o) * update.rank + k]!;
+      }
+    }
+    return { rank, down, up };
+  }
+
+  /** After all of a model was asked for. @throws UserError when something of the adapter was not, or is of another shape */
+  check(model: string): void {
+    const missing = [...this.lora.updates.keys()].filter((module) => !this.#asked.has(module)).map(isMissing);
+    const problems = [...missing, ...this.#problems.values()];
+    if (problems.length > 0) throw doesNotFit(this.lora, model, problems);
+  }
+}

@@ -1,0 +1,29 @@
+import { UserError } from "../../util/errors.ts";
+
+/** What a pattern may hold: names, digits, classes and alternatives, but no repeated group, which may take for ever on a name. */
+const SIMPLE = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
+const REPEATED_GROUP = /\)[*+?]/;
+
+/**
+ * PEFT's `alpha_pattern`: regular expressions of modules' names, or of what their names end with after a dot, each with its alpha. The first that
+ * fits a module gives it its own; undefined where none does.
+ * @throws UserError when one is no such expression
+ */
+export function alphaPattern(
+  file: string,
+  patterns: Readonly<Record<string, number>>,
+): (module: string) => number | undefined {
+  const known = Object.entries(patterns).map(([pattern, alpha]) => [expression(file, pattern), alpha] as const);
+  return (module) => known.find(([fits]) => fits.test(module))?.[1];
+}
+
+function expression(file: string, pattern: string): RegExp {
+  try {
+    if (SIMPLE.test(pattern) && !REPEATED_GROUP.test(pattern)) return new RegExp(`^(?:.*\\.)?(?:${pattern})$`);
+  } catch {
+    // Told below, as any other.
+  }
+  throw new UserError(
+    `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple expression of names`,
+  );
+}

@@ -1,0 +1,69 @@
+import { few, UserError } from "../../util/errors.ts";
+import type { SafeTensor } from "../safetensors/header.ts";
+import { readFloats } from "../safetensors/read.ts";
+
+/** A low-rank update (Hu et al. 2021) of a matrix [outputs, inputs]: + scale · B · A. */
+export interface Update {
+  /** Of a module that multiplies by the matrix, or of one that looks up columns of it by token (then `inputs` is the vocabulary). */
+  readonly kind: "matrix" | "table";
+  readonly scale: number;
+  readonly rank: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** [rank, inputs] */
+  a(): Float32Array;
+  /** [outputs, rank] */
+  b(): Float32Array;
+}
+
+type Tensors = ReadonlyMap<string, SafeTensor>;
+
+const PREFIX = "base_model.model.";
+const FACTOR = /^base_model\.model\.(.+)\.lora_(embedding_)?([AB])(\.weight)?$/;
+/** PEFT saves the table or the head that it updates, too, unchanged. */
+const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
+
+/** The updates of an adapter's tensors by module; `scale` is told the module and its rank. @throws UserError when something is missing or more */
+export function updatesOf(
+  file: string,
+  tensors: Tensors,
+  scale: (module: string, rank: number) => number,
+): Map<string, Update> {
+  const modules = modulesOf(tensors);
+  const others = [...tensors.keys()].filter((name) => !isFactor(name) && !modules.has(COPY.exec(name)?.[1] ?? ""));
+  if (others.length > 0) throw new UserError(`${file}: tensors that are no part of a plain LoRA: ${few(others)}`);
+  if (modules.size === 0) throw new UserError(`${file}: there are no tensors in this adapter`);
+  return new Map([...modules].map(([module, kind]) => [module, updateOf(file, tensors, module, kind, scale)]));
+}
+
+function isFactor(name: string): boolean {
+  const [, , table, , weight] = FACTOR.exec(name) ?? [name, "", "", "", ""];
+  return Boolean(table) !== Boolean(weight);
+}
+
+/** Every module that has a factor, and what it is. */
+function modulesOf(tensors: Tensors): Map<string, Update["kind"]> {
+  const found = [...tensors.keys()].filter(isFactor).map((name) => FACTOR.exec(name)!);
+  return new Map(found.map(([, module, table]) => [module!, table ? "table" : "matrix"]));
+}
+
+function updateOf(
+  file: string,
+  tensors: Tensors,
+  module: string,
+  kind: Update["kind"],
+  scale: (module: string, rank: number) => number,
+): Update {
+  const name = kind === "table" ? (part: string) => `lora_embedding_${part}` : (part: string) => `lora_${part}`;
+  const factor = (part: string) => tensors.get(`${PREFIX}${module}.${name(part)}${kind === "table" ? "" : ".weight"}`);
+  const [a, b] = [factor("A"), factor("B")];
+  const where = `${file}: ${module}`;
+  if (!a || !b) throw new UserError(`${where}: ${name(a ? "B" : "A")} is missing beside ${name(a ? "A" : "B")}`);
+  const [rank, inputs] = a.shape as [number, number];
+  const [outputs, inner] = b.shape as [number, number];
+  if (a.shape.length !== 2 || b.shape.length !== 2 || rank !== inner || rank < 1)
+    throw new UserError(
+      `${where}: ${name("A")} is [${a.shape.join(", ")}] and ${name("B")} [${b.shape.join(", ")}], expected [rank, inputs] and [outputs, rank]`,
+    );
+  return { kind, scale: scale(module, rank), rank, inputs, outputs, a: () => readFloats(a), b: () => readFloats(b) };
+}
