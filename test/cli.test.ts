@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
+import { openLedger } from "../src/ledger/store.ts";
 import { processorBits } from "../src/runtime/processor.ts";
 import { type Call, modicum, root, temporaryHome } from "./program.testing.ts";
 
@@ -26,6 +27,14 @@ function file(name: string, content: string): string {
   const path = join(files, name);
   writeFileSync(path, content);
   return path;
+}
+
+/** Completion tokens of the last answer in the ledger. */
+async function lastBilled(): Promise<number> {
+  const ledger = await openLedger(join(home.path, "receipts.db"));
+  const [receipt] = ledger.list({ limit: 1 });
+  ledger.close();
+  return receipt!.tokens.completion;
 }
 
 /** One line, no stack. */
@@ -88,13 +97,24 @@ describe("run", () => {
     expect(JSON.parse(stdout).receipt.recipe).toEqual(["xattention:threshold=0.8"]);
   });
 
-  test("Ctrl-C stops an answer: status 130, and what was said ends with a newline", async () => {
+  test("Ctrl-C stops an answer: status 130, what was said ends with a newline, and is billed", async () => {
     const { status, stdout, stderr } = await call(["run", "--max-tokens", "2000", "--logit-bias", "504=100", "Go"], {
       interruptAt: /The/,
     });
     expect({ status, stderr }).toEqual({ status: 130, stderr: "" });
     expect(stdout).toMatch(/^The.*\n$/);
     expect(stdout.length).toBeLessThan(1000);
+    // A token may have been sampled that was not printed any more.
+    expect((await lastBilled()) - stdout.split("The").length + 1).toBeOneOf([0, 1]);
+  });
+
+  test.skipIf(process.platform === "win32")("a reader that leaves stops it, too: status 0, and billed", async () => {
+    const words = `"${process.execPath}" bin/modicum.js run --max-tokens 2000 --logit-bias 504=100 Go`;
+    const { stderr } = spawnSync("sh", ["-c", `(${words}; echo "status $?" >&2) | head -c 3`], {
+      ...{ cwd: root, encoding: "utf8", env: { ...process.env, MODICUM_HOME: home.path } },
+    });
+    expect(stderr).toBe("status 0\n");
+    expect(await lastBilled()).toBeLessThan(200);
   });
 
   test.skipIf(process.platform !== "linux")("a stdout that cannot be written is one sentence", async () => {

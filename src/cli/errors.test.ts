@@ -34,11 +34,12 @@ test("a fault of the program is one sentence that says how to learn more", () =>
 });
 
 test("Ctrl-C is silent, unless what it stopped has something to say", () => {
-  const reason = new Interrupted("interrupted");
+  const reason = new Interrupted(130);
   expect(report(reason, command)).toBe(130);
   expect(report(new DOMException("aborted", "AbortError"), command)).toBe(130);
   expect(stderr).toBe("error: aborted\n");
   stderr = "";
   expect(report(new Error("The operation was aborted", { cause: reason }), command)).toBe(130);
+  expect(report(new Error("The operation was aborted", { cause: new Interrupted(0) }), command)).toBe(0);
   expect(stderr).toBe("");
 });

@@ -1,9 +1,12 @@
 import type { Command } from "commander";
 import type { UserError } from "../util/errors.ts";
 
-/** Why a command was stopped by Ctrl-C; what was cut short may have thrown it, or an AbortError caused by it. */
+/** Why a command was stopped, by Ctrl-C or since nobody reads its output; what was cut short may have thrown it, or an AbortError caused by it. */
 export class Interrupted extends Error {
   override readonly name = "AbortError";
+  constructor(readonly status: number) {
+    super("interrupted");
+  }
 }
 
 /** How a command is called: what is shown when its words are off. */
@@ -15,7 +18,8 @@ export function usage(command: Command): string {
 /** Says on stderr, in one sentence, what went wrong; returns the exit status. `DEBUG=modicum` adds the stack. */
 export function report(error: unknown, command: Command | undefined): number {
   if (process.env["DEBUG"]?.split(",").includes("modicum")) console.error(error);
-  if (isInterruption(error)) return 130;
+  const interrupted = interruptionOf(error);
+  if (interrupted) return interrupted.status;
   if (!(error instanceof Error)) return say(`unexpected: ${error}`, 1);
   if (error.name === "AbortError") return say(error.message, 130);
   if (!isUserError(error)) return say(`unexpected: ${error.message} (DEBUG=modicum shows where it came from)`, 1);
@@ -27,8 +31,8 @@ export function report(error: unknown, command: Command | undefined): number {
 /** By name: benches are loaded from the sources, which have a class of that name of their own. */
 const isUserError = (error: Error): error is UserError => error.name === "UserError";
 
-const isInterruption = (error: unknown): boolean =>
-  error instanceof Interrupted || (error instanceof Error && error.cause instanceof Interrupted);
+const interruptionOf = (error: unknown): Interrupted | undefined =>
+  [error, error instanceof Error && error.cause].find((e) => e instanceof Interrupted);
 
 function say(sentence: string, status: number): number {
   process.stderr.write(`error: ${sentence.trim()}\n`);

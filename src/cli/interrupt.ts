@@ -1,11 +1,20 @@
 import { Interrupted } from "./errors.ts";
 
-/** A signal that Ctrl-C aborts; a second Ctrl-C ends the process at once. */
+let running: AbortController | undefined;
+
+/** A signal that Ctrl-C aborts, or `interrupt`; a second Ctrl-C ends the process at once. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
+  running = controller;
   process.on("SIGINT", () => {
     if (controller.signal.aborted) process.exit(130);
-    controller.abort(new Interrupted("interrupted"));
+    controller.abort(new Interrupted(130));
   });
   return controller.signal;
+}
+
+/** Stops what runs, so that it is billed and ends with `status`; false where nothing runs that can be stopped. */
+export function interrupt(status: number): boolean {
+  running?.abort(new Interrupted(status));
+  return running !== undefined;
 }

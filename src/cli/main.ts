@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { report, usage } from "./errors.ts";
+import { interrupt } from "./interrupt.ts";
 import { unwritten } from "./output.ts";
 import { version } from "./package.ts";
 
@@ -53,8 +54,12 @@ async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-// A reader that has seen enough, such as `head`, closes the pipe.
-process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === "EPIPE" ? 0 : report(unwritten(error), undefined)),
-);
+let unread = false;
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (unread) return;
+  unread = true;
+  // A reader that has seen enough, such as `head`, closes the pipe.
+  process.exitCode = error.code === "EPIPE" ? 0 : report(unwritten(error), undefined);
+  if (!interrupt(process.exitCode)) process.exit();
+});
 await main(process.argv.slice(2));
