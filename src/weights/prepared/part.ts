@@ -1,9 +1,9 @@
 import type { CodeBits } from "../../graph/index.ts";
 import type { Checkpoint, StoredTensor } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
-import { type KernelMatrix, packed } from "./layout.ts";
+import type { KernelMatrix } from "./layout.ts";
 import { keyOf, type Names, type Stored } from "./names.ts";
-import { type Bits, emptyMatrix, isBlockable, roundInto } from "./quantize.ts";
+import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
 /** Weights that are turned to float32 at a time when a matrix is rounded. */
 const CHUNK = 2 ** 22;
@@ -20,7 +20,7 @@ export class Part {
   constructor(
     private readonly checkpoint: Checkpoint,
     names: Names,
-    canonical: string,
+    private readonly canonical: string,
     expected?: readonly number[],
   ) {
     const found = names(canonical);
@@ -60,6 +60,11 @@ export class Part {
     return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
+  /** Whether it tells tokens: what every position is read from and written to, in which rounding costs most. */
+  get ofTokens(): boolean {
+    return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
+  }
+
   blocks(bits: CodeBits): KernelMatrix {
     return this.checkpoint.blocks(this.#tensor!, bits, this.#stored.rows);
   }
@@ -67,11 +72,10 @@ export class Part {
   /** Rounded to so many bits in blocks of 32, held in codes of `bits`; in steps, as a large matrix may not fit in memory as float32. */
   rounded(to: Bits, bits: CodeBits): KernelMatrix {
     const [rows, cols] = this.shape as [number, number];
-    const matrix = emptyMatrix(rows, cols);
+    const rounding = new Rounding(to, rows, cols);
     const step = Math.max(1, this.#stored.transposed ? rows : Math.floor(CHUNK / cols));
-    for (let row = 0; row < rows; row += step)
-      roundInto(matrix, this.floats(row, Math.min(rows, row + step)), row * cols, to);
-    return packed(bits, matrix);
+    for (let row = 0; row < rows; row += step) rounding.add(this.floats(row, Math.min(rows, row + step)), row * cols);
+    return rounding.matrix(bits);
   }
 
   /** Float32, row-major in `shape`, of the outermost dimension `from` to `to` − 1. */

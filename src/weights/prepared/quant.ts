@@ -7,7 +7,7 @@ import type { Bits } from "./quantize.ts";
 
 /**
  * How weights are held. Those that a GGUF has quantised run in the exact form of their type, unless it is `f32`. Those that are floats:
- * `q8` rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits, `f32` rounds nothing; `auto` is `q8` for safetensors, `f32` for GGUF.
+ * `q8` rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits but for tokens' vectors, `f32` rounds nothing; `auto` is `q8` for safetensors, `f32` for GGUF.
  */
 export const quants = ["auto", "f32", "q8", "q4"] as const;
 export type Quant = (typeof quants)[number];
@@ -81,9 +81,12 @@ export function formName(form: Form | undefined): string {
 /** The form in which a matrix runs, in codes of no fewer bits than `fewest`. */
 export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form | undefined {
   if (quant === "f32") return undefined;
-  const form = part.exactForm ?? (part.blockable ? roundedForm(roundedBits(quant, checkpoint)) : undefined);
+  const form = part.exactForm ?? (part.blockable ? roundedForm(part, roundedBits(quant, checkpoint)) : undefined);
   return form && { ...form, bits: fewest === 8 ? 8 : form.bits };
 }
 
-const roundedForm = (rounded: Bits | undefined): Form | undefined =>
-  rounded && { bits: rounded, block: 32, residual: false, rounded };
+/** As GGUF's files of 4 bits have it: a least value a block, and 8 bits for the table of tokens and the head. */
+function roundedForm({ ofTokens }: Part, wanted: Bits | undefined): Form | undefined {
+  const rounded = ofTokens ? wanted && 8 : wanted;
+  return rounded && { bits: rounded, block: 32, residual: rounded === 4, rounded };
+}

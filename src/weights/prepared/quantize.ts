@@ -1,10 +1,8 @@
-import type { KernelMatrix } from "./layout.ts";
+import type { CodeBits } from "../../graph/index.ts";
+import { fromMinimum, type KernelMatrix, packed } from "./layout.ts";
 
 /** Weights that share a scale. */
 const BLOCK = 32;
-
-/** A matrix with a byte for every code and zero point, whatever bits they have. */
-type Loose = Omit<KernelMatrix, "bits">;
 
 /** Bits a weight is rounded to at load. */
 export type Bits = 4 | 8;
@@ -12,21 +10,44 @@ export type Bits = 4 | 8;
 /** Whether rows of so many weights are whole blocks. */
 export const isBlockable = (cols: number): boolean => cols % BLOCK === 0;
 
-/** A matrix [rows, cols] with a byte a code, to be filled by `roundInto`. */
-export function emptyMatrix(rows: number, cols: number): Loose {
-  const blocks = (rows * cols) / BLOCK;
-  const [codes, zero] = [new Uint8Array(rows * cols), new Uint8Array(blocks)];
-  return { rows, block: BLOCK, codes, scale: new Float32Array(blocks), zero };
+/** Codes of a byte each, a scale a block, and with 4 bits the value of code 0 a block. */
+interface Rounded {
+  readonly codes: Uint8Array<ArrayBuffer>;
+  readonly scale: Float32Array<ArrayBuffer>;
+  readonly min: Float32Array<ArrayBuffer>;
 }
 
-/** Rounds `values`, whole rows, to the nearest of 2^bits levels a block; `at` is the first one's place in the matrix. */
-export function roundInto(matrix: Loose, values: Float32Array, at: number, bits: Bits): void {
-  const round = bits === 8 ? roundTo8 : roundTo4;
-  for (let i = 0; i < values.length; i += BLOCK) round(matrix, values, i, at + i);
+/** Rounds a matrix [rows, cols] that comes in pieces of whole rows to the nearest of 2^bits levels a block. */
+export class Rounding {
+  readonly #rounded: Rounded;
+
+  constructor(
+    private readonly to: Bits,
+    private readonly rows: number,
+    cols: number,
+  ) {
+    const blocks = (rows * cols) / BLOCK;
+    const min = new Float32Array(to === 4 ? blocks : 0);
+    this.#rounded = { codes: new Uint8Array(rows * cols), scale: new Float32Array(blocks), min };
+  }
+
+  /** Takes whole rows; `at` is the first weight's place in the matrix. */
+  add(values: Float32Array, at: number): void {
+    const round = this.to === 8 ? roundTo8 : roundTo4;
+    for (let i = 0; i < values.length; i += BLOCK) round(this.#rounded, values, i, at + i);
+  }
+
+  /** The whole matrix, in codes of `bits`. */
+  matrix(bits: CodeBits): KernelMatrix {
+    const { codes, scale, min } = this.#rounded;
+    const shared = { rows: this.rows, block: BLOCK, codes, scale } as const;
+    if (this.to === 4) return fromMinimum(bits, { ...shared, min, codeBits: 4 });
+    return packed(bits, { ...shared, zero: new Uint8Array(scale.length).fill(128) });
+  }
 }
 
-/** Symmetric: w ≈ scale · (code − 128), codes 1 to 255. */
-function roundTo8({ codes, scale, zero }: Loose, values: Float32Array, from: number, at: number): void {
+/** Symmetric, as Q8_0: w ≈ scale · (code − 128), codes 1 to 255. */
+function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number, at: number): void {
   let most = 0;
   for (let i = from; i < from + BLOCK; i++) {
     const size = Math.abs(values[i]!);
@@ -34,26 +55,22 @@ function roundTo8({ codes, scale, zero }: Loose, values: Float32Array, from: num
   }
   const step = most / 127;
   scale[at / BLOCK] = step;
-  zero[at / BLOCK] = 128;
   // Half a step more, and the store's truncation rounds to the nearest.
   const perStep = step === 0 ? 0 : 127 / most;
   for (let i = 0; i < BLOCK; i++) codes[at + i] = values[from + i]! * perStep + 128.5;
 }
 
-/** 15 steps from the least to the greatest weight, moved by half a step at most so that one of the levels is 0. */
-function roundTo4({ codes, scale, zero }: Loose, values: Float32Array, from: number, at: number): void {
-  // Zero is a level of its own kind: blocks of one sign reach to it.
-  let [least, most] = [0, 0];
+/** 15 steps from the least to the greatest weight, as Q4_1. */
+function roundTo4({ codes, scale, min }: Rounded, values: Float32Array, from: number, at: number): void {
+  let [least, most] = [values[from]!, values[from]!];
   for (let i = from; i < from + BLOCK; i++) {
     const value = values[i]!;
     if (value < least) least = value;
     if (value > most) most = value;
   }
   const step = (most - least) / 15;
-  const nought = step === 0 ? 0 : Math.round(-least / step);
-  const [perStep, shift] = [step === 0 ? 0 : 1 / step, nought + 0.5];
   scale[at / BLOCK] = step;
-  zero[at / BLOCK] = nought;
-  // From 0 on; to 16 where the levels were moved up by just half a step. The store truncates.
-  for (let i = 0; i < BLOCK; i++) codes[at + i] = Math.min(15, values[from + i]! * perStep + shift);
+  min[at / BLOCK] = least;
+  const perStep = step === 0 ? 0 : 15 / (most - least);
+  for (let i = 0; i < BLOCK; i++) codes[at + i] = Math.min(15, (values[from + i]! - least) * perStep + 0.5);
 }

@@ -114,16 +114,17 @@ const blocks = (m: Matrix): QuantizedMatrix => {
 };
 
 /** A committed matrix's weights, row by row. */
-function weightsIn({ bits, codes, scale, zero }: QuantizedMatrix): Float64Array {
+function weightsIn({ bits, codes, scale, zero, residual }: QuantizedMatrix): Float64Array {
   const [rows, , bytes] = codes.shape as number[];
   const of = (t: Tensor) => {
     const { data } = t.graph.constants.find((c) => c.tensor === t)!;
     if (data.kind !== "file") throw new Error("a weight lies in the prepared file");
     return new Uint8Array(readFileSync(data.path).subarray(data.offset, data.offset + data.bytes));
   };
-  const scales = new Float32Array(of(scale).buffer);
+  const numbers = (t: Tensor) => new Float32Array(of(t).buffer);
   const block = bytes === (32 * bits) / 8 ? 32 : 16;
-  return weightsOf({ rows: rows!, block, bits, codes: of(codes), scale: scales, zero: of(zero) });
+  const left = residual && { residual: numbers(residual) };
+  return weightsOf({ rows: rows!, block, bits, codes: of(codes), scale: numbers(scale), zero: of(zero), ...left });
 }
 
 test.each<[Quant, number, CodeBits, CodeBits]>([
@@ -166,6 +167,16 @@ test("codes of 4 and of 8 bits lie side by side, neither is taken for the other,
   expect(narrow.weights).toHaveLength(6 * 32);
   expect(narrow.weights).toEqual(wide.weights);
   expect(load(4).weights).toEqual(narrow.weights);
+});
+
+test("q4: the vectors of tokens keep 8 bits, exactly what q8 makes of them", () => {
+  const table = (quant: Quant) => {
+    const weights = open(quant, { ...tensors, "token_embd.weight": f32([5, 32]) }, 4);
+    const matrix = blocks(weights.matrix(new Graph(), 32, { "token_embd.weight": 5 }));
+    weights.commit();
+    return { bits: matrix.bits, weights: weightsIn(matrix) };
+  };
+  expect(table("q4")).toEqual(table("q8"));
 });
 
 test("a width that is no multiple of 32 stays float32", () => {

@@ -102,25 +102,29 @@ export class Weights {
    * @throws UserError that lists what is missing, of another shape or unexpected in the checkpoint, or says what memory is wanted
    */
   review(trace: () => unknown): void {
-    const fresh = this.#store.bytes === 0 ? this.#reviewed(trace) : undefined;
+    const fresh = this.#store.bytes === 0 ? this.#reviewed(trace).review : undefined;
     fresh?.check();
     checkMemory(this.checkpoint.path, fresh?.bytes ?? this.#store.bytes, memoryLimit());
   }
 
-  /** In which forms `trace` holds the tensors, the largest share first; nothing is read. */
-  holdings(trace: () => unknown): Holding[] {
-    return this.#reviewed(trace).holdings;
+  /**
+   * What `trace` gives, and in which forms it holds the tensors, the largest share first: nothing is read, and no memory asked for.
+   * @throws UserError as `review` does, but for memory
+   */
+  survey<T>(trace: () => T): { readonly traced: T; readonly holdings: Holding[] } {
+    const { review, traced } = this.#reviewed(trace);
+    review.check();
+    return { traced, holdings: review.holdings };
   }
 
-  #reviewed(trace: () => unknown): Review {
+  #reviewed<T>(trace: () => T): { readonly review: Review; readonly traced: T } {
     const review = new Review(this.checkpoint);
     this.#review = review;
     try {
-      trace();
+      return { review, traced: trace() };
     } finally {
       this.#review = undefined;
     }
-    return review;
   }
 
   /** Makes prepared weights permanent; call when every graph has been traced. */
