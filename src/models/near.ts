@@ -7,10 +7,19 @@ type Windows = Pick<DecoderConfig, "layers" | "window">;
 
 export const hasWindow = (config: Windows, layer: number): boolean => config.window?.(layer) !== undefined;
 
-/** Keys that the model's widest window holds; undefined where no layer has one. */
-function reach(config: Windows): number | undefined {
+/** Of configurations that were asked about. */
+const reaches = new WeakMap<Windows, number>();
+
+/** Keys that the model's widest window holds; without end where no layer has one. */
+function reach(config: Windows): number {
+  const known = reaches.get(config) ?? widest(config);
+  reaches.set(config, known);
+  return known;
+}
+
+function widest(config: Windows): number {
   const windows = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).filter((w) => w !== undefined);
-  return windows.length === 0 ? undefined : Math.max(...windows);
+  return windows.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...windows);
 }
 
 /**
@@ -18,7 +27,7 @@ function reach(config: Windows): number | undefined {
  * bound to the cache from there on. 0 where no layer has a window.
  */
 export function nearStart(config: Windows, past: number): number {
-  const first = past + 1 - (reach(config) ?? Number.POSITIVE_INFINITY);
+  const first = past + 1 - reach(config);
   return Math.max(0, STEP * Math.floor(first / STEP));
 }
 
