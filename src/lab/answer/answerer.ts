@@ -1,9 +1,10 @@
 import type { Answer, Item } from "../item.ts";
+import type { Result } from "../results.ts";
 
 /** An item's answer, and what it took beside what dense would have taken. */
 export interface Answered {
   readonly answer: Answer;
-  readonly flops: { readonly dense: number; readonly spent: number };
+  readonly flops: Result["flops"];
 }
 
 /** Where a prompt that is longer than the context is cut: its beginning, or its middle. */

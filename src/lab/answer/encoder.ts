@@ -60,7 +60,7 @@ export class EncoderAnswerer implements Answerer {
     const shared = await this.#embedded(list, others, signal);
     const bill = (of: "dense" | "spent") => own.usage.flops[of] + shared.usage.flops[of];
     const scores = shared.answers.map((other) => cosine(own.answers[0]!, other));
-    return { scores, flops: { dense: bill("dense"), spent: bill("spent") } };
+    return { scores, flops: { dense: bill("dense"), spent: bill("spent"), overhead: 0 } };
   }
 
   #embedded(list: object, texts: readonly string[], signal?: AbortSignal): Promise<Answers<Float32Array>> {

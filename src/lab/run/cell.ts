@@ -124,10 +124,10 @@ export class CellResults {
     }
   }
 
-  #judged(recipe: string, { item, answer, flops: { dense, spent }, ms }: Done): Result {
+  #judged(recipe: string, { item, answer, flops, ms }: Done): Result {
     const base = recipe === "dense" ? answer : (this.#known.get("dense")!.get(item.id)!.answer as Answer);
     const judged = parts(this.cell.task, item, answer, base);
-    return { item: item.id, recipe, answer: answer as Result["answer"], parts: judged, flops: { dense, spent }, ms };
+    return { item: item.id, recipe, answer: answer as Result["answer"], parts: judged, flops, ms };
   }
 
   /** In the order of the items. */

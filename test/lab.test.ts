@@ -1,0 +1,79 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
+const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
+const ITEMS = 150;
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-cli-"));
+const task = path.join(folder, "mine.jsonl");
+afterAll(() => rmSync(folder, { recursive: true }));
+
+beforeAll(() => {
+  const item = (_: unknown, i: number) => ({
+    prompt: `${"abc ".repeat(i % 60)}a`,
+    choices: ["d", "ef", "ghi"],
+    gold: i % 3,
+  });
+  writeFileSync(
+    task,
+    Array.from({ length: ITEMS }, item)
+      .map((i) => `${JSON.stringify(i)}\n`)
+      .join(""),
+  );
+});
+
+/** Starts a run of the lab; `stopAfter` ends it with a signal once so many items are on the disk. */
+function lab(out: string, words: readonly string[], stopAfter?: { lines: number; signal: NodeJS.Signals }) {
+  const child = spawn(process.execPath, [bin, "lab", "run", "--model", tiny, "--task", task, "--out", out, ...words]);
+  const said = { out: "", err: "" };
+  child.stdout.on("data", (data) => (said.out += data));
+  child.stderr.on("data", (data) => (said.err += data));
+  const looking = setInterval(() => {
+    if (stopAfter === undefined || lines(out).length < stopAfter.lines) return;
+    child.kill(stopAfter.signal);
+    clearInterval(looking);
+  }, 2);
+  return new Promise<typeof said & { code: number | null; signal: string | null }>((resolve) => {
+    child.on("close", (code, signal) => {
+      clearInterval(looking);
+      resolve({ ...said, code, signal });
+    });
+  });
+}
+
+function lines(out: string): string[] {
+  try {
+    return readFileSync(path.join(out, "results.jsonl"), "utf8").split("\n").slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
+/** What does not depend on the clock or on the call's words. */
+function lasting(out: string): unknown {
+  const { created, command, recipes, ...rest } = JSON.parse(readFileSync(path.join(out, "summary.json"), "utf8"));
+  return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
+}
+
+test("killed at several points and resumed, a run does no item twice and gives the same summary; Ctrl-C, too", async () => {
+  const [whole, part] = [path.join(folder, "whole"), path.join(folder, "part")];
+  const words = ["--recipe", "xattention:threshold=0.9"];
+  expect(await lab(whole, words)).toMatchObject({ code: 0, out: expect.stringContaining("xattention:threshold=0.9 ") });
+  for (const at of [1, 180])
+    expect(await lab(part, [...words, "--resume"], { lines: at, signal: "SIGKILL" })).toMatchObject({
+      signal: "SIGKILL",
+    });
+  const stopped = await lab(part, [...words, "--resume"], { lines: 220, signal: "SIGINT" });
+  expect(stopped).toMatchObject({ code: 130, out: "", err: expect.stringMatching(/stopped; .*--resume goes on\n$/) });
+  expect(lines(part).length).toBeLessThan(2 * ITEMS);
+  const last = await lab(part, [...words, "--resume", "--json"]);
+  expect(JSON.parse(last.out)).toMatchObject({ summaries: [{ items: ITEMS }] });
+  expect(lasting(part)).toEqual(lasting(whole));
+  const done = lines(part).map((line) => JSON.parse(line));
+  expect(new Set(done.map((r) => `${r.recipe} ${r.item}`)).size).toBe(done.length);
+  expect(done.length).toBe(2 * ITEMS);
+}, 120_000);
