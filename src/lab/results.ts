@@ -11,7 +11,8 @@ export const resultSchema = z.object({
   answer: z.json(),
   /** By metric: the item's part. */
   parts: z.record(z.string(), z.array(z.number())),
-  flops: z.object({ dense: z.number(), spent: z.number() }),
+  /** `spent` includes `overhead`, the savings' own work, where it is known. */
+  flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
   ms: z.number(),
 });
 
