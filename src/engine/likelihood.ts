@@ -53,9 +53,11 @@ export class Likelihoods implements Disposable {
         const firsts = await this.#firsts(slot, group, meter, signal);
         for (const [i, { index, context, continuation }] of group.entries()) {
           slot.truncate(context.length);
+          // Where a long continuation before this one left nothing of the context for a window to see, it runs again.
+          const again = context.length - slot.tokens.length;
           const before = [...context, ...continuation.slice(0, -1)];
           const runs = this.engine.denseRuns(slot, before, meter, signal);
-          found[index] = [firsts[i]!, ...(await this.#foretell(runs, continuation.slice(1), 0, meter))];
+          found[index] = [firsts[i]!, ...(await this.#foretell(runs, continuation.slice(1), again, meter))];
         }
       }
     });

@@ -11,6 +11,7 @@ import type { AttentionSaving } from "../savings/seams.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { compareWithAlone, texts } from "./batch.testing.ts";
 import { Engine } from "./engine.ts";
+import { Likelihoods } from "./likelihood.ts";
 import { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
 
@@ -166,6 +167,22 @@ describe("a prompt that shares its beginning with what is in the cache", () => {
     expect(found.difference).toBe(0);
     expect(found.flops).toEqual(found.whole);
   });
+});
+
+test("continuations of one context, a long one among them: each is foretold as by itself", async () => {
+  using likelihoods = await Likelihoods.create(engine);
+  const context = tokens.slice(0, 300);
+  const pairs = [20, 700, 30, 3].map((length, i) => ({
+    context,
+    continuation: tokens.slice(300 + i, 300 + i + length),
+  }));
+  const together = await likelihoods.ofPairs(pairs, meterOf(engine));
+  for (const [i, pair] of pairs.entries()) {
+    const [alone] = await likelihoods.ofPairs([pair], meterOf(engine));
+    expect(together[i]!.length).toBe(pair.continuation.length);
+    const nats = (found: typeof alone) => found!.map((f) => f.nats);
+    expect(difference(nats(together[i]), nats(alone))).toBeLessThan(1e-4);
+  }
 });
 
 test("pieces around each layer's attention give what the whole stack gives", async () => {
