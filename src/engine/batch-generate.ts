@@ -9,6 +9,8 @@ import { checkLength, Sequence } from "./sequence.ts";
 export interface Request {
   readonly prompt: readonly number[];
   readonly options: GenerateOptions;
+  /** Runs it in place of the engine that is for all: that of an adapter. */
+  readonly engine?: Engine | undefined;
 }
 
 /** A whole answer. */
@@ -19,11 +21,9 @@ export interface Answer {
   readonly usage: Usage;
 }
 
-/** Sequences that decode together. One joins or leaves between any two steps; the others' numbers do not change by it. */
+/** Sequences that decode together, those of one engine in one step. One joins or leaves between any two steps; the others' numbers do not change by it. */
 export class Group implements Disposable {
   readonly #members = new Map<Sequence, (piece: Piece) => void>();
-
-  constructor(readonly engine: Engine) {}
 
   get size(): number {
     return this.#members.size;
@@ -38,7 +38,15 @@ export class Group implements Disposable {
   /** One token for each. */
   async step(): Promise<void> {
     const members = [...this.#members.keys()];
-    const logits = await this.engine.stepAll(members.map((m) => m.next()));
+    for (const engine of new Set(members.map((m) => m.engine)))
+      await this.#step(
+        engine,
+        members.filter((m) => m.engine === engine),
+      );
+  }
+
+  async #step(engine: Engine, members: readonly Sequence[]): Promise<void> {
+    const logits = await engine.stepAll(members.map((m) => m.next()));
     for (const [i, member] of members.entries()) this.#give(member, member.take(logits[i]!));
   }
 
@@ -71,13 +79,13 @@ export async function generateAll(
 ): Promise<Answer[]> {
   for (const { prompt } of requests) checkLength(prompt.length, engine.programs.decoder.config.context);
   const begun: { sequence: Sequence; pieces: Piece[] }[] = [];
-  using group = new Group(engine);
+  using group = new Group();
   try {
     while (begun.length < requests.length || group.size > 0) {
       signal?.throwIfAborted();
       if (begun.length < requests.length && group.size < BATCH_ROWS) {
-        const { prompt, options } = requests[begun.length]!;
-        const [sequence, pieces] = [new Sequence(engine, tokenizer, prompt, options), [] as Piece[]];
+        const { prompt, options, engine: own = engine } = requests[begun.length]!;
+        const [sequence, pieces] = [new Sequence(own, tokenizer, prompt, options), [] as Piece[]];
         begun.push({ sequence, pieces });
         await group.join(sequence, (piece) => pieces.push(piece), signal);
       } else await group.step();

@@ -59,9 +59,8 @@ export class LanguageModel implements Disposable {
     return model;
   }
 
-  /** What runs a request. @throws UserError when there is no such adapter */
-  engineFor(adapter?: string): Engine {
-    if (adapter === undefined) return this.engine;
+  /** What runs requests that name an adapter. @throws UserError when there is no such adapter */
+  engineFor(adapter: string): Engine {
     const engine = this.adapted.get(adapter);
     if (engine) return engine;
     const names = [...this.adapted.keys()];

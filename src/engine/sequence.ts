@@ -18,7 +18,7 @@ export class Sequence implements Disposable {
 
   /** @throws UserError when the prompt is empty or longer than the context. */
   constructor(
-    private readonly engine: Engine,
+    readonly engine: Engine,
     tokenizer: Tokenizer,
     private readonly prompt: readonly number[],
     options: GenerateOptions,

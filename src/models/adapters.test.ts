@@ -92,7 +92,10 @@ describe.each(["llama", "gpt2", "llama-head"])("%s merged into its base", (name)
 });
 
 describe.each([
-  ...["llama", "gpt2", "llama-head", "gemma3", "llama-gguf"].map((name) => [name, fixture(name).base]),
+  ...["llama", "gpt2", "llama-head", "gemma3", "llama-gguf", "llama-gguf-head"].map((name) => [
+    name,
+    fixture(name).base,
+  ]),
   // The same weights as llama.cpp writes them: q and k in another order of rows, GPT-2's turned, Gemma's norms one greater.
   ...["llama", "gpt2", "llama-head", "gemma3"].map((name) => [name, `${fixture(name).base}/model.gguf`]),
 ] as [string, string][])("%s kept apart from %s", (name, base) => {

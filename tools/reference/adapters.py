@@ -6,7 +6,7 @@ Each fixture is a folder: `adapter_config.json`, `adapter_model.safetensors` (fl
 token ids and the logits after each of them (base64 of little-endian float32 [48, vocabulary]). Updates are as large as the weights, so that
 one that is left away shows. `llama` has ranks of its own for one module; `gpt2` is scaled by the root of the rank and has Conv1D; `llama-head`
 is another adapter of llama's base, for the head too, with alphas of its own for some modules; `gemma3` is for the table of embeddings and
-the head that is tied to it; `llama-gguf` is for a GGUF.
+the head that is tied to it; `llama-gguf` and `llama-gguf-head` are for a GGUF.
 """
 
 import argparse
@@ -27,6 +27,7 @@ ADAPTERS = {
         r=3, lora_alpha=4, target_modules=["k_proj", "gate_proj", "up_proj", "lm_head"],
         alpha_pattern={"layers.1.mlp.gate_proj": 9, r"layers\.\d+\.self_attn\.k_proj": 2, "lm_head": 3})),
     "gemma3": ("gemma3", dict(r=2, lora_alpha=2, target_modules=["embed_tokens", "lm_head", "q_proj", "down_proj"])),
+    "llama-gguf-head": ("llama-tiny.gguf", dict(r=2, lora_alpha=2, target_modules=["v_proj", "down_proj", "embed_tokens", "lm_head"])),
     "llama-gguf": ("llama-tiny.gguf", dict(r=4, lora_alpha=3, target_modules=["q_proj", "k_proj", "o_proj", "up_proj"])),
 }  # fmt: skip
 
