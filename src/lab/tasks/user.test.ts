@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { tempFolder, writeAt } from "../../weights/sources/testing.ts";
+import type { Item } from "../item.ts";
+import { countTokens } from "./items.testing.ts";
+import { userTask } from "./user.ts";
+
+const written = (...lines: unknown[]): string =>
+  writeAt(
+    join(tempFolder(), "own.jsonl"),
+    lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""),
+  );
+
+async function itemsOf(file: string, limit?: number): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const item of (await userTask(file)).items({ seed: 0, limit, countTokens })) items.push(item);
+  return items.sort((a, b) => Number(a.id) - Number(b.id));
+}
+
+test("prompts and answers: a text, a number or several", async () => {
+  const file = written(
+    { prompt: "2 + 2 =", answer: 4 },
+    "",
+    {
+      prompt: "A poem:",
+      answer: "Roses are red\nviolets are blue, and so on, and so on, and so on and so on and so on",
+    },
+    { prompt: "Name a colour", answer: ["red", "blue"], note: "kept by its owner" },
+  );
+  const task = await userTask(file);
+  expect(task).toMatchObject({ name: file, kind: "generation", size: 3 });
+  expect(task.metrics.map(({ name }) => name)).toEqual(["exact-match", "token-f1", "contains-answer"]);
+  const [sum, poem, colour] = await itemsOf(file);
+  expect(sum).toEqual({
+    ...{ kind: "generation", id: "1", prompt: "2 + 2 =", answers: ["4"], stop: ["\n"], maxTokens: 32 },
+  });
+  // Twice the tokens of an answer that has two lines.
+  const lines = "Roses are red\nviolets are blue, and so on, and so on, and so on and so on and so on";
+  expect(poem).toMatchObject({ id: "3", stop: [], answers: [lines], maxTokens: 2 * countTokens(lines) });
+  expect(colour).toMatchObject({ id: "4", answers: ["red", "blue"] });
+});
+
+test("prompts and choices, each after a space unless there is one", async () => {
+  const file = written(
+    { prompt: "The sky is", choices: ["blue", " green"], gold: 0 },
+    { prompt: "Q: 1+1\nA: ", choices: [2, 3], gold: 1 },
+  );
+  expect(await userTask(file)).toMatchObject({ kind: "choice", size: 2 });
+  expect(await itemsOf(file)).toEqual([
+    {
+      ...{ kind: "choice", id: "1", gold: 0 },
+      choices: [
+        { context: "The sky is", continuation: " blue" },
+        { context: "The sky is", continuation: " green" },
+      ],
+    },
+    {
+      ...{ kind: "choice", id: "2", gold: 1 },
+      choices: [
+        { context: "Q: 1+1\nA: ", continuation: "2" },
+        { context: "Q: 1+1\nA: ", continuation: "3" },
+      ],
+    },
+  ]);
+});
+
+test("a CSV with the columns prompt and answer will do", async () => {
+  const file = writeAt(join(tempFolder(), "own.csv"), "prompt,answer\nOne and one?,2\n");
+  expect(await itemsOf(file)).toMatchObject([{ id: "2", prompt: "One and one?", answers: ["2"] }]);
+});
+
+test("a limit takes some, the same for the same seed", async () => {
+  const file = written(...Array.from({ length: 30 }, (_, i) => ({ prompt: `${i}?`, answer: i })));
+  const some = await itemsOf(file, 5);
+  expect(some.length).toBe(5);
+  expect(await itemsOf(file, 5)).toEqual(some);
+});
+
+describe("refused, with the line's number", () => {
+  const fine = { prompt: "a", answer: "b" };
+  const choice = { prompt: "a", choices: ["b", "c"], gold: 0 };
+
+  test.each<[string, unknown[], string]>([
+    ["no JSON", [fine, '{"prompt": "a"'], "line 2: this is not JSON ("],
+    ["no answer", [fine, "", { prompt: "a" }], 'line 3: this item has neither an "answer" nor "choices"'],
+    ["both", [{ ...fine, ...choice }], 'line 1: expected an "answer" or "choices", got both'],
+    ["no object", [[1]], 'line 1: expected an object with a "prompt" and an "answer" or "choices"'],
+    ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text'],
+    ["an empty prompt", [{ prompt: "", answer: "b" }], 'line 1: field "prompt": expected a text, got an empty one'],
+    [
+      "an answer of another kind",
+      [fine, { prompt: "a", answer: {} }],
+      'line 2: field "answer": expected a text, a number or a list of them',
+    ],
+    ["no answers", [{ prompt: "a", answer: [] }], 'line 1: field "answer": expected an answer, got an empty list'],
+    [
+      "a null answer",
+      [{ prompt: "a", answer: null }],
+      'line 1: field "answer": expected a text, a number or a list of them',
+    ],
+    [
+      "mixed kinds",
+      [fine, fine, choice],
+      'line 3: this item has "choices", those before it have an "answer"; expected one kind',
+    ],
+    ["one choice", [choice, { ...choice, choices: ["b"] }], 'line 2: field "choices": expected two choices or more'],
+    ["choices of another kind", [{ ...choice, choices: "bc" }], 'line 1: field "choices": expected a list of texts'],
+    ["gold outside", [choice, { ...choice, gold: 2 }], 'line 2: field "gold": expected a place from 0 to 1, got 2'],
+    ["gold below", [{ ...choice, gold: -1 }], 'line 1: field "gold": expected a place from 0 to 1, got -1'],
+    [
+      "no gold",
+      [{ prompt: "a", choices: ["b", "c"] }],
+      'line 1: field "gold": expected the place of the right choice, from 0',
+    ],
+    [
+      "gold as text",
+      [{ ...choice, gold: "b" }],
+      'line 1: field "gold": expected the place of the right choice, from 0',
+    ],
+  ])("%s", async (_name, lines, message) => {
+    const file = written(...lines);
+    await expect(userTask(file)).rejects.toThrow(`${file}: ${message}`);
+  });
+
+  test("nothing", async () => {
+    const file = written("", "  ");
+    await expect(userTask(file)).rejects.toThrow(`${file}: there are no items in it`);
+  });
+});
