@@ -1,0 +1,19 @@
+import { suggest, UserError } from "../../util/errors.ts";
+import type { ItemKind } from "../item.ts";
+import type { Metric } from "../metric.ts";
+import * as metrics from "./index.ts";
+
+/** What is known of a metric whatever its kind: enough to judge parts that a run left on disk. */
+export type JudgeOfParts = Omit<Metric<ItemKind>, "part">;
+
+const { auroc: _scores, ndcg, ...plain } = metrics;
+const known: readonly JudgeOfParts[] = [...Object.values(plain), ndcg(10)];
+
+/** The metric that results on disk name. @throws UserError, with the nearest name, when there is none */
+export function metricNamed(name: string): JudgeOfParts {
+  const cut = /^ndcg@([1-9]\d*)$/.exec(name);
+  const metric = cut ? ndcg(Number(cut[1])) : known.find((metric) => metric.name === name);
+  if (metric) return metric;
+  const names = known.map((metric) => metric.name);
+  throw new UserError(`there is no metric "${name}"${suggest(name, names)}`);
+}

@@ -1,0 +1,44 @@
+import { metricNamed } from "../metrics/registry.ts";
+import type { Result, Summary } from "../results.ts";
+
+/** An item whose quality differs from the baseline's. */
+export interface Change {
+  readonly item: string;
+  readonly before: Result;
+  readonly after: Result;
+  /** How much better, in the metric's unit; negative is worse, whichever way the metric goes. */
+  readonly gain: number;
+}
+
+/** What a recipe changed, item by item. */
+export interface Differences {
+  readonly better: number;
+  readonly same: number;
+  readonly worse: number;
+  /** Those that lost most first. */
+  readonly losses: readonly Change[];
+}
+
+/** Results of a recipe against a baseline's on the items that both have, each item judged by itself. */
+export function differences(
+  metric: Summary["metric"],
+  before: readonly Result[],
+  after: readonly Result[],
+): Differences {
+  const changes = changesOf(metric, before, after);
+  const [better, worse] = [changes.filter(({ gain }) => gain > 0), changes.filter(({ gain }) => gain < 0)];
+  return {
+    ...{ better: better.length, worse: worse.length, same: changes.length - better.length - worse.length },
+    losses: worse.sort((a, b) => a.gain - b.gain),
+  };
+}
+
+function changesOf({ name, better }: Summary["metric"], before: readonly Result[], after: readonly Result[]): Change[] {
+  const metric = metricNamed(name);
+  const quality = (result: Result) => (better === "higher" ? 1 : -1) * metric.quality([result.parts[name]!]);
+  const known = new Map(before.map((result) => [result.item, result]));
+  return after.flatMap((result) => {
+    const base = known.get(result.item);
+    return base ? [{ item: result.item, before: base, after: result, gain: quality(result) - quality(base) }] : [];
+  });
+}

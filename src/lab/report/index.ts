@@ -1,0 +1,12 @@
+import path from "node:path";
+import { writeWhole } from "../run/folder.ts";
+import { page, type Report } from "./page/page.ts";
+import { frontierSvg } from "./plot/frontier-svg.ts";
+
+export type { Report } from "./page/page.ts";
+
+/** Writes `report.html` and `frontier.svg` into a run's folder, each whole or not at all. @throws UserError when the disk is full */
+export async function writeReport(folder: string, report: Report): Promise<void> {
+  await writeWhole(path.join(folder, "frontier.svg"), frontierSvg(report.summary));
+  await writeWhole(path.join(folder, "report.html"), page(report));
+}
