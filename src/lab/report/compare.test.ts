@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import type { Result } from "../results.ts";
+import { compareRuns, type Run } from "./compare.ts";
+import { sampleReport } from "./sample.testing.ts";
+import { comparisonRows, runRows } from "./tables.ts";
+
+function run(folder: string, recipes: number, change: (result: Result) => Result = (r) => r): Run {
+  const { summary, results } = sampleReport(recipes);
+  return { folder, summary, results: results.map(change) };
+}
+
+/** Item n0 is lost under every recipe. */
+const losing = (result: Result): Result =>
+  result.item === "n0" ? { ...result, parts: { "contains-answer": [0] }, flops: { dense: 2e12, spent: 1e12 } } : result;
+
+test("a run against itself differs nowhere", () => {
+  const { recipes, only_a, only_b } = compareRuns(run("a", 3), run("b", 3));
+  expect(recipes.map(({ delta, by_item }) => [delta.mean, delta.ci95, by_item])).toEqual(
+    Array(3).fill([0, [0, 0], { better: 0, same: 40, worse: 0 }]),
+  );
+  expect([only_a, only_b]).toEqual([[], []]);
+});
+
+test("one item lost is 1/40 less, with an interval of as many resamples as lose it", () => {
+  const { recipes } = compareRuns(run("a", 2), run("b", 2, losing));
+  const [dense] = recipes;
+  expect(dense!.delta.mean).toBeCloseTo(-1 / 40, 12);
+  expect(dense!.delta.ci95[1]).toBe(0);
+  expect(dense!.by_item).toEqual({ better: 0, same: 39, worse: 1 });
+  expect(dense!.b.flops_saved).toBeCloseTo(1 - (39 * 1.5 + 1) / 80, 12);
+});
+
+test("items and recipes of one run only are left out, and recipes named", () => {
+  const half = run("b", 2);
+  const { recipes, only_a } = compareRuns(run("a", 3), {
+    ...half,
+    results: half.results.filter((_, i) => i % 2 === 0),
+  });
+  expect(recipes.map(({ items }) => items)).toEqual([20, 20]);
+  expect(only_a).toEqual(["xattention:threshold=0.9,stride=8,minLengthForSparse=2048"]);
+});
+
+test("what cannot be compared is refused in a sentence", () => {
+  const other = run("b", 2);
+  const task = { ...other, summary: { ...other.summary, task: "arc-easy" } };
+  expect(() => compareRuns(run("a", 2), task)).toThrow(
+    "runs of different tasks cannot be compared: a is of needle <4k>, b of arc-easy",
+  );
+  expect(() => compareRuns(run("a", 2), { ...other, results: [] })).toThrow("no item of a is in b");
+  const metric = { name: "contains-answers", better: "higher" } as const;
+  const unknown = { ...other, summary: { ...other.summary, metric } };
+  expect(() => compareRuns(unknown, unknown)).toThrow(
+    'there is no metric "contains-answers"; did you mean "contains-answer"?',
+  );
+});
+
+test("rows of tables are as wide as their headings", () => {
+  const comparisons = compareRuns(run("a", 3), run("b", 3, losing));
+  const rows = comparisonRows(comparisons);
+  expect(rows.map((row) => row.length)).toEqual(Array(4).fill(rows[0]!.length));
+  expect(rows[1]!.slice(0, 5)).toEqual(["dense", "40", "1.000", "0.975", "−0.025"]);
+  const runs = runRows([
+    { folder: "a", summary: run("a", 2).summary },
+    { folder: "b", summary: undefined },
+  ]);
+  expect(runs.map((row) => row.length)).toEqual(Array(3).fill(runs[0]!.length));
+  expect(runs[1]).toContain("xattention:threshold=0.95,stride=8,minLengthForSparse=2048: 12.1 %, −0.001");
+});

@@ -1,0 +1,96 @@
+import { savedShare } from "../../ledger/receipt.ts";
+import { UserError } from "../../util/errors.ts";
+import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";
+import { metricNamed } from "../metrics/registry.ts";
+import type { Result, Summary } from "../results.ts";
+import { type Differences, differences } from "./differences.ts";
+
+/** A run as its folder holds it. */
+export interface Run {
+  readonly folder: string;
+  readonly summary: Summary;
+  readonly results: readonly Result[];
+}
+
+/** One recipe in two runs, on the items that both have. */
+export interface Comparison {
+  readonly recipe: string;
+  readonly items: number;
+  readonly a: Side;
+  readonly b: Side;
+  /** The second run's quality less the first's, paired by item. */
+  readonly delta: { readonly mean: number; readonly ci95: Interval };
+  /** Items that the second run made better, left the same, or made worse. */
+  readonly by_item: Omit<Differences, "losses">;
+}
+
+interface Side {
+  readonly quality: number;
+  readonly ci95: Interval;
+  readonly flops_saved: number;
+  readonly ms_per_item: number;
+}
+
+/** What two runs of one task share, and what only one of them has. */
+export interface Comparisons {
+  readonly metric: Summary["metric"];
+  readonly recipes: readonly Comparison[];
+  readonly only_a: readonly string[];
+  readonly only_b: readonly string[];
+}
+
+/** Compares two runs recipe by recipe; models may differ. @throws UserError when the tasks or metrics do, or no item is in both */
+export function compareRuns(a: Run, b: Run): Comparisons {
+  requireSame("task", a, b, ({ task }) => task);
+  requireSame("metric", a, b, ({ metric }) => metric.name);
+  const [ofA, ofB] = [recipesOf(a), recipesOf(b)];
+  return {
+    metric: a.summary.metric,
+    recipes: ofA.filter((recipe) => ofB.includes(recipe)).map((recipe) => compared(recipe, a, b)),
+    only_a: ofA.filter((recipe) => !ofB.includes(recipe)),
+    only_b: ofB.filter((recipe) => !ofA.includes(recipe)),
+  };
+}
+
+const recipesOf = ({ summary }: Run): string[] => summary.recipes.map(({ recipe }) => recipe);
+
+function requireSame(what: string, a: Run, b: Run, of: (summary: Summary) => string): void {
+  const [x, y] = [of(a.summary), of(b.summary)];
+  if (x !== y)
+    throw new UserError(`runs of different ${what}s cannot be compared: ${a.folder} is of ${x}, ${b.folder} of ${y}`);
+}
+
+function compared(recipe: string, a: Run, b: Run): Comparison {
+  const { metric, seed } = a.summary;
+  const pairs = pairsOf(recipe, a, b);
+  if (pairs.length === 0)
+    throw new UserError(`no item of ${a.folder} is in ${b.folder}: they hold different items of ${a.summary.task}`);
+  const [before, after] = [pairs.map(([x]) => x), pairs.map(([, y]) => y)];
+  const parts = (results: readonly Result[]) => results.map((result) => result.parts[metric.name]!);
+  const { quality } = metricNamed(metric.name);
+  const side = (results: readonly Result[]): Side => ({
+    ...bootstrap(parts(results), quality, { seed }),
+    ...costs(results),
+  });
+  const { better, same, worse } = differences(metric, before, after);
+  return {
+    ...{ recipe, items: pairs.length, a: side(before), b: side(after) },
+    delta: pairedDelta(parts(after), parts(before), quality, { seed }),
+    by_item: { better, same, worse },
+  };
+}
+
+/** The recipe's results in both runs, item by item. */
+function pairsOf(recipe: string, a: Run, b: Run): [Result, Result][] {
+  const byItem = new Map(b.results.filter((result) => result.recipe === recipe).map((result) => [result.item, result]));
+  return a.results.flatMap((result): [Result, Result][] => {
+    const other = result.recipe === recipe ? byItem.get(result.item) : undefined;
+    return other ? [[result, other]] : [];
+  });
+}
+
+function costs(results: readonly Result[]): Pick<Side, "flops_saved" | "ms_per_item"> {
+  const total = (of: (result: Result) => number) => results.reduce((sum, result) => sum + of(result), 0);
+  const flops = { dense: total(({ flops }) => flops.dense), spent: total(({ flops }) => flops.spent) };
+  return { flops_saved: savedShare(flops), ms_per_item: total(({ ms }) => ms) / results.length };
+}
