@@ -1,27 +1,17 @@
-import path from "node:path";
 import type { Encoder } from "../models/encoder.ts";
-import { traceEmbedding, traceScores } from "../models/encoder-graphs.ts";
 import { prepare } from "../models/programs.ts";
-import { openEncoder } from "../models/registry.ts";
 import { Program } from "../runtime/program.ts";
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Input, Tokenizer } from "../weights/tokenizer/index.ts";
-import {
-  activate,
-  type Classification,
-  type ClassifierSettings,
-  classification,
-  type Reading,
-  readClassifier,
-} from "./classifier.ts";
+import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { type Encoded, type RowProgram, runRows } from "./encoder-runner.ts";
 import type { OnStopped, Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
-import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
-import { PLAIN, sentenceMetadata } from "./sentence-metadata.ts";
+import { openedEncoder } from "./opened-encoder.ts";
+import type { SentenceSettings } from "./sentence-files.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** What an encoder gives for texts, in their order, and what it used. */
@@ -43,14 +33,8 @@ export class EncoderModel implements Disposable {
 
   /** @throws UserError when its files ask for what does not run here. */
   static async load(source: ResolvedModel, checkpoint: Checkpoint, quant: Quant = "auto"): Promise<EncoderModel> {
-    const encoder = openEncoder(checkpoint, preparedFolder(source.path), exact(quant, checkpoint));
+    const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, preparedFolder(source.path), quant);
     const { config, weights } = encoder;
-    const classifies = weights.has(`${config.classifier.output}.weight`);
-    const classifier = classifies ? readClassifier(checkpoint.config, config.labels) : undefined;
-    const settings = settingsOf(checkpoint, classifies);
-    const trace = classifier
-      ? () => [traceScores(encoder)]
-      : () => [traceEmbedding(encoder, settings.pooling, settings.normalise)];
     const compiling = Program.compile(prepare(weights, trace)[0]!);
     const [program, tokenizer] = await Promise.all([
       compiling,
@@ -146,13 +130,3 @@ const usageOf = (bill: Encoded, ms: number): Usage => ({
   ...denseBill(bill),
   ms: { prefill: ms, decode: 0, total: ms },
 });
-
-/** A classifier's pooling is its head's own. */
-function settingsOf({ config }: Checkpoint, classifies: boolean): SentenceSettings {
-  if (config.kind === "huggingface") return readSentenceSettings(path.dirname(config.path));
-  return classifies ? PLAIN : sentenceMetadata(config);
-}
-
-/** Vectors are compared with those that others computed, so floats are not rounded unless that is asked for. */
-const exact = (quant: Quant, { config }: Checkpoint): Quant =>
-  quant === "auto" && config.kind === "huggingface" ? "f32" : quant;

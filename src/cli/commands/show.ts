@@ -23,26 +23,70 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
 }
 
 const grouped = (n: number): string => n.toLocaleString("en");
+const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
 const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 
 /** Every change of the weights is told; a form without a word of it has the file's own. */
-const holding = ({ tensors, type, form, exact, bytes }: ModelDescription["tensors"][number]): string =>
-  `${tensors} ${type} as ${form}${exact ? "" : ", not exact"}, ${megabytes(bytes)}`;
+const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
+  `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
 
-const rows = ({ config, bytes, flopsPerToken, ...model }: ModelDescription): [string, string][] => [
+/** What products with blocks of codes cost besides. */
+const activations = ({ tensors }: ModelDescription): [string, string][] =>
+  tensors.some(({ form }) => form !== "float32")
+    ? [["", "what is multiplied with blocks is rounded to 8 bits, too"]]
+    : [];
+
+const layers = ({ layers, hidden, encoderLayers }: ModelDescription["config"]): string =>
+  encoderLayers === undefined
+    ? `${layers} of width ${hidden}`
+    : `${encoderLayers} that read and ${layers} that write, of width ${hidden}`;
+
+function memory({ memory, cache, machine }: ModelDescription["bytes"]): string {
+  const more = memory > machine ? `, more than this machine's ${megabytes(machine)}` : "";
+  return `${megabytes(memory)}${more}${cache > 0 ? `, and up to ${megabytes(cache)} of cache for each sequence` : ""}`;
+}
+
+const attention = ({ heads, headSize, kvHeads }: ModelDescription["config"]): string =>
+  `${heads} heads of ${headSize}${kvHeads === heads ? "" : `, ${kvHeads} of them with keys and values`}`;
+
+/** What a model is for. */
+function purpose({ embedding, labels }: ModelDescription): [string, string][] {
+  if (labels) return [["labels", labels.join(", ")]];
+  if (!embedding) return [];
+  const { pooling, normalise, limit } = embedding;
+  const vector = { mean: "the mean of the tokens", cls: "the first token", last: "the last token" }[pooling];
+  const cut = limit === undefined ? "" : `; texts are cut at ${grouped(limit)} tokens`;
+  return [["embeddings", `${vector}${normalise ? ", of length 1" : ""}${cut}`]];
+}
+
+/** Where a text is read as a whole, a token costs more the longer it is. */
+function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
+  const told = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>
+    `${scientific(empty)} a token${what}, ${scientific(full)} at full context`;
+  if (!sourceFlopsPerToken)
+    return [["dense FLOPs", told(flopsPerToken, kind === "encoder" ? " of a text of one" : "")]];
+  return [
+    ["dense FLOPs", told(sourceFlopsPerToken, " read")],
+    ["", told(flopsPerToken, " written")],
+  ];
+}
+
+const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][] => [
   ["name", model.name],
   ["file", model.path],
   ["source", model.source],
-  ["architecture", model.architecture],
-  ["layers", `${config.layers} of width ${config.hidden}`],
-  ["attention", `${config.heads} heads of ${config.headSize}, ${config.kvHeads} of them with keys and values`],
+  ["architecture", `${model.architecture}, ${model.kind === "decoder" ? "a decoder" : `an ${model.kind}`}`],
+  ["layers", layers(config)],
+  ["attention", attention(config)],
   ["vocabulary", grouped(config.vocabulary)],
   ["context", `${grouped(config.context)} tokens`],
   ["parameters", grouped(model.parameters)],
   ["on disk", megabytes(bytes.disk)],
-  ["in memory", `${megabytes(bytes.memory)}, and up to ${megabytes(bytes.cache)} of cache for each sequence`],
+  ["in memory", memory(bytes)],
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),
-  ["dense FLOPs", `${scientific(flopsPerToken.empty)} a token, ${scientific(flopsPerToken.full)} at full context`],
-  ["seams", model.seams.join(", ")],
-  ["savings", model.savings.join(", ")],
+  ...activations({ config, bytes, ...model }),
+  ...flops({ config, bytes, ...model }),
+  ...purpose({ config, bytes, ...model }),
+  ["seams", model.seams.join(", ") || "none"],
+  ["savings", model.savings.join(", ") || "none"],
 ];

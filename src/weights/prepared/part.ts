@@ -40,6 +40,12 @@ export class Part {
     return this.#tensor?.type ?? "";
   }
 
+  /** Bytes in the file. */
+  get stored(): number {
+    const count = (shape: readonly number[]) => shape.reduce((total, size) => total * size, 1);
+    return this.#tensor ? (this.#tensor.bytes * count(this.shape)) / count(this.#tensor.shape) : 0;
+  }
+
   get exists(): boolean {
     return this.#tensor !== undefined;
   }

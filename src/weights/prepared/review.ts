@@ -1,5 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
+import { roundingError } from "./accuracy.ts";
 import type { Part } from "./part.ts";
 import { bytesIn, type Form, formName, partBytes } from "./quant.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
@@ -11,7 +12,11 @@ export interface Holding {
   readonly form: string;
   /** Whether the form has the very weights of the file. */
   readonly exact: boolean;
+  /** How far rounded weights are from the file's, as a share of them, by a sample. */
+  readonly error?: number;
   tensors: number;
+  /** In the file. */
+  stored: number;
   /** In memory. */
   bytes: number;
 }
@@ -36,15 +41,17 @@ export class Review {
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, form });
   }
 
-  /** What is held, by storage type and form. */
+  /** What is held, by storage type and form; of what is rounded, a sample is read. */
   get holdings(): Holding[] {
     const rows = new Map<string, Holding>();
     const counted = new Set<string>();
     for (const { part, form } of this.#held.values()) {
       const name = formName(form);
-      const fresh = { type: part.type, form: name, exact: form?.rounded === undefined, tensors: 0, bytes: 0 };
-      const row = rows.get(part.type + name) ?? fresh;
-      if (!counted.has(part.key + name)) row.tensors++;
+      const row = rows.get(part.type + name) ?? emptyRow(part, form);
+      if (!counted.has(part.key + name)) {
+        row.tensors++;
+        row.stored += part.stored;
+      }
       counted.add(part.key + name);
       row.bytes += bytesIn(form, part.shape);
       rows.set(part.type + name, row);
@@ -80,6 +87,12 @@ export class Review {
     const more = all.length > 3 ? `; and ${all.length - 3} more that do not fit the configuration` : "";
     throw new UserError(`${path}: ${all.slice(0, 3).join("; ")}${more}`);
   }
+}
+
+function emptyRow(part: Part, form: Form | undefined): Holding {
+  const error = form?.rounded && { error: roundingError(part, form.rounded) };
+  const row = { type: part.type, form: formName(form), exact: error === undefined, tensors: 0, stored: 0, bytes: 0 };
+  return { ...row, ...error };
 }
 
 const span = (bytes: number): Span => ({ offset: 0, bytes });

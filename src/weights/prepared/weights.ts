@@ -108,13 +108,13 @@ export class Weights {
   }
 
   /**
-   * What `trace` gives, and in which forms it holds the tensors, the largest share first: nothing is read, and no memory asked for.
+   * What `trace` gives, and in which forms and bytes it holds the tensors, the largest share first: nothing is read but a sample of what is rounded, and no memory asked for.
    * @throws UserError as `review` does, but for memory
    */
-  survey<T>(trace: () => T): { readonly traced: T; readonly holdings: Holding[] } {
+  survey<T>(trace: () => T): { readonly traced: T; readonly holdings: Holding[]; readonly bytes: number } {
     const { review, traced } = this.#reviewed(trace);
     review.check();
-    return { traced, holdings: review.holdings };
+    return { traced, holdings: review.holdings, bytes: review.bytes };
   }
 
   #reviewed<T>(trace: () => T): { readonly review: Review; readonly traced: T } {

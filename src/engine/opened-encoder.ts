@@ -1,0 +1,42 @@
+import path from "node:path";
+import type { Graph } from "../graph/index.ts";
+import type { Encoder } from "../models/encoder.ts";
+import { traceEmbedding, traceScores } from "../models/encoder-graphs.ts";
+import { openEncoder } from "../models/registry.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Quant } from "../weights/prepared/weights.ts";
+import { type ClassifierSettings, readClassifier } from "./classifier.ts";
+import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
+import { PLAIN, sentenceMetadata } from "./sentence-metadata.ts";
+
+/** An encoder and what its files say that it is for, before anything is read of its weights. */
+export interface OpenedEncoder {
+  readonly encoder: Encoder;
+  readonly settings: SentenceSettings;
+  /** Undefined: it embeds. */
+  readonly classifier: ClassifierSettings | undefined;
+  /** The one program that it runs. */
+  trace(): Graph[];
+}
+
+/** @throws UserError when its files ask for what does not run here */
+export function openedEncoder(checkpoint: Checkpoint, folder: string, quant: Quant): OpenedEncoder {
+  const encoder = openEncoder(checkpoint, folder, exact(quant, checkpoint));
+  const { classifier: head, labels } = encoder.config;
+  const classifies = encoder.weights.has(`${head.output}.weight`);
+  const classifier = classifies ? readClassifier(checkpoint.config, labels) : undefined;
+  const settings = settingsOf(checkpoint, classifies);
+  const { pooling, normalise } = settings;
+  const trace = () => [classifier ? traceScores(encoder) : traceEmbedding(encoder, pooling, normalise)];
+  return { encoder, settings, classifier, trace };
+}
+
+/** A classifier's pooling is its head's own. */
+function settingsOf({ config }: Checkpoint, classifies: boolean): SentenceSettings {
+  if (config.kind === "huggingface") return readSentenceSettings(path.dirname(config.path));
+  return classifies ? PLAIN : sentenceMetadata(config);
+}
+
+/** Vectors are compared with those that others computed, so floats are not rounded unless that is asked for. */
+const exact = (quant: Quant, { config }: Checkpoint): Quant =>
+  quant === "auto" && config.kind === "huggingface" ? "f32" : quant;
