@@ -6,6 +6,7 @@ import { savings } from "../src/savings/registry.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
 import { optionsTable, pageOf } from "../tools/options.ts";
 import { markdownTable, root, withSection } from "../tools/section.ts";
+import { tasksTable } from "../tools/tasks.ts";
 
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const pages = [
@@ -98,6 +99,11 @@ describe.each(savings.map((saving) => ({ name: saving.name, saving })))("the pag
     const page = read(pageOf(saving));
     expect(unaligned(page)).toBe(unaligned(withSection(page, "options", optionsTable(saving))));
   });
+});
+
+test("docs/lab.md has the tasks of the registry: npx tsx tools/tasks.ts", () => {
+  const page = read("docs/lab.md");
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "tasks", tasksTable())));
 });
 
 describe("the table of results", () => {

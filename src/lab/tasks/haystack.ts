@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { textOf } from "../data/bytes.ts";
 import { splits } from "../data/olmo.ts";
-import { filesOf, type Place, placeName } from "../data/place.ts";
+import { filesOf, type Place } from "../data/place.ts";
 import { parseRow } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ItemsFor } from "../task.ts";
@@ -10,7 +10,7 @@ import type { ItemsFor } from "../task.ts";
 const passages: Place = splits("boolq/none/validation");
 const passage = z.object({ passage: z.string() });
 
-export const haystackName = (file: string | undefined): string => file ?? `made, in the text of ${placeName(passages)}`;
+export const haystackName = (file: string | undefined): string => `made, in ${file ?? "BoolQ's passages"}`;
 
 /** The text that hides what a task asks for: a file's, or passages from Wikipedia. @throws UserError */
 export async function haystackOf(file: string | undefined, run: ItemsFor): Promise<string> {

