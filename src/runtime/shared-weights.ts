@@ -1,4 +1,5 @@
 import type { Constant, Graph } from "../graph/graph.ts";
+import { trimHeap } from "./libc.ts";
 import { MappedFile } from "./mapped-file.ts";
 import { onnxType } from "./onnx/encode.ts";
 import { ort, ortCreate, type Pointer, release } from "./ort/api.ts";
@@ -41,9 +42,10 @@ export class SharedWeights implements Disposable {
     return file;
   }
 
-  /** After programs were compiled: what they have packed need not stay in memory as the file has it. */
+  /** After programs were compiled: what they have packed need not stay in memory as the file has it, nor what they packed in vain. */
   settle(): void {
     for (const file of this.#files.values()) file.drop();
+    trimHeap();
   }
 
   /** A program uses what is here, until it is freed and says so. */
