@@ -61,6 +61,12 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
   }
   const summary = summaryOf(grid, open, results);
   await writeWhole(summaryFile(folder), `${JSON.stringify(summary, null, 2)}\n`);
+  // Loaded at the end: its plot's libraries take a third of a second.
+  const { writeReport } = await import("../report/index.ts");
+  await writeReport(folder, {
+    ...{ summary, items: new Map(open.items.map((item) => [item.id, item])) },
+    results: summary.recipes.flatMap(({ recipe }) => results.of(recipe)),
+  });
   return summary;
 }
 
