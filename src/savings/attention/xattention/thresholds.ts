@@ -3,6 +3,7 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { readJson } from "../../../weights/json-file.ts";
+import { writeError } from "../../../weights/sources/index.ts";
 
 /** What a profile was made for; thresholds are meaningless for anything else. */
 export interface ProfileKey {
@@ -12,7 +13,8 @@ export interface ProfileKey {
   blockSize: number;
 }
 
-const profileSchema = z.strictObject({
+/** As it is written and read. */
+export const thresholdProfile = z.strictObject({
   modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
   stride: z.int().min(1),
   blockSize: z.int().min(1),
@@ -21,7 +23,7 @@ const profileSchema = z.strictObject({
 });
 
 /** Thresholds per layer and query head, with what they were profiled on. */
-export type ThresholdProfile = z.infer<typeof profileSchema>;
+export type ThresholdProfile = z.infer<typeof thresholdProfile>;
 
 export interface ProfileShape {
   rows: number;
@@ -75,15 +77,15 @@ export function mergeProfiles(texts: readonly (readonly (readonly number[])[])[]
   return first.map((heads, layer) => heads.map((_, head) => Math.max(...texts.map((text) => text[layer]![head]!))));
 }
 
-/** Writes a profile as JSON, aside and then renamed. */
+/** Writes a profile as JSON, aside and then renamed. @throws UserError where it cannot be written */
 export async function saveProfile(path: string, profile: ThresholdProfile): Promise<void> {
   const aside = `${path}.${randomUUID()}.part`;
   try {
     await writeFile(aside, `${JSON.stringify(profile, null, 2)}\n`);
     await rename(aside, path);
   } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
+    await rm(aside, { force: true }).catch(() => {});
+    throw writeError(error, path);
   }
 }
 
@@ -92,7 +94,7 @@ export async function loadProfile(
   path: string,
   use: ProfileKey & { layers: number; heads: number },
 ): Promise<ThresholdProfile> {
-  const profile = readJson(path, profileSchema, "a threshold profile");
+  const profile = readJson(path, thresholdProfile, "a threshold profile");
   for (const key of ["modelSha256", "stride", "blockSize"] as const)
     if (profile[key] !== use[key])
       throw new UserError(`${path}: made for ${key} ${profile[key]}, but this run has ${key} ${use[key]}`);

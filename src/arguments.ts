@@ -1,0 +1,93 @@
+/** What the library's calls take, checked: whoever calls from JavaScript has no compiler to say so. */
+import { z } from "zod";
+import { generateOptions } from "./engine/generate.ts";
+import type { ProfileOptions } from "./engine/profile.ts";
+import type { LoadOptions, Model, Prompt, Reading, Stoppable } from "./index.ts";
+import type { Step } from "./savings/recipe.ts";
+import { faultOf } from "./util/checked.ts";
+import { suggest, UserError } from "./util/errors.ts";
+import { quants } from "./weights/prepared/quant.ts";
+import type { Pace } from "./weights/sources/connection.ts";
+
+/** The argument `what`, as in "load's model", as `schema` reads it. @throws UserError that names it, what was expected and what was got */
+export function given<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { path, reason } = faultOf(result.error, value);
+  throw new UserError(`${[what, ...path].join(".")}: ${reason}${hint(result.error.issues[0]!, schema)}`, 2);
+}
+
+/** The option that an unknown one may have meant. */
+const hint = (issue: z.core.$ZodIssue, schema: z.ZodType): string =>
+  issue.code === "unrecognized_keys" && schema instanceof z.ZodObject
+    ? suggest(issue.keys[0]!, Object.keys(schema.shape))
+    : "";
+
+const call = <F>() => z.custom<F>((f) => typeof f === "function", "expected a function").optional();
+const flag = z.boolean("expected true or false").optional();
+const signal = z.custom<AbortSignal>((s) => s instanceof AbortSignal, "expected an AbortSignal").optional();
+
+export const text = z.string("expected a text");
+export const texts = z.array(text, "expected a list of texts");
+
+const isStep = (s: unknown): s is Step => typeof s === "object" && s !== null && "saving" in s;
+const saving = z.union(
+  [z.string(), z.custom<Step>(isStep)],
+  'expected a saving, such as "xattention:threshold=0.9,stride=16"',
+);
+
+const folder = z.string("expected a folder");
+export const modelName = z.string("expected an alias, hf:…, pypi:…, npm:… or a path");
+export const loadOptions = z.strictObject({
+  save: z.array(saving, "expected a list of savings").default([]),
+  quant: z.enum(quants).optional(),
+  adapter: folder.optional(),
+  adapters: z.record(z.string(), folder, "expected folders by name").optional(),
+  ...{ offline: flag, refresh: flag, signal },
+  onProgress: call<NonNullable<LoadOptions["onProgress"]>>(),
+  onNotice: call<NonNullable<LoadOptions["onNotice"]>>(),
+  pace: z.custom<Pace>().optional(),
+} satisfies Record<keyof LoadOptions, z.ZodType>);
+
+const isJson = (value: unknown): boolean => typeof value === "string" || jsonOf(value) !== undefined;
+
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+const isTurn = (turn: unknown): boolean =>
+  typeof turn === "object" && turn !== null && "role" in turn && typeof turn.role === "string" && "content" in turn;
+const isPrompt = (value: unknown): value is Prompt =>
+  typeof value === "string" || (Array.isArray(value) && value.every(isTurn) && isJson(value));
+export const prompt = z.custom<Prompt>(isPrompt, "expected a text, or a list of turns { role, content }");
+
+const stopShape = {
+  signal,
+  onStopped: call<NonNullable<Stoppable["onStopped"]>>(),
+} satisfies Record<keyof Stoppable, z.ZodType>;
+
+export const stoppable = z.strictObject(stopShape);
+/** What of a request is not generation's. */
+const requestShape = { adapter: z.string("expected the name of an adapter").optional(), raw: flag };
+export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
+
+export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape });
+const batchRequest = generateOptions.extend({ prompt, ...requestShape });
+export const batchRequests = z.array(batchRequest, "expected a list of requests");
+export const classifyOptions = z.strictObject({ ...stopShape, labels: texts.optional() });
+
+const reading = z.union([z.string(), z.tuple([z.string(), z.string()])], "expected a text, or a pair of texts");
+export const readings: z.ZodType<Reading[]> = z.array(reading, "expected a list of texts, or of pairs of texts");
+
+const isModel = (value: unknown): value is Model => typeof value === "object" && value !== null && "language" in value;
+export const model = z.custom<Model>(isModel, "expected a model that was loaded");
+
+export const profileOptions: z.ZodType<ProfileOptions> = z.strictObject({
+  stride: z.int().min(1),
+  blockSize: z.int().min(1),
+  coverage: z.number().min(0).max(1),
+});

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { load, type Model, profileThresholds, saveProfile } from "./index.ts";
+
+const fixture = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const llama = fixture("models/fixtures/llama-tiny.gguf");
+const folder = mkdtempSync(join(tmpdir(), "modicum-face-"));
+let model: Model;
+let encoder: Model;
+let classifier: Model;
+
+beforeAll(async () => {
+  [model, encoder, classifier] = await Promise.all([
+    load(llama),
+    load(fixture("engine/fixtures/sentences")),
+    load(fixture("engine/fixtures/cross-encoder")),
+  ]);
+});
+afterAll(() => {
+  for (const loaded of [model, encoder, classifier]) loaded.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+/** Calls as JavaScript lets them be: any method, any arguments. */
+// biome-ignore lint/suspicious/noExplicitAny: what the compiler would refuse is what is tested
+const untyped = (value: unknown): any => value;
+const profile = { modelSha256: "ab".repeat(32), stride: 8, blockSize: 64, coverage: 0.9, thresholds: [[0.5]] };
+const [loop, bits] = [{} as Record<string, unknown>, 10n];
+loop["loop"] = loop;
+
+test.each<[() => Promise<unknown>, string]>([
+  [() => untyped(load)(), "load's model: expected an alias, hf:…, pypi:…, npm:… or a path, got nothing"],
+  [() => untyped(load)(5), "load's model: expected an alias, hf:…, pypi:…, npm:… or a path, got 5"],
+  [() => untyped(load)(llama, 5), "load's options: expected object, got 5"],
+  [() => untyped(load)(llama, null), "load's options: expected object, got null"],
+  [
+    () => untyped(load)(llama, { quant: "q9" }),
+    'load\'s options.quant: expected one of "auto"|"f32"|"q8"|"q4", got "q9"',
+  ],
+  [() => untyped(load)(llama, { quantt: "q8" }), 'load\'s options: there is no "quantt"; did you mean "quant"?'],
+  [() => untyped(load)(llama, { save: "dense" }), 'load\'s options.save: expected a list of savings, got "dense"'],
+  [() => untyped(load)(llama, { save: [7] }), /^load's options\.save\.0: expected a saving, such as "\S+", got 7$/],
+  [() => untyped(load)(llama, { adapter: 1 }), "load's options.adapter: expected a folder, got 1"],
+  [() => untyped(load)(llama, { signal: true }), "load's options.signal: expected an AbortSignal, got true"],
+  [() => untyped(load)(llama, { onProgress: 1 }), "load's options.onProgress: expected a function, got 1"],
+  [() => untyped(load)(llama, { offline: "yes" }), 'load\'s options.offline: expected true or false, got "yes"'],
+  ...[undefined, 5, {}, [5], [{ content: "x" }], [{ role: "user" }], [{ role: "user", content: loop }]].map(
+    (prompt): [() => Promise<unknown>, RegExp] => [
+      () => untyped(model.complete(untyped(prompt))),
+      /^generate's prompt: expected a text, or a list of turns \{ role, content \}, got (nothing|5|\{\}|\[5\]|\[\{"content":"x"\}\]|\[\{"role":"user"\}\]|a list of 1)$/,
+    ],
+  ),
+  [() => model.complete(untyped([{ role: "user", content: bits }])), /^generate's prompt: .*got a list of 1$/],
+  [() => model.complete("x", untyped(5)), "generate's options: expected object, got 5"],
+  [() => model.complete("x", untyped({ maxTokens: "a" })), 'generate\'s options.maxTokens: expected number, got "a"'],
+  [() => model.complete("x", { maxTokens: 0 }), "generate's options.maxTokens: expected number to be >=1, got 0"],
+  [() => model.complete("x", { maxTokens: Number.NaN }), "generate's options.maxTokens: expected number, got NaN"],
+  [
+    () => model.complete("x", untyped({ max_tokens: 5 })),
+    'generate\'s options: there is no "max_tokens"; did you mean "maxTokens"?',
+  ],
+  [() => model.complete("x", untyped({ stop: "." })), 'generate\'s options.stop: expected array, got "."'],
+  [() => model.complete("x", untyped({ raw: 1 })), "generate's options.raw: expected true or false, got 1"],
+  [() => model.complete("x", untyped({ signal: {} })), "generate's options.signal: expected an AbortSignal, got {}"],
+  [() => untyped(model).completeAll({}), "completeAll's requests: expected a list of requests, got {}"],
+  [() => untyped(model).completeAll(["x"]), 'completeAll\'s requests.0: expected object, got "x"'],
+  [
+    () => untyped(model).completeAll([{ prompt: "x" }, {}]),
+    "completeAll's requests.1.prompt: expected a text, or a list of turns { role, content }, got nothing",
+  ],
+  [
+    () => untyped(model).completeAll([{ prompt: "x", temperature: -1 }]),
+    "completeAll's requests.0.temperature: expected number to be >=0, got -1",
+  ],
+  [() => untyped(model).completeAll([], 5), "completeAll's options: expected object, got 5"],
+  [() => untyped(encoder).embed("text"), 'embed\'s texts: expected a list of texts, got "text"'],
+  [() => untyped(encoder).embed(), "embed's texts: expected a list of texts, got nothing"],
+  [() => untyped(encoder).embed(["a", 5]), "embed's texts.1: expected a text, got 5"],
+  [() => untyped(encoder).embed(["a"], { signal: 5 }), "embed's options.signal: expected an AbortSignal, got 5"],
+  [
+    () => untyped(classifier).classify("text"),
+    'classify\'s texts: expected a list of texts, or of pairs of texts, got "text"',
+  ],
+  [
+    () => untyped(classifier).classify([["a", "b", "c"]]),
+    'classify\'s texts.0: expected a text, or a pair of texts, got ["a","b","c"]',
+  ],
+  [
+    () => untyped(classifier).classify(["a"], { labels: "x" }),
+    'classify\'s options.labels: expected a list of texts, got "x"',
+  ],
+  [() => untyped(classifier).relevance(["q"], ["a"]), 'relevance\'s query: expected a text, got ["q"]'],
+  [() => untyped(classifier).relevance("q", "a"), 'relevance\'s texts: expected a list of texts, got "a"'],
+  [() => untyped(profileThresholds)("smollm2", []), /^profileThresholds' model: expected a model that was loaded/],
+  [
+    () => untyped(profileThresholds)(model, "text", { stride: 8, blockSize: 64, coverage: 0.9 }),
+    'profileThresholds\' texts: expected a list of texts, got "text"',
+  ],
+  [() => untyped(profileThresholds)(model, ["text"]), "profileThresholds' options: expected object, got nothing"],
+  [() => untyped(saveProfile)(5, profile), "saveProfile's path: expected a text, got 5"],
+  [() => untyped(saveProfile)(join(folder, "p.json"), {}), /^saveProfile's profile\.modelSha256: expected /],
+  [
+    () => saveProfile(join(folder, "none", "p.json"), profile),
+    `cannot write ${join(folder, "none", "p.json")}: a folder on its path cannot be made`,
+  ],
+])("%s is one sentence", async (call, sentence) => {
+  const refused = expect.objectContaining({
+    name: "UserError",
+    message: typeof sentence === "string" ? sentence : expect.stringMatching(sentence),
+  });
+  await expect((async () => call())()).rejects.toThrow(refused);
+});
+
+test("what is left undefined counts as left out", async () => {
+  const { text } = await model.complete(
+    "abc",
+    untyped({ maxTokens: 2, seed: undefined, raw: true, signal: undefined }),
+  );
+  expect(text).toBe((await model.complete("abc", { maxTokens: 2, raw: true })).text);
+});
+
+test("a profile that fits is written", async () => {
+  await saveProfile(join(folder, "fits.json"), profile);
+});
+
+test("a model that was disposed of is one sentence", async () => {
+  const gone = await Promise.all([load(llama), load(fixture("engine/fixtures/sentences"))]);
+  for (const one of gone) {
+    one.dispose();
+    one.dispose();
+  }
+  const refused = expect.objectContaining({ name: "UserError", message: expect.stringMatching(/disposed/) });
+  await expect(gone[0].complete("x")).rejects.toThrow(refused);
+  await expect(gone[0].completeAll([{ prompt: "x" }])).rejects.toThrow(refused);
+  await expect(gone[1].embed(["x"])).rejects.toThrow(refused);
+});
