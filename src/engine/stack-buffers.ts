@@ -2,9 +2,10 @@ import { type Bindings, evalCost } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
 import { pasts } from "../models/near.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
-import { Buffer, type View, ViewSet } from "../runtime/buffer.ts";
+import { Buffer, type View } from "../runtime/buffer.ts";
 import { runChain } from "../runtime/chain.ts";
-import type { Binding, BoundProgram, Program } from "../runtime/program.ts";
+import type { Binding, Program } from "../runtime/program.ts";
+import { WindowChain } from "./window-chain.ts";
 
 /** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
 const BRIEF = { bytes: 32e6, flops: 1e8 };
@@ -18,29 +19,6 @@ export interface Span {
   readonly lengths: Binding;
 }
 
-/** Programs bound to a cache, anew whenever the token moves from which on layers with a window are bound. */
-class Chain implements Disposable {
-  #start: number | undefined;
-  #views = new ViewSet();
-  #programs: readonly BoundProgram[] = [];
-
-  constructor(private readonly bind: (start: number, views: ViewSet) => BoundProgram[]) {}
-
-  from(start: number): readonly BoundProgram[] {
-    if (start !== this.#start) {
-      this.#views[Symbol.dispose]();
-      this.#views = new ViewSet();
-      this.#programs = this.bind(start, this.#views);
-      this.#start = start;
-    }
-    return this.#programs;
-  }
-
-  [Symbol.dispose](): void {
-    this.#views[Symbol.dispose]();
-  }
-}
-
 /** What the programs of the stack read and write besides the cache, for at most `capacity` tokens. */
 export class StackBuffers implements Disposable {
   readonly #programs: DecoderPrograms;
@@ -49,7 +27,7 @@ export class StackBuffers implements Disposable {
   readonly #idsMemory: BigInt64Array;
   /** The stream between programs, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
-  readonly #chains: Chain[] = [];
+  readonly #chains: WindowChain[] = [];
 
   constructor(programs: DecoderPrograms, capacity: number) {
     const wide = () => new Buffer("f32", capacity * programs.decoder.config.hidden);
@@ -75,7 +53,7 @@ export class StackBuffers implements Disposable {
     const { stack, decoder } = this.#programs;
     const { cache, tokens, at, lengths } = span;
     const shared = { ids: this.#ids.view([cache.rows, tokens], at), hidden: this.hidden(cache.rows, tokens, at) };
-    const chain = new Chain((start, views) => {
+    const chain = new WindowChain((start, views) => {
       const caches = Array.from({ length: decoder.config.layers }, (_, l) =>
         cacheBinding(cache.from(l, start, views), String(l)),
       );
