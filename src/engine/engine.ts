@@ -42,13 +42,20 @@ export class Engine implements Disposable {
   }
 
   /** `shared` are weights that it has together with other engines. */
+  /** `attention` makes what fills the seam once the model's weights are prepared: a saving's programs may use some of them, too. */
   static async create(
     decoder: Decoder,
     weights: Weights,
-    attention?: AttentionSaving,
+    attention?: () => Promise<AttentionSaving | undefined>,
     shared?: SharedWeights,
   ): Promise<Engine> {
-    return new Engine(await DecoderPrograms.compile(decoder, weights, shared), attention);
+    const programs = await DecoderPrograms.compile(decoder, weights, shared);
+    try {
+      return new Engine(programs, await attention?.());
+    } catch (error) {
+      programs[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** A free slot holding the longest prefix of `prompt`; all but its last token may be taken from the cache. */

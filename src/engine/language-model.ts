@@ -35,12 +35,12 @@ export class LanguageModel implements Disposable {
   ): Promise<LanguageModel> {
     // A base with adapters beside it is held once. Its programs keep what they share for as long as they live.
     using shared = named.size > 0 && mapsFiles ? new SharedWeights() : undefined;
-    const open = async (lora?: Lora) => {
+    const open = (lora?: Lora) => {
       const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
-      const attention = await attentionOf(recipe, { decoder, sha256: source.sha256 });
+      const attention = () => attentionOf(recipe, { decoder, sha256: source.sha256 });
       return { decoder, create: () => Engine.create(decoder, weights, attention, shared) };
     };
-    const { decoder, create } = await open(own);
+    const { decoder, create } = open(own);
     // Programs compile on worker threads while the vocabulary is read here.
     const compiling = create();
     const [engine, tokenizer] = await Promise.all([
@@ -50,7 +50,7 @@ export class LanguageModel implements Disposable {
     const adapted = new Map<string, Engine>();
     const model = new LanguageModel(source, decoder, tokenizer, engine, adapted);
     try {
-      for (const [name, lora] of named) adapted.set(name, await (await open(lora)).create());
+      for (const [name, lora] of named) adapted.set(name, await open(lora).create());
     } catch (error) {
       model[Symbol.dispose]();
       throw error;

@@ -33,7 +33,7 @@ writeFileSync(path.join(folder, "config.json"), JSON.stringify({ ...config, max_
 const open: Engine[] = [];
 async function create(attention?: AttentionSaving): Promise<Engine> {
   const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(folder, `prepared${open.length}`), "f32");
-  const engine = await Engine.create(decoder, weights, attention);
+  const engine = await Engine.create(decoder, weights, async () => attention);
   open.push(engine);
   return engine;
 }
