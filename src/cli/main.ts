@@ -23,6 +23,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   export: { summary: "write a model as ONNX, for any ONNX Runtime", load: () => import("./commands/export.ts") },
   lab: { summary: "measure what a saving costs in quality", load: () => import("./commands/lab.ts") },
   receipts: { summary: "list what answers cost, and the sum", load: () => import("./commands/receipts.ts") },
+  recipes: { summary: "list the recipes that are registered", load: () => import("./commands/recipes.ts") },
   savings: { summary: "list the ways to spend less, with their options", load: () => import("./commands/savings.ts") },
   doctor: { summary: "tell what this machine has, and what is missing", load: () => import("./commands/doctor.ts") },
 };

@@ -7,6 +7,7 @@ interface Verb {
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "score recipes on tasks, against dense", load: () => import("./lab-run.ts") },
+  pick: { summary: "register a run's best recipe", load: () => import("./lab-pick.ts") },
   tasks: { summary: "list the tasks", load: () => import("./lab-tasks.ts") },
 };
 

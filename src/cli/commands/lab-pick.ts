@@ -1,0 +1,48 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { evidenced, pick, readSummary, shortName, type Wanted } from "../../lab/run/pick.ts";
+import { registerRecipe } from "../../savings/registered.ts";
+import { UserError } from "../../util/errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { print, printJson } from "../output.ts";
+
+const options = z.strictObject({
+  quality: z
+    .number()
+    .optional()
+    .describe("of the recipes that change quality by this (-0.01) or better, the one that saves most"),
+  saving: z
+    .number()
+    .max(1)
+    .optional()
+    .describe("of the recipes that save this share (0.3) of FLOPs or more, the best one"),
+  as: z
+    .string()
+    .regex(/^[\w.-]+$/, "expected letters, digits, ., - and _")
+    .default("fast")
+    .describe("the name it is registered under, after the model's and an @"),
+});
+
+export function define(command: Command): void {
+  addFlags(command.argument("<folder>", "a run's folder"), options)
+    .option("--json", "print one JSON object")
+    .action(pickRecipe);
+}
+
+async function pickRecipe(folder: string, given: Readonly<Record<string, unknown>>): Promise<void> {
+  const { quality, saving, as } = readFlags(options, given);
+  const summary = await readSummary(folder);
+  const picked = pick(summary, wantedBy(quality, saving));
+  const entry = await evidenced(folder, summary, picked);
+  const name = `${shortName(summary.model)}@${as}`;
+  await registerRecipe(name, entry);
+  if (given["json"]) return printJson({ name, ...entry });
+  print(picked.recipe);
+  process.stderr.write(`registered as ${name}: \`modicum run --model ${name} …\` uses it\n`);
+}
+
+function wantedBy(quality: number | undefined, saving: number | undefined): Wanted {
+  if (quality !== undefined && saving === undefined) return { quality };
+  if (saving !== undefined && quality === undefined) return { saving };
+  throw new UserError("expected --quality or --saving, one of them", 2);
+}
