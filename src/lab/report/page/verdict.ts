@@ -1,4 +1,5 @@
 import type { Summary } from "../../results.ts";
+import { advice } from "../advice.ts";
 import { figure, percent, range, signed } from "../format.ts";
 import type { PlotPoint } from "../plot/points.ts";
 import { type Html, html } from "./html.ts";
@@ -8,21 +9,16 @@ import { recipeName } from "./table.ts";
 const worstEnd = (metric: Summary["metric"], { delta }: PlotPoint): number =>
   metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
 
-/** Whether the whole interval of the difference is worse than dense. */
-const surelyWorse = (metric: Summary["metric"], { delta }: PlotPoint): boolean =>
-  metric.better === "higher" ? delta.ci95[1] < 0 : delta.ci95[0] > 0;
-
 /** What the run says of what to deploy, in a sentence or two. */
 export function verdict({ metric, items }: Summary, points: readonly PlotPoint[]): Html {
-  const saving = points.filter(({ kind, flops_saved }) => kind !== "dense" && flops_saved > 0);
-  if (saving.length === 0) return html`<p>No recipe of this run saves FLOPs.</p>`;
-  const [most, ...rest] = [...saving].sort((a, b) => b.flops_saved - a.flops_saved);
-  const safe = [most!, ...rest].find((point) => !surelyWorse(metric, point));
+  const found = advice(metric, points);
+  if (found === undefined) return html`<p>No recipe of this run saves FLOPs.</p>`;
+  const { most, safe } = found;
   if (safe === undefined)
-    return html`<p>Every recipe that saves FLOPs is worse than dense on these ${items} items. ${mostOf(metric, most!)}</p>`;
+    return html`<p>Every recipe that saves FLOPs is worse than dense on these ${items} items. ${mostOf(metric, most)}</p>`;
   const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, safe))} is not excluded`;
   const first = html`Of the recipes that these ${items} items do not show to be worse than dense, ${recipeName(safe.recipe)} saves most: ${percent(safe.flops_saved)} of FLOPs, ${metric.name} ${change(safe)}; ${cannot}.`;
-  return html`<p>${first}${safe === most ? "" : html` ${mostOf(metric, most!)}`}</p>`;
+  return html`<p>${first}${safe === most ? "" : html` ${mostOf(metric, most)}`}</p>`;
 }
 
 const mostOf = (metric: Summary["metric"], point: PlotPoint): Html =>

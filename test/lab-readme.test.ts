@@ -1,0 +1,55 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { frontierSvg } from "../src/lab/report/plot/frontier-svg.ts";
+import { sampleSummary } from "../src/lab/report/sample.testing.ts";
+import { committedRuns, disagreements, labSection } from "../tools/lab-readme.ts";
+import { root, withSection } from "../tools/section.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "modicum-readme-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const marks = "<!-- lab-readme: written by tools/lab-readme.ts -->\n<!-- /lab-readme -->\n";
+
+for (const [name, recipes] of [
+  ["b-needle", 13],
+  ["a-needle", 3],
+] as const) {
+  mkdirSync(join(folder, "results", name), { recursive: true });
+  writeFileSync(join(folder, "results", name, "summary.json"), JSON.stringify(sampleSummary(recipes)));
+  writeFileSync(join(folder, "results", name, "frontier.svg"), frontierSvg(sampleSummary(recipes)));
+}
+const runs = committedRuns("results", folder);
+
+test("the first run's plot and numbers, and a row a run", () => {
+  const section = labSection(runs);
+  expect(section).toContain("](results/a-needle/frontier.svg)\n");
+  expect(section).toContain("| `dense` | 0.712 [0.682, 0.742] |  | 0.0 % | yes |");
+  expect(section).toContain(
+    "| [needle <4k> with smollm2](results/b-needle/summary.json) | 40 | contains-answer | 0.712 | " +
+      "`xattention:threshold=0.8,stride=16,minLengthForSparse=2048` | 25.2 % | −0.013 [−0.030, +0.003] |",
+  );
+});
+
+test("agrees with what it wrote, and names what was changed by hand", () => {
+  const page = withSection(marks, "lab-readme", labSection(runs));
+  expect(disagreements(page, runs, folder)).toEqual([]);
+  expect(disagreements(page.replace("0.712", "0.912"), runs, folder)).toEqual([
+    "README.md does not say what docs/results says",
+  ]);
+  writeFileSync(join(folder, "results", "a-needle", "frontier.svg"), "<svg/>");
+  expect(disagreements(page, runs, folder)).toEqual([
+    "results/a-needle/frontier.svg is not what its summary.json makes",
+  ]);
+});
+
+test("says so where no run is committed, and refuses what is no summary", () => {
+  expect(labSection(committedRuns("nowhere", folder))).toBe("No run has been committed yet.");
+  mkdirSync(join(folder, "odd"));
+  writeFileSync(join(folder, "odd", "summary.json"), "{}");
+  expect(() => committedRuns("odd", folder)).toThrow(/odd.*is no summary of a lab run/);
+});
+
+test("the README says what docs/results says: npx tsx tools/lab-readme.ts", () => {
+  expect(disagreements(readFileSync(join(root, "README.md"), "utf8"), committedRuns("docs/results"))).toEqual([]);
+});
