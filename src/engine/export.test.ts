@@ -123,12 +123,16 @@ describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window"])("%s in stock ONNX Run
   });
 });
 
-test("a model with an adapter in stock ONNX Runtime equals PEFT", async () => {
-  const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama", import.meta.url));
-  const { base, tokens, logits } = JSON.parse(readFileSync(path.join(adapter, "reference.json"), "utf8"));
-  const { folder } = await exportModel(modelAt(fixture(base)), newFolder(), "f32", { adapter });
-  expect(difference(await (await Stock.open(folder)).run([tokens]), unpack(logits))).toBeLessThan(1e-4);
-});
+// Merged; beside a table of tokens that is the head, too; and beside a GGUF.
+test.each(["llama", "gemma3", "llama-gguf-head"])(
+  "with an adapter, %s, in stock ONNX Runtime equals PEFT",
+  async (name) => {
+    const adapter = fileURLToPath(new URL(`../weights/adapter/fixtures/${name}`, import.meta.url));
+    const { base, tokens, logits } = JSON.parse(readFileSync(path.join(adapter, "reference.json"), "utf8"));
+    const { folder } = await exportModel(modelAt(fixture(base)), newFolder(), "f32", { adapter });
+    expect(difference(await (await Stock.open(folder)).run([tokens]), unpack(logits))).toBeLessThan(1e-4);
+  },
+);
 
 test("rounded weights give the logits that this project's own programs give", async () => {
   const { tokens } = referenceOf("llama-tiny.gguf");
