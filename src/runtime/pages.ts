@@ -1,32 +1,28 @@
-import koffi from "koffi";
+import { libc } from "./libc.ts";
+import type { Pointer } from "./ort/api.ts";
 
-// Of <sys/mman.h>, alike on all of Linux's processors that ONNX Runtime is built for.
+// Of sys/mman.h on Linux. macOS keeps what is given back with its like until memory runs short.
 const MADV_DONTNEED = 4;
 const MADV_NOHUGEPAGE = 15;
+const supported = process.platform === "linux";
 
-/** Linux's calls; undefined elsewhere, where memory that was written stays resident until it is freed. */
-function system() {
-  if (process.platform !== "linux") return undefined;
-  const process_ = koffi.load(null);
-  const madvise = process_.func("int madvise(uintptr_t address, size_t bytes, int advice)");
-  const pageSize = BigInt(process_.func("int getpagesize()")() as number);
-  return { madvise, pageSize };
-}
-
-let known: { readonly linux: ReturnType<typeof system> } | undefined;
+const MADVISE = "int madvise(void *address, size_t length, int advice)";
+const pageSize = () => BigInt(libc("int getpagesize()")() as number);
 
 /** Whole pages only: what else lies on a page that the range begins or ends on is not the caller's. */
-function advise(address: bigint, bytes: number, advice: number): void {
-  known ??= { linux: system() };
-  if (known.linux === undefined) return;
-  const { madvise, pageSize } = known.linux;
-  const begin = ((address + pageSize - 1n) / pageSize) * pageSize;
-  const end = ((address + BigInt(bytes)) / pageSize) * pageSize;
-  if (end > begin) madvise(begin, end - begin, advice);
+function advise(address: Pointer, bytes: number, advice: number): void {
+  const page = pageSize();
+  const begin = ((address + page - 1n) / page) * page;
+  const end = ((address + BigInt(bytes)) / page) * page;
+  if (end > begin) libc(MADVISE)(begin, Number(end - begin), advice);
 }
 
-/** Gives memory back to the system: its whole pages are resident no more, and read as zeros until they are written anew. */
-export const giveBack = (address: bigint, bytes: number): void => advise(address, bytes, MADV_DONTNEED);
+/** Gives memory back to the system where it takes it: whole pages are resident no more, and read as zeros until they are written anew. */
+export function giveBack(address: Pointer, bytes: number): void {
+  if (supported) advise(address, bytes, MADV_DONTNEED);
+}
 
 /** Keeps the system from backing memory with pages of megabytes, of which parts given back might be filled again. */
-export const keepPagesSmall = (address: bigint, bytes: number): void => advise(address, bytes, MADV_NOHUGEPAGE);
+export function keepPagesSmall(address: Pointer, bytes: number): void {
+  if (supported) advise(address, bytes, MADV_NOHUGEPAGE);
+}
