@@ -1,4 +1,4 @@
-import type { RecipeSummary, Summary } from "../lab/results.ts";
+import type { RecipeSummary, Searched, Summary } from "../lab/results.ts";
 import { columns } from "./output.ts";
 
 const number = (value: number): string => value.toFixed(Math.abs(value) >= 100 ? 1 : 4);
@@ -6,7 +6,15 @@ const signed = (value: number): string => `${value < 0 ? "" : "+"}${number(value
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** A run's summary for people: a line a recipe. */
-export function summaryTable({ task, model, metric, items, too_long: tooLong, recipes }: Summary): string[] {
+export function summaryTable({
+  task,
+  model,
+  metric,
+  items,
+  too_long: tooLong,
+  recipes,
+  searches = [],
+}: Summary): string[] {
   const left = tooLong > 0 ? `, ${tooLong} too long for the context` : "";
   const head = [
     "RECIPE",
@@ -18,8 +26,15 @@ export function summaryTable({ task, model, metric, items, too_long: tooLong, re
     "MS/ITEM",
     "FRONTIER",
   ];
-  return [`${task} on ${model}: ${items} items${left}`, ...columns([head, ...recipes.map(row)])];
+  return [
+    `${task} on ${model}: ${items} items${left}`,
+    ...columns([head, ...recipes.map(row)]),
+    ...searches.map(spent),
+  ];
 }
+
+const spent = ({ search, probes, flops, minutes, ended }: Searched): string =>
+  `${search}: ${probes} probes, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes${ended === "budget" ? "; the budget ended it" : ""}`;
 
 const row = ({ recipe, quality, ci95, delta, flops_saved, ms_per_item, on_frontier }: RecipeSummary): string[] => [
   recipe,

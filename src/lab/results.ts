@@ -30,6 +30,17 @@ const recipeSummary = z.object({
   others: z.record(z.string(), z.object({ quality: z.number(), ci95: interval })),
 });
 
+/** What a search for settings tried, and what that took. */
+const searched = z.object({
+  search: z.string(),
+  probes: z.number(),
+  flops: z.number(),
+  /** Of answering. */
+  minutes: z.number(),
+  /** Whether it was done, or its budget was. */
+  ended: z.enum(["found", "budget"]),
+});
+
 export const summarySchema = z.object({
   task: z.string(),
   metric: z.object({ name: z.string(), better: z.enum(["higher", "lower"]) }),
@@ -41,6 +52,7 @@ export const summarySchema = z.object({
   /** Items whose prompt does not fit the model's context, left out for every recipe. */
   too_long: z.number(),
   recipes: z.array(recipeSummary),
+  searches: z.array(searched).optional(),
   /** The command that makes it again, and where and with what it was made. */
   command: z.string(),
   machine: z.string(),
@@ -50,4 +62,5 @@ export const summarySchema = z.object({
 
 export type Result = z.infer<typeof resultSchema>;
 export type RecipeSummary = z.infer<typeof recipeSummary>;
+export type Searched = z.infer<typeof searched>;
 export type Summary = z.infer<typeof summarySchema>;

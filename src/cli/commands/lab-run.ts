@@ -3,6 +3,8 @@ import type { Cell } from "../../lab/run/cell.ts";
 import type { Reuse } from "../../lab/run/folder.ts";
 import { type Grid, runGrid } from "../../lab/run/grid.ts";
 import { runOptions } from "../../lab/run/options.ts";
+import { budgetOptions } from "../../lab/run/search/budget.ts";
+import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
 import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
@@ -22,6 +24,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
   model?: string[];
   task: string[];
   recipe?: string[];
+  search?: string[];
   out: string;
   resume?: boolean;
   force?: boolean;
@@ -33,11 +36,12 @@ export function define(command: Command): void {
     .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; may be repeated (default: smollm2)", collect)
     .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
     .option("--recipe <recipe>", "savings with a space between, or a JSON or YAML file; may be repeated", collect)
+    .option("--search <saving>", "settings to find: one option as low..high, or lists a|b; may be repeated", collect)
     .requiredOption("--out <folder>", "where results and summary are written")
     .option("--resume", "go on with the run that the folder holds")
     .option("--force", "replace the run that the folder holds")
     .option("--json", "print one JSON object with the summaries");
-  addFlags(addFlags(command, quantOptions), runOptions).action(run);
+  addFlags(addFlags(addFlags(command, budgetOptions), quantOptions), runOptions).action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
@@ -62,9 +66,11 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   for (const task of flags.task) tasks.push(await foundTask(task, signal));
   const sources: ResolvedModel[] = [];
   for (const model of flags.model ?? ["smollm2"]) sources.push(await found(model, signal));
+  const searches = (flags.search ?? []).map(parseSearch);
+  const budget = readFlags(budgetOptions, flags);
   const cells = sources.flatMap((source) => tasks.map((task): Cell => ({ task, source, quant, options })));
   const command = ["modicum", ...process.argv.slice(2)].map(quoted).join(" ");
-  return { cells, out: flags.out, reuse: reuseOf(flags), command, version: version() };
+  return { cells, searches, budget, out: flags.out, reuse: reuseOf(flags), command, version: version() };
 }
 
 async function foundTask(task: string, signal: AbortSignal): Promise<Task> {

@@ -4,10 +4,12 @@ export interface Point {
   readonly saved: number;
 }
 
-/** Which points no other beats: none is as good in both and better in one. */
-export function onFrontier(points: readonly Point[], better: "higher" | "lower"): boolean[] {
-  const sign = better === "higher" ? 1 : -1;
-  const beats = (a: Point, b: Point) =>
-    sign * a.quality >= sign * b.quality && a.saved >= b.saved && (a.quality !== b.quality || a.saved !== b.saved);
-  return points.map((point) => !points.some((other) => beats(other, point)));
+/** Whether `a` is as good as `b` in both and better in one. */
+export function beats(a: Point, b: Point, better: "higher" | "lower"): boolean {
+  const gain = better === "higher" ? a.quality - b.quality : b.quality - a.quality;
+  return gain >= 0 && a.saved >= b.saved && (gain > 0 || a.saved > b.saved);
 }
+
+/** Which points no other beats. */
+export const onFrontier = (points: readonly Point[], better: "higher" | "lower"): boolean[] =>
+  points.map((point) => !points.some((other) => beats(other, point, better)));

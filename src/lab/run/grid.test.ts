@@ -8,6 +8,7 @@ import { resultSchema, summarySchema } from "../results.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
 import { runOptions } from "./options.ts";
 import { choiceTask, TINY } from "./run.testing.ts";
+import { parseSearch } from "./search/spec.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,7 +24,17 @@ async function grid(name: string, given: Partial<Grid> = {}, options = {}): Prom
     options: runOptions.parse(options),
   };
   const out = path.join(folder, name);
-  return { cells: [cell], recipes: [sparse], out, reuse: "refuse", command: "lab run", version: "0", ...given };
+  return {
+    cells: [cell],
+    recipes: [sparse],
+    searches: [],
+    budget: {},
+    out,
+    reuse: "refuse",
+    command: "lab run",
+    version: "0",
+    ...given,
+  };
 }
 
 const lines = (out: string) => readFileSync(path.join(out, "results.jsonl"), "utf8").split("\n").slice(0, -1);
@@ -72,6 +83,22 @@ describe("a run", () => {
       expect(lines(part.out)).toHaveLength(40);
       expect(lasting(part.out)).toEqual(whole);
     }
+  });
+
+  test("a search's settings join the recipes, with what it spent; resumed, it finds the same and spends nothing", async () => {
+    const wide = await grid("search", { recipes: [], searches: [parseSearch("xattention:threshold=0.5..1")] });
+    const [summary] = await runGrid(wide, silent);
+    expect(summary!.recipes.map((r) => r.recipe)).toEqual([
+      "dense",
+      "xattention:threshold=0.5",
+      "xattention:threshold=1",
+    ]);
+    // Prompts this short are dense, so that both ends are alike.
+    expect(summary!.searches).toEqual([expect.objectContaining({ probes: 2, ended: "found" })]);
+    let again = 0;
+    const [resumed] = await runGrid({ ...wide, reuse: "resume" }, { begin() {}, recipe: () => () => void again++ });
+    expect(again).toBe(0);
+    expect(resumed!.searches).toEqual(summary!.searches);
   });
 
   test("several tasks: each has a folder", async () => {

@@ -1,18 +1,24 @@
 import path from "node:path";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
-import type { Summary } from "../results.ts";
-import { type Cell, CellResults, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
-import { claimFolder, type Reuse, resultsFile, summaryFile, writeWhole } from "./folder.ts";
+import type { Searched, Summary } from "../results.ts";
+import { type Cell, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
+import { CellRun } from "./cell-run.ts";
+import { claimFolder, type Reuse, summaryFile, writeWhole } from "./folder.ts";
 import { OwnHands } from "./hands.ts";
 import { metricsOf } from "./judge.ts";
 import { machine, versions } from "./machine.ts";
+import type { BudgetOptions } from "./search/budget.ts";
+import type { SearchSpec } from "./search/spec.ts";
 import { summarise } from "./summarise.ts";
 
 /** A grid of models and tasks, each under every recipe. */
 export interface Grid {
   readonly cells: readonly Cell[];
   readonly recipes: readonly Recipe[];
+  /** Settings to look for, each search within the budget. */
+  readonly searches: readonly SearchSpec[];
+  readonly budget: BudgetOptions;
   readonly out: string;
   readonly reuse: Reuse;
   /** The command that makes the run again. */
@@ -52,22 +58,38 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
   watcher.begin(open);
   const { source, quant, options } = cell;
   const hands = new OwnHands({ source, quant, truncate: options.truncate }, open.dense);
-  const results = await CellResults.open(open, resultsFile(folder));
+  const run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);
   try {
-    for (const recipe of withDense(grid.recipes))
-      await results.complete(recipe, open.items, hands, watcher.recipe(open, recipeText(recipe)), signal);
+    const summary = summaryOf(grid, run, await answered(grid, run));
+    await writeWhole(summaryFile(folder), `${JSON.stringify(summary, null, 2)}\n`);
+    await report(folder, run, summary);
+    return summary;
   } finally {
-    await results.close();
+    await run.results.close();
   }
-  const summary = summaryOf(grid, open, results);
-  await writeWhole(summaryFile(folder), `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+interface Outcome {
+  readonly recipes: readonly Recipe[];
+  readonly searches: readonly Searched[];
+}
+
+/** Every recipe of the grid, dense first, then those that searches find. */
+async function answered({ recipes, searches, budget }: Grid, run: CellRun): Promise<Outcome> {
+  for (const recipe of withDense(recipes)) await run.complete(recipe);
+  const outcomes = [];
+  for (const spec of searches) outcomes.push(await run.search(spec, budget));
+  const found = outcomes.flatMap((outcome) => outcome.found);
+  return { recipes: withDense([...recipes, ...found]), searches: outcomes.map(({ searched }) => searched) };
+}
+
+async function report(folder: string, { cell, results }: CellRun, summary: Summary): Promise<void> {
   // Loaded at the end: its plot's libraries take a third of a second.
   const { writeReport } = await import("../report/index.ts");
   await writeReport(folder, {
-    ...{ summary, items: new Map(open.items.map((item) => [item.id, item])) },
+    ...{ summary, items: new Map(cell.items.map((item) => [item.id, item])) },
     results: summary.recipes.flatMap(({ recipe }) => results.of(recipe)),
   });
-  return summary;
 }
 
 async function opened(cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {
@@ -81,14 +103,15 @@ function withDense(recipes: readonly Recipe[]): Recipe[] {
   return [...byText.values()];
 }
 
-function summaryOf(grid: Grid, cell: OpenCell, results: CellResults): Summary {
+function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }: Outcome): Summary {
   const { task, identity, options } = cell;
-  const texts = withDense(grid.recipes).map(recipeText);
+  const texts = recipes.map(recipeText);
   const { name, better } = metricsOf(task)[0]!;
   return {
     ...{ task: task.name, metric: { name, better }, model: identity.model, model_hash: identity.model_hash },
     ...{ seed: options.seed, items: cell.items.length, too_long: cell.tooLong },
     recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))),
+    ...(searches.length > 0 && { searches: [...searches] }),
     command: grid.command,
     machine: machine(),
     versions: { modicum: grid.version, ...versions() },

@@ -1,0 +1,44 @@
+import type { Recipe } from "../../savings/recipe.ts";
+import type { Item } from "../item.ts";
+import type { Searched } from "../results.ts";
+import { CellResults, type OnResult, type OpenCell, recipeText } from "./cell.ts";
+import { resultsFile } from "./folder.ts";
+import type { Hands } from "./hands.ts";
+import { RunProber } from "./probe.ts";
+import type { BudgetOptions } from "./search/budget.ts";
+import { search } from "./search/index.ts";
+import type { SearchSpec } from "./search/spec.ts";
+
+/** One cell of a grid under way: its items, its results, and who answers. */
+export class CellRun {
+  private constructor(
+    readonly cell: OpenCell,
+    readonly results: CellResults,
+    private readonly hands: Hands,
+    private readonly watch: (recipe: string) => OnResult,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  static async open(
+    folder: string,
+    cell: OpenCell,
+    hands: Hands,
+    watch: (recipe: string) => OnResult,
+    signal?: AbortSignal,
+  ): Promise<CellRun> {
+    return new CellRun(cell, await CellResults.open(cell, resultsFile(folder)), hands, watch, signal);
+  }
+
+  /** Has the items answered under the recipe, as far as they are not yet. */
+  complete(recipe: Recipe, items: readonly Item[] = this.cell.items): Promise<void> {
+    return this.results.complete(recipe, items, this.hands, this.watch(recipeText(recipe)), this.signal);
+  }
+
+  /** Settings that a search finds, and what it spent. */
+  async search(spec: SearchSpec, budget: BudgetOptions): Promise<{ found: Recipe[]; searched: Searched }> {
+    const prober = new RunProber(this, budget);
+    const found = await search(spec, prober);
+    const ended = prober.budget.allows ? "found" : "budget";
+    return { found, searched: { search: spec.text, ...prober.budget.spent, ended } };
+  }
+}

@@ -1,0 +1,45 @@
+import { savedShare } from "../../ledger/receipt.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import type { Result } from "../results.ts";
+import { recipeText } from "./cell.ts";
+import type { CellRun } from "./cell-run.ts";
+import type { Point } from "./frontier.ts";
+import { metricsOf } from "./judge.ts";
+import { Budget, type BudgetOptions, type Spending } from "./search/budget.ts";
+import type { Prober } from "./search/index.ts";
+import { flops } from "./summarise.ts";
+
+/** Measures a search's recipes in a run, whose results it keeps. */
+export class RunProber implements Prober {
+  readonly budget: Budget;
+  readonly items: number;
+  readonly better: "higher" | "lower";
+  /** What was billed of each recipe. */
+  readonly #billed = new Map<string, Spending>();
+
+  constructor(
+    private readonly run: CellRun,
+    most: BudgetOptions,
+  ) {
+    this.budget = new Budget(most);
+    this.items = run.cell.items.length;
+    this.better = metricsOf(run.cell.task)[0]!.better;
+  }
+
+  async measure(recipe: Recipe, items: number): Promise<Point> {
+    const some = this.run.cell.items.slice(0, items);
+    await this.run.complete(recipe, some);
+    const results = this.run.results.of(recipeText(recipe), some);
+    this.#bill(recipeText(recipe), results);
+    const metric = metricsOf(this.run.cell.task)[0]!;
+    return { quality: metric.quality(results.map((r) => r.parts[metric.name]!)), saved: savedShare(flops(results)) };
+  }
+
+  /** A recipe's items are billed once, however often it is measured on more of them. */
+  #bill(recipe: string, results: readonly Result[]): void {
+    const { flops: before, minutes } = this.#billed.get(recipe) ?? { flops: 0, minutes: 0 };
+    const all = { flops: flops(results).spent, minutes: results.reduce((sum, { ms }) => sum + ms, 0) / 60_000 };
+    this.#billed.set(recipe, all);
+    this.budget.add({ flops: all.flops - before, minutes: all.minutes - minutes });
+  }
+}

@@ -1,0 +1,43 @@
+import { z } from "zod";
+
+export const budgetOptions = z.strictObject({
+  budgetFlops: z.number().positive().optional().describe("most FLOPs that each search may spend"),
+  budgetMinutes: z.number().positive().optional().describe("most minutes of answering that each search may take"),
+});
+
+/** What a search may spend; what is absent has no end. */
+export type BudgetOptions = z.output<typeof budgetOptions>;
+
+export interface Spending {
+  readonly flops: number;
+  readonly minutes: number;
+}
+
+/** What a search has spent, and whether another probe fits. It counts what its probes took, whenever that was: resumed, a search goes the same way. */
+export class Budget {
+  readonly #most: Spending;
+  #spent = { probes: 0, flops: 0, minutes: 0 };
+  /** Of the dearest probe. */
+  #dearest: Spending = { flops: 0, minutes: 0 };
+
+  constructor({ budgetFlops = Number.POSITIVE_INFINITY, budgetMinutes = Number.POSITIVE_INFINITY }: BudgetOptions) {
+    this.#most = { flops: budgetFlops, minutes: budgetMinutes };
+  }
+
+  add(probe: Spending): void {
+    this.#spent = { probes: this.#spent.probes + 1, ...each((key) => this.#spent[key] + probe[key]) };
+    this.#dearest = each((key) => Math.max(this.#dearest[key], probe[key]));
+  }
+
+  /** Whether a probe as dear as the dearest would still be within the budget. */
+  get allows(): boolean {
+    const after = each((key) => this.#spent[key] + this.#dearest[key]);
+    return after.flops <= this.#most.flops && after.minutes <= this.#most.minutes;
+  }
+
+  get spent(): Spending & { readonly probes: number } {
+    return this.#spent;
+  }
+}
+
+const each = (of: (key: keyof Spending) => number): Spending => ({ flops: of("flops"), minutes: of("minutes") });

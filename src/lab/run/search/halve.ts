@@ -1,0 +1,43 @@
+import type { Recipe } from "../../../savings/recipe.ts";
+import { beats, type Point } from "../frontier.ts";
+import type { Prober } from "./index.ts";
+
+/** Items on which all settings are first tried; fewer tell nothing. */
+const FEWEST = 8;
+
+/**
+ * Successive halving (Jamieson & Talwalkar 2016): all settings on a few items, the better half on twice as many, and so on to the last ones on
+ * all. Better is who is beaten in quality and saving by fewer. A budget that ends leaves those that were measured on all items.
+ */
+export async function halve(recipes: readonly Recipe[], prober: Prober): Promise<Recipe[]> {
+  let alive = recipes;
+  const rounds = Math.ceil(Math.log2(recipes.length));
+  let items = Math.min(prober.items, Math.max(FEWEST, Math.ceil(prober.items / 2 ** rounds)));
+  for (;;) {
+    const measured = await measureAll(alive, items, prober);
+    if (items === prober.items) return measured.map(({ recipe }) => recipe);
+    if (measured.length < alive.length) return [];
+    alive = betterHalf(measured, prober.better);
+    items = Math.min(prober.items, 2 * items);
+  }
+}
+
+interface Measured {
+  readonly recipe: Recipe;
+  readonly point: Point;
+}
+
+async function measureAll(recipes: readonly Recipe[], items: number, prober: Prober): Promise<Measured[]> {
+  const measured: Measured[] = [];
+  for (const recipe of recipes) {
+    if (!prober.budget.allows) break;
+    measured.push({ recipe, point: await prober.measure(recipe, items) });
+  }
+  return measured;
+}
+
+function betterHalf(measured: readonly Measured[], better: "higher" | "lower"): Recipe[] {
+  const beaten = ({ point }: Measured) => measured.filter((other) => beats(other.point, point, better)).length;
+  const ranked = measured.toSorted((a, b) => beaten(a) - beaten(b) || b.point.saved - a.point.saved);
+  return ranked.slice(0, Math.max(1, Math.ceil(measured.length / 2))).map(({ recipe }) => recipe);
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import type { Recipe } from "../../../savings/recipe.ts";
+import type { Point } from "../frontier.ts";
+import { Budget, type BudgetOptions } from "./budget.ts";
+import { type Prober, search } from "./index.ts";
+import { parseSearch } from "./spec.ts";
+
+interface Options {
+  threshold: number;
+  stride: number;
+  sinkTokens: number;
+}
+
+/** A saving whose quality and saving are formulas of its options, and what was asked of it. An item costs one FLOP. */
+function prober(point: (options: Options, items: number) => Point, most: BudgetOptions = {}, items = 64) {
+  const asked: { options: Options; items: number }[] = [];
+  const billed = new Map<string, number>();
+  const prober: Prober = {
+    ...{ items, better: "higher" as const, budget: new Budget(most) },
+    async measure([step], some) {
+      asked.push({ options: step!.options as Options, items: some });
+      prober.budget.add({ flops: some - (billed.get(step!.text) ?? 0), minutes: 1 });
+      billed.set(step!.text, some);
+      return point(step!.options as Options, some);
+    },
+  };
+  return { prober, asked };
+}
+
+const thresholds = (recipes: readonly Recipe[]) => recipes.map(([s]) => (s!.options as Options).threshold);
+
+describe("the middle of the widest gap", () => {
+  // Quality falls off a cliff at 0.8.
+  const cliff = ({ threshold: t }: Options): Point => ({ quality: t >= 0.8 ? 0.9 : t, saved: 1 - t });
+
+  test("is tried until neighbours are near: more where more changes", async () => {
+    const { prober: p, asked } = prober(cliff);
+    const found = thresholds(await search(parseSearch("xattention:threshold=0.5..1"), p));
+    expect(found).toEqual(asked.map(({ options }) => options.threshold).sort());
+    expect([found[0], found.at(-1)]).toEqual([0.5, 1]);
+    const points = found.map((threshold) => cliff({ threshold } as Options));
+    for (let i = 1; i < found.length; i++) {
+      const near = Math.abs(points[i]!.saved - points[i - 1]!.saved) / 0.5 <= 0.11;
+      expect(near || found[i]! - found[i - 1]! < 0.5 / 32).toBe(true);
+    }
+    expect(found.length).toBeLessThan(30);
+  });
+
+  test("ends with the budget, and says what was spent", async () => {
+    const { prober: p } = prober(cliff, { budgetFlops: 64 * 5 });
+    const found = await search(parseSearch("xattention:threshold=0.5..1"), p);
+    expect(found).toHaveLength(5);
+    expect(p.budget.spent).toEqual({ probes: 5, flops: 320, minutes: 5 });
+    const { prober: q } = prober(cliff, { budgetMinutes: 3.5 });
+    expect(await search(parseSearch("xattention:threshold=0.5..1"), q)).toHaveLength(3);
+  });
+
+  test("takes whole numbers where the option does, and stops where nothing changes", async () => {
+    const { prober: p, asked } = prober(({ sinkTokens }) => ({ quality: 1, saved: 1 / sinkTokens }));
+    await search(parseSearch("xattention:sinkTokens=1..9"), p);
+    for (const { options } of asked) expect(Number.isInteger(options.sinkTokens)).toBe(true);
+    expect(new Set(asked.map(({ options }) => options.sinkTokens)).size).toBe(asked.length);
+    const { prober: flat } = prober(() => ({ quality: 1, saved: 0 }));
+    expect(await search(parseSearch("xattention:threshold=0.5..1"), flat)).toHaveLength(2);
+  });
+});
+
+describe("successive halving", () => {
+  const point = ({ threshold, stride }: Options): Point => ({
+    quality: threshold,
+    saved: stride / 32 - threshold / 100,
+  });
+  const grid = "xattention:threshold=0.5|0.6|0.7|0.8,stride=8|16";
+
+  test("tries all on few items, the better half on twice as many, to the end", async () => {
+    const { prober: p, asked } = prober(point);
+    const found = await search(parseSearch(grid), p);
+    const sizes = asked.map(({ items }) => items);
+    expect([8, 16, 32, 64].map((n) => sizes.filter((s) => s === n).length)).toEqual([8, 4, 2, 1]);
+    // Of stride 16, each is beaten by none; of stride 8, by better ones of stride 16.
+    expect(found.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
+    expect(p.budget.spent.flops).toBe(8 * 8 + 4 * 8 + 2 * 16 + 32);
+  });
+
+  test("a budget that ends before all items were seen proposes nothing", async () => {
+    const { prober: p } = prober(point, { budgetFlops: 80 });
+    expect(await search(parseSearch(grid), p)).toEqual([]);
+    expect(p.budget.allows).toBe(false);
+  });
+});
+
+describe("what is searched", () => {
+  test.each([
+    ["xattention:threshold=0.5..1,stride=8|16", /not both/],
+    ["xattention:threshold=1..0.5", /from low to high, got 1..0.5/],
+    ["xattention:threshold=0.5", /one option as low..high, or options as lists a\|b/],
+    ["xattention", /one option as low..high/],
+    ["xattenton:threshold=0.5..1", /no saving is called "xattenton".*did you mean/],
+    ["xattention:treshold=0.5..1", /no option "treshold"; did you mean "threshold"/],
+    ["xattention:threshold=-1..1", /threshold/],
+  ])("%s is refused", (text, message) => expect(() => parseSearch(text)).toThrow(message));
+});
