@@ -37,6 +37,15 @@ function gap(who: Who, logits: Float32Array, at: number): number {
   return Math.max(...logits.map((v, i) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.abs(v - expected[i]!))));
 }
 
+/** Logits after a prompt. */
+async function logitsOf(engine: Engine): Promise<Float32Array> {
+  const { tokens } = references.base;
+  const slot = engine.acquire(tokens);
+  const logits = (await engine.prefill(slot, tokens, new Meter(engine.programs))).slice();
+  engine.release(slot);
+  return logits;
+}
+
 const prompt = { prompt: "the cat and the hat on a mat", raw: true, maxTokens: 12 } as const;
 
 describe("two adapters beside one base", () => {
@@ -84,7 +93,8 @@ describe("two adapters beside one base", () => {
   test("the branch is in both columns of the bill: it costs, and it saves nothing", async () => {
     const bill = async (own: object) => {
       using fresh = await load(base, { adapters, quant: "f32" });
-      return (await fresh.complete(prompt.prompt, { ...prompt, ...own })).receipt;
+      const { prompt: text, ...options } = prompt;
+      return (await fresh.complete(text, { ...options, ...own })).receipt;
     };
     const [plain, poet] = [await bill({}), await bill({ adapter: "poet" })];
     for (const { flops, bytes } of [plain, poet]) {
@@ -106,6 +116,18 @@ describe("two adapters beside one base", () => {
     await expect(model.completeAll([prompt, { ...prompt, adapter: "x" }])).rejects.toThrow(UserError);
   });
 });
+
+test.each(["f32", "q8"] as const)(
+  "%s weights that all hold together are what each has alone, to the bit",
+  async (quant) => {
+    using together = await load(base, { adapters, quant });
+    for (const name of [undefined, "poet", "coder"] as const) {
+      using alone = await load(base, name === undefined ? { quant } : { adapter: adapters[name], quant });
+      const shared = name === undefined ? together.language.engine : together.language.engineFor(name);
+      expect(await logitsOf(shared)).toEqual(await logitsOf(alone.language.engine));
+    }
+  },
+);
 
 test("one adapter for every request: on a GGUF it is kept apart", async () => {
   using model = await load(base, { adapter: adapters.coder, quant: "f32" });
