@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { readdirSync, rmdirSync, rmSync } from "node:fs";
 import { copyFile, mkdir, readdir, rename } from "node:fs/promises";
 import path from "node:path";
 import type { Graph } from "../graph/index.ts";
@@ -9,7 +9,9 @@ import { portable, type WriteOptions, writeOnnx } from "../runtime/onnx/write.ts
 import { few, UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
-import { codeOf, ensureSpace, writeError } from "../weights/sources/disk.ts";
+import { ensureSpace } from "../weights/sources/disk.ts";
+import { makeFolders } from "../util/make-folders.ts";
+import { codeOf, writeError } from "../util/system-errors.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import { type Adapted, openAdapted, refuseApart } from "./adapters.ts";
 
@@ -111,7 +113,7 @@ async function intoFolder(folder: string, write: (aside: string) => Promise<void
   const aside = path.join(folder, ASIDE);
   let made: string | undefined;
   try {
-    made = mkdirSync(folder, { recursive: true });
+    made = makeFolders(folder);
     rmSync(aside, { recursive: true, force: true });
     await mkdir(aside);
     await write(aside);

@@ -1,8 +1,10 @@
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type Libsql from "libsql";
 import { UserError } from "../util/errors.ts";
+import { makeFolders } from "../util/make-folders.ts";
+import { codeOf, reasonOf, unopened } from "../util/system-errors.ts";
 import { APPLICATION_ID, CREATE, SCHEMA_VERSION } from "./schema.ts";
 
 export type Database = Libsql.Database;
@@ -12,21 +14,31 @@ const PATIENCE = 10_000;
 /** Size in bytes beyond which the write-ahead log is moved into the database: a few hundred receipts. */
 const LOG_LIMIT = 4 * 2 ** 20;
 
-const codeOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "");
+/** What SQLite's codes say of the file. */
+const faults: readonly (readonly [RegExp, string])[] = [
+  [/READONLY/, "it is read-only"],
+  [/FULL/, "the disk is full"],
+  [/BUSY|LOCKED/, "another process does not let go of it"],
+  [/IOERR/, "the disk fails to read or write it"],
+];
 
 /** The error as one sentence where the file or its place is at fault; any other error as it is. */
 function explained(error: unknown, path: string): unknown {
   if (!(error instanceof Error)) return error;
-  const code = codeOf(error);
-  if (/NOTADB|CORRUPT/.test(code)) {
-    return new UserError(`${path} is damaged or no ledger (${error.message}); move it away to start a new one`);
-  }
-  // libsql gives no code when it can't open the file; Node's own codes come from making the folder.
-  if (/FULL|READONLY|CANTOPEN|IOERR|BUSY|^E[A-Z]+$/.test(code) || error.message.startsWith("ConnectionFailed")) {
-    return new UserError(`the ledger ${path} can't be used: ${error.message}`);
-  }
-  return error;
+  const code = codeOf(error) ?? "";
+  if (/NOTADB|CORRUPT/.test(code))
+    return new UserError(`${path} is damaged or no ledger; move it away to start a new one`);
+  const reason = reasonOf(error) ?? faults.find(([pattern]) => pattern.test(code))?.[1] ?? whyClosed(error, path);
+  return reason === undefined ? error : new UserError(`the ledger ${path} can't be used: ${reason}; ${REMEDY}`);
 }
+
+const REMEDY = "make it writable, or set MODICUM_HOME to a folder that is";
+
+/** libsql gives neither a code nor a reason when it can't open the file. */
+const whyClosed = (error: Error, path: string): string | undefined =>
+  /CANTOPEN/.test(codeOf(error) ?? "") || error.message.startsWith("ConnectionFailed")
+    ? (unopened(path) ?? "it cannot be opened")
+    : undefined;
 
 /** Runs `action` on the ledger at `path`; a fault of that file becomes a UserError. */
 export function guarded<T>(path: string, action: () => T): T {
@@ -68,7 +80,7 @@ async function createPatiently(db: Database, path: string): Promise<void> {
     try {
       return create(db, path);
     } catch (error) {
-      if (!codeOf(error).startsWith("SQLITE_BUSY") || Date.now() > deadline) throw error;
+      if (!codeOf(error)?.startsWith("SQLITE_BUSY") || Date.now() > deadline) throw error;
     }
   }
 }
@@ -90,7 +102,7 @@ export async function openDatabase(path: string): Promise<Database> {
   // Loaded when first needed: it costs 20 ms, which an answer must not wait for.
   const { default: Libsql } = await import("libsql");
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     const db = new Libsql(path, { timeout: PATIENCE });
     db.exec("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
     if (db.transaction(() => isEmpty(db, path))()) await createPatiently(db, path);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Libsql from "libsql";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../util/errors.ts";
+import { guarded } from "./database.ts";
 import { parts } from "./fixtures/parts.ts";
 import { makeReceipt } from "./receipt.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
@@ -128,9 +129,7 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
 
   test("text", async () => {
     writeFileSync(path, "these are my notes\n".repeat(100));
-    expect(await sentence()).toBe(
-      `${path} is damaged or no ledger (file is not a database); move it away to start a new one`,
-    );
+    expect(await sentence()).toBe(`${path} is damaged or no ledger; move it away to start a new one`);
     expect(readFileSync(path, "utf8")).toMatch(/^these are my notes\n/);
   });
 
@@ -165,12 +164,29 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
     await expect(attempt).rejects.toThrow(`${cut} is damaged or no ledger`);
   });
 
+  const remedy = "; make it writable, or set MODICUM_HOME to a folder that is";
   test("a folder in its place, or a file in its folder's place", async () => {
     mkdirSync(path);
-    expect(await sentence()).toContain(`the ledger ${path} can't be used: `);
+    expect(await sentence()).toBe(`the ledger ${path} can't be used: a folder is in the way${remedy}`);
     writeFileSync(join(folder, "file"), "");
     path = join(folder, "file", "receipts.db");
-    expect(await sentence()).toContain(`the ledger ${path} can't be used: `);
+    expect(await sentence()).toBe(`the ledger ${path} can't be used: a file is in the way${remedy}`);
+  });
+
+  test.each([
+    ["SQLITE_READONLY", "it is read-only"],
+    ["SQLITE_READONLY_DBMOVED", "it is read-only"],
+    ["SQLITE_FULL", "the disk is full"],
+    ["SQLITE_IOERR_WRITE", "the disk fails to read or write it"],
+    ["SQLITE_BUSY", "another process does not let go of it"],
+    ["SQLITE_CANTOPEN", "it cannot be opened"],
+    ["EROFS", "the file system is read-only"],
+  ])("what the disk or the system refuses: %s", (code, reason) => {
+    const fail = () => {
+      throw Object.assign(new Error("in SQLite's words"), { code });
+    };
+    const refused = { name: "UserError", message: `the ledger ${path} can't be used: ${reason}${remedy}` };
+    expect(() => guarded(path, fail)).toThrow(expect.objectContaining(refused));
   });
 
   test("a row that someone edited", async () => {

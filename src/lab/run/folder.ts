@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import { writeError } from "../../weights/sources/disk.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
 
 /** run.json: what a folder's results are of. Results of another run are never put beside them. */
 export const identitySchema = z.object({
@@ -48,7 +49,7 @@ export async function claimFolder(folder: string, identity: Identity, reuse: Reu
 
 async function contents(folder: string): Promise<string[]> {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     return (await readdir(folder)).filter((name) => !name.endsWith(".part"));
   } catch (error) {
     throw writeError(error, folder);

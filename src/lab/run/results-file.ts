@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { UserError } from "../../util/errors.ts";
-import { writeError } from "../../weights/sources/disk.ts";
+import { writeError } from "../../util/system-errors.ts";
 import { type Result, resultSchema } from "../results.ts";
 
 /** Lines written before the disk is told to keep them. */

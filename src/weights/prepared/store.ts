@@ -1,7 +1,6 @@
 import {
   closeSync,
   copyFileSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -14,7 +13,8 @@ import {
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import { writeError } from "../sources/disk.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
 
 const span = z.object({ offset: z.number(), bytes: z.number() });
 const matrix = z.object({
@@ -111,7 +111,7 @@ export class PreparedStore {
   }
 
   #begin() {
-    mkdirSync(this.folder, { recursive: true });
+    makeFolders(this.folder);
     removeOrphans(this.folder);
     const end = this.bytes;
     // What is there keeps its place: graphs may refer to it, and other processes have the file itself mapped.

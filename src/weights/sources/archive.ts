@@ -5,7 +5,8 @@ import { basename, dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { nearest, UserError } from "../../util/errors.ts";
-import { ensureSpace, makeFolder, writeError } from "./disk.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { ensureSpace, makeFolder } from "./disk.ts";
 
 /** A package as a registry gives it: many files in one. Everything in it is refused when one path leads out of it. */
 export interface Archive {

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { codeOf } from "./disk.ts";
+import { codeOf } from "../../util/system-errors.ts";
 
 export interface Answer {
   status: number | string;

@@ -1,7 +1,9 @@
 import { existsSync, statSync } from "node:fs";
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
 
 /** `93.4 MB`: decimal, as disks and networks are sold. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -21,35 +23,13 @@ export async function freeBytes(folder: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Makes a folder and those above it. */
-export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+/** Makes a folder and those above it. @throws UserError where it cannot be made */
+export function makeFolder(folder: string): void {
+  try {
+    makeFolders(folder);
+  } catch (error) {
     throw writeError(error, folder);
-  });
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EFBIG: "the file would be larger than this process or disk allows",
-  EACCES: "permission denied",
-  EPERM: "not permitted",
-  EROFS: "the file system is read-only",
-  ENOENT: "a folder on its path cannot be made",
-  ENOTDIR: "a part of the path is a file, not a folder",
-  EEXIST: "a file is in the way",
-};
-
-/** A failed write as one sentence; errors that are no fault of the disk come back as they are. */
-export function writeError(error: unknown, path: string): unknown {
-  const reason = reasons[codeOf(error) ?? ""];
-  return reason === undefined ? error : new UserError(`cannot write ${path}: ${reason}`);
-}
-
-/** The `code` of a system error, such as `ENOENT`. */
-export function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? code : undefined;
+  }
 }
 
 /** Size of a file, or nothing where there is none. */

@@ -1,8 +1,9 @@
 import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
-import { link, mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { link, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { codeOf, writeError } from "./disk.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { codeOf, writeError } from "../../util/system-errors.ts";
 import { hubFolder } from "./home.ts";
 
 /**
@@ -61,7 +62,7 @@ export async function writeSnapshot(
     for (const { path, etag } of files) await pointTo(blobPath(repo, etag), join(folder, path));
     if (revision === commit) return;
     const ref = join(repoFolder(repo), "refs", revision);
-    await mkdir(dirname(ref), { recursive: true });
+    makeFolders(dirname(ref));
     await writeFile(`${ref}.tmp`, commit);
     await rename(`${ref}.tmp`, ref);
   } catch (error) {
@@ -71,7 +72,7 @@ export async function writeSnapshot(
 
 /** A relative link, so that the cache can be moved; a hard one where the system lets no user make others. */
 async function pointTo(blob: string, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  makeFolders(dirname(path));
   refuseEscape(dirname(path));
   const aside = `${path}.tmp`;
   await rm(aside, { force: true });

@@ -1,14 +1,14 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
+import { codeOf } from "../../util/system-errors.ts";
 import { aliases } from "./aliases.ts";
-import { codeOf } from "./disk.ts";
 import type { Plan, PullOptions, Wanted } from "./plan.ts";
 import { canonicalName, type ModelSpec, parseSpec } from "./spec.ts";
 import { cachedModel, identity, type ResolvedModel } from "./store.ts";
 
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
-export { freeBytes, writeError } from "./disk.ts";
+export { freeBytes } from "./disk.ts";
 export { home, receiptsFile } from "./home.ts";
 export type { Plan } from "./plan.ts";
 export { listModels, preparedFolder, type ResolvedModel, removeModel } from "./store.ts";

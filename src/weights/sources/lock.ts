@@ -1,7 +1,9 @@
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "libsql";
-import { codeOf, makeFolder } from "./disk.ts";
+import { UserError } from "../../util/errors.ts";
+import { codeOf, unopened } from "../../util/system-errors.ts";
+import { makeFolder } from "./disk.ts";
 
 export interface LockOptions {
   /** Called once, when another process is found to hold the lock. */
@@ -26,8 +28,8 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
 }
 
 async function acquire(path: string, { onWait, signal }: LockOptions): Promise<Database.Database> {
-  await makeFolder(dirname(path));
-  const lock = new Database(path, { timeout: 0 });
+  makeFolder(dirname(path));
+  const lock = open(path);
   try {
     for (let waited = false; !tryLock(lock); waited = true) {
       if (!waited) onWait?.();
@@ -40,12 +42,23 @@ async function acquire(path: string, { onWait, signal }: LockOptions): Promise<D
   }
 }
 
+/** libsql does not say why it cannot open a file. */
+function open(path: string): Database.Database {
+  try {
+    return new Database(path, { timeout: 0 });
+  } catch (error) {
+    const reason = unopened(path);
+    throw reason === undefined ? error : new UserError(`cannot write ${path}: ${reason}`);
+  }
+}
+
 function tryLock(lock: Database.Database): boolean {
   try {
     lock.exec("BEGIN EXCLUSIVE");
     return true;
   } catch (error) {
     if (codeOf(error) === "SQLITE_BUSY") return false;
+    if (codeOf(error) === "SQLITE_NOTADB") throw new UserError(`${path} is no lock but another file; delete it`);
     throw error;
   }
 }

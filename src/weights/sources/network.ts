@@ -1,5 +1,5 @@
 import { UserError } from "../../util/errors.ts";
-import { codeOf } from "./disk.ts";
+import { codeOf } from "../../util/system-errors.ts";
 
 /** A failure after which another attempt may do better. */
 export class Dropped extends Error {

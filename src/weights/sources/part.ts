@@ -1,8 +1,9 @@
 import type { Hash } from "node:crypto";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { writeError } from "../../util/system-errors.ts";
 import { type Digest, startHash } from "./digest.ts";
-import { makeFolder, writeError } from "./disk.ts";
+import { makeFolder } from "./disk.ts";
 
 /** The fetched beginning of a file, on disk, with its running hash. */
 export class Part {

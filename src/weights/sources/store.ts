@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
-import { codeOf, heldBytes, writeError } from "./disk.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { codeOf, writeError } from "../../util/system-errors.ts";
+import { heldBytes } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
 import { dropFromSnapshot, dropParts, repoLock, snapshotBytes } from "./hub-cache.ts";
 import type { LockOptions } from "./lock.ts";
@@ -83,7 +85,7 @@ export function identity(files: readonly { path: string; sha256: string }[]): st
 export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   const path = recordPath(record.name);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     await writeFile(`${path}.tmp`, `${JSON.stringify(record, null, 2)}\n`);
     await rename(`${path}.tmp`, path);
   } catch (error) {

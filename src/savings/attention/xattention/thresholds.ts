@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
+import { writeError } from "../../../util/system-errors.ts";
 import { readJson } from "../../../weights/json-file.ts";
-import { writeError } from "../../../weights/sources/index.ts";
 
 /** What a profile was made for; thresholds are meaningless for anything else. */
 export interface ProfileKey {

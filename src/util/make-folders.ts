@@ -1,0 +1,22 @@
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { codeOf } from "./system-errors.ts";
+
+/**
+ * Makes a folder and those above it; returns the topmost that was not there, if any. Node's own recursive form never returns from a file
+ * system that says "no such file" of a folder whose parent is there, as Linux's /proc does. @throws the system's error
+ */
+export function makeFolders(folder: string): string | undefined {
+  if (isFolder(folder)) return undefined;
+  const above = dirname(folder);
+  const made = above === folder ? undefined : makeFolders(above);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another process may have been faster.
+    if (codeOf(error) !== "EEXIST" || !isFolder(folder)) throw error;
+  }
+  return made ?? folder;
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

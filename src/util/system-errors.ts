@@ -1,0 +1,41 @@
+import { closeSync, openSync } from "node:fs";
+import { UserError } from "./errors.ts";
+
+/** What a system error's code says of a file or folder, where that is the user's business. */
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would be larger than this process or disk allows",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EROFS: "the file system is read-only",
+  ENOENT: "a folder on its path cannot be made",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EEXIST: "a file is in the way",
+  EISDIR: "a folder is in the way",
+};
+
+/** The `code` of a system error, such as `ENOENT`. */
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** Why a file or folder could not be written, in words; nothing for an error that is no fault of the disk. */
+export const reasonOf = (error: unknown): string | undefined => reasons[codeOf(error) ?? ""];
+
+/** Why a file cannot be opened for writing, for libraries that do not say: it is opened, and made where there is none. */
+export function unopened(path: string): string | undefined {
+  try {
+    closeSync(openSync(path, "a"));
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** A failed write as one sentence; errors that are no fault of the disk come back as they are. */
+export function writeError(error: unknown, path: string): unknown {
+  const reason = reasonOf(error);
+  return reason === undefined ? error : new UserError(`cannot write ${path}: ${reason}`);
+}
