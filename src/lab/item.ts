@@ -35,6 +35,8 @@ export interface GenerationItem extends Base {
   readonly maxTokens: number;
   /** Any of them is right. */
   readonly answers: readonly string[];
+  /** The end of a Python program of prompt, answer and this, which fails where the answer is wrong; where a user lets such programs run. */
+  readonly tests?: string;
 }
 
 /** How well the model foretells a text. */

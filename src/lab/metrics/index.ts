@@ -7,6 +7,7 @@ export { agreement, commonPrefix, rougeLWithDense } from "./dense.ts";
 export { editSimilarity } from "./edit.ts";
 export { labelAccuracy } from "./label.ts";
 export { numberMatch } from "./number.ts";
+export { passes } from "./passes.ts";
 export { mrr, ndcg } from "./ranking.ts";
 export { rougeL } from "./rouge.ts";
 export { exactMatch, tokenF1 } from "./squad.ts";

@@ -23,9 +23,10 @@ beforeAll(async () => {
 }, 300_000);
 
 describe("every task whose rows are in a package", () => {
-  const plain = tasks.filter((task): task is Task => !("make" in task));
+  const whole = tasks.filter((task) => task.size !== undefined && !("make" in task && !task.usage.startsWith("[")));
 
-  test.each(plain)("$name: as many items as it says, each of its kind, with an id of its own", async (task) => {
+  test.each(whole)("$name: as many items as it says, each of its kind, with an id of its own", async ({ name }) => {
+    const task = await findTask(name);
     const items = await all(task);
     expect(items.length).toBe(task.size);
     expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);

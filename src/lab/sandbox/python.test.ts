@@ -1,0 +1,75 @@
+import { existsSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { tempFolder, withEnv, writeAt } from "../../weights/sources/testing.ts";
+import { checkSandbox, passesInSandbox } from "./python.ts";
+
+const works = (() => {
+  try {
+    checkSandbox();
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+/** Passes when the statement fails with one of the errors named. */
+const refused = (statement: string, ...errors: string[]): boolean =>
+  passesInSandbox(
+    `import os, socket, subprocess, sys\ntry:\n    ${statement}\nexcept (${errors.join(", ")},):\n    pass\nelse:\n    raise AssertionError()`,
+  );
+
+// Where the kernel allows no namespaces, nothing is executed, which the last tests check.
+describe.skipIf(!works)("a program in the sandbox", () => {
+  test("passes when it runs to its end, fails on an error and when it leaves early", () => {
+    expect(passesInSandbox("import math, random, collections, hashlib, typing\nassert math.floor(2.5) == 2")).toBe(
+      true,
+    );
+    expect(passesInSandbox("assert 1 == 2")).toBe(false);
+    expect(passesInSandbox("this is no program")).toBe(false);
+    expect(passesInSandbox("import sys; sys.exit(0)")).toBe(false);
+    expect(passesInSandbox("import os; os._exit(0)")).toBe(false);
+  });
+
+  test("has no network, no files of the user's, and can write nowhere but to a little /tmp", () => {
+    const own = writeAt(join(tempFolder(), "own.txt"), "secret");
+    expect(refused('socket.create_connection(("127.0.0.1", 80), 2)', "OSError")).toBe(true);
+    expect(refused(`open(${JSON.stringify(own)})`, "FileNotFoundError")).toBe(true);
+    expect(refused('open("/etc/passwd")', "FileNotFoundError")).toBe(true);
+    expect(refused('open("/usr/own", "w")', "OSError")).toBe(true);
+    expect(refused('open(sys.base_prefix + "/own", "w")', "OSError")).toBe(true);
+    expect(passesInSandbox('open("/tmp/own", "w").write("a")')).toBe(true);
+    expect(existsSync(join(tmpdir(), "own"))).toBe(false);
+    expect(refused('open("/tmp/own", "wb").write(b"a" * 30_000_000)', "OSError")).toBe(true);
+  });
+
+  test("has nothing open that was open before", () => {
+    expect(passesInSandbox('import os\nassert len(os.listdir("/proc/self/fd")) <= 4')).toBe(true);
+  });
+
+  test("sees no other processes and gets no rights back", () => {
+    expect(passesInSandbox('import os\nassert [p for p in os.listdir("/proc") if p.isdigit()] == ["1"]')).toBe(true);
+    const fails = "subprocess.CalledProcessError";
+    expect(
+      refused('subprocess.run(["mount", "-o", "remount,bind,rw", "/usr"], check=True, capture_output=True)', fails),
+    ).toBe(true);
+    expect(refused('subprocess.run(["unshare", "--user", "true"], check=True, capture_output=True)', fails)).toBe(true);
+    expect(refused('os.chroot("/tmp")', "PermissionError")).toBe(true);
+    expect(refused("bytearray(2_000_000_000)", "MemoryError")).toBe(true);
+    expect(passesInSandbox('import os\nassert set(os.environ) <= {"PATH", "PWD", "LC_CTYPE"}')).toBe(true);
+  });
+
+  test("leaves nothing behind", () => {
+    const folder = tempFolder();
+    withEnv({ TMPDIR: folder });
+    expect(passesInSandbox('import subprocess\nsubprocess.Popen(["sleep", "60"])')).toBe(true);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+test("where a program cannot be kept in, it is one sentence, and nothing is executed", () => {
+  expect(() => checkSandbox({ executable: "/usr/bin/no-such-python", prefix: "/usr" })).toThrow(
+    /^code is executed only where it can be kept in, by Linux with unshare, prlimit and setpriv \(util-linux\) and user namespaces allowed; here: .+$/,
+  );
+});
