@@ -130,6 +130,7 @@ export class Engine implements Disposable {
       const tokens = prompt.slice(past, past + PREFILL_CHUNK);
       meter.layers(tokens.length, past);
       await slot.extend(tokens);
+      this.programs.dropFiles();
       yield { tokens: tokens.length, rows: (first, count) => slot.hidden(count, first) };
     }
   }

@@ -33,8 +33,8 @@ export class LanguageModel implements Disposable {
     quant: Quant = "auto",
     { checkpoint, own, named }: Adapted = openAdapted(source.path, {}),
   ): Promise<LanguageModel> {
-    // A base with adapters beside it is held once. Its programs keep what they share for as long as they live.
-    using shared = named.size > 0 && mapsFiles ? new SharedWeights() : undefined;
+    // Held once for the base and the adapters beside it. Programs keep what they share for as long as they live.
+    using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = (lora?: Lora) => {
       const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
       const attention = () => attentionOf(recipe, { decoder, sha256: source.sha256 });
@@ -55,7 +55,6 @@ export class LanguageModel implements Disposable {
       model[Symbol.dispose]();
       throw error;
     }
-    shared?.settle();
     return model;
   }
 

@@ -22,6 +22,7 @@ export class DecoderPrograms implements Disposable {
     /** One after the other, all layers. */
     readonly stack: readonly Program[],
     readonly head: Program,
+    private readonly shared: SharedWeights | undefined,
   ) {
     this.stackCost = sumCosts(stack.map((p) => p.cost));
   }
@@ -30,7 +31,13 @@ export class DecoderPrograms implements Disposable {
   static async compile(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<DecoderPrograms> {
     const graphs = prepare(weights, () => [...traceStack(decoder), traceHead(decoder)]);
     const programs = await Promise.all(graphs.map((g) => Program.compile(g, "shared", shared)));
-    return new DecoderPrograms(decoder, programs.slice(0, -1), programs.at(-1)!);
+    shared?.settle();
+    return new DecoderPrograms(decoder, programs.slice(0, -1), programs.at(-1)!, shared);
+  }
+
+  /** Frees memory that only mirrors a file, such as what came of the table of tokens beside a prompt's own rows. */
+  dropFiles(): void {
+    this.shared?.drop();
   }
 
   /** What lies between the attentions of `layer − 1` and `layer` (0 … layers). */

@@ -44,8 +44,13 @@ export class SharedWeights implements Disposable {
 
   /** After programs were compiled: what they have packed need not stay in memory as the file has it, nor what they packed in vain. */
   settle(): void {
-    for (const file of this.#files.values()) file.drop();
+    this.drop();
     trimHeap();
+  }
+
+  /** Frees what is in memory as the file has it; what programs want of it again is read again. */
+  drop(): void {
+    for (const file of this.#files.values()) file.drop();
   }
 
   /** A program uses what is here, until it is freed and says so. */
