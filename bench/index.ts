@@ -37,6 +37,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "1,000 sentences to MiniLM's vectors, against transformers.js (--model minilm)",
     load: async () => (await import("./embed.ts")).embed,
   },
+  "lab-overhead": {
+    summary: "a lab run of short items, against the model alone",
+    load: async () => (await import("./lab-overhead.ts")).labOverhead,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,
