@@ -46,7 +46,8 @@ export const bert = encoder("bert", {
   },
 });
 
-function typesOf(fields: Fields, told: boolean): number {
+/** Kinds of token; `told`: the checkpoint has vectors for them. */
+export function typesOf(fields: Fields, told: boolean): number {
   const { source } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "type_vocab_size", 2);
   return told ? source.metadata.integer("tokenizer.ggml.token_type_count", 2) : 0;

@@ -33,8 +33,10 @@ export interface EncoderConfig extends Sizes {
   readonly norms: "before" | "after";
   /** Whether norms have a shift. */
   readonly shifted: boolean;
+  /** Whether q, k and v are one tensor. */
   readonly fused: boolean;
-  readonly gated: boolean;
+  /** Whether feed-forwards have a gate: in one tensor with what it gates, or apart from it. */
+  readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
   /** Kinds of token (of a first text and a second); 0: none are told apart. */
   readonly types: number;
@@ -158,7 +160,11 @@ export class Encoder {
 
   #feed(parts: Parts, name: (part: string) => string, x: Tensor): Tensor {
     const { ffn, gated, activation, hidden } = this.config;
-    const inside = parts.project(x, { [name("ffn_up")]: gated ? 2 * ffn : ffn });
-    return parts.project(activateMlp(inside, activation, gated), { [name("ffn_down")]: hidden });
+    const outputs =
+      gated === "apart"
+        ? { [name("ffn_gate")]: ffn, [name("ffn_up")]: ffn }
+        : { [name("ffn_up")]: gated ? 2 * ffn : ffn };
+    const inside = parts.project(x, outputs);
+    return parts.project(activateMlp(inside, activation, gated !== false), { [name("ffn_down")]: hidden });
   }
 }

@@ -34,11 +34,13 @@ afterAll(() => rmSync(prepared, { recursive: true }));
 const open = (file: string): Encoder =>
   openEncoder(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
 
-/** A fixture in one of the formats that it is in; llama.cpp's converter leaves BERT's pooler out, and so its head is none. */
+/** A fixture in one of the formats that it is in; llama.cpp's converter leaves poolers out, and so BERT's head is none. */
 const cases = folders.flatMap((name) => {
   const gguf = path.join(fixtures, name, "model.gguf");
   const folder = { name, format: "safetensors", file: path.join(fixtures, name), headed: true };
-  return existsSync(gguf) ? [folder, { name, format: "GGUF", file: gguf, headed: name !== "bert" }] : [folder];
+  return existsSync(gguf)
+    ? [folder, { name, format: "GGUF", file: gguf, headed: !["bert", "nomicbert"].includes(name) }]
+    : [folder];
 });
 
 function view(dtype: "i64" | "i32", shape: number[], values: readonly number[]): View {

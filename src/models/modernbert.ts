@@ -40,7 +40,7 @@ export const modernbert = encoder("modern-bert", {
       norms: "before",
       shifted: fields.flag("norm_bias"),
       fused: true,
-      gated: true,
+      gated: "joined",
       firstPosition: undefined,
       classifier: { ...head, output: "cls.output", pooling },
       predictor: { ...head, output: "mlm_output" },

@@ -16,6 +16,7 @@ import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
 import { modernbert } from "./modernbert.ts";
+import { nomicbert } from "./nomicbert.ts";
 import { olmo2 } from "./olmo2.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
@@ -41,7 +42,7 @@ const decoders: readonly Architecture[] = [
 ];
 
 /** Every encoder that runs: one line each. */
-const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, roberta];
+const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, nomicbert, roberta];
 
 /** Every encoder with a decoder that runs: one line each. */
 const seq2seqs = [t5] as const;

@@ -38,6 +38,9 @@ MODELS = {
         vocab_size=60, hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=24, max_position_embeddings=64,
         norm_eps=1e-4, num_labels=3, pad_token_id=0, local_attention=8, global_attn_every_n_layers=3, classifier_pooling="mean",
         cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2)),
+    "nomicbert": ("nomic_bert", dict(
+        vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=32,
+        type_vocab_size=2, layer_norm_eps=1e-4, num_labels=3, pad_token_id=0, rope_parameters={"rope_type": "default", "rope_theta": 500.0})),
 }  # fmt: skip
 
 
@@ -94,12 +97,12 @@ def fixture(name: str, kind: str, factory, seed: int, out: Path) -> None:
     assert worst < 2e-5
     folder = out / (name if kind == "classifier" else f"{name}-mlm")
     folder.mkdir(parents=True, exist_ok=True)
-    half = copy.deepcopy(model).half()
-    half.save_pretrained(folder)
+    copy.deepcopy(model).half().save_pretrained(folder)
     if kind == "classifier" and name != "xlm-roberta":
-        # The converter leaves BERT's pooler out, without which its head is of no use.
-        labels = [] if name == "bert" else [f"LABEL_{i}" for i in range(config.num_labels)]
-        write_gguf(half, folder / "model.gguf", labels, PoolingType.RANK if labels else PoolingType.CLS, tiny_vocabulary(options["vocab_size"]))
+        # The converter leaves poolers out, without which BERT's head is of no use.
+        labels = [] if name in ("bert", "nomicbert") else [f"LABEL_{i}" for i in range(config.num_labels)]
+        pooling = PoolingType.RANK if labels else PoolingType.CLS
+        write_gguf(config, folder, folder / "model.gguf", labels, pooling, tiny_vocabulary(options["vocab_size"]))
     reference = {"source": "tools/reference/encoders.py", "texts": texts, **({} if types is None else {"types": types})}
     reference |= {"kind": kind, "hidden": pack(hidden), "outputs": pack(outputs)}
     (folder / "encoder.json").write_text(json.dumps(reference) + "\n")

@@ -1,4 +1,4 @@
-"""An encoder as llama.cpp's converter writes it: BERT, RoBERTa and DistilBERT all as `bert`, ModernBERT as `modern-bert`.
+"""An encoder as llama.cpp's converter writes it: BERT, RoBERTa and DistilBERT all as `bert`, ModernBERT as `modern-bert`, Nomic BERT as `nomic-bert`.
 
     python tools/reference/encoders_gguf.py FOLDER FILE.gguf
 
@@ -10,11 +10,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import torch
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, PoolingType, RopeScalingType, TokenType, get_tensor_name_map
+from safetensors.torch import load_file
 
 from architectures_gguf import add_vocabulary
 
-ARCHITECTURES = {"bert": "bert", "distilbert": "bert", "roberta": "bert", "xlm-roberta": "bert", "modernbert": "modern-bert"}
+ARCHITECTURES = {"bert": "bert", "distilbert": "bert", "roberta": "bert", "xlm-roberta": "bert", "modernbert": "modern-bert", "nomic_bert": "nomic-bert"}
 POOLINGS = {"pooling_mode_mean_tokens": PoolingType.MEAN, "pooling_mode_cls_token": PoolingType.CLS, "pooling_mode_lasttoken": PoolingType.LAST}
 
 
@@ -31,6 +33,8 @@ def add_sizes(w: GGUFWriter, c) -> None:
     w.add_head_count(c.num_attention_heads)
     w.add_layer_norm_eps(1e-12 if c.model_type == "distilbert" else getattr(c, "layer_norm_eps", None) or c.norm_eps)
     w.add_causal_attention(False)
+    if c.model_type == "nomic_bert":
+        w.add_rope_freq_base(c.rope_parameters["rope_theta"])
     if c.model_type == "modernbert":
         w.add_sliding_window(c.local_attention)
         w.add_sliding_window_pattern(c.global_attn_every_n_layers)
@@ -43,7 +47,7 @@ def add_sizes(w: GGUFWriter, c) -> None:
 
 def published(name: str, labelled: bool) -> str | None:
     """The name that the converter's table knows; None for what it leaves out."""
-    for prefix in ("distilbert.", "roberta.", "bert.", "model."):
+    for prefix in ("distilbert.", "roberta.", "nomic_bert.", "bert.", "model."):
         name = name.removeprefix(prefix)
     if name.startswith(("pooler.", "cls.", "lm_head.", "vocab_", "decoder.")) or name == "embeddings.position_ids":
         return None
@@ -52,9 +56,8 @@ def published(name: str, labelled: bool) -> str | None:
     return name
 
 
-def write_gguf(model, path: Path, labels: list[str], pooling: PoolingType | None, vocabulary) -> None:
+def write_gguf(c, folder: Path, path: Path, labels: list[str], pooling: PoolingType | None, vocabulary) -> None:
     """`labels`: of the head, none of a model without; `vocabulary` adds the tokenizer to the writer."""
-    c = model.config
     architecture = ARCHITECTURES[c.model_type]
     w = GGUFWriter(str(path), architecture)
     add_sizes(w, c)
@@ -65,7 +68,7 @@ def write_gguf(model, path: Path, labels: list[str], pooling: PoolingType | None
     vocabulary(w)
     kind = next(k for k in MODEL_ARCH if MODEL_ARCH_NAMES[k] == architecture)
     names = get_tensor_name_map(kind, c.num_hidden_layers)
-    for name, tensor in model.state_dict().items():
+    for name, tensor in load_file(folder / "model.safetensors").items():
         if (name := published(name, bool(labels))) is None:
             continue
         canonical = names.get_name(name, try_suffixes=(".weight", ".bias"))
@@ -73,7 +76,7 @@ def write_gguf(model, path: Path, labels: list[str], pooling: PoolingType | None
         data = tensor.float().numpy()
         if name == "embeddings.position_embeddings.weight":
             data = data[position_offset(c) :]
-        half = data.ndim > 1 and tensor.dtype != tensor.float().dtype
+        half = data.ndim > 1 and tensor.dtype == torch.float16
         w.add_tensor(canonical, np.ascontiguousarray(data, dtype=np.float16 if half else np.float32))
     w.write_header_to_file()
     w.write_kv_data_to_file()
@@ -117,13 +120,13 @@ def pooling_of(folder: Path) -> PoolingType | None:
 
 
 def main() -> None:
-    from transformers import AutoModel
+    from transformers import AutoConfig
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("file", type=Path)
     args = parser.parse_args()
-    write_gguf(AutoModel.from_pretrained(args.folder), args.file, [], pooling_of(args.folder), wordpiece(args.folder))
+    write_gguf(AutoConfig.from_pretrained(args.folder), args.folder, args.file, [], pooling_of(args.folder), wordpiece(args.folder))
 
 
 if __name__ == "__main__":

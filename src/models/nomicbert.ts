@@ -1,0 +1,47 @@
+import { encoder } from "./architecture.ts";
+import { typesOf } from "./bert.ts";
+import { readEncoder } from "./config.ts";
+import { readRope } from "./rope.ts";
+
+/** Nomic BERT (Nussbaum et al. 2024): BERT with rotary positions, gated feed-forwards and projections without biases. */
+export const nomicbert = encoder("nomic-bert", {
+  also: ["nomic_bert"],
+  scheme: {
+    prefixes: ["", "nomic_bert.", "model."],
+    layers: "encoder.layers",
+    parts: {
+      attn_qkv: "attn.Wqkv",
+      attn_output: "attn.out_proj",
+      attn_output_norm: "norm1",
+      ffn_up: "mlp.fc11",
+      ffn_gate: "mlp.fc12",
+      ffn_down: "mlp.fc2",
+      layer_output_norm: "norm2",
+    },
+    top: {
+      token_embd: "embeddings.word_embeddings",
+      token_types: "embeddings.token_type_embeddings",
+      token_embd_norm: "emb_ln",
+      cls: "pooler.dense",
+      "cls.output": "/classifier",
+      mlm: "/cls.predictions.transform.dense",
+      mlm_norm: "/cls.predictions.transform.layer_norm",
+      mlm_output: "/cls.predictions",
+    },
+  },
+  configure(fields, has) {
+    fields.only("hidden_act", ["silu"]);
+    const size =
+      fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
+    const rope = readRope(fields, size, fields.number("context_length", "max_position_embeddings"));
+    return readEncoder(fields, {
+      activation: "silu",
+      rope: () => rope,
+      fused: true,
+      gated: "apart",
+      types: typesOf(fields, has("token_types.weight")),
+      firstPosition: undefined,
+      classifier: { dense: "cls", activation: "tanh", output: "cls.output", pooling: "cls" },
+    });
+  },
+});
