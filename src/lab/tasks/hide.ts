@@ -4,8 +4,10 @@ import { UserError } from "../../util/errors.ts";
 export interface Hiding {
   /** Text that hides them; repeated when it is shorter than asked for. */
   readonly haystack: string;
-  /** Most tokens of the whole prompt, as `countTokens` counts them; missed by a word's at most. */
+  /** Most tokens of the whole prompt and `reserve`, as `countTokens` counts them; missed by a word's at most. */
   readonly tokens: number;
+  /** Tokens kept free for the answer; none unless told. */
+  readonly reserve?: number;
   /** Each with its place: 0 before the haystack, 1 after it; where two come to lie together, the first goes first. */
   readonly hidden: readonly { readonly text: string; readonly depth: number }[];
   /** The prompt around the text. */
@@ -24,13 +26,13 @@ export interface HiddenIn {
 
 /** A prompt of at most so many tokens. @throws UserError when the sentences and the frame alone take more */
 export function hide(hiding: Hiding): HiddenIn {
-  const { haystack, tokens, random, countTokens } = hiding;
+  const { haystack, tokens, reserve = 0, random, countTokens } = hiding;
   const { words, starts } = sentences(haystack);
   const start = starts[Math.floor(random() * starts.length)]!;
   const at = (count: number) => filled((i) => words[(start + i) % words.length]!, count, hiding);
-  const count = longest(tokens, (count) => countTokens(at(count).prompt) <= tokens);
+  const count = longest(tokens - reserve, (count) => countTokens(at(count).prompt));
   if (count < 0) {
-    const least = countTokens(at(0).prompt);
+    const least = countTokens(at(0).prompt) + reserve;
     throw new UserError(
       `tokens: expected at least ${least}, which what is hidden and the question take, got ${tokens}`,
     );
@@ -77,13 +79,16 @@ function sentenceEnd(words: string[], place: number): number {
   return 0;
 }
 
-/** The greatest number up to `most` that fits (smaller ones fit too), or -1. */
-function longest(most: number, fits: (count: number) => boolean): number {
-  let [low, high] = [-1, most + 1];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (fits(middle)) low = middle;
-    else high = middle;
+/** The greatest number of words up to `tokens` of which a prompt has at most so many tokens (fewer words have fewer), or -1. */
+function longest(tokens: number, tokensOf: (words: number) => number): number {
+  let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];
+  for (let probes = 1; high - low > 1; probes++) {
+    const used = tokensOf(guess);
+    if (used <= tokens) low = guess;
+    else high = guess;
+    // The tokens of a word, as counted, soon tell how many more there is room for; halving ends what they do not.
+    const step = Math.trunc(((tokens - used) * guess) / used) || (used <= tokens ? 1 : -1);
+    guess = probes < 10 ? Math.min(Math.max(guess + step, low + 1), high - 1) : (low + high) >> 1;
   }
   return low;
 }

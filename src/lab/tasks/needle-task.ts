@@ -6,6 +6,9 @@ import { count, type Family, readOptions } from "./family.ts";
 import { haystackName, haystackOf } from "./haystack.ts";
 import { needle as needleItem } from "./needle.ts";
 
+/** Of an answer; as in RULER, the length of an item is the prompt's and the answer's together. */
+const maxTokens = 16;
+
 /** Items where a run gives no limit. */
 export const madeItems = 50;
 
@@ -38,13 +41,14 @@ async function* itemsOf({ haystack, ...options }: NeedleOptions, run: ItemsFor):
   const text = await haystackOf(haystack, run);
   for (let n = 0; n < (run.limit ?? madeItems); n++) {
     const seed = run.seed * 1_000_003 + n;
-    const made = needleItem({ ...options, haystack: text, depth: spread(n), seed, countTokens: run.countTokens });
+    const own = { haystack: text, depth: spread(n), seed, countTokens: run.countTokens };
+    const made = needleItem({ ...options, ...own, reserve: maxTokens });
     yield {
       kind: "generation",
       id: String(n),
       prompt: made.prompt,
       stop: ["\n"],
-      maxTokens: 16,
+      maxTokens,
       answers: [made.answer],
     };
   }

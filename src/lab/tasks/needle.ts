@@ -5,8 +5,10 @@ import { hide } from "./hide.ts";
 export interface NeedleOptions {
   /** Text that hides the needles; repeated when it is shorter than asked for. */
   haystack: string;
-  /** Length of the whole prompt as `countTokens` counts it; never exceeded, and missed by a word's tokens at most. */
+  /** Length of the whole prompt and `reserve` as `countTokens` counts it; never exceeded, and missed by a word's tokens at most. */
   tokens: number;
+  /** Tokens kept free for the answer; none unless told. */
+  reserve?: number;
   /** Where the asked needle lies: 0 before the haystack, 1 after it. */
   depth: number;
   /** Needles in all: 1 is the single needle, more is multi-key retrieval, where only one is asked for. */

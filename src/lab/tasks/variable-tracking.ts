@@ -46,12 +46,12 @@ function itemOf(n: number, options: TrackingOptions & { haystack: string }, run:
   const random = seededRandom(run.seed * 1_000_003 + n);
   const chains = chainsOf(options, random);
   const [asked] = chains as [Chain];
+  const maxTokens = 8 * asked.names.length;
   const { prompt } = hide({
-    ...{ haystack: options.haystack, tokens: options.tokens, random, countTokens: run.countTokens },
+    ...{ haystack: options.haystack, tokens: options.tokens, reserve: maxTokens, random, countTokens: run.countTokens },
     hidden: chains.flatMap((chain) => statements(chain, random)),
     frame: (text) => frame(text, asked),
   });
-  const maxTokens = 8 * asked.names.length;
   return { kind: "generation", id: String(n), prompt, stop: ["\n", "."], maxTokens, answers: asked.names };
 }
 
