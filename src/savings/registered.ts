@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
-import { codeOf, writeError } from "../weights/sources/disk.ts";
+import { codeOf, writeError } from "../util/system-errors.ts";
 import { home } from "../weights/sources/home.ts";
 import { parseRecipe, type Recipe } from "./recipe.ts";
 
