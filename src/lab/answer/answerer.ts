@@ -16,7 +16,7 @@ export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
 /** A loaded model as what answers items. */
 export interface Answerer extends Disposable {
-  /** Tokens of a text. */
+  /** Tokens of a text as a prompt, with one that begins it where the model has such. */
   countTokens(text: string): number;
   /** How an item will be answered; undefined when its prompt is longer than the context. @throws UserError for a kind that the model cannot answer */
   plan(item: Item): Plan | undefined;

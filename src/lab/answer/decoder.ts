@@ -33,7 +33,7 @@ export class DecoderAnswerer implements Answerer {
   }
 
   countTokens(text: string): number {
-    return this.model.tokenizer.encode(text).length;
+    return this.model.encode(text, true).length;
   }
 
   plan(item: Item): Plan | undefined {
