@@ -45,13 +45,13 @@ ${origin(summary)}</main></body></html>
 
 const lead = ({ metric, items, too_long, recipes }: Summary): string =>
   `${count(items, "item")}, ${count(recipes.length, "recipe")}; quality is ${metric.name}, ${metric.better} is better; ` +
-  `intervals are 95 % bootstrap intervals over items${too_long > 0 ? `; ${count(too_long, "item")} longer than the model's context left out` : ""}.`;
+  `intervals are 95\u00a0% bootstrap intervals over items${too_long > 0 ? `; ${count(too_long, "item")} longer than the model's context left out` : ""}.`;
 
 /** The plot twice, for wide and narrow screens; the table below has its numbers. */
 const figure = (summary: Summary): Html => html`<figure>
 <div class="wide" role="img" aria-label="${describe(summary)}">${new Html(chart(summary, { width: 760, height: 400 }))}</div>
 <div class="narrow" role="img" aria-label="${describe(summary)}">${new Html(chart(summary, { width: 360, height: 340 }))}</div>
-<figcaption>A point is a recipe, numbered as in the table; its line is the 95 % interval. Filled points are on the frontier: no other recipe is as good
+<figcaption>A point is a recipe, numbered as in the table; its line is the 95&nbsp;% interval. Filled points are on the frontier: no other recipe is as good
 and saves as much. The diamond and the dashed line are dense. The stepped line is the best quality to be had for at least so much saved.</figcaption></figure>`;
 
 const origin = (summary: Summary): Html => html`<pre>${summary.command}</pre>

@@ -23,6 +23,8 @@ table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabu
 caption { text-align: left; color: var(--faint); padding-bottom: .25rem; }
 th, td { text-align: right; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+thead th { white-space: normal; vertical-align: bottom; }
+.whole { white-space: nowrap; }
 tbody th { font-weight: normal; white-space: normal; min-width: 8rem; line-height: 1.25; }
 td.key { font-weight: 600; }
 td.frontier { color: var(--frontier); } td.dense { color: var(--dense); } td.other { color: var(--other); }
@@ -39,5 +41,5 @@ article { border-top: 1px solid var(--line); margin-top: .75rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: .5rem 0; font-size: .9rem; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--frontier); outline-offset: 2px; }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } .scroll { overflow: visible; } tr, article, figure { break-inside: avoid; } .narrow { display: none; } .wide { display: block; } }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } table { font-size: .75rem; } th, td { padding: .2rem .3rem; } .scroll { overflow: visible; } tr, article, figure { break-inside: avoid; } .narrow { display: none; } .wide { display: block; } }
 `;

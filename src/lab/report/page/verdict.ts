@@ -17,12 +17,15 @@ export function verdict({ metric, items }: Summary, points: readonly PlotPoint[]
   if (safe === undefined)
     return html`<p>Every recipe that saves FLOPs is worse than dense on these ${items} items. ${mostOf(metric, most)}</p>`;
   const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, safe))} is not excluded`;
-  const first = html`Of the recipes that these ${items} items do not show to be worse than dense, ${recipeName(safe.recipe)} saves most: ${percent(safe.flops_saved)} of FLOPs, ${metric.name} ${change(safe)}; ${cannot}.`;
+  const first = html`Of the recipes that these ${items} items do not show to be worse than dense, ${recipeName(safe.recipe)} saves most: ${whole(percent(safe.flops_saved))} of FLOPs, ${metric.name} ${change(safe)}; ${cannot}.`;
   return html`<p>${first}${safe === most ? "" : html` ${mostOf(metric, most)}`}</p>`;
 }
 
 const mostOf = (metric: Summary["metric"], point: PlotPoint): Html =>
-  html`${recipeName(point.recipe)} saves most of all: ${percent(point.flops_saved)}, ${metric.name} ${change(point)}.`;
+  html`${recipeName(point.recipe)} saves most of all: ${whole(percent(point.flops_saved))}, ${metric.name} ${change(point)}.`;
 
-const change = ({ quality, delta }: PlotPoint): string =>
-  `${figure(quality)}, ${signed(delta.mean)} against dense ${range(delta.ci95, signed)}`;
+const change = ({ quality, delta }: PlotPoint): Html =>
+  html`${figure(quality)}, ${whole(`${signed(delta.mean)} against dense`)} ${whole(range(delta.ci95, signed))}`;
+
+/** Never broken between lines. */
+const whole = (text: string): Html => html`<span class="whole">${text}</span>`;

@@ -69,17 +69,19 @@ const linesOf = (points: readonly PlotPoint[]): Plot.Markish[] => [
 ];
 
 const dots = (points: readonly PlotPoint[]): Plot.Markish =>
-  Plot.dot(frontierLast(points), {
-    ...{ x: saved, y: "quality", r: 5, strokeWidth: 1.75, stroke: strokeOf, title: hint },
-    fill: (point: PlotPoint) => (point.kind === "other" ? colour("ground") : strokeOf(point)),
-    symbol: (point: PlotPoint) => (isDense(point) ? "diamond" : "circle"),
-  });
+  Plot.dot(
+    points.toSorted((a, b) => layer(a) - layer(b)),
+    {
+      ...{ x: saved, y: "quality", r: 5, strokeWidth: 1.75, stroke: strokeOf, title: hint },
+      fill: (point: PlotPoint) => (point.kind === "other" ? colour("ground") : strokeOf(point)),
+      symbol: (point: PlotPoint) => (isDense(point) ? "diamond" : "circle"),
+    },
+  );
 
 const isDense = ({ kind }: PlotPoint): boolean => kind === "dense";
 
-/** Drawn over the others. */
-const frontierLast = (points: readonly PlotPoint[]): PlotPoint[] =>
-  [...points].sort((a, b) => Number(a.on_frontier) - Number(b.on_frontier));
+/** Others first, then the frontier, and dense over all. */
+const layer = (point: PlotPoint): number => (isDense(point) ? 2 : Number(point.on_frontier));
 
 const strokeOf = ({ kind }: PlotPoint): string => colour(kind);
 
