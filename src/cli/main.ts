@@ -48,7 +48,9 @@ async function main(words: readonly string[]): Promise<void> {
       await (await verbs[command.name()]!.load()).define(command, words.slice(1));
       command.showHelpAfterError(usage(command));
     }
-    await program.parseAsync(words, { from: "user" });
+    // Help on a verb that there is not is that verb's mistake.
+    const unknown = words[0] === "help" && name !== undefined && !command;
+    await program.parseAsync(unknown ? [name] : words, { from: "user" });
   } catch (error) {
     // Commander has printed what was wrong with the words, or the help that was asked for.
     process.exitCode = error instanceof CommanderError ? Math.min(error.exitCode, 1) * 2 : report(error, command);

@@ -21,6 +21,9 @@ const recipeFile = z.array(z.union([z.string(), z.looseObject({ name: z.string()
 export function parseStep(text: string): Step {
   const colon = text.indexOf(":");
   const name = colon < 0 ? text : text.slice(0, colon);
+  if (name === "dense") throw new UserError(`dense is the empty recipe and takes no options, got "${text}"`, 2);
+  // Before its options, which mean nothing without it.
+  savingNamed(name);
   const pairs =
     colon < 0
       ? []
@@ -35,7 +38,8 @@ export function parseStep(text: string): Step {
 
 function keyValue(name: string, pair: string): [string, string] {
   const equals = pair.indexOf("=");
-  if (equals < 1) throw new UserError(`${name}: expected key=value, got "${pair}"`, 2);
+  if (equals < 1)
+    throw new UserError(`${name}: expected key=value after the colon, got ${pair === "" ? "nothing" : `"${pair}"`}`, 2);
   return [pair.slice(0, equals), pair.slice(equals + 1)];
 }
 

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
+import { makeFolders } from "../util/make-folders.ts";
 import { codeOf, writeError } from "../util/system-errors.ts";
 import { home } from "../weights/sources/home.ts";
 import { parseRecipe, type Recipe } from "./recipe.ts";
@@ -58,7 +59,7 @@ export async function registerRecipe(name: string, entry: Registered): Promise<v
   const part = `${file}.${process.pid}.part`;
   try {
     const all = { ...(await registeredRecipes()), [name]: entry };
-    await mkdir(path.dirname(file), { recursive: true });
+    makeFolders(path.dirname(file));
     await writeFile(part, `${JSON.stringify(all, null, 2)}\n`);
     await rename(part, file);
   } catch (error) {

@@ -78,13 +78,17 @@ function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pa
     if (new URL(url).origin !== new URL(endpoint()).origin)
       throw new UserError(`the hub's list of ${mirror.repo} goes on at ${new URL(url).host}, another host; refused`);
     const remote = hubRemote(mirror, url, mirror.repo);
-    return persist({ remote, pace, signal, onNotice, bytes: () => 0 }, async () => {
+    return persist({ remote, pace, signal, onNotice, bytes: () => 0, kept: advice }, async () => {
       const connection = await Connection.open(remote, pace, signal);
       const link = connection.response.headers.get("link");
       return new Response(await readAll(connection), { headers: link === null ? {} : { link } });
     });
   };
 }
+
+/** What to look at where the hub does not answer. */
+const advice = (): string =>
+  process.env["HF_ENDPOINT"] ? "; HF_ENDPOINT chose this hub, is it the right one?" : "; is the network up?";
 
 async function readAll(connection: Connection): Promise<Buffer> {
   const chunks: Uint8Array[] = [];

@@ -265,9 +265,13 @@ describe("in one sentence, with nothing half-written:", () => {
   test("forbidden", () => refused(every(403), "the hub refuses org/tiny (HTTP 403)"));
 
   test("too many requests, for good", () =>
-    refused(every(429), /^cannot fetch org\/tiny from 127\.0\.0\.1:\d+: HTTP 429 Too Many Requests$/));
+    refused(
+      every(429),
+      /^cannot fetch org\/tiny from 127\.0\.0\.1:\d+: HTTP 429 Too Many Requests; HF_ENDPOINT chose this hub, is it the right one\?$/,
+    ));
 
-  test("a server that fails, for good", () => refused(every(502), /: HTTP 502 Bad Gateway$/));
+  test("a server that fails, for good", () =>
+    refused(every(502), /: HTTP 502 Bad Gateway; HF_ENDPOINT chose this hub, is it the right one\?$/));
 
   test("storage that fails, for good", async () => {
     const failing = large(weights, { serving: { failures: Array(9).fill({ status: 503 }) } });
@@ -376,7 +380,7 @@ describe("without the hub", () => {
     const hub = await serveHub({ files: folder });
     await hub.close();
     expect(await failure(resolveModel("hf:org/tiny", { pace }))).toMatch(
-      /^cannot fetch org\/tiny from .*: the connection was refused$/,
+      /^cannot fetch org\/tiny from .*: the connection was refused; HF_ENDPOINT chose this hub/,
     );
     leaveInCache(hub, taken);
     expect((await resolveModel("hf:org/tiny", { pace })).path).toBe(snapshot(hub));

@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
@@ -55,4 +56,13 @@ test("a folder that cannot be made is one sentence", async () => {
   await expect(withLock(join(folder, "file", "a.lock"), {}, async () => 1)).rejects.toThrow(
     /^cannot write .*file: (a file is in the way|a part of the path is a file, not a folder)$/,
   );
+});
+
+test("a folder or another file in the lock's place is one sentence", async () => {
+  const folder = tempFolder();
+  const lock = (name: string) => withLock(join(folder, name), {}, async () => 1);
+  mkdirSync(join(folder, "folder.lock"));
+  await expect(lock("folder.lock")).rejects.toThrow(/^cannot write .*folder\.lock: a folder is in the way$/);
+  writeAt(join(folder, "notes.lock"), "these are my notes\n".repeat(100));
+  await expect(lock("notes.lock")).rejects.toThrow(/notes\.lock is no lock but another file; delete it$/);
 });

@@ -31,7 +31,7 @@ async function acquire(path: string, { onWait, signal }: LockOptions): Promise<D
   makeFolder(dirname(path));
   const lock = open(path);
   try {
-    for (let waited = false; !tryLock(lock); waited = true) {
+    for (let waited = false; !tryLock(lock, path); waited = true) {
       if (!waited) onWait?.();
       await sleep(100, undefined, { ...(signal && { signal }) });
     }
@@ -52,7 +52,7 @@ function open(path: string): Database.Database {
   }
 }
 
-function tryLock(lock: Database.Database): boolean {
+function tryLock(lock: Database.Database, path: string): boolean {
   try {
     lock.exec("BEGIN EXCLUSIVE");
     return true;

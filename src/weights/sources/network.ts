@@ -78,7 +78,7 @@ export function asDropped(error: unknown, url: string): Dropped {
   if (error instanceof Dropped) return error;
   // `fetch` wraps every network failure in a TypeError; a cut body is one too.
   if (!(error instanceof TypeError)) throw error;
-  const code = codeOf(error.cause) ?? error.message;
+  const code = codeOf(error.cause) ?? (error.cause instanceof Error ? error.cause.message : error.message);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     throw new UserError(
       `Node does not trust the certificate of ${hostOf(url)} (${code}); NODE_EXTRA_CA_CERTS may name your network's own`,
