@@ -3,7 +3,7 @@ import type { Metric } from "../metric.ts";
 import { argmax, meanOfParts } from "./sums.ts";
 
 /** How long a choice is for the normalised score: its characters (code points), without the space that joins it to its context. */
-const characters = (continuation: string) => [...continuation.trimStart()].length;
+export const characters = (continuation: string) => [...continuation.trimStart()].length;
 
 type Likelihoods = AnswerOf["choice"]["likelihoods"];
 

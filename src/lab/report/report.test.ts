@@ -94,15 +94,22 @@ describe("answers side by side", () => {
     const choices = [" one", " <two>"].map((continuation) => ({ context: "How many?", continuation }));
     const choice: Item = { kind: "choice", id: "0", choices, gold: 1 };
     expect(question(choice).text).toContain("How many?");
-    expect(view(choice, { likelihoods: [likelihood(-3), likelihood(-2)] })).toContain(
-      "<strong>&lt;two&gt;: −2.000 ✓</strong>",
+    expect(view(choice, { likelihoods: [likelihood(-3), likelihood(-2)] })).toBe(
+      "<ul><li>one: −3.000, −1.000 a character</li>" +
+        "<li>&lt;two&gt;: −2.000, −0.400 a character <strong>likeliest, likeliest a character, right</strong></li></ul>",
     );
+    const contexts = ["It is the cup", "It is the <jug>"].map((context) => ({ context, continuation: " that leaks." }));
+    const winogrande: Item = { kind: "choice", id: "0", choices: contexts, gold: 0 };
+    expect(question(winogrande).text).toBe("<pre>… that leaks.</pre><p>Right: <q>It is the cup</q></p>");
+    expect(view(winogrande, { likelihoods: [likelihood(-3), likelihood(-2)] })).toContain("It is the &lt;jug&gt;: −2");
     const continuation: Item = { kind: "continuation", id: "0", context: "a", continuation: " b" };
     expect(question(continuation).text).toContain("<q>b</q>");
     expect(view(continuation, likelihood(-3))).toContain("−3.000 nats, −1.500 a token; greedy decoding gives another");
     expect(view({ kind: "text", id: "0", text: "words" }, likelihood(-4))).toContain("−4.000 nats");
     const label: Item = { kind: "label", id: "0", text: "?", labels: ["a", "b", "c"], gold: 2 };
-    expect(view(label, { scores: [0.1, 0.7, 0.2] })).toMatch(/<strong>b: 0.700<\/strong>.*c: 0.200 ✓.*a: 0.100/);
+    expect(view(label, { scores: [0.1, 0.7, 0.2] })).toMatch(
+      /b: 0.700 <strong>chosen<.*c: 0.200 <strong>right<.*a: 0.100/,
+    );
     const documents = [{ id: "d1", text: "first" }];
     const ranking: Item = { kind: "ranking", id: "0", query: "?", documents, relevance: { d1: 2 } };
     expect(view(ranking, { order: ["d1"] })).toContain("d1, grade 2: first");

@@ -1,4 +1,6 @@
 import type { AnswerOf, Item, ItemKind, ItemOf, Likelihood } from "../../item.ts";
+import { characters } from "../../metrics/choice.ts";
+import { argmax } from "../../metrics/sums.ts";
 import { figure } from "../format.ts";
 import { type Html, html } from "./html.ts";
 
@@ -15,7 +17,7 @@ export function shortened(text: string): Html {
 export function question(item: Item): Html {
   switch (item.kind) {
     case "choice":
-      return html`<pre>${shortened(item.choices[0]!.context)}</pre><p>Right: <q>${item.choices[item.gold]!.continuation.trim()}</q></p>`;
+      return html`<pre>${shortened(commonOf(item))}</pre><p>Right: <q>${optionsOf(item)[item.gold]!}</q></p>`;
     case "continuation":
       return html`<pre>${shortened(item.context)}</pre><p>Goes on: <q>${item.continuation.trim()}</q></p>`;
     case "generation":
@@ -29,29 +31,49 @@ export function question(item: Item): Html {
   }
 }
 
+const oneContext = ({ choices }: ItemOf<"choice">): boolean =>
+  choices.every(({ context }) => context === choices[0]!.context);
+
+/** What an item's choices share: their context, or what follows each (Winogrande). */
+const commonOf = (item: ItemOf<"choice">): string => {
+  const { context, continuation } = item.choices[0]!;
+  return oneContext(item) ? context : `…${continuation}`;
+};
+
+/** What tells an item's choices apart. */
+const optionsOf = (item: ItemOf<"choice">): string[] =>
+  item.choices.map(({ context, continuation }) => (oneContext(item) ? continuation.trim() : context));
+
 const quoted = (texts: readonly string[]): Html[] =>
   texts.slice(0, 5).map((text, i) => html`${i === 0 ? "" : " or "}<q>${shortened(text)}</q>`);
 
 type Shown = { [K in ItemKind]: (item: ItemOf<K>, answer: AnswerOf[K], beside: AnswerOf[K]) => Html };
 
 const shown: Shown = {
-  choice: ({ choices, gold }, { likelihoods }) => {
-    const rows = choices.map(({ continuation }, i) => ({
-      text: continuation.trim(),
-      score: likelihoods[i]!.logLikelihood,
-    }));
-    return scores(rows, gold);
+  choice: (item, { likelihoods }) => {
+    const raw = likelihoods.map(({ logLikelihood }) => logLikelihood);
+    const normalised = raw.map((score, i) => score / characters(item.choices[i]!.continuation));
+    const [likeliest, byLength] = [argmax(raw), argmax(normalised)];
+    return list(
+      optionsOf(item).map((text, i) => ({
+        text: `${text}: ${figure(raw[i]!)}, ${figure(normalised[i]!)} a character`,
+        marks: [i === likeliest && "likeliest", i === byLength && "likeliest a character", i === item.gold && "right"],
+      })),
+    );
   },
   continuation: (_item, likelihood) =>
     html`<p>${likelihoodText(likelihood)}; greedy decoding ${likelihood.greedy ? "gives it" : "gives another"}</p>`,
   generation: (_item, { text }, beside) =>
     html`<pre>${text === "" ? html`<em>nothing</em>` : marked(text, beside.text)}</pre>`,
   text: (_item, likelihood) => html`<p>${likelihoodText(likelihood)}</p>`,
-  label: ({ labels, gold }, answer) => {
-    const rows = labels.map((text, i) => ({ text, score: answer.scores[i]!, i })).sort((a, b) => b.score - a.score);
-    return scores(
-      rows.slice(0, 5),
-      rows.findIndex(({ i }) => i === gold),
+  label: ({ labels, gold }, { scores }) => {
+    const chosen = argmax(scores);
+    const order = [...labels.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, 5);
+    return list(
+      order.map((i) => ({
+        text: `${labels[i]}: ${figure(scores[i]!)}`,
+        marks: [i === chosen && "chosen", i === gold && "right"],
+      })),
     );
   },
   ranking: ({ documents, relevance }, { order }) => {
@@ -65,14 +87,13 @@ const shown: Shown = {
 const likelihoodText = ({ logLikelihood, tokens }: Omit<Likelihood, "greedy">): string =>
   `log-likelihood ${figure(logLikelihood)} nats, ${figure(logLikelihood / tokens)} a token`;
 
-/** Choices with their scores: the greatest in bold, the right one ticked. */
-function scores(rows: readonly { text: string; score: number }[], gold: number): Html {
-  const top = Math.max(...rows.map(({ score }) => score));
-  const line = ({ text, score }: { text: string; score: number }, i: number) => {
-    const words = html`${shortened(text)}: ${figure(score)}${i === gold ? " ✓" : ""}`;
-    return score === top ? html`<li><strong>${words}</strong></li>` : html`<li>${words}</li>`;
-  };
-  return html`<ul>${rows.map(line)}</ul>`;
+/** Lines with what each is; a marked one stands out. */
+const list = (lines: readonly { text: string; marks: readonly (string | false)[] }[]): Html =>
+  html`<ul>${lines.map(line)}</ul>`;
+
+function line({ text, marks }: { text: string; marks: readonly (string | false)[] }): Html {
+  const said = marks.filter((mark) => mark !== false);
+  return html`<li>${shortened(text)}${said.length === 0 ? "" : html` <strong>${said.join(", ")}</strong>`}</li>`;
 }
 
 /** A text with what comes after its common beginning with another marked. */
