@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { packageFiles } from "../../weights/sources/data-package.ts";
+import { packageFiles, unpackedFolder } from "../../weights/sources/data-package.ts";
 import type { PullOptions } from "../../weights/sources/plan.ts";
 import { remoteSource } from "./place.ts";
 
@@ -27,15 +27,11 @@ export async function corpusOf(text: string, options: PullOptions = {}): Promise
     throw new UserError(`${text}: a corpus is a folder or a package, not a repository of the hub`, 2);
   const under = remote.path === undefined ? "" : `${remote.path.replace(/\/$/, "")}/`;
   const paths = await packageFiles(remote, (name) => name.startsWith(under) && wanted(name), options);
-  return sorted(paths.map((path) => ({ name: nameIn(path), path })));
+  return sorted(named(paths, unpackedFolder(remote)));
 }
 
-/** What is taken out of a package lies in `files/` of its folder. */
-const nameIn = (path: string): string =>
-  path
-    .split(sep)
-    .join("/")
-    .replace(/^.*?\/data\/[^/]+\/files\//, "");
+const named = (paths: readonly string[], folder: string): CorpusFile[] =>
+  paths.map((path) => ({ name: relative(folder, path).split(sep).join("/"), path }));
 
 const sorted = (files: CorpusFile[]): CorpusFile[] => files.sort((a, b) => (a.name < b.name ? -1 : 1));
 
@@ -45,7 +41,5 @@ async function inFolder(folder: string): Promise<CorpusFile[]> {
     throw new UserError(`${folder} is a file, expected a folder of source files`);
   });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return files
-    .map((path) => ({ name: relative(folder, path).split(sep).join("/"), path }))
-    .filter(({ name }) => wanted(name));
+  return named(files, folder).filter(({ name }) => wanted(name));
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { suggest, UserError } from "../../util/errors.ts";
+import { nearest, suggest, UserError } from "../../util/errors.ts";
 import type { Task } from "../task.ts";
 
 /** Tasks that options make, such as a length or a file: what is told of all of them, and the one that a user's options ask for. */
@@ -35,10 +35,10 @@ export function readOptions<S extends z.ZodObject>(task: string, schema: S, text
   throw new UserError(`${task}: ${explain(result.error.issues[0]!, keys)}`, 2);
 }
 
-/** A piece's option and its value; a piece without a name goes to `main`, or on to it after a comma. */
+/** A piece's option and its value; a piece that names no option, nor one by a slip of the hand, goes to `main`, or on to it after a comma. */
 function keyValue(piece: string, keys: readonly string[], main: string | undefined): [string | undefined, string] {
   const [, key, value] = /^([a-z][a-z-]*)=(.*)$/s.exec(piece) ?? [];
-  return key !== undefined && (main === undefined || keys.includes(key)) ? [key, value!] : [main, piece];
+  return key !== undefined && (main === undefined || nearest(key, keys) !== undefined) ? [key, value!] : [main, piece];
 }
 
 function explain(issue: z.core.$ZodIssue, keys: readonly string[]): string {

