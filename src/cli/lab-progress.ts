@@ -31,6 +31,7 @@ export function watch(): Watcher & Disposable {
       );
     },
     fetching: ({ task }) => showDownload(task.name),
+    notice: (sentence) => display.say(sentence),
     recipe: (cell, recipe) => follow(cell, recipe, display),
     [Symbol.dispose]: () => display[Symbol.dispose](),
   };

@@ -25,6 +25,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
   task: string[];
   recipe?: string[];
   search?: string[];
+  queue?: string;
   out: string;
   resume?: boolean;
   force?: boolean;
@@ -38,6 +39,7 @@ export function define(command: Command): void {
     .option("--recipe <recipe>", "savings with a space between, or a JSON or YAML file; may be repeated", collect)
     .option("--search <saving>", "settings to find: one option as low..high, or lists a|b; may be repeated", collect)
     .requiredOption("--out <folder>", "where results and summary are written")
+    .option("--queue <url>", "redis://host:port: `lab worker` processes there answer, and not this one")
     .option("--resume", "go on with the run that the folder holds")
     .option("--force", "replace the run that the folder holds")
     .option("--json", "print one JSON object with the summaries");
@@ -70,7 +72,16 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   const budget = readFlags(budgetOptions, flags);
   const cells = sources.flatMap((source) => tasks.map((task): Cell => ({ task, source, quant, options })));
   const command = ["modicum", ...process.argv.slice(2)].map(quoted).join(" ");
-  return { cells, searches, budget, out: flags.out, reuse: reuseOf(flags), command, version: version() };
+  return {
+    cells,
+    searches,
+    budget,
+    queue: flags.queue,
+    out: flags.out,
+    reuse: reuseOf(flags),
+    command,
+    version: version(),
+  };
 }
 
 async function foundTask(task: string, signal: AbortSignal): Promise<Task> {

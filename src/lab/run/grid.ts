@@ -5,7 +5,7 @@ import type { Searched, Summary } from "../results.ts";
 import { type Cell, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
 import { claimFolder, type Reuse, summaryFile, writeWhole } from "./folder.ts";
-import { OwnHands } from "./hands.ts";
+import { type Hands, OwnHands } from "./hands.ts";
 import { metricsOf } from "./judge.ts";
 import { machine, versions } from "./machine.ts";
 import type { BudgetOptions } from "./search/budget.ts";
@@ -19,6 +19,8 @@ export interface Grid {
   /** Settings to look for, each search within the budget. */
   readonly searches: readonly SearchSpec[];
   readonly budget: BudgetOptions;
+  /** Redis, through which other processes answer; undefined: this one does. */
+  readonly queue?: string | undefined;
   readonly out: string;
   readonly reuse: Reuse;
   /** The command that makes the run again. */
@@ -32,6 +34,8 @@ export interface Watcher {
   /** Of a task's data, should it have to be fetched. */
   fetching?(cell: Cell): Omit<Fetching, "signal"> & Disposable;
   begin(cell: OpenCell): void;
+  /** What a person should know meanwhile. */
+  notice?(sentence: string): void;
   recipe(cell: OpenCell, recipe: string): OnResult;
 }
 
@@ -56,8 +60,7 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
   const folder = folderOf(grid, cell);
   await claimFolder(folder, open.identity, grid.reuse);
   watcher.begin(open);
-  const { source, quant, options } = cell;
-  const hands = new OwnHands({ source, quant, truncate: options.truncate }, open.dense);
+  const hands = await handsOf(grid, open, watcher);
   const run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);
   try {
     const summary = summaryOf(grid, run, await answered(grid, run));
@@ -66,7 +69,19 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
     return summary;
   } finally {
     await run.results.close();
+    await hands.close();
   }
+}
+
+async function handsOf(
+  { queue }: Grid,
+  { source, quant, options, identity, dense }: OpenCell,
+  watcher: Watcher,
+): Promise<Hands> {
+  const setting = { source, quant, truncate: options.truncate };
+  if (queue === undefined) return new OwnHands(setting, dense);
+  const { QueueHands } = await import("../queue/hands.ts");
+  return QueueHands.open(queue, setting, identity.model_hash, (sentence) => watcher.notice?.(sentence));
 }
 
 interface Outcome {

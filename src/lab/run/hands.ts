@@ -12,6 +12,7 @@ export interface Done extends Answered {
 export interface Hands {
   /** Answers each item once, in any order. @throws UserError; an AbortError when `signal` stopped it */
   answer(recipe: Recipe, items: readonly Item[], signal?: AbortSignal): AsyncIterable<Done>;
+  close(): Promise<void>;
 }
 
 /** Answers items one after the other in this process. The dense model may be open already. */
@@ -26,6 +27,8 @@ export class OwnHands implements Hands {
     using answerer = await openAnswerer({ ...this.setting, recipe });
     yield* answerAll(answerer, items, signal);
   }
+
+  async close(): Promise<void> {}
 }
 
 async function* answerAll(answerer: Answerer, items: readonly Item[], signal?: AbortSignal): AsyncGenerator<Done> {

@@ -1,0 +1,46 @@
+import { Redis } from "ioredis";
+import { UserError } from "../../util/errors.ts";
+
+/** All runs and workers of one Redis share it. */
+export const QUEUE = "modicum-lab";
+
+/** How long Redis may take to answer at first, in milliseconds. */
+const PATIENCE = 5000;
+
+export type Notice = (sentence: string) => void;
+
+/** Connects to Redis or Valkey, and says when it goes and comes. What is asked of it in between waits. @throws UserError when it does not answer at first */
+export async function connect(url: string, notice: Notice): Promise<Redis> {
+  if (!/^rediss?:\/\//.test(url)) throw new UserError(`--queue: expected redis://host:port, got "${url}"`, 2);
+  const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
+  let [gone, reason] = [true, "no answer"];
+  redis.on("error", (error: Error) => (reason = error.message || reason));
+  void redis.connect().catch(() => {});
+  const there = await Promise.race([redis.ping().catch(() => undefined), later(PATIENCE)]);
+  if (there !== "PONG") {
+    redis.disconnect();
+    throw new UserError(`${hidden(url)} does not answer: ${reason}`);
+  }
+  gone = false;
+  redis.on("close", () => {
+    if (!gone) notice(`${hidden(url)} is gone; waiting for it`);
+    gone = true;
+  });
+  redis.on("ready", () => {
+    if (gone) notice(`${hidden(url)} is back`);
+    gone = false;
+  });
+  return redis;
+}
+
+/** Ends the connection without a word. */
+export function leave(redis: Redis): void {
+  redis.removeAllListeners("close");
+  redis.disconnect();
+}
+
+/** Does not keep the process alive. */
+export const later = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms).unref());
+
+/** An address without its password. */
+const hidden = (url: string): string => url.replace(/\/\/[^@/]*@/, "//");

@@ -1,0 +1,144 @@
+import { Queue, QueueEvents } from "bullmq";
+import type { Redis } from "ioredis";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Setting } from "../answer/index.ts";
+import type { Item } from "../item.ts";
+import type { Done, Hands } from "../run/hands.ts";
+import { Arrivals } from "./arrivals.ts";
+import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
+import { answersSchema, type Job, type JobAnswers, jobId, jobsOf } from "./job.ts";
+
+/** How often it is looked whether an answer was missed, and whether anybody works, in milliseconds. */
+const LOOK = 15_000;
+/** Seconds for which Redis keeps answers, for a run that was killed and goes on. */
+const KEEP = 3600;
+
+interface Pending {
+  readonly job: Job;
+  readonly items: readonly Item[];
+}
+
+/** Hands items out through Redis: the workers of `lab worker` answer them, whoever is there. */
+export class QueueHands implements Hands {
+  private constructor(
+    private readonly redis: Redis,
+    private readonly queue: Queue,
+    private readonly events: QueueEvents,
+    private readonly setting: Omit<Setting, "recipe">,
+    private readonly modelHash: string,
+    private readonly notice: Notice,
+  ) {}
+
+  /** @throws UserError when Redis does not answer */
+  static async open(
+    url: string,
+    setting: Omit<Setting, "recipe">,
+    modelHash: string,
+    notice: Notice,
+  ): Promise<QueueHands> {
+    const redis = await connect(url, notice);
+    const [queue, events] = [new Queue(QUEUE, { connection: redis }), new QueueEvents(QUEUE, { connection: redis })];
+    queue.on("error", () => {});
+    events.on("error", () => {});
+    await events.waitUntilReady();
+    return new QueueHands(redis, queue, events, setting, modelHash, notice);
+  }
+
+  async *answer(recipe: Recipe, items: readonly Item[], signal?: AbortSignal): AsyncGenerator<Done> {
+    const pending = this.#jobs(recipe, items);
+    const arrivals = new Arrivals<[id: string, value: unknown]>();
+    const stop = this.#listen(pending, arrivals, signal);
+    try {
+      await this.#handOut(pending, arrivals);
+      while (pending.size > 0) {
+        const [id, value] = await arrivals.next();
+        const held = pending.get(id);
+        pending.delete(id);
+        if (held) yield* answered(held, value);
+      }
+    } finally {
+      stop();
+      // Those that a worker has taken are not removed: nobody waits for them.
+      for (const id of pending.keys()) await Promise.race([this.queue.remove(id).catch(() => 0), soon()]);
+    }
+  }
+
+  #jobs(recipe: Recipe, items: readonly Item[]): Map<string, Pending> {
+    const { source, quant, truncate } = this.setting;
+    const model = source.source === "file" ? source.path : source.name;
+    const setting = {
+      model,
+      modelHash: this.modelHash,
+      quant,
+      truncate: truncate ?? null,
+      recipe: recipe.map((s) => s.text),
+    };
+    const jobs = jobsOf(items, setting);
+    const byId = new Map(items.map((item) => [item.id, item]));
+    return new Map(jobs.map((job) => [jobId(job), { job, items: job.items.map(({ id }) => byId.get(id)!) }]));
+  }
+
+  /** Puts every pending job into the queue, where it is not yet, and takes what is answered already. */
+  async #handOut(pending: ReadonlyMap<string, Pending>, arrivals: Arrivals<[string, unknown]>): Promise<void> {
+    const options = { removeOnComplete: { age: KEEP }, removeOnFail: true };
+    const all = [...pending];
+    await this.queue.addBulk(
+      all.map(([id, { job }]) => ({ name: "items", data: job, opts: { ...options, jobId: id } })),
+    );
+    for (const [id] of all) {
+      const job = await this.queue.getJob(id);
+      if (job?.finishedOn !== undefined && job.failedReason === undefined) arrivals.push([id, job.returnvalue]);
+    }
+  }
+
+  /** @returns what ends the listening */
+  #listen(
+    pending: ReadonlyMap<string, Pending>,
+    arrivals: Arrivals<[string, unknown]>,
+    signal: AbortSignal | undefined,
+  ): () => void {
+    const completed = ({ jobId, returnvalue }: { jobId: string; returnvalue: unknown }) =>
+      arrivals.push([jobId, returnvalue]);
+    const failed = ({ jobId, failedReason }: { jobId: string; failedReason: string }) => {
+      if (pending.has(jobId)) arrivals.fail(new UserError(`a worker could not answer: ${failedReason}`));
+    };
+    // A Redis that comes back may have lost what it held.
+    const again = () => void this.#handOut(pending, arrivals).catch(() => {});
+    const abort = () => arrivals.fail(signal?.reason);
+    const looking = setInterval(() => void this.#look(again), LOOK);
+    this.events.on("completed", completed).on("failed", failed);
+    this.redis.on("ready", again);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    return () => {
+      clearInterval(looking);
+      this.events.off("completed", completed).off("failed", failed);
+      this.redis.off("ready", again);
+      signal?.removeEventListener("abort", abort);
+    };
+  }
+
+  async #look(again: () => void): Promise<void> {
+    if (this.redis.status !== "ready") return;
+    if ((await this.queue.getWorkersCount().catch(() => 1)) === 0)
+      this.notice("no worker has joined the queue; `modicum lab worker --queue …` starts one");
+    again();
+  }
+
+  async close(): Promise<void> {
+    leave(this.redis);
+    await Promise.race([Promise.allSettled([this.queue.close(), this.events.close()]), soon()]);
+  }
+}
+
+/** Long enough for a Redis that is there. */
+const soon = () => later(2000);
+
+function* answered({ items }: Pending, value: unknown): Generator<Done> {
+  const parsed = answersSchema.safeParse(typeof value === "string" ? JSON.parse(value) : value);
+  if (!parsed.success || parsed.data.length !== items.length)
+    throw new UserError("a worker gave an answer of another form; are all of one version?");
+  const answers = parsed.data as unknown as JobAnswers;
+  for (const [i, item] of items.entries()) yield { item, ...answers[i]! };
+}

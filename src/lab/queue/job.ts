@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { Answered, Setting } from "../answer/index.ts";
+import type { Document, Item } from "../item.ts";
+
+/** Items that a worker answers in one go, with all that it has to know. */
+export interface Job {
+  /** As a user names it, or the absolute path of a file that the worker, too, has. */
+  readonly model: string;
+  readonly modelHash: string;
+  readonly quant: Setting["quant"];
+  readonly truncate: Setting["truncate"] | null;
+  /** Savings, in order. */
+  readonly recipe: readonly string[];
+  readonly items: readonly Item[];
+  /** Of ranking items, which then have none of their own: the corpus that they share. */
+  readonly documents?: readonly Document[];
+}
+
+/** What a worker gives back, an answer an item, in order. */
+export const answersSchema = z.array(
+  z.object({
+    answer: z.json(),
+    flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
+    ms: z.number(),
+  }),
+);
+
+export type JobAnswers = (Answered & { ms: number })[];
+
+/** Most items of a job: what is done again when a worker dies. */
+const ITEMS = 4;
+
+/** Jobs for all items. */
+export function jobsOf(items: readonly Item[], setting: Omit<Job, "items" | "documents">): Job[] {
+  const starts = Array.from({ length: Math.ceil(items.length / ITEMS) }, (_, i) => i * ITEMS);
+  return starts.map((start) => ({ ...setting, ...packed(items.slice(start, start + ITEMS)) }));
+}
+
+function packed(items: readonly Item[]): Pick<Job, "items" | "documents"> {
+  const [first] = items;
+  if (first?.kind !== "ranking") return { items };
+  const shared = items.every((item) => item.kind === "ranking" && item.documents === first.documents);
+  return shared ? { items: items.map((item) => ({ ...item, documents: [] })), documents: first.documents } : { items };
+}
+
+/** The job's items as they were. */
+export const unpacked = ({ items, documents }: Job): readonly Item[] =>
+  documents === undefined ? items : items.map((item) => (item.kind === "ranking" ? { ...item, documents } : item));
+
+/** The same job has the same id, whoever hands it out: Redis keeps one of it. */
+export const jobId = (job: Job): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");

@@ -1,0 +1,93 @@
+import { Worker } from "bullmq";
+import { parseRecipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import { type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { type Answerer, openAnswerer } from "../answer/index.ts";
+import { modelHash } from "../run/model-hash.ts";
+import { connect, leave, type Notice, QUEUE } from "./connection.ts";
+import { type Job, type JobAnswers, unpacked } from "./job.ts";
+
+/** A worker that is not heard of for so long, in milliseconds, is taken for dead, and its job is given to another. */
+const SILENCE = 10_000;
+
+/** Answers jobs of the queue until `signal` says stop; the job under way is then finished. @throws UserError when Redis does not answer */
+export async function work(
+  url: string,
+  notice: Notice,
+  signal: AbortSignal,
+  fetching: Pick<ResolveOptions, "onProgress"> = {},
+): Promise<void> {
+  const redis = await connect(url, notice);
+  using bench = new Workbench(notice, fetching);
+  const worker = new Worker<Job, JobAnswers>(QUEUE, ({ data }) => bench.answer(data), {
+    connection: redis,
+    lockDuration: SILENCE,
+    stalledInterval: SILENCE / 2,
+    // A job is not to blame for the workers that died over it.
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+  });
+  worker.on("error", () => {});
+  worker.on("failed", (_, error) => notice(error.message));
+  notice("joined the queue");
+  await stopped(signal);
+  await worker.close();
+  leave(redis);
+  notice(`left the queue; ${bench.answered} items answered`);
+}
+
+const stopped = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve());
+  });
+
+/** The model that the last job asked for stays loaded: the next one mostly asks for it, too. */
+class Workbench implements Disposable {
+  answered = 0;
+  #loaded: { readonly key: string; readonly answerer: Answerer } | undefined;
+  #documents: Job["documents"];
+
+  constructor(
+    private readonly notice: Notice,
+    private readonly fetching: Pick<ResolveOptions, "onProgress">,
+  ) {}
+
+  async answer(job: Job): Promise<JobAnswers> {
+    const answerer = await this.#answerer(job);
+    const answers: JobAnswers = [];
+    for (const item of unpacked(this.#withKnownDocuments(job))) {
+      const started = performance.now();
+      const plan = answerer.plan(item);
+      if (plan === undefined) throw new UserError(`item ${item.id} does not fit into the context of ${job.model}`);
+      answers.push({ ...(await plan()), ms: performance.now() - started });
+      this.answered++;
+    }
+    return answers;
+  }
+
+  /** A corpus that is equal to the last one is the last one, whose embeddings are known. */
+  #withKnownDocuments(job: Job): Job {
+    if (job.documents === undefined) return job;
+    if (JSON.stringify(job.documents) !== JSON.stringify(this.#documents)) this.#documents = job.documents;
+    return { ...job, documents: this.#documents! };
+  }
+
+  async #answerer({ model, modelHash: wanted, quant, truncate, recipe }: Job): Promise<Answerer> {
+    const key = JSON.stringify([model, wanted, quant, truncate, recipe]);
+    if (this.#loaded?.key === key) return this.#loaded.answerer;
+    this[Symbol.dispose]();
+    const source = await resolveModel(model, { ...this.fetching, onNotice: this.notice });
+    const hash = await modelHash(source);
+    if (hash !== wanted)
+      throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and the run is of ${wanted.slice(0, 12)}…`);
+    this.notice(`${model}: ${recipe.join(" ") || "dense"}`);
+    const setting = { source, recipe: parseRecipe(recipe), quant, truncate: truncate ?? undefined };
+    this.#loaded = { key, answerer: await openAnswerer(setting) };
+    return this.#loaded.answerer;
+  }
+
+  [Symbol.dispose](): void {
+    this.#loaded?.answerer[Symbol.dispose]();
+    this.#loaded = undefined;
+  }
+}
