@@ -18,6 +18,8 @@ export interface Saving<O = unknown> {
   readonly summary: string;
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
+  /** Options that name a file of this machine, which a request from outside may not. */
+  readonly files?: readonly string[];
   /** Fills the attention seam; undefined when the options are neutral, so that the dense program runs. */
   attention(options: O, host: SavingHost): Promise<AttentionSaving | undefined>;
 }

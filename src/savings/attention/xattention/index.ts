@@ -28,6 +28,7 @@ export const xattention: Saving<XattentionOptions> = {
   summary: "block-sparse prefill: blocks of keys are scored along antidiagonals, and the light ones skipped",
   needs: ["attention"],
   options: xattentionOptions,
+  files: ["thresholds"],
   async attention(options, host) {
     if (isNeutral(options)) return undefined;
     requirePlainAttention("xattention", host.decoder);
