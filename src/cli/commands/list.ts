@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { aliases, bytesOf, listModels, type ResolvedModel } from "../../weights/sources/index.ts";
+import { aliases, bytesOf, type ListedModel, listModels } from "../../weights/sources/index.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
 interface Options {
@@ -15,6 +15,8 @@ interface Listed {
   licence?: string;
   source?: string;
   path?: string;
+  /** Why it cannot be used. */
+  fault?: string;
 }
 
 export function define(command: Command): void {
@@ -38,8 +40,9 @@ const about = (name: string) => {
   return { ...(summary !== undefined && { summary }), ...(licence !== undefined && { licence }) };
 };
 
-const fromDisk = ({ name, bytes, source, path }: ResolvedModel): Listed => ({
-  ...{ name, downloaded: true, bytes, source, path },
+const fromDisk = ({ name, bytes, source, path, fault }: ListedModel): Listed => ({
+  ...{ name, downloaded: fault === undefined, bytes, source, path },
+  ...(fault !== undefined && { fault }),
   ...about(name),
 });
 
@@ -48,9 +51,12 @@ const fromAlias = (name: string): Listed => ({
   ...about(name),
 });
 
-const row = ({ name, bytes, downloaded, summary, licence, source }: Listed): string[] => [
+const row = ({ name, bytes, downloaded, fault, ...model }: Listed): string[] => [
   name,
   megabytes(bytes),
-  downloaded ? "yes" : "no",
-  summary === undefined ? (source ?? "") : `${summary} (${licence})`,
+  fault === undefined ? (downloaded ? "yes" : "no") : "broken",
+  fault ?? what(model),
 ];
+
+const what = ({ summary, licence, source }: Pick<Listed, "summary" | "licence" | "source">): string =>
+  summary === undefined ? (source ?? "") : `${summary} (${licence})`;

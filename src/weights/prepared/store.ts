@@ -41,7 +41,7 @@ export type StoredFloats = z.infer<typeof floats>;
 type Index = z.infer<typeof indexSchema>;
 
 /** Changes whenever the layout does; files of another version are made again. */
-const VERSION = 4;
+export const VERSION = 4;
 /** Spans start where any kernel may want them. */
 const ALIGNMENT = 64;
 

@@ -15,6 +15,7 @@ import { UserError } from "../../util/errors.ts";
 import { modelFolder } from "./home.ts";
 import { etagOf, gitOid, type HubOptions, type HubServed, serveHub, type TestHub } from "./hub.testing.ts";
 import { listModels, removeModel, resolveModel } from "./index.ts";
+import { keepModel } from "./store.ts";
 import { randomBytes, resolveInChild, sha256, tempFolder, withEnv, writeAt } from "./testing.ts";
 
 const pace = { attempts: 3, delayMs: 10, stallMs: 400 };
@@ -409,6 +410,12 @@ describe("a link out of the cache is refused:", () => {
     rmSync(join(path, "config.json"));
     symlinkSync(outside(), join(path, "config.json"));
     expect(await failure(resolveModel("hf:org/tiny"))).toContain("out of the hub's cache; refused");
+    // The rest is still listed.
+    writeAt(join(modelFolder("other"), "m.gguf"), "GGUF!");
+    const other = await keepModel({ name: "other", file: "m.gguf", bytes: 5, sha256: "ab", source: "pypi:x:m.gguf" });
+    const [fine, spoilt] = (await listModels()).toSorted((a, b) => Number("fault" in a) - Number("fault" in b));
+    expect(fine).toEqual(other);
+    expect(spoilt).toMatchObject({ name: "hf:org/tiny", fault: expect.stringMatching(/out of the hub's cache/) });
   });
 
   test("a snapshot's folder, which is not written through", async () => {

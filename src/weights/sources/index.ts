@@ -9,9 +9,9 @@ import { cachedModel, identity, type ResolvedModel } from "./store.ts";
 
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
 export { freeBytes } from "./disk.ts";
-export { home, receiptsFile } from "./home.ts";
+export { home, programsFolder, receiptsFile } from "./home.ts";
 export type { Plan } from "./plan.ts";
-export { listModels, preparedFolder, type ResolvedModel, removeModel } from "./store.ts";
+export { type ListedModel, listModels, preparedFolder, type ResolvedModel, removeModel } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
   /** Only what is on this machine: a model that is not is an error. */

@@ -100,15 +100,27 @@ export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   return { name, path: resolve(folder, record.file), bytes, source, sha256 };
 }
 
+/** A downloaded model, or one that cannot be used, with the sentence that says why. */
+export interface ListedModel extends ResolvedModel {
+  fault?: string;
+}
+
 /** The downloaded models, by name. */
-export async function listModels(): Promise<ResolvedModel[]> {
+export async function listModels(): Promise<ListedModel[]> {
   const folders = await readdir(modelsFolder()).catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") return [];
     throw new UserError(`cannot read ${modelsFolder()}: ${codeOf(error)}`);
   });
   const records = await Promise.all(folders.map((folder) => readRecord(join(modelsFolder(), folder, "model.json"))));
-  const models = await Promise.all(records.map((record) => record && cachedModel(record.name)));
+  const models = await Promise.all(records.map((record) => record && listed(record)));
   return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+async function listed({ name, file, bytes, source, sha256 }: ModelRecord): Promise<ListedModel | undefined> {
+  return cachedModel(name).catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    return { name, path: resolve(modelFolder(name), file), bytes, source, sha256, fault: error.message };
+  });
 }
 
 /**

@@ -1,0 +1,49 @@
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { VERSION } from "./store.ts";
+
+/** What the folder of prepared weights holds. */
+export interface Held {
+  /** In all. */
+  readonly bytes: number;
+  /** Folders whose weights this version does not read, since another one laid them out: no program of this version needs them. */
+  readonly stale: readonly { readonly folder: string; readonly bytes: number }[];
+}
+
+/** Looks through the folder that holds one folder per model, each with one per form of its weights. */
+export function preparedHeld(programs: string): Held {
+  const models = foldersIn(programs);
+  const old = models.flatMap((model) => (isOldModel(model) ? [model] : foldersIn(model).filter(isOldForm)));
+  return { bytes: bytesIn(programs), stale: old.map((folder) => ({ folder, bytes: bytesIn(folder) })) };
+}
+
+/** Forms have had folders of their own only since. */
+const isOldModel = (model: string): boolean => entriesOf(model).some((entry) => entry.isFile());
+
+/** What is being written for the first time has no index yet, and is left in peace. */
+function isOldForm(form: string): boolean {
+  try {
+    return JSON.parse(readFileSync(path.join(form, "weights.json"), "utf8")).version !== VERSION;
+  } catch {
+    return false;
+  }
+}
+
+const foldersIn = (folder: string): string[] =>
+  entriesOf(folder).flatMap((entry) => (entry.isDirectory() ? [path.join(folder, entry.name)] : []));
+
+function bytesIn(folder: string): number {
+  const sizes = entriesOf(folder).map((entry) => {
+    const here = path.join(folder, entry.name);
+    return entry.isDirectory() ? bytesIn(here) : (statSync(here, { throwIfNoEntry: false })?.size ?? 0);
+  });
+  return sizes.reduce((a, b) => a + b, 0);
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // gone meanwhile, or never there
+  }
+}
