@@ -101,8 +101,8 @@ describe.each(savings.map((saving) => ({ name: saving.name, saving })))("the pag
   });
 });
 
-test("docs/lab.md has the tasks of the registry: npx tsx tools/tasks.ts", () => {
-  const page = read("docs/lab.md");
+test("docs/lab-tasks.md has the tasks of the registry: npx tsx tools/tasks.ts", () => {
+  const page = read("docs/lab-tasks.md");
   expect(unaligned(page)).toBe(unaligned(withSection(page, "tasks", tasksTable())));
 });
 

@@ -14,4 +14,4 @@ export const tasksTable = (): string =>
     ]),
   );
 
-if (process.argv[1] === import.meta.filename) writeSection("docs/lab.md", "tasks", tasksTable());
+if (process.argv[1] === import.meta.filename) writeSection("docs/lab-tasks.md", "tasks", tasksTable());

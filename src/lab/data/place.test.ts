@@ -58,6 +58,15 @@ describe("a package's files", () => {
     expect(await filesOf(place("set/a/requests.jsonl"))).toEqual([a]);
   });
 
+  test("asked for twice at once, of a package that is fetched once", async () => {
+    const { server } = await registry();
+    const both = await Promise.all(
+      [place("set/a/requests.jsonl"), place("set/b/requests.jsonl")].map((p) => filesOf(p)),
+    );
+    expect(both.map(([path]) => readText(path!))).toEqual(['{"a": 1}\n', '{"b": 1}\n']);
+    expect(server.starts.length).toBe(1);
+  });
+
   test("are refused where the registry gives another package than the pinned one, and nothing stays", async () => {
     const { home } = await registry();
     const other = { ...place("set/a/requests.jsonl"), data: { ...place().data, sha256: "ab".repeat(32) } };
