@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -77,3 +77,22 @@ test("killed at several points and resumed, a run does no item twice and gives t
   expect(new Set(done.map((r) => `${r.recipe} ${r.item}`)).size).toBe(done.length);
   expect(done.length).toBe(2 * ITEMS);
 }, 120_000);
+
+test.skipIf(process.platform !== "linux")(
+  "a disk that is full is one sentence; what was answered is kept, and the run goes on when there is room",
+  async () => {
+    const out = path.join(folder, "full");
+    const words = [process.execPath, bin, "lab", "run", "--model", tiny, "--task", task, "--out", out];
+    // No file may be longer than 16 kB.
+    const limited = spawnSync("sh", ["-c", `ulimit -f 32; exec "$@"`, "sh", ...words], { encoding: "utf8" });
+    expect(limited.status).toBe(1);
+    expect(limited.stderr).toMatch(
+      /error: cannot write .*results\.jsonl: the file would be larger than this process or disk allows\n$/,
+    );
+    const kept = lines(out).length;
+    expect(kept).toBeGreaterThan(10);
+    expect(await lab(out, ["--resume"])).toMatchObject({ code: 0 });
+    expect(lines(out)).toHaveLength(ITEMS);
+  },
+  60_000,
+);
