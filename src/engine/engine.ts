@@ -5,13 +5,10 @@ import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import { UserError } from "../util/errors.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
-import { Batch } from "./batch.ts";
 import type { Meter } from "./meter.ts";
 import { SeamPrefill } from "./seam-prefill.ts";
 import { PREFILL_CHUNK, type Slot } from "./slot.ts";
-
-/** Free slots that hold an earlier prompt, after which a new one takes the place of one of them. */
-const KEPT_SLOTS = 4;
+import { Slots } from "./slots.ts";
 
 /** A sequence's part in a decode step. */
 export interface Step {
@@ -29,7 +26,7 @@ export interface Run {
 
 /** Runs a model for its sequences: slots, prefill in chunks, decode steps. */
 export class Engine implements Disposable {
-  readonly #batches: Batch[] = [];
+  readonly slots: Slots;
   #disposed = false;
   /** Fills the attention seam; undefined runs dense. */
   readonly attention: AttentionSaving | undefined;
@@ -39,6 +36,7 @@ export class Engine implements Disposable {
     attention: AttentionSaving | undefined,
   ) {
     this.attention = attention;
+    this.slots = new Slots(programs);
   }
 
   /** `shared` are weights that it has together with other engines. */
@@ -58,64 +56,47 @@ export class Engine implements Disposable {
     }
   }
 
-  /** A free slot holding the longest prefix of `prompt`; all but its last token may be taken from the cache. */
-  acquire(prompt: readonly number[]): Slot {
+  /** A free slot that holds the longest prefix of `prompt` that is in any cache, but for its last token; without a prompt, nothing. */
+  acquire(prompt: readonly number[] = []): Slot {
     this.#check();
-    const slot = this.#choose(prompt);
-    slot.busy = true;
-    slot.truncate(reusable(slot, prompt));
-    return slot;
+    return this.slots.take(prompt);
   }
 
   release(slot: Slot): void {
-    slot.busy = false;
-    if (this.#disposed) {
-      this.#free();
-      return;
-    }
-    // The first batch stays, for the prefix of the next turn.
-    const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
-    for (const batch of idle) {
-      this.#batches.splice(this.#batches.indexOf(batch), 1);
-      batch[Symbol.dispose]();
-    }
+    this.slots.release(slot);
+    if (this.#disposed) this.#free();
   }
 
   /** Empties the free slots, so that what comes next starts as on a fresh engine: its numbers and its bill are then its own. */
   forget(): void {
-    for (const slot of this.#batches.flatMap((b) => b.slots)) if (!slot.busy) slot.truncate(0);
+    this.slots.forget();
   }
 
   #check(): void {
     if (this.#disposed) throw new UserError("a model was used after it was disposed");
   }
 
-  #choose(prompt: readonly number[]): Slot {
-    const free = this.#batches.flatMap((b) => b.slots).filter((s) => !s.busy);
-    const kept = free.filter((s) => s.tokens.length > 0);
-    const best = kept.toSorted((a, b) => reusable(b, prompt) - reusable(a, prompt))[0];
-    if (best && (reusable(best, prompt) > 0 || kept.length >= KEPT_SLOTS)) return best;
-    return free.find((s) => s.tokens.length === 0) ?? best ?? this.#add().slots[0]!;
-  }
-
-  #add(): Batch {
-    const batch = new Batch(this.programs);
-    this.#batches.push(batch);
-    return batch;
-  }
-
   /** Runs the part of `prompt` that is not in the slot's cache yet; returns the logits after its last token. */
   async prefill(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): Promise<Float32Array> {
-    for await (const { tokens, rows } of this.runs(slot, prompt, meter, signal))
-      if (slot.tokens.length === prompt.length) {
-        meter.head(1);
-        // Awaited here: a saving's buffers, which it reads, are freed on return.
-        return await slot.logitsOf(rows(tokens - 1, 1));
-      }
+    for await (const logits of this.chunks(slot, prompt, meter, signal)) if (logits) return logits;
     throw new Error("a prompt was prefilled that is in the cache already");
   }
 
-  /** As `prefill`, some tokens at a time, and with what the stack gave for each. */
+  /** As `prefill`, a chunk at a time: the logits come after the last, undefined after others. */
+  async *chunks(
+    slot: Slot,
+    prompt: readonly number[],
+    meter: Meter,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Float32Array | undefined> {
+    for await (const { tokens, rows } of this.runs(slot, prompt, meter, signal)) {
+      const last = slot.tokens.length === prompt.length;
+      if (last) meter.head(1);
+      yield last ? await slot.logitsOf(rows(tokens - 1, 1)) : undefined;
+    }
+  }
+
+  /** Runs as `prefill` does, some tokens at a time, with what the stack gave for each. */
   runs(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): AsyncGenerator<Run> {
     if (this.attention?.wants(prompt.length)) return this.#runsAtSeam(this.attention, slot, prompt, meter, signal);
     return this.denseRuns(slot, prompt, meter, signal);
@@ -130,7 +111,7 @@ export class Engine implements Disposable {
       const tokens = prompt.slice(past, past + PREFILL_CHUNK);
       meter.layers(tokens.length, past);
       await slot.extend(tokens);
-      this.programs.dropFiles();
+      this.programs.dropTables();
       yield { tokens: tokens.length, rows: (first, count) => slot.hidden(count, first) };
     }
   }
@@ -170,7 +151,8 @@ export class Engine implements Disposable {
     }
     const next = new Map(steps.map(({ slot, token }) => [slot, token]));
     const logits = new Map<Slot, Float32Array>();
-    for (const batch of [...this.#batches]) for (const [slot, row] of await batch.step(next)) logits.set(slot, row);
+    for (const batch of [...this.slots.batches])
+      for (const [slot, row] of await batch.step(next)) logits.set(slot, row);
     return steps.map(({ slot }) => logits.get(slot)!);
   }
 
@@ -181,21 +163,9 @@ export class Engine implements Disposable {
   }
 
   #free(): void {
-    if (this.#batches.some((b) => b.slots.some((s) => s.busy))) return;
-    for (const batch of this.#batches) batch[Symbol.dispose]();
-    this.#batches.length = 0;
+    if (this.slots.busy) return;
+    this.slots[Symbol.dispose]();
     this.attention?.[Symbol.dispose]();
     this.programs[Symbol.dispose]();
   }
-}
-
-/** Tokens of a prompt that need not run again on a slot; its last one always does. */
-const reusable = (slot: Slot, prompt: readonly number[]): number =>
-  slot.kept(Math.min(commonPrefix(slot.tokens, prompt), prompt.length - 1));
-
-function commonPrefix(a: readonly number[], b: readonly number[]): number {
-  const end = Math.min(a.length, b.length);
-  let i = 0;
-  while (i < end && a[i] === b[i]) i++;
-  return i;
 }

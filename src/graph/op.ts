@@ -20,6 +20,8 @@ export interface Op<A> {
   readonly name: string;
   /** Names of the operands, for messages. */
   readonly operands: readonly string[];
+  /** The operand of which a run reads a few rows only, if there is one. */
+  readonly table?: number;
   /** Shape rule: output types from input types; throws ShapeError. */
   infer(inputs: readonly TensorType[], attrs: A): TensorType[];
   /** ONNX form: emits nodes that compute `outputs` from `inputs`. */

@@ -35,9 +35,9 @@ export class DecoderPrograms implements Disposable {
     return new DecoderPrograms(decoder, programs.slice(0, -1), programs.at(-1)!, shared);
   }
 
-  /** Frees memory that only mirrors a file, such as what came of the table of tokens beside a prompt's own rows. */
-  dropFiles(): void {
-    this.shared?.drop();
+  /** Frees what a prompt has left of the table of tokens in memory. */
+  dropTables(): void {
+    this.shared?.dropTables();
   }
 
   /** What lies between the attentions of `layer − 1` and `layer` (0 … layers). */

@@ -1,9 +1,12 @@
-import type { Constant, Graph } from "../graph/graph.ts";
+import type { Constant, ConstantData, Graph } from "../graph/graph.ts";
 import { trimHeap } from "./libc.ts";
 import { MappedFile } from "./mapped-file.ts";
 import { onnxType } from "./onnx/encode.ts";
 import { ort, ortCreate, type Pointer, release } from "./ort/api.ts";
 import { environment } from "./ort/environment.ts";
+import { giveBack } from "./pages.ts";
+
+type FileData = Extract<ConstantData, { kind: "file" }>;
 
 /**
  * Constants that several programs have in common, held once: their files are mapped once, and what the kernels make of a weight for their own
@@ -14,6 +17,7 @@ export class SharedWeights implements Disposable {
   readonly container = ortCreate("CreatePrepackedWeightsContainer");
   readonly #files = new Map<string, MappedFile>();
   readonly #values = new Map<string, Pointer>();
+  readonly #tables: { readonly address: Pointer; readonly bytes: number }[] = [];
   #users = 0;
   #disposed = false;
 
@@ -21,6 +25,7 @@ export class SharedWeights implements Disposable {
   offer(graph: Graph, options: Pointer): void {
     for (const constant of graph.constants)
       if (constant.data.kind === "file") ort("AddInitializer", options, constant.name, this.#value(constant));
+    for (const table of tablesOf(graph)) this.#tables.push({ address: this.#address(table), bytes: table.bytes });
   }
 
   #value({ name, tensor, data }: Constant): Pointer {
@@ -29,28 +34,34 @@ export class SharedWeights implements Disposable {
     const known = this.#values.get(key);
     if (known) return known;
     const shape = BigInt64Array.from(tensor.shape, (d) => BigInt(Number(d)));
-    const address = this.#file(data.path).at(data.offset, data.bytes);
-    const span = [environment().cpu, address, data.bytes, shape, shape.length, onnxType[tensor.dtype]] as const;
+    const span = [
+      environment().cpu,
+      this.#address(data),
+      data.bytes,
+      shape,
+      shape.length,
+      onnxType[tensor.dtype],
+    ] as const;
     const value = ortCreate("CreateTensorWithDataAsOrtValue", ...span);
     this.#values.set(key, value);
     return value;
   }
 
-  #file(path: string): MappedFile {
+  #address({ path, offset, bytes }: FileData): Pointer {
     const file = this.#files.get(path) ?? new MappedFile(path);
     this.#files.set(path, file);
-    return file;
+    return file.at(offset, bytes);
   }
 
   /** After programs were compiled: what they have packed need not stay in memory as the file has it, nor what they packed in vain. */
   settle(): void {
-    this.drop();
+    for (const file of this.#files.values()) file.drop();
     trimHeap();
   }
 
-  /** Frees what is in memory as the file has it; what programs want of it again is read again. */
-  drop(): void {
-    for (const file of this.#files.values()) file.drop();
+  /** Lets go of what runs have read of tables; the system brings much around each row. */
+  dropTables(): void {
+    for (const { address, bytes } of this.#tables) giveBack(address, bytes);
   }
 
   /** A program uses what is here, until it is freed and says so. */
@@ -74,7 +85,14 @@ export class SharedWeights implements Disposable {
     for (const value of this.#values.values()) release("ReleaseValue", value);
     for (const file of this.#files.values()) file[Symbol.dispose]();
     this.#values.clear();
+    this.#tables.length = 0;
     this.#files.clear();
     release("ReleasePrepackedWeightsContainer", this.container);
   }
+}
+
+/** Where constants lie of which runs read single rows, such as the vectors of tokens. */
+function tablesOf({ nodes, constants }: Graph): FileData[] {
+  const tables = nodes.flatMap(({ op, inputs }) => (op.table === undefined ? [] : inputs[op.table]!));
+  return constants.flatMap(({ tensor, data }) => (data.kind === "file" && tables.includes(tensor) ? data : []));
 }

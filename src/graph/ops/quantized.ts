@@ -156,6 +156,7 @@ const bytesOfRow = ({ k, blocks }: Sizes, bits: CodeBits): number =>
 const embeddingOp: Op<MatrixAttrs> = {
   name: "quantizedEmbedding",
   operands: ["ids", ...operands.slice(1)],
+  table: 1,
   infer([ids, ...matrix], { bits }) {
     const { k } = checkMatrix("quantizedEmbedding", matrix, bits, "rows");
     if (ids!.shape.length !== 2) throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "[batch, tokens]");

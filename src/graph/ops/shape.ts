@@ -101,6 +101,7 @@ export const split = (x: Tensor, axis: number, sizes: readonly number[]): Tensor
 const gatherOp: Op<{ axis: number }> = {
   name: "gather",
   operands: ["x", "indices"],
+  table: 0,
   infer([x, indices], { axis }) {
     checkAxis("gather", x!, axis);
     if (indices!.dtype !== "i64") throw new ShapeError("gather", "indices", showType(indices!), "i64");
