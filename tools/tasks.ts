@@ -1,4 +1,4 @@
-import { listTasks } from "../src/lab/tasks/registry.ts";
+import { listTasks } from "../src/lab/tasks/list.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
 /** Where a task's rows come from: of the one package that holds most of them, the file alone. */

@@ -12,7 +12,8 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { Meter } from "../../src/engine/meter.ts";
 import { load, type Model } from "../../src/index.ts";
-import { holdsAnswer, needles } from "../../src/lab/tasks/needle.ts";
+import { holds } from "../../src/lab/metrics/contains.ts";
+import { needles } from "../../src/lab/tasks/needle.ts";
 
 /** Last tokens of a text, read densely. */
 const scored = 256;
@@ -105,7 +106,7 @@ async function retrieval(model: Model, recipe: string, length: number, keys: num
   let [right, kept] = [0, 0];
   for (const { prompt, answer } of tasks) {
     const { text, receipt } = await model.complete(prompt, { raw: true, maxTokens: 8, temperature: 0 });
-    if (holdsAnswer(text, answer)) right++;
+    if (holds(text, answer)) right++;
     kept += density(receipt.work?.blocks);
   }
   const task = keys === 1 ? "needle" : "multi-key";

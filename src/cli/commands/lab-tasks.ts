@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Listed, listTasks } from "../../lab/tasks/registry.ts";
+import { type Listed, listTasks } from "../../lab/tasks/list.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listTasks } from "../tasks/registry.ts";
+import { listTasks } from "../tasks/list.ts";
 import { metricNamed } from "./registry.ts";
 
 test("every task's metrics are known by their names, so that results on disk can be judged again", () => {

@@ -65,9 +65,6 @@ export const needles = (count: number, options: Omit<NeedleOptions, "depth">): N
     needle({ ...options, depth: (i + 0.5) / count, seed: options.seed * 1_000_003 + i }),
   );
 
-/** Whether a model's text holds the answer as a number of its own. */
-export const holdsAnswer = (text: string, answer: string) => new RegExp(`(?<!\\d)${answer}(?!\\d)`).test(text);
-
 /** The first needle is the one asked for; the others lie anywhere. */
 function makeNeedles(keys: number, depth: number, random: () => number): Needle[] {
   const numbers = new Set<string>();

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tempFolder, writeAt } from "../../weights/sources/testing.ts";
 import { allItems } from "./items.testing.ts";
-import { findTask, listTasks, taskNames, tasks } from "./registry.ts";
+import { listTasks } from "./list.ts";
+import { findTask, taskNames, tasks } from "./registry.ts";
 
 test("names are one's own, in small letters", () => {
   expect(new Set(taskNames).size).toBe(taskNames.length);

@@ -78,28 +78,3 @@ export async function findTask(
 }
 
 const expected = "expected one of those that `modicum lab tasks` lists, or a file of items (.jsonl)";
-
-/** A line of what `modicum lab tasks` lists. */
-export interface Listed {
-  /** With its options as a user writes them. */
-  readonly task: string;
-  readonly kind: Entry["kind"];
-  readonly size: number | undefined;
-  /** The task's quality; the others are reported beside it. */
-  readonly metric: string;
-  readonly others: readonly string[];
-  readonly source: string;
-  readonly summary: string;
-}
-
-export const listTasks = (): Listed[] =>
-  tasks.map((entry) => {
-    const { kind, size, metrics, source, summary } = entry;
-    const [metric, ...others] = metrics.map((metric) => metric.name) as [string, ...string[]];
-    return { task: withUsage(entry), kind, size, metric, others, source, summary };
-  });
-
-function withUsage(entry: Entry): string {
-  if (!("usage" in entry)) return entry.name;
-  return entry.usage.startsWith("[") ? `${entry.name}[:${entry.usage.slice(1)}` : `${entry.name}:${entry.usage}`;
-}
