@@ -1,0 +1,154 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { load } from "../../index.ts";
+import { resolveModel } from "../../weights/sources/index.ts";
+import type { Answer, AnswerOf, Item } from "../item.ts";
+import { cut } from "./cut.ts";
+import { type Answerer, openAnswerer, type Truncation } from "./index.ts";
+import { windows } from "./pairs.ts";
+
+const fixture = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+const TINY = fixture("models/fixtures/llama-tiny.gguf");
+const opened: Answerer[] = [];
+afterAll(() => {
+  for (const answerer of opened) answerer[Symbol.dispose]();
+});
+
+async function open(model: string, truncate?: Truncation): Promise<Answerer> {
+  const answerer = await openAnswerer({ source: await resolveModel(model), recipe: [], quant: "f32", truncate });
+  opened.push(answerer);
+  return answerer;
+}
+
+async function answer<A extends Answer>(answerer: Answerer, item: Item): Promise<A> {
+  return (await answerer.plan(item)!()).answer as A;
+}
+
+describe("a language model", () => {
+  const generation = {
+    kind: "generation",
+    id: "g",
+    prompt: "abc de",
+    stop: [],
+    maxTokens: 12,
+    answers: ["x"],
+  } as const;
+  const text = "the cat sat on the mat and saw a dog ".repeat(3);
+
+  test("generates what a run of it does, raw, whatever was asked before", async () => {
+    using model = await load(TINY, { quant: "f32" });
+    const { text, receipt } = await model.complete("abc de", { raw: true, maxTokens: 12 });
+    const answerer = await open(TINY);
+    for (const before of ["", "abc d", "abc de"]) {
+      if (before !== "") await answer(answerer, { ...generation, prompt: before });
+      const { answer: got, flops } = await answerer.plan(generation)!();
+      expect(got).toEqual({ text });
+      expect(flops).toMatchObject({ dense: receipt.flops.dense, spent: receipt.flops.spent });
+    }
+    const stopped = await answer<AnswerOf["generation"]>(answerer, { ...generation, stop: [text.slice(3, 5)] });
+    expect(stopped.text).toBe(text.slice(0, text.indexOf(text.slice(3, 5))));
+  });
+
+  test("foretells a text: all its tokens, as the continuation of nothing", async () => {
+    const answerer = await open(TINY);
+    const whole = await answer<AnswerOf["continuation"]>(answerer, {
+      ...{ kind: "continuation", id: "c", context: "", continuation: text },
+    });
+    const got = await answer<AnswerOf["text"]>(answerer, { kind: "text", id: "t", text });
+    expect(got.tokens).toBe(whole.tokens);
+    expect(got.logLikelihood).toBeCloseTo(whole.logLikelihood, 3);
+  });
+
+  test("scores labels by their likelihood after the text", async () => {
+    const answerer = await open(TINY);
+    const labels = ["a", "bc", "the cat"];
+    const got = await answer<AnswerOf["label"]>(answerer, { kind: "label", id: "l", text: "dog", labels, gold: 0 });
+    const choices = labels.map((label) => ({ context: "Text: dog\nLabel:", continuation: ` ${label}` }));
+    const { likelihoods } = await answer<AnswerOf["choice"]>(answerer, { kind: "choice", id: "c", choices, gold: 0 });
+    expect(got.scores).toEqual(likelihoods.map((l) => l.logLikelihood));
+  });
+
+  test("says that a prompt does not fit, with its answer, or cuts it as told", async () => {
+    const long = { ...generation, prompt: "abc ".repeat(3000) };
+    expect((await open(TINY)).plan(long)).toBeUndefined();
+    for (const truncate of ["left", "middle"] as const)
+      expect(await answer(await open(TINY, truncate), long)).toHaveProperty("text");
+  });
+
+  test("refuses to rank", async () => {
+    const item: Item = { kind: "ranking", id: "r", query: "q", documents: [], relevance: {} };
+    expect(() => opened[0]!.plan(item)).toThrow(/generates text; a task that ranks documents needs an encoder/);
+  });
+});
+
+describe("an encoder", () => {
+  test("labels by its classifier's scores", async () => {
+    const { readings, scores } = JSON.parse(readFileSync(fixture("engine/fixtures/classifier/task.json"), "utf8"));
+    const answerer = await open(fixture("engine/fixtures/classifier"));
+    const at = readings.findIndex((reading: unknown) => typeof reading === "string");
+    const labels = ["positive", "negative", "neutral"];
+    const item: Item = { kind: "label", id: "l", text: readings[at], labels, gold: 0 };
+    const got = await answer<AnswerOf["label"]>(answerer, item);
+    for (const [i, label] of labels.entries()) expect(got.scores[i]).toBeCloseTo(scores[at][label], 4);
+    expect(() => answerer.plan({ kind: "text", id: "t", text: "a" })).toThrow(
+      /kind is text, expected label or ranking/,
+    );
+  });
+
+  test("labels and ranks by the nearness of embeddings; its bill is the item's own", async () => {
+    const answerer = await open("minilm");
+    const documents = [
+      { id: "pie", text: "How to bake an apple pie with cinnamon." },
+      { id: "jet", text: "The lift of a wing at supersonic speed." },
+      { id: "tax", text: "When the tax return is due." },
+    ];
+    const rank = (query: string, id: string): Item => ({ kind: "ranking", id, query, documents, relevance: {} });
+    const [first, again] = [
+      await answerer.plan(rank("aircraft flow", "1"))!(),
+      await answerer.plan(rank("aircraft flow", "2"))!(),
+    ];
+    expect((first.answer as AnswerOf["ranking"]).order[0]).toBe("jet");
+    expect((first.answer as AnswerOf["ranking"]).order).toHaveLength(3);
+    expect(again.flops).toEqual(first.flops);
+    const labels = ["cooking", "aviation", "money"];
+    const got = await answer<AnswerOf["label"]>(answerer, {
+      kind: "label",
+      id: "l",
+      text: documents[0]!.text,
+      labels,
+      gold: 0,
+    });
+    expect(Math.max(...got.scores)).toBe(got.scores[0]);
+  });
+});
+
+test("a text-to-text model generates, and nothing else", async () => {
+  const { answers } = JSON.parse(readFileSync(fixture("models/fixtures/t5/seq2seq.json"), "utf8"));
+  const [{ text, answer: ids, decoded }] = answers;
+  const answerer = await open(fixture("models/fixtures/t5"));
+  const item: Item = { kind: "generation", id: "g", prompt: text, stop: [], maxTokens: ids.length, answers: [""] };
+  expect(await answer(answerer, item)).toEqual({ text: decoded });
+  expect(() => answerer.plan({ kind: "text", id: "t", text: "a" })).toThrow(/kind is text, expected generation/);
+});
+
+describe("what is longer than a context", () => {
+  const ids = [1, 2, 3, 4, 5, 6, 7];
+  test("is cut at the beginning or in the middle", () => {
+    expect(cut(ids, 7, undefined)).toEqual(ids);
+    expect(cut(ids, 6, undefined)).toBeUndefined();
+    expect(cut(ids, 3, "left")).toEqual([5, 6, 7]);
+    expect(cut(ids, 5, "middle")).toEqual([1, 2, 5, 6, 7]);
+    expect(cut(ids, 0, "left")).toBeUndefined();
+  });
+
+  // As lm_eval.utils.get_rolling_token_windows with make_disjoint_window gives them, for max_seq_len 4 and context_len 1.
+  test("is read in windows, each token foretold once", () => {
+    expect(windows([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0, 4)).toEqual([
+      { tokens: [0, 1, 2, 3, 4], from: 1 },
+      { tokens: [4, 5, 6, 7, 8], from: 1 },
+      { tokens: [6, 7, 8, 9, 10], from: 3 },
+    ]);
+    expect(windows([1, 2], 0, 4)).toEqual([{ tokens: [0, 1, 2], from: 1 }]);
+  });
+});
