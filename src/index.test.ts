@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { load, type Model, profileThresholds, saveProfile } from "./index.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -114,6 +114,23 @@ test.each(bad)("%s is one sentence", async (call, sentence) => {
     message: typeof sentence === "string" ? sentence : expect.stringMatching(sentence),
   });
   await expect((async () => call())()).rejects.toThrow(refused);
+});
+
+test("a prompt of megabytes is refused with both token counts, without encoding all of it", async () => {
+  const { tokenizer } = model.language;
+  const encode = vi.spyOn(tokenizer, "encode");
+  const context = model.language.decoder.config.context;
+  const refused = expect.objectContaining({
+    name: "UserError",
+    message: expect.stringMatching(
+      new RegExp(`^the prompt has at least \\d+ tokens, and the model's context is ${context}, of which`),
+    ),
+  });
+  await expect(model.complete("a".repeat(3e6))).rejects.toThrow(refused);
+  await expect(model.complete("a b ".repeat(1e6), { raw: true })).rejects.toThrow(refused);
+  await expect(model.complete([{ role: "user", content: "a".repeat(3e6) }])).rejects.toThrow(refused);
+  expect(encode.mock.calls.length).toBe(3);
+  encode.mockRestore();
 });
 
 test("what is left undefined counts as left out", async () => {

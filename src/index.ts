@@ -248,7 +248,7 @@ export class Model implements Disposable {
   #request(prompt: Prompt, options: GenerateOptions, { adapter, raw = false }: args.RequestOptions): Request {
     if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
     const { loaded } = this;
-    const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : this.language.encode(prompt, raw);
+    const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : encodeFor(this.language, prompt, raw);
     const engine = adapter === undefined ? undefined : this.language.engineFor(adapter);
     return { prompt: ids, options, engine };
   }
@@ -277,6 +277,11 @@ export class Model implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function encodeFor(language: LanguageModel, prompt: Prompt, raw: boolean): number[] {
+  language.checkText(prompt);
+  return language.encode(prompt, raw);
 }
 
 /**

@@ -10,6 +10,7 @@ import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts"
 import { type ChatMessage, encodeChat, type Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
 import { Engine } from "./engine.ts";
+import { checkText } from "./sequence.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** What to generate from: a text, or the turns of a chat. */
@@ -67,6 +68,12 @@ export class LanguageModel implements Disposable {
     throw new UserError(`there is no adapter "${adapter}", ${known}${suggest(adapter, names)}`, 2);
   }
 
+  /** @throws UserError when a prompt is so long that its first part fills the context */
+  checkText(prompt: Prompt): void {
+    const texts = typeof prompt === "string" ? [prompt] : prompt.map(({ content }) => textOf(content));
+    checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
+  }
+
   /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. */
   encode(prompt: Prompt, raw: boolean): number[] {
     const { tokenizer } = this;
@@ -80,3 +87,6 @@ export class LanguageModel implements Disposable {
     for (const engine of [this.engine, ...this.adapted.values()]) engine[Symbol.dispose]();
   }
 }
+
+const textOf = (content: ChatMessage["content"]): string =>
+  typeof content === "string" ? content : (JSON.stringify(content) ?? "");

@@ -13,6 +13,7 @@ import type { GenerateOptions, OnStopped, Piece, Usage } from "./generate.ts";
 import type { Prompt } from "./language-model.ts";
 import { denseBill } from "./meter.ts";
 import { type Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
+import { checkText } from "./sequence.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** An encoder with a decoder, loaded: text to text. */
@@ -40,8 +41,9 @@ export class Seq2SeqModel implements Disposable {
   encode(prompt: Prompt): number[] {
     if (typeof prompt !== "string")
       throw new UserError(`${this.source.name} turns one text into another; expected a text, not a chat's turns`);
-    const { ids } = this.tokenizer.input(prompt);
     const { context } = this.model.config;
+    checkText(prompt, this.tokenizer, context);
+    const { ids } = this.tokenizer.input(prompt);
     if (ids.length > context)
       throw new UserError(`the text has ${ids.length} tokens, and ${this.source.name} reads ${context} at most`);
     return ids;

@@ -74,8 +74,26 @@ export class Sequence implements Disposable {
 /** @throws UserError when the prompt is empty or longer than the context. */
 export function checkLength(prompt: number, context: number): void {
   if (prompt === 0) throw new UserError("the prompt is empty, expected at least one token");
-  if (prompt >= context)
-    throw new UserError(
-      `the prompt has ${prompt} tokens, and the model's context is ${context}, of which an answer needs at least one`,
-    );
+  if (prompt >= context) throw tooLong(`${prompt}`, context);
+}
+
+const tooLong = (tokens: string, context: number): UserError =>
+  new UserError(
+    `the prompt has ${tokens} tokens, and the model's context is ${context}, of which an answer needs at least one`,
+  );
+
+/** Characters beyond which a prompt's length is looked at before it is written by a template and encoded, a second's work for a million. */
+const LONG = 2 ** 20;
+const PIECE = 2 ** 16;
+/** Tokens that a cut between pieces may add, with much to spare. */
+const CUT = 16;
+
+/** Encodes a very long text piece by piece, as far as the context reaches. @throws UserError when it goes beyond */
+export function checkText(text: string, tokenizer: Tokenizer, context: number): void {
+  if (text.length <= LONG) return;
+  let tokens = 0;
+  for (let at = 0; at < text.length; at += PIECE) {
+    tokens += Math.max(0, tokenizer.encode(text.slice(at, at + PIECE)).length - CUT);
+    if (tokens >= context) throw tooLong(`at least ${tokens}`, context);
+  }
 }
