@@ -1,0 +1,57 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { type Key, KeyStore, scopes } from "../../serve/keys/store.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { columns, print, printJson } from "../output.ts";
+
+const createOptions = z.strictObject({
+  scope: z.array(z.enum(scopes)).min(1).default(["infer"]).describe("what it may: infer, admin"),
+});
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  const json = ["--json", "print JSON"] as const;
+  addFlags(
+    command.command("create").description("make a key, which is shown this once").argument("<name>"),
+    createOptions,
+  )
+    .option(...json)
+    .action(create);
+  command
+    .command("list")
+    .description("list the keys")
+    .option(...json)
+    .action(list);
+  command
+    .command("revoke")
+    .description("make a key worthless")
+    .argument("<id or name>")
+    .option(...json)
+    .action(revoke);
+}
+
+async function create(name: string, flags: Flags): Promise<void> {
+  const { secret, key } = await new KeyStore().create(name, readFlags(createOptions, flags).scope);
+  if (flags.json) return printJson({ key: secret, ...shown(key) });
+  print(secret);
+  process.stderr.write(`this is key ${key.id}, "${name}"; it is kept as a hash alone and cannot be shown again\n`);
+}
+
+async function list({ json }: Flags): Promise<void> {
+  const keys = (await new KeyStore().list()).map(shown);
+  if (json) return printJson(keys);
+  if (keys.length === 0) return print("there are no keys; `modicum keys create NAME` makes one");
+  const rows = keys.map((key) => [key.id, key.scopes.join(","), key.created, key.name]);
+  print(...columns([["ID", "SCOPES", "CREATED", "NAME"], ...rows]));
+}
+
+async function revoke(idOrName: string, { json }: Flags): Promise<void> {
+  const key = await new KeyStore().revoke(idOrName);
+  if (json) return printJson(shown(key));
+  print(`revoked ${key.id}, "${key.name}"`);
+}
+
+const shown = ({ hash, ...key }: Key): Omit<Key, "hash"> => key;

@@ -1,0 +1,49 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { columns, megabytes, print, printJson } from "../output.ts";
+
+const options = z.strictObject({
+  url: z.url().default("http://127.0.0.1:8080").describe("where the server is"),
+  key: z.string().optional().describe("a key of the server's, if it wants one; else MODICUM_API_KEY"),
+});
+
+const models = z.object({
+  data: z.array(
+    z.object({
+      id: z.string(),
+      bytes: z.number(),
+      loaded: z.array(z.object({ recipe: z.array(z.string()), users: z.number() })),
+    }),
+  ),
+});
+type Listed = z.output<typeof models>["data"][number];
+
+export function define(command: Command): void {
+  addFlags(command, options).option("--json", "print one JSON object").action(ps);
+}
+
+async function ps(flags: Readonly<Record<string, unknown>>): Promise<void> {
+  const { url, key = process.env["MODICUM_API_KEY"] } = readFlags(options, flags);
+  const { data } = await ask(url, key);
+  if (flags["json"]) return printJson({ models: data });
+  print(...columns([["MODEL", "FILES", "RECIPE", "AT WORK"], ...data.flatMap(rows)]));
+}
+
+async function ask(url: string, key: string | undefined): Promise<z.output<typeof models>> {
+  const headers = key === undefined ? undefined : { authorization: `Bearer ${key}` };
+  const response = await fetch(new URL("/v1/models", url), { ...(headers && { headers }) }).catch(() => {
+    throw new UserError(`no server answers at ${url}; \`modicum serve\` starts one`);
+  });
+  const answer: unknown = await response.json().catch(() => undefined);
+  const { success, data } = models.safeParse(answer);
+  if (success) return data;
+  const { error } = (answer ?? {}) as { error?: { message?: string } };
+  throw new UserError(`${url}: ${error?.message ?? `this is no server of Modicum's (status ${response.status})`}`);
+}
+
+function rows({ id, bytes, loaded }: Listed): string[][] {
+  if (loaded.length === 0) return [[id, megabytes(bytes), "not in memory", ""]];
+  return loaded.map(({ recipe, users }) => [id, megabytes(bytes), recipe.join(" ") || "dense", String(users)]);
+}

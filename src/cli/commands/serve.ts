@@ -1,0 +1,69 @@
+import { totalmem } from "node:os";
+import type { Command } from "commander";
+import { z } from "zod";
+import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
+import { addFlags, collect, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { showDownload } from "../progress.ts";
+
+const bindOptions = z.strictObject({
+  host: z.string().default("127.0.0.1").describe("address to listen on"),
+  port: z.int().min(0).max(65_535).default(8080).describe("0 takes a free one"),
+  memory: z
+    .number()
+    .positive()
+    .optional()
+    .describe("GB of models in memory, counted by their files; without it half of the machine's"),
+  drain: z.number().min(0).default(30).describe("seconds in which requests may end once the server is told to stop"),
+});
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  model?: string[];
+  allowAnonymous?: boolean;
+}
+
+export async function define(command: Command): Promise<void> {
+  const { limitOptions } = await import("../../serve/limits.ts");
+  command
+    .option("--model <model>", "a model to offer, or name=model; may be repeated (default: smollm2)", collect)
+    .option("--allow-anonymous", "let requests without a key ask models, from wherever they come");
+  addFlags(addFlags(command, bindOptions), limitOptions).action(serveModels);
+}
+
+async function serveModels(flags: Flags): Promise<void> {
+  const { Catalogue, createLog, KeyStore, limitOptions, serve } = await import("../../serve/index.ts");
+  const { host, port, memory = totalmem() / 2e9, drain } = readFlags(bindOptions, flags);
+  const limits = readFlags(limitOptions, flags);
+  const told = stopSignal();
+  const catalogue = await Catalogue.open(flags.model ?? ["smollm2"], (model) => resolved(model, told));
+  const log = createLog(process.stderr);
+  const shared = { catalogue, keys: new KeyStore(), ledger: receiptsFile(), log, limits };
+  const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
+  const serving = await serve({ ...shared, ...bound });
+  log.info({ url: serving.url, models: catalogue.list().map(({ id }) => id) }, "listening");
+  try {
+    await Promise.race([serving.warm.then(() => log.info("ready")), aborted(told)]);
+    await aborted(told);
+  } finally {
+    log.info("stopping");
+    await serving.stop(drain * 1000);
+  }
+}
+
+/** Ctrl-C, or what a supervisor sends. */
+function stopSignal(): AbortSignal {
+  const terminated = new AbortController();
+  process.once("SIGTERM", () => terminated.abort());
+  return AbortSignal.any([interruptSignal(), terminated.signal]);
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+async function resolved(model: string, signal: AbortSignal): Promise<ResolvedModel> {
+  using download = showDownload(model);
+  return await resolveModel(model, { signal, ...download });
+}

@@ -1,0 +1,64 @@
+import { Hono } from "hono";
+import type { House } from "./house.ts";
+import { accepted, type Endpoint, notFound } from "./http/endpoint.ts";
+import { errorResponse, failure, HttpError } from "./http/errors.ts";
+import { readJson } from "./http/json.ts";
+import { type Events, eventStream } from "./http/stream.ts";
+import type { Access } from "./keys/access.ts";
+import { MOST_DEPTH } from "./limits.ts";
+import type { UnderWay } from "./under-way.ts";
+
+type Params = Readonly<Record<string, string>>;
+
+/** The server as a function from requests to responses. */
+export function createApp(house: House, access: Access, endpoints: readonly Endpoint[], underWay: UnderWay): Hono {
+  const app = new Hono();
+  const explain = (error: unknown) => explained(house, error);
+  async function answer(it: Endpoint, request: Request, params: Params): Promise<Response> {
+    await access.check(request, it.scope);
+    const input = it.input && accepted(it.input, await inputOf(it, request, house.limits.maxBody));
+    const { signal, end } = underWay.begin(request.signal);
+    try {
+      const given = await it.handle(input, { signal, params });
+      if (isStream(given)) return await eventStream(given, { explain, end });
+      end();
+      return given instanceof Response ? given : Response.json(given);
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+  for (const it of endpoints)
+    for (const path of it.paths)
+      app.on(it.method, path.replace(/\{(\w+)\}/g, ":$1"), (c) => answer(it, c.req.raw, c.req.param()));
+  app.notFound((c) => unknown(c.req.method, c.req.path, endpoints));
+  app.onError((error) => errorResponse(explain(error)));
+  return app;
+}
+
+const isStream = (given: object): given is Events => Symbol.asyncIterator in given;
+
+async function inputOf({ method }: Endpoint, request: Request, most: number): Promise<unknown> {
+  if (method === "post") return readJson(request, { body: most, depth: MOST_DEPTH });
+  return Object.fromEntries(new URL(request.url).searchParams);
+}
+
+/** @throws HttpError 405 or 404 */
+function unknown(method: string, path: string, endpoints: readonly Endpoint[]): never {
+  const there = endpoints.find(({ paths }) => paths.includes(path));
+  if (!there)
+    notFound(
+      path,
+      endpoints.flatMap(({ paths }) => paths),
+    );
+  const allow = there.method.toUpperCase();
+  throw new HttpError(405, `${path} takes ${allow}, got ${method}`, { headers: { allow } });
+}
+
+/** An error as clients are told of it; what is the program's fault is logged whole. */
+function explained({ catalogue, metrics, log }: House, error: unknown): HttpError {
+  const { status, message, details } = failure(error);
+  metrics.failed(status);
+  if (status === 500) log.error({ err: error }, "a request failed");
+  return new HttpError(status, catalogue.withoutPaths(message), details);
+}

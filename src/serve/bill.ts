@@ -1,0 +1,52 @@
+import type { Receipt } from "../ledger/receipt.ts";
+import { together } from "../ledger/together.ts";
+import type { LedgerQueue } from "./ledger-queue.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What one request comes to: the receipts of its parts, and its times. It is closed once, however the request ends. */
+export class Bill {
+  readonly #parts: Receipt[] = [];
+  readonly #started = performance.now();
+  readonly #label: { model_name: string };
+  #last: number | undefined;
+  #closed: Receipt | undefined;
+
+  constructor(
+    model: string,
+    private readonly ledger: LedgerQueue,
+    private readonly metrics: Metrics,
+  ) {
+    this.#label = { model_name: model };
+    metrics.running.inc(this.#label);
+  }
+
+  add(receipt: Receipt): void {
+    this.#parts.push(receipt);
+  }
+
+  /** A token has come. */
+  token(): void {
+    const now = performance.now();
+    const [since, measure] =
+      this.#last === undefined ? [this.#started, this.metrics.firstToken] : [this.#last, this.metrics.betweenTokens];
+    measure.observe(this.#label, (now - since) / 1000);
+    this.#last = now;
+  }
+
+  /** The request's one receipt, which goes to the ledger. */
+  close(reason: string): Receipt {
+    const receipt = together(this.#parts);
+    this.#closed = receipt;
+    this.metrics.running.dec(this.#label);
+    this.metrics.finished(receipt, reason, (performance.now() - this.#started) / 1000);
+    this.ledger.add(receipt);
+    return receipt;
+  }
+
+  /** Bills what has run of a request that did not come to its end; nothing after `close`. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    if (this.#parts.length > 0) this.close("abort");
+    else this.metrics.running.dec(this.#label);
+  }
+}

@@ -1,0 +1,54 @@
+import type { Chunk, Prompt, RunOptions } from "../../index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { billFor, type House } from "../house.ts";
+import type { Chosen } from "../models/served.ts";
+import { merged } from "./merged.ts";
+
+/** One answer that is asked for. */
+export interface Ask {
+  readonly prompt: Prompt;
+  readonly options: RunOptions;
+}
+
+/** A piece of one of the answers; the last piece of all has the request's receipt. */
+export interface Part extends Omit<Chunk, "receipt"> {
+  /** Which of the asks it answers. */
+  readonly choice: number;
+  readonly receipt?: Receipt;
+  readonly tokenizer: Tokenizer;
+}
+
+/** Answers all that one request asks for, side by side, and bills it once: also for what had run when it was stopped. */
+export async function* answers(
+  house: House,
+  chosen: Chosen,
+  asks: readonly Ask[],
+  signal: AbortSignal,
+): AsyncGenerator<Part, void> {
+  using lease = await house.pool.lease(chosen);
+  using bill = billFor(house, chosen.served.id);
+  const { tokenizer } = lease.model.language;
+  const onStopped = (receipt: Receipt) => bill.add(receipt);
+  const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, signal, onStopped }));
+  let left = runs.length;
+  for await (const [choice, { receipt, ...chunk }] of merged(runs)) {
+    for (const _ of chunk.tokens) bill.token();
+    if (receipt) bill.add(receipt);
+    const last = chunk.finishReason !== undefined && --left === 0;
+    yield { ...chunk, choice, tokenizer, ...(last && { receipt: bill.close(chunk.finishReason!) }) };
+  }
+}
+
+/** The answers whole, in the order of the asks. */
+export async function wholeAnswers(parts: AsyncGenerator<Part>): Promise<{ choices: Part[][]; receipt: Receipt }> {
+  const choices: Part[][] = [];
+  for await (const part of parts) {
+    choices[part.choice] ??= [];
+    choices[part.choice]!.push(part);
+    if (part.receipt) return { choices, receipt: part.receipt };
+  }
+  throw new Error("answers ended without their receipt");
+}
+
+export const textOf = (parts: readonly Part[]): string => parts.map(({ text }) => text).join("");

@@ -1,0 +1,30 @@
+import { z } from "zod";
+import type { Sampled } from "../../index.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Part } from "./answers.ts";
+
+const entry = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
+export const logprobsSchema = z.object({ content: z.array(entry.extend({ top_logprobs: z.array(entry) })) });
+
+/** OpenAI has no infinity in its numbers: a token that cannot be has this. */
+const NEVER = -9999;
+
+const utf8 = new TextDecoder();
+
+function entryOf(tokenizer: Tokenizer, { id, logprob = NEVER }: { id: number; logprob?: number }) {
+  const bytes = tokenizer.bytes(id);
+  return { token: utf8.decode(bytes), logprob: Math.max(logprob, NEVER), bytes: [...bytes] };
+}
+
+/** The tokens of an answer's pieces without the one that ended it, each with its log-probability and the likeliest in its place. */
+export function logprobsOf(parts: readonly Part[]): z.output<typeof logprobsSchema> {
+  const content = parts.flatMap(({ tokens, tokenizer }) =>
+    tokens.filter(({ id }) => !tokenizer.stopIds.has(id)).map((token) => detailed(tokenizer, token)),
+  );
+  return { content };
+}
+
+const detailed = (tokenizer: Tokenizer, token: Sampled) => ({
+  ...entryOf(tokenizer, token),
+  top_logprobs: (token.top ?? []).map((other) => entryOf(tokenizer, other)),
+});

@@ -1,0 +1,22 @@
+import type { Logger } from "pino";
+import { Bill } from "./bill.ts";
+import type { LedgerQueue } from "./ledger-queue.ts";
+import type { Limits } from "./limits.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Pool } from "./models/pool.ts";
+import type { Catalogue } from "./models/served.ts";
+
+/** What all endpoints of one server share. */
+export interface House {
+  readonly catalogue: Catalogue;
+  readonly pool: Pool;
+  readonly ledger: LedgerQueue;
+  readonly metrics: Metrics;
+  readonly limits: Limits;
+  readonly log: Logger;
+  /** When it was started. */
+  readonly started: Date;
+  readonly state: { now: "starting" | "ready" | "stopping" };
+}
+
+export const billFor = ({ ledger, metrics }: House, model: string): Bill => new Bill(model, ledger, metrics);

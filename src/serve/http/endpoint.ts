@@ -1,0 +1,50 @@
+import type { z } from "zod";
+import { faultOf } from "../../util/checked.ts";
+import { suggest } from "../../util/errors.ts";
+import type { Scope } from "../keys/store.ts";
+import { HttpError } from "./errors.ts";
+import type { Events } from "./stream.ts";
+
+/** One request, as its endpoint sees it. */
+export interface Call {
+  /** Aborted when the client is gone or the server stops. */
+  readonly signal: AbortSignal;
+  /** Of the path's parameters. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** One thing that the server does: what it takes and gives, from which the documentation follows, and how. */
+export interface Endpoint<In extends z.ZodType = z.ZodType> {
+  readonly method: "get" | "post";
+  /** In the form `/v1/receipts/{id}`; the first is the one that is documented. */
+  readonly paths: readonly string[];
+  readonly summary: string;
+  /** Which keys may call it; undefined: no key is needed. */
+  readonly scope?: Scope | undefined;
+  /** Of the body of a POST, of the query of others. */
+  readonly input?: In;
+  /** What it answers; undefined: no JSON. */
+  readonly output?: z.ZodType;
+  /** What its stream's events hold, where it has one. */
+  readonly event?: z.ZodType;
+  /** An object is answered as JSON. */
+  handle(input: z.output<In>, call: Call): Promise<object | Events | Response>;
+}
+
+/** Keeps the types of input and handler together. */
+export const endpoint = <In extends z.ZodType = z.ZodUndefined>(it: Endpoint<In>): Endpoint =>
+  it as unknown as Endpoint;
+
+/** A request's input by its schema. @throws HttpError that names the field, what was expected and what was got */
+export function accepted<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { path, reason } = faultOf(result.error, value);
+  const param = path.join(".");
+  throw new HttpError(400, param === "" ? `the request: ${reason}` : `${param}: ${reason}`, { param });
+}
+
+/** @throws HttpError */
+export function notFound(path: string, known: readonly string[]): never {
+  throw new HttpError(404, `there is nothing at ${path.slice(0, 100)}${suggest(path, known)}`, { code: "not_found" });
+}

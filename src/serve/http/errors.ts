@@ -1,0 +1,48 @@
+import { UserError } from "../../util/errors.ts";
+
+type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 431 | 500 | 503;
+
+/** OpenAI's words for what kind of fault it is, by which its clients choose the class of the error that they raise. */
+function typeOf(status: Status): string {
+  if (status >= 500) return "server_error";
+  if (status === 401) return "authentication_error";
+  if (status === 403) return "permission_error";
+  return status === 429 ? "rate_limit_error" : "invalid_request_error";
+}
+
+interface Details {
+  /** The field at fault. */
+  param?: string | undefined;
+  /** A word that programs can rely on. */
+  code?: string | undefined;
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer that is no result: a status and one sentence. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  constructor(
+    readonly status: Status,
+    message: string,
+    readonly details: Details = {},
+  ) {
+    super(message);
+  }
+
+  /** OpenAI's shape. */
+  body(): { error: { message: string; type: string; param: string | null; code: string | null } } {
+    const { param = null, code = null } = this.details;
+    return { error: { message: this.message, type: typeOf(this.status), param, code } };
+  }
+}
+
+/** What the client is told of an error: a user's mistake as it is, a fault of the program without its inside. */
+export function failure(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  if (error instanceof UserError) return new HttpError(400, error.message);
+  return new HttpError(500, "the server failed to answer; its log tells why");
+}
+
+export function errorResponse(error: HttpError): Response {
+  return Response.json(error.body(), { status: error.status, headers: error.details.headers ?? {} });
+}

@@ -1,0 +1,63 @@
+import { HttpError } from "./errors.ts";
+import { shapeOf } from "./shape.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+export interface BodyLimits {
+  /** Bytes. */
+  readonly body: number;
+  /** Of brackets within brackets. */
+  readonly depth: number;
+}
+
+/** The JSON of a request's body. @throws HttpError */
+export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
+  const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  // A browser sends other types to a foreign server without asking it first.
+  if (type !== "application/json")
+    throw new HttpError(415, `expected the content type application/json, got ${type ?? "none"}`);
+  return parseJson(decoded(await readBody(request, limits.body)), limits.depth);
+}
+
+/** @throws HttpError for more than `most` bytes, without having kept them. */
+async function readBody(request: Request, most: number): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > most) throw tooLarge(most);
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of request.body ?? []) {
+    size += part.length;
+    if (size > most) throw tooLarge(most);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+const tooLarge = (most: number) =>
+  new HttpError(413, `the body has more than ${most} bytes, which is the most that is taken`, {
+    headers: { connection: "close" },
+  });
+
+function decoded(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new HttpError(400, "the body is not valid UTF-8");
+  }
+}
+
+function parseJson(text: string, mostDepth: number): unknown {
+  const { depth, twice } = shapeOf(text, mostDepth);
+  if (depth > mostDepth) throw new HttpError(400, `the body's JSON is nested more than ${mostDepth} deep`);
+  const value = parsed(text);
+  if (twice !== undefined) throw new HttpError(400, `the body has "${twice.slice(0, 60)}" twice in one object`);
+  return value;
+}
+
+function parsed(text: string): unknown {
+  if (text.trim() === "") throw new HttpError(400, "the body is empty, expected JSON");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new HttpError(400, `the body is not JSON: ${(error as Error).message.slice(0, 120)}`);
+  }
+}

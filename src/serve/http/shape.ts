@@ -1,0 +1,61 @@
+/** What JSON.parse does not tell of a text. */
+export interface Shape {
+  /** Of brackets within brackets; counted no further than just beyond the limit. */
+  readonly depth: number;
+  /** The first key that an object has twice. */
+  readonly twice: string | undefined;
+}
+
+/** Looks at a text that may be JSON or not. */
+export function shapeOf(text: string, mostDepth: number): Shape {
+  const open: Set<string>[] = [];
+  let [depth, twice] = [0, undefined as string | undefined];
+  for (let i = 0; i < text.length && depth <= mostDepth; i++) {
+    const c = text[i];
+    if (c === "{" || c === "[") depth = Math.max(depth, open.push(new Set()));
+    else if (c === "}" || c === "]") open.pop();
+    else if (c === '"') {
+      const end = closing(text, i);
+      if (isKey(text, end)) twice ??= again(open.at(-1), text.slice(i, end + 1));
+      i = end;
+    }
+  }
+  return { depth, twice };
+}
+
+/** Where the string that begins at `start` ends. */
+function closing(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end > 0; end = text.indexOf('"', end + 1))
+    if (backslashes(text, end) % 2 === 0) return end;
+  return text.length;
+}
+
+function backslashes(text: string, end: number): number {
+  let start = end;
+  while (text[start - 1] === "\\") start--;
+  return end - start;
+}
+
+function isKey(text: string, end: number): boolean {
+  const colon = /\s*:/y;
+  colon.lastIndex = end + 1;
+  return colon.test(text);
+}
+
+/** The key, if `keys` has it already. */
+function again(keys: Set<string> | undefined, quoted: string): string | undefined {
+  const key = unquoted(quoted);
+  if (keys?.has(key)) return key;
+  keys?.add(key);
+  return undefined;
+}
+
+/** A key may be written with escapes. */
+function unquoted(quoted: string): string {
+  if (!quoted.includes("\\")) return quoted.slice(1, -1);
+  try {
+    return String(JSON.parse(quoted));
+  } catch {
+    return quoted;
+  }
+}

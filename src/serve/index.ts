@@ -1,0 +1,5 @@
+export { type Key, KeyStore, type Scope, scopes } from "./keys/store.ts";
+export { limitOptions } from "./limits.ts";
+export { createLog } from "./log.ts";
+export { Catalogue } from "./models/served.ts";
+export { type ServeOptions, type Serving, serve } from "./server.ts";

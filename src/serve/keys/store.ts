@@ -1,0 +1,101 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { checked } from "../../util/checked.ts";
+import { inFile, UserError } from "../../util/errors.ts";
+import { codeOf, writeError } from "../../util/system-errors.ts";
+import { home } from "../../weights/sources/index.ts";
+
+export const scopes = ["infer", "admin"] as const;
+/** `infer`: ask models; `admin`: see receipts and metrics, too. */
+export type Scope = (typeof scopes)[number];
+
+const keySchema = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  /** SHA-256, hex. Keys are 256 random bits: nothing slower is needed to keep them from being guessed. */
+  hash: z.string(),
+  scopes: z.array(z.enum(scopes)),
+  created: z.iso.datetime(),
+});
+
+/** A key as it is kept: never the key itself. */
+export type Key = z.output<typeof keySchema>;
+
+const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
+
+/** Where keys are kept. */
+const keysFile = (): string => path.join(home(), "keys.json");
+
+/** API keys in a file that only its owner may read. What other processes change is seen at once. */
+export class KeyStore {
+  #read: { stamp: string; keys: readonly Key[] } | undefined;
+
+  constructor(readonly file: string = keysFile()) {}
+
+  /** @throws UserError when the file is none of keys */
+  async list(): Promise<readonly Key[]> {
+    const stamp = await stampOf(this.file);
+    if (this.#read?.stamp !== stamp) this.#read = { stamp, keys: await readKeys(this.file) };
+    return this.#read.keys;
+  }
+
+  /** Makes a key; `secret` is nowhere else. */
+  async create(name: string, allowed: readonly Scope[]): Promise<{ secret: string; key: Key }> {
+    const secret = `mk-${randomBytes(32).toString("base64url")}`;
+    const created = new Date().toISOString();
+    const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created };
+    await this.#write([...(await this.list()), key]);
+    return { secret, key };
+  }
+
+  /** By id or name. @throws UserError when there is no such key, or several of the name */
+  async revoke(idOrName: string): Promise<Key> {
+    const keys = await this.list();
+    const found = keys.filter(({ id, name }) => id === idOrName || name === idOrName);
+    if (found.length > 1) throw new UserError(`${found.length} keys are called "${idOrName}", expected an id`);
+    if (!found[0]) throw new UserError(`there is no key "${idOrName}"; \`modicum keys list\` shows them`);
+    await this.#write(keys.filter((key) => key !== found[0]));
+    return found[0];
+  }
+
+  async find(secret: string): Promise<Key | undefined> {
+    const hash = hashOf(secret);
+    return (await this.list()).find((key) => key.hash === hash);
+  }
+
+  async #write(keys: readonly Key[]): Promise<void> {
+    const part = `${this.file}.${process.pid}.part`;
+    try {
+      await mkdir(path.dirname(this.file), { recursive: true });
+      await writeFile(part, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
+      await rename(part, this.file);
+    } catch (error) {
+      await rm(part, { force: true });
+      throw writeError(error, this.file);
+    }
+  }
+}
+
+/** Changes with every write, which makes a new file. */
+async function stampOf(file: string): Promise<string> {
+  const found = await stat(file).catch(() => undefined);
+  return found ? `${found.ino} ${found.mtimeMs} ${found.size}` : "none";
+}
+
+async function readKeys(file: string): Promise<Key[]> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return "[]";
+    throw new UserError(`cannot read ${file}: ${codeOf(error)}`);
+  });
+  return inFile(file, () => checked(z.array(keySchema), jsonOf(text)));
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError("this is not JSON");
+  }
+}

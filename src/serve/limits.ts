@@ -1,0 +1,26 @@
+import { z } from "zod";
+
+/** What the server takes at most; beyond it a request is refused before anything runs. */
+export const limitOptions = z.strictObject({
+  maxBody: z
+    .int()
+    .min(1024)
+    .default(8 * 2 ** 20)
+    .describe("most bytes of a request's body"),
+  maxPrompt: z
+    .int()
+    .min(1)
+    .default(1_000_000)
+    .describe("most characters of a prompt; the model's context is a limit of its own"),
+  maxTokens: z.int().min(1).default(2048).describe("most tokens of an answer, and how many where a chat does not say"),
+  maxChoices: z.int().min(1).default(8).describe("most answers to one prompt (n)"),
+  maxTexts: z.int().min(1).default(2048).describe("most texts in one request for embeddings, ranks or classes"),
+});
+
+export type Limits = z.output<typeof limitOptions>;
+
+/** Of brackets within brackets in a body. */
+export const MOST_DEPTH = 32;
+/** Texts that end an answer, and characters in one. */
+export const MOST_STOPS = 16;
+export const LONGEST_STOP = 256;

@@ -1,0 +1,62 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Receipt } from "../ledger/receipt.ts";
+
+const model = ["model_name"] as const;
+const bySaving = ["model_name", "saving"] as const;
+const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+
+/** What a server has done, in Prometheus' form. Where vLLM has a measure, it is called and counted as there, so that dashboards fit. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly running = this.#gauge("vllm:num_requests_running", "requests that are being answered");
+  readonly #finished = this.#counter("vllm:request_success_total", "requests answered", [
+    "model_name",
+    "finished_reason",
+  ]);
+  readonly #failed = this.#counter("modicum:request_failure_total", "requests refused or failed", ["status"]);
+  readonly #prompt = this.#counter("vllm:prompt_tokens_total", "tokens of prompts");
+  readonly #cached = this.#counter("vllm:prefix_cache_hits_total", "tokens of prompts that were taken from a cache");
+  readonly #generated = this.#counter("vllm:generation_tokens_total", "tokens generated");
+  readonly firstToken = this.#histogram("vllm:time_to_first_token_seconds", "until an answer's first token");
+  readonly betweenTokens = this.#histogram("vllm:inter_token_latency_seconds", "from one token to the next");
+  readonly #whole = this.#histogram("vllm:e2e_request_latency_seconds", "until a request is answered");
+  readonly #dense = this.#counter("modicum:flops_dense_total", "FLOPs that dense runs would have taken", bySaving);
+  readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
+  readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs that savings took themselves", bySaving);
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name, help, registers: [this.registry], labelNames: [...model] });
+  }
+
+  #counter(name: string, help: string, labels: readonly string[] = model): Counter {
+    return new Counter({ name, help, registers: [this.registry], labelNames: [...labels] });
+  }
+
+  #histogram(name: string, help: string): Histogram {
+    return new Histogram({ name, help, registers: [this.registry], labelNames: [...model], buckets: seconds });
+  }
+
+  /** A request that was answered, or stopped (`abort`), after `elapsed` seconds. */
+  finished(receipt: Receipt, reason: string, elapsed: number): void {
+    const by = { model_name: receipt.model };
+    this.#finished.inc({ ...by, finished_reason: reason });
+    this.#whole.observe(by, elapsed);
+    this.#prompt.inc(by, receipt.tokens.prompt);
+    this.#cached.inc(by, receipt.tokens.cached);
+    this.#generated.inc(by, receipt.tokens.completion);
+    this.#flops(receipt);
+  }
+
+  /** By the savings' names: their options, which users choose, would make labels without end. */
+  #flops({ model: name, recipe, flops }: Receipt): void {
+    const saving = recipe.map((text) => text.split(":")[0]).join("+") || "dense";
+    const by = { model_name: name, saving };
+    this.#dense.inc(by, flops.dense);
+    this.#spent.inc(by, flops.spent);
+    this.#overhead.inc(by, flops.overhead);
+  }
+
+  failed(status: number): void {
+    this.#failed.inc({ status: String(status) });
+  }
+}

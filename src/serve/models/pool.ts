@@ -1,0 +1,115 @@
+import { openModel } from "../../engine/open-model.ts";
+import { Model } from "../../index.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import { HttpError } from "../http/errors.ts";
+import type { Chosen, Served } from "./served.ts";
+
+interface Held {
+  readonly served: Served;
+  readonly recipe: Recipe;
+  readonly loading: Promise<Model>;
+  users: number;
+  /** When it was last asked for, on a clock of uses. */
+  used: number;
+}
+
+/** A model to use until it is disposed of. */
+export interface Lease extends Disposable {
+  readonly model: Model;
+}
+
+/** Models in memory, each under a recipe, loaded when first asked for. Those used least recently make room, counted by the size of their files. */
+export class Pool implements Disposable {
+  readonly #held = new Map<string, Held>();
+  #clock = 0;
+
+  constructor(
+    /** Bytes. */
+    readonly budget: number,
+    private readonly open: (chosen: Chosen) => Promise<Model> = load,
+  ) {}
+
+  /** @throws HttpError when there is no room, or the model cannot be loaded */
+  async lease(chosen: Chosen): Promise<Lease> {
+    const key = keyOf(chosen);
+    const held = this.#held.get(key) ?? this.#load(key, chosen);
+    held.users++;
+    held.used = ++this.#clock;
+    try {
+      return leased(await held.loading, held);
+    } catch (error) {
+      if (this.#held.get(key) === held) this.#held.delete(key);
+      throw error;
+    }
+  }
+
+  /** What is loaded: models, recipes, bytes, and how many requests use each now. */
+  list(): { id: string; recipe: string[]; bytes: number; users: number }[] {
+    return [...this.#held.values()].map(({ served, recipe, users }) => ({
+      id: served.id,
+      recipe: recipe.map(({ text }) => text),
+      bytes: served.source.bytes,
+      users,
+    }));
+  }
+
+  #load(key: string, chosen: Chosen): Held {
+    this.#makeRoom(chosen.served);
+    const held = { ...chosen, loading: this.open(chosen), users: 0, used: 0 };
+    this.#held.set(key, held);
+    return held;
+  }
+
+  /** @throws HttpError when what is in use leaves too little */
+  #makeRoom({ id, source }: Served): void {
+    const idle = [...this.#held].filter(([, { users }]) => users === 0).sort(([, a], [, b]) => a.used - b.used);
+    while (this.#bytes() + source.bytes > this.budget) {
+      const next = idle.shift();
+      if (!next) throw noRoom(id, this.#held.size);
+      this.#drop(...next);
+    }
+  }
+
+  #bytes(): number {
+    return [...this.#held.values()].reduce((sum, { served }) => sum + served.source.bytes, 0);
+  }
+
+  #drop(key: string, { loading }: Held): void {
+    this.#held.delete(key);
+    void loading.then((model) => model.dispose());
+  }
+
+  [Symbol.dispose](): void {
+    for (const entry of this.#held) this.#drop(...entry);
+  }
+}
+
+const keyOf = ({ served, recipe }: Chosen): string => JSON.stringify([served.id, ...recipe.map(({ text }) => text)]);
+
+function leased(model: Model, held: Held): Lease {
+  let returned = false;
+  const giveBack = () => {
+    if (!returned) held.users--;
+    returned = true;
+  };
+  return { model, [Symbol.dispose]: giveBack };
+}
+
+function noRoom(id: string, busy: number): HttpError {
+  const message = `there is no memory for ${id} while ${busy} other models are in use; try again later`;
+  return new HttpError(503, message, { code: "no_memory", headers: { "retry-after": "5" } });
+}
+
+async function load({ served, recipe }: Chosen): Promise<Model> {
+  const started = performance.now();
+  return new Model(await openModel(served.source, recipe), recipe, performance.now() - started);
+}
+
+/** @throws UserError when a model can never be loaded within the budget */
+export function checkBudget(budget: number, served: readonly Served[]): void {
+  const large = served.find(({ source }) => source.bytes > budget);
+  if (!large) return;
+  const [needs, has] = [large.source.bytes, budget].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
+  throw new UserError(`${large.id} has ${needs} of weights, and the memory for models is ${has}; raise --memory`, 2);
+}

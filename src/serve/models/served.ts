@@ -1,0 +1,104 @@
+import path from "node:path";
+import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { type Registered, registeredRecipes, requireModel } from "../../savings/registered.ts";
+import { nearest, UserError } from "../../util/errors.ts";
+import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import { HttpError } from "../http/errors.ts";
+
+/** A model that the server offers, under the name that requests use. */
+export interface Served {
+  readonly id: string;
+  readonly source: ResolvedModel;
+}
+
+/** What a request's model and savings come to. */
+export interface Chosen {
+  readonly served: Served;
+  readonly recipe: Recipe;
+}
+
+/** The models of a server by name. No request can add one: each was named at the start. */
+export class Catalogue {
+  readonly #served: ReadonlyMap<string, Served>;
+
+  private constructor(all: readonly Served[]) {
+    this.#served = new Map(all.map((served) => [served.id, served]));
+  }
+
+  /** `specs` are MODEL arguments, or `name=MODEL`. Downloads what is not here. @throws UserError */
+  static async open(
+    specs: readonly string[],
+    resolve: (model: string) => Promise<ResolvedModel> = resolveModel,
+  ): Promise<Catalogue> {
+    const all: Served[] = [];
+    for (const spec of specs) {
+      const { id, model } = named(spec);
+      if (all.some((served) => served.id === id))
+        throw new UserError(`two models are called "${id}"; say name=MODEL`, 2);
+      const source = await resolve(model);
+      all.push({ id, source: { ...source, name: id } });
+    }
+    return new Catalogue(all);
+  }
+
+  list(): Served[] {
+    return [...this.#served.values()];
+  }
+
+  /** A model by its name or by a recipe that is registered for it (`smollm2@fast`), with further savings. @throws HttpError 404 with the nearest name */
+  async choose(name: string, savings: readonly string[] = []): Promise<Chosen> {
+    const added = parseRecipe(savings);
+    for (const step of added) refusePaths(step);
+    const served = this.#served.get(name);
+    if (served) return { served, recipe: added };
+    const entry = await this.#registered(name);
+    return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added] };
+  }
+
+  /** The recipes that are registered for models which are offered here, by name. */
+  async recipes(): Promise<[name: string, recipe: Registered & { served: Served }][]> {
+    const all = Object.entries(await registeredRecipes());
+    return all.flatMap(([name, entry]) => {
+      const served = this.#served.get(name.slice(0, name.lastIndexOf("@")));
+      return served ? [[name, { ...entry, served }] as [string, Registered & { served: Served }]] : [];
+    });
+  }
+
+  async #registered(name: string): Promise<Registered & { served: Served }> {
+    const recipes = await this.recipes();
+    const entry = recipes.find(([known]) => known === name)?.[1];
+    if (!entry) throw unknown(name, [...this.#served.keys(), ...recipes.map(([known]) => known)]);
+    requireModel(name, entry, entry.served.source.sha256);
+    return entry;
+  }
+
+  /** A sentence without the places where models lie on this machine. */
+  withoutPaths(sentence: string): string {
+    const places = this.list().map(({ id, source }) => [source.path, id] as const);
+    return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);
+  }
+}
+
+/** `name=MODEL`, or a MODEL whose name is it, or the last part of its path. */
+function named(spec: string): { id: string; model: string } {
+  const [, id, model] = /^([\w.:-]+)=(.+)$/.exec(spec) ?? [];
+  if (id !== undefined && model !== undefined) return { id, model };
+  const isPath = /[/\\]|\.(gguf|safetensors)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
+  return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors)$/i, "") : spec, model: spec };
+}
+
+function unknown(name: string, names: readonly string[]): HttpError {
+  const near = nearest(name, names);
+  const hint = near ? `did you mean "${near}"?` : `there are: ${names.slice(0, 10).join(", ")}`;
+  const message = `no model is called "${name.slice(0, 100)}" here; ${hint}`;
+  return new HttpError(404, message, { param: "model", code: "model_not_found" });
+}
+
+/** No request names a file of this machine. */
+function refusePaths({ saving, options }: Recipe[number]): void {
+  const given = Object.entries(options as Record<string, unknown>);
+  const file = given.find(([key, value]) => value !== undefined && saving.files?.includes(key));
+  if (!file) return;
+  const message = `${saving.name}: ${file[0]} names a file, which a request can't; register the recipe on the server`;
+  throw new HttpError(400, message, { param: "savings" });
+}

@@ -1,0 +1,48 @@
+/** A server on loopback with this project's small models, for tests. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { KeyStore } from "./keys/store.ts";
+import { limitOptions } from "./limits.ts";
+import { createLog } from "./log.ts";
+import { Catalogue } from "./models/served.ts";
+import { type ServeOptions, type Serving, serve } from "./server.ts";
+
+const fixture = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+
+/** Of random weights, without a chat template; of embeddings; a cross-encoder; a classifier of three labels. */
+export const TINY = [
+  `tiny=${fixture("models/fixtures/llama-tiny.gguf")}`,
+  `sentences=${fixture("engine/fixtures/sentences")}`,
+  `ranker=${fixture("engine/fixtures/cross-encoder")}`,
+  `labels=${fixture("engine/fixtures/classifier")}`,
+];
+
+export interface Testing extends Serving {
+  readonly folder: string;
+  readonly keys: KeyStore;
+  /** What it logged. */
+  readonly logged: string[];
+}
+
+/** Starts a server; the folder holds its keys and ledger, and goes with `stop`. */
+export async function serveModels(models: readonly string[], changes: Partial<ServeOptions> = {}): Promise<Testing> {
+  const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-"));
+  const keys = new KeyStore(path.join(folder, "keys.json"));
+  const logged: string[] = [];
+  const serving = await serve({
+    catalogue: await Catalogue.open(models),
+    ...{ keys, host: "127.0.0.1", port: 0, allowAnonymous: false, memory: 2e9 },
+    limits: limitOptions.parse({}),
+    ledger: path.join(folder, "receipts.db"),
+    log: createLog({ write: (line) => void logged.push(line) }),
+    ...changes,
+  });
+  const stop = async (patience: number) => {
+    await serving.stop(patience);
+    rmSync(folder, { recursive: true });
+  };
+  await serving.warm;
+  return { ...serving, stop, folder, keys, logged };
+}

@@ -1,0 +1,105 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { Logger } from "pino";
+import { openLedger } from "../ledger/store.ts";
+import { UserError } from "../util/errors.ts";
+import { codeOf } from "../util/system-errors.ts";
+import { createApp } from "./app.ts";
+import type { House } from "./house.ts";
+import { refuseBroken } from "./http/broken.ts";
+import { Access, checkBind } from "./keys/access.ts";
+import type { KeyStore } from "./keys/store.ts";
+import { LedgerQueue } from "./ledger-queue.ts";
+import type { Limits } from "./limits.ts";
+import { Metrics } from "./metrics.ts";
+import { checkBudget, Pool } from "./models/pool.ts";
+import type { Catalogue } from "./models/served.ts";
+import { endpointsOf } from "./routes/index.ts";
+import { UnderWay } from "./under-way.ts";
+
+export interface ServeOptions {
+  readonly catalogue: Catalogue;
+  readonly keys: KeyStore;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly allowAnonymous: boolean;
+  /** Bytes of models in memory. */
+  readonly memory: number;
+  readonly limits: Limits;
+  /** The ledger's file. */
+  readonly ledger: string;
+  readonly log: Logger;
+}
+
+/** A server that accepts requests. */
+export interface Serving {
+  readonly url: string;
+  /** The first model is in memory. @throws what loading it throws */
+  readonly warm: Promise<void>;
+  /** Accepts no more, lets what is under way end for `patience` milliseconds, then ends it, and writes the ledger. */
+  stop(patience: number): Promise<void>;
+}
+
+/** Milliseconds in which a request's head, and all of it, have to arrive. */
+const [HEADERS_WITHIN, REQUEST_WITHIN] = [15_000, 60_000];
+
+/** Opens the server. @throws UserError when it may not or cannot be opened */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const { catalogue, keys, memory, log } = options;
+  await checkBind(keys, options);
+  checkBudget(memory, catalogue.list());
+  const onError = (error: unknown) => log.error({ err: error }, "a receipt was not kept");
+  const ledger = new LedgerQueue(await openLedger(options.ledger), onError);
+  const base = { catalogue, ledger, log, limits: options.limits, started: new Date() };
+  const house: House = { ...base, pool: new Pool(memory), metrics: new Metrics(), state: { now: "starting" } };
+  const underWay = new UnderWay();
+  const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);
+  const server = createServer(
+    { headersTimeout: HEADERS_WITHIN, requestTimeout: REQUEST_WITHIN, connectionsCheckingInterval: 5_000 },
+    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+  );
+  refuseBroken(server);
+  const url = await listen(server, options);
+  return { url, warm: warmUp(house), stop: (patience) => stop(house, server, underWay, patience) };
+}
+
+async function listen(server: Server, { host, port }: ServeOptions): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(unlistened(error, host, port)));
+    server.listen(port, host, resolve);
+  });
+  const { port: taken } = server.address() as AddressInfo;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${taken}`;
+}
+
+function unlistened(error: Error, host: string, port: number): unknown {
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: "another program has the port",
+    EACCES: "this port needs rights that this process does not have",
+    EADDRNOTAVAIL: "this machine has no such address",
+    ENOTFOUND: "there is no such host",
+  };
+  const reason = reasons[codeOf(error) ?? ""];
+  return reason ? new UserError(`cannot listen on ${host}:${port}: ${reason}`) : error;
+}
+
+/** Loads the first model, so that the first request need not wait. */
+async function warmUp(house: House): Promise<void> {
+  const [served] = house.catalogue.list();
+  if (served) (await house.pool.lease({ served, recipe: [] }))[Symbol.dispose]();
+  if (house.state.now === "starting") house.state.now = "ready";
+}
+
+async function stop(house: House, server: Server, underWay: UnderWay, patience: number): Promise<void> {
+  house.state.now = "stopping";
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  await underWay.drain(patience);
+  // What has been said is on its way; a connection that is kept open for more is not waited for.
+  setTimeout(() => server.closeAllConnections(), 200).unref();
+  await closed;
+  house.pool[Symbol.dispose]();
+  house.ledger.close();
+}
