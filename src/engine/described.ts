@@ -7,9 +7,9 @@ import { traceDecoded, traceSource } from "../models/seq2seq-graphs.ts";
 import type { Seam } from "../savings/seams.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant, Weights } from "../weights/prepared/weights.ts";
+import { firstKept } from "./cached.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
-import { firstKept } from "./slot.ts";
 
 /** Where in a decoder the engine lets a saving act. */
 const openSeams: readonly Seam[] = ["attention"];

@@ -279,6 +279,7 @@ describe("a model of random weights in float32", () => {
     const meter = new Meter(engine.programs);
     const fresh = engine.acquire(ids);
     const expected = (await engine.prefill(fresh, ids, meter)).slice();
+    fresh.truncate(0);
     const other = engine.acquire(ids);
     await engine.prefill(other, [...ids.slice(0, 70), 5, 6, 7], meter);
     engine.release(other);

@@ -39,7 +39,7 @@ export class Likelihoods implements Disposable {
 
   /** Of a prompt's tokens from `from` (1 or more) on, foretold token by token. */
   async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
-    return this.#withSlot(tokens, (slot) => {
+    return this.#withSlot((slot) => {
       const runs = this.engine.runs(slot, tokens.slice(0, -1), meter, signal);
       return this.#foretell(runs, tokens.slice(from), from - 1, meter);
     });
@@ -48,7 +48,7 @@ export class Likelihoods implements Disposable {
   /** Of every token of each continuation. What contexts share is computed once: an equal one, and a common beginning of adjacent ones. */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<Foretold[][]> {
     const found: Foretold[][] = pairs.map(() => []);
-    await this.#withSlot(pairs[0]!.context, async (slot) => {
+    await this.#withSlot(async (slot) => {
       for (const group of byContext(pairs)) {
         const firsts = await this.#firsts(slot, group, meter, signal);
         for (const [i, { index, context, continuation }] of group.entries()) {
@@ -107,12 +107,13 @@ export class Likelihoods implements Disposable {
     return targets.map((_, i) => ({ nats: each[i]!, best: top[shape[1] === 1 ? 0 : i]! }));
   }
 
-  async #withSlot<T>(prompt: readonly number[], use: (slot: Slot) => Promise<T>): Promise<T> {
-    const slot = this.engine.acquire(prompt);
+  /** Nothing of it is kept, since nothing would come back to it. */
+  async #withSlot<T>(use: (slot: Slot) => Promise<T>): Promise<T> {
+    const slot = this.engine.acquire();
     try {
-      slot.truncate(0);
       return await use(slot);
     } finally {
+      slot.truncate(0);
       this.engine.release(slot);
     }
   }

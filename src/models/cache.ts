@@ -1,3 +1,4 @@
+import { bytesPerElement } from "../graph/tensor.ts";
 import { Buffer, type View, type ViewSet } from "../runtime/buffer.ts";
 import type { DecoderConfig } from "./decoder.ts";
 import { hasWindow } from "./near.ts";
@@ -43,12 +44,42 @@ export class KvRows {
 
   /** Gives the first `tokens` tokens of every row back to the system, in layers with a window: they read as zeros, if anything still does. */
   giveBack(tokens: number): void {
-    const { layers, kvHeads, headSize } = this.config;
+    this.#giveBack(tokens, (layer) => hasWindow(this.config, layer));
+  }
+
+  /** As `giveBack`, in every layer. */
+  giveBackAll(tokens: number): void {
+    this.#giveBack(tokens, () => true);
+  }
+
+  #giveBack(tokens: number, of: (layer: number) => boolean): void {
+    for (const { key, value, offset } of this.#heads(of))
+      for (const buffer of [key, value]) buffer.giveBack(offset, tokens * this.config.headSize);
+  }
+
+  /** Writes the first row's tokens from `first` (in layers with a window; from 0 in others) to `end` as another row's are. */
+  copy(from: KvRows, first: number, end: number): void {
+    const { kvHeads, headSize, layers } = this.config;
     for (let index = 0; index < layers; index++)
-      for (let head = 0; hasWindow(this.config, index) && head < this.rows * kvHeads; head++) {
-        const { key, value, offset } = this.place(index, head, 0);
-        for (const buffer of [key, value]) buffer.giveBack(offset, tokens * headSize);
+      for (let head = 0; head < kvHeads; head++) {
+        const start = hasWindow(this.config, index) ? first : 0;
+        const [to, source] = [this.place(index, head, start), from.place(index, head, start)];
+        const elements = (end - start) * headSize;
+        to.key.copy(to.offset, source.key, source.offset, elements);
+        to.value.copy(to.offset, source.value, source.offset, elements);
       }
+  }
+
+  /** Bytes of one row's keys and values of `tokens` tokens, of which layers with a window have `near`. */
+  static bytes(config: DecoderConfig, tokens: number, near: number): number {
+    const layers = Array.from({ length: config.layers }, (_, l) => (hasWindow(config, l) ? near : tokens));
+    return layers.reduce((sum, held) => sum + held, 0) * 2 * config.kvHeads * config.headSize * bytesPerElement.f32;
+  }
+
+  /** The beginnings of every head of every row, in the layers that `of` takes. */
+  *#heads(of: (layer: number) => boolean): Generator<ReturnType<KvRows["place"]>> {
+    for (let index = 0; index < this.config.layers; index++)
+      for (let head = 0; of(index) && head < this.rows * this.config.kvHeads; head++) yield this.place(index, head, 0);
   }
 
   /** Of the first row, the first `rows` rows of one key–value head, as rows of `width` elements (whole tokens, one after the other). */
@@ -72,12 +103,13 @@ export class KvRows {
 }
 
 /**
- * Keys and values of `rows` sequences, as long as the model's context; written in place, resident only as far as written, and in layers with
+ * Keys and values of `rows` sequences; written in place, resident only as far as written, and in layers with
  * a window until given back.
  */
 export class KvCache extends KvRows implements Disposable {
-  constructor(config: DecoderConfig, rows = 1) {
-    const capacity = Math.ceil(config.context / CACHE_BLOCK) * CACHE_BLOCK;
+  /** `tokens` of a row: the context, unless it is never to be that long. */
+  constructor(config: DecoderConfig, rows = 1, tokens = config.context) {
+    const capacity = Math.ceil(tokens / CACHE_BLOCK) * CACHE_BLOCK;
     const heads = (count: number) => new Buffer("f32", count * capacity * config.headSize);
     const all = rows * config.kvHeads;
     // The view of a whole row from a later token on ends as much later, where nothing is written.

@@ -114,6 +114,13 @@ export class Buffer implements Disposable {
     giveBack(this.#address + BigInt(offset * size), elements * size);
   }
 
+  /** Writes `elements` elements of a buffer of the same type from element `offset` on. */
+  copy(offset: number, from: Buffer, start: number, elements: number): void {
+    const size = bytesPerElement[this.dtype];
+    const source = new Uint8Array(from.memory, start * size, elements * size);
+    new Uint8Array(this.memory).set(source, offset * size);
+  }
+
   /** Prepares a buffer of which parts will be given back, before it is written. */
   inSmallPages(): this {
     this.#check();

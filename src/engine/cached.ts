@@ -1,0 +1,80 @@
+import { KvRows } from "../models/cache.ts";
+import type { DecoderConfig } from "../models/decoder.ts";
+import { nearStart } from "../models/near.ts";
+
+/**
+ * Tokens by which a prompt may differ from the end of what is in the cache, and still go on from what they share, in a model with windows:
+ * so much more than a window is kept. A chat's next turn often differs a little from the answer that was generated.
+ */
+const TURN_BACK = 512;
+
+/** The first token that layers with a window keep in a cache of `length` tokens. */
+export const firstKept = (config: DecoderConfig, length: number): number => nearStart(config, length - TURN_BACK);
+
+/** Tokens whose keys and values lie in one row of a cache. */
+export class Cached {
+  tokens: number[] = [];
+  /** When it was last used, on the clock of those who choose among several. */
+  used = 0;
+  /** Tokens whose memory was given back, in layers with a window. */
+  #gone = 0;
+  /** The most tokens that were written since memory was last given back: so many are resident. */
+  #written = 0;
+
+  constructor(readonly cache: KvRows) {}
+
+  /** Notes tokens whose keys and values were written into the cache, and gives back what no window will come to. */
+  grow(tokens: readonly number[]): void {
+    this.tokens.push(...tokens);
+    this.#written = Math.max(this.#written, this.tokens.length);
+    const first = firstKept(this.cache.config, this.tokens.length);
+    if (first > this.#gone) this.cache.giveBack(first);
+    this.#gone = Math.max(this.#gone, first);
+  }
+
+  /** Of the cache's first `length` tokens, those to go on from: all, or none where the windows after them were given back. */
+  kept(length: number): number {
+    const kept = Math.min(this.tokens.length, length);
+    return nearStart(this.cache.config, kept) >= this.#gone ? kept : 0;
+  }
+
+  /** Tokens of a prompt that need not run again after these; its last one always does. */
+  reusable(prompt: readonly number[]): number {
+    return this.kept(Math.max(0, Math.min(commonPrefix(this.tokens, prompt), prompt.length - 1)));
+  }
+
+  /** Cuts the cache back to its first `length` tokens, or what is kept of them. */
+  truncate(length: number): void {
+    this.tokens.length = this.kept(length);
+    if (this.tokens.length > 0) return;
+    this.#gone = 0;
+    this.used = 0;
+  }
+
+  /** Holds the first `length` tokens of another, which are `kept` there, in place of its own. */
+  copy(from: Cached, length: number): void {
+    this.cache.copy(from.cache, from.#gone, length);
+    this.tokens = from.tokens.slice(0, length);
+    this.#gone = from.#gone;
+    this.#written = Math.max(this.#written, length);
+  }
+
+  /** Holds nothing, and gives its memory back to the system. */
+  drop(): void {
+    this.truncate(0);
+    this.cache.giveBackAll(this.#written);
+    this.#written = 0;
+  }
+
+  /** Of memory that was written. */
+  get bytes(): number {
+    return KvRows.bytes(this.cache.config, this.#written, this.#written - this.#gone);
+  }
+}
+
+function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  const end = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < end && a[i] === b[i]) i++;
+  return i;
+}

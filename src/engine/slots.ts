@@ -1,0 +1,155 @@
+import { KvCache } from "../models/cache.ts";
+import type { DecoderPrograms } from "../models/programs.ts";
+import { Batch } from "./batch.ts";
+import { Cached } from "./cached.ts";
+import type { Slot } from "./slot.ts";
+
+/** Bytes of keys and values that are kept for prompts to come, unless told otherwise. */
+const KEPT_BYTES = 256 * 2 ** 20;
+
+/** Shared tokens from which on copying them from another row beats running them; each costs a hundredth of a run, the copy some calls a layer. */
+const WORTH_COPYING = 8;
+
+/** What gave its row to another sequence, aside in a cache of its own length. */
+class Shelved extends Cached implements Disposable {
+  readonly #own: KvCache;
+
+  constructor(from: Cached) {
+    const cache = new KvCache(from.cache.config, 1, from.tokens.length);
+    super(cache);
+    this.#own = cache;
+    this.used = from.used;
+    this.copy(from, from.tokens.length);
+  }
+
+  [Symbol.dispose](): void {
+    this.#own[Symbol.dispose]();
+  }
+}
+
+/**
+ * Rows for sequences, and the prefix cache: a sequence begins with the longest prefix of its prompt that any row holds, busy ones too, or
+ * that lies on the shelf. Keys and values of ended sequences are kept within a limit, those that were used last.
+ */
+export class Slots implements Disposable {
+  readonly #batches: Batch[] = [];
+  #shelf: Shelved[] = [];
+  #clock = 0;
+  /** Most bytes that are kept of sequences that have ended; those of the last one are kept whatever it is. */
+  limit = KEPT_BYTES;
+
+  constructor(private readonly programs: DecoderPrograms) {}
+
+  get batches(): readonly Batch[] {
+    return this.#batches;
+  }
+
+  /** Bytes that are kept of sequences that have ended. */
+  get keptBytes(): number {
+    return this.#kept().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Whether a sequence has any of them. */
+  get busy(): boolean {
+    return this.#all().some((slot) => slot.busy);
+  }
+
+  /** Tokens of a prompt that `take` would find. */
+  reusable(prompt: readonly number[]): number {
+    return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt)));
+  }
+
+  /** A free row that holds as much of `prompt` as is anywhere; its last token is always left to run. */
+  take(prompt: readonly number[]): Slot {
+    const slot = this.#choose(prompt);
+    const source = longest([slot, ...this.#all(), ...this.#shelf], prompt);
+    const shared = source.reusable(prompt);
+    const copies = shared - slot.reusable(prompt) >= WORTH_COPYING;
+    source.used = ++this.#clock;
+    if (2 * slot.reusable(prompt) < slot.tokens.length) this.#shelve(slot);
+    if (copies) slot.copy(source, shared);
+    else slot.truncate(slot.reusable(prompt));
+    slot.busy = true;
+    return slot;
+  }
+
+  release(slot: Slot): void {
+    slot.busy = false;
+    if (slot.tokens.length > 0) slot.used = ++this.#clock;
+    // The first batch stays.
+    const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
+    for (const batch of idle) this.#remove(batch);
+    this.#bound();
+  }
+
+  /** Keeps nothing. */
+  forget(): void {
+    for (const slot of this.#free()) slot.truncate(0);
+    for (const held of this.#shelf.splice(0)) held[Symbol.dispose]();
+  }
+
+  /** The row that loses least: the one that holds most of the prompt, unless most of what it holds would be lost while there is room; else the one longest unused. */
+  #choose(prompt: readonly number[]): Slot {
+    const free = this.#free();
+    const best = longest(free, prompt);
+    if (!best) return this.#add().slots[0]!;
+    const roomy = 2 * best.reusable(prompt) < best.tokens.length && this.keptBytes < this.limit;
+    return (roomy ? free.find((slot) => slot.tokens.length === 0) : undefined) ?? best;
+  }
+
+  /** Puts aside what a row holds, where most of it is nowhere else. */
+  #shelve(slot: Slot): void {
+    const others = [...this.#all(), ...this.#shelf].filter((held) => held !== slot);
+    const elsewhere = Math.max(0, ...others.map((held) => held.reusable(slot.tokens)));
+    if (2 * elsewhere < slot.tokens.length && slot.bytes < this.limit) this.#shelf.push(new Shelved(slot));
+  }
+
+  /** Lets go of what was used longest ago until the rest is within the limit. */
+  #bound(): void {
+    for (const held of this.#kept()
+      .toSorted((a, b) => a.used - b.used)
+      .slice(0, -1)) {
+      if (this.keptBytes <= this.limit) return;
+      held.drop();
+      if (held instanceof Shelved) held[Symbol.dispose]();
+      this.#shelf = this.#shelf.filter((other) => other !== held);
+    }
+  }
+
+  #remove(batch: Batch): void {
+    for (const slot of batch.slots) this.#shelve(slot);
+    this.#batches.splice(this.#batches.indexOf(batch), 1);
+    batch[Symbol.dispose]();
+  }
+
+  #all(): Slot[] {
+    return this.#batches.flatMap((batch) => batch.slots);
+  }
+
+  #free(): Slot[] {
+    return this.#all().filter((slot) => !slot.busy);
+  }
+
+  #kept(): (Slot | Shelved)[] {
+    return [...this.#free(), ...this.#shelf].filter((held) => held.bytes > 0);
+  }
+
+  #add(): Batch {
+    const batch = new Batch(this.programs);
+    this.#batches.push(batch);
+    return batch;
+  }
+
+  [Symbol.dispose](): void {
+    this.forget();
+    for (const batch of this.#batches.splice(0)) batch[Symbol.dispose]();
+  }
+}
+
+/** Of those that share as much with the prompt, the one longest unused. */
+function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[]): H;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[]): H | undefined;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[]): H | undefined {
+  const shared = new Map(held.map((one) => [one, one.reusable(prompt)]));
+  return held.toSorted((a, b) => shared.get(b)! - shared.get(a)! || a.used - b.used)[0];
+}
