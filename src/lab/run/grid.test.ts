@@ -101,6 +101,15 @@ describe("a run", () => {
     expect(resumed!.searches).toEqual(summary!.searches);
   });
 
+  test("two processes in one folder take turns: the second finds all done", async () => {
+    const one = await grid("turns", { reuse: "resume" }, { limit: 6 });
+    let [answered, waited] = [0, 0];
+    const watcher = { begin() {}, notice: () => void waited++, recipe: () => () => void answered++ };
+    await Promise.all([runGrid(one, watcher), runGrid(one, watcher)]);
+    expect([answered, waited]).toEqual([12, 1]);
+    expect(lines(one.out)).toHaveLength(12);
+  });
+
   test("several tasks: each has a folder", async () => {
     const one = await grid("several", {}, { limit: 3 });
     await expect(runGrid({ ...one, cells: [...one.cells, ...one.cells] }, silent)).rejects.toThrow(/two of the runs/);

@@ -1,6 +1,9 @@
+import { createHash } from "node:crypto";
 import path from "node:path";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { lockFile } from "../../weights/sources/home.ts";
+import { withLock } from "../../weights/sources/lock.ts";
 import type { Searched, Summary } from "../results.ts";
 import { type Cell, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
@@ -51,9 +54,17 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
   const twice = folders.find((folder, i) => folders.indexOf(folder) !== i);
   if (twice) throw new UserError(`two of the runs would lie in ${twice}; give each model and task once`, 2);
   const summaries: Summary[] = [];
-  for (const cell of grid.cells) summaries.push(await runCell(grid, cell, watcher, signal));
+  for (const cell of grid.cells) {
+    const onWait = () => watcher.notice?.(`another process runs in ${folderOf(grid, cell)}; waiting for it`);
+    const run = () => runCell(grid, cell, watcher, signal);
+    summaries.push(await withLock(lockOf(folderOf(grid, cell)), { onWait, signal }, run));
+  }
   return summaries;
 }
+
+/** Not in the folder itself, which is to hold nothing but the run. */
+const lockOf = (folder: string): string =>
+  lockFile(`lab-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 24)}`);
 
 async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = await opened(cell, watcher, signal);
