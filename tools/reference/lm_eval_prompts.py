@@ -30,6 +30,9 @@ TASKS = {
     "piqa": ("piqa/piqa.yaml", ["piqa/plain_text/validation"]),
     "sciq": ("sciq/sciq.yaml", ["sciq/none/validation"]),
     "winogrande": ("winogrande/default.yaml", ["winogrande/winogrande_xl/validation"]),
+    "openbookqa": ("openbookqa/openbookqa.yaml", ["openbookqa/main/validation"]),
+    "commonsenseqa": ("commonsense_qa/default.yaml", ["tau/commonsense_qa/none/validation"]),
+    "social-iqa": ("siqa/siqa.yaml", ["social_i_qa/none/validation"]),
     "mmlu:anatomy": ("mmlu/default/mmlu_anatomy.yaml", ["hails/mmlu_no_train/anatomy/test"]),
     "mmlu:high_school_us_history": (
         "mmlu/default/mmlu_high_school_us_history.yaml",
@@ -88,7 +91,8 @@ def asked(task: dict, doc: dict) -> list[str]:
         # Winogrande: the contexts are the choices, what follows is one, and the "text" is the right place.
         pairs, gold = [(before + choice, delimiter + target) for choice in choices], text
     else:
-        pairs, gold = [(before + text, delimiter + choice) for choice in choices], int(target)
+        pairs = [(before + text, delimiter + choice) for choice in choices]
+        gold = choices.index(target) if target in choices else int(target)
     return [part for pair in pairs for part in pair] + [str(gold)]
 
 

@@ -5,6 +5,7 @@ import { arcChallenge, arcEasy } from "./arc.ts";
 import { boolq } from "./boolq.ts";
 import { humaneval, mbpp } from "./code.ts";
 import { codeCompletion } from "./code-completion.ts";
+import { commonsenseqa } from "./commonsenseqa.ts";
 import { consistency } from "./consistency.ts";
 import { cranfield } from "./cranfield.ts";
 import type { Entry } from "./family.ts";
@@ -15,9 +16,11 @@ import { lambada } from "./lambada.ts";
 import { mmlu } from "./mmlu.ts";
 import { multiKey, needle } from "./needle-task.ts";
 import { nqOpen, triviaqa } from "./open-questions.ts";
+import { openbookqa } from "./openbookqa.ts";
 import { piqa } from "./piqa.ts";
 import { coqa, drop, squad } from "./reading.ts";
 import { sciq } from "./sciq.ts";
+import { socialIqa } from "./social-iqa.ts";
 import { text } from "./text.ts";
 import { userTask } from "./user.ts";
 import { variableTracking } from "./variable-tracking.ts";
@@ -32,6 +35,9 @@ export const tasks: readonly Entry[] = [
   piqa,
   sciq,
   winogrande,
+  openbookqa,
+  commonsenseqa,
+  socialIqa,
   mmlu,
   gsm8k,
   triviaqa,

@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { containsAll, containsAnswer } from "./contains.ts";
+
+const item = {
+  ...{ kind: "generation", id: "0", prompt: "", stop: [], maxTokens: 1 },
+  answers: ["ABCDE", "FGHIJ", "12"],
+} as const;
+const part = (metric: typeof containsAll, text: string) => metric.part(item, { text }, { text: "" });
+
+test("a share of the answers, where any of them will do for the other metric", () => {
+  expect(part(containsAll, "fghij and 12, not 123")).toEqual([2 / 3]);
+  expect(part(containsAnswer, "fghij and 12, not 123")).toEqual([1]);
+  expect(part(containsAll, "ABCD 123")).toEqual([0]);
+  expect(part(containsAnswer, "ABCD 123")).toEqual([0]);
+  expect(containsAll.quality([[1], [2 / 3], [0]])).toBeCloseTo(5 / 9, 12);
+});
