@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serveHub } from "../../weights/sources/hub.testing.ts";
-import { randomBytes, tinyRegistry, withEnv } from "../../weights/sources/testing.ts";
+import { randomBytes, withEnv } from "../../weights/sources/helpers.testing.ts";
+import { tinyRegistry } from "../../weights/sources/registries.testing.ts";
 import { define } from "./pull.ts";
 
 let stdout = "";

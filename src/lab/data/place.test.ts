@@ -2,18 +2,11 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
+import { zip } from "../../weights/sources/archives.testing.ts";
+import { readText, sha256, tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { serveHub } from "../../weights/sources/hub.testing.ts";
-import {
-  fakePip,
-  pipReport,
-  readText,
-  serve,
-  sha256,
-  tempFolder,
-  withEnv,
-  writeAt,
-  zip,
-} from "../../weights/sources/testing.ts";
+import { fakePip, pipReport } from "../../weights/sources/registries.testing.ts";
+import { serve } from "../../weights/sources/server.testing.ts";
 import { filesOf, placeName, remoteSource } from "./place.ts";
 
 const members = [

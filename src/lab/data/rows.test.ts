@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { tempFolder, writeAt } from "../../weights/sources/testing.ts";
+import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import type { Row } from "./row.ts";
 import { rowsOf } from "./rows.ts";
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { tempFolder, withEnv, writeAt } from "../../weights/sources/testing.ts";
+import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { checkSandbox, passesInSandbox } from "./python.ts";
 
 const works = (() => {

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { fakePip, pipReport, serve, sha256, tempFolder, withEnv, writeAt, zip } from "../../weights/sources/testing.ts";
+import { zip } from "../../weights/sources/archives.testing.ts";
+import { sha256, tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
+import { fakePip, pipReport } from "../../weights/sources/registries.testing.ts";
+import { serve } from "../../weights/sources/server.testing.ts";
 import type { TaskOf } from "../task.ts";
 import { allItems, countTokens } from "./items.testing.ts";
 import { findTask } from "./registry.ts";

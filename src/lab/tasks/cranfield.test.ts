@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { tempFolder, writeAt } from "../../weights/sources/testing.ts";
+import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import type { TaskOf } from "../task.ts";
 import { allItems } from "./items.testing.ts";
 import { findTask } from "./registry.ts";

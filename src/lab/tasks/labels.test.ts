@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { tempFolder, writeAt } from "../../weights/sources/testing.ts";
+import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import type { TaskOf } from "../task.ts";
 import { allItems } from "./items.testing.ts";
 import { findTask } from "./registry.ts";

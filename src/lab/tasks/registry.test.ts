@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { tempFolder, writeAt } from "../../weights/sources/testing.ts";
+import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { allItems } from "./items.testing.ts";
 import { listTasks } from "./list.ts";
 import { findTask, taskNames, tasks } from "./registry.ts";

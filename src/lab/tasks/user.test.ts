@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { tempFolder, writeAt } from "../../weights/sources/testing.ts";
+import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import type { Item } from "../item.ts";
 import { countTokens } from "./items.testing.ts";
 import { userTask } from "./user.ts";

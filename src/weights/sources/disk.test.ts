@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { ensureSpace, megabytes } from "./disk.ts";
-import { tempFolder } from "./testing.ts";
+import { tempFolder } from "./helpers.testing.ts";
 
 test("megabytes are decimal", () => {
   expect(megabytes(98_362_432)).toBe("98.4 MB");

@@ -6,7 +6,8 @@ import { UserError } from "../../util/errors.ts";
 import type { Pace } from "./connection.ts";
 import * as digests from "./digest.ts";
 import { type Download, download } from "./download.ts";
-import { randomBytes, type Serving, serve, sha256, type TestServer, tempFolder, writeAt } from "./testing.ts";
+import { randomBytes, sha256, tempFolder, writeAt } from "./helpers.testing.ts";
+import { type Serving, serve, type TestServer } from "./server.testing.ts";
 
 const body = randomBytes(500_000);
 const pace: Pace = { attempts: 3, delayMs: 10, stallMs: 300 };

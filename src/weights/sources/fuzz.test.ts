@@ -6,7 +6,8 @@ import yauzl from "yauzl";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type Archive, extractMembers } from "./archive.ts";
-import { tempFolder, writeAt, zip } from "./testing.ts";
+import { zip } from "./archives.testing.ts";
+import { tempFolder, writeAt } from "./helpers.testing.ts";
 import { mostPlausible, wheelArchive } from "./wheel.ts";
 
 const IN_MEMORY = 20_000;

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { withEnv } from "./helpers.testing.ts";
 import {
   defaultHome,
   home,
@@ -10,7 +11,6 @@ import {
   programsFolder,
   receiptsFile,
 } from "./home.ts";
-import { withEnv } from "./testing.ts";
 
 describe("the default home", () => {
   test.each([

@@ -12,11 +12,12 @@ import {
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { resolveInChild } from "./child.testing.ts";
+import { randomBytes, sha256, tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
 import { modelFolder } from "./home.ts";
 import { etagOf, gitOid, type HubOptions, type HubServed, serveHub, type TestHub } from "./hub.testing.ts";
 import { listModels, removeModel, resolveModel } from "./index.ts";
 import { keepModel } from "./store.ts";
-import { randomBytes, resolveInChild, sha256, tempFolder, withEnv, writeAt } from "./testing.ts";
 
 const pace = { attempts: 3, delayMs: 10, stallMs: 400 };
 const large = (body: Buffer, more: Partial<HubServed> = {}): HubServed => ({ body, large: true, ...more });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { listen, type Serving, serve, sha256, type TestServer, tempFolder, withEnv } from "./testing.ts";
+import { sha256, tempFolder, withEnv } from "./helpers.testing.ts";
+import { listen, type Serving, serve, type TestServer } from "./server.testing.ts";
 
 /** A repository's file: small ones are served by the hub itself, large ones by another host. */
 export interface HubServed {

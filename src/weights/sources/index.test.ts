@@ -3,9 +3,10 @@ import { createReadStream, readdirSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { describe, expect, test } from "vitest";
+import { tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
 import { aliases, listModels, resolveModel } from "./index.ts";
+import { fakePip } from "./registries.testing.ts";
 import { parseSpec } from "./spec.ts";
-import { fakePip, tempFolder, withEnv, writeAt } from "./testing.ts";
 
 describe("the aliases", () => {
   test.each(Object.entries(aliases))("%s is complete", (name, alias) => {

@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import * as digests from "./digest.ts";
 import { type Download, download } from "./download.ts";
-import { type Serving, serve, sha256, tempFolder, writeAt } from "./testing.ts";
+import { sha256, tempFolder, writeAt } from "./helpers.testing.ts";
+import { type Serving, serve } from "./server.testing.ts";
 
 const MiB = 2 ** 20;
 const lane = 16 * MiB;

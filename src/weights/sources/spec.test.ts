@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { tempFolder, writeAt } from "./helpers.testing.ts";
 import { canonicalName, parseSpec } from "./spec.ts";
-import { tempFolder, writeAt } from "./testing.ts";
 
 describe("a MODEL argument", () => {
   test("is an alias", () => {

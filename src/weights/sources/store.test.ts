@@ -2,9 +2,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { readText, tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
 import { modelFolder, programsFolder } from "./home.ts";
 import { cachedModel, keepModel, listModels, preparedFolder, removeModel } from "./store.ts";
-import { readText, tempFolder, withEnv, writeAt } from "./testing.ts";
 
 /** Caches a model of five bytes. */
 async function keep(name: string, file = "m.gguf"): Promise<string> {

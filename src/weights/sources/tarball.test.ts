@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { extractMembers } from "./archive.ts";
+import { type TarMember, tgz } from "./archives.testing.ts";
+import { randomBytes, sha256, tempFolder, writeAt } from "./helpers.testing.ts";
 import { tarArchive } from "./tarball.ts";
-import { randomBytes, sha256, type TarMember, tempFolder, tgz, writeAt } from "./testing.ts";
 
 const model = randomBytes(300_000);
 const text = Buffer.from("a licence\n".repeat(50));

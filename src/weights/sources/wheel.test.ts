@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { extractMembers, joinMembers } from "./archive.ts";
-import { randomBytes, sha256, tempFolder, writeAt, type ZipMember, zip } from "./testing.ts";
+import { type ZipMember, zip } from "./archives.testing.ts";
+import { randomBytes, sha256, tempFolder, writeAt } from "./helpers.testing.ts";
 import { wheelArchive } from "./wheel.ts";
 
 const model = randomBytes(300_000);

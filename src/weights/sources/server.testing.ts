@@ -1,0 +1,102 @@
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { onTestFinished } from "vitest";
+
+/** How the test server serves its file. */
+export interface Serving {
+  body: Buffer;
+  /** Whether it knows `Range`; it does unless told. */
+  ranges?: boolean;
+  /** Whether it tells the length; it does unless told. */
+  length?: boolean;
+  /** Status of the first, second, … request, before the file is given. */
+  failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];
+  /** Cuts the connection after so many bytes of the first, second, … response. */
+  cuts?: number[];
+  /** Sends nothing beyond this byte of the file until it is changed, and leaves the connection open. */
+  holdAt?: number | undefined;
+  /** Bytes sent at a time, 16 KiB unless told. */
+  piece?: number;
+  /** Pause after each piece, in ms. */
+  paceMs?: number;
+  /** Sends a byte at a time, one in so many ms: a slow loris. */
+  dripMs?: number;
+  /** Called with the number of responses under way, as each starts. */
+  onOpen?: (open: number) => void;
+}
+
+export interface TestServer {
+  url: string;
+  serving: Serving;
+  /** Of each request: the first byte asked for. */
+  starts: number[];
+  /** Of each request: its `Authorization`. */
+  authorizations: (string | undefined)[];
+  /** Responses under way. */
+  open: () => number;
+  close: () => Promise<void>;
+}
+
+/** A server of one file on this machine, gone when the test ends. */
+export async function serve(serving: Serving): Promise<TestServer> {
+  let open = 0;
+  const { url, close } = await listen((request, response) => {
+    open++;
+    serving.onOpen?.(open);
+    response.on("close", () => open--);
+    void respond(state, request, response);
+  });
+  const state: TestServer = {
+    url: `${url}/model.bin`,
+    serving,
+    starts: [],
+    authorizations: [],
+    open: () => open,
+    close,
+  };
+  return state;
+}
+
+/** A server on this machine, gone when the test ends. */
+export async function listen(handler: RequestListener): Promise<{ url: string; close: () => Promise<void> }> {
+  const server = createServer(handler);
+  const close = () => {
+    server.closeAllConnections();
+    return new Promise<void>((closed) => server.close(() => closed()));
+  };
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  onTestFinished(close);
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
+
+async function respond(state: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { body, ranges = true, length = true, failures, cuts, piece = 16_384, paceMs = 0, dripMs } = state.serving;
+  const nth = state.starts.length;
+  // A question for the length: not counted, for it brings nothing of the file.
+  if (request.headers.range === "bytes=0-0")
+    return void response.writeHead(206, { "content-range": `bytes 0-0/${length ? body.length : "*"}` }).end("?");
+  const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+  const asked = Number(from ?? 0);
+  state.starts.push(asked);
+  state.authorizations.push(request.headers.authorization);
+  const failure = failures?.[nth];
+  if (failure) return void response.writeHead(failure.status, failure.headers).end("no");
+  const ranged = ranges && from !== undefined;
+  const start = ranged ? asked : 0;
+  const stop = ranged && last ? Math.min(Number(last) + 1, body.length) : body.length;
+  if (start > 0 && start >= body.length) return void response.writeHead(416).end();
+  const headers: Record<string, string> = length ? { "content-length": String(stop - start) } : {};
+  if (ranged) headers["content-range"] = `bytes ${start}-${stop - 1}/${body.length}`;
+  response.writeHead(ranged ? 206 : 200, headers).flushHeaders();
+  const cut = start + (cuts?.[nth] ?? Number.POSITIVE_INFINITY);
+  for (let at = start; at < stop && !response.destroyed; ) {
+    const end = Math.min(at + (dripMs ? 1 : piece), stop, cut, state.serving.holdAt ?? stop);
+    if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
+    // Before a cut, let what is on its way arrive: it would be lost with the connection.
+    await sleep(end === cut ? 50 : end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));
+    if (end === cut) return void response.destroy();
+    at = end;
+  }
+  response.end();
+}
