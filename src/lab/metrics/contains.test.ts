@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import type { GenerationItem } from "../item.ts";
 import { containsAll, containsAnswer } from "./contains.ts";
 
-const item = {
+const item: GenerationItem = {
   ...{ kind: "generation", id: "0", prompt: "", stop: [], maxTokens: 1 },
   answers: ["ABCDE", "FGHIJ", "12"],
-} as const;
+};
 const part = (metric: typeof containsAll, text: string) => metric.part(item, { text }, { text: "" });
 
 test("a share of the answers, where any of them will do for the other metric", () => {
