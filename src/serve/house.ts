@@ -14,6 +14,8 @@ export interface House {
   readonly metrics: Metrics;
   readonly limits: Limits;
   readonly log: Logger;
+  /** Of Modicum. */
+  readonly version: string;
   /** When it was started. */
   readonly started: Date;
   readonly state: { now: "starting" | "ready" | "stopping" };

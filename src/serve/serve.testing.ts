@@ -34,6 +34,7 @@ export async function serveModels(models: readonly string[], changes: Partial<Se
   const serving = await serve({
     catalogue: await Catalogue.open(models),
     ...{ keys, host: "127.0.0.1", port: 0, allowAnonymous: false, memory: 2e9 },
+    version: "0.0.0",
     limits: limitOptions.parse({}),
     ledger: path.join(folder, "receipts.db"),
     log: createLog({ write: (line) => void logged.push(line) }),

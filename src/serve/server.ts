@@ -31,6 +31,8 @@ export interface ServeOptions {
   /** The ledger's file. */
   readonly ledger: string;
   readonly log: Logger;
+  /** Of Modicum, for the documentation. */
+  readonly version: string;
 }
 
 /** A server that accepts requests. */
@@ -47,12 +49,12 @@ const [HEADERS_WITHIN, REQUEST_WITHIN] = [15_000, 60_000];
 
 /** Opens the server. @throws UserError when it may not or cannot be opened */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { catalogue, keys, memory, log } = options;
+  const { catalogue, keys, memory, log, limits, version } = options;
   await checkBind(keys, options);
   checkBudget(memory, catalogue.list());
   const onError = (error: unknown) => log.error({ err: error }, "a receipt was not kept");
   const ledger = new LedgerQueue(await openLedger(options.ledger), onError);
-  const base = { catalogue, ledger, log, limits: options.limits, started: new Date() };
+  const base = { catalogue, ledger, log, limits, version, started: new Date() };
   const house: House = { ...base, pool: new Pool(memory), metrics: new Metrics(), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
+import { version } from "../package.ts";
 import { showDownload } from "../progress.ts";
 
 const bindOptions = z.strictObject({
@@ -37,7 +38,7 @@ async function serveModels(flags: Flags): Promise<void> {
   const told = stopSignal();
   const catalogue = await Catalogue.open(flags.model ?? ["smollm2"], (model) => resolved(model, told));
   const log = createLog(process.stderr);
-  const shared = { catalogue, keys: new KeyStore(), ledger: receiptsFile(), log, limits };
+  const shared = { catalogue, keys: new KeyStore(), ledger: receiptsFile(), log, limits, version: version() };
   const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
   const serving = await serve({ ...shared, ...bound });
   log.info({ url: serving.url, models: catalogue.list().map(({ id }) => id) }, "listening");

@@ -28,3 +28,19 @@ const detailed = (tokenizer: Tokenizer, token: Sampled) => ({
   ...entryOf(tokenizer, token),
   top_logprobs: (token.top ?? []).map((other) => entryOf(tokenizer, other)),
 });
+
+export const flatLogprobsSchema = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number()),
+  top_logprobs: z.array(z.record(z.string(), z.number())),
+});
+
+/** The same in the form of OpenAI's completions. */
+export function flatLogprobs(parts: readonly Part[]): z.output<typeof flatLogprobsSchema> {
+  const { content } = logprobsOf(parts);
+  return {
+    tokens: content.map(({ token }) => token),
+    token_logprobs: content.map(({ logprob }) => logprob),
+    top_logprobs: content.map(({ top_logprobs: top }) => Object.fromEntries(top.map((t) => [t.token, t.logprob]))),
+  };
+}

@@ -1,0 +1,69 @@
+import { z } from "zod";
+import type { Endpoint } from "./http/endpoint.ts";
+
+/** JSON Schema of version 2020-12, which OpenAPI 3.1 takes as it is. */
+type Schema = z.core.JSONSchema.BaseSchema;
+
+const schemaOf = (type: z.ZodType, io: "input" | "output"): Schema => {
+  const { $schema, ...schema } = z.toJSONSchema(type, { io, unrepresentable: "any" });
+  return schema;
+};
+
+const error = z.object({
+  error: z.object({
+    message: z.string(),
+    type: z.string(),
+    param: z.string().nullable(),
+    code: z.string().nullable(),
+  }),
+});
+
+/** The server's description as OpenAPI 3.1, from the schemas that it checks requests by. */
+export function openApi(endpoints: readonly Endpoint[], version: string): object {
+  const paths = endpoints.map((it) => [it.paths[0]!, { [it.method]: operation(it) }]);
+  const bearer = { type: "http", scheme: "bearer", description: "a key of `modicum keys create`" };
+  return {
+    openapi: "3.1.0",
+    info: { title: "Modicum", version, description: "Models that spend only the compute each input needs" },
+    paths: Object.fromEntries(paths),
+    components: { securitySchemes: { key: bearer }, schemas: { Error: schemaOf(error, "output") } },
+  };
+}
+
+function operation(it: Endpoint): object {
+  return {
+    summary: it.summary,
+    ...(it.paths.length > 1 && { description: `Also at ${it.paths.slice(1).join(", ")}.` }),
+    ...(it.scope && { security: [{ key: [] }, {}], "x-scope": it.scope }),
+    parameters: [...pathParameters(it), ...queryParameters(it)],
+    ...(it.method === "post" && it.input && { requestBody: { required: true, content: json(it.input, "input") } }),
+    responses: { 200: { description: "done", content: contentOf(it) }, default: refusal },
+  };
+}
+
+const refusal = {
+  description: "refused or failed, in one sentence",
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+};
+
+const json = (type: z.ZodType, io: "input" | "output") => ({ "application/json": { schema: schemaOf(type, io) } });
+
+const contentOf = ({ output, event }: Endpoint): object => ({
+  ...(output ? json(output, "output") : { "text/plain": { schema: { type: "string" } } }),
+  ...(event && { "text/event-stream": { schema: schemaOf(event, "output") } }),
+});
+
+const pathParameters = ({ paths }: Endpoint): object[] =>
+  [...paths[0]!.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    ...{ name, in: "path", required: true },
+    schema: { type: "string" },
+  }));
+
+function queryParameters({ method, input }: Endpoint): object[] {
+  if (method === "post" || !input) return [];
+  const { properties = {}, required = [] } = schemaOf(input, "input");
+  return Object.entries(properties).map(([name, schema]) => ({
+    ...{ name, in: "query", required: required.includes(name) },
+    schema,
+  }));
+}

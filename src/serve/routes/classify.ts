@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { billed } from "../generation/billed.ts";
+import { modelShape } from "../generation/options.ts";
+import { textsSchema } from "../generation/texts.ts";
+import { billedShape, usageOf } from "../generation/usage.ts";
+import type { House } from "../house.ts";
+import { type Endpoint, endpoint } from "../http/endpoint.ts";
+
+const scores = z.record(z.string(), z.number());
+
+/** `POST /v1/classify`. */
+export const classify = (house: House): Endpoint =>
+  endpoint({
+    method: "post",
+    paths: ["/v1/classify"],
+    summary: "Scores texts by a classifier's labels",
+    scope: "infer",
+    input: z.object({
+      ...modelShape,
+      input: textsSchema(house.limits),
+      labels: z
+        .array(z.string().max(300))
+        .min(1)
+        .max(10_000)
+        .nullish()
+        .describe("choose among these of the model's labels"),
+    }),
+    output: z.object({
+      object: z.literal("list"),
+      data: z.array(z.object({ index: z.int(), label: z.string(), scores })),
+      model: z.string(),
+      ...billedShape,
+    }),
+    async handle({ model: name, input, labels, savings }, { signal }) {
+      const chosen = await house.catalogue.choose(name, savings ?? []);
+      const { results, receipt } = await billed(house, chosen, signal, (model, stopping) =>
+        model.classify(input, { ...stopping, ...(labels && { labels }) }),
+      );
+      const data = results.map((result, index) => ({ index, ...result }));
+      return { object: "list", data, model: name, usage: usageOf(receipt), receipt };
+    },
+  });

@@ -1,0 +1,66 @@
+import { endianness } from "node:os";
+import { z } from "zod";
+import { billed } from "../generation/billed.ts";
+import { modelShape } from "../generation/options.ts";
+import { textsSchema } from "../generation/texts.ts";
+import { billedShape, usageOf } from "../generation/usage.ts";
+import type { House } from "../house.ts";
+import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
+
+const vector = z
+  .union([z.array(z.number()), z.string()])
+  .describe("numbers, or base64 of their 32-bit little-endian floats");
+
+/** `POST /v1/embeddings`. */
+export const embeddings = (house: House): Endpoint =>
+  endpoint({
+    method: "post",
+    paths: ["/v1/embeddings"],
+    summary: "Turns texts into vectors",
+    scope: "infer",
+    input: z.object({
+      ...modelShape,
+      input: textsSchema(house.limits),
+      encoding_format: z.enum(["float", "base64"]).nullish(),
+      dimensions: z.int().min(1).nullish().describe("keep the first ones, and make the vector's length 1 again"),
+    }),
+    output: z.object({
+      object: z.literal("list"),
+      data: z.array(z.object({ object: z.literal("embedding"), index: z.int(), embedding: vector })),
+      model: z.string(),
+      ...billedShape,
+    }),
+    async handle(input, { signal }) {
+      const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
+      const { embeddings, receipt } = await billed(house, chosen, signal, async (model, stopping) => {
+        checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
+        return model.embed(input.input, stopping);
+      });
+      const encode = input.encoding_format === "base64" ? base64 : (values: Float32Array) => [...values];
+      const data = embeddings.map((values, index) => {
+        const embedding = encode(shortened(values, input.dimensions ?? values.length));
+        return { object: "embedding", index, embedding };
+      });
+      return { object: "list", data, model: input.model, usage: usageOf(receipt), receipt };
+    },
+  });
+
+/** @throws HttpError */
+function checkDimensions(wanted: number, has: number): void {
+  if (wanted > has)
+    throw new HttpError(400, `dimensions: the model has ${has}, got ${wanted}`, { param: "dimensions" });
+}
+
+/** As models that are trained for it (Matryoshka; Kusupati et al., arXiv 2205.13147) are shortened. */
+function shortened(values: Float32Array, dimensions: number): Float32Array {
+  if (dimensions === values.length) return values;
+  const kept = values.slice(0, dimensions);
+  const length = Math.hypot(...kept);
+  return length === 0 ? kept : kept.map((value) => value / length);
+}
+
+function base64(values: Float32Array): string {
+  const bytes = Buffer.from(values.slice().buffer);
+  return (endianness() === "LE" ? bytes : bytes.swap32()).toString("base64");
+}
