@@ -18,16 +18,24 @@ async function all(task: Task, limit?: number, seed = 0): Promise<Item[]> {
   return items;
 }
 
+/** All items of a task, read once for all tests. */
+const whole = new Map<string, Promise<Item[]>>();
+
+async function everyItem(name: string): Promise<Item[]> {
+  const items = whole.get(name) ?? findTask(name).then((task) => all(task));
+  whole.set(name, items);
+  return items;
+}
+
 beforeAll(async () => {
   await all(arcEasy, 1);
 }, 300_000);
 
 describe("every task whose rows are in a package", () => {
-  const whole = tasks.filter((task) => task.size !== undefined && !("make" in task && !task.usage.startsWith("[")));
+  const shipped = tasks.filter((task) => task.size !== undefined && !("make" in task && !task.usage.startsWith("[")));
 
-  test.each(whole)("$name: as many items as it says, each of its kind, with an id of its own", async ({ name }) => {
-    const task = await findTask(name);
-    const items = await all(task);
+  test.each(shipped)("$name: as many items as it says, each of its kind, with an id of its own", async (task) => {
+    const items = await everyItem(task.name);
     expect(items.length).toBe(task.size);
     expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
     expect(items.filter((item) => item.kind !== task.kind || !sound(item))).toEqual([]);
@@ -58,7 +66,7 @@ describe("contexts and continuations are lm-evaluation-harness's", () => {
   const expected: Record<string, { items: number; sha256: string }> = fixture("lm-eval-prompts").tasks;
 
   test.each(Object.entries(expected))("%s", async (name, reference) => {
-    const items = await all(await findTask(name));
+    const items = await everyItem(name);
     const lines = items.map((item) =>
       Buffer.from(
         `${asked(item)
@@ -78,7 +86,7 @@ describe("contexts and continuations are lm-evaluation-harness's", () => {
 });
 
 test("the questions that transformers scored are among ARC-easy's, with their right choices", async () => {
-  const items = new Map((await all(arcEasy)).map((item) => [item.id, item]));
+  const items = new Map((await everyItem("arc-easy")).map((item) => [item.id, item]));
   for (const { id, gold, logLikelihoods } of fixture("arc-easy").items) {
     const item = items.get(id);
     expect(item).toMatchObject({ kind: "choice", gold });
