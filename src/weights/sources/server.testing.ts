@@ -93,9 +93,9 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   for (let at = start; at < stop && !response.destroyed; ) {
     const end = Math.min(at + (dripMs ? 1 : piece), stop, cut, state.serving.holdAt ?? stop);
     if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
-    // Before a cut, let what is on its way arrive: it would be lost with the connection.
-    await sleep(end === cut ? 50 : end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));
-    if (end === cut) return void response.destroy();
+    // A cut is a half-close: what is on its way still arrives, where a reset would lose it.
+    if (end === cut) return void response.socket?.end();
+    await sleep(end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));
     at = end;
   }
   response.end();
