@@ -17,8 +17,8 @@ const arc: {
 
 let answerer: Answerer;
 beforeAll(async () => {
-  const quant = process.env["MODICUM_ARC"] === "auto" ? "auto" : "f32";
-  answerer = await openAnswerer({ source: await resolveModel("smollm2"), recipe: [], quant, truncate: undefined });
+  const source = await resolveModel("smollm2");
+  answerer = await openAnswerer({ source, recipe: [], quant: "f32", truncate: undefined });
 });
 afterAll(() => answerer[Symbol.dispose]());
 
@@ -35,7 +35,7 @@ test("continuations have transformers' log-likelihoods: spaces, line breaks, no 
   }
 });
 
-// MODICUM_ARC=f32 (or =auto, the default form): two minutes, and a download.
+// MODICUM_ARC=1: minutes, and a download.
 test.skipIf(!process.env["MODICUM_ARC"])(
   "200 questions of ARC-easy are answered as transformers does",
   async () => {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
-import { writeError } from "../../util/system-errors.ts";
+import { codeOf, writeError } from "../../util/system-errors.ts";
 
 /** run.json: what a folder's results are of. Results of another run are never put beside them. */
 export const identitySchema = z.object({
@@ -65,12 +65,15 @@ export async function readIdentity(folder: string): Promise<Identity> {
   throw new UserError(`${file}: "${parsed.error.issues[0]!.path.join(".")}": ${parsed.error.issues[0]!.message}`);
 }
 
-/** @throws UserError when the file is not JSON */
+/** @throws UserError when there is no such file, or it is not JSON */
 export async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new UserError(`cannot read ${file}: ${codeOf(error) === "ENOENT" ? "there is no such file" : codeOf(error)}`);
+  });
   try {
-    return JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    throw new UserError(`cannot read ${file}: ${(error as Error).message}`);
+    return JSON.parse(text);
+  } catch {
+    throw new UserError(`${file}: this is not JSON`);
   }
 }
 
