@@ -8,9 +8,15 @@ export async function recipeOf(saves: readonly string[], file: string | undefine
   return [...fromFile, ...parseRecipe(saves)];
 }
 
+const unread: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EISDIR: "it is a folder",
+  EACCES: "permission denied",
+};
+
 async function readValues(file: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`cannot read the recipe ${file}: ${error.code === "ENOENT" ? "no such file" : error.code}`);
+    throw new UserError(`cannot read the recipe ${file}: ${unread[error.code ?? ""] ?? error.message}`);
   });
   // YAML is a superset of JSON, but its messages would puzzle who wrote JSON.
   const parse: (text: string) => unknown = /\.ya?ml$/i.test(file) ? (await import("yaml")).parse : JSON.parse;

@@ -6,6 +6,7 @@ const schema = z.strictObject({
   count: z.int().min(1).max(9).optional(),
   kind: z.enum(["a", "b"]).optional(),
   names: z.array(z.string()).optional(),
+  scores: z.record(z.string().regex(/^\d+$/, "expected a token id"), z.number()).optional(),
   either: z.union([z.string(), z.array(z.string())]).optional(),
 });
 
@@ -31,6 +32,8 @@ test.each([
   [{ names: "x".repeat(99) }, '"names": expected array, got a text of 99 characters'],
   [{ names: [Array(99).fill(1)] }, '"names.0": expected string, got a list of 99'],
   [{ either: 7 }, '"either": expected another value, got 7'],
+  [{ scores: { x: 5 } }, '"scores": expected a token id, got "x"'],
+  [{ scores: { 5: "x" } }, '"scores.5": expected number, got "x"'],
   [{ nosuch: 1 }, 'there is no "nosuch"'],
 ])("%o is refused with its place, what was expected and what was got", (value, sentence) => {
   expect(() => checked(schema, value)).toThrow(expect.objectContaining({ name: "UserError", message: sentence }));

@@ -12,6 +12,8 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   const issue = error.issues[0]!;
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") return { path, reason: `there is no ${JSON.stringify(issue.keys[0])}` };
+  if (issue.code === "invalid_key")
+    return { path: path.slice(0, -1), reason: `${expectedBy(issue.issues[0]!)}, got ${shown(path.at(-1))}` };
   return { path, reason: `${expectedBy(issue)}, got ${shown(valueAt(value, issue.path))}` };
 }
 

@@ -13,6 +13,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of the path is a file, not a folder",
   EEXIST: "a file is in the way",
   EISDIR: "a folder is in the way",
+  ELOOP: "its links go in a circle",
 };
 
 /** The `code` of a system error, such as `ENOENT`. */

@@ -24,8 +24,8 @@ const program = once(() => {
   const entry = fileURLToPath(new URL("./resolve.testing.ts", import.meta.url));
   // Packages too, but for the native one: to find and read their many files takes longer than all else.
   const js = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
-  const bundled = { bundle: true, platform: "node", format: "esm", external: ["libsql"], banner: { js } } as const;
-  buildSync({ entryPoints: [entry], outfile, ...bundled });
+  const target = { bundle: true, platform: "node", format: "esm" } as const;
+  buildSync({ entryPoints: [entry], outfile, ...target, external: ["libsql"], banner: { js } });
   process.on("exit", () => rmSync(outfile, { force: true }));
   return outfile;
 });

@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { codeOf } from "../../util/system-errors.ts";
+import { codeOf, reasonOf } from "../../util/system-errors.ts";
 import { aliases } from "./aliases.ts";
 import type { Plan, PullOptions, Wanted } from "./plan.ts";
 import { canonicalName, type ModelSpec, parseSpec } from "./spec.ts";
@@ -71,7 +71,7 @@ async function ownFile(path: string): Promise<ResolvedModel> {
 const rethrown =
   (path: string) =>
   (error: unknown): never => {
-    throw new UserError(`cannot open ${path}: ${codeOf(error)}`);
+    throw new UserError(`cannot open ${path}: ${reasonOf(error) ?? codeOf(error)}`);
   };
 
 /** For who names a repository as other tools do. */
