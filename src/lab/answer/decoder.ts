@@ -62,7 +62,7 @@ export class DecoderAnswerer implements Answerer {
     choices: readonly Continuation[],
     answer: (likelihoods: Likelihood[]) => A,
   ): Plan | undefined {
-    const encode = (text: string) => this.model.encode(text, true);
+    const encode = once((text: string) => this.model.encode(text, true));
     const pairs = choices.map((c) => this.#fitted(encodePair({ encode, start: this.#start }, c)));
     const fitting = pairs.flatMap((pair) => pair ?? []);
     if (fitting.length < pairs.length) return undefined;
@@ -112,6 +112,16 @@ export class DecoderAnswerer implements Answerer {
     this.likelihoods[Symbol.dispose]();
     this.model[Symbol.dispose]();
   }
+}
+
+/** Choices mostly have one context. */
+function once<T>(of: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const value = known.get(text) ?? of(text);
+    known.set(text, value);
+    return value;
+  };
 }
 
 const sum = (tokens: readonly Foretold[]): number => tokens.reduce((total, { nats }) => total + nats, 0);

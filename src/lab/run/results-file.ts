@@ -9,6 +9,8 @@ const BATCH = 16;
 /** results.jsonl: an item a line, appended as it is answered. A process that is killed loses nothing that was appended whole. */
 export class ResultsFile {
   #unsynced = 0;
+  /** Under way beside the next answers. */
+  #syncing: Promise<void> = Promise.resolve();
 
   private constructor(
     readonly path: string,
@@ -42,14 +44,20 @@ export class ResultsFile {
     }
   }
 
+  /** Begins once the one before is done, whose failure it tells. */
   async #sync(): Promise<void> {
-    await this.file.datasync();
+    await this.#syncing;
     this.#unsynced = 0;
+    this.#syncing = this.file.datasync();
+    this.#syncing.catch(() => {});
   }
 
   async close(): Promise<void> {
     try {
       await this.#sync();
+      await this.#syncing;
+    } catch (error) {
+      throw writeError(error, this.path);
     } finally {
       await this.file.close();
     }
