@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
+import type { Quant } from "../src/weights/prepared/weights.ts";
 import type { Side } from "./harness.ts";
 import type { Answer, Args, Name, Reply } from "./protocol.ts";
 
@@ -70,6 +71,7 @@ export interface ChildSide {
   context: number;
   /** How many at once; one when absent. */
   sequences?: number;
+  quant?: Quant;
   measure(child: Child): Promise<number>;
 }
 

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { bandwidth } from "./bandwidth.ts";
+import type { Child } from "./child.ts";
 import type { Bench } from "./harness.ts";
 import { engines } from "./sides.ts";
 import { realTokens } from "./tokens.ts";
@@ -7,17 +8,19 @@ import { realTokens } from "./tokens.ts";
 const PROMPT = 512;
 const STEPS = 128;
 
+/** In tokens a second. */
+export async function decodeRate(child: Child): Promise<number> {
+  const { seconds } = await child.call("decode", { tokens: realTokens(PROMPT), n: STEPS });
+  return STEPS / seconds;
+}
+
 /** 128 greedy tokens after a prompt of 512, one sequence. */
 export const decode: Bench = {
   name: "decode",
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
-  sides: (options) =>
-    engines(options, 1024, async (child) => {
-      const { seconds } = await child.call("decode", { tokens: realTokens(PROMPT), n: STEPS });
-      return STEPS / seconds;
-    }),
+  sides: (options) => engines(options, 1024, decodeRate),
   // Each step reads every weight once: the file's bytes over the rate at which so many bytes can be read.
   async floor({ path }) {
     const { size } = statSync(path);

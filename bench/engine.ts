@@ -8,9 +8,9 @@ let model: Model | undefined;
 
 await serve({ load, prefill, decode, decodeBatch });
 
-async function load({ model: path }: Args<"load">): Promise<Answer<"load">> {
+async function load({ model: path, quant }: Args<"load">): Promise<Answer<"load">> {
   const started = performance.now();
-  model = await loadModel(path);
+  model = await loadModel(path, quant && { quant });
   return { seconds: seconds(started) };
 }
 

@@ -17,6 +17,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "process start to first token, against llama.cpp",
     load: async () => (await import("./cold.ts")).cold,
   },
+  load: {
+    summary: "the call that loads until the model is ready, against llama.cpp",
+    load: async () => (await import("./load.ts")).load,
+  },
   memory: {
     summary: "peak resident memory at a context of 2,048, against llama.cpp",
     load: async () => (await import("./memory.ts")).memory,
@@ -36,6 +40,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
   embed: {
     summary: "1,000 sentences to MiniLM's vectors, against transformers.js (--model minilm)",
     load: async () => (await import("./embed.ts")).embed,
+  },
+  "transformers-js": {
+    summary: "128 tokens after a prompt of 512 in 4 bits, against transformers.js",
+    load: async () => (await import("./transformers-js.ts")).transformersDecode,
+  },
+  "transformers-js-prefill": {
+    summary: "a prompt of 512 tokens in 4 bits, against transformers.js",
+    load: async () => (await import("./transformers-js.ts")).transformersPrefill,
   },
   "lab-overhead": {
     summary: "a lab run of short items, against the model alone",

@@ -1,8 +1,15 @@
+import type { Child } from "./child.ts";
 import type { Bench } from "./harness.ts";
 import { engines } from "./sides.ts";
 import { realTokens } from "./tokens.ts";
 
 const PROMPT = 512;
+
+/** In tokens a second. */
+export async function prefillRate(child: Child): Promise<number> {
+  const { seconds } = await child.call("prefill", { tokens: realTokens(PROMPT) });
+  return PROMPT / seconds;
+}
 
 /** A prompt of 512 tokens from an empty cache. */
 export const prefill: Bench = {
@@ -10,9 +17,5 @@ export const prefill: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
-  sides: (options) =>
-    engines(options, 1024, async (child) => {
-      const { seconds } = await child.call("prefill", { tokens: realTokens(PROMPT) });
-      return PROMPT / seconds;
-    }),
+  sides: (options) => engines(options, 1024, prefillRate),
 };

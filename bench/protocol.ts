@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import type { Quant } from "../src/weights/prepared/weights.ts";
 
 /** What a child of a bench can be asked: each command's arguments and answer. Seconds are measured inside the child. */
 export interface Commands {
-  /** `context` in tokens, of each of `sequences` (1). */
-  load: { args: { model: string; context: number; sequences?: number }; answer: { seconds: number } };
+  /** `context` in tokens, of each of `sequences` (1); `quant`, what our engine rounds the weights to. */
+  load: { args: { model: string; context: number; sequences?: number; quant?: Quant }; answer: { seconds: number } };
   /** Evaluates the tokens from an empty cache. */
   prefill: { args: { tokens: number[] }; answer: { seconds: number } };
   /** Greedy: `seconds` is the time of `n` steps after the token that the prompt itself gives; the text goes on past an end token. */
@@ -18,8 +19,10 @@ export type Name = keyof Commands;
 export type Args<N extends Name> = Commands[N]["args"];
 export type Answer<N extends Name> = Commands[N]["answer"];
 
+type Handler<N extends Name> = (args: Args<N>) => Promise<Answer<N>>;
+
 /** The commands that differ from engine to engine. */
-export type Handlers = { [N in Exclude<Name, "peak">]: (args: Args<N>) => Promise<Answer<N>> };
+export type Handlers = { [N in "load" | "prefill" | "decode"]: Handler<N> } & { decodeBatch?: Handler<"decodeBatch"> };
 
 /** A request line of JSON, and its answer. */
 export type Request = { [N in Name]: { command: N } & Args<N> }[Name];
@@ -45,11 +48,13 @@ function answer(handlers: Handlers, request: Request): Promise<unknown> {
     case "decode":
       return handlers.decode(request);
     case "decodeBatch":
-      return handlers.decodeBatch(request);
+      return (handlers.decodeBatch ?? oneAtATime)(request);
     case "peak":
       return Promise.resolve({ bytes: peakResident() });
   }
 }
+
+const oneAtATime = () => Promise.reject(new Error("this engine was asked for several sequences, it decodes one"));
 
 /** Linux's high-water mark. getrusage's figure would do, were it not inherited from the parent through exec. */
 function peakResident(): number {

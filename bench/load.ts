@@ -1,0 +1,36 @@
+import { Child } from "./child.ts";
+import type { Bench, Side } from "./harness.ts";
+import { PEER, US } from "./sides.ts";
+
+const CONTEXT = 1024;
+
+/** From the call that loads until a prompt can be taken, in a new process each time, with the files in the page cache. */
+export const load: Bench = {
+  name: "load",
+  unit: "ms",
+  moreIsBetter: false,
+  lifetime: "fresh",
+  sides: ({ path }) => ({
+    ours: loadSide(US, "engine.ts", path),
+    theirs: loadSide(PEER, "peer/llama.ts", path),
+  }),
+};
+
+/** A side whose child has imported everything before it is asked to load, and tells the milliseconds by its own clock. */
+function loadSide(name: string, script: string, model: string): Side {
+  let child: Child | undefined;
+  return {
+    name,
+    async start() {
+      child = await Child.start(script);
+    },
+    async run() {
+      if (!child) throw new Error(`${name} has not been started`);
+      return 1000 * (await child.call("load", { model, context: CONTEXT })).seconds;
+    },
+    async stop() {
+      await child?.stop();
+      child = undefined;
+    },
+  };
+}
