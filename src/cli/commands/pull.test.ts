@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { serveHub } from "../../weights/sources/hub.testing.ts";
 import { randomBytes, withEnv } from "../../weights/sources/helpers.testing.ts";
+import { serveHub } from "../../weights/sources/hub.testing.ts";
 import { tinyRegistry } from "../../weights/sources/registries.testing.ts";
 import { define } from "./pull.ts";
 
