@@ -1,12 +1,14 @@
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { embed, generateText, streamText } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { serveModels, type Testing } from "./serve.testing.ts";
+import { serveModels, TINY, type Testing } from "./serve.testing.ts";
 
 let server: Testing;
 let openai: OpenAI;
 beforeAll(async () => {
-  server = await serveModels(["smollm2"]);
+  server = await serveModels(["smollm2", TINY[1]!]);
   openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "any", maxRetries: 0 });
 });
 afterAll(() => server.stop(0));
@@ -46,4 +48,49 @@ test("a stream with the openai client: its pieces are the whole answer, its last
   expect(chunks.filter((c) => c.usage)).toEqual([chunks.at(-1)]);
   expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: whole.usage!.completion_tokens } });
   receiptSchema.parse((chunks.at(-1) as unknown as { receipt: unknown }).receipt);
+});
+
+test("a special token that a user writes is text to the model, of several tokens", async () => {
+  const count = async (content: string) => {
+    const messages = [{ role: "user" as const, content }];
+    return (await openai.chat.completions.create({ ...question, messages, max_tokens: 1 })).usage!.prompt_tokens;
+  };
+  expect((await count("a<|im_end|>")) - (await count("a"))).toBeGreaterThan(3);
+});
+
+test("errors are the openai client's typed ones", async () => {
+  const failing = (changes: object) => openai.chat.completions.create({ ...question, ...changes }).catch((e) => e);
+  const missing = await failing({ model: "smolm2" });
+  expect(missing).toBeInstanceOf(OpenAI.NotFoundError);
+  expect([missing.code, missing.param, missing.message]).toEqual([
+    "model_not_found",
+    "model",
+    expect.stringMatching(/did you mean "smollm2"/),
+  ]);
+  expect(await failing({ temperature: 9 })).toBeInstanceOf(OpenAI.BadRequestError);
+  expect(await failing({ stream: true, max_tokens: 0 })).toBeInstanceOf(OpenAI.BadRequestError);
+  expect(await failing({ messages: [{ role: "user", content: "a ".repeat(9000) }] })).toBeInstanceOf(OpenAI.BadRequestError);
+});
+
+test("embeddings with the openai client, which asks for base64 by itself", async () => {
+  const asked = { model: "sentences", input: ["A man is eating food.", "b"] };
+  const [packed, plain] = [
+    await openai.embeddings.create(asked),
+    await openai.embeddings.create({ ...asked, encoding_format: "float" }),
+  ];
+  expect(packed.data.map((d) => d.index)).toEqual([0, 1]);
+  for (const [i, { embedding }] of packed.data.entries())
+    expect(Math.max(...embedding.map((v, j) => Math.abs(v - plain.data[i]!.embedding[j]!)))).toBeLessThan(1e-5);
+});
+
+test("the Vercel AI SDK: a chat, a stream and an embedding", async () => {
+  const modicum = createOpenAICompatible({ name: "modicum", baseURL: `${server.url}/v1`, includeUsage: true });
+  const settings = { prompt: "Name the capital of Japan.", temperature: 0, maxOutputTokens: 30, maxRetries: 0 };
+  const answer = await generateText({ model: modicum("smollm2"), ...settings });
+  expect([answer.text, answer.finishReason]).toEqual([expect.stringMatching(/Tokyo/), "stop"]);
+  const stream = streamText({ model: modicum("smollm2"), ...settings });
+  expect(await stream.text).toBe(answer.text);
+  expect((await stream.usage).outputTokens).toBe(answer.usage.outputTokens);
+  const { embedding } = await embed({ model: modicum.embeddingModel("sentences"), value: "b" });
+  expect(embedding.length).toBeGreaterThan(8);
 });

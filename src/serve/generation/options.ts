@@ -46,7 +46,12 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   repetition_penalty: z.number().positive().max(10).nullish(),
-  logit_bias: z.record(z.string().regex(/^\d+$/, "expected a token id"), z.number().min(-100).max(100)).nullish(),
+  logit_bias: z
+    .record(z.string().regex(/^\d+$/), z.number().min(-100).max(100), {
+      error: ({ code }) => (code === "invalid_key" ? "expected the id of a token as key" : undefined),
+    })
+    .nullish()
+    .describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z.int().min(0).nullish().describe("same seed, same answer"),
   stop: stops,
   n: z.int().min(1).max(maxChoices).nullish().describe("how many answers"),

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { load } from "../index.ts";
+import { receiptSchema } from "../ledger/receipt.ts";
+import { serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+let server: Testing;
+beforeAll(async () => {
+  server = await serveModels(TINY);
+});
+afterAll(() => server.stop(0));
+
+/** Posts, and expects it to go well. */
+// biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
+async function post(path: string, body: object): Promise<any> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(server.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = await response.json();
+  expect([response.status, answer]).toEqual([200, answer]);
+  if ("receipt" in answer) receiptSchema.parse(answer.receipt);
+  return answer;
+}
+// biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
+const get = async (path: string): Promise<any> => (await fetch(server.url + path)).json();
+
+/** The library itself, to compare with. */
+async function direct<T>(spec: string, use: (model: Awaited<ReturnType<typeof load>>) => Promise<T>): Promise<T> {
+  using model = await load(spec.slice(spec.indexOf("=") + 1));
+  return await use(model);
+}
+
+describe("completions", () => {
+  const request = { model: "tiny", prompt: "abc", max_tokens: 6, temperature: 0 };
+
+  test("go on as the library does, whole and streamed", async () => {
+    const expected = await direct(TINY[0]!, (model) => model.complete("abc", { maxTokens: 6, raw: true }));
+    const answer = await post("/v1/completions", request);
+    expect(answer.choices).toEqual([{ index: 0, text: expected.text, logprobs: null, finish_reason: "length" }]);
+    expect(answer.usage).toMatchObject({ prompt_tokens: expected.receipt.tokens.prompt, completion_tokens: 6 });
+    const events = await streamed("/v1/completions", { ...request, stream: true });
+    expect(events.map((e) => e.choices[0].text).join("")).toBe(expected.text);
+    expect(events.filter((e) => "receipt" in e)).toEqual([events.at(-1)]);
+    expect(events.at(-1).choices[0].finish_reason).toBe("length");
+  });
+
+  test("several answers to several prompts are one request with one receipt", async () => {
+    const answer = await post("/v1/completions", { ...request, prompt: ["abc", "xyz"], n: 2, seed: 5, temperature: 1 });
+    const one = async (prompt: string, seed: number) =>
+      (await post("/v1/completions", { ...request, prompt, seed, temperature: 1 })).choices[0].text;
+    const expected = [await one("abc", 5), await one("abc", 6), await one("xyz", 5), await one("xyz", 6)];
+    expect(answer.choices.map((c: { text: string }) => c.text)).toEqual(expected);
+    expect(answer.choices.map((c: { index: number }) => c.index)).toEqual([0, 1, 2, 3]);
+    expect(answer.receipt.tokens.completion).toBe(24);
+    expect(answer.receipt.work.calls).toEqual({ tiny: 4 });
+    expect(await get(`/v1/receipts/${answer.receipt.id}`)).toEqual(answer.receipt);
+  });
+
+  test("log-probabilities come with each token", async () => {
+    const { choices } = await post("/v1/completions", { ...request, logprobs: 2 });
+    const { tokens, token_logprobs: chosen, top_logprobs: top } = choices[0].logprobs;
+    expect([tokens.length, chosen.length, top.length]).toEqual([6, 6, 6]);
+    expect(tokens.join("")).toBe(choices[0].text);
+    for (const [i, entry] of top.entries()) expect(chosen[i]).toBe(Math.max(...(Object.values(entry) as number[])));
+  });
+});
+
+/** The events of a stream, which has to end with `[DONE]`. */
+// biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
+async function streamed(path: string, body: object): Promise<any[]> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(server.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
+  const lines = (await response.text()).trimEnd().split("\n\n");
+  expect(lines.pop()).toBe("data: [DONE]");
+  return lines.map((line) => JSON.parse(line.replace(/^data: /, "")));
+}
+
+describe("embeddings", () => {
+  const texts = ["A man is eating food.", "b"];
+
+  test("are the library's, as numbers and as base64", async () => {
+    const { embeddings } = await direct(TINY[1]!, (model) => model.embed(texts));
+    const { data } = await post("/v1/embeddings", { model: "sentences", input: texts });
+    expect(data.map((d: { embedding: number[] }) => d.embedding)).toEqual(embeddings.map((e) => [...e]));
+    const packed = await post("/v1/embeddings", { model: "sentences", input: texts[0], encoding_format: "base64" });
+    const bytes = Buffer.from(packed.data[0].embedding, "base64");
+    const floats = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
+    expect(Math.max(...floats.map((v, i) => Math.abs(v - embeddings[0]![i]!)))).toBeLessThan(1e-5);
+  });
+
+  test("are cut to fewer dimensions, with length 1", async () => {
+    const [whole, cut] = await Promise.all(
+      [undefined, 5].map((dimensions) => post("/v1/embeddings", { model: "sentences", input: texts[0], dimensions })),
+    );
+    const [all, some] = [whole.data[0].embedding as number[], cut.data[0].embedding as number[]];
+    const length = Math.hypot(...all.slice(0, 5));
+    expect(some).toHaveLength(5);
+    for (const [i, value] of some.entries()) expect(value).toBeCloseTo(all[i]! / length, 5);
+  });
+});
+
+describe("ranks", () => {
+  const [query, documents] = ["food", ["A man is eating food.", { text: "b" }, "The food is good."]];
+  const texts = ["A man is eating food.", "b", "The food is good."];
+  interface Ranked {
+    index: number;
+    relevance_score: number;
+  }
+
+  test.each(["/v1/rerank", "/v2/rerank", "/rerank"])("%s: by a cross-encoder's relevance, best first", async (path) => {
+    const { scores } = await direct(TINY[2]!, (model) => model.relevance(query, texts));
+    const { results } = await post(path, { model: "ranker", query, documents, top_n: 2, return_documents: true });
+    const best = [...scores.entries()].sort(([, a], [, b]) => b - a).slice(0, 2);
+    expect(results.map((r: Ranked) => r.index)).toEqual(best.map(([index]) => index));
+    for (const [i, { index, relevance_score, document }] of results.entries()) {
+      expect(relevance_score).toBeCloseTo(best[i]![1], 5);
+      expect(document).toEqual({ text: texts[index] });
+    }
+  });
+
+  test("by the cosines of embeddings where the model embeds", async () => {
+    const { results } = await post("/v1/rerank", { model: "sentences", query: texts[2], documents });
+    expect(results).toHaveLength(3);
+    expect(results[0].index).toBe(2);
+    expect(results[0].relevance_score).toBeCloseTo(1, 5);
+    expect(results[0]).not.toHaveProperty("document");
+  });
+});
+
+test("classes are the library's, among labels too", async () => {
+  const { results } = await direct(TINY[3]!, (model) => model.classify(["fine"], { labels: ["negative", "neutral"] }));
+  const { data } = await post("/v1/classify", { model: "labels", input: "fine", labels: ["negative", "neutral"] });
+  expect(data).toEqual([{ index: 0, ...results[0] }]);
+});
+
+describe("what there is", () => {
+  test("models, savings, recipes", async () => {
+    const { data: models } = await get("/v1/models");
+    expect(models.map((m: { id: string }) => m.id)).toEqual(["tiny", "sentences", "ranker", "labels"]);
+    expect(await get("/v1/models/tiny")).toEqual(models[0]);
+    const { data: savings } = await get("/v1/savings");
+    expect(savings[0]).toMatchObject({ name: "xattention", needs: ["attention"], options: { type: "object" } });
+    expect((await get("/v1/recipes")).object).toBe("list");
+  });
+
+  test("receipts by time and model, and their sum", async () => {
+    const before = (await get("/v1/receipts?model=labels")).sum.receipts;
+    const { receipt } = await post("/v1/classify", { model: "labels", input: "fine" });
+    const { data, sum } = await get("/v1/receipts?model=labels&since=1h&limit=1");
+    expect([data, sum.receipts]).toEqual([[receipt], before + 1]);
+    expect((await get("/v1/receipts?since=2999-01-01")).sum.receipts).toBe(0);
+  });
+
+  test("metrics count tokens, FLOPs and answers", async () => {
+    const measured = async () => {
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      return (name: string) => Number(new RegExp(`^${name}\\{[^}]*"tiny"[^}]*\\} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
+    };
+    const earlier = await measured();
+    const { receipt } = await post("/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3 });
+    const later = await measured();
+    const grown = (name: string) => later(name) - earlier(name);
+    expect(grown("vllm:generation_tokens_total")).toBe(3);
+    expect(grown("modicum:flops_spent_total")).toBeCloseTo(receipt.flops.spent, 0);
+    expect(grown("vllm:time_to_first_token_seconds_count")).toBe(1);
+    expect(grown("vllm:inter_token_latency_seconds_count")).toBe(2);
+    expect(later("vllm:num_requests_running")).toBe(0);
+  });
+
+  test("health, readiness, and the description of it all", async () => {
+    expect([await get("/health"), await get("/ready")]).toEqual([{ status: "ok" }, { status: "ok" }]);
+    const { openapi, paths } = await get("/openapi.json");
+    expect(openapi).toBe("3.1.0");
+    expect(paths["/v1/chat/completions"].post.requestBody.content["application/json"].schema.required).toEqual([
+      "model",
+      "messages",
+    ]);
+    expect(paths["/v1/receipts"].get.parameters.map((p: { name: string }) => p.name)).toContain("since");
+    const page = await fetch(`${server.url}/docs`);
+    expect(page.headers.get("content-type")).toMatch(/^text\/html/);
+    expect(await page.text()).toContain("POST /v1/rerank");
+  });
+
+  test("the log holds no text of prompts", () => {
+    expect(server.logged.join("")).not.toMatch(/eating food|abc/);
+  });
+});

@@ -1,0 +1,136 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { serveModels, TINY, type Testing } from "../serve.testing.ts";
+import { Access, checkBind } from "./access.ts";
+import { KeyStore } from "./store.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-keys-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let count = 0;
+const newStore = () => new KeyStore(path.join(folder, `${count++}`, "keys.json"));
+
+describe("keys", () => {
+  test("are kept as hashes alone, in a file that only its owner reads", async () => {
+    const store = newStore();
+    const { secret, key } = await store.create("team", ["infer"]);
+    expect(secret).toMatch(/^mk-[\w-]{43}$/);
+    expect(readFileSync(store.file, "utf8")).not.toContain(secret.slice(3));
+    expect(statSync(store.file).mode & 0o777).toBe(0o600);
+    expect(await store.find(secret)).toEqual(key);
+    expect(await store.find(`${secret}x`)).toBeUndefined();
+  });
+
+  test("that another process makes or revokes count at once", async () => {
+    const store = newStore();
+    const other = new KeyStore(store.file);
+    expect(await store.list()).toEqual([]);
+    const { secret, key } = await other.create("team", ["infer"]);
+    expect(await store.find(secret)).toEqual(key);
+    await other.revoke("team");
+    expect(await store.find(secret)).toBeUndefined();
+  });
+
+  test("are revoked by id or by a name that one alone has", async () => {
+    const store = newStore();
+    const [a, b] = [await store.create("same", ["infer"]), await store.create("same", ["admin"])];
+    await expect(store.revoke("same")).rejects.toThrow('2 keys are called "same", expected an id');
+    await store.revoke(a.key.id);
+    expect(await store.list()).toEqual([b.key]);
+    await expect(store.revoke("none")).rejects.toThrow('there is no key "none"');
+  });
+
+  test.each(["{", '[{"id":1}]'])("a file that holds none, %s, is one sentence", async (text) => {
+    const file = path.join(folder, "broken.json");
+    writeFileSync(file, text);
+    await expect(new KeyStore(file).list()).rejects.toThrow(
+      expect.objectContaining({ name: "UserError", message: expect.stringContaining(file) }),
+    );
+  });
+});
+
+test("a server that others can reach needs keys, or to be told that it needs none", async () => {
+  const store = newStore();
+  const at = (host: string, allowAnonymous = false) => checkBind(store, { host, allowAnonymous });
+  for (const host of ["127.0.0.1", "127.9.9.9", "localhost", "::1"]) await at(host);
+  for (const host of ["0.0.0.0", "::", "192.168.1.5", "127.example.org"])
+    await expect(at(host)).rejects.toThrow(`${host} can be reached from other machines, and there are no keys`);
+  await at("0.0.0.0", true);
+  await store.create("team", ["infer"]);
+  await at("0.0.0.0");
+});
+
+describe("who may call what", () => {
+  const request = (headers: Record<string, string> = {}, url = "http://server.example/v1/models") =>
+    new Request(url, { headers });
+  const keyed = (secret: string) => request({ authorization: `Bearer ${secret}` });
+  const status = async (access: Access, asked: Request, scope: "infer" | "admin") =>
+    access.check(asked, scope).then(
+      () => 200,
+      (error: { status: number }) => error.status,
+    );
+
+  test("anonymous requests may only infer, where they may anything", async () => {
+    const access = new Access(newStore(), { host: "0.0.0.0", allowAnonymous: true });
+    expect(await status(access, request(), "infer")).toBe(200);
+    expect(await status(access, request(), "admin")).toBe(403);
+    expect(await status(access, keyed("whatever"), "infer")).toBe(200);
+  });
+
+  test("a wrong key is refused even where none is needed, once there are keys", async () => {
+    const store = newStore();
+    await store.create("team", ["infer"]);
+    const access = new Access(store, { host: "0.0.0.0", allowAnonymous: true });
+    expect(await status(access, keyed("wrong"), "infer")).toBe(401);
+    expect(await status(access, request(), "infer")).toBe(200);
+  });
+
+  test("on loopback without keys, a page of a foreign name that leads here is none of the user's", async () => {
+    const access = new Access(newStore(), { host: "127.0.0.1", allowAnonymous: false });
+    expect(await status(access, request(), "infer")).toBe(403);
+    expect(await status(access, request({}, "http://localhost:1/v1/models"), "admin")).toBe(200);
+    expect(await status(access, request({}, "http://[::1]:1/v1/models"), "infer")).toBe(200);
+  });
+});
+
+describe("over HTTP", () => {
+  let server: Testing;
+  let keys: Record<"infer" | "admin" | "revoked", string>;
+  beforeAll(async () => {
+    server = await serveModels(TINY.slice(0, 1));
+    const make = async (name: string, scope: "infer" | "admin") => (await server.keys.create(name, [scope])).secret;
+    keys = { infer: await make("a", "infer"), admin: await make("b", "admin"), revoked: await make("c", "infer") };
+    await server.keys.revoke("c");
+  });
+  afterAll(() => server.stop(0));
+
+  type Case = [path: string, key: keyof typeof keys | string | undefined, status: number, sentence?: RegExp];
+  test.each<Case>([
+    ["/health", undefined, 200],
+    ["/openapi.json", undefined, 200],
+    ["/v1/models", undefined, 401, /^a key is needed/],
+    ["/v1/models", "infer", 200],
+    ["/v1/models", "admin", 200],
+    ["/v1/models", "revoked", 401, /^the key is not known here/],
+    ["/v1/models", "mk-wrong", 401, /^the key is not known here/],
+    ["/v1/receipts", "infer", 403, /^the scope admin is needed/],
+    ["/v1/receipts/x", "infer", 403, /^the scope admin is needed/],
+    ["/v1/receipts", "admin", 200],
+    ["/metrics", "infer", 403],
+    ["/metrics", "admin", 200],
+    ["/v1/models?api_key=mk-wrong", "infer", 401, /^a key in the address ends up in logs/],
+  ])("%s with the key %s: %i", async (at, key, status, sentence = /./) => {
+    const secret = key && (key in keys ? keys[key as keyof typeof keys] : key);
+    const response = await fetch(server.url + at, { headers: secret ? { authorization: `Bearer ${secret}` } : {} });
+    const text = await response.text();
+    expect(response.status).toBe(status);
+    if (status !== 200) expect(JSON.parse(text).error.message).toMatch(sentence);
+    expect(text + server.logged.join("")).not.toContain(keys.infer);
+  });
+
+  test("another form of authorization is one sentence", async () => {
+    const response = await fetch(`${server.url}/v1/models`, { headers: { authorization: "Basic eDp5" } });
+    expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
+  });
+});
