@@ -1,6 +1,6 @@
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
-import { generateAll, type Request } from "./engine/batch-generate.ts";
+import { generateAll } from "./engine/batch-generate.ts";
 import type { Classification, Reading } from "./engine/classifier.ts";
 import { type Answers, EncoderModel } from "./engine/encoder-model.ts";
 import {
@@ -17,6 +17,7 @@ import { openModel } from "./engine/open-model.ts";
 import { type ProfileOptions, profileThresholds as profileLanguageModel } from "./engine/profile.ts";
 import type { Sampled } from "./engine/sampling/sampler.ts";
 import { Seq2SeqModel } from "./engine/seq2seq-model.ts";
+import type { Request } from "./engine/ticket.ts";
 import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
 import {
   type ThresholdProfile,

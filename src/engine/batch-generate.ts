@@ -1,17 +1,11 @@
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { BATCH_ROWS } from "./batch.ts";
 import type { Engine } from "./engine.ts";
-import type { FinishReason, GenerateOptions, OnStopped, Piece, Usage } from "./generate.ts";
+import type { FinishReason, OnStopped, Piece, Usage } from "./generate.ts";
 import type { Sampled } from "./sampling/sampler.ts";
-import { checkLength, Sequence } from "./sequence.ts";
-
-/** A prompt, as ids, with its own options. */
-export interface Request {
-  readonly prompt: readonly number[];
-  readonly options: GenerateOptions;
-  /** Runs it in place of the engine that is for all: that of an adapter. */
-  readonly engine?: Engine | undefined;
-}
+import { Scheduler } from "./scheduler.ts";
+import { checkLength } from "./sequence.ts";
+import type { Request } from "./ticket.ts";
 
 /** A whole answer. */
 export interface Answer {
@@ -19,50 +13,6 @@ export interface Answer {
   readonly tokens: readonly Sampled[];
   readonly reason: FinishReason;
   readonly usage: Usage;
-}
-
-/** Sequences that decode together, those of one engine in one step. One joins or leaves between any two steps; the others' numbers do not change by it. */
-export class Group implements Disposable {
-  readonly #members = new Map<Sequence, (piece: Piece) => void>();
-
-  get size(): number {
-    return this.#members.size;
-  }
-
-  /** Runs the sequence's prompt; it takes part in the steps to come until its last piece, then its slot is free. */
-  async join(sequence: Sequence, receive: (piece: Piece) => void, signal?: AbortSignal): Promise<void> {
-    this.#members.set(sequence, receive);
-    this.#give(sequence, await sequence.prefill(signal));
-  }
-
-  /** One token for each. */
-  async step(): Promise<void> {
-    const members = [...this.#members.keys()];
-    for (const engine of new Set(members.map((m) => m.engine)))
-      await this.#step(
-        engine,
-        members.filter((m) => m.engine === engine),
-      );
-  }
-
-  async #step(engine: Engine, members: readonly Sequence[]): Promise<void> {
-    const logits = await engine.stepAll(members.map((m) => m.next()));
-    for (const [i, member] of members.entries()) this.#give(member, member.take(logits[i]!));
-  }
-
-  /** Not while a step is under way, which writes into the slot. */
-  leave(sequence: Sequence): void {
-    if (this.#members.delete(sequence)) sequence[Symbol.dispose]();
-  }
-
-  #give(sequence: Sequence, piece: Piece): void {
-    this.#members.get(sequence)!(piece);
-    if (piece.finish) this.leave(sequence);
-  }
-
-  [Symbol.dispose](): void {
-    for (const sequence of this.#members.keys()) this.leave(sequence);
-  }
 }
 
 /**
@@ -78,26 +28,29 @@ export async function generateAll(
   onStopped?: OnStopped,
 ): Promise<Answer[]> {
   for (const { prompt } of requests) checkLength(prompt.length, engine.programs.decoder.config.context);
-  const begun: { sequence: Sequence; pieces: Piece[] }[] = [];
-  using group = new Group();
+  const scheduler = new Scheduler(engine, tokenizer, { rows: BATCH_ROWS, queue: requests.length });
+  const stop = new AbortController();
+  const either = AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]);
+  const bills = new Map<Request, Usage>();
+  const answer = async (request: Request): Promise<Answer> => {
+    const note = (usage: Usage) => void bills.set(request, usage);
+    const whole = await wholeOf(scheduler.submit({ ...request, signal: either, onStopped: note }));
+    note(whole.usage);
+    return whole;
+  };
   try {
-    while (begun.length < requests.length || group.size > 0) {
-      signal?.throwIfAborted();
-      if (begun.length < requests.length && group.size < BATCH_ROWS) {
-        const { prompt, options, engine: own = engine } = requests[begun.length]!;
-        const [sequence, pieces] = [new Sequence(own, tokenizer, prompt, options), [] as Piece[]];
-        begun.push({ sequence, pieces });
-        await group.join(sequence, (piece) => pieces.push(piece), signal);
-      } else await group.step();
-    }
+    return await Promise.all(requests.map(answer));
   } catch (error) {
-    for (const { sequence, pieces } of begun) onStopped?.(pieces.at(-1)?.finish?.usage ?? sequence.usage());
+    stop.abort(error);
+    await scheduler.close(0);
+    for (const request of requests) if (bills.has(request)) onStopped?.(bills.get(request)!);
     throw error;
   }
-  return begun.map(({ pieces }) => whole(pieces));
 }
 
-function whole(pieces: readonly Piece[]): Answer {
+async function wholeOf(stream: AsyncIterable<Piece>): Promise<Answer> {
+  const pieces: Piece[] = [];
+  for await (const piece of stream) pieces.push(piece);
   const { reason, usage } = pieces.at(-1)!.finish!;
   return { text: pieces.map((p) => p.text).join(""), tokens: pieces.flatMap((p) => p.tokens), reason, usage };
 }

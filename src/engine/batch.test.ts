@@ -7,9 +7,10 @@ import { load, type Model, type Receipt, UserError } from "../index.ts";
 import { openDecoder } from "../models/registry.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { compareWithAlone, texts } from "./batch.testing.ts";
-import { type Answer, generateAll, type Request } from "./batch-generate.ts";
+import { type Answer, generateAll } from "./batch-generate.ts";
 import { Engine } from "./engine.ts";
 import { generate, generateOptions } from "./generate.ts";
+import type { Request } from "./ticket.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../models/fixtures/${name}`, import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-batch-"));

@@ -72,7 +72,8 @@ export class Cached {
   }
 }
 
-function commonPrefix(a: readonly number[], b: readonly number[]): number {
+/** Tokens with which both begin. */
+export function commonPrefix(a: readonly number[], b: readonly number[]): number {
   const end = Math.min(a.length, b.length);
   let i = 0;
   while (i < end && a[i] === b[i]) i++;

@@ -30,25 +30,26 @@ export class Draft {
     this.#stops = new StopStrings(options.stop);
   }
 
-  /** Chooses a token from the logits of the last step. */
-  take(logits: Float32Array): Taken {
+  /** Chooses a token from the logits of the last step; `last` ends the answer with it. */
+  take(logits: Float32Array, last = false): Taken {
     const token = this.#sampler.sample(logits);
     this.completion++;
     const ended = this.tokenizer.stopIds.has(token.id);
     const text = ended ? "" : this.#stops.push(this.#stream.push(token.id));
-    const reason = this.#reason(ended);
-    if (reason) return { text: text + this.#flush(), tokens: [token], reason };
+    const reason = this.#reason(ended, last);
+    if (reason) return { text: text + this.flush(), tokens: [token], reason };
     this.#sampler.accept(token.id);
     this.last = token.id;
     return { text, tokens: [token], reason };
   }
 
-  #flush(): string {
+  /** Text that was held back, when no token follows. */
+  flush(): string {
     return this.#stops.push(this.#stream.flush()) + this.#stops.flush();
   }
 
-  #reason(ended: boolean): FinishReason | undefined {
+  #reason(ended: boolean, last: boolean): FinishReason | undefined {
     if (ended || this.#stops.matched !== undefined) return "stop";
-    return this.completion >= this.most ? "length" : undefined;
+    return last || this.completion >= this.most ? "length" : undefined;
   }
 }

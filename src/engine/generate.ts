@@ -18,6 +18,9 @@ export type GenerateInput = z.input<typeof generateOptions>;
 /** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did. */
 export type FinishReason = "stop" | "length";
 
+/** What cut an answer, whose reason is then `length`: a ceiling on its bill or its tokens, its deadline, or the closing of what ran it. */
+export type Cut = "flops" | "tokens" | "deadline" | "closing";
+
 /** What one request used, for its receipt. Milliseconds are of this request alone. */
 export interface Usage extends ReturnType<Meter["total"]> {
   tokens: { prompt: number; cached: number; completion: number };
@@ -28,14 +31,14 @@ export interface Usage extends ReturnType<Meter["total"]> {
 export interface Piece {
   readonly text: string;
   readonly tokens: readonly Sampled[];
-  readonly finish?: { readonly reason: FinishReason; readonly usage: Usage };
+  readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: Cut };
 }
 
 /** Told what a request used that ended before its last piece: by its signal, by an error, or by a reader that left. */
 export type OnStopped = (usage: Usage) => void;
 
 /**
- * Generates after `prompt`, piece by piece. `signal` stops it within one step with an AbortError, and the slot is free again.
+ * Generates after `prompt`, piece by piece, a step when a piece is asked for: a reader that pauses or leaves has no more computed. `signal` stops it within one step with an AbortError, and the slot is free again.
  * @throws UserError when the prompt is empty or longer than the context.
  */
 export async function* generate(

@@ -1,38 +1,42 @@
 import { addSpent, evalCost, type Spent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
+import type { DecoderConfig } from "../models/decoder.ts";
 import { pasts } from "../models/near.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import type { AttentionBill } from "../savings/seams.ts";
 
-/** What one request spent and what its dense run would have; lengths are noted as it runs and priced when it ends. */
+/** What one request spent and what its dense run would have; lengths are noted as it runs and priced when its bill is asked for. */
 export class Meter implements AttentionBill {
-  readonly #dense: { cost: Cost; tokens: number; past: number }[] = [];
+  readonly #dense: Tally;
   readonly #spent: Spent = { flops: 0, bytes: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
-  readonly #saved: { cost: Cost; tokens: number; past: number }[] = [];
+  readonly #saved: Tally;
   #blocks: { dense: number; run: number } | undefined;
 
-  constructor(readonly programs: DecoderPrograms) {}
+  constructor(readonly programs: DecoderPrograms) {
+    const { config } = programs.decoder;
+    [this.#dense, this.#saved] = [new Tally(config), new Tally(config)];
+  }
 
   /** The whole stack ran densely over `tokens` new ones after `past`. */
   layers(tokens: number, past: number): void {
-    this.#dense.push({ cost: this.programs.stackCost, tokens, past });
-    this.#saved.push({ cost: this.programs.stackCost, tokens, past });
+    this.#dense.note(this.programs.stackCost, tokens, past);
+    this.#saved.note(this.programs.stackCost, tokens, past);
   }
 
   /** The head ran on `tokens` rows. */
   head(tokens: number): void {
-    this.#dense.push({ cost: this.programs.head.cost, tokens, past: 0 });
-    this.#saved.push({ cost: this.programs.head.cost, tokens, past: 0 });
+    this.#dense.note(this.programs.head.cost, tokens, 0);
+    this.#saved.note(this.programs.head.cost, tokens, 0);
   }
 
   /** The stack would have run densely; its parts are billed one by one. */
   insteadOfLayers(tokens: number, past: number): void {
-    this.#dense.push({ cost: this.programs.stackCost, tokens, past });
+    this.#dense.note(this.programs.stackCost, tokens, past);
   }
 
   part(cost: Cost, tokens: number, past: number): void {
-    this.#saved.push({ cost, tokens, past });
+    this.#saved.note(cost, tokens, past);
   }
 
   run(cost: Spent): void {
@@ -50,8 +54,8 @@ export class Meter implements AttentionBill {
   }
 
   total() {
-    const dense = this.#price(this.#dense);
-    const spent = this.#price(this.#saved);
+    const dense = this.#dense.price();
+    const spent = this.#saved.price();
     addSpent(spent, this.#spent);
     addSpent(spent, this.#overhead);
     return {
@@ -60,13 +64,24 @@ export class Meter implements AttentionBill {
       blocks: this.#blocks,
     };
   }
+}
 
-  #price(runs: readonly { cost: Cost; tokens: number; past: number }[]): Spent {
-    const { config } = this.programs.decoder;
-    const sum = { flops: 0, bytes: 0 };
-    for (const { cost, tokens, past } of runs)
-      addSpent(sum, evalCost(cost, { batch: 1, tokens, ...pasts(config, past) }));
-    return sum;
+/** Runs of graphs, priced once each. */
+class Tally {
+  readonly #sum: Spent = { flops: 0, bytes: 0 };
+  readonly #runs: { cost: Cost; tokens: number; past: number }[] = [];
+
+  constructor(private readonly config: DecoderConfig) {}
+
+  note(cost: Cost, tokens: number, past: number): void {
+    this.#runs.push({ cost, tokens, past });
+  }
+
+  /** Of all that was noted. */
+  price(): Spent {
+    for (const { cost, tokens, past } of this.#runs.splice(0))
+      addSpent(this.#sum, evalCost(cost, { batch: 1, tokens, ...pasts(this.config, past) }));
+    return { ...this.#sum };
   }
 }
 

@@ -2,15 +2,22 @@ import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { Draft } from "./draft.ts";
 import type { Engine, Step } from "./engine.ts";
-import type { GenerateOptions, Piece, Usage } from "./generate.ts";
+import type { Cut, FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
 import { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
+
+/** What a request may come to, whatever it asks for: FLOPs, passed by a step or a chunk of the prompt at most, and tokens of its answer. */
+export interface Ceiling {
+  readonly flops?: number | undefined;
+  readonly tokens?: number | undefined;
+}
 
 /** One request under way: its slot, until it is disposed of, and its own sampler, text and bill. */
 export class Sequence implements Disposable {
   readonly slot: Slot;
   readonly #meter: Meter;
   readonly #draft: Draft;
+  readonly #chunks: ReturnType<Engine["chunks"]>;
   readonly #cached: number;
   readonly #started = performance.now();
   #prefilled: number | undefined;
@@ -21,22 +28,40 @@ export class Sequence implements Disposable {
     readonly engine: Engine,
     tokenizer: Tokenizer,
     private readonly prompt: readonly number[],
-    options: GenerateOptions,
+    private readonly options: GenerateOptions,
+    private readonly ceiling: Ceiling = {},
   ) {
     const { context } = engine.programs.decoder.config;
     checkLength(prompt.length, context);
-    const most = Math.min(options.maxTokens, context - prompt.length);
+    const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
     this.#meter = new Meter(engine.programs);
     this.#draft = new Draft(tokenizer, options, prompt, most);
     this.slot = engine.acquire(prompt);
     this.#cached = this.slot.tokens.length;
+    this.#chunks = engine.chunks(this.slot, prompt, this.#meter);
   }
 
   /** Runs the prompt; the first piece of the answer. */
   async prefill(signal?: AbortSignal): Promise<Piece> {
-    const logits = await this.engine.prefill(this.slot, this.prompt, this.#meter, signal);
+    for (;;) {
+      signal?.throwIfAborted();
+      const piece = await this.advance();
+      if (piece) return piece;
+    }
+  }
+
+  /** Runs a chunk of the prompt; with the last one comes the first piece of the answer, or where the ceiling cuts it. */
+  async advance(): Promise<Piece | undefined> {
+    const { value: logits } = await this.#chunks.next();
+    if (!logits) return this.#over() ? this.cut("flops") : undefined;
+    await this.#chunks.return(undefined);
     this.#prefilled = performance.now();
     return this.take(logits);
+  }
+
+  /** Tokens of the prompt that are yet to run; 0 when it decodes. */
+  get left(): number {
+    return this.#prefilled === undefined ? this.prompt.length - this.slot.tokens.length : 0;
   }
 
   /** Its part in the next decode step, after a piece that was not the last. */
@@ -46,9 +71,31 @@ export class Sequence implements Disposable {
 
   /** Chooses a token from the logits of the last step. */
   take(logits: Float32Array): Piece {
-    const { reason, ...piece } = this.#draft.take(logits);
-    this.#ended = reason !== undefined;
-    return reason ? { ...piece, finish: { reason, usage: this.usage() } } : piece;
+    const over = this.#over();
+    const { reason, ...piece } = this.#draft.take(logits, over);
+    if (!reason) return piece;
+    const cut = reason === "stop" ? undefined : over ? "flops" : this.#fewer() ? "tokens" : undefined;
+    return { ...piece, finish: this.#finish(reason, cut) };
+  }
+
+  /** The last piece of an answer that ends here, with what it has of text. */
+  cut(cut: Cut): Piece {
+    return { text: this.#draft.flush(), tokens: [], finish: this.#finish("length", cut) };
+  }
+
+  #finish(reason: FinishReason, cut: Cut | undefined): NonNullable<Piece["finish"]> {
+    this.#ended = true;
+    return { reason, usage: this.usage(), ...(cut && { cut }) };
+  }
+
+  #over(): boolean {
+    const { flops } = this.ceiling;
+    return flops !== undefined && this.#meter.total().flops.spent >= flops;
+  }
+
+  /** Whether its tokens were fewer than it asked for. */
+  #fewer(): boolean {
+    return this.#draft.completion === this.ceiling.tokens && this.#draft.completion < this.options.maxTokens;
   }
 
   /** Whether it has given its last piece. */
@@ -67,6 +114,7 @@ export class Sequence implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    void this.#chunks.return(undefined);
     this.engine.release(this.slot);
   }
 }

@@ -8,7 +8,7 @@ import type { Slot } from "./slot.ts";
 const KEPT_BYTES = 256 * 2 ** 20;
 
 /** Shared tokens from which on copying them from another row beats running them; each costs a hundredth of a run, the copy some calls a layer. */
-const WORTH_COPYING = 8;
+export const WORTH_COPYING = 8;
 
 /** What gave its row to another sequence, aside in a cache of its own length. */
 class Shelved extends Cached implements Disposable {

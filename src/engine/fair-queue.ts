@@ -1,0 +1,58 @@
+/** What waits under a key: requests of one key queue behind each other, keys take turns. */
+export interface Keyed {
+  readonly key: string;
+}
+
+/** A queue of many keys: the key with fewest under way is next, of several the one that was not served for longest. */
+export class FairQueue<T extends Keyed> {
+  /** Keys in the order in which they were last served or came. */
+  readonly #waiting = new Map<string, T[]>();
+
+  get size(): number {
+    return [...this.#waiting.values()].reduce((sum, { length }) => sum + length, 0);
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return [...this.#waiting.values()].flat().values();
+  }
+
+  /** Adds one, where at most `limit` may wait. Returns whom there is no room for: it, or the last of the key that has most waiting. */
+  add(one: T, limit: number): T | undefined {
+    const own = this.#waiting.get(one.key) ?? [];
+    const crowd = [...this.#waiting.values()].reduce((a, b) => (b.length > a.length ? b : a), own);
+    const full = this.size >= limit;
+    if (full && crowd.length <= own.length + 1) return one;
+    this.#waiting.set(one.key, own);
+    own.push(one);
+    if (!full) return undefined;
+    const last = crowd.at(-1)!;
+    this.remove(last);
+    return last;
+  }
+
+  /** Who is next, when of each key so many are under way. */
+  next(underWay: (key: string) => number): T | undefined {
+    const keys = [...this.#waiting.keys()];
+    const fewest = Math.min(...keys.map(underWay));
+    const key = keys.find((k) => underWay(k) === fewest);
+    return key === undefined ? undefined : this.#waiting.get(key)![0];
+  }
+
+  /** Takes out one that is next: its key goes behind the others. */
+  serve(one: T): void {
+    const rest = this.#without(one);
+    this.#waiting.delete(one.key);
+    if (rest.length > 0) this.#waiting.set(one.key, rest);
+  }
+
+  /** Takes out one that waits no longer, if it is there. */
+  remove(one: T): void {
+    const rest = this.#without(one);
+    if (rest.length > 0) this.#waiting.set(one.key, rest);
+    else this.#waiting.delete(one.key);
+  }
+
+  #without(one: T): T[] {
+    return (this.#waiting.get(one.key) ?? []).filter((other) => other !== one);
+  }
+}

@@ -1,0 +1,203 @@
+import { z } from "zod";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { BATCH_ROWS } from "./batch.ts";
+import { commonPrefix } from "./cached.ts";
+import type { Engine } from "./engine.ts";
+import { FairQueue } from "./fair-queue.ts";
+import type { Piece } from "./generate.ts";
+import { type Refusal, Refused } from "./refused.ts";
+import { checkLength, Sequence } from "./sequence.ts";
+import { PREFILL_CHUNK } from "./slot.ts";
+import { WORTH_COPYING } from "./slots.ts";
+import { type Job, Ticket } from "./ticket.ts";
+
+export const schedulerOptions = z.strictObject({
+  rows: z.int().min(1).default(BATCH_ROWS).describe("most requests under way at once"),
+  queue: z.int().min(0).default(128).describe("most requests that wait; more are refused"),
+});
+
+export type SchedulerOptions = z.output<typeof schedulerOptions>;
+
+/** A ticket that has a row. */
+type Begun = Ticket & { sequence: Sequence };
+
+/**
+ * Runs many requests on a model: by turns, some of the prompts that wait, at most a chunk, then one step of all answers together. Requests
+ * come and go between any two turns; none changes the numbers or the bill of another.
+ */
+export class Scheduler {
+  readonly #queue = new FairQueue<Ticket>();
+  readonly #rows = new Set<Begun>();
+  /** Under way while there is work. */
+  #loop: Promise<void> | undefined;
+  /** Tokens of prompts that have run. */
+  #clock = 0;
+  /** When all that is under way ends, once it is closing. */
+  #closes: number | undefined;
+  /** Milliseconds that a request has a row, lately. */
+  #mean = 1000;
+
+  /** `engine` runs requests that name none. */
+  constructor(
+    private readonly engine: Engine,
+    private readonly tokenizer: Tokenizer,
+    private readonly options: SchedulerOptions,
+  ) {}
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  get running(): number {
+    return this.#rows.size;
+  }
+
+  /**
+   * The answer to a request, piece by piece; a reader that leaves it stops it. The stream fails with `Refused` if the request waits in vain.
+   * @throws UserError when the prompt is empty or longer than the context; Refused when there is no room for it
+   */
+  submit(job: Job): AsyncIterable<Piece> {
+    const { engine = this.engine } = job;
+    checkLength(job.prompt.length, engine.programs.decoder.config.context);
+    if (this.#closes !== undefined) throw this.#refused("closing");
+    const ticket = new Ticket(job, engine);
+    const dropped = this.#queue.add(ticket, this.options.queue + this.options.rows - this.#rows.size);
+    if (dropped === ticket) throw this.#refused("full");
+    dropped?.fail(this.#refused("full"));
+    this.#loop ??= this.#run();
+    return ticket.stream;
+  }
+
+  /** Takes no more requests; what has come may go on for `limit` milliseconds, then what has begun ends as it is. Resolves when all have ended. */
+  async close(limit: number): Promise<void> {
+    this.#closes = Math.min(this.#closes ?? Number.POSITIVE_INFINITY, performance.now() + limit);
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    // Those that come at the same moment begin together.
+    await Promise.resolve();
+    while (this.#queue.size + this.#rows.size > 0) {
+      this.#sweep(performance.now());
+      await this.#admit();
+      await this.#prefill();
+      await this.#decode();
+    }
+    this.#loop = undefined;
+  }
+
+  /** Ends those that were stopped and those whose time is up. */
+  #sweep(now: number): void {
+    for (const ticket of [...this.#queue, ...this.#rows]) {
+      const late = now >= (ticket.job.deadline ?? Number.POSITIVE_INFINITY);
+      if (ticket.stopped !== undefined) this.#fail(ticket, ticket.stopped);
+      else if (late) this.#end(ticket, "deadline");
+      else if (now >= (this.#closes ?? Number.POSITIVE_INFINITY)) this.#end(ticket, "closing");
+    }
+  }
+
+  #end(ticket: Ticket, why: "deadline" | "closing"): void {
+    if (begun(ticket)) this.#give(ticket, ticket.sequence.cut(why));
+    else this.#fail(ticket, this.#refused(why));
+  }
+
+  async #admit(): Promise<void> {
+    while (this.#rows.size < this.options.rows) {
+      const ticket = this.#queue.next((key) => [...this.#rows].filter((row) => row.key === key).length);
+      if (!ticket || this.#awaits(ticket)) return;
+      this.#queue.serve(ticket);
+      await this.#guard(ticket, () => this.#begin(ticket));
+    }
+  }
+
+  /** Whether a prompt that is being run will leave more of this one's beginning than is there now: to copy it is cheaper than to run it twice. */
+  #awaits({ engine, job: { prompt } }: Ticket): boolean {
+    const coming = this.#prefilling().filter((row) => row.engine === engine);
+    const shared = Math.max(0, ...coming.map((row) => commonPrefix(row.job.prompt, prompt)));
+    return shared > WORTH_COPYING && shared - engine.slots.reusable(prompt) > WORTH_COPYING;
+  }
+
+  #begin(ticket: Ticket): void {
+    const { job, engine } = ticket;
+    const sequence = new Sequence(engine, this.tokenizer, job.prompt, job.options, job.ceiling);
+    this.#rows.add(Object.assign(ticket, { sequence }));
+    ticket.began = performance.now();
+    // The shortest first; yet each waits no longer than for as many tokens as it has itself.
+    ticket.due = this.#clock + sequence.left;
+    job.onBegun?.();
+  }
+
+  #prefilling(): Begun[] {
+    return [...this.#rows].filter(({ sequence }) => sequence.left > 0);
+  }
+
+  /** One chunk of a prompt, or several prompts that are no longer together. */
+  async #prefill(): Promise<void> {
+    const from = this.#clock;
+    for (const ticket of this.#prefilling().toSorted((a, b) => a.due - b.due)) {
+      const room = PREFILL_CHUNK - (this.#clock - from);
+      if (this.#clock > from && ticket.sequence.left > room) return;
+      await this.#guard(ticket, () => this.#advance(ticket));
+    }
+  }
+
+  async #advance(ticket: Begun): Promise<void> {
+    const { left } = ticket.sequence;
+    const piece = await ticket.sequence.advance();
+    this.#clock += left - ticket.sequence.left;
+    if (piece) this.#give(ticket, piece);
+  }
+
+  async #decode(): Promise<void> {
+    const decoding = [...this.#rows].filter(({ sequence }) => sequence.left === 0);
+    for (const engine of new Set(decoding.map((ticket) => ticket.engine)))
+      await this.#step(
+        engine,
+        decoding.filter((ticket) => ticket.engine === engine),
+      );
+  }
+
+  async #step(engine: Engine, tickets: readonly Begun[]): Promise<void> {
+    const stepped = engine.stepAll(tickets.map(({ sequence }) => sequence.next()));
+    const take = (ticket: Begun, at: number) =>
+      this.#guard(ticket, async () => this.#give(ticket, ticket.sequence.take((await stepped)[at]!)));
+    await Promise.all(tickets.map(take));
+  }
+
+  /** What goes wrong with one request ends that one alone. */
+  async #guard(ticket: Ticket, run: () => void | Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#fail(ticket, error);
+    }
+  }
+
+  #give(ticket: Begun, piece: Piece): void {
+    ticket.give(piece);
+    if (piece.finish) this.#leave(ticket);
+  }
+
+  #fail(ticket: Ticket, error: unknown): void {
+    if (begun(ticket)) {
+      ticket.job.onStopped?.(ticket.sequence.usage());
+      this.#leave(ticket);
+    } else this.#queue.remove(ticket);
+    ticket.fail(error);
+  }
+
+  #leave(ticket: Begun): void {
+    this.#rows.delete(ticket);
+    ticket.sequence[Symbol.dispose]();
+    const spent = performance.now() - ticket.began;
+    this.#mean += (spent - this.#mean) / 10;
+  }
+
+  /** With the seconds in which those that wait will have had their turn. */
+  #refused(reason: Refusal): Refused {
+    const rounds = (this.#queue.size + 1) / this.options.rows;
+    return new Refused(reason, Math.max(1, Math.ceil((rounds * this.#mean) / 1000)));
+  }
+}
+
+const begun = (ticket: Ticket): ticket is Begun => ticket.sequence !== undefined;

@@ -1,0 +1,70 @@
+import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
+import type { Engine } from "./engine.ts";
+import type { GenerateOptions, OnStopped, Piece } from "./generate.ts";
+import type { Ceiling, Sequence } from "./sequence.ts";
+
+/** A prompt, as ids, with its own options. */
+export interface Request {
+  readonly prompt: readonly number[];
+  readonly options: GenerateOptions;
+  /** Runs it in place of the engine that is for all: that of an adapter. */
+  readonly engine?: Engine | undefined;
+}
+
+/** A request and on which terms it runs. */
+export interface Job extends Request {
+  /** Whose it is: keys have equal shares. */
+  readonly key?: string | undefined;
+  readonly ceiling?: Ceiling | undefined;
+  /** On the clock of `performance.now()`: ends the answer with what it has by then, or refuses what was not begun. */
+  readonly deadline?: number | undefined;
+  /** Stops it within one step; its stream ends with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told when it has a row. */
+  readonly onBegun?: (() => void) | undefined;
+  readonly onStopped?: OnStopped | undefined;
+}
+
+/** A job in the scheduler: its place in the order, the stream of its answer, and its sequence once it has a row. */
+export class Ticket {
+  readonly stream: ReadableStream<Piece>;
+  readonly key: string;
+  sequence: Sequence | undefined;
+  /** Prompts run in this order. */
+  due = 0;
+  began = 0;
+  #answer!: ReadableStreamDefaultController<Piece>;
+  #left = false;
+
+  constructor(
+    readonly job: Job,
+    readonly engine: Engine,
+  ) {
+    this.key = job.key ?? "";
+    this.stream = new ReadableStream<Piece>({
+      start: (controller) => {
+        this.#answer = controller;
+      },
+      cancel: () => {
+        this.#left = true;
+      },
+    });
+  }
+
+  /** Why it is to stop: its signal's reason, or that its reader left. */
+  get stopped(): unknown {
+    const { signal } = this.job;
+    if (signal?.aborted) return signal.reason;
+    return this.#left ? new DOMException("the answer's reader left", "AbortError") : undefined;
+  }
+
+  give(piece: Piece): void {
+    if (this.#left) return;
+    this.#answer.enqueue(piece);
+    if (piece.finish) this.#answer.close();
+  }
+
+  fail(error: unknown): void {
+    if (!this.#left) this.#answer.error(error);
+  }
+}
