@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { serveModels, TINY, type Testing } from "./serve.testing.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 let spent: number;
@@ -10,8 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop(0));
 
-const receipts = async (): Promise<number> =>
-  (await (await fetch(`${server.url}/v1/receipts`)).json()).sum.receipts;
+const receipts = async (): Promise<number> => (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum.receipts;
 
 const JSON_TYPE = { "content-type": "application/json" };
 const chat = { model: "tiny", messages: [{ role: "user", content: "x" }] };
@@ -26,62 +25,217 @@ const completions: Bad[] = (
     ["a text that is not JSON", "{", 400, /^the body is not JSON: /],
     ["nothing", "", 400, "the body is empty, expected JSON"],
     ["NaN", '{"model":"tiny","prompt":"x","temperature":NaN}', 400, /^the body is not JSON: /],
-    ["infinity", '{"model":"tiny","prompt":"x","temperature":1e999}', 400, /^temperature: expected number, got Infinity$/],
+    [
+      "infinity",
+      '{"model":"tiny","prompt":"x","temperature":1e999}',
+      400,
+      /^temperature: expected number, got Infinity$/,
+    ],
     ["a list", "[]", 400, "the request: expected object, got []"],
     ["bytes that are no UTF-8", Buffer.from('{"model":"\xff"}', "latin1"), 400, "the body is not valid UTF-8"],
     ["a key twice", '{"model":"a","prompt":"x","model":"tiny"}', 400, 'the body has "model" twice in one object'],
-    ["a key twice, once escaped", '{"model":"a","mod\\u0065l":"tiny"}', 400, 'the body has "model" twice in one object'],
+    [
+      "a key twice, once escaped",
+      '{"model":"a","mod\\u0065l":"tiny"}',
+      400,
+      'the body has "model" twice in one object',
+    ],
     ["JSON a million deep", nested(1e6), 400, "the body's JSON is nested more than 32 deep"],
     ["brackets without end", "[".repeat(1e6), 400, "the body's JSON is nested more than 32 deep"],
     ["a deep field", { ...text, stop: JSON.parse(nested(40)) }, 400, "the body's JSON is nested more than 32 deep"],
     ["no model", { prompt: "x" }, 400, "model: expected a model's name, got nothing"],
     ["a model that is a number", { ...text, model: 7 }, 400, "model: expected a model's name, got 7"],
     ["a slip in the model", { ...text, model: "tinny" }, 404, 'no model is called "tinny" here; did you mean "tiny"?'],
-    ["a path for a model", { ...text, model: "../../etc/passwd" }, 404, /^no model is called "\.\.\/\.\.\/etc\/passwd" here; there are: tiny, /],
-    ["a model from elsewhere", { ...text, model: "hf:org/name" }, 404, /^no model is called "hf:org\/name" here; there are: /],
-    ["a model that is downloaded but not offered", { ...text, model: "smollm2" }, 404, /^no model is called "smollm2" here/],
+    [
+      "a path for a model",
+      { ...text, model: "../../etc/passwd" },
+      404,
+      /^no model is called "\.\.\/\.\.\/etc\/passwd" here; there are: tiny, /,
+    ],
+    [
+      "a model from elsewhere",
+      { ...text, model: "hf:org/name" },
+      404,
+      /^no model is called "hf:org\/name" here; there are: /,
+    ],
+    [
+      "a model that is downloaded but not offered",
+      { ...text, model: "smollm2" },
+      404,
+      /^no model is called "smollm2" here/,
+    ],
     ["a recipe that is not registered", { ...text, model: "tiny@fast" }, 404, /^no model is called "tiny@fast" here/],
     ["a prototype's name for a model", { ...text, model: "__proto__" }, 404, /^no model is called "__proto__" here/],
-    ["no prompt", { model: "tiny" }, 400, /^prompt: expected a text, or a list of 1 to 2048 texts, none of them empty, got nothing$/],
+    [
+      "no prompt",
+      { model: "tiny" },
+      400,
+      /^prompt: expected a text, or a list of 1 to 2048 texts, none of them empty, got nothing$/,
+    ],
     ["an empty prompt", { ...text, prompt: "" }, 400, /^prompt: expected a text, or .*, got ""$/],
     ["a prompt of ids", { ...text, prompt: [1, 2] }, 400, /^prompt: expected a text, or .*, got \[1,2\]$/],
-    ["too long a prompt", { ...text, prompt: "a ".repeat(3000) }, 400, /^the prompt has \d+ tokens, and the model's context is \d+/],
-    ["ten megabytes", { ...text, prompt: "a".repeat(1e7) }, 413, "the body has more than 8388608 bytes, which is the most that is taken"],
-    ["too many characters", { ...text, prompt: "a".repeat(2e6) }, 400, /^prompt: expected a text, or .*, got a text of 2000000 characters$/],
+    [
+      "too long a prompt",
+      { ...text, prompt: "a ".repeat(3000) },
+      400,
+      /^the prompt has \d+ tokens, and the model's context is \d+/,
+    ],
+    [
+      "ten megabytes",
+      { ...text, prompt: "a".repeat(1e7) },
+      413,
+      "the body has more than 8388608 bytes, which is the most that is taken",
+    ],
+    [
+      "too many characters",
+      { ...text, prompt: "a".repeat(2e6) },
+      400,
+      /^prompt: expected a text, or .*, got a text of 2000000 characters$/,
+    ],
     ["a text for a number", { ...text, temperature: "hot" }, 400, 'temperature: expected number, got "hot"'],
     ["a temperature below 0", { ...text, temperature: -1 }, 400, "temperature: expected number to be >=0, got -1"],
     ["half a token", { ...text, max_tokens: 1.5 }, 400, /^max_tokens: expected int, got 1\.5$/],
     ["no tokens", { ...text, max_tokens: 0 }, 400, "max_tokens: expected number to be >=1, got 0"],
     ["too many tokens", { ...text, max_tokens: 1e6 }, 400, "max_tokens: expected number to be <=2048, got 1000000"],
     ["a billion answers", { ...text, n: 1e9 }, 400, "n: expected number to be <=8, got 1000000000"],
-    ["a million stops", { ...text, stop: Array(1e6).fill("a") }, 400, /^stop: expected a text, or at most 16 texts, of 1 to 256 characters, got a list of 1000000$/],
+    [
+      "a million stops",
+      { ...text, stop: Array(1e6).fill("a") },
+      400,
+      /^stop: expected a text, or at most 16 texts, of 1 to 256 characters, got a list of 1000000$/,
+    ],
     ["an empty stop", { ...text, stop: [""] }, 400, 'stop.0: expected string to have >=1 characters, got ""'],
-    ["a bias on a word", { ...text, logit_bias: { the: 1 } }, 400, "logit_bias.the: expected the id of a token as key, got 1"],
-    ["an unknown saving", { ...text, savings: ["xatention"] }, 400, /no saving is called "xatention".*did you mean "xattention"\?$/],
+    [
+      "a bias on a word",
+      { ...text, logit_bias: { the: 1 } },
+      400,
+      "logit_bias.the: expected the id of a token as key, got 1",
+    ],
+    [
+      "an unknown saving",
+      { ...text, savings: ["xatention"] },
+      400,
+      /no saving is called "xatention".*did you mean "xattention"\?$/,
+    ],
     ["a saving's unknown option", { ...text, savings: ["xattention:treshold=1"] }, 400, /did you mean "threshold"\?$/],
-    ["a saving that names a file", { ...text, savings: ["xattention:thresholds=/etc/passwd"] }, 400, /names a file, which a request can't/],
+    [
+      "a saving that names a file",
+      { ...text, savings: ["xattention:thresholds=/etc/passwd"] },
+      400,
+      /names a file, which a request can't/,
+    ],
     ["an encoder that is to generate", { ...text, model: "sentences" }, 400, /^sentences is an encoder/],
     ["the prompt back", { ...text, echo: true }, 400, "echo: expected false: the prompt is not given back, got true"],
   ] as [string, unknown, number, string | RegExp][]
 ).map(([what, body, status, sentence]) => [what, "/v1/completions", body, status, sentence]);
 
 const others: Bad[] = [
-  ["no messages", "/v1/chat/completions", { ...chat, messages: [] }, 400, "messages: expected at least one message, got []"],
-  ["a role that there is not", "/v1/chat/completions", { ...chat, messages: [{ role: "king", content: "x" }] }, 400, /^messages\.0\.role: expected one of "system"\|"developer"\|"user"\|"assistant", got "king"$/],
-  ["a picture", "/v1/chat/completions", { ...chat, messages: [{ role: "user", content: [{ type: "image_url" }] }] }, 400, /^messages\.0\.content: expected a text, or a list of parts/],
+  [
+    "no messages",
+    "/v1/chat/completions",
+    { ...chat, messages: [] },
+    400,
+    "messages: expected at least one message, got []",
+  ],
+  [
+    "a role that there is not",
+    "/v1/chat/completions",
+    { ...chat, messages: [{ role: "king", content: "x" }] },
+    400,
+    /^messages\.0\.role: expected one of "system"\|"developer"\|"user"\|"assistant", got "king"$/,
+  ],
+  [
+    "a picture",
+    "/v1/chat/completions",
+    { ...chat, messages: [{ role: "user", content: [{ type: "image_url" }] }] },
+    400,
+    /^messages\.0\.content: expected a text, or a list of parts/,
+  ],
   ["a model that does not chat", "/v1/chat/completions", chat, 400, /^tiny: the model has no chat template/],
-  ["structured output", "/v1/chat/completions", { ...chat, response_format: { type: "json_object" } }, 400, /^response_format\.type: expected "text": structured output is not supported yet, got "json_object"$/],
-  ["tools", "/v1/chat/completions", { ...chat, tools: [{ type: "function" }] }, 400, /^tools: calling tools is not supported yet, expected none, got \[/],
-  ["nothing to embed", "/v1/embeddings", { model: "sentences", input: [] }, 400, "input: expected array to have >=1 items, got []"],
-  ["ids to embed", "/v1/embeddings", { model: "sentences", input: [[1, 2]] }, 400, /^input: expected a text, or a list/],
-  ["too many dimensions", "/v1/embeddings", { model: "sentences", input: "x", dimensions: 1e4 }, 400, /^dimensions: the model has \d+, got 10000$/],
-  ["an unknown encoding", "/v1/embeddings", { model: "sentences", input: "x", encoding_format: "hex" }, 400, /^encoding_format: expected one of "float"\|"base64", got "hex"$/],
-  ["a decoder that is to embed", "/v1/embeddings", { model: "tiny", input: "x" }, 400, /^tiny generates text; expected an encoder/],
-  ["no documents", "/v1/rerank", { model: "ranker", query: "x", documents: [] }, 400, /^documents: expected array to have >=1 items, got \[\]$/],
-  ["a decoder that is to rank", "/v2/rerank", { model: "tiny", query: "x", documents: ["y"] }, 400, /^tiny generates text/],
-  ["an unknown label", "/v1/classify", { model: "labels", input: "x", labels: ["odd"] }, 400, /^the model has no label "odd"/],
-  ["an embedder that is to classify", "/v1/classify", { model: "sentences", input: "x" }, 400, /^sentences has no classifier/],
-  ["a path that there is not", "/v1/chat/completion", chat, 404, 'there is nothing at /v1/chat/completion; did you mean "/v1/chat/completions"?'],
+  [
+    "structured output",
+    "/v1/chat/completions",
+    { ...chat, response_format: { type: "json_object" } },
+    400,
+    /^response_format\.type: expected "text": structured output is not supported yet, got "json_object"$/,
+  ],
+  [
+    "tools",
+    "/v1/chat/completions",
+    { ...chat, tools: [{ type: "function" }] },
+    400,
+    /^tools: calling tools is not supported yet, expected none, got \[/,
+  ],
+  [
+    "nothing to embed",
+    "/v1/embeddings",
+    { model: "sentences", input: [] },
+    400,
+    "input: expected array to have >=1 items, got []",
+  ],
+  [
+    "ids to embed",
+    "/v1/embeddings",
+    { model: "sentences", input: [[1, 2]] },
+    400,
+    /^input: expected a text, or a list/,
+  ],
+  [
+    "too many dimensions",
+    "/v1/embeddings",
+    { model: "sentences", input: "x", dimensions: 1e4 },
+    400,
+    /^dimensions: the model has \d+, got 10000$/,
+  ],
+  [
+    "an unknown encoding",
+    "/v1/embeddings",
+    { model: "sentences", input: "x", encoding_format: "hex" },
+    400,
+    /^encoding_format: expected one of "float"\|"base64", got "hex"$/,
+  ],
+  [
+    "a decoder that is to embed",
+    "/v1/embeddings",
+    { model: "tiny", input: "x" },
+    400,
+    /^tiny generates text; expected an encoder/,
+  ],
+  [
+    "no documents",
+    "/v1/rerank",
+    { model: "ranker", query: "x", documents: [] },
+    400,
+    /^documents: expected array to have >=1 items, got \[\]$/,
+  ],
+  [
+    "a decoder that is to rank",
+    "/v2/rerank",
+    { model: "tiny", query: "x", documents: ["y"] },
+    400,
+    /^tiny generates text/,
+  ],
+  [
+    "an unknown label",
+    "/v1/classify",
+    { model: "labels", input: "x", labels: ["odd"] },
+    400,
+    /^the model has no label "odd"/,
+  ],
+  [
+    "an embedder that is to classify",
+    "/v1/classify",
+    { model: "sentences", input: "x" },
+    400,
+    /^sentences has no classifier/,
+  ],
+  [
+    "a path that there is not",
+    "/v1/chat/completion",
+    chat,
+    404,
+    'there is nothing at /v1/chat/completion; did you mean "/v1/chat/completions"?',
+  ],
   ["a path out of the tree", "/v1/../../etc/passwd", chat, 404, /^there is nothing at \/etc\/passwd/],
   ["a method that there is not", "/v1/models", {}, 405, "/v1/models takes GET, got POST"],
 ];
@@ -91,7 +245,7 @@ const asBody = (body: unknown) => (typeof body === "string" || body instanceof B
 describe("one sentence, the right status, and nothing billed", () => {
   test.each([...completions, ...others])("%s", async (_, path, body, status, sentence) => {
     const response = await fetch(server.url + path, { method: "POST", headers: JSON_TYPE, body: asBody(body) });
-    const { error } = await response.json();
+    const { error } = await jsonOf(response);
     expect([response.status, error.message]).toEqual([
       status,
       typeof sentence === "string" ? sentence : expect.stringMatching(sentence),
@@ -120,7 +274,7 @@ describe("one sentence, the right status, and nothing billed", () => {
 test("a bias beyond the vocabulary is found out with the first logits, and the prompt billed", async () => {
   const body = JSON.stringify({ ...text, logit_bias: { 999999: 1 } });
   const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers: JSON_TYPE, body });
-  expect([response.status, (await response.json()).error.message]).toEqual([400, expect.stringMatching(/999999/)]);
+  expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(/999999/)]);
   expect(await receipts()).toBe(spent + 1);
 });
 
@@ -128,13 +282,20 @@ describe("what is odd but harmless is answered", () => {
   test.each<[string, string | object]>([
     ["unknown fields", { ...text, whatever: { deep: [1] }, user: "me" }],
     ["nulls for what is left out", { ...text, stop: null, seed: null, temperature: null, n: null, savings: null }],
-    ["keys of prototypes", `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"model":"tiny","prompt":"x","max_tokens":1}`],
+    [
+      "keys of prototypes",
+      `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"model":"tiny","prompt":"x","max_tokens":1}`,
+    ],
     ["half a surrogate", '{"model":"tiny","prompt":"x\\ud800y","max_tokens":1}'],
     ["a stop of one text", { ...text, stop: "zzz" }],
     ["neutral savings", { ...text, savings: ["dense"] }],
   ])("%s", async (_, body) => {
-    const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers: JSON_TYPE, body: asBody(body) as string });
-    expect([response.status, (await response.json()).usage?.completion_tokens]).toEqual([200, 1]);
+    const response = await fetch(`${server.url}/v1/completions`, {
+      method: "POST",
+      headers: JSON_TYPE,
+      body: asBody(body) as string,
+    });
+    expect([response.status, (await jsonOf(response)).usage?.completion_tokens]).toEqual([200, 1]);
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
   });
 });

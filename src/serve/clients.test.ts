@@ -3,7 +3,7 @@ import { embed, generateText, streamText } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { serveModels, TINY, type Testing } from "./serve.testing.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 let openai: OpenAI;
@@ -29,7 +29,7 @@ test("a chat with the openai client: the answer, its usage and its receipt", asy
     prompt_tokens: receipt.tokens.prompt,
     completion_tokens: receipt.tokens.completion,
   });
-  const kept = await (await fetch(`${server.url}/v1/receipts/${receipt.id}`)).json();
+  const kept = await jsonOf(fetch(`${server.url}/v1/receipts/${receipt.id}`));
   expect(kept).toEqual(receipt);
 });
 
@@ -69,7 +69,9 @@ test("errors are the openai client's typed ones", async () => {
   ]);
   expect(await failing({ temperature: 9 })).toBeInstanceOf(OpenAI.BadRequestError);
   expect(await failing({ stream: true, max_tokens: 0 })).toBeInstanceOf(OpenAI.BadRequestError);
-  expect(await failing({ messages: [{ role: "user", content: "a ".repeat(9000) }] })).toBeInstanceOf(OpenAI.BadRequestError);
+  expect(await failing({ messages: [{ role: "user", content: "a ".repeat(9000) }] })).toBeInstanceOf(
+    OpenAI.BadRequestError,
+  );
 });
 
 test("embeddings with the openai client, which asks for base64 by itself", async () => {

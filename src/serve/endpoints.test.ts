@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 beforeAll(async () => {
@@ -14,13 +14,12 @@ afterAll(() => server.stop(0));
 async function post(path: string, body: object): Promise<any> {
   const headers = { "content-type": "application/json" };
   const response = await fetch(server.url + path, { method: "POST", headers, body: JSON.stringify(body) });
-  const answer = await response.json();
+  const answer = await jsonOf(response);
   expect([response.status, answer]).toEqual([200, answer]);
   if ("receipt" in answer) receiptSchema.parse(answer.receipt);
   return answer;
 }
-// biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
-const get = async (path: string): Promise<any> => (await fetch(server.url + path)).json();
+const get = (path: string) => jsonOf(fetch(server.url + path));
 
 /** The library itself, to compare with. */
 async function direct<T>(spec: string, use: (model: Awaited<ReturnType<typeof load>>) => Promise<T>): Promise<T> {

@@ -27,6 +27,10 @@ export interface Testing extends Serving {
 }
 
 /** Starts a server; the folder holds its keys and ledger, and goes with `stop`. */
+/** A response as JSON: whatever comes is what is tested. */
+// biome-ignore lint/suspicious/noExplicitAny: its shape is what tests look at
+export const jsonOf = async (response: Response | Promise<Response>): Promise<any> => (await response).json();
+
 export async function serveModels(models: readonly string[], changes: Partial<ServeOptions> = {}): Promise<Testing> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-"));
   const keys = new KeyStore(path.join(folder, "keys.json"));

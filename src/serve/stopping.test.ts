@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { serveModels, TINY } from "./serve.testing.ts";
+import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
 
 const headers = { "content-type": "application/json" };
 const long = { model: "tiny", prompt: "abc", max_tokens: 200, temperature: 0, stream: true };
@@ -23,7 +23,10 @@ test("a stream that does not end in time ends with a last event that says why", 
   await server.stop(0);
   const events = (await response.text()).trimEnd().split("\n\n");
   expect(events.at(-1)).toBe("data: [DONE]");
-  expect(JSON.parse(events.at(-2)!.slice(6)).error).toMatchObject({ message: "the server is stopping", type: "server_error" });
+  expect(JSON.parse(events.at(-2)!.slice(6)).error).toMatchObject({
+    message: "the server is stopping",
+    type: "server_error",
+  });
 });
 
 test("a client that goes away ends its request, which is billed for what had run", async () => {
@@ -33,9 +36,10 @@ test("a client that goes away ends its request, which is billed for what had run
   const reader = response.body!.getReader();
   await reader.read();
   leaving.abort();
-  const running = async () => /num_requests_running\{[^}]*\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1];
+  const running = async () =>
+    /num_requests_running\{[^}]*\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1];
   await expect.poll(running, { timeout: 10_000 }).toBe("0");
-  const { data } = await (await fetch(`${server.url}/v1/receipts`)).json();
+  const { data } = await jsonOf(fetch(`${server.url}/v1/receipts`));
   expect(data).toHaveLength(1);
   expect(data[0].tokens.completion).toBeGreaterThan(0);
   expect(data[0].tokens.completion).toBeLessThan(8 * 200);

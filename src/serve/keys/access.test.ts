@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { serveModels, TINY, type Testing } from "../serve.testing.ts";
+import { serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { Access, checkBind } from "./access.ts";
 import { KeyStore } from "./store.ts";
 
