@@ -151,7 +151,8 @@ async function createSession(graph: Graph, threads: Threads, weights: SharedWeig
   const args = [environment().env, model, model.byteLength, options] as const;
   try {
     weights?.offer(graph, options);
-    if (weights) await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container, out);
+    if (weights)
+      await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container(graph), out);
     else await ortAsync("CreateSessionFromArray", ...args, out);
   } finally {
     release("ReleaseSessionOptions", options);

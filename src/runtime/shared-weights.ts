@@ -13,8 +13,7 @@ type FileData = Extract<ConstantData, { kind: "file" }>;
  * use is one copy for all that use it. Lives until it is disposed of and the last of its programs is freed.
  */
 export class SharedWeights implements Disposable {
-  /** Of ONNX Runtime: weights in the kernels' own layout, by what is in them. */
-  readonly container = ortCreate("CreatePrepackedWeightsContainer");
+  readonly #containers = new Map<string, Pointer>();
   readonly #files = new Map<string, MappedFile>();
   readonly #values = new Map<string, Pointer>();
   readonly #tables: { readonly address: Pointer; readonly bytes: number }[] = [];
@@ -28,9 +27,22 @@ export class SharedWeights implements Disposable {
     for (const table of tablesOf(graph)) this.#tables.push({ address: this.#address(table), bytes: table.bytes });
   }
 
-  #value({ name, tensor, data }: Constant): Pointer {
+  /**
+   * Of ONNX Runtime: weights in the kernels' own layout, by what is in them. One serves the graphs that begin with the same weight, a model's
+   * with one adapter or another; it lets a single program pack at a time, and those of different layers are to pack side by side.
+   */
+  container(graph: Graph): Pointer {
+    const first = graph.constants.find(({ data }) => data.kind === "file");
+    const key = first ? keyOf(first) : "";
+    const container = this.#containers.get(key) ?? ortCreate("CreatePrepackedWeightsContainer");
+    this.#containers.set(key, container);
+    return container;
+  }
+
+  #value(constant: Constant): Pointer {
+    const { name, tensor, data } = constant;
     if (data.kind !== "file") throw new Error(`"${name}" lies in no file`);
-    const key = `${data.path}:${data.offset}:${name}`;
+    const key = keyOf(constant);
     const known = this.#values.get(key);
     if (known) return known;
     const shape = BigInt64Array.from(tensor.shape, (d) => BigInt(Number(d)));
@@ -87,9 +99,13 @@ export class SharedWeights implements Disposable {
     this.#values.clear();
     this.#tables.length = 0;
     this.#files.clear();
-    release("ReleasePrepackedWeightsContainer", this.container);
+    for (const container of this.#containers.values()) release("ReleasePrepackedWeightsContainer", container);
+    this.#containers.clear();
   }
 }
+
+const keyOf = ({ name, data }: Constant): string =>
+  data.kind === "file" ? `${data.path}:${data.offset}:${name}` : name;
 
 /** Where constants lie of which runs read single rows, such as the vectors of tokens. */
 function tablesOf({ nodes, constants }: Graph): FileData[] {
