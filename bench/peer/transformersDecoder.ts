@@ -6,6 +6,16 @@ import { type Answer, type Args, seconds, serve } from "../protocol.ts";
 /** What two cores are fastest with; its own default counts physical cores, of which there may be one. */
 const THREADS = 2;
 
+/** Stops nothing; notes when each token came. */
+class Clock extends StoppingCriteria {
+  readonly times: number[] = [];
+
+  override _call(sequences: number[][]): boolean[] {
+    this.times.push(performance.now());
+    return sequences.map(() => false);
+  }
+}
+
 let loaded: PreTrainedModel | undefined;
 
 await serve({ load, prefill, decode });
@@ -20,16 +30,6 @@ async function load({ model }: Args<"load">): Promise<Answer<"load">> {
     session_options: { intraOpNumThreads: THREADS },
   });
   return { seconds: seconds(started) };
-}
-
-/** Stops nothing; notes when each token came. */
-class Clock extends StoppingCriteria {
-  readonly times: number[] = [];
-
-  override _call(sequences: number[][]): boolean[] {
-    this.times.push(performance.now());
-    return sequences.map(() => false);
-  }
 }
 
 /** Greedily makes `n` tokens, past an end token. */

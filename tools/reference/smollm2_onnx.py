@@ -121,17 +121,17 @@ def build(model) -> onnx.ModelProto:
 
 
 def faces(config) -> tuple[list, list]:
-    """The graph's inputs and outputs, as transformers.js calls them."""
+    """The graph's inputs and outputs as transformers.js calls them, which makes the first empty cache by `batch_size`."""
     tensor = helper.make_tensor_value_info
 
     def caches(prefix: str, length: str) -> list:
-        shape = ["batch", config.num_key_value_heads, length, config.head_dim]
+        shape = ["batch_size", config.num_key_value_heads, length, config.head_dim]
         return [tensor(f"{prefix}.{i}.{kind}", FLOAT, shape) for i in range(config.num_hidden_layers) for kind in ("key", "value")]
 
-    ids = [tensor("input_ids", INT64, ["batch", "tokens"]), tensor("attention_mask", INT64, ["batch", "total_tokens"])]
+    ids = [tensor("input_ids", INT64, ["batch_size", "sequence_length"]), tensor("attention_mask", INT64, ["batch_size", "total_sequence_length"])]
     keep = tensor("num_logits_to_keep", INT64, [])
-    logits = tensor("logits", FLOAT, ["batch", "kept_tokens", config.vocab_size])
-    return [*ids, keep, *caches("past_key_values", "past")], [logits, *caches("present", "total_tokens")]
+    logits = tensor("logits", FLOAT, ["batch_size", "num_logits_to_keep", config.vocab_size])
+    return [*ids, keep, *caches("past_key_values", "past_sequence_length")], [logits, *caches("present", "total_sequence_length")]
 
 
 @torch.no_grad()
