@@ -11,7 +11,7 @@ import { preparedFolder } from "../src/weights/sources/index.ts";
 import type { Bench, Side } from "./harness.ts";
 
 const PAST = 512;
-const STEPS = 64;
+const STEPS = 256;
 
 /** Decode steps through the stack cut into programs of `per` layers: milliseconds a token. */
 function stack(name: string, path: string, per: (layers: number) => number, brief: boolean): Side {
