@@ -75,7 +75,8 @@ export const stoppable = z.strictObject(stopShape);
 const requestShape = { adapter: z.string("expected the name of an adapter").optional(), raw: flag };
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 
-export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape });
+const key = z.string("expected a text").optional();
+export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape, key });
 const batchRequest = generateOptions.extend({ prompt, ...requestShape });
 export const batchRequests = z.array(batchRequest, "expected a list of requests");
 export const classifyOptions = z.strictObject({ ...stopShape, labels: texts.optional() });

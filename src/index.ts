@@ -16,6 +16,7 @@ import { LanguageModel, type Prompt } from "./engine/language-model.ts";
 import { openModel } from "./engine/open-model.ts";
 import { type ProfileOptions, profileThresholds as profileLanguageModel } from "./engine/profile.ts";
 import type { Sampled } from "./engine/sampling/sampler.ts";
+import { Scheduler, type SchedulerOptions } from "./engine/scheduler.ts";
 import { Seq2SeqModel } from "./engine/seq2seq-model.ts";
 import type { Request } from "./engine/ticket.ts";
 import { makeReceipt, type Receipt } from "./ledger/receipt.ts";
@@ -68,6 +69,8 @@ export interface RunOptions extends GenerateInput, Stoppable {
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
+  /** Whose request it is, where the model is scheduled: keys have equal shares. */
+  key?: string | undefined;
 }
 
 export interface ClassifyOptions extends Stoppable {
@@ -121,6 +124,7 @@ export class Model implements Disposable {
   #unbilledLoad: number;
   readonly #loaded: LanguageModel | EncoderModel | Seq2SeqModel;
   #disposed = false;
+  #scheduler: Scheduler | undefined;
 
   constructor(
     loaded: LanguageModel | EncoderModel | Seq2SeqModel,
@@ -160,18 +164,34 @@ export class Model implements Disposable {
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
-    const { adapter, raw, signal, onStopped, ...rest } = given("generate's options", args.runOptions, options);
+    const { adapter, raw, key, signal, onStopped, ...rest } = given("generate's options", args.runOptions, options);
     const request = this.#request(given("generate's prompt", args.prompt, prompt), rest, { adapter, raw });
-    for await (const { text, tokens, finish } of this.#pieces(request, signal, this.#told(onStopped)))
+    for await (const { text, tokens, finish } of this.#pieces({ ...request, key }, signal, this.#told(onStopped)))
       yield finish
         ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
         : { text, tokens };
   }
 
-  #pieces({ prompt, options, engine }: Request, signal?: AbortSignal, onStopped?: OnStopped): AsyncGenerator<Piece> {
+  #pieces(
+    request: Request & { key?: string | undefined },
+    signal?: AbortSignal,
+    onStopped?: OnStopped,
+  ): AsyncIterable<Piece> {
+    const { prompt, options, engine } = request;
+    if (this.#scheduler) return this.#scheduler.submit({ ...request, signal, onStopped });
     if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, signal, onStopped);
     const { engine: plain, tokenizer } = this.language;
     return generate(engine ?? plain, tokenizer, prompt, options, signal, onStopped);
+  }
+
+  /**
+   * For servers: from now on the requests of `generate` run together, each a row of one batch, and those beyond its rows wait. They run at
+   * the batch's pace, however slowly they are read; one that finds the queue full fails with `Refused`. @throws UserError when the model is no language model
+   */
+  schedule(options: SchedulerOptions): Scheduler {
+    const { engine, tokenizer } = this.language;
+    this.#scheduler = new Scheduler(engine, tokenizer, options);
+    return this.#scheduler;
   }
 
   /** Makes a receipt of what a stopped run used, if it came to run anything. */

@@ -20,10 +20,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   show: { summary: "tell what a model is made of and what it costs", load: () => import("./commands/show.ts") },
   rm: { summary: "delete a downloaded model", load: () => import("./commands/rm.ts") },
   serve: { summary: "answer over HTTP, as OpenAI's API does", load: () => import("./commands/serve.ts") },
-  ps: {
-    summary: "list the models that a server offers, and which are in memory",
-    load: () => import("./commands/ps.ts"),
-  },
+  ps: { summary: "list the models that a server has in memory", load: () => import("./commands/ps.ts") },
   keys: { summary: "make, list and revoke keys for the server", load: () => import("./commands/keys.ts") },
   bench: { summary: "measure against a peer (in a clone of the project)", load: () => import("./commands/bench.ts") },
   export: { summary: "write a model as ONNX, for any ONNX Runtime", load: () => import("./commands/export.ts") },

@@ -109,7 +109,7 @@ const completions: Bad[] = (
       "a bias on a word",
       { ...text, logit_bias: { the: 1 } },
       400,
-      "logit_bias.the: expected the id of a token as key, got 1",
+      "logit_bias: expected a token's id, got \"the\"",
     ],
     [
       "an unknown saving",

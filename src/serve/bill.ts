@@ -17,7 +17,6 @@ export class Bill {
     private readonly metrics: Metrics,
   ) {
     this.#label = { model_name: model };
-    metrics.running.inc(this.#label);
   }
 
   add(receipt: Receipt): void {
@@ -37,7 +36,6 @@ export class Bill {
   close(reason: string): Receipt {
     const receipt = together(this.#parts);
     this.#closed = receipt;
-    this.metrics.running.dec(this.#label);
     this.metrics.finished(receipt, reason, (performance.now() - this.#started) / 1000);
     this.ledger.add(receipt);
     return receipt;
@@ -45,8 +43,6 @@ export class Bill {
 
   /** Bills what has run of a request that did not come to its end; nothing after `close`. */
   [Symbol.dispose](): void {
-    if (this.#closed) return;
-    if (this.#parts.length > 0) this.close("abort");
-    else this.metrics.running.dec(this.#label);
+    if (!this.#closed && this.#parts.length > 0) this.close("abort");
   }
 }

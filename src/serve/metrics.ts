@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Pool } from "./models/pool.ts";
+
+type Listed = ReturnType<Pool["list"]>[number];
 
 const model = ["model_name"] as const;
 const bySaving = ["model_name", "saving"] as const;
@@ -8,7 +11,6 @@ const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 
 /** What a server has done, in Prometheus' form. Where vLLM has a measure, it is called and counted as there, so that dashboards fit. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly running = this.#gauge("vllm:num_requests_running", "requests that are being answered");
   readonly #finished = this.#counter("vllm:request_success_total", "requests answered", [
     "model_name",
     "finished_reason",
@@ -24,8 +26,23 @@ export class Metrics {
   readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
   readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs that savings took themselves", bySaving);
 
-  #gauge(name: string, help: string): Gauge {
-    return new Gauge({ name, help, registers: [this.registry], labelNames: [...model] });
+  constructor(pool: Pick<Pool, "list">) {
+    this.#gauge("vllm:num_requests_running", "requests that are being answered", pool, ({ users }) => users);
+    this.#gauge("vllm:num_requests_waiting", "answers that wait for their turn", pool, ({ waiting }) => waiting);
+  }
+
+  #gauge(name: string, help: string, pool: Pick<Pool, "list">, of: (held: Listed) => number): void {
+    const collect = (gauge: Gauge) => {
+      gauge.reset();
+      for (const held of pool.list()) gauge.inc({ model_name: held.id }, of(held));
+    };
+    const config = { name, help, registers: [this.registry], labelNames: [...model] };
+    new Gauge({
+      ...config,
+      collect() {
+        collect(this);
+      },
+    });
   }
 
   #counter(name: string, help: string, labels: readonly string[] = model): Counter {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { schedulerOptions } from "../engine/scheduler.ts";
 import { KeyStore } from "./keys/store.ts";
 import { limitOptions } from "./limits.ts";
 import { createLog } from "./log.ts";
@@ -39,6 +40,7 @@ export async function serveModels(models: readonly string[], changes: Partial<Se
     catalogue: await Catalogue.open(models),
     ...{ keys, host: "127.0.0.1", port: 0, allowAnonymous: false, memory: 2e9 },
     version: "0.0.0",
+    scheduling: schedulerOptions.parse({}),
     limits: limitOptions.parse({}),
     ledger: path.join(folder, "receipts.db"),
     log: createLog({ write: (line) => void logged.push(line) }),

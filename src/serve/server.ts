@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
+import type { SchedulerOptions } from "../engine/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
@@ -28,6 +29,7 @@ export interface ServeOptions {
   /** Bytes of models in memory. */
   readonly memory: number;
   readonly limits: Limits;
+  readonly scheduling: SchedulerOptions;
   /** The ledger's file. */
   readonly ledger: string;
   readonly log: Logger;
@@ -47,6 +49,9 @@ export interface Serving {
 /** Milliseconds in which a request's head, and all of it, have to arrive. */
 const [HEADERS_WITHIN, REQUEST_WITHIN] = [15_000, 60_000];
 
+/** Milliseconds that answers which are cut off have to tell their clients. */
+const TO_SAY_SO = 2_000;
+
 /** Opens the server. @throws UserError when it may not or cannot be opened */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, keys, memory, log, limits, version } = options;
@@ -55,7 +60,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const onError = (error: unknown) => log.error({ err: error }, "a receipt was not kept");
   const ledger = new LedgerQueue(await openLedger(options.ledger), onError);
   const base = { catalogue, ledger, log, limits, version, started: new Date() };
-  const house: House = { ...base, pool: new Pool(memory), metrics: new Metrics(), state: { now: "starting" } };
+  const pool = new Pool(memory, options.scheduling);
+  const house: House = { ...base, pool, metrics: new Metrics(pool), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);
   const server = createServer(
@@ -98,7 +104,7 @@ async function stop(house: House, server: Server, underWay: UnderWay, patience: 
   house.state.now = "stopping";
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  await underWay.drain(patience);
+  await Promise.all([house.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
   // What has been said is on its way; a connection that is kept open for more is not waited for.
   setTimeout(() => server.closeAllConnections(), 200).unref();
   await closed;

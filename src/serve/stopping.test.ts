@@ -17,16 +17,29 @@ test("a server that stops lets a stream end, and accepts no more", async () => {
   await expect(fetch(`${server.url}/health`)).rejects.toThrow();
 });
 
-test("a stream that does not end in time ends with a last event that says why", async () => {
+test("a stream that does not end in time is cut off with its last event, receipt and all", async () => {
   const server = await serveModels(TINY.slice(0, 1));
   const response = await post(server.url, { ...long, n: 8 });
   await server.stop(0);
   const events = (await response.text()).trimEnd().split("\n\n");
   expect(events.at(-1)).toBe("data: [DONE]");
-  expect(JSON.parse(events.at(-2)!.slice(6)).error).toMatchObject({
-    message: "the server is stopping",
-    type: "server_error",
-  });
+  const last = JSON.parse(events.at(-2)!.slice(6));
+  expect(last).toMatchObject({ choices: [{ finish_reason: "length" }], receipt: { model: "tiny" } });
+  expect(last.receipt.tokens.completion).toBeLessThan(8 * 200);
+});
+
+test("beyond the queue, requests are refused and told when to come again", async () => {
+  const server = await serveModels(TINY.slice(0, 1), { scheduling: { rows: 1, queue: 1 } });
+  const statuses = await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      const response = await post(server.url, { ...long, stream: false, max_tokens: 60 });
+      const { error } = await jsonOf(response);
+      return [response.status, error?.type, Number(response.headers.get("retry-after")) >= 1].join();
+    }),
+  );
+  expect(statuses.filter((s) => s === "200,,false")).toHaveLength(2);
+  expect(statuses.filter((s) => s === "429,rate_limit_error,true")).toHaveLength(4);
+  await server.stop(0);
 });
 
 test("a client that goes away ends its request, which is billed for what had run", async () => {

@@ -25,20 +25,31 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export async function define(command: Command): Promise<void> {
   const { limitOptions } = await import("../../serve/limits.ts");
+  const { schedulerOptions } = await import("../../engine/scheduler.ts");
   command
     .option("--model <model>", "a model to offer, or name=model; may be repeated (default: smollm2)", collect)
     .option("--allow-anonymous", "let requests without a key ask models, from wherever they come");
-  addFlags(addFlags(command, bindOptions), limitOptions).action(serveModels);
+  for (const options of [bindOptions, limitOptions, schedulerOptions]) addFlags(command, options);
+  command.action(serveModels);
 }
 
 async function serveModels(flags: Flags): Promise<void> {
+  const { schedulerOptions } = await import("../../engine/scheduler.ts");
   const { Catalogue, createLog, KeyStore, limitOptions, serve } = await import("../../serve/index.ts");
   const { host, port, memory = totalmem() / 2e9, drain } = readFlags(bindOptions, flags);
-  const limits = readFlags(limitOptions, flags);
+  const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
   const told = stopSignal();
   const catalogue = await Catalogue.open(flags.model ?? ["smollm2"], (model) => resolved(model, told));
   const log = createLog(process.stderr);
-  const shared = { catalogue, keys: new KeyStore(), ledger: receiptsFile(), log, limits, version: version() };
+  const shared = {
+    catalogue,
+    keys: new KeyStore(),
+    ledger: receiptsFile(),
+    log,
+    limits,
+    scheduling,
+    version: version(),
+  };
   const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
   const serving = await serve({ ...shared, ...bound });
   log.info({ url: serving.url, models: catalogue.list().map(({ id }) => id) }, "listening");

@@ -2,6 +2,7 @@ import type { Chunk, Prompt, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { billFor, type House } from "../house.ts";
+import type { Call } from "../http/endpoint.ts";
 import type { Chosen } from "../models/served.ts";
 import { merged } from "./merged.ts";
 
@@ -24,18 +25,23 @@ export async function* answers(
   house: House,
   chosen: Chosen,
   asks: readonly Ask[],
-  signal: AbortSignal,
+  call: Call,
 ): AsyncGenerator<Part, void> {
   using lease = await house.pool.lease(chosen);
   using bill = billFor(house, chosen.served.id);
   const { tokenizer } = lease.model.language;
-  const onStopped = (receipt: Receipt) => bill.add(receipt);
-  const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, signal, onStopped }));
-  let left = runs.length;
-  for await (const [choice, { receipt, ...chunk }] of merged(runs)) {
+  const left = new AbortController();
+  const terms = {
+    key: call.key,
+    signal: AbortSignal.any([call.signal, left.signal]),
+    onStopped: (receipt: Receipt) => bill.add(receipt),
+  };
+  const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms }));
+  let going = runs.length;
+  for await (const [choice, { receipt, ...chunk }] of merged(runs, () => left.abort())) {
     for (const _ of chunk.tokens) bill.token();
     if (receipt) bill.add(receipt);
-    const last = chunk.finishReason !== undefined && --left === 0;
+    const last = chunk.finishReason !== undefined && --going === 0;
     yield { ...chunk, choice, tokenizer, ...(last && { receipt: bill.close(chunk.finishReason!) }) };
   }
 }

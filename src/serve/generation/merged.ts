@@ -1,22 +1,28 @@
-/** What several generators give, as it comes, each with its place. Where one fails or the reader leaves, all are ended. */
+/**
+ * What several generators give, as it comes, each with its place. Where one fails or the reader leaves, `stop` has to make all of them end,
+ * and each is heard to its end, so that its bill is known.
+ */
 export async function* merged<T>(
   sources: readonly AsyncGenerator<T, void>[],
+  stop: () => void,
 ): AsyncGenerator<[place: number, value: T], void> {
   const next = async (place: number) => ({ place, result: await sources[place]!.next() });
   const pending = new Map(sources.map((_, place) => [place, next(place)]));
   try {
     while (pending.size > 0) {
       const { place, result } = await Promise.race(pending.values());
-      if (result.done) {
-        pending.delete(place);
-        continue;
+      if (result.done) pending.delete(place);
+      else {
+        pending.set(place, next(place));
+        yield [place, result.value];
       }
-      yield [place, result.value];
-      pending.set(place, next(place));
     }
   } finally {
-    // Those whose next value nobody awaits any more may fail as well.
-    for (const waiting of pending.values()) waiting.catch(() => undefined);
-    await Promise.allSettled(sources.map((source) => source.return()));
+    if (pending.size > 0) stop();
+    await Promise.allSettled([...pending.values(), ...sources.map(ended)]);
   }
+}
+
+async function ended(source: AsyncGenerator<unknown, void>): Promise<void> {
+  while (!(await source.next()).done);
 }

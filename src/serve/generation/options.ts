@@ -47,9 +47,7 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
   presence_penalty: z.number().min(-2).max(2).nullish(),
   repetition_penalty: z.number().positive().max(10).nullish(),
   logit_bias: z
-    .record(z.string().regex(/^\d+$/), z.number().min(-100).max(100), {
-      error: ({ code }) => (code === "invalid_key" ? "expected the id of a token as key" : undefined),
-    })
+    .record(z.string().regex(/^\d+$/, "expected a token's id"), z.number().min(-100).max(100))
     .nullish()
     .describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z.int().min(0).nullish().describe("same seed, same answer"),

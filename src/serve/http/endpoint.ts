@@ -9,6 +9,8 @@ import type { Events } from "./stream.ts";
 export interface Call {
   /** Aborted when the client is gone or the server stops. */
   readonly signal: AbortSignal;
+  /** The key's id, where one was given. */
+  readonly key: string | undefined;
   /** Of the path's parameters. */
   readonly params: Readonly<Record<string, string>>;
 }

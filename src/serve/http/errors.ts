@@ -1,3 +1,4 @@
+import { Refused } from "../../engine/refused.ts";
 import { UserError } from "../../util/errors.ts";
 
 type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 431 | 500 | 503;
@@ -39,8 +40,14 @@ export class HttpError extends Error {
 /** What the client is told of an error: a user's mistake as it is, a fault of the program without its inside. */
 export function failure(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
+  if (error instanceof Refused) return refused(error);
   if (error instanceof UserError) return new HttpError(400, error.message);
   return new HttpError(500, "the server failed to answer; its log tells why");
+}
+
+function refused({ reason, message, retryAfter }: Refused): HttpError {
+  const headers = { "retry-after": String(retryAfter) };
+  return new HttpError(reason === "full" ? 429 : 503, message, { code: reason, headers });
 }
 
 export function errorResponse(error: HttpError): Response {

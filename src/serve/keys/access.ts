@@ -29,18 +29,22 @@ export class Access {
     private readonly options: AccessOptions,
   ) {}
 
-  /** @throws HttpError */
-  async check(request: Request, scope: Scope | undefined): Promise<void> {
+  /** Returns the id of the key that was given, if any. @throws HttpError */
+  async check(request: Request, scope: Scope | undefined): Promise<string | undefined> {
     const url = new URL(request.url);
     if (inQuery.some((name) => url.searchParams.has(name)))
       throw unauthorised("a key in the address ends up in logs; send it in the Authorization header: Bearer …");
     const keyless = (await this.keys.list()).length === 0;
     // OpenAI's clients insist on a key, so that people write any where none is needed.
     const secret = keyless ? undefined : bearer(request);
-    if (secret === undefined) return this.#anonymous(url, scope, keyless);
+    if (secret === undefined) {
+      this.#anonymous(url, scope, keyless);
+      return undefined;
+    }
     const key = await this.keys.find(secret);
     if (!key) throw unauthorised("the key is not known here; it may have been revoked");
     if (scope && !key.scopes.includes(scope) && !key.scopes.includes("admin")) throw forbidden(scope);
+    return key.id;
   }
 
   #anonymous(url: URL, scope: Scope | undefined, keyless: boolean): void {

@@ -1,14 +1,24 @@
+import { LanguageModel } from "../../engine/language-model.ts";
 import { openModel } from "../../engine/open-model.ts";
+import type { Scheduler, SchedulerOptions } from "../../engine/scheduler.ts";
 import { Model } from "../../index.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen, Served } from "./served.ts";
 
+/** A model in memory, and what gives its requests their turns where it generates. */
+interface Loaded {
+  readonly model: Model;
+  readonly scheduler: Scheduler | undefined;
+}
+
 interface Held {
   readonly served: Served;
   readonly recipe: Recipe;
-  readonly loading: Promise<Model>;
+  readonly loading: Promise<Loaded>;
+  /** Once it is. */
+  loaded: Loaded | undefined;
   users: number;
   /** When it was last asked for, on a clock of uses. */
   used: number;
@@ -27,7 +37,7 @@ export class Pool implements Disposable {
   constructor(
     /** Bytes. */
     readonly budget: number,
-    private readonly open: (chosen: Chosen) => Promise<Model> = load,
+    private readonly scheduling: SchedulerOptions,
   ) {}
 
   /** @throws HttpError when there is no room, or the model cannot be loaded */
@@ -37,26 +47,33 @@ export class Pool implements Disposable {
     held.users++;
     held.used = ++this.#clock;
     try {
-      return leased(await held.loading, held);
+      held.loaded = await held.loading;
+      return leased(held.loaded.model, held);
     } catch (error) {
       if (this.#held.get(key) === held) this.#held.delete(key);
       throw error;
     }
   }
 
-  /** What is loaded: models, recipes, bytes, and how many requests use each now. */
-  list(): { id: string; recipe: string[]; bytes: number; users: number }[] {
-    return [...this.#held.values()].map(({ served, recipe, users }) => ({
+  /** What is in memory: models, recipes, how many requests use each, and how many answers wait for their turn. */
+  list(): { id: string; recipe: string[]; users: number; waiting: number }[] {
+    return [...this.#held.values()].map(({ served, recipe, users, loaded }) => ({
       id: served.id,
       recipe: recipe.map(({ text }) => text),
-      bytes: served.source.bytes,
       users,
+      waiting: loaded?.scheduler?.waiting ?? 0,
     }));
+  }
+
+  /** Begins no more answers; those under way may go on for `limit` milliseconds, then end as they are. */
+  async close(limit: number): Promise<void> {
+    await Promise.all([...this.#held.values()].map(({ loaded }) => loaded?.scheduler?.close(limit)));
   }
 
   #load(key: string, chosen: Chosen): Held {
     this.#makeRoom(chosen.served);
-    const held = { ...chosen, loading: this.open(chosen), users: 0, used: 0 };
+    const loading = load(chosen, this.scheduling);
+    const held: Held = { ...chosen, loading, loaded: undefined, users: 0, used: 0 };
     this.#held.set(key, held);
     return held;
   }
@@ -77,7 +94,7 @@ export class Pool implements Disposable {
 
   #drop(key: string, { loading }: Held): void {
     this.#held.delete(key);
-    void loading.then((model) => model.dispose());
+    void loading.then(({ model }) => model.dispose());
   }
 
   [Symbol.dispose](): void {
@@ -101,9 +118,11 @@ function noRoom(id: string, busy: number): HttpError {
   return new HttpError(503, message, { code: "no_memory", headers: { "retry-after": "5" } });
 }
 
-async function load({ served, recipe }: Chosen): Promise<Model> {
+async function load({ served, recipe }: Chosen, scheduling: SchedulerOptions): Promise<Loaded> {
   const started = performance.now();
-  return new Model(await openModel(served.source, recipe), recipe, performance.now() - started);
+  const opened = await openModel(served.source, recipe);
+  const model = new Model(opened, recipe, performance.now() - started);
+  return { model, scheduler: opened instanceof LanguageModel ? model.schedule(scheduling) : undefined };
 }
 
 /** @throws UserError when a model can never be loaded within the budget */

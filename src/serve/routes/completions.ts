@@ -57,7 +57,7 @@ export const completions = (house: House): Endpoint =>
     async handle(input, call) {
       const asked = asks(input, house.limits);
       const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
-      const parts = answers(house, chosen, asked, call.signal);
+      const parts = answers(house, chosen, asked, call);
       const about = {
         id: `cmpl-${randomUUID()}`,
         created: Math.floor(Date.now() / 1000),
@@ -70,11 +70,14 @@ export const completions = (house: House): Endpoint =>
 
 type About = Omit<z.output<typeof completion>, "choices">;
 
+/** In one request, however many prompts it has: each takes a place in the queue. */
+const MOST_ANSWERS = 64;
+
 /** Each prompt's answers are adjacent. @throws HttpError when there would be too many */
-function asks(input: CompletionInput, { maxTokens, maxTexts }: Limits): Ask[] {
+function asks(input: CompletionInput, { maxTokens }: Limits): Ask[] {
   const n = input.n ?? 1;
-  if (n * input.prompt.length > maxTexts)
-    throw new HttpError(400, `prompt: expected at most ${maxTexts} answers in all, got ${n * input.prompt.length}`);
+  if (n * input.prompt.length > MOST_ANSWERS)
+    throw new HttpError(400, `prompt: expected at most ${MOST_ANSWERS} answers in all, got ${n * input.prompt.length}`);
   const most = Math.min(input.max_tokens ?? USUAL_TOKENS, maxTokens);
   return input.prompt.flatMap((prompt) =>
     Array.from({ length: n }, (_, choice) => ({
