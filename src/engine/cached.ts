@@ -59,6 +59,17 @@ export class Cached {
     this.#written = Math.max(this.#written, length);
   }
 
+  /** Each then holds what the other did. */
+  exchange(other: Cached): void {
+    const [end, gone] = [Math.max(this.tokens.length, other.tokens.length), Math.min(this.#gone, other.#gone)];
+    this.cache.exchange(other.cache, gone, end);
+    [this.tokens, other.tokens] = [other.tokens, this.tokens];
+    [this.used, other.used] = [other.used, this.used];
+    [this.#gone, other.#gone] = [other.#gone, this.#gone];
+    this.#written = Math.max(this.#written, end);
+    other.#written = Math.max(other.#written, end);
+  }
+
   /** Holds nothing, and gives its memory back to the system. */
   drop(): void {
     this.truncate(0);

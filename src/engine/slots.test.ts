@@ -54,6 +54,25 @@ describe.each([
     for (const { slot: own } of [first, second]) engine.release(own);
   });
 
+  test("a sequence begins beside those that run, and what its row held goes where it was", async () => {
+    using engine = await open(file);
+    using other = await open(file);
+    const held = [];
+    for (const i of [0, 1, 2, 3]) held.push((await filled(engine, [41 + i, ...run(i, 20 + i)])).slot);
+    const { slots } = engine.slots.batches[0]!;
+    expect(held).toEqual(slots.slice(0, 4));
+    // Of the first three none is beside the last one that runs, but for the third.
+    for (const slot of held.slice(0, 3)) engine.release(slot);
+    const prompt = [41, ...run(0, 20), 5];
+    const again = await filled(engine, prompt);
+    expect(again.slot).toBe(slots[2]);
+    expect(again.cached).toBe(21);
+    expect(worst(again.logits, (await filled(other, prompt)).logits)).toBeLessThan(1e-5);
+    const third = await filled(engine, [43, ...run(2, 22), 6]);
+    expect([third.slot, third.cached]).toEqual([slots[1], 23]);
+    expect(worst(third.logits, (await filled(other, [43, ...run(2, 22), 6])).logits)).toBeLessThan(1e-5);
+  });
+
   test("what loses its row to others is found again, within the limit: the last used", async () => {
     using engine = await open(file);
     using other = await open(file);

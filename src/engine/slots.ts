@@ -10,6 +10,9 @@ const KEPT_BYTES = 256 * 2 ** 20;
 /** Shared tokens from which on copying them from another row beats running them; each costs a hundredth of a run, the copy some calls a layer. */
 export const WORTH_COPYING = 8;
 
+/** Tokens of two rows up to which to exchange them takes less than a few steps of a row that lies apart. */
+const WORTH_MOVING = 2048;
+
 /** What gave its row to another sequence, aside in a cache of its own length. */
 class Shelved extends Cached implements Disposable {
   readonly #own: KvCache;
@@ -61,7 +64,7 @@ export class Slots implements Disposable {
 
   /** A free row that holds as much of `prompt` as is anywhere; its last token is always left to run. */
   take(prompt: readonly number[]): Slot {
-    const slot = this.#choose(prompt);
+    const slot = this.#beside(this.#choose(prompt));
     const source = longest([slot, ...this.#all(), ...this.#shelf], prompt);
     const shared = source.reusable(prompt);
     const copies = shared - slot.reusable(prompt) >= WORTH_COPYING;
@@ -95,6 +98,20 @@ export class Slots implements Disposable {
     if (!best) return this.#add().slots[0]!;
     const roomy = 2 * best.reusable(prompt) < best.tokens.length && this.keptBytes < this.limit;
     return (roomy ? free.find((slot) => slot.tokens.length === 0) : undefined) ?? best;
+  }
+
+  /**
+   * The slot, or one that has more busy neighbours, with what it held: adjacent rows step as one batch, at half the price of rows that
+   * lie apart.
+   */
+  #beside(slot: Slot): Slot {
+    const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
+    const neighbours = (row: number) => [slots[row - 1], slots[row + 1]].filter((other) => other?.busy).length;
+    const at = (one: Slot) => neighbours(slots.indexOf(one));
+    const best = slots.filter((one) => !one.busy).reduce((a, b) => (at(b) > at(a) ? b : a), slot);
+    if (best === slot || slot.tokens.length + best.tokens.length > WORTH_MOVING) return slot;
+    best.exchange(slot);
+    return best;
   }
 
   /** Puts aside what a row holds, where most of it is nowhere else. */

@@ -59,14 +59,28 @@ export class KvRows {
 
   /** Writes the first row's tokens from `first` (in layers with a window; from 0 in others) to `end` as another row's are. */
   copy(from: KvRows, first: number, end: number): void {
+    for (const { own, theirs, elements } of this.#beside(from, first, end)) {
+      own.key.copy(own.offset, theirs.key, theirs.offset, elements);
+      own.value.copy(own.offset, theirs.value, theirs.offset, elements);
+    }
+  }
+
+  /** As `copy`, both ways. */
+  exchange(other: KvRows, first: number, end: number): void {
+    for (const { own, theirs, elements } of this.#beside(other, first, end)) {
+      own.key.exchange(own.offset, theirs.key, theirs.offset, elements);
+      own.value.exchange(own.offset, theirs.value, theirs.offset, elements);
+    }
+  }
+
+  /** The same tokens of the first rows of both, head by head. */
+  *#beside(other: KvRows, first: number, end: number) {
     const { kvHeads, headSize, layers } = this.config;
     for (let index = 0; index < layers; index++)
       for (let head = 0; head < kvHeads; head++) {
         const start = hasWindow(this.config, index) ? first : 0;
-        const [to, source] = [this.place(index, head, start), from.place(index, head, start)];
-        const elements = (end - start) * headSize;
-        to.key.copy(to.offset, source.key, source.offset, elements);
-        to.value.copy(to.offset, source.value, source.offset, elements);
+        const [own, theirs] = [this.place(index, head, start), other.place(index, head, start)];
+        yield { own, theirs, elements: (end - start) * headSize };
       }
   }
 

@@ -121,6 +121,15 @@ export class Buffer implements Disposable {
     new Uint8Array(this.memory).set(source, offset * size);
   }
 
+  /** Exchanges `elements` elements from element `offset` on with as many of a buffer of the same type. */
+  exchange(offset: number, other: Buffer, start: number, elements: number): void {
+    const size = bytesPerElement[this.dtype];
+    const [own, theirs] = [new Uint8Array(this.memory), new Uint8Array(other.memory)];
+    const kept = own.slice(offset * size, (offset + elements) * size);
+    own.set(theirs.subarray(start * size, (start + elements) * size), offset * size);
+    theirs.set(kept, start * size);
+  }
+
   /** Prepares a buffer of which parts will be given back, before it is written. */
   inSmallPages(): this {
     this.#check();
