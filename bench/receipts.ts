@@ -19,6 +19,15 @@ class NoMeter extends Meter {
   override head(): void {}
 }
 
+/** Requests of one measurement, of which the fastest counts: other work on the machine only slows them. */
+const REQUESTS = 4;
+
+const fastest = (run: (model: Model) => Promise<number>) => async (model: Model) => {
+  const rates: number[] = [];
+  while (rates.length < REQUESTS) rates.push(await run(model));
+  return Math.max(...rates);
+};
+
 /** Tokens a second of one request, its receipt made and kept when `meterOf` bills. */
 function request(meterOf: (model: Model) => Meter, keep?: (model: Model, meter: Meter) => Promise<void>) {
   return async (model: Model) => {
@@ -59,6 +68,6 @@ export const receipts: Bench = {
     const model = new OwnModel(path);
     const on = request((m) => new Meter(m.language.engine.programs), keep);
     const off = request((m) => new NoMeter(m.language.engine.programs));
-    return { ours: ownSide("receipts on", model, on), theirs: ownSide("receipts off", model, off) };
+    return { ours: ownSide("receipts on", model, fastest(on)), theirs: ownSide("receipts off", model, fastest(off)) };
   },
 };
