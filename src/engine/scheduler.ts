@@ -114,7 +114,7 @@ export class Scheduler {
   #awaits({ engine, job: { prompt } }: Ticket): boolean {
     const coming = this.#prefilling().filter((row) => row.engine === engine);
     const shared = Math.max(0, ...coming.map((row) => commonPrefix(row.job.prompt, prompt)));
-    return shared > WORTH_COPYING && shared - engine.slots.reusable(prompt) > WORTH_COPYING;
+    return shared - engine.slots.reusable(prompt) >= WORTH_COPYING;
   }
 
   #begin(ticket: Ticket): void {
