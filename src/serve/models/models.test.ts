@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { schedulerOptions } from "../../engine/scheduler.ts";
+import { registerRecipe } from "../../savings/registered.ts";
+import { jsonOf, serveModels, TINY } from "../serve.testing.ts";
+import { checkBudget, Pool } from "./pool.ts";
+import { Catalogue } from "./served.ts";
+
+const home = mkdtempSync(path.join(tmpdir(), "modicum-home-"));
+const SPARSE = "xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=70";
+let catalogue: Catalogue;
+beforeAll(async () => {
+  vi.stubEnv("MODICUM_HOME", home);
+  const evidence = { file: "x", sha256: "", task: "t", metric: "m", quality: 1, delta: 0, flops_saved: 0.1 };
+  const entry = { model_hash: "", evidence, recipe: [SPARSE], created: new Date().toISOString() };
+  for (const model of ["tiny", "absent"]) await registerRecipe(`${model}@fast`, { ...entry, model });
+  catalogue = await Catalogue.open(TINY);
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true });
+});
+
+const choose = (name: string, savings: string[] = []) => catalogue.choose(name, savings);
+
+describe("names", () => {
+  test("of paths are their last part; of two models they differ", async () => {
+    const [, file] = TINY[0]!.split("=");
+    const own = await Catalogue.open([file!, `other=${file}`]);
+    expect(own.list().map(({ id }) => id)).toEqual(["llama-tiny", "other"]);
+    await expect(Catalogue.open([file!, file!])).rejects.toThrow('two models are called "llama-tiny"; say name=MODEL');
+  });
+
+  test("of recipes count where their model is offered; savings of the request come after", async () => {
+    const { served, recipe } = await choose("tiny@fast", ["dense"]);
+    expect([served.id, recipe.map(({ text }) => text)]).toEqual(["tiny", [SPARSE]]);
+    expect((await catalogue.recipes()).map(([name]) => name)).toEqual(["tiny@fast"]);
+    await expect(choose("absent@fast")).rejects.toMatchObject({ status: 404 });
+    await expect(choose("tiny@fats")).rejects.toThrow('did you mean "tiny@fast"?');
+  });
+});
+
+describe("models in memory", () => {
+  const bytesOf = (...names: string[]) =>
+    catalogue.list().reduce((sum, { id, source }) => sum + (names.includes(id) ? source.bytes : 0), 0);
+  const idsOf = (pool: Pool) => pool.list().map(({ id, users }) => `${id}:${users}`);
+
+  test("make room for each other, those used least recently first, but not while they are at work", async () => {
+    // All three but a byte.
+    using pool = new Pool(bytesOf("sentences", "labels", "ranker") - 1, schedulerOptions.parse({}));
+    const lease = async (name: string) => pool.lease(await choose(name));
+    for (const name of ["sentences", "labels", "sentences"]) (await lease(name))[Symbol.dispose]();
+    using ranker = await lease("ranker");
+    expect(idsOf(pool)).toEqual(["sentences:0", "ranker:1"]);
+    using sentences = await lease("sentences");
+    await expect(lease("labels")).rejects.toMatchObject({ status: 503 });
+    expect([ranker.model.name, sentences.model.name]).toEqual(["ranker", "sentences"]);
+  });
+
+  test("that can never fit are told at the start", () => {
+    expect(() => checkBudget(1, catalogue.list())).toThrow(
+      /^tiny has 0\.00 GB of weights, and the memory .*raise --memory$/,
+    );
+  });
+
+  test("are loaded once for requests of one moment", async () => {
+    using pool = new Pool(bytesOf("tiny"), schedulerOptions.parse({}));
+    const chosen = await choose("tiny");
+    const [a, b] = await Promise.all([pool.lease(chosen), pool.lease(chosen)]);
+    expect([a!.model === b!.model, idsOf(pool)]).toEqual([true, ["tiny:2"]]);
+    a![Symbol.dispose]();
+    a![Symbol.dispose]();
+    expect(idsOf(pool)).toEqual(["tiny:1"]);
+    b![Symbol.dispose]();
+  });
+});
+
+test("a recipe by its name, and the same by the request's field, save the same; dense saves nothing", async () => {
+  const server = await serveModels(TINY.slice(0, 1));
+  const prompt = "a b c ".repeat(30);
+  const ask = async (body: object) => {
+    const all = JSON.stringify({ prompt, max_tokens: 2, temperature: 0, ...body });
+    const headers = { "content-type": "application/json" };
+    return (await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body: all }))).receipt;
+  };
+  const [dense, named, field] = [
+    await ask({ model: "tiny" }),
+    await ask({ model: "tiny@fast" }),
+    await ask({ model: "tiny", savings: [SPARSE] }),
+  ];
+  expect([dense.recipe, named.recipe, field.recipe]).toEqual([[], [SPARSE], [SPARSE]]);
+  expect(dense.flops.saved).toBe(0);
+  expect(named.work.blocks.run).toBeLessThan(named.work.blocks.dense);
+  expect(named.flops.dense).toBe(dense.flops.dense);
+  const loaded = (await jsonOf(fetch(`${server.url}/v1/models/tiny`))).loaded;
+  expect(loaded.map((held: { recipe: string[] }) => held.recipe)).toEqual([[], [SPARSE]]);
+  await server.stop(0);
+});
