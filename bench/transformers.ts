@@ -13,6 +13,6 @@ export function exported(name: "minilm" | "smollm2", file: string, model: string
   const folder = join(home(), "peers", `${name}-onnx`);
   if (existsSync(join(folder, "onnx", file))) return folder;
   throw new UserError(
-    `the peer reads ONNX, to be written first: python tools/reference/${name}_onnx.py ${model} ${folder} (with torch, transformers and onnxruntime)`,
+    `the peer reads ONNX, to be written first: python tools/reference/${name}_onnx.py ${model} ${folder} (with torch, transformers, onnx, onnx_ir and onnxruntime)`,
   );
 }
