@@ -7,11 +7,11 @@ import { prepare } from "../models/programs.ts";
 import { isEncoder, isSeq2Seq, openDecoder, openEncoder, openSeq2Seq } from "../models/registry.ts";
 import { portable, type WriteOptions, writeOnnx } from "../runtime/onnx/write.ts";
 import { few, UserError } from "../util/errors.ts";
+import { makeFolders } from "../util/make-folders.ts";
+import { codeOf, writeError } from "../util/system-errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { ensureSpace } from "../weights/sources/disk.ts";
-import { makeFolders } from "../util/make-folders.ts";
-import { codeOf, writeError } from "../util/system-errors.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import { type Adapted, openAdapted, refuseApart } from "./adapters.ts";
 

@@ -1,3 +1,4 @@
+export { checkBind } from "./keys/access.ts";
 export { type Key, KeyStore, type Scope, scopes } from "./keys/store.ts";
 export { limitOptions } from "./limits.ts";
 export { createLog } from "./log.ts";

@@ -35,22 +35,24 @@ export async function define(command: Command): Promise<void> {
 
 async function serveModels(flags: Flags): Promise<void> {
   const { schedulerOptions } = await import("../../engine/scheduler.ts");
-  const { Catalogue, createLog, KeyStore, limitOptions, serve } = await import("../../serve/index.ts");
+  const { Catalogue, checkBind, createLog, KeyStore, limitOptions, serve } = await import("../../serve/index.ts");
   const { host, port, memory = totalmem() / 2e9, drain } = readFlags(bindOptions, flags);
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
-  const told = stopSignal();
+  const [told, keys] = [stopSignal(), new KeyStore()];
+  const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
+  // Before anything is downloaded for it.
+  await checkBind(keys, bound);
   const catalogue = await Catalogue.open(flags.model ?? ["smollm2"], (model) => resolved(model, told));
   const log = createLog(process.stderr);
   const shared = {
     catalogue,
-    keys: new KeyStore(),
+    keys,
     ledger: receiptsFile(),
     log,
     limits,
     scheduling,
     version: version(),
   };
-  const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
   const serving = await serve({ ...shared, ...bound });
   log.info({ url: serving.url, models: catalogue.list().map(({ id }) => id) }, "listening");
   try {
