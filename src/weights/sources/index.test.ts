@@ -45,7 +45,9 @@ describe("a file of the user's own", () => {
     const folder = tempFolder();
     writeAt(join(folder, "f"), "");
     await expect(resolveModel(`${folder}/m.gguf`)).rejects.toThrow(`there is no file ${folder}/m.gguf`);
-    await expect(resolveModel(`${folder}/f/m.gguf`)).rejects.toThrow(`cannot open ${folder}/f/m.gguf: a part of the path is a file, not a folder`);
+    await expect(resolveModel(`${folder}/f/m.gguf`)).rejects.toThrow(
+      `cannot open ${folder}/f/m.gguf: a part of the path is a file, not a folder`,
+    );
   });
 });
 
