@@ -9,6 +9,7 @@ const rooms = [
   "train",
   "engine",
   "ledger",
+  "library",
   "lab",
   "serve",
   "cli",

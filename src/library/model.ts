@@ -1,0 +1,202 @@
+import { generateAll } from "../engine/batch-generate.ts";
+import type { Classification, Reading } from "../engine/classifier.ts";
+import { type Answers, EncoderModel } from "../engine/encoder-model.ts";
+import { type GenerateOptions, generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
+import { LanguageModel, type Prompt } from "../engine/language-model.ts";
+import type { Sampled } from "../engine/sampling/sampler.ts";
+import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
+import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
+import type { Request } from "../engine/ticket.ts";
+import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
+import type { Recipe } from "../savings/recipe.ts";
+import { UserError } from "../util/errors.ts";
+import * as args from "./arguments.ts";
+import { given } from "./arguments.ts";
+import type { BatchRequest, Chunk, ClassifyOptions, Completion, RunOptions, Stoppable } from "./options.ts";
+
+/** A loaded model: a language model under one recipe, or an encoder. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
+export class Model implements Disposable {
+  /** Time of loading, billed to the first run. */
+  #unbilledLoad: number;
+  readonly #loaded: LanguageModel | EncoderModel | Seq2SeqModel;
+  #disposed = false;
+  #scheduler: Scheduler | undefined;
+
+  constructor(
+    loaded: LanguageModel | EncoderModel | Seq2SeqModel,
+    readonly recipe: Recipe,
+    /** Milliseconds. */
+    loadTime: number,
+  ) {
+    this.#loaded = loaded;
+    this.#unbilledLoad = loadTime;
+  }
+
+  get name(): string {
+    return this.#loaded.source.name;
+  }
+
+  /** @throws UserError when it was disposed of */
+  get loaded(): LanguageModel | EncoderModel | Seq2SeqModel {
+    if (this.#disposed) throw new UserError(`${this.name}: a model was used after it was disposed; load it again`);
+    return this.#loaded;
+  }
+
+  /** @throws UserError when the model is an encoder, or has one */
+  get language(): LanguageModel {
+    if (this.loaded instanceof LanguageModel) return this.loaded;
+    if (this.loaded instanceof Seq2SeqModel)
+      throw new UserError(`${this.name} turns one text into another; expected a model that goes on with a text`);
+    throw new UserError(
+      `${this.name} is an encoder, which embeds or classifies texts; expected a model that generates`,
+    );
+  }
+
+  /** @throws UserError when the model generates */
+  get encoder(): EncoderModel {
+    if (this.loaded instanceof EncoderModel) return this.loaded;
+    throw new UserError(`${this.name} generates text; expected an encoder, such as minilm for embeddings`);
+  }
+
+  /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
+  async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
+    const { adapter, raw, key, signal, onStopped, ...rest } = given("generate's options", args.runOptions, options);
+    const request = this.#request(given("generate's prompt", args.prompt, prompt), rest, { adapter, raw });
+    for await (const { text, tokens, finish } of this.#pieces({ ...request, key }, signal, this.#told(onStopped)))
+      yield finish
+        ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
+        : { text, tokens };
+  }
+
+  #pieces(
+    request: Request & { key?: string | undefined },
+    signal?: AbortSignal,
+    onStopped?: OnStopped,
+  ): AsyncIterable<Piece> {
+    const { prompt, options, engine } = request;
+    if (this.#scheduler) return this.#scheduler.submit({ ...request, signal, onStopped });
+    if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, signal, onStopped);
+    const { engine: plain, tokenizer } = this.language;
+    return generate(engine ?? plain, tokenizer, prompt, options, signal, onStopped);
+  }
+
+  /**
+   * For servers: from now on the requests of `generate` run together, each a row of one batch, and those beyond its rows wait. They run at
+   * the batch's pace, however slowly they are read; one that finds the queue full fails with `Refused`. @throws UserError when the model is no language model
+   */
+  schedule(options: SchedulerOptions): Scheduler {
+    const { engine, tokenizer } = this.language;
+    this.#scheduler = new Scheduler(engine, tokenizer, options);
+    return this.#scheduler;
+  }
+
+  /** Makes a receipt of what a stopped run used, if it came to run anything. */
+  #told(onStopped: Stoppable["onStopped"]): OnStopped | undefined {
+    return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.#receipt(usage))));
+  }
+
+  /** The whole answer at once. */
+  async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
+    const whole = { text: "", tokens: [] as Sampled[] };
+    for await (const { text, tokens, finishReason, receipt } of this.generate(prompt, options)) {
+      whole.text += text;
+      whole.tokens.push(...tokens);
+      if (finishReason && receipt) return { ...whole, finishReason, receipt };
+    }
+    throw new Error("an answer ended without its receipt");
+  }
+
+  /** One vector a text, as sentence-transformers' files beside the model have it made; long texts are cut. @throws UserError when the model has none */
+  async embed(
+    texts: readonly string[],
+    options: Stoppable = {},
+  ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
+    const { signal, onStopped } = given("embed's options", args.stoppable, options);
+    const all = given("embed's texts", args.texts, texts);
+    const { answers, receipt } = this.#billed(await this.encoder.embed(all, signal, this.#told(onStopped)));
+    return { embeddings: answers, receipt };
+  }
+
+  /** Scores of a classifier's labels for each text, or pair of texts. @throws UserError when the model has no such head or label */
+  async classify(
+    readings: readonly Reading[],
+    options: ClassifyOptions = {},
+  ): Promise<{ results: Classification[]; receipt: Receipt }> {
+    const { labels, signal, onStopped } = given("classify's options", args.classifyOptions, options);
+    const all = given("classify's texts", args.readings, readings);
+    const classified = await this.encoder.classify(all, labels, signal, this.#told(onStopped));
+    const { answers, receipt } = this.#billed(classified);
+    return { results: answers, receipt };
+  }
+
+  /** How relevant a cross-encoder finds each text to a query. @throws UserError when the model is none */
+  async relevance(
+    query: string,
+    texts: readonly string[],
+    options: Stoppable = {},
+  ): Promise<{ scores: number[]; receipt: Receipt }> {
+    const { signal, onStopped } = given("relevance's options", args.stoppable, options);
+    const [q, all] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
+    const scored = await this.encoder.relevance(q, all, signal, this.#told(onStopped));
+    const { answers, receipt } = this.#billed(scored);
+    return { scores: answers, receipt };
+  }
+
+  #billed<T>({ answers, usage }: Answers<T>): { answers: T[]; receipt: Receipt } {
+    return { answers, receipt: this.#receipt(usage) };
+  }
+
+  /**
+   * Whole answers to many prompts, in the same order, decoded together: as many tokens a second as the machine gives, each answer later than
+   * it would come alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then told of each that had begun. @throws UserError as `generate` does, before anything runs
+   */
+  async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
+    const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
+    const all = given("completeAll's requests", args.batchRequests, requests);
+    const { engine, tokenizer } = this.language;
+    const parsed = all.map(({ prompt, adapter, raw, ...rest }) => this.#request(prompt, rest, { adapter, raw }));
+    const answers = await generateAll(engine, tokenizer, parsed, signal, this.#told(onStopped));
+    return answers.map(({ text, tokens, reason, usage }) => {
+      return { text, tokens: [...tokens], finishReason: reason, receipt: this.#receipt(usage) };
+    });
+  }
+
+  /** Text as ids. @throws UserError when the model has no such adapter */
+  #request(prompt: Prompt, options: GenerateOptions, { adapter, raw = false }: args.RequestOptions): Request {
+    if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
+    const { loaded } = this;
+    const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : encodeFor(this.language, prompt, raw);
+    const engine = adapter === undefined ? undefined : this.language.engineFor(adapter);
+    return { prompt: ids, options, engine };
+  }
+
+  #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {
+    const load = this.#unbilledLoad;
+    this.#unbilledLoad = 0;
+    return makeReceipt({
+      model: this.name,
+      recipe: this.recipe.map((s) => s.text),
+      tokens,
+      flops,
+      bytes,
+      work: { ...(blocks && { blocks }), calls: { [this.name]: 1 } },
+      ms: { load, prefill: ms.prefill, decode: ms.decode, total: load + ms.total },
+      estimated: false,
+    });
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#loaded[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function encodeFor(language: LanguageModel, prompt: Prompt, raw: boolean): number[] {
+  language.checkText(prompt);
+  return language.encode(prompt, raw);
+}

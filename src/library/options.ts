@@ -1,0 +1,67 @@
+/** What the library's calls take and give. */
+import type { FinishReason, GenerateInput } from "../engine/generate.ts";
+import type { Prompt } from "../engine/language-model.ts";
+import type { Sampled } from "../engine/sampling/sampler.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+import type { Recipe } from "../savings/recipe.ts";
+import type { Quant } from "../weights/prepared/weights.ts";
+import type { ResolveOptions } from "../weights/sources/index.ts";
+
+export interface LoadOptions extends ResolveOptions {
+  /** Savings, each `name` or `name:key=value,…`, in order; none is dense. */
+  save?: readonly string[] | Recipe;
+  /** `auto` (default): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
+  quant?: Quant;
+  /** Folder of a PEFT LoRA adapter, for every request: merged into safetensors, kept apart from a GGUF. */
+  adapter?: string | undefined;
+  /** Folders of PEFT LoRA adapters by names of one's choice, kept apart from the model, for the requests that name one. */
+  adapters?: Readonly<Record<string, string>> | undefined;
+}
+
+/** How a call may be stopped, and who is told what it had spent by then. */
+export interface Stoppable {
+  /** Stops the run within one step, of an encoder before the next batch of texts; the call then throws the signal's reason, by default an AbortError. */
+  signal?: AbortSignal;
+  /** Told what a run spent that ended without its receipt: by `signal`, by an error, or since its reader left. Not told where nothing ran. */
+  onStopped?: (receipt: Receipt) => void;
+}
+
+export interface RunOptions extends GenerateInput, Stoppable {
+  /** Which of the model's `adapters` acts; without it, none does. */
+  adapter?: string | undefined;
+  /** Take a text as it is, without the model's chat template. */
+  raw?: boolean;
+  /** Whose request it is, where the model is scheduled: keys have equal shares. */
+  key?: string | undefined;
+}
+
+export interface ClassifyOptions extends Stoppable {
+  /** The labels to choose among; else all that the model has. */
+  labels?: readonly string[];
+}
+
+/** One of several prompts that are answered together, with its own options. */
+export interface BatchRequest extends GenerateInput {
+  prompt: Prompt;
+  /** Which of the model's `adapters` acts; without it, none does. */
+  adapter?: string | undefined;
+  /** Take a text as it is, without the model's chat template. */
+  raw?: boolean;
+}
+
+/** A piece of an answer. The last one has `finishReason` and `receipt`. */
+export interface Chunk {
+  /** Text that is certain: never half a character, never the beginning of a stop string. */
+  text: string;
+  /** The tokens sampled since the last chunk, with log-probabilities when asked for. */
+  tokens: readonly Sampled[];
+  finishReason?: FinishReason;
+  receipt?: Receipt;
+}
+
+export interface Completion {
+  text: string;
+  tokens: Sampled[];
+  finishReason: FinishReason;
+  receipt: Receipt;
+}
