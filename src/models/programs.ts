@@ -30,8 +30,7 @@ export class DecoderPrograms implements Disposable {
   /** `shared` are weights that it has together with the programs of other decoders, none of which may run meanwhile. */
   static async compile(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<DecoderPrograms> {
     const graphs = prepare(weights, () => [...traceStack(decoder), traceHead(decoder)]);
-    const programs = await Promise.all(graphs.map((g) => Program.compile(g, "shared", shared)));
-    shared?.settle();
+    const programs = await Promise.all(graphs.map((g) => compiled(g, shared)));
     return new DecoderPrograms(decoder, programs.slice(0, -1), programs.at(-1)!, shared);
   }
 
@@ -66,6 +65,13 @@ export class DecoderPrograms implements Disposable {
     const later = [...this.#pieces.values(), ...this.#attentions.values(), this.#likelihoods];
     for (const program of later) void program?.then((p) => p[Symbol.dispose]());
   }
+}
+
+/** Settled at once: while others compile, the file's pages that this one has packed would be the peak of the process's memory. */
+async function compiled(graph: Graph, shared: SharedWeights | undefined): Promise<Program> {
+  const program = await Program.compile(graph, "shared", shared);
+  shared?.settle();
+  return program;
 }
 
 function traceStack(decoder: Decoder): Graph[] {
