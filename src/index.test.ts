@@ -24,32 +24,31 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Calls as JavaScript lets them be: any method, any arguments. */
-// biome-ignore lint/suspicious/noExplicitAny: what the compiler would refuse is what is tested
-const untyped = (value: unknown): any => value;
+/** Calls as JavaScript lets them be: what the compiler would refuse is what is tested. */
+type Call = (...words: unknown[]) => Promise<unknown>;
+const untyped = (value: unknown): never => value as never;
+const call = (f: unknown): Call => f as Call;
+const methods = (of: unknown) => of as Readonly<Record<"completeAll" | "embed" | "classify" | "relevance", Call>>;
 const profile = { modelSha256: "ab".repeat(32), stride: 8, blockSize: 64, coverage: 0.9, thresholds: [[0.5]] };
 const [loop, bits] = [{} as Record<string, unknown>, 10n];
 loop["loop"] = loop;
 
 const bad: [() => Promise<unknown>, string | RegExp][] = [
-  [() => untyped(load)(), "load's model: expected an alias, hf:…, pypi:…, npm:… or a path, got nothing"],
-  [() => untyped(load)(5), "load's model: expected an alias, hf:…, pypi:…, npm:… or a path, got 5"],
-  [() => untyped(load)(llama, 5), "load's options: expected object, got 5"],
-  [() => untyped(load)(llama, null), "load's options: expected object, got null"],
-  [
-    () => untyped(load)(llama, { quant: "q9" }),
-    'load\'s options.quant: expected one of "auto"|"f32"|"q8"|"q4", got "q9"',
-  ],
-  [() => untyped(load)(llama, { quantt: "q8" }), 'load\'s options: there is no "quantt"; did you mean "quant"?'],
-  [() => untyped(load)(llama, { save: "dense" }), 'load\'s options.save: expected a list of savings, got "dense"'],
-  [() => untyped(load)(llama, { save: [7] }), /^load's options\.save\.0: expected a saving, such as "\S+", got 7$/],
-  [() => untyped(load)(llama, { adapter: 1 }), "load's options.adapter: expected a folder, got 1"],
-  [() => untyped(load)(llama, { signal: true }), "load's options.signal: expected an AbortSignal, got true"],
-  [() => untyped(load)(llama, { onProgress: 1 }), "load's options.onProgress: expected a function, got 1"],
-  [() => untyped(load)(llama, { offline: "yes" }), 'load\'s options.offline: expected true or false, got "yes"'],
+  [() => call(load)(), "load's model: expected an alias, hf:…, pypi:…, npm:… or a path, got nothing"],
+  [() => call(load)(5), "load's model: expected an alias, hf:…, pypi:…, npm:… or a path, got 5"],
+  [() => call(load)(llama, 5), "load's options: expected object, got 5"],
+  [() => call(load)(llama, null), "load's options: expected object, got null"],
+  [() => call(load)(llama, { quant: "q9" }), 'load\'s options.quant: expected one of "auto"|"f32"|"q8"|"q4", got "q9"'],
+  [() => call(load)(llama, { quantt: "q8" }), 'load\'s options: there is no "quantt"; did you mean "quant"?'],
+  [() => call(load)(llama, { save: "dense" }), 'load\'s options.save: expected a list of savings, got "dense"'],
+  [() => call(load)(llama, { save: [7] }), /^load's options\.save\.0: expected a saving, such as "\S+", got 7$/],
+  [() => call(load)(llama, { adapter: 1 }), "load's options.adapter: expected a folder, got 1"],
+  [() => call(load)(llama, { signal: true }), "load's options.signal: expected an AbortSignal, got true"],
+  [() => call(load)(llama, { onProgress: 1 }), "load's options.onProgress: expected a function, got 1"],
+  [() => call(load)(llama, { offline: "yes" }), 'load\'s options.offline: expected true or false, got "yes"'],
   ...[undefined, 5, {}, [5], [{ content: "x" }], [{ role: "user" }], [{ role: "user", content: loop }]].map(
     (prompt): [() => Promise<unknown>, RegExp] => [
-      () => untyped(model.complete(untyped(prompt))),
+      () => model.complete(untyped(prompt)),
       /^generate's prompt: expected a text, or a list of turns \{ role, content \}, got (nothing|5|\{\}|\[5\]|\[\{"content":"x"\}\]|\[\{"role":"user"\}\]|a list of 1)$/,
     ],
   ),
@@ -65,43 +64,43 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => model.complete("x", untyped({ stop: "." })), 'generate\'s options.stop: expected array, got "."'],
   [() => model.complete("x", untyped({ raw: 1 })), "generate's options.raw: expected true or false, got 1"],
   [() => model.complete("x", untyped({ signal: {} })), "generate's options.signal: expected an AbortSignal, got {}"],
-  [() => untyped(model).completeAll({}), "completeAll's requests: expected a list of requests, got {}"],
-  [() => untyped(model).completeAll(["x"]), 'completeAll\'s requests.0: expected object, got "x"'],
+  [() => methods(model).completeAll({}), "completeAll's requests: expected a list of requests, got {}"],
+  [() => methods(model).completeAll(["x"]), 'completeAll\'s requests.0: expected object, got "x"'],
   [
-    () => untyped(model).completeAll([{ prompt: "x" }, {}]),
+    () => methods(model).completeAll([{ prompt: "x" }, {}]),
     "completeAll's requests.1.prompt: expected a text, or a list of turns { role, content }, got nothing",
   ],
   [
-    () => untyped(model).completeAll([{ prompt: "x", temperature: -1 }]),
+    () => methods(model).completeAll([{ prompt: "x", temperature: -1 }]),
     "completeAll's requests.0.temperature: expected number to be >=0, got -1",
   ],
-  [() => untyped(model).completeAll([], 5), "completeAll's options: expected object, got 5"],
-  [() => untyped(encoder).embed("text"), 'embed\'s texts: expected a list of texts, got "text"'],
-  [() => untyped(encoder).embed(), "embed's texts: expected a list of texts, got nothing"],
-  [() => untyped(encoder).embed(["a", 5]), "embed's texts.1: expected a text, got 5"],
-  [() => untyped(encoder).embed(["a"], { signal: 5 }), "embed's options.signal: expected an AbortSignal, got 5"],
+  [() => methods(model).completeAll([], 5), "completeAll's options: expected object, got 5"],
+  [() => methods(encoder).embed("text"), 'embed\'s texts: expected a list of texts, got "text"'],
+  [() => methods(encoder).embed(), "embed's texts: expected a list of texts, got nothing"],
+  [() => methods(encoder).embed(["a", 5]), "embed's texts.1: expected a text, got 5"],
+  [() => methods(encoder).embed(["a"], { signal: 5 }), "embed's options.signal: expected an AbortSignal, got 5"],
   [
-    () => untyped(classifier).classify("text"),
+    () => methods(classifier).classify("text"),
     'classify\'s texts: expected a list of texts, or of pairs of texts, got "text"',
   ],
   [
-    () => untyped(classifier).classify([["a", "b", "c"]]),
+    () => methods(classifier).classify([["a", "b", "c"]]),
     'classify\'s texts.0: expected a text, or a pair of texts, got ["a","b","c"]',
   ],
   [
-    () => untyped(classifier).classify(["a"], { labels: "x" }),
+    () => methods(classifier).classify(["a"], { labels: "x" }),
     'classify\'s options.labels: expected a list of texts, got "x"',
   ],
-  [() => untyped(classifier).relevance(["q"], ["a"]), 'relevance\'s query: expected a text, got ["q"]'],
-  [() => untyped(classifier).relevance("q", "a"), 'relevance\'s texts: expected a list of texts, got "a"'],
-  [() => untyped(profileThresholds)("smollm2", []), /^profileThresholds' model: expected a model that was loaded/],
+  [() => methods(classifier).relevance(["q"], ["a"]), 'relevance\'s query: expected a text, got ["q"]'],
+  [() => methods(classifier).relevance("q", "a"), 'relevance\'s texts: expected a list of texts, got "a"'],
+  [() => call(profileThresholds)("smollm2", []), /^profileThresholds' model: expected a model that was loaded/],
   [
-    () => untyped(profileThresholds)(model, "text", { stride: 8, blockSize: 64, coverage: 0.9 }),
+    () => call(profileThresholds)(model, "text", { stride: 8, blockSize: 64, coverage: 0.9 }),
     'profileThresholds\' texts: expected a list of texts, got "text"',
   ],
-  [() => untyped(profileThresholds)(model, ["text"]), "profileThresholds' options: expected object, got nothing"],
-  [() => untyped(saveProfile)(5, profile), "saveProfile's path: expected a text, got 5"],
-  [() => untyped(saveProfile)(join(folder, "p.json"), {}), /^saveProfile's profile\.modelSha256: expected /],
+  [() => call(profileThresholds)(model, ["text"]), "profileThresholds' options: expected object, got nothing"],
+  [() => call(saveProfile)(5, profile), "saveProfile's path: expected a text, got 5"],
+  [() => call(saveProfile)(join(folder, "p.json"), {}), /^saveProfile's profile\.modelSha256: expected /],
   [
     () => saveProfile(join(folder, "none", "p.json"), profile),
     `cannot write ${join(folder, "none", "p.json")}: a folder on its path cannot be made`,

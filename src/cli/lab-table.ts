@@ -1,9 +1,6 @@
+import { figure, percent, range, signed } from "../lab/report/format.ts";
 import type { RecipeSummary, Searched, Summary } from "../lab/results.ts";
 import { columns } from "./output.ts";
-
-const number = (value: number): string => value.toFixed(Math.abs(value) >= 100 ? 1 : 4);
-const signed = (value: number): string => `${value < 0 ? "" : "+"}${number(value)}`;
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** A run's summary for people: a line a recipe. */
 export function summaryTable({
@@ -38,10 +35,10 @@ const spent = ({ search, probes, flops, minutes, ended }: Searched): string =>
 
 const row = ({ recipe, quality, ci95, delta, flops_saved, ms_per_item, on_frontier }: RecipeSummary): string[] => [
   recipe,
-  number(quality),
-  ci95.map(number).join(" … "),
+  figure(quality),
+  range(ci95),
   signed(delta.mean),
-  delta.ci95.map(signed).join(" … "),
+  range(delta.ci95, signed),
   percent(flops_saved),
   ms_per_item.toFixed(1),
   on_frontier ? "yes" : "",

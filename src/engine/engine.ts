@@ -39,8 +39,10 @@ export class Engine implements Disposable {
     this.slots = new Slots(programs);
   }
 
-  /** `shared` are weights that it has together with other engines. */
-  /** `attention` makes what fills the seam once the model's weights are prepared: a saving's programs may use some of them, too. */
+  /**
+   * `attention` makes what fills the seam once the model's weights are prepared: a saving's programs may use some of them, too. `shared` are
+   * weights that it has together with other engines.
+   */
   static async create(
     decoder: Decoder,
     weights: Weights,

@@ -1,5 +1,6 @@
 import { Buffer, type View } from "../runtime/buffer.ts";
 import type { Program } from "../runtime/program.ts";
+import { commonPrefix } from "./cached.ts";
 import type { Engine, Run } from "./engine.ts";
 import type { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
@@ -67,7 +68,7 @@ export class Likelihoods implements Disposable {
   /** Runs the group's context; its last row foretells the first token of each continuation. */
   async #firsts(slot: Slot, group: readonly Numbered[], meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
     const { context } = group[0]!;
-    slot.truncate(Math.min(common(slot.tokens, context), context.length - 1));
+    slot.truncate(Math.min(commonPrefix(slot.tokens, context), context.length - 1));
     for await (const { tokens, rows } of this.engine.runs(slot, context, meter, signal)) {
       if (slot.tokens.length < context.length) continue;
       meter.head(1);
@@ -135,11 +136,6 @@ function byContext(pairs: readonly Pair[]): Numbered[][] {
     groups.set(key, [...(groups.get(key) ?? []), { ...pair, index }]);
   }
   return [...groups.values()];
-}
-
-function common(a: readonly number[], b: readonly number[]): number {
-  const differs = a.findIndex((token, i) => token !== b[i]);
-  return differs < 0 ? a.length : differs;
 }
 
 /** As many at once as the head takes. */

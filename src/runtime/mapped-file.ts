@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
+import { giveBack } from "./pages.ts";
 
 // Of sys/mman.h, alike on Linux and macOS.
 const PROT_READ = 1;
 const MAP_PRIVATE = 2;
-const MADV_DONTNEED = 4;
 const FAILED = BigInt.asUintN(64, -1n);
 
 /** Whether this system's C library maps files as POSIX has it; Windows' does not. */
@@ -13,7 +13,6 @@ export const mapsFiles = process.platform !== "win32";
 
 const MMAP = "void *mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset)";
 const MUNMAP = "int munmap(void *address, size_t length)";
-const MADVISE = "int madvise(void *address, size_t length, int advice)";
 
 /** A file's bytes as memory that is read when it is touched, and that the system may drop and read again. */
 export class MappedFile implements Disposable {
@@ -40,9 +39,9 @@ export class MappedFile implements Disposable {
     return this.#address + BigInt(offset);
   }
 
-  /** Lets go of what was read; what is touched again is read again. */
+  /** Lets go of what was read, where the system takes it; what is touched again is read again. */
   drop(): void {
-    libc(MADVISE)(this.#address, this.#bytes, MADV_DONTNEED);
+    giveBack(this.#address, this.#bytes);
   }
 
   [Symbol.dispose](): void {

@@ -17,7 +17,7 @@ function advise(address: Pointer, bytes: number, advice: number): void {
   if (end > begin) libc(MADVISE)(begin, Number(end - begin), advice);
 }
 
-/** Gives memory back to the system where it takes it: whole pages are resident no more, and read as zeros until they are written anew. */
+/** Gives memory back to the system where it takes it: whole pages are resident no more, and read as zeros until they are written anew, or as the file that they map. */
 export function giveBack(address: Pointer, bytes: number): void {
   if (supported) advise(address, bytes, MADV_DONTNEED);
 }

@@ -16,7 +16,8 @@ export class SharedWeights implements Disposable {
   readonly #containers = new Map<string, Pointer>();
   readonly #files = new Map<string, MappedFile>();
   readonly #values = new Map<string, Pointer>();
-  readonly #tables: { readonly address: Pointer; readonly bytes: number }[] = [];
+  /** Bytes by address. */
+  readonly #tables = new Map<Pointer, number>();
   #users = 0;
   #disposed = false;
 
@@ -24,7 +25,7 @@ export class SharedWeights implements Disposable {
   offer(graph: Graph, options: Pointer): void {
     for (const constant of graph.constants)
       if (constant.data.kind === "file") ort("AddInitializer", options, constant.name, this.#value(constant));
-    for (const table of tablesOf(graph)) this.#tables.push({ address: this.#address(table), bytes: table.bytes });
+    for (const table of tablesOf(graph)) this.#tables.set(this.#address(table), table.bytes);
   }
 
   /**
@@ -73,7 +74,7 @@ export class SharedWeights implements Disposable {
 
   /** Lets go of what runs have read of tables; the system brings much around each row. */
   dropTables(): void {
-    for (const { address, bytes } of this.#tables) giveBack(address, bytes);
+    for (const [address, bytes] of this.#tables) giveBack(address, bytes);
   }
 
   /** A program uses what is here, until it is freed and says so. */
@@ -97,7 +98,7 @@ export class SharedWeights implements Disposable {
     for (const value of this.#values.values()) release("ReleaseValue", value);
     for (const file of this.#files.values()) file[Symbol.dispose]();
     this.#values.clear();
-    this.#tables.length = 0;
+    this.#tables.clear();
     this.#files.clear();
     for (const container of this.#containers.values()) release("ReleasePrepackedWeightsContainer", container);
     this.#containers.clear();

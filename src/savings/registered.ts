@@ -1,9 +1,8 @@
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
-import { makeFolders } from "../util/make-folders.ts";
-import { codeOf, writeError } from "../util/system-errors.ts";
+import { keepJson } from "../util/write-whole.ts";
+import { readOptionalJson } from "../weights/json-file.ts";
 import { home } from "../weights/sources/home.ts";
 import { parseRecipe, type Recipe } from "./recipe.ts";
 
@@ -34,38 +33,12 @@ const registryFile = (): string => path.join(home(), "recipes.json");
 
 /** By name. @throws UserError when the file cannot be read */
 export async function registeredRecipes(): Promise<Record<string, Registered>> {
-  const file = registryFile();
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    if (codeOf(error) === "ENOENT") return "{}";
-    throw new UserError(`cannot read ${file}: ${codeOf(error)}`);
-  });
-  const parsed = z.record(z.string(), schema).safeParse(jsonOf(file, text));
-  if (parsed.success) return parsed.data;
-  const { path: at, message } = parsed.error.issues[0]!;
-  throw new UserError(`${file}: "${at.join(".")}": ${message}`);
-}
-
-function jsonOf(file: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError(`${file}: this is not JSON`);
-  }
+  return readOptionalJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
 
 /** Keeps a recipe under `name`, in the place of an earlier one of that name. @throws UserError when it cannot be written */
 export async function registerRecipe(name: string, entry: Registered): Promise<void> {
-  const file = registryFile();
-  const part = `${file}.${process.pid}.part`;
-  try {
-    const all = { ...(await registeredRecipes()), [name]: entry };
-    makeFolders(path.dirname(file));
-    await writeFile(part, `${JSON.stringify(all, null, 2)}\n`);
-    await rename(part, file);
-  } catch (error) {
-    await rm(part, { force: true });
-    throw writeError(error, file);
-  }
+  await keepJson(registryFile(), { ...(await registeredRecipes()), [name]: entry });
 }
 
 /** What `smollm2@fast` stands for; undefined where the text has no such form. @throws UserError when nothing is registered under the name */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { escaped } from "../util/html.ts";
 import type { Endpoint } from "./http/endpoint.ts";
 
 type Schema = z.core.JSONSchema.BaseSchema;
@@ -44,6 +45,3 @@ function kindOf(schema: Schema): string {
   const [low, high] = [schema.minimum, schema.maximum].map((n) => (n !== undefined && Math.abs(n) < 1e15 ? n : ""));
   return range ? `${schema.type} ${low} … ${high}` : String(schema.type ?? "any");
 }
-
-const escaped = (text: string): string =>
-  text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

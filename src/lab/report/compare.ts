@@ -3,6 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";
 import { metricNamed } from "../metrics/registry.ts";
 import type { Result, Summary } from "../results.ts";
+import { flops } from "../run/summarise.ts";
 import { type Differences, differences } from "./differences.ts";
 
 /** A run as its folder holds it. */
@@ -90,7 +91,6 @@ function pairsOf(recipe: string, a: Run, b: Run): [Result, Result][] {
 }
 
 function costs(results: readonly Result[]): Pick<Side, "flops_saved" | "ms_per_item"> {
-  const total = (of: (result: Result) => number) => results.reduce((sum, result) => sum + of(result), 0);
-  const flops = { dense: total(({ flops }) => flops.dense), spent: total(({ flops }) => flops.spent) };
-  return { flops_saved: savedShare(flops), ms_per_item: total(({ ms }) => ms) / results.length };
+  const ms = results.reduce((sum, result) => sum + result.ms, 0);
+  return { flops_saved: savedShare(flops(results)), ms_per_item: ms / results.length };
 }

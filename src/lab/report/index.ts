@@ -1,5 +1,5 @@
 import path from "node:path";
-import { writeWhole } from "../run/folder.ts";
+import { writeWhole } from "../../util/write-whole.ts";
 import { page, type Report } from "./page/page.ts";
 import { frontierSvg } from "./plot/frontier-svg.ts";
 

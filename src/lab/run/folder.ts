@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
-import { codeOf, writeError } from "../../util/system-errors.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import { readJson } from "../../weights/json-file.ts";
 
 /** run.json: what a folder's results are of. Results of another run are never put beside them. */
 export const identitySchema = z.object({
@@ -35,10 +37,10 @@ export const summaryFile = (folder: string): string => path.join(folder, "summar
 /** Makes the folder ready for a run's results. @throws UserError when it holds another's */
 export async function claimFolder(folder: string, identity: Identity, reuse: Reuse): Promise<void> {
   const held = await contents(folder);
-  if (held.length === 0) return writeWhole(identityFile(folder), `${JSON.stringify(identity, null, 2)}\n`);
+  if (held.length === 0) return writeJson(identityFile(folder), identity);
   if (reuse === "force") {
     for (const name of written) await rm(path.join(folder, name), { force: true });
-    return writeWhole(identityFile(folder), `${JSON.stringify(identity, null, 2)}\n`);
+    return writeJson(identityFile(folder), identity);
   }
   if (!held.includes("run.json"))
     throw new UserError(`${folder} is not empty and holds no lab run; expected a new or an empty folder, or --force`);
@@ -60,21 +62,7 @@ async function contents(folder: string): Promise<string[]> {
 export async function readIdentity(folder: string): Promise<Identity> {
   const file = identityFile(folder);
   if (!existsSync(file)) throw new UserError(`${folder} holds no lab run: there is no ${file}`);
-  const parsed = identitySchema.safeParse(await readJson(file));
-  if (parsed.success) return parsed.data;
-  throw new UserError(`${file}: "${parsed.error.issues[0]!.path.join(".")}": ${parsed.error.issues[0]!.message}`);
-}
-
-/** @throws UserError when there is no such file, or it is not JSON */
-export async function readJson(file: string): Promise<unknown> {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw new UserError(`cannot read ${file}: ${codeOf(error) === "ENOENT" ? "there is no such file" : codeOf(error)}`);
-  });
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError(`${file}: this is not JSON`);
-  }
+  return readJson(file, identitySchema, "a lab run");
 }
 
 function requireSame(folder: string, held: Identity, wanted: Identity): void {
@@ -84,16 +72,4 @@ function requireSame(folder: string, held: Identity, wanted: Identity): void {
   throw new UserError(
     `${folder} holds results of another run: its ${what} is ${held[differs] ?? "not given"}, this run's ${wanted[differs] ?? "is not given"}`,
   );
-}
-
-/** Writes a file beside its place, then renames it there: it is never half-written. @throws UserError when the disk is full */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  const part = `${file}.part`;
-  try {
-    await writeFile(part, text);
-    await rename(part, file);
-  } catch (error) {
-    await rm(part, { force: true });
-    throw writeError(error, file);
-  }
 }

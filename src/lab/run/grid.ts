@@ -2,12 +2,13 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
 import { lockFile } from "../../weights/sources/home.ts";
 import { withLock } from "../../weights/sources/lock.ts";
 import type { Searched, Summary } from "../results.ts";
 import { type Cell, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
-import { claimFolder, type Reuse, summaryFile, writeWhole } from "./folder.ts";
+import { claimFolder, type Reuse, summaryFile } from "./folder.ts";
 import { type Hands, OwnHands } from "./hands.ts";
 import { metricsOf } from "./judge.ts";
 import { machine, versions } from "./machine.ts";
@@ -75,7 +76,7 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
   const run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);
   try {
     const summary = summaryOf(grid, run, await answered(grid, run));
-    await writeWhole(summaryFile(folder), `${JSON.stringify(summary, null, 2)}\n`);
+    await writeJson(summaryFile(folder), summary);
     await report(folder, run, summary);
     return summary;
   } finally {

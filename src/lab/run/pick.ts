@@ -3,19 +3,16 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Registered } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
+import { readJson } from "../../weights/json-file.ts";
 import { type RecipeSummary, type Summary, summarySchema } from "../results.ts";
-import { readJson, summaryFile } from "./folder.ts";
+import { summaryFile } from "./folder.ts";
 
 /** What a recipe is to reach: a change of quality that is not worse, or a share of FLOPs that is not smaller. */
 export type Wanted = { readonly quality: number } | { readonly saving: number };
 
 /** The summary of a run's folder. @throws UserError when there is none */
 export async function readSummary(folder: string): Promise<Summary> {
-  const file = summaryFile(folder);
-  const parsed = summarySchema.safeParse(await readJson(file));
-  if (parsed.success) return parsed.data;
-  const { path: at, message } = parsed.error.issues[0]!;
-  throw new UserError(`${file}: "${at.join(".")}": ${message}`);
+  return readJson(summaryFile(folder), summarySchema, "the summary of a lab run");
 }
 
 /**

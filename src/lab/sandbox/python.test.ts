@@ -4,15 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { checkSandbox, passesInSandbox } from "./python.ts";
-
-const works = (() => {
-  try {
-    checkSandbox();
-    return true;
-  } catch {
-    return false;
-  }
-})();
+import { works } from "./works.testing.ts";
 
 /** Passes when the statement fails with one of the errors named. */
 const refused = (statement: string, ...errors: string[]): boolean =>

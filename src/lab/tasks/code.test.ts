@@ -1,19 +1,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { GenerationItem } from "../item.ts";
 import { passes } from "../metrics/index.ts";
-import { checkSandbox } from "../sandbox/python.ts";
+import { works } from "../sandbox/works.testing.ts";
 import type { TaskOf } from "../task.ts";
 import { allItems } from "./items.testing.ts";
 import { findTask } from "./registry.ts";
-
-const works = (() => {
-  try {
-    checkSandbox();
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 const task = async (spec: string) => (await findTask(spec)) as TaskOf<"generation">;
 const names = ({ metrics }: TaskOf<"generation">): string[] => metrics.map(({ name }) => name);

@@ -1,10 +1,10 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { checked } from "../../util/checked.ts";
-import { inFile, UserError } from "../../util/errors.ts";
-import { codeOf, writeError } from "../../util/system-errors.ts";
+import { UserError } from "../../util/errors.ts";
+import { keepJson } from "../../util/write-whole.ts";
+import { readOptionalJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/index.ts";
 
 export const scopes = ["infer", "admin"] as const;
@@ -25,6 +25,9 @@ export type Key = z.output<typeof keySchema>;
 
 const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
+/** The rights of a file that its owner alone may read. */
+const OWNERS = 0o600;
+
 /** Where keys are kept. */
 const keysFile = (): string => path.join(home(), "keys.json");
 
@@ -37,7 +40,8 @@ export class KeyStore {
   /** @throws UserError when the file is none of keys */
   async list(): Promise<readonly Key[]> {
     const stamp = await stampOf(this.file);
-    if (this.#read?.stamp !== stamp) this.#read = { stamp, keys: await readKeys(this.file) };
+    if (this.#read?.stamp !== stamp)
+      this.#read = { stamp, keys: readOptionalJson(this.file, z.array(keySchema)) ?? [] };
     return this.#read.keys;
   }
 
@@ -46,7 +50,7 @@ export class KeyStore {
     const secret = `mk-${randomBytes(32).toString("base64url")}`;
     const created = new Date().toISOString();
     const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created };
-    await this.#write([...(await this.list()), key]);
+    await keepJson(this.file, [...(await this.list()), key], OWNERS);
     return { secret, key };
   }
 
@@ -56,7 +60,11 @@ export class KeyStore {
     const found = keys.filter(({ id, name }) => id === idOrName || name === idOrName);
     if (found.length > 1) throw new UserError(`${found.length} keys are called "${idOrName}", expected an id`);
     if (!found[0]) throw new UserError(`there is no key "${idOrName}"; \`modicum keys list\` shows them`);
-    await this.#write(keys.filter((key) => key !== found[0]));
+    await keepJson(
+      this.file,
+      keys.filter((key) => key !== found[0]),
+      OWNERS,
+    );
     return found[0];
   }
 
@@ -64,38 +72,10 @@ export class KeyStore {
     const hash = hashOf(secret);
     return (await this.list()).find((key) => key.hash === hash);
   }
-
-  async #write(keys: readonly Key[]): Promise<void> {
-    const part = `${this.file}.${process.pid}.part`;
-    try {
-      await mkdir(path.dirname(this.file), { recursive: true });
-      await writeFile(part, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
-      await rename(part, this.file);
-    } catch (error) {
-      await rm(part, { force: true });
-      throw writeError(error, this.file);
-    }
-  }
 }
 
 /** Changes with every write, which makes a new file. */
 async function stampOf(file: string): Promise<string> {
   const found = await stat(file).catch(() => undefined);
   return found ? `${found.ino} ${found.mtimeMs} ${found.size}` : "none";
-}
-
-async function readKeys(file: string): Promise<Key[]> {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    if (codeOf(error) === "ENOENT") return "[]";
-    throw new UserError(`cannot read ${file}: ${codeOf(error)}`);
-  });
-  return inFile(file, () => checked(z.array(keySchema), jsonOf(text)));
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError("this is not JSON");
-  }
 }

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
-import { makeFolders } from "../../util/make-folders.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
+import { keepJson } from "../../util/write-whole.ts";
 import { heldBytes } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
 import { dropFromSnapshot, dropParts, repoLock, snapshotBytes } from "./hub-cache.ts";
@@ -83,14 +83,7 @@ export function identity(files: readonly { path: string; sha256: string }[]): st
 
 /** Makes files that lie in their model's folder, or in another cache, the cached model; clears away what else is there. */
 export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
-  const path = recordPath(record.name);
-  try {
-    makeFolders(dirname(path));
-    await writeFile(`${path}.tmp`, `${JSON.stringify(record, null, 2)}\n`);
-    await rename(`${path}.tmp`, path);
-  } catch (error) {
-    throw writeError(error, path);
-  }
+  await keepJson(recordPath(record.name), record);
   const folder = modelFolder(record.name);
   const kept = new Set(["model.json", record.file.split("/")[0]]);
   for (const file of await readdir(folder)) {

@@ -1,8 +1,8 @@
+import { type Html, html } from "../../../util/html.ts";
 import type { AnswerOf, Item, ItemKind, ItemOf, Likelihood } from "../../item.ts";
 import { characters } from "../../metrics/choice.ts";
 import { argmax } from "../../metrics/sums.ts";
 import { figure } from "../format.ts";
-import { type Html, html } from "./html.ts";
 
 /** Characters of a prompt or text that are shown; the middle of a longer one is left out. */
 const SHOWN = 1600;

@@ -1,7 +1,7 @@
+import { type Html, html } from "../../../util/html.ts";
 import type { Result } from "../../results.ts";
 import { flopsText, percent } from "../format.ts";
 import type { PlotPoint } from "../plot/points.ts";
-import { type Html, html } from "./html.ts";
 import { recipeCell, table } from "./table.ts";
 
 interface Spent {

@@ -1,3 +1,4 @@
+import { Html, html } from "../../../util/html.ts";
 import type { Item } from "../../item.ts";
 import type { Result, Summary } from "../../results.ts";
 import { count } from "../format.ts";
@@ -5,7 +6,6 @@ import { chart } from "../plot/chart.ts";
 import { describe, titleOf } from "../plot/frontier-svg.ts";
 import { pointsOf } from "../plot/points.ts";
 import { computeTable } from "./compute.ts";
-import { Html, html } from "./html.ts";
 import { qualityTables } from "./quality.ts";
 import { itemByItem } from "./regressions.ts";
 import { style } from "./style.ts";

@@ -1,7 +1,7 @@
+import { type Html, html } from "../../../util/html.ts";
 import type { Summary } from "../../results.ts";
 import { duration, figure, percent, range, signed } from "../format.ts";
 import { type PlotPoint, pointsOf } from "../plot/points.ts";
-import { type Html, html } from "./html.ts";
 import { recipeCell, table } from "./table.ts";
 
 /** The plot's numbers, then the task's other metrics. */

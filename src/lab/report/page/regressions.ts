@@ -1,10 +1,10 @@
+import { type Html, html } from "../../../util/html.ts";
 import type { Answer, Item } from "../../item.ts";
 import type { Result, Summary } from "../../results.ts";
 import { type Change, type Differences, differences } from "../differences.ts";
 import { count, signed } from "../format.ts";
 import type { PlotPoint } from "../plot/points.ts";
 import { answerView, question } from "./answers.ts";
-import { type Html, html } from "./html.ts";
 import { recipeCell, recipeName, table } from "./table.ts";
 
 /** Of each recipe. */

@@ -1,5 +1,5 @@
+import { type Html, html } from "../../../util/html.ts";
 import type { PlotPoint } from "../plot/points.ts";
-import { type Html, html } from "./html.ts";
 
 /** A table that scrolls by itself where it is wider than the page. Rows are lists of cells. */
 export const table = (caption: string, head: readonly string[], rows: readonly (readonly Html[])[]): Html => html`

@@ -1,8 +1,8 @@
+import { type Html, html } from "../../../util/html.ts";
 import type { Summary } from "../../results.ts";
 import { advice } from "../advice.ts";
 import { figure, percent, range, signed } from "../format.ts";
 import type { PlotPoint } from "../plot/points.ts";
-import { type Html, html } from "./html.ts";
 import { recipeName } from "./table.ts";
 
 /** The end of the difference's interval on the metric's bad side. */

@@ -1,8 +1,8 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import { escaped } from "../../../util/html.ts";
 import type { Summary } from "../../results.ts";
 import { figure, percent, range } from "../format.ts";
-import { escaped } from "../page/html.ts";
 import { colour } from "./colours.ts";
 import { type Box, LABEL_HEIGHT, type Labelled, placeLabels } from "./place.ts";
 import { frontierOf, type PlotPoint, pointsOf } from "./points.ts";

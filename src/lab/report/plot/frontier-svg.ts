@@ -1,6 +1,6 @@
+import { escaped } from "../../../util/html.ts";
 import type { Summary } from "../../results.ts";
 import { count, figure, percent, range } from "../format.ts";
-import { escaped } from "../page/html.ts";
 import { chart } from "./chart.ts";
 import { colour, colourStyle } from "./colours.ts";
 import { type PlotPoint, pointsOf } from "./points.ts";

@@ -1,8 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
-import { writeError } from "../../../util/system-errors.ts";
+import { writeJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 
 /** What a profile was made for; thresholds are meaningless for anything else. */
@@ -78,16 +76,7 @@ export function mergeProfiles(texts: readonly (readonly (readonly number[])[])[]
 }
 
 /** Writes a profile as JSON, aside and then renamed. @throws UserError where it cannot be written */
-export async function saveProfile(path: string, profile: ThresholdProfile): Promise<void> {
-  const aside = `${path}.${randomUUID()}.part`;
-  try {
-    await writeFile(aside, `${JSON.stringify(profile, null, 2)}\n`);
-    await rename(aside, path);
-  } catch (error) {
-    await rm(aside, { force: true }).catch(() => {});
-    throw writeError(error, path);
-  }
-}
+export const saveProfile = (path: string, profile: ThresholdProfile): Promise<void> => writeJson(path, profile);
 
 /** Reads a profile; refuses one made for another model, stride, block size, or number of layers and heads. */
 export async function loadProfile(

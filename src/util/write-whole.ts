@@ -1,0 +1,34 @@
+import { randomUUID } from "node:crypto";
+import { rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { makeFolders } from "./make-folders.ts";
+import { writeError } from "./system-errors.ts";
+
+/**
+ * Writes a file beside its place, `NAME….part`, then renames it there, whoever else does: it is never half-written. `mode` is the file's rights.
+ * @throws UserError when the disk refuses it
+ */
+export async function writeWhole(file: string, text: string, mode?: number): Promise<void> {
+  const part = `${file}.${randomUUID()}.part`;
+  try {
+    await writeFile(part, text, { mode });
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => {});
+    throw writeError(error, file);
+  }
+}
+
+/** As `writeWhole`, a value as JSON that people can read. */
+export const writeJson = (file: string, value: unknown, mode?: number): Promise<void> =>
+  writeWhole(file, `${JSON.stringify(value, null, 2)}\n`, mode);
+
+/** As `writeJson`, into a folder of our own, which is made where there is none. */
+export async function keepJson(file: string, value: unknown, mode?: number): Promise<void> {
+  try {
+    makeFolders(dirname(file));
+  } catch (error) {
+    throw writeError(error, file);
+  }
+  await writeJson(file, value, mode);
+}
