@@ -5,7 +5,7 @@ import { generateOptions } from "../engine/generate.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { ProfileOptions } from "../engine/profile.ts";
 import type { Step } from "../savings/recipe.ts";
-import { faultOf } from "../util/checked.ts";
+import { faultOf, jsonOf } from "../util/checked.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import type { Pace } from "../weights/sources/connection.ts";
@@ -53,14 +53,6 @@ export const loadOptions = z.strictObject({
 } satisfies Record<keyof LoadOptions, z.ZodType>);
 
 const isJson = (value: unknown): boolean => typeof value === "string" || jsonOf(value) !== undefined;
-
-function jsonOf(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
-  }
-}
 
 const isTurn = (turn: unknown): boolean =>
   typeof turn === "object" && turn !== null && "role" in turn && typeof turn.role === "string" && "content" in turn;

@@ -47,8 +47,8 @@ export function shown(value: unknown): string {
   return typeof value === "string" ? `a text of ${value.length} characters` : `a value of type ${typeof value}`;
 }
 
-/** Nothing where JSON has no form for it. */
-function jsonOf(value: unknown): string | undefined {
+/** A value as JSON; nothing where JSON has no form for it. */
+export function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
