@@ -50,7 +50,7 @@ async function keep(model: Model, meter: Meter): Promise<void> {
   const tokens = { prompt: PROMPT, cached: 0, completion: STEPS };
   const ms = { load: 0, prefill: 0, decode: 0, total: 0 };
   const receipt = makeReceipt({ model: model.name, recipe: [], tokens, flops, bytes, ms, estimated: false });
-  (await ledger()).add(receipt);
+  await (await ledger()).add(receipt);
 }
 
 /** Opened by the first request and kept, as a process that answers many does. */

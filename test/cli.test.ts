@@ -32,8 +32,8 @@ function file(name: string, content: string): string {
 /** Completion tokens of the last answer in the ledger. */
 async function lastBilled(): Promise<number> {
   const ledger = await openLedger(join(home.path, "receipts.db"));
-  const [receipt] = ledger.list({ limit: 1 });
-  ledger.close();
+  const [receipt] = await ledger.list({ limit: 1 });
+  await ledger.close();
   return receipt!.tokens.completion;
 }
 

@@ -67,8 +67,8 @@ async function keep(receipt: Receipt): Promise<void> {
   try {
     const { openLedger } = await import("../ledger/store.ts");
     const ledger = await openLedger(receiptsFile());
-    ledger.add(receipt);
-    ledger.close();
+    await ledger.add(receipt);
+    await ledger.close();
   } catch (error) {
     warn(`the receipt was not kept: ${(error as Error).message}`);
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import type { Ceiling, Cut } from "./cut.ts";
 import type { Engine } from "./engine.ts";
 import type { Meter } from "./meter.ts";
 import { samplingOptions } from "./sampling/options.ts";
@@ -18,9 +19,6 @@ export type GenerateInput = z.input<typeof generateOptions>;
 /** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did. */
 export type FinishReason = "stop" | "length";
 
-/** What cut an answer, whose reason is then `length`: a ceiling on its bill or its tokens, its deadline, or the closing of what ran it. */
-export type Cut = "flops" | "tokens" | "deadline" | "closing";
-
 /** What one request used, for its receipt. Milliseconds are of this request alone. */
 export interface Usage extends ReturnType<Meter["total"]> {
   tokens: { prompt: number; cached: number; completion: number };
@@ -37,6 +35,14 @@ export interface Piece {
 /** Told what a request used that ended before its last piece: by its signal, by an error, or by a reader that left. */
 export type OnStopped = (usage: Usage) => void;
 
+/** On which terms a request runs. */
+export interface Terms {
+  /** Stops it within one step. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStopped?: OnStopped | undefined;
+  readonly ceiling?: Ceiling | undefined;
+}
+
 /**
  * Generates after `prompt`, piece by piece, a step when a piece is asked for: a reader that pauses or leaves has no more computed. `signal` stops it within one step with an AbortError, and the slot is free again.
  * @throws UserError when the prompt is empty or longer than the context.
@@ -46,10 +52,9 @@ export async function* generate(
   tokenizer: Tokenizer,
   prompt: readonly number[],
   options: GenerateOptions,
-  signal?: AbortSignal,
-  onStopped?: OnStopped,
+  { signal, onStopped, ceiling }: Terms = {},
 ): AsyncGenerator<Piece> {
-  using sequence = new Sequence(engine, tokenizer, prompt, options);
+  using sequence = new Sequence(engine, tokenizer, prompt, options, ceiling);
   try {
     let piece = await sequence.prefill(signal);
     while (!piece.finish) {

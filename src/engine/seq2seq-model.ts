@@ -8,8 +8,9 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
-import type { GenerateOptions, OnStopped, Piece, Usage } from "./generate.ts";
+import type { GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
 import type { Prompt } from "./language-model.ts";
 import { denseBill } from "./meter.ts";
 import { type Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
@@ -53,13 +54,13 @@ export class Seq2SeqModel implements Disposable {
   async *generate(
     text: readonly number[],
     options: GenerateOptions,
-    signal?: AbortSignal,
-    onStopped?: OnStopped,
+    { signal, onStopped, ceiling = {} }: Terms = {},
   ): AsyncGenerator<Piece> {
     const started = performance.now();
     const { start, context } = this.model.config;
     using run = new Seq2SeqRun(this.model, this.programs, text);
-    const draft = new Draft(this.tokenizer, options, [start], Math.min(options.maxTokens, context));
+    const most = Math.min(options.maxTokens, context, ceiling.tokens ?? Number.POSITIVE_INFINITY);
+    const draft = new Draft(this.tokenizer, options, [start], most);
     let encoded: number | undefined;
     let ended = false;
     const usage = (): Usage => {
@@ -72,9 +73,12 @@ export class Seq2SeqModel implements Disposable {
       encoded = performance.now();
       for (let token = start; !ended; token = draft.last) {
         signal?.throwIfAborted();
-        const { reason, ...piece }: Taken = draft.take(await run.step(token));
+        const logits = await run.step(token);
+        const over = run.spent.flops >= (ceiling.flops ?? Number.POSITIVE_INFINITY);
+        const { reason, ...piece }: Taken = draft.take(logits, over);
         ended = reason !== undefined;
-        yield reason ? { ...piece, finish: { reason, usage: usage() } } : piece;
+        const cut = reason === "length" ? cutOf(ceiling, over, draft.completion, options.maxTokens) : undefined;
+        yield reason ? { ...piece, finish: { reason, usage: usage(), ...(cut && { cut }) } } : piece;
       }
     } finally {
       if (!ended) onStopped?.(usage());

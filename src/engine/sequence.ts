@@ -1,16 +1,11 @@
 import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { type Ceiling, type Cut, cutOf } from "./cut.ts";
 import { Draft } from "./draft.ts";
 import type { Engine, Step } from "./engine.ts";
-import type { Cut, FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
+import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
 import { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
-
-/** What a request may come to, whatever it asks for: FLOPs, passed by a step or a chunk of the prompt at most, and tokens of its answer. */
-export interface Ceiling {
-  readonly flops?: number | undefined;
-  readonly tokens?: number | undefined;
-}
 
 /** One request under way: its slot, until it is disposed of, and its own sampler, text and bill. */
 export class Sequence implements Disposable {
@@ -74,7 +69,8 @@ export class Sequence implements Disposable {
     const over = this.#over();
     const { reason, ...piece } = this.#draft.take(logits, over);
     if (!reason) return piece;
-    const cut = reason === "stop" ? undefined : over ? "flops" : this.#fewer() ? "tokens" : undefined;
+    const { completion } = this.#draft;
+    const cut = reason === "length" ? cutOf(this.ceiling, over, completion, this.options.maxTokens) : undefined;
     return { ...piece, finish: this.#finish(reason, cut) };
   }
 
@@ -91,11 +87,6 @@ export class Sequence implements Disposable {
   #over(): boolean {
     const { flops } = this.ceiling;
     return flops !== undefined && this.#meter.total().flops.spent >= flops;
-  }
-
-  /** Whether its tokens were fewer than it asked for. */
-  #fewer(): boolean {
-    return this.#draft.completion === this.ceiling.tokens && this.#draft.completion < this.options.maxTokens;
   }
 
   /** Whether it has given its last piece. */

@@ -1,7 +1,8 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
+import type { Ceiling } from "./cut.ts";
 import type { Engine } from "./engine.ts";
 import type { GenerateOptions, OnStopped, Piece } from "./generate.ts";
-import type { Ceiling, Sequence } from "./sequence.ts";
+import type { Sequence } from "./sequence.ts";
 
 /** A prompt, as ids, with its own options. */
 export interface Request {

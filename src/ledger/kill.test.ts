@@ -50,7 +50,7 @@ async function round(path: string, ms: number): Promise<string[]> {
 
 test("a ledger outlives kill -9 of its writers at any moment, with every receipt that was acknowledged", async () => {
   const path = join(folder, "receipts.db");
-  (await openLedger(path)).close();
+  await (await openLedger(path)).close();
   const acknowledged: string[] = [];
   for (let i = 0; i < ROUNDS; i++) {
     acknowledged.push(...(await round(path, i * 8)));
@@ -63,8 +63,8 @@ test("a ledger outlives kill -9 of its writers at any moment, with every receipt
     expect(kept.size - acknowledged.length).toBeLessThanOrEqual(2 * (i + 1));
   }
   const ledger = await openLedger(path);
-  expect(ledger.list({ limit: 100 })).toHaveLength(100);
-  ledger.close();
+  expect(await ledger.list({ limit: 100 })).toHaveLength(100);
+  await ledger.close();
 }, 180_000);
 
 test("ledgers whose first opening is killed can be opened after it", async () => {
@@ -72,7 +72,7 @@ test("ledgers whose first opening is killed can be opened after it", async () =>
     const path = join(folder, `new-${i}.db`);
     const acknowledged = await round(path, 15 + i * 10);
     const ledger = await openLedger(path);
-    expect(ledger.list().map((receipt) => receipt.id)).toEqual(expect.arrayContaining(acknowledged));
-    ledger.close();
+    expect(await (await ledger.list()).map((receipt) => receipt.id)).toEqual(expect.arrayContaining(acknowledged));
+    await ledger.close();
   }
 }, 120_000);

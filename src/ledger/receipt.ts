@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cuts } from "../engine/cut.ts";
 import { timeId } from "./id.ts";
 
 const amount = z.number().min(0);
@@ -25,6 +26,8 @@ export const receiptSchema = z
       .optional(),
     ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),
     estimated: z.boolean(),
+    cut: z.enum(cuts).optional().describe("what ended an answer before its time"),
+    key: z.string().optional().describe("whose it is: a key's id"),
   })
   .refine((r) => r.flops.overhead <= r.flops.spent, {
     path: ["flops", "overhead"],

@@ -1,5 +1,5 @@
+import type { LedgerSum } from "./query.ts";
 import type { Receipt } from "./receipt.ts";
-import type { LedgerSum } from "./store.ts";
 
 /** 231000000000 → "2.31e11". */
 function scientific(value: number): string {

@@ -1,33 +1,77 @@
+type Kind = "text" | "whole" | "real" | "flag";
+
+/** What the database draws from each receipt, for filtering and summing: a column, its place in the receipt, and what it holds. */
+const columns: readonly (readonly [name: string, path: string, kind: Kind])[] = [
+  ["id", "id", "text"],
+  ["created", "created", "text"],
+  ["model", "model", "text"],
+  ["prompt", "tokens.prompt", "whole"],
+  ["cached", "tokens.cached", "whole"],
+  ["completion", "tokens.completion", "whole"],
+  ["flops_dense", "flops.dense", "real"],
+  ["flops_spent", "flops.spent", "real"],
+  ["flops_overhead", "flops.overhead", "real"],
+  ["bytes_dense", "bytes.dense", "real"],
+  ["bytes_spent", "bytes.spent", "real"],
+  ["ms_load", "ms.load", "real"],
+  ["ms_prefill", "ms.prefill", "real"],
+  ["ms_decode", "ms.decode", "real"],
+  ["ms_total", "ms.total", "real"],
+  ["estimated", "estimated", "flag"],
+];
+
+const drawn = (expression: (path: string, kind: Kind) => string): string =>
+  columns.map(([name, path, kind]) => `${name} ${expression(path, kind)}`).join(",\n  ");
+
 /** Marks the file as ours among SQLite databases: "MODI" in ASCII. */
 export const APPLICATION_ID = 0x4d4f4449;
-/** Counts up with every change to the tables; kept in the file as `user_version`. */
-export const SCHEMA_VERSION = 1;
 
-const from = (path: string, type: "TEXT" | "INTEGER" | "REAL"): string =>
-  `${type} NOT NULL GENERATED ALWAYS AS (receipt ->> '$.${path}') STORED`;
+const sqliteTypes: Readonly<Record<Kind, string>> = { text: "TEXT", whole: "INTEGER", real: "REAL", flag: "INTEGER" };
 
-/** The receipt itself is the one thing written; the columns are drawn from it by the database, for filtering and summing. */
-export const CREATE = `
-CREATE TABLE receipts (
+/** What leads from each version of an SQLite ledger to the next; the version is how many have been taken. The receipt itself is the one thing written. */
+export const sqliteSteps: readonly string[] = [
+  `CREATE TABLE receipts (
   receipt TEXT NOT NULL,
-  id ${from("id", "TEXT")},
-  created ${from("created", "TEXT")},
-  model ${from("model", "TEXT")},
-  prompt ${from("tokens.prompt", "INTEGER")},
-  cached ${from("tokens.cached", "INTEGER")},
-  completion ${from("tokens.completion", "INTEGER")},
-  flops_dense ${from("flops.dense", "REAL")},
-  flops_spent ${from("flops.spent", "REAL")},
-  flops_overhead ${from("flops.overhead", "REAL")},
-  bytes_dense ${from("bytes.dense", "REAL")},
-  bytes_spent ${from("bytes.spent", "REAL")},
-  ms_load ${from("ms.load", "REAL")},
-  ms_prefill ${from("ms.prefill", "REAL")},
-  ms_decode ${from("ms.decode", "REAL")},
-  ms_total ${from("ms.total", "REAL")},
-  estimated ${from("estimated", "INTEGER")}
+  ${drawn((path, kind) => `${sqliteTypes[kind]} NOT NULL GENERATED ALWAYS AS (receipt ->> '$.${path}') STORED`)}
 ) STRICT;
 CREATE UNIQUE INDEX receipts_id ON receipts (id);
 CREATE INDEX receipts_created ON receipts (created);
-PRAGMA application_id = ${APPLICATION_ID};
-PRAGMA user_version = ${SCHEMA_VERSION};`;
+PRAGMA application_id = ${APPLICATION_ID};`,
+  // A stored column cannot be added to a table.
+  `ALTER TABLE receipts ADD COLUMN key TEXT GENERATED ALWAYS AS (receipt ->> '$.key') VIRTUAL;
+CREATE INDEX receipts_key ON receipts (key, created);`,
+];
+
+/** In the order of bytes: ISO times and ids sort by time, whatever the database's language. */
+const postgresText = 'text COLLATE "C"';
+const postgresTypes: Readonly<Record<Kind, string>> = {
+  text: postgresText,
+  whole: "bigint",
+  real: "double precision",
+  flag: "integer",
+};
+/** From the text of a value in the receipt. */
+const postgresCasts: Readonly<Record<Kind, string>> = {
+  text: "",
+  whole: "::bigint",
+  real: "::double precision",
+  flag: "::boolean::integer",
+};
+
+const postgresColumn = (path: string, kind: Kind): string => {
+  const value = `(receipt #>> '{${path.replaceAll(".", ",")}}')${postgresCasts[kind]}`;
+  return `${postgresTypes[kind]} NOT NULL GENERATED ALWAYS AS (${value}) STORED`;
+};
+
+/** As `sqliteSteps`, of a ledger in Postgres. `rowid`, which SQLite's tables have, tells the order of what was added. */
+export const postgresSteps: readonly string[] = [
+  `CREATE TABLE receipts (
+  rowid bigint GENERATED ALWAYS AS IDENTITY,
+  receipt jsonb NOT NULL,
+  ${drawn(postgresColumn)},
+  key ${postgresText} GENERATED ALWAYS AS (receipt ->> 'key') STORED
+);
+CREATE UNIQUE INDEX receipts_id ON receipts (id);
+CREATE INDEX receipts_created ON receipts (created);
+CREATE INDEX receipts_key ON receipts (key, created);`,
+];

@@ -7,6 +7,7 @@ export function together(parts: readonly Receipt[]): Receipt {
   const [first] = parts;
   if (!first) throw new RangeError("a request without parts has no receipt");
   if (parts.length === 1) return first;
+  const cut = parts.find((p) => p.cut)?.cut;
   return makeReceipt({
     model: first.model,
     recipe: first.recipe,
@@ -16,6 +17,7 @@ export function together(parts: readonly Receipt[]): Receipt {
     work: work(parts.flatMap((p) => p.work ?? [])),
     ms: sums(parts.map((p) => p.ms)),
     estimated: parts.some((p) => p.estimated),
+    ...(cut && { cut }),
   });
 }
 

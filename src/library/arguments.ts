@@ -71,7 +71,10 @@ const requestShape = { adapter: z.string("expected the name of an adapter").opti
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 
 const key = z.string("expected a text").optional();
-export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape, key });
+const ceiling = z
+  .strictObject({ flops: z.number().positive().optional(), tokens: z.int().min(1).optional() })
+  .optional();
+export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape, key, ceiling });
 const batchRequest = generateOptions.extend({ prompt, ...requestShape });
 export const batchRequests = z.array(batchRequest, "expected a list of requests");
 export const classifyOptions = z.strictObject({ ...stopShape, labels: texts.optional() });

@@ -1,12 +1,13 @@
 import { generateAll } from "../engine/batch-generate.ts";
 import type { Classification, Reading } from "../engine/classifier.ts";
+import type { Cut } from "../engine/cut.ts";
 import { type Answers, EncoderModel } from "../engine/encoder-model.ts";
 import { type GenerateOptions, generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
 import { LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
 import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
-import type { Request } from "../engine/ticket.ts";
+import type { Job, Request } from "../engine/ticket.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
@@ -60,24 +61,22 @@ export class Model implements Disposable {
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
-    const { adapter, raw, key, signal, onStopped, ...rest } = given("generate's options", args.runOptions, options);
+    const checked = given("generate's options", args.runOptions, options);
+    const { adapter, raw, key, ceiling, signal, onStopped, ...rest } = checked;
     const request = this.#request(given("generate's prompt", args.prompt, prompt), rest, { adapter, raw });
-    for await (const { text, tokens, finish } of this.#pieces({ ...request, key }, signal, this.#told(onStopped)))
+    const terms = { key, ceiling, signal, onStopped: this.#told(onStopped) };
+    for await (const { text, tokens, finish } of this.#pieces({ ...request, ...terms }))
       yield finish
-        ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage) }
+        ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage, finish.cut) }
         : { text, tokens };
   }
 
-  #pieces(
-    request: Request & { key?: string | undefined },
-    signal?: AbortSignal,
-    onStopped?: OnStopped,
-  ): AsyncIterable<Piece> {
-    const { prompt, options, engine } = request;
-    if (this.#scheduler) return this.#scheduler.submit({ ...request, signal, onStopped });
-    if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, signal, onStopped);
+  #pieces(job: Job): AsyncIterable<Piece> {
+    const { prompt, options, engine } = job;
+    if (this.#scheduler) return this.#scheduler.submit(job);
+    if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, job);
     const { engine: plain, tokenizer } = this.language;
-    return generate(engine ?? plain, tokenizer, prompt, options, signal, onStopped);
+    return generate(engine ?? plain, tokenizer, prompt, options, job);
   }
 
   /**
@@ -170,7 +169,7 @@ export class Model implements Disposable {
     return { prompt: ids, options, engine };
   }
 
-  #receipt({ tokens, flops, bytes, blocks, ms }: Usage): Receipt {
+  #receipt({ tokens, flops, bytes, blocks, ms }: Usage, cut?: Cut): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
     return makeReceipt({
@@ -182,6 +181,7 @@ export class Model implements Disposable {
       work: { ...(blocks && { blocks }), calls: { [this.name]: 1 } },
       ms: { load, prefill: ms.prefill, decode: ms.decode, total: load + ms.total },
       estimated: false,
+      ...(cut && { cut }),
     });
   }
 

@@ -1,4 +1,5 @@
 /** What the library's calls take and give. */
+import type { Ceiling } from "../engine/cut.ts";
 import type { FinishReason, GenerateInput } from "../engine/generate.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
@@ -33,6 +34,8 @@ export interface RunOptions extends GenerateInput, Stoppable {
   raw?: boolean;
   /** Whose request it is, where the model is scheduled: keys have equal shares. */
   key?: string | undefined;
+  /** What the answer may come to, FLOPs or tokens: beyond it, it ends with the reason `length`, and its receipt says so. */
+  ceiling?: Ceiling | undefined;
 }
 
 export interface ClassifyOptions extends Stoppable {

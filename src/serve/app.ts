@@ -15,11 +15,11 @@ export function createApp(house: House, access: Access, endpoints: readonly Endp
   const app = new Hono();
   const explain = (error: unknown) => explained(house, error);
   async function answer(it: Endpoint, request: Request, params: Params): Promise<Response> {
-    const key = await access.check(request, it.scope);
+    const caller = await access.check(request, it.scope);
     const input = it.input && accepted(it.input, await inputOf(it, request, house.limits.maxBody));
     const { signal, end } = underWay.begin(request.signal);
     try {
-      const given = await it.handle(input, { signal, params, key });
+      const given = await it.handle(input, { signal, params, ...caller });
       if (isStream(given)) return await eventStream(given, { explain, end });
       end();
       return given instanceof Response ? given : Response.json(given);

@@ -13,6 +13,8 @@ export class Bill {
 
   constructor(
     model: string,
+    /** The id of whose request it is, where that is known. */
+    private readonly key: string | undefined,
     private readonly ledger: LedgerQueue,
     private readonly metrics: Metrics,
   ) {
@@ -34,7 +36,7 @@ export class Bill {
 
   /** The request's one receipt, which goes to the ledger. */
   close(reason: string): Receipt {
-    const receipt = together(this.#parts);
+    const receipt = { ...together(this.#parts), ...(this.key !== undefined && { key: this.key }) };
     this.#closed = receipt;
     this.metrics.finished(receipt, reason, (performance.now() - this.#started) / 1000);
     this.ledger.add(receipt);

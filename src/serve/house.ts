@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { Bill } from "./bill.ts";
+import type { Key } from "./keys/store.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
@@ -21,4 +22,5 @@ export interface House {
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
 
-export const billFor = ({ ledger, metrics }: House, model: string): Bill => new Bill(model, ledger, metrics);
+export const billFor = ({ ledger, metrics }: House, model: string, key: Key | undefined): Bill =>
+  new Bill(model, key?.id, ledger, metrics);

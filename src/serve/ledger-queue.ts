@@ -1,37 +1,76 @@
+import type { Logger } from "pino";
+import { LedgerFault } from "../ledger/database.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Ledger } from "../ledger/store.ts";
 
-/** Writes receipts after the answers they belong to have gone out. */
+/** Receipts that are written at once. */
+const BATCH = 100;
+/** Receipts that wait for a ledger that is away, some 1 kB each; beyond them the oldest are lost. */
+const MOST_WAITING = 10_000;
+/** Milliseconds until a ledger that is away is tried again. */
+const RETRY = 1_000;
+
+/** Writes receipts after the answers they belong to have gone out. Where the ledger is away, they wait for it; what is lost is logged whole. */
 export class LedgerQueue {
   readonly #waiting: Receipt[] = [];
-  #scheduled = false;
+  #writing: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #away = false;
 
   constructor(
     readonly ledger: Ledger,
-    private readonly onError: (error: unknown) => void,
+    private readonly log: Logger,
+    private readonly most = MOST_WAITING,
   ) {}
 
   add(receipt: Receipt): void {
     this.#waiting.push(receipt);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.flush());
+    const beyond = Math.max(0, this.#waiting.length - this.most);
+    this.#lose(this.#waiting.splice(0, beyond), "too many wait for the ledger");
+    if (!this.#away) setImmediate(() => void this.flush());
   }
 
-  /** Writes all that wait. A ledger that fails is logged; answers do not depend on it. */
-  flush(): void {
-    this.#scheduled = false;
-    for (const receipt of this.#waiting.splice(0)) {
-      try {
-        this.ledger.add(receipt);
-      } catch (error) {
-        this.onError(error);
-      }
+  /** Until all that have come are written, or the ledger has turned out to be away. */
+  flush(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    clearTimeout(this.#retry);
+    try {
+      while (this.#waiting.length > 0) await this.#writeSome(this.#waiting.splice(0, BATCH));
+    } catch (error) {
+      if (!this.#away) this.log.error({ err: error }, "receipts wait until the ledger can be written again");
+      this.#away = true;
+      this.#retry = setTimeout(() => void this.flush(), RETRY);
     }
   }
 
-  close(): void {
-    this.flush();
-    this.ledger.close();
+  /** @throws LedgerFault, with the receipts waiting as before */
+  async #writeSome(some: readonly Receipt[]): Promise<void> {
+    try {
+      await this.ledger.add(...some);
+    } catch (error) {
+      if (!(error instanceof LedgerFault)) return this.#lose(some, error);
+      this.#waiting.unshift(...some);
+      throw error;
+    }
+    if (this.#away) this.log.info("the ledger can be written again");
+    this.#away = false;
+  }
+
+  #lose(receipts: readonly Receipt[], why: unknown): void {
+    for (const receipt of receipts) this.log.error({ err: why, receipt }, "a receipt was not kept");
+  }
+
+  /** Writes what waits; what the ledger does not take now is lost. */
+  async close(): Promise<void> {
+    await this.flush();
+    clearTimeout(this.#retry);
+    this.#lose(this.#waiting.splice(0), "the server stopped before the ledger could be written");
+    await this.ledger.close();
   }
 }

@@ -30,7 +30,7 @@ export interface ServeOptions {
   readonly memory: number;
   readonly limits: Limits;
   readonly scheduling: SchedulerOptions;
-  /** The ledger's file. */
+  /** The ledger's file, or its address: `postgres://…`. */
   readonly ledger: string;
   readonly log: Logger;
   /** Of Modicum, for the documentation. */
@@ -57,8 +57,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, keys, memory, log, limits, version } = options;
   await checkBind(keys, options);
   checkBudget(memory, catalogue.list());
-  const onError = (error: unknown) => log.error({ err: error }, "a receipt was not kept");
-  const ledger = new LedgerQueue(await openLedger(options.ledger), onError);
+  const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const base = { catalogue, ledger, log, limits, version, started: new Date() };
   const pool = new Pool(memory, options.scheduling);
   const house: House = { ...base, pool, metrics: new Metrics(pool), state: { now: "starting" } };
@@ -109,5 +108,5 @@ async function stop(house: House, server: Server, underWay: UnderWay, patience: 
   setTimeout(() => server.closeAllConnections(), 200).unref();
   await closed;
   house.pool[Symbol.dispose]();
-  house.ledger.close();
+  await house.ledger.close();
 }

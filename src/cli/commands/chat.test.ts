@@ -49,8 +49,8 @@ function slowModel(words: number) {
 /** Tokens of the answers in the ledger, the newest first. */
 async function ledgered(): Promise<number[]> {
   const ledger = await openLedger(join(home, "receipts.db"));
-  const counts = ledger.list().map(({ tokens }) => tokens.completion);
-  ledger.close();
+  const counts = (await ledger.list()).map(({ tokens }) => tokens.completion);
+  await ledger.close();
   return counts;
 }
 

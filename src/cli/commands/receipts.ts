@@ -10,22 +10,28 @@ import { print, printJson } from "../output.ts";
 const options = z.strictObject({
   since: z.string().optional().describe("a duration such as 2h or 7d, or a date; older receipts are left out"),
   model: z.string().optional().describe("only receipts of this model"),
+  key: z.string().optional().describe("only receipts of this key of a server, by its id"),
+  ledger: z.string().optional().describe("a server's ledger elsewhere: a file, or postgres://…"),
   limit: z.int().min(1).default(20).describe("most receipts to list; the sum is always of all"),
 });
 
 export function define(command: Command): void {
   addFlags(command, options)
-    .option("--json", "print one JSON object: the receipts, newest first, and their sum")
+    .option("--json", "print one JSON object: the receipts, newest first, their sum, and the sum by key")
     .action(receipts);
 }
 
 async function receipts(given: Readonly<Record<string, unknown>>): Promise<void> {
-  const { since, model, limit } = readFlags(options, given);
-  const filter = { model, ...(since !== undefined && { since: parseSince(since) }) };
-  const ledger = await openLedger(receiptsFile());
-  const [list, sum] = [ledger.list({ ...filter, limit }), ledger.sum(filter)];
-  ledger.close();
-  if (given["json"]) return printJson({ receipts: list, sum });
+  const { since, model, key, limit, ledger: place = receiptsFile() } = readFlags(options, given);
+  const filter = { model, key, ...(since !== undefined && { since: parseSince(since) }) };
+  const ledger = await openLedger(place);
+  const [list, sum, keys] = [
+    await ledger.list({ ...filter, limit }),
+    await ledger.sum(filter),
+    await ledger.sums(filter),
+  ];
+  await ledger.close();
+  if (given["json"]) return printJson({ receipts: list, sum, keys });
   if (list.length > 0) print(renderTable(list));
   print(renderSum(sum));
 }

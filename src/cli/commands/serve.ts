@@ -15,6 +15,10 @@ const bindOptions = z.strictObject({
     .positive()
     .optional()
     .describe("GB of models in memory, counted by their files; without it half of the machine's"),
+  ledger: z
+    .string()
+    .optional()
+    .describe("where receipts are kept: a file, or postgres://…, which several servers may share"),
   drain: z.number().min(0).default(30).describe("seconds in which requests may end once the server is told to stop"),
 });
 
@@ -36,7 +40,7 @@ export async function define(command: Command): Promise<void> {
 async function serveModels(flags: Flags): Promise<void> {
   const { schedulerOptions } = await import("../../engine/scheduler.ts");
   const { Catalogue, checkBind, createLog, KeyStore, limitOptions, serve } = await import("../../serve/index.ts");
-  const { host, port, memory = totalmem() / 2e9, drain } = readFlags(bindOptions, flags);
+  const { host, port, memory = totalmem() / 2e9, drain, ledger = receiptsFile() } = readFlags(bindOptions, flags);
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
   const [told, keys] = [stopSignal(), new KeyStore()];
   const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
@@ -47,7 +51,7 @@ async function serveModels(flags: Flags): Promise<void> {
   const shared = {
     catalogue,
     keys,
-    ledger: receiptsFile(),
+    ledger,
     log,
     limits,
     scheduling,

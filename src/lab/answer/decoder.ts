@@ -105,7 +105,7 @@ export class DecoderAnswerer implements Answerer {
   #generate(ids: readonly number[], options: GenerateOptions, signal?: AbortSignal): Promise<Answered> {
     const { engine, tokenizer } = this.model;
     engine.forget();
-    return collected(generate(engine, tokenizer, ids, options, signal));
+    return collected(generate(engine, tokenizer, ids, options, { signal }));
   }
 
   [Symbol.dispose](): void {

@@ -25,7 +25,7 @@ export class Seq2SeqAnswerer implements Answerer {
     const { ids } = this.model.tokenizer.input(item.prompt);
     const fitting = cut(ids, this.model.model.config.context, this.truncate);
     const options = generateOptions.parse({ maxTokens: item.maxTokens, stop: [...item.stop] });
-    return fitting && ((signal) => collected(this.model.generate(fitting, options, signal)));
+    return fitting && ((signal) => collected(this.model.generate(fitting, options, { signal })));
   }
 
   [Symbol.dispose](): void {

@@ -28,11 +28,11 @@ export async function* answers(
   call: Call,
 ): AsyncGenerator<Part, void> {
   using lease = await house.pool.lease(chosen);
-  using bill = billFor(house, chosen.served.id);
+  using bill = billFor(house, chosen.served.id, call.key);
   const { tokenizer } = lease.model.language;
   const left = new AbortController();
   const terms = {
-    key: call.key,
+    key: call.key?.id,
     signal: AbortSignal.any([call.signal, left.signal]),
     onStopped: (receipt: Receipt) => bill.add(receipt),
   };

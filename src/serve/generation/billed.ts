@@ -1,17 +1,18 @@
 import type { Model, Stoppable } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { billFor, type House } from "../house.ts";
+import type { Call } from "../http/endpoint.ts";
 import type { Chosen } from "../models/served.ts";
 
 /** Has texts read by a model, and bills the request once: also for what had run when it was stopped. */
 export async function billed<T extends { receipt: Receipt }>(
   house: House,
   chosen: Chosen,
-  signal: AbortSignal,
+  { signal, key }: Call,
   read: (model: Model, stopping: Stoppable) => Promise<T>,
 ): Promise<T> {
   using lease = await house.pool.lease(chosen);
-  using bill = billFor(house, chosen.served.id);
+  using bill = billFor(house, chosen.served.id, key);
   const result = await read(lease.model, { signal, onStopped: (receipt) => bill.add(receipt) });
   bill.add(result.receipt);
   return { ...result, receipt: bill.close("stop") };

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { faultOf } from "../../util/checked.ts";
 import { suggest } from "../../util/errors.ts";
-import type { Scope } from "../keys/store.ts";
+import type { Key, Scope } from "../keys/store.ts";
 import { HttpError } from "./errors.ts";
 import type { Events } from "./stream.ts";
 
@@ -9,8 +9,10 @@ import type { Events } from "./stream.ts";
 export interface Call {
   /** Aborted when the client is gone or the server stops. */
   readonly signal: AbortSignal;
-  /** The key's id, where one was given. */
-  readonly key: string | undefined;
+  /** The key that was given, if any. */
+  readonly key: Key | undefined;
+  /** Whether it may see and change what is everybody's. */
+  readonly admin: boolean;
   /** Of the path's parameters. */
   readonly params: Readonly<Record<string, string>>;
 }

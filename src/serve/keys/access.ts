@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
-import type { KeyStore, Scope } from "./store.ts";
+import { type Key, type KeyStore, PREFIX, type Scope } from "./store.ts";
 
 export interface AccessOptions {
   /** What the server is bound to. */
@@ -20,7 +20,17 @@ export async function checkBind(keys: KeyStore, { host, allowAnonymous }: Access
   );
 }
 
-const inQuery = ["key", "api_key", "api-key", "apikey", "access_token", "token"];
+const inQuery = ["api_key", "api-key", "apikey", "access_token", "token"];
+/** Receipts are asked for by the id of their `key`. */
+const hasKey = ({ searchParams }: URL): boolean =>
+  inQuery.some((name) => searchParams.has(name)) ||
+  [...searchParams.values()].some((value) => value.startsWith(PREFIX));
+
+/** Who calls: a key, or nobody known; where there are no keys, everybody on this machine is an admin. */
+export interface Caller {
+  readonly key: Key | undefined;
+  readonly admin: boolean;
+}
 
 /** Who may call what: a key's scopes; without any keys, everything on loopback. */
 export class Access {
@@ -29,22 +39,23 @@ export class Access {
     private readonly options: AccessOptions,
   ) {}
 
-  /** Returns the id of the key that was given, if any. @throws HttpError */
-  async check(request: Request, scope: Scope | undefined): Promise<string | undefined> {
+  /** @throws HttpError where the call may not be made */
+  async check(request: Request, scope: Scope | undefined): Promise<Caller> {
     const url = new URL(request.url);
-    if (inQuery.some((name) => url.searchParams.has(name)))
+    if (hasKey(url))
       throw unauthorised("a key in the address ends up in logs; send it in the Authorization header: Bearer …");
     const keyless = (await this.keys.list()).length === 0;
     // OpenAI's clients insist on a key, so that people write any where none is needed.
     const secret = keyless ? undefined : bearer(request);
     if (secret === undefined) {
       this.#anonymous(url, scope, keyless);
-      return undefined;
+      return { key: undefined, admin: keyless && isLoopback(this.options.host) };
     }
     const key = await this.keys.find(secret);
     if (!key) throw unauthorised("the key is not known here; it may have been revoked");
-    if (scope && !key.scopes.includes(scope) && !key.scopes.includes("admin")) throw forbidden(scope);
-    return key.id;
+    const admin = key.scopes.includes("admin");
+    if (scope && !key.scopes.includes(scope) && !admin) throw forbidden(scope);
+    return { key, admin };
   }
 
   #anonymous(url: URL, scope: Scope | undefined, keyless: boolean): void {
@@ -69,7 +80,7 @@ function bearer(request: Request): string | undefined {
   return secret;
 }
 
-const unauthorised = (message: string) =>
+export const unauthorised = (message: string) =>
   new HttpError(401, message, { code: "invalid_api_key", headers: { "www-authenticate": "Bearer" } });
 
 const forbidden = (scope: Scope) =>

@@ -23,6 +23,9 @@ const keySchema = z.strictObject({
 /** A key as it is kept: never the key itself. */
 export type Key = z.output<typeof keySchema>;
 
+/** What every key begins with. */
+export const PREFIX = "mk-";
+
 const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
 /** The rights of a file that its owner alone may read. */
@@ -47,7 +50,7 @@ export class KeyStore {
 
   /** Makes a key; `secret` is nowhere else. */
   async create(name: string, allowed: readonly Scope[]): Promise<{ secret: string; key: Key }> {
-    const secret = `mk-${randomBytes(32).toString("base64url")}`;
+    const secret = `${PREFIX}${randomBytes(32).toString("base64url")}`;
     const created = new Date().toISOString();
     const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created };
     await keepJson(this.file, [...(await this.list()), key], OWNERS);

@@ -31,9 +31,9 @@ export const classify = (house: House): Endpoint =>
       model: z.string(),
       ...billedShape,
     }),
-    async handle({ model: name, input, labels, savings }, { signal }) {
+    async handle({ model: name, input, labels, savings }, call) {
       const chosen = await house.catalogue.choose(name, savings ?? []);
-      const { results, receipt } = await billed(house, chosen, signal, (model, stopping) =>
+      const { results, receipt } = await billed(house, chosen, call, (model, stopping) =>
         model.classify(input, { ...stopping, ...(labels && { labels }) }),
       );
       const data = results.map((result, index) => ({ index, ...result }));

@@ -31,9 +31,9 @@ export const embeddings = (house: House): Endpoint =>
       model: z.string(),
       ...billedShape,
     }),
-    async handle(input, { signal }) {
+    async handle(input, call) {
       const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
-      const { embeddings, receipt } = await billed(house, chosen, signal, async (model, stopping) => {
+      const { embeddings, receipt } = await billed(house, chosen, call, async (model, stopping) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
         return model.embed(input.input, stopping);
       });

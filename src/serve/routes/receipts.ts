@@ -2,14 +2,16 @@ import { z } from "zod";
 import { receiptSchema } from "../../ledger/receipt.ts";
 import { parseSince } from "../../ledger/since.ts";
 import type { House } from "../house.ts";
-import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
+import { unauthorised } from "../keys/access.ts";
 
 const time = z.string().max(40).optional();
 const filter = z.object({
   since: time.describe("a duration such as 2h or 7d, or a date"),
   until: time.describe("likewise; receipts from then on are left out"),
   model: z.string().max(300).optional(),
+  key: z.string().max(100).optional().describe("a key's id; those without the scope admin see their own alone"),
   limit: z.coerce
     .number("expected a number")
     .int()
@@ -21,25 +23,39 @@ const filter = z.object({
 
 const { tokens, flops, bytes, ms } = receiptSchema.shape;
 const sum = z.object({ receipts: z.int(), estimated: z.int(), tokens, flops, bytes, ms });
+const keySum = sum.extend({ key: z.string().nullable().describe("its id; null: requests without a key") });
 
-/** `GET /v1/receipts`: newest first, and the sum of all that the filter takes in. */
+/** `GET /v1/receipts`: newest first, and the sums of all that the filter takes in. */
 export const receipts = (house: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/receipts"],
-    summary: "Lists receipts, newest first, with the sum of all that the filter takes in",
-    scope: "admin",
+    summary: "Lists receipts, newest first, with the sum of all that the filter takes in; for admins also by key",
+    scope: "infer",
     input: filter,
-    output: z.object({ object: z.literal("list"), data: z.array(receiptSchema), sum }),
-    async handle({ since, until, model, limit }) {
-      const wanted = { model, since: timeOf(since), until: timeOf(until) };
-      house.ledger.flush();
+    output: z.object({
+      object: z.literal("list"),
+      data: z.array(receiptSchema),
+      sum,
+      keys: z.array(keySum).optional().describe("the sum by key, the one that spent most first; for admins"),
+    }),
+    async handle({ since, until, model, key, limit }, call) {
+      const wanted = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
+      await house.ledger.flush();
       const { ledger } = house.ledger;
-      return { object: "list", data: ledger.list({ ...wanted, limit }), sum: ledger.sum(wanted) };
+      const [data, sum] = await Promise.all([ledger.list({ ...wanted, limit }), ledger.sum(wanted)]);
+      return { object: "list", data, sum, ...(call.admin && { keys: await ledger.sums(wanted) }) };
     },
   });
 
 const timeOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : parseSince(text));
+
+/** The one key whose receipts the caller may see; undefined: all. @throws HttpError for those who may see none */
+function ownerOf({ key, admin }: Call): string | undefined {
+  if (admin) return undefined;
+  if (key) return key.id;
+  throw unauthorised("receipts are a key's own; a key is needed, in the Authorization header: Bearer …");
+}
 
 /** `GET /v1/receipts/{id}`. */
 export const oneReceipt = (house: House): Endpoint =>
@@ -47,12 +63,14 @@ export const oneReceipt = (house: House): Endpoint =>
     method: "get",
     paths: ["/v1/receipts/{id}"],
     summary: "Shows one receipt",
-    scope: "admin",
+    scope: "infer",
     output: receiptSchema,
-    async handle(_, { params }) {
-      house.ledger.flush();
-      const found = house.ledger.ledger.get(params["id"]!);
-      if (found) return found;
-      throw new HttpError(404, `there is no receipt ${params["id"]!.slice(0, 60)}`, { code: "receipt_not_found" });
+    async handle(_, call) {
+      const owner = ownerOf(call);
+      const id = call.params["id"]!;
+      await house.ledger.flush();
+      const found = await house.ledger.ledger.get(id);
+      if (found && (owner === undefined || found.key === owner)) return found;
+      throw new HttpError(404, `there is no receipt ${id.slice(0, 60)}`, { code: "receipt_not_found" });
     },
   });

@@ -45,9 +45,9 @@ export const rerank = (house: House): Endpoint =>
       meta: z.object({ api_version: z.object({ version: z.string() }) }),
       ...billedShape,
     }),
-    async handle({ model: name, query, documents, savings, top_n: most, return_documents: back }, { signal }) {
+    async handle({ model: name, query, documents, savings, top_n: most, return_documents: back }, call) {
       const chosen = await house.catalogue.choose(name, savings ?? []);
-      const { scores, receipt } = await billed(house, chosen, signal, (model, stopping) =>
+      const { scores, receipt } = await billed(house, chosen, call, (model, stopping) =>
         scored(model, query, documents, stopping),
       );
       const results = scores

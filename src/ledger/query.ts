@@ -1,0 +1,56 @@
+import type { Row, Values } from "./database.ts";
+import { type Receipt, savedShare } from "./receipt.ts";
+
+/** Which receipts: made at `since` or later, before `until`, for `model`, of a `key` by its id; each may be left out. */
+export interface LedgerFilter {
+  since?: Date | undefined;
+  until?: Date | undefined;
+  model?: string | undefined;
+  key?: string | undefined;
+}
+
+/** What the receipts of a filter come to; `estimated` counts those that are. */
+export interface LedgerSum extends Pick<Receipt, "tokens" | "flops" | "bytes" | "ms"> {
+  receipts: number;
+  estimated: number;
+}
+
+const conditions: Readonly<Record<keyof LedgerFilter, string>> = {
+  since: "created >= :since",
+  until: "created < :until",
+  model: "model = :model",
+  key: "key = :key",
+};
+
+/** `FROM receipts` and the filter's conditions, with their values. */
+export function from({ since, until, model, key }: LedgerFilter): { from: string; values: Values } {
+  // ISO times of one precision sort as text.
+  const all = { since: since?.toISOString(), until: until?.toISOString(), model, key };
+  const given = Object.entries(all).filter((entry): entry is [keyof LedgerFilter, string] => entry[1] !== undefined);
+  const where = given.map(([name], at) => `${at === 0 ? " WHERE" : " AND"} ${conditions[name]}`);
+  return { from: `FROM receipts${where.join("")}`, values: Object.fromEntries(given) };
+}
+
+const amounts = [
+  ...["estimated", "prompt", "cached", "completion", "flops_dense", "flops_spent", "flops_overhead"],
+  ...["bytes_dense", "bytes_spent", "ms_load", "ms_prefill", "ms_decode", "ms_total"],
+];
+
+/** The sum's columns; numbers of all databases' drivers. */
+export const SUMS = [
+  "cast(count(*) AS double precision) AS receipts",
+  ...amounts.map((name) => `coalesce(sum(cast(${name} AS double precision)), 0) AS ${name}`),
+].join(", ");
+
+export function sumOf(row: Row): LedgerSum {
+  const n = (name: string) => row[name] as number;
+  const flops = { dense: n("flops_dense"), spent: n("flops_spent"), overhead: n("flops_overhead") };
+  return {
+    receipts: n("receipts"),
+    estimated: n("estimated"),
+    tokens: { prompt: n("prompt"), cached: n("cached"), completion: n("completion") },
+    flops: { ...flops, saved: savedShare(flops) },
+    bytes: { dense: n("bytes_dense"), spent: n("bytes_spent") },
+    ms: { load: n("ms_load"), prefill: n("ms_prefill"), decode: n("ms_decode"), total: n("ms_total") },
+  };
+}
