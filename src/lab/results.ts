@@ -1,33 +1,39 @@
 /** What a lab run leaves on disk; names are the contracts'. */
 import { z } from "zod";
+import { real } from "./reals.ts";
 
-const interval = z.tuple([z.number(), z.number()]);
+const interval = z.tuple([real, real]);
 
 /** A line of results.jsonl: one item under one recipe. */
 export const resultSchema = z.object({
   item: z.string(),
+  /** Tells the question: items of one id in two runs may be two questions. */
+  item_hash: z.string().optional(),
   /** As parsed and written again; `dense` is the empty one. */
   recipe: z.string(),
   answer: z.json(),
   /** By metric: the item's part. */
-  parts: z.record(z.string(), z.array(z.number())),
+  parts: z.record(z.string(), z.array(real)),
   /** `spent` includes `overhead`, the savings' own work, where it is known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
+  /** Read and written, by the rules that count FLOPs. */
+  bytes: z.object({ dense: z.number(), spent: z.number() }).optional(),
   ms: z.number(),
 });
 
 const recipeSummary = z.object({
   recipe: z.string(),
-  quality: z.number(),
+  quality: real,
   ci95: interval,
   /** Paired against dense on the same items; positive is more of the metric, better or not. */
-  delta: z.object({ mean: z.number(), ci95: interval }),
+  delta: z.object({ mean: real, ci95: interval }),
   /** 1 − spent/dense. */
   flops_saved: z.number(),
   ms_per_item: z.number(),
+  bytes_per_item: z.number().optional(),
   on_frontier: z.boolean(),
   /** The task's other metrics. */
-  others: z.record(z.string(), z.object({ quality: z.number(), ci95: interval })),
+  others: z.record(z.string(), z.object({ quality: real, ci95: interval })),
 });
 
 /** What a search for settings tried, and what that took. */
@@ -47,6 +53,8 @@ export const summarySchema = z.object({
   model: z.string(),
   /** SHA-256 of the model's file or folder; results of another are refused. */
   model_hash: z.string(),
+  /** Form of the weights. */
+  quant: z.string().optional(),
   seed: z.number(),
   items: z.number(),
   /** Items whose prompt does not fit the model's context, left out for every recipe. */

@@ -16,6 +16,9 @@ async function compare(a: string, b: string, { json = false }: { json?: boolean 
   const comparisons = compareRuns(await readRun(a), await readRun(b));
   if (json) return printJson(comparisons);
   print(...columns(comparisonRows(comparisons)));
+  const others = Math.max(0, ...comparisons.recipes.map(({ other_items }) => other_items));
+  if (others > 0)
+    print(`${others} items are other questions under the same ids: their differences are not the models' alone`);
   for (const [name, only] of [
     [a, comparisons.only_a],
     [b, comparisons.only_b],

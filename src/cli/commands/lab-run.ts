@@ -23,6 +23,7 @@ import { recipeOf } from "../recipe.ts";
 interface Flags extends Readonly<Record<string, unknown>> {
   model?: string[];
   task: string[];
+  quant?: string[];
   recipe?: string[];
   search?: string[];
   queue?: string;
@@ -36,6 +37,7 @@ export function define(command: Command): void {
   command
     .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; may be repeated (default: smollm2)", collect)
     .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
+    .option("--quant <form>", `${quantOptions.shape.quant.description}; may be repeated (default: auto)`, collect)
     .option("--recipe <recipe>", "savings with a space between, or a JSON or YAML file; may be repeated", collect)
     .option("--search <saving>", "settings to find: one option as low..high, or lists a|b; may be repeated", collect)
     .requiredOption("--out <folder>", "where results and summary are written")
@@ -43,7 +45,7 @@ export function define(command: Command): void {
     .option("--resume", "go on with the run that the folder holds")
     .option("--force", "replace the run that the folder holds")
     .option("--json", "print one JSON object with the summaries");
-  addFlags(addFlags(addFlags(command, budgetOptions), quantOptions), runOptions).action(run);
+  addFlags(addFlags(command, budgetOptions), runOptions).action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
@@ -62,7 +64,7 @@ async function run(flags: Flags): Promise<void> {
 
 /** @throws UserError */
 async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "recipes">> {
-  const { quant } = readFlags(quantOptions, flags);
+  const quants = (flags.quant ?? ["auto"]).map((quant) => readFlags(quantOptions, { quant }).quant);
   const options = readFlags(runOptions, flags);
   const tasks: Task[] = [];
   for (const task of flags.task) tasks.push(await foundTask(task, signal));
@@ -70,7 +72,9 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   for (const model of flags.model ?? ["smollm2"]) sources.push(await found(model, signal));
   const searches = (flags.search ?? []).map(parseSearch);
   const budget = readFlags(budgetOptions, flags);
-  const cells = sources.flatMap((source) => tasks.map((task): Cell => ({ task, source, quant, options })));
+  const cells = sources.flatMap((source) =>
+    tasks.flatMap((task) => quants.map((quant): Cell => ({ task, source, quant, options }))),
+  );
   const command = ["modicum", ...process.argv.slice(2)].map(quoted).join(" ");
   return {
     cells,

@@ -5,6 +5,7 @@ import type { Result } from "../results.ts";
 export interface Answered {
   readonly answer: Answer;
   readonly flops: Result["flops"];
+  readonly bytes: NonNullable<Result["bytes"]>;
 }
 
 /** Where a prompt that is longer than the context is cut: its beginning, or its middle. */

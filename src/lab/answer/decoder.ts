@@ -7,7 +7,7 @@ import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihoo
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
 import { encodePair, windows } from "./pairs.ts";
-import { collected } from "./pieces.ts";
+import { bill, collected } from "./pieces.ts";
 
 /** What a language model is asked of a label. */
 const labelled = (text: string, label: string): Continuation => ({
@@ -69,7 +69,7 @@ export class DecoderAnswerer implements Answerer {
     return async (signal) => {
       const meter = new Meter(this.model.engine.programs);
       const found = await this.likelihoods.ofPairs(fitting, meter, signal);
-      return { answer: answer(found.map(likelihoodOf)), flops: meter.total().flops };
+      return { answer: answer(found.map(likelihoodOf)), ...bill(meter.total()) };
     };
   }
 
@@ -89,7 +89,7 @@ export class DecoderAnswerer implements Answerer {
       let logLikelihood = 0;
       for (const { tokens, from } of pieces)
         logLikelihood += sum(await this.likelihoods.ofText(tokens, from, meter, signal));
-      return { answer: { logLikelihood, tokens: ids.length }, flops: meter.total().flops };
+      return { answer: { logLikelihood, tokens: ids.length }, ...bill(meter.total()) };
     };
   }
 

@@ -2,6 +2,7 @@ import type { Answers, EncoderModel } from "../../engine/encoder-model.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Document, Item, LabelItem, RankingItem } from "../item.ts";
 import type { Answered, Answerer, Plan } from "./answerer.ts";
+import { bill } from "./pieces.ts";
 
 /** An encoder answers by its head's scores, or by the nearness of embeddings. It cuts long texts itself, as it was trained to. */
 export class EncoderAnswerer implements Answerer {
@@ -34,33 +35,36 @@ export class EncoderAnswerer implements Answerer {
 
   async #classify({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {
     const { answers, usage } = await this.model.classify([text], labels, signal);
-    return { answer: { scores: labels.map((label) => answers[0]!.scores[label]!) }, flops: usage.flops };
+    return { answer: { scores: labels.map((label) => answers[0]!.scores[label]!) }, ...bill(usage) };
   }
 
   async #nearest({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {
-    const { scores, flops } = await this.#similarity(text, labels, labels, signal);
-    return { answer: { scores }, flops };
+    const { scores, ...bill } = await this.#similarity(text, labels, labels, signal);
+    return { answer: { scores }, ...bill };
   }
 
   async #rank({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
     const texts = documents.map(({ text }) => text);
-    const { scores, flops } = await this.#similarity(query, documents, texts, signal);
-    return { answer: { order: ordered(documents, scores) }, flops };
+    const { scores, ...bill } = await this.#similarity(query, documents, texts, signal);
+    return { answer: { order: ordered(documents, scores) }, ...bill };
   }
 
   async #judge({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
     const texts = documents.map(({ text }) => text);
     const { answers, usage } = await this.model.relevance(query, texts, signal);
-    return { answer: { order: ordered(documents, answers) }, flops: usage.flops };
+    return { answer: { order: ordered(documents, answers) }, ...bill(usage) };
   }
 
   /** The bill is the item's own, as if nothing were shared, so that it is the same whichever items ran before. */
   async #similarity(text: string, list: object, others: readonly string[], signal?: AbortSignal) {
     const own = await this.model.embed([text], signal);
     const shared = await this.#embedded(list, others, signal);
-    const bill = (of: "dense" | "spent") => own.usage.flops[of] + shared.usage.flops[of];
+    const sum = (what: "flops" | "bytes") => ({
+      dense: own.usage[what].dense + shared.usage[what].dense,
+      spent: own.usage[what].spent + shared.usage[what].spent,
+    });
     const scores = shared.answers.map((other) => cosine(own.answers[0]!, other));
-    return { scores, flops: { dense: bill("dense"), spent: bill("spent"), overhead: 0 } };
+    return { scores, flops: { ...sum("flops"), overhead: 0 }, bytes: sum("bytes") };
   }
 
   #embedded(list: object, texts: readonly string[], signal?: AbortSignal): Promise<Answers<Float32Array>> {

@@ -4,6 +4,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Setting } from "../answer/index.ts";
 import type { Item } from "../item.ts";
+import { withReals } from "../reals.ts";
 import type { Done, Hands } from "../run/hands.ts";
 import { Arrivals } from "./arrivals.ts";
 import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
@@ -140,5 +141,5 @@ function* answered({ items }: Pending, value: unknown): Generator<Done> {
   if (!parsed.success || parsed.data.length !== items.length)
     throw new UserError("a worker gave an answer of another form; are all of one version?");
   const answers = parsed.data as unknown as JobAnswers;
-  for (const [i, item] of items.entries()) yield { item, ...answers[i]! };
+  for (const [i, item] of items.entries()) yield { item, ...answers[i]!, answer: withReals(answers[i]!.answer) };
 }

@@ -22,6 +22,7 @@ export const answersSchema = z.array(
   z.object({
     answer: z.json(),
     flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
+    bytes: z.object({ dense: z.number(), spent: z.number() }),
     ms: z.number(),
   }),
 );

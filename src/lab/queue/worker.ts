@@ -3,6 +3,7 @@ import { parseRecipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswerer } from "../answer/index.ts";
+import { stringify } from "../reals.ts";
 import { modelHash } from "../run/model-hash.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
@@ -19,7 +20,7 @@ export async function work(
 ): Promise<void> {
   const redis = await connect(url, notice);
   using bench = new Workbench(notice, fetching);
-  const worker = new Worker<Job, JobAnswers>(QUEUE, ({ data }) => bench.answer(data), {
+  const worker = new Worker<Job, string>(QUEUE, async ({ data }) => stringify(await bench.answer(data)), {
     connection: redis,
     lockDuration: SILENCE,
     stalledInterval: SILENCE / 2,

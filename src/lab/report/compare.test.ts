@@ -40,6 +40,29 @@ test("items and recipes of one run only are left out, and recipes named", () => 
   expect(only_a).toEqual(["xattention:threshold=0.9,stride=8,minLengthForSparse=2048"]);
 });
 
+test("other questions under the same ids are counted; results that do not tell theirs are not", () => {
+  const asked = (hash: (item: string) => string) => (result: Result) => ({ ...result, item_hash: hash(result.item) });
+  const a = run(
+    "a",
+    2,
+    asked((item) => item),
+  );
+  const b = run(
+    "b",
+    2,
+    asked((item) => (item === "n3" ? "another" : item)),
+  );
+  expect(compareRuns(a, b).recipes.map(({ other_items }) => other_items)).toEqual([1, 1]);
+  expect(compareRuns(a, run("b", 2)).recipes.map(({ other_items }) => other_items)).toEqual([0, 0]);
+});
+
+test("bytes stand beside time where both runs tell them", () => {
+  const read = run("b", 1, (result) => ({ ...result, bytes: { dense: 2e9, spent: 1.5e9 } }));
+  const comparisons = compareRuns(run("a", 1), read);
+  expect(comparisons.recipes[0]!.b.bytes_per_item).toBe(1.5e9);
+  expect(comparisonRows(comparisons)[1]!.slice(-2)).toEqual(["", "1.50 GB"]);
+});
+
 test("what cannot be compared is refused in a sentence", () => {
   const other = run("b", 2);
   const task = { ...other, summary: { ...other.summary, task: "arc-easy" } };

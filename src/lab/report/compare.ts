@@ -2,8 +2,8 @@ import { savedShare } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";
 import { metricNamed } from "../metrics/registry.ts";
-import type { Result, Summary } from "../results.ts";
-import { flops } from "../run/summarise.ts";
+import type { RecipeSummary, Result, Summary } from "../results.ts";
+import { flops, meanCosts } from "../run/summarise.ts";
 import { type Differences, differences } from "./differences.ts";
 
 /** A run as its folder holds it. */
@@ -17,6 +17,8 @@ export interface Run {
 export interface Comparison {
   readonly recipe: string;
   readonly items: number;
+  /** Of these, such as are another question under the same id: a task that fills a length makes others for another model. */
+  readonly other_items: number;
   readonly a: Side;
   readonly b: Side;
   /** The second run's quality less the first's, paired by item. */
@@ -25,11 +27,10 @@ export interface Comparison {
   readonly by_item: Omit<Differences, "losses">;
 }
 
-interface Side {
+interface Side extends Pick<RecipeSummary, "ms_per_item" | "bytes_per_item"> {
   readonly quality: number;
   readonly ci95: Interval;
   readonly flops_saved: number;
-  readonly ms_per_item: number;
 }
 
 /** What two runs of one task share, and what only one of them has. */
@@ -71,15 +72,20 @@ function compared(recipe: string, a: Run, b: Run): Comparison {
   const { quality } = metricNamed(metric.name);
   const side = (results: readonly Result[]): Side => ({
     ...bootstrap(parts(results), quality, { seed }),
-    ...costs(results),
+    ...{ flops_saved: savedShare(flops(results)), ...meanCosts(results) },
   });
   const { better, same, worse } = differences(metric, before, after);
   return {
-    ...{ recipe, items: pairs.length, a: side(before), b: side(after) },
+    ...{ recipe, items: pairs.length, other_items: pairs.filter(otherQuestions).length },
+    ...{ a: side(before), b: side(after) },
     delta: pairedDelta(parts(after), parts(before), quality, { seed }),
     by_item: { better, same, worse },
   };
 }
+
+/** Results of runs that do not tell their questions are taken for such of one question. */
+const otherQuestions = ([{ item_hash: a }, { item_hash: b }]: readonly [Result, Result]): boolean =>
+  a !== undefined && b !== undefined && a !== b;
 
 /** The recipe's results in both runs, item by item. */
 function pairsOf(recipe: string, a: Run, b: Run): [Result, Result][] {
@@ -88,9 +94,4 @@ function pairsOf(recipe: string, a: Run, b: Run): [Result, Result][] {
     const other = result.recipe === recipe ? byItem.get(result.item) : undefined;
     return other ? [[result, other]] : [];
   });
-}
-
-function costs(results: readonly Result[]): Pick<Side, "flops_saved" | "ms_per_item"> {
-  const ms = results.reduce((sum, result) => sum + result.ms, 0);
-  return { flops_saved: savedShare(flops(results)), ms_per_item: ms / results.length };
 }

@@ -24,9 +24,14 @@ export const range = ([low, high]: readonly [number, number], write = figure): s
   `[${write(low)}, ${write(high)}]`;
 
 /** `1.23e12` with a unit's prefix: `1.23 TFLOP`. */
-export function flopsText(flops: number): string {
-  const step = Math.min(6, Math.max(0, Math.floor(Math.log10(Math.max(1, flops)) / 3)));
-  return `${(flops / 1000 ** step).toPrecision(3)} ${["", "K", "M", "G", "T", "P", "E"][step]}FLOP`;
+export const flopsText = (flops: number): string => prefixed(flops, "FLOP");
+
+/** `345e6` as `345 MB`. */
+export const bytesText = (bytes: number): string => prefixed(bytes, "B");
+
+function prefixed(x: number, unit: string): string {
+  const step = Math.min(6, Math.max(0, Math.floor(Math.log10(Math.max(1, x)) / 3)));
+  return `${(x / 1000 ** step).toPrecision(3)} ${["", "K", "M", "G", "T", "P", "E"][step]}${unit}`;
 }
 
 /** `12 ms`, `3.4 s`. */

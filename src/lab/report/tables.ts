@@ -1,7 +1,7 @@
 /** Runs as rows of text, for the command line to put into columns. */
 import type { RecipeSummary, Summary } from "../results.ts";
 import type { Comparison, Comparisons } from "./compare.ts";
-import { duration, figure, percent, range, signed } from "./format.ts";
+import { bytesText, duration, figure, percent, range, signed } from "./format.ts";
 
 /** A heading, then a row a recipe that both runs have. */
 export function comparisonRows({ recipes, metric }: Comparisons): string[][] {
@@ -17,6 +17,8 @@ export function comparisonRows({ recipes, metric }: Comparisons): string[][] {
     "SAVED B",
     "TIME A",
     "TIME B",
+    "BYTES A",
+    "BYTES B",
   ];
   return [head, ...recipes.map(comparisonRow)];
 }
@@ -25,7 +27,10 @@ const comparisonRow = ({ recipe, items, a, b, delta, by_item }: Comparison): str
   ...[recipe, String(items), figure(a.quality), figure(b.quality), signed(delta.mean), range(delta.ci95, signed)],
   `${by_item.better}/${by_item.same}/${by_item.worse}`,
   ...[percent(a.flops_saved), percent(b.flops_saved), duration(a.ms_per_item), duration(b.ms_per_item)],
+  ...[bytes(a), bytes(b)],
 ];
+
+const bytes = ({ bytes_per_item: bytes }: Comparison["a"]): string => (bytes === undefined ? "" : bytesText(bytes));
 
 export interface Listed {
   readonly folder: string;

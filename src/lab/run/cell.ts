@@ -5,6 +5,7 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswerer } from "../answer/index.ts";
 import type { Answer, Item } from "../item.ts";
+import { withReals } from "../reals.ts";
 import type { Result } from "../results.ts";
 import type { ItemsFor, Task } from "../task.ts";
 import type { Identity } from "./folder.ts";
@@ -74,9 +75,10 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
 }
 
 /** Documents are told by their number: a corpus stands in every item that it is searched for. */
+const short = (key: string, value: unknown) => (key === "documents" && Array.isArray(value) ? value.length : value);
+
 function hashOf(items: readonly Item[]): string {
   const hash = createHash("sha256");
-  const short = (key: string, value: unknown) => (key === "documents" && Array.isArray(value) ? value.length : value);
   for (const item of items) hash.update(`${JSON.stringify(item, short)}\n`);
   return hash.digest("hex");
 }
@@ -124,10 +126,11 @@ export class CellResults {
     }
   }
 
-  #judged(recipe: string, { item, answer, flops, ms }: Done): Result {
-    const base = recipe === "dense" ? answer : (this.#known.get("dense")!.get(item.id)!.answer as Answer);
+  #judged(recipe: string, { item, answer, ...took }: Done): Result {
+    const base = recipe === "dense" ? answer : withReals(this.#known.get("dense")!.get(item.id)!.answer as Answer);
     const judged = parts(this.cell.task, item, answer, base);
-    return { item: item.id, recipe, answer: answer as Result["answer"], parts: judged, flops, ms };
+    const told = { item: item.id, item_hash: hashOf([item]).slice(0, 16), recipe };
+    return { ...told, answer: answer as Result["answer"], parts: judged, ...took };
   }
 
   /** In the order of the items. */

@@ -4,8 +4,10 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
+import { accuracy } from "../metrics/index.ts";
 import { resultSchema, summarySchema } from "../results.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
+import { readRun } from "./held.ts";
 import { runOptions } from "./options.ts";
 import { choiceTask, TINY } from "./run.testing.ts";
 import { parseSearch } from "./search/spec.ts";
@@ -118,6 +120,29 @@ describe("a run", () => {
     expect(summaries.map((s) => s.items)).toEqual([3, 3]);
     for (const name of ["a", "b_c"]) expect(lines(path.join(one.out, `${name}@llama-tiny.gguf`))).toHaveLength(6);
   });
+});
+
+test("several forms of the weights: each has a folder, whose summary and results tell the form and the bytes", async () => {
+  const one = await grid("forms", { recipes: [] }, { limit: 3 });
+  const forms = ["f32", "q8"] as const;
+  const summaries = await runGrid({ ...one, cells: forms.map((quant) => ({ ...one.cells[0]!, quant })) }, silent);
+  expect(summaries.map((s) => s.quant)).toEqual(forms);
+  const [exact, rounded] = summaries.map((s) => s.recipes[0]!.bytes_per_item!);
+  expect(rounded).toBeLessThan(exact!);
+  for (const form of forms) expect(lines(path.join(one.out, `letters@llama-tiny.gguf@${form}`))).toHaveLength(3);
+});
+
+test("numbers that are none or infinite are written and read again", async () => {
+  const one = await grid("infinite", { recipes: [] }, { limit: 3 });
+  const none = { ...accuracy, part: () => [Number.NaN], quality: () => Number.POSITIVE_INFINITY };
+  const task = { ...one.cells[0]!.task, metrics: [none] } as unknown as Grid["cells"][number]["task"];
+  const cells = [{ ...one.cells[0]!, task }];
+  const [written] = await runGrid({ ...one, cells }, silent);
+  const [resumed] = await runGrid({ ...one, cells, reuse: "resume" }, silent);
+  expect(resumed!.recipes[0]).toEqual({ ...written!.recipes[0], ms_per_item: expect.any(Number) });
+  const { summary, results } = await readRun(one.out);
+  expect(summary.recipes[0]!.quality).toBe(Number.POSITIVE_INFINITY);
+  expect(results.map((result) => result.parts["accuracy"])).toEqual(Array(3).fill([Number.NaN]));
 });
 
 describe("a folder that holds something", () => {

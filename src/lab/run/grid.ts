@@ -5,6 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { lockFile } from "../../weights/sources/home.ts";
 import { withLock } from "../../weights/sources/lock.ts";
+import { stringify } from "../reals.ts";
 import type { Searched, Summary } from "../results.ts";
 import { type Cell, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
@@ -16,7 +17,7 @@ import type { BudgetOptions } from "./search/budget.ts";
 import type { SearchSpec } from "./search/spec.ts";
 import { summarise } from "./summarise.ts";
 
-/** A grid of models and tasks, each under every recipe. */
+/** A grid of models, in one or more forms of their weights, and tasks, each under every recipe. */
 export interface Grid {
   readonly cells: readonly Cell[];
   readonly recipes: readonly Recipe[];
@@ -43,9 +44,12 @@ export interface Watcher {
   recipe(cell: OpenCell, recipe: string): OnResult;
 }
 
-/** A cell's folder: the run's own where there is one cell, else one below it. */
-export const folderOf = ({ out, cells }: Pick<Grid, "out" | "cells">, { task, source }: Cell): string =>
-  cells.length === 1 ? out : path.join(out, `${fileName(task.name)}@${fileName(path.basename(source.name))}`);
+/** A cell's folder: the run's own where there is one cell, else one below it, whose name has the form of the weights where there are several. */
+export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, { task, source, quant }: Cell): string {
+  if (cells.length === 1) return out;
+  const forms = new Set(cells.map((cell) => cell.quant)).size > 1 ? [quant] : [];
+  return path.join(out, [task.name, path.basename(source.name), ...forms].map(fileName).join("@"));
+}
 
 const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");
 
@@ -53,7 +57,7 @@ const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");
 export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<Summary[]> {
   const folders = grid.cells.map((cell) => folderOf(grid, cell));
   const twice = folders.find((folder, i) => folders.indexOf(folder) !== i);
-  if (twice) throw new UserError(`two of the runs would lie in ${twice}; give each model and task once`, 2);
+  if (twice) throw new UserError(`two of the runs would lie in ${twice}; give each model, task and form once`, 2);
   const summaries: Summary[] = [];
   for (const cell of grid.cells) {
     const onWait = () => watcher.notice?.(`another process runs in ${folderOf(grid, cell)}; waiting for it`);
@@ -76,7 +80,7 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
   const run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);
   try {
     const summary = summaryOf(grid, run, await answered(grid, run));
-    await writeJson(summaryFile(folder), summary);
+    await writeJson(summaryFile(folder), JSON.parse(stringify(summary)));
     await report(folder, run, summary);
     return summary;
   } finally {
@@ -136,6 +140,7 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
   const { name, better } = metricsOf(task)[0]!;
   return {
     ...{ task: task.name, metric: { name, better }, model: identity.model, model_hash: identity.model_hash },
+    quant: cell.quant,
     ...{ seed: options.seed, items: cell.items.length, too_long: cell.tooLong },
     recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))),
     ...(searches.length > 0 && { searches: [...searches] }),

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
+import { stringify } from "../reals.ts";
 import { type Result, resultSchema } from "../results.ts";
 
 /** Lines written before the disk is told to keep them. */
@@ -37,7 +38,7 @@ export class ResultsFile {
   /** @throws UserError when the disk is full */
   async add(result: Result): Promise<void> {
     try {
-      await this.file.appendFile(`${JSON.stringify(result)}\n`);
+      await this.file.appendFile(`${stringify(result)}\n`);
       if (++this.#unsynced >= BATCH) await this.#sync();
     } catch (error) {
       throw writeError(error, this.path);

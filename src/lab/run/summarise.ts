@@ -31,9 +31,17 @@ function summary(
     ...measured(main),
     delta: pairedDelta(own, base, quality(main), { seed }),
     flops_saved: savedShare(flops(results)),
-    ms_per_item: results.reduce((sum, { ms }) => sum + ms, 0) / results.length,
+    ...meanCosts(results),
     others: Object.fromEntries(others.map((metric) => [metric.name, measured(metric)])),
   };
+}
+
+/** An item's, in the mean; bytes where all results tell them. */
+export function meanCosts(results: readonly Result[]): Pick<RecipeSummary, "ms_per_item" | "bytes_per_item"> {
+  const mean = (of: (result: Result) => number) =>
+    results.reduce((sum, result) => sum + of(result), 0) / results.length;
+  const told = results.every(({ bytes }) => bytes !== undefined);
+  return { ms_per_item: mean(({ ms }) => ms), ...(told && { bytes_per_item: mean(({ bytes }) => bytes!.spent) }) };
 }
 
 export function flops(results: readonly Result[]): Result["flops"] {

@@ -1,0 +1,20 @@
+import { z } from "zod";
+import type { Answer } from "./item.ts";
+
+/** A number, also one that JSON has no form for: such are written as texts, as ProtoJSON has them. */
+export const real = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number)]);
+
+/** JSON of a value whose numbers may be none or infinite. */
+export const stringify = (value: unknown): string =>
+  JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v));
+
+/** An answer that was read from such JSON, its numbers numbers again. */
+export function withReals(answer: Answer): Answer {
+  const likelihood = <L extends { readonly logLikelihood: number }>(of: L): L => ({
+    ...of,
+    logLikelihood: Number(of.logLikelihood),
+  });
+  if ("likelihoods" in answer) return { likelihoods: answer.likelihoods.map(likelihood) };
+  if ("scores" in answer) return { scores: answer.scores.map(Number) };
+  return "logLikelihood" in answer ? likelihood(answer) : answer;
+}
