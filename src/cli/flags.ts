@@ -13,7 +13,7 @@ interface Property {
 }
 
 /** `topK` → `--top-k`. */
-const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
 function properties(schema: Schema): [key: string, property: Property][] {
   const { properties = {} } = z.toJSONSchema(schema, { io: "input" });

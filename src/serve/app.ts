@@ -16,13 +16,14 @@ export function createApp(house: House, access: Access, endpoints: readonly Endp
   const explain = (error: unknown) => explained(house, error);
   async function answer(it: Endpoint, request: Request, params: Params): Promise<Response> {
     const caller = await access.check(request, it.scope);
+    const rates = caller.key && isAsking(it) ? house.rates.enter(caller.key) : {};
     const input = it.input && accepted(it.input, await inputOf(it, request, house.limits.maxBody));
     const { signal, end } = underWay.begin(request.signal);
     try {
       const given = await it.handle(input, { signal, params, ...caller });
-      if (isStream(given)) return await eventStream(given, { explain, end });
+      if (isStream(given)) return withHeaders(await eventStream(given, { explain, end }), rates);
       end();
-      return given instanceof Response ? given : Response.json(given);
+      return given instanceof Response ? given : Response.json(given, { headers: rates });
     } catch (error) {
       end();
       throw error;
@@ -34,6 +35,14 @@ export function createApp(house: House, access: Access, endpoints: readonly Endp
   app.notFound((c) => unknown(c.req.method, c.req.path, endpoints));
   app.onError((error) => errorResponse(explain(error)));
   return app;
+}
+
+/** Whether a call makes a model run, which a key's rates bound. */
+const isAsking = ({ method, scope }: Endpoint): boolean => method === "post" && scope === "infer";
+
+function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
 }
 
 const isStream = (given: object): given is Events => Symbol.asyncIterator in given;

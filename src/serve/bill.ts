@@ -1,7 +1,7 @@
 import type { Receipt } from "../ledger/receipt.ts";
 import { together } from "../ledger/together.ts";
-import type { LedgerQueue } from "./ledger-queue.ts";
-import type { Metrics } from "./metrics.ts";
+import type { House } from "./house.ts";
+import type { Key } from "./keys/store.ts";
 
 /** What one request comes to: the receipts of its parts, and its times. It is closed once, however the request ends. */
 export class Bill {
@@ -13,10 +13,9 @@ export class Bill {
 
   constructor(
     model: string,
-    /** The id of whose request it is, where that is known. */
-    private readonly key: string | undefined,
-    private readonly ledger: LedgerQueue,
-    private readonly metrics: Metrics,
+    /** Whose request it is, where that is known. */
+    private readonly key: Key | undefined,
+    private readonly house: Pick<House, "ledger" | "metrics" | "rates">,
   ) {
     this.#label = { model_name: model };
   }
@@ -29,17 +28,22 @@ export class Bill {
   token(): void {
     const now = performance.now();
     const [since, measure] =
-      this.#last === undefined ? [this.#started, this.metrics.firstToken] : [this.#last, this.metrics.betweenTokens];
+      this.#last === undefined
+        ? [this.#started, this.house.metrics.firstToken]
+        : [this.#last, this.house.metrics.betweenTokens];
     measure.observe(this.#label, (now - since) / 1000);
     this.#last = now;
   }
 
   /** The request's one receipt, which goes to the ledger. */
   close(reason: string): Receipt {
-    const receipt = { ...together(this.#parts), ...(this.key !== undefined && { key: this.key }) };
+    const receipt = { ...together(this.#parts), ...(this.key && { key: this.key.id }) };
     this.#closed = receipt;
-    this.metrics.finished(receipt, reason, (performance.now() - this.#started) / 1000);
-    this.ledger.add(receipt);
+    const { metrics, ledger, rates } = this.house;
+    metrics.finished(receipt, reason, (performance.now() - this.#started) / 1000);
+    ledger.add(receipt);
+    const { prompt, cached, completion } = receipt.tokens;
+    if (this.key) rates.charge(this.key, prompt - cached + completion);
     return receipt;
   }
 

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { Bill } from "./bill.ts";
+import type { Rates } from "./keys/rates.ts";
 import type { Key } from "./keys/store.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 import type { Limits } from "./limits.ts";
@@ -14,6 +15,7 @@ export interface House {
   readonly ledger: LedgerQueue;
   readonly metrics: Metrics;
   readonly limits: Limits;
+  readonly rates: Rates;
   readonly log: Logger;
   /** Of Modicum. */
   readonly version: string;
@@ -22,5 +24,4 @@ export interface House {
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
 
-export const billFor = ({ ledger, metrics }: House, model: string, key: Key | undefined): Bill =>
-  new Bill(model, key?.id, ledger, metrics);
+export const billFor = (house: House, model: string, key: Key | undefined): Bill => new Bill(model, key, house);

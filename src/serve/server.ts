@@ -10,6 +10,7 @@ import { createApp } from "./app.ts";
 import type { House } from "./house.ts";
 import { refuseBroken } from "./http/broken.ts";
 import { Access, checkBind } from "./keys/access.ts";
+import { Rates } from "./keys/rates.ts";
 import type { KeyStore } from "./keys/store.ts";
 import { LedgerQueue } from "./ledger-queue.ts";
 import type { Limits } from "./limits.ts";
@@ -58,7 +59,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   await checkBind(keys, options);
   checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
-  const base = { catalogue, ledger, log, limits, version, started: new Date() };
+  const base = { catalogue, ledger, log, limits, rates: new Rates(), version, started: new Date() };
   const pool = new Pool(memory, options.scheduling);
   const house: House = { ...base, pool, metrics: new Metrics(pool), state: { now: "starting" } };
   const underWay = new UnderWay();

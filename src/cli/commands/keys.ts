@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Key, KeyStore, scopes } from "../../serve/keys/store.ts";
-import { addFlags, readFlags } from "../flags.ts";
+import { checkRecipe, termsSchema } from "../../serve/keys/terms.ts";
+import { addFlags, flagOf, readFlags } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
 
-const createOptions = z.strictObject({
+const createOptions = termsSchema.extend({
   scope: z.array(z.enum(scopes)).min(1).default(["infer"]).describe("what it may: infer, admin"),
 });
 
@@ -34,7 +35,9 @@ export function define(command: Command): void {
 }
 
 async function create(name: string, flags: Flags): Promise<void> {
-  const { secret, key } = await new KeyStore().create(name, readFlags(createOptions, flags).scope);
+  const { scope, ...terms } = readFlags(createOptions, flags);
+  await checkRecipe(terms);
+  const { secret, key } = await new KeyStore().create(name, scope, terms);
   if (flags.json) return printJson({ key: secret, ...shown(key) });
   print(secret);
   process.stderr.write(`this is key ${key.id}, "${name}"; it is kept as a hash alone and cannot be shown again\n`);
@@ -44,8 +47,8 @@ async function list({ json }: Flags): Promise<void> {
   const keys = (await new KeyStore().list()).map(shown);
   if (json) return printJson(keys);
   if (keys.length === 0) return print("there are no keys; `modicum keys create NAME` makes one");
-  const rows = keys.map((key) => [key.id, key.scopes.join(","), key.created, key.name]);
-  print(...columns([["ID", "SCOPES", "CREATED", "NAME"], ...rows]));
+  const rows = keys.map((key) => [key.id, key.scopes.join(","), key.created, key.name, termsOf(key)]);
+  print(...columns([["ID", "SCOPES", "CREATED", "NAME", "TERMS"], ...rows]));
 }
 
 async function revoke(idOrName: string, { json }: Flags): Promise<void> {
@@ -53,5 +56,11 @@ async function revoke(idOrName: string, { json }: Flags): Promise<void> {
   if (json) return printJson(shown(key));
   print(`revoked ${key.id}, "${key.name}"`);
 }
+
+/** As the flags that made them. */
+const termsOf = ({ terms }: Pick<Key, "terms">): string =>
+  Object.entries(terms)
+    .flatMap(([term, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${flagOf(term)} ${one}`))
+    .join(" ");
 
 const shown = ({ hash, ...key }: Key): Omit<Key, "hash"> => key;

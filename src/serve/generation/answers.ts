@@ -1,8 +1,10 @@
+import type { Ceiling } from "../../engine/cut.ts";
 import type { Chunk, Prompt, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { billFor, type House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
+import type { Key } from "../keys/store.ts";
 import type { Chosen } from "../models/served.ts";
 import { merged } from "./merged.ts";
 
@@ -36,7 +38,8 @@ export async function* answers(
     signal: AbortSignal.any([call.signal, left.signal]),
     onStopped: (receipt: Receipt) => bill.add(receipt),
   };
-  const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms }));
+  const ceiling = ceilingOf(asks, call.key);
+  const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms, ceiling }));
   let going = runs.length;
   for await (const [choice, { receipt, ...chunk }] of merged(runs, () => left.abort())) {
     for (const _ of chunk.tokens) bill.token();
@@ -44,6 +47,12 @@ export async function* answers(
     const last = chunk.finishReason !== undefined && --going === 0;
     yield { ...chunk, choice, tokenizer, ...(last && { receipt: bill.close(chunk.finishReason!) }) };
   }
+}
+
+/** What each answer may come to: an equal part of the request's FLOPs, by its own word or its key's terms. */
+function ceilingOf(asks: readonly Ask[], key: Key | undefined): Ceiling {
+  const most = [asks[0]?.options.ceiling?.flops, key?.terms.maxFlops].filter((flops) => flops !== undefined);
+  return { flops: most.length > 0 ? Math.min(...most) / asks.length : undefined, tokens: key?.terms.maxTokens };
 }
 
 /** The answers whole, in the order of the asks. */

@@ -34,6 +34,11 @@ const stops = z
 export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
   ...modelShape,
   max_tokens: z.int().min(1).max(maxTokens).nullish(),
+  max_flops: z
+    .number()
+    .positive()
+    .nullish()
+    .describe("most FLOPs of all answers together, passed by a step at most; they end there, as with max_tokens"),
   temperature: z
     .number()
     .min(0)
@@ -64,6 +69,7 @@ export function optionsOf(fields: Fields, maxTokens: number, choice: number): Ru
   const { seed } = fields;
   return {
     maxTokens,
+    ceiling: { flops: fields.max_flops ?? undefined },
     temperature: fields.temperature ?? 1,
     topP: fields.top_p ?? undefined,
     topK: fields.top_k ?? undefined,

@@ -6,6 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readOptionalJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/index.ts";
+import { type Terms, termsSchema } from "./terms.ts";
 
 export const scopes = ["infer", "admin"] as const;
 /** `infer`: ask models; `admin`: see receipts and metrics, too. */
@@ -18,6 +19,7 @@ const keySchema = z.strictObject({
   hash: z.string(),
   scopes: z.array(z.enum(scopes)),
   created: z.iso.datetime(),
+  terms: termsSchema.prefault({}),
 });
 
 /** A key as it is kept: never the key itself. */
@@ -49,10 +51,14 @@ export class KeyStore {
   }
 
   /** Makes a key; `secret` is nowhere else. */
-  async create(name: string, allowed: readonly Scope[]): Promise<{ secret: string; key: Key }> {
+  async create(
+    name: string,
+    allowed: readonly Scope[],
+    terms: Terms = termsSchema.parse({}),
+  ): Promise<{ secret: string; key: Key }> {
     const secret = `${PREFIX}${randomBytes(32).toString("base64url")}`;
     const created = new Date().toISOString();
-    const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created };
+    const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created, terms };
     await keepJson(this.file, [...(await this.list()), key], OWNERS);
     return { secret, key };
   }

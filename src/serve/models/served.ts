@@ -4,6 +4,7 @@ import { type Registered, registeredRecipes, requireModel } from "../../savings/
 import { nearest, UserError } from "../../util/errors.ts";
 import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { HttpError } from "../http/errors.ts";
+import { isRegisteredName } from "../keys/terms.ts";
 
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
@@ -45,14 +46,24 @@ export class Catalogue {
     return [...this.#served.values()];
   }
 
-  /** A model by its name or by a recipe that is registered for it (`smollm2@fast`), with further savings. @throws HttpError 404 with the nearest name */
-  async choose(name: string, savings: readonly string[] = []): Promise<Chosen> {
-    const added = parseRecipe(savings);
+  /**
+   * A model by its name or by a recipe that is registered for it (`smollm2@fast`), with further savings; where none are named, under what is `usual`: savings,
+   * or the recipe that is registered for this model among names of such. @throws HttpError 404 with the nearest name
+   */
+  async choose(name: string, savings?: readonly string[] | null, usual: readonly string[] = []): Promise<Chosen> {
+    const added = parseRecipe(savings ?? []);
     for (const step of added) refusePaths(step);
     const served = this.#served.get(name);
-    if (served) return { served, recipe: added };
+    if (served && savings) return { served, recipe: added };
+    if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
     return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added] };
+  }
+
+  async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
+    const named = usual.find((text) => text.startsWith(`${served.id}@`));
+    if (named !== undefined) return this.choose(named);
+    return { served, recipe: parseRecipe(usual.filter((text) => !isRegisteredName(text))) };
   }
 
   /** The recipes that are registered for models which are offered here, by name. */

@@ -1,0 +1,33 @@
+import { z } from "zod";
+import { parseStep } from "../../savings/recipe.ts";
+import { registeredAs } from "../../savings/registered.ts";
+
+/** On which terms a key asks; what is not said has no bound. */
+export const termsSchema = z.strictObject({
+  recipe: z
+    .array(z.string())
+    .default([])
+    .describe(
+      "what its requests run under where they name no savings: a saving, or a registered recipe of one model (smollm2@fast)",
+    ),
+  maxFlops: z.number().positive().optional().describe("most FLOPs of one request; its answer ends there"),
+  maxTokens: z.int().min(1).optional().describe("most tokens of one answer"),
+  requestsPerMinute: z.number().positive().optional().describe("most requests, a minute's at once; more are refused"),
+  tokensPerMinute: z
+    .number()
+    .positive()
+    .optional()
+    .describe("most tokens that are computed, of prompts and answers; while they are used up, requests are refused"),
+});
+
+export type Terms = z.output<typeof termsSchema>;
+
+export const isRegisteredName = (text: string): boolean => /^[^:]*@/.test(text);
+
+/** @throws UserError when a term's recipe names what there is not */
+export async function checkRecipe({ recipe }: Terms): Promise<void> {
+  for (const text of recipe) {
+    if (isRegisteredName(text)) await registeredAs(text);
+    else if (text !== "dense") parseStep(text);
+  }
+}
