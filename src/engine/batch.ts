@@ -49,8 +49,9 @@ export class Batch implements Disposable {
     const slots = this.slots.slice(first, first + rows);
     for (const [i, slot] of slots.entries()) this.#buffers.setId(first + i, next.get(slot)!);
     const pasts = slots.map((slot) => slot.tokens.length);
+    const stretched = slots.map((slot) => slot.stretched);
     const { stack, head } = this.#boundTo(first, rows);
-    await stack(this.#lengths.set(first, pasts, 1));
+    await stack(this.#lengths.set(first, pasts, 1, stretched));
     for (const slot of slots) slot.grow([next.get(slot)!]);
     await head();
   }

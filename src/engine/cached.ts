@@ -11,9 +11,15 @@ const TURN_BACK = 512;
 /** The first token that layers with a window keep in a cache of `length` tokens. */
 export const firstKept = (config: DecoderConfig, length: number): number => nearStart(config, length - TURN_BACK);
 
+/** Whether a sequence of `length` tokens is rotated as one beyond `stretchedBeyond` is. */
+export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
+  length > stretchedBeyond;
+
 /** Tokens whose keys and values lie in one row of a cache. */
 export class Cached {
   tokens: number[] = [];
+  /** Whether they were rotated as those of a sequence beyond `stretchedBeyond` are. */
+  stretched = false;
   /** When it was last used, on the clock of those who choose among several. */
   used = 0;
   /** Tokens whose memory was given back, in layers with a window. */
@@ -26,6 +32,8 @@ export class Cached {
   /** Notes tokens whose keys and values were written into the cache, and gives back what no window will come to. */
   grow(tokens: readonly number[]): void {
     this.tokens.push(...tokens);
+    if (!this.fits(this.tokens.length) && !this.stretched)
+      throw new Error(`${this.tokens.length} tokens were rotated as a shorter sequence's are`);
     this.#written = Math.max(this.#written, this.tokens.length);
     const first = firstKept(this.cache.config, this.tokens.length);
     if (first > this.#gone) this.cache.giveBack(first);
@@ -40,7 +48,20 @@ export class Cached {
 
   /** Tokens of a prompt that need not run again after these; its last one always does. */
   reusable(prompt: readonly number[]): number {
+    if (!this.fits(prompt.length)) return 0;
     return this.kept(Math.max(0, Math.min(commonPrefix(this.tokens, prompt), prompt.length - 1)));
+  }
+
+  /** Whether a sequence of `length` tokens is rotated as what is held. */
+  fits(length: number): boolean {
+    return this.stretched === stretches(this.cache.config, length);
+  }
+
+  /** Prepares for a sequence that will have `length` tokens: what was rotated otherwise is let go. */
+  prepare(length: number): void {
+    if (this.fits(length)) return;
+    this.truncate(0);
+    this.stretched = !this.stretched;
   }
 
   /** Cuts the cache back to its first `length` tokens, or what is kept of them. */
@@ -55,6 +76,7 @@ export class Cached {
   copy(from: Cached, length: number): void {
     this.cache.copy(from.cache, from.#gone, length);
     this.tokens = from.tokens.slice(0, length);
+    this.stretched = from.stretched;
     this.#gone = from.#gone;
     this.#written = Math.max(this.#written, length);
   }
@@ -64,6 +86,7 @@ export class Cached {
     const [end, gone] = [Math.max(this.tokens.length, other.tokens.length), Math.min(this.#gone, other.#gone)];
     this.cache.exchange(other.cache, gone, end);
     [this.tokens, other.tokens] = [other.tokens, this.tokens];
+    [this.stretched, other.stretched] = [other.stretched, this.stretched];
     [this.used, other.used] = [other.used, this.used];
     [this.#gone, other.#gone] = [other.#gone, this.#gone];
     this.#written = Math.max(this.#written, end);

@@ -106,6 +106,7 @@ export class Engine implements Disposable {
 
   /** As `runs`, whatever the recipe: for text that goes on after a prompt, as an answer's does. */
   async *denseRuns(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): AsyncGenerator<Run> {
+    slot.prepare(prompt.length);
     while (slot.tokens.length < prompt.length) {
       signal?.throwIfAborted();
       this.#check();
@@ -125,6 +126,7 @@ export class Engine implements Disposable {
     meter: Meter,
     signal?: AbortSignal,
   ): AsyncGenerator<Run> {
+    slot.prepare(prompt.length);
     using prefill = new SeamPrefill(this.programs, saving);
     while (slot.tokens.length < prompt.length) {
       signal?.throwIfAborted();

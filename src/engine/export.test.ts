@@ -134,6 +134,18 @@ test.each(["llama", "gemma3", "llama-gguf-head"])(
   },
 );
 
+test("LongRoPE beyond its first context in stock ONNX Runtime equals transformers", async () => {
+  const { cases } = json("phi3-long/long.json");
+  const stock = await Stock.open((await exported("phi3-long")).folder);
+  const { prompt, next, logits } = cases[3];
+  const expected = unpack(logits);
+  const last = (await stock.run([prompt])).slice(-expected.length / next.length);
+  const rows = [...last];
+  for (const token of next.slice(0, -1)) rows.push(...(await stock.run([[token]])));
+  expect(prompt.length).toBe(49);
+  expect(difference(rows, expected)).toBeLessThan(1e-4);
+});
+
 test("rounded weights give the logits that this project's own programs give", async () => {
   const { tokens } = referenceOf("llama-tiny.gguf");
   const { folder } = await exported("llama-tiny.gguf", "q8");

@@ -60,12 +60,16 @@ export async function* generate(
     while (!piece.finish) {
       yield piece;
       signal?.throwIfAborted();
-      const [logits] = await engine.stepAll([sequence.next()]);
+      piece = sequence.left > 0 ? await sequence.prefill(signal) : await step(engine, sequence);
       signal?.throwIfAborted();
-      piece = sequence.take(logits!);
     }
     yield piece;
   } finally {
     if (!sequence.ended) onStopped?.(sequence.usage());
   }
+}
+
+async function step(engine: Engine, sequence: Sequence): Promise<Piece> {
+  const [logits] = await engine.stepAll([sequence.next()]);
+  return sequence.take(logits!);
 }

@@ -1,6 +1,6 @@
 import { Buffer, type View } from "../runtime/buffer.ts";
 import type { Program } from "../runtime/program.ts";
-import { commonPrefix } from "./cached.ts";
+import { commonPrefix, stretches } from "./cached.ts";
 import type { Engine, Run } from "./engine.ts";
 import type { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
@@ -49,8 +49,11 @@ export class Likelihoods implements Disposable {
   /** Of every token of each continuation. What contexts share is computed once: an equal one, and a common beginning of adjacent ones. */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<Foretold[][]> {
     const found: Foretold[][] = pairs.map(() => []);
+    const numbered = pairs.map((pair, index) => ({ ...pair, index }));
+    for (const { index, context, continuation } of numbered.filter((pair) => this.#stretchesLater(pair)))
+      found[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
     await this.#withSlot(async (slot) => {
-      for (const group of byContext(pairs)) {
+      for (const group of byContext(numbered.filter((pair) => !this.#stretchesLater(pair)))) {
         const firsts = await this.#firsts(slot, group, meter, signal);
         for (const [i, { index, context, continuation }] of group.entries()) {
           slot.truncate(context.length);
@@ -63,6 +66,12 @@ export class Likelihoods implements Disposable {
       }
     });
     return found;
+  }
+
+  /** Whether the continuation makes the text so long that its context has other numbers than by itself. */
+  #stretchesLater({ context, continuation }: Pair): boolean {
+    const { config } = this.engine.programs.decoder;
+    return stretches(config, context.length + continuation.length - 1) && !stretches(config, context.length);
   }
 
   /** Runs the group's context; its last row foretells the first token of each continuation. */
@@ -129,11 +138,11 @@ interface Numbered extends Pair {
 }
 
 /** Pairs with equal contexts together, in the order of their first. */
-function byContext(pairs: readonly Pair[]): Numbered[][] {
+function byContext(pairs: readonly Numbered[]): Numbered[][] {
   const groups = new Map<string, Numbered[]>();
-  for (const [index, pair] of pairs.entries()) {
+  for (const pair of pairs) {
     const key = pair.context.join();
-    groups.set(key, [...(groups.get(key) ?? []), { ...pair, index }]);
+    groups.set(key, [...(groups.get(key) ?? []), pair]);
   }
   return [...groups.values()];
 }

@@ -40,7 +40,7 @@ export class SeamPrefill implements Disposable {
     const past = slot.tokens.length;
     new BigInt64Array(this.#ids.memory).set(tokens.map(BigInt));
     meter.insteadOfLayers(tokens.length, past);
-    const start = this.#lengths.set(0, [past], tokens.length);
+    const start = this.#lengths.set(0, [past], tokens.length, [slot.stretched]);
     for (let layer = 0; layer <= layers; layer++) {
       await this.#piece(layer, tokens.length);
       meter.part((await this.#programs.between(layer)).cost, tokens.length, past);

@@ -12,7 +12,9 @@ export class Sequence implements Disposable {
   readonly slot: Slot;
   readonly #meter: Meter;
   readonly #draft: Draft;
-  readonly #chunks: ReturnType<Engine["chunks"]>;
+  #chunks: ReturnType<Engine["chunks"]>;
+  /** What runs chunk by chunk: the prompt, or all tokens so far where they are to run again. Undefined while it decodes. */
+  #text: readonly number[] | undefined;
   readonly #cached: number;
   readonly #started = performance.now();
   #prefilled: number | undefined;
@@ -33,10 +35,11 @@ export class Sequence implements Disposable {
     this.#draft = new Draft(tokenizer, options, prompt, most);
     this.slot = engine.acquire(prompt);
     this.#cached = this.slot.tokens.length;
+    this.#text = prompt;
     this.#chunks = engine.chunks(this.slot, prompt, this.#meter);
   }
 
-  /** Runs the prompt; the first piece of the answer. */
+  /** Runs what is `left`; the next piece of the answer. */
   async prefill(signal?: AbortSignal): Promise<Piece> {
     for (;;) {
       signal?.throwIfAborted();
@@ -45,18 +48,19 @@ export class Sequence implements Disposable {
     }
   }
 
-  /** Runs a chunk of the prompt; with the last one comes the first piece of the answer, or where the ceiling cuts it. */
+  /** Runs a chunk of the prompt, or of all tokens again; with the last one comes the next piece of the answer, or where the ceiling cuts it. */
   async advance(): Promise<Piece | undefined> {
     const { value: logits } = await this.#chunks.next();
     if (!logits) return this.#over() ? this.cut("flops") : undefined;
     await this.#chunks.return(undefined);
-    this.#prefilled = performance.now();
+    this.#prefilled ??= performance.now();
+    this.#text = undefined;
     return this.take(logits);
   }
 
-  /** Tokens of the prompt that are yet to run; 0 when it decodes. */
+  /** Tokens that are yet to run chunk by chunk; 0 when it decodes. */
   get left(): number {
-    return this.#prefilled === undefined ? this.prompt.length - this.slot.tokens.length : 0;
+    return this.#text ? this.#text.length - this.slot.tokens.length : 0;
   }
 
   /** Its part in the next decode step, after a piece that was not the last. */
@@ -68,10 +72,22 @@ export class Sequence implements Disposable {
   take(logits: Float32Array): Piece {
     const over = this.#over();
     const { reason, ...piece } = this.#draft.take(logits, over);
-    if (!reason) return piece;
+    if (!reason) {
+      this.#runAgain();
+      return piece;
+    }
     const { completion } = this.#draft;
     const cut = reason === "length" ? cutOf(this.ceiling, over, completion, this.options.maxTokens) : undefined;
     return { ...piece, finish: this.#finish(reason, cut) };
+  }
+
+  /** Where its next token makes it so long that all of its tokens are rotated otherwise, they run again, as a prompt does. */
+  #runAgain(): void {
+    const { slot } = this;
+    if (slot.fits(slot.tokens.length + 1)) return;
+    this.#text = [...slot.tokens, this.#draft.last];
+    slot.prepare(this.#text.length);
+    this.#chunks = this.engine.chunks(slot, this.#text, this.#meter);
   }
 
   /** The last piece of an answer that ends here, with what it has of text. */

@@ -30,7 +30,7 @@ export class Slot extends Cached implements Disposable {
   /** Runs the whole stack over the next tokens, at most PREFILL_CHUNK of them. */
   async extend(tokens: readonly number[]): Promise<void> {
     for (const [i, id] of tokens.entries()) this.#buffers.setId(i, id);
-    const start = this.#lengths.set(0, [this.tokens.length], tokens.length);
+    const start = this.#lengths.set(0, [this.tokens.length], tokens.length, [this.stretched]);
     await this.#boundStack(tokens.length)(start);
     this.grow(tokens);
   }

@@ -51,9 +51,9 @@ describe("what would change the numbers and is not supported is refused by name"
     ],
     [
       phi3,
-      "phi3",
+      "phi3-long",
       { original_max_position_embeddings: -1 },
-      "the model's context: Too small: expected number to be >=1, got -1",
+      '"original_max_position_embeddings" is -1, expected a whole number above 0',
     ],
     [llama, "llama-yarn", { num_key_value_heads: 3 }, "4 attention heads cannot share 3 key-value heads evenly"],
     [llama, "llama-yarn", { head_dim: 24 }, "the head size must be a multiple of 16, got 24"],
@@ -119,6 +119,27 @@ test("YaRN with two coefficients (DeepSeek's) has their quotient for its magnitu
   const { scaling } = readRope(new Fields(source("llama-yarn", { rope_parameters }), "llama"), 16, 64);
   const temperature = (m: number) => 0.1 * m * Math.log(40) + 1;
   expect(scaling).toMatchObject({ type: "yarn", magnitude: temperature(0.8) / temperature(1) });
+});
+
+test("LongRoPE: how far attention is stretched, and a context without long sequences", () => {
+  const scalingOf = (changes: Json, more: Json = {}) => {
+    const { config } = source("phi3-long");
+    const rope_parameters = { ...(config["rope_parameters"] as Json), ...more };
+    return configure(phi3, "phi3-long", { rope_parameters, ...changes });
+  };
+  const stretch = (by: number) => Math.sqrt(1 + Math.log(by) / Math.log(48));
+  expect(scalingOf({}).rope(0)!.scaling).toMatchObject({ type: "long", original: 48, magnitude: stretch(64 / 48) });
+  expect(scalingOf({}, { factor: 4 }).rope(0)!.scaling).toMatchObject({ magnitude: stretch(4) });
+  expect(scalingOf({}, { factor: 4, attention_factor: 1.5 }).rope(0)!.scaling).toMatchObject({ magnitude: 1.5 });
+  const short = scalingOf({ max_position_embeddings: 48 });
+  expect(short.rope(0)!.scaling).toMatchObject({ type: "factors", magnitude: 1 });
+  expect([scalingOf({}).stretchedBeyond, short.stretchedBeyond]).toEqual([48, undefined]);
+  expect(() => scalingOf({}, { long_factor: [1, "2"] })).toThrow(
+    '"long_factor" is [1,"2"], expected a list of positive',
+  );
+  expect(() => scalingOf({}, { short_factor: [1, 2] })).toThrow('"short_factor" has 2 values, expected 8');
+  const nested = { full_attention: { ...(source("phi3-long").config["rope_parameters"] as Json) } };
+  expect(() => configure(gemma3, "gemma3", { rope_parameters: nested })).toThrow('"rope_scaling" is "longrope"');
 });
 
 test("scalings leave the fastest pair and divide the slowest", () => {

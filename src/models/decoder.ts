@@ -15,6 +15,11 @@ export interface DecoderConfig {
   readonly vocabulary: number;
   /** Positions the model was trained for. */
   readonly context: number;
+  /**
+   * Tokens beyond which a sequence is rotated by other factors, from its first token on (LongRoPE): by so many rows further on in the rotary
+   * tables. What ran while it was shorter then runs again.
+   */
+  readonly stretchedBeyond?: number | undefined;
   /** Keys that a layer's queries see, their own the last; undefined: all. Absent where no layer has a window. */
   window?(layer: number): number | undefined;
 }

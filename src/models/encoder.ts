@@ -13,7 +13,7 @@ import {
 } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { addAndNormalise, normalise } from "../nn/norm.ts";
-import { type RopeConfig, ropeTable } from "../nn/rope.ts";
+import { type RopeConfig, ropeName, ropeTable } from "../nn/rope.ts";
 import { type Stream, settle } from "../nn/stream.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Sizes } from "./config.ts";
@@ -153,7 +153,7 @@ export class Encoder {
     const first = graph.constant("first", { dtype: "i64", shape: [1] }, { kind: "memory", bytes });
     const shape = [rope.positions, rope.headSize / 2];
     const table = (of: "cos" | "sin") =>
-      this.weights.computed(graph, `rope.${of}.${rope.theta}`, shape, () => ropeTable(Math[of], rope));
+      this.weights.computed(graph, ropeName(of, rope), shape, () => ropeTable(Math[of], rope));
     const tables = { cos: table("cos"), sin: table("sin") };
     return (x) => rotaryEmbedding(x, first, tables, { heads: this.config.heads, pairs: "half" });
   }

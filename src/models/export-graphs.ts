@@ -1,4 +1,13 @@
-import { cachedAttention, cacheLengths, Graph, maskLengths, narrowMask, sym, type Tensor } from "../graph/index.ts";
+import {
+  cachedAttention,
+  cacheLengths,
+  Graph,
+  maskLengths,
+  narrowMask,
+  positions,
+  sym,
+  type Tensor,
+} from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Decoder } from "./decoder.ts";
 import type { Encoder } from "./encoder.ts";
@@ -15,7 +24,9 @@ export function exportedDecoder(decoder: Decoder): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, tokens]);
   const mask = g.input("attention_mask", "i64", [batch, total]);
-  const { ends, ...lengths } = maskLengths(ids, mask);
+  const { ends, ...each } = maskLengths(ids, mask);
+  const beyond = decoder.config.stretchedBeyond;
+  const lengths = beyond === undefined ? each : { ...each, positions: positions(ids, ends, { beyond }) };
   let stream: Stream = { branch: decoder.embed(g, ids, () => ends) };
   const presents: [name: string, cache: Tensor][] = [];
   for (let l = 0; l < decoder.config.layers; l++) {

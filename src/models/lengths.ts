@@ -24,15 +24,16 @@ export class Lengths implements Disposable {
   }
 
   /**
-   * Rows from place `first` on hold `pasts` tokens each, and get `tokens` new ones. Returns the token from which on layers with a window are
-   * to be bound.
+   * Rows from place `first` on hold `pasts` tokens each, and get `tokens` new ones; `stretched` are those of sequences beyond
+   * `stretchedBeyond`. Returns the token from which on layers with a window are to be bound.
    */
-  set(first: number, pasts: readonly number[], tokens: number): number {
+  set(first: number, pasts: readonly number[], tokens: number, stretched: readonly boolean[] = []): number {
     const start = nearStart(this.config, Math.min(...pasts));
     const positions = new BigInt64Array(this.#positions.memory);
     for (const [row, past] of pasts.entries()) {
       this.#put(this.#lengths, this.#nearLengths, first + row, past + tokens - 1, start);
-      for (let t = 0; t < tokens; t++) positions[first * this.tokens + row * tokens + t] = BigInt(past + t);
+      const turn = past + (stretched[row] ? this.config.stretchedBeyond! : 0);
+      for (let t = 0; t < tokens; t++) positions[first * this.tokens + row * tokens + t] = BigInt(turn + t);
     }
     this.#put(this.#totals, this.#nearTotals, first, Math.max(...pasts) + tokens, start);
     return start;

@@ -33,7 +33,7 @@ export const nomicbert = encoder("nomic-bert", {
     fields.only("hidden_act", ["silu"]);
     const size =
       fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
-    const rope = readRope(fields, size, fields.number("context_length", "max_position_embeddings"));
+    const rope = readRope(fields, size, fields.number("context_length", "max_position_embeddings"), "full_attention");
     return readEncoder(fields, {
       activation: "silu",
       rope: () => rope,

@@ -1,18 +1,13 @@
 import { decoder } from "./architecture.ts";
 import { readTransformer } from "./config.ts";
 import { llamaNames, withParts } from "./names.ts";
-import { originalContext } from "./rope.ts";
 import { slidingWindow } from "./window.ts";
 
-/**
- * Phi-3 and Phi-4 (Abdin et al. 2024): Llama with fused projections. Models stretched by LongRoPE serve their original context, for which
- * their short factors are.
- */
+/** Phi-3 and Phi-4 (Abdin et al. 2024): Llama with fused projections. */
 export const phi3 = decoder("phi3", {
   scheme: withParts(llamaNames, { attn_qkv: "self_attn.qkv_proj", ffn_up: "mlp.gate_up_proj" }),
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
-    const context = originalContext(fields);
-    return readTransformer(fields, { fused: true, context, window: slidingWindow(fields, () => true) });
+    return readTransformer(fields, { fused: true, window: slidingWindow(fields, () => true) });
   },
 });

@@ -2,11 +2,12 @@ import { ROTARY_STEP } from "../graph/index.ts";
 import type { RopeConfig, RopeScaling } from "../nn/rope.ts";
 import { UserError } from "../util/errors.ts";
 import type { Fields } from "./fields.ts";
-
-type Parameters = Readonly<Record<string, unknown>>;
+import { ggufLongRope, hubLongRope, type Span } from "./longrope.ts";
+import { numberOf, type Parameters } from "./rope-parameters.ts";
 
 /**
- * The rotary embedding of a configuration; `kind` picks one where layers differ (`full_attention`, `sliding_attention`).
+ * The rotary embedding of a configuration; `kind` picks one where layers differ (`full_attention`, `sliding_attention`);
+ * LongRoPE is refused then.
  * @throws UserError for a scaling that is not known
  */
 export function readRope(fields: Fields, headSize: number, context: number, kind?: string): RopeConfig {
@@ -21,12 +22,9 @@ export function readRope(fields: Fields, headSize: number, context: number, kind
     throw new UserError(
       `${path}: the head size${rotated === headSize ? "" : "'s rotated part"} must be a multiple of ${ROTARY_STEP}, got ${rotated}`,
     );
-  return {
-    theta,
-    headSize: rotated,
-    positions: context,
-    scaling: parameters ? hubScaling(fields, parameters, context) : ggufScaling(fields, context),
-  };
+  const span = { context, rotated, kind };
+  const scaling = parameters ? hubScaling(fields, parameters, span) : ggufScaling(fields, span);
+  return { theta, headSize: rotated, positions: context, scaling };
 }
 
 /** The rotary embedding of Gemma 3's local layers: never stretched. */
@@ -51,12 +49,8 @@ function hubParameters(fields: Fields, kind: string | undefined): Parameters {
   return { rope_theta: fields.value("rope_theta"), ...(own ?? fields.object("rope_scaling")) };
 }
 
-function numberOf(fields: Fields, parameters: Parameters, key: string, fallback?: number): number {
-  const value = parameters[key] ?? fallback;
-  return typeof value === "number" && value > 0 ? value : fields.refuse(key, value, "a positive number");
-}
-
-function hubScaling(fields: Fields, parameters: Parameters, context: number): RopeScaling | undefined {
+function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeScaling | undefined {
+  const { context } = span;
   const type = parameters["rope_type"] ?? parameters["type"] ?? "default";
   const number = (key: string, fallback?: number) => numberOf(fields, parameters, key, fallback);
   switch (type) {
@@ -84,7 +78,7 @@ function hubScaling(fields: Fields, parameters: Parameters, context: number): Ro
       };
     case "longrope":
     case "su":
-      return longRope(fields, parameters, context);
+      return hubLongRope(fields, parameters, span);
     default:
       return fields.refuse("rope_scaling", type, '"default", "linear", "llama3", "yarn" or "longrope"');
   }
@@ -100,28 +94,13 @@ function yarnMagnitude(fields: Fields, parameters: Parameters): number {
     : temperature(1);
 }
 
-/** Tokens that LongRoPE's short factors serve: the model's context here, as the long ones would change shorter prompts' numbers. */
-export function originalContext(fields: Fields): number {
-  const whole = fields.number("context_length", "max_position_embeddings");
-  const nested = fields.object("rope_parameters")?.["original_max_position_embeddings"];
-  const fallback = typeof nested === "number" ? nested : whole;
-  return fields.number("rope.scaling.original_context_length", "original_max_position_embeddings", fallback);
-}
-
-function longRope(fields: Fields, parameters: Parameters, original: number): RopeScaling {
-  const factors = parameters["short_factor"];
-  if (!Array.isArray(factors) || !factors.every((f) => typeof f === "number"))
-    return fields.refuse("short_factor", factors, "a list of numbers");
-  const stretch = fields.number("context_length", "max_position_embeddings") / original;
-  const magnitude = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(original));
-  return { type: "factors", factors, magnitude: numberOf(fields, parameters, "attention_factor", magnitude) };
-}
-
-function ggufScaling(fields: Fields, context: number): RopeScaling | undefined {
+function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {
   if (fields.source.kind !== "gguf") return undefined;
   const key = "rope.scaling.type";
-  const type = fields.has(key, undefined) ? fields.source.metadata.string(`${fields.architecture}.${key}`) : "none";
   const number = (name: string, fallback?: number) => fields.number(`rope.scaling.${name}`, undefined, fallback);
+  // llama.cpp's converter names no type for LongRoPE, whose factors are tensors, but writes how far it stretches attention.
+  const unnamed = number("attn_factor", 1) === 1 ? "none" : "longrope";
+  const type = fields.has(key, undefined) ? fields.source.metadata.string(`${fields.architecture}.${key}`) : unnamed;
   switch (type) {
     case "none":
       return undefined;
@@ -131,14 +110,14 @@ function ggufScaling(fields: Fields, context: number): RopeScaling | undefined {
       return {
         type,
         factor: number("factor"),
-        original: number("original_context_length", context),
+        original: number("original_context_length", span.context),
         fast: number("yarn_beta_fast", 32),
         slow: number("yarn_beta_slow", 1),
         truncate: true,
         magnitude: number("attn_factor", 1) * (0.1 * Math.log(number("factor")) + 1),
       };
     case "longrope":
-      return { type: "factors", factors: [], magnitude: number("attn_factor", 1) };
+      return ggufLongRope(fields, span);
     default:
       return fields.refuse(`${fields.architecture}.${key}`, type, '"none", "linear", "yarn" or "longrope"');
   }

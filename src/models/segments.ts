@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
-import type { Decoder } from "./decoder.ts";
+import type { Decoder, DecoderConfig } from "./decoder.ts";
 import { hasWindow } from "./near.ts";
 
 // Symbols of every graph of a model: rows, new tokens of each, tokens that were in the cache before.
@@ -41,13 +41,22 @@ class Lengths {
     return { lengths: this.#input("lengths", "i32", [batch]), total: this.#input("total", "i32", []) };
   }
 
+  /** For layers without a window. */
+  far({ stretchedBeyond }: DecoderConfig) {
+    return stretchedBeyond === undefined ? this.all : { ...this.all, positions: this.#positions };
+  }
+
   /** For layers with a window, which are bound to a part of the cache. */
   get near() {
     return {
       lengths: this.#input("nearLengths", "i32", [batch]),
       total: this.#input("nearTotal", "i32", []),
-      positions: this.#input("positions", "i64", [batch, tokens]),
+      positions: this.#positions,
     };
+  }
+
+  get #positions(): Tensor {
+    return this.#input("positions", "i64", [batch, tokens]);
   }
 
   #input(name: string, dtype: DType, shape: Shape): Tensor {
@@ -59,7 +68,7 @@ class Lengths {
 
 function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: Lengths): Tensor {
   const near = hasWindow(decoder.config, layer);
-  const tensors = { ...cache(g, decoder, suffix), ...(near ? lengths.near : lengths.all) };
+  const tensors = { ...cache(g, decoder, suffix), ...(near ? lengths.near : lengths.far(decoder.config)) };
   const attrs = { ...decoder.attention(layer), past: near ? nearPast : past };
   const { y, presentKey, presentValue } = cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
   g.output(`presentKey${suffix}`, presentKey);

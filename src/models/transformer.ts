@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { type Graph, plus, positions, scale, softcap, type Tensor } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
-import { type RopeConfig, ropeTable } from "../nn/rope.ts";
+import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../nn/rope.ts";
 import { enter, type Stream, settle } from "../nn/stream.ts";
+import { UserError } from "../util/errors.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Block, Decoder, DecoderConfig } from "./decoder.ts";
 import { Parts } from "./parts.ts";
@@ -64,21 +64,44 @@ export class Transformer implements Decoder {
     const rope = this.config.rope(layer);
     if (rope === undefined) return undefined;
     const full = this.#withFactors(rope);
-    const name = createHash("sha256").update(JSON.stringify(full)).digest("hex").slice(0, 16);
     const table = (of: "cos" | "sin") =>
-      this.weights.computed(graph, `rope.${of}.${name}`, [rope.positions, rope.headSize / 2], () =>
+      this.weights.computed(graph, ropeName(of, full), [ropeRows(full), rope.headSize / 2], () =>
         ropeTable(Math[of], full),
       );
     return { cos: table("cos"), sin: table("sin") };
   }
 
-  /** A GGUF keeps divisors of its own in a tensor. */
+  /** A GGUF keeps divisors of its own in tensors. */
   #withFactors(rope: RopeConfig): RopeConfig {
-    const { tensors, ...checkpoint } = this.weights.checkpoint;
-    const found = ["rope_freqs.weight", "rope_factors_short.weight"].map((n) => tensors.get(n)).find((t) => t);
-    if (found === undefined) return rope;
-    const magnitude = rope.scaling && "magnitude" in rope.scaling ? rope.scaling.magnitude : 1;
-    return { ...rope, scaling: { type: "factors", factors: [...checkpoint.floats(found)], magnitude } };
+    const { scaling } = rope;
+    if (this.weights.checkpoint.config.kind !== "gguf") return rope;
+    if (scaling?.type === "long")
+      return {
+        ...rope,
+        scaling: { ...scaling, short: this.#factors("short", rope), long: this.#factors("long", rope) },
+      };
+    const plain = this.#divisors("rope_freqs.weight", rope);
+    if (scaling?.type !== "factors")
+      return plain ? { ...rope, scaling: { type: "factors", factors: plain, magnitude: 1 } } : rope;
+    return { ...rope, scaling: { ...scaling, factors: plain ?? this.#factors("short", rope) } };
+  }
+
+  #factors(of: "short" | "long", rope: RopeConfig): number[] {
+    const name = `rope_factors_${of}.weight`;
+    const found = this.#divisors(name, rope);
+    if (found) return found;
+    throw new UserError(`${this.weights.checkpoint.path}: tensor "${name}" is missing, expected LongRoPE's factors`);
+  }
+
+  #divisors(name: string, { headSize }: RopeConfig): number[] | undefined {
+    const { checkpoint } = this.weights;
+    const tensor = checkpoint.tensors.get(name);
+    if (!tensor) return undefined;
+    const divisors = [...checkpoint.floats(tensor)];
+    if (divisors.length === headSize / 2 && divisors.every((d) => d > 0)) return divisors;
+    throw new UserError(
+      `${checkpoint.path}: tensor "${name}" has ${divisors.length} values, expected ${headSize / 2} above 0`,
+    );
   }
 
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor {

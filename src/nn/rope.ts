@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** How positions are stretched beyond those that a model was first trained on. */
 export type RopeScaling =
   /** Every position divided (Chen et al. 2023). */
@@ -20,8 +22,19 @@ export type RopeScaling =
       readonly truncate: boolean;
       readonly magnitude: number;
     }
-  /** Each pair's own divisor (LongRoPE, Ding et al. 2024; GGUF's `rope_freqs`). */
-  | { readonly type: "factors"; readonly factors: readonly number[]; readonly magnitude: number };
+  /** Each pair's own divisor (GGUF's `rope_freqs`). */
+  | { readonly type: "factors"; readonly factors: readonly number[]; readonly magnitude: number }
+  /**
+   * LongRoPE (Ding et al. 2024): each pair's own divisors, `short` for sequences of at most `original` tokens and `long` for longer ones, from
+   * their first token on.
+   */
+  | {
+      readonly type: "long";
+      readonly short: readonly number[];
+      readonly long: readonly number[];
+      readonly original: number;
+      readonly magnitude: number;
+    };
 
 export interface RopeConfig {
   /** Base of the wavelengths, θ. */
@@ -32,8 +45,28 @@ export interface RopeConfig {
   readonly scaling?: RopeScaling | undefined;
 }
 
-/** Cosines or sines of position · frequency (Su et al. 2021): [positions, headSize/2]. */
+/** Tells a table from any other. */
+export const ropeName = (of: "cos" | "sin", config: RopeConfig): string =>
+  `rope.${of}.${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 16)}`;
+
+/** Rows of the tables: a position each; for LongRoPE those of short sequences, then those of long ones. */
+export const ropeRows = ({ positions, scaling }: RopeConfig): number =>
+  scaling?.type === "long" ? scaling.original + positions : positions;
+
+/** Cosines or sines of position · frequency (Su et al. 2021): [ropeRows, headSize/2]. */
 export function ropeTable(f: (angle: number) => number, config: RopeConfig): Float32Array<ArrayBuffer> {
+  const { scaling } = config;
+  if (scaling?.type !== "long") return plainTable(f, config);
+  const { short, long, original, magnitude } = scaling;
+  const part = (factors: readonly number[], positions: number) =>
+    plainTable(f, { ...config, positions, scaling: { type: "factors", factors, magnitude } });
+  const table = new Float32Array((ropeRows(config) * config.headSize) / 2);
+  table.set(part(short, original));
+  table.set(part(long, config.positions), (original * config.headSize) / 2);
+  return table;
+}
+
+function plainTable(f: (angle: number) => number, config: RopeConfig): Float32Array<ArrayBuffer> {
   const frequencies = ropeFrequencies(config).map(Math.fround);
   const half = frequencies.length;
   const magnitude = config.scaling && "magnitude" in config.scaling ? config.scaling.magnitude : 1;
@@ -43,7 +76,7 @@ export function ropeTable(f: (angle: number) => number, config: RopeConfig): Flo
   return table;
 }
 
-/** A turn of each pair per position, in radians: θ^(−2i/d), scaled. */
+/** A turn of each pair per position, in radians: θ^(−2i/d), scaled; in short sequences, where that makes a difference. */
 export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): number[] {
   const half = headSize / 2;
   const plain = Array.from({ length: half }, (_, i) => theta ** (-i / half));
@@ -54,6 +87,8 @@ export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): numbe
       return plain.map((f) => f / scaling.factor);
     case "factors":
       return plain.map((f, i) => f / scaling.factors[i]!);
+    case "long":
+      return plain.map((f, i) => f / scaling.short[i]!);
     case "llama3":
       return plain.map((f) => blend(f, scaling.factor, llama3Kept(f, scaling)));
     case "yarn":

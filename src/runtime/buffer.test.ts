@@ -29,6 +29,21 @@ describe("a buffer", () => {
     expect(() => buffer.view([0], 12)).not.toThrow();
   });
 
+  test("copies and exchanges parts of what is longer than an ArrayBuffer can be", () => {
+    const [elements, end] = [1.2e9, 1.2e9 - 3];
+    using long = new Buffer("f32", elements);
+    using short = new Buffer("f32", 3);
+    const values = new Float32Array(short.memory);
+    values.set([1, 2, 3]);
+    long.copy(end, short, 0, 3);
+    values.set([4, 5, 6]);
+    long.exchange(end, short, 0, 3);
+    expect([...values]).toEqual([1, 2, 3]);
+    short.copy(0, long, end, 3);
+    expect([...values]).toEqual([4, 5, 6]);
+    expect(() => short.copy(0, long, end, 4)).toThrow(RangeError);
+  });
+
   test("refuses everything after disposal, which may come twice", () => {
     const buffer = new Buffer("f32", 12);
     const view = buffer.view([12]);

@@ -116,18 +116,24 @@ export class Buffer implements Disposable {
 
   /** Writes `elements` elements of a buffer of the same type from element `offset` on. */
   copy(offset: number, from: Buffer, start: number, elements: number): void {
-    const size = bytesPerElement[this.dtype];
-    const source = new Uint8Array(from.memory, start * size, elements * size);
-    new Uint8Array(this.memory).set(source, offset * size);
+    this.#bytesOf(offset, elements).set(from.#bytesOf(start, elements));
   }
 
   /** Exchanges `elements` elements from element `offset` on with as many of a buffer of the same type. */
   exchange(offset: number, other: Buffer, start: number, elements: number): void {
+    const [own, theirs] = [this.#bytesOf(offset, elements), other.#bytesOf(start, elements)];
+    const kept = own.slice();
+    own.set(theirs);
+    theirs.set(kept);
+  }
+
+  /** Some elements' bytes by themselves: a whole buffer may be longer than an ArrayBuffer of Node can be (4 GB). */
+  #bytesOf(offset: number, elements: number): Uint8Array {
+    this.#check();
+    if (offset < 0 || offset + elements > this.elements)
+      throw new RangeError(`elements ${offset} to ${offset + elements} pass the end of ${this.elements}`);
     const size = bytesPerElement[this.dtype];
-    const [own, theirs] = [new Uint8Array(this.memory), new Uint8Array(other.memory)];
-    const kept = own.slice(offset * size, (offset + elements) * size);
-    own.set(theirs.subarray(start * size, (start + elements) * size), offset * size);
-    theirs.set(kept, start * size);
+    return new Uint8Array(koffi.view(this.#address + BigInt(offset * size), elements * size));
   }
 
   /** Prepares a buffer of which parts will be given back, before it is written. */

@@ -74,7 +74,6 @@ def add_rope(w: GGUFWriter, model, head_size: int) -> None:
         plain = rope["rope_theta"] ** -(torch.arange(0, head_size, 2).float() / head_size)
         w.add_tensor("rope_freqs.weight", (plain / model.model.rotary_emb.inv_freq).numpy().astype(np.float32))
     if kind == "longrope":
-        w.add_rope_scaling_type(RopeScalingType.LONGROPE)
         stretch = c.max_position_embeddings / rope["original_max_position_embeddings"]
         w.add_rope_scaling_attn_factors(np.sqrt(1 + np.log(stretch) / np.log(rope["original_max_position_embeddings"])))
         for which in ("short", "long"):

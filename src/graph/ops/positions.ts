@@ -1,10 +1,16 @@
 import { sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
+import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-const positionsOp: Op<null> = {
+interface PositionsAttrs {
+  /** Rows that end beyond this many tokens are moved on by as many (LongRoPE's second table); absent: none is. */
+  readonly beyond?: number | undefined;
+}
+
+const positionsOp: Op<PositionsAttrs> = {
   name: "positions",
   operands: ["ids", "lengths"],
   infer([ids, lengths]) {
@@ -13,16 +19,22 @@ const positionsOp: Op<null> = {
       throw new ShapeError("positions", "lengths", showType(lengths!), `i32[${ids!.shape[0]}]`);
     return [{ dtype: "i64", shape: ids!.shape }];
   },
-  onnx(emit, { inputs: [ids, lengths], outputs }) {
+  onnx(emit, { inputs: [ids, lengths], outputs }, { beyond }) {
     const tokens = emit.value("Gather", [emit.value("Shape", [ids!]), emit.ints([1], [])]);
     const steps = emit.value("Range", [emit.ints([0], []), tokens, emit.ints([1], [])]);
     const last = emit.value("Cast", [lengths!], { to: { int: 7 } });
-    const first = emit.value("Sub", [emit.value("Add", [last, emit.ints([1], [])]), tokens]);
-    emit.node("Add", [emit.value("Unsqueeze", [first, emit.ints([1])]), steps], outputs);
+    const end = emit.value("Add", [last, emit.ints([1], [])]);
+    const first = emit.value("Sub", [end, tokens]);
+    const moved = beyond === undefined ? first : emit.value("Add", [first, onward(emit, end, beyond)]);
+    emit.node("Add", [emit.value("Unsqueeze", [moved, emit.ints([1])]), steps], outputs);
   },
-  reference([ids, lengths]) {
+  reference([ids, lengths], { beyond = Number.POSITIVE_INFINITY }) {
     const tokens = ids!.shape[1]!;
-    const at = (i: number) => lengths!.data[Math.floor(i / tokens)]! + 1 - tokens + (i % tokens);
+    const onward = (end: number) => (end > beyond ? beyond : 0);
+    const at = (i: number) => {
+      const end = lengths!.data[Math.floor(i / tokens)]! + 1;
+      return end - tokens + (i % tokens) + onward(end);
+    };
     return [
       ndarray(
         ids!.shape,
@@ -32,5 +44,12 @@ const positionsOp: Op<null> = {
   },
 };
 
+/** By how much each row's positions are moved on. */
+function onward(emit: Emitter, end: string, beyond: number): string {
+  const far = emit.value("Greater", [end, emit.ints([beyond], [])]);
+  return emit.value("Where", [far, emit.ints([beyond], []), emit.ints([0], [])]);
+}
+
 /** Positions i64 [batch, tokens] of ids that end at `lengths` (i32 [batch], tokens in the cache after this run, minus one). */
-export const positions = (ids: Tensor, lengths: Tensor): Tensor => apply1(positionsOp, [ids, lengths], null);
+export const positions = (ids: Tensor, lengths: Tensor, attrs: PositionsAttrs = {}): Tensor =>
+  apply1(positionsOp, [ids, lengths], attrs);

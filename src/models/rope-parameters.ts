@@ -1,0 +1,9 @@
+import type { Fields } from "./fields.ts";
+
+/** What config.json says of a rotary embedding. */
+export type Parameters = Readonly<Record<string, unknown>>;
+
+export function numberOf(fields: Fields, parameters: Parameters, key: string, fallback?: number): number {
+  const value = parameters[key] ?? fallback;
+  return typeof value === "number" && value > 0 ? value : fields.refuse(key, value, "a positive number");
+}
