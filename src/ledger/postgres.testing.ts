@@ -49,11 +49,12 @@ export class Postgres {
     await this.#run("pg_ctl", "stop", "-m", "immediate");
   }
 
-  /** The address of a new database. */
-  async database(): Promise<string> {
+  /** The address of a new database, in which `sql` has run. */
+  async database(sql = "SELECT 1"): Promise<string> {
     const name = `ledger${++this.#databases}`;
     const psql = join(postgresPrograms!, "psql");
     await run(psql, [this.#address("postgres"), "-c", `CREATE DATABASE ${name}`]);
+    await run(psql, [this.#address(name), "-c", sql]);
     return this.#address(name);
   }
 

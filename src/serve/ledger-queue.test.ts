@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { parts } from "../ledger/fixtures/parts.ts";
+import { Postgres, postgresPrograms } from "../ledger/postgres.testing.ts";
+import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
+import { openLedger } from "../ledger/store.ts";
+import { LedgerQueue } from "./ledger-queue.ts";
+import { createLog } from "./log.ts";
+import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
+
+const receipts = (count: number): Receipt[] => Array.from({ length: count }, () => makeReceipt(parts()));
+const headers = { "content-type": "application/json" };
+const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 2 });
+
+/** Of Debian's package postgresql, which .ci/run installs. */
+describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has one", () => {
+  let postgres: Postgres;
+  let up = true;
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+  }, 60_000);
+  afterEach(async () => {
+    if (!up) await postgres.goUp();
+    up = true;
+  });
+  afterAll(() => postgres.stop());
+  const goDown = async () => {
+    await postgres.goDown();
+    up = false;
+  };
+  const goUp = async () => {
+    await postgres.goUp();
+    up = true;
+  };
+
+  async function queueOf(most?: number) {
+    const logged: string[] = [];
+    const place = await postgres.database();
+    const queue = new LedgerQueue(
+      await openLedger(place),
+      createLog({ write: (line) => void logged.push(line) }),
+      most,
+    );
+    const lost = () => logged.map((line) => JSON.parse(line)).filter(({ receipt }) => receipt);
+    return { queue, place, logged, lost };
+  }
+
+  test("that goes away and comes back has every receipt of before, meanwhile and after, once", async () => {
+    const { queue, place, logged } = await queueOf();
+    const all = receipts(350);
+    for (const receipt of all.slice(0, 100)) queue.add(receipt);
+    await queue.flush();
+    for (const receipt of all.slice(100, 200)) queue.add(receipt);
+    await goDown();
+    for (const receipt of all.slice(200, 250)) queue.add(receipt);
+    await queue.flush();
+    expect(logged.join("")).toContain("receipts wait until the ledger can be written again");
+    await goUp();
+    await expect.poll(() => logged.join(""), { timeout: 10_000 }).toContain('the ledger can be written again"');
+    for (const receipt of all.slice(250)) queue.add(receipt);
+    await queue.close();
+    const ledger = await openLedger(place);
+    expect(new Set((await ledger.list()).map(({ id }) => id))).toEqual(new Set(all.map(({ id }) => id)));
+    await ledger.close();
+  }, 30_000);
+
+  test("while it is away, the oldest beyond the bound are lost, and logged whole; at the end, all that wait", async () => {
+    const { queue, lost } = await queueOf(10);
+    await goDown();
+    const all = receipts(15);
+    queue.add(all[0]!);
+    await queue.flush();
+    for (const receipt of all.slice(1)) queue.add(receipt);
+    expect(lost().map(({ receipt }) => receipt)).toEqual(all.slice(0, 5));
+    await queue.close();
+    expect(lost().map(({ receipt }) => receipt)).toEqual(all);
+  });
+
+  test("takes the receipts of two servers; while it is away they answer, and say that the ledger cannot be read", async () => {
+    const place = await postgres.database();
+    const servers = [
+      await serveModels(TINY.slice(0, 1), { ledger: place }),
+      await serveModels(TINY.slice(0, 1), { ledger: place }),
+    ];
+    const ask = async (url: string) =>
+      (await jsonOf(fetch(`${url}/v1/completions`, { method: "POST", headers, body }))).receipt.id;
+    const ids = await Promise.all([0, 1, 0, 1].map((at) => ask(servers[at]!.url)));
+    await Promise.all(servers.map(({ url }) => fetch(`${url}/v1/receipts`)));
+    const listed = async () =>
+      (await jsonOf(fetch(`${servers[0]!.url}/v1/receipts`))).data?.map(({ id }: Receipt) => id);
+    expect(new Set(await listed())).toEqual(new Set(ids));
+    await goDown();
+    ids.push(await ask(servers[1]!.url));
+    const response = await fetch(`${servers[0]!.url}/v1/receipts`);
+    expect([response.status, (await jsonOf(response)).error.message]).toEqual([
+      503,
+      "the ledger cannot be used at the moment",
+    ]);
+    await goUp();
+    await expect.poll(async () => new Set(await listed()), { timeout: 10_000 }).toEqual(new Set(ids));
+    for (const server of servers) await server.stop(0);
+  }, 30_000);
+
+  test("that cannot be reached, or is another program's, is one sentence, without the password", async () => {
+    const place = await postgres.database();
+    const ledger = await openLedger(place);
+    await ledger.close();
+    const refused = (address: string) => openLedger(address).catch((error: Error) => [error.name, error.message]);
+    expect(await refused(place.replace(/\w+$/, "absent").replace("tester", "tester:secret"))).toEqual([
+      "UserError",
+      expect.stringMatching(
+        /^the ledger postgres:\/\/127\.0\.0\.1:\d+\/absent can't be used: database "absent" does not exist$/,
+      ),
+    ]);
+    expect(await refused("postgres://127.0.0.1:1/x")).toEqual(["UserError", expect.stringContaining("ECONNREFUSED")]);
+    expect(await refused("postgres://[/x")).toEqual(["UserError", expect.stringContaining("expected postgres://")]);
+    const foreign = await postgres.database("CREATE TABLE receipts (shop text)");
+    expect(await refused(foreign)).toEqual([
+      "UserError",
+      expect.stringContaining('another program\'s table "receipts"'),
+    ]);
+    const newer = await postgres.database(
+      "CREATE TABLE receipts (); COMMENT ON TABLE receipts IS 'ledger of Modicum, version 99'",
+    );
+    expect(await refused(newer)).toEqual(["UserError", expect.stringContaining("has schema version 99")]);
+  });
+});

@@ -1,0 +1,83 @@
+/** `modicum serve` killed while clients ask it: the ledger has the receipt of every answer but those in flight. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Postgres, postgresPrograms } from "../src/ledger/postgres.testing.ts";
+import { openLedger } from "../src/ledger/store.ts";
+import { jsonOf } from "../src/serve/serve.testing.ts";
+
+const CLIENTS = 6;
+const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+const model = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
+const home = mkdtempSync(path.join(tmpdir(), "serve-kill-"));
+afterAll(() => rmSync(home, { recursive: true }));
+
+/** Starts a server and, once it is ready, returns its address and how to kill it. */
+async function start(ledger: string): Promise<{ url: string; kill(): Promise<void> }> {
+  const words = ["--import", "tsx", main, "serve", "--port", "0", "--model", `tiny=${model}`, "--ledger", ledger];
+  const env = { ...process.env, MODICUM_HOME: home };
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "pipe"], env });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  let log = "";
+  child.stderr.on("data", (data) => {
+    log += data;
+  });
+  await expect.poll(() => log, { timeout: 60_000 }).toContain('"ready"');
+  const url = /"url":"([^"]+)"/.exec(log)![1]!;
+  const kill = () => {
+    child.kill("SIGKILL");
+    return ended;
+  };
+  return { url, kill };
+}
+
+/** Asks until the server is gone, and notes the ids of the receipts that come back. */
+async function ask(url: string, ids: string[]): Promise<void> {
+  const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 3 });
+  const headers = { "content-type": "application/json" };
+  for (;;) {
+    const answer = await fetch(`${url}/v1/completions`, { method: "POST", headers, body })
+      .then((response) => jsonOf(response))
+      .catch(() => undefined);
+    if (!answer) return;
+    ids.push(answer.receipt.id);
+  }
+}
+
+async function check(place: string): Promise<void> {
+  const answered: string[] = [];
+  for (const rounds of [3, 5]) {
+    const { url, kill } = await start(place);
+    const ids: string[] = [];
+    const clients = Array.from({ length: CLIENTS }, () => ask(url, ids));
+    await expect.poll(() => ids.length, { timeout: 60_000, interval: 1 }).toBeGreaterThan(rounds * CLIENTS);
+    await kill();
+    await Promise.all(clients);
+    answered.push(...ids);
+  }
+  const ledger = await openLedger(place);
+  const kept = new Set((await ledger.list()).map(({ id }) => id));
+  await ledger.close();
+  const lost = answered.filter((id) => !kept.has(id));
+  expect(lost.length).toBeLessThanOrEqual(2 * CLIENTS);
+  expect(kept.size - (answered.length - lost.length)).toBeLessThanOrEqual(2 * CLIENTS);
+}
+
+test("kill -9 under load costs an SQLite ledger the requests in flight at most", async () => {
+  await check(path.join(home, "receipts.db"));
+}, 120_000);
+
+describe.runIf(postgresPrograms)("with Postgres, where this machine has one", () => {
+  let postgres: Postgres;
+  beforeAll(async () => {
+    postgres = await Postgres.start();
+  }, 60_000);
+  afterAll(() => postgres.stop());
+
+  test("kill -9 under load costs the ledger the requests in flight at most", async () => {
+    await check(await postgres.database());
+  }, 120_000);
+});
