@@ -80,13 +80,19 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
     });
 }
 
-/** What the recipe puts at the attention seam. @throws UserError when two savings claim it. */
-export async function attentionOf(recipe: Recipe, host: SavingHost): Promise<AttentionSaving | undefined> {
+/** The saving that does the attention, if any. @throws UserError when two claim it */
+export function attentionStep(recipe: Recipe): Step | undefined {
   const claims = recipe.filter((s) => s.saving.needs.includes("attention"));
   if (claims.length > 1)
     throw new UserError(
       `both ${claims[0]!.saving.name} and ${claims[1]!.saving.name} want to do the attention; a recipe has one of them`,
       2,
     );
-  return claims[0]?.saving.attention(claims[0].options, host);
+  return claims[0];
+}
+
+/** What the recipe puts at the attention seam. @throws UserError when two savings claim it. */
+export async function attentionOf(recipe: Recipe, host: SavingHost): Promise<AttentionSaving | undefined> {
+  const step = attentionStep(recipe);
+  return step?.saving.attention(step.options, host);
 }

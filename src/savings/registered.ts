@@ -4,26 +4,38 @@ import { suggest, UserError } from "../util/errors.ts";
 import { keepJson } from "../util/write-whole.ts";
 import { readOptionalJson } from "../weights/json-file.ts";
 import { home } from "../weights/sources/home.ts";
-import { parseRecipe, type Recipe } from "./recipe.ts";
+import { attentionStep, parseRecipe, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
   /** As a user names it. */
   model: z.string(),
   /** SHA-256 of the model that the evidence is of. */
-  model_hash: z.string(),
+  model_hash: z.string().optional(),
   recipe: z.array(z.string()),
-  /** The run's summary that speaks for it, as it was. */
-  evidence: z.object({
-    file: z.string(),
-    sha256: z.string(),
-    task: z.string(),
-    metric: z.string(),
-    quality: z.number(),
-    delta: z.number(),
-    flops_saved: z.number(),
-  }),
+  /** The run's summary that speaks for it, as it was; absent of a recipe that somebody chose without the lab. */
+  evidence: z
+    .object({
+      file: z.string(),
+      sha256: z.string(),
+      task: z.string(),
+      metric: z.string(),
+      quality: z.number(),
+      delta: z.number(),
+      flops_saved: z.number(),
+    })
+    .optional(),
   created: z.iso.datetime(),
 });
+
+/** What a recipe is called, after its model's name and an @. */
+export const recipeName = z.string().regex(/^[\w.-]{1,100}$/, "expected letters, digits, ., - and _");
+
+/** What a model's recipes are registered under, before the @: its name without source, folders and owner. */
+export const shortName = (model: string): string =>
+  model
+    .split(/[:/\\]/)
+    .at(-1)!
+    .replaceAll("@", "-");
 
 /** A recipe for one model, kept under a name (`smollm2@fast`). */
 export type Registered = z.infer<typeof schema>;
@@ -36,10 +48,33 @@ export async function registeredRecipes(): Promise<Record<string, Registered>> {
   return readOptionalJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
 
-/** Keeps a recipe under `name`, in the place of an earlier one of that name. @throws UserError when it cannot be written */
-export async function registerRecipe(name: string, entry: Registered): Promise<void> {
-  await keepJson(registryFile(), { ...(await registeredRecipes()), [name]: entry });
+/** Changes of the file, one after the other: each begins with what the one before it wrote. */
+let last: Promise<unknown> = Promise.resolve();
+
+function change(to: (all: Record<string, Registered>) => Record<string, Registered>): Promise<void> {
+  const done = last.then(async () => keepJson(registryFile(), to(await registeredRecipes())));
+  last = done.catch(() => {});
+  return done;
 }
+
+/** Keeps a recipe under `name`, in the place of an earlier one of that name. @throws UserError when it cannot be written */
+export const registerRecipe = (name: string, entry: Registered): Promise<void> =>
+  change((all) => ({ ...all, [name]: entry }));
+
+/** A recipe that somebody chose for a model, without the lab's evidence. @throws UserError when its savings are none, or do not go together */
+export function chosenRecipe(model: string, savings: readonly string[]): Registered {
+  const steps = parseRecipe(savings);
+  attentionStep(steps);
+  return { model, recipe: steps.map(({ text }) => text), created: new Date().toISOString() };
+}
+
+/** @throws UserError when nothing is registered under the name */
+export const unregisterRecipe = (name: string): Promise<void> =>
+  change((all) => {
+    if (!Object.hasOwn(all, name)) throw unknownRecipe(name, Object.keys(all));
+    const { [name]: _, ...others } = all;
+    return others;
+  });
 
 /** What `smollm2@fast` stands for; undefined where the text has no such form. @throws UserError when nothing is registered under the name */
 export async function registeredAs(text: string): Promise<(Registered & { steps: Recipe }) | undefined> {
@@ -48,15 +83,17 @@ export async function registeredAs(text: string): Promise<(Registered & { steps:
   const all = await registeredRecipes();
   const entry = Object.hasOwn(all, text) ? all[text] : undefined;
   if (entry) return { ...entry, steps: parseRecipe(entry.recipe) };
-  const names = Object.keys(all);
-  throw new UserError(
-    `no recipe is registered as "${text}"${suggest(text, names) || "; `modicum recipes` lists those that are, `lab pick` registers one"}`,
-  );
+  throw unknownRecipe(text, Object.keys(all));
 }
+
+const unknownRecipe = (name: string, names: readonly string[]): UserError =>
+  new UserError(
+    `no recipe is registered as "${name}"${suggest(name, names) || "; `modicum recipes` lists those that are, `lab pick` and `recipes add` register one"}`,
+  );
 
 /** @throws UserError when the model is another than the one that the recipe was chosen for */
 export function requireModel(name: string, { model_hash }: Registered, sha256: string | undefined): void {
-  if (sha256 === undefined || sha256 === model_hash) return;
+  if (sha256 === undefined || model_hash === undefined || sha256 === model_hash) return;
   throw new UserError(
     `${name} was chosen for the model ${model_hash.slice(0, 12)}…, and this one is ${sha256.slice(0, 12)}…; measure again with \`lab run\``,
   );

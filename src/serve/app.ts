@@ -54,14 +54,15 @@ async function inputOf({ method }: Endpoint, request: Request, most: number): Pr
 
 /** @throws HttpError 405 or 404 */
 function unknown(method: string, path: string, endpoints: readonly Endpoint[]): never {
-  const there = endpoints.find(({ paths }) => paths.includes(path));
-  if (!there)
+  const there = endpoints.filter(({ paths }) => paths.includes(path));
+  if (there.length === 0)
     notFound(
       path,
       endpoints.flatMap(({ paths }) => paths),
     );
-  const allow = there.method.toUpperCase();
-  throw new HttpError(405, `${path} takes ${allow}, got ${method}`, { headers: { allow } });
+  const methods = there.map((it) => it.method.toUpperCase());
+  const message = `${path} takes ${methods.join(" or ")}, got ${method}`;
+  throw new HttpError(405, message, { headers: { allow: methods.join(", ") } });
 }
 
 /** An error as clients are told of it; what is the program's fault is logged whole. */

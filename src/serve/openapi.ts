@@ -20,12 +20,13 @@ const error = z.object({
 
 /** The server's description as OpenAPI 3.1, from the schemas that it checks requests by. */
 export function openApi(endpoints: readonly Endpoint[], version: string): object {
-  const paths = endpoints.map((it) => [it.paths[0]!, { [it.method]: operation(it) }]);
+  const paths: Record<string, Record<string, object>> = {};
+  for (const it of endpoints) paths[it.paths[0]!] = { ...paths[it.paths[0]!], [it.method]: operation(it) };
   const bearer = { type: "http", scheme: "bearer", description: "a key of `modicum keys create`" };
   return {
     openapi: "3.1.0",
     info: { title: "Modicum", version, description: "Models that spend only the compute each input needs" },
-    paths: Object.fromEntries(paths),
+    paths,
     components: { securitySchemes: { key: bearer }, schemas: { Error: schemaOf(error, "output") } },
   };
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { evidenced, pick, readSummary, shortName, type Wanted } from "../../lab/run/pick.ts";
-import { registerRecipe } from "../../savings/registered.ts";
+import { evidenced, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
+import { recipeName, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { print, printJson } from "../output.ts";
@@ -16,11 +16,7 @@ const options = z.strictObject({
     .max(1)
     .optional()
     .describe("of the recipes that save this share (0.3) of FLOPs or more, the best one"),
-  as: z
-    .string()
-    .regex(/^[\w.-]+$/, "expected letters, digits, ., - and _")
-    .default("fast")
-    .describe("the name it is registered under, after the model's and an @"),
+  as: recipeName.default("fast").describe("the name it is registered under, after the model's and an @"),
 });
 
 export function define(command: Command): void {

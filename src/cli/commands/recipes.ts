@@ -1,22 +1,52 @@
 import type { Command } from "commander";
-import { type Registered, registeredRecipes } from "../../savings/registered.ts";
+import {
+  chosenRecipe,
+  type Registered,
+  recipeName,
+  registeredRecipes,
+  registerRecipe,
+  shortName,
+  unregisterRecipe,
+} from "../../savings/registered.ts";
+import { checked } from "../../util/checked.ts";
+import { collect } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
   command.option("--json", "print a JSON array").action(list);
+  command
+    .command("add")
+    .description("register a recipe for a model, to be used as MODEL@NAME")
+    .argument("<name>")
+    .requiredOption("--model <model>", "as `run` takes it")
+    .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated; none is dense", collect)
+    .action(add);
+  command.command("rm").description("forget a recipe").argument("<name>", "as it is listed: MODEL@NAME").action(remove);
 }
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
   const recipes = Object.entries(await registeredRecipes());
   if (json) return printJson(recipes.map(([name, entry]) => ({ name, ...entry })));
-  if (recipes.length === 0) return print("no recipe is registered yet; `modicum lab pick` registers one from a run");
+  if (recipes.length === 0)
+    return print("no recipe is registered yet; `modicum lab pick` registers one from a run, `modicum recipes add` any");
   print(...columns([["NAME", "RECIPE", "FLOPS SAVED", "QUALITY", "TASK"], ...recipes.map(row)]));
 }
 
-const row = ([name, { recipe, evidence }]: [string, Registered]): string[] => [
-  name,
-  recipe.join(" ") || "dense",
-  `${(100 * evidence.flops_saved).toFixed(1)} %`,
-  `${evidence.metric} ${evidence.quality.toFixed(4)} (${evidence.delta < 0 ? "" : "+"}${evidence.delta.toFixed(4)})`,
-  evidence.task,
-];
+function row([name, { recipe, evidence }]: [string, Registered]): string[] {
+  const shown = [name, recipe.join(" ") || "dense"];
+  if (!evidence) return [...shown, "not measured", "", ""];
+  const { flops_saved, metric, quality, delta, task } = evidence;
+  const change = `${delta < 0 ? "" : "+"}${delta.toFixed(4)}`;
+  return [...shown, `${(100 * flops_saved).toFixed(1)} %`, `${metric} ${quality.toFixed(4)} (${change})`, task];
+}
+
+async function add(name: string, { model, save = [] }: { model: string; save?: string[] }): Promise<void> {
+  const full = `${shortName(model)}@${checked(recipeName, name)}`;
+  await registerRecipe(full, chosenRecipe(model, save));
+  process.stderr.write(`registered as ${full}: \`modicum run --model ${full} …\` uses it\n`);
+}
+
+async function remove(name: string): Promise<void> {
+  await unregisterRecipe(name);
+  print(`forgot ${name}`);
+}

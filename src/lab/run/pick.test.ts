@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load } from "../../index.ts";
-import { registeredAs, registeredRecipes, registerRecipe } from "../../savings/registered.ts";
+import { registeredAs, registeredRecipes, registerRecipe, shortName } from "../../savings/registered.ts";
 import type { RecipeSummary, Summary } from "../results.ts";
-import { evidenced, pick, readSummary, shortName } from "./pick.ts";
+import { evidenced, pick, readSummary } from "./pick.ts";
 import { TINY } from "./run.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-pick-"));
@@ -61,7 +61,7 @@ describe("a registered recipe", () => {
     writeFileSync(file, JSON.stringify(summary));
     const read = await readSummary(folder);
     const entry = await evidenced(folder, read, pick(read, { quality: -0.01 }));
-    expect(entry.evidence.sha256).toBe(createHash("sha256").update(readFileSync(file)).digest("hex"));
+    expect(entry.evidence?.sha256).toBe(createHash("sha256").update(readFileSync(file)).digest("hex"));
     const name = `${shortName(read.model)}@fast`;
     await registerRecipe("other@fast", { ...entry, recipe: [] });
     await registerRecipe(name, entry);

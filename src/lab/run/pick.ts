@@ -33,13 +33,6 @@ export function pick({ recipes, metric: { name, better } }: Summary, wanted: Wan
   throw new UserError(`no recipe saves ${wanted.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
 }
 
-/** What a model's recipes are registered under, before the @: its name without source, folders and owner. */
-export const shortName = (model: string): string =>
-  model
-    .split(/[:/\\]/)
-    .at(-1)!
-    .replaceAll("@", "-");
-
 /** What is registered of a recipe that was picked from a run's folder. */
 export async function evidenced(folder: string, summary: Summary, picked: RecipeSummary): Promise<Registered> {
   const file = path.resolve(summaryFile(folder));

@@ -2,17 +2,19 @@ import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
 import { type Limits, LONGEST_STOP, MOST_STOPS } from "../limits.ts";
 
+export const savingsField = z.array(z.string().max(500), "expected a list of savings").max(8);
+
 /** Which model, under which savings: what every request says. */
 export const modelShape = {
   model: z
     .string("expected a model's name")
     .max(300)
     .describe("a model's name, or a registered recipe's, as smollm2@fast"),
-  savings: z
-    .array(z.string().max(500), "expected a list of savings")
-    .max(8)
+  savings: savingsField
     .nullish()
-    .describe("ways to spend less, each name or name:key=value,…; none is dense"),
+    .describe(
+      "ways to spend less, each name or name:key=value,…; none is dense; where it is not said, the key's recipe",
+    ),
 };
 
 const stops = z

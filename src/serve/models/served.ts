@@ -9,6 +9,8 @@ import { isRegisteredName } from "../keys/terms.ts";
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
   readonly id: string;
+  /** As it was named at the start. */
+  readonly model: string;
   readonly source: ResolvedModel;
 }
 
@@ -37,7 +39,7 @@ export class Catalogue {
       if (all.some((served) => served.id === id))
         throw new UserError(`two models are called "${id}"; say name=MODEL`, 2);
       const source = await resolve(model);
-      all.push({ id, source: { ...source, name: id } });
+      all.push({ id, model, source: { ...source, name: id } });
     }
     return new Catalogue(all);
   }
@@ -58,6 +60,13 @@ export class Catalogue {
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
     return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added] };
+  }
+
+  /** What a model was called at the start. @throws HttpError 404 with the nearest name */
+  modelOf(name: string): string {
+    const served = this.#served.get(name);
+    if (!served) throw unknown(name, [...this.#served.keys()]);
+    return served.model;
   }
 
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {

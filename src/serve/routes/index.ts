@@ -7,8 +7,9 @@ import { docs } from "./docs.ts";
 import { embeddings } from "./embeddings.ts";
 import { models, oneModel } from "./models.ts";
 import { oneReceipt, receipts } from "./receipts.ts";
+import { addRecipe, deleteRecipe, recipes } from "./recipes.ts";
 import { rerank } from "./rerank.ts";
-import { recipes, savings } from "./savings.ts";
+import { savings } from "./savings.ts";
 import { health, metrics, ready } from "./status.ts";
 
 /** Everything that the server does, one line each. */
@@ -23,6 +24,8 @@ export function endpointsOf(house: House): Endpoint[] {
     oneModel(house),
     savings(),
     recipes(house),
+    addRecipe(house),
+    deleteRecipe(house),
     receipts(house),
     oneReceipt(house),
     health(),

@@ -1,0 +1,80 @@
+import { z } from "zod";
+import {
+  chosenRecipe,
+  type Registered,
+  recipeName,
+  registerRecipe,
+  unregisterRecipe,
+} from "../../savings/registered.ts";
+import { savingsField } from "../generation/options.ts";
+import type { House } from "../house.ts";
+import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
+
+const recipe = z.object({
+  name: z.string().describe("as requests name it in the place of a model"),
+  recipe: z.array(z.string()),
+  evidence: z
+    .object({ task: z.string(), metric: z.string(), quality: z.number(), delta: z.number(), flops_saved: z.number() })
+    .optional()
+    .describe("what the lab measured, where it chose the recipe"),
+});
+
+function listed(name: string, { recipe: texts, evidence }: Registered): z.output<typeof recipe> {
+  if (!evidence) return { name, recipe: texts };
+  const { task, metric, quality, delta, flops_saved } = evidence;
+  return { name, recipe: texts, evidence: { task, metric, quality, delta, flops_saved } };
+}
+
+/** `GET /v1/recipes`. */
+export const recipes = ({ catalogue }: House): Endpoint =>
+  endpoint({
+    method: "get",
+    paths: ["/v1/recipes"],
+    summary: "Lists the recipes that are registered for the models on offer, with what speaks for them",
+    scope: "infer",
+    output: z.object({ object: z.literal("list"), data: z.array(recipe) }),
+    async handle() {
+      const data = (await catalogue.recipes()).map(([name, entry]) => listed(name, entry));
+      return { object: "list", data };
+    },
+  });
+
+/** `POST /v1/recipes`. */
+export const addRecipe = ({ catalogue }: House): Endpoint =>
+  endpoint({
+    method: "post",
+    paths: ["/v1/recipes"],
+    summary:
+      "Registers savings for a model under a name, as MODEL@NAME, in the place of an earlier recipe of that name",
+    scope: "admin",
+    input: z.object({
+      name: recipeName.describe("what comes after the model and the @"),
+      model: z.string("expected a model's name").max(300),
+      savings: savingsField,
+    }),
+    output: recipe,
+    async handle({ name, model, savings }) {
+      const full = `${model}@${name}`;
+      const entry = chosenRecipe(catalogue.modelOf(model), savings);
+      await registerRecipe(full, entry);
+      return listed(full, entry);
+    },
+  });
+
+/** `DELETE /v1/recipes/{name}`: of a model on offer. */
+export const deleteRecipe = ({ catalogue }: House): Endpoint =>
+  endpoint({
+    method: "delete",
+    paths: ["/v1/recipes/{name}"],
+    summary: "Forgets a registered recipe, MODEL@NAME",
+    scope: "admin",
+    output: z.object({ name: z.string(), object: z.literal("recipe"), deleted: z.literal(true) }),
+    async handle(_, { params }) {
+      const name = params["name"]!;
+      if (!(await catalogue.recipes()).some(([known]) => known === name))
+        throw new HttpError(404, `no recipe is called "${name.slice(0, 100)}" here`, { code: "recipe_not_found" });
+      await unregisterRecipe(name);
+      return { name, object: "recipe", deleted: true };
+    },
+  });
