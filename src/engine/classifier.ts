@@ -82,8 +82,13 @@ export function classification(
     places.map((place) => logits[place]!),
     activation,
   );
+  return likeliest(among, scores);
+}
+
+/** Labels with their scores, in the same order. */
+export function likeliest(labels: readonly string[], scores: readonly number[]): Classification {
   const best = scores.indexOf(Math.max(...scores));
-  return { label: among[best]!, scores: Object.fromEntries(among.map((label, i) => [label, scores[i]!])) };
+  return { label: labels[best]!, scores: Object.fromEntries(labels.map((label, i) => [label, scores[i]!])) };
 }
 
 function placeOf(labels: readonly string[], label: string): number {

@@ -7,6 +7,7 @@ import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Input, Tokenizer } from "../weights/tokenizer/index.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
+import { cosine } from "./cosine.ts";
 import { type Encoded, type RowProgram, runRows } from "./encoder-runner.ts";
 import type { OnStopped, Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
@@ -71,18 +72,30 @@ export class EncoderModel implements Disposable {
     return this.#run(readings, read, signal, onStopped);
   }
 
-  /** How relevant each text is to the query. @throws UserError when the model is no cross-encoder, a classifier with one label */
+  /** How relevant each text is to the query: a cross-encoder's score, or the cosine of embeddings. @throws UserError when the model is a classifier of several labels */
   async relevance(
     query: string,
     texts: readonly string[],
     signal?: AbortSignal,
     onStopped?: OnStopped,
   ): Promise<Answers<number>> {
-    const { labels, relevance } = this.#classifier();
+    if (!this.classifier) return this.#nearness(query, texts, signal, onStopped);
+    const { labels, relevance } = this.classifier;
     if (labels.length !== 1)
       throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
     const pairs = texts.map((text) => [query, text] as const);
     return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, signal, onStopped);
+  }
+
+  async #nearness(
+    query: string,
+    texts: readonly string[],
+    signal?: AbortSignal,
+    onStopped?: OnStopped,
+  ): Promise<Answers<number>> {
+    const { answers, usage } = await this.embed([query, ...texts], signal, onStopped);
+    const [asked, ...found] = answers;
+    return { answers: found.map((vector) => cosine(asked!, vector)), usage };
   }
 
   #classifier(): ClassifierSettings {

@@ -14,15 +14,24 @@ export interface Foretold {
   readonly best: number;
 }
 
+/** Of all the tokens together. */
+export const natsOf = (tokens: readonly Foretold[]): number => tokens.reduce((sum, { nats }) => sum + nats, 0);
+
 /** A continuation of a context, as ids; neither is empty. */
 export interface Pair {
   readonly context: readonly number[];
   readonly continuation: readonly number[];
 }
 
+/** One context, and ways in which it may go on; none of them is empty. */
+export interface Asked {
+  readonly context: readonly number[];
+  readonly continuations: readonly (readonly number[])[];
+}
+
 /**
- * What a model makes of tokens that are given. Every call starts from an empty cache, so that its numbers and its bill do not depend on
- * what ran before. A saving acts on contexts as it does on prompts; continuations run densely, as answers do.
+ * What a model makes of tokens that are given. `ofText` and `ofPairs` start from an empty cache, so that their numbers and their bill do not
+ * depend on what ran before. A saving acts on contexts as it does on prompts; continuations run densely, as answers do.
  */
 export class Likelihoods implements Disposable {
   readonly #targets = new Buffer("i64", ROWS);
@@ -42,7 +51,7 @@ export class Likelihoods implements Disposable {
   async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
     return this.#withSlot((slot) => {
       const runs = this.engine.runs(slot, tokens.slice(0, -1), meter, signal);
-      return this.#foretell(runs, tokens.slice(from), from - 1, meter);
+      return last(this.#foretell(runs, tokens.slice(from), from - 1, meter));
     });
   }
 
@@ -54,15 +63,9 @@ export class Likelihoods implements Disposable {
       found[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
     await this.#withSlot(async (slot) => {
       for (const group of byContext(numbered.filter((pair) => !this.#stretchesLater(pair)))) {
-        const firsts = await this.#firsts(slot, group, meter, signal);
-        for (const [i, { index, context, continuation }] of group.entries()) {
-          slot.truncate(context.length);
-          // Where a long continuation before this one left nothing of the context for a window to see, it runs again.
-          const again = context.length - slot.tokens.length;
-          const before = [...context, ...continuation.slice(0, -1)];
-          const runs = this.engine.denseRuns(slot, before, meter, signal);
-          found[index] = [firsts[i]!, ...(await this.#foretell(runs, continuation.slice(1), again, meter))];
-        }
+        const continuations = group.map(({ continuation }) => continuation);
+        const each = await last(this.ofContext(slot, { context: group[0]!.context, continuations }, meter, signal));
+        for (const [i, { index }] of group.entries()) found[index] = each[i]!;
       }
     });
     return found;
@@ -74,26 +77,55 @@ export class Likelihoods implements Disposable {
     return stretches(config, context.length + continuation.length - 1) && !stretches(config, context.length);
   }
 
-  /** Runs the group's context; its last row foretells the first token of each continuation. */
-  async #firsts(slot: Slot, group: readonly Numbered[], meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
-    const { context } = group[0]!;
+  /** Of every token of several continuations of one context, in a slot that may hold the context's beginning: yields after each run of the stack. */
+  async *ofContext(
+    slot: Slot,
+    { context, continuations }: Asked,
+    meter: Meter,
+    signal?: AbortSignal,
+  ): AsyncGenerator<void, Foretold[][]> {
+    const targets = continuations.map(([first]) => first!);
+    const firsts = yield* this.#firsts(slot, context, targets, meter, signal);
+    const found: Foretold[][] = [];
+    for (const [i, continuation] of continuations.entries()) {
+      const before = [...context, ...continuation.slice(0, -1)];
+      slot.truncate(context.length);
+      slot.prepare(before.length);
+      // Where what lies in the cache is of no use, after a long continuation or for one, the context runs again.
+      const again = context.length - slot.tokens.length;
+      const runs = this.engine.denseRuns(slot, before, meter, signal);
+      found.push([firsts[i]!, ...(yield* this.#foretell(runs, continuation.slice(1), again, meter))]);
+    }
+    return found;
+  }
+
+  /** Runs a context; its last row foretells each of the targets. */
+  async *#firsts(
+    slot: Slot,
+    context: readonly number[],
+    targets: readonly number[],
+    meter: Meter,
+    signal?: AbortSignal,
+  ): AsyncGenerator<void, Foretold[]> {
     slot.truncate(Math.min(commonPrefix(slot.tokens, context), context.length - 1));
     for await (const { tokens, rows } of this.engine.runs(slot, context, meter, signal)) {
-      if (slot.tokens.length < context.length) continue;
+      if (slot.tokens.length < context.length) {
+        yield;
+        continue;
+      }
       meter.head(1);
-      const targets = group.map(({ continuation }) => continuation[0]!);
       return await pieces(targets, (some) => this.#score(rows(tokens - 1, 1), [1, 1, some.length], some));
     }
     throw new Error("a context was run that is in the cache already");
   }
 
   /** Each row of the runs, but for the first `skipped`, foretells the next of `targets`. */
-  async #foretell(
+  async *#foretell(
     runs: AsyncIterable<Run>,
     targets: readonly number[],
     skipped: number,
     meter: Meter,
-  ): Promise<Foretold[]> {
+  ): AsyncGenerator<void, Foretold[]> {
     const found: Foretold[] = [];
     let passed = 0;
     for await (const { tokens, rows } of runs) {
@@ -105,6 +137,7 @@ export class Likelihoods implements Disposable {
       const score = (some: readonly number[], at: number) =>
         this.#score(rows(first + at, some.length), [1, some.length, 1], some);
       found.push(...(await pieces(wanted, score)));
+      yield;
     }
     return found;
   }
@@ -145,6 +178,14 @@ function byContext(pairs: readonly Numbered[]): Numbered[][] {
     groups.set(key, [...(groups.get(key) ?? []), pair]);
   }
   return [...groups.values()];
+}
+
+/** What a generator gives at its end. */
+async function last<T>(steps: AsyncGenerator<void, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = await steps.next();
+    if (done) return value;
+  }
 }
 
 /** As many at once as the head takes. */

@@ -12,6 +12,8 @@ export class Meter implements AttentionBill {
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
   readonly #saved: Tally;
   #blocks: { dense: number; run: number } | undefined;
+  /** On which the stack ran. */
+  tokens = 0;
 
   constructor(readonly programs: DecoderPrograms) {
     const { config } = programs.decoder;
@@ -20,6 +22,7 @@ export class Meter implements AttentionBill {
 
   /** The whole stack ran densely over `tokens` new ones after `past`. */
   layers(tokens: number, past: number): void {
+    this.tokens += tokens;
     this.#dense.note(this.programs.stackCost, tokens, past);
     this.#saved.note(this.programs.stackCost, tokens, past);
   }
@@ -32,6 +35,7 @@ export class Meter implements AttentionBill {
 
   /** The stack would have run densely; its parts are billed one by one. */
   insteadOfLayers(tokens: number, past: number): void {
+    this.tokens += tokens;
     this.#dense.note(this.programs.stackCost, tokens, past);
   }
 

@@ -9,7 +9,7 @@ import { type Refusal, Refused } from "./refused.ts";
 import { checkLength, Sequence } from "./sequence.ts";
 import { PREFILL_CHUNK } from "./slot.ts";
 import { WORTH_COPYING } from "./slots.ts";
-import { type Job, Ticket } from "./ticket.ts";
+import { type Errand, type Job, Ticket, type Work } from "./ticket.ts";
 
 export const schedulerOptions = z.strictObject({
   rows: z.int().min(1).default(BATCH_ROWS).describe("most requests under way at once"),
@@ -19,7 +19,7 @@ export const schedulerOptions = z.strictObject({
 export type SchedulerOptions = z.output<typeof schedulerOptions>;
 
 /** A ticket that has a row. */
-type Begun = Ticket & { sequence: Sequence };
+type Begun = Ticket & { sequence: Work };
 
 /**
  * Runs many requests on a model: by turns, some of the prompts that wait, at most a chunk, then one step of all answers together. Requests
@@ -56,7 +56,7 @@ export class Scheduler {
    * The answer to a request, piece by piece; a reader that leaves it stops it. The stream fails with `Refused` if the request waits in vain.
    * @throws UserError when the prompt is empty or longer than the context; Refused when there is no room for it
    */
-  submit(job: Job): AsyncIterable<Piece> {
+  submit(job: Job | Errand): AsyncIterable<Piece> {
     const { engine = this.engine } = job;
     checkLength(job.prompt.length, engine.programs.decoder.config.context);
     if (this.#closes !== undefined) throw this.#refused("closing");
@@ -119,7 +119,8 @@ export class Scheduler {
 
   #begin(ticket: Ticket): void {
     const { job, engine } = ticket;
-    const sequence = new Sequence(engine, this.tokenizer, job.prompt, job.options, job.ceiling);
+    const sequence =
+      "begin" in job ? job.begin() : new Sequence(engine, this.tokenizer, job.prompt, job.options, job.ceiling);
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
     // The shortest first; yet each waits no longer than for as many tokens as it has itself.

@@ -12,8 +12,11 @@ export interface Request {
   readonly engine?: Engine | undefined;
 }
 
-/** A request and on which terms it runs. */
-export interface Job extends Request {
+/** What the scheduler runs of a request: what is left of its prompt first, then its steps. */
+export type Work = Pick<Sequence, "left" | "advance" | "next" | "take" | "cut" | "usage"> & Disposable;
+
+/** On which terms a request runs. */
+interface Terms {
   /** Whose it is: keys have equal shares. */
   readonly key?: string | undefined;
   readonly ceiling?: Ceiling | undefined;
@@ -26,11 +29,22 @@ export interface Job extends Request {
   readonly onStopped?: OnStopped | undefined;
 }
 
+/** A request to generate. */
+export interface Job extends Request, Terms {}
+
+/** A prompt that is for something else than an answer. */
+export interface Errand extends Terms {
+  readonly prompt: readonly number[];
+  readonly engine: Engine;
+  /** Begins it, once it has a row. */
+  begin(): Work;
+}
+
 /** A job in the scheduler: its place in the order, the stream of its answer, and its sequence once it has a row. */
 export class Ticket {
   readonly stream: ReadableStream<Piece>;
   readonly key: string;
-  sequence: Sequence | undefined;
+  sequence: Work | undefined;
   /** Prompts run in this order. */
   due = 0;
   began = 0;
@@ -38,7 +52,7 @@ export class Ticket {
   #left = false;
 
   constructor(
-    readonly job: Job,
+    readonly job: Job | Errand,
     readonly engine: Engine,
   ) {
     this.key = job.key ?? "";

@@ -77,7 +77,9 @@ const ceiling = z
 export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape, key, ceiling });
 const batchRequest = generateOptions.extend({ prompt, ...requestShape });
 export const batchRequests = z.array(batchRequest, "expected a list of requests");
-export const classifyOptions = z.strictObject({ ...stopShape, labels: texts.optional() });
+export const readOptions = z.strictObject({ ...stopShape, key });
+export type ReadTerms = z.output<typeof readOptions>;
+export const classifyOptions = readOptions.extend({ labels: texts.optional() });
 
 const reading = z.union([z.string(), z.tuple([z.string(), z.string()])], "expected a text, or a pair of texts");
 export const readings: z.ZodType<Reading[]> = z.array(reading, "expected a list of texts, or of pairs of texts");

@@ -2,8 +2,12 @@ import { generateAll } from "../engine/batch-generate.ts";
 import type { Classification, Reading } from "../engine/classifier.ts";
 import type { Cut } from "../engine/cut.ts";
 import { type Answers, EncoderModel } from "../engine/encoder-model.ts";
+import { foretell } from "../engine/foretell.ts";
 import { type GenerateOptions, generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
+import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
 import { LanguageModel, type Prompt } from "../engine/language-model.ts";
+import type { Asked } from "../engine/likelihood.ts";
+import { askedOfQuery, relevanceOf } from "../engine/relevance.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
 import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
@@ -13,7 +17,15 @@ import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
-import type { BatchRequest, Chunk, ClassifyOptions, Completion, RunOptions, Stoppable } from "./options.ts";
+import type {
+  BatchRequest,
+  Chunk,
+  ClassifyOptions,
+  Completion,
+  ReadOptions,
+  RunOptions,
+  Stoppable,
+} from "./options.ts";
 
 /** A loaded model: a language model under one recipe, or an encoder. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
 export class Model implements Disposable {
@@ -116,29 +128,48 @@ export class Model implements Disposable {
     return { embeddings: answers, receipt };
   }
 
-  /** Scores of a classifier's labels for each text, or pair of texts. @throws UserError when the model has no such head or label */
+  /** Scores of a classifier's labels for each text, or pair of texts; of given labels, by their likelihood after the text, where the model generates. @throws UserError when the model has no such head or label */
   async classify(
     readings: readonly Reading[],
     options: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
-    const { labels, signal, onStopped } = given("classify's options", args.classifyOptions, options);
+    const { labels, key, signal, onStopped } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
+    if (this.loaded instanceof LanguageModel) {
+      const chosen = labelsFor(this.name, labels);
+      const asked = askedOfLabels(this.loaded, all.map(oneText), chosen);
+      const { found, receipt } = await this.#foretold(asked, { key, signal, onStopped });
+      return { results: found.map((each) => classificationOf(chosen, each)), receipt };
+    }
     const classified = await this.encoder.classify(all, labels, signal, this.#told(onStopped));
     const { answers, receipt } = this.#billed(classified);
     return { results: answers, receipt };
   }
 
-  /** How relevant a cross-encoder finds each text to a query. @throws UserError when the model is none */
+  /** How relevant each text is to a query: a cross-encoder's score, the cosine of embeddings, or how much likelier a model that generates says yes than no. */
   async relevance(
     query: string,
     texts: readonly string[],
-    options: Stoppable = {},
+    options: ReadOptions = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const { signal, onStopped } = given("relevance's options", args.stoppable, options);
+    const { key, signal, onStopped } = given("relevance's options", args.readOptions, options);
     const [q, all] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
+    if (this.loaded instanceof LanguageModel) {
+      const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), { key, signal, onStopped });
+      return { scores: found.map(relevanceOf), receipt };
+    }
     const scored = await this.encoder.relevance(q, all, signal, this.#told(onStopped));
     const { answers, receipt } = this.#billed(scored);
     return { scores: answers, receipt };
+  }
+
+  async #foretold(asked: readonly Asked[], { onStopped, ...terms }: args.ReadTerms) {
+    if (asked.length === 0) throw new UserError("there are no texts, expected at least one", 2);
+    const { engine, tokenizer } = this.language;
+    const scheduler = this.#scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
+    const told = this.#told(onStopped);
+    const { found, usage } = await foretell(engine, scheduler, asked, { ...terms, onStopped: told });
+    return { found, receipt: this.#receipt(usage) };
   }
 
   #billed<T>({ answers, usage }: Answers<T>): { answers: T[]; receipt: Receipt } {
@@ -199,4 +230,14 @@ export class Model implements Disposable {
 function encodeFor(language: LanguageModel, prompt: Prompt, raw: boolean): number[] {
   language.checkText(prompt);
   return language.encode(prompt, raw);
+}
+
+function labelsFor(name: string, labels: readonly string[] | undefined): readonly string[] {
+  if (labels) return labels;
+  throw new UserError(`${name} has no labels of its own; expected labels to choose among`, 2);
+}
+
+function oneText(reading: Reading): string {
+  if (typeof reading === "string") return reading;
+  throw new UserError("a pair of texts is for a classifier; expected a text");
 }

@@ -38,8 +38,13 @@ export interface RunOptions extends GenerateInput, Stoppable {
   ceiling?: Ceiling | undefined;
 }
 
-export interface ClassifyOptions extends Stoppable {
-  /** The labels to choose among; else all that the model has. */
+export interface ReadOptions extends Stoppable {
+  /** Whose request it is, where the model is scheduled: keys have equal shares. */
+  key?: string | undefined;
+}
+
+export interface ClassifyOptions extends ReadOptions {
+  /** The labels to choose among; else all that the model has. A model that generates has none. */
   labels?: readonly string[];
 }
 

@@ -123,12 +123,48 @@ describe("ranks", () => {
     expect(results[0].relevance_score).toBeCloseTo(1, 5);
     expect(results[0]).not.toHaveProperty("document");
   });
+
+  test("by yes and no where the model generates", async () => {
+    const { scores } = await direct(TINY[0]!, (model) => model.relevance(query, texts));
+    const { results, receipt } = await post("/v1/rerank", { model: "tiny", query, documents });
+    expect(results.map((r: Ranked) => r.relevance_score)).toEqual(
+      scores.toSorted((a, b) => b - a).map((score) => expect.closeTo(score, 4)),
+    );
+    expect(receipt.work.calls).toEqual({ tiny: 1 });
+  });
+
+  test("by some fields of the documents, which come back whole", async () => {
+    const [good, odd] = [{ title: "food", body: "The food is good.", n: 3 }, { title: "b" }];
+    const fields = { documents: [odd, good], rank_fields: ["title", "body", "n"], return_documents: true };
+    const { results } = await post("/v1/rerank", { model: "ranker", query, ...fields });
+    const read = ["title: b", "title: food\nbody: The food is good.\nn: 3"];
+    const { scores } = await direct(TINY[2]!, (model) => model.relevance(query, read));
+    for (const { index, relevance_score, document } of results) {
+      expect(relevance_score).toBeCloseTo(scores[index]!, 5);
+      expect(document).toEqual([odd, good][index]);
+    }
+  });
+
+  test("in the form of each version of Cohere's API", async () => {
+    const meta = async (path: string) => (await post(path, { model: "ranker", query, documents })).meta;
+    const form = (version: string) => ({ api_version: { version }, billed_units: { search_units: 1 } });
+    expect([await meta("/v1/rerank"), await meta("/v2/rerank")]).toEqual([form("1"), form("2")]);
+  });
 });
 
 test("classes are the library's, among labels too", async () => {
   const { results } = await direct(TINY[3]!, (model) => model.classify(["fine"], { labels: ["negative", "neutral"] }));
   const { data } = await post("/v1/classify", { model: "labels", input: "fine", labels: ["negative", "neutral"] });
   expect(data).toEqual([{ index: 0, ...results[0] }]);
+});
+
+test("classes by the likelihood of labels that are given where the model generates", async () => {
+  const labels = ["good", "bad"];
+  const { results } = await direct(TINY[0]!, (model) => model.classify(["fine"], { labels }));
+  const { data } = await post("/v1/classify", { model: "tiny", input: "fine", labels });
+  const { label, scores } = results[0]!;
+  const close = Object.fromEntries(Object.entries(scores).map(([name, score]) => [name, expect.closeTo(score, 4)]));
+  expect(data).toEqual([{ index: 0, label, scores: close }]);
 });
 
 describe("what there is", () => {

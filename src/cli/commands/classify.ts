@@ -10,7 +10,9 @@ interface Flags extends EncodeFlags {
 
 export function define(command: Command): void {
   addEncodeFlags(command.argument("[text]", "the text; without it, all of stdin"))
-    .option("--labels <labels>", "choose among these of the model's labels, a,b,…", (text) => text.split(","))
+    .option("--labels <labels>", "a,b,…: some of a classifier's labels, or any where the model generates", (text) =>
+      text.split(","),
+    )
     .action(classify);
 }
 

@@ -1,19 +1,15 @@
+import { encodePair, encoderOf } from "../../engine/encode-pair.ts";
 import { type GenerateOptions, generate, generateOptions } from "../../engine/generate.ts";
+import { labelled } from "../../engine/labelled.ts";
 import type { LanguageModel } from "../../engine/language-model.ts";
-import { type Foretold, Likelihoods, type Pair } from "../../engine/likelihood.ts";
+import { type Foretold, Likelihoods, natsOf, type Pair } from "../../engine/likelihood.ts";
 import { Meter } from "../../engine/meter.ts";
 import { UserError } from "../../util/errors.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
-import { encodePair, windows } from "./pairs.ts";
+import { windows } from "./pairs.ts";
 import { bill, collected } from "./pieces.ts";
-
-/** What a language model is asked of a label. */
-const labelled = (text: string, label: string): Continuation => ({
-  context: `Text: ${text}\nLabel:`,
-  continuation: ` ${label}`,
-});
 
 /** A language model answers by the likelihood of what is given, or by text that it generates greedily after the prompt as it is. */
 export class DecoderAnswerer implements Answerer {
@@ -24,8 +20,7 @@ export class DecoderAnswerer implements Answerer {
     private readonly likelihoods: Likelihoods,
     private readonly truncate: Truncation | undefined,
   ) {
-    const { bos, eos } = model.tokenizer;
-    this.#start = bos ?? eos ?? 0;
+    this.#start = encoderOf(model).start;
   }
 
   static async open(model: LanguageModel, truncate: Truncation | undefined): Promise<DecoderAnswerer> {
@@ -88,7 +83,7 @@ export class DecoderAnswerer implements Answerer {
       const meter = new Meter(this.model.engine.programs);
       let logLikelihood = 0;
       for (const { tokens, from } of pieces)
-        logLikelihood += sum(await this.likelihoods.ofText(tokens, from, meter, signal));
+        logLikelihood += natsOf(await this.likelihoods.ofText(tokens, from, meter, signal));
       return { answer: { logLikelihood, tokens: ids.length }, ...bill(meter.total()) };
     };
   }
@@ -124,10 +119,8 @@ function once<T>(of: (text: string) => T): (text: string) => T {
   };
 }
 
-const sum = (tokens: readonly Foretold[]): number => tokens.reduce((total, { nats }) => total + nats, 0);
-
 const likelihoodOf = (tokens: readonly Foretold[]): Likelihood => ({
-  logLikelihood: sum(tokens),
+  logLikelihood: natsOf(tokens),
   greedy: tokens.every(({ nats, best }) => nats === best),
   tokens: tokens.length,
 });

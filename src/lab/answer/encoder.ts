@@ -1,3 +1,4 @@
+import { cosine } from "../../engine/cosine.ts";
 import type { Answers, EncoderModel } from "../../engine/encoder-model.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Document, Item, LabelItem, RankingItem } from "../item.ts";
@@ -81,14 +82,4 @@ export class EncoderAnswerer implements Answerer {
 /** Best first; of equals the earlier one. */
 function ordered(documents: readonly Document[], scores: readonly number[]): string[] {
   return [...documents.keys()].sort((a, b) => scores[b]! - scores[a]!).map((i) => documents[i]!.id);
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (const [i, v] of a.entries()) {
-    dot += v * b[i]!;
-    aa += v * v;
-    bb += b[i]! ** 2;
-  }
-  return dot / Math.sqrt(aa * bb);
 }

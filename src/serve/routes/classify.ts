@@ -13,17 +13,17 @@ export const classify = (house: House): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/classify"],
-    summary: "Scores texts by a classifier's labels",
+    summary: "Scores texts by a classifier's labels, or by how likely a generating model finds labels that are given",
     scope: "infer",
     input: z.object({
       ...modelShape,
       input: textsSchema(house.limits),
       labels: z
-        .array(z.string().max(300))
+        .array(z.string().min(1).max(300))
         .min(1)
         .max(10_000)
         .nullish()
-        .describe("choose among these of the model's labels"),
+        .describe("some of a classifier's labels; any, and needed, where the model generates"),
     }),
     output: z.object({
       object: z.literal("list"),
@@ -34,7 +34,7 @@ export const classify = (house: House): Endpoint =>
     async handle({ model: name, input, labels, savings }, call) {
       const chosen = await house.catalogue.choose(name, savings ?? []);
       const { results, receipt } = await billed(house, chosen, call, (model, stopping) =>
-        model.classify(input, { ...stopping, ...(labels && { labels }) }),
+        model.classify(input, { ...stopping, key: call.key?.id, ...(labels && { labels }) }),
       );
       const data = results.map((result, index) => ({ index, ...result }));
       return { object: "list", data, model: name, usage: usageOf(receipt), receipt };

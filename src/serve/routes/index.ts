@@ -18,7 +18,7 @@ export function endpointsOf(house: House): Endpoint[] {
     chat(house),
     completions(house),
     embeddings(house),
-    rerank(house),
+    ...rerank(house),
     classify(house),
     models(house),
     oneModel(house),

@@ -1,86 +1,103 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { Model, Stoppable } from "../../index.ts";
-import type { Receipt } from "../../ledger/receipt.ts";
 import { billed } from "../generation/billed.ts";
 import { modelShape } from "../generation/options.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
-import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
 
 const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
   const text = z.string().min(1).max(maxPrompt);
-  const document = z.union([text, z.object({ text })], "expected a text, or { text }, not empty");
+  const document = z.union(
+    [text, z.record(z.string(), z.unknown())],
+    "expected a text, not empty, or an object with text",
+  );
   return z.object({
     ...modelShape,
     query: text,
-    documents: z
-      .array(document.transform((d) => (typeof d === "string" ? d : d.text)))
+    documents: z.array(document).min(1).max(maxTexts).describe("texts, or objects with a text"),
+    top_n: z.int().min(1).nullish().describe("how many of the best to give; all where it is not said"),
+    return_documents: z.boolean().nullish().describe("give each document back with its score"),
+    rank_fields: z
+      .array(z.string().min(1).max(200))
       .min(1)
-      .max(maxTexts),
-    top_n: z.int().min(1).nullish().describe("how many of the best to give"),
-    return_documents: z.boolean().nullish(),
+      .max(100)
+      .nullish()
+      .describe("which fields of documents that are objects are read; text where it is not said"),
   });
 };
+type RerankInput = z.output<ReturnType<typeof rerankInput>>;
 
 const result = z.object({
   index: z.int(),
   relevance_score: z.number(),
-  document: z.object({ text: z.string() }).optional(),
+  document: z.looseObject({ text: z.string().optional() }).optional(),
 });
+const meta = z.object({
+  api_version: z.object({ version: z.string() }),
+  billed_units: z.object({ search_units: z.int() }),
+});
+const output = z.object({ id: z.string(), model: z.string(), results: z.array(result), meta, ...billedShape });
 
-/** `POST /v1/rerank`, in the shape that Cohere's (v1 and v2) and Jina's clients have in common. */
-export const rerank = (house: House): Endpoint =>
+const how = "by a cross-encoder, by the cosines of embeddings, or by a generating model's yes and no";
+
+/** `POST /v1/rerank`, as Cohere's first API and Jina have it, and `/v2/rerank`, as Cohere's second has it: in `meta`, they differ. */
+export const rerank = (house: House): Endpoint[] => [
+  version(house, "1", ["/v1/rerank", "/rerank"]),
+  version(house, "2", ["/v2/rerank"]),
+];
+
+const version = (house: House, version: "1" | "2", paths: readonly string[]): Endpoint =>
   endpoint({
     method: "post",
-    paths: ["/v1/rerank", "/rerank", "/v2/rerank"],
-    summary: "Ranks documents by how relevant they are to a query: by a cross-encoder, or by the cosines of embeddings",
+    paths,
+    summary: `Ranks documents by how relevant they are to a query: ${how}`,
     scope: "infer",
     input: rerankInput(house.limits),
-    output: z.object({
-      id: z.string(),
-      model: z.string(),
-      results: z.array(result),
-      meta: z.object({ api_version: z.object({ version: z.string() }) }),
-      ...billedShape,
-    }),
-    async handle({ model: name, query, documents, savings, top_n: most, return_documents: back }, call) {
-      const chosen = await house.catalogue.choose(name, savings ?? []);
+    output,
+    async handle(input, call) {
+      const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
+      const texts = textsOf(input, house.limits);
       const { scores, receipt } = await billed(house, chosen, call, (model, stopping) =>
-        scored(model, query, documents, stopping),
+        model.relevance(input.query, texts, { ...stopping, key: call.key?.id }),
       );
-      const results = scores
-        .map((score, index) => ({
-          index,
-          relevance_score: score,
-          ...(back && { document: { text: documents[index]! } }),
-        }))
-        .sort((a, b) => b.relevance_score - a.relevance_score)
-        .slice(0, most ?? documents.length);
-      const meta = { api_version: { version: "2" } };
-      return { id: randomUUID(), model: name, results, meta, usage: usageOf(receipt), receipt };
+      return {
+        id: randomUUID(),
+        model: input.model,
+        results: ranked(input, scores),
+        meta: { api_version: { version }, billed_units: { search_units: 1 } },
+        usage: usageOf(receipt),
+        receipt,
+      };
     },
   });
 
-async function scored(
-  model: Model,
-  query: string,
-  documents: readonly string[],
-  stopping: Stoppable,
-): Promise<{ scores: number[]; receipt: Receipt }> {
-  if (model.encoder.classifier) return model.relevance(query, documents, stopping);
-  const { embeddings, receipt } = await model.embed([query, ...documents], stopping);
-  const [asked, ...found] = embeddings;
-  return { scores: found.map((vector) => cosine(asked!, vector)), receipt };
+/** What is read of each document. @throws HttpError that names the field */
+function textsOf({ documents, rank_fields: fields }: RerankInput, { maxPrompt }: Limits): string[] {
+  const text = z.string().min(1).max(maxPrompt);
+  const whole = z.object({ documents: z.array(z.object({ text })) });
+  const objects = documents.map((d) =>
+    typeof d === "string" ? { text: d } : fields ? { text: joined(d, fields) } : d,
+  );
+  return accepted(whole, { documents: objects }).documents.map((d) => d.text);
 }
 
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (const [i, x] of a.entries()) {
-    dot += x * b[i]!;
-    aa += x * x;
-    bb += b[i]! * b[i]!;
-  }
-  return dot / Math.sqrt(aa * bb || 1);
-}
+/** A line for each field that the document has, as Cohere reads them. */
+const joined = (document: Readonly<Record<string, unknown>>, fields: readonly string[]): string =>
+  fields
+    .filter((field) => Object.hasOwn(document, field))
+    .map((field) => `${field}: ${asText(document[field])}`)
+    .join("\n");
+
+const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** The best first; of equals, the earlier one. */
+const ranked = ({ documents, top_n: most, return_documents: back }: RerankInput, scores: readonly number[]) =>
+  scores
+    .map((score, index) => ({ index, relevance_score: score, ...(back && { document: given(documents[index]!) }) }))
+    .sort((a, b) => b.relevance_score - a.relevance_score)
+    .slice(0, most ?? documents.length);
+
+const given = (document: RerankInput["documents"][number]) =>
+  typeof document === "string" ? { text: document } : document;

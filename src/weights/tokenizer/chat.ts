@@ -16,6 +16,8 @@ interface Turns {
   addGenerationPrompt: boolean;
   /** Functions that the model may call, as OpenAI and Hugging Face write them: `{ type: "function", function: { name, description, parameters } }`. */
   tools?: readonly Json[] | undefined;
+  /** Whether the answer may begin with thoughts, for templates that ask (Qwen3's `enable_thinking`); without it, as they have it. */
+  thinking?: boolean | undefined;
 }
 
 export interface ChatOptions extends Turns {
@@ -33,13 +35,14 @@ export interface ChatOptions extends Turns {
 export function renderChat(template: string, messages: readonly ChatMessage[], options: ChatOptions): Segment[] {
   messages.forEach(checkRole);
   const specialTokens = tokenTexts(options.specialTokens);
-  const { tools = null } = options;
+  const { tools = null, thinking } = options;
   const plain = new PlainText(specialTokens, template + JSON.stringify([messages, tools]));
   const rendered = renderTemplate(template, {
     messages: messages.map((message) => plain.guard(message)),
     tools: plain.guard(tools),
     documents: null,
     add_generation_prompt: options.addGenerationPrompt,
+    ...(thinking !== undefined && { enable_thinking: thinking }),
     bos_token: options.bos ?? "",
     eos_token: options.eos ?? "",
   });
@@ -50,7 +53,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
 export function encodeChat(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
-  { addGenerationPrompt, tools }: Turns,
+  { addGenerationPrompt, tools, thinking }: Turns,
 ): number[] {
   const { path, templates, specialTokens, bos, eos } = tokenizer;
   const template = (tools && templates.tools) ?? templates.chat;
@@ -58,7 +61,7 @@ export function encodeChat(
     throw new UserError(`${path}: the model has no chat template (tokenizer.chat_template), give it a plain prompt`);
   }
   const text = (id: number | undefined) => (id === undefined ? undefined : tokenizer.text(id));
-  const options = { addGenerationPrompt, tools, specialTokens, bos: text(bos), eos: text(eos) };
+  const options = { addGenerationPrompt, tools, thinking, specialTokens, bos: text(bos), eos: text(eos) };
   return tokenizer.encodeSegments(renderChat(template, messages, options));
 }
 

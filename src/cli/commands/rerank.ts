@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { parseRow } from "../../lab/data/row.ts";
+import { rowsOf } from "../../lab/data/rows.ts";
+import { UserError } from "../../util/errors.ts";
+import { addEncodeFlags, type EncodeFlags, encode } from "../encode.ts";
+import { columns, print, printJson } from "../output.ts";
+
+interface Flags extends EncodeFlags {
+  query: string;
+}
+
+const document = z.object({
+  id: z.union([z.string(), z.number()], "expected a text or a number").optional(),
+  text: z.string("expected a text").min(1, "expected a text, not empty"),
+});
+
+export function define(command: Command): void {
+  addEncodeFlags(command.argument("<file>", 'documents, {"id": …, "text": …} a line'), "minilm")
+    .requiredOption("--query <text>", "what the documents are to be relevant to")
+    .action(rerank);
+}
+
+/** Prints the documents' ids with their scores, the most relevant first. */
+async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
+  if (query.trim() === "") throw new UserError("--query is empty, expected a text", 2);
+  const documents = await documentsOf(file);
+  await encode(
+    flags,
+    async () => documents.map(({ text }) => text),
+    async (model, texts, stopping) => {
+      const { scores, receipt } = await model.relevance(query, texts, stopping);
+      return { results: ranked(documents, scores), receipt };
+    },
+    (result) => {
+      if (flags.json) printJson(result);
+      else print(...columns(result.results.map((r) => [r.relevance_score.toFixed(4), String(r.id)])));
+    },
+  );
+}
+
+/** Documents without an id are called by their place in the file, from 0. */
+async function documentsOf(file: string): Promise<{ id: string | number; text: string }[]> {
+  const found: { id: string | number; text: string }[] = [];
+  for await (const row of rowsOf(file)) {
+    const { id = found.length, text } = parseRow(document, row);
+    found.push({ id, text });
+  }
+  if (found.length === 0) throw new UserError(`${file}: there are no documents, expected one a line`);
+  return found;
+}
+
+const ranked = (documents: readonly { id: string | number }[], scores: readonly number[]) =>
+  scores
+    .map((score, index) => ({ index, id: documents[index]!.id, relevance_score: score }))
+    .sort((a, b) => b.relevance_score - a.relevance_score);

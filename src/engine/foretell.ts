@@ -1,0 +1,43 @@
+import type { Engine } from "./engine.ts";
+import { Foretelling } from "./foretelling.ts";
+import type { OnStopped, Piece, Usage } from "./generate.ts";
+import { type Asked, type Foretold, Likelihoods } from "./likelihood.ts";
+import { Refused } from "./refused.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+interface Terms {
+  readonly key?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStopped?: OnStopped | undefined;
+}
+
+/**
+ * How likely every token of continuations is, by context and continuation, as one request in a row of the scheduler.
+ * @throws UserError for a context that is too long; Refused when there is no room, or when it is cut off
+ */
+export async function foretell(
+  engine: Engine,
+  scheduler: Scheduler,
+  asked: readonly Asked[],
+  terms: Terms,
+): Promise<{ found: Foretold[][][]; usage: Usage }> {
+  using likelihoods = await Likelihoods.create(engine);
+  let work: Foretelling | undefined;
+  const begin = () => {
+    work = new Foretelling(engine, likelihoods, asked);
+    return work;
+  };
+  const longest = asked.reduce((a, b) => (b.context.length > a.context.length ? b : a));
+  const { usage, cut } = await finish(scheduler.submit({ prompt: longest.context, engine, begin, ...terms }));
+  if (cut) {
+    terms.onStopped?.(usage);
+    throw new Refused("closing", 1);
+  }
+  return { found: work!.found, usage };
+}
+
+/** How a stream ends. */
+async function finish(stream: AsyncIterable<Piece>): Promise<NonNullable<Piece["finish"]>> {
+  for await (const { finish } of stream) if (finish) return finish;
+  throw new Error("an errand ended without its last piece");
+}
