@@ -10,6 +10,7 @@ import { billed } from "./session.ts";
 export interface EncodeFlags extends Readonly<Record<string, unknown>> {
   model: string;
   json?: boolean;
+  adapter?: string;
 }
 
 /** Adds the flags of `EncodeFlags`; without a usual model, one has to be named. */
@@ -19,7 +20,9 @@ export function addEncodeFlags(command: Command, usual?: string): Command {
     "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder",
   );
   command.addOption(usual === undefined ? model.makeOptionMandatory() : model.default(usual));
-  return addFlags(command, quantOptions).option("--json", "print one JSON object with the receipt");
+  return addFlags(command, quantOptions)
+    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into safetensors or kept apart from a GGUF")
+    .option("--json", "print one JSON object with the receipt");
 }
 
 /** Loads the model, has its texts read, and keeps the receipt. @throws UserError */
@@ -33,7 +36,7 @@ export async function encode<T extends { receipt: Receipt }>(
   const { quant } = readFlags(quantOptions, flags);
   const texts = await textsOf(signal);
   using download = showDownload(flags.model);
-  using model = await load(flags.model, { quant, signal, ...download });
+  using model = await load(flags.model, { quant, adapter: flags.adapter, signal, ...download });
   await billed(async (onStopped) => {
     const result = await read(model, texts, { signal, onStopped });
     print(result);

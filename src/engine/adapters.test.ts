@@ -144,7 +144,7 @@ describe("refused in one sentence", () => {
     ["both kinds", base, { adapter: adapters.poet, adapters }, "expected one of the two"],
     ["a folder without an adapter", base, { adapters: { poet: fixture("gpt2") } }, "there is no adapter_config.json"],
     ["another model's", fixture("llama-tiny-untied.gguf"), { adapters }, /llama-gguf: the adapter does not fit/],
-    ["an encoder", fixture("bert"), { adapters }, /bert is an encoder: an adapter can be merged/],
+    ["an encoder", fixture("bert"), { adapters }, /bert is an encoder: it takes one adapter for every request/],
   ])("%s", async (_, path, options, says) => {
     await expect(load(path, options)).rejects.toThrow(UserError);
     await expect(load(path, options)).rejects.toThrow(says);

@@ -34,10 +34,10 @@ export function openAdapted(path: string, { adapter, adapters = {} }: AdapterFol
     : { checkpoint: base, own: lora, named };
 }
 
-/** @throws UserError when adapters are to be kept apart from a model in which they cannot be: `what` it is */
-export function refuseApart({ own, named, checkpoint }: Adapted, what: string): void {
-  if (own === undefined && named.size === 0) return;
+/** @throws UserError when requests are to choose among adapters of a model in which they cannot: `what` it is */
+export function refuseSeveral({ named, checkpoint }: Adapted, what: string): void {
+  if (named.size === 0) return;
   throw new UserError(
-    `${checkpoint.path} is ${what}: an adapter can be merged into its safetensors, as "adapter", but not be kept apart from it`,
+    `${checkpoint.path} is ${what}: it takes one adapter for every request, as "adapter", not several as "adapters"`,
   );
 }

@@ -2,10 +2,10 @@ import type { Encoder } from "../models/encoder.ts";
 import { prepare } from "../models/programs.ts";
 import { Program } from "../runtime/program.ts";
 import { UserError } from "../util/errors.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Input, Tokenizer } from "../weights/tokenizer/index.ts";
+import { type Adapted, openAdapted } from "./adapters.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { cosine } from "./cosine.ts";
 import { type Encoded, type RowProgram, runRows } from "./encoder-runner.ts";
@@ -33,8 +33,13 @@ export class EncoderModel implements Disposable {
   ) {}
 
   /** @throws UserError when its files ask for what does not run here. */
-  static async load(source: ResolvedModel, checkpoint: Checkpoint, quant: Quant = "auto"): Promise<EncoderModel> {
-    const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, preparedFolder(source.path), quant);
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+  ): Promise<EncoderModel> {
+    const folder = preparedFolder(source.path);
+    const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant, own);
     const { config, weights } = encoder;
     const compiling = Program.compile(prepare(weights, trace)[0]!);
     const [program, tokenizer] = await Promise.all([

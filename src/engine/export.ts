@@ -13,7 +13,7 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { ensureSpace } from "../weights/sources/disk.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
-import { type Adapted, openAdapted, refuseApart } from "./adapters.ts";
+import { type Adapted, openAdapted } from "./adapters.ts";
 
 /** Where files are written before they get their place. A killed export leaves it, the next one removes it. */
 const ASIDE = ".exporting";
@@ -73,17 +73,14 @@ export async function exportModel(
 }
 
 /** A model's graphs by the names of their files. */
-function traceExport(adapted: Adapted, prepared: string, quant: Quant): Record<string, Graph> {
-  const { checkpoint, own } = adapted;
+function traceExport({ checkpoint, own }: Adapted, prepared: string, quant: Quant): Record<string, Graph> {
   if (isSeq2Seq(checkpoint)) {
-    refuseApart(adapted, "an encoder with a decoder");
-    const model = openSeq2Seq(checkpoint, prepared, quant);
+    const model = openSeq2Seq(checkpoint, prepared, quant, own);
     const [encoder, decoder] = prepare(model.weights, () => [exportedSource(model), exportedTarget(model)]);
     return { "encoder_model.onnx": encoder!, "decoder_model.onnx": decoder! };
   }
   if (isEncoder(checkpoint)) {
-    refuseApart(adapted, "an encoder");
-    const encoder = openEncoder(checkpoint, prepared, quant);
+    const encoder = openEncoder(checkpoint, prepared, quant, own);
     return { "model.onnx": prepare(encoder.weights, () => [exportedEncoder(encoder)])[0]! };
   }
   const { decoder, weights } = openDecoder(checkpoint, prepared, quant, own);

@@ -3,7 +3,7 @@ import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
-import { type AdapterFolders, openAdapted, refuseApart } from "./adapters.ts";
+import { type AdapterFolders, openAdapted, refuseSeveral } from "./adapters.ts";
 import { EncoderModel } from "./encoder-model.ts";
 import { LanguageModel } from "./language-model.ts";
 import { Seq2SeqModel } from "./seq2seq-model.ts";
@@ -19,10 +19,10 @@ export async function openModel(
   const { checkpoint } = adapted;
   const [encodes, translates] = [isEncoder(checkpoint), isSeq2Seq(checkpoint)];
   if (!encodes && !translates) return LanguageModel.load(source, recipe, quant, adapted);
-  refuseApart(adapted, encodes ? "an encoder" : "an encoder with a decoder");
+  refuseSeveral(adapted, encodes ? "an encoder" : "an encoder with a decoder");
   if (recipe.length > 0)
     throw new UserError(
       `${source.name} ${encodes ? "is" : "has"} an encoder, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`,
     );
-  return (encodes ? EncoderModel : Seq2SeqModel).load(source, checkpoint, quant);
+  return (encodes ? EncoderModel : Seq2SeqModel).load(source, quant, adapted);
 }

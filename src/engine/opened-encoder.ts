@@ -3,6 +3,7 @@ import type { Graph } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { traceEmbedding, traceScores } from "../models/encoder-graphs.ts";
 import { openEncoder } from "../models/registry.ts";
+import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { type ClassifierSettings, readClassifier } from "./classifier.ts";
@@ -20,10 +21,12 @@ export interface OpenedEncoder {
 }
 
 /** @throws UserError when its files ask for what does not run here */
-export function openedEncoder(checkpoint: Checkpoint, folder: string, quant: Quant): OpenedEncoder {
-  const encoder = openEncoder(checkpoint, folder, exact(quant, checkpoint));
+export function openedEncoder(checkpoint: Checkpoint, folder: string, quant: Quant, adapter?: Lora): OpenedEncoder {
+  const encoder = openEncoder(checkpoint, folder, exact(quant, checkpoint), adapter);
   const { classifier: head, labels } = encoder.config;
   const classifies = encoder.weights.has(`${head.output}.weight`);
+  // Adapters for all linear modules have one for BERT's pooler, too.
+  if (!classifies) encoder.weights.branches?.passOver(head.dense);
   const classifier = classifies ? readClassifier(checkpoint.config, labels) : undefined;
   const settings = settingsOf(checkpoint, classifies);
   const { pooling, normalise } = settings;

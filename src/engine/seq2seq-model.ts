@@ -4,10 +4,10 @@ import type { Seq2Seq } from "../models/seq2seq.ts";
 import { traceDecoded, traceSource } from "../models/seq2seq-graphs.ts";
 import { Program } from "../runtime/program.ts";
 import { UserError } from "../util/errors.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { type Adapted, openAdapted } from "./adapters.ts";
 import { cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
 import type { GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
@@ -27,8 +27,12 @@ export class Seq2SeqModel implements Disposable {
   ) {}
 
   /** @throws UserError when its files ask for what does not run here. */
-  static async load(source: ResolvedModel, checkpoint: Checkpoint, quant: Quant = "auto"): Promise<Seq2SeqModel> {
-    const model = openSeq2Seq(checkpoint, preparedFolder(source.path), quant);
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+  ): Promise<Seq2SeqModel> {
+    const model = openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
     const graphs = prepare(model.weights, () => [traceSource(model), traceDecoded(model)]);
     const compiling = Promise.all(graphs.map((graph) => Program.compile(graph)));
     const [[encoder, decoder], tokenizer] = await Promise.all([

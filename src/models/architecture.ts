@@ -41,6 +41,7 @@ export function encoder(name: string, { also = [], scheme, keys = {}, configure 
   return {
     names: [name, ...also],
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),
+    modules: (canonical: string) => modulesOf(canonical, scheme),
     open(weights: Weights): Encoder {
       const fields = new Fields(weights.checkpoint.config, name, keys);
       return new Encoder(

@@ -98,12 +98,18 @@ export function openDecoder(
 }
 
 /** As `openDecoder`, for encoders. */
-export function openEncoder(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Encoder {
+export function openEncoder(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): Encoder {
   const architecture = architectureOf(checkpoint, encoders);
-  return architecture.open(new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint)));
+  // GGUF has one name for several of Hugging Face's.
+  const kin = checkpoint.config.kind === "gguf" ? encoders : [architecture];
+  const modules = (canonical: string) => kin.flatMap((a) => a.modules(canonical));
+  const branches = adapter && new Branches(adapter, { modules, row: (_, row) => row });
+  return architecture.open(
+    new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches),
+  );
 }
 
 /** As `openDecoder`, for encoders with a decoder. */
-export function openSeq2Seq(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Seq2Seq {
-  return architectureOf(checkpoint, seq2seqs).open(checkpoint, folder, quant);
+export function openSeq2Seq(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): Seq2Seq {
+  return architectureOf(checkpoint, seq2seqs).open(checkpoint, folder, quant, adapter);
 }

@@ -4,15 +4,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import type { Graph } from "../graph/index.ts";
-import { count } from "../graph/ndarray.ts";
-import { Buffer, type View } from "../runtime/buffer.ts";
-import { Program } from "../runtime/program.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { KvCache } from "./cache.ts";
+import { difference } from "./encoder.testing.ts";
 import { Parity } from "./parity.testing.ts";
-import { prepare } from "./programs.ts";
 import { openSeq2Seq } from "./registry.ts";
+import { Arena, compile, decode, floats, sourceOf } from "./seq2seq.testing.ts";
 import type { Seq2Seq } from "./seq2seq.ts";
 import { traceDecoded, traceEncoded, traceSource } from "./seq2seq-graphs.ts";
 
@@ -42,89 +38,6 @@ const cases = folders.flatMap((name) => {
   const folder = { name, format: "safetensors", file: path.join(fixtures, name) };
   return existsSync(gguf) ? [folder, { name, format: "GGUF", file: gguf }] : [folder];
 });
-
-/** Buffers of one test, disposed of with it. */
-class Arena implements Disposable {
-  readonly #buffers: Buffer[] = [];
-
-  view(dtype: "i64" | "i32" | "f32", shape: readonly number[], values: readonly number[] = []): View {
-    const buffer = new Buffer(dtype, count(shape));
-    this.#buffers.push(buffer);
-    if (dtype === "i64") new BigInt64Array(buffer.memory).set(values.map(BigInt));
-    else new (dtype === "i32" ? Int32Array : Float32Array)(buffer.memory).set(values);
-    return buffer.view(shape);
-  }
-
-  [Symbol.dispose](): void {
-    for (const buffer of this.#buffers) buffer[Symbol.dispose]();
-  }
-}
-
-const floats = (view: View): Float32Array => new Float32Array(view.buffer.memory).slice();
-
-async function compile({ weights }: Seq2Seq, trace: () => Graph[]): Promise<Program[]> {
-  return Promise.all(prepare(weights, trace).map((graph) => Program.compile(graph)));
-}
-
-/** Texts as one batch, padded to `tokens`. */
-function sourceOf(arena: Arena, texts: Reference["texts"], tokens = Math.max(...texts.map((t) => t.length))) {
-  const padded = texts.flatMap((t) => [...t, ...new Array(tokens - t.length).fill(0)]);
-  const mask = texts.flatMap((t) => Array.from({ length: tokens }, (_, i) => Number(i < t.length)));
-  const shape = [texts.length, tokens];
-  return { tokens, ids: arena.view("i64", shape, padded), mask: arena.view("i32", shape, mask) };
-}
-
-/** Logits [texts, target, vocabulary] of a batch, the decoder given `parts` tokens at a time, its cache kept. */
-async function decode(
-  model: Seq2Seq,
-  [encoder, decoder]: readonly Program[],
-  { texts, targets }: Pick<Reference, "texts" | "targets">,
-  parts: readonly number[],
-): Promise<Float32Array> {
-  using arena = new Arena();
-  const { layers, heads, headSize, vocabulary } = model.config;
-  const rows = texts.length;
-  using cache = new KvCache(model.config, rows);
-  const source = sourceOf(arena, texts);
-  const views: Record<string, View> = {};
-  for (let l = 0; l < layers; l++) {
-    const { key, value } = cache.layer(l);
-    Object.assign(views, {
-      [`pastKey${l}`]: key,
-      [`presentKey${l}`]: key,
-      [`pastValue${l}`]: value,
-      [`presentValue${l}`]: value,
-    });
-    for (const name of ["sourceKey", "sourceValue"])
-      views[name + l] = arena.view("f32", [rows, heads, source.tokens, headSize]);
-  }
-  await encoder!.bind({ ...views, ids: source.ids, mask: source.mask }).run();
-  const out = new Float32Array(rows * targets[0]!.length * vocabulary);
-  let past = 0;
-  for (const count of parts) {
-    const ids = arena.view(
-      "i64",
-      [rows, count],
-      targets.flatMap((t) => t.slice(past, past + count)),
-    );
-    const lengths = arena.view("i32", [rows], new Array(rows).fill(past + count - 1));
-    const total = arena.view("i32", [], [past + count]);
-    const logits = arena.view("f32", [rows, count, vocabulary]);
-    await decoder!.bind({ ...views, ids, mask: source.mask, lengths, total, logits }).run();
-    for (let row = 0; row < rows; row++) {
-      const own = floats(logits).subarray(row * count * vocabulary, (row + 1) * count * vocabulary);
-      out.set(own, (row * targets[0]!.length + past) * vocabulary);
-    }
-    past += count;
-  }
-  return out;
-}
-
-function difference(got: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(got.length).toBe(expected.length);
-  const gaps = Array.from(got, (v, i) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.abs(v - expected[i]!)));
-  return Math.max(...gaps);
-}
 
 const worst = new Map<string, number>();
 

@@ -97,8 +97,7 @@ export class Seq2Seq {
 
   #logits(parts: Parts, hidden: Tensor): Tensor {
     const { vocabulary, logitScale } = this.config;
-    const head = this.weights.has("output.weight") ? "output" : "token_embd";
-    return parts.project(logitScale === 1 ? hidden : scale(hidden, logitScale), { [head]: vocabulary });
+    return parts.head(logitScale === 1 ? hidden : scale(hidden, logitScale), vocabulary);
   }
 
   get #norm() {

@@ -1,10 +1,12 @@
 import { z } from "zod";
+import { Branches } from "../weights/adapter/branches.ts";
+import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import { checkConfig, readVocabulary, sizes } from "./config.ts";
 import { Fields } from "./fields.ts";
-import { namesOf, type Scheme } from "./names.ts";
+import { modulesOf, namesOf, type Scheme } from "./names.ts";
 import { Seq2Seq, type Seq2SeqConfig } from "./seq2seq.ts";
 
 const attention = (name: string, layer: string) => ({
@@ -39,6 +41,15 @@ function namesFor(checkpoint: Checkpoint, { gated }: Seq2SeqConfig): Names {
   const decoder = namesOf(checkpoint, stack("decoder", 2, gated));
   return (canonical) => (canonical.startsWith("enc.") ? encoder : decoder)(canonical.replace(/^(enc|dec)\./, ""));
 }
+
+/** Not the table of tokens, of which PEFT's update acts on neither stack. */
+const modulesFor =
+  ({ gated }: Seq2SeqConfig) =>
+  (canonical: string): string[] => {
+    if (canonical === "token_embd") return [];
+    const [, which, rest] = /^(?:(enc|dec)\.)?(.+)$/.exec(canonical)!;
+    return modulesOf(rest!, which === "enc" ? stack("encoder", 1, gated) : stack("decoder", 2, gated));
+  };
 
 const even = z.int().multipleOf(2);
 const schema = sizes.extend({
@@ -108,8 +119,10 @@ function read(checkpoint: Checkpoint): Checkpoint {
 export const t5 = {
   names: ["t5"],
   configure,
-  open(checkpoint: Checkpoint, folder: string, quant: Quant): Seq2Seq {
+  open(checkpoint: Checkpoint, folder: string, quant: Quant, adapter?: Lora): Seq2Seq {
     const config = configure(checkpoint.config, (tensor) => checkpoint.tensors.has(tensor));
-    return new Seq2Seq(config, new Weights(read(checkpoint), folder, quant, namesFor(checkpoint, config)));
+    const branches = adapter && new Branches(adapter, { modules: modulesFor(config), row: (_, row) => row });
+    const names = namesFor(checkpoint, config);
+    return new Seq2Seq(config, new Weights(read(checkpoint), folder, quant, names, undefined, branches));
   },
 };

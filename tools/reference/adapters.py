@@ -6,7 +6,8 @@ Each fixture is a folder: `adapter_config.json`, `adapter_model.safetensors` (fl
 token ids and the logits after each of them (base64 of little-endian float32 [48, vocabulary]). Updates are as large as the weights, so that
 one that is left away shows. `llama` has ranks of its own for one module; `gpt2` is scaled by the root of the rank and has Conv1D; `llama-head`
 is another adapter of llama's base, for the head too, with alphas of its own for some modules; `gemma3` is for the table of embeddings and
-the head that is tied to it; `llama-gguf` and `llama-gguf-head` are for a GGUF.
+the head that is tied to it; `llama-gguf` and `llama-gguf-head` are for a GGUF. Those of encoders and of T5 have `outputs` instead: what the
+texts of encoders.py give (scores, or hidden states where `bert-plain` was trained without the head), or the logits of t5.py's.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 
 ADAPTERS = {
     "llama": ("llama-biased", dict(
@@ -31,6 +32,60 @@ ADAPTERS = {
     "llama-gguf": ("llama-tiny.gguf", dict(r=4, lora_alpha=3, target_modules=["q_proj", "k_proj", "o_proj", "up_proj"])),
 }  # fmt: skip
 
+# name: (base, factory, options)
+TEXTS = {
+    "roberta": ("roberta", AutoModelForSequenceClassification, dict(
+        r=3, lora_alpha=5, target_modules=["query", "value", "dense", "out_proj", "word_embeddings"])),
+    "bert-plain": ("bert", AutoModel, dict(r=2, lora_alpha=3, target_modules=["key", "dense"])),
+    "distilbert": ("distilbert", AutoModelForSequenceClassification, dict(r=2, lora_alpha=3, target_modules=["q_lin", "lin1", "pre_classifier"])),
+    "modernbert": ("modernbert", AutoModelForSequenceClassification, dict(r=2, lora_alpha=3, target_modules=["Wqkv", "Wi", "Wo"])),
+    "t5": ("t5", AutoModelForSeq2SeqLM, dict(r=2, lora_alpha=3, target_modules=["q", "v", "wi", "lm_head"])),
+    "t5-gated": ("t5-gated", AutoModelForSeq2SeqLM, dict(r=2, lora_alpha=3, target_modules=["k", "o", "wi_0", "wi_1", "wo", "lm_head"])),
+}  # fmt: skip
+
+
+def pack(tensor: torch.Tensor) -> str:
+    return base64.b64encode(tensor.contiguous().float().numpy().astype("<f4").tobytes()).decode()
+
+
+def adapted(model, lora: dict, folder: Path, base: str, **more):
+    """The model with a random adapter, which is saved."""
+    model = get_peft_model(model, LoraConfig(**more, **lora)).eval()
+    for key, p in model.named_parameters():
+        if "lora_" in key:
+            p.copy_(torch.randn_like(p) * p.shape[1] ** -0.5)
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink()
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = base
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    return model
+
+
+def answers(model, given: dict) -> torch.Tensor:
+    """What each text gives by itself."""
+    found = []
+    for i, text in enumerate(given["texts"]):
+        more = {"decoder_input_ids": torch.tensor([given["targets"][i]])} if "targets" in given else {}
+        if given.get("types"):
+            more["token_type_ids"] = torch.tensor([given["types"][i]])
+        out = model(input_ids=torch.tensor([text]), **more)
+        found.append(out.logits[0] if "logits" in out else out.last_hidden_state[0])
+    return torch.cat([f.reshape(-1) for f in found])
+
+
+@torch.no_grad()
+def text_fixture(name: str, bases: Path, out: Path) -> None:
+    base, factory, lora = TEXTS[name]
+    torch.manual_seed(7)
+    kind = "seq2seq" if factory is AutoModelForSeq2SeqLM else "encoder"
+    given = json.loads((bases / base / f"{kind}.json").read_text())
+    model = factory.from_pretrained(bases / base, dtype=torch.float32, attn_implementation="eager").eval()
+    plain = answers(model, given)
+    outputs = answers(adapted(model, lora, out / name, base), given)
+    print(f"{name}: moved by {(outputs - plain).abs().max():.2f}, std {outputs.std():.2f}")
+    (out / name / "reference.json").write_text(json.dumps({"base": base, "outputs": pack(outputs)}) + "\n")
+
 
 @torch.no_grad()
 def fixture(name: str, bases: Path, out: Path) -> None:
@@ -42,30 +97,21 @@ def fixture(name: str, bases: Path, out: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, **options)
     ids = np.random.default_rng(7).integers(3, model.config.vocab_size, 48).tolist()
     plain = model(torch.tensor([ids])).logits[0]
-    model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **lora)).eval()
-    for key, p in model.named_parameters():
-        if "lora_" in key:
-            p.copy_(torch.randn_like(p) * p.shape[1] ** -0.5)
+    folder = out / name
+    model = adapted(model, lora, folder, base, task_type="CAUSAL_LM")
     logits = model(torch.tensor([ids])).logits[0].float()
     print(f"{name}: moved by {(logits - plain).abs().max():.2f}, std {logits.std():.2f}")
-    folder = out / name
-    model.save_pretrained(folder)
-    (folder / "README.md").unlink()
-    config = json.loads((folder / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = base
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
-    packed = base64.b64encode(logits.numpy().astype("<f4").tobytes()).decode()
-    (folder / "reference.json").write_text(json.dumps({"base": base, "tokens": ids, "logits": packed}) + "\n")
+    (folder / "reference.json").write_text(json.dumps({"base": base, "tokens": ids, "logits": pack(logits)}) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bases", type=Path, help="folder of architectures.py's fixtures")
     parser.add_argument("out", type=Path)
-    parser.add_argument("names", nargs="*", default=list(ADAPTERS))
+    parser.add_argument("names", nargs="*", default=[*ADAPTERS, *TEXTS])
     args = parser.parse_args()
     for name in args.names:
-        fixture(name, args.bases, args.out)
+        (fixture if name in ADAPTERS else text_fixture)(name, args.bases, args.out)
 
 
 if __name__ == "__main__":

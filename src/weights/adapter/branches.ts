@@ -83,6 +83,11 @@ export class Branches {
     return { rank, down, up };
   }
 
+  /** Takes no notice of what is for a matrix that no program of this model has. */
+  passOver(name: string): void {
+    for (const module of this.layout.modules(name)) this.#asked.add(module);
+  }
+
   /** After all of a model was asked for. @throws UserError when something of the adapter was not, or is of another shape */
   check(model: string): void {
     const missing = [...this.lora.updates.keys()].filter((module) => !this.#asked.has(module)).map(isMissing);

@@ -49,9 +49,13 @@ function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update>
   throw doesNotFit(lora, path, problems);
 }
 
-/** Some checkpoints leave the outermost module's name away, as GPT-2's does. */
+/** Some checkpoints leave the outermost module's name away, as GPT-2's does; others have one that the adapter's model did not, as BERT's. */
 const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | undefined =>
-  tensors.get(`${module}.weight`) ?? tensors.get(`${module.replace(/^[^.]+\./, "")}.weight`);
+  tensors.get(`${module}.weight`) ??
+  tensors.get(`${withoutOuter(module)}.weight`) ??
+  [...tensors.values()].find(({ name }) => withoutOuter(name) === `${module}.weight`);
+
+const withoutOuter = (name: string): string => name.replace(/^[^.]+\./, "");
 
 const isPlain = ({ shape }: StoredTensor, { outputs, inputs }: Update) => shape.join() === `${outputs},${inputs}`;
 /** GPT-2's Conv1D keeps [inputs, outputs]. A square one is told by its name. */
