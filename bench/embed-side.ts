@@ -52,12 +52,18 @@ export function embedSide(
   };
 }
 
-/** What a child says next. */
-async function message(child: ChildProcess): Promise<unknown> {
-  const died = once(child, "exit").then(([status]) => {
+/** What a child says next. @throws Error when it ends before */
+export async function message(child: ChildProcess): Promise<unknown> {
+  const over = new AbortController();
+  const { signal } = over;
+  const died = once(child, "exit", { signal }).then(([status]) => {
     throw new Error(`the process ended with status ${status}`);
   });
   died.catch(() => {});
-  const [said] = await Promise.race([once(child, "message"), died]);
-  return said;
+  try {
+    const [said] = await Promise.race([once(child, "message", { signal }), died]);
+    return said;
+  } finally {
+    over.abort();
+  }
 }

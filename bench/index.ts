@@ -53,6 +53,26 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "a lab run of short items, against the model alone",
     load: async () => (await import("./lab-overhead.ts")).labOverhead,
   },
+  "serve-batch": {
+    summary: "8 clients of the server, 128 tokens in and 64 out, against llama.cpp behind a thin server",
+    load: async () => (await import("./serve/batch.ts")).serveBatch,
+  },
+  "serve-prefix": {
+    summary: "time to first token of 16 clients with one system prompt of 1,024 tokens, against one each",
+    load: async () => (await import("./serve/prefix.ts")).servePrefix,
+  },
+  "serve-stream": {
+    summary: "one stream over HTTP, against the library's call",
+    load: async () => (await import("./serve/stream.ts")).serveStream,
+  },
+  "serve-embed": {
+    summary: "32 clients' sentences to MiniLM's vectors, against transformers.js behind a thin server (--model minilm)",
+    load: async () => (await import("./serve/embed.ts")).serveEmbed,
+  },
+  "serve-stall": {
+    summary: "what running streams wait while a prompt of 4,096 tokens is run, against 1.3 times one chunk of it",
+    load: async () => (await import("./serve/stall.ts")).serveStall,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,

@@ -1,35 +1,55 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../util/random.ts";
-import { BATCH_TOKENS, batchesOf } from "./encoder-batches.ts";
+import { BATCH_TOKENS, nextBatch } from "./encoder-batches.ts";
+
+/** Takes batches until nothing is left: of each its lengths, by list, and what they are padded to. */
+function batchesOf(lists: readonly (readonly number[])[], limit?: number) {
+  const left = lists.map((lengths) => [...lengths]);
+  const batches: { lengths: number[][]; tokens: number }[] = [];
+  for (;;) {
+    const some = left.filter(({ length }) => length > 0);
+    if (some.length === 0) return batches;
+    const { tokens, parts } = nextBatch(some, limit);
+    batches.push({ tokens, lengths: parts.map(({ from, count }, i) => some[i]!.splice(from, count)) });
+  }
+}
 
 test("texts of one length fill batches", () => {
-  const batches = batchesOf(new Array(10).fill(100), 450);
-  expect(batches.map(({ texts, tokens }) => [texts.length, tokens])).toEqual([[4, 100], [4, 100], [2, 100]]); // biome-ignore format: one line
+  const batches = batchesOf([new Array(10).fill(100)], 450);
+  expect(batches.map(({ lengths, tokens }) => [lengths[0]!.length, tokens])).toEqual([[4, 100], [4, 100], [2, 100]]); // biome-ignore format: one line
 });
 
 test("a text longer than a batch has one of its own", () => {
-  expect(batchesOf([5, 900, 5], 450)).toEqual([
-    { texts: [1], tokens: 900 },
-    { texts: [0, 2], tokens: 5 },
+  expect(batchesOf([[900, 5, 5]], 450)).toEqual([
+    { lengths: [[900]], tokens: 900 },
+    { lengths: [[5, 5]], tokens: 5 },
   ]);
 });
 
-test("no texts, no batches", () => expect(batchesOf([])).toEqual([]));
+test("the first list's longest text leads, and others give what fits beside it", () => {
+  expect(nextBatch([[20], [90, 20, 19, 3], [50, 40], [22, 18, 17]], 120)).toEqual({
+    tokens: 20,
+    parts: [{ from: 0, count: 1 }, { from: 1, count: 2 }, { from: 0, count: 0 }, { from: 1, count: 2 }],
+  }); // biome-ignore format: one line
+});
 
-describe.each([1, 2, 3])("1,000 texts of lengths by chance, seed %d", (seed) => {
-  const draw = seededRandom(seed);
-  const lengths = Array.from({ length: 1000 }, () => 1 + Math.floor(256 * draw() ** 3));
-  const batches = batchesOf(lengths);
+describe.each([1, 2, 3])("1,000 texts of lengths by chance in %d lists", (count) => {
+  const draw = seededRandom(count);
+  const lists = Array.from({ length: count }, () =>
+    Array.from({ length: 1000 / count }, () => 1 + Math.floor(256 * draw() ** 3)).sort((a, b) => b - a),
+  );
+  const batches = batchesOf(lists);
+  const all = lists.flat();
 
   test("every text is in one batch, which is long enough for it", () => {
-    const all = batches.flatMap(({ texts }) => texts);
-    expect(all.toSorted((a, b) => a - b)).toEqual(lengths.map((_, i) => i));
-    for (const { texts, tokens } of batches) expect(tokens).toBe(Math.max(...texts.map((t) => lengths[t]!)));
+    const ran = batches.flatMap(({ lengths }) => lengths.flat());
+    expect(ran.toSorted((a, b) => a - b)).toEqual(all.toSorted((a, b) => a - b));
+    for (const { lengths, tokens } of batches) expect(tokens).toBe(Math.max(...lengths.flat()));
   });
 
   test("batches are bounded, and little of them is padding", () => {
-    for (const { texts, tokens } of batches) expect(texts.length * tokens).toBeLessThanOrEqual(BATCH_TOKENS);
-    const ran = batches.reduce((sum, { texts, tokens }) => sum + texts.length * tokens, 0);
-    expect(ran).toBeLessThan(1.1 * lengths.reduce((a, b) => a + b));
+    for (const { lengths, tokens } of batches) expect(lengths.flat().length * tokens).toBeLessThanOrEqual(BATCH_TOKENS);
+    const ran = batches.reduce((sum, { lengths, tokens }) => sum + lengths.flat().length * tokens, 0);
+    expect(ran).toBeLessThan(1.1 * all.reduce((a, b) => a + b));
   });
 });

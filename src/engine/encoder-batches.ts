@@ -1,12 +1,6 @@
 /** Tokens of one batch, padding among them: enough to keep the matrix products busy, few enough for their results to stay in the cache. */
 export const BATCH_TOKENS = 1024;
 
-/** Texts of one batch by index, and the tokens that each is padded to. */
-export interface Batch {
-  readonly texts: readonly number[];
-  readonly tokens: number;
-}
-
 /** Of a row, how much may be padding: beyond that another batch costs less. */
 const MOST_PADDING = 1 / 8;
 /** Tokens of padding that are always borne. */
@@ -14,15 +8,28 @@ const LITTLE_PADDING = 4;
 
 const fits = (length: number, row: number): boolean => row - length <= Math.max(LITTLE_PADDING, row * MOST_PADDING);
 
-/** Texts of the given lengths as batches of about equal ones, the longest first; a batch has at most `limit` tokens, or one text. */
-export function batchesOf(lengths: readonly number[], limit: number = BATCH_TOKENS): Batch[] {
-  const order = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]!);
-  const batches: { texts: number[]; tokens: number }[] = [];
-  for (const text of order) {
-    const open = batches.at(-1);
-    if (open && fits(lengths[text]!, open.tokens) && (open.texts.length + 1) * open.tokens <= limit)
-      open.texts.push(text);
-    else batches.push({ texts: [text], tokens: lengths[text]! });
-  }
-  return batches;
+/** What a batch takes of a list of texts: so many, from a place on. */
+export interface Part {
+  readonly from: number;
+  readonly count: number;
+}
+
+/**
+ * The next batch of texts of about equal length, by their lengths in lists, each the longest first: the longest of the first list, and what
+ * fits beside it, of the first list first. It has at most `limit` tokens, or one text. Returns the tokens that each is padded to, and each list's part.
+ */
+export function nextBatch(
+  lists: readonly (readonly number[])[],
+  limit: number = BATCH_TOKENS,
+): { tokens: number; parts: Part[] } {
+  const tokens = lists[0]![0]!;
+  let room = Math.max(1, Math.floor(limit / tokens));
+  const parts = lists.map((lengths) => {
+    const from = Math.max(0, lengths.findIndex((length) => length <= tokens)); // biome-ignore format: one line
+    const end = lengths.findIndex((length, i) => i >= from && (i - from === room || !fits(length, tokens)));
+    const count = lengths[from]! <= tokens ? (end < 0 ? lengths.length : end) - from : 0;
+    room -= count;
+    return { from, count };
+  });
+  return { tokens, parts };
 }

@@ -8,7 +8,8 @@ import type { Input, Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { cosine } from "./cosine.ts";
-import { type Encoded, type RowProgram, runRows } from "./encoder-runner.ts";
+import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
+import { RowRunner } from "./encoder-runner.ts";
 import type { OnStopped, Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
 import { openedEncoder } from "./opened-encoder.ts";
@@ -21,6 +22,11 @@ export interface Answers<T> {
   readonly usage: Usage;
 }
 
+/** On which terms texts are read. */
+export interface ReadTerms extends EncodeTerms {
+  readonly onStopped?: OnStopped | undefined;
+}
+
 /** An encoder, loaded: of embeddings, or a classifier, as its weights have it. */
 export class EncoderModel implements Disposable {
   private constructor(
@@ -29,7 +35,8 @@ export class EncoderModel implements Disposable {
     readonly tokenizer: Tokenizer,
     readonly settings: SentenceSettings,
     readonly classifier: ClassifierSettings | undefined,
-    private readonly program: RowProgram,
+    /** Batches what waits at the same time. */
+    readonly queue: EncoderQueue,
   ) {}
 
   /** @throws UserError when its files ask for what does not run here. */
@@ -47,19 +54,18 @@ export class EncoderModel implements Disposable {
       Promise.resolve().then(() => tokenizerOf(checkpoint, config.vocabulary)),
     ]);
     const width = classifier ? config.labels : config.hidden;
-    const rows = { program, width, types: config.types };
-    return new EncoderModel(source, encoder, tokenizer, settings, classifier, rows);
+    const queue = new EncoderQueue(new RowRunner({ program, width, types: config.types }));
+    return new EncoderModel(source, encoder, tokenizer, settings, classifier, queue);
   }
 
   /** A vector of each text. @throws UserError when the model is a classifier */
-  async embed(texts: readonly string[], signal?: AbortSignal, onStopped?: OnStopped): Promise<Answers<Float32Array>> {
+  async embed(texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
     return this.#run(
       texts.map((text) => this.settings.prompt + text),
       (row) => row,
-      signal,
-      onStopped,
+      terms,
     );
   }
 
@@ -67,38 +73,27 @@ export class EncoderModel implements Disposable {
   async classify(
     readings: readonly Reading[],
     among?: readonly string[],
-    signal?: AbortSignal,
-    onStopped?: OnStopped,
+    terms: ReadTerms = {},
   ): Promise<Answers<Classification>> {
     const settings = this.#classifier();
     const read = (row: Float32Array) => classification(settings, row, among);
     // A label that there is not is told before anything runs.
     read(new Float32Array(settings.labels.length));
-    return this.#run(readings, read, signal, onStopped);
+    return this.#run(readings, read, terms);
   }
 
   /** How relevant each text is to the query: a cross-encoder's score, or the cosine of embeddings. @throws UserError when the model is a classifier of several labels */
-  async relevance(
-    query: string,
-    texts: readonly string[],
-    signal?: AbortSignal,
-    onStopped?: OnStopped,
-  ): Promise<Answers<number>> {
-    if (!this.classifier) return this.#nearness(query, texts, signal, onStopped);
+  async relevance(query: string, texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<number>> {
+    if (!this.classifier) return this.#nearness(query, texts, terms);
     const { labels, relevance } = this.classifier;
     if (labels.length !== 1)
       throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
     const pairs = texts.map((text) => [query, text] as const);
-    return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, signal, onStopped);
+    return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, terms);
   }
 
-  async #nearness(
-    query: string,
-    texts: readonly string[],
-    signal?: AbortSignal,
-    onStopped?: OnStopped,
-  ): Promise<Answers<number>> {
-    const { answers, usage } = await this.embed([query, ...texts], signal, onStopped);
+  async #nearness(query: string, texts: readonly string[], terms: ReadTerms): Promise<Answers<number>> {
+    const { answers, usage } = await this.embed([query, ...texts], terms);
     const [asked, ...found] = answers;
     return { answers: found.map((vector) => cosine(asked!, vector)), usage };
   }
@@ -111,15 +106,14 @@ export class EncoderModel implements Disposable {
   async #run<T>(
     readings: readonly Reading[],
     read: (row: Float32Array) => T,
-    signal?: AbortSignal,
-    onStopped?: OnStopped,
+    { onStopped, ...terms }: ReadTerms,
   ): Promise<Answers<T>> {
     const started = performance.now();
     const inputs = readings.map((reading, i) => this.#input(reading, i));
     const bill = { flops: 0, bytes: 0, tokens: 0 };
     const usage = () => usageOf(bill, performance.now() - started);
     try {
-      const rows = await runRows(this.program, inputs, bill, signal);
+      const rows = await this.queue.read(inputs, bill, terms);
       return { answers: rows.map(read), usage: usage() };
     } catch (error) {
       onStopped?.(usage());
@@ -139,7 +133,7 @@ export class EncoderModel implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.program.program[Symbol.dispose]();
+    this.queue[Symbol.dispose]();
   }
 }
 

@@ -1,13 +1,7 @@
-import { addSpent, evalCost, type Spent } from "../graph/index.ts";
+import { type Bindings, evalCost, type Spent } from "../graph/index.ts";
 import { Buffer, ViewSet } from "../runtime/buffer.ts";
 import type { Program } from "../runtime/program.ts";
 import type { Input } from "../weights/tokenizer/index.ts";
-import { type Batch, batchesOf } from "./encoder-batches.ts";
-
-/** What batches that ran cost, padding included, and the tokens of their texts. */
-export interface Encoded extends Spent {
-  tokens: number;
-}
 
 /** A program from `ids`, `mask`, `types` to one output [batch, width]. */
 export interface RowProgram {
@@ -17,26 +11,36 @@ export interface RowProgram {
   readonly types: number;
 }
 
-/** One row of outputs for each text, in their order; they run in batches of about equal length, each added to `bill`. `signal` stops between batches. */
-export async function runRows(
-  of: RowProgram,
-  inputs: readonly Input[],
-  bill: Encoded,
-  signal?: AbortSignal,
-): Promise<Float32Array[]> {
-  const batches = batchesOf(inputs.map(({ ids }) => ids.length));
-  using buffers = new BatchBuffers(of, batches);
-  const rows = new Array<Float32Array>(inputs.length);
-  for (const batch of batches) {
-    signal?.throwIfAborted();
-    for (const [i, row] of (await buffers.run(batch, inputs)).entries()) rows[batch.texts[i]!] = row;
-    addSpent(bill, evalCost(of.program.cost, { batch: batch.texts.length, tokens: batch.tokens }));
-    for (const text of batch.texts) bill.tokens += inputs[text]!.ids.length;
+/** Runs batches of texts, one at a time, in memory that is kept for the next. */
+export class RowRunner implements Disposable {
+  #buffers: BatchBuffers | undefined;
+
+  constructor(private readonly of: RowProgram) {}
+
+  /** One row of outputs for each text, in their order, each padded to `tokens`; and what each costs, its share of the batch. */
+  async run(inputs: readonly Input[], tokens: number): Promise<{ rows: Float32Array[]; share: Spent }> {
+    const sizes = { batch: inputs.length, tokens };
+    const rows = await this.#buffersFor(sizes).run(inputs, tokens);
+    const { flops, bytes } = evalCost(this.of.program.cost, sizes);
+    return { rows, share: { flops: flops / inputs.length, bytes: bytes / inputs.length } };
   }
-  return rows;
+
+  #buffersFor(sizes: { batch: number; tokens: number } & Bindings): BatchBuffers {
+    const [tokens, rows] = [sizes.batch * sizes.tokens, sizes.batch];
+    const has = this.#buffers;
+    if (has && has.tokens >= tokens && has.rows >= rows) return has;
+    has?.[Symbol.dispose]();
+    this.#buffers = new BatchBuffers(this.of, Math.max(tokens, has?.tokens ?? 0), Math.max(rows, has?.rows ?? 0));
+    return this.#buffers;
+  }
+
+  [Symbol.dispose](): void {
+    this.#buffers?.[Symbol.dispose]();
+    this.of.program[Symbol.dispose]();
+  }
 }
 
-/** One call's own memory, large enough for each of its batches, so that calls may overlap. */
+/** Memory for a batch of so many tokens in all, and rows. */
 class BatchBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #mask: Buffer;
@@ -45,29 +49,25 @@ class BatchBuffers implements Disposable {
 
   constructor(
     private readonly of: RowProgram,
-    batches: readonly Batch[],
+    readonly tokens: number,
+    readonly rows: number,
   ) {
-    const most = (count: (batch: Batch) => number) => Math.max(1, ...batches.map(count));
-    const tokens = most((b) => b.texts.length * b.tokens);
     this.#ids = new Buffer("i64", tokens);
     this.#mask = new Buffer("i32", tokens);
     this.#types = new Buffer("i64", tokens);
-    this.#out = new Buffer("f32", most((b) => b.texts.length) * of.width);
+    this.#out = new Buffer("f32", rows * of.width);
   }
 
-  async run({ texts, tokens }: Batch, inputs: readonly Input[]): Promise<Float32Array[]> {
+  async run(inputs: readonly Input[], tokens: number): Promise<Float32Array[]> {
     const { program, width } = this.of;
-    this.#fill(
-      texts.map((text) => inputs[text]!),
-      tokens,
-    );
+    this.#fill(inputs, tokens);
     using views = new ViewSet();
-    const of = (buffer: Buffer) => views.of(buffer, [texts.length, tokens], 0);
-    const output = views.of(this.#out, [texts.length, width], 0);
+    const of = (buffer: Buffer) => views.of(buffer, [inputs.length, tokens], 0);
+    const output = views.of(this.#out, [inputs.length, width], 0);
     const names = { ids: of(this.#ids), mask: of(this.#mask), types: of(this.#types), [program.outputs[0]!]: output };
     await program.bind(names).run();
     const out = new Float32Array(this.#out.memory);
-    return texts.map((_, i) => out.slice(i * width, (i + 1) * width));
+    return inputs.map((_, i) => out.slice(i * width, (i + 1) * width));
   }
 
   #fill(inputs: readonly Input[], tokens: number): void {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model, type Reading, type Receipt } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
+import { RowRunner } from "./encoder-runner.ts";
 
 /** By transformers and sentence-transformers: tools/reference/encoder_tasks.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
@@ -161,8 +162,11 @@ describe("sentence-transformers' files", () => {
     const [long, short] = [task.texts.join(" "), "x"];
     await using(own, async (m) => {
       const first = await m.embed([long]);
-      // Looked at before the first batch, and then before the second.
-      vi.spyOn(stop.signal, "throwIfAborted").mockImplementationOnce(() => stop.abort());
+      const { run } = RowRunner.prototype;
+      vi.spyOn(RowRunner.prototype, "run").mockImplementationOnce(function (this: RowRunner, ...batch) {
+        stop.abort();
+        return run.apply(this, batch);
+      });
       const onStopped = (receipt: Receipt) => void bills.push(receipt);
       const stopped = m.embed([short, long], { signal: stop.signal, onStopped });
       await expect(stopped).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));

@@ -5,9 +5,10 @@ import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import { UserError } from "../util/errors.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
+import { chunkAfter } from "./chunk.ts";
 import type { Meter } from "./meter.ts";
 import { SeamPrefill } from "./seam-prefill.ts";
-import { PREFILL_CHUNK, type Slot } from "./slot.ts";
+import type { Slot } from "./slot.ts";
 import { Slots } from "./slots.ts";
 
 /** A sequence's part in a decode step. */
@@ -111,7 +112,7 @@ export class Engine implements Disposable {
       signal?.throwIfAborted();
       this.#check();
       const past = slot.tokens.length;
-      const tokens = prompt.slice(past, past + PREFILL_CHUNK);
+      const tokens = prompt.slice(past, past + chunkAfter(this.programs, past));
       meter.layers(tokens.length, past);
       await slot.extend(tokens);
       this.programs.dropTables();

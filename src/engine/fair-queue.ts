@@ -3,6 +3,14 @@ export interface Keyed {
   readonly key: string;
 }
 
+/** What gives the requests of a model their turns. */
+export interface Turns {
+  /** Requests that wait for theirs. */
+  readonly waiting: number;
+  /** Takes no more requests; what has come may go on for `limit` milliseconds. Resolves when all have ended. */
+  close(limit: number): Promise<void>;
+}
+
 /** A queue of many keys: the key with fewest under way is next, of several the one that was not served for longest. */
 export class FairQueue<T extends Keyed> {
   /** Keys in the order in which they were last served or came. */

@@ -1,4 +1,5 @@
 import { commonPrefix } from "./cached.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
 import type { Cut } from "./cut.ts";
 import type { Engine } from "./engine.ts";
 import type { Piece, Usage } from "./generate.ts";
@@ -49,6 +50,10 @@ export class Foretelling implements Work {
     const [now, ...later] = this.asked.slice(this.found.length);
     const here = Math.max(0, (now?.context.length ?? 0) - this.#slot.tokens.length);
     return later.reduce((sum, { context }) => sum + context.length - this.#shared, Math.max(1, here));
+  }
+
+  get chunks(): number {
+    return this.left / PREFILL_CHUNK;
   }
 
   async advance(): Promise<Piece | undefined> {

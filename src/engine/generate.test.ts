@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Chunk, load, type Model, type Receipt, UserError } from "../index.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
 import { Meter } from "./meter.ts";
-import { PREFILL_CHUNK, Slot } from "./slot.ts";
+import { Slot } from "./slot.ts";
 
 let model: Model;
 beforeAll(async () => {

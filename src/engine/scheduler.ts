@@ -7,7 +7,6 @@ import { FairQueue } from "./fair-queue.ts";
 import type { Piece } from "./generate.ts";
 import { type Refusal, Refused } from "./refused.ts";
 import { checkLength, Sequence } from "./sequence.ts";
-import { PREFILL_CHUNK } from "./slot.ts";
 import { WORTH_COPYING } from "./slots.ts";
 import { type Errand, type Job, Ticket, type Work } from "./ticket.ts";
 
@@ -134,11 +133,12 @@ export class Scheduler {
 
   /** One chunk of a prompt, or several prompts that are no longer together. */
   async #prefill(): Promise<void> {
-    const from = this.#clock;
+    let run = 0;
     for (const ticket of this.#prefilling().toSorted((a, b) => a.due - b.due)) {
-      const room = PREFILL_CHUNK - (this.#clock - from);
-      if (this.#clock > from && ticket.sequence.left > room) return;
+      const { chunks } = ticket.sequence;
+      if (run > 0 && run + chunks > 1) return;
       await this.#guard(ticket, () => this.#advance(ticket));
+      run += chunks;
     }
   }
 

@@ -1,5 +1,6 @@
 import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { chunkAfter } from "./chunk.ts";
 import { type Ceiling, type Cut, cutOf } from "./cut.ts";
 import { Draft } from "./draft.ts";
 import type { Engine, Step } from "./engine.ts";
@@ -61,6 +62,11 @@ export class Sequence implements Disposable {
   /** Tokens that are yet to run chunk by chunk; 0 when it decodes. */
   get left(): number {
     return this.#text ? this.#text.length - this.slot.tokens.length : 0;
+  }
+
+  /** What is left of the prompt, in chunks of the length that is due now. */
+  get chunks(): number {
+    return this.left / chunkAfter(this.engine.programs, this.slot.tokens.length);
   }
 
   /** Its part in the next decode step, after a piece that was not the last. */

@@ -3,10 +3,8 @@ import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Cached } from "./cached.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
 import { StackBuffers } from "./stack-buffers.ts";
-
-/** Tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
-export const PREFILL_CHUNK = 256;
 
 /** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
 export class Slot extends Cached implements Disposable {

@@ -13,7 +13,7 @@ export interface Request {
 }
 
 /** What the scheduler runs of a request: what is left of its prompt first, then its steps. */
-export type Work = Pick<Sequence, "left" | "advance" | "next" | "take" | "cut" | "usage"> & Disposable;
+export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take" | "cut" | "usage"> & Disposable;
 
 /** On which terms a request runs. */
 interface Terms {

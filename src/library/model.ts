@@ -1,7 +1,8 @@
 import { generateAll } from "../engine/batch-generate.ts";
 import type { Classification, Reading } from "../engine/classifier.ts";
 import type { Cut } from "../engine/cut.ts";
-import { type Answers, EncoderModel } from "../engine/encoder-model.ts";
+import { type Answers, EncoderModel, type ReadTerms } from "../engine/encoder-model.ts";
+import type { Turns } from "../engine/fair-queue.ts";
 import { foretell } from "../engine/foretell.ts";
 import { type GenerateOptions, generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
 import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
@@ -93,11 +94,14 @@ export class Model implements Disposable {
 
   /**
    * For servers: from now on the requests of `generate` run together, each a row of one batch, and those beyond its rows wait. They run at
-   * the batch's pace, however slowly they are read; one that finds the queue full fails with `Refused`. @throws UserError when the model is no language model
+   * the batch's pace, however slowly they are read. A request that finds the queue full fails with `Refused`, of an encoder, too. Undefined
+   * for models that turn one text into another, whose requests run one by one.
    */
-  schedule(options: SchedulerOptions): Scheduler {
-    const { engine, tokenizer } = this.language;
-    this.#scheduler = new Scheduler(engine, tokenizer, options);
+  schedule(options: SchedulerOptions): Turns | undefined {
+    const { loaded } = this;
+    if (loaded instanceof Seq2SeqModel) return undefined;
+    if (loaded instanceof EncoderModel) return Object.assign(loaded.queue, { limit: options.queue });
+    this.#scheduler = new Scheduler(loaded.engine, loaded.tokenizer, options);
     return this.#scheduler;
   }
 
@@ -120,11 +124,11 @@ export class Model implements Disposable {
   /** One vector a text, as sentence-transformers' files beside the model have it made; long texts are cut. @throws UserError when the model has none */
   async embed(
     texts: readonly string[],
-    options: Stoppable = {},
+    options: ReadOptions = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
-    const { signal, onStopped } = given("embed's options", args.stoppable, options);
+    const terms = this.#terms(given("embed's options", args.readOptions, options));
     const all = given("embed's texts", args.texts, texts);
-    const { answers, receipt } = this.#billed(await this.encoder.embed(all, signal, this.#told(onStopped)));
+    const { answers, receipt } = this.#billed(await this.encoder.embed(all, terms));
     return { embeddings: answers, receipt };
   }
 
@@ -133,15 +137,15 @@ export class Model implements Disposable {
     readings: readonly Reading[],
     options: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
-    const { labels, key, signal, onStopped } = given("classify's options", args.classifyOptions, options);
+    const { labels, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
     if (this.loaded instanceof LanguageModel) {
       const chosen = labelsFor(this.name, labels);
       const asked = askedOfLabels(this.loaded, all.map(oneText), chosen);
-      const { found, receipt } = await this.#foretold(asked, { key, signal, onStopped });
+      const { found, receipt } = await this.#foretold(asked, terms);
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
-    const classified = await this.encoder.classify(all, labels, signal, this.#told(onStopped));
+    const classified = await this.encoder.classify(all, labels, this.#terms(terms));
     const { answers, receipt } = this.#billed(classified);
     return { results: answers, receipt };
   }
@@ -152,13 +156,13 @@ export class Model implements Disposable {
     texts: readonly string[],
     options: ReadOptions = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const { key, signal, onStopped } = given("relevance's options", args.readOptions, options);
+    const terms = given("relevance's options", args.readOptions, options);
     const [q, all] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
     if (this.loaded instanceof LanguageModel) {
-      const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), { key, signal, onStopped });
+      const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), terms);
       return { scores: found.map(relevanceOf), receipt };
     }
-    const scored = await this.encoder.relevance(q, all, signal, this.#told(onStopped));
+    const scored = await this.encoder.relevance(q, all, this.#terms(terms));
     const { answers, receipt } = this.#billed(scored);
     return { scores: answers, receipt };
   }
@@ -170,6 +174,10 @@ export class Model implements Disposable {
     const told = this.#told(onStopped);
     const { found, usage } = await foretell(engine, scheduler, asked, { ...terms, onStopped: told });
     return { found, receipt: this.#receipt(usage) };
+  }
+
+  #terms({ onStopped, ...terms }: args.ReadTerms): ReadTerms {
+    return { ...terms, onStopped: this.#told(onStopped) };
   }
 
   #billed<T>({ answers, usage }: Answers<T>): { answers: T[]; receipt: Receipt } {

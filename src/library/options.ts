@@ -39,7 +39,7 @@ export interface RunOptions extends GenerateInput, Stoppable {
 }
 
 export interface ReadOptions extends Stoppable {
-  /** Whose request it is, where the model is scheduled: keys have equal shares. */
+  /** Whose call it is: calls of the same moment run in common batches, where keys have equal shares. */
   key?: string | undefined;
 }
 

@@ -35,7 +35,7 @@ export class EncoderAnswerer implements Answerer {
   }
 
   async #classify({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {
-    const { answers, usage } = await this.model.classify([text], labels, signal);
+    const { answers, usage } = await this.model.classify([text], labels, { signal });
     return { answer: { scores: labels.map((label) => answers[0]!.scores[label]!) }, ...bill(usage) };
   }
 
@@ -52,13 +52,13 @@ export class EncoderAnswerer implements Answerer {
 
   async #judge({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
     const texts = documents.map(({ text }) => text);
-    const { answers, usage } = await this.model.relevance(query, texts, signal);
+    const { answers, usage } = await this.model.relevance(query, texts, { signal });
     return { answer: { order: ordered(documents, answers) }, ...bill(usage) };
   }
 
   /** The bill is the item's own, as if nothing were shared, so that it is the same whichever items ran before. */
   async #similarity(text: string, list: object, others: readonly string[], signal?: AbortSignal) {
-    const own = await this.model.embed([text], signal);
+    const own = await this.model.embed([text], { signal });
     const shared = await this.#embedded(list, others, signal);
     const sum = (what: "flops" | "bytes") => ({
       dense: own.usage[what].dense + shared.usage[what].dense,
@@ -69,7 +69,7 @@ export class EncoderAnswerer implements Answerer {
   }
 
   #embedded(list: object, texts: readonly string[], signal?: AbortSignal): Promise<Answers<Float32Array>> {
-    const known = this.#shared.get(list) ?? this.model.embed(texts, signal);
+    const known = this.#shared.get(list) ?? this.model.embed(texts, { signal });
     this.#shared.set(list, known);
     return known;
   }

@@ -1,4 +1,4 @@
-import type { Model, Stoppable } from "../../index.ts";
+import type { Model, ReadOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { billFor, type House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
@@ -9,11 +9,11 @@ export async function billed<T extends { receipt: Receipt }>(
   house: House,
   chosen: Chosen,
   { signal, key }: Call,
-  read: (model: Model, stopping: Stoppable) => Promise<T>,
+  read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {
   using lease = await house.pool.lease(chosen);
   using bill = billFor(house, chosen.served.id, key);
-  const result = await read(lease.model, { signal, onStopped: (receipt) => bill.add(receipt) });
+  const result = await read(lease.model, { signal, key: key?.id, onStopped: (receipt) => bill.add(receipt) });
   bill.add(result.receipt);
   return { ...result, receipt: bill.close("stop") };
 }

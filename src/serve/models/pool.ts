@@ -1,16 +1,16 @@
-import { LanguageModel } from "../../engine/language-model.ts";
+import type { Turns } from "../../engine/fair-queue.ts";
 import { openModel } from "../../engine/open-model.ts";
-import type { Scheduler, SchedulerOptions } from "../../engine/scheduler.ts";
+import type { SchedulerOptions } from "../../engine/scheduler.ts";
 import { Model } from "../../index.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen, Served } from "./served.ts";
 
-/** A model in memory, and what gives its requests their turns where it generates. */
+/** A model in memory, and what gives its requests their turns. */
 interface Loaded {
   readonly model: Model;
-  readonly scheduler: Scheduler | undefined;
+  readonly turns: Turns | undefined;
 }
 
 interface Held {
@@ -61,13 +61,13 @@ export class Pool implements Disposable {
       id: served.id,
       recipe: recipe.map(({ text }) => text),
       users,
-      waiting: loaded?.scheduler?.waiting ?? 0,
+      waiting: loaded?.turns?.waiting ?? 0,
     }));
   }
 
   /** Begins no more answers; those under way may go on for `limit` milliseconds, then end as they are. */
   async close(limit: number): Promise<void> {
-    await Promise.all([...this.#held.values()].map(({ loaded }) => loaded?.scheduler?.close(limit)));
+    await Promise.all([...this.#held.values()].map(({ loaded }) => loaded?.turns?.close(limit)));
   }
 
   #load(key: string, chosen: Chosen): Held {
@@ -122,7 +122,7 @@ async function load({ served, recipe }: Chosen, scheduling: SchedulerOptions): P
   const started = performance.now();
   const opened = await openModel(served.source, recipe);
   const model = new Model(opened, recipe, performance.now() - started);
-  return { model, scheduler: opened instanceof LanguageModel ? model.schedule(scheduling) : undefined };
+  return { model, turns: model.schedule(scheduling) };
 }
 
 /** @throws UserError when a model can never be loaded within the budget */

@@ -1,0 +1,29 @@
+/**
+ * llama.cpp through node-llama-cpp behind the thinnest server: `llamaServer.mjs MODEL [SETTINGS]`. As many sequences of one context as
+ * there are clients; those that are evaluated at the same time go into one batch.
+ */
+import type { LlamaContextSequence } from "node-llama-cpp";
+import { open } from "./model.ts";
+import { servePeer } from "./serve.ts";
+import { best } from "./settings.ts";
+
+const [path = "", changes = "{}"] = process.argv.slice(2);
+const SEQUENCES = 8;
+/** Tokens of each. */
+const CONTEXT = 256;
+
+const { model, context } = await open(path, CONTEXT, { ...best, ...JSON.parse(changes) }, SEQUENCES);
+const free: LlamaContextSequence[] = Array.from({ length: SEQUENCES }, () => context.getSequence());
+
+servePeer(async ({ prompt, max_tokens: most }: { prompt: string; max_tokens: number }) => {
+  const sequence = free.pop();
+  if (!sequence) throw new Error(`more than ${SEQUENCES} requests at once`);
+  await sequence.clearHistory();
+  const tokens = model.tokenize(prompt);
+  const made = [];
+  for await (const token of sequence.evaluate(tokens, { temperature: 0, topK: 1, yieldEogToken: true }))
+    if (made.push(token) === most) break;
+  free.push(sequence);
+  const usage = { prompt_tokens: tokens.length, completion_tokens: made.length };
+  return { choices: [{ text: model.detokenize(made) }], usage };
+});

@@ -1,0 +1,23 @@
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** The thinnest server: each POST's JSON to `answer`, whatever its path, and what it gives back as JSON. */
+export function servePeer(answer: (body: never) => Promise<object>): void {
+  const server = createServer(async (request, response) => {
+    const given = request.method === "POST" ? await answer((await jsonOf(request)) as never) : {};
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(given));
+  });
+  // A machine that is busy must not end connections between two requests.
+  server.keepAliveTimeout = 0;
+  server.listen(0, "127.0.0.1", () => {
+    const { port } = server.address() as AddressInfo;
+    process.stderr.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
+  });
+}
+
+async function jsonOf(request: IncomingMessage): Promise<unknown> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return JSON.parse(Buffer.concat(parts).toString());
+}

@@ -1,0 +1,22 @@
+import type { Texts } from "./texts.ts";
+import type { Answered, Ask } from "./traffic.ts";
+
+/** The one model of a server that a bench starts. */
+export const MODEL = "bench";
+
+/** Greedy, and to the last token that is asked for. */
+export const completion = (texts: Texts, prompt: string, answer: number, more: object = {}): Ask => ({
+  path: "/v1/completions",
+  body: { model: MODEL, max_tokens: answer, temperature: 0, logit_bias: texts.endless, prompt, ...more },
+});
+
+/** As `completion`, its answer streamed, with the count of its tokens at the end. */
+export const stream = (texts: Texts, prompt: string, answer: number): Ask =>
+  completion(texts, prompt, answer, { stream: true, stream_options: { include_usage: true } });
+
+/** @throws Error where a prompt or an answer has other lengths than it was to have */
+export function checkTokens(answered: readonly Answered[], prompt: number, answer: number): void {
+  for (const { usage } of answered.map(({ body }) => body))
+    if (usage?.prompt_tokens !== prompt || usage.completion_tokens !== answer)
+      throw new Error(`expected ${prompt} and ${answer} tokens, got ${JSON.stringify(usage)}`);
+}

@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { compile } from "../child.ts";
+import { MODEL } from "./completion.ts";
+
+/** A server in a process of its own that answers requests. */
+export interface Server {
+  readonly url: string;
+  readonly process: ChildProcess;
+  stop(): Promise<void>;
+}
+
+const program = join(import.meta.dirname, "..", "..", "bin", "modicum.js");
+
+/** `modicum serve` as users start it, of one model. */
+export const ownServer = (model: string): Promise<OwnServer> => serve("--model", `${MODEL}=${model}`);
+
+/** With a home of its own, which goes with it. */
+export interface OwnServer extends Server {
+  readonly home: string;
+}
+
+export async function serve(...args: string[]): Promise<OwnServer> {
+  const home = mkdtempSync(join(tmpdir(), "modicum-bench-"));
+  const server = await launch(program, ["serve", "--port", "0", ...args], { MODICUM_HOME: home });
+  const stop = async () => {
+    await server.stop();
+    rmSync(home, { recursive: true });
+  };
+  return { ...server, home, stop };
+}
+
+/** A peer's: `script`, relative to `bench/`, calls `servePeer`. */
+export const peerServer = async (script: string, ...args: string[]): Promise<Server> =>
+  launch(await compile(script), args);
+
+/** Starts a server that says `"url":"…"` on stderr, and waits until it is ready. @throws Error when it ends before */
+async function launch(file: string, args: readonly string[], env: Record<string, string> = {}): Promise<Server> {
+  const child = spawn(process.execPath, [file, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  // A bench that fails leaves none behind.
+  process.once("exit", () => child.kill("SIGKILL"));
+  const url = await saidUrl(child);
+  while (!(await fetch(`${url}/ready`)).ok) await sleep(50);
+  return { url, process: child, stop: () => killed(child) };
+}
+
+async function saidUrl(child: ChildProcess): Promise<string> {
+  let said = "";
+  for await (const part of child.stderr!.iterator({ destroyOnReturn: false })) {
+    said += part;
+    const url = /"url":"([^"]+)"/.exec(said)?.[1];
+    if (!url) continue;
+    // What it says from now on must not fill the pipe.
+    child.stderr!.resume();
+    return url;
+  }
+  throw new Error(`a server ended before it listened: ${said.trim()}`);
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}

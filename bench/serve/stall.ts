@@ -1,0 +1,69 @@
+import type { Bench, BenchOptions } from "../harness.ts";
+import { checkTokens, stream } from "./completion.ts";
+import { percentile } from "./percentile.ts";
+import { ownServer } from "./server.ts";
+import { type Send, serverSide } from "./side.ts";
+import { Texts } from "./texts.ts";
+
+const STREAMS = 7;
+const [PROMPT, ANSWER] = [32, 160];
+/** Tokens of the prompt that comes in between; milliseconds after which it does, when all streams run. */
+const [LONG, LATER] = [4096, 1500];
+/** A chunk of a prompt: so many tokens at most run between two tokens of a stream. */
+const CHUNK = 256;
+const CHUNKS = 10;
+/** What a stream may wait, in chunks: one of the other's prompt, and its own step. */
+const ALLOWED = 1.3;
+
+/**
+ * Between two tokens of one of 7 streams, the 99th percentile, while a prompt of 4,096 tokens is run; against 1.3 times one chunk: the time to
+ * first token of a prompt of one chunk, alone. At 1 or more no stream waits for longer than that.
+ */
+export const serveStall: Bench = {
+  name: "serve-stall",
+  unit: "ms",
+  moreIsBetter: false,
+  lifetime: "kept",
+  sides: (options) => ({
+    ours: serverSide("a long prompt beside", () => ownServer(options.path), stall(options)),
+    theirs: serverSide(`${ALLOWED} × one chunk`, () => ownServer(options.path), chunk(options)),
+  }),
+};
+
+function stall({ path }: BenchOptions): (send: Send) => Promise<number> {
+  const texts = new Texts(path);
+  return async (send) => {
+    const streams = Array.from({ length: STREAMS }, () => ({ asks: [stream(texts, texts.next(PROMPT), ANSWER)] }));
+    const between = { after: LATER, asks: [stream(texts, texts.next(LONG), 1)] };
+    const answered = await send([...streams, between]);
+    const [long] = answered.at(-1)!;
+    const beside = answered.slice(0, -1).flat();
+    checkTokens(beside, PROMPT, ANSWER);
+    const [from, to] = [long!.sent, long!.events[0]!];
+    if (beside.some(({ events }) => events[0]! > from || events.at(-1)! < to))
+      throw new Error("a stream did not run for all of the long prompt");
+    return percentile(
+      beside.flatMap(({ events }) => gaps(events, from, to)),
+      0.99,
+    );
+  };
+}
+
+/** Of those that overlap with the time. */
+const gaps = (events: readonly number[], from: number, to: number): number[] =>
+  events.flatMap((at, i) => (i > 0 && at > from && events[i - 1]! < to ? [at - events[i - 1]!] : []));
+
+function chunk({ path }: BenchOptions): (send: Send) => Promise<number> {
+  const texts = new Texts(path);
+  return async (send) => {
+    const asks = Array.from({ length: CHUNKS }, () => stream(texts, texts.next(CHUNK), 1));
+    const [answered] = await send([{ asks }]);
+    return (
+      ALLOWED *
+      percentile(
+        answered!.map(({ sent, events }) => events[0]! - sent),
+        0.5,
+      )
+    );
+  };
+}

@@ -1,0 +1,53 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { compile } from "../child.ts";
+import { message } from "../embed-side.ts";
+import type { Bench, Side } from "../harness.ts";
+import { checkTokens, stream } from "./completion.ts";
+import type { LibraryCall } from "./library.ts";
+import { ownServer } from "./server.ts";
+import { serverSide } from "./side.ts";
+import { Texts } from "./texts.ts";
+
+const [PROMPT, ANSWER] = [128, 256];
+
+/** Tokens a second of one answer, its prompt of 128 tokens within: streamed over HTTP, against the library's own call. */
+export const serveStream: Bench = {
+  name: "serve-stream",
+  unit: "tok/s",
+  moreIsBetter: true,
+  lifetime: "kept",
+  sides({ path }) {
+    const texts = new Texts(path);
+    const server = serverSide(
+      "modicum serve",
+      () => ownServer(path),
+      async (send) => {
+        const answered = (await send([{ asks: [stream(texts, texts.next(PROMPT), ANSWER)] }])).flat();
+        checkTokens(answered, PROMPT, ANSWER);
+        return (ANSWER * 1000) / (answered[0]!.ended - answered[0]!.sent);
+      },
+    );
+    return { ours: server, theirs: librarySide(path) };
+  },
+};
+
+/** The same texts, in a process that has nothing else to do. */
+function librarySide(path: string): Side {
+  const texts = new Texts(path);
+  let child: ChildProcess | undefined;
+  return {
+    name: "modicum library",
+    async start() {
+      child = fork(await compile("serve/library.ts"), [path]);
+      await message(child);
+    },
+    async run() {
+      const options = { raw: true, maxTokens: ANSWER, temperature: 0, logitBias: texts.endless };
+      child!.send({ prompt: texts.next(PROMPT), options } satisfies LibraryCall);
+      return (await message(child!)) as number;
+    },
+    async stop() {
+      child?.kill();
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { tokenizerOf } from "../../src/engine/tokenizer-of.ts";
+import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** Texts of the project's documents and sources, none of which begins as another does. */
+export class Texts {
+  readonly tokenizer: Tokenizer;
+  readonly #book: readonly number[];
+  #at = 0;
+
+  /** For the GGUF file at `path`. */
+  constructor(path: string) {
+    this.tokenizer = tokenizerOf(openCheckpoint(path), Number.POSITIVE_INFINITY);
+    this.#book = book().flatMap((text) => this.tokenizer.encode(text));
+  }
+
+  /** A text of exactly so many tokens; `after` another, with it. */
+  next(tokens: number, after = ""): string {
+    const wanted = this.tokenizer.encode(after).length + tokens;
+    for (; this.#at + tokens <= this.#book.length; this.#at++) {
+      const text = after + this.tokenizer.decode(this.#book.slice(this.#at, this.#at + tokens));
+      if (this.tokenizer.encode(text).length !== wanted) continue;
+      this.#at += tokens;
+      return text;
+    }
+    throw new Error("the texts have come to their end");
+  }
+
+  /** Has a greedy answer go on to its last token: bans those that end it. */
+  get endless(): Record<string, number> {
+    return Object.fromEntries([...this.tokenizer.stopIds].map((id) => [id, -100]));
+  }
+}
+
+function book(): string[] {
+  const files = ["docs", "src"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+  );
+  const texts = files.filter((file) => /\.(md|ts)$/.test(file) && !file.endsWith(".test.ts"));
+  return ["LICENSE", "README.md", ...texts.sort()].map((file) => readFileSync(join(root, file), "utf8"));
+}

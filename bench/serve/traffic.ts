@@ -1,0 +1,33 @@
+/** One request, which is posted as JSON. */
+export interface Ask {
+  readonly path: string;
+  readonly body: object;
+}
+
+/** Sends its asks one after the other over one connection, the first `after` milliseconds (0) from the start. */
+export interface Client {
+  readonly asks: readonly Ask[];
+  readonly after?: number;
+}
+
+/** What a load generator is to do: all clients side by side. */
+export interface Traffic {
+  readonly url: string;
+  readonly clients: readonly Client[];
+}
+
+/** What came of one ask; milliseconds from the start of the traffic. */
+export interface Answered {
+  readonly status: number;
+  readonly sent: number;
+  /** When each event of a stream came; none where the answer is whole. */
+  readonly events: readonly number[];
+  readonly ended: number;
+  /** The body, of a stream its last event that is JSON. */
+  readonly body: Body;
+}
+
+interface Body {
+  readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number };
+  readonly error?: { readonly message: string };
+}

@@ -1,0 +1,163 @@
+import { addSpent, type Spent } from "../graph/index.ts";
+import { UserError } from "../util/errors.ts";
+import type { Input } from "../weights/tokenizer/index.ts";
+import { nextBatch } from "./encoder-batches.ts";
+import type { RowRunner } from "./encoder-runner.ts";
+import { FairQueue, type Turns } from "./fair-queue.ts";
+import { type Refusal, Refused } from "./refused.ts";
+
+/** What of a call's texts ran, each with its share of the batch that it was in, padding included; and the tokens of these texts. */
+export interface Encoded extends Spent {
+  tokens: number;
+}
+
+/** On which terms a call runs. */
+export interface EncodeTerms {
+  /** Whose it is: keys have equal shares. */
+  readonly key?: string | undefined;
+  /** Stops it before the next batch, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The texts of one call: those that are yet to run, the longest first, and the rows of those that have. */
+class Call {
+  readonly key: string;
+  readonly rows: Float32Array[] = [];
+  readonly done: Promise<void>;
+  readonly left: number[];
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor(
+    readonly inputs: readonly Input[],
+    readonly bill: Encoded,
+    readonly terms: EncodeTerms,
+  ) {
+    this.key = terms.key ?? "";
+    this.left = inputs.map((_, i) => i).sort((a, b) => this.#length(b) - this.#length(a));
+    this.done = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+  }
+
+  get lengths(): number[] {
+    return this.left.map((text) => this.#length(text));
+  }
+
+  give(text: number, row: Float32Array, share: Spent): void {
+    this.rows[text] = row;
+    addSpent(this.bill, share);
+    this.bill.tokens += this.#length(text);
+  }
+
+  #length(text: number): number {
+    return this.inputs[text]!.ids.length;
+  }
+}
+
+/** Runs the texts of many calls in common batches of about equal length. Keys take turns, and so do the calls of one key: whose turn it is has its longest text run. */
+export class EncoderQueue implements Turns, Disposable {
+  readonly #calls = new FairQueue<Call>();
+  /** Under way while there is work. */
+  #loop: Promise<void> | undefined;
+  /** Most calls that wait; more are refused. */
+  limit = Number.POSITIVE_INFINITY;
+  /** When all that waits ends, once it is closing. */
+  #closes: number | undefined;
+  #disposed = false;
+  /** Milliseconds that a batch takes, lately. */
+  #mean = 10;
+
+  constructor(private readonly runner: RowRunner) {}
+
+  get waiting(): number {
+    return this.#calls.size;
+  }
+
+  /** One row of outputs for each text, in their order; what ran is added to `bill`, also where the call is stopped. @throws Refused when there is no room */
+  async read(inputs: readonly Input[], bill: Encoded, terms: EncodeTerms): Promise<Float32Array[]> {
+    terms.signal?.throwIfAborted();
+    if (this.#closes !== undefined) throw this.#refused("closing");
+    const call = new Call(inputs, bill, terms);
+    if (inputs.length === 0) return [];
+    const dropped = this.#calls.add(call, this.limit);
+    if (dropped === call) throw this.#refused("full");
+    dropped?.reject(this.#refused("full"));
+    this.#loop ??= this.#run();
+    await call.done;
+    return call.rows;
+  }
+
+  async close(limit: number): Promise<void> {
+    this.#closes = Math.min(this.#closes ?? Number.POSITIVE_INFINITY, performance.now() + limit);
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    // Those that come at the same moment run together.
+    await Promise.resolve();
+    for (;;) {
+      this.#sweep(performance.now());
+      const first = this.#calls.next(() => 0);
+      if (!first) break;
+      await this.#batch(first);
+    }
+    this.#loop = undefined;
+    if (this.#disposed) this.runner[Symbol.dispose]();
+  }
+
+  /** Ends those that were stopped, and all once there is no more time. */
+  #sweep(now: number): void {
+    const over = now >= (this.#closes ?? Number.POSITIVE_INFINITY);
+    for (const call of this.#calls) {
+      if (this.#disposed) this.#fail(call, new UserError("a model was used after it was disposed"));
+      else if (call.terms.signal?.aborted) this.#fail(call, call.terms.signal.reason);
+      else if (over) this.#fail(call, this.#refused("closing"));
+    }
+  }
+
+  async #batch(first: Call): Promise<void> {
+    const calls = [first, ...[...this.#calls].filter((call) => call !== first)];
+    const { tokens, parts } = nextBatch(calls.map(({ lengths }) => lengths));
+    const texts = parts.flatMap(({ from, count }, i) =>
+      calls[i]!.left.splice(from, count).map((text) => ({ call: calls[i]!, text })),
+    );
+    await this.#runTexts(texts, tokens);
+    for (const call of calls) if (call.left.length === 0) this.#end(call);
+    if (first.left.length === 0) return;
+    // Behind the others.
+    this.#calls.serve(first);
+    this.#calls.add(first, Number.POSITIVE_INFINITY);
+  }
+
+  async #runTexts(texts: readonly { call: Call; text: number }[], tokens: number): Promise<void> {
+    const started = performance.now();
+    try {
+      const inputs = texts.map(({ call, text }) => call.inputs[text]!);
+      const { rows, share } = await this.runner.run(inputs, tokens);
+      for (const [i, { call, text }] of texts.entries()) call.give(text, rows[i]!, share);
+    } catch (error) {
+      for (const { call } of texts) this.#fail(call, error);
+    }
+    this.#mean += (performance.now() - started - this.#mean) / 10;
+  }
+
+  #end(call: Call): void {
+    this.#calls.remove(call);
+    call.resolve();
+  }
+
+  #fail(call: Call, error: unknown): void {
+    this.#calls.remove(call);
+    call.left.length = 0;
+    call.reject(error);
+  }
+
+  #refused(reason: Refusal): Refused {
+    return new Refused(reason, Math.max(1, Math.ceil((this.#calls.size * this.#mean) / 1000)));
+  }
+
+  /** Calls that are under way fail, and then all is freed. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    if (!this.#loop) this.runner[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,35 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { serve } from "../bench/serve/server.ts";
+import { openLedger } from "../src/ledger/store.ts";
+import { TINY } from "../src/serve/serve.testing.ts";
+
+test("SIGTERM while answers are streamed: each has its last event, the receipt is kept, and the program ends with 0", async () => {
+  const server = await serve("--model", TINY[0]!, "--drain", "0");
+  try {
+    const response = await fetch(`${server.url}/v1/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "tiny", prompt: "abc", n: 8, max_tokens: 200, temperature: 0, stream: true }),
+    });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = (await reader.read()).value!;
+    const gone = once(server.process, "exit");
+    server.process.kill("SIGTERM");
+    for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
+    expect(await gone).toEqual([0, null]);
+    const events = text.trimEnd().split("\n\n");
+    expect(events.at(-1)).toBe("data: [DONE]");
+    const { choices, receipt } = JSON.parse(events.at(-2)!.slice("data: ".length));
+    expect(choices[0].finish_reason).toBe("length");
+    expect(receipt.tokens.completion).toBeLessThan(8 * 200);
+    const ledger = await openLedger(join(server.home, "receipts.db"));
+    expect((await ledger.list()).map(({ id, tokens }) => ({ id, tokens }))).toEqual([
+      { id: receipt.id, tokens: receipt.tokens },
+    ]);
+    await ledger.close();
+  } finally {
+    await server.stop();
+  }
+});
