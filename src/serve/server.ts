@@ -29,6 +29,8 @@ export interface ServeOptions {
   readonly allowAnonymous: boolean;
   /** Bytes of models in memory. */
   readonly memory: number;
+  /** Milliseconds that a model stays in memory which nobody uses; without end where it is not said. */
+  readonly keepAlive?: number | undefined;
   readonly limits: Limits;
   readonly scheduling: SchedulerOptions;
   /** The ledger's file, or its address: `postgres://…`. */
@@ -60,7 +62,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const base = { catalogue, ledger, log, limits, rates: new Rates(), version, started: new Date() };
-  const pool = new Pool(memory, options.scheduling);
+  const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const house: House = { ...base, pool, metrics: new Metrics(pool), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);

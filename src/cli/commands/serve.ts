@@ -15,6 +15,14 @@ const bindOptions = z.strictObject({
     .positive()
     .optional()
     .describe("GB of models in memory, counted by their files; without it half of the machine's"),
+  keepAlive: z
+    .number()
+    .min(0)
+    .max(20_000)
+    .optional()
+    .describe(
+      "minutes after which a model that nobody uses leaves memory; without it, it stays until another needs its place",
+    ),
   ledger: z
     .string()
     .optional()
@@ -40,7 +48,14 @@ export async function define(command: Command): Promise<void> {
 async function serveModels(flags: Flags): Promise<void> {
   const { schedulerOptions } = await import("../../engine/scheduler.ts");
   const { Catalogue, checkBind, createLog, KeyStore, limitOptions, serve } = await import("../../serve/index.ts");
-  const { host, port, memory = totalmem() / 2e9, drain, ledger = receiptsFile() } = readFlags(bindOptions, flags);
+  const {
+    host,
+    port,
+    memory = totalmem() / 2e9,
+    drain,
+    keepAlive,
+    ledger = receiptsFile(),
+  } = readFlags(bindOptions, flags);
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
   const [told, keys] = [stopSignal(), new KeyStore()];
   const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
@@ -52,6 +67,7 @@ async function serveModels(flags: Flags): Promise<void> {
     catalogue,
     keys,
     ledger,
+    keepAlive: keepAlive && keepAlive * 60_000,
     log,
     limits,
     scheduling,

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { schedulerOptions } from "../../engine/scheduler.ts";
 import { registerRecipe } from "../../savings/registered.ts";
@@ -57,6 +58,22 @@ describe("models in memory", () => {
     using sentences = await lease("sentences");
     await expect(lease("labels")).rejects.toMatchObject({ status: 503 });
     expect([ranker.model.name, sentences.model.name]).toEqual(["ranker", "sentences"]);
+  });
+
+  test("that nobody uses any more leave after a while, not before", async () => {
+    using pool = new Pool(1e9, schedulerOptions.parse({}), 150);
+    const lease = async () => pool.lease(await choose("tiny"));
+    const first = await lease();
+    first[Symbol.dispose]();
+    const second = await lease();
+    first[Symbol.dispose]();
+    await setTimeout(300);
+    expect(idsOf(pool)).toEqual(["tiny:1"]);
+    second[Symbol.dispose]();
+    expect(idsOf(pool)).toEqual(["tiny:0"]);
+    await expect.poll(() => idsOf(pool)).toEqual([]);
+    (await lease())[Symbol.dispose]();
+    expect(idsOf(pool)).toEqual(["tiny:0"]);
   });
 
   test("that can never fit are told at the start", () => {

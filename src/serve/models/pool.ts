@@ -22,6 +22,8 @@ interface Held {
   users: number;
   /** When it was last asked for, on a clock of uses. */
   used: number;
+  /** Unloads it, once nobody uses it. */
+  unload?: NodeJS.Timeout;
 }
 
 /** A model to use until it is disposed of. */
@@ -38,6 +40,8 @@ export class Pool implements Disposable {
     /** Bytes. */
     readonly budget: number,
     private readonly scheduling: SchedulerOptions,
+    /** Milliseconds that a model stays which nobody uses; without end where it is not said. */
+    private readonly keepAlive?: number,
   ) {}
 
   /** @throws HttpError when there is no room, or the model cannot be loaded */
@@ -45,10 +49,11 @@ export class Pool implements Disposable {
     const key = keyOf(chosen);
     const held = this.#held.get(key) ?? this.#load(key, chosen);
     held.users++;
+    clearTimeout(held.unload);
     held.used = ++this.#clock;
     try {
       held.loaded = await held.loading;
-      return leased(held.loaded.model, held);
+      return this.#leased(key, held, held.loaded.model);
     } catch (error) {
       if (this.#held.get(key) === held) this.#held.delete(key);
       throw error;
@@ -92,7 +97,18 @@ export class Pool implements Disposable {
     return [...this.#held.values()].reduce((sum, { served }) => sum + served.source.bytes, 0);
   }
 
-  #drop(key: string, { loading }: Held): void {
+  #leased(key: string, held: Held, model: Model): Lease {
+    let returned = false;
+    const giveBack = () => {
+      if (!returned && --held.users === 0 && this.keepAlive !== undefined)
+        held.unload = setTimeout(() => this.#drop(key, held), this.keepAlive).unref();
+      returned = true;
+    };
+    return { model, [Symbol.dispose]: giveBack };
+  }
+
+  #drop(key: string, { loading, unload }: Held): void {
+    clearTimeout(unload);
     this.#held.delete(key);
     void loading.then(({ model }) => model.dispose());
   }
@@ -103,15 +119,6 @@ export class Pool implements Disposable {
 }
 
 const keyOf = ({ served, recipe }: Chosen): string => JSON.stringify([served.id, ...recipe.map(({ text }) => text)]);
-
-function leased(model: Model, held: Held): Lease {
-  let returned = false;
-  const giveBack = () => {
-    if (!returned) held.users--;
-    returned = true;
-  };
-  return { model, [Symbol.dispose]: giveBack };
-}
 
 function noRoom(id: string, busy: number): HttpError {
   const message = `there is no memory for ${id} while ${busy} other models are in use; try again later`;
