@@ -150,6 +150,14 @@ describe("the table of results", () => {
     expect(table).toMatch(/Machine \[2\]: another\.$/);
   });
 
+  test("has a command's machines in one row", () => {
+    const other = { ...line, ours: 90, ratio: 1.8, machine: "another" };
+    const folder = folderWith({ "a.json": JSON.stringify(line), "b.json": JSON.stringify(other) });
+    expect(measuredTable(readResults(folder)).split("\n")[2]).toBe(
+      "| `npm run bench -- decode` | tok/s | 80<br>90 | node-llama-cpp 3.22.1 | 50 | 1.6 (1.5–1.7) [1]<br>1.8 (1.5–1.7) [2] | 7 |  |",
+    );
+  });
+
   test("says so when there is none", () => {
     expect(readResults(join(tmpdir(), "there-is-no-such-folder"))).toEqual([]);
     expect(measuredTable([])).toBe("No result has been committed yet.");

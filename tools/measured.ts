@@ -36,7 +36,15 @@ function parseResult(path: string): Measured {
   }
 }
 
-/** The README's figures: a row a bench with the command behind it, then the machines. */
+/** A command's rows, one a machine, as one row; a cell that is the same in all of them is said once. */
+function joined(rows: readonly (readonly string[])[]): string[] {
+  return rows[0]!.map((_, column) => {
+    const cells = rows.map((row) => row[column]!);
+    return (new Set(cells).size === 1 ? cells.slice(0, 1) : cells).join("<br>");
+  });
+}
+
+/** The README's figures: a row a command, in it a line a machine, then the machines. */
 export function measuredTable(results: readonly Measured[]): string {
   if (results.length === 0) return "No result has been committed yet.";
   const machines = [...new Set(results.map((r) => r.machine))];
@@ -52,7 +60,9 @@ export function measuredTable(results: readonly Measured[]): string {
     r.floor === undefined ? "" : String(r.floor),
   ]);
   const where = machines.map((machine, i) => `Machine${machines.length > 1 ? ` [${i + 1}]` : ""}: ${machine}.`);
-  return [markdownTable(head, body), "", ...where].join("\n");
+  const commands = [...new Set(body.map(([command]) => command))];
+  const rows = commands.map((command) => joined(body.filter(([own]) => own === command)));
+  return [markdownTable(head, rows), "", ...where].join("\n");
 }
 
 export const RESULTS = join(root, "bench", "results");
