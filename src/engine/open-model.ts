@@ -1,4 +1,4 @@
-import { isEncoder, isSeq2Seq } from "../models/registry.ts";
+import { isEncoder, isSeq2Seq, readsTextAlone } from "../models/registry.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
@@ -14,11 +14,15 @@ export async function openModel(
   recipe: Recipe,
   quant: Quant = "auto",
   adapters: AdapterFolders = {},
+  onNotice?: (sentence: string) => void,
 ): Promise<LanguageModel | EncoderModel | Seq2SeqModel> {
   const adapted = openAdapted(source.path, adapters);
   const { checkpoint } = adapted;
   const [encodes, translates] = [isEncoder(checkpoint), isSeq2Seq(checkpoint)];
-  if (!encodes && !translates) return LanguageModel.load(source, recipe, quant, adapted);
+  if (!encodes && !translates) {
+    if (readsTextAlone(checkpoint)) onNotice?.(`${source.name}: the model's images are not read, its text alone`);
+    return LanguageModel.load(source, recipe, quant, adapted);
+  }
   refuseSeveral(adapted, encodes ? "an encoder" : "an encoder with a decoder");
   if (recipe.length > 0)
     throw new UserError(

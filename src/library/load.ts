@@ -16,6 +16,6 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const source = await resolveModel(registered?.model ?? name, resolving);
   if (registered) requireModel(name, registered, source.sha256);
   const started = performance.now();
-  const loaded = await openModel(source, recipe, quant, { adapter, adapters });
+  const loaded = await openModel(source, recipe, quant, { adapter, adapters }, resolving.onNotice);
   return new Model(loaded, recipe, performance.now() - started);
 }

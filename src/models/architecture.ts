@@ -13,18 +13,21 @@ export interface Traits<C> {
   readonly scheme: Scheme;
   /** Hugging Face's keys where they are not the usual ones. */
   readonly keys?: Readonly<Record<string, string>>;
+  /** Tensors of parts that are not read, such as those of images. */
+  readonly unread?: RegExp;
   configure(fields: Fields): C;
 }
 
 /** A decoder's architecture by its traits; `name` is GGUF's for it. */
 export function decoder(
   name: string,
-  { also = [], scheme, keys = {}, configure }: Traits<TransformerConfig>,
+  { also = [], scheme, keys = {}, unread, configure }: Traits<TransformerConfig>,
 ): Architecture {
   const read = (config: Fields["source"]) => configure(new Fields(config, name, keys));
   return {
     names: [name, ...also],
     configure: read,
+    unread: ({ tensors }) => (unread ? [...tensors.keys()].filter((tensor) => unread.test(tensor)) : []),
     tensors: (checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical) => modulesOf(canonical, scheme),
     open: (weights) => new Transformer(read(weights.checkpoint.config), weights),

@@ -101,6 +101,21 @@ describe("configurations of before transformers 5 say the same", () => {
     }
   });
 
+  test("gemma3 with images: the text's part, of which those of 4B say little", () => {
+    const text_config = {
+      ...{ hidden_size: 2560, intermediate_size: 10240, model_type: "gemma3_text", num_hidden_layers: 34 },
+      ...{ rope_scaling: { factor: 8, rope_type: "linear" }, sliding_window: 1024 },
+    };
+    const config = configure(gemma3, "gemma3-images", { text_config });
+    expect(config).toMatchObject({ heads: 8, kvHeads: 4, headSize: 256, vocabulary: 262208, context: 131072 });
+    expect([config.window(0), config.window(5)]).toEqual([1024, undefined]);
+    expect(config.rope(0)).toEqual({ theta: 1e4, headSize: 256, positions: 131072 });
+    expect(config.rope(5)).toMatchObject({ theta: 1e6, scaling: { type: "linear", factor: 8 } });
+    expect(config).toMatchObject({ embeddingScale: Math.sqrt(2560), attentionScale: 1 / 16, epsilon: 1e-6 });
+    const refused = () => configure(gemma3, "gemma3-images", { text_config: [] });
+    expect(refused).toThrow('"text_config" is [], expected an object');
+  });
+
   test("gemma2 without layer_types: every other layer slides, the first does", () => {
     const config = configure(gemma2, "gemma2", { layer_types: undefined });
     expect([0, 1, 2].map((l) => config.window(l))).toEqual([8, undefined, 8]);

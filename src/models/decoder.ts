@@ -55,6 +55,8 @@ export interface Architecture {
   readonly names: readonly string[];
   /** Reads the configuration; throws a UserError that names the key. */
   configure(config: ConfigSource): DecoderConfig;
+  /** Tensors of a checkpoint that are of parts that do not run here, such as those of images. */
+  unread(checkpoint: Checkpoint): readonly string[];
   /** What a checkpoint calls the tensors. */
   tensors(checkpoint: Checkpoint): Names;
   /** What Hugging Face's code may call the module of a matrix, by its canonical name without `.weight`. */

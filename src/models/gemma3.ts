@@ -1,5 +1,5 @@
 import { decoder } from "./architecture.ts";
-import type { Fields } from "./fields.ts";
+import { Fields } from "./fields.ts";
 import { gemmaNames, readGemma } from "./gemma.ts";
 import { readLocalRope, readRope } from "./rope.ts";
 import type { TransformerConfig } from "./transformer.ts";
@@ -9,11 +9,27 @@ import { isSliding, slidingWindow } from "./window.ts";
 export const gemma3 = decoder("gemma3", {
   also: ["gemma3_text"],
   scheme: gemmaNames,
-  configure(fields) {
+  unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
+  configure(whole) {
+    const fields = textOf(whole);
     fields.only("use_bidirectional_attention", [false]);
     return readGemma(fields, (base) => layerKinds(fields, base));
   },
 });
+
+/** What transformers takes where the text's part of a model with images does not say it, as those of 4B and 12B do not. */
+const TEXT = {
+  ...{ vocab_size: 262208, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256, query_pre_attn_scalar: 256 },
+  ...{ max_position_embeddings: 131072, rms_norm_eps: 1e-6, rope_theta: 1e6, sliding_window: 4096 },
+};
+
+/** The configuration of the text, which in a model with images too is a part of the whole. */
+function textOf(fields: Fields): Fields {
+  const text = fields.object("text_config");
+  const { source, architecture } = fields;
+  if (text === undefined || source.kind === "gguf") return fields;
+  return new Fields({ ...source, config: { ...TEXT, ...text } }, architecture);
+}
 
 function layerKinds(fields: Fields, { headSize, context }: TransformerConfig): Partial<TransformerConfig> {
   const every = fields.number("attention.sliding_window_pattern", "sliding_window_pattern", 6);

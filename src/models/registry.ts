@@ -72,6 +72,10 @@ export const isEncoder = ({ architecture }: Checkpoint): boolean =>
 export const isSeq2Seq = ({ architecture }: Checkpoint): boolean =>
   seq2seqs.some((a) => a.names.includes(architecture));
 
+/** Whether a checkpoint has parts beside the decoder that are not read, such as those of images. */
+export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
+  architectureOf(checkpoint, decoders).unread(checkpoint).length > 0;
+
 /** A decoder and the weights that its graphs are traced with. */
 export interface OpenDecoder {
   readonly decoder: Decoder;
@@ -82,13 +86,10 @@ export interface OpenDecoder {
  * Opens a checkpoint as the decoder it holds; its prepared weights are kept under `folder`. With an adapter, which is kept apart from them,
  * it computes what both together do. @throws UserError when it is none that runs
  */
-export function openDecoder(
-  checkpoint: Checkpoint,
-  folder: string,
-  quant: Quant = "auto",
-  adapter?: Lora,
-): OpenDecoder {
-  const architecture = architectureOf(checkpoint, decoders);
+export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): OpenDecoder {
+  const architecture = architectureOf(whole, decoders);
+  const unread = new Set(architecture.unread(whole));
+  const checkpoint = { ...whole, tensors: new Map([...whole.tensors].filter(([name]) => !unread.has(name))) };
   const open = (branches?: Branches): OpenDecoder => {
     const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches);
     return { decoder: architecture.open(weights), weights };

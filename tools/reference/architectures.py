@@ -69,11 +69,18 @@ MODELS = {
     "smollm3": ("smollm3", "smollm3", dict(**rope("default"), num_hidden_layers=4, tie_word_embeddings=True)),
     "gpt2": ("gpt2", "gpt2", dict(
         n_embd=32, n_head=2, n_layer=2, n_positions=64, n_inner=None, layer_norm_epsilon=1e-3)),
+    "gemma3-images": ("gemma3", None, dict(
+        text_config=dict(
+            vocab_size=72, hidden_size=32, num_hidden_layers=6, intermediate_size=24, num_key_value_heads=1, num_attention_heads=2, head_dim=16,
+            max_position_embeddings=64, sliding_window=8, query_pre_attn_scalar=16, rope_theta=90000.0, rope_scaling={"rope_type": "linear", "factor": 2.0}),
+        vision_config=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
+        mm_tokens_per_image=4, image_token_index=2, boi_token_index=0, eoi_token_index=1)),
 }  # fmt: skip
 
 
 def configuration(model_type: str, options: dict):
     base = {k: COMMON[k] for k in ("vocab_size", "bos_token_id", "eos_token_id")} if model_type == "gpt2" else COMMON
+    base = {} if model_type == "gemma3" else base
     given = {k: v for k, v in {**base, **options}.items() if k != "head_dim" or v is not None}
     return AutoConfig.for_model(model_type, **given, attn_implementation="eager")
 
