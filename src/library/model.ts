@@ -100,7 +100,8 @@ export class Model implements Disposable {
   schedule(options: SchedulerOptions): Turns | undefined {
     const { loaded } = this;
     if (loaded instanceof Seq2SeqModel) return undefined;
-    if (loaded instanceof EncoderModel) return Object.assign(loaded.queue, { limit: options.queue });
+    // The call that runs is in an encoder's queue, too.
+    if (loaded instanceof EncoderModel) return Object.assign(loaded.queue, { limit: options.queue + 1 });
     this.#scheduler = new Scheduler(loaded.engine, loaded.tokenizer, options);
     return this.#scheduler;
   }

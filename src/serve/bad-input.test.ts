@@ -341,12 +341,34 @@ describe("what is no HTTP", () => {
   test.each([
     ["two lengths", `${head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
     ["two different lengths", `${head}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`, 400],
+    ["two equal lengths", `${head}Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde`, 400],
+    ["chunks before a length", `${head}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`, 400],
+    ["a length that is none", `${head}Content-Length: -5\r\n\r\nabcde`, 400],
+    ["a length with a sign", `${head}Content-Length: +5\r\n\r\nabcde`, 400],
+    ["chunks under another name", `${head}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`, 400],
+    ["chunks whose name ends in a tab", `${head}Transfer-Encoding: chunked\tx\r\n\r\n0\r\n\r\n`, 400],
+    ["a space before a colon", `${head}Content-Length : 5\r\n\r\nabcde`, 400],
+    ["a folded header", `${head}X-Folded: a\r\n b\r\nContent-Length: 2\r\n\r\n{}`, 400],
+    ["lines that end in LF alone", `${head.replaceAll("\r\n", "\n")}Content-Length: 2\n\n{}`, 400],
+    ["a CR within a header", `${head}X-Odd: a\rb\r\n\r\n`, 400],
+    ["a NUL within a header", `${head}X-Odd: a\0b\r\n\r\n`, 400],
+    ["a chunk whose size is none", `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n`, 400],
     ["a flood of headers", `${head}${"X-Flood: yes\r\n".repeat(5000)}\r\n`, 431],
     ["another protocol", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400],
   ])("%s", async (_, bytes, status) => {
     const answer = await raw(bytes);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(JSON.parse(answer.split("\r\n\r\n")[1]!).error.message).toMatch(/^the request/);
+  });
+
+  test("a request without a host", async () => {
+    expect(await raw("GET /health HTTP/1.1\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  test("what is smuggled behind a refused request is not answered", async () => {
+    const hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const lengths = `Content-Length: ${hidden.length + 5}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`;
+    expect((await raw(head + lengths + hidden)).match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
   });
 
   test("a body of chunks without end is cut off at the limit", async () => {

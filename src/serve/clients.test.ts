@@ -1,4 +1,5 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { ChatOpenAI } from "@langchain/openai";
 import { embed, generateText, streamText } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -95,4 +96,17 @@ test("the Vercel AI SDK: a chat, a stream and an embedding", async () => {
   expect((await stream.usage).outputTokens).toBe(answer.usage.outputTokens);
   const { embedding } = await embed({ model: modicum.embeddingModel("sentences"), value: "b" });
   expect(embedding.length).toBeGreaterThan(8);
+});
+
+test("LangChain's ChatOpenAI: a chat and a stream", async () => {
+  const configuration = { baseURL: `${server.url}/v1` };
+  const settings = { model: "smollm2", apiKey: "any", temperature: 0, maxTokens: 30, maxRetries: 0 };
+  const chat = new ChatOpenAI({ ...settings, configuration });
+  const answer = await chat.invoke("Name the capital of Japan.");
+  expect(answer.content).toMatch(/Tokyo/);
+  const pieces: string[] = [];
+  for await (const piece of await chat.stream("Name the capital of Japan.")) pieces.push(String(piece.content));
+  expect(pieces.length).toBeGreaterThan(1);
+  expect(pieces.join("")).toBe(answer.content);
+  expect(answer.response_metadata["finish_reason"]).toBe("stop");
 });
