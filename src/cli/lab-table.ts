@@ -26,6 +26,11 @@ export function summaryTable({
   return [
     `${task} on ${model}: ${items} items${left}`,
     ...columns([head, ...recipes.map(row)]),
+    ...recipes.flatMap(({ recipe, shared_tokens: shared = 0 }) =>
+      shared > 0
+        ? [`${recipe}: ${shared} tokens of prompts were computed once for several items, and are billed to each`]
+        : [],
+    ),
     ...searches.map(spent),
   ];
 }

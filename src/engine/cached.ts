@@ -26,14 +26,18 @@ export class Cached {
   #gone = 0;
   /** The most tokens that were written since memory was last given back: so many are resident. */
   #written = 0;
+  /** Where whole chunks end that ran densely, one after the other from the first token on. */
+  #ends: number[] = [];
 
   constructor(readonly cache: KvRows) {}
 
-  /** Notes tokens whose keys and values were written into the cache, and gives back what no window will come to. */
-  grow(tokens: readonly number[]): void {
+  /** Notes tokens whose keys and values were written into the cache, and gives back what no window will come to. `whole`: as a chunk of a dense prefill. */
+  grow(tokens: readonly number[], whole = false): void {
+    const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
     this.tokens.push(...tokens);
     if (!this.fits(this.tokens.length) && !this.stretched)
       throw new Error(`${this.tokens.length} tokens were rotated as a shorter sequence's are`);
+    if (whole && follows) this.#ends.push(this.tokens.length);
     this.#written = Math.max(this.#written, this.tokens.length);
     const first = firstKept(this.cache.config, this.tokens.length);
     if (first > this.#gone) this.cache.giveBack(first);
@@ -64,9 +68,20 @@ export class Cached {
     this.stretched = !this.stretched;
   }
 
+  /**
+   * Of `reusable`, what ran as whole chunks of a dense prefill, which any prompt runs that begins with them: to go on from there gives, to
+   * the bit, what the prompt gives alone. None where a longer text before has let go of what windows would keep there.
+   */
+  chunksOf(prompt: readonly number[]): number {
+    const reusable = this.reusable(prompt);
+    const end = this.#ends.findLast((end) => end <= reusable) ?? 0;
+    return firstKept(this.cache.config, end) === this.#gone ? end : 0;
+  }
+
   /** Cuts the cache back to its first `length` tokens, or what is kept of them. */
   truncate(length: number): void {
     this.tokens.length = this.kept(length);
+    this.#ends = this.#ends.filter((end) => end <= this.tokens.length);
     if (this.tokens.length > 0) return;
     this.#gone = 0;
     this.used = 0;
@@ -77,6 +92,7 @@ export class Cached {
     this.cache.copy(from.cache, from.#gone, length);
     this.tokens = from.tokens.slice(0, length);
     this.stretched = from.stretched;
+    this.#ends = from.#ends.filter((end) => end <= length);
     this.#gone = from.#gone;
     this.#written = Math.max(this.#written, length);
   }
@@ -87,6 +103,7 @@ export class Cached {
     this.cache.exchange(other.cache, gone, end);
     [this.tokens, other.tokens] = [other.tokens, this.tokens];
     [this.stretched, other.stretched] = [other.stretched, this.stretched];
+    [this.#ends, other.#ends] = [other.#ends, this.#ends];
     [this.used, other.used] = [other.used, this.used];
     [this.#gone, other.#gone] = [other.#gone, this.#gone];
     this.#written = Math.max(this.#written, end);

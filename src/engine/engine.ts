@@ -65,6 +65,20 @@ export class Engine implements Disposable {
     return this.slots.take(prompt);
   }
 
+  /**
+   * A free slot for a prompt that is to have the numbers and the bill of a run on a fresh engine: it begins with what is, to the bit, what the
+   * prompt would compute, and is billed for it; what no prompt comes back to is not kept.
+   */
+  acquireAlone(prompt: readonly number[], meter: Meter): Slot {
+    const shares = !this.attention?.wants(prompt.length) && this.slots.reusable(prompt) >= chunkAfter(this.programs, 0);
+    if (!shares) this.forget();
+    const slot = this.acquire(shares ? prompt : []);
+    slot.truncate(slot.chunksOf(prompt));
+    for (let past = 0; past < slot.tokens.length; past += chunkAfter(this.programs, past))
+      meter.spare(chunkAfter(this.programs, past), past);
+    return slot;
+  }
+
   release(slot: Slot): void {
     this.slots.release(slot);
     if (this.#disposed) this.#free();

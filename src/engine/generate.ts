@@ -41,6 +41,8 @@ export interface Terms {
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: OnStopped | undefined;
   readonly ceiling?: Ceiling | undefined;
+  /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
+  readonly alone?: boolean | undefined;
 }
 
 /**
@@ -52,9 +54,9 @@ export async function* generate(
   tokenizer: Tokenizer,
   prompt: readonly number[],
   options: GenerateOptions,
-  { signal, onStopped, ceiling }: Terms = {},
+  { signal, onStopped, ...terms }: Terms = {},
 ): AsyncGenerator<Piece> {
-  using sequence = new Sequence(engine, tokenizer, prompt, options, ceiling);
+  using sequence = new Sequence(engine, tokenizer, prompt, options, terms);
   try {
     let piece = await sequence.prefill(signal);
     while (!piece.finish) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -111,4 +111,42 @@ describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
     expect(bills[0]).toEqual(expected.total());
     expect(bills[1]).toEqual(bills[0]);
   });
+});
+
+/** A tiny model with windows, whose context has room for several chunks of a prompt. */
+function windowed(): string {
+  const target = path.join(folder, "windowed");
+  cpSync(fixture("gemma3"), target, { recursive: true });
+  const config = path.join(target, "config.json");
+  const { max_position_embeddings: _, ...rest } = JSON.parse(readFileSync(config, "utf8"));
+  writeFileSync(config, JSON.stringify({ ...rest, max_position_embeddings: 2048 }));
+  return path.join(target, "model.safetensors");
+}
+
+test("chunks that calls share are run once and give the same, to the bit; not those that windows have let go of", async () => {
+  const { decoder, weights } = openDecoder(openCheckpoint(windowed()), path.join(folder, "prepared"), "f32");
+  using engine = await Engine.create(decoder, weights);
+  using likelihoods = await Likelihoods.create(engine);
+  const { vocabulary } = decoder.config;
+  const [prefix, ...ends] = [300, 40, 200, 1200].map((length, n) =>
+    Array.from({ length }, (_, i) => (i * i + n) % vocabulary),
+  );
+  const calls = ends.map((end, i) => [{ context: [...prefix!, ...end], continuation: [i, 5, 6] }]);
+  const ask = async (at: number) => {
+    const meter = new Meter(engine.programs);
+    return { found: await likelihoods.ofPairs(calls[at]!, meter), spared: meter.spared, bill: meter.total() };
+  };
+  const alone = [];
+  for (const at of calls.keys()) {
+    engine.forget();
+    alone.push(await ask(at));
+  }
+  engine.forget();
+  const spared: number[] = [];
+  for (const at of [0, 1, 0, 2, 0]) {
+    const { spared: some, ...same } = await ask(at);
+    spared.push(some);
+    expect({ ...same, spared: 0 }).toEqual(alone[at]);
+  }
+  expect(spared).toEqual([0, 256, 256, 256, 0]);
 });

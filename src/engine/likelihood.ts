@@ -30,8 +30,8 @@ export interface Asked {
 }
 
 /**
- * What a model makes of tokens that are given. `ofText` and `ofPairs` start from an empty cache, so that their numbers and their bill do not
- * depend on what ran before. A saving acts on contexts as it does on prompts; continuations run densely, as answers do.
+ * What a model makes of tokens that are given. `ofText` and `ofPairs` have the numbers and the bill of a fresh engine, whatever ran before.
+ * A saving acts on contexts as it does on prompts; continuations run densely, as answers do.
  */
 export class Likelihoods implements Disposable {
   readonly #targets = new Buffer("i64", ROWS);
@@ -49,20 +49,21 @@ export class Likelihoods implements Disposable {
 
   /** Of a prompt's tokens from `from` (1 or more) on, foretold token by token. */
   async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
-    return this.#withSlot((slot) => {
+    return this.#withSlot([], meter, (slot) => {
       const runs = this.engine.runs(slot, tokens.slice(0, -1), meter, signal);
       return last(this.#foretell(runs, tokens.slice(from), from - 1, meter));
     });
   }
 
-  /** Of every token of each continuation. What contexts share is computed once: an equal one, and a common beginning of adjacent ones. */
+  /** Of every token of each continuation. What contexts share is computed once: an equal one, and a common beginning of adjacent ones; and whole chunks with which the last call's began. */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<Foretold[][]> {
     const found: Foretold[][] = pairs.map(() => []);
     const numbered = pairs.map((pair, index) => ({ ...pair, index }));
     for (const { index, context, continuation } of numbered.filter((pair) => this.#stretchesLater(pair)))
       found[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
-    await this.#withSlot(async (slot) => {
-      for (const group of byContext(numbered.filter((pair) => !this.#stretchesLater(pair)))) {
+    const plain = numbered.filter((pair) => !this.#stretchesLater(pair));
+    await this.#withSlot(plain[0]?.context ?? [], meter, async (slot) => {
+      for (const group of byContext(plain)) {
         const continuations = group.map(({ continuation }) => continuation);
         const each = await last(this.ofContext(slot, { context: group[0]!.context, continuations }, meter, signal));
         for (const [i, { index }] of group.entries()) found[index] = each[i]!;
@@ -150,13 +151,12 @@ export class Likelihoods implements Disposable {
     return targets.map((_, i) => ({ nats: each[i]!, best: top[shape[1] === 1 ? 0 : i]! }));
   }
 
-  /** Nothing of it is kept, since nothing would come back to it. */
-  async #withSlot<T>(use: (slot: Slot) => Promise<T>): Promise<T> {
-    const slot = this.engine.acquire();
+  /** `prompt` is what may begin in a cache. */
+  async #withSlot<T>(prompt: readonly number[], meter: Meter, use: (slot: Slot) => Promise<T>): Promise<T> {
+    const slot = this.engine.acquireAlone(prompt, meter);
     try {
       return await use(slot);
     } finally {
-      slot.truncate(0);
       this.engine.release(slot);
     }
   }

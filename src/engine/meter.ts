@@ -11,6 +11,8 @@ export class Meter implements AttentionBill {
   readonly #spent: Spent = { flops: 0, bytes: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
   readonly #saved: Tally;
+  /** Tokens that are billed as run here, and were run for another request. */
+  spared = 0;
   #blocks: { dense: number; run: number } | undefined;
   /** On which the stack ran. */
   tokens = 0;
@@ -25,6 +27,12 @@ export class Meter implements AttentionBill {
     this.tokens += tokens;
     this.#dense.note(this.programs.stackCost, tokens, past);
     this.#saved.note(this.programs.stackCost, tokens, past);
+  }
+
+  /** As `layers`, of what another request had computed. */
+  spare(tokens: number, past: number): void {
+    this.layers(tokens, past);
+    this.spared += tokens;
   }
 
   /** The head ran on `tokens` rows. */

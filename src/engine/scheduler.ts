@@ -118,8 +118,7 @@ export class Scheduler {
 
   #begin(ticket: Ticket): void {
     const { job, engine } = ticket;
-    const sequence =
-      "begin" in job ? job.begin() : new Sequence(engine, this.tokenizer, job.prompt, job.options, job.ceiling);
+    const sequence = "begin" in job ? job.begin() : new Sequence(engine, this.tokenizer, job.prompt, job.options, job);
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
     // The shortest first; yet each waits no longer than for as many tokens as it has itself.

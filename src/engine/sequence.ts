@@ -4,7 +4,7 @@ import { chunkAfter } from "./chunk.ts";
 import { type Ceiling, type Cut, cutOf } from "./cut.ts";
 import { Draft } from "./draft.ts";
 import type { Engine, Step } from "./engine.ts";
-import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
+import type { FinishReason, GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
 import { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
 
@@ -17,6 +17,7 @@ export class Sequence implements Disposable {
   /** What runs chunk by chunk: the prompt, or all tokens so far where they are to run again. Undefined while it decodes. */
   #text: readonly number[] | undefined;
   readonly #cached: number;
+  readonly #ceiling: Ceiling;
   readonly #started = performance.now();
   #prefilled: number | undefined;
   #ended = false;
@@ -27,14 +28,15 @@ export class Sequence implements Disposable {
     tokenizer: Tokenizer,
     private readonly prompt: readonly number[],
     private readonly options: GenerateOptions,
-    private readonly ceiling: Ceiling = {},
+    { ceiling = {}, alone = false }: Pick<Terms, "ceiling" | "alone"> = {},
   ) {
     const { context } = engine.programs.decoder.config;
     checkLength(prompt.length, context);
     const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
     this.#meter = new Meter(engine.programs);
     this.#draft = new Draft(tokenizer, options, prompt, most);
-    this.slot = engine.acquire(prompt);
+    this.#ceiling = ceiling;
+    this.slot = alone ? engine.acquireAlone(prompt, this.#meter) : engine.acquire(prompt);
     this.#cached = this.slot.tokens.length;
     this.#text = prompt;
     this.#chunks = engine.chunks(this.slot, prompt, this.#meter);
@@ -83,7 +85,7 @@ export class Sequence implements Disposable {
       return piece;
     }
     const { completion } = this.#draft;
-    const cut = reason === "length" ? cutOf(this.ceiling, over, completion, this.options.maxTokens) : undefined;
+    const cut = reason === "length" ? cutOf(this.#ceiling, over, completion, this.options.maxTokens) : undefined;
     return { ...piece, finish: this.#finish(reason, cut) };
   }
 
@@ -107,7 +109,7 @@ export class Sequence implements Disposable {
   }
 
   #over(): boolean {
-    const { flops } = this.ceiling;
+    const { flops } = this.#ceiling;
     return flops !== undefined && this.#meter.total().flops.spent >= flops;
   }
 

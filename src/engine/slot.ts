@@ -3,7 +3,7 @@ import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Cached } from "./cached.ts";
-import { PREFILL_CHUNK } from "./chunk.ts";
+import { chunkAfter, PREFILL_CHUNK } from "./chunk.ts";
 import { StackBuffers } from "./stack-buffers.ts";
 
 /** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
@@ -30,7 +30,7 @@ export class Slot extends Cached implements Disposable {
     for (const [i, id] of tokens.entries()) this.#buffers.setId(i, id);
     const start = this.#lengths.set(0, [this.tokens.length], tokens.length, [this.stretched]);
     await this.#boundStack(tokens.length)(start);
-    this.grow(tokens);
+    this.grow(tokens, tokens.length === chunkAfter(this.#programs, this.tokens.length));
   }
 
   /** Logits [vocabulary] of one token, from what the stack gave for it, [1, 1, hidden]. The memory is overwritten by the next call. */

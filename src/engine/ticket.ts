@@ -10,6 +10,8 @@ export interface Request {
   readonly options: GenerateOptions;
   /** Runs it in place of the engine that is for all: that of an adapter. */
   readonly engine?: Engine | undefined;
+  /** As `alone` of a generation. */
+  readonly alone?: boolean | undefined;
 }
 
 /** What the scheduler runs of a request: what is left of its prompt first, then its steps. */

@@ -18,6 +18,8 @@ export const resultSchema = z.object({
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
   /** Read and written, by the rules that count FLOPs. */
   bytes: z.object({ dense: z.number(), spent: z.number() }).optional(),
+  /** Tokens of the prompt that are in the bill, and had been computed for an item before it: the time is without them. */
+  shared: z.int().min(0).optional(),
   ms: z.number(),
 });
 
@@ -31,6 +33,8 @@ const recipeSummary = z.object({
   flops_saved: z.number(),
   ms_per_item: z.number(),
   bytes_per_item: z.number().optional(),
+  /** Tokens of prompts that were computed once for several items, and are billed to each. */
+  shared_tokens: z.int().min(0).optional(),
   on_frontier: z.boolean(),
   /** The task's other metrics. */
   others: z.record(z.string(), z.object({ quality: real, ci95: interval })),

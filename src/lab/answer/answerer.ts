@@ -6,13 +6,15 @@ export interface Answered {
   readonly answer: Answer;
   readonly flops: Result["flops"];
   readonly bytes: NonNullable<Result["bytes"]>;
+  /** Tokens of the prompt that are in the bill, and had been computed for an item before it. */
+  readonly shared?: number;
 }
 
 /** Where a prompt that is longer than the context is cut: its beginning, or its middle. */
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 
-/** Answers an item, once. An item starts from an empty cache, so that its answer and its bill depend on it alone. */
+/** Answers an item, once. Its answer and its bill are those of a model that has answered nothing before. */
 export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
 /** A loaded model as what answers items. */
@@ -21,4 +23,6 @@ export interface Answerer extends Disposable {
   countTokens(text: string): number;
   /** How an item will be answered; undefined when its prompt is longer than the context. @throws UserError for a kind that the model cannot answer */
   plan(item: Item): Plan | undefined;
+  /** Answers items that fit, generating side by side; absent where a model cannot. An answer may differ from the item's own plan's in near ties. */
+  together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
 }

@@ -1,15 +1,17 @@
+import { generateAll } from "../../engine/batch-generate.ts";
 import { encodePair, encoderOf } from "../../engine/encode-pair.ts";
-import { type GenerateOptions, generate, generateOptions } from "../../engine/generate.ts";
+import { generate, generateOptions } from "../../engine/generate.ts";
 import { labelled } from "../../engine/labelled.ts";
 import type { LanguageModel } from "../../engine/language-model.ts";
 import { type Foretold, Likelihoods, natsOf, type Pair } from "../../engine/likelihood.ts";
 import { Meter } from "../../engine/meter.ts";
+import type { Request } from "../../engine/ticket.ts";
 import { UserError } from "../../util/errors.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
 import { windows } from "./pairs.ts";
-import { bill, collected } from "./pieces.ts";
+import { bill, collected, sharing } from "./pieces.ts";
 
 /** A language model answers by the likelihood of what is given, or by text that it generates greedily after the prompt as it is. */
 export class DecoderAnswerer implements Answerer {
@@ -64,7 +66,7 @@ export class DecoderAnswerer implements Answerer {
     return async (signal) => {
       const meter = new Meter(this.model.engine.programs);
       const found = await this.likelihoods.ofPairs(fitting, meter, signal);
-      return { answer: answer(found.map(likelihoodOf)), ...bill(meter.total()) };
+      return { answer: answer(found.map(likelihoodOf)), ...bill(meter.total()), ...sharing(meter.spared) };
     };
   }
 
@@ -88,19 +90,28 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** The answer, too, is to fit into the context. */
-  #generation({ prompt, stop, maxTokens }: GenerationItem): Plan | undefined {
-    const { context } = this.model.decoder.config;
-    const ids = cut(this.model.encode(prompt, true), context - maxTokens, this.truncate);
-    if (ids === undefined) return undefined;
-    const options = generateOptions.parse({ maxTokens, stop: [...stop] });
-    return (signal) => this.#generate(ids, options, signal);
+  #generation(item: GenerationItem): Plan | undefined {
+    const { engine, tokenizer } = this.model;
+    const request = this.#request(item);
+    if (request === undefined) return undefined;
+    const { prompt, options } = request;
+    return (signal) => collected(generate(engine, tokenizer, prompt, options, { signal, alone: true }));
   }
 
-  #generate(ids: readonly number[], options: GenerateOptions, signal?: AbortSignal): Promise<Answered> {
+  /** From empty rows, so that the same items always lie side by side. */
+  async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
     const { engine, tokenizer } = this.model;
+    const requests = items.flatMap((item) => (item.kind === "generation" ? (this.#request(item) ?? []) : []));
     engine.forget();
-    return collected(generate(engine, tokenizer, ids, options, { signal }));
+    const answers = await generateAll(engine, tokenizer, requests, signal);
+    return answers.map(({ text, usage }) => ({ answer: { text }, ...bill(usage), ...sharing(usage.tokens.cached) }));
+  }
+
+  /** The answer, too, is to fit into the context. */
+  #request({ prompt, stop, maxTokens }: GenerationItem): Request | undefined {
+    const { context } = this.model.decoder.config;
+    const ids = cut(this.model.encode(prompt, true), context - maxTokens, this.truncate);
+    return ids && { prompt: ids, options: generateOptions.parse({ maxTokens, stop: [...stop] }), alone: true };
   }
 
   [Symbol.dispose](): void {

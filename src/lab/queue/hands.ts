@@ -46,8 +46,8 @@ export class QueueHands implements Hands {
     return new QueueHands(redis, queue, events, setting, modelHash, notice);
   }
 
-  async *answer(recipe: Recipe, items: readonly Item[], signal?: AbortSignal): AsyncGenerator<Done> {
-    const pending = this.#jobs(recipe, items);
+  async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {
+    const pending = this.#jobs(recipe, groups);
     const arrivals = new Arrivals<[id: string, value: unknown]>();
     const stop = this.#listen(pending, arrivals, signal);
     try {
@@ -65,7 +65,7 @@ export class QueueHands implements Hands {
     }
   }
 
-  #jobs(recipe: Recipe, items: readonly Item[]): Map<string, Pending> {
+  #jobs(recipe: Recipe, groups: readonly (readonly Item[])[]): Map<string, Pending> {
     const { source, quant, truncate } = this.setting;
     const model = source.source === "file" ? source.path : source.name;
     const setting = {
@@ -75,8 +75,8 @@ export class QueueHands implements Hands {
       truncate: truncate ?? null,
       recipe: recipe.map((s) => s.text),
     };
-    const jobs = jobsOf(items, setting);
-    const byId = new Map(items.map((item) => [item.id, item]));
+    const jobs = jobsOf(groups, setting);
+    const byId = new Map(groups.flat().map((item) => [item.id, item]));
     return new Map(jobs.map((job) => [jobId(job), { job, items: job.items.map(({ id }) => byId.get(id)!) }]));
   }
 

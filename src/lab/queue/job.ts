@@ -12,6 +12,8 @@ export interface Job {
   readonly truncate: Setting["truncate"] | null;
   /** Savings, in order. */
   readonly recipe: readonly string[];
+  /** Whether the items are one group. */
+  readonly together: boolean;
   readonly items: readonly Item[];
   /** Of ranking items, which then have none of their own: the corpus that they share. */
   readonly documents?: readonly Document[];
@@ -23,19 +25,26 @@ export const answersSchema = z.array(
     answer: z.json(),
     flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
     bytes: z.object({ dense: z.number(), spent: z.number() }),
+    shared: z.int().min(0).optional(),
     ms: z.number(),
   }),
 );
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** Most items of a job: what is done again when a worker dies. */
+/** Most items of a job that are not a group: what is done again when a worker dies. */
 const ITEMS = 4;
 
-/** Jobs for all items. */
-export function jobsOf(items: readonly Item[], setting: Omit<Job, "items" | "documents">): Job[] {
+/** Jobs for all items: one for a group, and for some items that are answered each by itself. */
+export function jobsOf(
+  groups: readonly (readonly Item[])[],
+  setting: Omit<Job, "items" | "documents" | "together">,
+): Job[] {
+  const together = groups.some(({ length }) => length > 1);
+  const items = groups.flat();
   const starts = Array.from({ length: Math.ceil(items.length / ITEMS) }, (_, i) => i * ITEMS);
-  return starts.map((start) => ({ ...setting, ...packed(items.slice(start, start + ITEMS)) }));
+  const parts = together ? groups : starts.map((start) => items.slice(start, start + ITEMS));
+  return parts.map((part) => ({ ...setting, together, ...packed(part) }));
 }
 
 function packed(items: readonly Item[]): Pick<Job, "items" | "documents"> {

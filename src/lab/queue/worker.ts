@@ -4,6 +4,7 @@ import { UserError } from "../../util/errors.ts";
 import { type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswerer } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
+import { answerGroup } from "../run/hands.ts";
 import { modelHash } from "../run/model-hash.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
@@ -55,14 +56,13 @@ class Workbench implements Disposable {
 
   async answer(job: Job): Promise<JobAnswers> {
     const answerer = await this.#answerer(job);
+    const items = unpacked(this.#withKnownDocuments(job));
+    const long = items.find((item) => answerer.plan(item) === undefined);
+    if (long) throw new UserError(`item ${long.id} does not fit into the context of ${job.model}`);
     const answers: JobAnswers = [];
-    for (const item of unpacked(this.#withKnownDocuments(job))) {
-      const started = performance.now();
-      const plan = answerer.plan(item);
-      if (plan === undefined) throw new UserError(`item ${item.id} does not fit into the context of ${job.model}`);
-      answers.push({ ...(await plan()), ms: performance.now() - started });
-      this.answered++;
-    }
+    for (const group of job.together ? [items] : items.map((item) => [item]))
+      for (const { item: _, ...done } of await answerGroup(answerer, group)) answers.push(done);
+    this.answered += items.length;
     return answers;
   }
 

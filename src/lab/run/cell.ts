@@ -46,6 +46,7 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
       task: task.name,
       ...{ model: source.name, model_hash: await modelHash(source), quant },
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
+      rows: task.kind === "generation" ? options.rows : 1,
       ...{ items: all.length, items_hash: hashOf(all) },
     };
     const tooLong = all.length - items.length;
@@ -86,6 +87,10 @@ function hashOf(items: readonly Item[]): string {
 /** A recipe as it is written in results: savings in order, with a space between; `dense` where there are none. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
+/** Items that are answered in one go: always the same ones, since an answer may depend on those beside it. */
+const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =>
+  Array.from({ length: Math.ceil(items.length / rows) }, (_, i) => items.slice(i * rows, (i + 1) * rows));
+
 /** Told of every item that is answered. */
 export type OnResult = (result: Result, done: number, of: number) => void;
 
@@ -112,17 +117,22 @@ export class CellResults {
     this.#known.set(result.recipe, known);
   }
 
-  /** Has every item that is not answered yet answered under the recipe; dense goes first. */
+  /** Has every item that is not answered yet answered under the recipe, with those of its group; dense goes first. */
   async complete(recipe: Recipe, items: readonly Item[], hands: Hands, on: OnResult, signal?: AbortSignal) {
     const text = recipeText(recipe);
-    const waiting = items.filter((item) => !this.#known.get(text)?.has(item.id));
-    if (waiting.length === 0) return;
-    let done = items.length - waiting.length;
-    for await (const answered of hands.answer(recipe, waiting, signal)) {
+    const waits = (item: Item) => !this.#known.get(text)?.has(item.id);
+    const waiting = new Set(items.filter(waits));
+    if (waiting.size === 0) return;
+    const groups = grouped(this.cell).filter((group) => group.some((item) => waiting.has(item)));
+    const of = items.length - waiting.size + groups.flat().filter(waits).length;
+    let done = items.length - waiting.size;
+    for await (const answered of hands.answer(recipe, groups, signal)) {
+      // A run that was killed has kept some of a group.
+      if (!waits(answered.item)) continue;
       const result = this.#judged(text, answered);
       await this.file.add(result);
       this.#keep(result);
-      on(result, ++done, items.length);
+      on(result, ++done, of);
     }
   }
 

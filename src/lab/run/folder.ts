@@ -18,6 +18,8 @@ export const identitySchema = z.object({
   /** Null: all items. */
   limit: z.number().nullable(),
   truncate: z.string().nullable(),
+  /** Answers that are generated together. */
+  rows: z.number().default(1),
   items: z.number(),
   /** SHA-256 of the items. */
   items_hash: z.string(),

@@ -9,7 +9,7 @@ import { resultSchema, summarySchema } from "../results.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
 import { readRun } from "./held.ts";
 import { runOptions } from "./options.ts";
-import { choiceTask, TINY } from "./run.testing.ts";
+import { choiceTask, TINY, textTask } from "./run.testing.ts";
 import { parseSearch } from "./search/spec.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-"));
@@ -130,6 +130,29 @@ test("several forms of the weights: each has a folder, whose summary and results
   const [exact, rounded] = summaries.map((s) => s.recipes[0]!.bytes_per_item!);
   expect(rounded).toBeLessThan(exact!);
   for (const form of forms) expect(lines(path.join(one.out, `letters@llama-tiny.gguf@${form}`))).toHaveLength(3);
+});
+
+test("answers generated side by side: the same groups and results however often it was killed; another number of rows is another run", async () => {
+  const base = await grid("rows", { recipes: [] }, { rows: 4 });
+  const cells = [{ ...base.cells[0]!, task: textTask(10) }];
+  const whole = { ...base, cells };
+  const [summary] = await runGrid(whole, silent);
+  const file = path.join(whole.out, "results.jsonl");
+  const kept = lines(whole.out).map((line) => JSON.parse(line));
+  for (const at of [1, 4, 6]) {
+    writeFileSync(file, `${lines(whole.out).slice(0, at).join("\n")}\n`);
+    let again = 0;
+    const [resumed] = await runGrid({ ...whole, reuse: "resume" }, { begin() {}, recipe: () => () => void again++ });
+    expect(again).toBe(10 - at);
+    expect(lines(whole.out).map((line) => ({ ...JSON.parse(line), ms: 0 }))).toEqual(
+      kept.map((r) => ({ ...r, ms: 0 })),
+    );
+    expect(resumed!.recipes[0]).toEqual({ ...summary!.recipes[0], ms_per_item: expect.any(Number) });
+  }
+  const alone = [{ ...cells[0]!, options: runOptions.parse({}) }];
+  await expect(runGrid({ ...whole, cells: alone, reuse: "resume" }, silent)).rejects.toThrow(
+    /its rows is 4, this run's 1/,
+  );
 });
 
 test("numbers that are none or infinite are written and read again", async () => {

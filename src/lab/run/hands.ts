@@ -10,32 +10,48 @@ export interface Done extends Answered {
 
 /** Who answers items: this process, or the workers of a queue. */
 export interface Hands {
-  /** Answers each item once, in any order. @throws UserError; an AbortError when `signal` stopped it */
-  answer(recipe: Recipe, items: readonly Item[], signal?: AbortSignal): AsyncIterable<Done>;
+  /** Answers each item once, those of a group together, in any order. @throws UserError; an AbortError when `signal` stopped it */
+  answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<Done>;
   close(): Promise<void>;
 }
 
-/** Answers items one after the other in this process. The dense model may be open already. */
+/** Answers groups one after the other in this process. The dense model may be open already. */
 export class OwnHands implements Hands {
   constructor(
     private readonly setting: Omit<Setting, "recipe">,
     private readonly dense: Answerer,
   ) {}
 
-  async *answer(recipe: Recipe, items: readonly Item[], signal?: AbortSignal): AsyncGenerator<Done> {
-    if (recipe.length === 0) return yield* answerAll(this.dense, items, signal);
+  async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {
+    if (recipe.length === 0) return yield* answerAll(this.dense, groups, signal);
     using answerer = await openAnswerer({ ...this.setting, recipe });
-    yield* answerAll(answerer, items, signal);
+    yield* answerAll(answerer, groups, signal);
   }
 
   async close(): Promise<void> {}
 }
 
-async function* answerAll(answerer: Answerer, items: readonly Item[], signal?: AbortSignal): AsyncGenerator<Done> {
-  for (const item of items) {
+async function* answerAll(
+  answerer: Answerer,
+  groups: readonly (readonly Item[])[],
+  signal?: AbortSignal,
+): AsyncGenerator<Done> {
+  for (const group of groups) {
     signal?.throwIfAborted();
-    const started = performance.now();
-    const answered = await answerer.plan(item)!(signal);
-    yield { item, ...answered, ms: performance.now() - started };
+    yield* await answerGroup(answerer, group, signal);
   }
+}
+
+/** Items that fit, together where the model can; the time is then each one's share. */
+export async function answerGroup(
+  answerer: Answerer,
+  items: readonly Item[],
+  signal?: AbortSignal,
+): Promise<readonly Done[]> {
+  const started = performance.now();
+  const answers: Answered[] = [];
+  if (items.length > 1 && answerer.together) answers.push(...(await answerer.together(items, signal)));
+  else for (const item of items) answers.push(await answerer.plan(item)!(signal));
+  const ms = (performance.now() - started) / items.length;
+  return answers.map((answered, i) => ({ item: items[i]!, ...answered, ms }));
 }

@@ -37,11 +37,18 @@ function summary(
 }
 
 /** An item's, in the mean; bytes where all results tell them. */
-export function meanCosts(results: readonly Result[]): Pick<RecipeSummary, "ms_per_item" | "bytes_per_item"> {
+export function meanCosts(
+  results: readonly Result[],
+): Pick<RecipeSummary, "ms_per_item" | "bytes_per_item" | "shared_tokens"> {
   const mean = (of: (result: Result) => number) =>
     results.reduce((sum, result) => sum + of(result), 0) / results.length;
+  const shared = results.reduce((sum, { shared = 0 }) => sum + shared, 0);
   const told = results.every(({ bytes }) => bytes !== undefined);
-  return { ms_per_item: mean(({ ms }) => ms), ...(told && { bytes_per_item: mean(({ bytes }) => bytes!.spent) }) };
+  return {
+    ms_per_item: mean(({ ms }) => ms),
+    ...(told && { bytes_per_item: mean(({ bytes }) => bytes!.spent) }),
+    ...(shared > 0 && { shared_tokens: shared }),
+  };
 }
 
 export function flops(results: readonly Result[]): Result["flops"] {

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { resolveModel } from "../../weights/sources/index.ts";
+import type { AnswerOf, Item } from "../item.ts";
+import { type Answered, type Answerer, openAnswerer } from "./index.ts";
+
+/** Worked examples as few-shot prompts have them. */
+const examples = (count: number) =>
+  Array.from({ length: count }, (_, i) => `q ${i}: a cat and ${i + 2} dogs, how many? a: ${i + 3}\n`).join("");
+
+/** Of one task: what they share is longer than a chunk of prefill, and of another length than chunks. */
+function items(shots: number): Item[] {
+  const generated = [3, 11].map((n): Item => {
+    const prompt = `${examples(shots)}q 99: a cat and ${n} dogs ${"and a bird ".repeat(n % 7)}, how many? a:`;
+    return { kind: "generation", id: `g${n}`, prompt, stop: ["\n"], maxTokens: 6, answers: [""] };
+  });
+  const chosen = [5, 8].map((n): Item => {
+    const context = `${examples(shots)}q: ${n} dogs, how many? a:`;
+    const choices = [" four", ` ${n} of them`].map((continuation) => ({ context, continuation }));
+    return { kind: "choice", id: `c${n}`, gold: 0, choices };
+  });
+  return [generated[0]!, chosen[0]!, generated[1]!, chosen[1]!];
+}
+
+async function answered(answerer: Answerer, all: readonly Item[]): Promise<Map<string, Answered>> {
+  const found = new Map<string, Answered>();
+  for (const item of all) found.set(item.id, await answerer.plan(item)!());
+  return found;
+}
+
+const billed = ({ shared: _, ...answered }: Answered) => answered;
+const sharedOf = (of: ReadonlyMap<string, Answered>) => [...of.values()].map(({ shared = 0 }) => shared);
+
+describe("on SmolLM2", () => {
+  const shots = 13;
+  const opened: Answerer[] = [];
+  const open = async () => {
+    const answerer = await openAnswerer({
+      source: await resolveModel("smollm2"),
+      recipe: [],
+      quant: "auto",
+      truncate: undefined,
+    });
+    opened.push(answerer);
+    return answerer;
+  };
+  let sharing: Answerer;
+  let alone: Map<string, Answered>;
+  const asked = items(shots);
+  beforeAll(async () => {
+    sharing = await open();
+    const fresh = await open();
+    alone = new Map();
+    for (const item of asked) {
+      // A short text in between, which shares nothing: each then starts from nothing.
+      await fresh.plan({ kind: "text", id: "t", text: "b c" })!();
+      alone.set(item.id, await fresh.plan(item)!());
+    }
+  });
+  afterAll(() => {
+    for (const answerer of opened) answerer[Symbol.dispose]();
+  });
+
+  test("what items share is run once; each has, to the bit, the answer and the bill that it has alone", async () => {
+    expect(sharedOf(alone)).toEqual([0, 0, 0, 0]);
+    for (const order of [asked, asked.toReversed()]) {
+      await sharing.plan({ kind: "text", id: "t", text: "b c" })!();
+      const got = await answered(sharing, order);
+      expect(sharedOf(got)[0]).toBe(0);
+      expect(
+        sharedOf(got)
+          .slice(1)
+          .every((tokens) => tokens >= 256 && tokens % 256 === 0),
+      ).toBe(true);
+      for (const { id } of asked) expect(billed(got.get(id)!)).toEqual(billed(alone.get(id)!));
+    }
+  });
+
+  test("side by side, each generation has its bill, and here its text, too", async () => {
+    const group = asked.filter(({ kind }) => kind === "generation");
+    const got = await sharing.together!(group);
+    const again = await sharing.together!(group);
+    expect(again).toEqual(got);
+    for (const [i, { id }] of group.entries()) {
+      const { answer, flops } = alone.get(id)!;
+      expect((got[i]!.answer as AnswerOf["generation"]).text).toBe((answer as AnswerOf["generation"]).text);
+      expect(got[i]!.flops).toEqual(flops);
+    }
+  });
+});
