@@ -1,6 +1,7 @@
 /** Modicum as a library. */
 export type { Classification, Reading } from "./engine/classifier.ts";
 export type { FinishReason, GenerateInput } from "./engine/generate.ts";
+export type { Format } from "./engine/grammar/index.ts";
 export type { Prompt } from "./engine/language-model.ts";
 export type { ProfileOptions } from "./engine/profile.ts";
 export type { Sampled } from "./engine/sampling/sampler.ts";

@@ -1,5 +1,6 @@
 import { StopStrings, type Tokenizer, TokenStream } from "../weights/tokenizer/index.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
+import { Constraint } from "./grammar/index.ts";
 import { Sampler } from "./sampling/sampler.ts";
 
 /** A piece without what its request used. */
@@ -11,6 +12,7 @@ export interface Taken extends Omit<Piece, "finish"> {
 /** An answer as it grows: its tokens chosen from logits, and text as far as it is certain. */
 export class Draft {
   readonly #sampler: Sampler;
+  readonly #constraint: Constraint | undefined;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
   /** Tokens so far. */
@@ -25,7 +27,8 @@ export class Draft {
     before: readonly number[],
     private readonly most: number,
   ) {
-    this.#sampler = new Sampler(options, before);
+    this.#constraint = options.grammar && new Constraint(options.grammar);
+    this.#sampler = new Sampler(options, before, this.#constraint);
     this.#stream = new TokenStream(tokenizer);
     this.#stops = new StopStrings(options.stop);
   }
@@ -36,9 +39,9 @@ export class Draft {
     this.completion++;
     const ended = this.tokenizer.stopIds.has(token.id);
     const text = ended ? "" : this.#stops.push(this.#stream.push(token.id));
-    const reason = this.#reason(ended, last);
+    if (!ended) this.#sampler.accept(token.id);
+    const reason = this.#reason(ended || this.#constraint?.complete === true, last);
     if (reason) return { text: text + this.flush(), tokens: [token], reason };
-    this.#sampler.accept(token.id);
     this.last = token.id;
     return { text, tokens: [token], reason };
   }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import type { Ceiling, Cut } from "./cut.ts";
 import type { Engine } from "./engine.ts";
+import type { Grammar } from "./grammar/index.ts";
 import type { Meter } from "./meter.ts";
 import { samplingOptions } from "./sampling/options.ts";
 import type { Sampled } from "./sampling/sampler.ts";
@@ -12,8 +13,8 @@ export const generateOptions = samplingOptions.extend({
   stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; they are not part of it"),
 });
 
-/** Options with defaults filled in. */
-export type GenerateOptions = z.output<typeof generateOptions>;
+/** Options with defaults filled in, and what the answer is held to, if it is. */
+export type GenerateOptions = z.output<typeof generateOptions> & { grammar?: Grammar | undefined };
 export type GenerateInput = z.input<typeof generateOptions>;
 
 /** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did. */

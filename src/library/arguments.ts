@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Reading } from "../engine/classifier.ts";
 import { generateOptions } from "../engine/generate.ts";
+import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { ProfileOptions } from "../engine/profile.ts";
 import type { Step } from "../savings/recipe.ts";
@@ -66,8 +67,14 @@ const stopShape = {
 } satisfies Record<keyof Stoppable, z.ZodType>;
 
 export const stoppable = z.strictObject(stopShape);
+const isFormat = (value: unknown): boolean =>
+  value === "json" ||
+  typeof value === "boolean" ||
+  (typeof value === "object" && value !== null && !Array.isArray(value));
+const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "json" or a JSON schema').optional();
+
 /** What of a request is not generation's. */
-const requestShape = { adapter: z.string("expected the name of an adapter").optional(), raw: flag };
+const requestShape = { adapter: z.string("expected the name of an adapter").optional(), raw: flag, format };
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 
 const key = z.string("expected a text").optional();

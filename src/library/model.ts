@@ -5,6 +5,7 @@ import { type Answers, EncoderModel, type ReadTerms } from "../engine/encoder-mo
 import type { Turns } from "../engine/fair-queue.ts";
 import { foretell } from "../engine/foretell.ts";
 import { type GenerateOptions, generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
+import { type Format, type Grammar, grammarOf } from "../engine/grammar/index.ts";
 import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
 import { LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Asked } from "../engine/likelihood.ts";
@@ -75,8 +76,9 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { adapter, raw, key, ceiling, signal, onStopped, ...rest } = checked;
-    const request = this.#request(given("generate's prompt", args.prompt, prompt), rest, { adapter, raw });
+    const { adapter, raw, format, key, ceiling, signal, onStopped, ...rest } = checked;
+    const held = { ...rest, grammar: await this.#grammar(format) };
+    const request = this.#request(given("generate's prompt", args.prompt, prompt), held, { adapter, raw });
     const terms = { key, ceiling, signal, onStopped: this.#told(onStopped) };
     for await (const { text, tokens, finish } of this.#pieces({ ...request, ...terms }))
       yield finish
@@ -193,11 +195,19 @@ export class Model implements Disposable {
     const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
     const all = given("completeAll's requests", args.batchRequests, requests);
     const { engine, tokenizer } = this.language;
-    const parsed = all.map(({ prompt, adapter, raw, ...rest }) => this.#request(prompt, rest, { adapter, raw }));
+    const parse = async ({ prompt, adapter, raw, format, ...rest }: (typeof all)[number]) =>
+      this.#request(prompt, { ...rest, grammar: await this.#grammar(format) }, { adapter, raw });
+    const parsed = await Promise.all(all.map(parse));
     const answers = await generateAll(engine, tokenizer, parsed, signal, this.#told(onStopped));
     return answers.map(({ text, tokens, reason, usage }) => {
       return { text, tokens: [...tokens], finishReason: reason, receipt: this.#receipt(usage) };
     });
+  }
+
+  async #grammar(format: Format | undefined): Promise<Grammar | undefined> {
+    if (format === undefined) return undefined;
+    const { loaded } = this;
+    return grammarOf(format, loaded instanceof Seq2SeqModel ? loaded.tokenizer : this.language.tokenizer);
   }
 
   /** Text as ids. @throws UserError when the model has no such adapter */

@@ -1,6 +1,7 @@
 /** What the library's calls take and give. */
 import type { Ceiling } from "../engine/cut.ts";
 import type { FinishReason, GenerateInput } from "../engine/generate.ts";
+import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import type { Receipt } from "../ledger/receipt.ts";
@@ -32,6 +33,8 @@ export interface RunOptions extends GenerateInput, Stoppable {
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
+  /** What the answer is held to, token by token: `"json"`, any JSON object, or a JSON schema. It parses unless `maxTokens` cut it. */
+  format?: Format | undefined;
   /** Whose request it is, where the model is scheduled: keys have equal shares. */
   key?: string | undefined;
   /** What the answer may come to, FLOPs or tokens: beyond it, it ends with the reason `length`, and its receipt says so. */
@@ -55,6 +58,8 @@ export interface BatchRequest extends GenerateInput {
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
+  /** What the answer is held to, token by token: `"json"`, any JSON object, or a JSON schema. It parses unless `maxTokens` cut it. */
+  format?: Format | undefined;
 }
 
 /** A piece of an answer. The last one has `finishReason` and `receipt`. */

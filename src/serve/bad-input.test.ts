@@ -20,6 +20,74 @@ const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 /** What is sent to where, the status, and the sentence. */
 type Bad = [what: string, path: string, body: unknown, status: number, sentence: string | RegExp];
 
+const held = (schema: unknown) => ({
+  ...text,
+  response_format: { type: "json_schema", json_schema: { name: "x", schema } },
+});
+const endless = { type: "object", properties: { next: { $ref: "#" } }, required: ["next"] };
+const doubled = {
+  $defs: Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`d${i}`, twice(i)])),
+  $ref: "#/$defs/d24",
+};
+function twice(i: number): object {
+  return i === 0
+    ? { type: "null" }
+    : { type: "array", prefixItems: Array(2).fill({ $ref: `#/$defs/d${i - 1}` }), minItems: 2 };
+}
+
+/** Schemas that cannot be met or enforced. */
+const formats: [string, unknown, number, string | RegExp][] = [
+  [
+    "a format that there is not",
+    { ...text, response_format: { type: "xml" } },
+    400,
+    /^response_format(\.type)?: expected "text", "json_object" or "json_schema" as its type, got/,
+  ],
+  [
+    "a schema without a name",
+    { ...text, response_format: { type: "json_schema", json_schema: { schema: {} } } },
+    400,
+    /^response_format\.json_schema\.name: expected a name, got nothing$/,
+  ],
+  [
+    "a schema that is none",
+    held([1]),
+    400,
+    /^response_format\.json_schema\.schema: expected a JSON schema, got \[1\]$/,
+  ],
+  [
+    "an unknown type",
+    held({ type: "objekt" }),
+    400,
+    /^the schema at #: "type": expected one of string, number, .*, got "objekt"$/,
+  ],
+  [
+    "a keyword that would be left out",
+    held({ properties: { a: { not: {} } } }),
+    400,
+    'the schema at #/properties/a: "not" cannot be enforced',
+  ],
+  [
+    "a reference to nothing",
+    held({ $ref: "#/$defs/x" }),
+    400,
+    /^the schema at #: "\$ref" points to "#\/\$defs\/x", where there is no schema$/,
+  ],
+  ["a reference to elsewhere", held({ $ref: "http://x/y" }), 400, /expected a place within the schema$/],
+  ["a reference to itself", held({ $ref: "#" }), 400, /^the schema cannot be met: it refers to itself without end$/],
+  ["an endless value", held(endless), 400, "the schema cannot be met: no value of finite length meets it"],
+  ["no value at all", held(false), 400, "the schema cannot be met: no value of finite length meets it"],
+  ["a lookahead", held({ type: "string", pattern: "^(?=a)b" }), 400, /"\(\?=a\)" in a pattern cannot be enforced$/],
+  ["half a pattern", held({ type: "string", pattern: "(" }), 400, /a pattern is no regular expression: /],
+  ["bounds that cross", held({ type: "number", minimum: 2, maximum: 1 }), 400, /no number lies within its bounds$/],
+  [
+    "a schema that is too long",
+    held({ enum: ["x".repeat(300_000)] }),
+    400,
+    /^the schema has 300013 characters, expected at most 262144$/,
+  ],
+];
+
 const completions: Bad[] = (
   [
     ["a text that is not JSON", "{", 400, /^the body is not JSON: /],
@@ -120,6 +188,7 @@ const completions: Bad[] = (
       /names a file, which a request can't/,
     ],
     ["an encoder that is to generate", { ...text, model: "sentences" }, 400, /^sentences is an encoder/],
+    ...formats,
     ["the prompt back", { ...text, echo: true }, 400, "echo: expected false: the prompt is not given back, got true"],
   ] as [string, unknown, number, string | RegExp][]
 ).map(([what, body, status, sentence]) => [what, "/v1/completions", body, status, sentence]);
@@ -147,13 +216,6 @@ const others: Bad[] = [
     /^messages\.0\.content: expected a text, or a list of parts/,
   ],
   ["a model that does not chat", "/v1/chat/completions", chat, 400, /^tiny: the model has no chat template/],
-  [
-    "structured output",
-    "/v1/chat/completions",
-    { ...chat, response_format: { type: "json_object" } },
-    400,
-    /^response_format\.type: expected "text": structured output is not supported yet, got "json_object"$/,
-  ],
   [
     "tools",
     "/v1/chat/completions",
@@ -299,6 +361,20 @@ test("a bias beyond the vocabulary is found out with the first logits, and the p
   const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers: JSON_TYPE, body });
   expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(/999999/)]);
   expect(await receipts()).toBe(spent + 1);
+});
+
+test.each([
+  ["a pattern of nested repeats", { type: "string", pattern: "^((a+)+)+$" }],
+  ["a pattern of counted repeats", { type: "string", pattern: "^((a{1,100}){1,100}){1,100}$" }],
+  ["a value of 2^24 parts", doubled],
+  ["a text of a million characters", { type: "string", minLength: 1e6, maxLength: 1e6 }],
+  ["a list of a million", { type: "array", minItems: 1e6, maxItems: 1e6 }],
+])("%s is answered or refused, soon", async (_, schema) => {
+  const started = performance.now();
+  const body = JSON.stringify(held(schema));
+  const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers: JSON_TYPE, body });
+  expect([200, 400]).toContain(response.status);
+  expect(performance.now() - started).toBeLessThan(20_000);
 });
 
 describe("what is odd but harmless is answered", () => {

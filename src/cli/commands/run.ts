@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import type { Model, Receipt } from "../../index.ts";
+import type { Format, Model, Receipt } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
+import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { addSessionFlags, billed, generation, open, type SessionOptions } from "../session.ts";
@@ -9,11 +10,13 @@ import { pipedText, readStdin } from "../stdin.ts";
 interface Options extends SessionOptions {
   raw?: boolean;
   json?: boolean;
+  format?: string;
 }
 
 export function define(command: Command): void {
   addSessionFlags(command.argument("[prompt]", "the prompt; stdin's text, if any, is put before it"))
     .option("--raw", "take the prompt as it is, without the model's chat template")
+    .option("--format <json or file>", "hold the answer to any JSON object, or to the JSON schema in a file")
     .option("--json", "print one JSON object with the text, the tokens and the receipt")
     .action(run);
 }
@@ -21,12 +24,17 @@ export function define(command: Command): void {
 async function run(argument: string | undefined, options: Options): Promise<void> {
   if (argument === undefined && process.stdin.isTTY) return (await import("./chat.ts")).chat(options);
   const signal = interruptSignal();
-  const settings = { ...generation(options), ...(options.raw && { raw: true }), signal };
+  const format = options.format === undefined ? {} : { format: formatOf(options.format) };
+  const settings = { ...generation(options), ...(options.raw && { raw: true }), ...format, signal };
   const prompt = await promptOf(argument, signal);
   using model = await open(options, signal);
   const answer = options.json ? whole : stream;
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
+
+/** @throws UserError when there is no such file, or no schema in it */
+const formatOf = (given: string): Format =>
+  given === "json" ? given : readJson(given, jsonObject, 'a JSON schema, or the word "json"');
 
 async function promptOf(argument: string | undefined, signal: AbortSignal): Promise<string> {
   const piped = argument === undefined ? await readStdin(signal) : await pipedText(signal);

@@ -1,5 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
+import type { Constraint } from "../grammar/index.ts";
 import { everyToken, scratchFor } from "./candidates.ts";
 import { draw } from "./draw.ts";
 import { minP, topK, topP } from "./filters.ts";
@@ -25,7 +26,12 @@ export class Sampler {
   readonly #bias: [id: number, bias: number][];
   readonly #random: () => number;
 
-  constructor(options: SamplingOptions, prompt: ArrayLike<number> = []) {
+  /** `constraint` says which tokens may come at all. */
+  constructor(
+    options: SamplingOptions,
+    prompt: ArrayLike<number> = [],
+    private readonly constraint?: Constraint,
+  ) {
     this.#options = options;
     this.#penalties = new Penalties(options, prompt);
     this.#bias = Object.entries(options.logitBias).map(([id, bias]) => [Number(id), bias]);
@@ -41,11 +47,12 @@ export class Sampler {
   /** Counts `id` as generated, for the penalties of the tokens after it. */
   accept(id: number): void {
     this.#penalties.accept(id);
+    this.constraint?.accept(id);
   }
 
-  /** `logits` after penalties and bias. */
+  /** `logits` after penalties, bias and constraint. */
   #adjust(logits: Float32Array): Float32Array {
-    if (!this.#penalties.active && this.#bias.length === 0) return logits;
+    if (!this.#penalties.active && this.#bias.length === 0 && !this.constraint) return logits;
     const { adjusted } = scratchFor(logits.length);
     adjusted.set(logits);
     this.#penalties.apply(adjusted);
@@ -53,6 +60,7 @@ export class Sampler {
       if (id >= logits.length) throw outside(id, logits.length);
       adjusted[id]! += bias;
     }
+    this.constraint?.restrict(adjusted);
     return adjusted;
   }
 

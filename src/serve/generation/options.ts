@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
 import { type Limits, LONGEST_STOP, MOST_STOPS } from "../limits.ts";
+import { formatOf, responseFormat } from "./response-format.ts";
 
 export const savingsField = z.array(z.string().max(500), "expected a list of savings").max(8);
 
@@ -59,6 +60,7 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     .describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z.int().min(0).nullish().describe("same seed, same answer"),
   stop: stops,
+  response_format: responseFormat,
   n: z.int().min(1).max(maxChoices).nullish().describe("how many answers"),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
@@ -81,6 +83,7 @@ export function optionsOf(fields: Fields, maxTokens: number, choice: number): Ru
     repetitionPenalty: fields.repetition_penalty ?? undefined,
     logitBias: fields.logit_bias ?? undefined,
     stop: fields.stop ?? undefined,
+    format: formatOf(fields.response_format),
     seed: typeof seed === "number" ? (seed + choice) % Number.MAX_SAFE_INTEGER : undefined,
   };
 }

@@ -31,7 +31,6 @@ const chatInput = (limits: Limits) =>
     max_completion_tokens: z.int().min(1).max(limits.maxTokens).nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(20).nullish(),
-    response_format: z.object({ type: z.literal("text", `expected "text": structured output ${LATER}`) }).nullish(),
     tools: nothing("calling tools"),
     functions: nothing("calling functions"),
   });

@@ -1,0 +1,26 @@
+import { UserError } from "../../util/errors.ts";
+import type { Node } from "./forest.ts";
+import type { Keywords } from "./keywords.ts";
+import type { SchemaReader } from "./schema.ts";
+
+/** Lists of a schema. @throws UserError for what cannot be met */
+export function arrayNode(reader: SchemaReader, words: Keywords, place: string): Node {
+  const { items = true, prefixItems = [], minItems = 0, maxItems = Number.POSITIVE_INFINITY } = words;
+  if (minItems > maxItems) throw new UserError(`"minItems" is above "maxItems"`);
+  const { json } = reader;
+  const first = prefixItems.map((item, i) => reader.node(item, `${place}/prefixItems/${i}`)).slice(0, maxItems);
+  const item = reader.node(items, `${place}/items`);
+  const rest = (from: number) => json.forest.repeat(json.further(item), Math.max(0, minItems - from), maxItems - from);
+  if (first.length === 0) return json.bracketed(json.list(item, minItems, maxItems));
+  return json.bracketed(places(reader, first, minItems, rest(first.length)));
+}
+
+/** Items each with its place: those from `min` on may be left out, with all that follow. */
+function places({ json }: SchemaReader, first: readonly Node[], min: number, rest: Node): Node {
+  const { forest } = json;
+  const tail = first.reduceRight((after, item, place) => {
+    const here = forest.seq(place === 0 ? item : json.further(item), after);
+    return place >= min ? forest.optional(here) : here;
+  }, rest);
+  return tail;
+}

@@ -1,0 +1,47 @@
+import type { Node, Range } from "./forest.ts";
+
+/** Numbers the bytes so that two have the same number where nothing in `root` tells them apart; and how many numbers there are. */
+export function byteClasses(root: Node): [classOf: Uint8Array, classes: number] {
+  const begins = new Set([0]);
+  for (const node of reachable(root))
+    for (const [from, to] of rangesOf(node)) {
+      begins.add(from);
+      begins.add(to + 1);
+    }
+  begins.delete(256);
+  const starts = [...begins].sort((a, b) => a - b);
+  const classOf = new Uint8Array(256);
+  for (const [i, start] of starts.entries()) classOf.fill(i, start);
+  return [classOf, starts.length];
+}
+
+function rangesOf(node: Node): readonly Range[] {
+  if (node.kind === "bytes") return node.ranges;
+  return node.kind === "text" ? [...Buffer.from(node.bytes, "latin1")].map((byte) => [byte, byte]) : [];
+}
+
+/** Every node that `root` holds. */
+export function reachable(root: Node): Set<Node> {
+  const seen = new Set([root]);
+  // A set's iterator also comes to what is added on the way.
+  for (const node of seen) for (const part of partsOf(node)) seen.add(part);
+  return seen;
+}
+
+function partsOf(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case "none":
+    case "empty":
+    case "bytes":
+    case "text":
+      return [];
+    case "seq":
+      return [node.head, node.tail];
+    case "alt":
+      return node.parts;
+    case "repeat":
+      return [node.part];
+    case "ref":
+      return [node.body];
+  }
+}

@@ -1,0 +1,41 @@
+import { UserError } from "../../util/errors.ts";
+import type { Node } from "./forest.ts";
+import type { Grammar } from "./grammar.ts";
+
+/** Holds one answer to a grammar, token by token. */
+export class Constraint {
+  #rest: Node;
+
+  constructor(private readonly grammar: Grammar) {
+    this.#rest = grammar.root;
+  }
+
+  /** Takes from the draw what may not come next: `logits` [vocabulary] become −Infinity there. @throws UserError when no token may */
+  restrict(logits: Float32Array): void {
+    const mask = this.grammar.mask(this.#rest);
+    let left = false;
+    for (let word = 0; 32 * word < logits.length; word++) {
+      const bits = mask[word] ?? 0;
+      if (bits === ~0 >>> 0) left = true;
+      else if (bits === 0) logits.fill(Number.NEGATIVE_INFINITY, 32 * word, 32 * (word + 1));
+      else {
+        left = true;
+        const end = Math.min(logits.length, 32 * (word + 1));
+        for (let id = 32 * word; id < end; id++) if (!((bits >>> (id & 31)) & 1)) logits[id] = Number.NEGATIVE_INFINITY;
+      }
+    }
+    if (!left) throw new UserError("no token of the model goes on with what the format asks for");
+  }
+
+  /** Goes on with a token that was chosen. */
+  accept(token: number): void {
+    const rest = this.grammar.after(this.#rest, token);
+    if (!rest) throw new Error(`token ${token} was chosen against the grammar`);
+    this.#rest = rest;
+  }
+
+  /** Whether the answer is whole and nothing can be added to it. */
+  get complete(): boolean {
+    return this.#rest.kind === "empty";
+  }
+}

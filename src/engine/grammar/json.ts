@@ -1,0 +1,111 @@
+import type { Forest, Node, Ref } from "./forest.ts";
+import { ALL, has, type Points, points, utf8Node, without } from "./points.ts";
+
+/** What a JSON string has to write with a backslash. */
+const ESCAPED: Points = [[0, 0x1f], ...points('"'), ...points("\\")];
+export const PLAIN: Points = without(ALL, ESCAPED);
+
+/** The parts of JSON's own grammar. */
+export class Json {
+  readonly quote: Node;
+  /** One character of a string, however it is written, but for surrogates by halves: it then counts as one. */
+  readonly char: Node;
+  /** White space where it may be, bounded, since small models like to go on with it. */
+  readonly space: Node;
+  /** Any value. */
+  readonly value: Ref;
+  readonly object: Node;
+
+  constructor(readonly forest: Forest) {
+    const { text, alt, seq, repeat, bytes } = bound(forest);
+    this.quote = text('"');
+    const hex = this.set("0123456789abcdefABCDEF");
+    const low = seq(this.set("dD"), bytes([[0x30, 0x37]]), hex, hex);
+    const unicode = alt([seq(this.set("0123456789abcefABCEF"), hex, hex, hex), low]);
+    const escaped = seq(text("\\"), alt([this.set('"\\/bfnrt'), seq(text("u"), unicode)]));
+    this.char = alt([utf8Node(forest, PLAIN), escaped]);
+    this.space = alt([forest.empty, text(" "), seq(text("\n"), repeat(this.set(" \t"), 0, 20))]);
+    this.value = forest.ref();
+    this.object = this.braced(this.list(this.member(this.string(), this.value)));
+    const array = this.bracketed(this.list(this.value));
+    const words = ["true", "false", "null"].map(text);
+    this.value.body = alt([this.string(), this.number(), this.object, array, ...words]);
+  }
+
+  /** One of some characters of ASCII. */
+  set(characters: string): Node {
+    return utf8Node(this.forest, points(characters));
+  }
+
+  /** One character of the set as a string writes it. */
+  charOf(set: Points): Node {
+    const { alt, text } = bound(this.forest);
+    const escaped = ESCAPED.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+    const written = escaped.filter((point) => has(set, point)).map((point) => text(escapeOf(point)));
+    return alt([utf8Node(this.forest, without(set, ESCAPED)), ...written]);
+  }
+
+  string(content: Node = this.forest.repeat(this.char, 0)): Node {
+    return this.forest.seq(this.quote, content, this.quote);
+  }
+
+  /** At most as many digits as a double holds, so that what is written is what is read. */
+  number(): Node {
+    const { text, alt, seq, repeat, optional } = bound(this.forest);
+    const digit = this.set("0123456789");
+    const exponent = seq(this.set("eE"), optional(this.set("+-")), repeat(digit, 1, 2));
+    const whole = alt([text("0"), seq(this.set("123456789"), repeat(digit, 0, 14))]);
+    return seq(optional(text("-")), whole, optional(seq(text("."), repeat(digit, 1, 15))), optional(exponent));
+  }
+
+  member(key: Node, value: Node): Node {
+    return this.forest.seq(key, this.forest.text(":"), this.space, value);
+  }
+
+  /** `item`, and a comma before it. */
+  further(item: Node): Node {
+    return this.forest.seq(this.forest.text(","), this.space, item);
+  }
+
+  /** From `min` to `max` items with commas between. */
+  list(item: Node, min = 0, max = Number.POSITIVE_INFINITY): Node {
+    if (max <= 0) return this.forest.empty;
+    const some = this.forest.seq(item, this.forest.repeat(this.further(item), Math.max(0, min - 1), max - 1));
+    return min > 0 ? some : this.forest.optional(some);
+  }
+
+  braced(content: Node): Node {
+    return this.#within("{", content, "}");
+  }
+
+  bracketed(content: Node): Node {
+    return this.#within("[", content, "]");
+  }
+
+  #within(open: string, content: Node, close: string): Node {
+    const { text, seq, alt } = bound(this.forest);
+    const inside = seq(this.space, content, this.space);
+    // Nothing within has one space, not two.
+    const whole = content.nullable ? alt([inside, this.space]) : inside;
+    return seq(text(open), whole, text(close));
+  }
+
+  /** A value as it is written without spaces; `{"a": 1}` has them as objects of a schema do. */
+  literal(value: unknown): Node {
+    return this.forest.text(JSON.stringify(value));
+  }
+}
+
+const escapeOf = (point: number): string => JSON.stringify(String.fromCharCode(point)).slice(1, -1);
+
+/** A forest's methods, to be called by their names. */
+export function bound(forest: Forest) {
+  return {
+    text: (text: string) => forest.text(text),
+    bytes: forest.bytes.bind(forest),
+    seq: forest.seq.bind(forest),
+    alt: forest.alt.bind(forest),
+    repeat: forest.repeat.bind(forest),
+    optional: forest.optional.bind(forest),
+  };
+}

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+
+export type Schema = boolean | { readonly [keyword: string]: unknown };
+
+/** What says something of a schema, not of values. */
+const REMARKS = ["$schema", "$id", "$comment", "$anchor", "$defs", "definitions", "title", "description", "default"];
+const MORE_REMARKS = ["examples", "deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType", "id"];
+const remarks = new Set([...REMARKS, ...MORE_REMARKS, "strict", "nullable"]);
+
+const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "expected a schema, an object or a boolean");
+const schemas = z.array(schema, "expected a list of schemas").min(1);
+const named = z.record(z.string(), schema, "expected schemas by name");
+const count = z.int().min(0);
+const TYPES = ["string", "number", "integer", "boolean", "null", "object", "array"] as const;
+export type Type = (typeof TYPES)[number];
+const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
+
+/** The keywords that are enforced, and what their values look like. */
+export const keywords = z.object({
+  type: z
+    .union([type.transform((one) => [one]), z.array(type).min(1)], `expected one of ${TYPES.join(", ")}`)
+    .optional(),
+  enum: z.array(z.unknown(), "expected a list of values").min(1).max(2000).optional(),
+  const: z.unknown().optional(),
+  $ref: z.string("expected a text").optional(),
+  anyOf: schemas.optional(),
+  oneOf: schemas.optional(),
+  allOf: schemas.optional(),
+  properties: named.optional(),
+  required: z.array(z.string(), "expected a list of names").optional(),
+  additionalProperties: schema.optional(),
+  propertyNames: schema.optional(),
+  minProperties: count.optional(),
+  maxProperties: count.optional(),
+  items: schema.optional(),
+  prefixItems: schemas.optional(),
+  minItems: count.optional(),
+  maxItems: count.optional(),
+  minLength: count.optional(),
+  maxLength: count.optional(),
+  pattern: z.string("expected a text").optional(),
+  format: z.string("expected a text").optional(),
+  minimum: z.number().optional(),
+  maximum: z.number().optional(),
+  exclusiveMinimum: z.number().optional(),
+  exclusiveMaximum: z.number().optional(),
+});
+export type Keywords = z.output<typeof keywords>;
+export type Keyword = keyof Keywords;
+
+/** Values of keywords under which they say nothing, so that they may be there although they are not enforced. */
+const idle: Readonly<Record<string, (value: unknown) => boolean>> = {
+  uniqueItems: (value) => value === false,
+  unevaluatedProperties: (value) => typeof value === "boolean",
+  unevaluatedItems: (value) => typeof value === "boolean",
+  multipleOf: (value) => value === 1,
+};
+
+/** @throws UserError for a keyword that would be left out, which would change what the schema means */
+export function refuseUnknown(schema: object): void {
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (remarks.has(keyword) || Object.hasOwn(keywords.shape, keyword) || keyword.startsWith("x-")) continue;
+    if (Object.hasOwn(idle, keyword) && idle[keyword]!(value)) continue;
+    throw new UserError(`"${keyword.slice(0, 60)}" cannot be enforced`);
+  }
+}

@@ -1,0 +1,73 @@
+import OpenAI from "openai";
+import { zodResponseFormat } from "openai/helpers/zod";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { jsonOf, serveModels, type Testing } from "./serve.testing.ts";
+
+let server: Testing;
+let openai: OpenAI;
+beforeAll(async () => {
+  server = await serveModels(["smollm2"]);
+  openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "any", maxRetries: 0 });
+});
+afterAll(() => server.stop(0));
+
+const asked = {
+  model: "smollm2",
+  messages: [{ role: "user" as const, content: "Name the capital of Japan and how many people live there." }],
+  max_tokens: 200,
+};
+const City = z.object({ city: z.string().max(40), people: z.int().min(1), coastal: z.boolean() });
+
+test("the openai client parses an answer by its zod schema", async () => {
+  const format = zodResponseFormat(City, "city");
+  for (const temperature of [0, 1]) {
+    const { choices } = await openai.chat.completions.parse({
+      ...asked,
+      response_format: format,
+      temperature,
+      seed: 3,
+    });
+    expect(choices[0]!.finish_reason).toBe("stop");
+    City.parse(choices[0]!.message.parsed);
+  }
+});
+
+test("a stream of JSON is an object; completions take the field, too", async () => {
+  const stream = await openai.chat.completions.create({
+    ...asked,
+    ...{ stream: true, temperature: 0, response_format: { type: "json_object" } },
+  });
+  let [text, reason] = ["", ""];
+  for await (const { choices } of stream) {
+    text += choices[0]?.delta.content ?? "";
+    reason = choices[0]?.finish_reason ?? reason;
+  }
+  if (reason === "stop") expect(JSON.parse(text)).toBeTypeOf("object");
+  else expect([reason, text[0]]).toEqual(["length", "{"]);
+  const body = JSON.stringify({
+    ...{ model: "smollm2", prompt: "The number of legs of a cat is ", max_tokens: 20 },
+    response_format: {
+      type: "json_schema",
+      json_schema: { name: "n", schema: { type: "integer", minimum: 0, maximum: 9 } },
+    },
+  });
+  const headers = { "content-type": "application/json" };
+  const answer = await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body }));
+  expect(answer.choices[0]).toMatchObject({ text: expect.stringMatching(/^\d$/), finish_reason: "stop" });
+});
+
+test("rows of one batch are each held to their own schema", async () => {
+  const one = (value: string) => ({ type: "object", properties: { is: { const: value } }, required: ["is"] });
+  const answers = await Promise.all(
+    ["red", "green", undefined].map((value) =>
+      openai.chat.completions.create({
+        ...{ ...asked, temperature: 1, max_tokens: 20 },
+        ...(value && { response_format: { type: "json_schema", json_schema: { name: "x", schema: one(value) } } }),
+      }),
+    ),
+  );
+  const [red, green, free] = answers.map(({ choices }) => choices[0]!.message.content!);
+  expect([JSON.parse(red!), JSON.parse(green!)]).toEqual([{ is: "red" }, { is: "green" }]);
+  expect(free).not.toMatch(/^\{/);
+});
