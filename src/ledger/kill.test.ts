@@ -72,7 +72,7 @@ test("ledgers whose first opening is killed can be opened after it", async () =>
     const path = join(folder, `new-${i}.db`);
     const acknowledged = await round(path, 15 + i * 10);
     const ledger = await openLedger(path);
-    expect(await (await ledger.list()).map((receipt) => receipt.id)).toEqual(expect.arrayContaining(acknowledged));
+    expect((await ledger.list()).map((receipt) => receipt.id)).toEqual(expect.arrayContaining(acknowledged));
     await ledger.close();
   }
 }, 120_000);
