@@ -5,39 +5,57 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { Answered, Ask, Client, Traffic } from "./traffic.ts";
 
-process.on("message", async (traffic: Traffic) => {
-  const started = performance.now();
-  process.send!(await Promise.all(traffic.clients.map((client) => answersTo(client, traffic.url, started))));
+process.on("message", async ({ clients, url }: Traffic) => {
+  const run = new Run(url, clients.filter(({ last }) => !last).length);
+  process.send!(await Promise.all(clients.map((client) => run.answersTo(client))));
 });
 process.send!("ready");
 
-async function answersTo({ asks, after = 0 }: Client, url: string, started: number): Promise<Answered[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  if (after > 0) await new Promise((resolve) => setTimeout(resolve, after));
-  const answered: Answered[] = [];
-  for (const ask of asks) answered.push(await answerTo(ask, url, agent, started));
-  agent.destroy();
-  return answered;
-}
+/** Clients side by side. */
+class Run {
+  readonly #started = performance.now();
+  readonly #streaming = new Set<Client>();
+  readonly #all: Promise<void>;
+  #stream!: (client: Client) => void;
 
-async function answerTo({ path, body }: Ask, url: string, agent: Agent, started: number): Promise<Answered> {
-  const now = () => performance.now() - started;
-  const sent = now();
-  const response = await post(new URL(path, url), JSON.stringify(body), agent);
-  const events: number[] = [];
-  const parts: Buffer[] = [];
-  for await (const part of response as AsyncIterable<Buffer>) {
-    const at = now();
-    for (let i = part.indexOf(EVENT); i >= 0; i = part.indexOf(EVENT, i + EVENT.length)) events.push(at);
-    parts.push(part);
+  /** `others` are the clients that do not come last. */
+  constructor(
+    private readonly url: string,
+    others: number,
+  ) {
+    this.#all = new Promise((resolve) => {
+      this.#stream = (client) => void (this.#streaming.add(client).size === others && resolve());
+    });
   }
-  const text = Buffer.concat(parts).toString();
-  const stream = response.headers["content-type"]?.startsWith("text/event-stream");
-  return {
-    ...{ status: response.statusCode!, sent, ended: now() },
-    // The last one says that all is done.
-    ...(stream ? { events: events.slice(0, -1), body: lastEvent(text) } : { events: [], body: JSON.parse(text) }),
-  };
+
+  async answersTo(client: Client): Promise<Answered[]> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    if (client.last) await this.#all;
+    const answered: Answered[] = [];
+    for (const ask of client.asks) answered.push(await this.#answerTo(ask, agent, () => this.#stream(client)));
+    agent.destroy();
+    return answered;
+  }
+
+  async #answerTo({ path, body }: Ask, agent: Agent, begun: () => void): Promise<Answered> {
+    const now = () => performance.now() - this.#started;
+    const sent = now();
+    const response = await post(new URL(path, this.url), JSON.stringify(body), agent);
+    const events: number[] = [];
+    const parts: Buffer[] = [];
+    for await (const part of response as AsyncIterable<Buffer>) {
+      const at = now();
+      for (let i = part.indexOf(EVENT); i >= 0; i = part.indexOf(EVENT, i + EVENT.length)) events.push(at);
+      if (parts.push(part) === 1) begun();
+    }
+    const text = Buffer.concat(parts).toString();
+    const stream = response.headers["content-type"]?.startsWith("text/event-stream");
+    return {
+      ...{ status: response.statusCode!, sent, ended: now() },
+      // The last one says that all is done.
+      ...(stream ? { events: events.slice(0, -1), body: lastEvent(text) } : { events: [], body: JSON.parse(text) }),
+    };
+  }
 }
 
 const EVENT = "data: ";

@@ -6,9 +6,9 @@ import { type Send, serverSide } from "./side.ts";
 import { Texts } from "./texts.ts";
 
 const STREAMS = 7;
-const [PROMPT, ANSWER] = [32, 160];
-/** Tokens of the prompt that comes in between; milliseconds after which it does, when all streams run. */
-const [LONG, LATER] = [4096, 1500];
+const [PROMPT, ANSWER] = [32, 96];
+/** Tokens of the prompt that comes when all streams run. */
+const LONG = 4096;
 /** A chunk of a prompt: so many tokens at most run between two tokens of a stream. */
 const CHUNK = 256;
 const CHUNKS = 10;
@@ -34,7 +34,7 @@ function stall({ path }: BenchOptions): (send: Send) => Promise<number> {
   const texts = new Texts(path);
   return async (send) => {
     const streams = Array.from({ length: STREAMS }, () => ({ asks: [stream(texts, texts.next(PROMPT), ANSWER)] }));
-    const between = { after: LATER, asks: [stream(texts, texts.next(LONG), 1)] };
+    const between = { last: true, asks: [stream(texts, texts.next(LONG), 1)] };
     const answered = await send([...streams, between]);
     const [long] = answered.at(-1)!;
     const beside = answered.slice(0, -1).flat();

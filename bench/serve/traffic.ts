@@ -4,10 +4,10 @@ export interface Ask {
   readonly body: object;
 }
 
-/** Sends its asks one after the other over one connection, the first `after` milliseconds (0) from the start. */
+/** Sends its asks one after the other over one connection; if it comes last, once a stream of each other client has begun. */
 export interface Client {
   readonly asks: readonly Ask[];
-  readonly after?: number;
+  readonly last?: boolean;
 }
 
 /** What a load generator is to do: all clients side by side. */
