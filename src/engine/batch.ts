@@ -3,13 +3,13 @@ import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { Slot } from "./slot.ts";
-import { StackBuffers } from "./stack-buffers.ts";
+import { type BoundStack, StackBuffers } from "./stack-buffers.ts";
 
 /** Sequences whose rows lie in one cache, and so decode together. Memory is taken as rows are written. */
 export const BATCH_ROWS = 8;
 
 interface Bound {
-  readonly stack: (start: number) => Promise<void>;
+  readonly stack: BoundStack;
   readonly head: () => Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export class Batch implements Disposable {
     const pasts = slots.map((slot) => slot.tokens.length);
     const stretched = slots.map((slot) => slot.stretched);
     const { stack, head } = this.#boundTo(first, rows);
-    await stack(this.#lengths.set(first, pasts, 1, stretched));
+    await stack.run(this.#lengths.set(first, pasts, 1, stretched));
     for (const slot of slots) slot.grow([next.get(slot)!]);
     await head();
   }

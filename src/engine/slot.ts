@@ -4,7 +4,10 @@ import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Cached } from "./cached.ts";
 import { chunkAfter, PREFILL_CHUNK } from "./chunk.ts";
-import { StackBuffers } from "./stack-buffers.ts";
+import { type BoundStack, StackBuffers } from "./stack-buffers.ts";
+
+/** Lengths of runs for which the stack stays bound: each takes 50 kB, and prompts end in all of them. */
+const KEPT_STACKS = 12;
 
 /** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
 export class Slot extends Cached implements Disposable {
@@ -14,7 +17,8 @@ export class Slot extends Cached implements Disposable {
   readonly #lengths: Lengths;
   readonly #logits: Buffer;
   readonly #logitsMemory: Float32Array;
-  readonly #stacks = new Map<number, (start: number) => Promise<void>>();
+  /** By tokens, those used last at the end. */
+  readonly #stacks = new Map<number, BoundStack>();
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     super(cache);
@@ -29,7 +33,7 @@ export class Slot extends Cached implements Disposable {
   async extend(tokens: readonly number[]): Promise<void> {
     for (const [i, id] of tokens.entries()) this.#buffers.setId(i, id);
     const start = this.#lengths.set(0, [this.tokens.length], tokens.length, [this.stretched]);
-    await this.#boundStack(tokens.length)(start);
+    await this.#boundStack(tokens.length).run(start);
     this.grow(tokens, tokens.length === chunkAfter(this.#programs, this.tokens.length));
   }
 
@@ -47,12 +51,18 @@ export class Slot extends Cached implements Disposable {
     return this.#buffers.hidden(1, tokens, row);
   }
 
-  #boundStack(tokens: number): (start: number) => Promise<void> {
+  #boundStack(tokens: number): BoundStack {
     const lengths = this.#lengths.views(0, 1, tokens);
-    const bind = () => this.#buffers.bind({ cache: this.cache, tokens, at: 0, lengths });
-    const known = this.#stacks.get(tokens) ?? bind();
-    this.#stacks.set(tokens, known);
-    return known;
+    const bound = this.#stacks.get(tokens) ?? this.#buffers.bind({ cache: this.cache, tokens, at: 0, lengths });
+    this.#stacks.delete(tokens);
+    this.#stacks.set(tokens, bound);
+    if (this.#stacks.size > KEPT_STACKS) this.#drop(...[...this.#stacks][0]!);
+    return bound;
+  }
+
+  #drop(tokens: number, bound: BoundStack): void {
+    this.#stacks.delete(tokens);
+    bound[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

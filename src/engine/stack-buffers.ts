@@ -19,6 +19,12 @@ export interface Span {
   readonly lengths: Binding;
 }
 
+/** The stack bound to a span. */
+export interface BoundStack extends Disposable {
+  /** Runs it; layers with a window are bound from the token `start` on. */
+  run(start: number): Promise<void>;
+}
+
 /** What the programs of the stack read and write besides the cache, for at most `capacity` tokens. */
 export class StackBuffers implements Disposable {
   readonly #programs: DecoderPrograms;
@@ -27,7 +33,7 @@ export class StackBuffers implements Disposable {
   readonly #idsMemory: BigInt64Array;
   /** The stream between programs, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
-  readonly #chains: WindowChain[] = [];
+  readonly #chains = new Set<WindowChain>();
 
   constructor(programs: DecoderPrograms, capacity: number) {
     const wide = () => new Buffer("f32", capacity * programs.decoder.config.hidden);
@@ -48,8 +54,8 @@ export class StackBuffers implements Disposable {
     return this.#wide(this.#hidden, rows, tokens, at);
   }
 
-  /** Binds the stack to a span, for as many runs as it serves; each is told from which token on layers with a window are bound. */
-  bind(span: Span): (start: number) => Promise<void> {
+  /** Binds the stack to a span, for as many runs as it serves, until it is disposed of. */
+  bind(span: Span): BoundStack {
     const { stack, decoder } = this.#programs;
     const { cache, tokens, at, lengths } = span;
     const shared = { ids: this.#ids.view([cache.rows, tokens], at), hidden: this.hidden(cache.rows, tokens, at) };
@@ -59,9 +65,15 @@ export class StackBuffers implements Disposable {
       );
       return stack.map((p, i) => p.bind(Object.assign({}, shared, lengths, this.#stream(span, i), ...caches)));
     });
-    this.#chains.push(chain);
+    this.#chains.add(chain);
     const brief = stack.every((p) => isBrief(p, { batch: cache.rows, tokens, ...pasts(decoder.config, 0) }));
-    return (start) => runChain(chain.from(start), brief);
+    return {
+      run: (start) => runChain(chain.from(start), brief),
+      [Symbol.dispose]: () => {
+        this.#chains.delete(chain);
+        chain[Symbol.dispose]();
+      },
+    };
   }
 
   #stream({ cache, tokens, at }: Span, index: number) {

@@ -10,6 +10,7 @@ import { openDecoder } from "../models/registry.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { compareWithAlone, texts } from "./batch.testing.ts";
+import { chunkAfter } from "./chunk.ts";
 import { Engine } from "./engine.ts";
 import { Likelihoods } from "./likelihood.ts";
 import { Meter } from "./meter.ts";
@@ -189,7 +190,7 @@ test("pieces around each layer's attention give what the whole stack gives", asy
   const dense: AttentionSaving = {
     chunk: 256,
     wants: () => true,
-    chunkAfter: () => 256,
+    chunkAfter: (past) => chunkAfter(engine.programs, past),
     attend: (call) => call.dense(),
     [Symbol.dispose]() {},
   };
