@@ -73,6 +73,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "what running streams wait while a prompt of 4,096 tokens is run, against 1.3 times one chunk of it",
     load: async () => (await import("./serve/stall.ts")).serveStall,
   },
+  structured: {
+    summary: "an answer held to a JSON schema, against one that is not",
+    load: async () => (await import("./structured.ts")).structured,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,
