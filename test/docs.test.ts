@@ -63,7 +63,9 @@ describe.each(pages)("%s", (page) => {
 
   // The log only grows.
   test.skipIf(page === "docs/log.md")("is short", () => {
-    expect(text.split("\n").length).toBeLessThanOrEqual(125);
+    // So do tables that are written from results.
+    const own = text.replaceAll(/<!-- ([\w-]+): written by.*?<!-- \/\1 -->/gs, "");
+    expect(own.split("\n").length).toBeLessThanOrEqual(125);
   });
 });
 

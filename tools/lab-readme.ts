@@ -107,4 +107,4 @@ function check(runs: readonly Committed[]): void {
 }
 
 if (process.argv[1] === import.meta.filename)
-  (process.argv.includes("--check") ? check : write)(committedRuns("docs/results"));
+  (process.argv.includes("--check") ? check : write)(committedRuns("docs/results/xattention"));
