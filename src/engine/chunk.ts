@@ -16,7 +16,10 @@ const SLACK = 1.1;
  * Tokens of the next chunk after `past`. Attention to what came before makes each token dearer, so there are fewer: a chunk costs at most what
  * the first one does, or little more, and answers that run beside it wait no longer.
  */
-export function chunkAfter({ decoder, stackCost }: DecoderPrograms, past: number): number {
+export function chunkAfter(
+  { decoder, stackCost }: Pick<DecoderPrograms, "decoder" | "stackCost">,
+  past: number,
+): number {
   const cost = (tokens: number, past: number) =>
     evalCost(stackCost, { batch: 1, tokens, ...pasts(decoder.config, past) }).flops;
   const most = SLACK * cost(PREFILL_CHUNK, 0);

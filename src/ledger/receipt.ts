@@ -26,6 +26,7 @@ export const receiptSchema = z
       .optional(),
     ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),
     estimated: z.boolean(),
+    server: z.string().optional().describe("which other server it ran on"),
     cut: z.enum(cuts).optional().describe("what ended an answer before its time"),
     key: z.string().optional().describe("whose it is: a key's id"),
   })

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
+import { relayed } from "./fleet/relay.ts";
 import type { House } from "./house.ts";
-import { accepted, type Endpoint, notFound } from "./http/endpoint.ts";
+import { accepted, type Endpoint, isAsking, notFound } from "./http/endpoint.ts";
 import { errorResponse, failure, HttpError } from "./http/errors.ts";
 import { readJson } from "./http/json.ts";
 import { type Events, eventStream } from "./http/stream.ts";
@@ -17,16 +18,29 @@ export function createApp(house: House, access: Access, endpoints: readonly Endp
   async function answer(it: Endpoint, request: Request, params: Params): Promise<Response> {
     const caller = await access.check(request, it.scope);
     const rates = caller.key && isAsking(it) ? house.rates.enter(caller.key) : {};
-    const input = it.input && accepted(it.input, await inputOf(it, request, house.limits.maxBody));
-    const { signal, end } = underWay.begin(request.signal);
+    const body = it.input && (await inputOf(it, request, house.limits.maxBody));
+    const input = it.input && accepted(it.input, body);
+    const { signal, end: leave } = underWay.begin(request.signal);
+    const trace = house.tracer.begin({ it, body, headers: request.headers });
+    let fault: HttpError | undefined;
+    const told = (error: unknown) => {
+      fault = explain(error);
+      return fault;
+    };
+    const end = () => {
+      leave();
+      trace.end(signal.aborted ? failure(signal.reason) : fault);
+    };
     try {
-      const given = await it.handle(input, { signal, params, ...caller });
-      if (isStream(given)) return withHeaders(await eventStream(given, { explain, end }), rates);
+      const call = { signal, params, trace, ...caller };
+      const given = await (relayed(house, it, body, call) ?? it.handle(input, call));
+      if (isStream(given)) return withHeaders(await eventStream(given, { explain: told, end }), rates);
       end();
       return given instanceof Response ? given : Response.json(given, { headers: rates });
     } catch (error) {
+      const response = errorResponse(told(error));
       end();
-      throw error;
+      return response;
     }
   }
   for (const it of endpoints)
@@ -36,9 +50,6 @@ export function createApp(house: House, access: Access, endpoints: readonly Endp
   app.onError((error) => errorResponse(explain(error)));
   return app;
 }
-
-/** Whether a call makes a model run, which a key's rates bound. */
-const isAsking = ({ method, scope }: Endpoint): boolean => method === "post" && scope === "infer";
 
 function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);

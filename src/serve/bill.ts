@@ -1,7 +1,7 @@
 import type { Receipt } from "../ledger/receipt.ts";
 import { together } from "../ledger/together.ts";
 import type { House } from "./house.ts";
-import type { Key } from "./keys/store.ts";
+import type { Call } from "./http/endpoint.ts";
 
 /** What one request comes to: the receipts of its parts, and its times. It is closed once, however the request ends. */
 export class Bill {
@@ -13,8 +13,8 @@ export class Bill {
 
   constructor(
     model: string,
-    /** Whose request it is, where that is known. */
-    private readonly key: Key | undefined,
+    /** Whose request it is, and who is told of it. */
+    private readonly call: Pick<Call, "key" | "trace">,
     private readonly house: Pick<House, "ledger" | "metrics" | "rates">,
   ) {
     this.#label = { model_name: model };
@@ -22,6 +22,7 @@ export class Bill {
 
   add(receipt: Receipt): void {
     this.#parts.push(receipt);
+    this.call.trace.part(receipt);
   }
 
   /** A token has come. */
@@ -37,13 +38,15 @@ export class Bill {
 
   /** The request's one receipt, which goes to the ledger. */
   close(reason: string): Receipt {
-    const receipt = { ...together(this.#parts), ...(this.key && { key: this.key.id }) };
+    const { key, trace } = this.call;
+    const receipt = { ...together(this.#parts), ...(key && { key: key.id }) };
     this.#closed = receipt;
     const { metrics, ledger, rates } = this.house;
     metrics.finished(receipt, reason, (performance.now() - this.#started) / 1000);
+    trace.billed(receipt, reason);
     ledger.add(receipt);
     const { prompt, cached, completion } = receipt.tokens;
-    if (this.key) rates.charge(this.key, prompt - cached + completion);
+    if (key) rates.charge(key, prompt - cached + completion);
     return receipt;
   }
 

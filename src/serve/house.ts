@@ -1,19 +1,24 @@
 import type { Logger } from "pino";
 import { Bill } from "./bill.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import type { Call } from "./http/endpoint.ts";
 import type { Rates } from "./keys/rates.ts";
-import type { Key } from "./keys/store.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Pool } from "./models/pool.ts";
 import type { Catalogue } from "./models/served.ts";
+import type { Tracer } from "./trace/trace.ts";
 
 /** What all endpoints of one server share. */
 export interface House {
   readonly catalogue: Catalogue;
   readonly pool: Pool;
+  /** Models that other servers run. */
+  readonly fleet: Fleet;
   readonly ledger: LedgerQueue;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   readonly limits: Limits;
   readonly rates: Rates;
   readonly log: Logger;
@@ -24,4 +29,5 @@ export interface House {
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
 
-export const billFor = (house: House, model: string, key: Key | undefined): Bill => new Bill(model, key, house);
+export const billFor = (house: House, model: string, call: Pick<Call, "key" | "trace">): Bill =>
+  new Bill(model, call, house);

@@ -1,8 +1,13 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Fleet } from "./fleet/fleet.ts";
 import type { Pool } from "./models/pool.ts";
 
-type Listed = ReturnType<Pool["list"]>[number];
+/** Models at work, here or on other servers. */
+interface AtWork {
+  list(): readonly Listed[];
+}
+type Listed = ReturnType<Fleet["running"]>[number];
 
 const model = ["model_name"] as const;
 const bySaving = ["model_name", "saving"] as const;
@@ -26,17 +31,31 @@ export class Metrics {
   readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
   readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs that savings took themselves", bySaving);
 
-  constructor(pool: Pick<Pool, "list">) {
-    this.#gauge("vllm:num_requests_running", "requests that are being answered", pool, ({ users }) => users);
-    this.#gauge("vllm:num_requests_waiting", "answers that wait for their turn", pool, ({ waiting }) => waiting);
+  constructor(pool: Pick<Pool, "list">, fleet: Pick<Fleet, "list" | "running">) {
+    const work = { list: () => [...pool.list(), ...fleet.running()] };
+    this.#gauge(
+      "vllm:num_requests_running",
+      "requests that are being answered",
+      counted(work, ({ users }) => users),
+    );
+    this.#gauge(
+      "vllm:num_requests_waiting",
+      "answers that wait for their turn",
+      counted(work, ({ waiting }) => waiting),
+    );
+    this.#gauge("modicum:server_up", "whether a server behind a model answers", (gauge) => {
+      for (const { options, servers } of fleet.list())
+        for (const { name, up } of servers) gauge.set({ model_name: options.name, server: name }, Number(up));
+    });
   }
 
-  #gauge(name: string, help: string, pool: Pick<Pool, "list">, of: (held: Listed) => number): void {
+  /** `read` is called for every scrape. */
+  #gauge(name: string, help: string, read: (gauge: Gauge) => void): void {
     const collect = (gauge: Gauge) => {
       gauge.reset();
-      for (const held of pool.list()) gauge.inc({ model_name: held.id }, of(held));
+      read(gauge);
     };
-    const config = { name, help, registers: [this.registry], labelNames: [...model] };
+    const config = { name, help, registers: [this.registry], labelNames: [...model, "server"] };
     new Gauge({
       ...config,
       collect() {
@@ -77,3 +96,7 @@ export class Metrics {
     this.#failed.inc({ status: String(status) });
   }
 }
+
+const counted = (work: AtWork, of: (listed: Listed) => number) => (gauge: Gauge) => {
+  for (const listed of work.list()) gauge.inc({ model_name: listed.id }, of(listed));
+};

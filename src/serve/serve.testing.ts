@@ -4,11 +4,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { schedulerOptions } from "../engine/scheduler.ts";
+import type { RemoteOptions } from "./fleet/file.ts";
+import { Fleet } from "./fleet/fleet.ts";
 import { KeyStore } from "./keys/store.ts";
 import { limitOptions } from "./limits.ts";
 import { createLog } from "./log.ts";
 import { Catalogue } from "./models/served.ts";
 import { type ServeOptions, type Serving, serve } from "./server.ts";
+import { untraced } from "./trace/trace.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
@@ -32,18 +35,27 @@ export interface Testing extends Serving {
 // biome-ignore lint/suspicious/noExplicitAny: its shape is what tests look at
 export const jsonOf = async (response: Response | Promise<Response>): Promise<any> => (await response).json();
 
-export async function serveModels(models: readonly string[], changes: Partial<ServeOptions> = {}): Promise<Testing> {
+export async function serveModels(
+  models: readonly string[],
+  changes: Partial<ServeOptions> = {},
+  remotes: readonly RemoteOptions[] = [],
+): Promise<Testing> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-"));
   const keys = new KeyStore(path.join(folder, "keys.json"));
   const logged: string[] = [];
+  const log = createLog({ write: (line) => void logged.push(line) });
+  const fleet = await Fleet.open(remotes, log);
+  const elsewhere = fleet.list().map(({ options }) => options.name);
   const serving = await serve({
-    catalogue: await Catalogue.open(models),
+    catalogue: await Catalogue.open(models, undefined, elsewhere),
+    fleet,
     ...{ keys, host: "127.0.0.1", port: 0, allowAnonymous: false, memory: 2e9 },
     version: "0.0.0",
     scheduling: schedulerOptions.parse({}),
     limits: limitOptions.parse({}),
     ledger: path.join(folder, "receipts.db"),
-    log: createLog({ write: (line) => void logged.push(line) }),
+    log,
+    tracer: untraced,
     ...changes,
   });
   const stop = async (patience: number) => {

@@ -7,6 +7,7 @@ import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
 import { createApp } from "./app.ts";
+import type { Fleet } from "./fleet/fleet.ts";
 import type { House } from "./house.ts";
 import { refuseBroken } from "./http/broken.ts";
 import { Access, checkBind } from "./keys/access.ts";
@@ -18,10 +19,12 @@ import { Metrics } from "./metrics.ts";
 import { checkBudget, Pool } from "./models/pool.ts";
 import type { Catalogue } from "./models/served.ts";
 import { endpointsOf } from "./routes/index.ts";
+import type { Tracer } from "./trace/trace.ts";
 import { UnderWay } from "./under-way.ts";
 
 export interface ServeOptions {
   readonly catalogue: Catalogue;
+  readonly fleet: Fleet;
   readonly keys: KeyStore;
   readonly host: string;
   /** 0 takes a free one. */
@@ -36,6 +39,7 @@ export interface ServeOptions {
   /** The ledger's file, or its address: `postgres://…`. */
   readonly ledger: string;
   readonly log: Logger;
+  readonly tracer: Tracer;
   /** Of Modicum, for the documentation. */
   readonly version: string;
 }
@@ -57,13 +61,13 @@ const TO_SAY_SO = 2_000;
 
 /** Opens the server. @throws UserError when it may not or cannot be opened */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { catalogue, keys, memory, log, limits, version } = options;
+  const { catalogue, fleet, keys, memory, log, tracer, limits, version } = options;
   await checkBind(keys, options);
   checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
-  const base = { catalogue, ledger, log, limits, rates: new Rates(), version, started: new Date() };
+  const base = { catalogue, fleet, ledger, log, tracer, limits, rates: new Rates(), version, started: new Date() };
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
-  const house: House = { ...base, pool, metrics: new Metrics(pool), state: { now: "starting" } };
+  const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);
   const server = createServer(
@@ -106,10 +110,13 @@ async function stop(house: House, server: Server, underWay: UnderWay, patience: 
   house.state.now = "stopping";
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
+  house.fleet.close(patience);
   await Promise.all([house.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
   // What has been said is on its way; a connection that is kept open for more is not waited for.
   setTimeout(() => server.closeAllConnections(), 200).unref();
   await closed;
   house.pool[Symbol.dispose]();
+  await house.tracer.close();
+  await house.fleet[Symbol.asyncDispose]();
   await house.ledger.close();
 }

@@ -15,6 +15,7 @@ const models = z.object({
       id: z.string(),
       bytes: z.number(),
       loaded: z.array(z.object({ recipe: z.array(z.string()), users: z.number() })),
+      servers: z.object({ all: z.number(), up: z.number(), running: z.number() }).optional(),
     }),
   ),
 });
@@ -43,7 +44,8 @@ async function ask(url: string, key: string | undefined): Promise<z.output<typeo
   throw new UserError(`${url}: ${error?.message ?? `this is no server of Modicum's (status ${response.status})`}`);
 }
 
-function rows({ id, bytes, loaded }: Listed): string[][] {
+function rows({ id, bytes, loaded, servers }: Listed): string[][] {
+  if (servers) return [[id, "", `${servers.up} of ${servers.all} servers answer`, String(servers.running)]];
   if (loaded.length === 0) return [[id, megabytes(bytes), "not in memory", ""]];
   return loaded.map(({ recipe, users }) => [id, megabytes(bytes), recipe.join(" ") || "dense", String(users)]);
 }

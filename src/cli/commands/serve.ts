@@ -1,6 +1,7 @@
 import { totalmem } from "node:os";
 import type { Command } from "commander";
 import { z } from "zod";
+import type { RemoteOptions } from "../../serve/index.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -32,6 +33,8 @@ const bindOptions = z.strictObject({
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model?: string[];
+  remote?: string[];
+  fleet?: string;
   allowAnonymous?: boolean;
 }
 
@@ -40,6 +43,12 @@ export async function define(command: Command): Promise<void> {
   const { schedulerOptions } = await import("../../engine/scheduler.ts");
   command
     .option("--model <model>", "a model to offer, or name=model; may be repeated (default: smollm2)", collect)
+    .option(
+      "--remote <name=url>",
+      "a model that another Modicum offers, or several do: NAME=URL,URL; may be repeated",
+      collect,
+    )
+    .option("--fleet <file>", "models that other servers run, in YAML or JSON")
     .option("--allow-anonymous", "let requests without a key ask models, from wherever they come");
   for (const options of [bindOptions, limitOptions, schedulerOptions]) addFlags(command, options);
   command.action(serveModels);
@@ -47,7 +56,9 @@ export async function define(command: Command): Promise<void> {
 
 async function serveModels(flags: Flags): Promise<void> {
   const { schedulerOptions } = await import("../../engine/scheduler.ts");
-  const { Catalogue, checkBind, createLog, KeyStore, limitOptions, serve } = await import("../../serve/index.ts");
+  const { Catalogue, checkBind, createLog, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
+    "../../serve/index.ts"
+  );
   const {
     host,
     port,
@@ -61,20 +72,25 @@ async function serveModels(flags: Flags): Promise<void> {
   const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
   // Before anything is downloaded for it.
   await checkBind(keys, bound);
-  const catalogue = await Catalogue.open(flags.model ?? ["smollm2"], (model) => resolved(model, told));
   const log = createLog(process.stderr);
+  const fleet = await Fleet.open(await remotes(flags), log);
+  const elsewhere = fleet.list().map(({ options }) => options.name);
+  const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
+  const catalogue = await Catalogue.open(own, (model) => resolved(model, told), elsewhere);
   const shared = {
     catalogue,
+    fleet,
     keys,
     ledger,
     keepAlive: keepAlive && keepAlive * 60_000,
     log,
+    tracer: await tracerFrom(process.env, version(), log),
     limits,
     scheduling,
     version: version(),
   };
   const serving = await serve({ ...shared, ...bound });
-  log.info({ url: serving.url, models: catalogue.list().map(({ id }) => id) }, "listening");
+  log.info({ url: serving.url, models: [...catalogue.list().map(({ id }) => id), ...elsewhere] }, "listening");
   try {
     await Promise.race([serving.warm.then(() => log.info("ready")), aborted(told)]);
     await aborted(told);
@@ -82,6 +98,12 @@ async function serveModels(flags: Flags): Promise<void> {
     log.info("stopping");
     await serving.stop(drain * 1000);
   }
+}
+
+/** The models that other servers run. */
+async function remotes({ remote = [], fleet }: Flags): Promise<RemoteOptions[]> {
+  const { readFleet, remoteFromText } = await import("../../serve/index.ts");
+  return [...remote.map(remoteFromText), ...(fleet === undefined ? [] : await readFleet(fleet))];
 }
 
 /** Ctrl-C, or what a supervisor sends. */

@@ -30,7 +30,7 @@ export async function* answers(
   call: Call,
 ): AsyncGenerator<Part, void> {
   using lease = await house.pool.lease(chosen);
-  using bill = billFor(house, chosen.served.id, call.key);
+  using bill = billFor(house, chosen.served.id, call);
   const { tokenizer } = lease.model.language;
   const left = new AbortController();
   const terms = {

@@ -8,12 +8,16 @@ import type { Chosen } from "../models/served.ts";
 export async function billed<T extends { receipt: Receipt }>(
   house: House,
   chosen: Chosen,
-  { signal, key }: Call,
+  call: Call,
   read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {
   using lease = await house.pool.lease(chosen);
-  using bill = billFor(house, chosen.served.id, key);
-  const result = await read(lease.model, { signal, key: key?.id, onStopped: (receipt) => bill.add(receipt) });
+  using bill = billFor(house, chosen.served.id, call);
+  const result = await read(lease.model, {
+    signal: call.signal,
+    key: call.key?.id,
+    onStopped: (receipt) => bill.add(receipt),
+  });
   bill.add(result.receipt);
   return { ...result, receipt: bill.close("stop") };
 }

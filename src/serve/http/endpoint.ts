@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { faultOf } from "../../util/checked.ts";
 import { suggest } from "../../util/errors.ts";
 import type { Key, Scope } from "../keys/store.ts";
+import type { Trace } from "../trace/trace.ts";
 import { HttpError } from "./errors.ts";
 import type { Events } from "./stream.ts";
 
@@ -13,6 +14,7 @@ export interface Call {
   readonly key: Key | undefined;
   /** Whether it may see and change what is everybody's. */
   readonly admin: boolean;
+  readonly trace: Trace;
   /** Of the path's parameters. */
   readonly params: Readonly<Record<string, string>>;
 }
@@ -38,6 +40,9 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
 /** Keeps the types of input and handler together. */
 export const endpoint = <In extends z.ZodType = z.ZodUndefined>(it: Endpoint<In>): Endpoint =>
   it as unknown as Endpoint;
+
+/** Whether a call makes a model run, which a key's rates bound. */
+export const isAsking = ({ method, scope }: Endpoint): boolean => method === "post" && scope === "infer";
 
 /** A request's input by its schema. @throws HttpError that names the field, what was expected and what was got */
 export function accepted<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

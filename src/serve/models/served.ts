@@ -24,7 +24,11 @@ export interface Chosen {
 export class Catalogue {
   readonly #served: ReadonlyMap<string, Served>;
 
-  private constructor(all: readonly Served[]) {
+  private constructor(
+    all: readonly Served[],
+    /** Names that are taken by models of other servers. */
+    private readonly elsewhere: readonly string[],
+  ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
   }
 
@@ -32,16 +36,17 @@ export class Catalogue {
   static async open(
     specs: readonly string[],
     resolve: (model: string) => Promise<ResolvedModel> = resolveModel,
+    elsewhere: readonly string[] = [],
   ): Promise<Catalogue> {
     const all: Served[] = [];
     for (const spec of specs) {
       const { id, model } = named(spec);
-      if (all.some((served) => served.id === id))
+      if (elsewhere.includes(id) || all.some((served) => served.id === id))
         throw new UserError(`two models are called "${id}"; say name=MODEL`, 2);
       const source = await resolve(model);
       all.push({ id, model, source: { ...source, name: id } });
     }
-    return new Catalogue(all);
+    return new Catalogue(all, elsewhere);
   }
 
   list(): Served[] {
@@ -87,7 +92,7 @@ export class Catalogue {
   async #registered(name: string): Promise<Registered & { served: Served }> {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
-    if (!entry) throw unknown(name, [...this.#served.keys(), ...recipes.map(([known]) => known)]);
+    if (!entry) throw unknown(name, [...this.#served.keys(), ...this.elsewhere, ...recipes.map(([known]) => known)]);
     requireModel(name, entry, entry.served.source.sha256);
     return entry;
   }

@@ -12,6 +12,10 @@ const model = z.object({
   loaded: z
     .array(z.object({ recipe: z.array(z.string()), users: z.int() }))
     .describe("in memory, under which recipes, with how many requests at work"),
+  servers: z
+    .object({ all: z.int(), up: z.int(), running: z.int() })
+    .optional()
+    .describe("of a model that other servers run: how many there are and how many answer, and requests at work"),
 });
 type Listed = z.output<typeof model>;
 
@@ -35,12 +39,13 @@ export const oneModel = (house: House): Endpoint =>
     scope: "infer",
     output: model,
     async handle(_, { params }) {
-      await house.catalogue.choose(params["id"]!);
-      return (await listed(house)).find(({ id }) => id === params["id"])!;
+      const found = (await listed(house)).find(({ id }) => id === params["id"]);
+      if (!found) await house.catalogue.choose(params["id"]!);
+      return found!;
     },
   });
 
-async function listed({ catalogue, pool, started }: House): Promise<Listed[]> {
+async function listed({ catalogue, pool, fleet, started }: House): Promise<Listed[]> {
   const created = Math.floor(started.getTime() / 1000);
   const base = { object: "model", created, owned_by: "modicum" } as const;
   const loaded = (id: string) => pool.list().filter((held) => held.id === id);
@@ -54,5 +59,9 @@ async function listed({ catalogue, pool, started }: House): Promise<Listed[]> {
       .filter((held) => held.recipe.join() === recipe.join())
       .map(({ users }) => ({ recipe, users })),
   }));
-  return [...own, ...registered];
+  const remote = fleet.list().map(({ options, servers, running }) => ({
+    ...{ id: options.name, ...base, bytes: 0, recipe: [], loaded: [] },
+    servers: { all: servers.length, up: servers.filter(({ up }) => up).length, running },
+  }));
+  return [...own, ...registered, ...remote];
 }

@@ -117,6 +117,11 @@ export class Weights {
     return { traced, holdings: review.holdings, bytes: review.bytes };
   }
 
+  /** What `trace` gives where there are no weights, only their configuration: every tensor that it asks for is as it asks. */
+  imagined<T>(trace: () => T): T {
+    return this.#reviewed(trace).traced;
+  }
+
   #reviewed<T>(trace: () => T): { readonly review: Review; readonly traced: T } {
     const review = new Review(this.checkpoint);
     this.#review = review;

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import { codeOf } from "../../util/system-errors.ts";
+import type { RemoteOptions } from "./file.ts";
+import { probe } from "./probe.ts";
+import type { Reply, Sent, Transport } from "./transport.ts";
+import { Unavailable } from "./unavailable.ts";
+
+/** Seconds between two checks of a server that stays down, at most. */
+const LONGEST_PAUSE = 60;
+
+/** One server behind a model: whether it answers, and how much it has to do from here. */
+export class Backend {
+  /** Requests from here that it is answering. */
+  running = 0;
+  /** When it was last chosen, on a clock of choices. */
+  chosen = 0;
+  /** Failed checks in a row. */
+  #failed = 0;
+  /** A request to it broke, and no check has been since. */
+  #suspect = false;
+  #lost = new AbortController();
+  #pause = new AbortController();
+  readonly #closed = new AbortController();
+  readonly #base: string;
+
+  constructor(
+    readonly name: string,
+    url: string,
+    private readonly options: RemoteOptions,
+    private readonly transport: Transport,
+    private readonly log: Logger,
+  ) {
+    this.#base = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+  }
+
+  get up(): boolean {
+    return !this.#suspect && this.#failed < this.options.health.failures;
+  }
+
+  /** Sends to a path such as `/v1/models`. @throws Unavailable when the server cannot be reached */
+  async send(path: string, sent: Sent): Promise<Reply> {
+    const { key } = this.options;
+    const headers = { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) };
+    const signal = AbortSignal.any([sent.signal, this.#lost.signal]);
+    try {
+      return await this.transport.send(this.#base + path, { ...sent, headers, signal });
+    } catch (error) {
+      sent.signal.throwIfAborted();
+      throw new Unavailable("down", reasonOf(error));
+    }
+  }
+
+  /** A sign of life. */
+  alive(): void {
+    this.#failed = 0;
+  }
+
+  /** A request broke: it is checked at once, and not chosen before. */
+  suspect(): void {
+    this.#suspect = true;
+    this.#pause.abort();
+  }
+
+  /** Checks it again and again until it is closed; the first check is done when this returns. */
+  async watch(): Promise<void> {
+    await this.#check();
+    void this.#watching();
+  }
+
+  async #watching(): Promise<void> {
+    while (!this.#closed.signal.aborted) {
+      this.#pause = new AbortController();
+      const signal = AbortSignal.any([this.#pause.signal, this.#closed.signal]);
+      await sleep(1000 * this.#seconds(), undefined, { signal, ref: false }).catch(() => {});
+      if (!this.#closed.signal.aborted) await this.#check();
+    }
+  }
+
+  /** Longer and longer while it is down. */
+  #seconds(): number {
+    const { interval, failures } = this.options.health;
+    const more = Math.max(0, this.#failed - failures);
+    return Math.min(Math.max(LONGEST_PAUSE, interval), interval * 2 ** Math.min(more, 20));
+  }
+
+  async #check(): Promise<void> {
+    const { health } = this.options;
+    const before = this.up;
+    const signal = AbortSignal.any([AbortSignal.timeout(1000 * health.timeout), this.#closed.signal]);
+    const reason = await probe(this.options, (path) => this.send(path, { method: "GET", headers: {}, signal })).catch(
+      reasonOf,
+    );
+    if (this.#closed.signal.aborted) return;
+    this.#suspect = false;
+    this.#failed = reason === undefined ? 0 : this.#failed + 1;
+    // What still waits for it would wait without end.
+    if (this.#failed === health.failures) this.#lose();
+    if (this.up !== before || (reason && this.#failed === 1)) this.#tell(reason);
+  }
+
+  #lose(): void {
+    this.#lost.abort(new Unavailable("down", "its checks failed"));
+    this.#lost = new AbortController();
+  }
+
+  #tell(reason: string | undefined): void {
+    const about = { model: this.options.name, server: this.name };
+    if (reason === undefined) this.log.info(about, "a server behind a model answers");
+    else this.log.warn({ ...about, reason, up: this.up }, "a check of a server behind a model failed");
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+}
+
+/** What happened, in short: never an address with what it asked. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof Unavailable) return error.message;
+  const { name, message } = error as Error;
+  return name === "TimeoutError" ? "it did not answer in time" : (codeOf(error) ?? message);
+}

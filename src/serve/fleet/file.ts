@@ -1,0 +1,104 @@
+import path from "node:path";
+import { z } from "zod";
+import { type Shape, shapeOf } from "../../engine/shape.ts";
+import { checked } from "../../util/checked.ts";
+import { inFile, UserError } from "../../util/errors.ts";
+import { readValues } from "../../util/values-file.ts";
+import { jsonObject, readJson } from "../../weights/json-file.ts";
+
+const address = z
+  .url({ protocol: /^https?$/, error: "expected an address, as http://10.0.0.5:8000" })
+  .refine((text) => !/\/\/[^/]*@/.test(text), "expected an address without a user's name or password");
+
+/** How it is told whether a server answers. */
+const health = z.strictObject({
+  path: z
+    .string()
+    .startsWith("/")
+    .optional()
+    .describe("asked with GET; else /health, or /v1/models where there is none"),
+  interval: z.number().min(0.05).max(3600).default(5).describe("seconds between two checks"),
+  timeout: z.number().min(0.05).max(600).default(5).describe("seconds in which a check is answered"),
+  failures: z.int().min(1).max(100).default(3).describe("failed checks in a row after which a server is down"),
+});
+export type HealthOptions = z.output<typeof health>;
+
+const server = z
+  .union(
+    [address, z.strictObject({ name: z.string().min(1).max(100), url: address })],
+    "expected an address, or { name, url }",
+  )
+  .transform((given) => (typeof given === "string" ? { name: new URL(given).host, url: given } : given));
+
+const remote = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[^@\s]{1,200}$/, "expected a name without @ and spaces")
+    .describe("what requests call the model"),
+  servers: z.array(server).min(1).max(100),
+  model: z.string().min(1).max(300).optional().describe("what the servers call it, where that is another name"),
+  kind: z
+    .enum(["openai", "modicum"])
+    .default("openai")
+    .describe("modicum: its own receipts are kept, and savings passed on"),
+  shape: z
+    .union([z.string().min(1), jsonObject], "expected a config.json's path, or what it says")
+    .optional()
+    .describe("what receipts are estimated from"),
+  key: z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, "expected the name of an environment variable")
+    .optional()
+    .describe("the environment variable that holds the servers' API key"),
+  health: health.prefault({}),
+});
+
+const fleetFile = z.strictObject({ models: z.array(remote).min(1).max(1000) });
+
+/** A model that other servers run. */
+export interface RemoteOptions {
+  readonly name: string;
+  readonly model: string;
+  readonly kind: "openai" | "modicum";
+  readonly servers: readonly { readonly name: string; readonly url: string }[];
+  readonly shape: Shape | undefined;
+  /** The servers' API key. */
+  readonly key: string | undefined;
+  readonly health: HealthOptions;
+}
+
+/** The models of a fleet file; a path in it is beside it. @throws UserError */
+export async function readFleet(file: string, env: NodeJS.ProcessEnv = process.env): Promise<RemoteOptions[]> {
+  const values = await readValues(file, "the fleet");
+  const { models } = inFile(file, () => checked(fleetFile, values));
+  return models.map((model) => inFile(file, () => remoteOf(model, path.dirname(file), env)));
+}
+
+function remoteOf(model: z.output<typeof remote>, folder: string, env: NodeJS.ProcessEnv): RemoteOptions {
+  const { name, kind } = model;
+  if (model.shape === undefined && kind === "openai")
+    throw new UserError(`"${name}" has no shape, from which its receipts are estimated: give its config.json`);
+  const key = model.key === undefined ? undefined : env[model.key];
+  if (model.key !== undefined && !key) throw new UserError(`"${name}": the environment has no ${model.key}`);
+  return { ...model, model: model.model ?? name, key, shape: shapeFrom(model.shape, name, folder) };
+}
+
+function shapeFrom(given: z.output<typeof remote>["shape"], name: string, folder: string): Shape | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== "string") return priced(given, `the shape of "${name}"`);
+  const file = path.resolve(folder, given);
+  return priced(readJson(file, jsonObject, "the model's config.json"), file);
+}
+
+/** How the weights are quantised changes nothing of a shape. */
+const priced = ({ quantization_config: _, ...config }: z.output<typeof jsonObject>, place: string): Shape =>
+  shapeOf(config, place);
+
+/** `NAME=URL[,URL…]`: a model that servers of Modicum run under that name. @throws UserError */
+export function remoteFromText(text: string): RemoteOptions {
+  const [, name, urls] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined) throw new UserError(`--remote: expected NAME=URL or NAME=URL,URL, got "${text}"`, 2);
+  const read = remote.safeParse({ name, kind: "modicum", servers: urls!.split(",") });
+  if (!read.success) throw new UserError(`--remote ${text}: ${read.error.issues[0]!.message}`, 2);
+  return { ...read.data, model: name, key: undefined, shape: undefined };
+}

@@ -1,0 +1,270 @@
+import { readFileSync } from "node:fs";
+import OpenAI from "openai";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { shapeOf } from "../../engine/shape.ts";
+import { receiptSchema } from "../../ledger/receipt.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
+import type { RemoteOptions } from "./file.ts";
+import { startVllm, type Vllm } from "./vllm.testing.ts";
+
+const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
+const shape = shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
+const health = { interval: 0.1, timeout: 1, failures: 2 };
+
+let servers: [Vllm, Vllm];
+let front: Testing;
+let openai: OpenAI;
+beforeAll(async () => {
+  servers = [await startVllm(), await startVllm()];
+  const [a, b] = servers;
+  const base = { kind: "openai", shape, health } as const;
+  const remotes: RemoteOptions[] = [
+    {
+      ...base,
+      name: "big",
+      model: "org/Big",
+      key: "secret",
+      servers: [
+        { name: "a", url: `${a.url}/v1` },
+        { name: "b", url: b.url },
+      ],
+    },
+  ];
+  front = await serveModels(TINY.slice(0, 1), {}, remotes);
+  openai = new OpenAI({ baseURL: `${front.url}/v1`, apiKey: "mine", maxRetries: 0 });
+});
+afterAll(async () => {
+  await front.stop(0);
+  for (const server of servers) server.stop();
+});
+beforeEach(async () => {
+  for (const server of servers) Object.assign(server, { manner: "answers", healthy: true, left: 0 });
+  for (const { got } of servers) got.length = 0;
+  await answering(2);
+});
+
+/** Until so many servers answer. */
+async function answering(up: number): Promise<void> {
+  const listed = async () => (await jsonOf(fetch(`${front.url}/v1/models/big`))).servers.up;
+  await vi.waitFor(async () => expect(await listed()).toBe(up), { timeout: 5000, interval: 30 });
+}
+
+const question = {
+  model: "big",
+  messages: [{ role: "user" as const, content: "The capital of Japan?" }],
+  max_tokens: 20,
+};
+// biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
+type Any = any;
+
+async function streamed(more: object = {}): Promise<Any[]> {
+  const events: Any[] = [];
+  for await (const event of await openai.chat.completions.create({ ...question, ...more, stream: true }))
+    events.push(event);
+  return events;
+}
+const textOf = (events: Any[]): string => events.map((e) => e.choices[0]?.delta.content ?? "").join("");
+
+/** Every server's manner. */
+const all = (manner: Vllm["manner"]) => {
+  for (const server of servers) server.manner = manner;
+};
+const asked = () => servers.map(({ got }) => got.length);
+
+describe("answers of another server", () => {
+  test("come whole, under the name that was asked for, with a receipt by the model's shape", async () => {
+    const answer: Any = await openai.chat.completions.create(question);
+    expect([answer.model, answer.choices[0].message.content]).toEqual(["big", "The capital is Tokyo"]);
+    const receipt = receiptSchema.parse(answer.receipt);
+    const { flops, bytes } = shape.generated({ prompt: 11, cached: 0, completion: 4, answers: 1 });
+    expect(receipt).toMatchObject({
+      ...{ model: "big", recipe: [], estimated: true, work: { calls: { big: 1 } } },
+      tokens: { prompt: 11, cached: 0, completion: 4 },
+      flops: { dense: flops, spent: flops, overhead: 0, saved: 0 },
+      bytes: { dense: bytes, spent: bytes },
+    });
+    expect(["a", "b"]).toContain(receipt.server);
+    expect(await jsonOf(fetch(`${front.url}/v1/receipts/${receipt.id}`))).toEqual(receipt);
+  });
+
+  test("come as they stream, and usage only where it is asked for", async () => {
+    const [plain, counted] = [await streamed(), await streamed({ stream_options: { include_usage: true } })];
+    for (const events of [plain, counted]) {
+      expect(textOf(events)).toBe("The capital is Tokyo");
+      expect(events.filter((e) => e.receipt)).toEqual([events.at(-1)]);
+      expect(events.at(-1).receipt.tokens).toEqual({ prompt: 11, cached: 0, completion: 4 });
+      expect(events.map((e) => e.model)).toEqual(events.map(() => "big"));
+    }
+    expect(plain.at(-1).choices[0].finish_reason).toBe("stop");
+    expect(plain.filter((e) => "usage" in e)).toEqual([]);
+    expect(counted.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 11 } });
+  });
+
+  test("come piece by piece, not all at the end", async () => {
+    all("slow");
+    const times: number[] = [];
+    const stream = await openai.chat.completions.create({ ...question, stream: true });
+    for await (const event of stream) if (event.choices[0]?.delta.content) times.push(performance.now());
+    expect(times).toHaveLength(4);
+    expect(times[3]! - times[0]!).toBeGreaterThan(600);
+  });
+
+  test("are asked for with all that the request has, the server's key and name, and a limit", async () => {
+    const { max_tokens: _, ...unlimited } = question;
+    await openai.chat.completions.create({ ...unlimited, top_k: 7, guided_regex: "a+", savings: [] } as Any);
+    const [{ body, headers }] = servers.flatMap(({ got }) => got) as [Vllm["got"][number]];
+    expect(body).toEqual({ ...unlimited, model: "org/Big", max_tokens: 2048, top_k: 7, guided_regex: "a+" });
+    expect(headers.get("authorization")).toBe("Bearer secret");
+  });
+
+  test("are vectors, too", async () => {
+    const { data, receipt }: Any = await openai.embeddings.create({
+      model: "big",
+      input: ["a", "b"],
+      encoding_format: "float",
+    });
+    expect(data[0].embedding).toEqual([0.6, 0.8]);
+    expect(receipt).toMatchObject({ estimated: true, tokens: { prompt: 11, completion: 0 } });
+    expect(receipt.flops.dense).toBe(shape.read(2, 11).flops);
+  });
+
+  test("are counted like this server's own", async () => {
+    const { receipt }: Any = await openai.chat.completions.create(question);
+    const text = await (await fetch(`${front.url}/metrics`)).text();
+    expect(text).toMatch(/vllm:generation_tokens_total\{model_name="big"\} \d+/);
+    expect(text).toMatch(/vllm:time_to_first_token_seconds_count\{model_name="big"\} [1-9]/);
+    expect(text).toMatch(/modicum:server_up\{model_name="big",server="a"\} 1/);
+    expect((await jsonOf(fetch(`${front.url}/v1/receipts?model=big&limit=1`))).data[0].id).toBe(receipt.id);
+  });
+});
+
+describe("of several servers", () => {
+  test("the one with least to do is asked", async () => {
+    all("slow");
+    await Promise.all([streamed(), streamed(), streamed(), streamed()]);
+    expect(asked()).toEqual([2, 2]);
+    const long = streamed();
+    await vi.waitFor(() => expect(asked()).toContain(3));
+    const busy = asked().indexOf(3);
+    servers[1 - busy]!.manner = "answers";
+    for (let i = 0; i < 3; i++) await openai.chat.completions.create(question);
+    expect(asked()[1 - busy]).toBe(5);
+    await long;
+  });
+
+  test("another one answers where one dies before its first token", async () => {
+    servers[0].manner = "dies-early";
+    for (let i = 0; i < 3; i++) {
+      const events = await streamed();
+      expect(textOf(events)).toBe("The capital is Tokyo");
+      expect(events.filter((e) => e.choices[0]?.delta.role)).toHaveLength(1);
+      expect(events.at(-1).receipt.server).toBe("b");
+    }
+    expect(asked()[0]).toBeGreaterThanOrEqual(1);
+  });
+
+  test("none takes over after the first token: an event says so", async () => {
+    all("dies-late");
+    const failed = await streamed().catch((e) => e);
+    expect(failed.message).toMatch("the server that answered for big broke off before the end");
+    expect(asked().sort()).toEqual([0, 1]);
+    const { data } = await jsonOf(fetch(`${front.url}/v1/receipts?model=big&limit=1`));
+    expect(data[0]).toMatchObject({ estimated: true, tokens: { prompt: 7, completion: 1 } });
+  });
+
+  test("a full one is passed over, and where all are full the client is told when to come again", async () => {
+    servers[0].manner = "busy";
+    for (let i = 0; i < 2; i++) expect(textOf(await streamed())).toBe("The capital is Tokyo");
+    all("busy");
+    const refused = await openai.chat.completions.create(question).catch((e) => e);
+    expect(refused).toBeInstanceOf(OpenAI.RateLimitError);
+    expect(refused.headers.get("retry-after")).toBe("5");
+  });
+
+  test("one whose checks fail is not asked until they do not", async () => {
+    servers[0].healthy = false;
+    await answering(1);
+    for (let i = 0; i < 3; i++) await openai.chat.completions.create(question);
+    expect(asked()).toEqual([0, 3]);
+    servers[1].healthy = false;
+    await answering(0);
+    const refused = await openai.chat.completions.create(question).catch((e) => e);
+    expect([refused.status, refused.message]).toEqual([
+      503,
+      expect.stringContaining("no server behind big can be reached; try again later"),
+    ]);
+    for (const server of servers) server.healthy = true;
+    await answering(2);
+    expect(front.logged.join("")).toMatch(/"reason":"GET \/health has the status 500"/);
+    expect(front.logged.join("")).not.toMatch(/secret|capital/);
+  });
+
+  test("one that waits without end is left when its checks fail", async () => {
+    servers[0].manner = "hangs";
+    servers[1].healthy = false;
+    await answering(1);
+    const answer = streamed();
+    await vi.waitFor(() => expect(asked()).toEqual([1, 0]));
+    servers[1].healthy = true;
+    await answering(2);
+    servers[0].healthy = false;
+    expect((await answer).at(-1).receipt.server).toBe("b");
+  });
+});
+
+test("a client that leaves is left upstream, too, and billed for what came", async () => {
+  all("slow");
+  const leaving = new AbortController();
+  const stream = await openai.chat.completions.create({ ...question, stream: true }, { signal: leaving.signal });
+  for await (const event of stream) if (event.choices[0]?.delta.content) break;
+  leaving.abort();
+  await vi.waitFor(() => expect(servers[0].left + servers[1].left).toBe(1));
+  await vi.waitFor(async () => {
+    const { data } = await jsonOf(fetch(`${front.url}/v1/receipts?model=big&limit=1`));
+    expect(data[0].tokens.completion).toBeLessThan(4);
+  });
+});
+
+test.each<[string, object, number, RegExp]>([
+  ["savings", { savings: ["xattention"] }, 400, /savings: big runs on servers that know none/],
+  ["what the server refuses", { top_k: -7 }, 400, /top_k/],
+  ["a recipe", { model: "big@fast" }, 404, /no model is called "big@fast" here; there are: tiny, big$/],
+  ["a slip of the name", { model: "bigg" }, 404, /did you mean "big"\?/],
+])("refused: %s", async (_, changes, status, sentence) => {
+  const refused = await openai.chat.completions.create({ ...question, ...changes } as Any).catch((e) => e);
+  expect([refused.status, refused.message]).toEqual([status, expect.stringMatching(sentence)]);
+});
+
+test("an endpoint that is not passed on says so", async () => {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ model: "big", input: "fine" });
+  const { error } = await jsonOf(fetch(`${front.url}/v1/classify`, { method: "POST", headers, body }));
+  expect(error.message).toBe("big runs on other servers, to which /v1/classify is not passed on");
+});
+
+test("a server that stops ends its remote answers with their last event", async () => {
+  const remote: RemoteOptions = {
+    name: "big",
+    model: "b",
+    kind: "openai",
+    key: undefined,
+    servers: [{ name: "a", url: servers[0].url }],
+    shape,
+    health,
+  };
+  const stopping = await serveModels([], {}, [remote]);
+  servers[0].manner = "slow";
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${stopping.url}/v1/chat/completions`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ ...question, stream: true }),
+  });
+  await stopping.stop(300);
+  const events = (await response.text()).trimEnd().split("\n\n");
+  expect(events.at(-1)).toBe("data: [DONE]");
+  expect(JSON.parse(events.at(-2)!.slice(6))).toMatchObject({
+    choices: [{ finish_reason: "length" }],
+    receipt: { model: "big" },
+  });
+});

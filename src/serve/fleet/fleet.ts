@@ -1,0 +1,66 @@
+import type { Logger } from "pino";
+import { UserError } from "../../util/errors.ts";
+import { HttpError } from "../http/errors.ts";
+import type { RemoteOptions } from "./file.ts";
+import { Remote } from "./remote.ts";
+import { openTransport, type Transport } from "./transport.ts";
+
+/** What a request's model comes to where other servers run it. */
+export interface Destination {
+  readonly remote: Remote;
+  /** What the servers call it, with the recipe that was asked for. */
+  readonly model: string;
+}
+
+/** The models that other servers run, by name. No request can add one: each was named at the start. */
+export class Fleet {
+  readonly #cut = new AbortController();
+
+  private constructor(
+    private readonly remotes: ReadonlyMap<string, Remote>,
+    private readonly transport: Transport | undefined,
+  ) {}
+
+  /** Checks every server once before it returns, and from then on. @throws UserError */
+  static async open(models: readonly RemoteOptions[], log: Logger): Promise<Fleet> {
+    const twice = models.find(({ name }, i) => models.findIndex((m) => m.name === name) < i);
+    if (twice) throw new UserError(`two models are called "${twice.name}"`, 2);
+    if (models.length === 0) return new Fleet(new Map(), undefined);
+    const transport = await openTransport();
+    const fleet = new Fleet(new Map(models.map((m) => [m.name, new Remote(m, transport, log)])), transport);
+    await Promise.all(fleet.list().flatMap(({ servers }) => servers.map((server) => server.watch())));
+    return fleet;
+  }
+
+  list(): Remote[] {
+    return [...this.remotes.values()];
+  }
+
+  /** Requests under way, by model. */
+  running(): { id: string; users: number; waiting: number }[] {
+    return this.list().map(({ options, running }) => ({ id: options.name, users: running, waiting: 0 }));
+  }
+
+  /** By its name, or by that of a recipe which servers of Modicum have for it (`smollm2@fast`). */
+  find(name: string): Destination | undefined {
+    const [, base, recipe = ""] = /^([^@]*)(@.*)?$/s.exec(name) ?? [];
+    const remote = this.remotes.get(base ?? "");
+    if (!remote || (recipe !== "" && remote.options.kind !== "modicum")) return undefined;
+    return { remote, model: remote.options.model + recipe };
+  }
+
+  /** Aborted when answers have to end where they are. */
+  get cut(): AbortSignal {
+    return this.#cut.signal;
+  }
+
+  /** Answers under way may go on for `patience` milliseconds, then end as they are. */
+  close(patience: number): void {
+    for (const { servers } of this.list()) for (const server of servers) server.close();
+    setTimeout(() => this.#cut.abort(new HttpError(503, "the server is stopping")), patience).unref();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.transport?.close();
+  }
+}

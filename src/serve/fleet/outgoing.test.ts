@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { shapeOf } from "../../engine/shape.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import { termsSchema } from "../keys/terms.ts";
+import { limitOptions } from "../limits.ts";
+import { createLog } from "../log.ts";
+import { type RemoteOptions, remoteFromText } from "./file.ts";
+import { orderOf } from "./order.ts";
+import { passedOn } from "./outgoing.ts";
+import { Remote } from "./remote.ts";
+
+const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
+const shape = shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
+const base = { ...remoteFromText("small=http://127.0.0.1:1"), model: "theirs" };
+const limits = limitOptions.parse({ maxTokens: 100 });
+const CHAT = "/v1/chat/completions";
+const messages = [{ role: "user", content: "x".repeat(36) }];
+
+/** What a server gets of a chat. */
+function sent(kind: RemoteOptions["kind"], body: JsonObject, terms: object = {}, recipe = "", path = CHAT) {
+  const remote = new Remote(
+    { ...base, kind, shape },
+    { send: () => Promise.reject(), close: async () => {} },
+    createLog({ write() {} }),
+  );
+  const request = path === CHAT ? { messages, ...body } : body;
+  const order = orderOf(path, request)!;
+  const { body: got, cut } = passedOn(
+    { remote, model: `theirs${recipe}` },
+    path,
+    request,
+    order,
+    limits,
+    termsSchema.parse(terms),
+  );
+  const { messages: _, ...rest } = got;
+  return { ...rest, cut };
+}
+
+describe("a key's terms hold for what other servers run", () => {
+  test.each(["openai", "modicum"] as const)("%s: tokens", (kind) => {
+    expect(sent(kind, {})).toMatchObject({ model: "theirs", max_tokens: 100, cut: undefined });
+    expect(sent(kind, { max_tokens: 50 }, { maxTokens: 9 })).toMatchObject({ max_tokens: 9, cut: "tokens" });
+    expect(sent(kind, { max_completion_tokens: 5 }, { maxTokens: 9 })).toMatchObject({
+      max_completion_tokens: 5,
+      cut: undefined,
+    });
+    const prompt = { prompt: "abc" };
+    expect(sent(kind, prompt, {}, "", "/v1/completions")).toEqual({ model: "theirs", prompt: "abc", cut: undefined });
+    expect(sent(kind, prompt, { maxTokens: 9 }, "", "/v1/completions")).toMatchObject({ max_tokens: 9, cut: "tokens" });
+  });
+
+  test("FLOPs: a Modicum is told, for others they come to tokens by the shape", () => {
+    const cost = (completion: number) => shape.generated({ prompt: 10, cached: 0, completion, answers: 1 }).flops;
+    expect(sent("modicum", { max_flops: 5e9 }, { maxFlops: 4e9 })).toMatchObject({ max_flops: 4e9, max_tokens: 100 });
+    expect(sent("openai", { max_flops: cost(7) })).toMatchObject({ max_tokens: 7, cut: "flops" });
+    expect(sent("openai", {}, { maxFlops: cost(7) - 1 })).toMatchObject({ max_tokens: 6, cut: "flops" });
+    expect(sent("openai", { max_flops: 1 })).toMatchObject({ max_tokens: 1, cut: "flops" });
+    expect(sent("openai", { max_flops: 1e18 })).toEqual({ model: "theirs", max_tokens: 100, cut: undefined });
+  });
+
+  test("the usual recipe goes to a Modicum where the request names none", () => {
+    const terms = { recipe: ["other@fast", "xattention"] };
+    expect(sent("modicum", {}, terms)).toMatchObject({ model: "theirs", savings: ["xattention"] });
+    expect(sent("modicum", {}, { recipe: ["small@fast"] })).toMatchObject({ model: "theirs@fast" });
+    expect(sent("modicum", { savings: [] }, terms)).toMatchObject({ model: "theirs", savings: [] });
+    expect(sent("modicum", {}, terms, "@slow")).not.toHaveProperty("savings");
+    expect(sent("modicum", {})).not.toHaveProperty("savings");
+    expect(sent("openai", {}, terms)).not.toHaveProperty("savings");
+  });
+});

@@ -1,0 +1,107 @@
+import type { Cut } from "../../engine/cut.ts";
+import type { Shape } from "../../engine/shape.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import { HttpError } from "../http/errors.ts";
+import { isRegisteredName, type Terms } from "../keys/terms.ts";
+import type { Limits } from "../limits.ts";
+import type { Destination } from "./fleet.ts";
+import { guessedTokens, type Order } from "./order.ts";
+
+/** A request as a server gets it, and what ends its answers if they come to their length. */
+export interface Passed {
+  readonly body: JsonObject;
+  readonly cut: Cut | undefined;
+}
+
+/** A request as it came, but for what this server and the key's terms have a word in. @throws HttpError */
+export function passedOn(
+  { remote, model }: Destination,
+  path: string,
+  { savings, max_flops: flops, ...rest }: JsonObject,
+  order: Order,
+  limits: Limits,
+  terms: Terms | undefined,
+): Passed {
+  const { name, kind, shape } = remote.options;
+  const most = least([numberOf(flops), terms?.maxFlops]);
+  const named = { ...rest, model, ...(rest["stream"] === true && withUsage(rest)) };
+  const bound = order.generates ? boundOf(path, rest, limits) : undefined;
+  if (kind === "modicum") {
+    const own = savings ? { savings } : model === remote.options.model ? usual(terms?.recipe ?? [], name, model) : {};
+    return capped({ ...named, ...own, ...(most && { max_flops: most }) }, bound, [["tokens", terms?.maxTokens]]);
+  }
+  if (Array.isArray(savings) && savings.length > 0)
+    throw new HttpError(400, `savings: ${name} runs on servers that know none; leave them away`, { param: "savings" });
+  const within = most && shape && bound && tokensWithin(shape, order, most, bound.asked ?? limits.maxTokens);
+  return capped(named, bound, [
+    ["tokens", terms?.maxTokens],
+    ["flops", within || undefined],
+  ]);
+}
+
+const numberOf = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
+
+/** The servers are always asked for their count. */
+const withUsage = ({ stream_options: options }: JsonObject) => ({
+  stream_options: { ...(options as JsonObject | null | undefined), include_usage: true },
+});
+
+function least(values: readonly (number | undefined)[]): number | undefined {
+  const said = values.filter((value) => value !== undefined);
+  return said.length > 0 ? Math.min(...said) : undefined;
+}
+
+/** What a key's requests run under where they name no savings: a recipe that is registered for the model, or savings. */
+function usual(recipe: readonly string[], name: string, model: string): JsonObject {
+  const named = recipe.find((text) => text.startsWith(`${name}@`));
+  if (named !== undefined) return { model: model + named.slice(name.length) };
+  const savings = recipe.filter((text) => !isRegisteredName(text));
+  return savings.length > 0 ? { savings } : {};
+}
+
+interface Bound {
+  readonly field: "max_tokens" | "max_completion_tokens";
+  /** Tokens of an answer, as the request has it; of a chat that does not say, this server's limit. */
+  readonly asked: number | undefined;
+}
+
+function boundOf(
+  path: string,
+  { max_tokens: most, max_completion_tokens: more }: JsonObject,
+  { maxTokens }: Limits,
+): Bound {
+  const asked = numberOf(more) ?? numberOf(most) ?? (path === "/v1/chat/completions" ? maxTokens : undefined);
+  return { field: typeof more === "number" ? "max_completion_tokens" : "max_tokens", asked };
+}
+
+/** As OpenAI has it, of a completion that does not say. */
+const USUAL_TOKENS = 16;
+
+/** With the least of what is asked for and of the ceilings, and which of these it is. */
+function capped(
+  body: JsonObject,
+  bound: Bound | undefined,
+  ceilings: readonly (readonly [Cut, number | undefined])[],
+): Passed {
+  if (!bound) return { body, cut: undefined };
+  const asked = bound.asked ?? USUAL_TOKENS;
+  const [lowest] = ceilings
+    .flatMap(([cut, most]) => (most !== undefined && most < asked ? [{ cut, most }] : []))
+    .sort((a, b) => a.most - b.most);
+  const most = lowest?.most ?? bound.asked;
+  return { body: most === undefined ? body : { ...body, [bound.field]: most }, cut: lowest?.cut };
+}
+
+/** The most tokens of each answer, at least one, with which all come to no more than `flops`, as far as the prompt's length can be guessed. */
+function tokensWithin(shape: Shape, order: Order, flops: number, asked: number): number {
+  const cost = (each: number) =>
+    shape.generated({ prompt: guessedTokens(order), cached: 0, completion: each * order.parts, answers: order.parts })
+      .flops;
+  let [low, high] = [1, asked];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (cost(middle) <= flops) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import type { RemoteOptions } from "./file.ts";
+import type { Reply } from "./transport.ts";
+
+const models = z.object({ data: z.array(z.looseObject({ id: z.string(), owned_by: z.string().optional() })) });
+
+/** Asks a server whether it answers, and returns what speaks against it. */
+export async function probe(
+  options: RemoteOptions,
+  get: (path: string) => Promise<Reply>,
+): Promise<string | undefined> {
+  if (options.kind === "modicum") return offered(options.model, await get("/v1/models"));
+  const { path = "/health" } = options.health;
+  const { status, body } = await get(path);
+  await body.dump();
+  // OpenAI's own servers, and some that are like them, have no other.
+  const unknown = status === 404 && options.health.path === undefined;
+  if (!unknown) return fault(path, status);
+  const listed = await get("/v1/models");
+  await listed.body.dump();
+  return fault("/v1/models", listed.status);
+}
+
+const fault = (path: string, status: number): string | undefined =>
+  status === 200 ? undefined : `GET ${path} has the status ${status}`;
+
+/** A Modicum is asked whether it is one and has the model: who takes another for one would learn it with the first answer. */
+async function offered(model: string, { status, body }: Reply): Promise<string | undefined> {
+  const text = await body.text();
+  if (status !== 200) return fault("/v1/models", status);
+  const listed = models.safeParse(jsonIn(text)).data?.data ?? [];
+  if (!listed.some(({ owned_by }) => owned_by === "modicum"))
+    return "it is no server of Modicum's; register it in a fleet file";
+  return listed.some(({ id }) => id === model) ? undefined : `it has no model called ${model}`;
+}
+
+/** Undefined where the text is no JSON. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,150 @@
+import type { Cut } from "../../engine/cut.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import { billFor, type House } from "../house.ts";
+import { type Call, type Endpoint, isAsking } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
+import type { Events } from "../http/stream.ts";
+import { choicesOf } from "./exchange.ts";
+import type { Destination } from "./fleet.ts";
+import { type Order, orderOf } from "./order.ts";
+import { type Passed, passedOn } from "./outgoing.ts";
+import { Tab } from "./tab.ts";
+import { brokeOff } from "./unavailable.ts";
+
+/**
+ * What an endpoint gives for a model that other servers run: their answer as it comes, under the name that was asked for, with a receipt.
+ * Undefined where the model is none of theirs. @throws HttpError
+ */
+export function relayed(house: House, it: Endpoint, body: unknown, call: Call): Promise<object> | Events | undefined {
+  if (!isAsking(it)) return undefined;
+  const request = body as JsonObject;
+  const destination = house.fleet.find(String(request["model"]));
+  if (!destination) return undefined;
+  return new Relay(house, destination, it.paths[0]!, request, call).answer();
+}
+
+/** One request that is passed on. */
+class Relay {
+  readonly #passed: Passed;
+  readonly #tab: Tab;
+  readonly #streams: boolean;
+  readonly #wantsUsage: boolean;
+
+  constructor(
+    private readonly house: House,
+    private readonly to: Destination,
+    private readonly path: string,
+    private readonly body: JsonObject,
+    private readonly call: Call,
+  ) {
+    const { name } = to.remote.options;
+    const order = orderOf(path, body);
+    if (!order)
+      throw new HttpError(400, `${name} runs on other servers, to which ${path} is not passed on`, { param: "model" });
+    this.#passed = passedOn(to, path, body, this.#within(order), house.limits, call.key?.terms);
+    this.#tab = new Tab(to.remote, order);
+    this.#streams = body["stream"] === true;
+    this.#wantsUsage = (body["stream_options"] as JsonObject | undefined)?.["include_usage"] === true;
+  }
+
+  /** @throws HttpError for a chat that is too long */
+  #within(order: Order): Order {
+    const { maxPrompt } = this.house.limits;
+    if (this.path !== "/v1/chat/completions" || order.characters <= maxPrompt) return order;
+    const message = `messages: expected at most ${maxPrompt} characters, got ${order.characters}`;
+    throw new HttpError(400, message, { param: "messages" });
+  }
+
+  answer(): Promise<object> | Events {
+    return this.#streams ? this.#stream() : this.#whole();
+  }
+
+  #outgoing(signal: AbortSignal) {
+    return { path: this.path, body: this.#passed.body, headers: this.call.trace.headers, signal };
+  }
+
+  /** What ended an answer before its time. */
+  #cut(reason: string): Cut | undefined {
+    if (this.house.fleet.cut.aborted) return "closing";
+    return reason === "length" ? this.#passed.cut : undefined;
+  }
+
+  #bill() {
+    return billFor(this.house, this.to.remote.options.name, this.call);
+  }
+
+  async #whole(): Promise<object> {
+    using bill = this.#bill();
+    const signal = AbortSignal.any([this.call.signal, this.house.fleet.cut]);
+    for await (const piece of this.to.remote.answer(this.#outgoing(signal))) {
+      this.#tab.note(piece);
+      const reason = reasonIn(piece.event) ?? "stop";
+      bill.add(this.#tab.receipt(this.#cut(reason)));
+      return { ...this.#named(piece.event), receipt: bill.close(reason) };
+    }
+    throw brokeOff(this.to.remote.options.name);
+  }
+
+  async *#stream(): Events {
+    using bill = this.#bill();
+    let [reason, ended] = ["stop", false];
+    // An event that may be the last, which has the receipt: whether it is shows only when the server is done.
+    let held: JsonObject | undefined;
+    try {
+      for await (const event of this.#events(() => bill.token())) {
+        if (held) yield held;
+        held = isEnd(event) ? event : undefined;
+        reason = reasonIn(event) ?? reason;
+        if (!held) yield event;
+      }
+      ended = true;
+    } finally {
+      if (ended || this.#tab.begun) bill.add(this.#tab.receipt(this.#cut(reason)));
+    }
+    yield { ...held, receipt: bill.close(reason) };
+  }
+
+  /** The servers' events; where this server stops, an end for each answer. */
+  async *#events(onText: () => void): AsyncGenerator<JsonObject, void> {
+    const { cut } = this.house.fleet;
+    let latest: JsonObject | undefined;
+    const open = new Set<unknown>();
+    try {
+      const signal = AbortSignal.any([this.call.signal, cut]);
+      for await (const piece of this.to.remote.answer(this.#outgoing(signal))) {
+        if (this.#tab.note(piece)) onText();
+        latest = piece.event;
+        for (const { index, finish_reason } of choicesOf(latest)) finish_reason ? open.delete(index) : open.add(index);
+        const event = this.#asked(this.#named(latest));
+        if (event) yield event;
+      }
+    } catch (error) {
+      if (!cut.aborted || !latest) throw error;
+      const piece = this.path === "/v1/completions" ? { text: "" } : { delta: {} };
+      const choices = [...open].map((index) => ({ index, ...piece, logprobs: null, finish_reason: "length" }));
+      yield { ...this.#named(latest), choices };
+    }
+  }
+
+  #named({ receipt: _, ...event }: JsonObject): JsonObject {
+    return { ...event, model: this.body["model"] };
+  }
+
+  /** The servers are always asked for their count; a client that did not ask does not see it. */
+  #asked({ usage, ...event }: JsonObject): JsonObject | undefined {
+    if (this.#wantsUsage) return { ...event, usage: usage ?? null };
+    return choicesOf(event).length > 0 ? event : undefined;
+  }
+}
+
+const isEnd = (event: JsonObject): boolean =>
+  choicesOf(event).length === 0 || choicesOf(event).some(({ finish_reason: reason }) => Boolean(reason));
+
+/** Of OpenAI's; another server's own words would make labels without end. */
+const reasons = ["stop", "length", "tool_calls", "content_filter"];
+
+function reasonIn(event: JsonObject): string | undefined {
+  const reason = choicesOf(event).find(({ finish_reason }) => finish_reason)?.["finish_reason"];
+  if (reason === undefined) return undefined;
+  return reasons.includes(String(reason)) ? String(reason) : "other";
+}

@@ -1,0 +1,96 @@
+import type { Cut } from "../../engine/cut.ts";
+import type { Generated, Shape } from "../../engine/shape.ts";
+import { makeReceipt, type Receipt, receiptSchema } from "../../ledger/receipt.ts";
+import { isObject, type JsonObject } from "../../weights/json.ts";
+import { choicesOf, saysMore } from "./exchange.ts";
+import { guessedTokens, type Order } from "./order.ts";
+import type { FromServer, Remote } from "./remote.ts";
+
+/** What comes back of one request, kept for its receipt. */
+export class Tab {
+  readonly #started = performance.now();
+  #first: number | undefined;
+  #pieces = 0;
+  #usage: JsonObject | undefined;
+  #own: Receipt | undefined;
+  #server: string | undefined;
+
+  constructor(
+    private readonly remote: Remote,
+    private readonly order: Order,
+  ) {}
+
+  /** Returns whether text came. */
+  note({ event, server }: FromServer): boolean {
+    this.#server = server;
+    const text = choicesOf(event).some(saysMore);
+    if (text) this.#first ??= performance.now();
+    if (text) this.#pieces++;
+    if (isObject(event["usage"])) this.#usage = event["usage"];
+    if (this.remote.options.kind === "modicum" && event["receipt"])
+      this.#own = receiptSchema.safeParse(event["receipt"]).data;
+    return text;
+  }
+
+  /** Whether anything ran that is to be billed. */
+  get begun(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** A Modicum's own figures; else an estimate by the model's shape and the lengths that the server counted, or, of an answer that was left, that can be guessed. */
+  receipt(cut?: Cut): Receipt {
+    const { name } = this.remote.options;
+    const shared = { model: name, server: this.#server ?? "none" };
+    if (this.#own) {
+      const { id, created, key, flops, work, ...own } = this.#own;
+      const { saved, ...counted } = flops;
+      return makeReceipt({
+        ...own,
+        ...(cut && { cut }),
+        ...shared,
+        flops: counted,
+        work: { ...work, calls: { [name]: this.order.generates ? this.order.parts : 1 } },
+      });
+    }
+    const tokens = this.#tokens();
+    const { flops, bytes } = priced(this.remote.options.shape, this.order, tokens);
+    return makeReceipt({
+      ...shared,
+      recipe: [],
+      tokens,
+      flops: { dense: flops, spent: flops, overhead: 0 },
+      bytes: { dense: bytes, spent: bytes },
+      work: { calls: { [name]: this.order.generates ? this.order.parts : 1 } },
+      ms: this.#times(),
+      estimated: true,
+      ...(cut && { cut }),
+    });
+  }
+
+  #tokens(): Receipt["tokens"] {
+    const {
+      prompt_tokens: prompt,
+      total_tokens: total,
+      completion_tokens,
+      prompt_tokens_details: details,
+    } = this.#usage ?? {};
+    const read = count(prompt) ?? count(total) ?? guessedTokens(this.order);
+    const cached = isObject(details) ? (count(details["cached_tokens"]) ?? 0) : 0;
+    return { prompt: read, cached: Math.min(cached, read), completion: count(completion_tokens) ?? this.#pieces };
+  }
+
+  #times(): Receipt["ms"] {
+    const total = performance.now() - this.#started;
+    const prefill = this.#first === undefined ? total : this.#first - this.#started;
+    return { load: 0, prefill, decode: total - prefill, total };
+  }
+}
+
+const count = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
+
+/** Without a shape nothing is known: 0, and an estimate. */
+function priced(shape: Shape | undefined, { generates, parts }: Order, tokens: Omit<Generated, "answers">) {
+  if (!shape) return { flops: 0, bytes: 0 };
+  return generates ? shape.generated({ ...tokens, answers: parts }) : shape.read(parts, tokens.prompt);
+}

@@ -1,0 +1,34 @@
+import { HttpError } from "../http/errors.ts";
+
+/** Why one server did not answer, where another may: `busy`: its queue is full; `down`: it cannot be reached; `fault`: what it says is no answer. */
+export class Unavailable extends Error {
+  override readonly name = "Unavailable";
+  constructor(
+    readonly kind: "busy" | "down" | "fault",
+    message: string,
+    /** Seconds after which it wants to be asked again. */
+    readonly retryAfter = 1,
+  ) {
+    super(message);
+  }
+}
+
+/** What a client is told when no server answered; which ones there are is for the log. */
+export function noneAnswered(name: string, tried: readonly Unavailable[]): HttpError {
+  const wait = Math.min(5, ...tried.map(({ retryAfter }) => retryAfter));
+  const headers = { "retry-after": String(Math.max(1, Math.ceil(wait))) };
+  if (tried.length > 0 && tried.every(({ kind }) => kind === "busy"))
+    return new HttpError(429, `every server behind ${name} has its queue full; try again later`, {
+      code: "full",
+      headers,
+    });
+  if (tried.some(({ kind }) => kind === "fault"))
+    return new HttpError(502, `a server behind ${name} failed to answer, and no other did; the log tells why`, {
+      code: "bad_gateway",
+    });
+  return new HttpError(503, `no server behind ${name} can be reached; try again later`, { code: "no_server", headers });
+}
+
+/** After its first token an answer is not begun again elsewhere. */
+export const brokeOff = (name: string): HttpError =>
+  new HttpError(502, `the server that answered for ${name} broke off before the end`, { code: "broke_off" });

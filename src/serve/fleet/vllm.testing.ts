@@ -1,0 +1,83 @@
+/** A thin server with the ways of vLLM: an extra event for the role, fields that OpenAI has not, errors of its own shape, no receipts. */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
+import { Hono } from "hono";
+import { streamSSE } from "hono/streaming";
+import type { JsonObject } from "../../weights/json.ts";
+
+/** What it does with a request for text: answers, breaks off before or after the first token, has no place, waits without end. */
+export type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs" | "slow";
+
+export interface Vllm {
+  readonly url: string;
+  manner: Manner;
+  healthy: boolean;
+  /** Bodies and headers that came. */
+  readonly got: { body: JsonObject; headers: Headers }[];
+  /** Requests whose client left. */
+  left: number;
+  stop(): void;
+}
+
+const WORDS = ["The", " capital", " is", " Tokyo"];
+const usage = { prompt_tokens: 11, total_tokens: 15, completion_tokens: 4, prompt_tokens_details: null };
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function startVllm(): Promise<Vllm> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  const it: Vllm = { url: "", manner: "answers", healthy: true, got: [], left: 0, stop: () => server.close() };
+  app.get("/health", (c) => (it.healthy ? c.body(null, 200) : c.body(null, 500)));
+  app.post("/v1/chat/completions", async (c) => {
+    const body = await c.req.json<JsonObject>();
+    it.got.push({ body, headers: c.req.raw.headers });
+    if (body["top_k"] === -7)
+      return c.json(
+        { object: "error", message: "top_k must be -1 or at least 1", type: "BadRequestError", code: 400 },
+        400,
+      );
+    if (it.manner === "busy") return c.json({ error: { message: "full" } }, 429, { "retry-after": "7" });
+    const head = { id: "chatcmpl-1", created: 1, model: body["model"], prompt_logprobs: null };
+    if (!body["stream"]) {
+      const message = { role: "assistant", content: WORDS.join(""), reasoning_content: null, tool_calls: [] };
+      const choices = [{ index: 0, message, logprobs: null, finish_reason: "stop", stop_reason: null }];
+      return c.json({ ...head, object: "chat.completion", choices, usage, kv_transfer_params: null });
+    }
+    return streamSSE(c, async (stream) => {
+      stream.onAbort(() => void it.left++);
+      const say = (delta: object, more = {}) => {
+        const choices = [{ index: 0, delta, logprobs: null, finish_reason: null, ...more }];
+        return stream.writeSSE({ data: JSON.stringify({ ...head, object: "chat.completion.chunk", choices }) });
+      };
+      await say({ role: "assistant", content: "" });
+      await stream.write(": ping\n\n");
+      if (it.manner === "hangs") await new Promise<void>((resolve) => stream.onAbort(resolve));
+      if (it.manner === "dies-early") return void c.env.outgoing.destroy();
+      for (const content of WORDS) {
+        await say({ content });
+        await pause(it.manner === "slow" ? 300 : 2);
+        if (it.manner === "dies-late") return void c.env.outgoing.destroy();
+      }
+      await say({ content: "" }, { finish_reason: "stop", stop_reason: null });
+      const asked = (body["stream_options"] as JsonObject | undefined)?.["include_usage"];
+      if (asked) await stream.writeSSE({ data: JSON.stringify({ ...head, choices: [], usage }) });
+      await stream.writeSSE({ data: "[DONE]" });
+    });
+  });
+  app.post("/v1/embeddings", async (c) => {
+    const body = await c.req.json<JsonObject>();
+    it.got.push({ body, headers: c.req.raw.headers });
+    const data = [{ object: "embedding", index: 0, embedding: [0.6, 0.8] }];
+    return c.json({
+      id: "embd-1",
+      object: "list",
+      model: body["model"],
+      data,
+      usage: { ...usage, completion_tokens: 0 },
+    });
+  });
+  const server = createAdaptorServer({ fetch: app.fetch });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return Object.assign(it, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+}

@@ -1,0 +1,102 @@
+import {
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer as Spans,
+  trace,
+} from "@opentelemetry/api";
+import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import type { Logger } from "pino";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { UserError } from "../../util/errors.ts";
+import { isAsking } from "../http/endpoint.ts";
+import type { HttpError } from "../http/errors.ts";
+import { billAttributes, requestAttributes, usageAttributes } from "./attributes.ts";
+import { silent, type Taken, type Trace, type Tracer } from "./trace.ts";
+
+const propagator = new W3CTraceContextPropagator();
+const headersGetter = {
+  get: (h: Headers, name: string) => h.get(name) ?? undefined,
+  keys: (h: Headers) => [...h.keys()],
+};
+const recordSetter = {
+  set: (to: Record<string, string>, name: string, value: string) => void Object.assign(to, { [name]: value }),
+};
+
+/** Sends spans to a collector, as OpenTelemetry's own variables of the environment say where, which and how many. @throws UserError */
+export function openTelemetry(env: NodeJS.ProcessEnv, version: string, log: Logger): Tracer {
+  if (env["OTEL_EXPORTER_OTLP_PROTOCOL"] === "grpc")
+    throw new UserError(
+      "OTEL_EXPORTER_OTLP_PROTOCOL is grpc, expected http/json or http/protobuf: traces are sent by HTTP, as JSON",
+    );
+  const named = resourceFromAttributes({ "service.name": "modicum", "service.version": version });
+  const resource = defaultResource()
+    .merge(named)
+    .merge(detectResources({ detectors: [envDetector] }));
+  const processor = new BatchSpanProcessor(new OTLPTraceExporter());
+  const provider = new BasicTracerProvider({ resource, spanProcessors: [processor] });
+  const spans = provider.getTracer("modicum", version);
+  setGlobalErrorHandler((error) => log.warn({ reason: (error as Error).message }, "traces could not be sent"));
+  const begin = (taken: Taken) => (isAsking(taken.it) ? new RequestTrace(spans, taken) : silent(taken));
+  return { begin, close: () => provider.shutdown().catch(() => {}) };
+}
+
+/** A request's span, and below it those of its parts. */
+class RequestTrace implements Trace {
+  readonly headers: Record<string, string> = {};
+  readonly #began = Date.now();
+  readonly #span: Span;
+  readonly #context: Context;
+
+  constructor(
+    private readonly spans: Spans,
+    taken: Taken,
+  ) {
+    const parent = propagator.extract(ROOT_CONTEXT, taken.headers, headersGetter);
+    const attributes = requestAttributes(taken);
+    const name = `${attributes["gen_ai.operation.name"]} ${attributes["gen_ai.request.model"]}`;
+    this.#span = spans.startSpan(name, { kind: SpanKind.SERVER, attributes, startTime: this.#began }, parent);
+    this.#context = trace.setSpan(parent, this.#span);
+    propagator.inject(this.#context, this.headers, recordSetter);
+  }
+
+  part(receipt: Receipt): void {
+    const now = Date.now();
+    if (receipt.server === undefined) this.#local(receipt, now);
+    else this.#below("remote", this.#began, now, { ...usageAttributes(receipt), "server.address": receipt.server });
+  }
+
+  /** By the receipt's times, counted back from now: what is before them was waiting. */
+  #local(receipt: Receipt, now: number): void {
+    const { load, prefill, decode } = receipt.ms;
+    const [decoding, reading] = [now - decode, now - decode - prefill];
+    const waited = Math.max(this.#began, reading - load);
+    this.#below("queue", this.#began, waited);
+    if (load > 0) this.#below("load", waited, reading);
+    this.#below("prefill", reading, decoding, { "gen_ai.usage.input_tokens": receipt.tokens.prompt });
+    if (receipt.tokens.completion > 0) this.#below("decode", decoding, now, usageAttributes(receipt));
+  }
+
+  #below(name: string, from: number, to: number, attributes = {}): void {
+    const kind = name === "remote" ? SpanKind.CLIENT : SpanKind.INTERNAL;
+    const startTime = Math.max(this.#began, from);
+    this.spans.startSpan(name, { kind, attributes, startTime }, this.#context).end(Math.max(startTime, to));
+  }
+
+  billed(receipt: Receipt, reason: string): void {
+    this.#span.setAttributes(billAttributes(receipt, reason));
+  }
+
+  end(fault?: HttpError): void {
+    this.#span.setAttribute("http.response.status_code", fault?.status ?? 200);
+    if (fault) this.#span.setAttribute("error.type", fault.details.code ?? String(fault.status));
+    // What a client did wrong is no failure of a server's span.
+    if (fault && fault.status >= 500) this.#span.setStatus({ code: SpanStatusCode.ERROR });
+    this.#span.end();
+  }
+}

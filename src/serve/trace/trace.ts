@@ -1,0 +1,51 @@
+import type { Logger } from "pino";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { Endpoint } from "../http/endpoint.ts";
+import type { HttpError } from "../http/errors.ts";
+
+/** A request when it is taken. */
+export interface Taken {
+  readonly it: Endpoint;
+  /** Its fields, of which only those without text are told. */
+  readonly body: unknown;
+  readonly headers: Headers;
+}
+
+/** One request, as it is told to whoever collects traces. */
+export interface Trace {
+  /** By which another server's spans join this request's trace. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** One of its answers, or what it had read, has just ended. */
+  part(receipt: Receipt): void;
+  /** All of it is billed. */
+  billed(receipt: Receipt, reason: string): void;
+  /** It is over, well or not. */
+  end(fault?: HttpError): void;
+}
+
+export interface Tracer {
+  begin(taken: Taken): Trace;
+  /** Sends what has not been sent. */
+  close(): Promise<void>;
+}
+
+/** A trace that a client began goes on to other servers. */
+const CONTEXT = ["traceparent", "tracestate"];
+
+/** Tells nobody. */
+export const silent = ({ headers }: Pick<Taken, "headers">): Trace => ({
+  headers: Object.fromEntries(CONTEXT.flatMap((name) => (headers.has(name) ? [[name, headers.get(name)!]] : []))),
+  part() {},
+  billed() {},
+  end() {},
+});
+
+export const untraced: Tracer = { begin: silent, close: async () => {} };
+
+/** The tracer that the environment asks for. @throws UserError */
+export async function tracerFrom(env: NodeJS.ProcessEnv, version: string, log: Logger): Promise<Tracer> {
+  const endpoint = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"];
+  if (!endpoint || env["OTEL_SDK_DISABLED"] === "true") return untraced;
+  const { openTelemetry } = await import("./open-telemetry.ts");
+  return openTelemetry(env, version, log);
+}

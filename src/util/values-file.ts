@@ -1,0 +1,22 @@
+import { readFile } from "node:fs/promises";
+import { UserError } from "./errors.ts";
+
+const unread: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EISDIR: "it is a folder",
+  EACCES: "permission denied",
+};
+
+/** What a file of YAML (by its name) or JSON says; `what` it is stands in errors, as "the recipe". @throws UserError */
+export async function readValues(file: string, what: string): Promise<unknown> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new UserError(`cannot read ${what} ${file}: ${unread[error.code ?? ""] ?? error.message}`);
+  });
+  // YAML is a superset of JSON, but its messages would puzzle who wrote JSON.
+  const parse: (text: string) => unknown = /\.ya?ml$/i.test(file) ? (await import("yaml")).parse : JSON.parse;
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new UserError(`${what} ${file} cannot be read: ${(error as Error).message.split("\n")[0]}`);
+  }
+}

@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { receiptSchema } from "../src/ledger/receipt.ts";
+import { jsonOf } from "../src/serve/serve.testing.ts";
+import { modicum, root } from "./program.testing.ts";
+
+/** Servers as a user starts them, in processes of their own: two with a model, and one before them. */
+const folder = mkdtempSync(join(tmpdir(), "modicum-fleet-"));
+const tiny = `tiny=${join(root, "src/models/fixtures/llama-tiny.gguf")}`;
+
+interface Server {
+  readonly child: ChildProcess;
+  readonly url: string;
+}
+
+async function start(home: string, ...words: string[]): Promise<Server> {
+  const env = { ...process.env, MODICUM_HOME: join(folder, home) };
+  const child = spawn(process.execPath, [join(root, "bin/modicum.js"), "serve", "--port", "0", ...words], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const seen: string[] = [];
+  for await (const line of createInterface(child.stderr!)) {
+    seen.push(line);
+    const [, url] = /"url":"([^"]+)"/.exec(line) ?? [];
+    if (url !== undefined) {
+      child.stderr!.resume();
+      return { child, url };
+    }
+  }
+  throw new Error(`no server came: ${seen.join("\n")}`);
+}
+
+let [first, second, front]: Server[] = [];
+beforeAll(async () => {
+  [first, second] = await Promise.all([start("first", "--model", tiny), start("second", "--model", tiny)]);
+  const health = { interval: 0.2, timeout: 2, failures: 2 };
+  const model = {
+    name: "small",
+    model: "tiny",
+    kind: "modicum",
+    servers: [first!.url, { name: "second", url: second!.url }],
+    health,
+  };
+  writeFileSync(join(folder, "fleet.json"), JSON.stringify({ models: [model] }));
+  front = await start(
+    "front",
+    "--fleet",
+    join(folder, "fleet.json"),
+    "--remote",
+    `tiny=${first!.url},${second!.url}/v1`,
+  );
+});
+afterAll(async () => {
+  for (const server of [front, first, second]) server?.child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const post = (body: object) =>
+  fetch(`${front!.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "small", prompt: "abc", max_tokens: 6, temperature: 0, ...body }),
+  });
+const answered = (body: object) => jsonOf(post(body));
+const serversUp = async () => (await jsonOf(fetch(`${front!.url}/v1/models/small`))).servers.up;
+
+test("answers have the figures of the Modicum that they come from, whole and streamed", async () => {
+  const direct = await fetch(`${first!.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 6, temperature: 0 }),
+  });
+  const own = await jsonOf(direct);
+  const [one, other] = [await answered({}), await answered({ model: "tiny" })];
+  for (const [name, { choices, receipt, model }] of [
+    ["small", one],
+    ["tiny", other],
+  ]) {
+    expect([choices, model, receipt.model]).toEqual([own.choices, name, name]);
+    expect(receiptSchema.parse(receipt)).toMatchObject({ estimated: false, work: { calls: { [name]: 1 } } });
+    expect(receipt.flops.spent).toBeGreaterThan(0);
+  }
+  const events = (await (await post({ stream: true })).text()).trimEnd().split("\n\n");
+  expect(JSON.parse(events.at(-2)!.slice(6)).receipt.tokens).toEqual(one.receipt.tokens);
+});
+
+test("savings are passed on, and what the other server refuses is refused", async () => {
+  const { receipt } = await answered({
+    savings: ["xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=70"],
+    prompt: "a b c ".repeat(30),
+  });
+  expect(receipt.recipe).toHaveLength(1);
+  const refused = await post({ savings: ["nothing"] });
+  expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([400, expect.stringContaining("nothing")]);
+});
+
+test("`ps` tells how many servers answer", async () => {
+  const { stdout } = await modicum(["ps", "--url", front!.url]);
+  expect(stdout).toMatch(/small +2 of 2 servers answer +0/);
+});
+
+test("one that dies before its first token is replaced; one that dies after it ends the stream with an error; one that comes back is asked again", async () => {
+  // It takes requests and gives no token.
+  first!.child.kill("SIGSTOP");
+  const two = [answered({}), answered({})];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  first!.child.kill("SIGKILL");
+  for (const { receipt } of await Promise.all(two)) expect(receipt.server).toBe("second");
+  await vi.waitFor(async () => expect(await serversUp()).toBe(1), { timeout: 10_000 });
+
+  const stream = await post({ stream: true, n: 8, max_tokens: 200 });
+  const reader = stream.body!.getReader();
+  const beginning = new TextDecoder().decode((await reader.read()).value);
+  expect(beginning).toMatch(/^data: \{"id"/);
+  second!.child.kill("SIGKILL");
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read())
+    rest += new TextDecoder().decode(part.value);
+  expect(rest.trimEnd().split("\n\n").slice(-2)).toEqual([
+    expect.stringContaining("broke off before the end"),
+    "data: [DONE]",
+  ]);
+
+  await vi.waitFor(async () => expect(await serversUp()).toBe(0), { timeout: 10_000 });
+  const none = await post({});
+  expect([none.status, (await jsonOf(none)).error.message]).toEqual([
+    503,
+    "no server behind small can be reached; try again later",
+  ]);
+  const { port } = new URL(first!.url);
+  first = await start("first", "--model", tiny, "--port", port);
+  await vi.waitFor(async () => expect(await serversUp()).toBe(1), { timeout: 10_000 });
+  expect((await answered({})).receipt.server).toBe(`127.0.0.1:${port}`);
+});
+
+test("a server that is told to stop exits with 0", async () => {
+  front!.child.kill("SIGTERM");
+  expect(await once(front!.child, "exit")).toEqual([0, null]);
+});
