@@ -6,4 +6,4 @@ export { limitOptions } from "./limits.ts";
 export { createLog } from "./log.ts";
 export { Catalogue } from "./models/served.ts";
 export { type ServeOptions, type Serving, serve } from "./server.ts";
-export { tracerFrom } from "./trace/trace.ts";
+export { tracerFrom } from "./trace/tracer.ts";

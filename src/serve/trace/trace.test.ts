@@ -9,7 +9,8 @@ import type { RemoteOptions } from "../fleet/file.ts";
 import { startVllm, type Vllm } from "../fleet/vllm.testing.ts";
 import { createLog } from "../log.ts";
 import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
-import { tracerFrom, untraced } from "./trace.ts";
+import { untraced } from "./trace.ts";
+import { tracerFrom } from "./tracer.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
 type Any = any;

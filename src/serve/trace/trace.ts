@@ -1,4 +1,3 @@
-import type { Logger } from "pino";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { HttpError } from "../http/errors.ts";
@@ -41,11 +40,3 @@ export const silent = ({ headers }: Pick<Taken, "headers">): Trace => ({
 });
 
 export const untraced: Tracer = { begin: silent, close: async () => {} };
-
-/** The tracer that the environment asks for. @throws UserError */
-export async function tracerFrom(env: NodeJS.ProcessEnv, version: string, log: Logger): Promise<Tracer> {
-  const endpoint = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"];
-  if (!endpoint || env["OTEL_SDK_DISABLED"] === "true") return untraced;
-  const { openTelemetry } = await import("./open-telemetry.ts");
-  return openTelemetry(env, version, log);
-}
