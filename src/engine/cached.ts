@@ -15,6 +15,9 @@ export const firstKept = (config: DecoderConfig, length: number): number => near
 export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
   length > stretchedBeyond;
 
+/** Tokens for an answer, whose memory is not given back between two sequences of a row: to take it anew costs more than to keep it. */
+const SPARE = 64;
+
 /** Tokens whose keys and values lie in one row of a cache. */
 export class Cached {
   tokens: number[] = [];
@@ -87,6 +90,14 @@ export class Cached {
     this.used = 0;
   }
 
+  /** Gives back what a longer sequence had written, before one of `length` tokens begins, where it is much. */
+  trim(length: number): void {
+    const keep = Math.max(length, this.tokens.length) + SPARE;
+    if (this.#written <= keep) return;
+    this.cache.giveBackAll(keep, this.#written);
+    this.#written = keep;
+  }
+
   /** Holds the first `length` tokens of another, which are `kept` there, in place of its own. */
   copy(from: Cached, length: number): void {
     this.cache.copy(from.cache, from.#gone, length);
@@ -113,7 +124,7 @@ export class Cached {
   /** Holds nothing, and gives its memory back to the system. */
   drop(): void {
     this.truncate(0);
-    this.cache.giveBackAll(this.#written);
+    this.cache.giveBackAll(0, this.#written);
     this.#written = 0;
   }
 

@@ -104,3 +104,19 @@ test("memory that was given back is written anew: the same logits", async () => 
   const again = await filled(engine, prompts[0]!);
   expect(again.logits).toEqual(first.logits);
 });
+
+test("a row that held a long sequence gives its memory back to a short one: the same logits", async () => {
+  using engine = await open("llama-tiny.gguf");
+  engine.slots.limit = 0;
+  const long = await filled(engine, run(0, 240));
+  const written = long.slot.bytes;
+  engine.release(long.slot);
+  const [short, again] = [run(0, 20), run(0, 240)];
+  const next = await filled(engine, short);
+  expect(next.slot).toBe(long.slot);
+  expect(next.slot.bytes).toBeLessThan(written / 2);
+  engine.release(next.slot);
+  using other = await open("llama-tiny.gguf");
+  expect(worst(next.logits, (await filled(other, short)).logits)).toBeLessThan(1e-5);
+  expect(worst((await filled(engine, again)).logits, long.logits)).toBeLessThan(1e-5);
+});

@@ -72,6 +72,7 @@ export class Slots implements Disposable {
     if (2 * slot.reusable(prompt) < slot.tokens.length) this.#shelve(slot);
     if (copies) slot.copy(source, shared);
     else slot.truncate(slot.reusable(prompt));
+    slot.trim(prompt.length);
     slot.busy = true;
     return slot;
   }

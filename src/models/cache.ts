@@ -44,17 +44,18 @@ export class KvRows {
 
   /** Gives the first `tokens` tokens of every row back to the system, in layers with a window: they read as zeros, if anything still does. */
   giveBack(tokens: number): void {
-    this.#giveBack(tokens, (layer) => hasWindow(this.config, layer));
+    this.#giveBack(0, tokens, (layer) => hasWindow(this.config, layer));
   }
 
-  /** As `giveBack`, in every layer. */
-  giveBackAll(tokens: number): void {
-    this.#giveBack(tokens, () => true);
+  /** As `giveBack`, the tokens from `first` to `end`, in every layer. */
+  giveBackAll(first: number, end: number): void {
+    this.#giveBack(first, end, () => true);
   }
 
-  #giveBack(tokens: number, of: (layer: number) => boolean): void {
+  #giveBack(first: number, end: number, of: (layer: number) => boolean): void {
+    const { headSize } = this.config;
     for (const { key, value, offset } of this.#heads(of))
-      for (const buffer of [key, value]) buffer.giveBack(offset, tokens * this.config.headSize);
+      for (const buffer of [key, value]) buffer.giveBack(offset + first * headSize, (end - first) * headSize);
   }
 
   /** Writes the first row's tokens from `first` (in layers with a window; from 0 in others) to `end` as another row's are. */
