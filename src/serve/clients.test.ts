@@ -1,6 +1,7 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { ChatOpenAI } from "@langchain/openai";
 import { embed, generateText, streamText } from "ai";
+import { parseHTML } from "linkedom";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
@@ -109,4 +110,18 @@ test("LangChain's ChatOpenAI: a chat and a stream", async () => {
   expect(pieces.length).toBeGreaterThan(1);
   expect(pieces.join("")).toBe(answer.content);
   expect(answer.response_metadata["finish_reason"]).toBe("stop");
+});
+
+test("the examples that /docs shows are answered", async () => {
+  const { document } = parseHTML(await (await fetch(`${server.url}/docs`)).text());
+  const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
+    const [, path, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
+    const headers = { "content-type": "application/json" };
+    const here = body!.replace('"minilm"', '"sentences"');
+    const answer = await jsonOf(fetch(server.url + path!, { method: "POST", headers, body: here }));
+    receiptSchema.parse(answer.receipt ?? answer);
+    return path;
+  });
+  const names = ["v1/chat/completions", "v1/completions", "v1/embeddings", "v1/rerank", "v2/rerank", "v1/classify"];
+  expect(await Promise.all(asked)).toEqual(names.map((name) => `/${name}`));
 });

@@ -29,6 +29,8 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly scope?: Scope | undefined;
   /** Of the body of a POST, of the query of others. */
   readonly input?: In;
+  /** A short input that the documentation shows. */
+  readonly example?: z.input<In>;
   /** What it answers; undefined: no JSON. */
   readonly output?: z.ZodType;
   /** What its stream's events hold, where it has one. */

@@ -70,6 +70,13 @@ export const chat = (house: House): Endpoint =>
     summary: "Answers a chat, whole or as a stream of server-sent events",
     scope: "infer",
     input: chatInput(house.limits),
+    example: {
+      model: "smollm2",
+      messages: [{ role: "user", content: "Name three primary colours." }],
+      max_tokens: 24,
+      temperature: 0,
+      savings: ["xattention:threshold=0.9"],
+    },
     output: chatOutput,
     event: chatChunk,
     async handle(input, call) {

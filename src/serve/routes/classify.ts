@@ -25,6 +25,7 @@ export const classify = (house: House): Endpoint =>
         .nullish()
         .describe("some of a classifier's labels; any, and needed, where the model generates"),
     }),
+    example: { model: "smollm2", input: "The food was good.", labels: ["positive", "negative"] },
     output: z.object({
       object: z.literal("list"),
       data: z.array(z.object({ index: z.int(), label: z.string(), scores })),

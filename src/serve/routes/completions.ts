@@ -52,6 +52,7 @@ export const completions = (house: House): Endpoint =>
     summary: "Goes on with texts as they are, whole or as a stream of server-sent events",
     scope: "infer",
     input: completionInput(house.limits),
+    example: { model: "smollm2", prompt: "Once upon a time", max_tokens: 24, temperature: 0 },
     output: completionOutput,
     event: completionChunk,
     async handle(input, call) {

@@ -25,6 +25,7 @@ export const embeddings = (house: House): Endpoint =>
       encoding_format: z.enum(["float", "base64"]).nullish(),
       dimensions: z.int().min(1).nullish().describe("keep the first ones, and make the vector's length 1 again"),
     }),
+    example: { model: "minilm", input: ["An apple a day", "The train is late"] },
     output: z.object({
       object: z.literal("list"),
       data: z.array(z.object({ object: z.literal("embedding"), index: z.int(), embedding: vector })),

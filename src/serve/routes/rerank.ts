@@ -55,6 +55,7 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
     summary: `Ranks documents by how relevant they are to a query: ${how}`,
     scope: "infer",
     input: rerankInput(house.limits),
+    example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },
     output,
     async handle(input, call) {
       const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
