@@ -1,6 +1,6 @@
 import { StopStrings, type Tokenizer, TokenStream } from "../weights/tokenizer/index.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
-import { Constraint } from "./grammar/index.ts";
+import { Constraint, type Hold, Triggered } from "./grammar/index.ts";
 import { Sampler } from "./sampling/sampler.ts";
 
 /** A piece without what its request used. */
@@ -12,7 +12,7 @@ export interface Taken extends Omit<Piece, "finish"> {
 /** An answer as it grows: its tokens chosen from logits, and text as far as it is certain. */
 export class Draft {
   readonly #sampler: Sampler;
-  readonly #constraint: Constraint | undefined;
+  readonly #constraint: Hold | undefined;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
   /** Tokens so far. */
@@ -27,7 +27,7 @@ export class Draft {
     before: readonly number[],
     private readonly most: number,
   ) {
-    this.#constraint = options.grammar && new Constraint(options.grammar);
+    this.#constraint = holdOf(options, tokenizer);
     this.#sampler = new Sampler(options, before, this.#constraint);
     this.#stream = new TokenStream(tokenizer);
     this.#stops = new StopStrings(options.stop);
@@ -55,4 +55,9 @@ export class Draft {
     if (ended || this.#stops.matched !== undefined) return "stop";
     return last || this.completion >= this.most ? "length" : undefined;
   }
+}
+
+function holdOf({ grammar, trigger }: GenerateOptions, tokenizer: Tokenizer): Hold | undefined {
+  if (!grammar) return undefined;
+  return trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import type { Ceiling, Cut } from "./cut.ts";
 import type { Engine } from "./engine.ts";
-import type { Grammar } from "./grammar/index.ts";
+import type { Grammar, Trigger } from "./grammar/index.ts";
 import type { Meter } from "./meter.ts";
 import { samplingOptions } from "./sampling/options.ts";
 import type { Sampled } from "./sampling/sampler.ts";
@@ -14,7 +14,11 @@ export const generateOptions = samplingOptions.extend({
 });
 
 /** Options with defaults filled in, and what the answer is held to, if it is. */
-export type GenerateOptions = z.output<typeof generateOptions> & { grammar?: Grammar | undefined };
+export type GenerateOptions = z.output<typeof generateOptions> & {
+  /** What the answer is held to: from its first token on, or after each `trigger`. */
+  grammar?: Grammar | undefined;
+  trigger?: Trigger | undefined;
+};
 export type GenerateInput = z.input<typeof generateOptions>;
 
 /** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did. */

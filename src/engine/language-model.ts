@@ -12,6 +12,8 @@ import { type Adapted, openAdapted } from "./adapters.ts";
 import { Engine } from "./engine.ts";
 import { checkText } from "./sequence.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
+import { asJson, type Tool } from "./tools/tools.ts";
+import { knowsCalls, plainTurns } from "./tools/turns.ts";
 
 /** What to generate from: a text, or the turns of a chat. */
 export type Prompt = string | readonly ChatMessage[];
@@ -74,13 +76,24 @@ export class LanguageModel implements Disposable {
     checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
   }
 
-  /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. */
-  encode(prompt: Prompt, raw: boolean): number[] {
+  /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. `tools` are functions that it may call. */
+  encode(prompt: Prompt, raw: boolean, tools: readonly Tool[] = []): number[] {
     const { tokenizer } = this;
-    if (typeof prompt !== "string") return encodeChat(tokenizer, prompt, { addGenerationPrompt: true });
-    if (!raw && tokenizer.chatTemplate !== undefined) return this.encode([{ role: "user", content: prompt }], false);
+    if (typeof prompt !== "string") return this.#encodeChat(prompt, tools);
+    if (!raw && tokenizer.chatTemplate !== undefined)
+      return this.encode([{ role: "user", content: prompt }], false, tools);
     const bos = tokenizer.addBos && tokenizer.bos !== undefined ? [tokenizer.bos] : [];
     return [...bos, ...tokenizer.encode(prompt)];
+  }
+
+  #encodeChat(turns: readonly ChatMessage[], tools: readonly Tool[]): number[] {
+    const { tokenizer } = this;
+    const { tools: forTools, chat = "" } = tokenizer.templates;
+    const called = tools.length > 0 || turns.some((turn) => turn.role === "tool" || turn["tool_calls"] !== undefined);
+    if (!called) return encodeChat(tokenizer, turns, { addGenerationPrompt: true });
+    if (!knowsCalls(forTools ?? chat))
+      return encodeChat(tokenizer, plainTurns(turns, tools), { addGenerationPrompt: true });
+    return encodeChat(tokenizer, turns, { addGenerationPrompt: true, tools: asJson(tools) });
   }
 
   [Symbol.dispose](): void {

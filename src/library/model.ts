@@ -4,8 +4,8 @@ import type { Cut } from "../engine/cut.ts";
 import { type Answers, EncoderModel, type ReadTerms } from "../engine/encoder-model.ts";
 import type { Turns } from "../engine/fair-queue.ts";
 import { foretell } from "../engine/foretell.ts";
-import { type GenerateOptions, generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
-import { type Format, type Grammar, grammarOf } from "../engine/grammar/index.ts";
+import { generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
+import { grammarOf } from "../engine/grammar/index.ts";
 import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
 import { LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Asked } from "../engine/likelihood.ts";
@@ -14,6 +14,7 @@ import type { Sampled } from "../engine/sampling/sampler.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
 import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
 import type { Job, Request } from "../engine/ticket.ts";
+import { type Calling, callingOf } from "../engine/tools/calling.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
@@ -76,9 +77,8 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { adapter, raw, format, key, ceiling, signal, onStopped, ...rest } = checked;
-    const held = { ...rest, grammar: await this.#grammar(format) };
-    const request = this.#request(given("generate's prompt", args.prompt, prompt), held, { adapter, raw });
+    const { key, ceiling, signal, onStopped, ...asked } = checked;
+    const request = await this.#request(given("generate's prompt", args.prompt, prompt), asked);
     const terms = { key, ceiling, signal, onStopped: this.#told(onStopped) };
     for await (const { text, tokens, finish } of this.#pieces({ ...request, ...terms }))
       yield finish
@@ -195,28 +195,24 @@ export class Model implements Disposable {
     const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
     const all = given("completeAll's requests", args.batchRequests, requests);
     const { engine, tokenizer } = this.language;
-    const parse = async ({ prompt, adapter, raw, format, ...rest }: (typeof all)[number]) =>
-      this.#request(prompt, { ...rest, grammar: await this.#grammar(format) }, { adapter, raw });
-    const parsed = await Promise.all(all.map(parse));
+    const parsed = await Promise.all(all.map(({ prompt, ...asked }) => this.#request(prompt, asked)));
     const answers = await generateAll(engine, tokenizer, parsed, signal, this.#told(onStopped));
     return answers.map(({ text, tokens, reason, usage }) => {
       return { text, tokens: [...tokens], finishReason: reason, receipt: this.#receipt(usage) };
     });
   }
 
-  async #grammar(format: Format | undefined): Promise<Grammar | undefined> {
-    if (format === undefined) return undefined;
-    const { loaded } = this;
-    return grammarOf(format, loaded instanceof Seq2SeqModel ? loaded.tokenizer : this.language.tokenizer);
-  }
-
-  /** Text as ids. @throws UserError when the model has no such adapter */
-  #request(prompt: Prompt, options: GenerateOptions, { adapter, raw = false }: args.RequestOptions): Request {
+  /** Text as ids, and what the answer is held to. @throws UserError when the model has no such adapter, or what is asked for does not go together */
+  async #request(prompt: Prompt, asked: args.Asked): Promise<Request> {
+    const { adapter, raw = false, format, tools, toolChoice, parallelToolCalls, ...rest } = asked;
     if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
+    const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
     const { loaded } = this;
-    const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : encodeFor(this.language, prompt, raw);
+    const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : encodeFor(this.language, prompt, raw, calling);
+    const { tokenizer } = loaded instanceof Seq2SeqModel ? loaded : this.language;
+    const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, tokenizer);
     const engine = adapter === undefined ? undefined : this.language.engineFor(adapter);
-    return { prompt: ids, options, engine };
+    return { prompt: ids, options: { ...rest, grammar, trigger: calling.trigger }, engine };
   }
 
   #receipt({ tokens, flops, bytes, blocks, ms }: Usage, cut?: Cut): Receipt {
@@ -246,9 +242,9 @@ export class Model implements Disposable {
   }
 }
 
-function encodeFor(language: LanguageModel, prompt: Prompt, raw: boolean): number[] {
+function encodeFor(language: LanguageModel, prompt: Prompt, raw: boolean, { tools, begin }: Calling): number[] {
   language.checkText(prompt);
-  return language.encode(prompt, raw);
+  return [...language.encode(prompt, raw, tools), ...language.tokenizer.encode(begin)];
 }
 
 function labelsFor(name: string, labels: readonly string[] | undefined): readonly string[] {

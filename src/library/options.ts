@@ -4,6 +4,7 @@ import type { FinishReason, GenerateInput } from "../engine/generate.ts";
 import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
+import type { Tool, ToolChoice } from "../engine/tools/tools.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
@@ -28,13 +29,23 @@ export interface Stoppable {
   onStopped?: (receipt: Receipt) => void;
 }
 
-export interface RunOptions extends GenerateInput, Stoppable {
+/** What of an answer is not generation's. */
+export interface AnswerOptions {
   /** Which of the model's `adapters` acts; without it, none does. */
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
   /** What the answer is held to, token by token: `"json"`, any JSON object, or a JSON schema. It parses unless `maxTokens` cut it. */
   format?: Format | undefined;
+  /** Functions that the model may call, in the form that OpenAI has; calls are texts of the answer, `<tool_call>{"name", "arguments"}</tool_call>`, their arguments held to the function's schema. */
+  tools?: readonly Tool[] | undefined;
+  /** `auto` (default), `none`, `required`, or the name of one that is to be called; the answer then begins inside the call. */
+  toolChoice?: ToolChoice | undefined;
+  /** Whether an answer may have several calls (default); else the first ends it. */
+  parallelToolCalls?: boolean | undefined;
+}
+
+export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   /** Whose request it is, where the model is scheduled: keys have equal shares. */
   key?: string | undefined;
   /** What the answer may come to, FLOPs or tokens: beyond it, it ends with the reason `length`, and its receipt says so. */
@@ -52,14 +63,8 @@ export interface ClassifyOptions extends ReadOptions {
 }
 
 /** One of several prompts that are answered together, with its own options. */
-export interface BatchRequest extends GenerateInput {
+export interface BatchRequest extends GenerateInput, AnswerOptions {
   prompt: Prompt;
-  /** Which of the model's `adapters` acts; without it, none does. */
-  adapter?: string | undefined;
-  /** Take a text as it is, without the model's chat template. */
-  raw?: boolean;
-  /** What the answer is held to, token by token: `"json"`, any JSON object, or a JSON schema. It parses unless `maxTokens` cut it. */
-  format?: Format | undefined;
 }
 
 /** A piece of an answer. The last one has `finishReason` and `receipt`. */

@@ -206,7 +206,7 @@ const others: Bad[] = [
     "/v1/chat/completions",
     { ...chat, messages: [{ role: "king", content: "x" }] },
     400,
-    /^messages\.0\.role: expected one of "system"\|"developer"\|"user"\|"assistant", got "king"$/,
+    /^messages\.0\.role: expected one of "system"\|"developer"\|"user"\|"assistant"\|"tool", got "king"$/,
   ],
   [
     "a picture",
@@ -216,13 +216,7 @@ const others: Bad[] = [
     /^messages\.0\.content: expected a text, or a list of parts/,
   ],
   ["a model that does not chat", "/v1/chat/completions", chat, 400, /^tiny: the model has no chat template/],
-  [
-    "tools",
-    "/v1/chat/completions",
-    { ...chat, tools: [{ type: "function" }] },
-    400,
-    /^tools: calling tools is not supported yet, expected none, got \[/,
-  ],
+  ["tools", "/v1/chat/completions", { ...chat, tools: [{ type: "function" }] }, 400, /^tools\.0\.function: /],
   [
     "nothing to embed",
     "/v1/embeddings",

@@ -2,15 +2,27 @@ import { UserError } from "../../util/errors.ts";
 import type { Node } from "./forest.ts";
 import type { Grammar } from "./grammar.ts";
 
-/** Holds one answer to a grammar, token by token. */
-export class Constraint {
+/** What the tokens of one answer are held to. */
+export interface Hold {
+  /** Takes from the draw what may not come next: `logits` [vocabulary] become −Infinity there. @throws UserError when no token may */
+  restrict(logits: Float32Array): void;
+  /** Goes on with a token that was chosen. */
+  accept(token: number): void;
+  /** Whether the answer is whole and nothing can be added to it. */
+  readonly complete: boolean;
+}
+
+/** Holds one answer to a grammar, token by token, from where `rest` is left of it. */
+export class Constraint implements Hold {
   #rest: Node;
 
-  constructor(private readonly grammar: Grammar) {
-    this.#rest = grammar.root;
+  constructor(
+    private readonly grammar: Grammar,
+    rest: Node = grammar.root,
+  ) {
+    this.#rest = rest;
   }
 
-  /** Takes from the draw what may not come next: `logits` [vocabulary] become −Infinity there. @throws UserError when no token may */
   restrict(logits: Float32Array): void {
     const mask = this.grammar.mask(this.#rest);
     let left = false;
@@ -27,14 +39,12 @@ export class Constraint {
     if (!left) throw new UserError("no token of the model goes on with what the format asks for");
   }
 
-  /** Goes on with a token that was chosen. */
   accept(token: number): void {
     const rest = this.grammar.after(this.#rest, token);
     if (!rest) throw new Error(`token ${token} was chosen against the grammar`);
     this.#rest = rest;
   }
 
-  /** Whether the answer is whole and nothing can be added to it. */
   get complete(): boolean {
     return this.#rest.kind === "empty";
   }

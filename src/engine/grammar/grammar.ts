@@ -50,9 +50,14 @@ export class Grammar {
 
   /** The rest of a text after a token; undefined where the token may not come. */
   after(node: Node, token: number): Node | undefined {
+    return this.afterBytes(node, this.vocabulary.bytesOf(token));
+  }
+
+  /** As `after`, of any bytes. */
+  afterBytes(node: Node, bytes: Iterable<number>): Node | undefined {
     return this.#bounded(() => {
       let state = this.#idOf(node);
-      for (const byte of this.vocabulary.bytesOf(token)) {
+      for (const byte of bytes) {
         if (state === DEAD) return undefined;
         state = this.#step(state, byte);
       }

@@ -9,8 +9,9 @@ import { SchemaReader } from "./schema.ts";
 import { sound } from "./sound.ts";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
-export { Constraint } from "./constraint.ts";
+export { Constraint, type Hold } from "./constraint.ts";
 export type { Grammar } from "./grammar.ts";
+export { type Trigger, Triggered } from "./triggered.ts";
 
 /** What an answer is held to: any JSON object, or a JSON schema. */
 export type Format = "json" | Schema;

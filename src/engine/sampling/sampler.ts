@@ -1,6 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
-import type { Constraint } from "../grammar/index.ts";
+import type { Hold } from "../grammar/index.ts";
 import { everyToken, scratchFor } from "./candidates.ts";
 import { draw } from "./draw.ts";
 import { minP, topK, topP } from "./filters.ts";
@@ -30,7 +30,7 @@ export class Sampler {
   constructor(
     options: SamplingOptions,
     prompt: ArrayLike<number> = [],
-    private readonly constraint?: Constraint,
+    private readonly constraint?: Hold,
   ) {
     this.#options = options;
     this.#penalties = new Penalties(options, prompt);

@@ -1,28 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { ChatMessage } from "../../index.ts";
+import type { CallReader } from "../../engine/tools/reader.ts";
+import type { FinishReason } from "../../index.ts";
 import { type Ask, answers, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, optionsOf } from "../generation/options.ts";
+import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
+import { message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 
-const part = z.object({
-  type: z.literal("text", 'expected "text", the only kind of part that is read'),
-  text: z.string(),
-});
-const content = z.union([z.string(), z.array(part)], 'expected a text, or a list of parts { type: "text", text }');
-const message = z.object({
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content,
-  name: z.string().max(200).nullish(),
-});
-
-const LATER = "is not supported yet";
-const nothing = (what: string) => z.array(z.unknown()).max(0, `${what} ${LATER}, expected none`).nullish();
+/** What OpenAI had before tools. */
+const functions = z.array(z.unknown()).max(0, "expected none; functions are given as tools").nullish();
 
 const chatInput = (limits: Limits) =>
   z.object({
@@ -31,14 +23,19 @@ const chatInput = (limits: Limits) =>
     max_completion_tokens: z.int().min(1).max(limits.maxTokens).nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(20).nullish(),
-    tools: nothing("calling tools"),
-    functions: nothing("calling functions"),
+    ...toolShape,
+    functions,
   });
 type ChatInput = z.output<ReturnType<typeof chatInput>>;
 
 const head = { id: z.string(), created: z.int(), model: z.string() };
-const finish = z.enum(["stop", "length"]);
-const answer = z.object({ role: z.literal("assistant"), content: z.string(), refusal: z.null() });
+const finish = z.enum(["stop", "length", "tool_calls"]);
+const answer = z.object({
+  role: z.literal("assistant"),
+  content: z.string().nullable(),
+  tool_calls: z.array(toolCallSchema).optional(),
+  refusal: z.null(),
+});
 const chatOutput = z.object({
   ...head,
   object: z.literal("chat.completion"),
@@ -53,7 +50,11 @@ const chatChunk = z.object({
   choices: z.array(
     z.object({
       index: z.int(),
-      delta: z.object({ role: z.literal("assistant").optional(), content: z.string().optional() }),
+      delta: z.object({
+        role: z.literal("assistant").optional(),
+        content: z.string().optional(),
+        tool_calls: z.array(toolCallSchema.extend({ index: z.int() })).optional(),
+      }),
       logprobs: logprobsSchema.nullable(),
       finish_reason: finish.nullable(),
     }),
@@ -90,7 +91,7 @@ export const chat = (house: House): Endpoint =>
 type About = z.output<z.ZodObject<typeof head>>;
 
 function asks(input: ChatInput, { maxPrompt, maxTokens }: Limits): Ask[] {
-  const prompt = input.messages.map(turn);
+  const prompt = turnsOf(input.messages);
   const length = prompt.reduce((sum, { content }) => sum + content.length, 0);
   if (length > maxPrompt)
     throw new HttpError(400, `messages: expected at most ${maxPrompt} characters, got ${length}`, {
@@ -100,43 +101,72 @@ function asks(input: ChatInput, { maxPrompt, maxTokens }: Limits): Ask[] {
   const logprobs = input.logprobs ? (input.top_logprobs ?? 0) : undefined;
   return Array.from({ length: input.n ?? 1 }, (_, choice) => ({
     prompt,
-    options: { ...optionsOf(input, most, choice), logprobs },
+    options: { ...optionsOf(input, most, choice), ...toolOptions(input), logprobs },
   }));
-}
-
-/** Templates know no developers: that is what OpenAI calls the system of some of its models. */
-function turn({ role, content }: z.output<typeof message>): ChatMessage & { content: string } {
-  const text = typeof content === "string" ? content : content.map((p) => p.text).join("");
-  return { role: role === "developer" ? "system" : role, content: text };
 }
 
 async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About): Promise<z.input<typeof chatOutput>> {
   const { choices, receipt } = await wholeAnswers(parts);
   const answered = choices.map((pieces, index) => ({
     index,
-    message: { role: "assistant" as const, content: textOf(pieces), refusal: null },
+    ...said(textOf(pieces), pieces.at(-1)!.finishReason!, input),
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
-    finish_reason: pieces.at(-1)!.finishReason!,
   }));
   return { ...about, object: "chat.completion", choices: answered, usage: usageOf(receipt, choices.length), receipt };
 }
 
+/** An answer's text and calls, and why it ended. */
+function said(text: string, reason: FinishReason, input: ChatInput) {
+  const base = { role: "assistant" as const, refusal: null };
+  const read = readerOf(input)?.push(text, true);
+  if (!read || read.calls.length === 0) return { message: { ...base, content: text }, finish_reason: reason };
+  const tool_calls = read.calls.map((call) => shownCall(callId(), call));
+  const content = read.text.trim() === "" ? null : read.text;
+  return { message: { ...base, content, tool_calls }, finish_reason: endOf(reason, true) };
+}
+
+const callId = (): string => `call_${randomUUID().replaceAll("-", "").slice(0, 24)}`;
+
+const endOf = (reason: FinishReason, called: boolean): z.output<typeof finish> =>
+  called && reason === "stop" ? "tool_calls" : reason;
+
 type Event = z.input<typeof chatChunk>;
 type Delta = Event["choices"][number]["delta"];
+
+/** One answer of a stream, as it comes. */
+class Streamed {
+  readonly #reader: CallReader | undefined;
+  #begun = false;
+  #calls = 0;
+
+  constructor(private readonly input: ChatInput) {
+    this.#reader = readerOf(input);
+  }
+
+  /** The next event's choice; undefined where there is nothing to tell yet. */
+  take(part: Part): Event["choices"][number] | undefined {
+    const { choice: index, finishReason } = part;
+    const last = finishReason !== undefined;
+    const { text, calls } = this.#reader?.push(part.text, last) ?? { text: part.text, calls: [] };
+    if (text === "" && calls.length === 0 && !last && !this.input.logprobs) return undefined;
+    const delta: Delta = { ...(!this.#begun && { role: "assistant" }), ...(text !== "" && { content: text }) };
+    this.#begun = true;
+    if (calls.length > 0)
+      delta.tool_calls = calls.map((call) => ({ index: this.#calls++, ...shownCall(callId(), call) }));
+    const logprobs = this.input.logprobs ? logprobsOf([part]) : null;
+    return { index, delta, logprobs, finish_reason: finishReason ? endOf(finishReason, this.#calls > 0) : null };
+  }
+}
 
 /** The events of a stream: a piece each, an answer's first with its role, and with `include_usage` one more at the end for the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...about, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };
-  const begun = new Set<number>();
+  const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));
   for await (const part of parts) {
-    const { choice: index, text, finishReason, receipt } = part;
-    const delta: Delta = { ...(!begun.has(index) && { role: "assistant" }), ...(text !== "" && { content: text }) };
-    if (text === "" && !finishReason && !input.logprobs) continue;
-    begun.add(index);
-    const logprobs = input.logprobs ? logprobsOf([part]) : null;
-    const choices = [{ index, delta, logprobs, finish_reason: finishReason ?? null }];
-    yield { ...base, choices, ...(receipt && !usageLast && { receipt }) };
+    const { receipt } = part;
+    const choice = streamed[part.choice]!.take(part);
+    if (choice) yield { ...base, choices: [choice], ...(receipt && !usageLast && { receipt }) };
     if (receipt && usageLast) yield { ...base, choices: [], usage: usageOf(receipt, input.n ?? 1), receipt };
   }
 }

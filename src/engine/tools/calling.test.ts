@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { callingOf } from "./calling.ts";
+import type { Tool, ToolChoice } from "./tools.ts";
+import { knowsCalls, plainTurns } from "./turns.ts";
+
+const toolOf = (name: string, parameters?: Record<string, unknown>): Tool => ({
+  type: "function",
+  function: { name, ...(parameters && { parameters }) },
+});
+const both = [
+  toolOf("f"),
+  toolOf("g", { $defs: { n: { type: "integer" } }, properties: { a: { $ref: "#/$defs/n" } } }),
+];
+
+test("references within a function's schema are found where the schema lies", () => {
+  expect(callingOf({ tools: both }).format).toMatchObject({
+    anyOf: [
+      {},
+      { properties: { arguments: { properties: { a: { $ref: "#/anyOf/1/properties/arguments/$defs/n" } } } } },
+    ],
+  });
+});
+
+test.each<[ToolChoice | undefined, string, boolean]>([
+  [undefined, "", true],
+  ["auto", "", true],
+  ["required", "<tool_call>\n", false],
+  [{ name: "g" }, "<tool_call>\n", false],
+])("chosen by %j, an answer begins with %j", (toolChoice, begin, free) => {
+  const calling = callingOf({ tools: both, toolChoice });
+  expect([calling.begin, calling.trigger !== undefined]).toEqual([begin, free]);
+});
+
+test("none: the model is told of no tool, and held to nothing but a format", () => {
+  expect(callingOf({ tools: both, toolChoice: "none", format: "json" })).toMatchObject({ tools: [], format: "json" });
+});
+
+test.each([
+  [{ tools: [toolOf("f"), toolOf("f")] }, /two tools are called "f"/],
+  [{ tools: both, toolChoice: { name: "ff" } }, /no tool "ff".*"f"/],
+  [{ toolChoice: "required" as const }, /there are none/],
+  [{ tools: both, format: "json" as const }, /not held to a format, too/],
+])("%j is refused", (options, sentence) => {
+  expect(() => callingOf(options)).toThrow(sentence);
+});
+
+test("for a template that knows no tools, they are told in the system's turn, and calls and results are text", () => {
+  const calls = [{ id: "1", type: "function", function: { name: "f", arguments: { a: 1 } } }];
+  const turns = plainTurns(
+    [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "Go." },
+      { role: "assistant", content: "", tool_calls: calls },
+      { role: "tool", content: "7" },
+      { role: "tool", content: "8" },
+    ],
+    both,
+  );
+  expect(turns.map(({ role }) => role)).toEqual(["system", "user", "assistant", "user"]);
+  expect(turns[0]!.content).toMatch(/^Be brief\.\n\nYou can call.*"name":"f".*"name":"g"/s);
+  expect(turns[2]).toEqual({
+    role: "assistant",
+    content: '<tool_call>\n{"name":"f","arguments":{"a":1}}\n</tool_call>',
+  });
+  expect(turns[3]!.content).toBe("<tool_response>\n7\n</tool_response>\n<tool_response>\n8\n</tool_response>");
+  expect(knowsCalls("{% if tools %}<tool_call>{% endif %}")).toBe(true);
+  expect(knowsCalls("{{ messages[0].content }}")).toBe(false);
+});

@@ -1,0 +1,54 @@
+import { suggest, UserError } from "../../util/errors.ts";
+import type { Format, Trigger } from "../grammar/index.ts";
+import { callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
+
+/** What a request says of tools and of the form of its answer. */
+export interface CallOptions {
+  readonly format?: Format | undefined;
+  readonly tools?: readonly Tool[] | undefined;
+  readonly toolChoice?: ToolChoice | undefined;
+  readonly parallelToolCalls?: boolean | undefined;
+}
+
+/** What comes of it: which tools the model is told of, how its answer begins, and what it is held to. */
+export interface Calling {
+  readonly tools: readonly Tool[];
+  /** Text that is put before the answer. */
+  readonly begin: string;
+  readonly format: Format | undefined;
+  readonly trigger: Trigger | undefined;
+}
+
+/** @throws UserError when a choice names no tool, names are not unique, or a format is asked for beside calls */
+export function callingOf({ format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions): Calling {
+  checkNames(tools);
+  const chosen = chosenOf(tools, toolChoice);
+  if (chosen.length === 0) return { tools: toolChoice === "none" ? [] : tools, begin: "", format, trigger: undefined };
+  if (format !== undefined)
+    throw new UserError("an answer that may call tools is not held to a format, too; expected one of the two", 2);
+  const held = { tools, format: callFormat(chosen) };
+  if (toolChoice === "auto") return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
+  return { ...held, begin: `${OPEN}\n`, trigger: undefined };
+}
+
+/** Whether an answer begins inside a call. */
+export const isForced = (choice: ToolChoice | undefined): boolean =>
+  choice === "required" || typeof choice === "object";
+
+function chosenOf(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
+  if (choice === "none") return [];
+  if (choice === "auto") return tools;
+  if (tools.length === 0) throw new UserError("a tool is to be called, and there are none; expected tools", 2);
+  if (choice === "required") return tools;
+  const named = tools.filter((it) => it.function.name === choice.name);
+  if (named.length > 0) return named;
+  const names = tools.map((it) => it.function.name);
+  throw new UserError(`there is no tool "${choice.name}"${suggest(choice.name, names)}`, 2);
+}
+
+function checkNames(tools: readonly Tool[]): void {
+  const names = tools.map((it) => it.function.name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined)
+    throw new UserError(`two tools are called "${twice}"; expected a name of its own for each`, 2);
+}

@@ -1,0 +1,79 @@
+import { CLOSE, OPEN } from "./tools.ts";
+
+/** A call of a function, its arguments as JSON. */
+export interface ToolCall {
+  readonly name: string;
+  readonly arguments: string;
+}
+
+export interface Read {
+  /** Text outside calls, as far as it is certain. */
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
+}
+
+/** Reads calls out of an answer as its text comes. */
+export class CallReader {
+  /** What is not read yet; it begins with a call's opening where one is under way. */
+  #text: string;
+  /** White space after a call is no text of the answer. */
+  #afterCall = false;
+
+  /** `begun`: the answer begins inside a call. */
+  constructor(begun: boolean) {
+    this.#text = begun ? OPEN : "";
+  }
+
+  /** `last`: no text follows. What is no call after all stays text. */
+  push(text: string, last: boolean): Read {
+    this.#text += text;
+    const calls: ToolCall[] = [];
+    let free = "";
+    for (;;) {
+      free += this.#free(last);
+      const written = this.#taken(last);
+      if (written === undefined) return { text: free, calls };
+      const call = parsed(written.slice(OPEN.length, written.endsWith(CLOSE) ? -CLOSE.length : undefined));
+      if (call) calls.push(call);
+      else free += written;
+      this.#afterCall = call !== undefined;
+    }
+  }
+
+  /** Takes the text before the next call. */
+  #free(last: boolean): string {
+    if (this.#afterCall) this.#text = this.#text.trimStart();
+    const at = this.#text.indexOf(OPEN);
+    const until = at >= 0 ? at : this.#text.length - (last ? 0 : begunOf(this.#text, OPEN));
+    const free = this.#text.slice(0, until);
+    this.#text = this.#text.slice(until);
+    if (free !== "") this.#afterCall = false;
+    return free;
+  }
+
+  /** Takes a call, from its opening to its end; undefined where none has come to its end. */
+  #taken(last: boolean): string | undefined {
+    if (!this.#text.startsWith(OPEN)) return undefined;
+    const end = this.#text.indexOf(CLOSE);
+    if (end < 0 && !last) return undefined;
+    const written = end < 0 ? this.#text : this.#text.slice(0, end + CLOSE.length);
+    this.#text = this.#text.slice(written.length);
+    return written;
+  }
+}
+
+/** Characters at the end of `text` that may begin `word`. */
+function begunOf(text: string, word: string): number {
+  for (let length = Math.min(text.length, word.length - 1); length > 0; length--)
+    if (word.startsWith(text.slice(-length))) return length;
+  return 0;
+}
+
+function parsed(text: string): ToolCall | undefined {
+  try {
+    const { name, arguments: given } = JSON.parse(text) as { name?: unknown; arguments?: unknown };
+    return typeof name === "string" ? { name, arguments: JSON.stringify(given ?? {}) } : undefined;
+  } catch {
+    return undefined;
+  }
+}

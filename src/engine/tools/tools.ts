@@ -1,0 +1,62 @@
+import { z } from "zod";
+import type { Json } from "../../weights/tokenizer/index.ts";
+import type { Format, Trigger } from "../grammar/index.ts";
+
+/** What a call is written between, as Hermes and Qwen have it. */
+export const OPEN = "<tool_call>";
+export const CLOSE = "</tool_call>";
+
+const schema = z.record(z.string(), z.unknown(), "expected a JSON schema of an object");
+
+/** A function that a model may call, as OpenAI writes it. */
+export const tool = z.object({
+  type: z.literal("function", 'expected "function"'),
+  function: z.object({
+    name: z.string("expected a name").regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -"),
+    description: z.string().nullish(),
+    parameters: schema.nullish(),
+    strict: z.boolean().nullish().describe("arguments follow their schema either way"),
+  }),
+});
+export type Tool = z.output<typeof tool>;
+
+/** `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one. */
+export const toolChoice = z.union(
+  [z.enum(["none", "auto", "required"]), z.object({ name: z.string() })],
+  'expected "none", "auto", "required" or { name }',
+);
+export type ToolChoice = z.output<typeof toolChoice>;
+
+/** What calls are held to: a function's name, and arguments by its schema. */
+export function callFormat(tools: readonly Tool[]): Format {
+  const anyOf = tools.map(({ function: { name, parameters } }, i) => ({
+    type: "object",
+    properties: {
+      name: { const: name },
+      arguments: pointed(parameters ?? NOTHING, `#/anyOf/${i}/properties/arguments`),
+    },
+    required: ["name", "arguments"],
+    additionalProperties: false,
+  }));
+  return { anyOf };
+}
+
+/** The arguments of a function that says nothing of them. */
+const NOTHING = { type: "object", additionalProperties: false };
+
+/** References within a function's schema are from its own root, which lies at `root` here. */
+function pointed(value: unknown, root: string): unknown {
+  if (Array.isArray(value)) return value.map((each) => pointed(each, root));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, each]) => [
+    key,
+    key === "$ref" && typeof each === "string" && each.startsWith("#") ? root + each.slice(1) : pointed(each, root),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** As a template has them: what is not said is not there. */
+export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];
+
+/** Calls in free text, as many as the model makes or one. */
+export const callTrigger = (parallel: boolean): Trigger => ({ text: OPEN, once: !parallel });

@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { isForced } from "../../engine/tools/calling.ts";
+import { CallReader, type ToolCall } from "../../engine/tools/reader.ts";
+import { tool } from "../../engine/tools/tools.ts";
+import type { RunOptions } from "../../index.ts";
+
+const named = z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) });
+
+/** OpenAI's fields for functions that the model may call. */
+export const toolShape = {
+  tools: z.array(tool, "expected a list of functions").max(128).nullish(),
+  tool_choice: z
+    .union(
+      [z.enum(["none", "auto", "required"]), named],
+      'expected "none", "auto", "required" or { type: "function", function: { name } }',
+    )
+    .nullish(),
+  parallel_tool_calls: z
+    .boolean()
+    .nullish()
+    .describe("whether an answer may call several functions, as it may without it"),
+};
+type Fields = z.output<z.ZodObject<typeof toolShape>>;
+
+/** The fields as the library's options. */
+export const toolOptions = ({ tools, tool_choice: choice, parallel_tool_calls: parallel }: Fields): RunOptions => ({
+  tools: tools ?? undefined,
+  toolChoice: typeof choice === "object" && choice !== null ? { name: choice.function.name } : (choice ?? undefined),
+  parallelToolCalls: parallel ?? undefined,
+});
+
+/** What reads the calls out of an answer; undefined where it may have none. */
+export function readerOf(fields: Fields): CallReader | undefined {
+  const { tools = [], toolChoice } = toolOptions(fields);
+  return tools.length === 0 || toolChoice === "none" ? undefined : new CallReader(isForced(toolChoice));
+}
+
+export const toolCallSchema = z.object({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+
+/** A call as OpenAI has it; `id` is unique among all. */
+export const shownCall = (id: string, { name, arguments: given }: ToolCall): z.output<typeof toolCallSchema> => ({
+  ...{ id, type: "function" },
+  function: { name, arguments: given },
+});

@@ -1,0 +1,101 @@
+import OpenAI from "openai";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { serveModels, type Testing } from "./serve.testing.ts";
+
+let server: Testing;
+let openai: OpenAI;
+beforeAll(async () => {
+  server = await serveModels(["smollm2"]);
+  openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "any", maxRetries: 0 });
+});
+afterAll(() => server.stop(0));
+
+const Weather = z.strictObject({ city: z.string().max(30), unit: z.enum(["celsius", "fahrenheit"]) });
+const weather = {
+  type: "function" as const,
+  function: { name: "get_weather", description: "The weather in a city now", parameters: z.toJSONSchema(Weather) },
+};
+const clock = { type: "function" as const, function: { name: "get_time" } };
+const asked = {
+  model: "smollm2",
+  messages: [{ role: "user" as const, content: "What is the weather in Paris?" }],
+  tools: [weather, clock],
+  max_tokens: 120,
+  temperature: 0,
+};
+const named = { type: "function" as const, function: { name: "get_weather" } };
+
+test("a function that is named is called, its arguments by its schema", async () => {
+  const { choices } = await openai.chat.completions.create({ ...asked, tool_choice: named });
+  const { message, finish_reason } = choices[0]!;
+  expect([finish_reason, message.content]).toEqual(["tool_calls", null]);
+  expect(message.tool_calls).toHaveLength(1);
+  const [call] = message.tool_calls! as OpenAI.ChatCompletionMessageFunctionToolCall[];
+  expect(call).toMatchObject({
+    id: expect.stringMatching(/^call_/),
+    type: "function",
+    function: { name: "get_weather" },
+  });
+  Weather.parse(JSON.parse(call!.function.arguments));
+});
+
+test("required: one of them is called, at any temperature", async () => {
+  for (const seed of [1, 2, 3]) {
+    const { choices } = await openai.chat.completions.create({
+      ...asked,
+      tool_choice: "required",
+      temperature: 1,
+      seed,
+    });
+    const { message, finish_reason } = choices[0]!;
+    const [call] = message.tool_calls! as OpenAI.ChatCompletionMessageFunctionToolCall[];
+    expect(finish_reason).toBe("tool_calls");
+    const given = JSON.parse(call!.function.arguments);
+    if (call!.function.name === "get_weather") Weather.parse(given);
+    else expect([call!.function.name, given]).toEqual(["get_time", {}]);
+  }
+});
+
+test("streamed, the client puts the call together; its result goes back, and an answer comes", async () => {
+  const stream = openai.chat.completions.stream({ ...asked, tool_choice: named });
+  const { message, finish_reason } = (await stream.finalChatCompletion()).choices[0]!;
+  expect(finish_reason).toBe("tool_calls");
+  const [call] = message.tool_calls!;
+  const result = { role: "tool" as const, tool_call_id: call!.id, content: '{"degrees": 21}' };
+  const messages = [...asked.messages, { role: "assistant" as const, tool_calls: message.tool_calls! }, result];
+  const { choices } = await openai.chat.completions.create({ ...asked, messages, tool_choice: "none", max_tokens: 30 });
+  expect(choices[0]!.message.tool_calls).toBeUndefined();
+  expect(choices[0]!.message.content).not.toBe("");
+});
+
+test("left to the model, an answer is text or calls that parse", async () => {
+  const { choices } = await openai.chat.completions.create({ ...asked, n: 2, temperature: 1, seed: 5 });
+  for (const { message, finish_reason } of choices) {
+    const calls = (message.tool_calls ?? []) as OpenAI.ChatCompletionMessageFunctionToolCall[];
+    for (const call of calls) JSON.parse(call.function.arguments);
+    if (finish_reason !== "length") expect(finish_reason).toBe(calls.length > 0 ? "tool_calls" : "stop");
+  }
+});
+
+const answeredTo = (id: string) => [
+  ...asked.messages,
+  { role: "assistant" as const, tool_calls: [{ ...named, id: "call_1", function: { name: "f", arguments: "{}" } }] },
+  { role: "tool" as const, tool_call_id: id, content: "1" },
+];
+
+test.each([
+  [{ tools: [clock, clock] }, /two tools are called "get_time"/],
+  [{ tool_choice: { type: "function", function: { name: "get_tim" } } }, /no tool "get_tim".*get_time/],
+  [{ tools: [], tool_choice: "required" }, /there are none/],
+  [{ response_format: { type: "json_object" } }, /not held to a format, too/],
+  [{ tools: [{ type: "function", function: { name: "f", parameters: { type: "objekt" } } }] }, /objekt/],
+  [{ messages: answeredTo("call_2") }, /^messages\.2\.tool_call_id: expected the id of a call/],
+  [{ messages: [{ role: "user" }] }, /^messages\.0\.content: expected a text/],
+])("%j is refused with one sentence", async (fields, sentence) => {
+  const body = JSON.stringify({ ...asked, ...fields });
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${server.url}/v1/chat/completions`, { method: "POST", headers, body });
+  const { error } = (await response.json()) as { error: { message: string } };
+  expect([response.status, error.message]).toEqual([400, expect.stringMatching(sentence)]);
+});
