@@ -63,22 +63,23 @@ describe("memory given back", () => {
   const resident = () => Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]) * 4096;
 
   test.runIf(process.platform === "linux")("is resident no more, reads as zeros, and can be written anew", () => {
-    using buffer = new Buffer("f32", 16e6).inSmallPages();
+    using buffer = new Buffer("f32", 64e6).inSmallPages();
     const memory = new Float32Array(buffer.memory).fill(7);
     const before = resident();
-    buffer.giveBack(1e6, 14e6);
-    expect(before - resident()).toBeGreaterThan(50e6);
+    buffer.giveBack(1e6, 62e6);
+    // The process's own heap grows and shrinks by some 10 MB meanwhile.
+    expect(before - resident()).toBeGreaterThan(220e6);
     const [middle, edges] = [
-      memory.subarray(1e6 + page, 15e6 - page),
-      [memory.subarray(0, 1e6), memory.subarray(15e6)],
+      memory.subarray(1e6 + page, 63e6 - page),
+      [memory.subarray(0, 1e6), memory.subarray(63e6)],
     ];
     expect(middle.every((v) => v === 0)).toBe(true);
     for (const edge of edges) expect(edge.every((v) => v === 7)).toBe(true);
     // Reading shows zeros that no memory stands behind.
-    expect(before - resident()).toBeGreaterThan(50e6);
+    expect(before - resident()).toBeGreaterThan(220e6);
     middle.fill(8);
     expect(middle.every((v) => v === 8)).toBe(true);
-    expect(before - resident()).toBeLessThan(5e6);
+    expect(before - resident()).toBeLessThan(20e6);
   });
 
   test("less than a page, or beyond the end", () => {

@@ -21,9 +21,8 @@ async function after(text: string, once = false) {
   return { free: allowed === tokenizer.vocabSize, allowed, complete: held.complete };
 }
 
-test.each(["", "a <call", 'x {"a": ', '<call>{"a": 1}', '<call>{"a": 2}\n</call> and'])(
-  "free after %j",
-  async (text) => expect(await after(text)).toMatchObject({ free: true, complete: false }),
+test.each(["", "a <call", 'x {"a": ', '<call>{"a": 1}', '<call>{"a": 2}\n</call> and'])("free after %j", async (text) =>
+  expect(await after(text)).toMatchObject({ free: true, complete: false }),
 );
 
 test.each(["<call>", "a <call>", '<call>{"a": 2}</call>\n<call>', '<call>{"a": '])("held after %j", async (text) => {
