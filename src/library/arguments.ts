@@ -5,7 +5,7 @@ import { generateOptions } from "../engine/generate.ts";
 import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { ProfileOptions } from "../engine/profile.ts";
-import { tool, toolChoice } from "../engine/tools/tools.ts";
+import { toolChoice, toolList } from "../engine/tools/tools.ts";
 import type { Step } from "../savings/recipe.ts";
 import { faultOf, jsonOf } from "../util/checked.ts";
 import { suggest, UserError } from "../util/errors.ts";
@@ -74,14 +74,11 @@ const isFormat = (value: unknown): boolean =>
   (typeof value === "object" && value !== null && !Array.isArray(value));
 const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "json" or a JSON schema').optional();
 
-/** Functions that one request may offer. */
-const MOST_TOOLS = 128;
-
 /** What of a request is not generation's. */
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
   ...{ raw: flag, format },
-  tools: z.array(tool, "expected a list of functions").max(MOST_TOOLS).optional(),
+  tools: toolList.optional(),
   toolChoice: toolChoice.optional(),
   parallelToolCalls: flag,
 };

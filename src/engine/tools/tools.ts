@@ -9,7 +9,7 @@ export const CLOSE = "</tool_call>";
 const schema = z.record(z.string(), z.unknown(), "expected a JSON schema of an object");
 
 /** A function that a model may call, as OpenAI writes it. */
-export const tool = z.object({
+const tool = z.object({
   type: z.literal("function", 'expected "function"'),
   function: z.object({
     name: z.string("expected a name").regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -"),
@@ -19,6 +19,9 @@ export const tool = z.object({
   }),
 });
 export type Tool = z.output<typeof tool>;
+
+/** The functions that one request may offer. */
+export const toolList = z.array(tool, "expected a list of functions").max(128);
 
 /** `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one. */
 export const toolChoice = z.union(

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { isForced } from "../../engine/tools/calling.ts";
 import { CallReader, type ToolCall } from "../../engine/tools/reader.ts";
-import { tool } from "../../engine/tools/tools.ts";
+import { toolList } from "../../engine/tools/tools.ts";
 import type { RunOptions } from "../../index.ts";
 
 const named = z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) });
 
 /** OpenAI's fields for functions that the model may call. */
 export const toolShape = {
-  tools: z.array(tool, "expected a list of functions").max(128).nullish(),
+  tools: toolList.nullish(),
   tool_choice: z
     .union(
       [z.enum(["none", "auto", "required"]), named],
