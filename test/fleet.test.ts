@@ -70,7 +70,7 @@ const post = (body: object) =>
 const answered = (body: object) => jsonOf(post(body));
 const serversUp = async () => (await jsonOf(fetch(`${front!.url}/v1/models/small`))).servers.up;
 
-test("answers have the figures of the Modicum that they come from, whole and streamed", async () => {
+test("answers have the figures of the Modicum that they come from, marked estimated, whole and streamed", async () => {
   const direct = await fetch(`${first!.url}/v1/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -83,11 +83,18 @@ test("answers have the figures of the Modicum that they come from, whole and str
     ["tiny", other],
   ]) {
     expect([choices, model, receipt.model]).toEqual([own.choices, name, name]);
-    expect(receiptSchema.parse(receipt)).toMatchObject({ estimated: false, work: { calls: { [name]: 1 } } });
+    expect(receiptSchema.parse(receipt)).toMatchObject({ estimated: true, work: { calls: { [name]: 1 } } });
+    const it = [first!, second!].find(({ url }) => url.endsWith(receipt.server)) ?? second!;
+    const { data } = await jsonOf(fetch(`${it.url}/v1/receipts`));
+    const { tokens, flops, bytes } = receipt;
+    expect(data).toContainEqual(expect.objectContaining({ model: "tiny", tokens, flops, bytes, estimated: false }));
     expect(receipt.flops.spent).toBeGreaterThan(0);
   }
   const events = (await (await post({ stream: true })).text()).trimEnd().split("\n\n");
-  expect(JSON.parse(events.at(-2)!.slice(6)).receipt.tokens).toEqual(one.receipt.tokens);
+  expect(JSON.parse(events.at(-2)!.slice(6)).receipt).toMatchObject({
+    tokens: one.receipt.tokens,
+    estimated: true,
+  });
 });
 
 test("savings are passed on, and what the other server refuses is refused", async () => {

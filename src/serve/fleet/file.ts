@@ -40,7 +40,7 @@ const remote = z.strictObject({
   kind: z
     .enum(["openai", "modicum"])
     .default("openai")
-    .describe("modicum: its own receipts are kept, and savings passed on"),
+    .describe("modicum: the figures of its own receipts are kept, marked estimated, and savings passed on"),
   shape: z
     .union([z.string().min(1), jsonObject], "expected a config.json's path, or what it says")
     .optional()

@@ -37,7 +37,7 @@ export class Tab {
     return this.#server !== undefined;
   }
 
-  /** A Modicum's own figures; else an estimate by the model's shape and the lengths that the server counted, or, of an answer that was left, that can be guessed. */
+  /** A Modicum's own figures, which are hearsay here; else an estimate by the model's shape and the lengths that the server counted, or, of an answer that was left, that can be guessed. */
   receipt(cut?: Cut): Receipt {
     const { name } = this.remote.options;
     const shared = { model: name, server: this.#server ?? "none" };
@@ -48,6 +48,8 @@ export class Tab {
         ...own,
         ...(cut && { cut }),
         ...shared,
+        // This server has measured none of it.
+        estimated: true,
         flops: counted,
         work: { ...work, calls: { [name]: this.order.generates ? this.order.parts : 1 } },
       });
