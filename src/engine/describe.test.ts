@@ -4,6 +4,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
 import { load } from "../index.ts";
+import { openDecoder } from "../models/registry.ts";
+import { attentionOf, parseRecipe } from "../savings/recipe.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { describeModel } from "./describe.ts";
 
@@ -39,9 +42,20 @@ test("a decoder", () => {
   expect(told).not.toHaveProperty("labels");
 });
 
+test("savings that a run would refuse are told with what is in their way", async () => {
+  const told = describe("gemma3", "f32");
+  const why = "attention that differs between layers";
+  expect(told).toMatchObject({ seams: ["attention"], savings: [], hindered: { xattention: why } });
+  const { decoder, weights } = openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
+  const run = attentionOf(parseRecipe(["xattention"]), { decoder, sha256: undefined });
+  await expect(run).rejects.toThrow(`xattention does not serve this model: it has ${why}`);
+  weights.abandon();
+  expect(describe("llama-tiny.gguf").hindered).toEqual({});
+});
+
 test("an encoder of embeddings, by a GGUF's pooling", () => {
   const told = describe("bert/model.gguf");
-  expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [] });
+  expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], hindered: {} });
   expect(told.embedding).toEqual({ pooling: "cls", normalise: true, limit: undefined });
   expect(told.bytes.cache).toBe(0);
   expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { graphCost } from "../graph/index.ts";
+import type { Decoder } from "../models/decoder.ts";
 import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
@@ -27,14 +28,16 @@ export interface ModelDescription extends Pick<Described, "kind" | "config" | "e
   /** Of a token of the source, where there is one. */
   sourceFlopsPerToken?: Flops;
   seams: readonly Seam[];
-  /** Savings whose seams the model has. */
+  /** Savings that can act in it, as a run with them finds. */
   savings: string[];
+  /** Savings whose seams the model has and that cannot act in it all the same, by what of it is in their way. */
+  hindered: Record<string, string>;
 }
 
 /** Describes a model's file, of which little but its header is read, whether it fits in memory or not. @throws UserError when it is no model that runs here. */
 export function describeModel(model: ResolvedModel, quant: Quant = "auto"): ModelDescription {
   const checkpoint = openCheckpoint(model.path);
-  const { kind, config, weights, cache, seams, ...described } = describedAs(
+  const { kind, config, weights, cache, seams, decoder, ...described } = describedAs(
     checkpoint,
     preparedFolder(model.path),
     quant,
@@ -52,8 +55,19 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
     ...(embedding && { embedding }),
     ...(labels && { labels }),
     seams,
-    savings: savings.filter((s) => s.needs.every((need) => seams.includes(need))).map((s) => s.name),
+    ...weights.imagined(() => servedBy(seams, decoder)),
   };
+}
+
+function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "hindered"> {
+  const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));
+  const hindered = Object.fromEntries(
+    seated.flatMap(({ name, hindrance }) => {
+      const why = decoder && hindrance(decoder);
+      return why === undefined ? [] : [[name, why]];
+    }),
+  );
+  return { savings: seated.map(({ name }) => name).filter((name) => !Object.hasOwn(hindered, name)), hindered };
 }
 
 /** Of every file that the model is made of. */

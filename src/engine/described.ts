@@ -1,5 +1,5 @@
 import { type Cost, evalCost, type Graph } from "../graph/index.ts";
-import type { DecoderConfig } from "../models/decoder.ts";
+import type { Decoder, DecoderConfig } from "../models/decoder.ts";
 import { hasWindow, pasts } from "../models/near.ts";
 import { isEncoder, isSeq2Seq, openDecoder, openSeq2Seq } from "../models/registry.ts";
 import { traceHead, traceLayers } from "../models/segments.ts";
@@ -32,6 +32,8 @@ export interface Described {
   /** Keys and values of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
+  /** What savings act in, where there are seams. */
+  readonly decoder?: Decoder;
   /** How a text becomes a vector, of a model of embeddings. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;
   /** Of a classifier. */
@@ -58,7 +60,7 @@ function decoder(checkpoint: Checkpoint, folder: string, quant: Quant): Describe
     config: sizesOf(decoder.config),
     weights,
     cache: cacheBytes(decoder.config),
-    seams: openSeams,
+    ...{ seams: openSeams, decoder },
     trace: () => [traceLayers(decoder, 0, layers), traceHead(decoder)],
     flops: (costs) => ({ flopsPerToken: { empty: step(costs, 0), full: step(costs, context - 1) } }),
   };

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Decoder } from "../models/decoder.ts";
 import type { AttentionSaving, SavingHost, Seam } from "./seams.ts";
 
 export type SavingGroup =
@@ -18,6 +19,8 @@ export interface Saving<O = unknown> {
   readonly summary: string;
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
+  /** What a model has that it cannot serve ("a sliding window"), though the model has its seams; undefined: it serves it. */
+  hindrance(decoder: Decoder): string | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];
   /** Fills the attention seam; undefined when the options are neutral, so that the dense program runs. */

@@ -3,7 +3,7 @@ import { attentionKind } from "../../models/segments.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** What of a decoder's attention is other than causal softmax over all keys, alike in every layer; undefined: nothing. */
-function peculiarity(decoder: Decoder): string | undefined {
+export function peculiarity(decoder: Decoder): string | undefined {
   const { window, softcap, rotated, scale, headSize } = decoder.attention(0);
   const kinds = new Set(Array.from({ length: decoder.config.layers }, (_, l) => attentionKind(decoder, l)));
   if (kinds.size > 1) return "attention that differs between layers";

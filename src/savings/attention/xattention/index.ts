@@ -1,7 +1,7 @@
 import { UserError } from "../../../util/errors.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
-import { requirePlainAttention } from "../plain.ts";
+import { peculiarity, requirePlainAttention } from "../plain.ts";
 import { type XattentionOptions, xattentionOptions } from "./options.ts";
 import { BlockSparsePrefill } from "./prefill.ts";
 import { loadProfile } from "./thresholds.ts";
@@ -29,6 +29,7 @@ export const xattention: Saving<XattentionOptions> = {
   needs: ["attention"],
   options: xattentionOptions,
   files: ["thresholds"],
+  hindrance: peculiarity,
   async attention(options, host) {
     if (isNeutral(options)) return undefined;
     requirePlainAttention("xattention", host.decoder);
