@@ -235,13 +235,6 @@ test.each<[string, object, number, RegExp]>([
   expect([refused.status, refused.message]).toEqual([status, expect.stringMatching(sentence)]);
 });
 
-test("an endpoint that is not passed on says so", async () => {
-  const headers = { "content-type": "application/json" };
-  const body = JSON.stringify({ model: "big", input: "fine" });
-  const { error } = await jsonOf(fetch(`${front.url}/v1/classify`, { method: "POST", headers, body }));
-  expect(error.message).toBe("big runs on other servers, to which /v1/classify is not passed on");
-});
-
 test("a server that stops ends its remote answers with their last event", async () => {
   const remote: RemoteOptions = {
     name: "big",

@@ -1,4 +1,5 @@
-import type { JsonObject } from "../../weights/json.ts";
+import { isObject, type JsonObject } from "../../weights/json.ts";
+import type { RemoteOptions } from "./file.ts";
 
 /** What is asked for, as far as it decides what it costs. */
 export interface Order {
@@ -14,20 +15,33 @@ const CHARACTERS = 4;
 
 export const guessedTokens = ({ characters }: Order): number => Math.ceil(characters / CHARACTERS);
 
+const ranking = ({ query, documents }: JsonObject): Order => ({
+  generates: false,
+  parts: several(documents),
+  characters: charactersIn(documents) + several(documents) * charactersIn(query),
+});
+const reading = ({ input }: JsonObject): Order => ({
+  generates: false,
+  parts: several(input),
+  characters: charactersIn(input),
+});
+
 /** The endpoints that are passed on, and what their requests ask for. */
 const orders: Readonly<Record<string, (body: JsonObject) => Order>> = {
-  "/v1/chat/completions": (body) => generation(body, body["messages"], 1),
+  "/v1/chat/completions": (body) => generation(body, withoutImages(body["messages"]), 1),
   "/v1/completions": (body) => generation(body, body["prompt"], several(body["prompt"])),
-  "/v1/embeddings": ({ input }) => ({ generates: false, parts: several(input), characters: charactersIn(input) }),
-  "/v1/rerank": ({ query, documents }) => ({
-    generates: false,
-    parts: several(documents),
-    characters: charactersIn(documents) + several(documents) * charactersIn(query),
-  }),
+  "/v1/embeddings": reading,
+  "/v1/rerank": ranking,
+  "/v2/rerank": ranking,
+  "/v1/classify": reading,
 };
 
-/** Undefined for an endpoint that is not passed on. */
-export const orderOf = (path: string, body: JsonObject): Order | undefined => orders[path]?.(body);
+/** Servers of OpenAI's API have none, or one with other fields. */
+const ofModicum = ["/v1/classify"];
+
+/** Undefined for an endpoint that is not passed on to servers of this kind. */
+export const orderOf = (path: string, body: JsonObject, kind: RemoteOptions["kind"]): Order | undefined =>
+  kind !== "modicum" && ofModicum.includes(path) ? undefined : orders[path]?.(body);
 
 const several = (value: unknown): number => (Array.isArray(value) ? value.length : 1);
 
@@ -36,6 +50,13 @@ const generation = ({ n }: JsonObject, prompt: unknown, prompts: number): Order 
   parts: prompts * (typeof n === "number" ? n : 1),
   characters: charactersIn(prompt),
 });
+
+/** The turns of a chat, of whose images nobody here knows how many tokens they are. */
+const withoutImages = (messages: unknown): unknown =>
+  Array.isArray(messages) ? messages.filter(isObject).map((m) => ({ ...m, content: textsOf(m["content"]) })) : [];
+
+const textsOf = (content: unknown): unknown =>
+  Array.isArray(content) ? content.filter((part) => isObject(part) && part["type"] === "text") : content;
 
 /** Of all texts in a value. */
 function charactersIn(value: unknown): number {

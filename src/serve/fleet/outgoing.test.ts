@@ -25,7 +25,7 @@ function sent(kind: RemoteOptions["kind"], body: JsonObject, terms: object = {},
     createLog({ write() {} }),
   );
   const request = path === CHAT ? { messages, ...body } : body;
-  const order = orderOf(path, request)!;
+  const order = orderOf(path, request, kind)!;
   const { body: got, cut } = passedOn(
     { remote, model: `theirs${recipe}` },
     path,

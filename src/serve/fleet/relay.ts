@@ -37,10 +37,10 @@ class Relay {
     private readonly body: JsonObject,
     private readonly call: Call,
   ) {
-    const { name } = to.remote.options;
-    const order = orderOf(path, body);
+    const { name, kind } = to.remote.options;
+    const order = orderOf(path, body, kind);
     if (!order)
-      throw new HttpError(400, `${name} runs on other servers, to which ${path} is not passed on`, { param: "model" });
+      throw new HttpError(400, `${name} runs on servers of OpenAI's API, which has no ${path}`, { param: "model" });
     this.#passed = passedOn(to, path, body, this.#within(order), house.limits, call.key?.terms);
     this.#tab = new Tab(to.remote, order);
     this.#streams = body["stream"] === true;

@@ -4,11 +4,32 @@ import type { Json } from "../../weights/tokenizer/index.ts";
 import { HttpError } from "../http/errors.ts";
 import { toolCallSchema } from "./tools.ts";
 
-const part = z.object({
-  type: z.literal("text", 'expected "text", the only kind of part that is read'),
-  text: z.string(),
-});
-const content = z.union([z.string(), z.array(part)], 'expected a text, or a list of parts { type: "text", text }');
+const part = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: z.string() }),
+  z.object({
+    type: z.literal("image_url"),
+    image_url: z.object({
+      url: z.string().describe("the image itself, as data:image/png;base64,…; nothing is fetched for a request"),
+      detail: z.string().max(20).nullish().describe("how closely it is looked at"),
+    }),
+  }),
+]);
+type ContentPart = z.output<typeof part>;
+const parts = 'a list of parts { type: "text", text } and { type: "image_url", image_url: { url } }';
+const content = z.union([z.string(), z.array(part)], `expected a text, or ${parts}`).superRefine(imagesInside);
+
+const IMAGE = /^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$/;
+
+/** A server that fetched what requests name could be sent anywhere. */
+function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementCtx): void {
+  for (const [i, it] of Array.isArray(given) ? given.entries() : [])
+    if (it.type === "image_url" && !IMAGE.test(it.image_url.url))
+      addIssue({
+        code: "custom",
+        path: [i, "image_url", "url"],
+        message: "expected an image as data:image/…;base64,…, as nothing is fetched for a request",
+      });
+}
 
 /** A turn of a chat, as OpenAI writes it. */
 export const message = z.object({
@@ -44,13 +65,19 @@ const wrong = (field: string, sentence: string) => new HttpError(400, `${field}:
 
 /** Templates know no developers: that is what OpenAI calls the system of some of its models. */
 function turn({ role, content, name, tool_calls: calls }: Message, at: number): Turn {
-  const text = typeof content === "string" ? content : (content ?? []).map((p) => p.text).join("");
+  const text = typeof content === "string" ? content : (content ?? []).map((p) => textOf(p, at)).join("");
   return {
     role: role === "developer" ? "system" : role,
     content: text,
     ...(role === "tool" && typeof name === "string" && { name }),
     ...(calls && calls.length > 0 && { tool_calls: calls.map((call) => withArguments(call, at)) }),
   };
+}
+
+/** The models that run here read text alone. */
+function textOf(part: ContentPart, at: number): string {
+  if (part.type === "text") return part.text;
+  throw wrong(`messages.${at}.content`, "expected text, which is all that this model reads, got an image");
 }
 
 /** Templates write arguments as JSON themselves. */

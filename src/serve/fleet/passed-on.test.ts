@@ -1,0 +1,119 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { shapeOf } from "../../engine/shape.ts";
+import { receiptSchema } from "../../ledger/receipt.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
+import { remoteFromText } from "./file.ts";
+import { startVllm, type Vllm } from "./vllm.testing.ts";
+
+const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
+const shape = shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
+
+let [back, front]: Testing[] = [];
+let vllm: Vllm;
+beforeAll(async () => {
+  [back, vllm] = await Promise.all([serveModels(TINY), startVllm()]);
+  const elsewhere = ["labels", "ranker", "sentences"].map((name) => remoteFromText(`${name}=${back!.url}`));
+  const big = { ...elsewhere[0]!, kind: "openai" as const, name: "big", model: "org/Big", shape };
+  front = await serveModels(TINY.slice(0, 1), {}, [
+    ...elsewhere,
+    { ...big, servers: [{ name: "vllm", url: vllm.url }] },
+  ]);
+});
+afterAll(async () => {
+  await front!.stop(0);
+  await back!.stop(0);
+  vllm.stop();
+});
+
+const post = (to: Testing, path: string, body: object): Promise<Response> => {
+  const headers = { "content-type": "application/json" };
+  return fetch(to.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+};
+
+describe("texts that a Modicum elsewhere reads", () => {
+  const documents = ["An apple a day", "The train is late"];
+  test.each([
+    ["/v1/classify", { model: "labels", input: ["The food was good.", "b"] }],
+    ["/v1/rerank", { model: "ranker", query: "fruit", documents }],
+    ["/v2/rerank", { model: "ranker", query: "fruit", documents }],
+    ["/v1/embeddings", { model: "sentences", input: documents }],
+  ])("%s: the answer is its own, the receipt marked estimated", async (path, body) => {
+    const [passed, direct] = [await jsonOf(post(front!, path, body)), await jsonOf(post(back!, path, body))];
+    const { id: _, receipt, ...answer } = passed;
+    const { id: __, receipt: own, ...expected } = direct;
+    expect(answer).toEqual(expected);
+    expect(own.estimated).toBe(false);
+    expect(receiptSchema.parse(receipt)).toMatchObject({ flops: own.flops, tokens: own.tokens, estimated: true });
+    expect(receipt.id).not.toBe(own.id);
+  });
+
+  test("what it refuses is refused in its words", async () => {
+    const body = { model: "labels", input: "x", labels: ["odd"] };
+    const [passed, direct] = [await post(front!, "/v1/classify", body), await post(back!, "/v1/classify", body)];
+    expect([passed.status, (await jsonOf(passed)).error.message]).toEqual([400, (await jsonOf(direct)).error.message]);
+  });
+
+  test("a server of OpenAI's API has no classes", async () => {
+    const refused = await post(front!, "/v1/classify", { model: "big", input: "fine" });
+    const { error } = await jsonOf(refused);
+    expect([refused.status, error.param, error.message]).toEqual([
+      400,
+      "model",
+      "big runs on servers of OpenAI's API, which has no /v1/classify",
+    ]);
+  });
+});
+
+describe("images in a chat", () => {
+  const chat = (model: string, url: string) => ({
+    model,
+    messages: [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "What is this?" },
+          { type: "image_url", image_url: { url, detail: "low" } },
+        ],
+      },
+    ],
+    max_tokens: 4,
+  });
+  const PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
+
+  test("go to another server as they came, and are not counted as text", async () => {
+    // More characters than a prompt may have.
+    const large = `data:image/png;base64,${"A".repeat(1_200_000)}`;
+    for (const url of [PIXEL, large]) {
+      vllm.got.length = 0;
+      const response = await post(front!, "/v1/chat/completions", chat("big", url));
+      expect(response.status).toBe(200);
+      expect(vllm.got[0]!.body["messages"]).toEqual(chat("big", url).messages);
+    }
+  });
+
+  test.each([
+    "http://10.0.0.1/x.png",
+    "https://example.org/x.png",
+    "file:///etc/passwd",
+    "data:text/html;base64,AA==",
+    "",
+  ])("of the address %j are refused: nothing is fetched for a request", async (url) => {
+    vllm.got.length = 0;
+    for (const model of ["big", "tiny"]) {
+      const response = await post(front!, "/v1/chat/completions", chat(model, url));
+      const { error } = await jsonOf(response);
+      expect([response.status, error.param]).toEqual([400, "messages.0.content.1.image_url.url"]);
+      expect(error.message).toMatch(/: expected an image as data:image\/…;base64,…, as nothing is fetched .*, got "/);
+    }
+    expect(vllm.got).toEqual([]);
+  });
+
+  test("are refused by the models that run here, which read text", async () => {
+    const response = await post(front!, "/v1/chat/completions", chat("tiny", PIXEL));
+    expect([response.status, (await jsonOf(response)).error.message]).toEqual([
+      400,
+      "messages.0.content: expected text, which is all that this model reads, got an image",
+    ]);
+  });
+});
