@@ -8,11 +8,13 @@ import type { Input, Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { cosine } from "./cosine.ts";
+import type { Ceiling } from "./cut.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
 import { RowRunner } from "./encoder-runner.ts";
 import type { OnStopped, Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
 import { openedEncoder } from "./opened-encoder.ts";
+import { checkCeiling } from "./price.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
@@ -24,6 +26,8 @@ export interface Answers<T> {
 
 /** On which terms texts are read. */
 export interface ReadTerms extends EncodeTerms {
+  /** More FLOPs are refused before anything runs. */
+  readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
   readonly onStopped?: OnStopped | undefined;
 }
 
@@ -106,10 +110,11 @@ export class EncoderModel implements Disposable {
   async #run<T>(
     readings: readonly Reading[],
     read: (row: Float32Array) => T,
-    { onStopped, ...terms }: ReadTerms,
+    { onStopped, ceiling = {}, ...terms }: ReadTerms,
   ): Promise<Answers<T>> {
     const started = performance.now();
     const inputs = readings.map((reading, i) => this.#input(reading, i));
+    checkCeiling(ceiling, () => this.queue.price(inputs));
     const bill = { flops: 0, bytes: 0, tokens: 0 };
     const usage = () => usageOf(bill, performance.now() - started);
     try {

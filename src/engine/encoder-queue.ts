@@ -4,6 +4,7 @@ import type { Input } from "../weights/tokenizer/index.ts";
 import { nextBatch } from "./encoder-batches.ts";
 import type { RowRunner } from "./encoder-runner.ts";
 import { FairQueue, type Turns } from "./fair-queue.ts";
+import { priceOfTexts } from "./price.ts";
 import { type Refusal, Refused } from "./refused.ts";
 
 /** What of a call's texts ran, each with its share of the batch that it was in, padding included; and the tokens of these texts. */
@@ -84,6 +85,14 @@ export class EncoderQueue implements Turns, Disposable {
     this.#loop ??= this.#run();
     await call.done;
     return call.rows;
+  }
+
+  /** FLOPs that these texts would cost in batches of their own. */
+  price(inputs: readonly Input[]): number {
+    return priceOfTexts(
+      this.runner.cost,
+      inputs.map(({ ids }) => ids.length),
+    );
   }
 
   async close(limit: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Bindings, evalCost, type Spent } from "../graph/index.ts";
+import type { Cost } from "../graph/op.ts";
 import { Buffer, ViewSet } from "../runtime/buffer.ts";
 import type { Program } from "../runtime/program.ts";
 import type { Input } from "../weights/tokenizer/index.ts";
@@ -17,11 +18,16 @@ export class RowRunner implements Disposable {
 
   constructor(private readonly of: RowProgram) {}
 
+  /** Of a batch. */
+  get cost(): Cost {
+    return this.of.program.cost;
+  }
+
   /** One row of outputs for each text, in their order, each padded to `tokens`; and what each costs, its share of the batch. */
   async run(inputs: readonly Input[], tokens: number): Promise<{ rows: Float32Array[]; share: Spent }> {
     const sizes = { batch: inputs.length, tokens };
     const rows = await this.#buffersFor(sizes).run(inputs, tokens);
-    const { flops, bytes } = evalCost(this.of.program.cost, sizes);
+    const { flops, bytes } = evalCost(this.cost, sizes);
     return { rows, share: { flops: flops / inputs.length, bytes: bytes / inputs.length } };
   }
 

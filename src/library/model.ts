@@ -9,6 +9,7 @@ import { grammarOf } from "../engine/grammar/index.ts";
 import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
 import { LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Asked } from "../engine/likelihood.ts";
+import { checkCeiling, priceOfAsked } from "../engine/price.ts";
 import { askedOfQuery, relevanceOf } from "../engine/relevance.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
@@ -170,9 +171,10 @@ export class Model implements Disposable {
     return { scores: answers, receipt };
   }
 
-  async #foretold(asked: readonly Asked[], { onStopped, ...terms }: args.ReadTerms) {
+  async #foretold(asked: readonly Asked[], { onStopped, ceiling = {}, ...terms }: args.ReadTerms) {
     if (asked.length === 0) throw new UserError("there are no texts, expected at least one", 2);
     const { engine, tokenizer } = this.language;
+    checkCeiling(ceiling, () => priceOfAsked(engine.programs, asked));
     const scheduler = this.#scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
     const told = this.#told(onStopped);
     const { found, usage } = await foretell(engine, scheduler, asked, { ...terms, onStopped: told });

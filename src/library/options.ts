@@ -55,6 +55,8 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 export interface ReadOptions extends Stoppable {
   /** Whose call it is: calls of the same moment run in common batches, where keys have equal shares. */
   key?: string | undefined;
+  /** What the texts may come to by their lengths, in FLOPs, run densely and with nothing cached: beyond it the call fails before anything runs. */
+  ceiling?: Pick<Ceiling, "flops"> | undefined;
 }
 
 export interface ClassifyOptions extends ReadOptions {

@@ -60,6 +60,18 @@ describe("a key's terms hold for what other servers run", () => {
     expect(sent("openai", { max_flops: 1e18 })).toEqual({ model: "theirs", max_tokens: 100, cut: undefined });
   });
 
+  test("FLOPs of texts to read: a Modicum is told, for others they are guessed by the shape", () => {
+    const body = { input: "x".repeat(40) };
+    const price = shape.read(1, 10).flops;
+    const embed = (kind: RemoteOptions["kind"], maxFlops: number) =>
+      sent(kind, body, { maxFlops }, "", "/v1/embeddings");
+    expect(embed("modicum", 5)).toMatchObject({ max_flops: 5 });
+    expect(embed("openai", price)).not.toHaveProperty("max_flops");
+    expect(() => embed("openai", price / 2)).toThrow(
+      `cost ${price.toExponential(3)} FLOPs, and the ceiling is ${(price / 2).toExponential(3)}`,
+    );
+  });
+
   test("the usual recipe goes to a Modicum where the request names none", () => {
     const terms = { recipe: ["other@fast", "xattention"] };
     expect(sent("modicum", {}, terms)).toMatchObject({ model: "theirs", savings: ["xattention"] });

@@ -1,8 +1,9 @@
 import type { Cut } from "../../engine/cut.ts";
+import { checkCeiling } from "../../engine/price.ts";
 import type { Shape } from "../../engine/shape.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
-import { isRegisteredName, type Terms } from "../keys/terms.ts";
+import { isRegisteredName, leastOf, type Terms } from "../keys/terms.ts";
 import type { Limits } from "../limits.ts";
 import type { Destination } from "./fleet.ts";
 import { guessedTokens, type Order } from "./order.ts";
@@ -23,7 +24,7 @@ export function passedOn(
   terms: Terms | undefined,
 ): Passed {
   const { name, kind, shape } = remote.options;
-  const most = least([numberOf(flops), terms?.maxFlops]);
+  const most = leastOf(numberOf(flops), terms?.maxFlops);
   const named = { ...rest, model, ...(rest["stream"] === true && withUsage(rest)) };
   const bound = order.generates ? boundOf(path, rest, limits) : undefined;
   if (kind === "modicum") {
@@ -32,6 +33,8 @@ export function passedOn(
   }
   if (Array.isArray(savings) && savings.length > 0)
     throw new HttpError(400, `savings: ${name} runs on servers that know none; leave them away`, { param: "savings" });
+  if (shape && !order.generates)
+    checkCeiling({ flops: most }, () => shape.read(order.parts, guessedTokens(order)).flops);
   const within = most && shape && bound && tokensWithin(shape, order, most, bound.asked ?? limits.maxTokens);
   return capped(named, bound, [
     ["tokens", terms?.maxTokens],
@@ -45,11 +48,6 @@ const numberOf = (value: unknown): number | undefined => (typeof value === "numb
 const withUsage = ({ stream_options: options }: JsonObject) => ({
   stream_options: { ...(options as JsonObject | null | undefined), include_usage: true },
 });
-
-function least(values: readonly (number | undefined)[]): number | undefined {
-  const said = values.filter((value) => value !== undefined);
-  return said.length > 0 ? Math.min(...said) : undefined;
-}
 
 /** What a key's requests run under where they name no savings: a recipe that is registered for the model, or savings. */
 function usual(recipe: readonly string[], name: string, model: string): JsonObject {

@@ -5,6 +5,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { billFor, type House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import type { Key } from "../keys/store.ts";
+import { leastOf } from "../keys/terms.ts";
 import type { Chosen } from "../models/served.ts";
 import { merged } from "./merged.ts";
 
@@ -51,8 +52,8 @@ export async function* answers(
 
 /** What each answer may come to: an equal part of the request's FLOPs, by its own word or its key's terms. */
 function ceilingOf(asks: readonly Ask[], key: Key | undefined): Ceiling {
-  const most = [asks[0]?.options.ceiling?.flops, key?.terms.maxFlops].filter((flops) => flops !== undefined);
-  return { flops: most.length > 0 ? Math.min(...most) / asks.length : undefined, tokens: key?.terms.maxTokens };
+  const most = leastOf(asks[0]?.options.ceiling?.flops, key?.terms.maxFlops);
+  return { flops: most && most / asks.length, tokens: key?.terms.maxTokens };
 }
 
 /** The answers whole, in the order of the asks. */

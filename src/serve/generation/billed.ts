@@ -2,13 +2,19 @@ import type { Model, ReadOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { billFor, type House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
+import { leastOf } from "../keys/terms.ts";
 import type { Chosen } from "../models/served.ts";
+
+/** A call, and what it says of its ceiling. */
+interface Reading extends Call {
+  readonly asked: { readonly max_flops?: number | null | undefined };
+}
 
 /** Has texts read by a model, and bills the request once: also for what had run when it was stopped. */
 export async function billed<T extends { receipt: Receipt }>(
   house: House,
   chosen: Chosen,
-  call: Call,
+  { asked, ...call }: Reading,
   read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {
   using lease = await house.pool.lease(chosen);
@@ -16,6 +22,7 @@ export async function billed<T extends { receipt: Receipt }>(
   const result = await read(lease.model, {
     signal: call.signal,
     key: call.key?.id,
+    ceiling: { flops: leastOf(asked.max_flops, call.key?.terms.maxFlops) },
     onStopped: (receipt) => bill.add(receipt),
   });
   bill.add(result.receipt);

@@ -18,6 +18,16 @@ export const modelShape = {
     ),
 };
 
+/** What requests say that have texts read. */
+export const readingShape = {
+  ...modelShape,
+  max_flops: z
+    .number()
+    .positive()
+    .nullish()
+    .describe("most FLOPs; a request whose texts cost more by their lengths, densely, is refused"),
+};
+
 const stops = z
   .union(
     [

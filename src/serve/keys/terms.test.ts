@@ -13,13 +13,14 @@ const SPARSE = "xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse
 const OTHER = SPARSE.replace("0.3", "0.5");
 const home = mkdtempSync(path.join(tmpdir(), "modicum-home-"));
 let server: Testing;
+let ops: string;
 beforeAll(async () => {
   vi.stubEnv("MODICUM_HOME", home);
   const evidence = { file: "x", sha256: "", task: "t", metric: "m", quality: 1, delta: 0, flops_saved: 0.1 };
   const entry = { model: "tiny", model_hash: "", evidence, recipe: [OTHER], created: new Date().toISOString() };
   for (const name of ["tiny@fast", "other@fast"]) await registerRecipe(name, entry);
   server = await serveModels(TINY.slice(0, 2));
-  await server.keys.create("ops", ["admin"]);
+  ops = (await server.keys.create("ops", ["admin"])).secret;
 });
 afterAll(async () => {
   await server.stop(0);
@@ -77,6 +78,37 @@ describe("ceilings", () => {
     const { receipt } = await ended({ maxFlops: free.flops.spent }, { max_tokens: 40, n: 4, seed: 1, temperature: 1 });
     expect(receipt.cut).toBe("flops");
     expect(receipt.flops.spent).toBeLessThan(1.3 * free.flops.spent);
+  });
+
+  test.each([
+    ["/v1/embeddings", { model: "sentences", input: ["a b c", "d e"] }],
+    ["/v1/rerank", { model: "sentences", query: "a", documents: ["a b c", "d e"] }],
+    ["/v2/rerank", { model: "sentences", query: "a", documents: ["a b c", "d e"] }],
+    ["/v1/classify", { model: "tiny", input: "a b c", labels: ["d", "e"] }],
+  ])("of FLOPs refuse what %s is asked to read, before it runs", async (at, body) => {
+    const listed = async () => {
+      const headers = { authorization: `Bearer ${ops}` };
+      return (await jsonOf(fetch(`${server.url}/v1/receipts`, { headers }))).sum.receipts;
+    };
+    const free = await jsonOf(ask(await keyWith({}), body, at));
+    const { dense } = free.receipt.flops;
+    const before = await listed();
+    for (const [key, own] of [
+      [dense / 2, undefined],
+      [1e18, dense / 2],
+      [dense / 2, 1e18],
+    ] as const) {
+      const refused = await ask(await keyWith({ maxFlops: key }), { ...body, ...(own && { max_flops: own }) }, at);
+      const { error } = await jsonOf(refused);
+      const said = /^by their lengths the texts cost (\S+) FLOPs, and the ceiling is (\S+)$/.exec(error.message);
+      expect([refused.status, Number(said?.[1]) > dense / 2, said?.[2]]).toEqual([
+        400,
+        true,
+        (dense / 2).toExponential(3),
+      ]);
+    }
+    expect(await listed()).toBe(before);
+    expect((await ask(await keyWith({ maxFlops: 100 * dense }), body, at)).status).toBe(200);
   });
 
   test.each([0, -1, "1e9"])("max_flops of %j is refused", async (most) => {

@@ -10,7 +10,11 @@ export const termsSchema = z.strictObject({
     .describe(
       "what its requests run under where they name no savings: a saving, or a registered recipe of one model (smollm2@fast)",
     ),
-  maxFlops: z.number().positive().optional().describe("most FLOPs of one request; its answer ends there"),
+  maxFlops: z
+    .number()
+    .positive()
+    .optional()
+    .describe("most FLOPs of one request: its answer ends there, and texts to read that cost more are refused"),
   maxTokens: z.int().min(1).optional().describe("most tokens of one answer"),
   requestsPerMinute: z.number().positive().optional().describe("most requests, a minute's at once; more are refused"),
   tokensPerMinute: z
@@ -21,6 +25,12 @@ export const termsSchema = z.strictObject({
 });
 
 export type Terms = z.output<typeof termsSchema>;
+
+/** The lowest of ceilings, of which some may not be said. */
+export function leastOf(...ceilings: readonly (number | null | undefined)[]): number | undefined {
+  const said = ceilings.filter((most) => typeof most === "number");
+  return said.length > 0 ? Math.min(...said) : undefined;
+}
 
 export const isRegisteredName = (text: string): boolean => /^[^:]*@/.test(text);
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { billed } from "../generation/billed.ts";
-import { modelShape } from "../generation/options.ts";
+import { readingShape } from "../generation/options.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
@@ -16,7 +16,7 @@ export const classify = (house: House): Endpoint =>
     summary: "Scores texts by a classifier's labels, or by how likely a generating model finds labels that are given",
     scope: "infer",
     input: z.object({
-      ...modelShape,
+      ...readingShape,
       input: textsSchema(house.limits),
       labels: z
         .array(z.string().min(1).max(300))
@@ -32,10 +32,11 @@ export const classify = (house: House): Endpoint =>
       model: z.string(),
       ...billedShape,
     }),
-    async handle({ model: name, input, labels, savings }, call) {
+    async handle(asked, call) {
+      const { model: name, input, labels, savings } = asked;
       const chosen = await house.catalogue.choose(name, savings ?? []);
-      const { results, receipt } = await billed(house, chosen, call, (model, stopping) =>
-        model.classify(input, { ...stopping, key: call.key?.id, ...(labels && { labels }) }),
+      const { results, receipt } = await billed(house, chosen, { ...call, asked }, (model, terms) =>
+        model.classify(input, { ...terms, ...(labels && { labels }) }),
       );
       const data = results.map((result, index) => ({ index, ...result }));
       return { object: "list", data, model: name, usage: usageOf(receipt), receipt };

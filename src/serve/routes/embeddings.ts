@@ -1,7 +1,7 @@
 import { endianness } from "node:os";
 import { z } from "zod";
 import { billed } from "../generation/billed.ts";
-import { modelShape } from "../generation/options.ts";
+import { readingShape } from "../generation/options.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
@@ -20,7 +20,7 @@ export const embeddings = (house: House): Endpoint =>
     summary: "Turns texts into vectors",
     scope: "infer",
     input: z.object({
-      ...modelShape,
+      ...readingShape,
       input: textsSchema(house.limits),
       encoding_format: z.enum(["float", "base64"]).nullish(),
       dimensions: z.int().min(1).nullish().describe("keep the first ones, and make the vector's length 1 again"),
@@ -34,9 +34,9 @@ export const embeddings = (house: House): Endpoint =>
     }),
     async handle(input, call) {
       const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
-      const { embeddings, receipt } = await billed(house, chosen, call, async (model, stopping) => {
+      const { embeddings, receipt } = await billed(house, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
-        return model.embed(input.input, stopping);
+        return model.embed(input.input, terms);
       });
       const encode = input.encoding_format === "base64" ? base64 : (values: Float32Array) => [...values];
       const data = embeddings.map((values, index) => {

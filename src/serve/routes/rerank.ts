@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { billed } from "../generation/billed.ts";
-import { modelShape } from "../generation/options.ts";
+import { readingShape } from "../generation/options.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
 import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -14,7 +14,7 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
     "expected a text, not empty, or an object with text",
   );
   return z.object({
-    ...modelShape,
+    ...readingShape,
     query: text,
     documents: z.array(document).min(1).max(maxTexts).describe("texts, or objects with a text"),
     top_n: z.int().min(1).nullish().describe("how many of the best to give; all where it is not said"),
@@ -60,8 +60,8 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
     async handle(input, call) {
       const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
       const texts = textsOf(input, house.limits);
-      const { scores, receipt } = await billed(house, chosen, call, (model, stopping) =>
-        model.relevance(input.query, texts, { ...stopping, key: call.key?.id }),
+      const { scores, receipt } = await billed(house, chosen, { ...call, asked: input }, (model, terms) =>
+        model.relevance(input.query, texts, terms),
       );
       return {
         id: randomUUID(),
