@@ -1,4 +1,6 @@
+import { headModules } from "../models/registry.ts";
 import { UserError } from "../util/errors.ts";
+import { withHead } from "../weights/adapter/head.ts";
 import { type Lora, openLora } from "../weights/adapter/lora.ts";
 import { isMergeable, withAdapter } from "../weights/adapter/merge.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
@@ -28,10 +30,12 @@ export function openAdapted(path: string, { adapter, adapters = {} }: AdapterFol
   const base = openCheckpoint(path);
   const named = new Map(folders.map(([name, folder]) => [name, openLora(folder)]));
   if (adapter === undefined) return { checkpoint: base, named };
-  const lora = openLora(adapter);
-  return isMergeable(base, lora)
-    ? { checkpoint: withAdapter(base, lora), named }
-    : { checkpoint: base, own: lora, named };
+  const head = headModules(base);
+  const lora = openLora(adapter, head?.all);
+  const whole = head ? withHead(base, lora, head) : base;
+  return isMergeable(whole, lora)
+    ? { checkpoint: withAdapter(whole, lora), named }
+    : { checkpoint: whole, own: lora, named };
 }
 
 /** @throws UserError when requests are to choose among adapters of a model in which they cannot: `what` it is */

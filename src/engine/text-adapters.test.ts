@@ -16,6 +16,7 @@ import { UserError } from "../util/errors.ts";
 import { openLora } from "../weights/adapter/lora.ts";
 import { withAdapter } from "../weights/adapter/merge.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
+import { openAdapted } from "./adapters.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 
 const adapters = fileURLToPath(new URL("../weights/adapter/fixtures", import.meta.url));
@@ -85,6 +86,54 @@ describe.each([
     for (const steps of [[length], new Array<number>(length).fill(1)])
       expect(difference(await found(how, steps), expected)).toBeLessThan(1e-4);
     expect(difference(await found("alone", [length]), expected)).toBeGreaterThan(1);
+  });
+});
+
+describe("trained heads take the place of the base's, or make a classifier of it", () => {
+  test.each(["bert-head", "roberta-head", "distilbert-head", "modernbert-head"])("%s equals PEFT", async (name) => {
+    const { base, folder, expected } = fixture(name);
+    const { checkpoint, own } = openAdapted(path.join(bases, base), { adapter: folder });
+    const { encoder, classifier } = openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
+    const rows = await run(encoder, () => traceScores(encoder), json(bases, base, "encoder.json"));
+    encoder.weights.branches?.check(base);
+    expect(difference(rows, expected)).toBeLessThan(1e-4);
+    expect(classifier?.labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]);
+  });
+
+  test("labels keep the base's names where there are as many", () => {
+    const folder = path.join(prepared, "named");
+    cpSync(path.join(bases, "bert"), folder, { recursive: true });
+    const id2label = Object.fromEntries([..."abcde"].map((label, i) => [i, label]));
+    const file = path.join(folder, "config.json");
+    writeFileSync(file, JSON.stringify({ ...json(file), id2label }));
+    const { checkpoint } = openAdapted(folder, { adapter: fixture("bert-head").folder });
+    expect(openedEncoder(checkpoint, path.join(prepared, "named-weights"), "f32").classifier?.labels).toEqual([
+      ..."abcde",
+    ]);
+  });
+
+  test.each(["llama-biased", "t5", "bert/model.gguf"])("not of %s: what is saved whole is refused by name", (base) => {
+    const open = () => openAdapted(path.join(bases, base), { adapter: fixture("bert-head").folder });
+    expect(open).toThrow(UserError);
+    expect(open).toThrow(
+      'no part of a plain LoRA: "base_model.model.classifier.bias", "base_model.model.classifier.weight"',
+    );
+  });
+
+  test("other modules that are saved whole are refused by name, and so is another model's head", () => {
+    const folder = path.join(prepared, "whole");
+    cpSync(fixture("bert-head").folder, folder, { recursive: true });
+    const file = path.join(folder, "adapter_model.safetensors");
+    writeFileSync(file, readFileSync(file, "latin1").replaceAll("model.classifier.", "model.embeddings."), "latin1");
+    const open = (base: string, adapter: string) => () => {
+      const { checkpoint, own } = openAdapted(path.join(bases, base), { adapter });
+      const { encoder, trace } = openedEncoder(checkpoint, path.join(prepared, "other"), "f32", own);
+      prepare(encoder.weights, trace);
+    };
+    expect(open("bert", folder)).toThrow('no part of a plain LoRA: "base_model.model.embeddings.bias"');
+    expect(open("roberta-mlm", fixture("bert-head").folder)).toThrow(
+      'no part of a plain LoRA: "base_model.model.classifier.bias"',
+    );
   });
 });
 

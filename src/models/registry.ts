@@ -1,5 +1,6 @@
 import { suggest, UserError } from "../util/errors.ts";
 import { Branches } from "../weights/adapter/branches.ts";
+import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
@@ -96,6 +97,13 @@ export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "a
   };
   const plain = open();
   return adapter ? open(new Branches(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
+}
+
+/** What an adapter of a checkpoint may hold all of; undefined: of nothing, as a GGUF's tensors have other names than PEFT's. */
+export function headModules(checkpoint: Checkpoint): HeadModules | undefined {
+  if (checkpoint.config.kind === "gguf" || !isEncoder(checkpoint)) return undefined;
+  const { modules } = architectureOf(checkpoint, encoders);
+  return { all: ["cls", "cls.norm", "cls.output"].flatMap(modules), output: modules("cls.output")[0]! };
 }
 
 /** As `openDecoder`, for encoders. */

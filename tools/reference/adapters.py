@@ -7,7 +7,8 @@ token ids and the logits after each of them (base64 of little-endian float32 [48
 one that is left away shows. `llama` has ranks of its own for one module; `gpt2` is scaled by the root of the rank and has Conv1D; `llama-head`
 is another adapter of llama's base, for the head too, with alphas of its own for some modules; `gemma3` is for the table of embeddings and
 the head that is tied to it; `llama-gguf` and `llama-gguf-head` are for a GGUF. Those of encoders and of T5 have `outputs` instead: what the
-texts of encoders.py give (scores, or hidden states where `bert-plain` was trained without the head), or the logits of t5.py's.
+texts of encoders.py give (scores, or hidden states where `bert-plain` was trained without the head), or the logits of t5.py's. Those named `head` hold a trained head of five labels, their bases
+are without one, or with one of three.
 """
 
 import argparse
@@ -39,6 +40,14 @@ TEXTS = {
     "bert-plain": ("bert", AutoModel, dict(r=2, lora_alpha=3, target_modules=["key", "dense"])),
     "distilbert": ("distilbert", AutoModelForSequenceClassification, dict(r=2, lora_alpha=3, target_modules=["q_lin", "lin1", "pre_classifier"])),
     "modernbert": ("modernbert", AutoModelForSequenceClassification, dict(r=2, lora_alpha=3, target_modules=["Wqkv", "Wi", "Wo"])),
+    "bert-head": ("bert", AutoModelForSequenceClassification, dict(
+        r=2, lora_alpha=3, task_type="SEQ_CLS", target_modules=["query", "value"])),
+    "roberta-head": ("roberta-mlm", AutoModelForSequenceClassification, dict(
+        r=2, lora_alpha=3, task_type="SEQ_CLS", target_modules=["query", "value", "word_embeddings"])),
+    "distilbert-head": ("distilbert-mlm", AutoModelForSequenceClassification, dict(
+        r=2, lora_alpha=3, task_type="SEQ_CLS", target_modules=["q_lin", "v_lin"], modules_to_save=["pre_classifier"])),
+    "modernbert-head": ("modernbert-mlm", AutoModelForSequenceClassification, dict(
+        r=2, lora_alpha=3, task_type="SEQ_CLS", target_modules=["Wqkv", "Wo"])),
     "t5": ("t5", AutoModelForSeq2SeqLM, dict(r=2, lora_alpha=3, target_modules=["q", "v", "wi", "lm_head"])),
     "t5-gated": ("t5-gated", AutoModelForSeq2SeqLM, dict(r=2, lora_alpha=3, target_modules=["k", "o", "wi_0", "wi_1", "wo", "lm_head"])),
 }  # fmt: skip
@@ -52,8 +61,8 @@ def adapted(model, lora: dict, folder: Path, base: str, **more):
     """The model with a random adapter, which is saved."""
     model = get_peft_model(model, LoraConfig(**more, **lora)).eval()
     for key, p in model.named_parameters():
-        if "lora_" in key:
-            p.copy_(torch.randn_like(p) * p.shape[1] ** -0.5)
+        if "lora_" in key or "modules_to_save" in key:
+            p.copy_(torch.randn_like(p) * p.shape[-1] ** -0.5)
     model.save_pretrained(folder)
     (folder / "README.md").unlink()
     config = json.loads((folder / "adapter_config.json").read_text())
@@ -80,7 +89,10 @@ def text_fixture(name: str, bases: Path, out: Path) -> None:
     torch.manual_seed(7)
     kind = "seq2seq" if factory is AutoModelForSeq2SeqLM else "encoder"
     given = json.loads((bases / base / f"{kind}.json").read_text())
-    model = factory.from_pretrained(bases / base, dtype=torch.float32, attn_implementation="eager").eval()
+    options = dict(dtype=torch.float32, attn_implementation="eager")
+    if name.endswith("-head"):
+        options |= dict(num_labels=5, ignore_mismatched_sizes=True)
+    model = factory.from_pretrained(bases / base, **options).eval()
     plain = answers(model, given)
     outputs = answers(adapted(model, lora, out / name, base), given)
     print(f"{name}: moved by {(outputs - plain).abs().max():.2f}, std {outputs.std():.2f}")

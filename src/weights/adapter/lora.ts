@@ -5,9 +5,9 @@ import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { pickleError } from "../safetensors/folder.ts";
-import { parseHeader } from "../safetensors/header.ts";
+import { parseHeader, type SafeTensor } from "../safetensors/header.ts";
 import { alphaPattern } from "./pattern.ts";
-import { type Update, updatesOf } from "./updates.ts";
+import { savedOf, type Update, updatesOf } from "./updates.ts";
 
 /** What changes the numbers; what else a configuration says is how the adapter was trained, or shows in the tensors' names. */
 const settings = z.object({
@@ -33,13 +33,16 @@ export interface Lora {
   readonly files: readonly string[];
   /** By the name of the module that is updated, as the base model's code has it (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`). */
   readonly updates: ReadonlyMap<string, Update>;
+  /** Tensors of a classifier's head that are to take the place of the base's, as its code has them (`classifier.weight`). */
+  readonly head: ReadonlyMap<string, SafeTensor>;
 }
 
 /**
  * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`.
- * @throws UserError when one is missing or malformed, or it is more than a plain LoRA (DoRA, trained biases, whole modules saved)
+ * `head`: modules of which it may hold all, those of a classifier's head.
+ * @throws UserError when one is missing or malformed, or it is more than a plain LoRA (DoRA, trained biases, other modules saved whole)
  */
-export function openLora(folder: string): Lora {
+export function openLora(folder: string, head: readonly string[] = []): Lora {
   const [config, weights] = ["adapter_config.json", "adapter_model.safetensors"].map((n) => path.join(folder, n));
   const pickle = path.join(folder, "adapter_model.bin");
   if (!existsSync(config!))
@@ -48,7 +51,9 @@ export function openLora(folder: string): Lora {
   const { lora_alpha, use_rslora, alpha_pattern } = readSettings(config!);
   const own = alphaPattern(config!, alpha_pattern ?? {});
   const scale = (module: string, rank: number) => (own(module) ?? lora_alpha) / (use_rslora ? Math.sqrt(rank) : rank);
-  return { folder, files: [config!, weights!], updates: updatesOf(weights!, withFile(weights!, parseHeader), scale) };
+  const tensors = withFile(weights!, parseHeader);
+  const saved = savedOf(tensors, head);
+  return { folder, files: [config!, weights!], updates: updatesOf(weights!, tensors, saved, scale), head: saved };
 }
 
 function readSettings(file: string): z.output<typeof settings> {

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
-import { realpathSync } from "node:fs";
 import type { Checkpoint, Rows, StoredTensor } from "../checkpoint.ts";
+import { adapted } from "./adapted.ts";
 import type { Lora } from "./lora.ts";
 import { doesNotFit, isMissing } from "./misfit.ts";
 import type { Update } from "./updates.ts";
@@ -23,9 +22,7 @@ export const isMergeable = ({ config, tensors }: Checkpoint, { updates }: Lora):
 export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   const updates = fitting(base, lora);
   return {
-    ...base,
-    files: [...base.files, ...lora.files],
-    variant: `adapter-${createHash("sha256").update(realpathSync(lora.folder)).digest("hex").slice(0, 16)}`,
+    ...adapted(base, lora),
     floats: (tensor, rows) => {
       const values = base.floats(tensor, rows);
       const update = updates.get(tensor.name);

@@ -23,14 +23,28 @@ const FACTOR = /^base_model\.model\.(.+)\.lora_(embedding_)?([AB])(\.weight)?$/;
 /** PEFT saves the table or the head that it updates, too, unchanged. */
 const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
-/** The updates of an adapter's tensors by module; `scale` is told the module and its rank. @throws UserError when something is missing or more */
+/** Tensors of `modules` that were saved whole, by their names in the base's code. */
+export function savedOf(tensors: Tensors, modules: readonly string[]): Map<string, SafeTensor> {
+  const names = modules.flatMap((module) => [`${module}.weight`, `${module}.bias`]);
+  return new Map(
+    names.flatMap((name) => {
+      const tensor = tensors.get(PREFIX + name);
+      return tensor ? [[name, tensor]] : [];
+    }),
+  );
+}
+
+/** The updates of an adapter's tensors but those `saved` by module; `scale` is told the module and its rank. @throws UserError when something is missing or more */
 export function updatesOf(
   file: string,
   tensors: Tensors,
+  saved: Tensors,
   scale: (module: string, rank: number) => number,
 ): Map<string, Update> {
   const modules = modulesOf(tensors);
-  const others = [...tensors.keys()].filter((name) => !isFactor(name) && !modules.has(COPY.exec(name)?.[1] ?? ""));
+  const isKnown = (name: string) =>
+    isFactor(name) || modules.has(COPY.exec(name)?.[1] ?? "") || saved.has(name.slice(PREFIX.length));
+  const others = [...tensors.keys()].filter((name) => !isKnown(name));
   if (others.length > 0) throw new UserError(`${file}: tensors that are no part of a plain LoRA: ${few(others)}`);
   if (modules.size === 0) throw new UserError(`${file}: there are no tensors in this adapter`);
   return new Map([...modules].map(([module, kind]) => [module, updateOf(file, tensors, module, kind, scale)]));

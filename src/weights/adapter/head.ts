@@ -1,0 +1,49 @@
+import type { Checkpoint, ConfigSource, StoredTensor } from "../checkpoint.ts";
+import type { SafeTensor } from "../safetensors/header.ts";
+import { readFloats } from "../safetensors/read.ts";
+import { adapted } from "./adapted.ts";
+import type { Lora } from "./lora.ts";
+
+/** The modules that a classifier has between an encoder's hidden states and its scores, of which an adapter may hold its own. */
+export interface HeadModules {
+  readonly all: readonly string[];
+  /** The last one, whose outputs are the scores. */
+  readonly output: string;
+}
+
+/**
+ * A checkpoint with the head that an adapter was trained with (PEFT's `modules_to_save`) in the place of its own, or where it had none: it is
+ * then a classifier with as many labels as the head has outputs.
+ */
+export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules): Checkpoint {
+  const own = new Map([...lora.head].map(([name, tensor]) => [nameIn(base.tensors, name), tensor]));
+  if (own.size === 0) return base;
+  const scores = lora.head.get(`${output}.weight`);
+  return {
+    ...adapted(base, lora),
+    config: scores ? classifying(base.config, scores) : base.config,
+    tensors: new Map<string, StoredTensor>([
+      ...base.tensors,
+      ...[...own].map(([name, t]) => [name, { ...t, name }] as const),
+    ]),
+    floats(tensor, rows) {
+      const saved = own.get(tensor.name);
+      return saved ? readFloats(saved, rows) : base.floats(tensor, rows);
+    },
+  };
+}
+
+/** Checkpoints of a base alone leave the outermost module's name away. */
+function nameIn(tensors: Checkpoint["tensors"], name: string): string {
+  const inner = name.replace(/^[^.]+\./, "");
+  return !tensors.has(name) && tensors.has(inner) ? inner : name;
+}
+
+/** What config.json would say of the classifier. PEFT does not save labels' names: the base's are kept where there are as many. */
+function classifying(source: ConfigSource, { shape: [labels = 0] }: SafeTensor): ConfigSource {
+  if (source.kind === "gguf") return source;
+  const named = source.config.id2label as Record<string, unknown> | null | undefined;
+  const kept = Object.keys(named ?? {}).length === labels;
+  const id2label = kept ? named : Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `LABEL_${i}`]));
+  return { ...source, config: { ...source.config, architectures: ["ForSequenceClassification"], id2label } };
+}
