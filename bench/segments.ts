@@ -21,7 +21,7 @@ function stack(name: string, path: string, per: (layers: number) => number, brie
     name,
     async start() {
       const { decoder, weights } = openDecoder(openCheckpoint(path), preparedFolder(path));
-      const { layers, hidden } = decoder.config;
+      const { layers, hidden, heads, headSize } = decoder.config;
       const size = per(layers);
       const graphs: Graph[] = [];
       for (let l = 0; l < layers; l += size) graphs.push(traceLayers(decoder, l, l + size));
@@ -30,8 +30,8 @@ function stack(name: string, path: string, per: (layers: number) => number, brie
       const cache = new KvCache(decoder.config);
       const wide = () => new Buffer("f32", hidden);
       const [ids, lengths, views] = [new Buffer("i64", 1), new Lengths(decoder.config, 1, 1), new ViewSet()];
-      const [branch, residual, last] = [wide(), wide(), wide()];
-      owned.push(...programs, cache, ids, lengths, views, branch, residual, last);
+      const [branch, residual, attended] = [wide(), wide(), new Buffer("f32", heads * headSize)];
+      owned.push(...programs, cache, ids, lengths, views, branch, residual, attended);
       new BigInt64Array(ids.memory)[0] = 100n;
       const windowsFrom = lengths.set(0, [PAST], 1);
       const row = [1, 1, hidden];
@@ -50,7 +50,7 @@ function stack(name: string, path: string, per: (layers: number) => number, brie
       const shared = {
         ids: ids.view([1, 1]),
         ...lengths.views(0, 1, 1),
-        hidden: last.view(row),
+        attended: attended.view([1, 1, heads * headSize]),
       };
       chain = programs.map((p) => p.bind(Object.assign({ ...shared, ...stream }, ...caches)));
     },

@@ -73,7 +73,7 @@ export class Batch implements Disposable {
     const lengths = this.#lengths.views(first, rows, 1);
     const stack = this.#buffers.bind({ cache: this.#cache.span(first, rows), tokens: 1, at: first, lengths });
     const logits = this.#logits.view([rows, 1, vocabulary], first * vocabulary);
-    const head = this.#programs.head.bind({ hidden: this.#buffers.hidden(rows, 1, first), logits });
+    const head = this.#programs.head.bind({ ...this.#buffers.output(rows, 1, first), logits });
     return { stack, head: () => head.run() };
   }
 

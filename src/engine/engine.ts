@@ -1,6 +1,5 @@
 import type { Decoder } from "../models/decoder.ts";
 import { DecoderPrograms } from "../models/programs.ts";
-import type { View } from "../runtime/buffer.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import { UserError } from "../util/errors.ts";
@@ -10,6 +9,7 @@ import type { Meter } from "./meter.ts";
 import { SeamPrefill } from "./seam-prefill.ts";
 import type { Slot } from "./slot.ts";
 import { Slots } from "./slots.ts";
+import type { StackOutput } from "./stack-buffers.ts";
 
 /** A sequence's part in a decode step. */
 export interface Step {
@@ -21,8 +21,8 @@ export interface Step {
 /** Some tokens of a prompt that were run together. */
 export interface Run {
   readonly tokens: number;
-  /** What the stack gave for `count` of them from `first` on, [1, count, hidden]; overwritten by the next run. */
-  rows(first: number, count: number): View;
+  /** What the stack gave for `count` of them from `first` on; overwritten by the next run. */
+  rows(first: number, count: number): StackOutput;
 }
 
 /** Runs a model for its sequences: slots, prefill in chunks, decode steps. */
@@ -130,7 +130,7 @@ export class Engine implements Disposable {
       meter.layers(tokens.length, past);
       await slot.extend(tokens);
       this.programs.dropTables();
-      yield { tokens: tokens.length, rows: (first, count) => slot.hidden(count, first) };
+      yield { tokens: tokens.length, rows: (first, count) => slot.output(count, first) };
     }
   }
 
@@ -149,7 +149,7 @@ export class Engine implements Disposable {
       const past = slot.tokens.length;
       const tokens = prompt.slice(past, past + saving.chunkAfter(past));
       await prefill.extend(slot, tokens, prompt.length, meter);
-      yield { tokens: tokens.length, rows: (first, count) => prefill.hidden(first, count) };
+      yield { tokens: tokens.length, rows: (first, count) => prefill.output(first, count) };
     }
   }
 

@@ -260,10 +260,12 @@ test("without savings the receipt says dense = spent, to the FLOP by the closed 
   expect(receipt.flops.spent).toBe(receipt.flops.dense);
   expect(receipt.bytes.spent).toBe(receipt.bytes.dense);
   expect(receipt.flops).toMatchObject({ overhead: 0, saved: 0 });
-  const layer = 2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536;
-  // The last token is sampled, never run.
+  const before = 576 * 576 + 2 * 576 * 192;
+  const after = 576 * 576 + 3 * 576 * 1536;
+  // The last token is sampled, never run; the head begins where the last attention ends.
   const runs = [prompt, ...Array<number>(completion - 1).fill(1)];
-  const expected = llamaFlops(30 * layer, 30 * 4 * 9 * 64, completion * 2 * 576 * 49152, 0, runs);
+  const head = completion * 2 * (after + 576 * 49152);
+  const expected = llamaFlops(30 * before + 29 * after, 30 * 4 * 9 * 64, head, 0, runs);
   expect(Math.abs(receipt.flops.spent / expected - 1)).toBeLessThan(1e-9);
 });
 

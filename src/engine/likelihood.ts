@@ -1,9 +1,10 @@
-import { Buffer, type View } from "../runtime/buffer.ts";
+import { Buffer } from "../runtime/buffer.ts";
 import type { Program } from "../runtime/program.ts";
 import { commonPrefix, stretches } from "./cached.ts";
 import type { Engine, Run } from "./engine.ts";
 import type { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
+import type { StackOutput } from "./stack-buffers.ts";
 
 /** Rows that the head takes at once: their logits are its scratch, a megabyte a row for the largest vocabularies. */
 const ROWS = 64;
@@ -143,10 +144,10 @@ export class Likelihoods implements Disposable {
     return found;
   }
 
-  async #score(hidden: View, shape: readonly number[], targets: readonly number[]): Promise<Foretold[]> {
+  async #score(output: StackOutput, shape: readonly number[], targets: readonly number[]): Promise<Foretold[]> {
     new BigInt64Array(this.#targets.memory).set(targets.map(BigInt));
     const [nats, best] = [this.#nats.view(shape), this.#best.view(shape.slice(0, -1))];
-    await this.head.bind({ hidden, targets: this.#targets.view(shape), nats, best }).run();
+    await this.head.bind({ ...output, targets: this.#targets.view(shape), nats, best }).run();
     const [each, top] = [new Float32Array(this.#nats.memory), new Float32Array(this.#best.memory)];
     return targets.map((_, i) => ({ nats: each[i]!, best: top[shape[1] === 1 ? 0 : i]! }));
   }

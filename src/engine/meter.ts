@@ -22,7 +22,7 @@ export class Meter implements AttentionBill {
     [this.#dense, this.#saved] = [new Tally(config), new Tally(config)];
   }
 
-  /** The whole stack ran densely over `tokens` new ones after `past`. */
+  /** The stack ran densely over `tokens` new ones after `past`. */
   layers(tokens: number, past: number): void {
     this.tokens += tokens;
     this.#dense.note(this.programs.stackCost, tokens, past);

@@ -55,7 +55,7 @@ async function meanNll(engine: Engine, tokens: readonly number[]): Promise<numbe
   for (let at = 0; at < tokens.length; at += ROWS) {
     const rows = Math.min(ROWS, tokens.length - at);
     await slot.extend(tokens.slice(at, at + rows));
-    const views = { hidden: slot.hidden(rows), logits: logits.view([1, rows, vocabulary]) };
+    const views = { ...slot.output(rows), logits: logits.view([1, rows, vocabulary]) };
     await engine.programs.head.bind(views).run();
     for (let row = 0; row < rows && at + row + 1 < tokens.length; row++)
       total += surprise(new Float32Array(logits.memory, 4 * row * vocabulary, vocabulary), tokens[at + row + 1]!);

@@ -1,11 +1,11 @@
 import type { Cost } from "../graph/index.ts";
 import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
-import { Buffer, type View, ViewSet } from "../runtime/buffer.ts";
+import { Buffer, ViewSet } from "../runtime/buffer.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import type { Meter } from "./meter.ts";
 import type { Slot } from "./slot.ts";
-import { cacheBinding } from "./stack-buffers.ts";
+import { cacheBinding, type StackOutput } from "./stack-buffers.ts";
 
 /**
  * Prefill with the attention seam open: between the pieces of the stack, a saving does each layer's attention its own way.
@@ -17,8 +17,7 @@ export class SeamPrefill implements Disposable {
   readonly #ids: Buffer;
   readonly #qkv: Buffer;
   readonly #attended: Buffer;
-  readonly #residuals: readonly [Buffer, Buffer];
-  readonly #hidden: Buffer;
+  readonly #residuals: readonly Buffer[];
   readonly #lengths: Lengths;
 
   constructor(programs: DecoderPrograms, saving: AttentionSaving) {
@@ -30,7 +29,6 @@ export class SeamPrefill implements Disposable {
     this.#qkv = wide((heads + 2 * kvHeads) * headSize);
     this.#attended = wide(heads * headSize);
     this.#residuals = [wide(hidden), wide(hidden)];
-    this.#hidden = wide(hidden);
     this.#lengths = new Lengths(programs.decoder.config, 1, saving.chunk);
   }
 
@@ -41,10 +39,8 @@ export class SeamPrefill implements Disposable {
     new BigInt64Array(this.#ids.memory).set(tokens.map(BigInt));
     meter.insteadOfLayers(tokens.length, past);
     const start = this.#lengths.set(0, [past], tokens.length, [slot.stretched]);
-    for (let layer = 0; layer <= layers; layer++) {
-      await this.#piece(layer, tokens.length);
-      meter.part((await this.#programs.between(layer)).cost, tokens.length, past);
-      if (layer === layers) break;
+    for (let layer = 0; layer < layers; layer++) {
+      meter.part(await this.#before(layer, tokens.length), tokens.length, past);
       await this.#saving.attend({
         layer,
         past,
@@ -69,26 +65,29 @@ export class SeamPrefill implements Disposable {
     return program.cost;
   }
 
-  /** What the stack gave for `count` tokens of the last chunk from `first` on, [1, count, hidden]. */
-  hidden(first: number, count: number): View {
-    const { hidden } = this.#programs.decoder.config;
-    return this.#hidden.view([1, count, hidden], first * hidden);
+  /** What the stack gave for `count` tokens of the last chunk from `first` on. */
+  output(first: number, count: number): StackOutput {
+    const { layers, hidden, heads, headSize } = this.#programs.decoder.config;
+    const width = heads * headSize;
+    return {
+      attended: this.#attended.view([1, count, width], first * width),
+      residual: this.#residuals[layers % 2]!.view([1, count, hidden], first * hidden),
+    };
   }
 
-  async #piece(layer: number, tokens: number): Promise<void> {
-    const { hidden } = this.#programs.decoder.config;
-    // The residual is read from one buffer and written to the other, turn and turn about.
-    const [residual, residualOut] = layer % 2 === 0 ? this.#residuals : this.#residuals.toReversed();
-    const wide = [1, tokens, hidden];
-    const program = await this.#programs.between(layer);
+  /** Runs what leads to a layer's attention; returns what it cost. */
+  async #before(layer: number, tokens: number): Promise<Cost> {
+    const wide = [1, tokens, this.#programs.decoder.config.hidden];
+    const program = await this.#programs.before(layer);
     const bound = program.bind({
       ids: this.#ids.view([1, tokens]),
-      residual: residual!.view(wide),
-      residualOut: residualOut!.view(wide),
-      hidden: this.#hidden.view(wide),
+      // The residual is read from one buffer and written to the other, turn and turn about.
+      residual: this.#residuals[layer % 2]!.view(wide),
+      residualOut: this.#residuals[(layer + 1) % 2]!.view(wide),
       ...this.#views(tokens),
     });
     await bound.run();
+    return program.cost;
   }
 
   #views(tokens: number) {
@@ -101,7 +100,7 @@ export class SeamPrefill implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const wide = [this.#qkv, this.#attended, ...this.#residuals, this.#hidden];
+    const wide = [this.#qkv, this.#attended, ...this.#residuals];
     for (const held of [this.#ids, ...wide, this.#lengths]) held[Symbol.dispose]();
   }
 }

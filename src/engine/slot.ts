@@ -4,7 +4,7 @@ import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Cached } from "./cached.ts";
 import { chunkAfter, PREFILL_CHUNK } from "./chunk.ts";
-import { type BoundStack, StackBuffers } from "./stack-buffers.ts";
+import { type BoundStack, StackBuffers, type StackOutput } from "./stack-buffers.ts";
 
 /** Lengths of runs for which the stack stays bound: each takes 50 kB, and prompts end in all of them. */
 const KEPT_STACKS = 12;
@@ -29,7 +29,7 @@ export class Slot extends Cached implements Disposable {
     this.#logitsMemory = new Float32Array(this.#logits.memory);
   }
 
-  /** Runs the whole stack over the next tokens, at most PREFILL_CHUNK of them. */
+  /** Runs the stack over the next tokens, at most PREFILL_CHUNK of them. */
   async extend(tokens: readonly number[]): Promise<void> {
     for (const [i, id] of tokens.entries()) this.#buffers.setId(i, id);
     const start = this.#lengths.set(0, [this.tokens.length], tokens.length, [this.stretched]);
@@ -37,9 +37,9 @@ export class Slot extends Cached implements Disposable {
     this.grow(tokens, tokens.length === chunkAfter(this.#programs, this.tokens.length));
   }
 
-  /** Logits [vocabulary] of one token, from what the stack gave for it, [1, 1, hidden]. The memory is overwritten by the next call. */
-  async logitsOf(hidden: View): Promise<Float32Array> {
-    await this.#programs.head.bind({ hidden, logits: this.#logitsView() }).run();
+  /** Logits [vocabulary] of one token, from what the stack gave for it. The memory is overwritten by the next call. */
+  async logitsOf(output: StackOutput): Promise<Float32Array> {
+    await this.#programs.head.bind({ ...output, logits: this.#logitsView() }).run();
     return this.#logitsMemory;
   }
 
@@ -47,8 +47,9 @@ export class Slot extends Cached implements Disposable {
     return this.#logits.view([1, 1, this.#programs.decoder.config.vocabulary]);
   }
 
-  hidden(tokens: number, row = 0): View {
-    return this.#buffers.hidden(1, tokens, row);
+  /** What the stack gave for `tokens` of the last run's tokens, from `first` on. */
+  output(tokens: number, first = 0): StackOutput {
+    return this.#buffers.output(1, tokens, first);
   }
 
   #boundStack(tokens: number): BoundStack {

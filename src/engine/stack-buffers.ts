@@ -19,6 +19,9 @@ export interface Span {
   readonly lengths: Binding;
 }
 
+/** What the stack gave for some tokens, as the head takes it: attended [rows, tokens, heads·headSize], residual [rows, tokens, hidden]. */
+export type StackOutput = Readonly<Record<"attended" | "residual", View>>;
+
 /** The stack bound to a span. */
 export interface BoundStack extends Disposable {
   /** Runs it; layers with a window are bound from the token `start` on. */
@@ -29,19 +32,20 @@ export interface BoundStack extends Disposable {
 export class StackBuffers implements Disposable {
   readonly #programs: DecoderPrograms;
   readonly #ids: Buffer;
-  readonly #hidden: Buffer;
+  readonly #attended: Buffer;
   readonly #idsMemory: BigInt64Array;
   /** The stream between programs, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
   readonly #chains = new Set<WindowChain>();
 
   constructor(programs: DecoderPrograms, capacity: number) {
-    const wide = () => new Buffer("f32", capacity * programs.decoder.config.hidden);
+    const { hidden, heads, headSize } = programs.decoder.config;
+    const wide = (width: number) => new Buffer("f32", capacity * width);
     this.#programs = programs;
     this.#ids = new Buffer("i64", capacity);
     this.#idsMemory = new BigInt64Array(this.#ids.memory);
-    this.#hidden = wide();
-    this.#streams = [0, 1].map(() => ({ branch: wide(), residual: wide() }));
+    this.#attended = wide(heads * headSize);
+    this.#streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
   }
 
   /** Puts token `id` at `at`. */
@@ -49,16 +53,23 @@ export class StackBuffers implements Disposable {
     this.#idsMemory[at] = BigInt(id);
   }
 
-  /** What the stack gave for `rows` × `tokens` tokens from `at` on, [rows, tokens, hidden]. */
-  hidden(rows: number, tokens: number, at: number): View {
-    return this.#wide(this.#hidden, rows, tokens, at);
+  /** What the stack gave for `rows` × `tokens` tokens from `at` on. */
+  output(rows: number, tokens: number, at: number): StackOutput {
+    const { heads, headSize } = this.#programs.decoder.config;
+    const width = heads * headSize;
+    const { residual } = this.#streams[this.#programs.stack.length % 2]!;
+    return {
+      attended: this.#attended.view([rows, tokens, width], at * width),
+      residual: this.#wide(residual, rows, tokens, at),
+    };
   }
 
   /** Binds the stack to a span, for as many runs as it serves, until it is disposed of. */
   bind(span: Span): BoundStack {
     const { stack, decoder } = this.#programs;
     const { cache, tokens, at, lengths } = span;
-    const shared = { ids: this.#ids.view([cache.rows, tokens], at), hidden: this.hidden(cache.rows, tokens, at) };
+    const { attended } = this.output(cache.rows, tokens, at);
+    const shared = { ids: this.#ids.view([cache.rows, tokens], at), attended };
     const chain = new WindowChain((start, views) => {
       const caches = Array.from({ length: decoder.config.layers }, (_, l) =>
         cacheBinding(cache.from(l, start, views), String(l)),
@@ -94,7 +105,7 @@ export class StackBuffers implements Disposable {
 
   [Symbol.dispose](): void {
     const streams = this.#streams.flatMap(({ branch, residual }) => [branch, residual]);
-    for (const held of [this.#ids, this.#hidden, ...streams, ...this.#chains]) held[Symbol.dispose]();
+    for (const held of [this.#ids, this.#attended, ...streams, ...this.#chains]) held[Symbol.dispose]();
   }
 }
 

@@ -186,7 +186,7 @@ test("continuations of one context, a long one among them: each is foretold as b
   }
 });
 
-test("pieces around each layer's attention give what the whole stack gives", async () => {
+test("pieces around each layer's attention give what the stack gives", async () => {
   const dense: AttentionSaving = {
     chunk: 256,
     wants: () => true,

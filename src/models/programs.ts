@@ -3,14 +3,14 @@ import { Program } from "../runtime/program.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Decoder } from "./decoder.ts";
-import { attentionKind, traceAttention, traceBetween, traceHead, traceLayers, traceLikelihoods } from "./segments.ts";
+import { attentionKind, traceAttention, traceBefore, traceHead, traceLayers, traceLikelihoods } from "./segments.ts";
 
 /** Layers of one program of the stack: few enough that a decode step of a small model leaves the event loop its turns, enough that they cost little. */
 const LAYERS_AT_ONCE = 5;
 
-/** A decoder compiled: the stack and the head at once; the pieces around attention when a saving first asks for them. */
+/** A decoder compiled: the stack to its last attention, and the head with what follows that, at once; the pieces around attention when a saving first asks for them. */
 export class DecoderPrograms implements Disposable {
-  /** Of the whole stack. */
+  /** Of the stack, to its last attention. */
   readonly stackCost: Cost;
   readonly #pieces = new Map<number, Promise<Program>>();
   readonly #attentions = new Map<string, Promise<Program>>();
@@ -19,7 +19,7 @@ export class DecoderPrograms implements Disposable {
 
   private constructor(
     readonly decoder: Decoder,
-    /** One after the other, all layers. */
+    /** One after the other, all layers to the last one's attention. */
     readonly stack: readonly Program[],
     readonly head: Program,
     private readonly shared: SharedWeights | undefined,
@@ -39,9 +39,9 @@ export class DecoderPrograms implements Disposable {
     this.shared?.dropTables();
   }
 
-  /** What lies between the attentions of `layer − 1` and `layer` (0 … layers). */
-  between(layer: number): Promise<Program> {
-    const known = this.#pieces.get(layer) ?? Program.compile(traceBetween(this.decoder, layer));
+  /** What leads from the attention of the layer before to that of `layer`. */
+  before(layer: number): Promise<Program> {
+    const known = this.#pieces.get(layer) ?? Program.compile(traceBefore(this.decoder, layer));
     this.#pieces.set(layer, known);
     return known;
   }

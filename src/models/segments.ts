@@ -76,7 +76,10 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
   return y;
 }
 
-/** Layers from..to−1 as one graph: `ids` or the stream → the stream, or `hidden` after the last layer. */
+/**
+ * Layers from..to−1 as one graph: `ids` or the stream → the stream. Of the last layer, what follows its attention is the head's, which runs
+ * for the tokens that are asked for alone: a prompt's last one.
+ */
 export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
   const lengths = new Lengths(g);
@@ -84,26 +87,23 @@ export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   for (let l = from; l < to; l++) {
     const block = decoder.block(g, l);
     const { qkv, residual } = block.attentionIn(stream);
-    stream = block.feedForward(block.attentionOut(attend(g, decoder, l, qkv, String(l), lengths), residual));
+    const attended = attend(g, decoder, l, qkv, String(l), lengths);
+    if (l === decoder.config.layers - 1) {
+      g.output("attended", attended);
+      g.output("residualOut", residual);
+      return g;
+    }
+    stream = block.feedForward(block.attentionOut(attended, residual));
   }
-  streamOut(g, decoder, stream, to);
+  g.output("branchOut", stream.branch);
+  g.output("residualOut", stream.residual!);
   return g;
 }
 
-/** What lies between the attentions of layers `layer − 1` and `layer`: the piece that a saving at the attention seam leaves as it is. */
-export function traceBetween(decoder: Decoder, layer: number): Graph {
+/** What leads to the attention of `layer`, from that of the one before: the piece that a saving at the attention seam leaves as it is. */
+export function traceBefore(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
-  const { layers, hidden, heads, headSize } = decoder.config;
-  let stream: Stream;
-  if (layer === 0) stream = embedded(g, decoder, new Lengths(g));
-  else {
-    const block = decoder.block(g, layer - 1);
-    stream = block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), wide(g, "residual", hidden)));
-  }
-  if (layer === layers) {
-    g.output("hidden", decoder.finish(g, stream));
-    return g;
-  }
+  const stream = layer === 0 ? embedded(g, decoder, new Lengths(g)) : afterAttention(g, decoder, layer - 1);
   const { qkv, residual } = decoder.block(g, layer).attentionIn(stream);
   g.output("qkv", qkv);
   g.output("residualOut", residual);
@@ -119,21 +119,30 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
   return g;
 }
 
-/** `hidden` [batch, tokens, hidden] → `logits`. */
+/** What follows the last attention: `attended` [batch, tokens, heads·headSize], `residual` [batch, tokens, hidden] → `logits`. */
 export function traceHead(decoder: Decoder): Graph {
   const g = new Graph();
-  g.output("logits", decoder.logits(g, wide(g, "hidden", decoder.config.hidden)));
+  g.output("logits", logits(g, decoder));
   return g;
 }
 
-/** `hidden` [batch, tokens, hidden], `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */
+/** As `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */
 export function traceLikelihoods(decoder: Decoder): Graph {
   const g = new Graph();
-  const logits = decoder.logits(g, wide(g, "hidden", decoder.config.hidden));
-  const { nats, best } = logLikelihoods(logits, g.input("targets", "i64", [batch, tokens, sym("targets")]));
+  const { nats, best } = logLikelihoods(logits(g, decoder), g.input("targets", "i64", [batch, tokens, sym("targets")]));
   g.output("nats", nats);
   g.output("best", best);
   return g;
+}
+
+function logits(g: Graph, decoder: Decoder): Tensor {
+  return decoder.logits(g, decoder.finish(g, afterAttention(g, decoder, decoder.config.layers - 1)));
+}
+
+function afterAttention(g: Graph, decoder: Decoder, layer: number): Stream {
+  const { hidden, heads, headSize } = decoder.config;
+  const block = decoder.block(g, layer);
+  return block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), wide(g, "residual", hidden)));
 }
 
 /** What a layer's attention does, as a text that is the same for layers that do the same. */
@@ -148,12 +157,4 @@ const embedded = (g: Graph, decoder: Decoder, lengths: Lengths): Stream => ({
 
 function streamIn(g: Graph, decoder: Decoder): Stream {
   return { branch: wide(g, "branch", decoder.config.hidden), residual: wide(g, "residual", decoder.config.hidden) };
-}
-
-function streamOut(g: Graph, decoder: Decoder, stream: Stream, to: number): void {
-  if (to === decoder.config.layers) g.output("hidden", decoder.finish(g, stream));
-  else {
-    g.output("branchOut", stream.branch);
-    g.output("residualOut", stream.residual!);
-  }
 }

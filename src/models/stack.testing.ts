@@ -6,7 +6,7 @@ import type { Weights } from "../weights/prepared/weights.ts";
 import { KvCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
 import { Lengths } from "./lengths.ts";
-import { traceAttention, traceBetween, traceHead, traceLayers } from "./segments.ts";
+import { traceAttention, traceBefore, traceHead, traceLayers } from "./segments.ts";
 
 /** Where a decoder may be cut: nowhere, between layers, or around each attention. */
 export const cuts = ["whole", "layers", "pieces"] as const;
@@ -32,7 +32,7 @@ export class Stack implements Disposable {
       whole: () => [traceLayers(decoder, 0, layers)],
       layers: () => Array.from({ length: layers }, (_, l) => traceLayers(decoder, l, l + 1)),
       pieces: () => [
-        ...Array.from({ length: layers + 1 }, (_, l) => traceBetween(decoder, l)),
+        ...Array.from({ length: layers }, (_, l) => traceBefore(decoder, l)),
         ...Array.from({ length: layers }, (_, l) => traceAttention(decoder, l)),
       ],
     }[cut]();
@@ -54,7 +54,6 @@ export class Stack implements Disposable {
       ...lengths.views(0, 1, tokens),
       qkv: wide((heads + 2 * kvHeads) * headSize),
       attended: wide(heads * headSize),
-      hidden: wide(hidden),
       logits: wide(vocabulary),
     };
     // Each program reads one stream and writes the other.
@@ -72,11 +71,11 @@ export class Stack implements Disposable {
     const [programs, head] = [this.programs.slice(0, -1), this.programs.at(-1)!];
     if (this.cut !== "pieces") for (const [i, p] of programs.entries()) await run(p, { ...stream(i), ...caches });
     else
-      for (let layer = 0; layer <= layers; layer++) {
+      for (let layer = 0; layer < layers; layer++) {
         await run(programs[layer]!, stream(layer));
-        if (layer < layers) await run(programs[layers + 1 + layer]!, this.#cacheViews(layer, "", start, set));
+        await run(programs[layers + layer]!, this.#cacheViews(layer, "", start, set));
       }
-    await run(head, {});
+    await run(head, stream(this.cut === "whole" ? 1 : layers));
     this.#past += tokens;
     return new Float32Array(views["logits"]!.buffer.memory).slice();
   }

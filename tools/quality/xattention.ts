@@ -85,7 +85,7 @@ async function likelihood(model: Model, recipe: string, ids: readonly number[]):
     let sum = surprise(logits, last[0]!);
     await slot.extend(last);
     for (let i = 1; i < scored; i++) {
-      logits = await slot.logitsOf(slot.hidden(1, i - 1));
+      logits = await slot.logitsOf(slot.output(1, i - 1));
       sum += surprise(logits, last[i]!);
     }
     const spent = meter.total();
