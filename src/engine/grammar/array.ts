@@ -5,7 +5,12 @@ import type { SchemaReader } from "./schema.ts";
 
 /** Lists of a schema. @throws UserError for what cannot be met */
 export function arrayNode(reader: SchemaReader, words: Keywords, place: string): Node {
-  const { items = true, prefixItems = [], minItems = 0, maxItems = Number.POSITIVE_INFINITY } = words;
+  const {
+    items = words.unevaluatedItems ?? true,
+    prefixItems = [],
+    minItems = 0,
+    maxItems = Number.POSITIVE_INFINITY,
+  } = words;
   if (minItems > maxItems) throw new UserError(`"minItems" is above "maxItems"`);
   const { json } = reader;
   const first = prefixItems.map((item, i) => reader.node(item, `${place}/prefixItems/${i}`)).slice(0, maxItems);
@@ -18,9 +23,8 @@ export function arrayNode(reader: SchemaReader, words: Keywords, place: string):
 /** Items each with its place: those from `min` on may be left out, with all that follow. */
 function places({ json }: SchemaReader, first: readonly Node[], min: number, rest: Node): Node {
   const { forest } = json;
-  const tail = first.reduceRight((after, item, place) => {
+  return first.reduceRight((after, item, place) => {
     const here = forest.seq(place === 0 ? item : json.further(item), after);
     return place >= min ? forest.optional(here) : here;
   }, rest);
-  return tail;
 }

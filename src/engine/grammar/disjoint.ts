@@ -1,4 +1,5 @@
 import type { Schema } from "./keywords.ts";
+import { typesOf } from "./types.ts";
 
 type Resolve = (schema: Schema) => Schema;
 
@@ -11,31 +12,43 @@ export function disjoint(parts: readonly Schema[], resolve: Resolve): boolean {
 function apart(a: Schema, b: Schema, resolve: Resolve): boolean {
   if (a === false || b === false) return true;
   if (typeof a === "boolean" || typeof b === "boolean") return false;
-  const [own, other] = [kindsOf(a), kindsOf(b)];
-  if (own && other && !own.some((kind) => other.includes(kind))) return true;
-  const [values, others] = [valuesOf(a), valuesOf(b)];
-  if (values && others) return !values.some((value) => others.includes(value));
-  return tags(a).some((name) => {
+  const others = kindsOf(b);
+  const common = kindsOf(a).filter((kind) => others.includes(kind));
+  if (common.length === 0) return true;
+  const [values, otherValues] = [scalarsOf(a), scalarsOf(b)];
+  if (values && otherValues) return !values.some((value) => otherValues.includes(value));
+  return common.join() === "object" && tagged(a, b, resolve);
+}
+
+/** Whether a property that both require tells them apart. */
+function tagged(a: Words, b: Words, resolve: Resolve): boolean {
+  const both = required(a).filter((name) => required(b).includes(name));
+  return both.some((name) => {
     const [x, y] = [a, b].map((schema) => resolve((schema["properties"] as Record<string, Schema>)?.[name] ?? true));
-    return tags(b).includes(name) && apart(x!, y!, resolve);
+    return apart(x!, y!, resolve);
   });
 }
 
 type Words = Exclude<Schema, boolean>;
 
+const listed = (schema: Words): unknown => ("const" in schema ? [schema["const"]] : schema["enum"]);
+
 /** Types; integers are numbers. */
-function kindsOf({ type, ...rest }: Words): string[] | undefined {
-  const named = typeof type === "string" ? [type] : Array.isArray(type) ? type.map(String) : undefined;
-  if (named) return named.map((name) => (name === "integer" ? "number" : name));
-  const values = "const" in rest ? [rest["const"]] : rest["enum"];
-  return Array.isArray(values)
-    ? values.map((value) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value))
-    : undefined;
+function kindsOf(schema: Words): string[] {
+  const { type } = schema;
+  const values = listed(schema);
+  if (type === undefined && Array.isArray(values)) return values.map(kindOf);
+  const own = type === undefined ? typesOf(schema) : [type].flat().map(String);
+  return own.map((name) => (name === "integer" ? "number" : name));
 }
 
-function valuesOf(schema: Words): string[] | undefined {
-  const values = "const" in schema ? [schema["const"]] : schema["enum"];
-  return Array.isArray(values) ? values.map((value) => JSON.stringify(value)) : undefined;
+const kindOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
+
+/** Values that are the same if and only if they are written the same; undefined where others may be among them. */
+function scalarsOf(schema: Words): string[] | undefined {
+  const values = listed(schema);
+  const all = Array.isArray(values) && values.every((value) => typeof value !== "object" || value === null);
+  return all ? values.map((value) => JSON.stringify(value)) : undefined;
 }
 
-const tags = ({ required }: Words): string[] => (Array.isArray(required) ? required.map(String) : []);
+const required = ({ required: names }: Words): string[] => (Array.isArray(names) ? names.map(String) : []);

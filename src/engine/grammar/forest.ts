@@ -96,9 +96,9 @@ export class Forest {
     return this.repeat(part, 0, 1);
   }
 
-  /** Stands for a node that is set afterwards, so that it may hold itself. */
-  ref(nullable = false): Ref {
-    return { kind: "ref", id: ++this.#last, nullable, body: this.none };
+  /** Stands for a node that is set afterwards, so that it may hold itself; never one that takes the empty text. */
+  ref(): Ref {
+    return { kind: "ref", id: ++this.#last, nullable: false, body: this.none };
   }
 
   /** What may follow `byte` in the texts of `node`: Brzozowski's derivative. */
@@ -123,6 +123,11 @@ export class Forest {
       case "ref":
         return this.after(node.body, byte);
     }
+  }
+
+  /** Whether `bytes` are one of the texts of `node`. */
+  takes(node: Node, bytes: Uint8Array): boolean {
+    return bytes.reduce((rest: Node, byte) => this.after(rest, byte), node).nullable;
   }
 
   #spend(steps: number): void {

@@ -1,6 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import { byteClasses } from "./byte-classes.ts";
 import type { Forest, Node } from "./forest.ts";
+import { spaceNode } from "./json.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** Nodes that one token may make us look at, of what is too ambiguous to be followed. */
@@ -29,13 +30,16 @@ export class Grammar {
   #states: State[] = [];
   readonly #ids = new Map<Node, number>();
   #maskBytes = 0;
+  /** The root, and white space before it. */
+  readonly spaced: Node;
 
   constructor(
     private readonly forest: Forest,
     readonly root: Node,
     private readonly vocabulary: Vocabulary,
   ) {
-    [this.#classOf, this.#classes] = byteClasses(root);
+    this.spaced = forest.seq(spaceNode(forest), root);
+    [this.#classOf, this.#classes] = byteClasses(this.spaced);
   }
 
   /** One bit a token, of those that may come after what `node` is the rest of; stop tokens where it may be empty. */

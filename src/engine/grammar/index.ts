@@ -1,20 +1,14 @@
 import { jsonOf } from "../../util/checked.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { Forest, type Node } from "./forest.ts";
+import { compiled, type Format } from "./compile.ts";
 import { Grammar } from "./grammar.ts";
-import { Json } from "./json.ts";
-import type { Schema } from "./keywords.ts";
-import { SchemaReader } from "./schema.ts";
-import { sound } from "./sound.ts";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
+export type { Format } from "./compile.ts";
 export { Constraint, type Hold } from "./constraint.ts";
 export type { Grammar } from "./grammar.ts";
 export { type Trigger, Triggered } from "./triggered.ts";
-
-/** What an answer is held to: any JSON object, or a JSON schema. */
-export type Format = "json" | Schema;
 
 /** Characters of a schema's JSON. */
 const MOST_TEXT = 1 << 18;
@@ -29,7 +23,7 @@ export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<G
   const grammars = kept.get(vocabulary) ?? new Map<string, Grammar>();
   kept.set(vocabulary, grammars);
   const key = keyOf(format);
-  const grammar = grammars.get(key) ?? compile(format, vocabulary);
+  const grammar = grammars.get(key) ?? make(format, vocabulary);
   grammars.delete(key);
   grammars.set(key, grammar);
   if (grammars.size > KEPT) grammars.delete(grammars.keys().next().value!);
@@ -43,18 +37,7 @@ function keyOf(format: Format): string {
   return text;
 }
 
-/** Nodes that a schema may come to. */
-const MOST_NODES = 2_000_000;
-
-const tooLarge = () => new UserError("the schema is too large to be enforced; make it simpler");
-
-function compile(format: Format, vocabulary: Vocabulary): Grammar {
-  const forest = new Forest();
-  const root = forest.within(MOST_NODES, tooLarge, () => sound(forest, nodeOf(forest, format)));
+function make(format: Format, vocabulary: Vocabulary): Grammar {
+  const { forest, root } = compiled(format);
   return new Grammar(forest, root, vocabulary);
-}
-
-function nodeOf(forest: Forest, format: Format): Node {
-  const json = new Json(forest);
-  return format === "json" ? json.object : new SchemaReader(json, format).node(format, "#");
 }

@@ -10,21 +10,20 @@ export class Json {
   readonly quote: Node;
   /** One character of a string, however it is written, but for surrogates by halves: it then counts as one. */
   readonly char: Node;
-  /** White space where it may be, bounded, since small models like to go on with it. */
   readonly space: Node;
   /** Any value. */
   readonly value: Ref;
   readonly object: Node;
 
   constructor(readonly forest: Forest) {
-    const { text, alt, seq, repeat, bytes } = bound(forest);
+    const { text, alt, seq, bytes } = bound(forest);
     this.quote = text('"');
     const hex = this.set("0123456789abcdefABCDEF");
     const low = seq(this.set("dD"), bytes([[0x30, 0x37]]), hex, hex);
     const unicode = alt([seq(this.set("0123456789abcefABCEF"), hex, hex, hex), low]);
     const escaped = seq(text("\\"), alt([this.set('"\\/bfnrt'), seq(text("u"), unicode)]));
     this.char = alt([utf8Node(forest, PLAIN), escaped]);
-    this.space = alt([forest.empty, text(" "), seq(text("\n"), repeat(this.set(" \t"), 0, 20))]);
+    this.space = spaceNode(forest);
     this.value = forest.ref();
     this.object = this.braced(this.list(this.member(this.string(), this.value)));
     const array = this.bracketed(this.list(this.value));
@@ -94,6 +93,12 @@ export class Json {
   literal(value: unknown): Node {
     return this.forest.text(JSON.stringify(value));
   }
+}
+
+/** White space where it may be, bounded, since small models like to go on with it. */
+export function spaceNode(forest: Forest): Node {
+  const { text, alt, seq, repeat } = bound(forest);
+  return alt([forest.empty, text(" "), seq(text("\n"), repeat(utf8Node(forest, points(" \t")), 0, 20))]);
 }
 
 const escapeOf = (point: number): string => JSON.stringify(String.fromCharCode(point)).slice(1, -1);

@@ -12,7 +12,7 @@ const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "expect
 const schemas = z.array(schema, "expected a list of schemas").min(1);
 const named = z.record(z.string(), schema, "expected schemas by name");
 const count = z.int().min(0);
-const TYPES = ["string", "number", "integer", "boolean", "null", "object", "array"] as const;
+export const TYPES = ["string", "number", "integer", "boolean", "null", "object", "array"] as const;
 export type Type = (typeof TYPES)[number];
 const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 
@@ -45,23 +45,19 @@ export const keywords = z.object({
   maximum: z.number().optional(),
   exclusiveMinimum: z.number().optional(),
   exclusiveMaximum: z.number().optional(),
+  multipleOf: z.literal(1, "expected 1, since others cannot be enforced").optional(),
+  unevaluatedProperties: schema.optional(),
+  unevaluatedItems: schema.optional(),
 });
 export type Keywords = z.output<typeof keywords>;
 export type Keyword = keyof Keywords;
-
-/** Values of keywords under which they say nothing, so that they may be there although they are not enforced. */
-const idle: Readonly<Record<string, (value: unknown) => boolean>> = {
-  uniqueItems: (value) => value === false,
-  unevaluatedProperties: (value) => typeof value === "boolean",
-  unevaluatedItems: (value) => typeof value === "boolean",
-  multipleOf: (value) => value === 1,
-};
 
 /** @throws UserError for a keyword that would be left out, which would change what the schema means */
 export function refuseUnknown(schema: object): void {
   for (const [keyword, value] of Object.entries(schema)) {
     if (remarks.has(keyword) || Object.hasOwn(keywords.shape, keyword) || keyword.startsWith("x-")) continue;
-    if (Object.hasOwn(idle, keyword) && idle[keyword]!(value)) continue;
+    // Under this value it says nothing.
+    if (keyword === "uniqueItems" && value === false) continue;
     throw new UserError(`"${keyword.slice(0, 60)}" cannot be enforced`);
   }
 }

@@ -1,9 +1,11 @@
 import { UserError } from "../../util/errors.ts";
-import type { Node } from "./forest.ts";
+import type { Node, Range } from "./forest.ts";
 import { type Json, PLAIN } from "./json.ts";
 import type { Keywords, Schema } from "./keywords.ts";
-import { utf8Node, without } from "./points.ts";
+import { step } from "./pointer.ts";
+import { has, utf8Node, without } from "./points.ts";
 import type { SchemaReader } from "./schema.ts";
+import { narrowed } from "./types.ts";
 
 interface Member {
   readonly node: Node;
@@ -15,36 +17,34 @@ interface Member {
  * nothing of others has none: that is still one of those the schema takes. @throws UserError for what cannot be met or enforced
  */
 export function objectNode(reader: SchemaReader, words: Keywords, place: string): Node {
-  const { properties = {}, required = [], minProperties = 0, maxProperties } = words;
-  const { json } = reader;
+  const { properties = {}, required = [], propertyNames } = words;
   const names = [...new Set([...Object.keys(properties), ...required])];
-  const members = names.map((name): Member => {
-    const own = Object.hasOwn(properties, name) ? properties[name]! : (words.additionalProperties ?? true);
-    const value = reader.node(own, `${place}/properties/${name}`);
-    return { node: json.member(json.literal(name), value), required: required.includes(name) };
+  if (propertyNames !== undefined && names.length > 0)
+    throw new UserError(`"propertyNames" beside "properties" or "required" cannot be enforced`);
+  const others = words.additionalProperties ?? words.unevaluatedProperties;
+  const members = names.map((name) => {
+    const own = Object.hasOwn(properties, name) ? properties[name]! : (others ?? true);
+    const value = reader.node(own, `${place}/properties/${step(name)}`);
+    return { node: reader.json.member(reader.json.literal(name), value), required: required.includes(name) };
   });
-  const needed = members.filter((member) => member.required).length;
-  if (minProperties > needed)
-    throw new UserError(`"minProperties" above the number of required properties cannot be enforced`);
-  const most = maxProperties ?? Number.POSITIVE_INFINITY;
-  if (most < needed) throw new UserError(`"maxProperties" is below the number of required properties`);
-  // Those that may be left out are, where not all have room.
-  const kept = members.length > most ? members.filter((member) => member.required) : members;
-  const other = otherMember(reader, words, names, place);
-  return json.braced(body(json, kept, other, most - kept.length));
+  const [kept, more] = room(members, words);
+  const value = reader.node(others ?? names.length === 0, `${place}/additionalProperties`);
+  const key = propertyNames === undefined ? otherName(reader.json, names) : nameNode(reader, propertyNames, place);
+  return reader.json.braced(body(reader.json, kept, reader.json.member(key, value), more));
 }
 
-/** A member of another name. */
-function otherMember(reader: SchemaReader, words: Keywords, names: readonly string[], place: string): Node {
-  const { json } = reader;
-  const { additionalProperties = names.length === 0, propertyNames } = words;
-  const value = reader.node(additionalProperties as Schema, `${place}/additionalProperties`);
-  if (value.kind === "none") return value;
-  if (propertyNames === undefined)
-    return json.member(names.length === 0 ? json.string() : otherName(json, names), value);
-  if (names.length > 0) throw new UserError(`"propertyNames" beside "properties" or "required" cannot be enforced`);
-  const key = typeof propertyNames === "object" ? { type: "string", ...propertyNames } : propertyNames;
-  return json.member(reader.node(key, `${place}/propertyNames`), value);
+const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
+  reader.node(narrowed(schema, { type: ["string"] }), `${place}/propertyNames`);
+
+/** Which members there may be, and how many others beside them: those that may be left out are, where not all have room. */
+function room(members: readonly Member[], { minProperties = 0, maxProperties }: Keywords): [readonly Member[], number] {
+  const needed = members.filter((member) => member.required);
+  if (minProperties > needed.length)
+    throw new UserError(`"minProperties" above the number of required properties cannot be enforced`);
+  const most = maxProperties ?? Number.POSITIVE_INFINITY;
+  if (most < needed.length) throw new UserError(`"maxProperties" is below the number of required properties`);
+  const kept = members.length > most ? needed : members;
+  return [kept, most - kept.length];
 }
 
 /** Members in their order, those that are not required each there or not, then others. */
@@ -65,25 +65,28 @@ function body(json: Json, members: readonly Member[], other: Node, most: number)
   return fresh;
 }
 
-/** A key that is none of `names`, written without escapes, so that it can be told. */
+/** A key that is none of `names`; beside some it is written without escapes, so that it can be told. */
 function otherName(json: Json, names: readonly string[]): Node {
-  const { forest } = json;
-  const any = forest.seq(forest.repeat(utf8Node(forest, PLAIN), 0), json.quote);
-  const apartFrom = (rests: readonly (readonly number[])[]): Node => {
-    const firsts = [...new Set(rests.flatMap(([first]) => first ?? []))];
-    const end = rests.some((rest) => rest.length === 0) ? forest.none : json.quote;
-    const other = without(
-      PLAIN,
-      firsts.map((point) => [point, point] as const),
-    );
-    const following = firsts.map((point) =>
-      forest.seq(
-        utf8Node(forest, [[point, point]]),
-        apartFrom(rests.filter(([first]) => first === point).map(([, ...rest]) => rest)),
-      ),
-    );
-    return forest.alt([end, forest.seq(utf8Node(forest, other), any), ...following]);
-  };
+  if (names.length === 0) return json.string();
   const written = names.map((name) => Array.from(name, (c) => c.codePointAt(0)!));
-  return forest.seq(json.quote, apartFrom(written));
+  // One that is only to be written with escapes cannot be met by chance.
+  const plain = written.filter((name) => name.every((point) => has(PLAIN, point)));
+  return json.forest.seq(json.quote, apartFrom(json, plain));
+}
+
+/** The rest of a string, its closing quote too, that is none of `rests`. */
+function apartFrom(json: Json, rests: readonly (readonly number[])[]): Node {
+  const { forest } = json;
+  const firsts = [...new Set(rests.flatMap(([first]) => first ?? []))];
+  const end = rests.some((rest) => rest.length === 0) ? forest.none : json.quote;
+  const other = without(
+    PLAIN,
+    firsts.map((point): Range => [point, point]),
+  );
+  const any = forest.seq(utf8Node(forest, other), forest.repeat(utf8Node(forest, PLAIN), 0), json.quote);
+  const following = firsts.map((point) => {
+    const further = rests.filter(([first]) => first === point).map(([, ...rest]) => rest);
+    return forest.seq(utf8Node(forest, [[point, point]]), apartFrom(json, further));
+  });
+  return forest.alt([end, any, ...following]);
 }

@@ -34,7 +34,7 @@ export function patternNode(json: Json, source: string, { min, max }: Lengths): 
     if (own.min >= min && own.max <= max) return padded(json, inner, start, end);
     const limited = start && end ? limitedTo(json, elements, { min, max }) : undefined;
     if (limited) return limited;
-    throw cannot(`"pattern" beside "minLength" or "maxLength", unless one character of a set repeats`);
+    throw cannot(`"minLength" or "maxLength" beside such a "pattern" or "format"`);
   });
   return forest.alt(whole);
 }

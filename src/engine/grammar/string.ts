@@ -12,11 +12,9 @@ export function stringNode(json: Json, { minLength = 0, maxLength, pattern, form
   if (lengths.min > lengths.max) throw new UserError(`"minLength" is above "maxLength"`);
   const named = format === undefined ? undefined : formatPattern(format);
   const source = pattern !== undefined && !(named && isZods(pattern)) ? pattern : named;
-  if (source !== undefined) return json.string(patternNode(json, source, named === source ? ANY : lengths));
+  if (source !== undefined) return json.string(patternNode(json, source, lengths));
   return json.string(json.forest.repeat(json.char, lengths.min, lengths.max));
 }
-
-const ANY = { min: 0, max: Number.POSITIVE_INFINITY };
 
 /** zod writes its own pattern beside a format, often with what a grammar has no form for; the format says the same. */
 const isZods = (pattern: string): boolean => zodsPatterns().has(pattern);

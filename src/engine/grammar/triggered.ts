@@ -10,7 +10,7 @@ export interface Trigger {
   readonly once: boolean;
 }
 
-/** Leaves an answer free until it writes the trigger; what follows, white space aside, is held to the grammar to its end. */
+/** Leaves an answer free until it writes the trigger; what follows, after white space or at once, is held to the grammar to its end. */
 export class Triggered implements Hold {
   /** The end of what was written freely, a character a byte. */
   #tail = "";
@@ -47,7 +47,7 @@ export class Triggered implements Hold {
     this.#tail = at < 0 ? written.slice(1 - text.length) : "";
     if (at < 0) return;
     const begun = Buffer.from(written.slice(at + text.length).trimStart(), "latin1");
-    const rest = this.grammar.afterBytes(this.grammar.root, begun);
+    const rest = this.grammar.afterBytes(this.grammar.spaced, begun);
     if (rest) this.#held = new Constraint(this.grammar, rest);
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { compiled } from "../grammar/compile.ts";
 import { callingOf } from "./calling.ts";
 import type { Tool, ToolChoice } from "./tools.ts";
 import { knowsCalls, plainTurns } from "./turns.ts";
@@ -12,13 +13,16 @@ const both = [
   toolOf("g", { $defs: { n: { type: "integer" } }, properties: { a: { $ref: "#/$defs/n" } } }),
 ];
 
-test("references within a function's schema are found where the schema lies", () => {
-  expect(callingOf({ tools: both }).format).toMatchObject({
-    anyOf: [
-      {},
-      { properties: { arguments: { properties: { a: { $ref: "#/anyOf/1/properties/arguments/$defs/n" } } } } },
-    ],
-  });
+test("references within a function's schema go from its own root", () => {
+  const { forest, root } = compiled(callingOf({ tools: both }).format!);
+  const takes = (text: string) => forest.takes(root, Buffer.from(text));
+  expect(['{"name":"g","arguments":{"a":1}}', '{"name":"g","arguments":{"a":"1"}}'].map(takes)).toEqual([true, false]);
+});
+
+test("values that look like references stay as they are", () => {
+  const { format } = callingOf({ tools: [toolOf("f", { properties: { a: { const: { $ref: "#/x" } } } })] });
+  const { forest, root } = compiled(format!);
+  expect(forest.takes(root, Buffer.from('{"name":"f","arguments":{"a":{"$ref":"#/x"}}}'))).toBe(true);
 });
 
 test.each<[ToolChoice | undefined, string, boolean]>([

@@ -29,6 +29,26 @@ test.each([1, 5, 1000])("an answer that begins inside a call needs no end, in pi
   ]);
 });
 
+test.each([1, 5, 1000])("an argument may have the words that calls are written between, in pieces of %i", (size) => {
+  const given = { a: 'x "</tool_call>" \\ <tool_call>', b: "</tool_call>" };
+  const [call1, call2] = [call("f", given), call("g", {})];
+  expect(read(`${call1}\n${call2} end`, size)).toEqual({
+    text: "end",
+    calls: [
+      { name: "f", arguments: JSON.stringify(given) },
+      { name: "g", arguments: "{}" },
+    ],
+  });
+});
+
+test("a call whose quotes do not match stays text, and takes no other with it", () => {
+  const broken = '<tool_call>{"name: 1}</tool_call>';
+  expect(read(`${broken} ${call("g", {})}`, 3)).toEqual({
+    text: `${broken} `,
+    calls: [{ name: "g", arguments: "{}" }],
+  });
+});
+
 test("what is no call after all stays text", () => {
   expect(read("a <tool_call>b</tool_call> c", 1)).toEqual({ text: "a <tool_call>b</tool_call> c", calls: [] });
   expect(read('<tool_call>{"name": "f", "argu', 4)).toEqual({ text: '<tool_call>{"name": "f", "argu', calls: [] });

@@ -54,12 +54,23 @@ export class CallReader {
   /** Takes a call, from its opening to its end; undefined where none has come to its end. */
   #taken(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
-    const end = this.#text.indexOf(CLOSE);
+    const end = closeOf(this.#text, last);
     if (end < 0 && !last) return undefined;
     const written = end < 0 ? this.#text : this.#text.slice(0, end + CLOSE.length);
     this.#text = this.#text.slice(written.length);
     return written;
   }
+}
+
+/** JSON up to a call's end: a text in it may have the word. */
+const CALL = /^(?:[^"<]|"(?:[^"\\]|\\.)*"|<(?!\/tool_call>))*(?=<\/tool_call>)/s;
+
+/** Where the call that `text` begins with ends; -1 where that is not written yet. */
+function closeOf(text: string, last: boolean): number {
+  const plain = text.indexOf(CLOSE);
+  const found = plain < 0 ? undefined : CALL.exec(text)?.[0].length;
+  // Where quotes do not match it is no JSON: the first end counts.
+  return found ?? (last ? plain : -1);
 }
 
 /** Characters at the end of `text` that may begin `word`. */

@@ -32,12 +32,10 @@ export type ToolChoice = z.output<typeof toolChoice>;
 
 /** What calls are held to: a function's name, and arguments by its schema. */
 export function callFormat(tools: readonly Tool[]): Format {
-  const anyOf = tools.map(({ function: { name, parameters } }, i) => ({
+  const anyOf = tools.map(({ function: { name, parameters } }) => ({
     type: "object",
-    properties: {
-      name: { const: name },
-      arguments: pointed(parameters ?? NOTHING, `#/anyOf/${i}/properties/arguments`),
-    },
+    // With an `$id` a schema's references go from its own root.
+    properties: { name: { const: name }, arguments: { $id: name, ...(parameters ?? NOTHING) } },
     required: ["name", "arguments"],
     additionalProperties: false,
   }));
@@ -46,17 +44,6 @@ export function callFormat(tools: readonly Tool[]): Format {
 
 /** The arguments of a function that says nothing of them. */
 const NOTHING = { type: "object", additionalProperties: false };
-
-/** References within a function's schema are from its own root, which lies at `root` here. */
-function pointed(value: unknown, root: string): unknown {
-  if (Array.isArray(value)) return value.map((each) => pointed(each, root));
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).map(([key, each]) => [
-    key,
-    key === "$ref" && typeof each === "string" && each.startsWith("#") ? root + each.slice(1) : pointed(each, root),
-  ]);
-  return Object.fromEntries(entries);
-}
 
 /** As a template has them: what is not said is not there. */
 export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];

@@ -1,0 +1,25 @@
+import { UserError } from "../../util/errors.ts";
+import { Forest, type Node } from "./forest.ts";
+import { Json } from "./json.ts";
+import type { Schema } from "./keywords.ts";
+import { SchemaReader } from "./schema.ts";
+import { sound } from "./sound.ts";
+
+/** What an answer is held to: any JSON object, or a JSON schema. */
+export type Format = "json" | Schema;
+
+/** Nodes that a schema may come to. */
+const MOST_NODES = 2_000_000;
+
+const tooLarge = () => new UserError("the schema is too large to be enforced; make it simpler");
+
+/** The texts of a format's answers. @throws UserError when no answer can meet it, or it cannot be enforced */
+export function compiled(format: Format): { forest: Forest; root: Node } {
+  const forest = new Forest();
+  return { forest, root: forest.within(MOST_NODES, tooLarge, () => sound(forest, nodeOf(forest, format))) };
+}
+
+function nodeOf(forest: Forest, format: Format): Node {
+  const json = new Json(forest);
+  return format === "json" ? json.object : new SchemaReader(json, format).node(format, "#");
+}

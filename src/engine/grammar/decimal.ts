@@ -1,0 +1,38 @@
+/** The decimal digits of numbers, which a grammar follows one by one. */
+
+/** All digits that a double is sure to keep. */
+export const DIGITS = 15;
+
+/** The digits before the point and after it, without zeros at the end; of a number from 0 to 10^21. */
+export function parts(value: number): [whole: string, rest: string] {
+  const [whole, rest = ""] = decimal(value).split(".");
+  return [whole!, rest.replace(/0+$/, "")];
+}
+
+/** Without an exponent: below 10^21 large numbers have none. */
+function decimal(value: number): string {
+  const text = String(value);
+  const [, mantissa, exponent] = /^(.+)e-(\d+)$/.exec(text) ?? [];
+  if (mantissa === undefined) return text;
+  return `0.${"0".repeat(Number(exponent) - 1)}${mantissa.replace(".", "")}`;
+}
+
+/** The digits of a bound that a fraction has followed so far; it is at the bound itself when none are left. */
+export interface Edge {
+  readonly digits: string;
+  readonly open: boolean;
+}
+
+/** Whether a fraction may end here: shorter is less. */
+export function ends(low: Edge | undefined, high: Edge | undefined): boolean {
+  if (low && (low.digits !== "" || low.open)) return false;
+  return !(high && high.digits === "" && high.open);
+}
+
+/** The edge behind one more digit: undefined once it is left behind on the right side. */
+export function next(edge: Edge | undefined, digit: number, side: -1 | 1): Edge | undefined | "out" {
+  if (!edge) return undefined;
+  const own = Number(edge.digits[0] ?? 0);
+  if (digit === own) return { ...edge, digits: edge.digits.slice(1) };
+  return Math.sign(digit - own) === side ? "out" : undefined;
+}
