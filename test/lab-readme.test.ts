@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { frontierSvg } from "../src/lab/report/plot/frontier-svg.ts";
 import { sampleSummary } from "../src/lab/report/sample.testing.ts";
-import { committedRuns, disagreements, labSection } from "../tools/lab-readme.ts";
-import { root, withSection } from "../tools/section.ts";
+import { committedRuns, detailSection, disagreements, labSection, sections } from "../tools/lab-readme.ts";
+import { withSection } from "../tools/section.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-readme-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,24 +21,33 @@ for (const [name, recipes] of [
 }
 const runs = committedRuns("results", folder);
 
-test("the first run's plot and numbers, and a row a run", () => {
-  const section = labSection(runs);
-  expect(section).toContain("](results/a-needle/frontier.svg)\n");
-  expect(section).toContain("| `dense` | 0.712 [0.682, 0.742] |  | 0.0 % | yes |");
+test("a run's plot, and a row a run", () => {
+  expect(labSection(runs)).toContain("](results/a-needle/frontier.svg)\n");
+  const section = labSection(runs, runs[1]);
+  expect(section).toContain("](results/b-needle/frontier.svg)\n");
   expect(section).toContain(
     "| [needle <4k> with smollm2](results/b-needle/summary.json) | 40 | contains-answer | 0.712 | " +
       "`xattention:threshold=0.8,stride=16,minLengthForSparse=2048` | 25.2 % | −0.013 [−0.030, +0.003] |",
   );
 });
 
+test("every recipe of every run, with its command", () => {
+  const section = detailSection(runs);
+  expect(section.split("\n").filter((line) => line.startsWith("### "))).toHaveLength(2);
+  expect(section).toContain("| `dense` | 0.712 [0.682, 0.742] |  | 0.0 % | yes |");
+  for (const { summary } of runs) expect(section).toContain(summary.command);
+});
+
 test("agrees with what it wrote, and names what was changed by hand", () => {
-  const page = withSection(marks, "lab-readme", labSection(runs));
-  expect(disagreements(page, runs, folder)).toEqual([]);
-  expect(disagreements(page.replace("0.712", "0.912"), runs, folder)).toEqual([
-    "README.md does not say what docs/results says",
-  ]);
+  const page = (content: string) => writeFileSync(join(folder, "page.md"), withSection(marks, "lab-readme", content));
+  const pages = [["page.md", labSection(runs)]] as const;
+  page(labSection(runs));
+  expect(disagreements(pages, runs, folder)).toEqual([]);
+  page(labSection(runs).replace("0.712", "0.912"));
+  expect(disagreements(pages, runs, folder)).toEqual(["page.md does not say what docs/results says"]);
+  page(labSection(runs));
   writeFileSync(join(folder, "results", "a-needle", "frontier.svg"), "<svg/>");
-  expect(disagreements(page, runs, folder)).toEqual([
+  expect(disagreements(pages, runs, folder)).toEqual([
     "results/a-needle/frontier.svg is not what its summary.json makes",
   ]);
 });
@@ -50,8 +59,7 @@ test("says so where no run is committed, and refuses what is no summary", () => 
   expect(() => committedRuns("odd", folder)).toThrow(/odd.*is no summary of a lab run/);
 });
 
-test("the README says what docs/results says: npx tsx tools/lab-readme.ts", () => {
-  expect(
-    disagreements(readFileSync(join(root, "README.md"), "utf8"), committedRuns("docs/results/xattention")),
-  ).toEqual([]);
+test("the pages say what docs/results says: npx tsx tools/lab-readme.ts", () => {
+  const committed = committedRuns("docs/results/xattention");
+  expect(disagreements(sections(committed), committed)).toEqual([]);
 });

@@ -2,9 +2,13 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { advice } from "../src/lab/report/advice.ts";
 import { figure, percent, range, signed } from "../src/lab/report/format.ts";
-import { describe, frontierSvg, titleOf } from "../src/lab/report/plot/frontier-svg.ts";
+import { frontierSvg, titleOf } from "../src/lab/report/plot/frontier-svg.ts";
 import { type RecipeSummary, type Summary, summarySchema } from "../src/lab/results.ts";
 import { markdownTable, root, withSection, writeSection } from "./section.ts";
+
+const SECTION = "lab-readme";
+/** The run whose plot the README shows. */
+const PLOTTED = "docs/results/xattention/smollm2-text-2k";
 
 /** A run whose summary is committed, and where, relative to the project. */
 export interface Committed {
@@ -33,19 +37,26 @@ function readSummary(path: string): Summary {
   }
 }
 
-/** The README's plot, of the first run, with its numbers; then what every run says; then the commands. */
-export function labSection(runs: readonly Committed[]): string {
-  const [first] = runs;
-  if (first === undefined) return "No run has been committed yet.";
-  const { folder, summary } = first;
+/** The README's part: the plot of one run, and a row for every run. */
+export function labSection(runs: readonly Committed[], plotted = runs[0]): string {
+  if (plotted === undefined) return "No run has been committed yet.";
+  const { folder, summary } = plotted;
   return [
-    `![${describe(summary).replaceAll(/[[\]]/g, "")}](${folder}/frontier.svg)`,
-    ...["", `${titleOf(summary)}, ${summary.items} items:`, "", recipesTable(summary)],
+    `![${titleOf(summary)}, ${summary.items} items; the figures are in docs/results](${folder}/frontier.svg)`,
     ...["", "Of every run, the recipe that saves most of those not shown to be worse than dense:", "", runsTable(runs)],
-    ...["", "Made by:", "", "```sh", ...runs.map(({ summary }) => commandOf(summary)), "```"],
-    ...["", ...[...new Set(runs.map(({ summary }) => `Machine: ${summary.machine}.`))]],
   ].join("\n");
 }
+
+/** The part of the results' own page: every recipe of every run, and the command that makes it again. */
+export const detailSection = (runs: readonly Committed[]): string =>
+  runs.map(({ summary }) => detail(summary)).join("\n\n");
+
+const detail = (summary: Summary): string =>
+  [
+    `### ${titleOf(summary)}`,
+    ...["", `${summary.items} items, ${summary.machine}:`, "", recipesTable(summary)],
+    ...["", "```sh", commandOf(summary), "```"],
+  ].join("\n");
 
 const commandOf = ({ command }: Summary): string => (command.startsWith("modicum ") ? `npx ${command}` : command);
 
@@ -82,26 +93,45 @@ const delta = ({ delta }: RecipeSummary): string => `${signed(delta.mean)} ${ran
 /** Formatters align the columns of a table, which changes nothing of what it says. */
 const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
 
-/** What disagrees between a page, the runs and their plots, a sentence each; empty where all agree. */
-export function disagreements(page: string, runs: readonly Committed[], from = root): string[] {
+/** A page, relative to the project, and the section that runs write into it. */
+type Section = readonly [page: string, content: string];
+
+/** What runs write, and where. */
+export const sections = (runs: readonly Committed[]): Section[] => [
+  [
+    "README.md",
+    labSection(
+      runs,
+      runs.find(({ folder }) => folder === PLOTTED),
+    ),
+  ],
+  ["docs/results/README.md", detailSection(runs)],
+];
+
+/** What disagrees between pages, the runs and their plots, a sentence each; empty where all agree. */
+export function disagreements(pages: readonly Section[], runs: readonly Committed[], from = root): string[] {
   const plots = runs.filter(({ folder, summary }) => {
     const file = join(from, folder, "frontier.svg");
     return !existsSync(file) || readFileSync(file, "utf8") !== frontierSvg(summary);
   });
-  const said = plots.map(({ folder }) => `${folder}/frontier.svg is not what its summary.json makes`);
-  if (unaligned(page) !== unaligned(withSection(page, "lab-readme", labSection(runs))))
-    said.push("README.md does not say what docs/results says");
-  return said;
+  const stale = pages.filter(([page, content]) => {
+    const text = readFileSync(join(from, page), "utf8");
+    return unaligned(text) !== unaligned(withSection(text, SECTION, content));
+  });
+  return [
+    ...plots.map(({ folder }) => `${folder}/frontier.svg is not what its summary.json makes`),
+    ...stale.map(([page]) => `${page} does not say what docs/results says`),
+  ];
 }
 
 function write(runs: readonly Committed[]): void {
   for (const { folder, summary } of runs) writeFileSync(join(root, folder, "frontier.svg"), frontierSvg(summary));
-  writeSection("README.md", "lab-readme", labSection(runs));
+  for (const [page, content] of sections(runs)) writeSection(page, SECTION, content);
 }
 
 /** Writes nothing, and fails where something disagrees. */
 function check(runs: readonly Committed[]): void {
-  const said = disagreements(readFileSync(join(root, "README.md"), "utf8"), runs);
+  const said = disagreements(sections(runs), runs);
   for (const sentence of said) process.stderr.write(`${sentence}: npx tsx tools/lab-readme.ts writes it anew\n`);
   process.exitCode = said.length === 0 ? 0 : 1;
 }
