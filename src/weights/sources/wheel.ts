@@ -55,6 +55,8 @@ function readEntries(wheel: string, zip: yauzl.ZipFile): Promise<Entries> {
   return new Promise((resolve, reject) => {
     zip.on("entry", (entry: yauzl.Entry) => {
       if (entries.has(entry.fileName)) return reject(unsound(new Error(`two members are called ${entry.fileName}`)));
+      // No sound wheel has one, whatever else is wanted of it.
+      if (isLink(entry)) return reject(unsound(new Error(`${entry.fileName} is a symbolic link`)));
       if (!entry.fileName.endsWith("/")) entries.set(entry.fileName, entry);
       zip.readEntry();
     });
@@ -66,7 +68,6 @@ function readEntries(wheel: string, zip: yauzl.ZipFile): Promise<Entries> {
 
 function plain(wheel: string, entry: yauzl.Entry): yauzl.Entry {
   const name = `${entry.fileName} in ${basename(wheel)}`;
-  if (isLink(entry)) throw new UserError(`${name} is a symbolic link, expected a plain file`);
   if (entry.uncompressedSize > mostPlausible * Math.max(entry.compressedSize, 1))
     throw new UserError(
       `${name} claims to unpack ${entry.compressedSize} bytes into ${entry.uncompressedSize}; refused`,
