@@ -127,7 +127,7 @@ export class QueueHands implements Hands {
     again();
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     leave(this.redis);
     await Promise.race([Promise.allSettled([this.queue.close(), this.events.close()]), soon()]);
   }

@@ -31,7 +31,10 @@ export const bytesText = (bytes: number): string => prefixed(bytes, "B");
 
 function prefixed(x: number, unit: string): string {
   const step = Math.min(6, Math.max(0, Math.floor(Math.log10(Math.max(1, x)) / 3)));
-  return `${(x / 1000 ** step).toPrecision(3)} ${["", "K", "M", "G", "T", "P", "E"][step]}${unit}`;
+  const text = (x / 1000 ** step).toPrecision(3);
+  // 999.9 comes to 1000 in three digits.
+  if (text.includes("e") && step < 6) return prefixed(1000 ** (step + 1), unit);
+  return `${text} ${["", "K", "M", "G", "T", "P", "E"][step]}${unit}`;
 }
 
 /** `12 ms`, `3.4 s`. */

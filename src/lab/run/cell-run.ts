@@ -10,7 +10,7 @@ import { search } from "./search/index.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
 /** One cell of a grid under way: its items, its results, and who answers. */
-export class CellRun {
+export class CellRun implements AsyncDisposable {
   private constructor(
     readonly cell: OpenCell,
     readonly results: CellResults,
@@ -27,6 +27,10 @@ export class CellRun {
     signal?: AbortSignal,
   ): Promise<CellRun> {
     return new CellRun(cell, await CellResults.open(cell, resultsFile(folder)), hands, watch, signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.results.close();
   }
 
   /** Has the items answered under the recipe, as far as they are not yet. */

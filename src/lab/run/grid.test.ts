@@ -1,12 +1,13 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { accuracy } from "../metrics/index.ts";
 import { resultSchema, summarySchema } from "../results.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
+import { OwnHands } from "./hands.ts";
 import { readRun } from "./held.ts";
 import { runOptions } from "./options.ts";
 import { choiceTask, TINY, textTask } from "./run.testing.ts";
@@ -195,7 +196,9 @@ describe("a folder that holds something", () => {
     await runGrid(torn, silent);
     const file = path.join(torn.out, "results.jsonl");
     writeFileSync(file, readFileSync(file, "utf8").replace("\n", "}\n"));
+    const left = vi.spyOn(OwnHands.prototype, Symbol.asyncDispose);
     await expect(runGrid({ ...torn, reuse: "resume" }, silent)).rejects.toThrow(/results\.jsonl, line 1: /);
+    expect(left).toHaveBeenCalledOnce();
   });
 });
 

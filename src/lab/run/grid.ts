@@ -76,17 +76,12 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
   const folder = folderOf(grid, cell);
   await claimFolder(folder, open.identity, grid.reuse);
   watcher.begin(open);
-  const hands = await handsOf(grid, open, watcher);
-  const run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);
-  try {
-    const summary = summaryOf(grid, run, await answered(grid, run));
-    await writeJson(summaryFile(folder), JSON.parse(stringify(summary)));
-    await report(folder, run, summary);
-    return summary;
-  } finally {
-    await run.results.close();
-    await hands.close();
-  }
+  await using hands = await handsOf(grid, open, watcher);
+  await using run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);
+  const summary = summaryOf(grid, run, await answered(grid, run));
+  await writeJson(summaryFile(folder), JSON.parse(stringify(summary)));
+  await report(folder, run, summary);
+  return summary;
 }
 
 async function handsOf(

@@ -9,10 +9,9 @@ export interface Done extends Answered {
 }
 
 /** Who answers items: this process, or the workers of a queue. */
-export interface Hands {
+export interface Hands extends AsyncDisposable {
   /** Answers each item once, those of a group together, in any order. @throws UserError; an AbortError when `signal` stopped it */
   answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<Done>;
-  close(): Promise<void>;
 }
 
 /** Answers groups one after the other in this process. The dense model may be open already. */
@@ -28,7 +27,7 @@ export class OwnHands implements Hands {
     yield* answerAll(answerer, groups, signal);
   }
 
-  async close(): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 async function* answerAll(

@@ -37,8 +37,14 @@ function next(tried: readonly Tried[], high: number, whole: boolean): number | u
   const wide = gaps.filter(({ a, b }) => b.value - a.value >= finest && apart(tried, a, b) > NEAR);
   const widest = wide.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
   if (widest === undefined) return undefined;
-  const middle = (widest.a.value + widest.b.value) / 2;
-  return whole ? Math.round(middle) : Number(middle.toPrecision(6));
+  return middleOf(widest.a.value, widest.b.value, whole);
+}
+
+/** In few digits where that keeps it apart from both. */
+function middleOf(a: number, b: number, whole: boolean): number {
+  const middle = (a + b) / 2;
+  const short = whole ? Math.round(middle) : Number(middle.toPrecision(6));
+  return a < short && short < b ? short : middle;
 }
 
 /** The greater of two points' differences in quality and in saving, each as a share of the whole stretch's. */

@@ -60,6 +60,9 @@ describe("the middle of the widest gap", () => {
     await search(parseSearch("xattention:sinkTokens=1..9"), p);
     for (const { options } of asked) expect(Number.isInteger(options.sinkTokens)).toBe(true);
     expect(new Set(asked.map(({ options }) => options.sinkTokens)).size).toBe(asked.length);
+    const { prober: narrow, asked: narrowly } = prober(({ threshold }) => ({ quality: threshold, saved: 0 }));
+    await search(parseSearch("xattention:threshold=0.999999..0.9999999"), narrow);
+    expect(new Set(narrowly.map(({ options }) => options.threshold)).size).toBe(narrowly.length);
     const { prober: flat } = prober(() => ({ quality: 1, saved: 0 }));
     expect(await search(parseSearch("xattention:threshold=0.5..1"), flat)).toHaveLength(2);
   });
@@ -93,6 +96,7 @@ describe("what is searched", () => {
   test.each([
     ["xattention:threshold=0.5..1,stride=8|16", /not both/],
     ["xattention:threshold=1..0.5", /from low to high, got 1..0.5/],
+    ["xattention:threshold=..0.5", /one option as low..high/],
     ["xattention:threshold=0.5", /one option as low..high, or options as lists a\|b/],
     ["xattention", /one option as low..high/],
     ["xattenton:threshold=0.5..1", /no saving is called "xattenton".*did you mean/],

@@ -45,8 +45,8 @@ interface Option {
 function keyValues(pair: string): Option {
   const equals = pair.indexOf("=");
   const [key, value] = equals < 1 ? [pair, ""] : [pair.slice(0, equals), pair.slice(equals + 1)];
-  const ends = value.split("..").map(Number);
-  const isRange = ends.length === 2 && value !== ".." && ends.every(Number.isFinite);
+  const ends = value.split("..").map((end) => (end.trim() === "" ? Number.NaN : Number(end)));
+  const isRange = ends.length === 2 && ends.every(Number.isFinite);
   return { key, values: value.split("|"), range: isRange ? [ends[0]!, ends[1]!] : undefined };
 }
 
