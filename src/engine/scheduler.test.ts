@@ -261,6 +261,21 @@ describe("an answer ends", () => {
     await expect(wrong).rejects.toThrow("logitBias names token 99999");
     expect(tokensOf(await good)).toHaveLength(10);
   });
+
+  test("and who is told its bill may fail, alone", async () => {
+    const many = scheduler();
+    const good = read(many.submit(job([5, 6], 10)));
+    const onStopped = () => {
+      throw new Error("no room for bills");
+    };
+    const stop = new AbortController();
+    const run = async () => {
+      for await (const _ of many.submit(job([7], 200, { signal: stop.signal, onStopped }))) stop.abort();
+    };
+    await expect(run()).rejects.toThrow("no room for bills");
+    expect(tokensOf(await good)).toHaveLength(10);
+    expect(tokensOf(await read(many.submit(job([8], 3))))).toHaveLength(3);
+  });
 });
 
 test("closing: no more are taken; what has come may end by itself, or as it is when the time is up", async () => {

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { BATCH_ROWS } from "./batch.ts";
-import { commonPrefix } from "./cached.ts";
 import type { Engine } from "./engine.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { Piece } from "./generate.ts";
+import { Pace } from "./pace.ts";
 import { type Refusal, Refused } from "./refused.ts";
+import { type Begun, begun, Rows } from "./rows.ts";
 import { checkLength, Sequence } from "./sequence.ts";
-import { WORTH_COPYING } from "./slots.ts";
-import { type Errand, type Job, Ticket, type Work } from "./ticket.ts";
+import { type Errand, type Job, Ticket } from "./ticket.ts";
 
 export const schedulerOptions = z.strictObject({
   rows: z.int().min(1).default(BATCH_ROWS).describe("most requests under way at once"),
@@ -17,24 +17,20 @@ export const schedulerOptions = z.strictObject({
 
 export type SchedulerOptions = z.output<typeof schedulerOptions>;
 
-/** A ticket that has a row. */
-type Begun = Ticket & { sequence: Work };
-
 /**
  * Runs many requests on a model: by turns, some of the prompts that wait, at most a chunk, then one step of all answers together. Requests
  * come and go between any two turns; none changes the numbers or the bill of another.
  */
 export class Scheduler {
   readonly #queue = new FairQueue<Ticket>();
-  readonly #rows = new Set<Begun>();
+  readonly #rows = new Rows();
+  readonly #pace = new Pace();
   /** Under way while there is work. */
   #loop: Promise<void> | undefined;
   /** Tokens of prompts that have run. */
   #clock = 0;
   /** When all that is under way ends, once it is closing. */
   #closes: number | undefined;
-  /** Milliseconds that a request has a row, lately. */
-  #mean = 1000;
 
   /** `engine` runs requests that name none. */
   constructor(
@@ -102,18 +98,11 @@ export class Scheduler {
 
   async #admit(): Promise<void> {
     while (this.#rows.size < this.options.rows) {
-      const ticket = this.#queue.next((key) => [...this.#rows].filter((row) => row.key === key).length);
-      if (!ticket || this.#awaits(ticket)) return;
+      const ticket = this.#queue.next((key) => this.#rows.of(key));
+      if (!ticket || this.#rows.willBring(ticket)) return;
       this.#queue.serve(ticket);
       await this.#guard(ticket, () => this.#begin(ticket));
     }
-  }
-
-  /** Whether a prompt that is being run will leave more of this one's beginning than is there now: to copy it is cheaper than to run it twice. */
-  #awaits({ engine, job: { prompt } }: Ticket): boolean {
-    const coming = this.#prefilling().filter((row) => row.engine === engine);
-    const shared = Math.max(0, ...coming.map((row) => commonPrefix(row.job.prompt, prompt)));
-    return shared - engine.slots.reusable(prompt) >= WORTH_COPYING;
   }
 
   #begin(ticket: Ticket): void {
@@ -126,14 +115,10 @@ export class Scheduler {
     job.onBegun?.();
   }
 
-  #prefilling(): Begun[] {
-    return [...this.#rows].filter(({ sequence }) => sequence.left > 0);
-  }
-
   /** One chunk of a prompt, or several prompts that are no longer together. */
   async #prefill(): Promise<void> {
     let run = 0;
-    for (const ticket of this.#prefilling().toSorted((a, b) => a.due - b.due)) {
+    for (const ticket of this.#rows.prefilling()) {
       const { chunks } = ticket.sequence;
       if (run > 0 && run + chunks > 1) return;
       await this.#guard(ticket, () => this.#advance(ticket));
@@ -149,12 +134,7 @@ export class Scheduler {
   }
 
   async #decode(): Promise<void> {
-    const decoding = [...this.#rows].filter(({ sequence }) => sequence.left === 0);
-    for (const engine of new Set(decoding.map((ticket) => ticket.engine)))
-      await this.#step(
-        engine,
-        decoding.filter((ticket) => ticket.engine === engine),
-      );
+    for (const [engine, tickets] of this.#rows.decoding()) await this.#step(engine, tickets);
   }
 
   async #step(engine: Engine, tickets: readonly Begun[]): Promise<void> {
@@ -179,25 +159,30 @@ export class Scheduler {
   }
 
   #fail(ticket: Ticket, error: unknown): void {
-    if (begun(ticket)) {
-      ticket.job.onStopped?.(ticket.sequence.usage());
-      this.#leave(ticket);
-    } else this.#queue.remove(ticket);
-    ticket.fail(error);
+    const why = begun(ticket) ? told(ticket, error) : error;
+    if (begun(ticket)) this.#leave(ticket);
+    else this.#queue.remove(ticket);
+    ticket.fail(why);
   }
 
   #leave(ticket: Begun): void {
     this.#rows.delete(ticket);
     ticket.sequence[Symbol.dispose]();
-    const spent = performance.now() - ticket.began;
-    this.#mean += (spent - this.#mean) / 10;
+    this.#pace.note(performance.now() - ticket.began);
   }
 
   /** With the seconds in which those that wait will have had their turn. */
   #refused(reason: Refusal): Refused {
-    const rounds = (this.#queue.size + 1) / this.options.rows;
-    return new Refused(reason, Math.max(1, Math.ceil((rounds * this.#mean) / 1000)));
+    return new Refused(reason, this.#pace.secondsFor(this.#queue.size + 1, this.options.rows));
   }
 }
 
-const begun = (ticket: Ticket): ticket is Begun => ticket.sequence !== undefined;
+/** Tells whose request it was what it spent, and returns why it ends: what they throw is theirs alone, too. */
+function told({ job, sequence }: Begun, error: unknown): unknown {
+  try {
+    job.onStopped?.(sequence.usage());
+    return error;
+  } catch (own) {
+    return own;
+  }
+}
