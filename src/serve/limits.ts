@@ -15,6 +15,12 @@ export const limitOptions = z.strictObject({
   maxTokens: z.int().min(1).default(2048).describe("most tokens of an answer, and how many where a chat does not say"),
   maxChoices: z.int().min(1).default(8).describe("most answers to one prompt (n)"),
   maxTexts: z.int().min(1).default(2048).describe("most texts in one request for embeddings, ranks or classes"),
+  maxArrival: z
+    .number()
+    .min(0.1)
+    .max(3600)
+    .default(60)
+    .describe("most seconds in which a request has to arrive whole, and its head in a quarter of them"),
 });
 
 export type Limits = z.output<typeof limitOptions>;

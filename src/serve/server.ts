@@ -10,6 +10,7 @@ import { createApp } from "./app.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { House } from "./house.ts";
 import { refuseBroken } from "./http/broken.ts";
+import { answerHalfClosed } from "./http/half-closed.ts";
 import { Access, checkBind } from "./keys/access.ts";
 import { Rates } from "./keys/rates.ts";
 import type { KeyStore } from "./keys/store.ts";
@@ -53,9 +54,6 @@ export interface Serving {
   stop(patience: number): Promise<void>;
 }
 
-/** Milliseconds in which a request's head, and all of it, have to arrive. */
-const [HEADERS_WITHIN, REQUEST_WITHIN] = [15_000, 60_000];
-
 /** Milliseconds that answers which are cut off have to tell their clients. */
 const TO_SAY_SO = 2_000;
 
@@ -70,13 +68,21 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);
-  const server = createServer(
-    { headersTimeout: HEADERS_WITHIN, requestTimeout: REQUEST_WITHIN, connectionsCheckingInterval: 5_000 },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
-  );
+  const server = createServer(timesOf(limits), getRequestListener(app.fetch, { overrideGlobalObjects: false }));
   refuseBroken(server);
+  answerHalfClosed(server);
   const url = await listen(server, options);
   return { url, warm: warmUp(house), stop: (patience) => stop(house, server, underWay, patience) };
+}
+
+/** In milliseconds, as Node has them. */
+function timesOf({ maxArrival }: Limits) {
+  const quarter = 250 * maxArrival;
+  return {
+    headersTimeout: quarter,
+    requestTimeout: 4 * quarter,
+    connectionsCheckingInterval: Math.min(5_000, quarter / 2),
+  };
 }
 
 async function listen(server: Server, { host, port }: ServeOptions): Promise<string> {

@@ -57,6 +57,56 @@ test("a stream of JSON is an object; completions take the field, too", async () 
   expect(answer.choices[0]).toMatchObject({ text: expect.stringMatching(/^\d$/), finish_reason: "stop" });
 });
 
+/** A value of 2^24 parts. */
+const doubled = {
+  $defs: Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`d${i}`, twice(i)])),
+  $ref: "#/$defs/d24",
+};
+function twice(i: number): object {
+  if (i === 0) return { type: "null" };
+  return { type: "array", prefixItems: Array(2).fill({ $ref: `#/$defs/d${i - 1}` }), minItems: 2 };
+}
+const million = { minLength: 1e6, maxLength: 1e6, minItems: 1e6, maxItems: 1e6 };
+
+/** Patterns by which engines that try one way after the other are kept busy without end. */
+const patterns = [
+  ...["^(a+)+$", "^(a|a)*b$", "^(a|aa)+$", "^([a-zA-Z]+)*$", "^(.*a){25}$", "^(a?){60}a{60}$", "(x+x+)+y"],
+  ...["^((a{1,100}){1,100}){1,100}$", "^(?:(?:a*)*)*$", "a.{500}b", "^(.{0,1000}){0,1000}$"],
+];
+
+const bombs: [string, Record<string, unknown>][] = [
+  ...patterns.map((pattern): (typeof bombs)[number] => [pattern, { type: "string", pattern }]),
+  ["a value of 2^24 parts", doubled],
+  ["a text of a million characters", { type: "string", ...million }],
+  ["a list of a million", { type: "array", ...million }],
+  ["500 fields, each there or not", { type: "object", properties: fields(500) }],
+];
+function fields(count: number): Record<string, unknown> {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, { type: "string" }]));
+}
+
+test.each(bombs)("%s holds an answer or is refused, and keeps nobody else waiting for long", async (_, schema) => {
+  let [longest, since] = [0, performance.now()];
+  const watch = setInterval(() => {
+    longest = Math.max(longest, performance.now() - since);
+    since = performance.now();
+  }, 5);
+  const format = { type: "json_schema" as const, json_schema: { name: "x", schema } };
+  const answer = openai.chat.completions.create({ ...asked, max_tokens: 12, temperature: 0, response_format: format });
+  const { choices, message } = await answer.then(
+    ({ choices }) => ({ choices, message: "" }),
+    (error: Error) => ({ choices: [], message: error.message }),
+  );
+  clearInterval(watch);
+  for (const { message, finish_reason } of choices) {
+    expect(message.content).toMatch(/^\s*["[{]/);
+    if (finish_reason === "stop") JSON.parse(message.content!);
+  }
+  if (choices.length === 0)
+    expect(message).toMatch(/^400 the (format can be met in so many ways|schema is too large).*make it simpler$/);
+  expect(longest).toBeLessThan(3000);
+});
+
 test("rows of one batch are each held to their own schema", async () => {
   const one = (value: string) => ({ type: "object", properties: { is: { const: value } }, required: ["is"] });
   const answers = await Promise.all(

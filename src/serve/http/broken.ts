@@ -1,18 +1,28 @@
-import type { Server } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { HttpError } from "./errors.ts";
 
-/** Requests that are no HTTP, or too slow or large to be read, get their sentence, too. */
+/** Requests that are no HTTP, or too slow or large to be read, get their sentence, too, and their connection is closed. */
 export function refuseBroken(server: Server): void {
+  const open = new WeakMap<Duplex, Set<ServerResponse>>();
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const responses = open.get(socket) ?? new Set();
+    open.set(socket, responses.add(response));
+    response.once("close", () => responses.delete(response));
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable || (socket as Socket).bytesWritten > 0) return void socket.destroy();
+    if (!socket.writable || !isFree([...(open.get(socket) ?? [])])) return void socket.destroy();
     socket.end(rawResponse(refusal(error.code)));
   });
 }
 
+/** Whether what is written now is taken for the answer to the request that broke: nothing is said yet, nor owed for one before. */
+const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
+
 function refusal(code: string | undefined): HttpError {
   if (code === "HPE_HEADER_OVERFLOW") return new HttpError(431, "the request's headers are too large");
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new HttpError(408, "the request took too long to arrive");
+  if (code === "HPE_INVALID_EOF_STATE") return new HttpError(400, "the request broke off before its end");
   return new HttpError(400, "the request is not HTTP/1.1 as it should be");
 }
 

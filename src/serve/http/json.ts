@@ -24,12 +24,21 @@ async function readBody(request: Request, most: number): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > most) throw tooLarge(most);
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of request.body ?? []) {
+  for await (const part of piecesOf(request)) {
     size += part.length;
     if (size > most) throw tooLarge(most);
     parts.push(part);
   }
   return Buffer.concat(parts);
+}
+
+/** @throws HttpError where the client leaves or is too slow: its fault, of which the log need not tell */
+async function* piecesOf({ body }: Request): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* body ?? [];
+  } catch {
+    throw new HttpError(400, "the body broke off before its end");
+  }
 }
 
 const tooLarge = (most: number) =>

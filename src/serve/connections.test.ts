@@ -1,0 +1,131 @@
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { limitOptions } from "./limits.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+const SECONDS = 0.8;
+let server: Testing;
+beforeAll(async () => {
+  server = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxArrival: SECONDS }) });
+});
+afterAll(() => server.stop(0));
+
+/** A connection, and all that the server says until it closes it. */
+function open(): { socket: Socket; said: Promise<string> } {
+  const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
+  const said = new Promise<string>((resolve) => {
+    let text = "";
+    socket.on("data", (data) => (text += data));
+    socket.on("close", () => resolve(text));
+    socket.on("end", () => socket.end());
+    socket.on("error", () => {});
+  });
+  return { socket, said };
+}
+
+const head = (length: number) =>
+  `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+const asked = (body: object): string => {
+  const text = JSON.stringify({ model: "tiny", prompt: "abc", temperature: 0, ...body });
+  return head(text.length) + text;
+};
+
+/** What the last answer of a connection says; interim ones and those of earlier requests come before it. */
+function last(said: string): { status: number; body: string; count: number } {
+  const answers = said.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => !answer.startsWith("HTTP/1.1 102 "));
+  const [start, ...rest] = answers.at(-1)!.split("\r\n\r\n");
+  return { status: Number(start!.slice(9, 12)), body: rest.join("\r\n\r\n"), count: answers.length };
+}
+
+/** Until the server has nothing to do. */
+const idle = () =>
+  expect
+    .poll(async () => /requests_running\{[^}]*\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1])
+    .toBe("0");
+const newest = async () => (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data[0];
+
+describe("a client that ends its side of the connection after its request", () => {
+  test.each([
+    ["whole", { max_tokens: 40 }, /"finish_reason":"length".*"completion":40/],
+    ["as a stream", { max_tokens: 40, stream: true }, /data: \[DONE\]/],
+  ])("has its answer %s, and then the connection is closed", async (_, body, answer) => {
+    const { socket, said } = open();
+    socket.end(asked(body));
+    const { status, body: text } = last(await said);
+    expect([status, text]).toEqual([200, expect.stringMatching(answer)]);
+  });
+
+  test("and leaves before the answer, frees its place, and is billed for what had run", async () => {
+    const { socket } = open();
+    socket.end(asked({ max_tokens: 200, n: 8 }));
+    await sleep(60);
+    socket.destroy();
+    await idle();
+    const { tokens } = await newest();
+    expect(tokens.completion).toBeGreaterThan(0);
+    expect(tokens.completion).toBeLessThan(8 * 200);
+  });
+
+  test("in the middle of a stream, has left", async () => {
+    const { socket, said } = open();
+    socket.write(asked({ max_tokens: 200, n: 8, stream: true }));
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.end();
+    expect(last(await said).body).not.toContain("[DONE]");
+    await idle();
+    expect((await newest()).tokens.completion).toBeLessThan(8 * 200);
+  });
+
+  test("in the middle of its request, is told so", async () => {
+    const { socket, said } = open();
+    socket.end(`${head(50)}{"model"`);
+    expect(last(await said)).toMatchObject({ status: 400, body: expect.stringContaining("broke off before its end") });
+  });
+});
+
+describe("what comes too slowly is refused, and its connection closed", () => {
+  /** Sends a byte at a time until the server has had enough; returns its answer and after how many seconds it came. */
+  async function drip(start: string, byte: string): Promise<{ status: number; body: string; seconds: number }> {
+    const started = performance.now();
+    const { socket, said } = open();
+    socket.write(start);
+    const timer = setInterval(() => socket.write(byte), 40);
+    const { status, body } = last(await said);
+    clearInterval(timer);
+    return { status, body, seconds: (performance.now() - started) / 1000 };
+  }
+  const refused = { error: { message: "the request took too long to arrive", type: "invalid_request_error" } };
+
+  test.each([
+    ["a body", head(100_000), " ", 1],
+    ["a body of chunks", head(1).replace(/Content-Length: 1/, "Transfer-Encoding: chunked"), "1\r\n \r\n", 1],
+    ["a head", "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "a", 1 / 4],
+    ["headers without end", "GET /health HTTP/1.1\r\nHost: localhost\r\n", "X-Slow: a\r\n", 1 / 4],
+    ["a body, on a connection that had an answer before", asked({ max_tokens: 1 }) + head(100_000), " ", 1],
+  ])("%s", async (_, start, byte, part) => {
+    const { status, body, seconds } = await drip(start, byte);
+    expect([status, JSON.parse(body)]).toMatchObject([408, refused]);
+    expect(seconds).toBeGreaterThan(SECONDS * part * 0.9);
+    expect(seconds).toBeLessThan(SECONDS * part + 1.5);
+  });
+
+  test("many of them keep nobody else from being answered", async () => {
+    const slow = Array.from({ length: 100 }, () => drip(head(100_000), " "));
+    const quick = await fetch(`${server.url}/health`, { signal: AbortSignal.timeout(500) });
+    expect(quick.status).toBe(200);
+    expect((await Promise.all(slow)).every(({ status }) => status === 408)).toBe(true);
+  });
+
+  test("an answer may take longer than its request", async () => {
+    const started = performance.now();
+    const { socket, said } = open();
+    socket.end(asked({ max_tokens: 200, n: 8 }).repeat(8));
+    expect(last(await said)).toMatchObject({ status: 200, count: 8 });
+    expect(performance.now() - started).toBeGreaterThan(1000 * SECONDS);
+  });
+
+  test("none of it is a fault of the server's", () => {
+    expect(server.logged.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
+  });
+});
