@@ -1,11 +1,9 @@
 import { generateAll } from "../engine/batch-generate.ts";
 import type { Classification, Reading } from "../engine/classifier.ts";
-import type { Cut } from "../engine/cut.ts";
-import { type Answers, EncoderModel, type ReadTerms } from "../engine/encoder-model.ts";
+import { EncoderModel, type ReadTerms } from "../engine/encoder-model.ts";
 import type { Turns } from "../engine/fair-queue.ts";
 import { foretell } from "../engine/foretell.ts";
-import { generate, type OnStopped, type Piece, type Usage } from "../engine/generate.ts";
-import { grammarOf } from "../engine/grammar/index.ts";
+import { generate, type Piece } from "../engine/generate.ts";
 import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
 import { LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Asked } from "../engine/likelihood.ts";
@@ -14,13 +12,13 @@ import { askedOfQuery, relevanceOf } from "../engine/relevance.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
 import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
-import type { Job, Request } from "../engine/ticket.ts";
-import { type Calling, callingOf } from "../engine/tools/calling.ts";
-import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
+import type { Job } from "../engine/ticket.ts";
+import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
+import { Biller } from "./biller.ts";
 import type {
   BatchRequest,
   Chunk,
@@ -30,11 +28,11 @@ import type {
   RunOptions,
   Stoppable,
 } from "./options.ts";
+import { requestOf } from "./request.ts";
 
 /** A loaded model: a language model under one recipe, or an encoder. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
 export class Model implements Disposable {
-  /** Time of loading, billed to the first run. */
-  #unbilledLoad: number;
+  readonly #biller: Biller;
   readonly #loaded: LanguageModel | EncoderModel | Seq2SeqModel;
   #disposed = false;
   #scheduler: Scheduler | undefined;
@@ -46,7 +44,7 @@ export class Model implements Disposable {
     loadTime: number,
   ) {
     this.#loaded = loaded;
-    this.#unbilledLoad = loadTime;
+    this.#biller = new Biller(loaded.source.name, recipe, loadTime);
   }
 
   get name(): string {
@@ -79,11 +77,11 @@ export class Model implements Disposable {
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
     const { key, ceiling, signal, onStopped, ...asked } = checked;
-    const request = await this.#request(given("generate's prompt", args.prompt, prompt), asked);
-    const terms = { key, ceiling, signal, onStopped: this.#told(onStopped) };
+    const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked);
+    const terms = { key, ceiling, signal, onStopped: this.#biller.told(onStopped) };
     for await (const { text, tokens, finish } of this.#pieces({ ...request, ...terms }))
       yield finish
-        ? { text, tokens, finishReason: finish.reason, receipt: this.#receipt(finish.usage, finish.cut) }
+        ? { text, tokens, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, finish.cut) }
         : { text, tokens };
   }
 
@@ -109,11 +107,6 @@ export class Model implements Disposable {
     return this.#scheduler;
   }
 
-  /** Makes a receipt of what a stopped run used, if it came to run anything. */
-  #told(onStopped: Stoppable["onStopped"]): OnStopped | undefined {
-    return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.#receipt(usage))));
-  }
-
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
     const whole = { text: "", tokens: [] as Sampled[] };
@@ -132,7 +125,7 @@ export class Model implements Disposable {
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
     const terms = this.#terms(given("embed's options", args.readOptions, options));
     const all = given("embed's texts", args.texts, texts);
-    const { answers, receipt } = this.#billed(await this.encoder.embed(all, terms));
+    const { answers, receipt } = this.#biller.billed(await this.encoder.embed(all, terms));
     return { embeddings: answers, receipt };
   }
 
@@ -150,7 +143,7 @@ export class Model implements Disposable {
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
     const classified = await this.encoder.classify(all, labels, this.#terms(terms));
-    const { answers, receipt } = this.#billed(classified);
+    const { answers, receipt } = this.#biller.billed(classified);
     return { results: answers, receipt };
   }
 
@@ -167,7 +160,7 @@ export class Model implements Disposable {
       return { scores: found.map(relevanceOf), receipt };
     }
     const scored = await this.encoder.relevance(q, all, this.#terms(terms));
-    const { answers, receipt } = this.#billed(scored);
+    const { answers, receipt } = this.#biller.billed(scored);
     return { scores: answers, receipt };
   }
 
@@ -176,17 +169,13 @@ export class Model implements Disposable {
     const { engine, tokenizer } = this.language;
     checkCeiling(ceiling, () => priceOfAsked(engine.programs, asked));
     const scheduler = this.#scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
-    const told = this.#told(onStopped);
+    const told = this.#biller.told(onStopped);
     const { found, usage } = await foretell(engine, scheduler, asked, { ...terms, onStopped: told });
-    return { found, receipt: this.#receipt(usage) };
+    return { found, receipt: this.#biller.receipt(usage) };
   }
 
   #terms({ onStopped, ...terms }: args.ReadTerms): ReadTerms {
-    return { ...terms, onStopped: this.#told(onStopped) };
-  }
-
-  #billed<T>({ answers, usage }: Answers<T>): { answers: T[]; receipt: Receipt } {
-    return { answers, receipt: this.#receipt(usage) };
+    return { ...terms, onStopped: this.#biller.told(onStopped) };
   }
 
   /**
@@ -197,39 +186,10 @@ export class Model implements Disposable {
     const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
     const all = given("completeAll's requests", args.batchRequests, requests);
     const { engine, tokenizer } = this.language;
-    const parsed = await Promise.all(all.map(({ prompt, ...asked }) => this.#request(prompt, asked)));
-    const answers = await generateAll(engine, tokenizer, parsed, signal, this.#told(onStopped));
+    const parsed = await Promise.all(all.map(({ prompt, ...asked }) => requestOf(this, prompt, asked)));
+    const answers = await generateAll(engine, tokenizer, parsed, signal, this.#biller.told(onStopped));
     return answers.map(({ text, tokens, reason, usage }) => {
-      return { text, tokens: [...tokens], finishReason: reason, receipt: this.#receipt(usage) };
-    });
-  }
-
-  /** Text as ids, and what the answer is held to. @throws UserError when the model has no such adapter, or what is asked for does not go together */
-  async #request(prompt: Prompt, asked: args.Asked): Promise<Request> {
-    const { adapter, raw = false, format, tools, toolChoice, parallelToolCalls, ...rest } = asked;
-    if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
-    const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
-    const { loaded } = this;
-    const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : encodeFor(this.language, prompt, raw, calling);
-    const { tokenizer } = loaded instanceof Seq2SeqModel ? loaded : this.language;
-    const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, tokenizer);
-    const engine = adapter === undefined ? undefined : this.language.engineFor(adapter);
-    return { prompt: ids, options: { ...rest, grammar, trigger: calling.trigger }, engine };
-  }
-
-  #receipt({ tokens, flops, bytes, blocks, ms }: Usage, cut?: Cut): Receipt {
-    const load = this.#unbilledLoad;
-    this.#unbilledLoad = 0;
-    return makeReceipt({
-      model: this.name,
-      recipe: this.recipe.map((s) => s.text),
-      tokens,
-      flops,
-      bytes,
-      work: { ...(blocks && { blocks }), calls: { [this.name]: 1 } },
-      ms: { load, prefill: ms.prefill, decode: ms.decode, total: load + ms.total },
-      estimated: false,
-      ...(cut && { cut }),
+      return { text, tokens: [...tokens], finishReason: reason, receipt: this.#biller.receipt(usage) };
     });
   }
 
@@ -242,11 +202,6 @@ export class Model implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-function encodeFor(language: LanguageModel, prompt: Prompt, raw: boolean, { tools, begin }: Calling): number[] {
-  language.checkText(prompt);
-  return [...language.encode(prompt, raw, tools), ...language.tokenizer.encode(begin)];
 }
 
 function labelsFor(name: string, labels: readonly string[] | undefined): readonly string[] {

@@ -1,0 +1,29 @@
+import { grammarOf } from "../engine/grammar/index.ts";
+import type { LanguageModel, Prompt } from "../engine/language-model.ts";
+import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
+import type { Request } from "../engine/ticket.ts";
+import { type Calling, callingOf } from "../engine/tools/calling.ts";
+import { UserError } from "../util/errors.ts";
+import type { Asked } from "./arguments.ts";
+import type { Model } from "./model.ts";
+
+/** What is asked of a model that generates: text as ids, and what the answer is held to. @throws UserError when the model has no such adapter, or what is asked for does not go together */
+export async function requestOf(
+  model: Pick<Model, "loaded" | "language">,
+  prompt: Prompt,
+  asked: Asked,
+): Promise<Request> {
+  const { adapter, raw = false, format, tools, toolChoice, parallelToolCalls, ...rest } = asked;
+  if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
+  const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
+  const loaded = model.loaded instanceof Seq2SeqModel ? model.loaded : model.language;
+  const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : idsOf(loaded, prompt, raw, calling);
+  const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, loaded.tokenizer);
+  const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
+  return { prompt: ids, options: { ...rest, grammar, trigger: calling.trigger }, engine };
+}
+
+function idsOf(language: LanguageModel, prompt: Prompt, raw: boolean, { tools, begin }: Calling): number[] {
+  language.checkText(prompt);
+  return [...language.encode(prompt, raw, tools), ...language.tokenizer.encode(begin)];
+}
