@@ -44,6 +44,7 @@ export function readClassifier(source: ConfigSource, count: number): ClassifierS
     throw new UserError(
       `${source.path}: "${architecture}" has a head that is not supported, expected one for whole texts`,
     );
+  if (count === 0) throw new UserError(`${source.path}: "id2label" is empty, expected a label or more`);
   const named = config.sentence_transformers?.activation_fn ?? config.sbert_ce_default_activation_function;
   return {
     labels: Array.from({ length: count }, (_, i) => id2label?.[i] ?? `LABEL_${i}`),

@@ -105,6 +105,12 @@ describe("a classifier", () => {
     }
   });
 
+  test("no label at all is refused", async () => {
+    await expect(load(changed("classifier", "config.json", { id2label: {} }))).rejects.toThrow(
+      error(/config\.json: "id2label" is empty, expected a label or more/),
+    );
+  });
+
   test("heads of other tasks are refused", async () => {
     const copy = changed("classifier", "config.json", { architectures: ["BertForTokenClassification"] });
     await expect(load(copy)).rejects.toThrow(error(/config\.json: "BertForTokenClassification" has a head/));
