@@ -40,12 +40,22 @@ test("a GGUF without labels has numbered ones", () => {
   expect(readClassifier(source({}), 2).labels).toEqual(["LABEL_0", "LABEL_1"]);
 });
 
-const fixture = (name: string) => fileURLToPath(new URL(`../models/fixtures/${name}/model.gguf`, import.meta.url));
+const fixture = (name: string, file = "model.gguf") =>
+  fileURLToPath(new URL(`../models/fixtures/${name}/${file}`, import.meta.url));
 
 test("a GGUF embeds as vectors of length 1", async () => {
   using model = await load(fixture("bert"));
   const [vector] = (await model.embed(["abab"])).embeddings;
   expect(Math.hypot(...vector!)).toBeCloseTo(1, 5);
+});
+
+test("the encoder of a T5 embeds, too, and answers nothing", async () => {
+  using model = await load(fixture("t5-gated", "encoder.gguf"));
+  const [one, other, again] = (await model.embed(["the rain", "on and on", "the rain"])).embeddings;
+  expect(Math.hypot(...one!)).toBeCloseTo(1, 5);
+  expect(again).toEqual(one);
+  expect(other).not.toEqual(one);
+  await expect(model.complete("the rain")).rejects.toThrow(UserError);
 });
 
 test("a GGUF classifies with the labels that it names", async () => {

@@ -26,6 +26,7 @@ import { roberta } from "./roberta.ts";
 import type { Seq2Seq } from "./seq2seq.ts";
 import { smollm3 } from "./smollm3.ts";
 import { t5 } from "./t5.ts";
+import { t5Encoder } from "./t5-encoder.ts";
 
 /** Every decoder that runs: one line each. */
 const decoders: readonly Architecture[] = [
@@ -43,7 +44,7 @@ const decoders: readonly Architecture[] = [
 ];
 
 /** Every encoder that runs: one line each. */
-const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, nomicbert, roberta];
+const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, nomicbert, roberta, t5Encoder];
 
 /** Every encoder with a decoder that runs: one line each. */
 const seq2seqs = [t5] as const;

@@ -35,7 +35,7 @@ const stack = (name: string, feed: number, gated: boolean): Scheme => ({
 });
 
 /** Each stack has names of its own: `enc.blk.0.attn_q.weight`. A GGUF's differ in one. */
-function namesFor(checkpoint: Checkpoint, { gated }: Seq2SeqConfig): Names {
+export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, "gated">): Names {
   if (checkpoint.config.kind === "gguf") return (canonical) => canonical.replace("attn_output.", "attn_o.");
   const encoder = namesOf(checkpoint, stack("encoder", 1, gated));
   const decoder = namesOf(checkpoint, stack("decoder", 2, gated));
@@ -43,8 +43,8 @@ function namesFor(checkpoint: Checkpoint, { gated }: Seq2SeqConfig): Names {
 }
 
 /** Not the table of tokens, of which PEFT's update acts on neither stack. */
-const modulesFor =
-  ({ gated }: Seq2SeqConfig) =>
+export const modulesFor =
+  ({ gated }: Pick<Seq2SeqConfig, "gated">) =>
   (canonical: string): string[] => {
     if (canonical === "token_embd") return [];
     const [, which, rest] = /^(?:(enc|dec)\.)?(.+)$/.exec(canonical)!;
@@ -93,8 +93,9 @@ function readSizes(fields: Fields) {
   });
 }
 
-function configure(config: Fields["source"], has: Has = () => false): Seq2SeqConfig {
-  const fields = new Fields(config, "t5");
+/** `name`: of the architecture, by which a GGUF's keys begin. */
+export function configureT5(config: Fields["source"], has: Has = () => false, name = "t5"): Seq2SeqConfig {
+  const fields = new Fields(config, name);
   const checked = readSizes(fields);
   if (checked.start >= checked.vocabulary)
     fields.refuse("decoder_start_token_id", checked.start, `a token below ${checked.vocabulary}`);
@@ -118,9 +119,9 @@ function read(checkpoint: Checkpoint): Checkpoint {
 /** T5 (Raffel et al. 2020), T5 1.1 and Flan-T5. */
 export const t5 = {
   names: ["t5"],
-  configure,
+  configure: configureT5,
   open(checkpoint: Checkpoint, folder: string, quant: Quant, adapter?: Lora): Seq2Seq {
-    const config = configure(checkpoint.config, (tensor) => checkpoint.tensors.has(tensor));
+    const config = configureT5(checkpoint.config, (tensor) => checkpoint.tensors.has(tensor));
     const branches = adapter && new Branches(adapter, { modules: modulesFor(config), row: (_, row) => row });
     const names = namesFor(checkpoint, config);
     return new Seq2Seq(config, new Weights(read(checkpoint), folder, quant, names, undefined, branches));

@@ -5,7 +5,8 @@
 Each has a folder with `config.json` and `model.safetensors` (float16) as published checkpoints have them, and `seq2seq.json`: the ids of three
 texts of different length, the encoder's hidden states of each by itself, the ids that the decoder is given for each, and its logits, each text by
 itself (base64 of little-endian float32); texts and what greedy generation answers to them; and buckets of relative positions. The generator
-checks that the texts as one padded batch give the same within 2e-5, and that the folder, loaded again, does. Some have `model.gguf` beside them.
+checks that the texts as one padded batch give the same within 2e-5, and that the folder, loaded again, does. Some have `model.gguf` beside them, and the
+encoder alone as `encoder.gguf`.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import AutoModelForSeq2SeqLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import AutoModelForSeq2SeqLM, PreTrainedTokenizerFast, T5Config, T5EncoderModel, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from t5_gguf import write_gguf
@@ -145,6 +146,8 @@ def fixture(name: str, seed: int, out: Path) -> None:
     words.save_pretrained(out / name)
     if options["relative_attention_max_distance"] == 128:
         write_gguf(model, options["tie_word_embeddings"], vocabulary(options["vocab_size"]), out / name / "model.gguf")
+        alone = T5EncoderModel.from_pretrained(out / name, dtype=torch.float32)
+        write_gguf(alone, False, vocabulary(options["vocab_size"]), out / name / "encoder.gguf")
     reference = {"source": "tools/reference/t5.py", "texts": texts, "targets": targets, "answers": answers(model, words)}
     reference |= {"hidden": pack(hidden), "logits": pack(logits), "buckets": buckets(options)}
     (out / name / "seq2seq.json").write_text(json.dumps(reference) + "\n")

@@ -1,9 +1,9 @@
-"""A T5 as llama.cpp's converter writes it. GGUF has no key for the greatest relative distance: it is 128."""
+"""A T5, or its encoder alone, as llama.cpp's converter writes it. GGUF has no key for the greatest relative distance: it is 128."""
 
 from pathlib import Path
 
 import numpy as np
-from gguf import MODEL_ARCH, GGUFWriter, TokenType, get_tensor_name_map
+from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, TokenType, get_tensor_name_map
 
 
 def add_sizes(w: GGUFWriter, c) -> None:
@@ -12,14 +12,16 @@ def add_sizes(w: GGUFWriter, c) -> None:
     w.add_embedding_length(c.d_model)
     w.add_feed_forward_length(c.d_ff)
     w.add_block_count(c.num_layers)
-    w.add_decoder_block_count(c.num_decoder_layers)
+    if c.is_encoder_decoder:
+        w.add_decoder_block_count(c.num_decoder_layers)
     w.add_head_count(c.num_heads)
     w.add_key_length(c.d_kv)
     w.add_value_length(c.d_kv)
     w.add_layer_norm_eps(c.layer_norm_epsilon)
     w.add_layer_norm_rms_eps(c.layer_norm_epsilon)
     w.add_relative_attn_buckets_count(c.relative_attention_num_buckets)
-    w.add_decoder_start_token_id(c.decoder_start_token_id)
+    if c.is_encoder_decoder:
+        w.add_decoder_start_token_id(c.decoder_start_token_id)
 
 
 def add_vocabulary(w: GGUFWriter, pieces: list[tuple[str, float]]) -> None:
@@ -40,10 +42,11 @@ def add_vocabulary(w: GGUFWriter, pieces: list[tuple[str, float]]) -> None:
 
 def write_gguf(model, tied: bool, pieces: list[tuple[str, float]], path: Path) -> None:
     c = model.config
-    w = GGUFWriter(str(path), "t5")
+    arch = MODEL_ARCH.T5 if c.is_encoder_decoder else MODEL_ARCH.T5ENCODER
+    w = GGUFWriter(str(path), MODEL_ARCH_NAMES[arch])
     add_sizes(w, c)
     add_vocabulary(w, pieces)
-    names = get_tensor_name_map(MODEL_ARCH.T5, max(c.num_layers, c.num_decoder_layers))
+    names = get_tensor_name_map(arch, max(c.num_layers, c.num_decoder_layers))
     for name, tensor in model.state_dict().items():
         if name.endswith("embed_tokens.weight") or (tied and name == "lm_head.weight"):
             continue
