@@ -331,6 +331,13 @@ describe("one sentence, the right status, and nothing billed", () => {
     expect(response.headers.get("access-control-allow-origin")).toBeNull();
   });
 
+  test("a browser that asks whether a foreign page may, is not told that it may", async () => {
+    const headers = { origin: "https://example.org", "access-control-request-method": "POST" };
+    const response = await fetch(`${server.url}/v1/completions`, { method: "OPTIONS", headers });
+    expect(response.status).toBe(405);
+    expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+  });
+
   test("a receipt's id, a time and a limit that are none", async () => {
     const asked = async (query: string) => (await fetch(`${server.url}/v1/receipts${query}`)).status;
     expect(await Promise.all(["/x", "?since=never", "?limit=0", "?limit=x"].map(asked))).toEqual([404, 400, 400, 400]);

@@ -1,0 +1,66 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { entry } from "../weights/gguf/testing.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+/** As Gemma's and Mistral's templates have it. */
+const STRICT =
+  "{% for m in messages %}{% if m.role == 'system' or (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/…') }}{% endif %}{{ m.content }} {% endfor %}";
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-turns-"));
+let server: Testing;
+beforeAll(async () => {
+  const [, tiny] = TINY[0]!.split("=");
+  const file = path.join(folder, "strict.gguf");
+  writeFileSync(file, withTemplate(readFileSync(tiny!), STRICT));
+  server = await serveModels([file]);
+});
+afterAll(async () => {
+  await server.stop(0);
+  rmSync(folder, { recursive: true });
+});
+
+/** One more field at the beginning of the file, so long that the tensors stay aligned. */
+function withTemplate(gguf: Buffer, template: string): Buffer {
+  const field = (text: string) => entry("tokenizer.chat_template", ["string", text]);
+  const missing = 32 - (field(template).length % 32);
+  const head = Buffer.from(gguf.subarray(0, 24));
+  head.writeBigUInt64LE(gguf.readBigUInt64LE(16) + 1n, 16);
+  return Buffer.concat([head, field(template + "{##}".padStart(missing).slice(-missing)), gguf.subarray(24)]);
+}
+
+const user = { role: "user", content: "x" };
+const assistant = { role: "assistant", content: "y" };
+const system = { role: "system", content: "z" };
+const calls = {
+  role: "assistant",
+  tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: "{}" } }],
+};
+const result = (id: string) => ({ role: "tool", tool_call_id: id, content: "r" });
+
+async function asked(messages: object[]): Promise<[status: number, message: string]> {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ model: "strict", messages, max_tokens: 1 });
+  const response = await fetch(`${server.url}/v1/chat/completions`, { method: "POST", headers, body });
+  return [response.status, (await jsonOf(response)).error?.message ?? ""];
+}
+
+test.each([[[user]], [[user, assistant, user]]])("%j is an order that the template takes", async (messages) => {
+  expect(await asked(messages)).toEqual([200, ""]);
+});
+
+const MUST_ALTERNATE = /^the chat template cannot write this chat: Conversation roles must alternate/;
+
+test.each<[object[], RegExp]>([
+  [[assistant], MUST_ALTERNATE],
+  [[user, user], MUST_ALTERNATE],
+  [[user, assistant, system], MUST_ALTERNATE],
+  [[result("a")], /^messages\.0\.tool_call_id: expected the id of a call in the assistant's turn before it$/],
+  [[user, result("a"), calls], /^messages\.1\.tool_call_id: expected the id of a call/],
+  [[user, calls, user, result("a")], /^messages\.3\.tool_call_id: expected the id of a call/],
+  [[user, calls, result("b")], /^messages\.2\.tool_call_id: expected the id of a call/],
+  [[{ role: "assistant" }, user], /^messages\.0\.content: expected a text, got none$/],
+])("roles out of order, %j, are one sentence", async (messages, sentence) => {
+  expect(await asked(messages)).toEqual([400, expect.stringMatching(sentence)]);
+});
