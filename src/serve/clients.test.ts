@@ -5,13 +5,13 @@ import { parseHTML } from "linkedom";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, openaiOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 let openai: OpenAI;
 beforeAll(async () => {
   server = await serveModels(["smollm2", TINY[1]!]);
-  openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "any", maxRetries: 0 });
+  openai = openaiOf(server);
 });
 afterAll(() => server.stop(0));
 
@@ -116,9 +116,8 @@ test("the examples that /docs shows are answered", async () => {
   const { document } = parseHTML(await (await fetch(`${server.url}/docs`)).text());
   const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
     const [, path, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
-    const headers = { "content-type": "application/json" };
-    const here = body!.replace('"minilm"', '"sentences"');
-    const answer = await jsonOf(fetch(server.url + path!, { method: "POST", headers, body: here }));
+    const here = JSON.parse(body!.replace('"minilm"', '"sentences"'));
+    const answer = await jsonOf(post(server, path!, here));
     receiptSchema.parse(answer.receipt ?? answer);
     return path;
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 beforeAll(async () => {
@@ -11,9 +11,8 @@ afterAll(() => server.stop(0));
 
 /** Posts, and expects it to go well. */
 // biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
-async function post(path: string, body: object): Promise<any> {
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(server.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+async function answered(path: string, body: object): Promise<any> {
+  const response = await post(server, path, body);
   const answer = await jsonOf(response);
   expect([response.status, answer]).toEqual([200, answer]);
   if ("receipt" in answer) receiptSchema.parse(answer.receipt);
@@ -32,7 +31,7 @@ describe("completions", () => {
 
   test("go on as the library does, whole and streamed", async () => {
     const expected = await direct(TINY[0]!, (model) => model.complete("abc", { maxTokens: 6, raw: true }));
-    const answer = await post("/v1/completions", request);
+    const answer = await answered("/v1/completions", request);
     expect(answer.choices).toEqual([{ index: 0, text: expected.text, logprobs: null, finish_reason: "length" }]);
     expect(answer.usage).toMatchObject({ prompt_tokens: expected.receipt.tokens.prompt, completion_tokens: 6 });
     const events = await streamed("/v1/completions", { ...request, stream: true });
@@ -42,9 +41,15 @@ describe("completions", () => {
   });
 
   test("several answers to several prompts are one request with one receipt", async () => {
-    const answer = await post("/v1/completions", { ...request, prompt: ["abc", "xyz"], n: 2, seed: 5, temperature: 1 });
+    const answer = await answered("/v1/completions", {
+      ...request,
+      prompt: ["abc", "xyz"],
+      n: 2,
+      seed: 5,
+      temperature: 1,
+    });
     const one = async (prompt: string, seed: number) =>
-      (await post("/v1/completions", { ...request, prompt, seed, temperature: 1 })).choices[0].text;
+      (await answered("/v1/completions", { ...request, prompt, seed, temperature: 1 })).choices[0].text;
     const expected = [await one("abc", 5), await one("abc", 6), await one("xyz", 5), await one("xyz", 6)];
     expect(answer.choices.map((c: { text: string }) => c.text)).toEqual(expected);
     expect(answer.choices.map((c: { index: number }) => c.index)).toEqual([0, 1, 2, 3]);
@@ -54,7 +59,7 @@ describe("completions", () => {
   });
 
   test("log-probabilities come with each token", async () => {
-    const { choices } = await post("/v1/completions", { ...request, logprobs: 2 });
+    const { choices } = await answered("/v1/completions", { ...request, logprobs: 2 });
     const { tokens, token_logprobs: chosen, top_logprobs: top } = choices[0].logprobs;
     expect([tokens.length, chosen.length, top.length]).toEqual([6, 6, 6]);
     expect(tokens.join("")).toBe(choices[0].text);
@@ -65,8 +70,7 @@ describe("completions", () => {
 /** The events of a stream, which has to end with `[DONE]`. */
 // biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
 async function streamed(path: string, body: object): Promise<any[]> {
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(server.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await post(server, path, body);
   expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
   const lines = (await response.text()).trimEnd().split("\n\n");
   expect(lines.pop()).toBe("data: [DONE]");
@@ -78,9 +82,9 @@ describe("embeddings", () => {
 
   test("are the library's, as numbers and as base64", async () => {
     const { embeddings } = await direct(TINY[1]!, (model) => model.embed(texts));
-    const { data } = await post("/v1/embeddings", { model: "sentences", input: texts });
+    const { data } = await answered("/v1/embeddings", { model: "sentences", input: texts });
     expect(data.map((d: { embedding: number[] }) => d.embedding)).toEqual(embeddings.map((e) => [...e]));
-    const packed = await post("/v1/embeddings", { model: "sentences", input: texts[0], encoding_format: "base64" });
+    const packed = await answered("/v1/embeddings", { model: "sentences", input: texts[0], encoding_format: "base64" });
     const bytes = Buffer.from(packed.data[0].embedding, "base64");
     const floats = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
     expect(Math.max(...floats.map((v, i) => Math.abs(v - embeddings[0]![i]!)))).toBeLessThan(1e-5);
@@ -88,7 +92,9 @@ describe("embeddings", () => {
 
   test("are cut to fewer dimensions, with length 1", async () => {
     const [whole, cut] = await Promise.all(
-      [undefined, 5].map((dimensions) => post("/v1/embeddings", { model: "sentences", input: texts[0], dimensions })),
+      [undefined, 5].map((dimensions) =>
+        answered("/v1/embeddings", { model: "sentences", input: texts[0], dimensions }),
+      ),
     );
     const [all, some] = [whole.data[0].embedding as number[], cut.data[0].embedding as number[]];
     const length = Math.hypot(...all.slice(0, 5));
@@ -107,7 +113,7 @@ describe("ranks", () => {
 
   test.each(["/v1/rerank", "/v2/rerank", "/rerank"])("%s: by a cross-encoder's relevance, best first", async (path) => {
     const { scores } = await direct(TINY[2]!, (model) => model.relevance(query, texts));
-    const { results } = await post(path, { model: "ranker", query, documents, top_n: 2, return_documents: true });
+    const { results } = await answered(path, { model: "ranker", query, documents, top_n: 2, return_documents: true });
     const best = [...scores.entries()].sort(([, a], [, b]) => b - a).slice(0, 2);
     expect(results.map((r: Ranked) => r.index)).toEqual(best.map(([index]) => index));
     for (const [i, { index, relevance_score, document }] of results.entries()) {
@@ -117,7 +123,7 @@ describe("ranks", () => {
   });
 
   test("by the cosines of embeddings where the model embeds", async () => {
-    const { results } = await post("/v1/rerank", { model: "sentences", query: texts[2], documents });
+    const { results } = await answered("/v1/rerank", { model: "sentences", query: texts[2], documents });
     expect(results).toHaveLength(3);
     expect(results[0].index).toBe(2);
     expect(results[0].relevance_score).toBeCloseTo(1, 5);
@@ -126,7 +132,7 @@ describe("ranks", () => {
 
   test("by yes and no where the model generates", async () => {
     const { scores } = await direct(TINY[0]!, (model) => model.relevance(query, texts));
-    const { results, receipt } = await post("/v1/rerank", { model: "tiny", query, documents });
+    const { results, receipt } = await answered("/v1/rerank", { model: "tiny", query, documents });
     expect(results.map((r: Ranked) => r.relevance_score)).toEqual(
       scores.toSorted((a, b) => b - a).map((score) => expect.closeTo(score, 4)),
     );
@@ -136,7 +142,7 @@ describe("ranks", () => {
   test("by some fields of the documents, which come back whole", async () => {
     const [good, odd] = [{ title: "food", body: "The food is good.", n: 3 }, { title: "b" }];
     const fields = { documents: [odd, good], rank_fields: ["title", "body", "n"], return_documents: true };
-    const { results } = await post("/v1/rerank", { model: "ranker", query, ...fields });
+    const { results } = await answered("/v1/rerank", { model: "ranker", query, ...fields });
     const read = ["title: b", "title: food\nbody: The food is good.\nn: 3"];
     const { scores } = await direct(TINY[2]!, (model) => model.relevance(query, read));
     for (const { index, relevance_score, document } of results) {
@@ -146,7 +152,7 @@ describe("ranks", () => {
   });
 
   test("in the form of each version of Cohere's API", async () => {
-    const meta = async (path: string) => (await post(path, { model: "ranker", query, documents })).meta;
+    const meta = async (path: string) => (await answered(path, { model: "ranker", query, documents })).meta;
     const form = (version: string) => ({ api_version: { version }, billed_units: { search_units: 1 } });
     expect([await meta("/v1/rerank"), await meta("/v2/rerank")]).toEqual([form("1"), form("2")]);
   });
@@ -154,14 +160,14 @@ describe("ranks", () => {
 
 test("classes are the library's, among labels too", async () => {
   const { results } = await direct(TINY[3]!, (model) => model.classify(["fine"], { labels: ["negative", "neutral"] }));
-  const { data } = await post("/v1/classify", { model: "labels", input: "fine", labels: ["negative", "neutral"] });
+  const { data } = await answered("/v1/classify", { model: "labels", input: "fine", labels: ["negative", "neutral"] });
   expect(data).toEqual([{ index: 0, ...results[0] }]);
 });
 
 test("classes by the likelihood of labels that are given where the model generates", async () => {
   const labels = ["good", "bad"];
   const { results } = await direct(TINY[0]!, (model) => model.classify(["fine"], { labels }));
-  const { data } = await post("/v1/classify", { model: "tiny", input: "fine", labels });
+  const { data } = await answered("/v1/classify", { model: "tiny", input: "fine", labels });
   const { label, scores } = results[0]!;
   const close = Object.fromEntries(Object.entries(scores).map(([name, score]) => [name, expect.closeTo(score, 4)]));
   expect(data).toEqual([{ index: 0, label, scores: close }]);
@@ -179,7 +185,7 @@ describe("what there is", () => {
 
   test("receipts by time and model, and their sum", async () => {
     const before = (await get("/v1/receipts?model=labels")).sum.receipts;
-    const { receipt } = await post("/v1/classify", { model: "labels", input: "fine" });
+    const { receipt } = await answered("/v1/classify", { model: "labels", input: "fine" });
     const { data, sum } = await get("/v1/receipts?model=labels&since=1h&limit=1");
     expect([data, sum.receipts]).toEqual([[receipt], before + 1]);
     expect((await get("/v1/receipts?since=2999-01-01")).sum.receipts).toBe(0);
@@ -191,7 +197,7 @@ describe("what there is", () => {
       return (name: string) => Number(new RegExp(`^${name}\\{[^}]*"tiny"[^}]*\\} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
     };
     const earlier = await measured();
-    const { receipt } = await post("/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3 });
+    const { receipt } = await answered("/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3 });
     const later = await measured();
     const grown = (name: string) => later(name) - earlier(name);
     expect(grown("vllm:generation_tokens_total")).toBe(3);

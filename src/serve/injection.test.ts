@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 beforeAll(async () => {
@@ -45,9 +45,7 @@ const places: [string, (text: string) => readonly [path: string, body: object]][
 ];
 
 async function tokensOf([path, body]: readonly [path: string, body: object], model = "smollm2"): Promise<number> {
-  const headers = { "content-type": "application/json" };
-  const init = { method: "POST", headers, body: JSON.stringify({ model, ...body }) };
-  return (await jsonOf(fetch(server.url + path, init))).usage.prompt_tokens;
+  return (await jsonOf(post(server, path, { model, ...body }))).usage.prompt_tokens;
 }
 
 test.each(places)("special tokens written in %s are text", async (_, asked) => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import OpenAI from "openai";
 import { schedulerOptions } from "../engine/scheduler.ts";
 import type { RemoteOptions } from "./fleet/file.ts";
 import { Fleet } from "./fleet/fleet.ts";
@@ -30,11 +31,23 @@ export interface Testing extends Serving {
   readonly logged: string[];
 }
 
-/** Starts a server; the folder holds its keys and ledger, and goes with `stop`. */
 /** A response as JSON: whatever comes is what is tested. */
 // biome-ignore lint/suspicious/noExplicitAny: its shape is what tests look at
 export const jsonOf = async (response: Response | Promise<Response>): Promise<any> => (await response).json();
 
+/** Posts JSON to a path of a server. */
+export const post = (to: Pick<Testing, "url">, path: string, body: object): Promise<Response> =>
+  fetch(to.url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+
+/** OpenAI's client of a server, which tries everything once. */
+export const openaiOf = ({ url }: Pick<Testing, "url">): OpenAI =>
+  new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });
+
+/** Starts a server; the folder holds its keys and ledger, and goes with `stop`. */
 export async function serveModels(
   models: readonly string[],
   changes: Partial<ServeOptions> = {},

@@ -1,14 +1,14 @@
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { jsonOf, serveModels, type Testing } from "./serve.testing.ts";
+import { jsonOf, openaiOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 let server: Testing;
 let openai: OpenAI;
 beforeAll(async () => {
   server = await serveModels(["smollm2"]);
-  openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "any", maxRetries: 0 });
+  openai = openaiOf(server);
 });
 afterAll(() => server.stop(0));
 
@@ -45,15 +45,14 @@ test("a stream of JSON is an object; completions take the field, too", async () 
   }
   if (reason === "stop") expect(JSON.parse(text)).toBeTypeOf("object");
   else expect([reason, text[0]]).toEqual(["length", "{"]);
-  const body = JSON.stringify({
+  const completion = {
     ...{ model: "smollm2", prompt: "The number of legs of a cat is ", max_tokens: 20 },
     response_format: {
       type: "json_schema",
       json_schema: { name: "n", schema: { type: "integer", minimum: 0, maximum: 9 } },
     },
-  });
-  const headers = { "content-type": "application/json" };
-  const answer = await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body }));
+  };
+  const answer = await jsonOf(post(server, "/v1/completions", completion));
   expect(answer.choices[0]).toMatchObject({ text: expect.stringMatching(/^\d$/), finish_reason: "stop" });
 });
 

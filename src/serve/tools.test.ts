@@ -1,13 +1,13 @@
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { serveModels, type Testing } from "./serve.testing.ts";
+import { openaiOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 let server: Testing;
 let openai: OpenAI;
 beforeAll(async () => {
   server = await serveModels(["smollm2"]);
-  openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "any", maxRetries: 0 });
+  openai = openaiOf(server);
 });
 afterAll(() => server.stop(0));
 
@@ -93,9 +93,7 @@ test.each([
   [{ messages: answeredTo("call_2") }, /^messages\.2\.tool_call_id: expected the id of a call/],
   [{ messages: [{ role: "user" }] }, /^messages\.0\.content: expected a text/],
 ])("%j is refused with one sentence", async (fields, sentence) => {
-  const body = JSON.stringify({ ...asked, ...fields });
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(`${server.url}/v1/chat/completions`, { method: "POST", headers, body });
+  const response = await post(server, "/v1/chat/completions", { ...asked, ...fields });
   const { error } = (await response.json()) as { error: { message: string } };
   expect([response.status, error.message]).toEqual([400, expect.stringMatching(sentence)]);
 });

@@ -3,7 +3,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { shapeOf } from "../../engine/shape.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
-import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
+import { jsonOf, openaiOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import type { RemoteOptions } from "./file.ts";
 import { startVllm, type Vllm } from "./vllm.testing.ts";
 
@@ -31,7 +31,7 @@ beforeAll(async () => {
     },
   ];
   front = await serveModels(TINY.slice(0, 1), {}, remotes);
-  openai = new OpenAI({ baseURL: `${front.url}/v1`, apiKey: "mine", maxRetries: 0 });
+  openai = openaiOf(front);
 });
 afterAll(async () => {
   await front.stop(0);
@@ -247,12 +247,7 @@ test("a server that stops ends its remote answers with their last event", async 
   };
   const stopping = await serveModels([], {}, [remote]);
   servers[0].manner = "slow";
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(`${stopping.url}/v1/chat/completions`, {
-    method: "POST",
-    headers,
-    body: JSON.stringify({ ...question, stream: true }),
-  });
+  const response = await post(stopping, "/v1/chat/completions", { ...question, stream: true });
   await stopping.stop(300);
   const events = (await response.text()).trimEnd().split("\n\n");
   expect(events.at(-1)).toBe("data: [DONE]");

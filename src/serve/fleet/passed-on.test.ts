@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { shapeOf } from "../../engine/shape.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
-import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { remoteFromText } from "./file.ts";
 import { startVllm, type Vllm } from "./vllm.testing.ts";
 
@@ -25,11 +25,6 @@ afterAll(async () => {
   await back!.stop(0);
   vllm.stop();
 });
-
-const post = (to: Testing, path: string, body: object): Promise<Response> => {
-  const headers = { "content-type": "application/json" };
-  return fetch(to.url + path, { method: "POST", headers, body: JSON.stringify(body) });
-};
 
 describe("texts that a Modicum elsewhere reads", () => {
   const documents = ["An apple a day", "The train is late"];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
 import { type ChatMessage, encodeChat, renderChat } from "./chat.ts";
-import { byteSource, random } from "./testing.ts";
+import { byteSource } from "./testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 const specialTokens = ["<|start|>", "<|end|>", "<|end", "<file>"];
@@ -112,7 +113,7 @@ describe("halves of a special token", () => {
   }
 
   test.each(["c", "c | trim"])("no special token holds a user's character, however {{ %s }} is set", (expression) => {
-    const next = random(2);
+    const next = seededRandom(2);
     const bits = [
       "<",
       "<|",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../util/random.ts";
 import { StopStrings } from "./stop.ts";
-import { random, randomSplit } from "./testing.ts";
+import { randomSplit } from "./testing.ts";
 
 function run(stops: string[], parts: string[]) {
   const strings = new StopStrings(stops);
@@ -46,7 +47,7 @@ function cut(text: string, stops: string[]): string {
 }
 
 describe("random texts, split at random", () => {
-  const next = random(7);
+  const next = seededRandom(7);
   const word = (letters: string, longest: number) =>
     Array.from({ length: 1 + Math.floor(next() * longest) }, () => letters[Math.floor(next() * letters.length)]).join(
       "",

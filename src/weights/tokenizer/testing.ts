@@ -31,17 +31,6 @@ function characterOf(byte: number): string {
   return codes.findLast((character) => bytesOfToken(character).length === 1 && bytesOfToken(character)[0] === byte)!;
 }
 
-/** Numbers in [0, 1) that are the same in every run (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** `text` cut into stretches of 0 to `longest` code units. */
 export function randomSplit(text: string, longest: number, next: () => number): string[] {
   const parts: string[] = [];
