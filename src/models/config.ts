@@ -72,6 +72,7 @@ const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
 
 /** A decoder's configuration: what most have in common, read from either format, and what `own` says of this one. */
 export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
+  requireCausal(fields, true);
   const read = readSizes(fields, own.norm ?? "rms");
   const config = checkConfig(sizes, fields.source, { ...read, context: own.context ?? read.context });
   const rope = readRope(fields, config.headSize, config.context);
@@ -122,7 +123,7 @@ export function readEncoder(
 ): EncoderConfig {
   const config = readSizes(fields, "layer", epsilon);
   fields.only("tie_word_embeddings", [true]);
-  refuseCausal(fields);
+  requireCausal(fields, false);
   const activation = readActivation(fields);
   return {
     ...config,
@@ -142,11 +143,14 @@ export function readEncoder(
   };
 }
 
-/** A GGUF of an encoder says that its attention is not causal. */
-function refuseCausal({ source, architecture }: Fields): void {
+/** Whether a token sees those after it is for no configuration to say: an encoder's does, a decoder's does not. */
+function requireCausal(fields: Fields, causal: boolean): void {
+  const { source, architecture } = fields;
+  fields.only(causal ? "is_causal" : "is_decoder", [causal]);
   const key = `${architecture}.attention.causal`;
-  if (source.kind === "gguf" && source.metadata.boolean(key, false))
-    throw new UserError(`${source.path}: "${key}" is true, expected false: every token of an encoder sees every other`);
+  if (source.kind !== "gguf" || source.metadata.boolean(key, causal) === causal) return;
+  const why = causal ? "no token of a decoder sees those after it" : "every token of an encoder sees every other";
+  throw new UserError(`${source.path}: "${key}" is ${!causal}, expected ${causal}: ${why}`);
 }
 
 /** Classes by the names that the configuration has for them. */

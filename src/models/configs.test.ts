@@ -34,6 +34,7 @@ describe("what would change the numbers and is not supported is refused by name"
     [llama, "llama-yarn", { hidden_act: "relu" }, 'config.json: "hidden_act" is "relu", expected "silu"'],
     [gpt2, "gpt2", { activation_function: "gelu" }, '"activation_function" is "gelu", expected "gelu_new"'],
     [gpt2, "gpt2", { scale_attn_by_inverse_layer_idx: true }, '"scale_attn_by_inverse_layer_idx" is true'],
+    [llama, "llama-yarn", { is_causal: false }, '"is_causal" is false, expected true; nothing else is supported'],
     [gemma3, "gemma3", { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
     [gemma2, "gemma2", { layer_types: ["chunked_attention"] }, '"layer_types" is "chunked_attention"'],
     [llama, "llama-yarn", { rope_parameters: { rope_type: "dynamic", factor: 2 } }, '"rope_scaling" is "dynamic"'],
