@@ -54,9 +54,9 @@ const contentOf = ({ output, event }: Endpoint): object => ({
   ...(event && { "text/event-stream": { schema: schemaOf(event, "output") } }),
 });
 
-const pathParameters = ({ paths }: Endpoint): object[] =>
+const pathParameters = ({ paths, params = {} }: Endpoint): object[] =>
   [...paths[0]!.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-    ...{ name, in: "path", required: true },
+    ...{ name, in: "path", required: true, description: params[name!] },
     schema: { type: "string" },
   }));
 

@@ -10,13 +10,18 @@ const schema = z.record(z.string(), z.unknown(), "expected a JSON schema of an o
 
 /** A function that a model may call, as OpenAI writes it. */
 const tool = z.object({
-  type: z.literal("function", 'expected "function"'),
-  function: z.object({
-    name: z.string("expected a name").regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -"),
-    description: z.string().nullish(),
-    parameters: schema.nullish(),
-    strict: z.boolean().nullish().describe("arguments follow their schema either way"),
-  }),
+  type: z.literal("function", 'expected "function"').describe("the only kind"),
+  function: z
+    .object({
+      name: z
+        .string("expected a name")
+        .regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -")
+        .describe("by which calls name it"),
+      description: z.string().nullish().describe("what it does and when to call it; the model is told"),
+      parameters: schema.nullish().describe("a JSON schema of its arguments, an object; none where it is not said"),
+      strict: z.boolean().nullish().describe("arguments follow their schema either way"),
+    })
+    .describe("what may be called"),
 });
 export type Tool = z.output<typeof tool>;
 

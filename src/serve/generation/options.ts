@@ -14,7 +14,7 @@ export const modelShape = {
   savings: savingsField
     .nullish()
     .describe(
-      "ways to spend less, each name or name:key=value,…; none is dense; where it is not said, the key's recipe",
+      "ways to spend less, each name or name:key=value,…; none is dense; where it is not said, chats and completions run under the key's recipe",
     ),
 };
 
@@ -46,7 +46,12 @@ const stops = z
 /** OpenAI's fields of generation, and vLLM's for what OpenAI has none. */
 export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
   ...modelShape,
-  max_tokens: z.int().min(1).max(maxTokens).nullish(),
+  max_tokens: z
+    .int()
+    .min(1)
+    .max(maxTokens)
+    .nullish()
+    .describe(`most tokens of each answer; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`),
   max_flops: z
     .number()
     .positive()
@@ -58,22 +63,58 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     .max(2)
     .nullish()
     .describe("1 where it is not said, as OpenAI has it; 0 takes the likeliest token"),
-  top_p: z.number().min(0).max(1).nullish(),
-  top_k: z.int().min(0).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  repetition_penalty: z.number().positive().max(10).nullish(),
+  top_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe("draw from the fewest tokens whose probabilities reach it; 1, all, where it is not said"),
+  top_k: z.int().min(0).nullish().describe("draw from so many of the likeliest tokens; 0, all, where it is not said"),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe("draw from tokens at least this share as likely as the likeliest; 0, all, where it is not said"),
+  frequency_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .nullish()
+    .describe("taken from a token's logit for each time that the answer has it; 0 where it is not said"),
+  presence_penalty: z
+    .number()
+    .min(-2)
+    .max(2)
+    .nullish()
+    .describe("taken from the logit of every token that the answer has; 0 where it is not said"),
+  repetition_penalty: z
+    .number()
+    .positive()
+    .max(10)
+    .nullish()
+    .describe(
+      "divides positive and multiplies negative logits of the last 64 tokens, the prompt's too; 1, off, where it is not said",
+    ),
   logit_bias: z
     .record(z.string().regex(/^\d+$/, "expected a token's id"), z.number().min(-100).max(100))
     .nullish()
     .describe("added to the logits, by token id; ±100 forces or bans"),
-  seed: z.int().min(0).nullish().describe("same seed, same answer"),
+  seed: z
+    .int()
+    .min(0)
+    .nullish()
+    .describe("same seed, same answers, of which each has the next seed; random where it is not said"),
   stop: stops,
   response_format: responseFormat,
-  n: z.int().min(1).max(maxChoices).nullish().describe("how many answers"),
-  stream: z.boolean().nullish(),
-  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  n: z.int().min(1).max(maxChoices).nullish().describe("how many answers to each prompt; 1 where it is not said"),
+  stream: z.boolean().nullish().describe("give the answer piece by piece, as server-sent events"),
+  stream_options: z
+    .object({
+      include_usage: z.boolean().nullish().describe("end with one more event, which has usage and receipt"),
+    })
+    .nullish()
+    .describe("of a stream"),
 });
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;

@@ -2,9 +2,10 @@ import { z } from "zod";
 import type { Limits } from "../limits.ts";
 
 /** One text or several, of a request that has them read. */
-export const textsSchema = ({ maxTexts, maxPrompt }: Limits) => {
+export const textsSchema = ({ maxTexts, maxPrompt }: Limits, what: string) => {
   const text = z.string().min(1).max(maxPrompt);
   const several = z.array(text).min(1).max(maxTexts);
   const one = text.transform((only) => [only]);
-  return z.union([one, several], `expected a text, or a list of 1 to ${maxTexts} texts, none of them empty`);
+  const expected = `expected a text, or a list of 1 to ${maxTexts} texts, none of them empty`;
+  return z.union([one, several], expected).describe(what);
 };

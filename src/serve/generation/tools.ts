@@ -4,17 +4,23 @@ import { CallReader, type ToolCall } from "../../engine/tools/reader.ts";
 import { toolList } from "../../engine/tools/tools.ts";
 import type { RunOptions } from "../../index.ts";
 
-const named = z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) });
+const named = z.object({
+  type: z.literal("function").describe("the only kind"),
+  function: z.object({ name: z.string().describe("of one of the tools") }).describe("the one that is to be called"),
+});
 
 /** OpenAI's fields for functions that the model may call. */
 export const toolShape = {
-  tools: toolList.nullish(),
+  tools: toolList.nullish().describe("functions that the model may call"),
   tool_choice: z
     .union(
       [z.enum(["none", "auto", "required"]), named],
       'expected "none", "auto", "required" or { type: "function", function: { name } }',
     )
-    .nullish(),
+    .nullish()
+    .describe(
+      "auto, where it is not said: an answer is text, calls or both; none: text; required: a call; or a call of one",
+    ),
   parallel_tool_calls: z
     .boolean()
     .nullish()
@@ -36,9 +42,11 @@ export function readerOf(fields: Fields): CallReader | undefined {
 }
 
 export const toolCallSchema = z.object({
-  id: z.string(),
-  type: z.literal("function"),
-  function: z.object({ name: z.string(), arguments: z.string() }),
+  id: z.string().describe("by which its result names it"),
+  type: z.literal("function").describe("the only kind"),
+  function: z
+    .object({ name: z.string().describe("the function's"), arguments: z.string().describe("an object, as JSON") })
+    .describe("what is called, and with what"),
 });
 
 /** A call as OpenAI has it; `id` is unique among all. */

@@ -5,13 +5,18 @@ import { HttpError } from "../http/errors.ts";
 import { toolCallSchema } from "./tools.ts";
 
 const part = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("text"), text: z.string() }),
   z.object({
-    type: z.literal("image_url"),
-    image_url: z.object({
-      url: z.string().describe("the image itself, as data:image/png;base64,…; nothing is fetched for a request"),
-      detail: z.string().max(20).nullish().describe("how closely it is looked at"),
-    }),
+    type: z.literal("text").describe("a text"),
+    text: z.string().describe("parts follow each other as they are"),
+  }),
+  z.object({
+    type: z.literal("image_url").describe("an image, for models that other servers run; those here read text"),
+    image_url: z
+      .object({
+        url: z.string().describe("the image itself, as data:image/png;base64,…; nothing is fetched for a request"),
+        detail: z.string().max(20).nullish().describe("how closely it is looked at, in the other server's words"),
+      })
+      .describe("where it is"),
   }),
 ]);
 type ContentPart = z.output<typeof part>;
@@ -33,11 +38,13 @@ function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementC
 
 /** A turn of a chat, as OpenAI writes it. */
 export const message = z.object({
-  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
-  content: content.nullish(),
-  name: z.string().max(200).nullish(),
-  tool_calls: z.array(toolCallSchema, "expected a list of calls").nullish(),
-  tool_call_id: z.string().nullish(),
+  role: z
+    .enum(["system", "developer", "user", "assistant", "tool"])
+    .describe("whose turn it is; developer is system, tool is what a function gave"),
+  content: content.nullish().describe("its text; only an assistant's turn that calls functions may have none"),
+  name: z.string().max(200).nullish().describe("of tool: which function; otherwise nothing comes of it"),
+  tool_calls: z.array(toolCallSchema, "expected a list of calls").nullish().describe("of assistant: what it called"),
+  tool_call_id: z.string().nullish().describe("of tool: the id of the call that this is the result of"),
 });
 type Message = z.output<typeof message>;
 

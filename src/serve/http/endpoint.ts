@@ -25,6 +25,8 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   /** In the form `/v1/receipts/{id}`; the first is the one that is documented. */
   readonly paths: readonly string[];
   readonly summary: string;
+  /** What the parameters in its paths are. */
+  readonly params?: Readonly<Record<string, string>>;
   /** Which keys may call it; undefined: no key is needed. */
   readonly scope?: Scope | undefined;
   /** Of the body of a POST, of the query of others. */

@@ -14,15 +14,33 @@ import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 
 /** What OpenAI had before tools. */
-const functions = z.array(z.unknown()).max(0, "expected none; functions are given as tools").nullish();
+const functions = z
+  .array(z.unknown())
+  .max(0, "expected none; functions are given as tools")
+  .nullish()
+  .describe("nothing else is taken");
 
 const chatInput = (limits: Limits) =>
   z.object({
     ...generationShape(limits),
-    messages: z.array(message, "expected a list of messages").min(1, "expected at least one message").max(4096),
-    max_completion_tokens: z.int().min(1).max(limits.maxTokens).nullish(),
-    logprobs: z.boolean().nullish(),
-    top_logprobs: z.int().min(0).max(20).nullish(),
+    messages: z
+      .array(message, "expected a list of messages")
+      .min(1, "expected at least one message")
+      .max(4096)
+      .describe("the turns so far, in the order that the model's chat template takes"),
+    max_completion_tokens: z
+      .int()
+      .min(1)
+      .max(limits.maxTokens)
+      .nullish()
+      .describe("most tokens of each answer, in the place of max_tokens"),
+    logprobs: z.boolean().nullish().describe("give each token's log-probability (natural)"),
+    top_logprobs: z
+      .int()
+      .min(0)
+      .max(20)
+      .nullish()
+      .describe("with logprobs, how many of the likeliest tokens to give in each place; 0 where it is not said"),
     ...toolShape,
     functions,
   });

@@ -17,7 +17,7 @@ export const classify = (house: House): Endpoint =>
     scope: "infer",
     input: z.object({
       ...readingShape,
-      input: textsSchema(house.limits),
+      input: textsSchema(house.limits, "what is classified: a text, or several, each by itself"),
       labels: z
         .array(z.string().min(1).max(300))
         .min(1)

@@ -16,11 +16,16 @@ const USUAL_TOKENS = 16;
 const completionInput = (limits: Limits) =>
   z.object({
     ...generationShape(limits),
-    prompt: textsSchema(limits),
-    logprobs: z.int().min(0).max(5).nullish(),
-    echo: z.literal(false, "expected false: the prompt is not given back").nullish(),
-    suffix: z.null("expected nothing: text is only added at the end").optional(),
-    best_of: z.literal(1, "expected 1: every answer is given").nullish(),
+    prompt: textsSchema(limits, "what is gone on with: a text, or several, each of which is answered by itself"),
+    logprobs: z
+      .int()
+      .min(0)
+      .max(5)
+      .nullish()
+      .describe("give each token's log-probability (natural), and those of so many of the likeliest in its place"),
+    echo: z.literal(false, "expected false: the prompt is not given back").nullish().describe("nothing else is taken"),
+    suffix: z.null("expected nothing: text is only added at the end").optional().describe("nothing else is taken"),
+    best_of: z.literal(1, "expected 1: every answer is given").nullish().describe("nothing else is taken"),
   });
 type CompletionInput = z.output<ReturnType<typeof completionInput>>;
 

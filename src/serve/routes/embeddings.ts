@@ -21,8 +21,14 @@ export const embeddings = (house: House): Endpoint =>
     scope: "infer",
     input: z.object({
       ...readingShape,
-      input: textsSchema(house.limits),
-      encoding_format: z.enum(["float", "base64"]).nullish(),
+      input: textsSchema(
+        house.limits,
+        "what is turned into vectors: a text, or several; what is longer than the model reads is cut",
+      ),
+      encoding_format: z
+        .enum(["float", "base64"])
+        .nullish()
+        .describe("as numbers, which it is where it is not said, or as base64 of 32-bit little-endian floats"),
       dimensions: z.int().min(1).nullish().describe("keep the first ones, and make the vector's length 1 again"),
     }),
     example: { model: "minilm", input: ["An apple a day", "The train is late"] },

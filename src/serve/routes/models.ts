@@ -35,6 +35,7 @@ export const oneModel = (house: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/models/{id}"],
+    params: { id: "a model's name, or a registered recipe's, as smollm2@fast" },
     summary: "Shows one model",
     scope: "infer",
     output: model,

@@ -10,7 +10,7 @@ const time = z.string().max(40).optional();
 const filter = z.object({
   since: time.describe("a duration such as 2h or 7d, or a date"),
   until: time.describe("likewise; receipts from then on are left out"),
-  model: z.string().max(300).optional(),
+  model: z.string().max(300).optional().describe("of requests for this model alone, by its name here"),
   key: z.string().max(100).optional().describe("a key's id; those without the scope admin see their own alone"),
   limit: z.coerce
     .number("expected a number")
@@ -62,6 +62,7 @@ export const oneReceipt = (house: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/receipts/{id}"],
+    params: { id: "the id that the answer's receipt has" },
     summary: "Shows one receipt",
     scope: "infer",
     output: receiptSchema,

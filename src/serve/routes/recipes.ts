@@ -50,8 +50,8 @@ export const addRecipe = ({ catalogue }: House): Endpoint =>
     scope: "admin",
     input: z.object({
       name: recipeName.describe("what comes after the model and the @"),
-      model: z.string("expected a model's name").max(300),
-      savings: savingsField,
+      model: z.string("expected a model's name").max(300).describe("the model that it is for, by its name here"),
+      savings: savingsField.describe("what it comes to, each name or name:key=value,…; none is dense"),
     }),
     output: recipe,
     async handle({ name, model, savings }) {
@@ -67,6 +67,7 @@ export const deleteRecipe = ({ catalogue }: House): Endpoint =>
   endpoint({
     method: "delete",
     paths: ["/v1/recipes/{name}"],
+    params: { name: "as requests name it, MODEL@NAME" },
     summary: "Forgets a registered recipe, MODEL@NAME",
     scope: "admin",
     output: z.object({ name: z.string(), object: z.literal("recipe"), deleted: z.literal(true) }),

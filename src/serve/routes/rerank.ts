@@ -15,8 +15,12 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
   );
   return z.object({
     ...readingShape,
-    query: text,
-    documents: z.array(document).min(1).max(maxTexts).describe("texts, or objects with a text"),
+    query: text.describe("what documents are to be relevant to"),
+    documents: z
+      .array(document)
+      .min(1)
+      .max(maxTexts)
+      .describe("what is ranked: texts, or objects with a text; what is longer than the model reads is cut"),
     top_n: z.int().min(1).nullish().describe("how many of the best to give; all where it is not said"),
     return_documents: z.boolean().nullish().describe("give each document back with its score"),
     rank_fields: z

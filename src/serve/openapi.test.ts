@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { jsonOf, serveModels, type Testing } from "./serve.testing.ts";
+
+interface Schema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+}
+interface Operation {
+  readonly parameters: readonly { name: string; description?: string; schema: Schema }[];
+  readonly requestBody?: { content: { "application/json": { schema: Schema } } };
+}
+
+let server: Testing;
+let operations: [name: string, operation: Operation][];
+beforeAll(async () => {
+  server = await serveModels([]);
+  const { paths } = await jsonOf(fetch(`${server.url}/openapi.json`));
+  operations = Object.entries<Record<string, Operation>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, it]): (typeof operations)[number] => [`${method} ${path}`, it]),
+  );
+});
+afterAll(() => server.stop(0));
+
+/** Every property of a schema, those of inner ones too, by its place. */
+function inside(schema: Schema, place: string): [place: string, description: string | undefined][] {
+  const { properties = {}, items, anyOf = [], oneOf = [] } = schema;
+  return [
+    ...Object.entries(properties).flatMap(
+      ([name, inner]): ReturnType<typeof inside> => [
+        [`${place}.${name}`, inner.description],
+        ...inside(inner, `${place}.${name}`),
+      ],
+    ),
+    ...[...(items ? [items] : []), ...anyOf, ...oneOf].flatMap((inner) => inside(inner, place)),
+  ];
+}
+
+describe("openapi.json says what each field of a request means", () => {
+  const told = () =>
+    operations.flatMap(([name, { requestBody, parameters }]) => [
+      ...(requestBody ? inside(requestBody.content["application/json"].schema, name) : []),
+      ...parameters.map((it) => [`${name}?${it.name}`, it.description ?? it.schema.description] as const),
+    ]);
+
+  test("every one, those of inner objects too", () => {
+    const all = told();
+    expect(all.length).toBeGreaterThan(100);
+    expect(all.filter(([, description = ""]) => description.length < 3)).toEqual([]);
+  });
+
+  test("with the defaults that hold", () => {
+    const of = Object.fromEntries(told());
+    expect(of["post /v1/chat/completions.max_tokens"]).toContain("2048 of a chat's");
+    expect(of["post /v1/chat/completions.messages.content.image_url.url"]).toContain("nothing is fetched");
+    expect(of["get /v1/models/{id}?id"]).toContain("smollm2@fast");
+  });
+});
