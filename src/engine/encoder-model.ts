@@ -6,6 +6,7 @@ import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Input, Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
+import { beside } from "./beside.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { cosine } from "./cosine.ts";
 import type { Ceiling } from "./cut.ts";
@@ -53,10 +54,7 @@ export class EncoderModel implements Disposable {
     const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant, own);
     const { config, weights } = encoder;
     const compiling = Program.compile(prepare(weights, trace)[0]!);
-    const [program, tokenizer] = await Promise.all([
-      compiling,
-      Promise.resolve().then(() => tokenizerOf(checkpoint, config.vocabulary)),
-    ]);
+    const [program, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
     const width = classifier ? config.labels : config.hidden;
     const queue = new EncoderQueue(new RowRunner({ program, width, types: config.types }));
     return new EncoderModel(source, encoder, tokenizer, settings, classifier, queue);

@@ -9,6 +9,7 @@ import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import { type ChatMessage, encodeChat, type Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
+import { beside } from "./beside.ts";
 import { Engine } from "./engine.ts";
 import { checkText } from "./sequence.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
@@ -44,12 +45,7 @@ export class LanguageModel implements Disposable {
       return { decoder, create: () => Engine.create(decoder, weights, attention, shared) };
     };
     const { decoder, create } = open(own);
-    // Programs compile on worker threads while the vocabulary is read here.
-    const compiling = create();
-    const [engine, tokenizer] = await Promise.all([
-      compiling,
-      Promise.resolve().then(() => tokenizerOf(checkpoint, decoder.config.vocabulary)),
-    ]);
+    const [engine, tokenizer] = await beside(create(), () => tokenizerOf(checkpoint, decoder.config.vocabulary));
     const adapted = new Map<string, Engine>();
     const model = new LanguageModel(source, decoder, tokenizer, engine, adapted);
     try {

@@ -1,19 +1,20 @@
+import type { Graph } from "../graph/index.ts";
 import { prepare } from "../models/programs.ts";
 import { openSeq2Seq } from "../models/registry.ts";
 import type { Seq2Seq } from "../models/seq2seq.ts";
 import { traceDecoded, traceSource } from "../models/seq2seq-graphs.ts";
-import { Program } from "../runtime/program.ts";
 import { UserError } from "../util/errors.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
+import { beside } from "./beside.ts";
 import { cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
 import type { GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
 import type { Prompt } from "./language-model.ts";
 import { denseBill } from "./meter.ts";
-import { type Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
+import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
 import { checkText } from "./sequence.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
@@ -34,12 +35,9 @@ export class Seq2SeqModel implements Disposable {
   ): Promise<Seq2SeqModel> {
     const model = openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
     const graphs = prepare(model.weights, () => [traceSource(model), traceDecoded(model)]);
-    const compiling = Promise.all(graphs.map((graph) => Program.compile(graph)));
-    const [[encoder, decoder], tokenizer] = await Promise.all([
-      compiling,
-      Promise.resolve().then(() => tokenizerOf(checkpoint, model.config.vocabulary)),
-    ]);
-    return new Seq2SeqModel(source, model, tokenizer, { source: encoder!, decoder: decoder! });
+    const compiling = Seq2SeqPrograms.compile(graphs as [Graph, Graph]);
+    const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, model.config.vocabulary));
+    return new Seq2SeqModel(source, model, tokenizer, programs);
   }
 
   /** Ids of a text, as the encoder reads it. @throws UserError for a chat, and for a text that is longer than the context */
@@ -90,7 +88,7 @@ export class Seq2SeqModel implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const program of [this.programs.source, this.programs.decoder]) program[Symbol.dispose]();
+    this.programs[Symbol.dispose]();
   }
 }
 

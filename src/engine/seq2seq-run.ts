@@ -1,13 +1,25 @@
-import { addSpent, evalCost, type Spent } from "../graph/index.ts";
+import { addSpent, evalCost, type Graph, type Spent } from "../graph/index.ts";
 import { KvCache } from "../models/cache.ts";
 import type { Seq2Seq } from "../models/seq2seq.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
-import type { BoundProgram, Program } from "../runtime/program.ts";
+import { type BoundProgram, Program } from "../runtime/program.ts";
 
 /** From a text to keys and values, and from those and the answer so far to logits. */
-export interface Seq2SeqPrograms {
-  readonly source: Program;
-  readonly decoder: Program;
+export class Seq2SeqPrograms implements Disposable {
+  private constructor(
+    readonly source: Program,
+    readonly decoder: Program,
+  ) {}
+
+  static async compile(graphs: readonly [source: Graph, decoder: Graph]): Promise<Seq2SeqPrograms> {
+    const [source, decoder] = await Promise.all(graphs.map((graph) => Program.compile(graph)));
+    return new Seq2SeqPrograms(source!, decoder!);
+  }
+
+  [Symbol.dispose](): void {
+    this.source[Symbol.dispose]();
+    this.decoder[Symbol.dispose]();
+  }
 }
 
 /** One text under way: its keys and values, the answer's cache, and what the programs are bound to. */
