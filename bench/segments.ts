@@ -3,7 +3,7 @@ import { KvCache } from "../src/models/cache.ts";
 import { Lengths } from "../src/models/lengths.ts";
 import { openDecoder } from "../src/models/registry.ts";
 import { traceLayers } from "../src/models/segments.ts";
-import { Buffer, ViewSet } from "../src/runtime/buffer.ts";
+import { Buffer, type View, ViewSet } from "../src/runtime/buffer.ts";
 import { runChain } from "../src/runtime/chain.ts";
 import { type BoundProgram, Program } from "../src/runtime/program.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
@@ -15,53 +15,57 @@ const STEPS = 256;
 
 /** Decode steps through the stack cut into programs of `per` layers: milliseconds a token. */
 function stack(name: string, path: string, per: (layers: number) => number, brief: boolean): Side {
-  const owned: Disposable[] = [];
-  let chain: BoundProgram[] = [];
+  let bound: Stack;
   return {
     name,
     async start() {
-      const { decoder, weights } = openDecoder(openCheckpoint(path), preparedFolder(path));
-      const { layers, hidden, heads, headSize } = decoder.config;
-      const size = per(layers);
-      const graphs: Graph[] = [];
-      for (let l = 0; l < layers; l += size) graphs.push(traceLayers(decoder, l, l + size));
-      weights.commit();
-      const programs = await Promise.all(graphs.map((g) => Program.compile(g)));
-      const cache = new KvCache(decoder.config);
-      const wide = () => new Buffer("f32", hidden);
-      const [ids, lengths, views] = [new Buffer("i64", 1), new Lengths(decoder.config, 1, 1), new ViewSet()];
-      const [branch, residual, attended] = [wide(), wide(), new Buffer("f32", heads * headSize)];
-      owned.push(...programs, cache, ids, lengths, views, branch, residual, attended);
-      new BigInt64Array(ids.memory)[0] = 100n;
-      const windowsFrom = lengths.set(0, [PAST], 1);
-      const row = [1, 1, hidden];
-      const stream = {
-        branch: branch.view(row),
-        residual: residual.view(row),
-        branchOut: branch.view(row),
-        residualOut: residual.view(row),
-      };
-      const caches = Array.from({ length: layers }, (_, l) => {
-        const { key, value } = cache.from(l, windowsFrom, views);
-        new Float32Array(key.buffer.memory).fill(0.01);
-        new Float32Array(value.buffer.memory).fill(0.01);
-        return { [`pastKey${l}`]: key, [`presentKey${l}`]: key, [`pastValue${l}`]: value, [`presentValue${l}`]: value };
-      });
-      const shared = {
-        ids: ids.view([1, 1]),
-        ...lengths.views(0, 1, 1),
-        attended: attended.view([1, 1, heads * headSize]),
-      };
-      chain = programs.map((p) => p.bind(Object.assign({ ...shared, ...stream }, ...caches)));
+      bound = await bindStack(path, per);
     },
     async run() {
       const started = performance.now();
-      for (let i = 0; i < STEPS; i++) await runChain(chain, brief);
+      for (let i = 0; i < STEPS; i++) await runChain(bound.chain, brief);
       return (performance.now() - started) / STEPS;
     },
     async stop() {
-      for (const o of owned) o[Symbol.dispose]();
+      for (const one of bound.owned) one[Symbol.dispose]();
     },
+  };
+}
+
+interface Stack {
+  readonly chain: readonly BoundProgram[];
+  readonly owned: readonly Disposable[];
+}
+
+async function bindStack(path: string, per: (layers: number) => number): Promise<Stack> {
+  const { decoder, weights } = openDecoder(openCheckpoint(path), preparedFolder(path));
+  const { layers, hidden, heads, headSize } = decoder.config;
+  const size = per(layers);
+  const graphs: Graph[] = [];
+  for (let l = 0; l < layers; l += size) graphs.push(traceLayers(decoder, l, l + size));
+  weights.commit();
+  const programs = await Promise.all(graphs.map((g) => Program.compile(g)));
+  const cache = new KvCache(decoder.config);
+  const [ids, lengths, views] = [new Buffer("i64", 1), new Lengths(decoder.config, 1, 1), new ViewSet()];
+  const [branch, residual, attended] = [hidden, hidden, heads * headSize].map((width) => new Buffer("f32", width));
+  new BigInt64Array(ids.memory)[0] = 100n;
+  const windowsFrom = lengths.set(0, [PAST], 1);
+  const row = { branch: branch!.view([1, 1, hidden]), residual: residual!.view([1, 1, hidden]) };
+  const shared = {
+    ...{ ...row, branchOut: row.branch, residualOut: row.residual, ids: ids.view([1, 1]) },
+    ...{ ...lengths.views(0, 1, 1), attended: attended!.view([1, 1, heads * headSize]) },
+  };
+  const caches = Array.from({ length: layers }, (_, l) => filled(l, cache.from(l, windowsFrom, views)));
+  const chain = programs.map((p) => p.bind(Object.assign({ ...shared }, ...caches)));
+  return { chain, owned: [...programs, cache, ids, lengths, views, branch!, residual!, attended!] };
+}
+
+/** A layer's keys and values, none of them nought, as its program reads and writes them. */
+function filled(layer: number, { key, value }: Record<"key" | "value", View>): Record<string, View> {
+  for (const { buffer } of [key, value]) new Float32Array(buffer.memory).fill(0.01);
+  return {
+    ...{ [`pastKey${layer}`]: key, [`presentKey${layer}`]: key },
+    ...{ [`pastValue${layer}`]: value, [`presentValue${layer}`]: value },
   };
 }
 

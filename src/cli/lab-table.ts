@@ -3,37 +3,22 @@ import type { RecipeSummary, Searched, Summary } from "../lab/results.ts";
 import { columns } from "./output.ts";
 
 /** A run's summary for people: a line a recipe. */
-export function summaryTable({
-  task,
-  model,
-  metric,
-  items,
-  too_long: tooLong,
-  recipes,
-  searches = [],
-}: Summary): string[] {
+export function summaryTable(summary: Summary): string[] {
+  const { task, model, metric, items, too_long: tooLong, recipes, searches = [] } = summary;
   const left = tooLong > 0 ? `, ${tooLong} too long for the context` : "";
-  const head = [
-    "RECIPE",
-    metric.name.toUpperCase(),
-    "95 %",
-    "AGAINST DENSE",
-    "95 %",
-    "FLOPS SAVED",
-    "MS/ITEM",
-    "FRONTIER",
-  ];
+  const quality = [metric.name.toUpperCase(), "95 %", "AGAINST DENSE", "95 %"];
   return [
     `${task} on ${model}: ${items} items${left}`,
-    ...columns([head, ...recipes.map(row)]),
-    ...recipes.flatMap(({ recipe, shared_tokens: shared = 0 }) =>
-      shared > 0
-        ? [`${recipe}: ${shared} tokens of prompts were computed once for several items, and are billed to each`]
-        : [],
-    ),
+    ...columns([["RECIPE", ...quality, "FLOPS SAVED", "MS/ITEM", "FRONTIER"], ...recipes.map(row)]),
+    ...recipes.flatMap(shared),
     ...searches.map(spent),
   ];
 }
+
+const shared = ({ recipe, shared_tokens: tokens = 0 }: RecipeSummary): string[] =>
+  tokens > 0
+    ? [`${recipe}: ${tokens} tokens of prompts were computed once for several items, and are billed to each`]
+    : [];
 
 const spent = ({ search, probes, flops, minutes, ended }: Searched): string =>
   `${search}: ${probes} probes, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes${ended === "budget" ? "; the budget ended it" : ""}`;

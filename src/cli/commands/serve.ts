@@ -1,7 +1,8 @@
 import { totalmem } from "node:os";
 import type { Command } from "commander";
+import type { Logger } from "pino";
 import { z } from "zod";
-import type { RemoteOptions } from "../../serve/index.ts";
+import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -55,49 +56,46 @@ export async function define(command: Command): Promise<void> {
 }
 
 async function serveModels(flags: Flags): Promise<void> {
-  const { schedulerOptions } = await import("../../engine/scheduler.ts");
-  const { Catalogue, checkBind, createLog, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
-    "../../serve/index.ts"
-  );
-  const {
-    host,
-    port,
-    memory = totalmem() / 2e9,
-    drain,
-    keepAlive,
-    ledger = receiptsFile(),
-  } = readFlags(bindOptions, flags);
-  const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
-  const [told, keys] = [stopSignal(), new KeyStore()];
-  const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
-  // Before anything is downloaded for it.
-  await checkBind(keys, bound);
-  const log = createLog(process.stderr);
-  const fleet = await Fleet.open(await remotes(flags), log);
-  const elsewhere = fleet.list().map(({ options }) => options.name);
-  const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
-  const catalogue = await Catalogue.open(own, (model) => resolved(model, told), elsewhere);
-  const shared = {
-    catalogue,
-    fleet,
-    keys,
-    ledger,
-    keepAlive: keepAlive && keepAlive * 60_000,
-    log,
-    tracer: await tracerFrom(process.env, version(), log),
-    limits,
-    scheduling,
-    version: version(),
-  };
-  const serving = await serve({ ...shared, ...bound });
-  log.info({ url: serving.url, models: [...catalogue.list().map(({ id }) => id), ...elsewhere] }, "listening");
+  const { createLog } = await import("../../serve/index.ts");
+  const [log, told] = [createLog(process.stderr), stopSignal()];
+  const bind = readFlags(bindOptions, flags);
+  const serving = await opened(bind, flags, log, told);
   try {
     await Promise.race([serving.warm.then(() => log.info("ready")), aborted(told)]);
     await aborted(told);
   } finally {
     log.info("stopping");
-    await serving.stop(drain * 1000);
+    await serving.stop(bind.drain * 1000);
   }
+}
+
+async function opened(
+  bind: z.output<typeof bindOptions>,
+  flags: Flags,
+  log: Logger,
+  told: AbortSignal,
+): Promise<Serving> {
+  const { schedulerOptions } = await import("../../engine/scheduler.ts");
+  const { Catalogue, checkBind, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
+    "../../serve/index.ts"
+  );
+  const { host, port, memory = totalmem() / 2e9, keepAlive, ledger = receiptsFile() } = bind;
+  const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
+  const keys = new KeyStore();
+  const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
+  // Before anything is downloaded for it.
+  await checkBind(keys, bound);
+  const fleet = await Fleet.open(await remotes(flags), log);
+  const elsewhere = fleet.list().map(({ options }) => options.name);
+  const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
+  const catalogue = await Catalogue.open(own, (model) => resolved(model, told), elsewhere);
+  const serving = await serve({
+    ...{ catalogue, fleet, keys, ledger, log, limits, scheduling, version: version(), ...bound },
+    keepAlive: keepAlive && keepAlive * 60_000,
+    tracer: await tracerFrom(process.env, version(), log),
+  });
+  log.info({ url: serving.url, models: [...catalogue.list().map(({ id }) => id), ...elsewhere] }, "listening");
+  return serving;
 }
 
 /** The models that other servers run. */

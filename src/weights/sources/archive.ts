@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
@@ -123,13 +123,7 @@ async function writeAside(
     await copy(async (content) => {
       const sink = createWriteStream(aside, { flush: true, flags });
       flags = "a";
-      const hashed = async function* (chunks: AsyncIterable<Uint8Array>) {
-        for await (const chunk of chunks) {
-          hash.update(chunk);
-          yield chunk;
-        }
-      };
-      await pipeline(content, hashed, sink, { ...(signal && { signal }) });
+      await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
     });
     const digest = hash.digest("hex");
     if (sha256 !== undefined && digest !== sha256)
@@ -139,6 +133,13 @@ async function writeAside(
   } catch (error) {
     await rm(aside, { force: true });
     throw explain(error, archive, to);
+  }
+}
+
+async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
   }
 }
 
