@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { relayed } from "./fleet/relay.ts";
 import type { House } from "./house.ts";
+import { noAddress } from "./http/broken.ts";
 import { accepted, type Endpoint, isAsking, notFound } from "./http/endpoint.ts";
 import { errorResponse, failure, HttpError } from "./http/errors.ts";
 import { readJson } from "./http/json.ts";
@@ -43,6 +44,11 @@ export function createApp(house: House, access: Access, endpoints: readonly Endp
       return response;
     }
   }
+  app.use((c, next) => {
+    // Node takes the first of several; what stands before this server may take another.
+    if (c.req.header("host")?.includes(",")) throw noAddress();
+    return next();
+  });
   for (const it of endpoints)
     for (const path of it.paths)
       app.on(it.method, path.replace(/\{(\w+)\}/g, ":$1"), (c) => answer(it, c.req.raw, c.req.param()));

@@ -338,6 +338,19 @@ describe("one sentence, the right status, and nothing billed", () => {
     expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
   });
 
+  test.each([
+    ["GET", "/v1/models/..%2f..%2fetc%2fpasswd", /^no model is called "\.\.\/\.\.\/etc\/passwd" here; there are: tiny/],
+    ["GET", "/v1/models/%2e%2e/%2e%2e/etc/passwd", /^there is nothing at \/etc\/passwd/],
+    ["GET", "/v1/models/__proto__", /^no model is called "__proto__" here/],
+    ["GET", "/v1/models/%00", /^no model is called "\0" here/],
+    ["GET", "/v1/models/%ff", /^no model is called "%ff" here/],
+    ["GET", "/v1/receipts/..%2f..%2fkeys.json", /^there is no receipt \.\.\/\.\.\/keys\.json$/],
+    ["DELETE", "/v1/recipes/..%2f..%2fkeys.json", /^no recipe is called "\.\.\/\.\.\/keys\.json" here$/],
+  ])("a name in a path is a name alone: %s %s", async (method, path, sentence) => {
+    const response = await fetch(server.url + path, { method });
+    expect([response.status, (await jsonOf(response)).error.message]).toEqual([404, expect.stringMatching(sentence)]);
+  });
+
   test("a receipt's id, a time and a limit that are none", async () => {
     const asked = async (query: string) => (await fetch(`${server.url}/v1/receipts${query}`)).status;
     expect(await Promise.all(["/x", "?since=never", "?limit=0", "?limit=x"].map(asked))).toEqual([404, 400, 400, 400]);
@@ -362,6 +375,10 @@ describe("what is odd but harmless is answered", () => {
     [
       "keys of prototypes",
       `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"model":"tiny","prompt":"x","max_tokens":1}`,
+    ],
+    [
+      "keys of prototypes within fields",
+      `{"model":"tiny","prompt":"x","max_tokens":1,"logit_bias":{"__proto__":1},"stream_options":{"__proto__":{"polluted":1}}}`,
     ],
     ["half a surrogate", '{"model":"tiny","prompt":"x\\ud800y","max_tokens":1}'],
     ["a stop of one text", { ...text, stop: "zzz" }],
@@ -415,8 +432,21 @@ describe("what is no HTTP", () => {
     expect(JSON.parse(answer.split("\r\n\r\n")[1]!).error.message).toMatch(/^the request/);
   });
 
-  test("a request without a host", async () => {
-    expect(await raw("GET /health HTTP/1.1\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+  test.each([
+    ["no host", "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"],
+    ["two hosts", "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: example.org\r\nConnection: close\r\n\r\n"],
+    ["a host with a path", "GET /health HTTP/1.1\r\nHost: localhost/v1\r\nConnection: close\r\n\r\n"],
+    ["backslashes in its path", "GET /v1/models/..\\..\\x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"],
+    ["a star for a path", "GET * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"],
+  ])("a request with %s", async (_, bytes) => {
+    const answer = await raw(bytes);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain("the request's address or host is none that there can be");
+  });
+
+  test("a request for another server, as of a proxy's", async () => {
+    const answer = await raw("GET http://example.org/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 403 .*"the server is on loopback, and was called as example\.org"/s);
   });
 
   test("what is smuggled behind a refused request is not answered", async () => {

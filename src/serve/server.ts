@@ -9,7 +9,7 @@ import { codeOf } from "../util/system-errors.ts";
 import { createApp } from "./app.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { House } from "./house.ts";
-import { refuseBroken } from "./http/broken.ts";
+import { refuseAddress, refuseBroken } from "./http/broken.ts";
 import { answerHalfClosed } from "./http/half-closed.ts";
 import { Access, checkBind } from "./keys/access.ts";
 import { Rates } from "./keys/rates.ts";
@@ -68,7 +68,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);
-  const server = createServer(timesOf(limits), getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: refuseAddress });
+  const server = createServer({ ...timesOf(limits), requireHostHeader: false }, listener);
   refuseBroken(server);
   answerHalfClosed(server);
   const url = await listen(server, options);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { HttpError } from "./errors.ts";
+import { RequestError } from "@hono/node-server";
+import { errorResponse, failure, HttpError } from "./errors.ts";
 
 /** Requests that are no HTTP, or too slow or large to be read, get their sentence, too, and their connection is closed. */
 export function refuseBroken(server: Server): void {
@@ -15,6 +16,13 @@ export function refuseBroken(server: Server): void {
     socket.end(rawResponse(refusal(error.code)));
   });
 }
+
+/** A request that names no address, or one that is none, gets a sentence as well: without this one, Node and Hono give an empty answer. */
+export function refuseAddress(error: unknown): Response {
+  return errorResponse(error instanceof RequestError ? noAddress() : failure(error));
+}
+
+export const noAddress = (): HttpError => new HttpError(400, "the request's address or host is none that there can be");
 
 /** Whether what is written now is taken for the answer to the request that broke: nothing is said yet, nor owed for one before. */
 const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
