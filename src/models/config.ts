@@ -39,6 +39,11 @@ export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file 
 const valueAt = (values: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], values);
 
+/** Width of a head, where it is not told that of its share of the hidden states. */
+export const readHeadSize = (fields: Fields): number =>
+  fields.optional("attention.key_length", "head_dim") ??
+  fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
+
 /** The sizes of a model, checked; `epsilon` where an architecture does not configure it. */
 export function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes {
   const hidden = fields.number("embedding_length", "hidden_size");
@@ -48,7 +53,7 @@ export function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number):
     heads,
     layers: fields.number("block_count", "num_hidden_layers"),
     kvHeads: fields.number("attention.head_count_kv", "num_key_value_heads", heads),
-    headSize: fields.optional("attention.key_length", "head_dim") ?? hidden / heads,
+    headSize: readHeadSize(fields),
     ffn: fields.number("feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
     vocabulary: readVocabulary(fields),
     context: fields.number("context_length", "max_position_embeddings"),

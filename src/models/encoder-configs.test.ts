@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { Metadata } from "../weights/gguf/metadata.ts";
+import { traceHidden } from "./encoder-graphs.ts";
 import { openDecoder, openEncoder } from "./registry.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-encoder-configs-"));
@@ -18,7 +19,7 @@ function changed(name: string, changes: Record<string, unknown>) {
   cpSync(fixture(name), folder, { recursive: true });
   const file = path.join(folder, "config.json");
   writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...changes }));
-  return () => openEncoder(openCheckpoint(folder), root, "f32").config;
+  return () => openEncoder(openCheckpoint(folder), path.join(folder, "prepared"), "f32");
 }
 
 describe("an encoder's configuration that would change the numbers is refused by name", () => {
@@ -44,9 +45,20 @@ describe("an encoder's configuration that would change the numbers is refused by
     expect(changed(name, changes)).toThrow(sentence);
   });
 
+  test.each([
+    ["nomicbert", { head_dim: 32 }],
+    ["nomicbert", { hidden_size: 64 }],
+    ["modernbert", { head_dim: 32 }],
+  ])("%s %j: heads of another width than the weights', one sentence", (name, changes) => {
+    const encoder = changed(name, changes)();
+    const attempt = () => encoder.weights.survey(() => traceHidden(encoder));
+    expect(attempt).toThrow(UserError);
+    expect(attempt).toThrow(/tensor ".*" has shape \[.*\], expected \[.*\]/);
+  });
+
   test("unknown keys that change nothing are passed over", () => {
-    const plain = changed("bert", {})();
-    expect(JSON.stringify(changed("bert", { torch_dtype: "float16", gradient_checkpointing: true })())).toBe(
+    const plain = changed("bert", {})().config;
+    expect(JSON.stringify(changed("bert", { torch_dtype: "float16", gradient_checkpointing: true })().config)).toBe(
       JSON.stringify(plain),
     );
   });

@@ -1,6 +1,6 @@
 import type { RopeConfig } from "../nn/rope.ts";
 import { encoder } from "./architecture.ts";
-import { readEncoder } from "./config.ts";
+import { readEncoder, readHeadSize } from "./config.ts";
 import type { Fields } from "./fields.ts";
 import { readRope } from "./rope.ts";
 import { isSliding } from "./window.ts";
@@ -69,8 +69,7 @@ function slides(fields: Fields): (layer: number) => boolean {
 }
 
 function rotaries(fields: Fields) {
-  const size =
-    fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
+  const size = readHeadSize(fields);
   const context = fields.number("context_length", "max_position_embeddings");
   const [far, near] = (["full", "sliding"] as const).map((kind) =>
     readRope(fields, size, context, `${kind}_attention`),

@@ -1,6 +1,6 @@
 import { encoder } from "./architecture.ts";
 import { typesOf } from "./bert.ts";
-import { readEncoder } from "./config.ts";
+import { readEncoder, readHeadSize } from "./config.ts";
 import { readRope } from "./rope.ts";
 
 /** Nomic BERT (Nussbaum et al. 2024): BERT with rotary positions, gated feed-forwards and projections without biases. */
@@ -31,9 +31,12 @@ export const nomicbert = encoder("nomic-bert", {
   },
   configure(fields, has) {
     fields.only("hidden_act", ["silu"]);
-    const size =
-      fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
-    const rope = readRope(fields, size, fields.number("context_length", "max_position_embeddings"), "full_attention");
+    const rope = readRope(
+      fields,
+      readHeadSize(fields),
+      fields.number("context_length", "max_position_embeddings"),
+      "full_attention",
+    );
     return readEncoder(fields, {
       activation: "silu",
       rope: () => rope,
