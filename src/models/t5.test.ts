@@ -25,6 +25,7 @@ describe("a configuration that does not run is refused by name", () => {
     [{ d_kv: 12 }, "the model's headSize: Invalid number: must be a multiple of 8, got 12"],
     [{ relative_attention_num_buckets: 7 }, "the model's buckets: "],
     [{ relative_attention_max_distance: 0 }, "the model's reach: "],
+    [{ relative_attention_max_distance: 6 }, "is 6, expected more than half of its 12 buckets"],
     [{ decoder_start_token_id: 60 }, '"decoder_start_token_id" is 60, expected a token below 60'],
     [{ vocab_size: 1e9 }, "the model's vocabulary: Too big"],
     [{ tie_word_embeddings: "no" }, '"tie_word_embeddings" is "no", expected true or false'],

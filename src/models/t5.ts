@@ -97,6 +97,9 @@ function readSizes(fields: Fields) {
 export function configureT5(config: Fields["source"], has: Has = () => false, name = "t5"): Seq2SeqConfig {
   const fields = new Fields(config, name);
   const checked = readSizes(fields);
+  // Half of the decoder's buckets are for a distance each, the others for those from there on to `reach`.
+  if (checked.reach <= checked.buckets / 2)
+    fields.refuse("relative_attention_max_distance", checked.reach, `more than half of its ${checked.buckets} buckets`);
   if (checked.start >= checked.vocabulary)
     fields.refuse("decoder_start_token_id", checked.start, `a token below ${checked.vocabulary}`);
   // A tied head takes hidden states scaled down; transformers 5 has a key of its own for that.

@@ -1,0 +1,111 @@
+/** Configurations of every architecture, with one or two values otherwise: each opens, or is refused in one sentence. */
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { UserError } from "../util/errors.ts";
+import { seededRandom } from "../util/random.ts";
+import { type Checkpoint, type ConfigSource, openCheckpoint } from "../weights/checkpoint.ts";
+import { Metadata } from "../weights/gguf/metadata.ts";
+import type { GgufValue } from "../weights/gguf/values.ts";
+import type { Weights } from "../weights/prepared/weights.ts";
+import { traceHidden } from "./encoder-graphs.ts";
+import { isEncoder, isSeq2Seq, openDecoder, openEncoder, openSeq2Seq } from "./registry.ts";
+import { traceHead, traceLayers } from "./segments.ts";
+import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
+
+const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-config-fuzz-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const random = seededRandom(4);
+const pick = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)]!;
+
+const numbers = [0, -1, 1, 2, 2.5, 3, 7, 16, 32, 64, 1e9, 1e308, -1e12, 1e-30];
+const words = ["", "x", "full_attention", "sliding_attention", "yarn", "longrope"];
+const json = [...numbers, ...words, null, true, false, [], {}, [1], ["a"], { a: 1 }, undefined];
+const values: GgufValue[] = [
+  ...numbers,
+  Number.NaN,
+  ...words,
+  true,
+  false,
+  2n ** 63n,
+  [],
+  [true, false],
+  new Int32Array([-1, 5]),
+];
+
+/** All places in a value of JSON. */
+function places(value: unknown): { of: Record<string, unknown>; key: string }[] {
+  if (typeof value !== "object" || value === null) return [];
+  const of = value as Record<string, unknown>;
+  return Object.keys(of).flatMap((key) => [{ of, key }, ...places(of[key])]);
+}
+
+function mutated(source: ConfigSource, changes: number): ConfigSource {
+  if (source.kind === "huggingface") {
+    const config = structuredClone(source.config) as Record<string, unknown>;
+    for (let i = 0; i < changes; i++) {
+      const { of, key } = pick(places(config));
+      of[key] = structuredClone(pick(json));
+    }
+    return { ...source, config };
+  }
+  const odd = new Map(Array.from({ length: changes }, () => [pick([...source.metadata.keys()]), pick(values)]));
+  const metadata = new Metadata(source.path);
+  for (const [key, value] of source.metadata) metadata.set(key, odd.get(key) ?? value);
+  return { ...source, metadata };
+}
+
+/** As `show` opens it: nothing is read of the weights, or written. */
+function survey(checkpoint: Checkpoint): void {
+  const [weights, trace] = opened(checkpoint);
+  weights.survey(trace);
+}
+
+function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
+  if (isEncoder(checkpoint)) {
+    const encoder = openEncoder(checkpoint, folder, "f32");
+    return [encoder.weights, () => traceHidden(encoder)];
+  }
+  if (isSeq2Seq(checkpoint)) {
+    const model = openSeq2Seq(checkpoint, folder, "f32");
+    return [model.weights, () => [traceSource(model), traceDecoded(model)]];
+  }
+  const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
+  return [weights, () => [traceLayers(decoder, 0, decoder.config.layers), traceHead(decoder)]];
+}
+
+const files = readdirSync(fixtures)
+  .flatMap((name) => [name, `${name}/model.gguf`, `${name}/encoder.gguf`])
+  .filter((name) => /\.gguf$/.test(name) || existsSync(path.join(fixtures, name, "config.json")))
+  .map((name) => path.join(fixtures, name))
+  .filter((file) => existsSync(file));
+
+describe.each(files.map((file) => [path.relative(fixtures, file), file]))("%s", (_, file) => {
+  const checkpoint = openCheckpoint(file);
+
+  test("is sound as it is", () => expect(() => survey(checkpoint)).not.toThrow());
+
+  test("80 mutations: opened, or refused in one sentence, in no time", () => {
+    for (let i = 0; i < 80; i++) {
+      const config = mutated(checkpoint.config, 1 + (i % 2));
+      const begun = performance.now();
+      const failure = failureOf(() => survey({ ...checkpoint, config }));
+      expect(performance.now() - begun).toBeLessThan(2000);
+      if (failure === undefined) continue;
+      expect(failure).toBeInstanceOf(UserError);
+      expect((failure as UserError).message).not.toContain("\n");
+    }
+  });
+});
+
+function failureOf(act: () => void): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+}
