@@ -40,33 +40,25 @@ export class Tab {
   /** A Modicum's own figures, which are hearsay here; else an estimate by the model's shape and the lengths that the server counted, or, of an answer that was left, that can be guessed. */
   receipt(cut?: Cut): Receipt {
     const { name } = this.remote.options;
-    const shared = { model: name, server: this.#server ?? "none" };
-    if (this.#own) {
-      const { id, created, key, flops, work, ...own } = this.#own;
-      const { saved, ...counted } = flops;
-      return makeReceipt({
-        ...own,
-        ...(cut && { cut }),
-        ...shared,
-        // This server has measured none of it.
-        estimated: true,
-        flops: counted,
-        work: { ...work, calls: { [name]: this.order.generates ? this.order.parts : 1 } },
-      });
-    }
-    const tokens = this.#tokens();
-    const { flops, bytes } = priced(this.remote.options.shape, this.order, tokens);
+    const { work, ...figures } = this.#own ? toldBy(this.#own) : this.#estimate();
+    const calls = { [name]: this.order.generates ? this.order.parts : 1 };
     return makeReceipt({
-      ...shared,
-      recipe: [],
-      tokens,
-      flops: { dense: flops, spent: flops, overhead: 0 },
-      bytes: { dense: bytes, spent: bytes },
-      work: { calls: { [name]: this.order.generates ? this.order.parts : 1 } },
-      ms: this.#times(),
+      ...figures,
+      ...{ model: name, server: this.#server ?? "none", work: { ...work, calls } },
+      // This server has measured none of it.
       estimated: true,
       ...(cut && { cut }),
     });
+  }
+
+  #estimate() {
+    const tokens = this.#tokens();
+    const { flops, bytes } = priced(this.remote.options.shape, this.order, tokens);
+    return {
+      ...{ recipe: [], tokens, ms: this.#times(), work: {} },
+      flops: { dense: flops, spent: flops, overhead: 0 },
+      bytes: { dense: bytes, spent: bytes },
+    };
   }
 
   #tokens(): Receipt["tokens"] {
@@ -86,6 +78,11 @@ export class Tab {
     const prefill = this.#first === undefined ? total : this.#first - this.#started;
     return { load: 0, prefill, decode: total - prefill, total };
   }
+}
+
+/** What another server's receipt says of a request; who it was for and what is derived is this server's to say. */
+function toldBy({ id, created, key, flops: { saved, ...flops }, ...own }: Receipt) {
+  return { ...own, flops };
 }
 
 const count = (value: unknown): number | undefined =>
