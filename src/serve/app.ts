@@ -21,6 +21,8 @@ export function createApp(house: House, access: Access, endpoints: readonly Endp
     const rates = caller.key && isAsking(it) ? house.rates.enter(caller.key) : {};
     const body = it.input && (await inputOf(it, request, house.limits.maxBody));
     const input = it.input && accepted(it.input, body);
+    if (house.logPrompts && isAsking(it))
+      house.log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
     const { signal, end: leave } = underWay.begin(request.signal);
     const trace = house.tracer.begin({ it, body, headers: request.headers });
     let fault: HttpError | undefined;

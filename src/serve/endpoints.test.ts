@@ -224,4 +224,14 @@ describe("what there is", () => {
   test("the log holds no text of prompts", () => {
     expect(server.logged.join("")).not.toMatch(/eating food|abc/);
   });
+
+  test("the log has them where that is asked for, and still no text of answers", async () => {
+    const telling = await serveModels(TINY.slice(0, 1), { logPrompts: true });
+    const request = { model: "tiny", prompt: "abc", max_tokens: 5, temperature: 0 };
+    const answer = await jsonOf(post(telling, "/v1/completions", request));
+    await telling.stop(0);
+    const lines = telling.logged.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "a request");
+    expect(lines).toMatchObject([{ path: "/v1/completions", request }]);
+    expect(JSON.stringify(lines)).not.toContain(JSON.stringify(answer.choices[0].text));
+  });
 });

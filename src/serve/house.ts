@@ -22,6 +22,8 @@ export interface House {
   readonly limits: Limits;
   readonly rates: Rates;
   readonly log: Logger;
+  /** Whether requests are logged with their prompts. */
+  readonly logPrompts: boolean;
   /** Of Modicum. */
   readonly version: string;
   /** When it was started. */

@@ -63,6 +63,7 @@ export async function serveModels(
     catalogue: await Catalogue.open(models, undefined, elsewhere),
     fleet,
     ...{ keys, host: "127.0.0.1", port: 0, allowAnonymous: false, memory: 2e9 },
+    logPrompts: false,
     version: "0.0.0",
     scheduling: schedulerOptions.parse({}),
     limits: limitOptions.parse({}),

@@ -40,6 +40,8 @@ export interface ServeOptions {
   /** The ledger's file, or its address: `postgres://…`. */
   readonly ledger: string;
   readonly log: Logger;
+  /** Whether requests are logged with their prompts. */
+  readonly logPrompts: boolean;
   readonly tracer: Tracer;
   /** Of Modicum, for the documentation. */
   readonly version: string;
@@ -59,11 +61,12 @@ const TO_SAY_SO = 2_000;
 
 /** Opens the server. @throws UserError when it may not or cannot be opened */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { catalogue, fleet, keys, memory, log, tracer, limits, version } = options;
+  const { catalogue, fleet, keys, memory, log, logPrompts, tracer, limits, version } = options;
   await checkBind(keys, options);
   checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
-  const base = { catalogue, fleet, ledger, log, tracer, limits, rates: new Rates(), version, started: new Date() };
+  const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
+  const base = { ...given, ledger, rates: new Rates(), started: new Date() };
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();

@@ -29,6 +29,10 @@ const bindOptions = z.strictObject({
     .string()
     .optional()
     .describe("where receipts are kept: a file, or postgres://…, which several servers may share"),
+  logPrompts: z
+    .boolean()
+    .default(false)
+    .describe("log each request that asks a model, prompts and all; without it no text of theirs is logged"),
   drain: z.number().min(0).default(30).describe("seconds in which requests may end once the server is told to stop"),
 });
 
@@ -79,7 +83,7 @@ async function opened(
   const { Catalogue, checkBind, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
     "../../serve/index.ts"
   );
-  const { host, port, memory = totalmem() / 2e9, keepAlive, ledger = receiptsFile() } = bind;
+  const { host, port, memory = totalmem() / 2e9, keepAlive, ledger = receiptsFile(), logPrompts } = bind;
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
   const keys = new KeyStore();
   const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
@@ -90,7 +94,7 @@ async function opened(
   const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
   const catalogue = await Catalogue.open(own, (model) => resolved(model, told), elsewhere);
   const serving = await serve({
-    ...{ catalogue, fleet, keys, ledger, log, limits, scheduling, version: version(), ...bound },
+    ...{ catalogue, fleet, keys, ledger, log, limits, scheduling, logPrompts, version: version(), ...bound },
     keepAlive: keepAlive && keepAlive * 60_000,
     tracer: await tracerFrom(process.env, version(), log),
   });
