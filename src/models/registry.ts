@@ -10,6 +10,7 @@ import { bert } from "./bert.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 import { distilbert } from "./distilbert.ts";
 import type { Encoder } from "./encoder.ts";
+import { ernie45 } from "./ernie4_5.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
@@ -30,6 +31,7 @@ import { t5Encoder } from "./t5-encoder.ts";
 
 /** Every decoder that runs: one line each. */
 const decoders: readonly Architecture[] = [
+  ernie45,
   gemma2,
   gemma3,
   gpt2,

@@ -75,6 +75,7 @@ MODELS = {
             max_position_embeddings=64, sliding_window=8, query_pre_attn_scalar=16, rope_theta=90000.0, rope_scaling={"rope_type": "linear", "factor": 2.0}),
         vision_config=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
         mm_tokens_per_image=4, image_token_index=2, boi_token_index=0, eoi_token_index=1)),
+    "ernie4_5": ("ernie4_5", "ernie4_5", dict(**rope("default"), use_bias=True, tie_word_embeddings=True)),
 }  # fmt: skip
 
 
