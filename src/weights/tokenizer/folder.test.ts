@@ -72,6 +72,19 @@ test("chat_template.jinja first, then the template in the configuration; one for
   expect(encodeChat(new Tokenizer(fromFolder(folder)), [], { addGenerationPrompt: true })).toEqual([2]);
 });
 
+test.each([
+  ["a folder", "this is not a file", () => mkdirSync(join(folder, "chat_template.jinja"))],
+  [
+    "very long",
+    "1048577 bytes are too many for a chat template",
+    () => write("chat_template.jinja", " ".repeat(2 ** 20 + 1)),
+  ],
+])("a chat_template.jinja that is %s", (_, problem, make) => {
+  write("tokenizer.json", least);
+  make();
+  expect(() => fromFolder(folder)).toThrow(new UserError(`${join(folder, "chat_template.jinja")}: ${problem}`));
+});
+
 test("inputs are cut to a limit, the longer text first", () => {
   write("tokenizer.json", { ...least, post_processor: { type: "BertProcessing", cls: ["<s>", 3], sep: ["</s>", 4] } });
   const tokenizer = new Tokenizer(fromFolder(folder));

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { inFile, UserError } from "../../util/errors.ts";
 import { readJson, readOptionalJson } from "../json-file.ts";
+import { withFile } from "../read-file.ts";
 import { detokenizerOf } from "./detokenizer.ts";
 import { type AddedToken, Encoder } from "./encoder.ts";
 import { BARE, type Frame, frameOf, surround } from "./frame.ts";
@@ -14,6 +15,8 @@ import { END_OF_ANSWER } from "./special.ts";
 
 /** A vocabulary of 262,144 tokens with its merges has 33 MB. */
 const MOST_BYTES = 2 ** 27;
+/** Those that are published have some 20 kB. */
+const MOST_TEMPLATE = 2 ** 20;
 
 const addedToken = z.object({
   id: z.int().min(0),
@@ -57,11 +60,9 @@ export function fromFolder(folder: string, vocabulary?: number): Parts {
     ...readOptionalJson(join(folder, "tokenizer_config.json"), config),
   };
   const { eos_token_id } = readOptionalJson(join(folder, "generation_config.json"), generation) ?? {};
-  return inFile(path, () => {
-    const parts = partsOf(path, file, settings, vocabulary);
-    const stopIds = new Set([...parts.stopIds, ...[eos_token_id ?? []].flat()]);
-    return { ...parts, stopIds, templates: templatesOf(folder, settings.chat_template) };
-  });
+  const parts = inFile(path, () => partsOf(path, file, settings, vocabulary));
+  const stopIds = new Set([...parts.stopIds, ...[eos_token_id ?? []].flat()]);
+  return { ...parts, stopIds, templates: templatesOf(folder, settings.chat_template) };
 }
 
 function partsOf(
@@ -147,8 +148,15 @@ function frame(
 
 function templatesOf(folder: string, template: z.output<typeof config>["chat_template"]): Templates {
   const file = join(folder, "chat_template.jinja");
-  if (existsSync(file)) return { chat: readFileSync(file, "utf8") };
+  if (existsSync(file)) return { chat: templateIn(file) };
   if (!Array.isArray(template)) return template ? { chat: template } : {};
   const named = (name: string) => template.find((one) => one.name === name)?.template;
   return { chat: named("default"), tools: named("tool_use") };
+}
+
+function templateIn(file: string): string {
+  return withFile(file, ({ size, read }) => {
+    if (size > MOST_TEMPLATE) throw new UserError(`${file}: ${size} bytes are too many for a chat template`);
+    return read(0, size).toString("utf8");
+  });
 }
