@@ -1,14 +1,17 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
-import { advice } from "../src/lab/report/advice.ts";
 import { figure, percent, range, signed } from "../src/lab/report/format.ts";
 import { frontierSvg, titleOf } from "../src/lab/report/plot/frontier-svg.ts";
 import { type RecipeSummary, type Summary, summarySchema } from "../src/lab/results.ts";
+import { pick } from "../src/lab/run/pick.ts";
 import { markdownTable, root, withSection, writeSection } from "./section.ts";
 
 const SECTION = "lab-readme";
 /** The run whose plot the README shows. */
-const PLOTTED = "docs/results/xattention/smollm2-text-2k";
+const PLOTTED = "docs/results/xattention/smollm2-text-4k";
+
+/** What of dense's quality a recipe of the README's table may lose. */
+const LOSS = 0.02;
 
 /** A run whose summary is committed, and where, relative to the project. */
 export interface Committed {
@@ -43,7 +46,12 @@ export function labSection(runs: readonly Committed[], plotted = runs[0]): strin
   const { folder, summary } = plotted;
   return [
     `![${titleOf(summary)}, ${summary.items} items; the figures are in docs/results](${folder}/frontier.svg)`,
-    ...["", "Of every run, the recipe that saves most of those not shown to be worse than dense:", "", runsTable(runs)],
+    ...[
+      "",
+      `Of every run, what \`lab pick\` takes where at most ${percent(LOSS)} of dense's quality may go, few items or many:`,
+      "",
+      runsTable(runs),
+    ],
   ].join("\n");
 }
 
@@ -60,13 +68,13 @@ const detail = (summary: Summary): string =>
 
 const commandOf = ({ command }: Summary): string => (command.startsWith("modicum ") ? `npx ${command}` : command);
 
-const recipesTable = ({ recipes, metric }: Summary): string =>
+const recipesTable = ({ recipes, metric, items }: Summary): string =>
   markdownTable(
     ["recipe", `${metric.name} (${metric.better} is better)`, "against dense", "FLOPs saved", "frontier"],
     recipes.map((recipe) => [
       `\`${recipe.recipe}\``,
-      `${figure(recipe.quality)} ${range(recipe.ci95)}`,
-      ...(recipe.recipe === "dense" ? [""] : [delta(recipe)]),
+      `${figure(recipe.quality)}${interval(recipe.ci95, items, figure)}`,
+      ...(recipe.recipe === "dense" ? [""] : [delta(recipe, items)]),
       percent(recipe.flops_saved),
       recipe.on_frontier ? "yes" : "no",
     ]),
@@ -75,10 +83,12 @@ const recipesTable = ({ recipes, metric }: Summary): string =>
 const runsTable = (runs: readonly Committed[]): string =>
   markdownTable(["run", "items", "metric", "dense", "recipe", "FLOPs saved", "against dense"], runs.map(runRow));
 
-function runRow({ folder, summary: { task, model, items, metric, recipes } }: Committed): string[] {
+function runRow({ folder, summary }: Committed): string[] {
+  const { task, model, items, metric, recipes } = summary;
   const dense = recipes.find(({ recipe }) => recipe === "dense")!;
-  const safe = advice(metric, recipes)?.safe;
-  const told = safe ? [`\`${safe.recipe}\``, percent(safe.flops_saved), delta(safe)] : ["none", "", ""];
+  const picked = pick(summary, { quality: -LOSS * dense.quality });
+  const told =
+    picked === dense ? ["dense", "", ""] : [`\`${picked.recipe}\``, percent(picked.flops_saved), delta(picked, items)];
   return [
     `[${task} with ${model}](${folder}/summary.json)`,
     String(items),
@@ -88,7 +98,12 @@ function runRow({ folder, summary: { task, model, items, metric, recipes } }: Co
   ];
 }
 
-const delta = ({ delta }: RecipeSummary): string => `${signed(delta.mean)} ${range(delta.ci95, signed)}`;
+const delta = ({ delta }: RecipeSummary, items: number): string =>
+  `${signed(delta.mean)}${interval(delta.ci95, items, signed)}`;
+
+/** One item alone has none. */
+const interval = (ci95: RecipeSummary["ci95"], items: number, write: (value: number) => string): string =>
+  items === 1 ? "" : ` ${range(ci95, write)}`;
 
 /** Formatters align the columns of a table, which changes nothing of what it says. */
 const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
