@@ -17,8 +17,8 @@ export class Backend {
   chosen = 0;
   /** Failed checks in a row. */
   #failed = 0;
-  /** A request to it broke, and no check has been since. */
-  #suspect = false;
+  /** Requests to it that broke, and no check has begun since. */
+  #doubts = 0;
   #lost = new AbortController();
   #pause = new AbortController();
   readonly #closed = new AbortController();
@@ -35,7 +35,7 @@ export class Backend {
   }
 
   get up(): boolean {
-    return !this.#suspect && this.#failed < this.options.health.failures;
+    return this.#doubts === 0 && this.#failed < this.options.health.failures;
   }
 
   /** Sends to a path such as `/v1/models`. @throws Unavailable when the server cannot be reached */
@@ -58,7 +58,7 @@ export class Backend {
 
   /** A request broke: it is checked at once, and not chosen before. */
   suspect(): void {
-    this.#suspect = true;
+    this.#doubts++;
     this.#pause.abort();
   }
 
@@ -72,7 +72,7 @@ export class Backend {
     while (!this.#closed.signal.aborted) {
       this.#pause = new AbortController();
       const signal = AbortSignal.any([this.#pause.signal, this.#closed.signal]);
-      await sleep(1000 * this.#seconds(), undefined, { signal, ref: false }).catch(() => {});
+      if (this.#doubts === 0) await sleep(1000 * this.#seconds(), undefined, { signal, ref: false }).catch(() => {});
       if (!this.#closed.signal.aborted) await this.#check();
     }
   }
@@ -87,12 +87,14 @@ export class Backend {
   async #check(): Promise<void> {
     const { health } = this.options;
     const before = this.up;
+    const doubts = this.#doubts;
     const signal = AbortSignal.any([AbortSignal.timeout(1000 * health.timeout), this.#closed.signal]);
     const reason = await probe(this.options, (path) => this.send(path, { method: "GET", headers: {}, signal })).catch(
       reasonOf,
     );
     if (this.#closed.signal.aborted) return;
-    this.#suspect = false;
+    // A request that broke meanwhile is not answered for by this check.
+    this.#doubts -= doubts;
     this.#failed = reason === undefined ? 0 : this.#failed + 1;
     // What still waits for it would wait without end.
     if (this.#failed === health.failures) this.#lose();
