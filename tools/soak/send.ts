@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Ask } from "./asks.ts";
 
 /** What one request came to. */
@@ -28,11 +30,36 @@ interface Said {
 /** Statuses of a server that is full: of its queue, and of its memory. */
 const FULL = [429, 503];
 
+/** One that asks: what it has seen, and how it leaves. */
+interface Client {
+  readonly leaving: AbortController;
+  events: number;
+}
+
+/** No request takes so long, on however slow a machine. */
+const LONGEST = 300_000;
+
+/** A request is over when its client has left: once in half an hour Node's `fetch` tells nothing of that, ever. */
 export async function send(url: string, ask: Ask): Promise<Outcome> {
+  const client = { leaving: new AbortController(), events: 0 };
+  return Promise.race([answer(url, ask, client), gone(ask, client), late(ask)]);
+}
+
+async function gone({ kind }: Ask, client: Client): Promise<Outcome> {
+  await once(client.leaving.signal, "abort");
+  await sleep(1000);
+  return { kind, status: "left", asExpected: true, begun: client.events > 0 };
+}
+
+async function late({ kind }: Ask): Promise<Outcome> {
+  await sleep(LONGEST, undefined, { ref: false });
+  return { kind, status: "failed", asExpected: false, message: "nothing came of it in five minutes", begun: false };
+}
+
+async function answer(url: string, ask: Ask, client: Client): Promise<Outcome> {
   const { kind } = ask;
-  const leaving = new AbortController();
+  const { leaving } = client;
   const left = leaves(ask, leaving);
-  let events = 0;
   try {
     const response = await fetch(url + ask.path, {
       method: "POST",
@@ -43,11 +70,11 @@ export async function send(url: string, ask: Ask): Promise<Outcome> {
     const said: Said[] = [];
     for await (const one of messages(response)) {
       said.push(one);
-      left(++events);
+      left(++client.events);
     }
     return outcome(ask, response.status, said);
   } catch (error) {
-    const begun = events > 0;
+    const begun = client.events > 0;
     if (leaving.signal.aborted) return { kind, status: "left", asExpected: true, begun };
     return { kind, status: "failed", asExpected: false, message: String(error), begun };
   }
