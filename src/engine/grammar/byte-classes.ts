@@ -28,7 +28,8 @@ export function reachable(root: Node): Set<Node> {
   return seen;
 }
 
-function partsOf(node: Node): readonly Node[] {
+/** The nodes that a node is made of. */
+export function partsOf(node: Node): readonly Node[] {
   switch (node.kind) {
     case "none":
     case "empty":

@@ -1,5 +1,5 @@
 import { UserError } from "../../util/errors.ts";
-import { reachable } from "./byte-classes.ts";
+import { partsOf, reachable } from "./byte-classes.ts";
 import type { Forest, Node, Ref } from "./forest.ts";
 
 /**
@@ -73,17 +73,6 @@ function refuseLoop(ref: Ref): void {
   }
 }
 
-function firstsOf(node: Node): readonly Node[] {
-  switch (node.kind) {
-    case "seq":
-      return node.head.nullable ? [node.head, node.tail] : [node.head];
-    case "alt":
-      return node.parts;
-    case "repeat":
-      return [node.part];
-    case "ref":
-      return [node.body];
-    default:
-      return [];
-  }
-}
+/** Of its parts, those that a text of it may begin with. */
+const firstsOf = (node: Node): readonly Node[] =>
+  node.kind === "seq" && !node.head.nullable ? [node.head] : partsOf(node);
