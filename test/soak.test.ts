@@ -18,17 +18,19 @@ test("receipts against requests: by id and tokens; those of clients that left ar
   expect(bills(outcomes, all.slice(1))).toMatchObject({ wrong: 2 });
 });
 
+const at = (seconds: number, mb: number) => ({ seconds, mb, anonymous: mb / 2, keyValues: 7, heap: 5 });
+
 test("memory: medians of the first and the last third after the warm-up", () => {
-  const rss = Array.from({ length: 180 }, (_, i) => ({ seconds: 10 * i, mb: i < 30 ? 1 : i < 80 ? 100 : 103 }));
-  expect(memory(rss, 30)).toMatchObject({ first: 100, last: 103 });
-  expect(memory(rss, 30).change).toBeCloseTo(0.03);
+  const seen = Array.from({ length: 180 }, (_, i) => at(10 * (i + 1), i < 30 ? 1 : i < 80 ? 100 : 103));
+  expect(memory(seen, 5)).toMatchObject({ first: { mb: 100 }, last: { mb: 103, anonymous: 51.5, keyValues: 7 } });
+  expect(memory(seen, 5).change).toBeCloseTo(0.03);
 });
 
 test("it is passed only if nothing is amiss", () => {
   const good = {
-    ...{ minutes: 30, machine: "", started: "", requests: {}, unexpected: [] as Outcome[], exit: 0 },
+    ...{ minutes: 30, warmUp: 5, machine: "", started: "", requests: {}, unexpected: [] as Outcome[], exit: 0 },
     receipts: { answered: 9, wrong: 0, left: 4, begun: 2, billed: 3 },
-    memory: { first: 100, last: 104, change: 0.04, rss: [] },
+    memory: { first: at(900, 100), last: at(1500, 104), change: 0.04, seen: [] },
   };
   expect(passes(good)).toBe(true);
   expect(passes({ ...good, exit: 1 })).toBe(false);

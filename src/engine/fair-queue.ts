@@ -3,10 +3,20 @@ export interface Keyed {
   readonly key: string;
 }
 
+/** Keys and values in memory. */
+export interface KeyValues {
+  /** Of answers under way, and kept of those that have ended. */
+  readonly bytes: number;
+  /** The share of all rows' tokens that answers under way hold, 0 to 1. */
+  readonly usage: number;
+}
+
 /** What gives the requests of a model their turns. */
 export interface Turns {
   /** Requests that wait for theirs. */
   readonly waiting: number;
+  /** Of models that have any. */
+  readonly keyValues?: KeyValues;
   /** Takes no more requests; what has come may go on for `limit` milliseconds. Resolves when all have ended. */
   close(limit: number): Promise<void>;
 }

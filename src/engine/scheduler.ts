@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { BATCH_ROWS } from "./batch.ts";
 import type { Engine } from "./engine.ts";
-import { FairQueue } from "./fair-queue.ts";
+import { FairQueue, type KeyValues, type Turns } from "./fair-queue.ts";
 import type { Piece } from "./generate.ts";
 import { Pace } from "./pace.ts";
 import { type Refusal, Refused } from "./refused.ts";
@@ -21,10 +21,12 @@ export type SchedulerOptions = z.output<typeof schedulerOptions>;
  * Runs many requests on a model: by turns, some of the prompts that wait, at most a chunk, then one step of all answers together. Requests
  * come and go between any two turns; none changes the numbers or the bill of another.
  */
-export class Scheduler {
+export class Scheduler implements Turns {
   readonly #queue = new FairQueue<Ticket>();
   readonly #rows = new Rows();
   readonly #pace = new Pace();
+  /** All that have run a request: the model's own, and those of its adapters. */
+  readonly #engines = new Set<Engine>();
   /** Under way while there is work. */
   #loop: Promise<void> | undefined;
   /** Tokens of prompts that have run. */
@@ -47,6 +49,15 @@ export class Scheduler {
     return this.#rows.size;
   }
 
+  get keyValues(): KeyValues {
+    const all = [...this.#engines].map(({ slots }) => slots);
+    const tokens = this.options.rows * this.engine.programs.decoder.config.context;
+    return {
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+      usage: all.reduce((sum, { busyTokens }) => sum + busyTokens, 0) / tokens,
+    };
+  }
+
   /**
    * The answer to a request, piece by piece; a reader that leaves it stops it. The stream fails with `Refused` if the request waits in vain.
    * @throws UserError when the prompt is empty or longer than the context; Refused when there is no room for it
@@ -55,6 +66,7 @@ export class Scheduler {
     const { engine = this.engine } = job;
     checkLength(job.prompt.length, engine.programs.decoder.config.context);
     if (this.#closes !== undefined) throw this.#refused("closing");
+    this.#engines.add(engine);
     const ticket = new Ticket(job, engine);
     const dropped = this.#queue.add(ticket, this.options.queue + this.options.rows - this.#rows.size);
     if (dropped === ticket) throw this.#refused("full");

@@ -84,6 +84,8 @@ describe.each([
     for (const own of held) engine.release(own);
     const again = await filled(engine, prompts[2]!);
     expect(again.cached).toBe(system);
+    expect(engine.slots.busyTokens).toBe(prompts[2]!.length);
+    expect(engine.slots.bytes).toBe(engine.slots.keptBytes + again.slot.bytes);
     expect(worst(again.logits, (await filled(other, prompts[2]!)).logits)).toBeLessThan(1e-5);
     engine.slots.limit = 0;
     engine.release(again.slot);

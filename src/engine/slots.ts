@@ -52,6 +52,16 @@ export class Slots implements Disposable {
     return this.#kept().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /** Bytes of all sequences, under way or kept. */
+  get bytes(): number {
+    return [...this.#all(), ...this.#shelf].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Tokens of the sequences that are under way. */
+  get busyTokens(): number {
+    return this.#all().reduce((sum, { busy, tokens }) => sum + (busy ? tokens.length : 0), 0);
+  }
+
   /** Whether a sequence has any of them. */
   get busy(): boolean {
     return this.#all().some((slot) => slot.busy);

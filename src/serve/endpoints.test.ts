@@ -204,7 +204,10 @@ describe("what there is", () => {
     expect(grown("modicum:flops_spent_total")).toBeCloseTo(receipt.flops.spent, 0);
     expect(grown("vllm:time_to_first_token_seconds_count")).toBe(1);
     expect(grown("vllm:inter_token_latency_seconds_count")).toBe(2);
+    expect(grown("vllm:prefix_cache_queries_total")).toBe(receipt.tokens.prompt);
     expect(later("vllm:num_requests_running")).toBe(0);
+    expect(later("vllm:kv_cache_usage_perc")).toBe(0);
+    expect(later("modicum:kv_cache_bytes")).toBeGreaterThan(0);
   });
 
   test("health, readiness, and the description of it all", async () => {

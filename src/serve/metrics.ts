@@ -1,13 +1,12 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Pool } from "./models/pool.ts";
 
 /** Models at work, here or on other servers. */
-interface AtWork {
-  list(): readonly Listed[];
+interface AtWork<L> {
+  list(): readonly L[];
 }
-type Listed = ReturnType<Fleet["running"]>[number];
 
 const model = ["model_name"] as const;
 const bySaving = ["model_name", "saving"] as const;
@@ -22,6 +21,10 @@ export class Metrics {
   ]);
   readonly #failed = this.#counter("modicum:request_failure_total", "requests refused or failed", ["status"]);
   readonly #prompt = this.#counter("vllm:prompt_tokens_total", "tokens of prompts");
+  readonly #looked = this.#counter(
+    "vllm:prefix_cache_queries_total",
+    "tokens of prompts that were looked for in a cache",
+  );
   readonly #cached = this.#counter("vllm:prefix_cache_hits_total", "tokens of prompts that were taken from a cache");
   readonly #generated = this.#counter("vllm:generation_tokens_total", "tokens generated");
   readonly firstToken = this.#histogram("vllm:time_to_first_token_seconds", "until an answer's first token");
@@ -33,6 +36,7 @@ export class Metrics {
 
   constructor(pool: Pick<Pool, "list">, fleet: Pick<Fleet, "list" | "running">) {
     const work = { list: () => [...pool.list(), ...fleet.running()] };
+    collectDefaultMetrics({ register: this.registry });
     this.#gauge(
       "vllm:num_requests_running",
       "requests that are being answered",
@@ -42,6 +46,16 @@ export class Metrics {
       "vllm:num_requests_waiting",
       "answers that wait for their turn",
       counted(work, ({ waiting }) => waiting),
+    );
+    this.#gauge(
+      "vllm:kv_cache_usage_perc",
+      "share of a recipe's rows that the tokens of answers under way fill; 1 is all",
+      counted(pool, ({ keyValues }) => keyValues?.usage ?? 0),
+    );
+    this.#gauge(
+      "modicum:kv_cache_bytes",
+      "bytes of keys and values, of answers under way and kept of those that have ended",
+      counted(pool, ({ keyValues }) => keyValues?.bytes ?? 0),
     );
     this.#gauge("modicum:server_up", "whether a server behind a model answers", (gauge) => {
       for (const { options, servers } of fleet.list())
@@ -78,6 +92,7 @@ export class Metrics {
     this.#finished.inc({ ...by, finished_reason: reason });
     this.#whole.observe(by, elapsed);
     this.#prompt.inc(by, receipt.tokens.prompt);
+    this.#looked.inc(by, receipt.tokens.prompt);
     this.#cached.inc(by, receipt.tokens.cached);
     this.#generated.inc(by, receipt.tokens.completion);
     this.#flops(receipt);
@@ -97,6 +112,9 @@ export class Metrics {
   }
 }
 
-const counted = (work: AtWork, of: (listed: Listed) => number) => (gauge: Gauge) => {
-  for (const listed of work.list()) gauge.inc({ model_name: listed.id }, of(listed));
-};
+/** Sums by model, over its recipes. */
+const counted =
+  <L extends { id: string }>(work: AtWork<L>, of: (listed: L) => number) =>
+  (gauge: Gauge) => {
+    for (const listed of work.list()) gauge.inc({ model_name: listed.id }, of(listed));
+  };

@@ -1,12 +1,12 @@
 /**
  * Mixed load against a real server: joins, clients that leave, errors, long and short prompts, streams and whole answers, several models.
  *
- *     npm run soak -- [--minutes 30] [--rate 1] [--seed 1] [--out docs/results]
+ *     npm run soak -- [--minutes 30] [--warm-up 10] [--rate 1] [--seed 1] [--out docs/results]
  *
- * `rate`: requests a second in the mean; now and then many come at once. Writes soak.json and soak.md; exits 1 if it is not passed.
+ * `warm-up`: minutes of the same load before those, in which models are loaded and caches fill. `rate`: requests a second in the mean; now
+ * and then many come at once. Writes soak.json and soak.md; exits 1 if it is not passed.
  */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,22 +15,25 @@ import { machine } from "../../bench/report.ts";
 import { type OwnServer, serve } from "../../bench/serve/server.ts";
 import { openLedger } from "../../src/ledger/store.ts";
 import { TINY } from "../../src/serve/serve.testing.ts";
+import { makeFolders } from "../../src/util/make-folders.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { nextAsk } from "./asks.ts";
+import { type Resident, resident } from "./resident.ts";
 import { type Outcome, send } from "./send.ts";
-import { bills, memory, page, passes, type Resident, type Soak } from "./verdict.ts";
+import { bills, memory, page, passes, type Soak } from "./verdict.ts";
 
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "30" },
+    "warm-up": { type: "string", default: "10" },
     rate: { type: "string", default: "1" },
     seed: { type: "string", default: "1" },
     out: { type: "string", default: "docs/results" },
   },
 });
-const [minutes, rate] = [Number(values.minutes), Number(values.rate)];
+const [minutes, rate, warmUp] = [Number(values.minutes), Number(values.rate), Number(values["warm-up"])];
 /** Requests that come at once, and how often, in the mean one in so many. */
 const [BURST, BURST_ONE_IN] = [30, 120];
 /** Seconds from one look at the server's memory to the next. */
@@ -38,17 +41,22 @@ const TICK = 10;
 /** More than these are not under way at a time: the machine may be slow. */
 const MOST = 60;
 
+makeFolders(values.out);
 const started = new Date();
 const server = await start();
-const rss = watch(server);
+const seen: Resident[] = [];
+const enough = new AbortController();
+const watching = watch(server, enough.signal);
 const outcomes = await load(server.url);
+enough.abort();
+await watching;
 const exit = await terminated(server);
 const ledger = await openLedger(join(server.home, "receipts.db"));
 const receipts = await ledger.list();
 await ledger.close();
 await server.stop();
-const found = { ...summary(outcomes), receipts: bills(outcomes, receipts), memory: memory(rss, minutes), exit };
-const about = { minutes, machine: machine(), started: started.toISOString() };
+const found = { ...summary(outcomes), receipts: bills(outcomes, receipts), memory: memory(seen, warmUp), exit };
+const about = { minutes, warmUp, machine: machine(), started: started.toISOString() };
 const soak: Soak = { ...about, ...found, passed: passes({ ...about, ...found }) };
 await writeJson(join(values.out, "soak.json"), soak);
 await writeFile(join(values.out, "soak.md"), page(soak));
@@ -65,23 +73,19 @@ async function start(): Promise<OwnServer> {
   return serve(...models.flatMap((model) => ["--model", model]), "--queue", "24", ...budget);
 }
 
-/** Resident memory every ten seconds in which this program runs: it may be paused, and then so should be the server. */
-function watch({ process: { pid } }: OwnServer): Resident[] {
-  const rss: Resident[] = [];
-  const note = () => {
-    const [, kb] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))!;
-    rss.push({ seconds: TICK * (rss.length + 1), mb: Math.round(Number(kb) / 100) / 10 });
-  };
-  const timer = setInterval(note, TICK * 1000);
-  server.process.once("exit", () => clearInterval(timer));
-  return rss;
+/** Notes the server's memory every ten seconds in which this program runs: it may be paused, and then so should be the server. */
+async function watch({ url, process: { pid } }: OwnServer, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(TICK * 1000);
+    seen.push({ seconds: TICK * (seen.length + 1), ...(await resident(url, pid!)) });
+  }
 }
 
 async function load(url: string): Promise<Outcome[]> {
   const draw = seededRandom(Number(values.seed));
   const outcomes: Outcome[] = [];
   const running = new Set<Promise<void>>();
-  while (rss.length * TICK < minutes * 60) {
+  while (seen.length * TICK < (warmUp + minutes) * 60) {
     const many = draw() < 1 / BURST_ONE_IN ? BURST : 1;
     for (let i = 0; i < many && running.size < MOST; i++) {
       const one = send(url, nextAsk(draw)).then((outcome) => void outcomes.push(outcome));

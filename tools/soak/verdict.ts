@@ -1,17 +1,14 @@
 import { median } from "../../bench/report.ts";
 import type { Receipt } from "../../src/ledger/receipt.ts";
 import { markdownTable } from "../section.ts";
+import type { Resident } from "./resident.ts";
 import type { Outcome } from "./send.ts";
-
-/** Resident memory at a time. */
-export interface Resident {
-  readonly seconds: number;
-  readonly mb: number;
-}
 
 /** What a soak has shown. */
 export interface Soak {
   readonly minutes: number;
+  /** Minutes before these. */
+  readonly warmUp: number;
   readonly machine: string;
   readonly started: string;
   /** Of requests, by kind and status. */
@@ -19,10 +16,10 @@ export interface Soak {
   readonly unexpected: readonly Outcome[];
   readonly receipts: Bills;
   readonly memory: {
-    readonly first: number;
-    readonly last: number;
+    readonly first: Resident;
+    readonly last: Resident;
     readonly change: number;
-    readonly rss: readonly Resident[];
+    readonly seen: readonly Resident[];
   };
   /** Of the server after SIGTERM. */
   readonly exit: number | null;
@@ -39,9 +36,6 @@ interface Bills {
   readonly begun: number;
   readonly billed: number;
 }
-
-/** Seconds at the start that are not looked at: models are loaded, caches fill. */
-export const warmUp = (minutes: number): number => Math.min(300, minutes * 20);
 
 export function bills(outcomes: readonly Outcome[], receipts: readonly Receipt[]): Bills {
   const kept = new Map(receipts.map((receipt) => [receipt.id, receipt.tokens]));
@@ -60,12 +54,23 @@ export function bills(outcomes: readonly Outcome[], receipts: readonly Receipt[]
   };
 }
 
-/** Medians of the first and the last third after the warm-up. */
-export function memory(rss: readonly Resident[], minutes: number): Soak["memory"] {
-  const after = rss.filter(({ seconds }) => seconds >= warmUp(minutes)).map(({ mb }) => mb);
+/** Medians of the first and the last third after so many minutes of warm-up. */
+export function memory(seen: readonly Resident[], warmUp: number): Soak["memory"] {
+  const after = seen.filter(({ seconds }) => seconds > warmUp * 60);
   const third = Math.floor(after.length / 3);
-  const [first, last] = [median(after.slice(0, third)), median(after.slice(-third))];
-  return { first, last, change: last / first - 1, rss };
+  const [first, last] = [after.slice(0, third), after.slice(-third)].map(medians) as [Resident, Resident];
+  return { first, last, change: last.mb / first.mb - 1, seen };
+}
+
+function medians(seen: readonly Resident[]): Resident {
+  const of = (key: keyof Resident) => median(seen.map((one) => one[key]));
+  return {
+    seconds: of("seconds"),
+    mb: of("mb"),
+    anonymous: of("anonymous"),
+    keyValues: of("keyValues"),
+    heap: of("heap"),
+  };
 }
 
 export const FLAT = 0.05;
@@ -78,9 +83,13 @@ export const passes = ({ unexpected, receipts, memory: { change }, exit }: Omit<
   Math.abs(change) <= FLAT &&
   exit === 0;
 
+const memoryOf = ({ mb, anonymous, keyValues, heap }: Resident): string =>
+  `${[mb, anonymous, keyValues, heap].map((n) => n.toFixed(0)).join(", ")} MB`;
+
 /** The record as a page. */
 export function page({
   minutes,
+  warmUp,
   machine,
   started,
   requests,
@@ -100,8 +109,11 @@ export function page({
       .join(", "),
   ]);
   const found = [
-    ["resident memory, median of the first third after the warm-up", `${m.first.toFixed(0)} MB`],
-    ["of the last third", `${m.last.toFixed(0)} MB (${(100 * m.change).toFixed(1)} %; at most ±${100 * FLAT} %)`],
+    [
+      "resident memory, of it no file's, keys and values, JavaScript's heap: medians of the first third after the warm-up",
+      memoryOf(m.first),
+    ],
+    ["of the last third", `${memoryOf(m.last)}: ${(100 * m.change).toFixed(1)} %, at most ±${100 * FLAT} %`],
     ["requests that ended otherwise than they should", String(unexpected.length)],
     ["answers, and those without their receipt or with other tokens in it", `${receipts.answered}, ${receipts.wrong}`],
     ["clients that left, of them from a running stream", `${receipts.left}, ${receipts.begun}`],
@@ -110,7 +122,7 @@ export function page({
   ];
   return `# Soak
 
-\`npm run soak -- --minutes ${minutes}\`, ${started.slice(0, 10)}, ${machine}: ${count} requests in ${minutes} minutes against one \`modicum serve\`. ${passed ? "Passed." : "Not passed."}
+\`npm run soak -- --minutes ${minutes}\`, ${started.slice(0, 10)}, ${machine}: ${count} requests in ${warmUp} minutes of warm-up and ${minutes} minutes against one \`modicum serve\`. ${passed ? "Passed." : "Not passed."}
 
 ${markdownTable(["what", "seen"], found)}
 
@@ -118,6 +130,6 @@ Statuses by kind of request; 429 and 503 are a server that is full and says so.
 
 ${markdownTable(["request", "statuses"], rows)}
 
-Resident memory every ten seconds, and all of the above: [soak.json](soak.json).
+Memory every ten seconds, and all of the above: [soak.json](soak.json).
 `;
 }

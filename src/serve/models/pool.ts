@@ -1,4 +1,4 @@
-import type { Turns } from "../../engine/fair-queue.ts";
+import type { KeyValues, Turns } from "../../engine/fair-queue.ts";
 import { openModel } from "../../engine/open-model.ts";
 import type { SchedulerOptions } from "../../engine/scheduler.ts";
 import { Model } from "../../index.ts";
@@ -60,13 +60,14 @@ export class Pool implements Disposable {
     }
   }
 
-  /** What is in memory: models, recipes, how many requests use each, and how many answers wait for their turn. */
-  list(): { id: string; recipe: string[]; users: number; waiting: number }[] {
+  /** What is in memory: models, recipes, how many requests use each, how many answers wait for their turn, and keys and values. */
+  list(): { id: string; recipe: string[]; users: number; waiting: number; keyValues: KeyValues | undefined }[] {
     return [...this.#held.values()].map(({ served, recipe, users, loaded }) => ({
       id: served.id,
       recipe: recipe.map(({ text }) => text),
       users,
       waiting: loaded?.turns?.waiting ?? 0,
+      keyValues: loaded?.turns?.keyValues,
     }));
   }
 
