@@ -6,6 +6,7 @@ import type { SchedulerOptions } from "../engine/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
+import { Answering } from "./answering.ts";
 import { createApp } from "./app.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { House } from "./house.ts";
@@ -70,7 +71,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
-  const app = createApp(house, new Access(keys, options), endpointsOf(house), underWay);
+  const app = createApp(new Answering(house, new Access(keys, options), underWay), endpointsOf(house));
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: refuseAddress });
   const server = createServer({ ...timesOf(limits), requireHostHeader: false }, listener);
   refuseBroken(server);

@@ -1,0 +1,84 @@
+import { relayed } from "./fleet/relay.ts";
+import type { House } from "./house.ts";
+import { accepted, type Endpoint, isAsking } from "./http/endpoint.ts";
+import { errorResponse, failure, HttpError } from "./http/errors.ts";
+import { readJson } from "./http/json.ts";
+import { type Events, eventStream, type StreamWatcher } from "./http/stream.ts";
+import type { Access } from "./keys/access.ts";
+import { MOST_DEPTH } from "./limits.ts";
+import type { Trace } from "./trace/trace.ts";
+import type { UnderWay } from "./under-way.ts";
+
+/** Answers requests by their endpoints: whose they are, what they say, and how they end. */
+export class Answering {
+  constructor(
+    private readonly house: House,
+    private readonly access: Access,
+    private readonly underWay: UnderWay,
+  ) {}
+
+  /** @throws what is at fault before it is the endpoint's turn */
+  async answer(it: Endpoint, request: Request, params: Readonly<Record<string, string>>): Promise<Response> {
+    const { caller, rates, body, input } = await this.#read(it, request);
+    const { signal, end: leave } = this.underWay.begin(request.signal);
+    const trace = this.house.tracer.begin({ it, body, headers: request.headers });
+    const watcher = this.#watcher(signal, trace, leave);
+    try {
+      const call = { signal, params, trace, ...caller };
+      const given = await (relayed(this.house, it, body, call) ?? it.handle(input, call));
+      if (isStream(given)) return withHeaders(await eventStream(given, watcher), rates);
+      watcher.end();
+      return given instanceof Response ? given : Response.json(given, { headers: rates });
+    } catch (error) {
+      const response = errorResponse(watcher.explain(error));
+      watcher.end();
+      return response;
+    }
+  }
+
+  /** An error as clients are told of it; what is the program's fault is logged whole. */
+  explain(error: unknown): HttpError {
+    const { catalogue, metrics, log } = this.house;
+    const { status, message, details } = failure(error);
+    metrics.failed(status);
+    if (status === 500) log.error({ err: error }, "a request failed");
+    return new HttpError(status, catalogue.withoutPaths(message), details);
+  }
+
+  async #read(it: Endpoint, request: Request) {
+    const { log, logPrompts, limits, rates: all } = this.house;
+    const caller = await this.access.check(request, it.scope);
+    const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
+    const body = it.input && (await bodyOf(it, request, limits.maxBody));
+    const input = it.input && accepted(it.input, body);
+    if (logPrompts && isAsking(it)) log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
+    return { caller, rates, body, input };
+  }
+
+  /** Tells the trace, at the end, of the last fault. */
+  #watcher(signal: AbortSignal, trace: Trace, leave: () => void): StreamWatcher {
+    let fault: HttpError | undefined;
+    return {
+      explain: (error) => {
+        fault = this.explain(error);
+        return fault;
+      },
+      end() {
+        leave();
+        trace.end(signal.aborted ? failure(signal.reason) : fault);
+      },
+    };
+  }
+}
+
+function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}
+
+const isStream = (given: object): given is Events => Symbol.asyncIterator in given;
+
+async function bodyOf({ method }: Endpoint, request: Request, most: number): Promise<unknown> {
+  if (method === "post") return readJson(request, { body: most, depth: MOST_DEPTH });
+  return Object.fromEntries(new URL(request.url).searchParams);
+}
