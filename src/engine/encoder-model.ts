@@ -1,6 +1,5 @@
 import type { Encoder } from "../models/encoder.ts";
 import { prepare } from "../models/programs.ts";
-import { Program } from "../runtime/program.ts";
 import { UserError } from "../util/errors.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
@@ -11,7 +10,7 @@ import { activate, type Classification, type ClassifierSettings, classification,
 import { cosine } from "./cosine.ts";
 import type { Ceiling } from "./cut.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
-import { RowRunner } from "./encoder-runner.ts";
+import { RowPrograms, RowRunner } from "./encoder-runner.ts";
 import type { OnStopped, Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
 import { openedEncoder } from "./opened-encoder.ts";
@@ -53,10 +52,10 @@ export class EncoderModel implements Disposable {
     const folder = preparedFolder(source.path);
     const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant, own);
     const { config, weights } = encoder;
-    const compiling = Program.compile(prepare(weights, trace)[0]!);
-    const [program, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
+    const compiling = RowPrograms.compile(prepare(weights, trace)[0]!);
+    const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
     const width = classifier ? config.labels : config.hidden;
-    const queue = new EncoderQueue(new RowRunner({ program, width, types: config.types }));
+    const queue = new EncoderQueue(new RowRunner(programs, { width, types: config.types }));
     return new EncoderModel(source, encoder, tokenizer, settings, classifier, queue);
   }
 

@@ -26,8 +26,11 @@ class Call {
   readonly rows: Float32Array[] = [];
   readonly done: Promise<void>;
   readonly left: number[];
-  resolve!: () => void;
-  reject!: (error: unknown) => void;
+  /** Texts in batches that are running. */
+  #running = 0;
+  #fault: { error: unknown } | undefined;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
 
   constructor(
     readonly inputs: readonly Input[],
@@ -36,17 +39,41 @@ class Call {
   ) {
     this.key = terms.key ?? "";
     this.left = inputs.map((_, i) => i).sort((a, b) => this.#length(b) - this.#length(a));
-    this.done = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+    this.done = new Promise((resolve, reject) => {
+      [this.#resolve, this.#reject] = [resolve, reject];
+    });
   }
 
   get lengths(): number[] {
     return this.left.map((text) => this.#length(text));
   }
 
+  /** Takes texts to run. */
+  take(from: number, count: number): number[] {
+    this.#running += count;
+    return this.left.splice(from, count);
+  }
+
   give(text: number, row: Float32Array, share: Spent): void {
     this.rows[text] = row;
     addSpent(this.bill, share);
     this.bill.tokens += this.#length(text);
+    this.#running--;
+    this.#settle();
+  }
+
+  /** Nothing more of it runs; what is running is billed before it ends. `lost`: it was one of the texts in a batch that failed. */
+  fail(error: unknown, lost = 0): void {
+    this.#fault ??= { error };
+    this.left.length = 0;
+    this.#running -= lost;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.left.length + this.#running > 0) return;
+    if (this.#fault) this.#reject(this.#fault.error);
+    else this.#resolve();
   }
 
   #length(text: number): number {
@@ -54,16 +81,21 @@ class Call {
   }
 }
 
-/** Runs the texts of many calls in common batches of about equal length. Keys take turns, and so do the calls of one key: whose turn it is has its longest text run. */
+/**
+ * Runs the texts of many calls in common batches of about equal length, several batches side by side where there are many texts. Keys take
+ * turns, and so do the calls of one key: whose turn it is has its longest text run.
+ */
 export class EncoderQueue implements Turns, Disposable {
   readonly #calls = new FairQueue<Call>();
-  /** Under way while there is work. */
-  #loop: Promise<void> | undefined;
+  /** Those that have work, each until it finds none. */
+  readonly #lanes = new Map<number, Promise<void>>();
   /** Most calls that wait; more are refused. */
   limit = Number.POSITIVE_INFINITY;
   /** When all that waits ends, once it is closing. */
   #closes: number | undefined;
   #disposed = false;
+  /** Batches that are running. */
+  #busy = 0;
   /** Milliseconds that a batch takes, lately. */
   #mean = 10;
 
@@ -81,8 +113,8 @@ export class EncoderQueue implements Turns, Disposable {
     if (inputs.length === 0) return [];
     const dropped = this.#calls.add(call, this.limit);
     if (dropped === call) throw this.#refused("full");
-    dropped?.reject(this.#refused("full"));
-    this.#loop ??= this.#run();
+    dropped?.fail(this.#refused("full"));
+    this.#wake();
     await call.done;
     return call.rows;
   }
@@ -97,20 +129,25 @@ export class EncoderQueue implements Turns, Disposable {
 
   async close(limit: number): Promise<void> {
     this.#closes = Math.min(this.#closes ?? Number.POSITIVE_INFINITY, performance.now() + limit);
-    await this.#loop;
+    await Promise.all(this.#lanes.values());
   }
 
-  async #run(): Promise<void> {
+  #wake(): void {
+    for (let lane = 0; lane < this.runner.lanes; lane++)
+      if (!this.#lanes.has(lane)) this.#lanes.set(lane, this.#work(lane));
+  }
+
+  async #work(lane: number): Promise<void> {
     // Those that come at the same moment run together.
     await Promise.resolve();
     for (;;) {
       this.#sweep(performance.now());
       const first = this.#calls.next(() => 0);
       if (!first) break;
-      await this.#batch(first);
+      await this.#batch(first, lane);
     }
-    this.#loop = undefined;
-    if (this.#disposed) this.runner[Symbol.dispose]();
+    this.#lanes.delete(lane);
+    if (this.#disposed && this.#lanes.size === 0) this.runner[Symbol.dispose]();
   }
 
   /** Ends those that were stopped, and all once there is no more time. */
@@ -123,41 +160,40 @@ export class EncoderQueue implements Turns, Disposable {
     }
   }
 
-  async #batch(first: Call): Promise<void> {
+  async #batch(first: Call, lane: number): Promise<void> {
     const calls = [first, ...[...this.#calls].filter((call) => call !== first)];
     const { tokens, parts } = nextBatch(calls.map(({ lengths }) => lengths));
     const texts = parts.flatMap(({ from, count }, i) =>
-      calls[i]!.left.splice(from, count).map((text) => ({ call: calls[i]!, text })),
+      calls[i]!.take(from, count).map((text) => ({ call: calls[i]!, text })),
     );
-    await this.#runTexts(texts, tokens);
-    for (const call of calls) if (call.left.length === 0) this.#end(call);
-    if (first.left.length === 0) return;
+    for (const call of calls) if (call.left.length === 0) this.#calls.remove(call);
     // Behind the others.
-    this.#calls.serve(first);
-    this.#calls.add(first, Number.POSITIVE_INFINITY);
+    if (first.left.length > 0) {
+      this.#calls.serve(first);
+      this.#calls.add(first, Number.POSITIVE_INFINITY);
+    }
+    await this.#runTexts(texts, tokens, lane);
   }
 
-  async #runTexts(texts: readonly { call: Call; text: number }[], tokens: number): Promise<void> {
+  async #runTexts(texts: readonly { call: Call; text: number }[], tokens: number, lane: number): Promise<void> {
     const started = performance.now();
+    const alone = this.#calls.size === 0 && this.#busy === 0;
+    this.#busy++;
     try {
       const inputs = texts.map(({ call, text }) => call.inputs[text]!);
-      const { rows, share } = await this.runner.run(inputs, tokens);
+      const { rows, share } = await this.runner.run(inputs, tokens, lane, alone);
       for (const [i, { call, text }] of texts.entries()) call.give(text, rows[i]!, share);
     } catch (error) {
-      for (const { call } of texts) this.#fail(call, error);
+      for (const { call } of texts) this.#fail(call, error, 1);
+    } finally {
+      this.#busy--;
     }
     this.#mean += (performance.now() - started - this.#mean) / 10;
   }
 
-  #end(call: Call): void {
+  #fail(call: Call, error: unknown, lost = 0): void {
     this.#calls.remove(call);
-    call.resolve();
-  }
-
-  #fail(call: Call, error: unknown): void {
-    this.#calls.remove(call);
-    call.left.length = 0;
-    call.reject(error);
+    call.fail(error, lost);
   }
 
   #refused(reason: Refusal): Refused {
@@ -167,6 +203,6 @@ export class EncoderQueue implements Turns, Disposable {
   /** Calls that are under way fail, and then all is freed. */
   [Symbol.dispose](): void {
     this.#disposed = true;
-    if (!this.#loop) this.runner[Symbol.dispose]();
+    if (this.#lanes.size === 0) this.runner[Symbol.dispose]();
   }
 }

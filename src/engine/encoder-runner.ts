@@ -1,48 +1,97 @@
+import type { Graph } from "../graph/graph.ts";
 import { type Bindings, evalCost, type Spent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
 import { Buffer, ViewSet } from "../runtime/buffer.ts";
-import type { Program } from "../runtime/program.ts";
+import { mapsFiles } from "../runtime/mapped-file.ts";
+import { environment } from "../runtime/ort/environment.ts";
+import { Program } from "../runtime/program.ts";
+import { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Input } from "../weights/tokenizer/index.ts";
 
-/** A program from `ids`, `mask`, `types` to one output [batch, width]. */
-export interface RowProgram {
-  readonly program: Program;
+/** What runs batches: programs from `ids`, `mask`, `types` to one output [batch, width]. */
+export class RowPrograms implements Disposable {
+  private constructor(
+    /** On all threads of the process. */
+    readonly whole: Program,
+    /** On one thread, to run as many times side by side as there are threads: in all that takes less time, as no thread waits for others. */
+    readonly lane: Program | undefined,
+  ) {}
+
+  static async compile(graph: Graph): Promise<RowPrograms> {
+    if (!mapsFiles || environment().threads === 1) return new RowPrograms(await Program.compile(graph), undefined);
+    using shared = new SharedWeights();
+    const whole = await Program.compile(graph, "shared", shared);
+    try {
+      return new RowPrograms(whole, await Program.compile(graph, "caller", shared));
+    } catch (error) {
+      whole[Symbol.dispose]();
+      throw error;
+    } finally {
+      shared.settle();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.whole[Symbol.dispose]();
+    this.lane?.[Symbol.dispose]();
+  }
+}
+
+/** What an encoder's programs take and give. */
+export interface RowShape {
   readonly width: number;
   /** Kinds of token that the model tells apart; 0: it takes none. */
   readonly types: number;
 }
 
-/** Runs batches of texts, one at a time, in memory that is kept for the next. */
+/** Runs batches of texts, one at a time in each of its lanes, in memory that is kept for the next. */
 export class RowRunner implements Disposable {
-  #buffers: BatchBuffers | undefined;
+  readonly #buffers: BatchBuffers[] = [];
 
-  constructor(private readonly of: RowProgram) {}
+  constructor(
+    private readonly programs: RowPrograms,
+    private readonly shape: RowShape,
+  ) {}
+
+  /** Batches that may run side by side. */
+  get lanes(): number {
+    return this.programs.lane ? environment().threads : 1;
+  }
 
   /** Of a batch. */
   get cost(): Cost {
-    return this.of.program.cost;
+    return this.programs.whole.cost;
   }
 
-  /** One row of outputs for each text, in their order, each padded to `tokens`; and what each costs, its share of the batch. */
-  async run(inputs: readonly Input[], tokens: number): Promise<{ rows: Float32Array[]; share: Spent }> {
+  /**
+   * One row of outputs for each text, in their order, each padded to `tokens`; and what each costs, its share of the batch. `alone`: no other
+   * lane has work, so that it may have all threads.
+   */
+  async run(
+    inputs: readonly Input[],
+    tokens: number,
+    lane = 0,
+    alone = true,
+  ): Promise<{ rows: Float32Array[]; share: Spent }> {
     const sizes = { batch: inputs.length, tokens };
-    const rows = await this.#buffersFor(sizes).run(inputs, tokens);
+    const { whole, lane: single = whole } = this.programs;
+    const rows = await this.#buffersFor(lane, sizes).run(alone ? whole : single, inputs, tokens);
     const { flops, bytes } = evalCost(this.cost, sizes);
     return { rows, share: { flops: flops / inputs.length, bytes: bytes / inputs.length } };
   }
 
-  #buffersFor(sizes: { batch: number; tokens: number } & Bindings): BatchBuffers {
+  #buffersFor(lane: number, sizes: { batch: number; tokens: number } & Bindings): BatchBuffers {
     const [tokens, rows] = [sizes.batch * sizes.tokens, sizes.batch];
-    const has = this.#buffers;
+    const has = this.#buffers[lane];
     if (has && has.tokens >= tokens && has.rows >= rows) return has;
     has?.[Symbol.dispose]();
-    this.#buffers = new BatchBuffers(this.of, Math.max(tokens, has?.tokens ?? 0), Math.max(rows, has?.rows ?? 0));
-    return this.#buffers;
+    const made = new BatchBuffers(this.shape, Math.max(tokens, has?.tokens ?? 0), Math.max(rows, has?.rows ?? 0));
+    this.#buffers[lane] = made;
+    return made;
   }
 
   [Symbol.dispose](): void {
-    this.#buffers?.[Symbol.dispose]();
-    this.of.program[Symbol.dispose]();
+    for (const held of [...this.#buffers, this.programs]) held?.[Symbol.dispose]();
   }
 }
 
@@ -54,18 +103,18 @@ class BatchBuffers implements Disposable {
   readonly #out: Buffer;
 
   constructor(
-    private readonly of: RowProgram,
+    private readonly shape: RowShape,
     readonly tokens: number,
     readonly rows: number,
   ) {
     this.#ids = new Buffer("i64", tokens);
     this.#mask = new Buffer("i32", tokens);
     this.#types = new Buffer("i64", tokens);
-    this.#out = new Buffer("f32", rows * of.width);
+    this.#out = new Buffer("f32", rows * shape.width);
   }
 
-  async run(inputs: readonly Input[], tokens: number): Promise<Float32Array[]> {
-    const { program, width } = this.of;
+  async run(program: Program, inputs: readonly Input[], tokens: number): Promise<Float32Array[]> {
+    const { width } = this.shape;
     this.#fill(inputs, tokens);
     using views = new ViewSet();
     const of = (buffer: Buffer) => views.of(buffer, [inputs.length, tokens], 0);
@@ -80,7 +129,7 @@ class BatchBuffers implements Disposable {
     const [ids, types] = [this.#ids, this.#types].map((b) => new BigInt64Array(b.memory).fill(0n));
     const mask = new Int32Array(this.#mask.memory).fill(0);
     // A RoBERTa has one kind of token, whatever its tokenizer's file says of pairs.
-    const last = Math.max(0, this.of.types - 1);
+    const last = Math.max(0, this.shape.types - 1);
     for (const [row, input] of inputs.entries())
       for (let t = 0, at = row * tokens; t < input.ids.length; t++, at++) {
         ids![at] = BigInt(input.ids[t]!);
