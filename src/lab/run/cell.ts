@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -10,9 +9,11 @@ import type { Result } from "../results.ts";
 import type { ItemsFor, Task } from "../task.ts";
 import type { Identity } from "./folder.ts";
 import type { Done, Hands } from "./hands.ts";
+import { hashOf, itemHash } from "./item-hash.ts";
 import { parts } from "./judge.ts";
 import { modelHash } from "./model-hash.ts";
 import type { RunOptions } from "./options.ts";
+import { requireOwn } from "./own-results.ts";
 import { ResultsFile } from "./results-file.ts";
 
 /** One task with one model. */
@@ -75,15 +76,6 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
   return [...found.values()];
 }
 
-/** Documents are told by their number: a corpus stands in every item that it is searched for. */
-const short = (key: string, value: unknown) => (key === "documents" && Array.isArray(value) ? value.length : value);
-
-function hashOf(items: readonly Item[]): string {
-  const hash = createHash("sha256");
-  for (const item of items) hash.update(`${JSON.stringify(item, short)}\n`);
-  return hash.digest("hex");
-}
-
 /** A recipe as it is written in results: savings in order, with a space between; `dense` where there are none. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
@@ -106,8 +98,9 @@ export class CellResults {
     for (const result of held) this.#keep(result);
   }
 
+  /** @throws UserError when the file holds what is no result of the cell */
   static async open(cell: OpenCell, path: string): Promise<CellResults> {
-    const { file, results } = await ResultsFile.open(path);
+    const { file, results } = await ResultsFile.open(path, (held) => requireOwn(path, held, cell));
     return new CellResults(cell, file, results);
   }
 
@@ -139,7 +132,7 @@ export class CellResults {
   #judged(recipe: string, { item, answer, ...took }: Done): Result {
     const base = recipe === "dense" ? answer : withReals(this.#known.get("dense")!.get(item.id)!.answer as Answer);
     const judged = parts(this.cell.task, item, answer, base);
-    const told = { item: item.id, item_hash: hashOf([item]).slice(0, 16), recipe };
+    const told = { item: item.id, item_hash: itemHash(item), recipe };
     return { ...told, answer: answer as Result["answer"], parts: judged, ...took };
   }
 

@@ -23,6 +23,8 @@ export const identitySchema = z.object({
   items: z.number(),
   /** SHA-256 of the items. */
   items_hash: z.string(),
+  /** Of Modicum; runs that began before it was kept have none. */
+  version: z.string().optional(),
 });
 
 export type Identity = z.infer<typeof identitySchema>;
@@ -36,8 +38,13 @@ export const identityFile = (folder: string): string => path.join(folder, "run.j
 export const resultsFile = (folder: string): string => path.join(folder, "results.jsonl");
 export const summaryFile = (folder: string): string => path.join(folder, "summary.json");
 
-/** Makes the folder ready for a run's results. @throws UserError when it holds another's */
-export async function claimFolder(folder: string, identity: Identity, reuse: Reuse): Promise<void> {
+/** Makes the folder ready for a run's results; `notice` is told what about those it holds is not known. @throws UserError when it holds another's */
+export async function claimFolder(
+  folder: string,
+  identity: Identity,
+  reuse: Reuse,
+  notice?: (sentence: string) => void,
+): Promise<void> {
   const held = await contents(folder);
   if (held.length === 0) return writeJson(identityFile(folder), identity);
   if (reuse === "force") {
@@ -48,7 +55,10 @@ export async function claimFolder(folder: string, identity: Identity, reuse: Reu
     throw new UserError(`${folder} is not empty and holds no lab run; expected a new or an empty folder, or --force`);
   if (reuse === "refuse")
     throw new UserError(`${folder} holds a lab run already; --resume goes on with it, --force begins anew`);
-  requireSame(folder, await readIdentity(folder), identity);
+  const own = await readIdentity(folder);
+  requireSame(folder, own, { ...identity, version: own.version && identity.version });
+  if (own.version === undefined)
+    notice?.(`${folder} does not say which version of Modicum began it; version ${identity.version} goes on with it`);
 }
 
 async function contents(folder: string): Promise<string[]> {

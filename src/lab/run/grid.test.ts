@@ -189,6 +189,44 @@ describe("a folder that holds something", () => {
     await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/its model hash is zz/);
   });
 
+  test("lines of other items, other questions, other metrics, or the same ones twice are refused", async () => {
+    const own = await grid("mixed", {}, { limit: 2 });
+    await runGrid(own, silent);
+    const file = path.join(own.out, "results.jsonl");
+    const whole = readFileSync(file, "utf8");
+    const resumed = (text: string) => {
+      writeFileSync(file, text);
+      return runGrid({ ...own, reuse: "resume" }, silent);
+    };
+    const [first] = lines(own.out);
+    for (const [text, said] of [
+      [
+        `${whole}${first!.replace('"q0"', '"other"')}\n`,
+        /line 5 is no result of this run: letters has no item "other"/,
+      ],
+      [whole.replace(/"item_hash":"\w+"/, '"item_hash":"deadbeef"'), /line 1 .*: its item "q0" is another question/],
+      [whole.replace('"accuracy":', '"bleu":'), /line 1 .*: it has no part in accuracy; --force/],
+      [`${whole}${first}\n`, /line 5 .*: item "q0" is there twice under dense/],
+    ] as const)
+      await expect(resumed(text)).rejects.toThrow(said);
+    await resumed(whole.replaceAll(/"item_hash":"\w+",/g, ""));
+    expect(lines(own.out)).toHaveLength(4);
+  });
+
+  test("another version's run is refused; one that tells no version is resumed, and said", async () => {
+    const first = await grid("version", {}, { limit: 2 });
+    await runGrid(first, silent);
+    await expect(runGrid({ ...first, reuse: "resume", version: "1" }, silent)).rejects.toThrow(
+      /another run: its version is 0, this run's 1$/,
+    );
+    const file = path.join(first.out, "run.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/,\s*"version": "0"/, ""));
+    const said: string[] = [];
+    const watcher: Watcher = { ...silent, notice: (sentence) => said.push(sentence) };
+    await runGrid({ ...first, reuse: "resume", version: "1" }, watcher);
+    expect(said).toEqual([expect.stringMatching(/does not say which version .*; version 1 goes on with it$/)]);
+  });
+
   test("a folder of other things and a line that is no result are named", async () => {
     const other = await grid("");
     await expect(runGrid(other, silent)).rejects.toThrow(/is not empty and holds no lab run/);

@@ -74,7 +74,7 @@ const lockOf = (folder: string): string =>
 async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = await opened(cell, watcher, signal);
   const folder = folderOf(grid, cell);
-  await claimFolder(folder, open.identity, grid.reuse);
+  await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);
   await using hands = await handsOf(grid, open, watcher);
   await using run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);

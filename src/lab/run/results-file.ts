@@ -18,8 +18,11 @@ export class ResultsFile {
     private readonly file: FileHandle,
   ) {}
 
-  /** Opens the file, or makes it; a last line that was cut short is dropped. @throws UserError when it holds something else */
-  static async open(path: string): Promise<{ file: ResultsFile; results: Result[] }> {
+  /** Opens the file, or makes it; a last line that was cut short is dropped. @throws UserError when it holds something else, or what `check` throws */
+  static async open(
+    path: string,
+    check?: (results: readonly Result[]) => void,
+  ): Promise<{ file: ResultsFile; results: Result[] }> {
     const file = await open(path, "a+").catch((error: unknown) => {
       throw writeError(error, path);
     });
@@ -27,6 +30,7 @@ export class ResultsFile {
       const text = await file.readFile("utf8");
       const whole = text.slice(0, text.lastIndexOf("\n") + 1);
       const results = parse(path, whole);
+      check?.(results);
       if (whole.length < text.length) await file.truncate(Buffer.byteLength(whole));
       return { file: new ResultsFile(path, file), results };
     } catch (error) {

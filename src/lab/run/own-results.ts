@@ -1,0 +1,35 @@
+import { UserError } from "../../util/errors.ts";
+import type { Item } from "../item.ts";
+import type { Result } from "../results.ts";
+import type { Task } from "../task.ts";
+import { itemHash } from "./item-hash.ts";
+import { metricsOf } from "./judge.ts";
+
+/** What a cell's results are of. */
+interface Own {
+  readonly task: Task;
+  readonly items: readonly Item[];
+}
+
+/** Checks that results, a line each, are of a cell's items and metrics, each once. @throws UserError that names the file and the line */
+export function requireOwn(path: string, results: readonly Result[], { task, items }: Own): void {
+  const hashes = new Map(items.map((item) => [item.id, itemHash(item)]));
+  const metrics = metricsOf(task).map(({ name }) => name);
+  const seen = new Set<string>();
+  for (const [i, result] of results.entries()) {
+    const key = JSON.stringify([result.recipe, result.item]);
+    const said = seen.has(key) ? `item "${result.item}" is there twice under ${result.recipe}` : foreign(result);
+    if (said !== undefined)
+      throw new UserError(`${path}, line ${i + 1} is no result of this run: ${said}; --force begins anew`);
+    seen.add(key);
+  }
+
+  function foreign({ item, item_hash, parts }: Result): string | undefined {
+    const hash = hashes.get(item);
+    if (hash === undefined) return `${task.name} has no item "${item}" here`;
+    // Runs that began before the hash was kept have none.
+    if (item_hash !== undefined && item_hash !== hash) return `its item "${item}" is another question`;
+    const missing = metrics.find((name) => parts[name] === undefined);
+    return missing && `it has no part in ${missing}`;
+  }
+}
