@@ -21,6 +21,12 @@ export const limitOptions = z.strictObject({
     .max(3600)
     .default(60)
     .describe("most seconds in which a request has to arrive whole, and its head in a quarter of them"),
+  maxStall: z
+    .number()
+    .min(0.1)
+    .max(3600)
+    .default(60)
+    .describe("most seconds in which a client takes nothing of what waits for it; its connection is then closed"),
 });
 
 export type Limits = z.output<typeof limitOptions>;

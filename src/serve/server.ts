@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { SchedulerOptions } from "../engine/scheduler.ts";
@@ -12,6 +13,7 @@ import type { Fleet } from "./fleet/fleet.ts";
 import type { House } from "./house.ts";
 import { refuseAddress, refuseBroken } from "./http/broken.ts";
 import { answerHalfClosed } from "./http/half-closed.ts";
+import { closeStalled } from "./http/stalled.ts";
 import { Access, checkBind } from "./keys/access.ts";
 import { Rates } from "./keys/rates.ts";
 import type { KeyStore } from "./keys/store.ts";
@@ -60,6 +62,9 @@ export interface Serving {
 /** Milliseconds that answers which are cut off have to tell their clients. */
 const TO_SAY_SO = 2_000;
 
+/** Milliseconds for what has been said to be on its way, and for a request whose connection was cut to be billed. */
+const ON_ITS_WAY = 200;
+
 /** Opens the server. @throws UserError when it may not or cannot be opened */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, fleet, keys, memory, log, logPrompts, tracer, limits, version } = options;
@@ -76,6 +81,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const server = createServer({ ...timesOf(limits), requireHostHeader: false }, listener);
   refuseBroken(server);
   answerHalfClosed(server);
+  closeStalled(server, limits.maxStall);
   const url = await listen(server, options);
   return { url, warm: warmUp(house), stop: (patience) => stop(house, server, underWay, patience) };
 }
@@ -117,15 +123,25 @@ async function warmUp(house: House): Promise<void> {
   if (house.state.now === "starting") house.state.now = "ready";
 }
 
+/** Until what is awaited has come, or so many milliseconds are over. */
+async function within(limit: number, awaited: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([awaited, sleep(limit, undefined, { signal: over.signal }).catch(() => {})]);
+  over.abort();
+}
+
 async function stop(house: House, server: Server, underWay: UnderWay, patience: number): Promise<void> {
   house.state.now = "stopping";
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   house.fleet.close(patience);
-  await Promise.all([house.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
-  // What has been said is on its way; a connection that is kept open for more is not waited for.
-  setTimeout(() => server.closeAllConnections(), 200).unref();
+  const ended = Promise.all([house.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
+  // A client that does not read its answer would hold it up without end.
+  await within(patience + TO_SAY_SO + ON_ITS_WAY, ended);
+  // A connection that is kept open for more is not waited for.
+  setTimeout(() => server.closeAllConnections(), ON_ITS_WAY).unref();
   await closed;
+  await within(ON_ITS_WAY, ended);
   house.pool[Symbol.dispose]();
   await house.tracer.close();
   await house.fleet[Symbol.asyncDispose]();

@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { openLedger } from "../ledger/store.ts";
+import { limitOptions } from "./limits.ts";
+import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+/** More than the buffers between server and client hold. */
+const MUCH = {
+  model: "tiny",
+  prompt: Array(64).fill("abc"),
+  max_tokens: 200,
+  temperature: 0,
+  logprobs: 5,
+  stream: true,
+};
+
+/** Asks for a stream, and takes nothing of it but its beginning. */
+async function stalled({ url }: Testing): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  socket.on("error", () => {});
+  const body = JSON.stringify(MUCH);
+  const head = ["POST /v1/completions HTTP/1.1", "Host: localhost", "Content-Type: application/json"];
+  socket.write([...head, `Content-Length: ${body.length}`, "", body].join("\r\n"));
+  await new Promise((resolve) => socket.once("data", resolve));
+  socket.pause();
+  return socket;
+}
+
+const users = async ({ url }: Testing) => (await jsonOf(fetch(`${url}/v1/models/tiny`))).loaded[0].users;
+/** Of rows, by answers that are being computed. */
+const usage = async ({ url }: Testing) =>
+  Number(/kv_cache_usage_perc\{[^}]*\} (\S+)/.exec(await (await fetch(`${url}/metrics`)).text())?.[1]);
+
+test("a server stops although a client does not read its stream, which is billed", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "modicum-stalled-"));
+  const ledger = path.join(folder, "receipts.db");
+  const server = await serveModels(TINY.slice(0, 1), { ledger, scheduling: { rows: 16, queue: 64 } });
+  const socket = await stalled(server);
+  await expect.poll(() => usage(server), { timeout: 20_000 }).toBe(0);
+  expect(await users(server)).toBe(1);
+  const started = performance.now();
+  await server.stop(500);
+  expect(performance.now() - started).toBeLessThan(500 + 2_000 + 2_000);
+  const kept = await openLedger(ledger);
+  expect(await kept.list({ limit: 5 })).toMatchObject([{ model: "tiny" }]);
+  await kept.close();
+  socket.destroy();
+  rmSync(folder, { recursive: true });
+});
+
+test("a client that takes nothing for too long loses its connection, and its request ends; others are answered", async () => {
+  const limits = limitOptions.parse({ maxStall: 0.5 });
+  const server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 16, queue: 64 } });
+  const socket = await stalled(server);
+  await expect.poll(() => users(server), { timeout: 20_000 }).toBe(0);
+  const { data } = await jsonOf(fetch(`${server.url}/v1/receipts`));
+  expect(data).toMatchObject([{ model: "tiny" }]);
+  expect(data[0].tokens.completion).toBeGreaterThan(0);
+  socket.destroy();
+  await server.stop(0);
+});
+
+test("an answer that takes longer to come than clients may stall has all its time", async () => {
+  const limits = limitOptions.parse({ maxStall: 0.1 });
+  const server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 16, queue: 64 } });
+  const started = performance.now();
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ ...MUCH, stream: false });
+  const { choices } = await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body }));
+  expect(performance.now() - started).toBeGreaterThan(300);
+  expect(choices).toHaveLength(64);
+  await server.stop(0);
+});
