@@ -5,7 +5,7 @@ import { errorResponse, failure, HttpError } from "./http/errors.ts";
 import { readJson } from "./http/json.ts";
 import { type Events, eventStream, type StreamWatcher } from "./http/stream.ts";
 import type { Access } from "./keys/access.ts";
-import { MOST_DEPTH } from "./limits.ts";
+import { type Limits, MOST_DEPTH, MOST_VALUES } from "./limits.ts";
 import type { Trace } from "./trace/trace.ts";
 import type { UnderWay } from "./under-way.ts";
 
@@ -49,7 +49,7 @@ export class Answering {
     const { log, logPrompts, limits, rates: all } = this.house;
     const caller = await this.access.check(request, it.scope);
     const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
-    const body = it.input && (await bodyOf(it, request, limits.maxBody));
+    const body = it.input && (await bodyOf(it, request, limits));
     const input = it.input && accepted(it.input, body);
     if (logPrompts && isAsking(it)) log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
     return { caller, rates, body, input };
@@ -78,7 +78,8 @@ function withHeaders(response: Response, headers: Readonly<Record<string, string
 
 const isStream = (given: object): given is Events => Symbol.asyncIterator in given;
 
-async function bodyOf({ method }: Endpoint, request: Request, most: number): Promise<unknown> {
-  if (method === "post") return readJson(request, { body: most, depth: MOST_DEPTH });
+async function bodyOf({ method }: Endpoint, request: Request, { maxBody, maxTexts }: Limits): Promise<unknown> {
+  const most = { body: maxBody, depth: MOST_DEPTH, values: Math.max(MOST_VALUES, 10 * maxTexts) };
+  if (method === "post") return readJson(request, most);
   return Object.fromEntries(new URL(request.url).searchParams);
 }

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 let spent: number;
@@ -157,11 +157,12 @@ const completions: Bad[] = (
     ["no tokens", { ...text, max_tokens: 0 }, 400, "max_tokens: expected number to be >=1, got 0"],
     ["too many tokens", { ...text, max_tokens: 1e6 }, 400, "max_tokens: expected number to be <=2048, got 1000000"],
     ["a billion answers", { ...text, n: 1e9 }, 400, "n: expected number to be <=8, got 1000000000"],
+    ["a million stops", { ...text, stop: Array(1e6).fill("a") }, 400, "the body's JSON has more than 100000 values"],
     [
-      "a million stops",
-      { ...text, stop: Array(1e6).fill("a") },
+      "ninety thousand stops",
+      { ...text, stop: Array(9e4).fill("a") },
       400,
-      /^stop: expected a text, or at most 16 texts, of 1 to 256 characters, got a list of 1000000$/,
+      /^stop: expected a text, or at most 16 texts, of 1 to 256 characters, got a list of 90000$/,
     ],
     ["an empty stop", { ...text, stop: [""] }, 400, 'stop.0: expected string to have >=1 characters, got ""'],
     ["a bias on a word", { ...text, logit_bias: { the: 1 } }, 400, 'logit_bias: expected a token\'s id, got "the"'],
@@ -190,7 +191,7 @@ const others: Bad[] = [
     "/v1/chat/completions",
     { ...chat, messages: [] },
     400,
-    "messages: expected at least one message, got []",
+    "messages: expected a list of 1 to 4096 messages, got []",
   ],
   [
     "a role that there is not",
@@ -204,7 +205,7 @@ const others: Bad[] = [
     "/v1/chat/completions",
     { ...chat, messages: [{ role: "user", content: [{ type: "image_url" }] }] },
     400,
-    /^messages\.0\.content: expected a text, or a list of parts/,
+    /^messages\.0\.content: expected a text, or a list of at most 1024 parts/,
   ],
   ["a model that does not chat", "/v1/chat/completions", chat, 400, /^tiny: the model has no chat template/],
   ["tools", "/v1/chat/completions", { ...chat, tools: [{ type: "function" }] }, 400, /^tools\.0\.function: /],
@@ -213,7 +214,7 @@ const others: Bad[] = [
     "/v1/embeddings",
     { model: "sentences", input: [] },
     400,
-    "input: expected array to have >=1 items, got []",
+    "input: expected a list of 1 to 2048 texts, got []",
   ],
   [
     "ids to embed",
@@ -248,7 +249,7 @@ const others: Bad[] = [
     "/v1/rerank",
     { model: "ranker", query: "x", documents: [] },
     400,
-    /^documents: expected array to have >=1 items, got \[\]$/,
+    "documents: expected a list of 1 to 2048 documents, got []",
   ],
   [
     "a document without text",
@@ -366,6 +367,82 @@ test("a bias beyond the vocabulary is found out with the first logits, and the p
   const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers: JSON_TYPE, body });
   expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(/999999/)]);
   expect(await receipts()).toBe(spent + 1);
+});
+
+describe("what would take long to look at is refused at once, and keeps nobody waiting", () => {
+  const empties = (count: number): object[] => Array(count).fill({});
+  const said = (more: object) => ({ ...chat, messages: [{ role: "assistant", ...more }] });
+  const turns = (more: object) => ({ ...chat, messages: Array(40).fill({ role: "assistant", content: "x", ...more }) });
+  const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 1]));
+  const tooMany = "the body's JSON has more than 100000 values";
+
+  test.each<[what: string, path: string, body: object, sentence: string | RegExp]>([
+    ["40,000 calls", "chat/completions", said({ tool_calls: empties(4e4) }), /^messages\.0\.tool_calls: .* 128 calls,/],
+    ["2.6 million calls", "chat/completions", said({ tool_calls: empties(2.6e6) }), tooMany],
+    ["40,000 parts", "chat/completions", said({ content: empties(4e4) }), /^messages\.0\.content: .* 1024 parts /],
+    [
+      "40 times 128 calls",
+      "chat/completions",
+      turns({ tool_calls: empties(128) }),
+      /^messages\.0\.tool_calls\.0\.id: /,
+    ],
+    ["40 times 1,024 parts", "chat/completions", turns({ content: empties(1024) }), /^messages\.0\.content: /],
+    ["2.6 million parts", "chat/completions", said({ content: empties(2.6e6) }), tooMany],
+    [
+      "40,000 messages",
+      "chat/completions",
+      { ...chat, messages: empties(4e4) },
+      /^messages: .* 1 to 4096 messages, got/,
+    ],
+    ["2.6 million messages", "chat/completions", { ...chat, messages: empties(2.6e6) }, tooMany],
+    [
+      "40,000 tools",
+      "chat/completions",
+      { ...chat, tools: empties(4e4) },
+      /^tools: .* 128 functions, got a list of 40000$/,
+    ],
+    [
+      "90,000 biases",
+      "completions",
+      { ...text, logit_bias: keys(9e4) },
+      /^logit_bias: .* 4096 numbers by token id, got/,
+    ],
+    ["500,000 biases", "completions", { ...text, logit_bias: keys(5e5) }, tooMany],
+    [
+      "40,000 documents",
+      "rerank",
+      { model: "ranker", query: "x", documents: empties(4e4) },
+      /^documents: .* 2048 documents/,
+    ],
+    ["2.6 million documents", "rerank", { model: "ranker", query: "x", documents: empties(2.6e6) }, tooMany],
+    [
+      "40,000 labels",
+      "classify",
+      { model: "tiny", input: "x", labels: empties(4e4) },
+      /^labels: .* 1 to 10000 labels,/,
+    ],
+    ["90,000 names", "completions", held({ required: Array(9e4).fill(1) }), /"required": .* at most 10000 names, got/],
+  ])("%s", async (_, path, body, sentence) => {
+    const sent = JSON.stringify(body);
+    // Client and server are in one process, on a machine that has other work.
+    const started = performance.now();
+    const answer = fetch(`${server.url}/v1/${path}`, { method: "POST", headers: JSON_TYPE, body: sent });
+    const alive = fetch(`${server.url}/health`).then(() => performance.now() - started);
+    const response = await answer;
+    const { error } = await jsonOf(response);
+    expect([response.status, error.message]).toEqual([
+      400,
+      sentence instanceof RegExp ? expect.stringMatching(sentence) : sentence,
+    ]);
+    expect(Math.max(await alive, performance.now() - started)).toBeLessThan(2500);
+  });
+
+  test("as many values as are of use are read", async () => {
+    const texts = { model: "sentences", input: Array(2048).fill("x") };
+    expect((await post(server, "/v1/embeddings", texts)).status).toBe(200);
+    const bias = Object.fromEntries(Array.from({ length: 60 }, (_, id) => [id, 1]));
+    expect((await post(server, "/v1/completions", { ...text, logit_bias: bias })).status).toBe(200);
+  });
 });
 
 describe("what is odd but harmless is answered", () => {

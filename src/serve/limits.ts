@@ -33,6 +33,8 @@ export type Limits = z.output<typeof limitOptions>;
 
 /** Of brackets within brackets in a body. */
 export const MOST_DEPTH = 32;
+/** Values in a body's lists and objects. */
+export const MOST_VALUES = 100_000;
 /** Texts that end an answer, and characters in one. */
 export const MOST_STOPS = 16;
 export const LONGEST_STOP = 256;

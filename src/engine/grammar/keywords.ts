@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { listOf } from "../../util/list-of.ts";
 
 export type Schema = boolean | { readonly [keyword: string]: unknown };
 
@@ -9,7 +10,9 @@ const MORE_REMARKS = ["examples", "deprecated", "readOnly", "writeOnly", "conten
 const remarks = new Set([...REMARKS, ...MORE_REMARKS, "strict", "nullable"]);
 
 const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "expected a schema, an object or a boolean");
-const schemas = z.array(schema, "expected a list of schemas").min(1);
+/** In a list. */
+const MOST = 10_000;
+const schemas = listOf(schema, { of: "schemas", min: 1, max: MOST });
 const named = z.record(z.string(), schema, "expected schemas by name");
 const count = z.int().min(0);
 export const TYPES = ["string", "number", "integer", "boolean", "null", "object", "array"] as const;
@@ -19,7 +22,10 @@ const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 /** The keywords that are enforced, and what their values look like. */
 export const keywords = z.object({
   type: z
-    .union([type.transform((one) => [one]), z.array(type).min(1)], `expected one of ${TYPES.join(", ")}`)
+    .union(
+      [type.transform((one) => [one]), listOf(type, { of: "types", min: 1, max: TYPES.length })],
+      `expected one of ${TYPES.join(", ")}`,
+    )
     .optional(),
   enum: z.array(z.unknown(), "expected a list of values").min(1).max(2000).optional(),
   const: z.unknown().optional(),
@@ -28,7 +34,7 @@ export const keywords = z.object({
   oneOf: schemas.optional(),
   allOf: schemas.optional(),
   properties: named.optional(),
-  required: z.array(z.string(), "expected a list of names").optional(),
+  required: listOf(z.string(), { of: "names", max: MOST }).optional(),
   additionalProperties: schema.optional(),
   propertyNames: schema.optional(),
   minProperties: count.optional(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { listOf } from "../../util/list-of.ts";
 import type { Json } from "../../weights/tokenizer/index.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
 
@@ -26,7 +27,7 @@ const tool = z.object({
 export type Tool = z.output<typeof tool>;
 
 /** The functions that one request may offer. */
-export const toolList = z.array(tool, "expected a list of functions").max(128);
+export const toolList = listOf(tool, { of: "functions", max: 128 });
 
 /** `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one. */
 export const toolChoice = z.union(

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
+import { listOf } from "../../util/list-of.ts";
 import { type Limits, LONGEST_STOP, MOST_STOPS } from "../limits.ts";
 import { formatOf, responseFormat } from "./response-format.ts";
 
-export const savingsField = z.array(z.string().max(500), "expected a list of savings").max(8);
+export const savingsField = listOf(z.string().max(500), { of: "savings", max: 8 });
 
 /** Which model, under which savings: what every request says. */
 export const modelShape = {
@@ -36,12 +37,25 @@ const stops = z
         .min(1)
         .max(LONGEST_STOP)
         .transform((text) => [text]),
-      z.array(z.string().min(1).max(LONGEST_STOP)).max(MOST_STOPS),
+      listOf(z.string().min(1).max(LONGEST_STOP), { of: "texts", max: MOST_STOPS }),
     ],
     `expected a text, or at most ${MOST_STOPS} texts, of 1 to ${LONGEST_STOP} characters`,
   )
   .nullish()
   .describe("texts that end the answer; they are not part of it");
+
+const MOST_BIASES = 4096;
+const isShort = (given: unknown): boolean =>
+  typeof given !== "object" || given === null || Object.keys(given).length <= MOST_BIASES;
+/** Counted before they are read: each fault of a million would be kept. */
+const biases = z.preprocess(
+  (given) => (isShort(given) ? given : undefined),
+  z.record(
+    z.string().regex(/^\d+$/, "expected a token's id"),
+    z.number().min(-100).max(100),
+    `expected at most ${MOST_BIASES} numbers by token id`,
+  ),
+);
 
 /** OpenAI's fields of generation, and vLLM's for what OpenAI has none. */
 export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
@@ -96,10 +110,7 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     .describe(
       "divides positive and multiplies negative logits of the last 64 tokens, the prompt's too; 1, off, where it is not said",
     ),
-  logit_bias: z
-    .record(z.string().regex(/^\d+$/, "expected a token's id"), z.number().min(-100).max(100))
-    .nullish()
-    .describe("added to the logits, by token id; ±100 forces or bans"),
+  logit_bias: biases.nullish().describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z
     .int()
     .min(0)

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ChatMessage } from "../../index.ts";
+import { listOf } from "../../util/list-of.ts";
 import type { Json } from "../../weights/tokenizer/index.ts";
 import { HttpError } from "../http/errors.ts";
 import { toolCallSchema } from "./tools.ts";
@@ -20,8 +21,11 @@ const part = z.discriminatedUnion("type", [
   }),
 ]);
 type ContentPart = z.output<typeof part>;
-const parts = 'a list of parts { type: "text", text } and { type: "image_url", image_url: { url } }';
-const content = z.union([z.string(), z.array(part)], `expected a text, or ${parts}`).superRefine(imagesInside);
+const MOST_PARTS = 1024;
+const parts = `a list of at most ${MOST_PARTS} parts { type: "text", text } and { type: "image_url", image_url: { url } }`;
+const content = z
+  .union([z.string(), listOf(part, { of: "parts", max: MOST_PARTS })], `expected a text, or ${parts}`)
+  .superRefine(imagesInside);
 
 const IMAGE = /^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$/;
 
@@ -43,7 +47,7 @@ export const message = z.object({
     .describe("whose turn it is; developer is system, tool is what a function gave"),
   content: content.nullish().describe("its text; only an assistant's turn that calls functions may have none"),
   name: z.string().max(200).nullish().describe("of tool: which function; otherwise nothing comes of it"),
-  tool_calls: z.array(toolCallSchema, "expected a list of calls").nullish().describe("of assistant: what it called"),
+  tool_calls: listOf(toolCallSchema, { of: "calls", max: 128 }).nullish().describe("of assistant: what it called"),
   tool_call_id: z.string().nullish().describe("of tool: the id of the call that this is the result of"),
 });
 type Message = z.output<typeof message>;

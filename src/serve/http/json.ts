@@ -8,6 +8,8 @@ export interface BodyLimits {
   readonly body: number;
   /** Of brackets within brackets. */
   readonly depth: number;
+  /** In its lists and objects. */
+  readonly values: number;
 }
 
 /** The JSON of a request's body. @throws HttpError */
@@ -16,7 +18,7 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   // A browser sends other types to a foreign server without asking it first.
   if (type !== "application/json")
     throw new HttpError(415, `expected the content type application/json, got ${type ?? "none"}`);
-  return parseJson(decoded(await readBody(request, limits.body)), limits.depth);
+  return parseJson(decoded(await readBody(request, limits.body)), limits);
 }
 
 /** @throws HttpError for more than `most` bytes, without having kept them; and where the client leaves or is too slow: its fault, of which the log need not tell */
@@ -55,9 +57,10 @@ function decoded(bytes: Uint8Array): string {
   }
 }
 
-function parseJson(text: string, mostDepth: number): unknown {
-  const { depth, twice } = shapeOf(text, mostDepth);
-  if (depth > mostDepth) throw new HttpError(400, `the body's JSON is nested more than ${mostDepth} deep`);
+function parseJson(text: string, most: BodyLimits): unknown {
+  const { depth, values, twice } = shapeOf(text, most);
+  if (depth > most.depth) throw new HttpError(400, `the body's JSON is nested more than ${most.depth} deep`);
+  if (values > most.values) throw new HttpError(400, `the body's JSON has more than ${most.values} values`);
   const value = parsed(text);
   if (twice !== undefined) throw new HttpError(400, `the body has "${twice.slice(0, 60)}" twice in one object`);
   return value;

@@ -2,16 +2,19 @@
 export interface Shape {
   /** Of brackets within brackets; counted no further than just beyond the limit. */
   readonly depth: number;
+  /** What is in lists and objects, an empty list or object once more; counted no further than just beyond the limit. */
+  readonly values: number;
   /** The first key that an object has twice. */
   readonly twice: string | undefined;
 }
 
 /** Looks at a text that may be JSON or not. */
-export function shapeOf(text: string, mostDepth: number): Shape {
+export function shapeOf(text: string, most: Pick<Shape, "depth" | "values">): Shape {
   const open: Set<string>[] = [];
-  let [depth, twice] = [0, undefined as string | undefined];
-  for (let i = 0; i < text.length && depth <= mostDepth; i++) {
+  let [depth, values, twice] = [0, 0, undefined as string | undefined];
+  for (let i = 0; i < text.length && depth <= most.depth && values <= most.values; i++) {
     const c = text[i];
+    if (c === "{" || c === "[" || c === ",") values++;
     if (c === "{" || c === "[") depth = Math.max(depth, open.push(new Set()));
     else if (c === "}" || c === "]") open.pop();
     else if (c === '"') {
@@ -20,7 +23,7 @@ export function shapeOf(text: string, mostDepth: number): Shape {
       i = end;
     }
   }
-  return { depth, twice };
+  return { depth, values, twice };
 }
 
 /** Where the string that begins at `start` ends. */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { CallReader } from "../../engine/tools/reader.ts";
 import type { FinishReason } from "../../index.ts";
+import { listOf } from "../../util/list-of.ts";
 import { type Ask, answers, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, optionsOf } from "../generation/options.ts";
@@ -23,11 +24,9 @@ const functions = z
 const chatInput = (limits: Limits) =>
   z.object({
     ...generationShape(limits),
-    messages: z
-      .array(message, "expected a list of messages")
-      .min(1, "expected at least one message")
-      .max(4096)
-      .describe("the turns so far, in the order that the model's chat template takes"),
+    messages: listOf(message, { of: "messages", min: 1, max: 4096 }).describe(
+      "the turns so far, in the order that the model's chat template takes",
+    ),
     max_completion_tokens: z
       .int()
       .min(1)

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/options.ts";
 import { textsSchema } from "../generation/texts.ts";
@@ -18,10 +19,7 @@ export const classify = (house: House): Endpoint =>
     input: z.object({
       ...readingShape,
       input: textsSchema(house.limits, "what is classified: a text, or several, each by itself"),
-      labels: z
-        .array(z.string().min(1).max(300))
-        .min(1)
-        .max(10_000)
+      labels: listOf(z.string().min(1).max(300), { of: "labels", min: 1, max: 10_000 })
         .nullish()
         .describe("some of a classifier's labels; any, and needed, where the model generates"),
     }),

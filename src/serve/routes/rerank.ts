@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/options.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
@@ -16,17 +17,12 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
   return z.object({
     ...readingShape,
     query: text.describe("what documents are to be relevant to"),
-    documents: z
-      .array(document)
-      .min(1)
-      .max(maxTexts)
-      .describe("what is ranked: texts, or objects with a text; what is longer than the model reads is cut"),
+    documents: listOf(document, { of: "documents", min: 1, max: maxTexts }).describe(
+      "what is ranked: texts, or objects with a text; what is longer than the model reads is cut",
+    ),
     top_n: z.int().min(1).nullish().describe("how many of the best to give; all where it is not said"),
     return_documents: z.boolean().nullish().describe("give each document back with its score"),
-    rank_fields: z
-      .array(z.string().min(1).max(200))
-      .min(1)
-      .max(100)
+    rank_fields: listOf(z.string().min(1).max(200), { of: "names", min: 1, max: 100 })
       .nullish()
       .describe("which fields of documents that are objects are read; text where it is not said"),
   });

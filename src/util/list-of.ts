@@ -1,0 +1,25 @@
+import { z } from "zod";
+
+/** What a list is of, in the plural, and how many there may be. */
+interface Bounds {
+  readonly of: string;
+  readonly min?: number;
+  readonly max: number;
+}
+
+/**
+ * A list whose length is looked at before what is in it, and which is read up to its first fault.
+ * `z.array` alone reads all, and keeps each fault: minutes, for a million.
+ */
+export function listOf<T extends z.ZodType>(item: T, { of, min = 0, max }: Bounds) {
+  const expected = `expected a list of ${min === 0 ? "at most" : `${min} to`} ${max} ${of}`;
+  const list = z.array(item, expected).min(min, expected).max(max, expected);
+  return z.preprocess((given) => (Array.isArray(given) ? upToFault(item, given, max) : given), list);
+}
+
+/** What `z.array` is to see: nothing, of a list that is too long. */
+function upToFault(item: z.ZodType, given: readonly unknown[], max: number): readonly unknown[] | undefined {
+  if (given.length > max) return undefined;
+  const fault = given.findIndex((one) => !item.safeParse(one).success);
+  return fault < 0 ? given : given.slice(0, fault + 1);
+}
