@@ -25,7 +25,7 @@ export class Answering {
     const watcher = this.#watcher(signal, trace, leave);
     try {
       const call = { signal, params, trace, ...caller };
-      const given = await (relayed(this.house, it, body, call) ?? it.handle(input, call));
+      const given = await (relayed(this.house, it, { body, input }, call) ?? it.handle(input, call));
       if (isStream(given)) return withHeaders(await eventStream(given, watcher), rates);
       watcher.end();
       return given instanceof Response ? given : Response.json(given, { headers: rates });

@@ -31,11 +31,12 @@ test("a fleet in YAML: names, addresses, the key from the environment, the shape
     shape: config.json
     key: BIG_KEY
     servers: [http://10.0.0.5:8000/v1, { name: spare, url: https://example.org }]
-    health: { interval: 2 }`,
+    health: { interval: 2 }
+    pass: [chat_template_kwargs]`,
   );
   const [model] = await readFleet(file, { BIG_KEY: "abc" });
   expect(model).toMatchObject({
-    ...{ name: "big", model: "org/Big", kind: "openai", key: "abc" },
+    ...{ name: "big", model: "org/Big", kind: "openai", key: "abc", pass: ["chat_template_kwargs"] },
     servers: [
       { name: "10.0.0.5:8000", url: "http://10.0.0.5:8000/v1" },
       { name: "spare", url: "https://example.org" },
@@ -73,6 +74,11 @@ describe("told in one sentence", () => {
     ],
     ["a shape that is not there", { ...base, shape: "none.json" }, /none\.json: there is no such file/],
     ["a slip", { ...base, servers: [], server: ["http://a"] }, /"models\.0/],
+    [
+      "a field that lifts a ceiling",
+      { ...base, pass: ["n_predict"] },
+      /expected another field than of an answer's length/,
+    ],
     ["no server", { ...base, servers: [] }, /"models\.0\.servers": /],
   ])("%s", async (_, model, sentence) => {
     const file = written("fleet.json", JSON.stringify({ models: [model] }));

@@ -5,6 +5,7 @@ import { checked } from "../../util/checked.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
+import { LENGTHS } from "./lengths.ts";
 
 const address = z
   .url({ protocol: /^https?$/, error: "expected an address, as http://10.0.0.5:8000" })
@@ -30,6 +31,17 @@ const server = z
   )
   .transform((given) => (typeof given === "string" ? { name: new URL(given).host, url: given } : given));
 
+const pass = z
+  .array(
+    z
+      .string()
+      .regex(/^\w{1,100}$/, "expected a field's name")
+      .refine((name) => !LENGTHS.includes(name), "expected another field than of an answer's length, which is bounded"),
+  )
+  .max(100)
+  .default([])
+  .describe("fields of chats and completions that the servers are given beyond those that are known here");
+
 const remote = z.strictObject({
   name: z
     .string()
@@ -51,6 +63,7 @@ const remote = z.strictObject({
     .optional()
     .describe("the environment variable that holds the servers' API key"),
   health: health.prefault({}),
+  pass,
 });
 
 const fleetFile = z.strictObject({ models: z.array(remote).min(1).max(1000) });
@@ -65,6 +78,8 @@ export interface RemoteOptions {
   /** The servers' API key. */
   readonly key: string | undefined;
   readonly health: HealthOptions;
+  /** Fields that its servers are given beyond those that are known here. */
+  readonly pass: readonly string[];
 }
 
 /** The models of a fleet file; a path in it is beside it. @throws UserError */

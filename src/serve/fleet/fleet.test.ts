@@ -1,15 +1,13 @@
-import { readFileSync } from "node:fs";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { shapeOf } from "../../engine/shape.ts";
+import type { Shape } from "../../engine/shape.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
-import type { RemoteOptions } from "./file.ts";
-import { startVllm, type Vllm } from "./vllm.testing.ts";
+import { bigAt, startVllm, type Vllm } from "./vllm.testing.ts";
 
-const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
-const shape = shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
 const health = { interval: 0.1, timeout: 1, failures: 2 };
+
+const { shape } = bigAt("http://a") as { shape: Shape };
 
 let servers: [Vllm, Vllm];
 let front: Testing;
@@ -17,20 +15,12 @@ let openai: OpenAI;
 beforeAll(async () => {
   servers = [await startVllm(), await startVllm()];
   const [a, b] = servers;
-  const base = { kind: "openai", shape, health } as const;
-  const remotes: RemoteOptions[] = [
-    {
-      ...base,
-      name: "big",
-      model: "org/Big",
-      key: "secret",
-      servers: [
-        { name: "a", url: `${a.url}/v1` },
-        { name: "b", url: b.url },
-      ],
-    },
+  const named = [
+    { name: "a", url: `${a.url}/v1` },
+    { name: "b", url: b.url },
   ];
-  front = await serveModels(TINY.slice(0, 1), {}, remotes);
+  const big = { ...bigAt(a.url), key: "secret", servers: named, health };
+  front = await serveModels(TINY.slice(0, 1), {}, [big]);
   openai = openaiOf(front);
 });
 afterAll(async () => {
@@ -109,11 +99,11 @@ describe("answers of another server", () => {
     expect(times[3]! - times[0]!).toBeGreaterThan(600);
   });
 
-  test("are asked for with all that the request has, the server's key and name, and a limit", async () => {
+  test("are asked for with the server's key and name, and a limit", async () => {
     const { max_tokens: _, ...unlimited } = question;
-    await openai.chat.completions.create({ ...unlimited, top_k: 7, guided_regex: "a+", savings: [] } as Any);
+    await openai.chat.completions.create({ ...unlimited, top_k: 7, savings: [] } as Any);
     const [{ body, headers }] = servers.flatMap(({ got }) => got) as [Vllm["got"][number]];
-    expect(body).toEqual({ ...unlimited, model: "org/Big", max_tokens: 2048, top_k: 7, guided_regex: "a+" });
+    expect(body).toEqual({ ...unlimited, model: "org/Big", max_tokens: 2048, top_k: 7 });
     expect(headers.get("authorization")).toBe("Bearer secret");
   });
 
@@ -236,16 +226,7 @@ test.each<[string, object, number, RegExp]>([
 });
 
 test("a server that stops ends its remote answers with their last event", async () => {
-  const remote: RemoteOptions = {
-    name: "big",
-    model: "b",
-    kind: "openai",
-    key: undefined,
-    servers: [{ name: "a", url: servers[0].url }],
-    shape,
-    health,
-  };
-  const stopping = await serveModels([], {}, [remote]);
+  const stopping = await serveModels([], {}, [bigAt(servers[0].url)]);
   servers[0].manner = "slow";
   const response = await post(stopping, "/v1/chat/completions", { ...question, stream: true });
   await stopping.stop(300);

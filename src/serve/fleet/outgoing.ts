@@ -5,7 +5,9 @@ import type { JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName, leastOf, type Terms } from "../keys/terms.ts";
 import type { Limits } from "../limits.ts";
+import { type Asked, fieldsFor } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
+import { LENGTHS } from "./lengths.ts";
 import { guessedTokens, type Order } from "./order.ts";
 
 /** A request as a server gets it, and what ends its answers if they come to their length. */
@@ -14,16 +16,17 @@ export interface Passed {
   readonly cut: Cut | undefined;
 }
 
-/** A request as it came, but for what this server and the key's terms have a word in. @throws HttpError */
+/** What servers may have of a request, as this server and the key's terms have it. @throws HttpError */
 export function passedOn(
   { remote, model }: Destination,
   path: string,
-  { savings, max_flops: flops, ...rest }: JsonObject,
+  asked: Asked,
   order: Order,
   limits: Limits,
   terms: Terms | undefined,
 ): Passed {
   const { name, kind, shape } = remote.options;
+  const { savings, max_flops: flops, ...rest } = fieldsFor(remote.options, path, asked, limits);
   const most = leastOf(numberOf(flops), terms?.maxFlops);
   const named = { ...rest, model, ...(rest["stream"] === true && withUsage(rest)) };
   const bound = order.generates ? boundOf(path, rest, limits) : undefined;
@@ -58,24 +61,22 @@ function usual(recipe: readonly string[], name: string, model: string): JsonObje
 }
 
 interface Bound {
-  readonly field: "max_tokens" | "max_completion_tokens";
   /** Tokens of an answer, as the request has it; of a chat that does not say, this server's limit. */
   readonly asked: number | undefined;
 }
 
-function boundOf(
+const boundOf = (
   path: string,
   { max_tokens: most, max_completion_tokens: more }: JsonObject,
   { maxTokens }: Limits,
-): Bound {
-  const asked = numberOf(more) ?? numberOf(most) ?? (path === "/v1/chat/completions" ? maxTokens : undefined);
-  return { field: typeof more === "number" ? "max_completion_tokens" : "max_tokens", asked };
-}
+): Bound => ({
+  asked: numberOf(more) ?? numberOf(most) ?? (path === "/v1/chat/completions" ? maxTokens : undefined),
+});
 
 /** As OpenAI has it, of a completion that does not say. */
 const USUAL_TOKENS = 16;
 
-/** With the least of what is asked for and of the ceilings, and which of these it is. */
+/** With the least of what is asked for and of the ceilings under the one name that all servers know, and which of these it is. */
 function capped(
   body: JsonObject,
   bound: Bound | undefined,
@@ -87,7 +88,8 @@ function capped(
     .flatMap(([cut, most]) => (most !== undefined && most < asked ? [{ cut, most }] : []))
     .sort((a, b) => a.most - b.most);
   const most = lowest?.most ?? bound.asked;
-  return { body: most === undefined ? body : { ...body, [bound.field]: most }, cut: lowest?.cut };
+  const rest = Object.fromEntries(Object.entries(body).filter(([field]) => !LENGTHS.includes(field)));
+  return { body: most === undefined ? rest : { ...rest, max_tokens: most }, cut: lowest?.cut };
 }
 
 /** The most tokens of each answer, at least one, with which all come to no more than `flops`, as far as the prompt's length can be guessed. */

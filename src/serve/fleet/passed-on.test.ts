@@ -1,24 +1,15 @@
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { shapeOf } from "../../engine/shape.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { remoteFromText } from "./file.ts";
-import { startVllm, type Vllm } from "./vllm.testing.ts";
-
-const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
-const shape = shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
+import { bigAt, startVllm, type Vllm } from "./vllm.testing.ts";
 
 let [back, front]: Testing[] = [];
 let vllm: Vllm;
 beforeAll(async () => {
   [back, vllm] = await Promise.all([serveModels(TINY), startVllm()]);
   const elsewhere = ["labels", "ranker", "sentences"].map((name) => remoteFromText(`${name}=${back!.url}`));
-  const big = { ...elsewhere[0]!, kind: "openai" as const, name: "big", model: "org/Big", shape };
-  front = await serveModels(TINY.slice(0, 1), {}, [
-    ...elsewhere,
-    { ...big, servers: [{ name: "vllm", url: vllm.url }] },
-  ]);
+  front = await serveModels(TINY.slice(0, 1), {}, [...elsewhere, bigAt(vllm.url)]);
 });
 afterAll(async () => {
   await front!.stop(0);

@@ -5,6 +5,7 @@ import { type Call, type Endpoint, isAsking } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Events } from "../http/stream.ts";
 import { choicesOf } from "./exchange.ts";
+import type { Asked } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
 import { type Order, orderOf } from "./order.ts";
 import { type Passed, passedOn } from "./outgoing.ts";
@@ -15,10 +16,15 @@ import { brokeOff } from "./unavailable.ts";
  * What an endpoint gives for a model that other servers run: their answer as it comes, under the name that was asked for, with a receipt.
  * Undefined where the model is none of theirs. @throws HttpError
  */
-export function relayed(house: House, it: Endpoint, body: unknown, call: Call): Promise<object> | Events | undefined {
+export function relayed(
+  house: House,
+  it: Endpoint,
+  asked: Readonly<Record<keyof Asked, unknown>>,
+  call: Call,
+): Promise<object> | Events | undefined {
   if (!isAsking(it)) return undefined;
-  const request = body as JsonObject;
-  const destination = house.fleet.find(String(request["model"]));
+  const request = asked as Asked;
+  const destination = house.fleet.find(String(request.input["model"]));
   if (!destination) return undefined;
   return new Relay(house, destination, it.paths[0]!, request, call).answer();
 }
@@ -34,17 +40,18 @@ class Relay {
     private readonly house: House,
     private readonly to: Destination,
     private readonly path: string,
-    private readonly body: JsonObject,
+    private readonly asked: Asked,
     private readonly call: Call,
   ) {
+    const { input } = asked;
     const { name, kind } = to.remote.options;
-    const order = orderOf(path, body, kind);
+    const order = orderOf(path, input, kind);
     if (!order)
       throw new HttpError(400, `${name} runs on servers of OpenAI's API, which has no ${path}`, { param: "model" });
-    this.#passed = passedOn(to, path, body, this.#within(order), house.limits, call.key?.terms);
+    this.#passed = passedOn(to, path, asked, this.#within(order), house.limits, call.key?.terms);
     this.#tab = new Tab(to.remote, order);
-    this.#streams = body["stream"] === true;
-    this.#wantsUsage = (body["stream_options"] as JsonObject | undefined)?.["include_usage"] === true;
+    this.#streams = input["stream"] === true;
+    this.#wantsUsage = (input["stream_options"] as JsonObject | undefined)?.["include_usage"] === true;
   }
 
   /** @throws HttpError for a chat that is too long */
@@ -127,7 +134,7 @@ class Relay {
   }
 
   #named({ receipt: _, ...event }: JsonObject): JsonObject {
-    return { ...event, model: this.body["model"] };
+    return { ...event, model: this.asked.input["model"] };
   }
 
   /** The servers are always asked for their count; a client that did not ask does not see it. */

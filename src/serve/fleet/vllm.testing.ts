@@ -1,10 +1,21 @@
 /** A thin server with the ways of vLLM: an extra event for the role, fields that OpenAI has not, errors of its own shape, no receipts. */
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
+import { shapeOf } from "../../engine/shape.ts";
 import type { JsonObject } from "../../weights/json.ts";
+import { type RemoteOptions, remoteFromText } from "./file.ts";
+
+const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
+
+/** The model `big`, with a shape, on servers of OpenAI's API at these addresses. */
+export const bigAt = (...urls: readonly string[]): RemoteOptions => ({
+  ...remoteFromText(`big=${urls.join()}`),
+  ...{ kind: "openai", model: "org/Big", shape: shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json") },
+});
 
 /** What it does with a request for text: answers, breaks off before or after the first token, has no place, waits without end. */
 export type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs" | "slow";
@@ -75,6 +86,17 @@ export async function startVllm(): Promise<Vllm> {
       data,
       usage: { ...usage, completion_tokens: 0 },
     });
+  });
+  app.post("/v1/completions", async (c) => {
+    const body = await c.req.json<JsonObject>();
+    it.got.push({ body, headers: c.req.raw.headers });
+    const choices = [{ index: 0, text: WORDS.join(""), logprobs: null, finish_reason: "length" }];
+    return c.json({ id: "cmpl-1", created: 1, model: body["model"], object: "text_completion", choices, usage });
+  });
+  app.post("/v1/rerank", async (c) => {
+    const body = await c.req.json<JsonObject>();
+    it.got.push({ body, headers: c.req.raw.headers });
+    return c.json({ id: "rerank-1", model: body["model"], usage, results: [{ index: 0, relevance_score: 0.5 }] });
   });
   const server = createAdaptorServer({ fetch: app.fetch });
   server.listen(0, "127.0.0.1");

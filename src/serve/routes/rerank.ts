@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
+import { documentTexts } from "../generation/documents.ts";
 import { readingShape } from "../generation/options.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
-import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
+import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
 
 const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
@@ -59,7 +60,7 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
     output,
     async handle(input, call) {
       const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
-      const texts = textsOf(input, house.limits);
+      const texts = documentTexts(input.documents, input.rank_fields, house.limits);
       const { scores, receipt } = await billed(house, chosen, { ...call, asked: input }, (model, terms) =>
         model.relevance(input.query, texts, terms),
       );
@@ -73,25 +74,6 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
       };
     },
   });
-
-/** What is read of each document. @throws HttpError that names the field */
-function textsOf({ documents, rank_fields: fields }: RerankInput, { maxPrompt }: Limits): string[] {
-  const text = z.string().min(1).max(maxPrompt);
-  const whole = z.object({ documents: z.array(z.object({ text })) });
-  const objects = documents.map((d) =>
-    typeof d === "string" ? { text: d } : fields ? { text: joined(d, fields) } : d,
-  );
-  return accepted(whole, { documents: objects }).documents.map((d) => d.text);
-}
-
-/** A line for each field that the document has, as Cohere reads them. */
-const joined = (document: Readonly<Record<string, unknown>>, fields: readonly string[]): string =>
-  fields
-    .filter((field) => Object.hasOwn(document, field))
-    .map((field) => `${field}: ${asText(document[field])}`)
-    .join("\n");
-
-const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 
 /** The best first; of equals, the earlier one. */
 const ranked = ({ documents, top_n: most, return_documents: back }: RerankInput, scores: readonly number[]) =>

@@ -1,12 +1,9 @@
-import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { shapeOf } from "../../engine/shape.ts";
-import type { RemoteOptions } from "../fleet/file.ts";
-import { startVllm, type Vllm } from "../fleet/vllm.testing.ts";
+import { bigAt, startVllm, type Vllm } from "../fleet/vllm.testing.ts";
 import { createLog } from "../log.ts";
 import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { untraced } from "./trace.ts";
@@ -33,13 +30,7 @@ beforeAll(async () => {
   process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
   process.env["OTEL_RESOURCE_ATTRIBUTES"] = "deployment.environment=test";
   other = await startVllm();
-  const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
-  const big: RemoteOptions = {
-    ...{ name: "big", model: "big", kind: "openai", key: undefined },
-    servers: [{ name: "far", url: other.url }],
-    shape: shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json"),
-    health: { interval: 5, timeout: 5, failures: 3 },
-  };
+  const big = { ...bigAt(other.url), model: "big", servers: [{ name: "far", url: other.url }] };
   const log = createLog({ write() {} });
   server = await serveModels(TINY.slice(0, 2), { tracer: await tracerFrom(process.env, "0.0.0", log) }, [big]);
 });

@@ -1,0 +1,45 @@
+import type { JsonObject } from "../../weights/json.ts";
+import { type Document, documentTexts } from "../generation/documents.ts";
+import type { Limits } from "../limits.ts";
+import { refuseAddresses } from "./addresses.ts";
+import type { RemoteOptions } from "./file.ts";
+
+/** A request as it came, and what its endpoint's description takes of it. */
+export interface Asked {
+  readonly body: JsonObject;
+  readonly input: JsonObject;
+}
+
+/** Fields of OpenAI's API that the models which run here have no use for, and by which a server fetches nothing and spends no more. */
+const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
+
+/**
+ * What of a request goes to other servers: what this server's own description takes, OpenAI's further fields, and of those that the model's entry
+ * in the fleet's file allows. A server can be sent to an address by many a field; what nobody here knows is left away. @throws HttpError
+ */
+export function fieldsFor(
+  { kind, pass }: RemoteOptions,
+  path: string,
+  { body, input }: Asked,
+  limits: Limits,
+): JsonObject {
+  switch (path) {
+    case "/v1/chat/completions":
+    case "/v1/completions":
+      refuseAddresses(body);
+      return { ...picked(body, [...OPENAI, ...pass]), ...input };
+    case "/v1/rerank":
+    case "/v2/rerank":
+      // A Modicum reads nothing else of documents itself, and gives them back whole.
+      return kind === "modicum" ? input : textsAlone(input, limits);
+    default:
+      return input;
+  }
+}
+
+const picked = (body: JsonObject, names: readonly string[]): JsonObject =>
+  Object.fromEntries(names.filter((name) => Object.hasOwn(body, name)).map((name) => [name, body[name]]));
+
+function textsAlone({ documents, rank_fields: fields, ...rest }: JsonObject, limits: Limits): JsonObject {
+  return { ...rest, documents: documentTexts(documents as Document[], fields as string[] | undefined, limits) };
+}

@@ -1,0 +1,29 @@
+import { z } from "zod";
+import { accepted } from "../http/endpoint.ts";
+import type { Limits } from "../limits.ts";
+
+/** A text, or an object that has some in its fields. */
+export type Document = string | Readonly<Record<string, unknown>>;
+
+/** What is read of each document. @throws HttpError that names the field */
+export function documentTexts(
+  documents: readonly Document[],
+  fields: readonly string[] | null | undefined,
+  { maxPrompt }: Limits,
+): string[] {
+  const text = z.string().min(1).max(maxPrompt);
+  const whole = z.object({ documents: z.array(z.object({ text })) });
+  const objects = documents.map((d) =>
+    typeof d === "string" ? { text: d } : fields ? { text: joined(d, fields) } : d,
+  );
+  return accepted(whole, { documents: objects }).documents.map((d) => d.text);
+}
+
+/** A line for each field that the document has, as Cohere reads them. */
+const joined = (document: Readonly<Record<string, unknown>>, fields: readonly string[]): string =>
+  fields
+    .filter((field) => Object.hasOwn(document, field))
+    .map((field) => `${field}: ${asText(document[field])}`)
+    .join("\n");
+
+const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
