@@ -2,7 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
 import { keepJson } from "../util/write-whole.ts";
-import { readOptionalJson } from "../weights/json-file.ts";
+import { readKeptJson } from "../weights/json-file.ts";
 import { home } from "../weights/sources/home.ts";
 import { attentionStep, parseRecipe, type Recipe } from "./recipe.ts";
 
@@ -43,9 +43,9 @@ export type Registered = z.infer<typeof schema>;
 /** Holds every registered recipe by its name. */
 const registryFile = (): string => path.join(home(), "recipes.json");
 
-/** By name. @throws UserError when the file cannot be read */
+/** By name. @throws KeptFault when the file cannot be read */
 export async function registeredRecipes(): Promise<Record<string, Registered>> {
-  return readOptionalJson(registryFile(), z.record(z.string(), schema)) ?? {};
+  return readKeptJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
 
 /** Changes of the file, one after the other: each begins with what the one before it wrote. */

@@ -36,12 +36,12 @@ export class Answering {
     }
   }
 
-  /** An error as clients are told of it; what is the program's fault is logged whole. */
+  /** An error as clients are told of it; what they are not told is logged whole. */
   explain(error: unknown): HttpError {
     const { catalogue, metrics, log } = this.house;
     const { status, message, details } = failure(error);
     metrics.failed(status);
-    if (status === 500) log.error({ err: error }, "a request failed");
+    if (message !== (error as Error).message) log.error({ err: error }, "a request failed");
     return new HttpError(status, catalogue.withoutPaths(message), details);
   }
 

@@ -11,6 +11,9 @@ export class UserError extends Error {
   }
 }
 
+/** A file that this program keeps by itself is damaged, or cannot be read: what was asked for is not at fault. */
+export class KeptFault extends UserError {}
+
 /** The name in `names` closest to `name`, or undefined when none is near enough to be a slip of the hand. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;

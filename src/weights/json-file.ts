@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import { checked } from "../util/checked.ts";
-import { inFile, UserError } from "../util/errors.ts";
+import { inFile, KeptFault, UserError } from "../util/errors.ts";
 import { isObject, type JsonObject, parseJson } from "./json.ts";
 import { withFile } from "./read-file.ts";
 
@@ -24,6 +24,15 @@ export function readJson<S extends z.ZodType>(file: string, schema: S, what: str
 /** As `readJson`; undefined when there is no such file. */
 export function readOptionalJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
   return existsSync(file) ? readJson(file, schema, "") : undefined;
+}
+
+/** As `readOptionalJson`, of a file that this program keeps by itself. @throws KeptFault */
+export function readKeptJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
+  try {
+    return readOptionalJson(file, schema);
+  } catch (error) {
+    throw error instanceof UserError ? new KeptFault(error.message) : error;
+  }
 }
 
 function contentsOf(file: string, most: number): unknown {

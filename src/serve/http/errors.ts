@@ -1,6 +1,6 @@
 import { Refused } from "../../engine/refused.ts";
 import { LedgerFault } from "../../ledger/database.ts";
-import { UserError } from "../../util/errors.ts";
+import { KeptFault, UserError } from "../../util/errors.ts";
 
 type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 431 | 500 | 502 | 503;
 
@@ -43,11 +43,13 @@ export function failure(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof Refused) return refused(error);
   // Where it is kept is not for clients to know.
-  if (error instanceof LedgerFault)
-    return new HttpError(503, "the ledger cannot be used at the moment", { headers: { "retry-after": "5" } });
+  if (error instanceof LedgerFault) return away("the ledger cannot be used");
+  if (error instanceof KeptFault) return away("the server's keys or recipes cannot be read");
   if (error instanceof UserError) return new HttpError(400, error.message);
   return new HttpError(500, "the server failed to answer; its log tells why");
 }
+
+const away = (what: string) => new HttpError(503, `${what} at the moment`, { headers: { "retry-after": "5" } });
 
 function refused({ reason, message, retryAfter }: Refused): HttpError {
   const headers = { "retry-after": String(retryAfter) };

@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { serveModels, type Testing, TINY } from "../serve.testing.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { Access, checkBind } from "./access.ts";
 import { KeyStore } from "./store.ts";
 
@@ -10,6 +10,15 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-keys-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 let count = 0;
 const newStore = () => new KeyStore(path.join(folder, `${count++}`, "keys.json"));
+
+const request = (headers: Record<string, string> = {}, url = "http://server.example/v1/models") =>
+  new Request(url, { headers });
+const keyed = (secret: string) => request({ authorization: `Bearer ${secret}` });
+const status = async (access: Access, asked: Request, scope: "infer" | "admin") =>
+  access.check(asked, scope).then(
+    () => 200,
+    (error: { status: number }) => error.status,
+  );
 
 describe("keys", () => {
   test("are kept as hashes alone, in a file that only its owner reads", async () => {
@@ -62,15 +71,6 @@ test("a server that others can reach needs keys, or to be told that it needs non
 });
 
 describe("who may call what", () => {
-  const request = (headers: Record<string, string> = {}, url = "http://server.example/v1/models") =>
-    new Request(url, { headers });
-  const keyed = (secret: string) => request({ authorization: `Bearer ${secret}` });
-  const status = async (access: Access, asked: Request, scope: "infer" | "admin") =>
-    access.check(asked, scope).then(
-      () => 200,
-      (error: { status: number }) => error.status,
-    );
-
   test("anonymous requests may only infer, where they may anything", async () => {
     const access = new Access(newStore(), { host: "0.0.0.0", allowAnonymous: true });
     expect(await status(access, request(), "infer")).toBe(200);
@@ -91,6 +91,52 @@ describe("who may call what", () => {
     expect(await status(access, request(), "infer")).toBe(403);
     expect(await status(access, request({}, "http://localhost:1/v1/models"), "admin")).toBe(200);
     expect(await status(access, request({}, "http://[::1]:1/v1/models"), "infer")).toBe(200);
+  });
+});
+
+describe("a server that had keys", () => {
+  const LOCAL = "http://localhost:1/v1/models";
+
+  test.each([
+    ["are all revoked", (keys: KeyStore) => keys.revoke("only")],
+    ["lose their file", async ({ file }: KeyStore) => rmSync(file)],
+  ])("stays closed when they %s, and opens to the next", async (_, lose) => {
+    const keys = newStore();
+    await keys.create("only", ["infer"]);
+    const access = new Access(keys, { host: "127.0.0.1", allowAnonymous: false });
+    await checkBind(keys, { host: "127.0.0.1", allowAnonymous: false });
+    await lose(keys);
+    await expect(access.check(request({}, LOCAL), "admin")).rejects.toThrow(
+      /^a key is needed, and all there were are gone/,
+    );
+    expect(await status(access, keyed("mk-x"), "infer")).toBe(401);
+    const { secret } = await keys.create("new", ["infer"]);
+    expect(await status(access, keyed(secret), "infer")).toBe(200);
+  });
+});
+
+describe("a damaged file", () => {
+  const damaged = "the server's keys or recipes cannot be read at the moment";
+
+  test("of keys is the server's fault, told without its place, and /health answers", async () => {
+    const server = await serveModels(TINY.slice(0, 1));
+    writeFileSync(server.keys.file, "[{");
+    const response = await fetch(`${server.url}/v1/models`);
+    expect([response.status, (await jsonOf(response)).error.message]).toEqual([503, damaged]);
+    expect((await fetch(`${server.url}/health`)).status).toBe(200);
+    expect(server.logged.join("")).toContain(JSON.stringify(server.keys.file).slice(1, -1));
+    await server.stop(0);
+  });
+
+  test("of recipes likewise", async () => {
+    const home = mkdtempSync(path.join(folder, "home-"));
+    vi.stubEnv("MODICUM_HOME", home);
+    const server = await serveModels(TINY.slice(0, 1));
+    writeFileSync(path.join(home, "recipes.json"), "{ no");
+    const response = await fetch(`${server.url}/v1/recipes`);
+    expect([response.status, (await jsonOf(response)).error.message]).toEqual([503, damaged]);
+    await server.stop(0);
+    vi.unstubAllEnvs();
   });
 });
 

@@ -14,7 +14,8 @@ export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d+){3}|
 
 /** @throws UserError where everybody on the network could use the server without having meant to allow it */
 export async function checkBind(keys: KeyStore, { host, allowAnonymous }: AccessOptions): Promise<void> {
-  if (isLoopback(host) || allowAnonymous || (await keys.list()).length > 0) return;
+  // Read wherever the server is bound: from then on it is known to have had keys.
+  if ((await keys.list()).length > 0 || isLoopback(host) || allowAnonymous) return;
   throw new UserError(
     `${host} can be reached from other machines, and there are no keys; make one with \`modicum keys create\`, or say --allow-anonymous`,
   );
@@ -32,7 +33,7 @@ export interface Caller {
   readonly admin: boolean;
 }
 
-/** Who may call what: a key's scopes; without any keys, everything on loopback. */
+/** Who may call what: a key's scopes; while there never was a key, everything on loopback. */
 export class Access {
   constructor(
     private readonly keys: KeyStore,
@@ -44,29 +45,44 @@ export class Access {
     const url = new URL(request.url);
     if (hasKey(url))
       throw unauthorised("a key in the address ends up in logs; send it in the Authorization header: Bearer …");
-    const keyless = (await this.keys.list()).length === 0;
+    if (scope === undefined) return this.#open(url, request);
+    const keyless = (await this.keys.list()).length === 0 && !this.keys.hadAny;
     // OpenAI's clients insist on a key, so that people write any where none is needed.
     const secret = keyless ? undefined : bearer(request);
     if (secret === undefined) {
-      this.#anonymous(url, scope, keyless);
+      await this.#anonymous(url, scope, keyless);
       return { key: undefined, admin: keyless && isLoopback(this.options.host) };
     }
     const key = await this.keys.find(secret);
     if (!key) throw unauthorised("the key is not known here; it may have been revoked");
     const admin = key.scopes.includes("admin");
-    if (scope && !key.scopes.includes(scope) && !admin) throw forbidden(scope);
+    if (!key.scopes.includes(scope) && !admin) throw forbidden(scope);
     return { key, admin };
   }
 
-  #anonymous(url: URL, scope: Scope | undefined, keyless: boolean): void {
-    const loopback = isLoopback(this.options.host);
-    // A page of a foreign name that resolves to this machine is no local user.
-    if (loopback && !isLocalName(url.hostname))
-      throw new HttpError(403, `the server is on loopback, and was called as ${url.hostname.slice(0, 60)}`);
-    if (scope === undefined) return;
-    if (loopback && keyless) return;
-    if (!this.options.allowAnonymous) throw unauthorised("a key is needed, in the Authorization header: Bearer …");
+  /** What needs no key is answered whatever becomes of the keys. */
+  #open(url: URL, { headers }: Request): Caller {
+    if (!headers.has("authorization")) this.#refuseForeign(url);
+    return { key: undefined, admin: false };
+  }
+
+  async #anonymous(url: URL, scope: Scope, keyless: boolean): Promise<void> {
+    this.#refuseForeign(url);
+    if (isLoopback(this.options.host) && keyless) return;
+    if (!this.options.allowAnonymous) throw await this.#keyNeeded();
     if (scope !== "infer") throw forbidden(scope);
+  }
+
+  async #keyNeeded(): Promise<HttpError> {
+    if ((await this.keys.list()).length > 0)
+      return unauthorised("a key is needed, in the Authorization header: Bearer …");
+    return unauthorised("a key is needed, and all there were are gone; make one, or start the server anew");
+  }
+
+  /** A page of a foreign name that resolves to this machine is no local user. */
+  #refuseForeign({ hostname }: URL): void {
+    if (isLoopback(this.options.host) && !isLocalName(hostname))
+      throw new HttpError(403, `the server is on loopback, and was called as ${hostname.slice(0, 60)}`);
   }
 }
 

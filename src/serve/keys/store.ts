@@ -4,7 +4,7 @@ import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { keepJson } from "../../util/write-whole.ts";
-import { readOptionalJson } from "../../weights/json-file.ts";
+import { readKeptJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/index.ts";
 import { type Terms, termsSchema } from "./terms.ts";
 
@@ -39,14 +39,20 @@ const keysFile = (): string => path.join(home(), "keys.json");
 /** API keys in a file that only its owner may read. What other processes change is seen at once. */
 export class KeyStore {
   #read: { stamp: string; keys: readonly Key[] } | undefined;
+  #hadAny = false;
 
   constructor(readonly file: string = keysFile()) {}
 
-  /** @throws UserError when the file is none of keys */
+  /** Whether there was a key whenever this process looked. */
+  get hadAny(): boolean {
+    return this.#hadAny;
+  }
+
+  /** @throws KeptFault when the file is none of keys */
   async list(): Promise<readonly Key[]> {
     const stamp = stampOf(this.file);
-    if (this.#read?.stamp !== stamp)
-      this.#read = { stamp, keys: readOptionalJson(this.file, z.array(keySchema)) ?? [] };
+    if (this.#read?.stamp !== stamp) this.#read = { stamp, keys: readKeptJson(this.file, z.array(keySchema)) ?? [] };
+    this.#hadAny ||= this.#read.keys.length > 0;
     return this.#read.keys;
   }
 
