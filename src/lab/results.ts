@@ -11,6 +11,8 @@ export const resultSchema = z.object({
   item_hash: z.string().optional(),
   /** As parsed and written again; `dense` is the empty one. */
   recipe: z.string(),
+  /** SHA-256, its first sixteen digits, of the files that the recipe names, by their paths as written there. */
+  files: z.record(z.string(), z.string()).optional(),
   answer: z.json(),
   /** By metric: the item's part. */
   parts: z.record(z.string(), z.array(real)),

@@ -1,11 +1,13 @@
 import { Queue, QueueEvents } from "bullmq";
 import type { Redis } from "ioredis";
-import type { Recipe } from "../../savings/recipe.ts";
+import { absoluteText } from "../../savings/files.ts";
+import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Setting } from "../answer/index.ts";
 import type { Item } from "../item.ts";
 import { withReals } from "../reals.ts";
 import type { Done, Hands } from "../run/hands.ts";
+import { fileHashes } from "../run/recipe-files.ts";
 import { Arrivals } from "./arrivals.ts";
 import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
 import { answersSchema, type Job, type JobAnswers, jobId, jobsOf } from "./job.ts";
@@ -47,7 +49,7 @@ export class QueueHands implements Hands {
   }
 
   async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {
-    const pending = this.#jobs(recipe, groups);
+    const pending = await this.#jobs(recipe, groups);
     const arrivals = new Arrivals<[id: string, value: unknown]>();
     const stop = this.#listen(pending, arrivals, signal);
     try {
@@ -65,15 +67,13 @@ export class QueueHands implements Hands {
     }
   }
 
-  #jobs(recipe: Recipe, groups: readonly (readonly Item[])[]): Map<string, Pending> {
+  async #jobs(recipe: Recipe, groups: readonly (readonly Item[])[]): Promise<Map<string, Pending>> {
     const { source, quant, truncate } = this.setting;
     const model = source.source === "file" ? source.path : source.name;
+    const steps = recipe.map(absoluteText);
     const setting = {
-      model,
-      modelHash: this.modelHash,
-      quant,
-      truncate: truncate ?? null,
-      recipe: recipe.map((s) => s.text),
+      ...{ model, modelHash: this.modelHash, quant, truncate: truncate ?? null },
+      ...{ recipe: steps, files: await fileHashes(parseRecipe(steps)) },
     };
     const jobs = jobsOf(groups, setting);
     const byId = new Map(groups.flat().map((item) => [item.id, item]));

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Answered, Setting } from "../answer/index.ts";
 import type { Document, Item } from "../item.ts";
+import type { FileHashes } from "../run/recipe-files.ts";
 
 /** Items that a worker answers in one go, with all that it has to know. */
 export interface Job {
@@ -10,8 +11,10 @@ export interface Job {
   readonly modelHash: string;
   readonly quant: Setting["quant"];
   readonly truncate: Setting["truncate"] | null;
-  /** Savings, in order. */
+  /** Savings, in order, their files by absolute paths. */
   readonly recipe: readonly string[];
+  /** Of those files, which the worker, too, has. */
+  readonly files: FileHashes;
   /** Whether the items are one group. */
   readonly together: boolean;
   readonly items: readonly Item[];

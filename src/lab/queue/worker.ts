@@ -1,11 +1,12 @@
 import { Worker } from "bullmq";
-import { parseRecipe } from "../../savings/recipe.ts";
+import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
-import { type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswerer } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
 import { answerGroup } from "../run/hands.ts";
 import { modelHash } from "../run/model-hash.ts";
+import { changedFile, type FileHashes, fileHashes } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
 
@@ -73,22 +74,34 @@ class Workbench implements Disposable {
     return { ...job, documents: this.#documents! };
   }
 
-  async #answerer({ model, modelHash: wanted, quant, truncate, recipe }: Job): Promise<Answerer> {
-    const key = JSON.stringify([model, wanted, quant, truncate, recipe]);
+  async #answerer(job: Job): Promise<Answerer> {
+    const { model, modelHash, quant, truncate, recipe, files } = job;
+    const key = JSON.stringify([model, modelHash, quant, truncate, recipe, files]);
     if (this.#loaded?.key === key) return this.#loaded.answerer;
     this[Symbol.dispose]();
+    const steps = parseRecipe(recipe);
+    const source = await this.#sameModel(job);
+    await requireFiles(steps, files);
+    this.notice(`${model}: ${recipe.join(" ") || "dense"}`);
+    const answerer = await openAnswerer({ source, recipe: steps, quant, truncate: truncate ?? undefined });
+    this.#loaded = { key, answerer };
+    return answerer;
+  }
+
+  async #sameModel({ model, modelHash: wanted }: Job): Promise<ResolvedModel> {
     const source = await resolveModel(model, { ...this.fetching, onNotice: this.notice });
     const hash = await modelHash(source);
-    if (hash !== wanted)
-      throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and the run is of ${wanted.slice(0, 12)}…`);
-    this.notice(`${model}: ${recipe.join(" ") || "dense"}`);
-    const setting = { source, recipe: parseRecipe(recipe), quant, truncate: truncate ?? undefined };
-    this.#loaded = { key, answerer: await openAnswerer(setting) };
-    return this.#loaded.answerer;
+    if (hash === wanted) return source;
+    throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and the run is of ${wanted.slice(0, 12)}…`);
   }
 
   [Symbol.dispose](): void {
     this.#loaded?.answerer[Symbol.dispose]();
     this.#loaded = undefined;
   }
+}
+
+async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {
+  const changed = changedFile(wanted, await fileHashes(recipe));
+  if (changed !== undefined) throw new UserError(`${changed} says something else here than where the run is`);
 }

@@ -14,6 +14,7 @@ import { parts } from "./judge.ts";
 import { modelHash } from "./model-hash.ts";
 import type { RunOptions } from "./options.ts";
 import { requireOwn } from "./own-results.ts";
+import { changedFile, type FileHashes, fileHashes } from "./recipe-files.ts";
 import { ResultsFile } from "./results-file.ts";
 
 /** One task with one model. */
@@ -113,6 +114,7 @@ export class CellResults {
   /** Has every item that is not answered yet answered under the recipe, with those of its group; dense goes first. */
   async complete(recipe: Recipe, items: readonly Item[], hands: Hands, on: OnResult, signal?: AbortSignal) {
     const text = recipeText(recipe);
+    const files = await this.#sameFiles(recipe);
     const waits = (item: Item) => !this.#known.get(text)?.has(item.id);
     const waiting = new Set(items.filter(waits));
     if (waiting.size === 0) return;
@@ -122,18 +124,37 @@ export class CellResults {
     for await (const answered of hands.answer(recipe, groups, signal)) {
       // A run that was killed has kept some of a group.
       if (!waits(answered.item)) continue;
-      const result = this.#judged(text, answered);
+      const result = this.#judged(text, files, answered);
       await this.file.add(result);
       this.#keep(result);
       on(result, ++done, of);
     }
   }
 
-  #judged(recipe: string, { item, answer, ...took }: Done): Result {
+  /** What the recipe's files say. @throws UserError when results that are held are of a file that said something else */
+  async #sameFiles(recipe: Recipe): Promise<FileHashes> {
+    const files = await fileHashes(recipe);
+    for (const held of this.#known.get(recipeText(recipe))?.values() ?? []) {
+      const changed = changedFile(files, held.files);
+      if (changed === undefined) continue;
+      throw new UserError(
+        `${this.file.path} holds results of "${recipeText(recipe)}" from before ${changed} was changed; keep the new file under a name of its own, or --force begins anew`,
+      );
+    }
+    return files;
+  }
+
+  #judged(recipe: string, files: FileHashes, { item, answer, ...took }: Done): Result {
     const base = recipe === "dense" ? answer : withReals(this.#known.get("dense")!.get(item.id)!.answer as Answer);
     const judged = parts(this.cell.task, item, answer, base);
-    const told = { item: item.id, item_hash: itemHash(item), recipe };
+    const named = Object.keys(files).length > 0 && { files };
+    const told = { item: item.id, item_hash: itemHash(item), recipe, ...named };
     return { ...told, answer: answer as Result["answer"], parts: judged, ...took };
+  }
+
+  /** @throws UserError when a file of a recipe cannot be read, or said something else when its results were made */
+  async requireSameFiles(recipes: readonly Recipe[]): Promise<void> {
+    for (const recipe of recipes) await this.#sameFiles(recipe);
   }
 
   /** In the order of the items. */

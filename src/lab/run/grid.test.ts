@@ -227,6 +227,33 @@ describe("a folder that holds something", () => {
     expect(said).toEqual([expect.stringMatching(/does not say which version .*; version 1 goes on with it$/)]);
   });
 
+  test("results of a recipe whose file has changed since are refused, and a file that is not there before any answer", async () => {
+    const sha256 = "a".repeat(64);
+    const profile = path.join(folder, "profile.json");
+    const write = (threshold: number) => {
+      const thresholds = Array(2).fill(Array(4).fill(threshold));
+      writeFileSync(
+        profile,
+        JSON.stringify({ modelSha256: sha256, stride: 8, blockSize: 128, coverage: 0.9, thresholds }),
+      );
+    };
+    const base = await grid("profile", { recipes: parseRecipe([`xattention:thresholds=${profile}`]).map((s) => [s]) });
+    const [cell] = base.cells;
+    const own = { ...base, cells: [{ ...cell!, task: choiceTask(2), source: { ...cell!.source, sha256 } }] };
+    await expect(runGrid(own, silent)).rejects.toThrow(/profile\.json: the recipe names it, and it cannot be read/);
+    expect(lines(own.out)).toEqual([]);
+    write(0.9);
+    await runGrid({ ...own, reuse: "resume" }, silent);
+    const files = lines(own.out).map((line) => resultSchema.parse(JSON.parse(line)).files);
+    expect(files).toEqual([undefined, undefined, ...Array(2).fill({ [profile]: expect.stringMatching(/^\w{16}$/) })]);
+    await runGrid({ ...own, reuse: "resume" }, silent);
+    write(0.8);
+    await expect(runGrid({ ...own, reuse: "resume" }, silent)).rejects.toThrow(
+      /from before .*profile\.json was changed/,
+    );
+    await runGrid({ ...own, reuse: "force" }, silent);
+  });
+
   test("a folder of other things and a line that is no result are named", async () => {
     const other = await grid("");
     await expect(runGrid(other, silent)).rejects.toThrow(/is not empty and holds no lab run/);

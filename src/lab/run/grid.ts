@@ -102,6 +102,7 @@ interface Outcome {
 
 /** Every recipe of the grid, dense first, then those that searches find. */
 async function answered({ recipes, searches, budget }: Grid, run: CellRun): Promise<Outcome> {
+  await run.results.requireSameFiles(recipes);
   for (const recipe of withDense(recipes)) await run.complete(recipe);
   const outcomes = [];
   for (const spec of searches) outcomes.push(await run.search(spec, budget));

@@ -1,0 +1,26 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { filesOf } from "../../savings/files.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Result } from "../results.ts";
+
+/** SHA-256 of files, its first sixteen digits, by their paths as a recipe has them. */
+export type FileHashes = NonNullable<Result["files"]>;
+
+/** What the files that a recipe names say now. @throws UserError when one cannot be read */
+export async function fileHashes(recipe: Recipe): Promise<FileHashes> {
+  const entries = filesOf(recipe).map(async (file) => [file, await hashOf(file)] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function hashOf(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new UserError(`${file}: the recipe names it, and it cannot be read (${error.code})`);
+  });
+  return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+}
+
+/** A file that says something else than it did, if any; what it said is not known of results from before it was kept. */
+export const changedFile = (now: FileHashes, then: FileHashes = now): string | undefined =>
+  Object.keys(now).find((file) => now[file] !== then[file]);
