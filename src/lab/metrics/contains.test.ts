@@ -15,3 +15,19 @@ test("a share of the answers, where any of them will do for the other metric", (
   expect(part(containsAnswer, "ABCD 123")).toEqual([0]);
   expect(containsAll.quality([[1], [2 / 3], [0]])).toBeCloseTo(5 / 9, 12);
 });
+
+test.each([
+  ["4", "-4", 0],
+  ["4", "−4 it is", 0],
+  ["4", "1.4", 0],
+  ["1", "1.4", 0],
+  ["500", "1,500", 0],
+  ["1", "1,500", 0],
+  ["4", "It is 4.", 1],
+  ["4", "3-4", 1],
+  ["19", "COVID-19", 1],
+  ["7654321", "1234567,7654321,", 1],
+  ["-4", "= -4", 1],
+])("of %j in %j: a number only whole, with its sign", (answer, text, expected) => {
+  expect(containsAnswer.part({ ...item, answers: [answer] }, { text }, { text })).toEqual([expected]);
+});

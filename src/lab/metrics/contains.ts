@@ -1,10 +1,14 @@
 import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
-/** Whether a text holds an answer, whatever its case, that is not a piece of a longer number. */
+/** Not after digits of the same number, nor its sign; a hyphen between words is none. */
+const begins = "(?<!\\d|\\d\\.|\\d,(?=\\d{3}(?!\\d))|(?<![\\p{L}\\d])[-−])";
+const ends = "(?!\\d|\\.\\d|,\\d{3}(?!\\d))";
+
+/** Whether a text holds an answer, whatever its case, that is not a piece of a longer number or the other side of a minus. */
 export function holds(text: string, answer: string): boolean {
   const escaped = answer.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const [before, after] = [/^\d/.test(answer) ? "(?<!\\d)" : "", /\d$/.test(answer) ? "(?!\\d)" : ""];
+  const [before, after] = [/^\d/.test(answer) ? begins : "", /\d$/.test(answer) ? ends : ""];
   return new RegExp(before + escaped + after, "iu").test(text);
 }
 

@@ -1,3 +1,4 @@
+export { answerMatch } from "./answer.ts";
 export { auroc } from "./auroc.ts";
 export { bleu } from "./bleu.ts";
 export { accuracy, accuracyNormalised } from "./choice.ts";

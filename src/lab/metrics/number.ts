@@ -1,9 +1,12 @@
 import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
-/** The last number of a text, `$` and thousands' commas left away; undefined where there is none. */
+/** The last number of a text, `$` and thousands' commas left away, a true minus a sign as well; undefined where there is none. */
 export function lastNumber(text: string): number | undefined {
-  const last = text.match(/-?\$?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+/g)?.at(-1);
+  const last = text
+    .replaceAll("−", "-")
+    .match(/-?\$?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+/g)
+    ?.at(-1);
   return last === undefined ? undefined : Number(last.replace(/[$,]/g, ""));
 }
 

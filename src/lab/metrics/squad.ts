@@ -5,11 +5,13 @@ import { best, meanOfParts } from "./sums.ts";
 const punctuation = /[!-/:-@[-`{-~]/g;
 
 /** As SQuAD's evaluation v1.1 normalises an answer: lower case, no punctuation, no articles, single spaces. */
-export const normalised = (text: string): string =>
-  text.toLowerCase().replace(punctuation, "").replace(articles, " ").trim().split(/\s+/).join(" ");
+export const normalised = (text: string): string => withoutArticles(text.toLowerCase().replace(punctuation, ""));
 
 /** An article that stands alone; Python's \b takes all scripts' letters and digits for words. */
 const articles = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
+
+/** A text in lower case, its words with single spaces between. */
+export const withoutArticles = (text: string): string => text.replace(articles, " ").trim().split(/\s+/).join(" ");
 
 /** How many tokens two lists share, each as often as both have it. */
 function shared(a: readonly string[], b: readonly string[]): number {

@@ -29,7 +29,7 @@ test("prompts and answers: a text, a number or several", async () => {
   );
   const task = await userTask(file);
   expect(task).toMatchObject({ name: file, kind: "generation", size: 3 });
-  expect(task.metrics.map(({ name }) => name)).toEqual(["exact-match", "token-f1", "contains-answer"]);
+  expect(task.metrics.map(({ name }) => name)).toEqual(["answer-match", "token-f1", "contains-answer"]);
   const [sum, poem, colour] = await itemsOf(file);
   expect(sum).toEqual({
     ...{ kind: "generation", id: "1", prompt: "2 + 2 =", answers: ["4"], stop: ["\n"], maxTokens: 32 },

@@ -4,7 +4,7 @@ import { filesOf } from "../data/place.ts";
 import { parseRow, type Row } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ChoiceItem, GenerationItem, Item } from "../item.ts";
-import { accuracy, accuracyNormalised, containsAnswer, exactMatch, tokenF1 } from "../metrics/index.ts";
+import { accuracy, accuracyNormalised, answerMatch, containsAnswer, tokenF1 } from "../metrics/index.ts";
 import type { ItemsFor, Task, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
 
@@ -57,7 +57,7 @@ export async function userTask(
       );
   return kind === "choice"
     ? task(file, "choice", [accuracy, accuracyNormalised], rows.map(choice))
-    : task(file, "generation", [exactMatch, tokenF1, containsAnswer], rows.map(generation));
+    : task(file, "generation", [answerMatch, tokenF1, containsAnswer], rows.map(generation));
 }
 
 async function rowsIn(file: string, options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress">): Promise<Row[]> {

@@ -1,0 +1,30 @@
+import type { Metric } from "../metric.ts";
+import { lastNumber } from "./number.ts";
+import { withoutArticles } from "./squad.ts";
+import { best, meanOfParts } from "./sums.ts";
+
+const number = /^[-+−]?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)$/;
+
+/** What may stand around a word and says nothing of which word it is: quotes, brackets, the marks that end a sentence. */
+const around = /(?<!\S)["'`([{“‘]+|["'`)\]}.,;:!?”’]+(?!\S)/g;
+
+/**
+ * A text by what it says: lower case, single spaces, without articles and without marks around words. Signs, symbols and marks inside a word stay: `-4`,
+ * `1.5`, `c++`. What is nothing but an article or such marks stays, too.
+ */
+function said(text: string): string {
+  const words = text.toLowerCase().replace(around, "").trim().split(/\s+/).join(" ");
+  return withoutArticles(words) || words || text.trim();
+}
+
+const isSaid = (text: string, answer: string): boolean =>
+  number.test(answer.trim()) ? lastNumber(text) === lastNumber(answer) : said(text) === said(answer);
+
+export const answerMatch: Metric<"generation"> = {
+  name: "answer-match",
+  summary:
+    "Share of answers that are a reference: of a number, the text's last number; else the text, whatever its case, articles and the marks around its words",
+  better: "higher",
+  part: ({ answers }, { text }) => [best(answers, (answer) => (isSaid(text, answer) ? 1 : 0))],
+  quality: meanOfParts,
+};
