@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
 import type { Part } from "../metric.ts";
 import { bootstrap, pairedDelta } from "./bootstrap.ts";
@@ -33,13 +33,14 @@ test("paired differences as scipy.stats.bootstrap's", () => {
   near(delta.ci95, scipy("delta of perplexities"));
 });
 
-test("a paired difference is of the same items: narrow where runs agree, nothing where they are one", () => {
+test("a paired difference is of the same items: narrow where runs agree", () => {
   const random = seededRandom(1);
   const a = zip(Array.from({ length: 300 }, () => (random() < 0.5 ? 1 : 0)));
   const b = a.map((part, i) => (i === 7 ? [1 - part[0]!] : part));
   const { ci95 } = pairedDelta(a, b, mean, options);
   expect(ci95[1] - ci95[0]).toBeLessThan(0.015);
-  expect(pairedDelta(a, a, mean, options)).toEqual({ mean: 0, ci95: [0, 0] });
+  const perplexities = a.map(([x]) => [x! + 1, 2]);
+  expect(pairedDelta(perplexities, perplexities, perplexity.quality, options).ci95).toEqual([0, 0]);
 });
 
 test("the same seed gives the same interval, another seed another", () => {
@@ -68,6 +69,27 @@ test("a corpus's metric is resampled as a whole, BLEU too", () => {
   const { quality, ci95 } = bootstrap(parts, bleu.quality, options);
   expect(ci95[0]).toBeLessThan(quality);
   expect(ci95[1]).toBeGreaterThan(quality);
+});
+
+describe("where all items are alike an interval is still wide on few", () => {
+  const of = (n: number, share: number) => zip(Array(n).fill(share));
+  const rounded = (ends: readonly number[]) => ends.map((end) => Number(end.toFixed(4)));
+
+  // Ends by scipy.stats: binomtest(k, n).proportion_ci(method="wilson").
+  test.each([
+    [3, 1, [0.4385, 1]],
+    [4, 0, [0, 0.4899]],
+    [200, 1, [0.9812, 1]],
+  ] as const)("%i items of %i", (n, share, expected) => {
+    expect(rounded(bootstrap(of(n, share), mean, options).ci95)).toEqual(expected);
+  });
+
+  test("and so is a difference that no item shows, or every item", () => {
+    const delta = (a: Part[], b: Part[]) => rounded(pairedDelta(a, b, mean, options).ci95);
+    expect(delta(of(4, 1), of(4, 1))).toEqual([-0.4899, 0.4899]);
+    expect(delta(of(4, 0), of(4, 1))).toEqual([-1, -0.5101]);
+    expect(delta(zip([1, 0, 0.5]), zip([1, 0, 0.5]))).toEqual([-0.5615, 0.5615]);
+  });
 });
 
 test("lists of different length are no pairs", () => {

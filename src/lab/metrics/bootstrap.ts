@@ -1,5 +1,6 @@
 import { seededRandom } from "../../util/random.ts";
 import type { Part } from "../metric.ts";
+import { unseen } from "./unseen.ts";
 
 export interface BootstrapOptions {
   readonly seed: number;
@@ -10,16 +11,20 @@ export interface BootstrapOptions {
 export type Interval = [low: number, high: number];
 type Quality = (parts: readonly Part[]) => number;
 
-/** A metric of all items and its 95 % percentile bootstrap interval over items (Efron 1979), the same for the same seed. */
+/**
+ * A metric of all items and its 95 % percentile bootstrap interval over items (Efron 1979), the same for the same seed. Of shares that are all 0 or all 1,
+ * which resampling cannot vary, Wilson's.
+ */
 export function bootstrap(
   parts: readonly Part[],
   quality: Quality,
   options: BootstrapOptions,
 ): { quality: number; ci95: Interval } {
-  return { quality: quality(parts), ci95: interval([parts], ([resampled]) => quality(resampled!), options) };
+  const alike = areShares(parts, quality) ? ofAlike(parts.map(([share]) => share!)) : undefined;
+  return { quality: quality(parts), ci95: alike ?? interval([parts], ([resampled]) => quality(resampled!), options) };
 }
 
-/** How much higher a metric is with `a` than with `b` on the same items, in the same order; both are resampled together. */
+/** How much higher a metric is with `a` than with `b` on the same items, in the same order; both are resampled together. Of shares that differ nowhere, or all wholly, Wilson's interval. */
 export function pairedDelta(
   a: readonly Part[],
   b: readonly Part[],
@@ -28,8 +33,27 @@ export function pairedDelta(
 ): { mean: number; ci95: Interval } {
   if (a.length !== b.length)
     throw new Error(`pairedDelta: expected as many parts of both, got ${a.length} and ${b.length}`);
-  const ci95 = interval([a, b], ([x, y]) => quality(x!) - quality(y!), options);
+  const shares = areShares(a, quality) && areShares(b, quality);
+  const alike = shares
+    ? ofAlike(
+        a.map(([share], i) => share! - b[i]![0]!),
+        -1,
+      )
+    : undefined;
+  const ci95 = alike ?? interval([a, b], ([x, y]) => quality(x!) - quality(y!), options);
   return { mean: quality(a) - quality(b), ci95 };
+}
+
+/** Whether each item's quality is its part, from 0 to 1: a hit or a miss, an F1, a gain. */
+const areShares = (parts: readonly Part[], quality: Quality): boolean =>
+  parts.every((part) => part.length === 1 && part[0]! >= 0 && part[0]! <= 1 && quality([part]) === part[0]);
+
+/** The interval of values that are all one, a whole number from `least` to 1; undefined where they are not. */
+function ofAlike(values: readonly number[], least = 0): Interval | undefined {
+  const [value] = values;
+  if (value === undefined || !Number.isInteger(value) || values.some((other) => other !== value)) return undefined;
+  const more = unseen(values.length);
+  return [Math.max(least, value - more), Math.min(1, value + more)];
 }
 
 /** Resamples lists of the same items together, into lists that are written anew for every resample. */

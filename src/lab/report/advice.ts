@@ -1,23 +1,35 @@
 import type { RecipeSummary, Summary } from "../results.ts";
 
+/** The loss that a recipe to deploy may have, as a share of dense's quality. */
+export const BOUND = 0.05;
+/** On fewer items no interval is trusted. */
+const FEWEST = 10;
+
 export interface Advice<R> {
   /** Saves most FLOPs of all. */
   readonly most: R;
-  /** Saves most of those that the run does not show to be worse than dense; undefined where it shows that of all. */
-  readonly safe: R | undefined;
+  /** What saves most of those that lose no more than the bound. */
+  readonly best: R | undefined;
+  /** Whether the run shows that of `best`: its whole interval is within the bound. Where it does not, there were too few items to tell. */
+  readonly shown: boolean;
 }
 
-/** Whether the whole interval of the difference is worse than dense. */
-const surelyWorse = (better: Summary["metric"]["better"], { delta }: RecipeSummary): boolean =>
-  better === "higher" ? delta.ci95[1] < 0 : delta.ci95[0] > 0;
-
-/** The two recipes that a run speaks for; undefined where none saves FLOPs. */
+/** What a run speaks for, dense's quality being the measure; undefined where no recipe saves FLOPs. */
 export function advice<R extends RecipeSummary>(
-  { better }: Summary["metric"],
+  { metric, items }: Pick<Summary, "metric" | "items">,
   recipes: readonly R[],
 ): Advice<R> | undefined {
+  const dense = recipes.find(({ recipe }) => recipe === "dense")!;
   const saving = recipes.filter(({ recipe, flops_saved }) => recipe !== "dense" && flops_saved > 0);
   const byMost = saving.sort((a, b) => b.flops_saved - a.flops_saved);
   const [most] = byMost;
-  return most && { most, safe: byMost.find((recipe) => !surelyWorse(better, recipe)) };
+  if (most === undefined) return undefined;
+  const bound = BOUND * Math.abs(dense.quality);
+  const shown = byMost.find((r) => items >= FEWEST && lossOf(metric, r.delta.ci95) <= bound);
+  const best = shown ?? byMost.find(({ delta: { mean } }) => lossOf(metric, [mean, mean]) <= bound);
+  return { most, best, shown: shown !== undefined };
 }
+
+/** How much worse than dense the worse end of an interval is. */
+const lossOf = ({ better }: Summary["metric"], [low, high]: readonly [number, number]): number =>
+  better === "higher" ? -low : high;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Answer, Item } from "../item.ts";
-import type { Result } from "../results.ts";
+import type { Result, Summary } from "../results.ts";
 import { differences } from "./differences.ts";
 import { writeReport } from "./index.ts";
 import { answerView, question } from "./page/answers.ts";
@@ -56,13 +56,38 @@ describe("what the run says", () => {
     return verdict(summary, pointsOf(summary)).text.replaceAll(/<[^>]*>/g, "");
   };
 
-  test("names what saves most and is not shown to be worse, and what saves most of all", () => {
+  test("names what saves most and is shown to lose little, and what saves most of all", () => {
     expect(said(13)).toContain(
       "xattention:threshold=0.8,stride=16,minLengthForSparse=2048 saves most: 25.2 % of FLOPs",
     );
     expect(said(13)).toContain("as bad as −0.030 is not excluded");
     expect(said(13)).toContain(
       "exit:layer=20,confidence=0.95 saves most of all: 33.0 %, contains-answer 0.410, −0.302",
+    );
+  });
+
+  /** Two recipes beside dense: quality of each, the worse end of its interval, the share that it saves. */
+  const ofTwo = (items: number, dense: number, ...two: readonly (readonly [number, number, number])[]) => {
+    const [base, ...others] = sampleSummary(3).recipes;
+    const recipes = others.map((recipe, i) => {
+      const [quality, low, saved] = two[i]!;
+      return { ...recipe, quality, delta: { mean: quality - dense, ci95: [low, 0.5] as const }, flops_saved: saved };
+    });
+    const summary = { ...sampleSummary(3), items, recipes: [{ ...base!, quality: dense }, ...recipes] } as Summary;
+    return verdict(summary, pointsOf(summary)).text.replaceAll(/<[^>]*>/g, "");
+  };
+
+  test("never speaks for a recipe that loses much, however wide its interval; few items are too few", () => {
+    const few = ofTwo(4, 0.5, [0, -1, 0.6], [0.75, -0.25, 0.2]);
+    expect(few).toContain("Too few items to tell (4).");
+    expect(few).toContain("threshold=0.9,stride=8,minLengthForSparse=2048 saves most: 20.0 %");
+    expect(few).toContain("as bad as −0.250 is not excluded");
+    expect(ofTwo(9, 0.5, [0.5, 0, 0.6], [0.5, 0, 0.2])).toContain("Too few items to tell (9).");
+    expect(ofTwo(40, 0.5, [0.5, -0.03, 0.6], [0.5, -0.02, 0.2])).toMatch(
+      /^Of the recipes that are shown to lose no more than 5.0 % of dense's quality on 40 items, .*saves most: 20.0 %/,
+    );
+    expect(ofTwo(40, 0.5, [0.4, -0.2, 0.6], [0.45, -0.1, 0.2])).toMatch(
+      /^Every recipe that saves FLOPs loses more than 5.0 %/,
     );
   });
 

@@ -14,6 +14,9 @@ export function summarise(task: Task, seed: number, byRecipe: ReadonlyMap<string
   return summaries.map((s, i) => ({ ...s, on_frontier: frontier[i]! }));
 }
 
+/** Of dense against itself. */
+const NONE: RecipeSummary["delta"] = { mean: 0, ci95: [0, 0] };
+
 function summary(
   task: Task,
   seed: number,
@@ -29,7 +32,7 @@ function summary(
   return {
     recipe,
     ...measured(main),
-    delta: pairedDelta(own, base, quality(main), { seed }),
+    delta: results === dense ? NONE : pairedDelta(own, base, quality(main), { seed }),
     flops_saved: savedShare(flops(results)),
     ...meanCosts(results),
     others: Object.fromEntries(others.map((metric) => [metric.name, measured(metric)])),

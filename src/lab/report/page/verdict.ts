@@ -1,6 +1,6 @@
 import { type Html, html } from "../../../util/html.ts";
 import type { Summary } from "../../results.ts";
-import { advice } from "../advice.ts";
+import { advice, BOUND } from "../advice.ts";
 import { figure, percent, range, signed } from "../format.ts";
 import type { PlotPoint } from "../plot/points.ts";
 import { recipeName } from "./table.ts";
@@ -10,15 +10,20 @@ const worstEnd = (metric: Summary["metric"], { delta }: PlotPoint): number =>
   metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
 
 /** What the run says of what to deploy, in a sentence or two. */
-export function verdict({ metric, items }: Summary, points: readonly PlotPoint[]): Html {
-  const found = advice(metric, points);
+export function verdict(summary: Summary, points: readonly PlotPoint[]): Html {
+  const { metric, items } = summary;
+  const found = advice(summary, points);
   if (found === undefined) return html`<p>No recipe of this run saves FLOPs.</p>`;
-  const { most, safe } = found;
-  if (safe === undefined)
-    return html`<p>Every recipe that saves FLOPs is worse than dense on these ${items} items. ${mostOf(metric, most)}</p>`;
-  const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, safe))} is not excluded`;
-  const first = html`Of the recipes that these ${items} items do not show to be worse than dense, ${recipeName(safe.recipe)} saves most: ${whole(percent(safe.flops_saved))} of FLOPs, ${metric.name} ${change(safe)}; ${cannot}.`;
-  return html`<p>${first}${safe === most ? "" : html` ${mostOf(metric, most)}`}</p>`;
+  const { most, best, shown } = found;
+  const bound = whole(percent(BOUND));
+  if (best === undefined)
+    return html`<p>Every recipe that saves FLOPs loses more than ${bound} of dense's quality on these ${items} items. ${mostOf(metric, most)}</p>`;
+  const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, best))} is not excluded`;
+  const which = shown
+    ? html`Of the recipes that are shown to lose no more than ${bound} of dense's quality on ${items} items, `
+    : html`<strong>Too few items to tell (${items}).</strong> Of the recipes that lose no more than ${bound} of dense's quality in the mean, `;
+  const saves = html`${recipeName(best.recipe)} saves most: ${whole(percent(best.flops_saved))} of FLOPs, ${metric.name} ${change(best)}; ${cannot}.`;
+  return html`<p>${which}${saves}${best === most ? "" : html` ${mostOf(metric, most)}`}</p>`;
 }
 
 const mostOf = (metric: Summary["metric"], point: PlotPoint): Html =>
