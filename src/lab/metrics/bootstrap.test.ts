@@ -75,7 +75,7 @@ describe("where all items are alike an interval is still wide on few", () => {
   const of = (n: number, share: number) => zip(Array(n).fill(share));
   const rounded = (ends: readonly number[]) => ends.map((end) => Number(end.toFixed(4)));
 
-  // Ends by scipy.stats: binomtest(k, n).proportion_ci(method="wilson").
+  // n / (n + z²) on the side of what was seen.
   test.each([
     [3, 1, [0.4385, 1]],
     [4, 0, [0, 0.4899]],

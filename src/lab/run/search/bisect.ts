@@ -1,4 +1,5 @@
 import type { Recipe } from "../../../savings/recipe.ts";
+import { UserError } from "../../../util/errors.ts";
 import type { Point } from "../frontier.ts";
 import type { Prober } from "./index.ts";
 import type { SearchSpec } from "./spec.ts";
@@ -8,36 +9,79 @@ const NEAR = 0.1;
 /** Nor are values that are nearer than this share of it. */
 const FINEST = 1 / 64;
 
+/** Into so many pieces a gap is cut whose middle the saving does not take. */
+const PIECES = 16;
+
 interface Tried {
   readonly value: number;
   readonly point: Point;
 }
 
+type Range = Extract<SearchSpec, { kind: "range" }>;
+
 /**
- * Tries both ends of a numeric option, then again and again the middle of those neighbours that lie farthest apart in quality and saving,
- * so that the frontier is known evenly: until all are near, or the budget allows no more.
+ * Tries both ends of a numeric option, then again and again the middle of those neighbours that lie farthest apart in quality and saving, or the value
+ * nearest to it that the saving takes, so that the frontier is known evenly: until all are near, or the budget allows no more.
  */
-export async function bisect(
-  { low, high, whole, at }: Extract<SearchSpec, { kind: "range" }>,
-  prober: Prober,
-): Promise<Recipe[]> {
+export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
   const tried: Tried[] = [];
-  for (let value: number | undefined = low; value !== undefined; value = next(tried, high, whole)) {
+  for (const value of [range.low, range.high]) {
     if (tried.length > 0 && !prober.budget.allows) break;
-    tried.push({ value, point: await prober.measure(at(value), prober.items) });
+    tried.push({ value, point: await prober.measure(range.at(value), prober.items) });
+  }
+  /** Values after which, up to the next one tried, the saving takes none. */
+  const closed = new Set<number>();
+  for (let gap = widest(tried, closed, range); gap && prober.budget.allows; gap = widest(tried, closed, range)) {
+    const found = await between(gap.a.value, gap.b.value, range, prober);
+    if (found === undefined) closed.add(gap.a.value);
+    else tried.push(found);
     tried.sort((a, b) => a.value - b.value);
   }
-  return tried.map(({ value }) => at(value));
+  return tried.map(({ value }) => range.at(value));
 }
 
-function next(tried: readonly Tried[], high: number, whole: boolean): number | undefined {
-  if (tried.length === 1) return high;
-  const finest = Math.max(FINEST * (high - tried[0]!.value), whole ? 2 : 0);
+interface Gap {
+  readonly a: Tried;
+  readonly b: Tried;
+}
+
+function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, high, whole }: Range): Gap | undefined {
+  const finest = Math.max(FINEST * (high - low), whole ? 2 : 0);
   const gaps = tried.slice(1).map((b, i) => ({ a: tried[i]!, b }));
   const wide = gaps.filter(({ a, b }) => b.value - a.value >= finest && apart(tried, a, b) > NEAR);
-  const widest = wide.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
-  if (widest === undefined) return undefined;
-  return middleOf(widest.a.value, widest.b.value, whole);
+  const open = wide.filter(({ a }) => !closed.has(a.value));
+  return open.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
+}
+
+/** The value nearest to the middle that the saving and the model take, measured; undefined where there is none. */
+async function between(a: number, b: number, range: Range, prober: Prober): Promise<Tried | undefined> {
+  for (const value of outwards(a, b, range.whole)) {
+    const tried = await unlessRefused(async () => ({
+      value,
+      point: await prober.measure(range.at(value), prober.items),
+    }));
+    if (tried) return tried;
+  }
+  return undefined;
+}
+
+/** Undefined where a setting is not one that there can be; other mistakes go on. */
+async function unlessRefused<T>(measure: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await measure();
+  } catch (error) {
+    if (error instanceof UserError && error.exitCode === 2) return undefined;
+    throw error;
+  }
+}
+
+/** Values strictly between two others, those near the middle first. */
+function* outwards(a: number, b: number, whole: boolean): Generator<number> {
+  const middle = middleOf(a, b, whole);
+  yield middle;
+  const step = whole ? 1 : (b - a) / PIECES;
+  for (let away = step; away < (b - a) / 2 + step; away += step)
+    for (const value of [middle - away, middle + away]) if (a < value && value < b) yield value;
 }
 
 /** In few digits where that keeps it apart from both. */

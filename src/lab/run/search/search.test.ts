@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Recipe } from "../../../savings/recipe.ts";
+import { UserError } from "../../../util/errors.ts";
 import type { Point } from "../frontier.ts";
 import { Budget, type BudgetOptions } from "./budget.ts";
 import { type Prober, search } from "./index.ts";
@@ -65,6 +66,32 @@ describe("the middle of the widest gap", () => {
     expect(new Set(narrowly.map(({ options }) => options.threshold)).size).toBe(narrowly.length);
     const { prober: flat } = prober(() => ({ quality: 1, saved: 0 }));
     expect(await search(parseSearch("xattention:threshold=0.5..1"), flat)).toHaveLength(2);
+  });
+});
+
+describe("values that a saving or a model does not take", () => {
+  const byStride = ({ stride }: Options): Point => ({ quality: 1, saved: stride });
+  const strides = (recipes: readonly Recipe[]) => recipes.map(([s]) => (s!.options as Options).stride);
+  const divisors = "xattention:stride=4..16,blockSize=16";
+
+  test("are passed over for the nearest that are taken", async () => {
+    const { prober: p, asked } = prober(byStride);
+    expect(strides(await search(parseSearch(divisors), p))).toEqual([4, 8, 16]);
+    expect(asked.map(({ options }) => options.stride)).toEqual([4, 16, 8]);
+    const { prober: wide } = prober(byStride);
+    expect(strides(await search(parseSearch("xattention:stride=1..128"), wide))).toEqual([1, 8, 16, 32, 64, 128]);
+  });
+
+  test("a model's refusal, too; what is wrong with an end, or with anything else, is told", async () => {
+    const failing = (at: number, error: Error) =>
+      prober((options) => {
+        if (options.stride === at) throw error;
+        return byStride(options);
+      }).prober;
+    const refusal = new UserError("the model has no such blocks", 2);
+    expect(strides(await search(parseSearch(divisors), failing(8, refusal)))).toEqual([4, 16]);
+    await expect(search(parseSearch(divisors), failing(16, refusal))).rejects.toThrow("no such blocks");
+    await expect(search(parseSearch(divisors), failing(8, new UserError("disk full")))).rejects.toThrow("disk full");
   });
 });
 
