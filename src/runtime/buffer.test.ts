@@ -82,6 +82,21 @@ describe("memory given back", () => {
     expect(before - resident()).toBeLessThan(20e6);
   });
 
+  test.runIf(process.platform === "linux")(
+    "is what buffers had that lie between others in the allocator's heap",
+    () => {
+      // From then on glibc takes from its heap what is smaller.
+      new Buffer("f32", 7e6)[Symbol.dispose]();
+      const buffers = Array.from({ length: 600 }, () => new Buffer("f32", 75_000));
+      for (const buffer of buffers) new Float32Array(buffer.memory).fill(1);
+      const before = resident();
+      const kept = buffers.filter((_, i) => i % 20 === 19);
+      for (const [i, buffer] of buffers.entries()) if (i % 20 < 19) buffer[Symbol.dispose]();
+      expect(before - resident()).toBeGreaterThan(140e6);
+      for (const buffer of kept) buffer[Symbol.dispose]();
+    },
+  );
+
   test("less than a page, or beyond the end", () => {
     using buffer = new Buffer("f32", 12);
     new Float32Array(buffer.memory).fill(7);

@@ -154,7 +154,10 @@ export class Buffer implements Disposable {
   [Symbol.dispose](): void {
     for (const view of this.#views.values()) view[Symbol.dispose]();
     this.#views.clear();
-    if (this.#owner !== NULL) release("ReleaseValue", this.#owner);
+    if (this.#owner === NULL) return;
+    // The allocator keeps what lies among what is still used, some for good; its pages go back to the system.
+    this.giveBack(0, this.elements);
+    release("ReleaseValue", this.#owner);
     this.#owner = NULL;
   }
 }
