@@ -19,7 +19,7 @@ test("a check that was under way when a request broke does not speak for the ser
   const checks: ((reply: Reply) => void)[] = [];
   const send = () => new Promise<Reply>((resolve) => void checks.push(resolve));
   backend = new Backend("a", "http://a", options, { send, close: async () => {} }, pino({ level: "silent" }));
-  const watched = backend.watch();
+  const watched = backend.watch(() => {});
   backend.suspect();
   checks[0]!(well);
   await watched;

@@ -35,7 +35,12 @@ export class Backend {
   }
 
   get up(): boolean {
-    return this.#doubts === 0 && this.#failed < this.options.health.failures;
+    return this.#doubts === 0 && !this.down;
+  }
+
+  /** Its checks have failed; not up either is one that is in doubt until the next check. */
+  get down(): boolean {
+    return this.#failed >= this.options.health.failures;
   }
 
   /** Sends to a path such as `/v1/models`. @throws Unavailable when the server cannot be reached */
@@ -62,18 +67,19 @@ export class Backend {
     this.#pause.abort();
   }
 
-  /** Checks it again and again until it is closed; the first check is done when this returns. */
-  async watch(): Promise<void> {
+  /** Checks it again and again until it is closed, and tells of each check; the first is done when this returns. */
+  async watch(checked: () => void): Promise<void> {
     await this.#check();
-    void this.#watching();
+    void this.#watching(checked);
   }
 
-  async #watching(): Promise<void> {
+  async #watching(checked: () => void): Promise<void> {
     while (!this.#closed.signal.aborted) {
       this.#pause = new AbortController();
       const signal = AbortSignal.any([this.#pause.signal, this.#closed.signal]);
       if (this.#doubts === 0) await sleep(1000 * this.#seconds(), undefined, { signal, ref: false }).catch(() => {});
       if (!this.#closed.signal.aborted) await this.#check();
+      checked();
     }
   }
 

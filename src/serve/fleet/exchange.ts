@@ -18,7 +18,6 @@ export interface Outgoing {
  * the request is at fault, the signal's reason
  */
 export async function* exchange(backend: Backend, { body, ...sent }: Outgoing): AsyncGenerator<JsonObject, void> {
-  backend.running++;
   try {
     const headers = { "content-type": "application/json", ...sent.headers };
     const reply = await backend.send(sent.path, { ...sent, method: "POST", headers, body: JSON.stringify(body) });
@@ -28,8 +27,6 @@ export async function* exchange(backend: Backend, { body, ...sent }: Outgoing): 
   } catch (error) {
     sent.signal.throwIfAborted();
     throw error instanceof HttpError || error instanceof Unavailable ? error : new Unavailable("down", reasonOf(error));
-  } finally {
-    backend.running--;
   }
 }
 

@@ -64,6 +64,8 @@ const remote = z.strictObject({
     .describe("the environment variable that holds the servers' API key"),
   health: health.prefault({}),
   pass,
+  rows: z.int().min(1).default(64).describe("most requests under way at each server"),
+  queue: z.int().min(0).default(128).describe("most requests that wait for a place; more are refused"),
 });
 
 const fleetFile = z.strictObject({ models: z.array(remote).min(1).max(1000) });
@@ -80,6 +82,9 @@ export interface RemoteOptions {
   readonly health: HealthOptions;
   /** Fields that its servers are given beyond those that are known here. */
   readonly pass: readonly string[];
+  /** Most requests under way at each server, and most that wait for a place. */
+  readonly rows: number;
+  readonly queue: number;
 }
 
 /** The models of a fleet file; a path in it is beside it. @throws UserError */

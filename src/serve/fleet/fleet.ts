@@ -28,7 +28,7 @@ export class Fleet {
     if (models.length === 0) return new Fleet(new Map(), undefined);
     const transport = await openTransport();
     const fleet = new Fleet(new Map(models.map((m) => [m.name, new Remote(m, transport, log)])), transport);
-    await Promise.all(fleet.list().flatMap(({ servers }) => servers.map((server) => server.watch())));
+    await Promise.all(fleet.list().map((remote) => remote.watch()));
     return fleet;
   }
 
@@ -36,9 +36,9 @@ export class Fleet {
     return [...this.remotes.values()];
   }
 
-  /** Requests under way, by model. */
+  /** Requests under way and waiting, by model. */
   running(): { id: string; users: number; waiting: number }[] {
-    return this.list().map(({ options, running }) => ({ id: options.name, users: running, waiting: 0 }));
+    return this.list().map(({ options, running, waiting }) => ({ id: options.name, users: running, waiting }));
   }
 
   /** By its name, or by that of a recipe which servers of Modicum have for it (`smollm2@fast`). */

@@ -66,8 +66,9 @@ class Relay {
     return this.#streams ? this.#stream() : this.#whole();
   }
 
-  #outgoing(signal: AbortSignal) {
-    return { path: this.path, body: this.#passed.body, headers: this.call.trace.headers, signal };
+  #answer(signal: AbortSignal) {
+    const outgoing = { path: this.path, body: this.#passed.body, headers: this.call.trace.headers, signal };
+    return this.to.remote.answer(outgoing, this.call.key?.id ?? "");
   }
 
   /** What ended an answer before its time. */
@@ -83,7 +84,7 @@ class Relay {
   async #whole(): Promise<object> {
     using bill = this.#bill();
     const signal = AbortSignal.any([this.call.signal, this.house.fleet.cut]);
-    for await (const piece of this.to.remote.answer(this.#outgoing(signal))) {
+    for await (const piece of this.#answer(signal)) {
       this.#tab.note(piece);
       const reason = reasonIn(piece.event) ?? "stop";
       bill.add(this.#tab.receipt(this.#cut(reason)));
@@ -118,7 +119,7 @@ class Relay {
     const open = new Set<unknown>();
     try {
       const signal = AbortSignal.any([this.call.signal, cut]);
-      for await (const piece of this.to.remote.answer(this.#outgoing(signal))) {
+      for await (const piece of this.#answer(signal)) {
         if (this.#tab.note(piece)) onText();
         latest = piece.event;
         for (const { index, finish_reason } of choicesOf(latest)) finish_reason ? open.delete(index) : open.add(index);

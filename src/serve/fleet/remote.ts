@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { JsonObject } from "../../weights/json.ts";
+import { Admission } from "./admission.ts";
 import { Backend } from "./backend.ts";
 import { choicesOf, exchange, type Outgoing, saysMore } from "./exchange.ts";
 import type { RemoteOptions } from "./file.ts";
@@ -15,7 +16,7 @@ export interface FromServer {
 /** A model that other servers run. */
 export class Remote {
   readonly servers: readonly Backend[];
-  #clock = 0;
+  readonly #admission: Admission;
 
   constructor(
     readonly options: RemoteOptions,
@@ -23,44 +24,57 @@ export class Remote {
     private readonly log: Logger,
   ) {
     this.servers = options.servers.map(({ name, url }) => new Backend(name, url, options, transport, log));
+    this.#admission = new Admission(this.servers, options);
   }
 
   get running(): number {
     return this.servers.reduce((sum, { running }) => sum + running, 0);
   }
 
-  /**
-   * The answer of the server that has least to do; of the next where one does not come to its first token.
-   * @throws HttpError when none answers, or one breaks off
-   */
-  async *answer(outgoing: Outgoing): AsyncGenerator<FromServer, void> {
-    const tried = new Map<Backend, Unavailable>();
-    for (let backend = this.#choose(tried); backend; backend = this.#choose(tried)) {
-      const early: FromServer[] = [];
-      let begun = false;
-      try {
-        for await (const event of exchange(backend, outgoing)) {
-          early.push({ event, server: backend.name });
-          begun ||= hasContent(event);
-          if (begun) yield* early.splice(0);
-        }
-        return yield* early;
-      } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
-        this.#note(backend, error, begun);
-        tried.set(backend, error);
-        if (begun) throw brokeOff(this.options.name);
-      }
-    }
-    throw noneAnswered(this.options.name, [...tried.values()]);
+  get waiting(): number {
+    return this.#admission.waiting;
   }
 
-  /** Of those that are up, the one with least to do, and of these the one that was chosen longest ago. */
-  #choose(tried: ReadonlyMap<Backend, unknown>): Backend | undefined {
-    const able = this.servers.filter((backend) => backend.up && !tried.has(backend));
-    const [next] = able.sort((a, b) => a.running - b.running || a.chosen - b.chosen);
-    if (next) next.chosen = ++this.#clock;
-    return next;
+  /** Checks its servers again and again; each has been checked once when this returns. */
+  async watch(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.watch(() => this.#admission.admit())));
+  }
+
+  /**
+   * The answer of the server that has least to do; of the next where one does not come to its first token. `key` is whose turn it takes.
+   * @throws HttpError when none answers, or one breaks off; Refused when too many wait
+   */
+  async *answer(outgoing: Outgoing, key: string): AsyncGenerator<FromServer, void> {
+    const tried = new Map<Backend, Unavailable>();
+    let answered = false;
+    while (!answered) answered = yield* this.#tryNext(outgoing, key, tried);
+  }
+
+  async *#tryNext(
+    outgoing: Outgoing,
+    key: string,
+    tried: Map<Backend, Unavailable>,
+  ): AsyncGenerator<FromServer, boolean> {
+    using place = await this.#admission.place({ key, tried, signal: outgoing.signal });
+    if (!place) throw noneAnswered(this.options.name, [...tried.values()]);
+    const { backend } = place;
+    const early: FromServer[] = [];
+    let begun = false;
+    try {
+      for await (const event of exchange(backend, outgoing)) {
+        early.push({ event, server: backend.name });
+        begun ||= hasContent(event);
+        if (begun) yield* early.splice(0);
+      }
+      yield* early;
+      return true;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      this.#note(backend, error, begun);
+      tried.set(backend, error);
+      if (begun) throw brokeOff(this.options.name);
+      return false;
+    }
   }
 
   #note(backend: Backend, { kind, message: reason }: Unavailable, begun: boolean): void {
