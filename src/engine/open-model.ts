@@ -1,9 +1,9 @@
 import { isEncoder, isSeq2Seq, readsTextAlone } from "../models/registry.ts";
 import type { Recipe } from "../savings/recipe.ts";
-import { UserError } from "../util/errors.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
 import { type AdapterFolders, openAdapted, refuseSeveral } from "./adapters.ts";
+import { refuseSeamless } from "./check-savings.ts";
 import { EncoderModel } from "./encoder-model.ts";
 import { LanguageModel } from "./language-model.ts";
 import { Seq2SeqModel } from "./seq2seq-model.ts";
@@ -24,9 +24,6 @@ export async function openModel(
     return LanguageModel.load(source, recipe, quant, adapted);
   }
   refuseSeveral(adapted, encodes ? "an encoder" : "an encoder with a decoder");
-  if (recipe.length > 0)
-    throw new UserError(
-      `${source.name} ${encodes ? "is" : "has"} an encoder, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`,
-    );
+  refuseSeamless(source.name, checkpoint, recipe);
   return (encodes ? EncoderModel : Seq2SeqModel).load(source, quant, adapted);
 }

@@ -23,6 +23,8 @@ export interface Saving<O = unknown> {
   hindrance(decoder: Decoder): string | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];
+  /** Whether it can act under these options, before anything is loaded. @throws UserError */
+  check(options: O, host: SavingHost): Promise<void>;
   /** Fills the attention seam; undefined when the options are neutral, so that the dense program runs. */
   attention(options: O, host: SavingHost): Promise<AttentionSaving | undefined>;
 }

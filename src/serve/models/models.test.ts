@@ -76,6 +76,16 @@ describe("models in memory", () => {
     expect(idsOf(pool)).toEqual(["tiny:0"]);
   });
 
+  test("make no room for what cannot be loaded", async () => {
+    using pool = new Pool(bytesOf("sentences", "tiny"), schedulerOptions.parse({}));
+    (await pool.lease(await choose("sentences")))[Symbol.dispose]();
+    (await pool.lease(await choose("tiny")))[Symbol.dispose]();
+    const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
+    await expect(lease("tiny", SPARSE, SPARSE)).rejects.toThrow("a recipe has one of them");
+    await expect(lease("ranker", SPARSE)).rejects.toThrow("no saving has a seam in it");
+    expect(idsOf(pool)).toEqual(["sentences:0", "tiny:0"]);
+  });
+
   test("that can never fit are told at the start", () => {
     expect(() => checkBudget(1, catalogue.list())).toThrow(
       /^tiny has 0\.00 GB of weights, and the memory .*raise --memory$/,

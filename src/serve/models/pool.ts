@@ -1,3 +1,4 @@
+import { checkSavings } from "../../engine/check-savings.ts";
 import type { KeyValues, Turns } from "../../engine/fair-queue.ts";
 import { openModel } from "../../engine/open-model.ts";
 import type { SchedulerOptions } from "../../engine/scheduler.ts";
@@ -47,6 +48,8 @@ export class Pool implements Disposable {
   /** @throws HttpError when there is no room, or the model cannot be loaded */
   async lease(chosen: Chosen): Promise<Lease> {
     const key = keyOf(chosen);
+    // Nothing makes room for what cannot be loaded.
+    if (!this.#held.has(key)) await checkSavings(chosen.served.source, chosen.recipe);
     const held = this.#held.get(key) ?? this.#load(key, chosen);
     held.users++;
     clearTimeout(held.unload);

@@ -59,7 +59,7 @@ export class Catalogue {
    */
   async choose(name: string, savings?: readonly string[] | null, usual: readonly string[] = []): Promise<Chosen> {
     const added = parseRecipe(savings ?? []);
-    for (const step of added) refusePaths(step);
+    refusePaths(added, "a request can't; register the recipe on the server");
     const served = this.#served.get(name);
     if (served && savings) return { served, recipe: added };
     if (served) return this.#usual(served, usual);
@@ -67,11 +67,13 @@ export class Catalogue {
     return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added] };
   }
 
-  /** What a model was called at the start. @throws HttpError 404 with the nearest name */
-  modelOf(name: string): string {
+  /** A model by its own name. @throws HttpError 404 with the nearest name; 400 where other servers run it */
+  offered(name: string): Served {
     const served = this.#served.get(name);
-    if (!served) throw unknown(name, [...this.#served.keys()]);
-    return served.model;
+    if (served) return served;
+    if (!this.elsewhere.includes(name)) throw unknown(name, [...this.#served.keys()]);
+    const message = `${name} runs on other servers, which have the recipes for it; register it there`;
+    throw new HttpError(400, message, { param: "model" });
   }
 
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
@@ -119,11 +121,11 @@ function unknown(name: string, names: readonly string[]): HttpError {
   return new HttpError(404, message, { param: "model", code: "model_not_found" });
 }
 
-/** No request names a file of this machine. */
-function refusePaths({ saving, options }: Recipe[number]): void {
-  const given = Object.entries(options as Record<string, unknown>);
-  const file = given.find(([key, value]) => value !== undefined && saving.files?.includes(key));
-  if (!file) return;
-  const message = `${saving.name}: ${file[0]} names a file, which a request can't; register the recipe on the server`;
-  throw new HttpError(400, message, { param: "savings" });
+/** No request names a file of this machine. @throws HttpError that says `why` */
+export function refusePaths(recipe: Recipe, why: string): void {
+  for (const { saving, options } of recipe) {
+    const given = Object.entries(options as Record<string, unknown>);
+    const file = given.find(([key, value]) => value !== undefined && saving.files?.includes(key));
+    if (file) throw new HttpError(400, `${saving.name}: ${file[0]} names a file, which ${why}`, { param: "savings" });
+  }
 }

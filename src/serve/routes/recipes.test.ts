@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { load } from "../../index.ts";
+import { remoteFromText } from "../fleet/file.ts";
 import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
 
 const SPARSE = "xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=70";
@@ -11,7 +12,7 @@ let server: Testing;
 const secrets: Record<string, string> = {};
 beforeAll(async () => {
   vi.stubEnv("MODICUM_HOME", home);
-  server = await serveModels(TINY.slice(0, 2));
+  server = await serveModels(TINY.slice(0, 2), {}, [remoteFromText("far=http://127.0.0.1:9")]);
   for (const scope of ["admin", "infer"] as const) secrets[scope] = (await server.keys.create(scope, [scope])).secret;
 });
 afterAll(async () => {
@@ -66,6 +67,14 @@ test.each<[object, string, number, RegExp]>([
   [{ ...fast, savings: ["xattention:treshold=1"] }, "admin", 400, /there is no option "treshold"/],
   [{ ...fast, savings: [SPARSE, SPARSE] }, "admin", 400, /a recipe has one of them/],
   [{ ...fast, savings: SPARSE }, "admin", 400, /^savings: expected a list of at most 8 savings/],
+  [
+    { ...fast, savings: ["xattention:thresholds=/etc/passwd"] },
+    "admin",
+    400,
+    /^xattention: thresholds names a file, which only the command line may register/,
+  ],
+  [{ ...fast, model: "sentences" }, "admin", 400, /^sentences is an encoder, and no saving has a seam in it/],
+  [{ ...fast, model: "far" }, "admin", 400, /^far runs on other servers, which have the recipes for it/],
   [{ name: "fast" }, "admin", 400, /^model: expected/],
 ])("%j by a key of scope %s: %i", async (body, scope, status, sentence) => {
   const [got, { error }] = await add(body, scope);

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { checkSavings } from "../../engine/check-savings.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
   type Registered,
@@ -10,6 +12,7 @@ import { savingsField } from "../generation/options.ts";
 import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
+import { refusePaths } from "../models/served.ts";
 
 const recipe = z.object({
   name: z.string().describe("as requests name it in the place of a model"),
@@ -56,7 +59,11 @@ export const addRecipe = ({ catalogue }: House): Endpoint =>
     output: recipe,
     async handle({ name, model, savings }) {
       const full = `${model}@${name}`;
-      const entry = chosenRecipe(catalogue.modelOf(model), savings);
+      const served = catalogue.offered(model);
+      const entry = chosenRecipe(served.model, savings);
+      const steps = parseRecipe(entry.recipe);
+      refusePaths(steps, "only the command line may register: `modicum recipes add`");
+      await checkSavings(served.source, steps);
       await registerRecipe(full, entry);
       return listed(full, entry);
     },

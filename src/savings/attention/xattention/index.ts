@@ -21,6 +21,12 @@ async function profileFor({ thresholds: path, stride, blockSize }: XattentionOpt
   return (await loadProfile(path, { modelSha256: sha256, stride, blockSize, layers, heads })).thresholds;
 }
 
+/** Those of a profile, where one is named. @throws UserError when the model's attention, or the profile, is none for it */
+function thresholdsFor(options: XattentionOptions, host: SavingHost) {
+  requirePlainAttention("xattention", host.decoder);
+  return profileFor(options, host);
+}
+
 /** XAttention (Xu et al., arXiv 2503.16428): block-sparse prefill, blocks scored along antidiagonals. */
 export const xattention: Saving<XattentionOptions> = {
   name: "xattention",
@@ -30,9 +36,11 @@ export const xattention: Saving<XattentionOptions> = {
   options: xattentionOptions,
   files: ["thresholds"],
   hindrance: peculiarity,
+  async check(options, host) {
+    if (!isNeutral(options)) await thresholdsFor(options, host);
+  },
   async attention(options, host) {
     if (isNeutral(options)) return undefined;
-    requirePlainAttention("xattention", host.decoder);
-    return BlockSparsePrefill.create(options, host, await profileFor(options, host));
+    return BlockSparsePrefill.create(options, host, await thresholdsFor(options, host));
   },
 };
