@@ -26,6 +26,13 @@ describe("a step", () => {
     expect(text).toBe("xattention:threshold=0.8,stride=16,forceSink=false,select=diagonal");
   });
 
+  test("has the same text however its numbers are written", () => {
+    const texts = ["threshold=0.90,stride=08", "threshold=9e-1,stride=8.0"].map(
+      (o) => parseStep(`xattention:${o}`).text,
+    );
+    expect(texts).toEqual(Array(2).fill("xattention:threshold=0.9,stride=8"));
+  });
+
   test("a value may hold the signs that separate", () => {
     expect(parseStep("xattention:thresholds=a=b:c.json").options).toMatchObject({ thresholds: "a=b:c.json" });
   });

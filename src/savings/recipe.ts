@@ -4,7 +4,7 @@ import { savingNamed } from "./registry.ts";
 import type { Saving } from "./saving.ts";
 import type { AttentionSaving, SavingHost } from "./seams.ts";
 
-/** One saving with its options, as parsed; `text` is how the user wrote it. */
+/** One saving with its options, as parsed; `text` has the options that the user gave. */
 export interface Step {
   readonly text: string;
   readonly saving: Saving;
@@ -33,7 +33,7 @@ export function parseStep(text: string): Step {
           .map((pair) => keyValue(name, pair));
   const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) !== i);
   if (twice) throw new UserError(`${name}: ${twice[0]} is given twice`, 2);
-  return step(text, name, Object.fromEntries(pairs));
+  return step(name, Object.fromEntries(pairs));
 }
 
 function keyValue(name: string, pair: string): [string, string] {
@@ -43,11 +43,17 @@ function keyValue(name: string, pair: string): [string, string] {
   return [pair.slice(0, equals), pair.slice(equals + 1)];
 }
 
-function step(text: string, name: string, values: Record<string, unknown>): Step {
+function step(name: string, values: Readonly<Record<string, unknown>>): Step {
   const saving = savingNamed(name);
   const result = saving.options.safeParse(values);
-  if (result.success) return { text, saving, options: result.data };
+  if (result.success) return { text: textOf(name, Object.keys(values), result.data), saving, options: result.data };
   throw new UserError(`${name}: ${explain(result.error.issues[0]!, saving)}`, 2);
+}
+
+/** Values as they were read, so that 0.90 is 0.9. */
+function textOf(name: string, given: readonly string[], options: unknown): string {
+  const values = options as Readonly<Record<string, unknown>>;
+  return given.length > 0 ? `${name}:${given.map((key) => `${key}=${values[key]}`).join()}` : name;
 }
 
 function explain(issue: z.core.$ZodIssue, saving: Saving): string {
@@ -75,8 +81,7 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
     .map((entry) => {
       if (typeof entry === "string") return parseStep(entry);
       const { name, ...options } = entry;
-      const text = Object.entries(options).map(([key, value]) => `${key}=${value}`);
-      return step(text.length > 0 ? `${name}:${text.join()}` : name, name, options);
+      return step(name, options);
     });
 }
 

@@ -73,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const base = { ...given, ledger, rates: new Rates(), started: new Date() };
-  const pool = new Pool(memory, options.scheduling, options.keepAlive);
+  const pool = new Pool(memory, options.scheduling, options.keepAlive, limits.maxCopies);
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(new Answering(house, new Access(keys, options), underWay), endpointsOf(house));
@@ -119,7 +119,7 @@ function unlistened(error: Error, host: string, port: number): unknown {
 /** Loads the first model, so that the first request need not wait. */
 async function warmUp(house: House): Promise<void> {
   const [served] = house.catalogue.list();
-  if (served) (await house.pool.lease({ served, recipe: [] }))[Symbol.dispose]();
+  if (served) (await house.pool.lease({ served, recipe: [], own: false }))[Symbol.dispose]();
   if (house.state.now === "starting") house.state.now = "ready";
 }
 

@@ -76,6 +76,37 @@ describe("models in memory", () => {
     expect(idsOf(pool)).toEqual(["tiny:0"]);
   });
 
+  test("are one copy however their savings are written", async () => {
+    using pool = new Pool(1e9, schedulerOptions.parse({}));
+    const written = ["threshold=0.30,blockSize=8", "blockSize=8,threshold=3e-1", "blockSize=8,threshold=.3,stride=8"];
+    for (const options of written)
+      (await pool.lease(await choose("tiny", [`xattention:${options}`])))[Symbol.dispose]();
+    expect(pool.list().map(({ recipe }) => recipe)).toEqual([["xattention:threshold=0.3,blockSize=8"]]);
+  });
+
+  test("under savings that requests name are few, those used least recently go; registered ones stay", async () => {
+    using pool = new Pool(1e9, schedulerOptions.parse({}), undefined, 2);
+    const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
+    const named = (n: number) => `xattention:threshold=0.${n}`;
+    for (const name of ["tiny", "tiny@fast"]) (await pool.lease(await catalogue.choose(name)))[Symbol.dispose]();
+    using one = await lease("tiny", named(1));
+    for (const n of [2, 3]) (await lease("tiny", named(n)))[Symbol.dispose]();
+    expect(pool.list().map(({ recipe }) => recipe[0])).toEqual([undefined, SPARSE, named(1), named(3)]);
+    using three = await lease("tiny", named(3));
+    await expect(lease("tiny", named(4))).rejects.toThrow("tiny is in use under 2 other savings; try again later");
+    expect([one.model.name, three.model.name]).toEqual(["tiny", "tiny"]);
+  });
+
+  test("count with the keys and values that they keep", async () => {
+    using pool = new Pool(bytesOf("tiny", "sentences"), schedulerOptions.parse({}));
+    {
+      using lease = await pool.lease(await choose("tiny"));
+      await lease.model.complete("abc", { maxTokens: 5 });
+    }
+    (await pool.lease(await choose("sentences")))[Symbol.dispose]();
+    expect(idsOf(pool)).toEqual(["sentences:0"]);
+  });
+
   test("make no room for what cannot be loaded", async () => {
     using pool = new Pool(bytesOf("sentences", "tiny"), schedulerOptions.parse({}));
     (await pool.lease(await choose("sentences")))[Symbol.dispose]();

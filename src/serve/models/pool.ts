@@ -17,6 +17,8 @@ interface Loaded {
 interface Held {
   readonly served: Served;
   readonly recipe: Recipe;
+  /** Whether nobody but requests with savings of their own has asked for it. */
+  own: boolean;
   readonly loading: Promise<Loaded>;
   /** Once it is. */
   loaded: Loaded | undefined;
@@ -32,7 +34,7 @@ export interface Lease extends Disposable {
   readonly model: Model;
 }
 
-/** Models in memory, each under a recipe, loaded when first asked for. Those used least recently make room, counted by the size of their files. */
+/** Models in memory, each under a recipe, loaded when first asked for. Those used least recently make room, counted by the size of their files and their keys and values. */
 export class Pool implements Disposable {
   readonly #held = new Map<string, Held>();
   #clock = 0;
@@ -43,6 +45,8 @@ export class Pool implements Disposable {
     private readonly scheduling: SchedulerOptions,
     /** Milliseconds that a model stays which nobody uses; without end where it is not said. */
     private readonly keepAlive?: number,
+    /** Most of one model under savings that requests name themselves. */
+    private readonly copies = Number.POSITIVE_INFINITY,
   ) {}
 
   /** @throws HttpError when there is no room, or the model cannot be loaded */
@@ -52,6 +56,7 @@ export class Pool implements Disposable {
     if (!this.#held.has(key)) await checkSavings(chosen.served.source, chosen.recipe);
     const held = this.#held.get(key) ?? this.#load(key, chosen);
     held.users++;
+    held.own &&= chosen.own;
     clearTimeout(held.unload);
     held.used = ++this.#clock;
     try {
@@ -80,6 +85,7 @@ export class Pool implements Disposable {
   }
 
   #load(key: string, chosen: Chosen): Held {
+    if (chosen.own) this.#boundCopies(chosen.served);
     this.#makeRoom(chosen.served);
     const loading = load(chosen, this.scheduling);
     const held: Held = { ...chosen, loading, loaded: undefined, users: 0, used: 0 };
@@ -87,9 +93,23 @@ export class Pool implements Disposable {
     return held;
   }
 
+  /** Those that nobody uses, the one used least recently first. */
+  #idle(): [string, Held][] {
+    return [...this.#held].filter(([, { users }]) => users === 0).sort(([, a], [, b]) => a.used - b.used);
+  }
+
+  /** Each is as large as the model: whoever may ask could fill the memory with them. @throws HttpError when all are in use */
+  #boundCopies({ id }: Served): void {
+    const copies = ({ own, served }: Held) => own && served.id === id;
+    if ([...this.#held.values()].filter(copies).length < this.copies) return;
+    const next = this.#idle().find(([, held]) => copies(held));
+    if (!next) throw noMemory(`${id} is in use under ${this.copies} other savings; try again later`);
+    this.#drop(...next);
+  }
+
   /** @throws HttpError when what is in use leaves too little */
   #makeRoom({ id, source }: Served): void {
-    const idle = [...this.#held].filter(([, { users }]) => users === 0).sort(([, a], [, b]) => a.used - b.used);
+    const idle = this.#idle();
     while (this.#bytes() + source.bytes > this.budget) {
       const next = idle.shift();
       if (!next) throw noRoom(id, this.#held.size);
@@ -98,7 +118,10 @@ export class Pool implements Disposable {
   }
 
   #bytes(): number {
-    return [...this.#held.values()].reduce((sum, { served }) => sum + served.source.bytes, 0);
+    return [...this.#held.values()].reduce(
+      (sum, { served, loaded }) => sum + served.source.bytes + keptBytes(loaded),
+      0,
+    );
   }
 
   #leased(key: string, held: Held, model: Model): Lease {
@@ -122,10 +145,16 @@ export class Pool implements Disposable {
   }
 }
 
-const keyOf = ({ served, recipe }: Chosen): string => JSON.stringify([served.id, ...recipe.map(({ text }) => text)]);
+const keptBytes = (loaded: Loaded | undefined): number => loaded?.turns?.keyValues?.bytes ?? 0;
 
-function noRoom(id: string, busy: number): HttpError {
-  const message = `there is no memory for ${id} while ${busy} other models are in use; try again later`;
+/** By options as they were read: however they are written, they are one copy. */
+const keyOf = ({ served, recipe }: Chosen): string =>
+  JSON.stringify([served.id, ...recipe.map(({ saving, options }) => [saving.name, options])]);
+
+const noRoom = (id: string, busy: number): HttpError =>
+  noMemory(`there is no memory for ${id} while ${busy} other models are in use; try again later`);
+
+function noMemory(message: string): HttpError {
   return new HttpError(503, message, { code: "no_memory", headers: { "retry-after": "5" } });
 }
 

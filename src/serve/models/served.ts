@@ -18,6 +18,8 @@ export interface Served {
 export interface Chosen {
   readonly served: Served;
   readonly recipe: Recipe;
+  /** Whether the request named savings itself, which may be any. */
+  readonly own: boolean;
 }
 
 /** The models of a server by name. No request can add one: each was named at the start. */
@@ -61,10 +63,11 @@ export class Catalogue {
     const added = parseRecipe(savings ?? []);
     refusePaths(added, "a request can't; register the recipe on the server");
     const served = this.#served.get(name);
-    if (served && savings) return { served, recipe: added };
+    const own = added.length > 0;
+    if (served && savings) return { served, recipe: added, own };
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
-    return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added] };
+    return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added], own };
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 where other servers run it */
@@ -79,7 +82,7 @@ export class Catalogue {
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
     const named = usual.find((text) => text.startsWith(`${served.id}@`));
     if (named !== undefined) return this.choose(named);
-    return { served, recipe: parseRecipe(usual.filter((text) => !isRegisteredName(text))) };
+    return { served, recipe: parseRecipe(usual.filter((text) => !isRegisteredName(text))), own: false };
   }
 
   /** The recipes that are registered for models which are offered here, by name. */
