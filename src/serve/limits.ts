@@ -22,6 +22,12 @@ export const limitOptions = z.strictObject({
     .describe(
       "most copies of one model in memory under savings that requests name themselves; registered recipes don't count",
     ),
+  maxImages: z.int().min(0).default(16).describe("most images in one chat, for models that other servers run"),
+  maxImage: z
+    .int()
+    .min(1)
+    .default(4 * 2 ** 20)
+    .describe("most bytes of one image, decoded from its base64"),
   maxArrival: z
     .number()
     .min(0.1)

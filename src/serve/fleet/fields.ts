@@ -3,6 +3,7 @@ import { type Document, documentTexts } from "../generation/documents.ts";
 import type { Limits } from "../limits.ts";
 import { refuseAddresses } from "./addresses.ts";
 import type { RemoteOptions } from "./file.ts";
+import { checkImages } from "./images.ts";
 
 /** A request as it came, and what its endpoint's description takes of it. */
 export interface Asked {
@@ -27,6 +28,7 @@ export function fieldsFor(
     case "/v1/chat/completions":
     case "/v1/completions":
       refuseAddresses(body);
+      checkImages(input, limits);
       return { ...picked(body, [...OPENAI, ...pass]), ...input };
     case "/v1/rerank":
     case "/v2/rerank":

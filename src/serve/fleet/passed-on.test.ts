@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../../ledger/receipt.ts";
+import { limitOptions } from "../limits.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { remoteFromText } from "./file.ts";
 import { bigAt, startVllm, type Vllm } from "./vllm.testing.ts";
@@ -9,7 +10,10 @@ let vllm: Vllm;
 beforeAll(async () => {
   [back, vllm] = await Promise.all([serveModels(TINY), startVllm()]);
   const elsewhere = ["labels", "ranker", "sentences"].map((name) => remoteFromText(`${name}=${back!.url}`));
-  front = await serveModels(TINY.slice(0, 1), {}, [...elsewhere, bigAt(vllm.url)]);
+  front = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxImages: 3, maxImage: 1_500_000 }) }, [
+    ...elsewhere,
+    bigAt(vllm.url),
+  ]);
 });
 afterAll(async () => {
   await front!.stop(0);
@@ -51,6 +55,8 @@ describe("texts that a Modicum elsewhere reads", () => {
   });
 });
 
+const [URL_OF_1ST, URL_OF_2ND] = [0, 1].map((i) => `messages.0.content.${i}.image_url.url`) as [string, string];
+
 describe("images in a chat", () => {
   const chat = (model: string, url: string) => ({
     model,
@@ -65,11 +71,12 @@ describe("images in a chat", () => {
     ],
     max_tokens: 4,
   });
+  const png = (bytes: number) => `data:image/png;base64,${Buffer.alloc(bytes).toString("base64")}`;
   const PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
 
   test("go to another server as they came, and are not counted as text", async () => {
-    // More characters than a prompt may have.
-    const large = `data:image/png;base64,${"A".repeat(1_200_000)}`;
+    // More characters than a prompt may have, and the most bytes of an image.
+    const large = png(1_500_000);
     for (const url of [PIXEL, large]) {
       vllm.got.length = 0;
       const response = await post(front!, "/v1/chat/completions", chat("big", url));
@@ -93,6 +100,35 @@ describe("images in a chat", () => {
       expect(error.message).toMatch(/: expected an image as data:image\/…;base64,…, as nothing is fetched .*, got "/);
     }
     expect(vllm.got).toEqual([]);
+  });
+
+  test.each<[string, string[], string, RegExp]>([
+    ["many", Array(4).fill(PIXEL), "messages", /expected at most 3 images, got 4$/],
+    [
+      "a large one",
+      [PIXEL, png(1_500_001)],
+      URL_OF_2ND,
+      /expected an image of at most 1500000 bytes, got one of 1500001$/,
+    ],
+    [
+      "SVG",
+      ["data:image/svg+xml;base64,PHN2Zy8+"],
+      URL_OF_1ST,
+      /expected a PNG, JPEG, GIF or WebP image as whole base64$/,
+    ],
+    ["cut base64", [PIXEL.slice(0, -1)], URL_OF_1ST, /as whole base64$/],
+    ["no base64", ["data:image/png;base64,!!!!"], URL_OF_1ST, /expected an image as data:image/],
+    ["no base64 at all", ["data:image/png,AAAA"], URL_OF_1ST, /expected an image as data:image/],
+  ])("beyond what is taken are refused: %s", async (_, urls, param, sentence) => {
+    vllm.got.length = 0;
+    const content = urls.map((url) => ({ type: "image_url", image_url: { url } }));
+    const response = await post(front!, "/v1/chat/completions", {
+      model: "big",
+      messages: [{ role: "user", content }],
+    });
+    const { error } = await jsonOf(response);
+    expect([response.status, error.param, vllm.got]).toEqual([400, param, []]);
+    expect(error.message).toMatch(sentence);
   });
 
   test("are refused by the models that run here, which read text", async () => {
