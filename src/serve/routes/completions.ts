@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { type Ask, answers, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
-import { flatLogprobs, flatLogprobsSchema } from "../generation/logprobs.ts";
+import { FlatLogprobs, flatLogprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, optionsOf } from "../generation/options.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
@@ -93,12 +93,16 @@ function asks(input: CompletionInput, { maxTokens }: Limits): Ask[] {
   );
 }
 
+/** What tells the log-probabilities of one answer; undefined where they are not asked for. */
+const flatOf = ({ prompt, n, logprobs }: CompletionInput, choice: number): FlatLogprobs | undefined =>
+  typeof logprobs === "number" ? new FlatLogprobs(prompt[Math.floor(choice / (n ?? 1))]!) : undefined;
+
 async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about: About) {
   const { choices, receipt } = await wholeAnswers(parts);
   const answered = choices.map((pieces, index) => ({
     index,
     text: textOf(pieces),
-    logprobs: typeof input.logprobs === "number" ? flatLogprobs(pieces) : null,
+    logprobs: flatOf(input, index)?.of(pieces) ?? null,
     finish_reason: pieces.at(-1)!.finishReason!,
   }));
   return { ...about, choices: answered, usage: usageOf(receipt, input.n ?? 1), receipt };
@@ -109,10 +113,11 @@ type Event = z.input<typeof completionChunk>;
 async function* chunks(parts: AsyncGenerator<Part>, input: CompletionInput, about: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...about, ...(usageLast && { usage: null }) };
+  const flat = Array.from({ length: input.prompt.length * (input.n ?? 1) }, (_, choice) => flatOf(input, choice));
   for await (const part of parts) {
     const { choice: index, text, finishReason, receipt } = part;
     if (text === "" && !finishReason && typeof input.logprobs !== "number") continue;
-    const logprobs = typeof input.logprobs === "number" ? flatLogprobs([part]) : null;
+    const logprobs = flat[index]?.of([part]) ?? null;
     const choices = [{ index, text, logprobs, finish_reason: finishReason ?? null }];
     yield { ...base, choices, ...(receipt && !usageLast && { receipt }) };
     if (receipt && usageLast) yield { ...base, choices: [], usage: usageOf(receipt, input.n ?? 1), receipt };

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Part } from "./answers.ts";
+import { FlatLogprobs } from "./logprobs.ts";
+
+const tokens = [[0xe6, 0x97], [0xa5], [0xe6, 0x9c], [0xef, 0xbf, 0xbd], [...Buffer.from("😀")], [0x61], [0x61], []];
+const tokenizer = {
+  bytes: (id: number) => Uint8Array.from(tokens[id]!),
+  stopIds: new Set([7]),
+} as unknown as Tokenizer;
+
+/** Piece of an answer, its tokens with all others beside them, the likeliest first. */
+const part = (...ids: number[]): Part => ({
+  choice: 0,
+  text: "",
+  tokenizer,
+  tokens: ids.map((id) => ({
+    id,
+    logprob: -id,
+    top: [0, 1, 2, 3, 5, 6].map((other) => ({ id: other, logprob: -other })),
+  })),
+});
+
+test("tokens of incomplete characters are told apart by their bytes, and none gets lost", () => {
+  const { tokens: names, top_logprobs: top } = new FlatLogprobs("").of([part(0, 1, 3)]);
+  expect(names).toEqual(["bytes:\\xe6\\x97", "bytes:\\xa5", "\ufffd"]);
+  const all = { "bytes:\\xe6\\x97": -0, "bytes:\\xa5": -1, "bytes:\\xe6\\x9c": -2, "\ufffd": -3, a: -5 };
+  expect(top).toEqual([all, all, all]);
+});
+
+test("each token begins with the character that it is of, counted from the prompt's beginning, over pieces", () => {
+  const flat = new FlatLogprobs("a😀");
+  expect(flat.of([part(5, 0)]).text_offset).toEqual([2, 3]);
+  expect(flat.of([part(1), part(4, 5, 7)]).text_offset).toEqual([3, 4, 5]);
+});
