@@ -287,6 +287,13 @@ const others: Bad[] = [
     'the label "a" is given twice',
   ],
   [
+    "more labels than are scored at once",
+    "/v1/classify",
+    { model: "tiny", input: Array(20).fill("x"), labels: Array.from({ length: 1000 }, (_, i) => `${i}`) },
+    400,
+    "labels: expected at most 4096 texts times labels, got 20 times 1000",
+  ],
+  [
     "an unknown label",
     "/v1/classify",
     { model: "labels", input: "x", labels: ["odd"] },
@@ -415,12 +422,7 @@ describe("what would take long to look at is refused at once, and keeps nobody w
       /^documents: .* 2048 documents/,
     ],
     ["2.6 million documents", "rerank", { model: "ranker", query: "x", documents: empties(2.6e6) }, tooMany],
-    [
-      "40,000 labels",
-      "classify",
-      { model: "tiny", input: "x", labels: empties(4e4) },
-      /^labels: .* 1 to 10000 labels,/,
-    ],
+    ["40,000 labels", "classify", { model: "tiny", input: "x", labels: empties(4e4) }, /^labels: .* 1 to 4096 labels,/],
     ["90,000 names", "completions", held({ required: Array(9e4).fill(1) }), /"required": .* at most 10000 names, got/],
   ])("%s", async (_, path, body, sentence) => {
     const sent = JSON.stringify(body);

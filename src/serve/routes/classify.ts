@@ -6,6 +6,10 @@ import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
+
+/** Texts times labels in one request: each pair of a model that generates is a piece of a prompt that runs. */
+const MOST_SCORES = 4096;
 
 const scores = z.record(z.string(), z.number());
 
@@ -19,9 +23,11 @@ export const classify = (house: House): Endpoint =>
     input: z.object({
       ...readingShape,
       input: textsSchema(house.limits, "what is classified: a text, or several, each by itself"),
-      labels: listOf(z.string().min(1).max(300), { of: "labels", min: 1, max: 10_000 })
+      labels: listOf(z.string().min(1).max(300), { of: "labels", min: 1, max: MOST_SCORES })
         .nullish()
-        .describe("some of a classifier's labels; any, and needed, where the model generates"),
+        .describe(
+          `some of a classifier's labels; any, and needed, where the model generates; times texts at most ${MOST_SCORES}`,
+        ),
     }),
     example: { model: "smollm2", input: "The food was good.", labels: ["positive", "negative"] },
     output: z.object({
@@ -32,6 +38,7 @@ export const classify = (house: House): Endpoint =>
     }),
     async handle(asked, call) {
       const { model: name, input, labels, savings } = asked;
+      checkScores(input.length, labels?.length ?? 1);
       const chosen = await house.catalogue.choose(name, savings ?? []);
       const { results, receipt } = await billed(house, chosen, { ...call, asked }, (model, terms) =>
         model.classify(input, { ...terms, ...(labels && { labels }) }),
@@ -40,3 +47,10 @@ export const classify = (house: House): Endpoint =>
       return { object: "list", data, model: name, usage: usageOf(receipt), receipt };
     },
   });
+
+/** @throws HttpError when one request would take long */
+function checkScores(texts: number, labels: number): void {
+  if (labels < 2 || texts * labels <= MOST_SCORES) return;
+  const message = `labels: expected at most ${MOST_SCORES} texts times labels, got ${texts} times ${labels}`;
+  throw new HttpError(400, message, { param: "labels" });
+}
