@@ -84,12 +84,23 @@ const answeredTo = (id: string) => [
   { role: "tool" as const, tool_call_id: id, content: "1" },
 ];
 
+const withParameters = (parameters: object) => ({
+  tools: [{ type: "function", function: { name: "f", parameters } }],
+  tool_choice: "required",
+});
+
 test.each([
   [{ tools: [clock, clock] }, /two tools are called "get_time"/],
   [{ tool_choice: { type: "function", function: { name: "get_tim" } } }, /no tool "get_tim".*get_time/],
   [{ tools: [], tool_choice: "required" }, /there are none/],
   [{ response_format: { type: "json_object" } }, /not held to a format, too/],
-  [{ tools: [{ type: "function", function: { name: "f", parameters: { type: "objekt" } } }] }, /objekt/],
+  [
+    { tools: [{ type: "function", function: { name: "f", parameters: { type: "objekt" } } }] },
+    /expected a JSON schema .*objekt/,
+  ],
+  [withParameters({ type: "string" }), /^tools\.0\.function\.parameters: expected a JSON schema of type "object", got/],
+  [withParameters({ type: ["object", "null"] }), /^tools\.0\.function\.parameters: expected a JSON schema of type/],
+  [withParameters({ anyOf: [{ type: "string" }] }), /no value .* meets it|cannot be met/],
   [{ messages: answeredTo("call_2") }, /^messages\.2\.tool_call_id: expected the id of a call/],
   [{ messages: [{ role: "user" }] }, /^messages\.0\.content: expected a text/],
 ])("%j is refused with one sentence", async (fields, sentence) => {

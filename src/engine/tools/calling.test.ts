@@ -19,6 +19,15 @@ test("references within a function's schema go from its own root", () => {
   expect(['{"name":"g","arguments":{"a":1}}', '{"name":"g","arguments":{"a":"1"}}'].map(takes)).toEqual([true, false]);
 });
 
+test.each<[Record<string, unknown>]>([[{}], [{ anyOf: [{ required: ["a"] }, {}] }], [{ enum: [{ a: 1 }, "x"] }]])(
+  "arguments by %j are an object",
+  (parameters) => {
+    const { forest, root } = compiled(callingOf({ tools: [toolOf("f", parameters)] }).format!);
+    const takes = (given: string) => forest.takes(root, Buffer.from(`{"name":"f","arguments":${given}}`));
+    expect(['{"a":1}', '"x"', "1"].map(takes)).toEqual([true, false, false]);
+  },
+);
+
 test("values that look like references stay as they are", () => {
   const { format } = callingOf({ tools: [toolOf("f", { properties: { a: { const: { $ref: "#/x" } } } })] });
   const { forest, root } = compiled(format!);

@@ -7,7 +7,11 @@ import type { Format, Trigger } from "../grammar/index.ts";
 export const OPEN = "<tool_call>";
 export const CLOSE = "</tool_call>";
 
-const schema = z.record(z.string(), z.unknown(), "expected a JSON schema of an object");
+const OBJECT = "object";
+/** A call's arguments are by name. */
+const schema = z
+  .record(z.string(), z.unknown(), "expected a JSON schema of an object")
+  .refine(({ type }) => type === undefined || String(type) === OBJECT, `expected a JSON schema of type "object"`);
 
 /** A function that a model may call, as OpenAI writes it. */
 const tool = z.object({
@@ -41,7 +45,7 @@ export function callFormat(tools: readonly Tool[]): Format {
   const anyOf = tools.map(({ function: { name, parameters } }) => ({
     type: "object",
     // With an `$id` a schema's references go from its own root.
-    properties: { name: { const: name }, arguments: { $id: name, ...(parameters ?? NOTHING) } },
+    properties: { name: { const: name }, arguments: { $id: name, type: OBJECT, ...(parameters ?? NOTHING) } },
     required: ["name", "arguments"],
     additionalProperties: false,
   }));
@@ -49,7 +53,7 @@ export function callFormat(tools: readonly Tool[]): Format {
 }
 
 /** The arguments of a function that says nothing of them. */
-const NOTHING = { type: "object", additionalProperties: false };
+const NOTHING = { additionalProperties: false };
 
 /** As a template has them: what is not said is not there. */
 export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];
