@@ -1,10 +1,11 @@
 import { type Command, Option } from "commander";
 import { load, type Model, type Receipt, type Stoppable } from "../index.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
-import { addFlags, readFlags } from "./flags.ts";
+import { addFlags } from "./flags.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { showDownload } from "./progress.ts";
 import { billed } from "./session.ts";
+import { formGiven } from "./weights-form.ts";
 
 /** What every verb that reads texts takes. */
 export interface EncodeFlags extends Readonly<Record<string, unknown>> {
@@ -33,10 +34,9 @@ export async function encode<T extends { receipt: Receipt }>(
   print: (result: T) => void,
 ): Promise<void> {
   const signal = interruptSignal();
-  const { quant } = readFlags(quantOptions, flags);
   const texts = await textsOf(signal);
   using download = showDownload(flags.model);
-  using model = await load(flags.model, { quant, adapter: flags.adapter, signal, ...download });
+  using model = await load(flags.model, { ...formGiven(flags), adapter: flags.adapter, signal, ...download });
   await billed(async (onStopped) => {
     const result = await read(model, texts, { signal, onStopped });
     print(result);

@@ -7,6 +7,7 @@ import { warn } from "./errors.ts";
 import { addFlags, collect, readFlags } from "./flags.ts";
 import { showDownload } from "./progress.ts";
 import { recipeOf } from "./recipe.ts";
+import { formGiven } from "./weights-form.ts";
 
 /** What every verb that generates takes. */
 export interface SessionOptions extends Readonly<Record<string, unknown>> {
@@ -36,10 +37,9 @@ export const generation = (options: SessionOptions) => readFlags(generateOptions
 /** Loads the model under the recipe that the options name. @throws UserError */
 export async function open(options: SessionOptions, signal: AbortSignal): Promise<Model> {
   const { model, save = [], recipe, adapter } = options;
-  const { quant } = readFlags(quantOptions, options);
   const savings = await recipeOf(save, recipe);
   using download = showDownload(model);
-  return await load(model, { save: savings, quant, adapter, signal, ...download });
+  return await load(model, { save: savings, ...formGiven(options), adapter, signal, ...download });
 }
 
 /** Shows and keeps the receipt of `work`, or, where it is stopped, what `work` was told had been spent by then. */

@@ -27,6 +27,8 @@ export const resultSchema = z.object({
 
 const recipeSummary = z.object({
   recipe: z.string(),
+  /** Its savings, files by absolute paths, where the text would not tell them apart or where they lie. */
+  steps: z.array(z.string()).optional(),
   quality: real,
   ci95: interval,
   /** Paired against dense on the same items; positive is more of the metric, better or not. */
@@ -57,6 +59,8 @@ export const summarySchema = z.object({
   task: z.string(),
   metric: z.object({ name: z.string(), better: z.enum(["higher", "lower"]) }),
   model: z.string(),
+  /** Absolute path of a model that is a file or folder of the user's own. */
+  model_file: z.string().optional(),
   /** SHA-256 of the model's file or folder; results of another are refused. */
   model_hash: z.string(),
   /** Form of the weights. */

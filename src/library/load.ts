@@ -14,8 +14,8 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const own = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
   const recipe = [...(registered?.steps ?? []), ...own];
   const source = await resolveModel(registered?.model ?? name, resolving);
-  if (registered) requireModel(name, registered, source.sha256);
+  if (registered) await requireModel(name, registered, source);
   const started = performance.now();
-  const loaded = await openModel(source, recipe, quant, { adapter, adapters }, resolving.onNotice);
+  const loaded = await openModel(source, recipe, quant ?? registered?.quant, { adapter, adapters }, resolving.onNotice);
   return new Model(loaded, recipe, performance.now() - started);
 }

@@ -13,7 +13,7 @@ import type { ResolveOptions } from "../weights/sources/index.ts";
 export interface LoadOptions extends ResolveOptions {
   /** Savings, each `name` or `name:key=value,…`, in order; none is dense. */
   save?: readonly string[] | Recipe;
-  /** `auto` (default): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
+  /** `auto` (default, but for a registered recipe that tells its own): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
   quant?: Quant;
   /** Folder of a PEFT LoRA adapter, for every request: merged into safetensors, kept apart from a GGUF. */
   adapter?: string | undefined;

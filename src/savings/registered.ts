@@ -3,7 +3,9 @@ import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
 import { keepJson } from "../util/write-whole.ts";
 import { readKeptJson } from "../weights/json-file.ts";
+import { quants } from "../weights/prepared/quant.ts";
 import { home } from "../weights/sources/home.ts";
+import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
 import { attentionStep, parseRecipe, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
@@ -11,6 +13,8 @@ const schema = z.object({
   model: z.string(),
   /** SHA-256 of the model that the evidence is of. */
   model_hash: z.string().optional(),
+  /** Form of the weights that it was measured with; absent of one that was not: the usual. */
+  quant: z.enum(quants).optional(),
   recipe: z.array(z.string()),
   /** The run's summary that speaks for it, as it was; absent of a recipe that somebody chose without the lab. */
   evidence: z
@@ -91,9 +95,16 @@ const unknownRecipe = (name: string, names: readonly string[]): UserError =>
     `no recipe is registered as "${name}"${suggest(name, names) || "; `modicum recipes` lists those that are, `lab pick` and `recipes add` register one"}`,
   );
 
-/** @throws UserError when the model is another than the one that the recipe was chosen for */
-export function requireModel(name: string, { model_hash }: Registered, sha256: string | undefined): void {
-  if (sha256 === undefined || model_hash === undefined || sha256 === model_hash) return;
+/** @param hash the model's, asked for where the recipe tells its own. @throws UserError when the model is another than the one that the recipe was chosen for */
+export async function requireModel(
+  name: string,
+  { model_hash }: Registered,
+  source: ResolvedModel,
+  hash: (source: ResolvedModel) => Promise<string> = modelHash,
+): Promise<void> {
+  if (model_hash === undefined) return;
+  const sha256 = await hash(source);
+  if (sha256 === model_hash) return;
   throw new UserError(
     `${name} was chosen for the model ${model_hash.slice(0, 12)}…, and this one is ${sha256.slice(0, 12)}…; measure again with \`lab run\``,
   );

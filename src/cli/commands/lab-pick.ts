@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
+import { count, signed } from "../../lab/report/format.ts";
+import type { RecipeSummary, Summary } from "../../lab/results.ts";
 import { evidenced, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
 import { recipeName, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
@@ -34,7 +36,14 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   await registerRecipe(name, entry);
   if (given["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
-  process.stderr.write(`registered as ${name}: \`modicum run --model ${name} …\` uses it\n`);
+  process.stderr.write(`${told(summary, picked)}\nregistered as ${name}: \`modicum run --model ${name} …\` uses it\n`);
+}
+
+/** What to know before it is deployed. */
+function told({ metric: { name, better }, items }: Summary, { recipe, delta }: RecipeSummary): string {
+  if (recipe === "dense") return "no recipe that saves FLOPs does what was asked: dense is picked, which saves nothing";
+  const worst = better === "higher" ? delta.ci95[0] : delta.ci95[1];
+  return `on ${count(items, "item")} a change of ${name} as bad as ${signed(worst)} is not excluded`;
 }
 
 function wantedBy(quality: number | undefined, saving: number | undefined): Wanted {

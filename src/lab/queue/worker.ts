@@ -1,11 +1,10 @@
 import { Worker } from "bullmq";
 import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
-import { type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswerer } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
 import { answerGroup } from "../run/hands.ts";
-import { modelHash } from "../run/model-hash.ts";
 import { changedFile, type FileHashes, fileHashes } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";

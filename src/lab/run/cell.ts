@@ -1,7 +1,7 @@
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
-import type { ResolvedModel } from "../../weights/sources/index.ts";
+import { modelHash, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswerer } from "../answer/index.ts";
 import type { Answer, Item } from "../item.ts";
 import { withReals } from "../reals.ts";
@@ -11,7 +11,6 @@ import type { Identity } from "./folder.ts";
 import type { Done, Hands } from "./hands.ts";
 import { hashOf, itemHash } from "./item-hash.ts";
 import { parts } from "./judge.ts";
-import { modelHash } from "./model-hash.ts";
 import type { RunOptions } from "./options.ts";
 import { requireOwn } from "./own-results.ts";
 import { changedFile, type FileHashes, fileHashes } from "./recipe-files.ts";

@@ -246,6 +246,10 @@ describe("a folder that holds something", () => {
     await runGrid({ ...own, reuse: "resume" }, silent);
     const files = lines(own.out).map((line) => resultSchema.parse(JSON.parse(line)).files);
     expect(files).toEqual([undefined, undefined, ...Array(2).fill({ [profile]: expect.stringMatching(/^\w{16}$/) })]);
+    const seen = parseRecipe([`xattention:thresholds=${path.relative(process.cwd(), profile)}`]);
+    const [told] = await runGrid({ ...own, recipes: [seen], reuse: "resume" }, silent);
+    expect(told!.recipes.map(({ steps }) => steps)).toEqual([undefined, [`xattention:thresholds=${profile}`]]);
+    expect(told!.model_file).toBe(TINY);
     await runGrid({ ...own, reuse: "resume" }, silent);
     write(0.8);
     await expect(runGrid({ ...own, reuse: "resume" }, silent)).rejects.toThrow(

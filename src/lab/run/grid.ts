@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
+import { absoluteText } from "../../savings/files.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { lockFile } from "../../weights/sources/home.ts";
 import { withLock } from "../../weights/sources/lock.ts";
 import { stringify } from "../reals.ts";
-import type { Searched, Summary } from "../results.ts";
+import type { RecipeSummary, Searched, Summary } from "../results.ts";
 import { type Cell, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
 import { claimFolder, type Reuse, summaryFile } from "./folder.ts";
@@ -131,14 +132,17 @@ function withDense(recipes: readonly Recipe[]): Recipe[] {
 }
 
 function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }: Outcome): Summary {
-  const { task, identity, options } = cell;
+  const { task, source, identity, options } = cell;
   const texts = recipes.map(recipeText);
   const { name, better } = metricsOf(task)[0]!;
   return {
     ...{ task: task.name, metric: { name, better }, model: identity.model, model_hash: identity.model_hash },
+    ...(source.source === "file" && { model_file: source.path }),
     quant: cell.quant,
     ...{ seed: options.seed, items: cell.items.length, too_long: cell.tooLong },
-    recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))),
+    recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))).map(
+      (summary, i) => ({ ...summary, ...stepsOf(recipes[i]!) }),
+    ),
     ...(searches.length > 0 && { searches: [...searches] }),
     command: grid.command,
     machine: machine(),
@@ -146,3 +150,9 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
     created: new Date().toISOString(),
   };
 }
+
+/** Where a recipe's text is not enough to run it elsewhere. */
+const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps"> => {
+  const steps = recipe.map(absoluteText);
+  return steps.some((step, i) => step !== recipe[i]!.text || step.includes(" ")) ? { steps } : {};
+};

@@ -1,10 +1,18 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load } from "../../index.ts";
-import { registeredAs, registeredRecipes, registerRecipe, shortName } from "../../savings/registered.ts";
+import {
+  type Registered,
+  registeredAs,
+  registeredRecipes,
+  registerRecipe,
+  shortName,
+} from "../../savings/registered.ts";
+import { Catalogue } from "../../serve/models/served.ts";
+import { modelHash, resolveModel } from "../../weights/sources/index.ts";
 import type { RecipeSummary, Summary } from "../results.ts";
 import { evidenced, pick, readSummary } from "./pick.ts";
 import { TINY } from "./run.testing.ts";
@@ -57,15 +65,22 @@ describe("pick", () => {
 describe("a registered recipe", () => {
   const file = path.join(folder, "summary.json");
 
-  test("has its evidence's hash, and is what the model's name with it loads", async () => {
-    writeFileSync(file, JSON.stringify(summary));
+  /** As `lab pick` registers it from a run's folder that holds the summary. */
+  async function registered(given: Summary, name: string): Promise<Registered> {
+    writeFileSync(file, JSON.stringify(given));
     const read = await readSummary(folder);
     const entry = await evidenced(folder, read, pick(read, { quality: -0.01 }));
-    expect(entry.evidence?.sha256).toBe(createHash("sha256").update(readFileSync(file)).digest("hex"));
-    const name = `${shortName(read.model)}@fast`;
-    await registerRecipe("other@fast", { ...entry, recipe: [] });
     await registerRecipe(name, entry);
-    expect(Object.keys(await registeredRecipes())).toEqual(["other@fast", "llama-tiny.gguf@fast"]);
+    return entry;
+  }
+
+  test("has its evidence's hash, and is what the model's name with it loads", async () => {
+    const source = await resolveModel(TINY);
+    const name = `${shortName(TINY)}@fast`;
+    const entry = await registered({ ...summary, model_hash: await modelHash(source) }, name);
+    expect(entry.evidence?.sha256).toBe(createHash("sha256").update(readFileSync(file)).digest("hex"));
+    await registerRecipe("other@fast", { ...entry, recipe: [] });
+    expect(Object.keys(await registeredRecipes())).toEqual([name, "other@fast"]);
     using model = await load(name);
     expect(model.recipe.map((s) => s.text)).toEqual(["xattention:threshold=0.9"]);
     const { receipt } = await model.complete("abc", { raw: true, maxTokens: 1 });
@@ -78,12 +93,56 @@ describe("a registered recipe", () => {
       expect(await registeredAs(text)).toBeUndefined();
   });
 
-  test("of another model's file is refused", async () => {
-    const { requireModel } = await import("../../savings/registered.ts");
-    const entry = (await registeredRecipes())["other@fast"]!;
-    expect(() => requireModel("m@fast", entry, "cd")).toThrow(
-      /m@fast was chosen for the model ab…, and this one is cd…/,
+  test("of a file of one's own that has changed is refused when it is loaded, and by a server", async () => {
+    const own = path.join(folder, "own.gguf");
+    copyFileSync(TINY, own);
+    const model_hash = await modelHash(await resolveModel(own));
+    await registered({ ...summary, model: own, model_hash }, "own@fast");
+    (await load("own@fast")).dispose();
+    const bytes = readFileSync(own);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(own, bytes);
+    const refusal = /^own@fast was chosen for the model [0-9a-f]{12}…, and this one is [0-9a-f]{12}…; measure again/;
+    await expect(load("own@fast")).rejects.toThrow(refusal);
+    const catalogue = await Catalogue.open([`own=${own}`]);
+    await expect(catalogue.choose("own@fast")).rejects.toThrow(refusal);
+  });
+
+  test("names its files and its model by absolute paths, its savings one by one, and its form", async () => {
+    const profile = path.join(folder, "per head.json");
+    writeFileSync(profile, "{}");
+    const here = (place: string) => path.relative(process.cwd(), place);
+    const texts = [`xattention:thresholds=${here(profile)}`, `xattention:thresholds=${profile}`] as const;
+    const of = (steps?: string[]): Summary => ({
+      ...{ ...summary, model: here(TINY), quant: "q4" },
+      recipes: [{ ...recipe(0.9, 0, 0.2), recipe: texts[0], ...(steps && { steps }) }],
+    });
+    expect(await registered(of([texts[1]]), "a@fast")).toMatchObject({ model: TINY, recipe: [texts[1]], quant: "q4" });
+    const flat = path.join(folder, "flat.json");
+    writeFileSync(flat, "{}");
+    const before = { ...of(), recipes: [{ ...recipe(0.9, 0, 0.2), recipe: `xattention:thresholds=${here(flat)}` }] };
+    expect(await registered(before, "a@fast")).toMatchObject({ recipe: [`xattention:thresholds=${flat}`] });
+    using model = await load("llama-tiny.gguf@fast");
+    expect(model.name).toBe(TINY);
+    rmSync(profile);
+    await expect(registered(of([texts[1]]), "a@fast")).rejects.toThrow(
+      /per head\.json, which is not there; pick where/,
     );
-    expect(() => requireModel("m@fast", entry, "ab")).not.toThrow();
+    const gone = { ...summary, model: "x.gguf", model_file: path.join(folder, "gone.gguf") };
+    await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is not there/);
+  });
+
+  test("with a form of its own is loaded in it, unless another is asked for; a server, which has its own, refuses it", async () => {
+    const whole = { ...summary, model_hash: await modelHash(await resolveModel(TINY)), model: TINY };
+    await registered({ ...whole, quant: "q8" }, "form@fast");
+    const form = async (options = {}) => {
+      using model = await load("form@fast", options);
+      return (await model.complete("abc", { raw: true, maxTokens: 1 })).receipt.bytes.spent;
+    };
+    const [own, exact, rounded] = [await form(), await form({ quant: "f32" }), await form({ quant: "q8" })];
+    expect(own).toBe(rounded);
+    expect(own).toBeLessThan(exact);
+    const catalogue = await Catalogue.open([`form=${TINY}`]);
+    await expect(catalogue.choose("form@fast")).rejects.toThrow(/chosen with the weights as q8, and a server has them/);
   });
 });

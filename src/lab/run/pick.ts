@@ -1,9 +1,14 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { absoluteText, filesOf } from "../../savings/files.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
 import type { Registered } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
+import { quantOptions } from "../../weights/prepared/weights.ts";
+import { parseSpec } from "../../weights/sources/spec.ts";
 import { type RecipeSummary, type Summary, summarySchema } from "../results.ts";
 import { summaryFile } from "./folder.ts";
 
@@ -33,25 +38,38 @@ export function pick({ recipes, metric: { name, better } }: Summary, wanted: Wan
   throw new UserError(`no recipe saves ${wanted.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
 }
 
-/** What is registered of a recipe that was picked from a run's folder. */
+/** What is registered of a recipe that was picked from a run's folder: what it names by absolute paths, so that it means the same everywhere. @throws UserError when a file that it names is not there */
 export async function evidenced(folder: string, summary: Summary, picked: RecipeSummary): Promise<Registered> {
   const file = path.resolve(summaryFile(folder));
   const sha256 = createHash("sha256")
     .update(await readFile(file))
     .digest("hex");
   const { quality, delta, flops_saved } = picked;
+  const { task, model_hash, quant } = summary;
   return {
-    ...{ model: summary.model, model_hash: summary.model_hash },
-    recipe: picked.recipe === "dense" ? [] : picked.recipe.split(" "),
-    evidence: {
-      file,
-      sha256,
-      task: summary.task,
-      metric: summary.metric.name,
-      quality,
-      delta: delta.mean,
-      flops_saved,
-    },
+    ...{ model: modelOf(summary, folder), model_hash },
+    ...(quant !== undefined && quantOptions.parse({ quant })),
+    recipe: stepsOf(picked, folder),
+    evidence: { file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
     created: new Date().toISOString(),
   };
+}
+
+/** A file of the user's own by its absolute path; runs from before it was kept name it as seen from where they were started. */
+function modelOf({ model, model_file }: Summary, folder: string): string {
+  const spec = model_file === undefined ? parseSpec(model) : ({ kind: "file", path: model_file } as const);
+  return spec.kind === "file" ? found(spec.path, folder) : model;
+}
+
+function stepsOf({ recipe, steps }: RecipeSummary, folder: string): string[] {
+  const parsed = parseRecipe(steps ?? recipe.split(" "));
+  for (const file of filesOf(parsed)) found(file, folder);
+  return parsed.map(absoluteText);
+}
+
+function found(file: string, folder: string): string {
+  if (existsSync(file)) return path.resolve(file);
+  throw new UserError(
+    `${folder} is a run with ${file}, which is not there; pick where the run was started, with its files in their places`,
+  );
 }

@@ -17,7 +17,7 @@ let ops: string;
 beforeAll(async () => {
   vi.stubEnv("MODICUM_HOME", home);
   const evidence = { file: "x", sha256: "", task: "t", metric: "m", quality: 1, delta: 0, flops_saved: 0.1 };
-  const entry = { model: "tiny", model_hash: "", evidence, recipe: [OTHER], created: new Date().toISOString() };
+  const entry = { model: "tiny", evidence, recipe: [OTHER], created: new Date().toISOString() };
   for (const name of ["tiny@fast", "other@fast"]) await registerRecipe(name, entry);
   server = await serveModels(TINY.slice(0, 2));
   ops = (await server.keys.create("ops", ["admin"])).secret;

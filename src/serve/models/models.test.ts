@@ -15,7 +15,7 @@ let catalogue: Catalogue;
 beforeAll(async () => {
   vi.stubEnv("MODICUM_HOME", home);
   const evidence = { file: "x", sha256: "", task: "t", metric: "m", quality: 1, delta: 0, flops_saved: 0.1 };
-  const entry = { model_hash: "", evidence, recipe: [SPARSE], created: new Date().toISOString() };
+  const entry = { evidence, recipe: [SPARSE], created: new Date().toISOString() };
   for (const model of ["tiny", "absent"]) await registerRecipe(`${model}@fast`, { ...entry, model });
   catalogue = await Catalogue.open(TINY);
 });

@@ -2,7 +2,7 @@ import path from "node:path";
 import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { type Registered, registeredRecipes, requireModel } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
-import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
@@ -25,6 +25,7 @@ export interface Chosen {
 /** The models of a server by name. No request can add one: each was named at the start. */
 export class Catalogue {
   readonly #served: ReadonlyMap<string, Served>;
+  readonly #hashes = new Map<ResolvedModel, Promise<string>>();
 
   private constructor(
     all: readonly Served[],
@@ -98,8 +99,17 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry) throw unknown(name, [...this.#served.keys(), ...this.elsewhere, ...recipes.map(([known]) => known)]);
-    requireModel(name, entry, entry.served.source.sha256);
-    return entry;
+    await requireModel(name, entry, entry.served.source, (source) => this.#hashOf(source));
+    if (entry.quant === undefined || entry.quant === "auto") return entry;
+    const message = `${name} was chosen with the weights as ${entry.quant}, and a server has them as auto; measure again without --quant`;
+    throw new HttpError(400, message, { param: "model" });
+  }
+
+  /** Of a file of one's own it is computed, once. */
+  #hashOf(source: ResolvedModel): Promise<string> {
+    const hash = this.#hashes.get(source) ?? modelHash(source);
+    this.#hashes.set(source, hash);
+    return hash;
   }
 
   /** A sentence without the places where models lie on this machine. */

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { ResolvedModel } from "../../weights/sources/index.ts";
+import type { ResolvedModel } from "./store.ts";
 
 /** The SHA-256 of a model: on record, of its file, or of the names and bytes of a folder's files. */
 export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {
