@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Queue, QueueEvents } from "bullmq";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
@@ -14,6 +15,9 @@ const ITEMS = 120;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-queue-"));
 const task = path.join(folder, "mine.jsonl");
 const children: ChildProcess[] = [];
+/** The run of one process. */
+const own = path.join(folder, "own");
+let alone: ChildProcess;
 
 const server = ["redis-server", "valkey-server"].find((name) => {
   try {
@@ -33,6 +37,7 @@ beforeAll(() => {
   });
   const lines = Array.from({ length: ITEMS }, item).map((i) => `${JSON.stringify(i)}\n`);
   writeFileSync(task, lines.join(""));
+  alone = run(own);
 });
 afterAll(() => {
   for (const child of children) child.kill("SIGKILL");
@@ -53,8 +58,8 @@ function redis(port: number): ChildProcess {
   return started(server!, ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]);
 }
 
-function started(command: string, words: readonly string[]): ChildProcess & { said: () => string } {
-  const child = spawn(command, words, { stdio: ["ignore", "pipe", "pipe"] });
+function started(command: string, words: readonly string[], env = {}): ChildProcess & { said: () => string } {
+  const child = spawn(command, words, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   children.push(child);
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (text += data));
@@ -62,6 +67,9 @@ function started(command: string, words: readonly string[]): ChildProcess & { sa
 }
 
 const modicum = (...words: string[]) => started(process.execPath, [bin, "lab", ...words]);
+/** A worker that has no place for what a model is prepared into. */
+const unfit = (url: string) =>
+  started(process.execPath, [bin, "lab", "worker", "--queue", url], { MODICUM_HOME: task });
 const run = (out: string, ...words: string[]) =>
   modicum("run", "--model", tiny, "--task", task, "--recipe", "xattention:threshold=0.9", "--out", out, ...words);
 
@@ -86,11 +94,31 @@ function lasting(out: string): unknown {
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
 }
 
+/** The items of the job that `end` takes a worker from, once the queue gives it to another. */
+async function givenBack(url: string, end: () => void): Promise<string[]> {
+  const connection = { url };
+  const [queue, events] = [new Queue("modicum-lab", { connection }), new QueueEvents("modicum-lab", { connection })];
+  await events.waitUntilReady();
+  const stalled = new Promise<string>((resolve) => events.on("stalled", ({ jobId }) => resolve(jobId)));
+  end();
+  const job = await queue.getJob(await stalled);
+  await Promise.all([queue.close(), events.close()]);
+  return job!.data.items.map(({ id }: { id: string }) => id);
+}
+
+/** The run answered every item once, with the results of one process. */
+async function expectSame(out: string): Promise<void> {
+  if (alone.exitCode === null) await once(alone, "close");
+  expect(lasting(out)).toEqual(lasting(own));
+  const results = answered(out);
+  expect(new Set(results.map((r) => `${r.recipe} ${r.item}`)).size).toBe(results.length);
+  expect(results.length).toBe(2 * ITEMS);
+}
+
 test.skipIf(!server)(
   "three workers, one killed, and a Redis that ends and forgets: the same results as in one process",
   async () => {
-    const [own, shared] = [path.join(folder, "own"), path.join(folder, "shared")];
-    const alone = run(own);
+    const shared = path.join(folder, "shared");
     const port = await freePort();
     const url = `redis://127.0.0.1:${port}`;
     let store = redis(port);
@@ -98,8 +126,14 @@ test.skipIf(!server)(
     await until(() => workers.every((worker) => worker.said().includes("joined the queue")));
     const handing = run(shared, "--queue", url);
     await until(() => answered(shared).length >= 8);
-    workers[0]!.kill("SIGKILL");
-    await until(() => answered(shared).length >= ITEMS / 2);
+    let atDeath: ReturnType<typeof answered> = [];
+    const held = await givenBack(url, () => {
+      workers[0]!.kill("SIGKILL");
+      atDeath = answered(shared);
+    });
+    expect(held).not.toHaveLength(0);
+    expect(atDeath.filter(({ item }) => held.includes(item))).toEqual([]);
+    await until(() => answered(shared).length >= ITEMS + 8);
     store.kill("SIGKILL");
     await until(() => handing.said().includes("is gone; waiting for it"));
     store = redis(port);
@@ -108,11 +142,39 @@ test.skipIf(!server)(
     workers[1]!.kill("SIGINT");
     expect(await once(workers[1]!, "close")).toEqual([0, null]);
     expect(workers[1]!.said()).toMatch(/left the queue; \d+ items answered\n$/);
-    if (alone.exitCode === null) await once(alone, "close");
-    expect(lasting(shared)).toEqual(lasting(own));
-    const results = answered(shared);
-    expect(new Set(results.map((r) => `${r.recipe} ${r.item}`)).size).toBe(results.length);
-    expect(results.length).toBe(2 * ITEMS);
+    await expectSame(shared);
+  },
+  240_000,
+);
+
+test.skipIf(!server)(
+  "a worker that is not fit gives its job back and leaves; a run that is killed goes on; three unfit workers end one",
+  async () => {
+    const killed = path.join(folder, "killed");
+    const url = `redis://127.0.0.1:${await freePort()}`;
+    redis(Number(new URL(url).port));
+    const bad = unfit(url);
+    await until(() => bad.said().includes("joined the queue"));
+    let handing = run(killed, "--queue", url);
+    expect(await once(bad, "close")).toEqual([1, null]);
+    expect(bad.said()).toMatch(/left the queue; 0 items answered\nerror: .*mine\.jsonl.*\n$/);
+    await until(() => /a worker leaves: .*mine\.jsonl/.test(handing.said()));
+    const good = modicum("worker", "--queue", url);
+    await until(() => answered(killed).length >= 8);
+    handing.kill("SIGKILL");
+    await once(handing, "close");
+    handing = run(killed, "--queue", url, "--resume");
+    expect(await once(handing, "close")).toEqual([0, null]);
+    await expectSame(killed);
+    good.kill("SIGINT");
+    await once(good, "close");
+
+    // Redis still has the answers of the form before.
+    handing = run(path.join(folder, "refused"), "--queue", url, "--quant", "f32");
+    for (const _ of [1, 2, 3]) unfit(url);
+    expect(await once(handing, "close")).toEqual([1, null]);
+    expect(handing.said().match(/a worker leaves: .*mine\.jsonl/g)).toHaveLength(3);
+    expect(handing.said()).toMatch(/error: 3 workers have refused the run's items and left, and no other is there\n$/);
   },
   240_000,
 );

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { interruptSignal } from "../interrupt.ts";
+import { version } from "../package.ts";
 
 export function define(command: Command): void {
   command
@@ -7,6 +8,7 @@ export function define(command: Command): void {
     .action(async ({ queue }: { queue: string }) => {
       // The queue's libraries are of use here and in `lab run --queue` alone.
       const { work } = await import("../../lab/queue/worker.ts");
-      await work(queue, (sentence) => process.stderr.write(`${sentence}\n`), interruptSignal());
+      const notice = (sentence: string) => process.stderr.write(`${sentence}\n`);
+      await work(queue, { version: version(), notice, signal: interruptSignal() });
     });
 }

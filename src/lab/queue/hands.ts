@@ -11,9 +11,12 @@ import { fileHashes } from "../run/recipe-files.ts";
 import { Arrivals } from "./arrivals.ts";
 import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
 import { answersSchema, type Job, type JobAnswers, jobId, jobsOf } from "./job.ts";
+import { refusalOf } from "./refusal.ts";
 
 /** How often it is looked whether an answer was missed, and whether anybody works, in milliseconds. */
 const LOOK = 15_000;
+/** Workers that may refuse a run's items and leave, one after the other, until it is the run that is taken to be wrong. */
+const ENOUGH = 3;
 /** Seconds for which Redis keeps answers, for a run that was killed and goes on. */
 const KEEP = 3600;
 
@@ -29,7 +32,7 @@ export class QueueHands implements Hands {
     private readonly queue: Queue,
     private readonly events: QueueEvents,
     private readonly setting: Omit<Setting, "recipe">,
-    private readonly modelHash: string,
+    private readonly run: Pick<Job, "modelHash" | "version">,
     private readonly notice: Notice,
   ) {}
 
@@ -37,7 +40,7 @@ export class QueueHands implements Hands {
   static async open(
     url: string,
     setting: Omit<Setting, "recipe">,
-    modelHash: string,
+    run: Pick<Job, "modelHash" | "version">,
     notice: Notice,
   ): Promise<QueueHands> {
     const redis = await connect(url, notice);
@@ -45,7 +48,7 @@ export class QueueHands implements Hands {
     queue.on("error", () => {});
     events.on("error", () => {});
     await events.waitUntilReady();
-    return new QueueHands(redis, queue, events, setting, modelHash, notice);
+    return new QueueHands(redis, queue, events, setting, run, notice);
   }
 
   async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {
@@ -72,7 +75,7 @@ export class QueueHands implements Hands {
     const model = source.source === "file" ? source.path : source.name;
     const steps = recipe.map(absoluteText);
     const setting = {
-      ...{ model, modelHash: this.modelHash, quant, truncate: truncate ?? null },
+      ...{ ...this.run, model, quant, truncate: truncate ?? null },
       ...{ recipe: steps, files: await fileHashes(parseRecipe(steps)) },
     };
     const jobs = jobsOf(groups, setting);
@@ -99,31 +102,47 @@ export class QueueHands implements Hands {
     arrivals: Arrivals<[string, unknown]>,
     signal: AbortSignal | undefined,
   ): () => void {
-    const completed = ({ jobId, returnvalue }: { jobId: string; returnvalue: unknown }) =>
+    let refusals = 0;
+    const completed = ({ jobId, returnvalue }: { jobId: string; returnvalue: unknown }) => {
+      refusals = 0;
       arrivals.push([jobId, returnvalue]);
+    };
     const failed = ({ jobId, failedReason }: { jobId: string; failedReason: string }) => {
       if (pending.has(jobId)) arrivals.fail(new UserError(`a worker could not answer: ${failedReason}`));
+    };
+    const progress = ({ jobId, data }: { jobId: string; data: unknown }) => {
+      if (!pending.has(jobId)) return;
+      refusals++;
+      this.notice(`a worker leaves: ${refusalOf(data)}`);
+    };
+    const abandoned = () => {
+      if (refusals >= ENOUGH)
+        arrivals.fail(
+          new UserError(`${refusals} workers have refused the run's items and left, and no other is there`),
+        );
     };
     // A Redis that comes back may have lost what it held.
     const again = () => void this.#handOut(pending, arrivals).catch(() => {});
     const abort = () => arrivals.fail(signal?.reason);
-    const looking = setInterval(() => void this.#look(again), LOOK);
-    this.events.on("completed", completed).on("failed", failed);
+    const looking = setInterval(() => void this.#look(again, abandoned), LOOK);
+    this.events.on("completed", completed).on("failed", failed).on("progress", progress);
     this.redis.on("ready", again);
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     return () => {
       clearInterval(looking);
-      this.events.off("completed", completed).off("failed", failed);
+      this.events.off("completed", completed).off("failed", failed).off("progress", progress);
       this.redis.off("ready", again);
       signal?.removeEventListener("abort", abort);
     };
   }
 
-  async #look(again: () => void): Promise<void> {
+  async #look(again: () => void, abandoned: () => void): Promise<void> {
     if (this.redis.status !== "ready") return;
-    if ((await this.queue.getWorkersCount().catch(() => 1)) === 0)
+    if ((await this.queue.getWorkersCount().catch(() => 1)) === 0) {
       this.notice("no worker has joined the queue; `modicum lab worker --queue …` starts one");
+      abandoned();
+    }
     again();
   }
 

@@ -6,6 +6,8 @@ import type { FileHashes } from "../run/recipe-files.ts";
 
 /** Items that a worker answers in one go, with all that it has to know. */
 export interface Job {
+  /** Of Modicum, which the worker's is, too. */
+  readonly version: string;
   /** As a user names it, or the absolute path of a file that the worker, too, has. */
   readonly model: string;
   readonly modelHash: string;

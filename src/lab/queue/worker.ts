@@ -8,33 +8,52 @@ import { answerGroup } from "../run/hands.ts";
 import { changedFile, type FileHashes, fileHashes } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
+import { giveBack, Unfit } from "./refusal.ts";
 
 /** A worker that is not heard of for so long, in milliseconds, is taken for dead, and its job is given to another. */
 const SILENCE = 10_000;
 
-/** Answers jobs of the queue until `signal` says stop; the job under way is then finished. @throws UserError when Redis does not answer */
-export async function work(
-  url: string,
-  notice: Notice,
-  signal: AbortSignal,
-  fetching: Pick<ResolveOptions, "onProgress"> = {},
-): Promise<void> {
+/** Who works, and how. */
+export interface Working {
+  /** Of Modicum; jobs of another are refused. */
+  readonly version: string;
+  readonly notice: Notice;
+  /** Stops the work; the job under way is then finished. */
+  readonly signal: AbortSignal;
+  readonly fetching?: Pick<ResolveOptions, "onProgress">;
+}
+
+/** Answers jobs of the queue until it is stopped, or is given one that it is not fit for. @throws UserError that says why, or when Redis does not answer */
+export async function work(url: string, { version, notice, signal, fetching = {} }: Working): Promise<void> {
   const redis = await connect(url, notice);
-  using bench = new Workbench(notice, fetching);
-  const worker = new Worker<Job, string>(QUEUE, async ({ data }) => stringify(await bench.answer(data)), {
-    connection: redis,
-    lockDuration: SILENCE,
-    stalledInterval: SILENCE / 2,
-    // A job is not to blame for the workers that died over it.
-    maxStalledCount: Number.MAX_SAFE_INTEGER,
-  });
+  using bench = new Workbench(version, notice, fetching);
+  const unfit = new AbortController();
+  const worker = new Worker<Job, string>(
+    QUEUE,
+    (job, token) =>
+      bench.answer(job.data).then(stringify, (error: unknown) => {
+        if (!(error instanceof Unfit)) throw error;
+        // Takes no other job.
+        void worker.pause(true);
+        unfit.abort(error.cause);
+        return giveBack(job, token, error);
+      }),
+    {
+      connection: redis,
+      lockDuration: SILENCE,
+      stalledInterval: SILENCE / 2,
+      // A job is not to blame for the workers that died over it.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+    },
+  );
   worker.on("error", () => {});
   worker.on("failed", (_, error) => notice(error.message));
   notice("joined the queue");
-  await stopped(signal);
+  await stopped(AbortSignal.any([signal, unfit.signal]));
   await worker.close();
   leave(redis);
   notice(`left the queue; ${bench.answered} items answered`);
+  unfit.signal.throwIfAborted();
 }
 
 const stopped = (signal: AbortSignal): Promise<void> =>
@@ -50,12 +69,16 @@ class Workbench implements Disposable {
   #documents: Job["documents"];
 
   constructor(
+    private readonly version: string,
     private readonly notice: Notice,
     private readonly fetching: Pick<ResolveOptions, "onProgress">,
   ) {}
 
+  /** @throws Unfit when this worker cannot have what the job asks for */
   async answer(job: Job): Promise<JobAnswers> {
-    const answerer = await this.#answerer(job);
+    const answerer = await this.#answerer(job).catch((error: unknown) => {
+      throw new Unfit(error);
+    });
     const items = unpacked(this.#withKnownDocuments(job));
     const long = items.find((item) => answerer.plan(item) === undefined);
     if (long) throw new UserError(`item ${long.id} does not fit into the context of ${job.model}`);
@@ -78,6 +101,8 @@ class Workbench implements Disposable {
     const key = JSON.stringify([model, modelHash, quant, truncate, recipe, files]);
     if (this.#loaded?.key === key) return this.#loaded.answerer;
     this[Symbol.dispose]();
+    if (job.version !== this.version)
+      throw new UserError(`the run is of Modicum ${job.version}, and this worker of ${this.version}`);
     const steps = parseRecipe(recipe);
     const source = await this.#sameModel(job);
     await requireFiles(steps, files);

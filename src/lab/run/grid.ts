@@ -86,14 +86,16 @@ async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortS
 }
 
 async function handsOf(
-  { queue }: Grid,
+  { queue, version }: Grid,
   { source, quant, options, identity, dense }: OpenCell,
   watcher: Watcher,
 ): Promise<Hands> {
   const setting = { source, quant, truncate: options.truncate };
   if (queue === undefined) return new OwnHands(setting, dense);
   const { QueueHands } = await import("../queue/hands.ts");
-  return QueueHands.open(queue, setting, identity.model_hash, (sentence) => watcher.notice?.(sentence));
+  return QueueHands.open(queue, setting, { modelHash: identity.model_hash, version }, (sentence) =>
+    watcher.notice?.(sentence),
+  );
 }
 
 interface Outcome {

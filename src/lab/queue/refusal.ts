@@ -1,0 +1,23 @@
+import { type Job as QueueJob, WaitingError } from "bullmq";
+import { z } from "zod";
+
+/** What is told of a job: why a worker refused it. */
+const refusal = z.object({ refused: z.string() });
+
+/** This worker is none for the job, which another may answer: it lacks the model or its disk is full. */
+export class Unfit extends Error {
+  constructor(override readonly cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+/** Gives the job to another worker, and tells the run why. @throws WaitingError, which tells BullMQ so */
+export async function giveBack(job: QueueJob, token: string | undefined, { message }: Unfit): Promise<never> {
+  await job.updateProgress({ refused: message });
+  await job.moveToWait(token);
+  throw new WaitingError();
+}
+
+/** Why a worker refused a job, by what it told of it. */
+export const refusalOf = (progress: unknown): string =>
+  refusal.safeParse(progress).data?.refused ?? "it does not say why";
