@@ -1,4 +1,5 @@
 import type { MultiBar, SingleBar } from "cli-progress";
+import { count } from "../lab/report/format.ts";
 import type { Result } from "../lab/results.ts";
 import type { OnResult, OpenCell } from "../lab/run/cell.ts";
 import type { Watcher } from "../lab/run/grid.ts";
@@ -23,7 +24,9 @@ export function watch(): Watcher & Disposable {
   const display = process.stderr.isTTY ? new Bars() : new Lines();
   return {
     begin(cell) {
-      const { task, source, items, tooLong } = cell;
+      const { task, source, items, tooLong, cutTexts } = cell;
+      if (cutTexts > 0)
+        display.say(`${task.name}: ${count(cutTexts, "text")} longer than ${source.name} reads, cut at the end`);
       if (tooLong === 0) return;
       const total = items.length + tooLong;
       display.say(

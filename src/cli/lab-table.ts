@@ -1,14 +1,15 @@
-import { figure, percent, range, signed } from "../lab/report/format.ts";
+import { count, figure, percent, range, signed } from "../lab/report/format.ts";
 import type { RecipeSummary, Searched, Summary } from "../lab/results.ts";
 import { columns } from "./output.ts";
 
 /** A run's summary for people: a line a recipe. */
 export function summaryTable(summary: Summary): string[] {
-  const { task, model, metric, items, too_long: tooLong, recipes, searches = [] } = summary;
+  const { task, model, metric, items, too_long: tooLong, cut_texts: cut = 0, recipes, searches = [] } = summary;
   const left = tooLong > 0 ? `, ${tooLong} too long for the context` : "";
+  const cutShort = cut > 0 ? `, ${count(cut, "text")} cut at the end` : "";
   const quality = [metric.name.toUpperCase(), "95 %", "AGAINST DENSE", "95 %"];
   return [
-    `${task} on ${model}: ${items} items${left}`,
+    `${task} on ${model}: ${items} items${left}${cutShort}`,
     ...columns([["RECIPE", ...quality, "FLOPS SAVED", "MS/ITEM", "FRONTIER"], ...recipes.map(row)]),
     ...recipes.flatMap(shared),
     ...searches.map(spent),

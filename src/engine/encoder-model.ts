@@ -123,13 +123,28 @@ export class EncoderModel implements Disposable {
     }
   }
 
+  /** Tokens of a text, of embeddings' with the prompt before it, without those that the tokenizer puts around it. */
+  tokensOf(text: string): number {
+    const whole = this.classifier ? text : this.settings.prompt + text;
+    return this.tokenizer.encode(this.#cased(whole)).length;
+  }
+
+  /** Most such tokens that the model reads of a text, or of a pair of texts together; what is more is cut at the end. */
+  room(texts: 1 | 2): number {
+    return this.#most - this.tokenizer.input("", texts === 2 ? { pair: "" } : {}).ids.length;
+  }
+
+  get #most(): number {
+    return Math.min(this.settings.limit ?? Number.POSITIVE_INFINITY, this.encoder.config.context);
+  }
+
+  #cased(text: string): string {
+    return this.settings.lowercase ? text.toLowerCase() : text;
+  }
+
   #input(reading: Reading, index: number): Input {
-    const { limit, lowercase } = this.settings;
-    const [text, pair] = (typeof reading === "string" ? [reading] : reading).map((t) =>
-      lowercase ? t.toLowerCase() : t,
-    );
-    const most = Math.min(limit ?? Number.POSITIVE_INFINITY, this.encoder.config.context);
-    const input = this.tokenizer.input(text!, { ...(pair !== undefined && { pair }), limit: most });
+    const [text, pair] = (typeof reading === "string" ? [reading] : reading).map((t) => this.#cased(t));
+    const input = this.tokenizer.input(text!, { ...(pair !== undefined && { pair }), limit: this.#most });
     if (input.ids.length === 0) throw new UserError(`text ${index + 1} is empty, expected at least one token`);
     return input;
   }

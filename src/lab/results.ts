@@ -69,6 +69,8 @@ export const summarySchema = z.object({
   items: z.number(),
   /** Items whose prompt does not fit the model's context, left out for every recipe. */
   too_long: z.number(),
+  /** Texts, documents among them, that an encoder read without their ends. */
+  cut_texts: z.int().min(1).optional(),
   recipes: z.array(recipeSummary),
   searches: z.array(searched).optional(),
   /** The command that makes it again, and where and with what it was made. */

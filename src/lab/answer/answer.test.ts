@@ -96,6 +96,23 @@ describe("an encoder", () => {
     );
   });
 
+  test("counts the texts that it cuts at their end, once each, and refuses to be told where", async () => {
+    const answerer = await open("minilm");
+    const [long, short] = ["wing ".repeat(300), "wing ".repeat(200)];
+    const documents = [long, short, `${long}.`].map((text, i) => ({ id: String(i), text }));
+    const rank = (query: string): Item => ({ kind: "ranking", id: query, query, documents, relevance: {} });
+    expect(answerer.cutTexts!([rank("a"), rank(short), rank(long)])).toBe(2);
+    const label = (text: string): Item => ({ kind: "label", id: "l", text, labels: ["a", "b"], gold: 0 });
+    expect(answerer.cutTexts!([label(short), label(long)])).toBe(1);
+    // Two of the 256 tokens that it reads stand around the text.
+    const tokens = (count: number) => answerer.cutTexts!([label("wing ".repeat(count))]);
+    expect([tokens(254), tokens(255)]).toEqual([0, 1]);
+    const pairs = await open(fixture("engine/fixtures/cross-encoder"));
+    expect(pairs.cutTexts!([rank("a"), rank("a ".repeat(5000))])).toBeGreaterThanOrEqual(3);
+    expect(pairs.cutTexts!([{ ...rank("a"), documents: [{ id: "0", text: "b" }] } as Item])).toBe(0);
+    await expect(open("minilm", "left")).rejects.toThrow(/is an encoder, .*--truncate is for models that generate/);
+  });
+
   test("labels and ranks by the nearness of embeddings; its bill is the item's own", async () => {
     const answerer = await open("minilm");
     const documents = [

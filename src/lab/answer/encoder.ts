@@ -3,9 +3,10 @@ import type { Answers, EncoderModel } from "../../engine/encoder-model.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Document, Item, LabelItem, RankingItem } from "../item.ts";
 import type { Answered, Answerer, Plan } from "./answerer.ts";
+import { overlong } from "./overlong.ts";
 import { bill } from "./pieces.ts";
 
-/** An encoder answers by its head's scores, or by the nearness of embeddings. It cuts long texts itself, as it was trained to. */
+/** An encoder answers by its head's scores, or by the nearness of embeddings. It cuts long texts at their end itself, as it was trained to. */
 export class EncoderAnswerer implements Answerer {
   /** Embeddings of the lists that items share: labels, documents. */
   readonly #shared = new WeakMap<object, Promise<Answers<Float32Array>>>();
@@ -32,6 +33,10 @@ export class EncoderAnswerer implements Answerer {
           `${this.model.source.name} is an encoder; the task's kind is ${item.kind}, expected label or ranking`,
         );
     }
+  }
+
+  cutTexts(items: readonly Item[]): number {
+    return overlong(this.model, items);
   }
 
   async #classify({ text, labels }: LabelItem, signal?: AbortSignal): Promise<Answered> {

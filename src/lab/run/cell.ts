@@ -33,6 +33,8 @@ export interface OpenCell extends Cell, Disposable {
   /** Those that fit into the model's context. */
   readonly items: readonly Item[];
   readonly tooLong: number;
+  /** Texts that the model reads without their ends. */
+  readonly cutTexts: number;
   readonly dense: Answerer;
 }
 
@@ -55,7 +57,8 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
       throw new UserError(
         `${task.name}: every one of its ${all.length} items is longer than the context of ${source.name}; --truncate left|middle cuts them`,
       );
-    return { ...cell, identity, items, tooLong, dense, [Symbol.dispose]: () => dense[Symbol.dispose]() };
+    const cutTexts = dense.cutTexts?.(items) ?? 0;
+    return { ...cell, identity, items, tooLong, cutTexts, dense, [Symbol.dispose]: () => dense[Symbol.dispose]() };
   } catch (error) {
     dense[Symbol.dispose]();
     throw error;

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
-import { accuracy } from "../metrics/index.ts";
+import { accuracy, labelAccuracy } from "../metrics/index.ts";
 import { resultSchema, summarySchema } from "../results.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
 import { OwnHands } from "./hands.ts";
@@ -297,4 +297,19 @@ describe("prompts beyond the context", () => {
       expect(summary).toMatchObject({ items: 3, too_long: 0 });
     }
   });
+});
+
+test("texts that an encoder cuts are counted in the summary", async () => {
+  const base = await grid("cut", { recipes: [] });
+  const labels = ["positive", "negative"];
+  const texts = ["good", "bad ".repeat(5000)];
+  const task = {
+    ...{ name: "moods", summary: "", kind: "label", source: "", size: 2, metrics: [labelAccuracy] },
+    async *items() {
+      for (const [i, text] of texts.entries()) yield { kind: "label", id: String(i), text, labels, gold: i };
+    },
+  } as Grid["cells"][number]["task"];
+  const source = await resolveModel(path.resolve("src/engine/fixtures/classifier"));
+  const [summary] = await runGrid({ ...base, cells: [{ ...base.cells[0]!, task, source }] }, silent);
+  expect(summary).toMatchObject({ items: 2, too_long: 0, cut_texts: 1 });
 });

@@ -142,6 +142,7 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
     ...(source.source === "file" && { model_file: source.path }),
     quant: cell.quant,
     ...{ seed: options.seed, items: cell.items.length, too_long: cell.tooLong },
+    ...(cell.cutTexts > 0 && { cut_texts: cell.cutTexts }),
     recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))).map(
       (summary, i) => ({ ...summary, ...stepsOf(recipes[i]!) }),
     ),

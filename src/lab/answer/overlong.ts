@@ -1,0 +1,33 @@
+import type { EncoderModel } from "../../engine/encoder-model.ts";
+import type { Item, RankingItem } from "../item.ts";
+
+/** How many texts of the items are longer than an encoder reads, each counted once: a cross-encoder's are a query and a document together. */
+export function overlong(model: EncoderModel, items: readonly Item[]): number {
+  const tokens = memo((text) => model.tokensOf(text));
+  if (model.classifier && items[0]?.kind === "ranking") {
+    const room = model.room(2);
+    return items.reduce((sum, item) => sum + pairsBeyond(room, item as RankingItem, tokens), 0);
+  }
+  const room = model.room(1);
+  return [...new Set(items.flatMap(textsOf(model)))].filter((text) => tokens(text) > room).length;
+}
+
+const pairsBeyond = (room: number, { query, documents }: RankingItem, tokens: (text: string) => number): number =>
+  documents.filter(({ text }) => tokens(query) + tokens(text) > room).length;
+
+const textsOf =
+  (model: EncoderModel) =>
+  (item: Item): readonly string[] => {
+    if (item.kind === "ranking") return [item.query, ...item.documents.map(({ text }) => text)];
+    if (item.kind === "label") return model.classifier ? [item.text] : [item.text, ...item.labels];
+    return [];
+  };
+
+function memo(of: (text: string) => number): (text: string) => number {
+  const known = new Map<string, number>();
+  return (text) => {
+    const value = known.get(text) ?? of(text);
+    known.set(text, value);
+    return value;
+  };
+}
