@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import { type Backend, reasonOf } from "./backend.ts";
 import { jsonIn } from "./probe.ts";
-import { eventsOf, type Reply } from "./transport.ts";
+import { DONE, eventsOf, type Reply } from "./transport.ts";
 import { Unavailable } from "./unavailable.ts";
 
 /** What is sent to a server. */
@@ -35,7 +35,7 @@ async function* events(backend: Backend, { body }: Reply): AsyncGenerator<JsonOb
   let begun = false;
   for await (const data of eventsOf(body)) {
     backend.alive();
-    if (data === "[DONE]") return;
+    if (data === DONE) return;
     const event = object(data);
     if (event["error"]) throw new Unavailable("fault", messageIn(event) ?? "it sent an error");
     for (const { index, finish_reason: reason } of choicesOf(event)) {

@@ -1,10 +1,15 @@
+import type { Readable } from "node:stream";
 import { createParser } from "eventsource-parser";
 
 /** A response whose body has not been read. */
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: AsyncIterable<Uint8Array> & { text(): Promise<string>; dump(): Promise<unknown> };
+  readonly body: Readable & {
+    text(): Promise<string>;
+    /** Reads what is left, of at most so many bytes, and lets it go; beyond them, and on the signal, the connection ends. */
+    dump(bounds?: { limit: number; signal: AbortSignal }): Promise<unknown>;
+  };
 }
 
 export interface Sent {
@@ -36,13 +41,32 @@ export async function openTransport(): Promise<Transport> {
   };
 }
 
-/** The data of server-sent events, as they come. */
-export async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+/** The data of the last event, as OpenAI has it. */
+export const DONE = "[DONE]";
+
+/** What may come of a stream after its last event, in bytes, and how long it is waited for, in milliseconds. */
+const AFTER_DONE = { limit: 65_536, within: 2_000 };
+
+/** The data of server-sent events, as they come. A reader that has had the last leaves the connection for others; one that leaves before ends it. */
+export async function* eventsOf(body: Reply["body"]): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
   const waiting: string[] = [];
   const parser = createParser({ onEvent: ({ data }) => void waiting.push(data) });
-  for await (const part of body) {
-    parser.feed(decoder.decode(part, { stream: true }));
-    yield* waiting.splice(0);
+  let latest: string | undefined;
+  try {
+    for await (const part of body.iterator({ destroyOnReturn: false })) {
+      parser.feed(decoder.decode(part, { stream: true }));
+      for (latest of waiting.splice(0)) yield latest;
+    }
+  } finally {
+    if (latest === DONE) void emptied(body);
+    else body.on("error", () => {}).destroy();
   }
+}
+
+/** Reads to the end, after which the connection can be used again. */
+async function emptied(body: Reply["body"]): Promise<void> {
+  const { limit, within } = AFTER_DONE;
+  // A server that goes on loses its connection; its answer has been had.
+  await body.dump({ limit, signal: AbortSignal.timeout(within) }).catch(() => {});
 }
