@@ -47,8 +47,15 @@ export const post = (to: Pick<Testing, "url">, path: string, body: object): Prom
 export const openaiOf = ({ url }: Pick<Testing, "url">): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });
 
-/** Starts a server; the folder holds its keys and ledger, and goes with `stop`. */
-export async function serveModels(
+/** Starts a server, and warms it up; the folder holds its keys and ledger, and goes with `stop`. */
+export async function serveModels(...given: Parameters<typeof startModels>): Promise<Testing> {
+  const started = await startModels(...given);
+  await started.warm;
+  return started;
+}
+
+/** A server that is yet to warm up. */
+export async function startModels(
   models: readonly string[],
   changes: Partial<ServeOptions> = {},
   remotes: readonly RemoteOptions[] = [],
@@ -76,6 +83,5 @@ export async function serveModels(
     await serving.stop(patience);
     rmSync(folder, { recursive: true });
   };
-  await serving.warm;
   return { ...serving, stop, folder, keys, logged };
 }

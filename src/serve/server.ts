@@ -25,6 +25,7 @@ import type { Catalogue } from "./models/served.ts";
 import { endpointsOf } from "./routes/index.ts";
 import type { Tracer } from "./trace/trace.ts";
 import { UnderWay } from "./under-way.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface ServeOptions {
   readonly catalogue: Catalogue;
@@ -53,7 +54,7 @@ export interface ServeOptions {
 /** A server that accepts requests. */
 export interface Serving {
   readonly url: string;
-  /** The first model is in memory. @throws what loading it throws */
+  /** The first model has answered once. @throws what loading it throws */
   readonly warm: Promise<void>;
   /** Accepts no more, lets what is under way end for `patience` milliseconds, then ends it, and writes the ledger. */
   stop(patience: number): Promise<void>;
@@ -114,13 +115,6 @@ function unlistened(error: Error, host: string, port: number): unknown {
   };
   const reason = reasons[codeOf(error) ?? ""];
   return reason ? new UserError(`cannot listen on ${host}:${port}: ${reason}`) : error;
-}
-
-/** Loads the first model, so that the first request need not wait. */
-async function warmUp(house: House): Promise<void> {
-  const [served] = house.catalogue.list();
-  if (served) (await house.pool.lease({ served, recipe: [], own: false }))[Symbol.dispose]();
-  if (house.state.now === "starting") house.state.now = "ready";
 }
 
 /** Until what is awaited has come, or so many milliseconds are over. */

@@ -15,18 +15,24 @@ export const health = (): Endpoint =>
     handle: async () => ({ status: "ok" }),
   });
 
-/** `GET /ready`: the first model has answered once, and the server is not stopping. */
-export const ready = ({ state }: House): Endpoint =>
+/** `GET /ready`: the first model has answered once, or a server behind one answers, and the server is not stopping. */
+export const ready = ({ state, catalogue, fleet }: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/ready"],
     summary: "Tells whether requests are answered at once: the first model is warm, and the server is not stopping",
     output: ok,
     async handle() {
-      if (state.now === "ready") return { status: "ok" };
-      throw new HttpError(503, `the server is ${state.now}`, { code: state.now, headers: { "retry-after": "1" } });
+      const servers = fleet.list().flatMap((remote) => remote.servers);
+      const alone = catalogue.list().length === 0 && !servers.some(({ up }) => up);
+      if (state.now !== "ready") throw notReady(`the server is ${state.now}`, state.now);
+      if (alone) throw notReady("none of the servers behind this one can be reached", "no_server");
+      return { status: "ok" };
     },
   });
+
+const notReady = (message: string, code: string) =>
+  new HttpError(503, message, { code, headers: { "retry-after": "1" } });
 
 /** `GET /metrics`, in Prometheus' form. */
 export const metrics = ({ metrics: { registry } }: House): Endpoint =>

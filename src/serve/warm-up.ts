@@ -1,0 +1,24 @@
+import { EncoderModel } from "../engine/encoder-model.ts";
+import { LanguageModel } from "../engine/language-model.ts";
+import type { Model } from "../index.ts";
+import type { House } from "./house.ts";
+
+const TEXT = "Hello";
+
+/** Loads the first model and has it answer once, so that the first request is answered as fast as those after it. @throws what loading throws */
+export async function warmUp({ catalogue, pool, state }: House): Promise<void> {
+  const [served] = catalogue.list();
+  if (served) {
+    using lease = await pool.lease({ served, recipe: [], own: false });
+    await answerOnce(lease.model);
+  }
+  if (state.now === "starting") state.now = "ready";
+}
+
+async function answerOnce(model: Model): Promise<void> {
+  const { loaded } = model;
+  if (loaded instanceof EncoderModel) await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT]));
+  else await model.complete(TEXT, { maxTokens: 1, raw: true });
+  // No request finds what it did not bring.
+  if (loaded instanceof LanguageModel) loaded.engine.forget();
+}
