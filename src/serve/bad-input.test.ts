@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
@@ -14,6 +15,15 @@ const receipts = async (): Promise<number> => (await jsonOf(fetch(`${server.url}
 
 const JSON_TYPE = { "content-type": "application/json" };
 const chat = { model: "tiny", messages: [{ role: "user", content: "x" }] };
+const called = (given: string) => ({
+  ...chat,
+  messages: [
+    {
+      role: "assistant",
+      tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: given } }],
+    },
+  ],
+});
 const text = { model: "tiny", prompt: "x", max_tokens: 1 };
 const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 
@@ -129,7 +139,7 @@ const completions: Bad[] = (
       "no prompt",
       { model: "tiny" },
       400,
-      /^prompt: expected a text, or a list of 1 to 2048 texts, none of them empty, got nothing$/,
+      /^prompt: expected a text, or a list of 1 to 64 texts, none of them empty, got nothing$/,
     ],
     ["an empty prompt", { ...text, prompt: "" }, 400, /^prompt: expected a text, or .*, got ""$/],
     ["a prompt of ids", { ...text, prompt: [1, 2] }, 400, /^prompt: expected a text, or .*, got \[1,2\]$/],
@@ -181,6 +191,54 @@ const completions: Bad[] = (
     ],
     ["an encoder that is to generate", { ...text, model: "sentences" }, 400, /^sentences is an encoder/],
     ...formats,
+    [
+      "more prompts than answers",
+      { ...text, prompt: Array(65).fill("x") },
+      400,
+      /^prompt: .* 1 to 64 texts, none .* of 65$/,
+    ],
+    [
+      "more answers than there may be",
+      { ...text, prompt: Array(33).fill("x"), n: 2 },
+      400,
+      "prompt: expected at most 64 answers in all, got 66",
+    ],
+    [
+      "a penalty that divides by almost nothing",
+      { ...text, repetition_penalty: 1e-300 },
+      400,
+      "repetition_penalty: expected number to be >=0.1, got 1e-300",
+    ],
+    [
+      "a bias beyond the vocabulary",
+      { ...text, logit_bias: { 999999: 1 } },
+      400,
+      /^logit_bias: the model's tokens are 0 to \d+, got 999999$/,
+    ],
+    [
+      "a bias of a token of 400 digits",
+      { ...text, logit_bias: { ["9".repeat(400)]: 1 } },
+      400,
+      /^logit_bias: the model's tokens are 0 to \d+, got 9{40}$/,
+    ],
+    ...([-2, 0.5, 2 ** 53] as const).map((seed): [string, unknown, number, string] => [
+      `${seed} for a seed`,
+      { ...text, seed },
+      400,
+      `seed: expected a whole number from -1 to 9007199254740991, got ${seed}`,
+    ]),
+    [
+      "a chat's logprobs",
+      { ...text, top_logprobs: 2 },
+      400,
+      "top_logprobs: expected nothing: logprobs says how many of the likeliest to give, got 2",
+    ],
+    [
+      "what a stream is to hold, without a stream",
+      { ...text, stream_options: { include_usage: true } },
+      400,
+      'stream_options: expected stream: true beside it, got {"include_usage":true}',
+    ],
     ["the prompt back", { ...text, echo: true }, 400, "echo: expected false: the prompt is not given back, got true"],
   ] as [string, unknown, number, string | RegExp][]
 ).map(([what, body, status, sentence]) => [what, "/v1/completions", body, status, sentence]);
@@ -206,6 +264,48 @@ const others: Bad[] = [
     { ...chat, messages: [{ role: "user", content: [{ type: "image_url" }] }] },
     400,
     /^messages\.0\.content: expected a text, or a list of at most 1024 parts/,
+  ],
+  [
+    "arguments 200,000 deep",
+    "/v1/chat/completions",
+    called("[".repeat(2e5) + "]".repeat(2e5)),
+    400,
+    "messages: expected arguments of calls nested at most 32 deep",
+  ],
+  [
+    "arguments of 150,000 values",
+    "/v1/chat/completions",
+    called(`[${"1,".repeat(1.5e5)}1]`),
+    400,
+    "messages: expected arguments of calls of at most 100000 values",
+  ],
+  [
+    "arguments that are no JSON",
+    "/v1/chat/completions",
+    called("{"),
+    400,
+    "messages.0.tool_calls: expected arguments that are JSON",
+  ],
+  [
+    "the likeliest without log-probabilities",
+    "/v1/chat/completions",
+    { ...chat, top_logprobs: 5 },
+    400,
+    "top_logprobs: expected logprobs: true beside it, got 5",
+  ],
+  [
+    "a stream's options without a stream",
+    "/v1/chat/completions",
+    { ...chat, stream: false, stream_options: {} },
+    400,
+    "stream_options: expected stream: true beside it, got {}",
+  ],
+  [
+    "sound",
+    "/v1/chat/completions",
+    { ...chat, modalities: ["text", "audio"] },
+    400,
+    'modalities.1: expected "text", which is all that is given, got "audio"',
   ],
   ["a model that does not chat", "/v1/chat/completions", chat, 400, /^tiny: the model has no chat template/],
   ["tools", "/v1/chat/completions", { ...chat, tools: [{ type: "function" }] }, 400, /^tools\.0\.function: /],
@@ -265,6 +365,21 @@ const others: Bad[] = [
     400,
     /^documents\.0\.text: expected string to have >=1 characters, got ""$/,
   ],
+  ...(
+    [
+      ["max_tokens_per_doc", 10, "expected nothing: a document is read as far as the model reads"],
+      ["max_chunks_per_doc", 10, "expected 1: a document is read once, as far as the model reads"],
+      ["truncation", false, "expected true: what is longer than the model reads is cut"],
+    ] as const
+  ).map(
+    ([field, value, sentence]): Bad => [
+      `${field}: ${value}`,
+      "/v2/rerank",
+      { model: "ranker", query: "x", documents: ["y"], [field]: value },
+      400,
+      `${field}: ${sentence}, got ${value}`,
+    ],
+  ),
   [
     "a classifier of several labels that is to rank",
     "/rerank",
@@ -339,6 +454,14 @@ describe("one sentence, the right status, and nothing billed", () => {
     expect(response.headers.get("access-control-allow-origin")).toBeNull();
   });
 
+  test("a body that is compressed", async () => {
+    const headers = { ...JSON_TYPE, "content-encoding": "gzip" };
+    const body = gzipSync(JSON.stringify(text));
+    const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers, body });
+    const sentence = "expected a body as it is, got one in the coding gzip";
+    expect([response.status, (await jsonOf(response)).error.message]).toEqual([415, sentence]);
+  });
+
   test("a browser that asks whether a foreign page may, is not told that it may", async () => {
     const headers = { origin: "https://example.org", "access-control-request-method": "POST" };
     const response = await fetch(`${server.url}/v1/completions`, { method: "OPTIONS", headers });
@@ -364,16 +487,26 @@ describe("one sentence, the right status, and nothing billed", () => {
     expect(await Promise.all(["/x", "?since=never", "?limit=0", "?limit=x"].map(asked))).toEqual([404, 400, 400, 400]);
   });
 
+  test.each(["1001", "1.5", "-1", "x"])("receipts up to %s", async (limit) => {
+    const { error } = await jsonOf(fetch(`${server.url}/v1/receipts?limit=${limit}`));
+    expect([error.message, error.param]).toEqual([
+      `limit: expected a whole number from 1 to 1000, got "${limit}"`,
+      "limit",
+    ]);
+  });
+
+  test.each([
+    ["repetition_penalty", 1e-300],
+    ["logit_bias", { 999999: 1 }],
+    ["prompt", Array(65).fill("x")],
+  ])("the field at fault is named: %s", async (field, value) => {
+    const { error } = await jsonOf(post(server, "/v1/completions", { ...text, [field]: value }));
+    expect(error.param).toBe(field);
+  });
+
   test("none of all that was billed", async () => {
     expect(await receipts()).toBe(spent);
   });
-});
-
-test("a bias beyond the vocabulary is found out with the first logits, and the prompt billed", async () => {
-  const body = JSON.stringify({ ...text, logit_bias: { 999999: 1 } });
-  const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers: JSON_TYPE, body });
-  expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(/999999/)]);
-  expect(await receipts()).toBe(spent + 1);
 });
 
 describe("what would take long to look at is refused at once, and keeps nobody waiting", () => {
@@ -457,9 +590,12 @@ describe("what is odd but harmless is answered", () => {
     ],
     [
       "keys of prototypes within fields",
-      `{"model":"tiny","prompt":"x","max_tokens":1,"logit_bias":{"__proto__":1},"stream_options":{"__proto__":{"polluted":1}}}`,
+      `{"model":"tiny","prompt":"x","max_tokens":1,"logit_bias":{"__proto__":1},"response_format":{"type":"text","__proto__":{"polluted":1}}}`,
     ],
     ["half a surrogate", '{"model":"tiny","prompt":"x\\ud800y","max_tokens":1}'],
+    ["-1 for what is unset", { ...text, seed: -1, top_k: -1 }],
+    ["chats' word for the most tokens", { ...text, max_tokens: 9, max_completion_tokens: 1 }],
+    ["options of no stream that are null", { ...text, stream_options: null, stream: false }],
     ["a stop of one text", { ...text, stop: "zzz" }],
     ["neutral savings", { ...text, savings: ["dense"] }],
   ])("%s", async (_, body) => {
@@ -521,6 +657,11 @@ describe("what is no HTTP", () => {
     const answer = await raw(bytes);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer).toContain("the request's address or host is none that there can be");
+  });
+
+  test("an expectation that is none", async () => {
+    const answer = await raw("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 200-maybe\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 417 .*"expected \\"100-continue\\" as what is expected, got \\"200-maybe\\""/s);
   });
 
   test("a request for another server, as of a proxy's", async () => {

@@ -4,6 +4,7 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { billFor, type House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
 import type { Key } from "../keys/store.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Chosen } from "../models/served.ts";
@@ -31,8 +32,9 @@ export async function* answers(
   call: Call,
 ): AsyncGenerator<Part, void> {
   using lease = await house.pool.lease(chosen);
+  const { tokenizer, decoder } = lease.model.language;
+  checkBiases(asks[0]?.options, decoder.config.vocabulary);
   using bill = billFor(house, chosen.served.id, call);
-  const { tokenizer } = lease.model.language;
   const left = new AbortController();
   const terms = {
     key: call.key?.id,
@@ -48,6 +50,14 @@ export async function* answers(
     const last = chunk.finishReason !== undefined && --going === 0;
     yield { ...chunk, choice, tokenizer, ...(last && { receipt: bill.close(chunk.finishReason!) }) };
   }
+}
+
+/** Of all answers alike. @throws HttpError for a token that the model does not have */
+function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): void {
+  const outside = Object.keys(logitBias).find((id) => Number(id) >= vocabulary);
+  if (outside === undefined) return;
+  const message = `logit_bias: the model's tokens are 0 to ${vocabulary - 1}, got ${outside.slice(0, 40)}`;
+  throw new HttpError(400, message, { param: "logit_bias" });
 }
 
 /** What each answer may come to: an equal part of the request's FLOPs, by its own word or its key's terms. */

@@ -27,6 +27,10 @@ export const readingShape = {
     .positive()
     .nullish()
     .describe("most FLOPs; a request whose texts cost more by their lengths, densely, is refused"),
+  truncation: z
+    .literal(true, "expected true: what is longer than the model reads is cut")
+    .nullish()
+    .describe("nothing else is taken"),
 };
 
 const stops = z
@@ -57,6 +61,8 @@ const biases = z.preprocess(
   ),
 );
 
+const SEEDS = `expected a whole number from -1 to ${Number.MAX_SAFE_INTEGER}`;
+
 /** OpenAI's fields of generation, and vLLM's for what OpenAI has none. */
 export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
   ...modelShape,
@@ -66,6 +72,12 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     .max(maxTokens)
     .nullish()
     .describe(`most tokens of each answer; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`),
+  max_completion_tokens: z
+    .int()
+    .min(1)
+    .max(maxTokens)
+    .nullish()
+    .describe("most tokens of each answer, in the place of max_tokens"),
   max_flops: z
     .number()
     .positive()
@@ -83,7 +95,11 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     .max(1)
     .nullish()
     .describe("draw from the fewest tokens whose probabilities reach it; 1, all, where it is not said"),
-  top_k: z.int().min(0).nullish().describe("draw from so many of the likeliest tokens; 0, all, where it is not said"),
+  top_k: z
+    .int()
+    .min(-1)
+    .nullish()
+    .describe("draw from so many of the likeliest tokens; 0 or -1, all, where it is not said"),
   min_p: z
     .number()
     .min(0)
@@ -104,7 +120,7 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     .describe("taken from the logit of every token that the answer has; 0 where it is not said"),
   repetition_penalty: z
     .number()
-    .positive()
+    .min(0.1)
     .max(10)
     .nullish()
     .describe(
@@ -112,10 +128,12 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     ),
   logit_bias: biases.nullish().describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z
-    .int()
-    .min(0)
+    .int(SEEDS)
+    .min(-1, SEEDS)
     .nullish()
-    .describe("same seed, same answers, of which each has the next seed; random where it is not said"),
+    .describe(
+      "same seed, same answers, of which each has the next seed, but where the 8-bit form of weights, the default, rounds otherwise as a prompt's beginning was cached; random where it is -1 or not said",
+    ),
   stop: stops,
   response_format: responseFormat,
   n: z.int().min(1).max(maxChoices).nullish().describe("how many answers to each prompt; 1 where it is not said"),
@@ -128,6 +146,14 @@ export const generationShape = ({ maxChoices, maxTokens }: Limits) => ({
     .describe("of a stream"),
 });
 
+/** A check that refuses a field without the one by which alone it means something. */
+export const needing =
+  (field: string, other: string) =>
+  (input: Readonly<Record<string, unknown>>, { addIssue }: z.RefinementCtx): void => {
+    if (input[field] && !input[other])
+      addIssue({ code: "custom", path: [field], message: `expected ${other}: true beside it` });
+  };
+
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;
 
 /** A request's fields as the library's options, of its `choice`th answer: seeds follow each other, so that answers differ. */
@@ -138,7 +164,7 @@ export function optionsOf(fields: Fields, maxTokens: number, choice: number): Ru
     ceiling: { flops: fields.max_flops ?? undefined },
     temperature: fields.temperature ?? 1,
     topP: fields.top_p ?? undefined,
-    topK: fields.top_k ?? undefined,
+    topK: Math.max(fields.top_k ?? 0, 0),
     minP: fields.min_p ?? undefined,
     frequencyPenalty: fields.frequency_penalty ?? undefined,
     presencePenalty: fields.presence_penalty ?? undefined,
@@ -146,6 +172,6 @@ export function optionsOf(fields: Fields, maxTokens: number, choice: number): Ru
     logitBias: fields.logit_bias ?? undefined,
     stop: fields.stop ?? undefined,
     format: formatOf(fields.response_format),
-    seed: typeof seed === "number" ? (seed + choice) % Number.MAX_SAFE_INTEGER : undefined,
+    seed: typeof seed === "number" && seed >= 0 ? (seed + choice) % Number.MAX_SAFE_INTEGER : undefined,
   };
 }

@@ -3,6 +3,8 @@ import type { ChatMessage } from "../../index.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { Json } from "../../weights/tokenizer/index.ts";
 import { HttpError } from "../http/errors.ts";
+import { shapeOf } from "../http/shape.ts";
+import { MOST_DEPTH, MOST_VALUES } from "../limits.ts";
 import { toolCallSchema } from "./tools.ts";
 
 const part = z.discriminatedUnion("type", [
@@ -57,6 +59,7 @@ type Turn = ChatMessage & { content: string };
 
 /** @throws HttpError 400 where a turn lacks its content, or a tool answers what was not called */
 export function turnsOf(messages: readonly Message[]): Turn[] {
+  checkArguments(messages);
   let called: readonly string[] = [];
   return messages.map((message, at) => {
     if (message.role === "tool") checkAnswer(message, called, at);
@@ -98,4 +101,12 @@ function withArguments(call: z.output<typeof toolCallSchema>, at: number): Json 
   } catch {
     throw wrong(`messages.${at}.tool_calls`, "expected arguments that are JSON");
   }
+}
+
+/** JSON in a text was not looked at with the body. */
+function checkArguments(messages: readonly Message[]): void {
+  const all = messages.flatMap(({ tool_calls: calls }) => (calls ?? []).map((call) => call.function.arguments));
+  const { depth, values } = shapeOf(all.join(","), { depth: MOST_DEPTH, values: MOST_VALUES });
+  if (depth > MOST_DEPTH) throw wrong("messages", `expected arguments of calls nested at most ${MOST_DEPTH} deep`);
+  if (values > MOST_VALUES) throw wrong("messages", `expected arguments of calls of at most ${MOST_VALUES} values`);
 }

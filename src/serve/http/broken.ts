@@ -11,6 +11,11 @@ export function refuseBroken(server: Server): void {
     open.set(socket, responses.add(response));
     response.once("close", () => responses.delete(response));
   });
+  server.on("checkExpectation", ({ headers }: IncomingMessage, response: ServerResponse) => {
+    const error = new HttpError(417, `expected "100-continue" as what is expected, got "${headers.expect}"`);
+    response.writeHead(417, { "content-type": "application/json", connection: "close" });
+    response.end(JSON.stringify(error.body()));
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     if (!socket.writable || !isFree([...(open.get(socket) ?? [])])) return void socket.destroy();
     socket.end(rawResponse(refusal(error.code)));

@@ -2,7 +2,7 @@ import { Refused } from "../../engine/refused.ts";
 import { LedgerFault } from "../../ledger/database.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
 
-type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 431 | 500 | 502 | 503;
+type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 417 | 429 | 431 | 500 | 502 | 503;
 
 /** OpenAI's words for what kind of fault it is, by which its clients choose the class of the error that they raise. */
 function typeOf(status: Status): string {

@@ -18,6 +18,8 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   // A browser sends other types to a foreign server without asking it first.
   if (type !== "application/json")
     throw new HttpError(415, `expected the content type application/json, got ${type ?? "none"}`);
+  const coding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (coding !== "identity") throw new HttpError(415, `expected a body as it is, got one in the coding ${coding}`);
   return parseJson(decoded(await readBody(request, limits.body)), limits);
 }
 

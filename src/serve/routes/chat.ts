@@ -5,7 +5,7 @@ import type { FinishReason } from "../../index.ts";
 import { listOf } from "../../util/list-of.ts";
 import { type Ask, answers, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
-import { generationShape, optionsOf } from "../generation/options.ts";
+import { generationShape, needing, optionsOf } from "../generation/options.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
@@ -21,28 +21,32 @@ const functions = z
   .nullish()
   .describe("nothing else is taken");
 
+/** The answers are text. */
+const modalities = listOf(z.literal("text", 'expected "text", which is all that is given'), { of: "kinds", max: 8 })
+  .nullish()
+  .describe("what answers are: text, and nothing else is taken");
+
+const chatShape = (limits: Limits) => ({
+  ...generationShape(limits),
+  messages: listOf(message, { of: "messages", min: 1, max: 4096 }).describe(
+    "the turns so far, in the order that the model's chat template takes",
+  ),
+  logprobs: z.boolean().nullish().describe("give each token's log-probability (natural)"),
+  top_logprobs: z
+    .int()
+    .min(0)
+    .max(20)
+    .nullish()
+    .describe("with logprobs, how many of the likeliest tokens to give in each place; 0 where it is not said"),
+  ...toolShape,
+  functions,
+  modalities,
+});
 const chatInput = (limits: Limits) =>
-  z.object({
-    ...generationShape(limits),
-    messages: listOf(message, { of: "messages", min: 1, max: 4096 }).describe(
-      "the turns so far, in the order that the model's chat template takes",
-    ),
-    max_completion_tokens: z
-      .int()
-      .min(1)
-      .max(limits.maxTokens)
-      .nullish()
-      .describe("most tokens of each answer, in the place of max_tokens"),
-    logprobs: z.boolean().nullish().describe("give each token's log-probability (natural)"),
-    top_logprobs: z
-      .int()
-      .min(0)
-      .max(20)
-      .nullish()
-      .describe("with logprobs, how many of the likeliest tokens to give in each place; 0 where it is not said"),
-    ...toolShape,
-    functions,
-  });
+  z
+    .object(chatShape(limits))
+    .superRefine(needing("stream_options", "stream"))
+    .superRefine(needing("top_logprobs", "logprobs"));
 type ChatInput = z.output<ReturnType<typeof chatInput>>;
 
 const head = { id: z.string(), created: z.int(), model: z.string() };

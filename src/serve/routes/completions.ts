@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { type Ask, answers, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { FlatLogprobs, flatLogprobsSchema } from "../generation/logprobs.ts";
-import { generationShape, optionsOf } from "../generation/options.ts";
+import { generationShape, needing, optionsOf } from "../generation/options.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
@@ -13,20 +13,34 @@ import type { Limits } from "../limits.ts";
 /** As OpenAI has it. */
 const USUAL_TOKENS = 16;
 
+/** In one request, however many prompts it has: each takes a place in the queue. */
+const MOST_ANSWERS = 64;
+
+const prompts = ({ maxTexts, ...limits }: Limits) =>
+  textsSchema(
+    { ...limits, maxTexts: Math.min(maxTexts, MOST_ANSWERS) },
+    `what is gone on with: a text, or several, each answered by itself; at most ${MOST_ANSWERS} answers in all`,
+  );
+
+const completionShape = (limits: Limits) => ({
+  ...generationShape(limits),
+  prompt: prompts(limits),
+  logprobs: z
+    .int()
+    .min(0)
+    .max(5)
+    .nullish()
+    .describe("give each token's log-probability (natural), and those of so many of the likeliest in its place"),
+  top_logprobs: z
+    .null("expected nothing: logprobs says how many of the likeliest to give")
+    .optional()
+    .describe("nothing else is taken"),
+  echo: z.literal(false, "expected false: the prompt is not given back").nullish().describe("nothing else is taken"),
+  suffix: z.null("expected nothing: text is only added at the end").optional().describe("nothing else is taken"),
+  best_of: z.literal(1, "expected 1: every answer is given").nullish().describe("nothing else is taken"),
+});
 const completionInput = (limits: Limits) =>
-  z.object({
-    ...generationShape(limits),
-    prompt: textsSchema(limits, "what is gone on with: a text, or several, each of which is answered by itself"),
-    logprobs: z
-      .int()
-      .min(0)
-      .max(5)
-      .nullish()
-      .describe("give each token's log-probability (natural), and those of so many of the likeliest in its place"),
-    echo: z.literal(false, "expected false: the prompt is not given back").nullish().describe("nothing else is taken"),
-    suffix: z.null("expected nothing: text is only added at the end").optional().describe("nothing else is taken"),
-    best_of: z.literal(1, "expected 1: every answer is given").nullish().describe("nothing else is taken"),
-  });
+  z.object(completionShape(limits)).superRefine(needing("stream_options", "stream"));
 type CompletionInput = z.output<ReturnType<typeof completionInput>>;
 
 const completion = z.object({
@@ -76,15 +90,18 @@ export const completions = (house: House): Endpoint =>
 
 type About = Omit<z.output<typeof completion>, "choices">;
 
-/** In one request, however many prompts it has: each takes a place in the queue. */
-const MOST_ANSWERS = 64;
-
 /** Each prompt's answers are adjacent. @throws HttpError when there would be too many */
 function asks(input: CompletionInput, { maxTokens }: Limits): Ask[] {
   const n = input.n ?? 1;
   if (n * input.prompt.length > MOST_ANSWERS)
-    throw new HttpError(400, `prompt: expected at most ${MOST_ANSWERS} answers in all, got ${n * input.prompt.length}`);
-  const most = Math.min(input.max_tokens ?? USUAL_TOKENS, maxTokens);
+    throw new HttpError(
+      400,
+      `prompt: expected at most ${MOST_ANSWERS} answers in all, got ${n * input.prompt.length}`,
+      {
+        param: "prompt",
+      },
+    );
+  const most = Math.min(input.max_completion_tokens ?? input.max_tokens ?? USUAL_TOKENS, maxTokens);
   return input.prompt.flatMap((prompt) =>
     Array.from({ length: n }, (_, choice) => ({
       prompt,

@@ -6,6 +6,8 @@ import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { unauthorised } from "../keys/access.ts";
 
+const MOST_LISTED = 1000;
+const count = `expected a whole number from 1 to ${MOST_LISTED}`;
 const time = z.string().max(40).optional();
 const filter = z.object({
   since: time.describe("a duration such as 2h or 7d, or a date"),
@@ -13,10 +15,10 @@ const filter = z.object({
   model: z.string().max(300).optional().describe("of requests for this model alone, by its name here"),
   key: z.string().max(100).optional().describe("a key's id; those without the scope admin see their own alone"),
   limit: z.coerce
-    .number("expected a number")
-    .int()
-    .min(1)
-    .max(1000)
+    .number(count)
+    .int(count)
+    .min(1, count)
+    .max(MOST_LISTED, count)
     .default(20)
     .describe("most receipts; the sum is of all"),
 });

@@ -23,6 +23,14 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
     ),
     top_n: z.int().min(1).nullish().describe("how many of the best to give; all where it is not said"),
     return_documents: z.boolean().nullish().describe("give each document back with its score"),
+    max_tokens_per_doc: z
+      .null("expected nothing: a document is read as far as the model reads")
+      .optional()
+      .describe("nothing else is taken"),
+    max_chunks_per_doc: z
+      .literal(1, "expected 1: a document is read once, as far as the model reads")
+      .nullish()
+      .describe("nothing else is taken"),
     rank_fields: listOf(z.string().min(1).max(200), { of: "names", min: 1, max: 100 })
       .nullish()
       .describe("which fields of documents that are objects are read; text where it is not said"),
