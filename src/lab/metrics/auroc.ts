@@ -1,16 +1,47 @@
-/**
- * Area under the ROC curve: the chance that a positive's score is above a negative's, equal scores counting half
- * (Mann-Whitney U by ranks). NaN where one class is missing.
- */
-export function auroc(scores: readonly number[], positive: readonly boolean[]): number {
-  const order = [...scores.keys()].sort((a, b) => scores[a]! - scores[b]!);
-  let [positives, rankSum] = [0, 0];
-  for (let from = 0, to = 0; from < order.length; from = to) {
-    while (to < order.length && scores[order[to]!] === scores[order[from]!]) to++;
-    const among = order.slice(from, to).filter((i) => positive[i]).length;
-    // Equal scores share the mean of their ranks from + 1 … to.
-    rankSum += (among * (from + 1 + to)) / 2;
-    positives += among;
-  }
-  return (rankSum - (positives * (positives + 1)) / 2) / (positives * (scores.length - positives));
+import type { Metric, Part } from "../metric.ts";
+
+/** Scores for one label, the lowest first: whether each one's text has the label, and its place among the items. */
+interface Ranked {
+  readonly scores: Float64Array;
+  readonly positive: Uint8Array;
+  readonly places: Uint32Array;
 }
+
+/** Area under the ROC curve: the chance that a positive's score is above a negative's, equal scores counting half. NaN where one class is missing. */
+function areaUnder({ scores, positive, places }: Ranked, times: Uint32Array): number {
+  let [positives, negatives, above] = [0, 0, 0];
+  for (let i = 0; i < scores.length; ) {
+    const [held, below, score] = [positives, negatives, scores[i]!];
+    for (; i < scores.length && scores[i] === score; i++)
+      if (positive[i]) positives += times[places[i]!]!;
+      else negatives += times[places[i]!]!;
+    above += (positives - held) * (below + (negatives - below) / 2);
+  }
+  return above / (positives * negatives);
+}
+
+function ranked(parts: readonly Part[], label: number): Ranked {
+  const score = (place: number) => parts[place]![label + 1]!;
+  const places = Uint32Array.from(parts.keys()).sort((a, b) => score(a) - score(b));
+  const positive = Uint8Array.from(places, (place) => (parts[place]![0] === label ? 1 : 0));
+  return { scores: Float64Array.from(places, score), positive, places };
+}
+
+/** The mean over labels that some texts have and some have not. */
+function macro(parts: readonly Part[]): (times: Uint32Array) => number {
+  const labels = Array.from({ length: (parts[0]?.length ?? 1) - 1 }, (_, label) => ranked(parts, label));
+  return (times) => {
+    const areas = labels.map((label) => areaUnder(label, times)).filter((area) => !Number.isNaN(area));
+    return areas.reduce((sum, area) => sum + area, 0) / areas.length;
+  };
+}
+
+export const auroc: Metric<"label"> = {
+  name: "auroc",
+  summary:
+    "Chance that a text with a label scores higher for it than one without, in the mean over labels (scikit-learn: roc_auc_score, each against the rest, macro)",
+  better: "higher",
+  part: ({ gold }, { scores }) => [gold, ...scores],
+  quality: (parts) => macro(parts)(new Uint32Array(parts.length).fill(1)),
+  resampled: macro,
+};

@@ -1,11 +1,14 @@
 import { seededRandom } from "../../util/random.ts";
-import type { Part } from "../metric.ts";
+import type { ItemKind } from "../item.ts";
+import type { Metric, Part } from "../metric.ts";
 import { unseen } from "./unseen.ts";
 
 export interface BootstrapOptions {
   readonly seed: number;
   /** 1,000 where nothing else is said. */
   readonly resamples?: number;
+  /** The metric's own way to judge resamples. */
+  readonly resampled?: Metric<ItemKind>["resampled"];
 }
 
 export type Interval = [low: number, high: number];
@@ -21,7 +24,11 @@ export function bootstrap(
   options: BootstrapOptions,
 ): { quality: number; ci95: Interval } {
   const alike = areShares(parts, quality) ? ofAlike(parts.map(([share]) => share!)) : undefined;
-  return { quality: quality(parts), ci95: alike ?? interval([parts], ([resampled]) => quality(resampled!), options) };
+  return {
+    quality: quality(parts),
+    ci95:
+      alike ?? (options.resampled ? counted(parts, options) : interval([parts], ([some]) => quality(some!), options)),
+  };
 }
 
 /** How much higher a metric is with `a` than with `b` on the same items, in the same order; both are resampled together. Of shares that differ nowhere, or all wholly, Wilson's interval. */
@@ -54,6 +61,19 @@ function ofAlike(values: readonly number[], least = 0): Interval | undefined {
   if (value === undefined || !Number.isInteger(value) || values.some((other) => other !== value)) return undefined;
   const more = unseen(values.length);
   return [Math.max(least, value - more), Math.min(1, value + more)];
+}
+
+/** Resamples by counting how often each item is drawn. */
+function counted(parts: readonly Part[], options: BootstrapOptions): Interval {
+  const judge = options.resampled!(parts);
+  const places = parts.map((_, i): Part => [i]);
+  const times = new Uint32Array(parts.length);
+  const judged = ([drawn]: readonly (readonly Part[])[]) => {
+    times.fill(0);
+    for (const [place] of drawn!) times[place!]!++;
+    return judge(times);
+  };
+  return interval([places], judged, options);
 }
 
 /** Resamples lists of the same items together, into lists that are written anew for every resample. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { ItemKind, ItemOf } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import { tokens13a } from "./bleu.ts";
+import { bootstrap } from "./bootstrap.ts";
 import {
   accuracy,
   accuracyNormalised,
@@ -155,10 +156,34 @@ test("rankings as trec_eval's", () => {
   }
 });
 
+/** Texts that have the first of two labels or not; the other's scores put them in the opposite order. */
+const labelled = (scores: readonly number[], positive: readonly boolean[]) =>
+  scores.map((score, i) => [positive[i] ? 0 : 1, score, -score]);
+
 test("AUROC as scikit-learn's, ties included; NaN for one class", () => {
   for (const { scores, positive, auroc: expected } of reference.auroc)
-    expect(auroc(scores, positive)).toBeCloseTo(expected, 12);
-  expect(auroc([1, 2], [true, true])).toBeNaN();
+    expect(auroc.quality(labelled(scores, positive))).toBeCloseTo(expected, 12);
+  expect(auroc.quality(labelled([1, 2], [true, true]))).toBeNaN();
+});
+
+test("AUROC of several labels is their mean, each against the rest; its interval is that of resampling item by item", () => {
+  // The first label's score parts its texts from the others'; the second's does by halves; the third has no text.
+  const parts = [
+    [0, 0.9, 0.1, 0.5],
+    [0, 0.8, 0.6, 0.1],
+    [1, 0.1, 0.6, 0.3],
+    [1, 0.2, 0.2, 0.9],
+  ];
+  // Of the second's four pairs, two are in order, one is level and one is not.
+  expect(auroc.quality(parts)).toBeCloseTo((1 + 2.5 / 4) / 2, 12);
+  const { quality, resampled } = auroc;
+  const many = Array.from({ length: 60 }, (_, i) => [
+    i % 3,
+    ...[0, 1, 2].map((l) => ((7 * i + 5 * l) % 11) + (l === i % 3 ? 2 : 0)),
+  ]);
+  expect(bootstrap(many, quality, { seed: 1, resampled: resampled! }).ci95).toEqual(
+    bootstrap(many, quality, { seed: 1 }).ci95,
+  );
 });
 
 test("label accuracy takes the greatest score", () => {

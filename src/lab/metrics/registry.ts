@@ -6,7 +6,7 @@ import * as metrics from "./index.ts";
 /** What is known of a metric whatever its kind: enough to judge parts that a run left on disk. */
 export type JudgeOfParts = Omit<Metric<ItemKind>, "part">;
 
-const { auroc: _scores, ndcg, ...plain } = metrics;
+const { ndcg, ...plain } = metrics;
 const known: readonly JudgeOfParts[] = [...Object.values(plain), ndcg(10)];
 
 /** The metric that results on disk name. @throws UserError, with the nearest name, when there is none */

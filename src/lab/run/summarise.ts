@@ -3,7 +3,7 @@ import { bootstrap, pairedDelta } from "../metrics/bootstrap.ts";
 import type { RecipeSummary, Result } from "../results.ts";
 import type { Task } from "../task.ts";
 import { onFrontier } from "./frontier.ts";
-import { metricsOf } from "./judge.ts";
+import { type AnyMetric, metricsOf } from "./judge.ts";
 
 /** What each recipe's results say, dense first; every recipe has the same items, in the same order. */
 export function summarise(task: Task, seed: number, byRecipe: ReadonlyMap<string, readonly Result[]>): RecipeSummary[] {
@@ -13,6 +13,8 @@ export function summarise(task: Task, seed: number, byRecipe: ReadonlyMap<string
   const frontier = onFrontier(points, metricsOf(task)[0]!.better);
   return summaries.map((s, i) => ({ ...s, on_frontier: frontier[i]! }));
 }
+
+const resampling = ({ resampled }: AnyMetric) => resampled && { resampled };
 
 /** Of dense against itself. */
 const NONE: RecipeSummary["delta"] = { mean: 0, ci95: [0, 0] };
@@ -27,7 +29,8 @@ function summary(
   const [main, ...others] = metricsOf(task);
   const partsOf = (some: readonly Result[], metric: string) => some.map((r) => r.parts[metric]!);
   const quality = (metric: typeof main) => metric!.quality.bind(metric);
-  const measured = (metric: typeof main) => bootstrap(partsOf(results, metric!.name), quality(metric), { seed });
+  const measured = (metric: typeof main) =>
+    bootstrap(partsOf(results, metric!.name), quality(metric), { seed, ...resampling(metric!) });
   const [own, base] = [partsOf(results, main!.name), partsOf(dense, main!.name)];
   return {
     recipe,

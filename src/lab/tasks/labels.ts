@@ -4,7 +4,7 @@ import { filesOf } from "../data/place.ts";
 import { parseRow } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { LabelItem } from "../item.ts";
-import { labelAccuracy } from "../metrics/index.ts";
+import { auroc, labelAccuracy } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
 import { type Family, readOptions } from "./family.ts";
@@ -13,7 +13,7 @@ const options = z.strictObject({ file: z.string("expected the file with the text
 
 /** Texts and their labels in two columns of a table; the labels are all that occur in it, by alphabet. */
 function family(name: string, summary: string, size: number, column: string, from: string): Family {
-  const about = { summary, kind: "label", size, metrics: [labelAccuracy] } as const;
+  const about = { summary, kind: "label", size, metrics: [labelAccuracy, auroc] } as const;
   return {
     ...about,
     name,

@@ -74,7 +74,7 @@ export async function findTask(
   const name = colon < 0 ? spec : spec.slice(0, colon);
   const entry = tasks.find((task) => task.name === name);
   if (entry === undefined) {
-    if (isTable(spec) || /[\\/]/.test(spec)) return userTask(spec, options);
+    if (isTable(spec.replace(/,[a-z]+=[^,]*$/, "")) || /[\\/]/.test(spec)) return userTask(spec, options);
     throw new UserError(`no task is called "${name}"${suggest(name, taskNames) || `; ${expected}`}`, 2);
   }
   const text = colon < 0 ? "" : spec.slice(colon + 1);

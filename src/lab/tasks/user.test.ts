@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import type { Item } from "../item.ts";
 import { countTokens } from "./items.testing.ts";
+import { findTask } from "./registry.ts";
 import { userTask } from "./user.ts";
 
 const written = (...lines: unknown[]): string =>
@@ -62,6 +63,33 @@ test("prompts and choices, each after a space unless there is one", async () => 
       ],
     },
   ]);
+});
+
+describe("a metric of one's own choice", () => {
+  const names = async (spec: string) => (await userTask(spec)).metrics.map(({ name }) => name);
+
+  test("comes first; the task's name tells it", async () => {
+    const texts = written({ prompt: "a", answer: "b" });
+    expect(await names(`${texts},metric=rouge-l`)).toEqual(["rouge-l", "answer-match", "token-f1", "contains-answer"]);
+    expect(await names(`${texts},metric=token-f1`)).toEqual(["token-f1", "answer-match", "contains-answer"]);
+    expect((await findTask(`${texts},metric=rouge-l`)).name).toBe(`${texts},metric=rouge-l`);
+    expect(await itemsOf(`${texts},metric=rouge-l`)).toMatchObject([{ answers: ["b"] }]);
+    const choices = written({ prompt: "a", choices: ["b", "c"], gold: 0 });
+    expect(await names(`${choices},metric=accuracy-normalised`)).toEqual(["accuracy-normalised", "accuracy"]);
+  });
+
+  test("that there is not is refused with the nearest", async () => {
+    const texts = written({ prompt: "a", answer: "b" });
+    await expect(userTask(`${texts},metric=rouge`)).rejects.toThrow(
+      'there is no metric "rouge" for such items; did you mean "rouge-l"?',
+    );
+    await expect(userTask(`${texts},metric=accuracy`)).rejects.toThrow(
+      /no metric "accuracy" for such items; there are /,
+    );
+    await expect(userTask(`${texts},metrik=bleu`)).rejects.toThrow(
+      'there is no option "metrik"; did you mean "metric"?',
+    );
+  });
 });
 
 test("a CSV with the columns prompt and answer will do", async () => {

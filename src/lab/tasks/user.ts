@@ -4,9 +4,10 @@ import { filesOf } from "../data/place.ts";
 import { parseRow, type Row } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ChoiceItem, GenerationItem, Item } from "../item.ts";
-import { accuracy, accuracyNormalised, answerMatch, containsAnswer, tokenF1 } from "../metrics/index.ts";
 import type { ItemsFor, Task, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
+import { readOptions } from "./family.ts";
+import { chosenFirst, ofChoices, ofTexts } from "./user-metrics.ts";
 
 const value = z
   .union([z.string(), z.number()], "expected a text or a number")
@@ -36,18 +37,21 @@ const chosen = z
 const outside = ({ choices, gold }: { choices: string[]; gold: number }): string =>
   `expected a place from 0 to ${choices.length - 1}, got ${gold}`;
 
+const own = z.strictObject({ file: z.string("expected a file: FILE,metric=NAME"), metric: z.string().optional() });
+
 /** An item before the model is known, whose tokens decide how long an answer may be. */
 type Made<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
 
 /**
- * The task of a user's own file: rows of `{"prompt", "answer"}`, where the answer may be a list of right ones, or of `{"prompt", "choices", "gold"}`.
+ * The task of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt", "answer"}`, where the answer may be a list of right ones, or of `{"prompt", "choices", "gold"}`.
  * All of it is read and checked before anything runs.
  * @throws UserError that names file and line
  */
 export async function userTask(
-  file: string,
+  spec: string,
   options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress"> = {},
 ): Promise<Task> {
+  const { file, metric } = readOptions("a file's task", own, spec, "file");
   const rows = await rowsIn(file, options);
   const kind = kindOf(rows[0]!);
   for (const row of rows)
@@ -56,8 +60,8 @@ export async function userTask(
         `${row.where}: this item has ${words[kindOf(row)]}, those before it have ${words[kind]}; expected one kind`,
       );
   return kind === "choice"
-    ? task(file, "choice", [accuracy, accuracyNormalised], rows.map(choice))
-    : task(file, "generation", [answerMatch, tokenF1, containsAnswer], rows.map(generation));
+    ? task(spec, file, "choice", chosenFirst(metric, ofChoices), rows.map(choice))
+    : task(spec, file, "generation", chosenFirst(metric, ofTexts, 3), rows.map(generation));
 }
 
 async function rowsIn(file: string, options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress">): Promise<Row[]> {
@@ -80,12 +84,13 @@ function kindOf({ where, value }: Row): keyof typeof words {
 }
 
 const task = <K extends "choice" | "generation">(
+  name: string,
   file: string,
   kind: K,
   metrics: TaskOf<K>["metrics"],
   items: Made<Extract<Item, { kind: K }>>[],
 ) => ({
-  ...{ name: file, summary: "A user's own items", kind, source: file, size: items.length, metrics },
+  ...{ name, summary: "A user's own items", kind, source: file, size: items.length, metrics },
   async *items(run: ItemsFor) {
     for (const make of drawn([...items], run)) yield make(run.countTokens);
   },
