@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { runRows } from "../../lab/report/tables.ts";
 import { findRuns } from "../../lab/run/held.ts";
 import { UserError } from "../../util/errors.ts";
+import { warn } from "../errors.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
@@ -15,7 +16,11 @@ export function define(command: Command): void {
 async function list(folder: string, { json = false }: { json?: boolean }): Promise<void> {
   if (!existsSync(folder)) throw new UserError(`there is no folder ${folder}`);
   const runs = await findRuns(folder);
-  if (json) return printJson(runs.map(({ folder, summary }) => ({ folder, ...summary })));
+  if (json)
+    return printJson(
+      runs.map(({ folder, summary, fault }) => ({ folder, ...summary, ...(fault && { error: fault }) })),
+    );
+  for (const { fault } of runs) if (fault) warn(fault);
   if (runs.length === 0) process.stderr.write(`no lab runs in ${folder}\n`);
   else print(...columns(runRows(runs)));
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { count, signed } from "../../lab/report/format.ts";
 import type { RecipeSummary, Summary } from "../../lab/results.ts";
+import { requireRun } from "../../lab/run/held.ts";
 import { evidenced, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
 import { recipeName, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
@@ -29,6 +30,7 @@ export function define(command: Command): void {
 
 async function pickRecipe(folder: string, given: Readonly<Record<string, unknown>>): Promise<void> {
   const { quality, saving, as } = readFlags(options, given);
+  await requireRun(folder);
   const summary = await readSummary(folder);
   const picked = pick(summary, wantedBy(quality, saving));
   const entry = await evidenced(folder, summary, picked);

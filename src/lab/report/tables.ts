@@ -36,6 +36,8 @@ export interface Listed {
   readonly folder: string;
   /** Undefined for a run that has not come to its end. */
   readonly summary: Summary | undefined;
+  /** Why the summary cannot be read, where there is one that cannot. */
+  readonly fault?: string;
 }
 
 /** A heading, then a row a run: what it is of, dense's quality, and the frontier's recipe that saves most. */
@@ -43,8 +45,8 @@ export function runRows(runs: readonly Listed[]): string[][] {
   const head = ["FOLDER", "TASK", "MODEL", "ITEMS", "RECIPES", "METRIC", "DENSE", "SAVES MOST", "WRITTEN"];
   return [
     head,
-    ...runs.map(({ folder, summary }) =>
-      summary ? runRow(folder, summary) : [folder, "not finished", ...Array(7).fill("")],
+    ...runs.map(({ folder, summary, fault }) =>
+      summary ? runRow(folder, summary) : [folder, fault ? "cannot be read" : "not finished", ...Array(7).fill("")],
     ),
   ];
 }

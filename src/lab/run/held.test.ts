@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { sampleReport } from "../report/sample.testing.ts";
-import { findRuns, readRun } from "./held.ts";
+import { runRows } from "../report/tables.ts";
+import { findRuns, readRun, requireRun } from "./held.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-held-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -30,6 +31,34 @@ test("runs are found where they lie, finished or not, in the order of their path
   expect(found.map(({ folder }) => folder)).toEqual([folders[1], folders[2], folders[0]]);
   expect(found.map(({ summary }) => summary?.items)).toEqual([40, undefined, 40]);
   expect((await findRuns(folders[0]!)).map(({ folder }) => folder)).toEqual([folders[0]]);
+});
+
+test("a broken summary hides no other run, nor does a run hide those below it; what is no folder is told", async () => {
+  const grid = made("grid", true);
+  const [good, broken] = [made("grid/good@m", true), made("grid/broken@m", true)];
+  writeFileSync(path.join(broken, "summary.json"), "{");
+  const found = await findRuns(grid);
+  expect(found.map(({ folder }) => folder)).toEqual([grid, broken, good]);
+  expect(found.map(({ fault }) => fault)).toEqual([undefined, expect.stringContaining("broken@m"), undefined]);
+  expect(runRows(found).map((row) => row[1])).toEqual(["TASK", "needle <4k>", "cannot be read", "needle <4k>"]);
+  await expect(findRuns(path.join(good, "run.json"))).rejects.toThrow(/run\.json is a file, expected a folder/);
+  await expect(findRuns(path.join(root, "none"))).rejects.toThrow(/^cannot read the folder .*none \(ENOENT\)$/);
+});
+
+test("a summary without results, and a folder of runs, are told for what they are", async () => {
+  const alone = made("alone", true);
+  rmSync(path.join(alone, "results.jsonl"));
+  await expect(readRun(alone)).rejects.toThrow(/has the run's summary without its results.*results\.jsonl/);
+  made("several/x@m", true);
+  await expect(requireRun(path.join(root, "several"))).rejects.toThrow(
+    /several holds no lab run itself; give one of those below it: ".*x@m"$/,
+  );
+});
+
+test("a last line that was cut short is dropped, as a resumed run drops it", async () => {
+  const folder = made("torn", true);
+  appendFileSync(path.join(folder, "results.jsonl"), '{"item":"q1","rec');
+  expect((await readRun(folder)).results).toHaveLength(80);
 });
 
 test("a run is read whole; a folder that holds none, or one that is not finished, is named", async () => {

@@ -1,31 +1,68 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { few, UserError } from "../../util/errors.ts";
+import { codeOf } from "../../util/system-errors.ts";
 import type { Run } from "../report/compare.ts";
 import type { Listed } from "../report/tables.ts";
-import { identityFile, readIdentity, resultsFile, summaryFile } from "./folder.ts";
+import { identityFile, resultsFile, summaryFile } from "./folder.ts";
 import { readSummary } from "./pick.ts";
-import { parse } from "./results-file.ts";
+import { parse, wholeLines } from "./results-file.ts";
 
 /** A run that has come to its end, with all its results. @throws UserError when the folder holds none */
 export async function readRun(folder: string): Promise<Run> {
-  await readIdentity(folder);
+  await requireRun(folder);
   const file = resultsFile(folder);
-  return { folder, summary: await readSummary(folder), results: parse(file, await readFile(file, "utf8")) };
+  if (!existsSync(file))
+    throw new UserError(`${folder} has the run's summary without its results, item by item: there is no ${file}`);
+  const text = await readFile(file, "utf8");
+  return { folder, summary: await readSummary(folder), results: parse(file, wholeLines(text)) };
 }
 
-/** Folders below a run's own hold nothing; a grid's are one below its folder, and grids may lie side by side in one. */
+/** @throws UserError when the folder itself holds no run that has come to its end; those below it are named */
+export async function requireRun(folder: string): Promise<void> {
+  if (existsSync(summaryFile(folder))) return;
+  if (existsSync(identityFile(folder)))
+    throw new UserError(
+      `${folder}: the run has not come to its end, since there is no summary.json; --resume goes on with it`,
+    );
+  const below = existsSync(folder) ? await findRuns(folder) : [];
+  const finished = below.filter(({ summary }) => summary !== undefined).map((run) => run.folder);
+  throw new UserError(
+    `${folder} holds no lab run${finished.length > 0 ? ` itself; give one of those below it: ${few(finished)}` : ""}`,
+  );
+}
+
+/** A grid's runs are one below its folder, and grids may lie side by side in one. */
 const DEPTH = 3;
 
-/** The runs in a folder and below it, by path. */
-export async function findRuns(folder: string, depth = DEPTH): Promise<Listed[]> {
-  if (existsSync(identityFile(folder)))
-    return [{ folder, summary: existsSync(summaryFile(folder)) ? await readSummary(folder) : undefined }];
-  if (depth === 0) return [];
-  const entries = await readdir(folder, { withFileTypes: true });
-  const below = entries.filter((entry) => entry.isDirectory() && !/^\.|^node_modules$/.test(entry.name));
-  const runs: Listed[] = [];
-  for (const { name } of below.sort((a, b) => (a.name < b.name ? -1 : 1)))
-    runs.push(...(await findRuns(path.join(folder, name), depth - 1)));
+/** The runs in a folder and below it, by path; folders below that cannot be read are passed over. @throws UserError when the folder itself cannot */
+export async function findRuns(folder: string): Promise<Listed[]> {
+  return runsBelow(folder, await foldersIn(folder), DEPTH);
+}
+
+async function runsBelow(folder: string, below: readonly string[], depth: number): Promise<Listed[]> {
+  const runs = existsSync(identityFile(folder)) ? [await listed(folder)] : [];
+  for (const place of depth > 0 ? below : [])
+    runs.push(...(await runsBelow(place, depth > 1 ? await foldersIn(place).catch(() => []) : [], depth - 1)));
   return runs;
+}
+
+async function listed(folder: string): Promise<Listed> {
+  if (!existsSync(summaryFile(folder))) return { folder, summary: undefined };
+  try {
+    return { folder, summary: await readSummary(folder) };
+  } catch (error) {
+    if (error instanceof UserError) return { folder, summary: undefined, fault: error.message };
+    throw error;
+  }
+}
+
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (codeOf(error) === "ENOTDIR") throw new UserError(`${folder} is a file, expected a folder that runs lie in`);
+    throw new UserError(`cannot read the folder ${folder} (${codeOf(error)})`);
+  });
+  const below = entries.filter((entry) => entry.isDirectory() && !/^\.|^node_modules$/.test(entry.name));
+  return below.map(({ name }) => path.join(folder, name)).sort();
 }

@@ -28,7 +28,7 @@ export class ResultsFile {
     });
     try {
       const text = await file.readFile("utf8");
-      const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+      const whole = wholeLines(text);
       const results = parse(path, whole);
       check?.(results);
       if (whole.length < text.length) await file.truncate(Buffer.byteLength(whole));
@@ -68,6 +68,9 @@ export class ResultsFile {
     }
   }
 }
+
+/** Without a last line that was cut short, as a process that is killed leaves it. */
+export const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf("\n") + 1);
 
 /** The results of a run's folder. @throws UserError when a line is no result */
 export function parse(path: string, text: string): Result[] {
