@@ -1,3 +1,4 @@
+import { isObject } from "../weights/json.ts";
 import { relayed } from "./fleet/relay.ts";
 import type { House } from "./house.ts";
 import { accepted, type Endpoint, isAsking } from "./http/endpoint.ts";
@@ -6,8 +7,11 @@ import { readJson } from "./http/json.ts";
 import { type Events, eventStream, type StreamWatcher } from "./http/stream.ts";
 import type { Access } from "./keys/access.ts";
 import { type Limits, MOST_DEPTH, MOST_VALUES } from "./limits.ts";
+import { RequestLine } from "./request-line.ts";
 import type { Trace } from "./trace/trace.ts";
 import type { UnderWay } from "./under-way.ts";
+
+type Params = Readonly<Record<string, string>>;
 
 /** Answers requests by their endpoints: whose they are, what they say, and how they end. */
 export class Answering {
@@ -17,14 +21,29 @@ export class Answering {
     private readonly underWay: UnderWay,
   ) {}
 
-  /** @throws what is at fault before it is the endpoint's turn */
-  async answer(it: Endpoint, request: Request, params: Readonly<Record<string, string>>): Promise<Response> {
-    const { caller, rates, body, input } = await this.#read(it, request);
+  async answer(it: Endpoint, request: Request, params: Params): Promise<Response> {
+    const line = new RequestLine(this.house.log, request);
+    try {
+      return await this.#answer(it, request, params, line);
+    } catch (error) {
+      return this.refuse(error, line);
+    }
+  }
+
+  /** What is at fault before it is an endpoint's turn. */
+  refuse(error: unknown, line: RequestLine): Response {
+    const fault = this.#explain(error);
+    line.end(fault.status);
+    return errorResponse(fault);
+  }
+
+  async #answer(it: Endpoint, request: Request, params: Params, line: RequestLine): Promise<Response> {
+    const { caller, rates, body, input } = await this.#read(it, request, line);
     const { signal, end: leave } = this.underWay.begin(request.signal);
-    const trace = this.house.tracer.begin({ it, body, headers: request.headers });
+    const trace = line.within(this.house.tracer.begin({ it, body, headers: request.headers }));
     const watcher = this.#watcher(signal, trace, leave);
     try {
-      const call = { signal, params, trace, ...caller };
+      const call = { signal, params, trace, taken: line.taken, ...caller };
       const given = await (relayed(this.house, it, { body, input }, call) ?? it.handle(input, call));
       if (isStream(given)) return withHeaders(await eventStream(given, watcher), rates);
       watcher.end();
@@ -37,7 +56,7 @@ export class Answering {
   }
 
   /** An error as clients are told of it; what they are not told is logged whole. */
-  explain(error: unknown): HttpError {
+  #explain(error: unknown): HttpError {
     const { catalogue, metrics, log } = this.house;
     const { status, message, details } = failure(error);
     metrics.failed(status);
@@ -45,11 +64,13 @@ export class Answering {
     return new HttpError(status, catalogue.withoutPaths(message), details);
   }
 
-  async #read(it: Endpoint, request: Request) {
+  async #read(it: Endpoint, request: Request, line: RequestLine) {
     const { log, logPrompts, limits, rates: all } = this.house;
     const caller = await this.access.check(request, it.scope);
+    line.note({ key: caller.key?.id });
     const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
     const body = it.input && (await bodyOf(it, request, limits));
+    if (isAsking(it)) line.note({ model: modelIn(body) });
     const input = it.input && accepted(it.input, body);
     if (logPrompts && isAsking(it)) log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
     return { caller, rates, body, input };
@@ -60,7 +81,7 @@ export class Answering {
     let fault: HttpError | undefined;
     return {
       explain: (error) => {
-        fault = this.explain(error);
+        fault = this.#explain(error);
         return fault;
       },
       end() {
@@ -69,6 +90,12 @@ export class Answering {
       },
     };
   }
+}
+
+/** Not a long one, which is none. */
+function modelIn(body: unknown): string | undefined {
+  const model = isObject(body) ? body["model"] : undefined;
+  return typeof model === "string" ? model.slice(0, 300) : undefined;
 }
 
 function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {

@@ -1,11 +1,13 @@
 import { Hono } from "hono";
+import type { Logger } from "pino";
 import type { Answering } from "./answering.ts";
 import { noAddress } from "./http/broken.ts";
 import { type Endpoint, notFound } from "./http/endpoint.ts";
-import { errorResponse, HttpError } from "./http/errors.ts";
+import { HttpError } from "./http/errors.ts";
+import { RequestLine } from "./request-line.ts";
 
 /** The server as a function from requests to responses. */
-export function createApp(answering: Answering, endpoints: readonly Endpoint[]): Hono {
+export function createApp(answering: Answering, endpoints: readonly Endpoint[], log: Logger): Hono {
   const app = new Hono();
   app.use((c, next) => {
     // Node takes the first of several; what stands before this server may take another.
@@ -16,7 +18,7 @@ export function createApp(answering: Answering, endpoints: readonly Endpoint[]):
     for (const path of it.paths)
       app.on(it.method, path.replace(/\{(\w+)\}/g, ":$1"), (c) => answering.answer(it, c.req.raw, c.req.param()));
   app.notFound((c) => unknown(c.req.method, c.req.path, endpoints));
-  app.onError((error) => errorResponse(answering.explain(error)));
+  app.onError((error, c) => answering.refuse(error, new RequestLine(log, c.req.raw)));
   return app;
 }
 

@@ -77,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const pool = new Pool(memory, options.scheduling, options.keepAlive, limits.maxCopies);
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
-  const app = createApp(new Answering(house, new Access(keys, options), underWay), endpointsOf(house));
+  const app = createApp(new Answering(house, new Access(keys, options), underWay), endpointsOf(house), log);
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: refuseAddress });
   const server = createServer({ ...timesOf(limits), requireHostHeader: false }, listener);
   refuseBroken(server);

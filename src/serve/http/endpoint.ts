@@ -15,6 +15,8 @@ export interface Call {
   /** Whether it may see and change what is everybody's. */
   readonly admin: boolean;
   readonly trace: Trace;
+  /** When it was taken, on the clock of `performance.now()`. */
+  readonly taken: number;
   /** Of the path's parameters. */
   readonly params: Readonly<Record<string, string>>;
 }
