@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
-import { readingShape } from "../generation/options.ts";
+import { readingShape } from "../generation/naming.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";

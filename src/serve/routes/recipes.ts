@@ -8,7 +8,7 @@ import {
   registerRecipe,
   unregisterRecipe,
 } from "../../savings/registered.ts";
-import { savingsField } from "../generation/options.ts";
+import { savingsField } from "../generation/naming.ts";
 import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
-import { readingShape } from "../generation/options.ts";
+import { readingShape } from "../generation/naming.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { listOf } from "../../util/list-of.ts";
+import { type Limits, LONGEST_STOP, MOST_STOPS } from "../limits.ts";
+
+const stops = z
+  .union(
+    [
+      z
+        .string()
+        .min(1)
+        .max(LONGEST_STOP)
+        .transform((text) => [text]),
+      listOf(z.string().min(1).max(LONGEST_STOP), { of: "texts", max: MOST_STOPS }),
+    ],
+    `expected a text, or at most ${MOST_STOPS} texts, of 1 to ${LONGEST_STOP} characters`,
+  )
+  .nullish()
+  .describe("texts that end the answer; they are not part of it");
+
+const tokens = (most: number) => z.int().min(1).max(most).nullish();
+
+/** What ends an answer. */
+export const endsShape = ({ maxTokens }: Limits) => ({
+  max_tokens: tokens(maxTokens).describe(
+    `most tokens of each answer; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`,
+  ),
+  max_completion_tokens: tokens(maxTokens).describe("most tokens of each answer, in the place of max_tokens"),
+  max_flops: z
+    .number()
+    .positive()
+    .nullish()
+    .describe("most FLOPs of all answers together, passed by a step at most; they end there, as with max_tokens"),
+  stop: stops,
+});
