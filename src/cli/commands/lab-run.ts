@@ -26,6 +26,8 @@ interface Flags extends Readonly<Record<string, unknown>> {
   quant?: string[];
   recipe?: string[];
   search?: string[];
+  budgetFlops?: unknown;
+  budgetMinutes?: unknown;
   queue?: string;
   out: string;
   resume?: boolean;
@@ -68,6 +70,7 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   const options = readFlags(runOptions, flags);
   const tasks: Task[] = [];
   for (const task of flags.task) tasks.push(await foundTask(task, signal));
+  requireUse(flags, options.rows, tasks);
   const sources: ResolvedModel[] = [];
   for (const model of flags.model ?? ["smollm2"]) sources.push(await found(model, signal));
   const searches = (flags.search ?? []).map(parseSearch);
@@ -98,13 +101,23 @@ async function found(model: string, signal: AbortSignal): Promise<ResolvedModel>
   return await resolveModel(model, { signal, ...download });
 }
 
+/** @throws UserError where a flag would do nothing */
+function requireUse({ search, budgetFlops, budgetMinutes }: Flags, rows: number, tasks: readonly Task[]): void {
+  if (search === undefined && (budgetFlops ?? budgetMinutes) !== undefined)
+    throw new UserError("a budget bounds a search; give --search, or no budget", 2);
+  if (rows > 1 && tasks.every(({ kind }) => kind !== "generation"))
+    throw new UserError("--rows is for tasks whose answers are generated, and none of these is", 2);
+}
+
 function reuseOf({ resume = false, force = false }: Flags): Reuse {
   if (resume && force) throw new UserError("--resume goes on with a run and --force replaces it; give one of them", 2);
   return resume ? "resume" : force ? "force" : "refuse";
 }
 
-/** Each one savings, or a file. @throws UserError */
+/** Each one savings, or a file. @throws UserError when one is empty, or none that there is */
 export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
+  if (texts.some((text) => text.trim() === ""))
+    throw new UserError("--recipe is empty; dense is always among the recipes", 2);
   return Promise.all(
     texts.map((text) =>
       /\.(json|ya?ml)$/i.test(text) ? recipeOf([], text) : parseRecipe(text.split(/\s+/).filter(Boolean)),

@@ -17,11 +17,18 @@ interface Parsed {
   info: { lines: number };
 }
 
+/** @throws when two columns have one name: the values of one would be lost */
+function distinct(names: string[]): string[] {
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return names;
+  throw new Error(`two columns are called ${JSON.stringify(twice)}`);
+}
+
 function recordsOf(path: string, text: string, delimiter: string): Parsed[] {
   // Tabs do without quoting: a quote is a mark like any other.
   const quote = delimiter === "\t" ? null : '"';
   try {
-    return parse(text, { columns: true, bom: true, skip_empty_lines: true, info: true, delimiter, quote }) as never;
+    return parse(text, { columns: distinct, bom: true, skip_empty_lines: true, info: true, delimiter, quote }) as never;
   } catch (error) {
     throw new UserError(`${path}: ${(error as CsvError).message}`);
   }

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { UserError } from "../../util/errors.ts";
+import { few, UserError } from "../../util/errors.ts";
 
 /** One row of a table, or one value of a list. */
 export interface Row {
@@ -15,5 +15,16 @@ export function parseRow<T>(schema: z.ZodType<T>, { where, value }: Row): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
-  throw new UserError(`${where}: ${path.length > 0 ? `field "${path.join(".")}": ` : ""}${message}`);
+  throw new UserError(
+    `${where}: ${path.length > 0 ? `field "${path.join(".")}": ` : ""}${message}${insteadOf(path, value)}`,
+  );
 }
+
+/** Which fields there are where the one that is wanted is not among them: of a table without a heading, its first row. */
+function insteadOf([field]: readonly PropertyKey[], value: unknown): string {
+  if (field === undefined || typeof value !== "object" || value === null || field in value) return "";
+  return `; there is none, ${fieldsOf(value)}`;
+}
+
+/** The fields of a row, for sentences. */
+export const fieldsOf = (value: object): string => `only ${few(Object.keys(value)) || "nothing"}`;

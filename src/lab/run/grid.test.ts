@@ -104,6 +104,15 @@ describe("a run", () => {
     expect(resumed!.searches).toEqual(summary!.searches);
   });
 
+  test("a budget that no probe is within is told so after one item", async () => {
+    const searches = [parseSearch("xattention:threshold=0.5..1")];
+    const poor = await grid("poor", { recipes: [], searches, budget: { budgetFlops: 1 } }, { limit: 6 });
+    const [summary] = await runGrid(poor, silent);
+    expect(summary!.recipes.map((r) => r.recipe)).toEqual(["dense"]);
+    expect(summary!.searches).toEqual([expect.objectContaining({ probes: 1, ended: "budget" })]);
+    expect(lines(poor.out)).toHaveLength(7);
+  });
+
   test("two processes in one folder take turns: the second finds all done", async () => {
     const one = await grid("turns", { reuse: "resume" }, { limit: 6 });
     let [answered, waited] = [0, 0];

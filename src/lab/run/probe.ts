@@ -6,7 +6,7 @@ import type { CellRun } from "./cell-run.ts";
 import type { Point } from "./frontier.ts";
 import { metricsOf } from "./judge.ts";
 import { Budget, type BudgetOptions, type Spending } from "./search/budget.ts";
-import type { Prober } from "./search/index.ts";
+import type { Estimate, Prober } from "./search/index.ts";
 import { flops } from "./summarise.ts";
 
 /** Measures a search's recipes in a run, whose results it keeps. */
@@ -35,11 +35,27 @@ export class RunProber implements Prober {
     return { quality: metric.quality(results.map((r) => r.parts[metric.name]!)), saved: savedShare(flops(results)) };
   }
 
+  async estimate(recipe: Recipe, items: number): Promise<Estimate> {
+    const some = this.run.cell.items.slice(0, items);
+    const first = some.slice(0, 1);
+    await this.run.complete(recipe, first);
+    const one = this.run.results.of(recipeText(recipe), first);
+    // A first item's time tells little, since what it runs is prepared then.
+    const { spent, dense } = flops(one);
+    const all = this.run.results.of("dense", some);
+    return {
+      item: { flops: spent, minutes: minutesOf(one) },
+      all: { flops: (flops(all).spent * spent) / dense, minutes: (minutesOf(all) * spent) / dense },
+    };
+  }
+
   /** A recipe's items are billed once, however often it is measured on more of them. */
   #bill(recipe: string, results: readonly Result[]): void {
     const { flops: before, minutes } = this.#billed.get(recipe) ?? { flops: 0, minutes: 0 };
-    const all = { flops: flops(results).spent, minutes: results.reduce((sum, { ms }) => sum + ms, 0) / 60_000 };
+    const all = { flops: flops(results).spent, minutes: minutesOf(results) };
     this.#billed.set(recipe, all);
     this.budget.add({ flops: all.flops - before, minutes: all.minutes - minutes });
   }
 }
+
+const minutesOf = (results: readonly Result[]): number => results.reduce((sum, { ms }) => sum + ms, 0) / 60_000;

@@ -27,10 +27,21 @@ test("TagMyNews has its labels in another column", async () => {
   expect(await allItems(await task(`tagmynews:${file}`))).toMatchObject([{ labels: ["sport", "world"] }, {}]);
 });
 
+test("JSON lines will do; what is no text is told", async () => {
+  const lines = (label: unknown) =>
+    `{"text":"a","category":"x","n":1}\n{"text":"b","category":${JSON.stringify(label)}}\n`;
+  const file = (label: unknown) => writeAt(join(tempFolder(), "test.jsonl"), lines(label));
+  expect(await allItems(await task(`banking77:${file("y")}`))).toHaveLength(2);
+  await expect(allItems(await task(`banking77:${file(2)}`))).rejects.toThrow(
+    'line 2: field "category": expected a text',
+  );
+});
+
 test.each([
   ["text,category\na,x\n", "expected two labels or more, got 1"],
   ["text,category\n", "expected two labels or more, got 0"],
-  ["text,label\na,x\n", 'line 2: field "category": '],
+  ["text,label\na,x\n", 'line 2: field "category": expected a text; there is none, only "text", "label"'],
+  ["text,category,text\na,x,b\n", 'two columns are called "text"'],
 ])("%j is refused", async (text, message) => {
   const file = written(text);
   await expect(allItems(await task(`banking77:${file}`))).rejects.toThrow(`${file}: ${message}`);

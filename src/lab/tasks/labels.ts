@@ -26,8 +26,10 @@ function family(name: string, summary: string, size: number, column: string, fro
   };
 }
 
+const cell = z.string("expected a text");
+
 async function* itemsOf(file: string, column: string, run: ItemsFor): AsyncGenerator<LabelItem> {
-  const row = z.object({ text: z.string(), [column]: z.string() }).catchall(z.string());
+  const row = z.object({ text: cell, [column]: cell });
   const [path] = await filesOf(file, run);
   const found: { text: string; label: string; number: number }[] = [];
   for await (const each of rowsOf(path!)) {

@@ -97,6 +97,20 @@ test("a CSV with the columns prompt and answer will do", async () => {
   expect(await itemsOf(file)).toMatchObject([{ id: "2", prompt: "One and one?", answers: ["2"] }]);
 });
 
+test("a CSV has choices as a JSON list", async () => {
+  const file = writeAt(join(tempFolder(), "own.csv"), 'prompt,choices,gold\nThe sky is,"[""blue"", 7]",0\n');
+  expect(await itemsOf(file)).toMatchObject([
+    { kind: "choice", gold: 0, choices: [{ continuation: " blue" }, { continuation: " 7" }] },
+  ]);
+});
+
+test("a CSV without a heading is told what was taken for one", async () => {
+  const file = writeAt(join(tempFolder(), "own.csv"), "One and one?,2\nTwo and two?,4\n");
+  await expect(userTask(file)).rejects.toThrow(
+    'line 2: this item has neither an "answer" nor "choices", only "2", "One and one?"',
+  );
+});
+
 test("a limit takes some, the same for the same seed", async () => {
   const file = written(...Array.from({ length: 30 }, (_, i) => ({ prompt: `${i}?`, answer: i })));
   const some = await itemsOf(file, 5);
@@ -113,7 +127,7 @@ describe("refused, with the line's number", () => {
     ["no answer", [fine, "", { prompt: "a" }], 'line 3: this item has neither an "answer" nor "choices"'],
     ["both", [{ ...fine, ...choice }], 'line 1: expected an "answer" or "choices", got both'],
     ["no object", [[1]], 'line 1: expected an object with a "prompt" and an "answer" or "choices"'],
-    ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text'],
+    ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text; there is none, only "answer"'],
     ["an empty prompt", [{ prompt: "", answer: "b" }], 'line 1: field "prompt": expected a text, got an empty one'],
     [
       "an answer of another kind",
@@ -140,6 +154,11 @@ describe("refused, with the line's number", () => {
       "mixed kinds",
       [fine, fine, choice],
       'line 3: this item has "choices", those before it have an "answer"; expected one kind',
+    ],
+    [
+      "equal choices",
+      [choice, { ...choice, choices: ["b", "c", " b"] }],
+      'line 2: field "choices": expected choices that differ, got "b" twice',
     ],
     ["one choice", [choice, { ...choice, choices: ["b"] }], 'line 2: field "choices": expected two choices or more'],
     ["choices of another kind", [{ ...choice, choices: "bc" }], 'line 1: field "choices": expected a list of texts'],

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { filesOf } from "../data/place.ts";
-import { parseRow, type Row } from "../data/row.ts";
+import { fieldsOf, parseRow, type Row } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ChoiceItem, GenerationItem, Item } from "../item.ts";
 import type { ItemsFor, Task, TaskOf } from "../task.ts";
@@ -23,11 +23,31 @@ const asked = z.object({
     .refine((answers) => answers.length > 0, "expected an answer, got an empty list"),
 });
 
+/** A table in text has lists and numbers as JSON. */
+function fromCell(value: unknown): unknown {
+  try {
+    return typeof value === "string" ? JSON.parse(value) : value;
+  } catch {
+    return value;
+  }
+}
+
+function differing({ value: choices, issues }: z.core.ParsePayload<string[]>): void {
+  const trimmed = choices.map((choice) => choice.trim());
+  const twice = trimmed.find((choice, i) => trimmed.indexOf(choice) !== i);
+  if (twice === undefined) return;
+  const message = `expected choices that differ, got ${JSON.stringify(twice)} twice`;
+  issues.push({ code: "custom", input: choices, message });
+}
+
 const chosen = z
   .object({
     prompt,
-    choices: z.array(value, "expected a list of texts").min(2, "expected two choices or more"),
-    gold: z.int("expected the place of the right choice, from 0"),
+    choices: z.preprocess(
+      fromCell,
+      z.array(value, "expected a list of texts").min(2, "expected two choices or more").check(differing),
+    ),
+    gold: z.preprocess(fromCell, z.int("expected the place of the right choice, from 0")),
   })
   .refine(({ choices, gold }) => gold >= 0 && gold < choices.length, {
     path: ["gold"],
@@ -79,7 +99,8 @@ function kindOf({ where, value }: Row): keyof typeof words {
     throw new UserError(`${where}: expected an object with a "prompt" and an "answer" or "choices"`);
   const [answer, choices] = ["answer" in value, "choices" in value];
   if (answer && choices) throw new UserError(`${where}: expected an "answer" or "choices", got both`);
-  if (!answer && !choices) throw new UserError(`${where}: this item has neither an "answer" nor "choices"`);
+  if (!answer && !choices)
+    throw new UserError(`${where}: this item has neither an "answer" nor "choices", ${fieldsOf(value)}`);
   return choices ? "choice" : "generation";
 }
 

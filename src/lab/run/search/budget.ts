@@ -19,6 +19,7 @@ export class Budget {
   #spent = { probes: 0, flops: 0, minutes: 0 };
   /** Of the dearest probe. */
   #dearest: Spending = { flops: 0, minutes: 0 };
+  #ended = false;
 
   constructor({ budgetFlops = Number.POSITIVE_INFINITY, budgetMinutes = Number.POSITIVE_INFINITY }: BudgetOptions) {
     this.#most = { flops: budgetFlops, minutes: budgetMinutes };
@@ -29,10 +30,25 @@ export class Budget {
     this.#dearest = each((key) => Math.max(this.#dearest[key], probe[key]));
   }
 
+  /** Whether there is an end to it at all. */
+  get limited(): boolean {
+    return Number.isFinite(Math.min(this.#most.flops, this.#most.minutes));
+  }
+
+  /** Whether so much more would still be within the budget. */
+  affords(more: Spending): boolean {
+    const after = each((key) => this.#spent[key] + more[key]);
+    return after.flops <= this.#most.flops && after.minutes <= this.#most.minutes;
+  }
+
+  /** Told that the cheapest probe there is would be beyond it. */
+  end(): void {
+    this.#ended = true;
+  }
+
   /** Whether a probe as dear as the dearest would still be within the budget. */
   get allows(): boolean {
-    const after = each((key) => this.#spent[key] + this.#dearest[key]);
-    return after.flops <= this.#most.flops && after.minutes <= this.#most.minutes;
+    return !this.#ended && this.affords(this.#dearest);
   }
 
   get spent(): Spending & { readonly probes: number } {

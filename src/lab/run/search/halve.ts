@@ -5,14 +5,17 @@ import type { Prober } from "./index.ts";
 /** Items on which all settings are first tried; fewer tell nothing. */
 const FEWEST = 8;
 
+/** Items of the first round. */
+export const fewest = (recipes: number, items: number): number =>
+  Math.min(items, Math.max(FEWEST, Math.ceil(items / 2 ** Math.ceil(Math.log2(recipes)))));
+
 /**
  * Successive halving (Jamieson & Talwalkar 2016): all settings on a few items, the better half on twice as many, and so on to the last ones on
  * all. Better is who is beaten in quality and saving by fewer. A budget that ends leaves those that were measured on all items.
  */
 export async function halve(recipes: readonly Recipe[], prober: Prober): Promise<Recipe[]> {
   let alive = recipes;
-  const rounds = Math.ceil(Math.log2(recipes.length));
-  let items = Math.min(prober.items, Math.max(FEWEST, Math.ceil(prober.items / 2 ** rounds)));
+  let items = fewest(recipes.length, prober.items);
   for (;;) {
     const measured = await measureAll(alive, items, prober);
     if (items === prober.items) return measured.map(({ recipe }) => recipe);

@@ -1,8 +1,8 @@
 import type { Recipe } from "../../../savings/recipe.ts";
 import type { Point } from "../frontier.ts";
 import { bisect } from "./bisect.ts";
-import type { Budget } from "./budget.ts";
-import { halve } from "./halve.ts";
+import type { Budget, Spending } from "./budget.ts";
+import { fewest, halve } from "./halve.ts";
 import type { SearchSpec } from "./spec.ts";
 
 /** Measures recipes on a task's first items, and bills what that took. */
@@ -11,14 +11,35 @@ export interface Prober {
   readonly better: "higher" | "lower";
   readonly budget: Budget;
   measure(recipe: Recipe, items: number): Promise<Point>;
+  /** What measuring the recipe on so many items will come to, judged by one item and dense's cost of all. */
+  estimate(recipe: Recipe, items: number): Promise<Estimate>;
+}
+
+/** What one item took, and what all of them will take. */
+export interface Estimate {
+  readonly item: Spending;
+  readonly all: Spending;
 }
 
 /** Settings that a search proposes, each measured on every item. */
-export function search(spec: SearchSpec, prober: Prober): Promise<Recipe[]> {
+export async function search(spec: SearchSpec, prober: Prober): Promise<Recipe[]> {
+  if (!(await affordable(spec, prober))) return [];
   switch (spec.kind) {
     case "range":
       return bisect(spec, prober);
     case "grid":
       return halve(spec.recipes, prober);
   }
+}
+
+/** Whether a first probe is within the budget: one that is far too small is not to cost a whole one. */
+async function affordable(spec: SearchSpec, prober: Prober): Promise<boolean> {
+  if (!prober.budget.limited) return true;
+  const { item, all } = await (spec.kind === "range"
+    ? prober.estimate(spec.at(spec.low), prober.items)
+    : prober.estimate(spec.recipes[0]!, fewest(spec.recipes.length, prober.items)));
+  if (prober.budget.affords(all)) return true;
+  prober.budget.add(item);
+  prober.budget.end();
+  return false;
 }

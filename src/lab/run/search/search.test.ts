@@ -24,6 +24,7 @@ function prober(point: (options: Options, items: number) => Point, most: BudgetO
       billed.set(step!.text, some);
       return point(step!.options as Options, some);
     },
+    estimate: async (_recipe, some) => ({ item: { flops: 1, minutes: 0 }, all: { flops: some, minutes: 1 } }),
   };
   return { prober, asked };
 }
@@ -54,6 +55,14 @@ describe("the middle of the widest gap", () => {
     expect(p.budget.spent).toEqual({ probes: 5, flops: 320, minutes: 5 });
     const { prober: q } = prober(cliff, { budgetMinutes: 3.5 });
     expect(await search(parseSearch("xattention:threshold=0.5..1"), q)).toHaveLength(3);
+  });
+
+  test("a budget below the first probe costs one item, and finds nothing", async () => {
+    const { prober: p, asked } = prober(cliff, { budgetFlops: 63 });
+    expect(await search(parseSearch("xattention:threshold=0.5..1"), p)).toEqual([]);
+    expect([asked, p.budget.spent, p.budget.allows]).toEqual([[], { probes: 1, flops: 1, minutes: 0 }, false]);
+    const { prober: q } = prober(cliff, { budgetFlops: 7 });
+    expect(await search(parseSearch("xattention:threshold=0.5|1"), q)).toEqual([]);
   });
 
   test("takes whole numbers where the option does, and stops where nothing changes", async () => {
