@@ -1,12 +1,16 @@
 /** Requests that schemathesis makes up from the server's own description: https://schemathesis.readthedocs.io */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { withModels } from "./fuzz-description.testing.ts";
+import type { Scope } from "./keys/store.ts";
+import { termsSchema } from "./keys/terms.ts";
 import { limitOptions } from "./limits.ts";
-import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
+import { jsonOf, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
 /** With what tools/reference/clients.txt asks for; `.ci/run` makes it. */
 const schemathesis = fileURLToPath(new URL("../../.ci/venv/bin/schemathesis", import.meta.url));
@@ -15,42 +19,62 @@ export const canFuzz = existsSync(schemathesis);
 /** Among them, that no status is 5xx and that answers have the form that is described. */
 const CHECKS = "not_a_server_error,response_schema_conformance,content_type_conformance,status_code_conformance";
 
+/** Turns in any order, with calls and what they gave. */
+const TEMPLATE =
+  "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+
+const MODELS = TINY.map((spec) => spec.split("=")[0]!);
+
 export interface Fuzzed {
   /** 0: all checks held. */
   readonly status: number;
   readonly report: string;
   /** Errors of the program that the server logged. */
   readonly failures: readonly string[];
-  /** Requests that came to run a model. */
+  /** Requests that came to run a model, and those of them that were chats. */
   readonly billed: number;
+  readonly chats: number;
 }
 
-/** Asks a server with this project's small models; `examples` are most requests of an endpoint in each phase. */
-export async function fuzz(examples: number, seed: number): Promise<Fuzzed> {
+/** Asks a server with this project's small models; `examples` are most requests of an endpoint in each phase, `scopes` those of the key that asks, if one does. */
+export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<Fuzzed> {
+  const folder = mkdtempSync(path.join(tmpdir(), "modicum-fuzz-"));
+  const chat = path.join(folder, "chat.gguf");
+  writeFileSync(chat, tinyWithTemplate(TEMPLATE));
   const limits = limitOptions.parse({ maxTokens: 4, maxTexts: 8, maxChoices: 2 });
-  const server = await serveModels(TINY, { limits });
+  const server = await serveModels([...TINY, `chat=${chat}`], { limits });
   try {
-    const file = path.join(server.folder, "openapi.json");
-    writeFileSync(file, JSON.stringify(withModels(await jsonOf(fetch(`${server.url}/openapi.json`)))));
     const bounds = ["--max-examples", `${examples}`, "--seed", `${seed}`, "--request-timeout", "20"];
-    const words = ["run", file, "--url", server.url, "--checks", CHECKS, "--continue-on-failure", "--no-color"];
-    const child = spawn(schemathesis, [...words, ...bounds], {
-      cwd: server.folder,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const [report, [status]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+    const asked = await schemathesisOf(server, [...bounds, ...(scopes ? await keyOf(server, scopes) : [])]);
     const failures = server.logged.filter((line) => line.includes("a request failed"));
-    const { sum } = await jsonOf(fetch(`${server.url}/v1/receipts`));
-    return { status, report, failures, billed: sum.receipts };
+    return { ...asked, failures, billed: await billed(server), chats: await billed(server, "?model=chat") };
   } finally {
     await server.stop(0);
+    rmSync(folder, { recursive: true });
   }
 }
 
-/** The description with the names of the models in it: made-up ones only ever get 404. */
-function withModels(described: unknown): unknown {
-  const names = TINY.map((spec) => spec.split("=")[0]);
-  return JSON.parse(JSON.stringify(described), (key, value) =>
-    key === "model" && value?.description?.startsWith("a model's name") ? { type: "string", enum: names } : value,
-  );
+/** As an option, a key with a ceiling. */
+async function keyOf({ keys }: Testing, scopes: readonly Scope[]): Promise<string[]> {
+  const { secret } = await keys.create("fuzz", scopes, termsSchema.parse({ maxTokens: 2, maxFlops: 1e9 }));
+  return ["--header", `Authorization: Bearer ${secret}`];
+}
+
+async function schemathesisOf(
+  { url, folder }: Testing,
+  options: readonly string[],
+): Promise<Pick<Fuzzed, "status" | "report">> {
+  const file = path.join(folder, "openapi.json");
+  writeFileSync(file, JSON.stringify(withModels(await jsonOf(fetch(`${url}/openapi.json`)), MODELS)));
+  const words = ["run", file, "--url", url, "--checks", CHECKS, "--continue-on-failure", "--no-color"];
+  const child = spawn(schemathesis, [...words, ...options], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  const [report, [status]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  return { status, report };
+}
+
+/** Receipts, as an admin sees them. */
+async function billed({ url, keys }: Testing, query = ""): Promise<number> {
+  const keyed = (await keys.list()).length > 0;
+  const headers = keyed ? { authorization: `Bearer ${(await keys.create("all", ["admin"])).secret}` } : {};
+  return (await jsonOf(fetch(`${url}/v1/receipts${query}`, { headers }))).sum.receipts;
 }

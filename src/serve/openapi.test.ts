@@ -9,6 +9,7 @@ interface Schema {
   readonly oneOf?: readonly Schema[];
 }
 interface Operation {
+  readonly description?: string;
   readonly parameters: readonly { name: string; description?: string; schema: Schema }[];
   readonly requestBody?: { content: { "application/json": { schema: Schema } } };
 }
@@ -57,4 +58,11 @@ describe("openapi.json says what each field of a request means", () => {
     expect(of["post /v1/chat/completions.messages.content.image_url.url"]).toContain("nothing is fetched");
     expect(of["get /v1/models/{id}?id"]).toContain("smollm2@fast");
   });
+});
+
+test("every address is among the paths, those that do the same as another too", () => {
+  const of = Object.fromEntries(operations);
+  const [named, { description, ...same }] = [of["post /v1/rerank"]!, of["post /rerank"]!];
+  expect(description).toBe("The same as /v1/rerank.");
+  expect(same).toEqual(named);
 });

@@ -21,7 +21,8 @@ const error = z.object({
 /** The server's description as OpenAPI 3.1, from the schemas that it checks requests by. */
 export function openApi(endpoints: readonly Endpoint[], version: string): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const it of endpoints) paths[it.paths[0]!] = { ...paths[it.paths[0]!], [it.method]: operation(it) };
+  for (const it of endpoints)
+    for (const path of it.paths) paths[path] = { ...paths[path], [it.method]: operation(it, path) };
   const bearer = { type: "http", scheme: "bearer", description: "a key of `modicum keys create`" };
   return {
     openapi: "3.1.0",
@@ -31,12 +32,12 @@ export function openApi(endpoints: readonly Endpoint[], version: string): object
   };
 }
 
-function operation(it: Endpoint): object {
+function operation(it: Endpoint, path: string): object {
   return {
     summary: it.summary,
-    ...(it.paths.length > 1 && { description: `Also at ${it.paths.slice(1).join(", ")}.` }),
+    ...(path !== it.paths[0] && { description: `The same as ${it.paths[0]}.` }),
     ...(it.scope && { security: [{ key: [] }, {}], "x-scope": it.scope }),
-    parameters: [...pathParameters(it), ...queryParameters(it)],
+    parameters: [...pathParameters(it, path), ...queryParameters(it)],
     ...(it.method === "post" && it.input && { requestBody: { required: true, content: json(it.input, "input") } }),
     responses: { 200: { description: "done", content: contentOf(it) }, default: refusal },
   };
@@ -54,8 +55,8 @@ const contentOf = ({ output, event }: Endpoint): object => ({
   ...(event && { "text/event-stream": { schema: schemaOf(event, "output") } }),
 });
 
-const pathParameters = ({ paths, params = {} }: Endpoint): object[] =>
-  [...paths[0]!.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+const pathParameters = ({ params = {} }: Endpoint, path: string): object[] =>
+  [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     ...{ name, in: "path", required: true, description: params[name!] },
     schema: { type: "string" },
   }));

@@ -1,10 +1,11 @@
 /** A server on loopback with this project's small models, for tests. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
 import { schedulerOptions } from "../engine/scheduler.ts";
+import { entry } from "../weights/gguf/testing.ts";
 import type { RemoteOptions } from "./fleet/file.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { KeyStore } from "./keys/store.ts";
@@ -23,6 +24,16 @@ export const TINY = [
   `ranker=${fixture("engine/fixtures/cross-encoder")}`,
   `labels=${fixture("engine/fixtures/classifier")}`,
 ];
+
+/** The first of them with a chat template: one more field at the beginning of the file, so long that the tensors stay aligned. */
+export function tinyWithTemplate(template: string): Buffer {
+  const gguf = readFileSync(fixture("models/fixtures/llama-tiny.gguf"));
+  const field = (text: string) => entry("tokenizer.chat_template", ["string", text]);
+  const missing = 32 - (field(template).length % 32);
+  const head = Buffer.from(gguf.subarray(0, 24));
+  head.writeBigUInt64LE(gguf.readBigUInt64LE(16) + 1n, 16);
+  return Buffer.concat([head, field(template + "{##}".padStart(missing).slice(-missing)), gguf.subarray(24)]);
+}
 
 export interface Testing extends Serving {
   readonly folder: string;

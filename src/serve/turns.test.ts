@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { entry } from "../weights/gguf/testing.ts";
-import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, serveModels, type Testing, tinyWithTemplate } from "./serve.testing.ts";
 
 /** As Gemma's and Mistral's templates have it. */
 const STRICT =
@@ -11,24 +10,14 @@ const STRICT =
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-turns-"));
 let server: Testing;
 beforeAll(async () => {
-  const [, tiny] = TINY[0]!.split("=");
   const file = path.join(folder, "strict.gguf");
-  writeFileSync(file, withTemplate(readFileSync(tiny!), STRICT));
+  writeFileSync(file, tinyWithTemplate(STRICT));
   server = await serveModels([file]);
 });
 afterAll(async () => {
   await server.stop(0);
   rmSync(folder, { recursive: true });
 });
-
-/** One more field at the beginning of the file, so long that the tensors stay aligned. */
-function withTemplate(gguf: Buffer, template: string): Buffer {
-  const field = (text: string) => entry("tokenizer.chat_template", ["string", text]);
-  const missing = 32 - (field(template).length % 32);
-  const head = Buffer.from(gguf.subarray(0, 24));
-  head.writeBigUInt64LE(gguf.readBigUInt64LE(16) + 1n, 16);
-  return Buffer.concat([head, field(template + "{##}".padStart(missing).slice(-missing)), gguf.subarray(24)]);
-}
 
 const user = { role: "user", content: "x" };
 const assistant = { role: "assistant", content: "y" };

@@ -24,7 +24,7 @@ export interface Call {
 /** One thing that the server does: what it takes and gives, from which the documentation follows, and how. */
 export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly method: "get" | "post" | "delete";
-  /** In the form `/v1/receipts/{id}`; the first is the one that is documented. */
+  /** In the form `/v1/receipts/{id}`; the others do the same as the first. */
   readonly paths: readonly string[];
   readonly summary: string;
   /** What the parameters in its paths are. */

@@ -1,0 +1,37 @@
+/** What schemathesis is told, so that more of what it makes up is taken. */
+
+/** A server's description with names of its models in it, made-up ones only ever get 404: `names`, and of chats `chat`. */
+export function withModels(
+  { paths, ...rest }: { paths: Readonly<Record<string, unknown>> },
+  names: readonly string[],
+): object {
+  const named = Object.entries(paths).map(([at, it]) => [
+    at,
+    at.includes("chat") ? withChats(withNames(it, ["chat"])) : withNames(it, names),
+  ]);
+  return { ...rest, paths: Object.fromEntries(named) };
+}
+
+const withNames = (described: unknown, names: readonly string[]): unknown =>
+  JSON.parse(JSON.stringify(described), (key, value) =>
+    key === "model" && value?.description?.startsWith("a model's name") ? { type: "string", enum: names } : value,
+  );
+
+const call = { id: "a", type: "function", function: { name: "f", arguments: '{"b":1}' } };
+const CALLED = [
+  { role: "user", content: "x" },
+  { role: "assistant", tool_calls: [call] },
+  { role: "tool", tool_call_id: "a", content: "y" },
+];
+
+/** With turns that follow each other as they may: that a tool answers a call before it, no schema can tell, and made-up ones only ever get 400. */
+const withChats = (described: unknown): unknown =>
+  JSON.parse(JSON.stringify(described), (key, value) =>
+    key === "messages" && value?.items ? { anyOf: [plain(value), { enum: [CALLED] }, value] } : value,
+  );
+
+function plain({ items, ...list }: Record<string, unknown> & { items: { properties: object } }): object {
+  const [role, content] = [{ enum: ["system", "developer", "user", "assistant"] }, { type: "string" }];
+  const { tool_calls: _, ...properties } = items.properties as Record<string, unknown>;
+  return { ...list, items: { ...items, properties: { ...properties, role, content }, required: ["role", "content"] } };
+}
