@@ -549,6 +549,12 @@ describe("what would take long to look at is refused at once, and keeps nobody w
     ],
     ["500,000 biases", "completions", { ...text, logit_bias: keys(5e5) }, tooMany],
     [
+      "one long field a hundred times",
+      "rerank",
+      { model: "ranker", query: "x", documents: [{ a: "x".repeat(7e6) }], rank_fields: Array(100).fill("a") },
+      /^documents\.0\.text: expected string to have <=1000000 characters, got /,
+    ],
+    [
       "40,000 documents",
       "rerank",
       { model: "ranker", query: "x", documents: empties(4e4) },

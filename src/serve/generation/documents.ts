@@ -19,9 +19,9 @@ export function documentTexts(
   return accepted(whole, { documents: objects }).documents.map((d) => d.text);
 }
 
-/** A line for each field that the document has, as Cohere reads them. */
+/** A line for each field that the document has, as Cohere reads them; one that is named again is read once. */
 const joined = (document: Readonly<Record<string, unknown>>, fields: readonly string[]): string =>
-  fields
+  [...new Set(fields)]
     .filter((field) => Object.hasOwn(document, field))
     .map((field) => `${field}: ${asText(document[field])}`)
     .join("\n");
