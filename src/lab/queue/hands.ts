@@ -12,6 +12,7 @@ import { Arrivals } from "./arrivals.ts";
 import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
 import { answersSchema, type Job, type JobAnswers, jobId, jobsOf } from "./job.ts";
 import { refusalOf } from "./refusal.ts";
+import { onceThereIsRoom } from "./room.ts";
 
 /** How often it is looked whether an answer was missed, and whether anybody works, in milliseconds. */
 const LOOK = 15_000;
@@ -56,7 +57,7 @@ export class QueueHands implements Hands {
     const arrivals = new Arrivals<[id: string, value: unknown]>();
     const stop = this.#listen(pending, arrivals, signal);
     try {
-      await this.#handOut(pending, arrivals);
+      await onceThereIsRoom(() => this.#handOut(pending, arrivals), this.notice, signal);
       while (pending.size > 0) {
         const [id, value] = await arrivals.next();
         const held = pending.get(id);

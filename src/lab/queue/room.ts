@@ -1,0 +1,25 @@
+import { later, type Notice } from "./connection.ts";
+
+/** Between two attempts, in milliseconds. */
+const AGAIN = 2000;
+
+/** Asks Redis for what takes memory, again and again while it has none left. @throws an AbortError when `signal` stopped it, or what else went wrong */
+export async function onceThereIsRoom<T>(
+  attempt: () => Promise<T>,
+  notice: Notice,
+  signal?: AbortSignal,
+  again = AGAIN,
+): Promise<T> {
+  for (let told = false; ; told = true) {
+    signal?.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    if (!told) notice("Redis has no memory left (its maxmemory is reached); waiting for it to have some");
+    await later(again);
+  }
+}
+
+const isFull = (error: unknown): boolean => error instanceof Error && /\bOOM command not allowed/.test(error.message);
