@@ -18,6 +18,10 @@ export interface EncodeTerms {
   readonly key?: string | undefined;
   /** Stops it before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** On the clock of `performance.now()`: what has not run by then is refused. */
+  readonly deadline?: number | undefined;
+  /** Told when its first texts run. */
+  readonly onBegun?: (() => void) | undefined;
 }
 
 /** The texts of one call: those that are yet to run, the longest first, and the rows of those that have. */
@@ -28,6 +32,7 @@ class Call {
   readonly left: number[];
   /** Texts in batches that are running. */
   #running = 0;
+  #begun = false;
   #fault: { error: unknown } | undefined;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
@@ -48,8 +53,15 @@ class Call {
     return this.left.map((text) => this.#length(text));
   }
 
+  /** Whether any of its texts is in a batch. */
+  get running(): boolean {
+    return this.#running > 0;
+  }
+
   /** Takes texts to run. */
   take(from: number, count: number): number[] {
+    if (!this.#begun && count > 0) this.terms.onBegun?.();
+    this.#begun ||= count > 0;
     this.#running += count;
     return this.left.splice(from, count);
   }
@@ -86,7 +98,10 @@ class Call {
  * turns, and so do the calls of one key: whose turn it is has its longest text run.
  */
 export class EncoderQueue implements Turns, Disposable {
+  /** Those that wait for a batch. */
   readonly #calls = new FairQueue<Call>();
+  /** Those that are not answered yet. */
+  readonly #open = new Set<Call>();
   /** Those that have work, each until it finds none. */
   readonly #lanes = new Map<number, Promise<void>>();
   /** Most calls that wait; more are refused. */
@@ -102,7 +117,11 @@ export class EncoderQueue implements Turns, Disposable {
   constructor(private readonly runner: RowRunner) {}
 
   get waiting(): number {
-    return this.#calls.size;
+    return this.#open.size - this.running;
+  }
+
+  get running(): number {
+    return [...this.#open].filter(({ running }) => running).length;
   }
 
   /** One row of outputs for each text, in their order; what ran is added to `bill`, also where the call is stopped. @throws Refused when there is no room */
@@ -114,8 +133,9 @@ export class EncoderQueue implements Turns, Disposable {
     const dropped = this.#calls.add(call, this.limit);
     if (dropped === call) throw this.#refused("full");
     dropped?.fail(this.#refused("full"));
+    this.#open.add(call);
     this.#wake();
-    await call.done;
+    await call.done.finally(() => this.#open.delete(call));
     return call.rows;
   }
 
@@ -156,6 +176,7 @@ export class EncoderQueue implements Turns, Disposable {
     for (const call of this.#calls) {
       if (this.#disposed) this.#fail(call, new UserError("a model was used after it was disposed"));
       else if (call.terms.signal?.aborted) this.#fail(call, call.terms.signal.reason);
+      else if (now >= (call.terms.deadline ?? Number.POSITIVE_INFINITY)) this.#fail(call, this.#refused("deadline"));
       else if (over) this.#fail(call, this.#refused("closing"));
     }
   }

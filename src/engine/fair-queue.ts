@@ -15,6 +15,8 @@ export interface KeyValues {
 export interface Turns {
   /** Requests that wait for theirs. */
   readonly waiting: number;
+  /** Requests that have theirs. */
+  readonly running: number;
   /** Of models that have any. */
   readonly keyValues?: KeyValues;
   /** Takes no more requests; what has come may go on for `limit` milliseconds. Resolves when all have ended. */

@@ -9,6 +9,8 @@ interface Terms {
   readonly key?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: OnStopped | undefined;
+  readonly deadline?: number | undefined;
+  readonly onBegun?: (() => void) | undefined;
 }
 
 /**
@@ -31,7 +33,7 @@ export async function foretell(
   const { usage, cut } = await finish(scheduler.submit({ prompt: longest.context, engine, begin, ...terms }));
   if (cut) {
     terms.onStopped?.(usage);
-    throw new Refused("closing", 1);
+    throw new Refused(cut === "deadline" ? "deadline" : "closing", 1);
   }
   return { found: work!.found, usage };
 }

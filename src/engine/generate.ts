@@ -46,6 +46,10 @@ export interface Terms {
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: OnStopped | undefined;
   readonly ceiling?: Ceiling | undefined;
+  /** On the clock of `performance.now()`: where requests are scheduled, or a text is turned into another, ends the answer with what it has by then. */
+  readonly deadline?: number | undefined;
+  /** Told when it begins, likewise. */
+  readonly onBegun?: (() => void) | undefined;
   /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
   readonly alone?: boolean | undefined;
 }

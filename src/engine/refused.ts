@@ -1,13 +1,13 @@
-/** Why a request was not begun: the queue is full, its deadline passed while it waited, or no more are taken. */
+/** Why a request was not answered: the queue is full, its deadline passed before there was anything to give, or no more are taken. */
 export type Refusal = "full" | "deadline" | "closing";
 
 const says = {
   full: "too many requests are waiting",
-  deadline: "the request's deadline passed while it was waiting for its turn",
+  deadline: "the request's time was over before it was answered",
   closing: "the server is shutting down",
 } satisfies Record<Refusal, string>;
 
-/** A request that was not begun, and after how many seconds it may be tried again. Nothing was spent on it. */
+/** A request that was not answered, and after how many seconds it may be tried again. */
 export class Refused extends Error {
   override readonly name = "Refused";
   constructor(

@@ -9,7 +9,7 @@ import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts"
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
 import { beside } from "./beside.ts";
-import { cutOf } from "./cut.ts";
+import { type Cut, cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
 import type { GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
 import type { Prompt } from "./language-model.ts";
@@ -56,7 +56,7 @@ export class Seq2SeqModel implements Disposable {
   async *generate(
     text: readonly number[],
     options: GenerateOptions,
-    { signal, onStopped, ceiling = {} }: Terms = {},
+    { signal, onStopped, onBegun, deadline = Number.POSITIVE_INFINITY, ceiling = {} }: Terms = {},
   ): AsyncGenerator<Piece> {
     const started = performance.now();
     const { start, context } = this.model.config;
@@ -71,15 +71,18 @@ export class Seq2SeqModel implements Disposable {
       return usageOf(run, encoded === undefined ? 0 : text.length, draft.completion, ms);
     };
     try {
+      onBegun?.();
       await run.encode();
       encoded = performance.now();
       for (let token = start; !ended; token = draft.last) {
         signal?.throwIfAborted();
         const logits = await run.step(token);
         const over = run.spent.flops >= (ceiling.flops ?? Number.POSITIVE_INFINITY);
-        const { reason, ...piece }: Taken = draft.take(logits, over);
+        const late = performance.now() >= deadline;
+        const { reason, ...piece }: Taken = draft.take(logits, over || late);
         ended = reason !== undefined;
-        const cut = reason === "length" ? cutOf(ceiling, over, draft.completion, options.maxTokens) : undefined;
+        const cut =
+          reason === "length" ? endedBy(late, cutOf(ceiling, over, draft.completion, options.maxTokens)) : undefined;
         yield reason ? { ...piece, finish: { reason, usage: usage(), ...(cut && { cut }) } } : piece;
       }
     } finally {
@@ -91,6 +94,8 @@ export class Seq2SeqModel implements Disposable {
     this.programs[Symbol.dispose]();
   }
 }
+
+const endedBy = (late: boolean, cut: Cut | undefined): Cut | undefined => cut ?? (late ? "deadline" : undefined);
 
 function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, ms: Omit<Usage["ms"], "total">): Usage {
   return {

@@ -87,12 +87,17 @@ export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 export type Asked = z.output<typeof generateOptions> & RequestOptions;
 
 const key = z.string("expected a text").optional();
+const turnShape = { key, deadline: z.number("expected a time").optional(), onBegun: call<() => void>() };
 const flops = z.number().positive().optional();
 const ceiling = z.strictObject({ flops, tokens: z.int().min(1).optional() }).optional();
-export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape, key, ceiling });
+export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape, ...turnShape, ceiling });
 const batchRequest = generateOptions.extend({ prompt, ...requestShape });
 export const batchRequests = z.array(batchRequest, "expected a list of requests");
-export const readOptions = z.strictObject({ ...stopShape, key, ceiling: z.strictObject({ flops }).optional() });
+export const readOptions = z.strictObject({
+  ...stopShape,
+  ...turnShape,
+  ceiling: z.strictObject({ flops }).optional(),
+});
 export type ReadTerms = z.output<typeof readOptions>;
 export const classifyOptions = readOptions.extend({ labels: texts.optional() });
 

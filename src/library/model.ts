@@ -76,9 +76,9 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { key, ceiling, signal, onStopped, ...asked } = checked;
+    const { key, deadline, onBegun, ceiling, signal, onStopped, ...asked } = checked;
     const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked);
-    const terms = { key, ceiling, signal, onStopped: this.#biller.told(onStopped) };
+    const terms = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped) };
     for await (const { text, tokens, finish } of this.#pieces({ ...request, ...terms }))
       yield finish
         ? { text, tokens, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, finish.cut) }

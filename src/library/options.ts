@@ -48,6 +48,10 @@ export interface AnswerOptions {
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   /** Whose request it is, where the model is scheduled: keys have equal shares. */
   key?: string | undefined;
+  /** On the clock of `performance.now()`, where the model is scheduled: the answer ends then as it is, or fails with `Refused` where it has not begun. */
+  deadline?: number | undefined;
+  /** Told when its turn has come, where the model is scheduled. */
+  onBegun?: (() => void) | undefined;
   /** What the answer may come to, FLOPs or tokens: beyond it, it ends with the reason `length`, and its receipt says so. */
   ceiling?: Ceiling | undefined;
 }
@@ -55,6 +59,10 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 export interface ReadOptions extends Stoppable {
   /** Whose call it is: calls of the same moment run in common batches, where keys have equal shares. */
   key?: string | undefined;
+  /** On the clock of `performance.now()`: the call then fails with `Refused`. */
+  deadline?: number | undefined;
+  /** Told when its turn has come. */
+  onBegun?: (() => void) | undefined;
   /** What the texts may come to by their lengths, in FLOPs, run densely and with nothing cached: beyond it the call fails before anything runs. */
   ceiling?: Pick<Ceiling, "flops"> | undefined;
 }

@@ -1,23 +1,37 @@
+import type { Histogram } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
 import { together } from "../ledger/together.ts";
 import type { House } from "./house.ts";
 import type { Call } from "./http/endpoint.ts";
 
+/** Whose request it is, when it was taken, and who is told of it. */
+export type Asker = Pick<Call, "key" | "trace" | "taken">;
+
 /** What one request comes to: the receipts of its parts, and its times. It is closed once, however the request ends. */
 export class Bill {
   readonly #parts: Receipt[] = [];
-  readonly #started = performance.now();
   readonly #label: { model_name: string };
-  #last: number | undefined;
+  /** When the latest token of each of its answers came. */
+  readonly #last = new Map<number, number>();
   #closed: Receipt | undefined;
 
   constructor(
     model: string,
-    /** Whose request it is, and who is told of it. */
-    private readonly call: Pick<Call, "key" | "trace">,
-    private readonly house: Pick<House, "ledger" | "metrics" | "rates">,
+    private readonly call: Asker,
+    private readonly house: Pick<House, "ledger" | "metrics" | "rates" | "limits">,
   ) {
     this.#label = { model_name: model };
+  }
+
+  /** On which its parts run, whose receipts come to it also where they are stopped. */
+  get terms() {
+    const { maxTime } = this.house.limits;
+    return {
+      key: this.call.key?.id,
+      deadline: maxTime && this.call.taken + 1000 * maxTime,
+      onBegun: () => this.#observe(this.house.metrics.queued, this.call.taken),
+      onStopped: (receipt: Receipt) => this.add(receipt),
+    };
   }
 
   add(receipt: Receipt): void {
@@ -25,15 +39,16 @@ export class Bill {
     this.call.trace.part(receipt);
   }
 
-  /** A token has come. */
-  token(): void {
-    const now = performance.now();
-    const [since, measure] =
-      this.#last === undefined
-        ? [this.#started, this.house.metrics.firstToken]
-        : [this.#last, this.house.metrics.betweenTokens];
-    measure.observe(this.#label, (now - since) / 1000);
-    this.#last = now;
+  /** A token of one of its answers has come. */
+  token(answer = 0): void {
+    const { firstToken, betweenTokens } = this.house.metrics;
+    const last = this.#last.get(answer);
+    this.#observe(last === undefined ? firstToken : betweenTokens, last ?? this.call.taken);
+    this.#last.set(answer, performance.now());
+  }
+
+  #observe(measure: Histogram, since: number): void {
+    measure.observe(this.#label, (performance.now() - since) / 1000);
   }
 
   /** The request's one receipt, which goes to the ledger. */
@@ -42,7 +57,7 @@ export class Bill {
     const receipt = { ...together(this.#parts), ...(key && { key: key.id }) };
     this.#closed = receipt;
     const { metrics, ledger, rates } = this.house;
-    metrics.finished(receipt, reason, (performance.now() - this.#started) / 1000);
+    metrics.finished(receipt, reason, (performance.now() - this.call.taken) / 1000);
     trace.billed(receipt, reason);
     ledger.add(receipt);
     const { prompt, cached, completion } = receipt.tokens;

@@ -210,6 +210,21 @@ describe("what there is", () => {
     expect(later("modicum:kv_cache_bytes")).toBeGreaterThan(0);
   });
 
+  test("metrics time each answer by itself", async () => {
+    const measured = async () => {
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      return (name: string) =>
+        Number(new RegExp(`^vllm:${name}_seconds_count\\{[^}]*"tiny"[^}]*\\} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
+    };
+    const earlier = await measured();
+    await answered("/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3, n: 4 });
+    const later = await measured();
+    const grown = (name: string) => later(name) - earlier(name);
+    expect(
+      ["time_to_first_token", "request_queue_time", "inter_token_latency", "e2e_request_latency"].map(grown),
+    ).toEqual([4, 4, 8, 1]);
+  });
+
   test("health, readiness, and the description of it all", async () => {
     expect([await get("/health"), await get("/ready")]).toEqual([{ status: "ok" }, { status: "ok" }]);
     const { openapi, paths } = await get("/openapi.json");

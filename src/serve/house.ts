@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
-import { Bill } from "./bill.ts";
+import { type Asker, Bill } from "./bill.ts";
 import type { Fleet } from "./fleet/fleet.ts";
-import type { Call } from "./http/endpoint.ts";
 import type { Rates } from "./keys/rates.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 import type { Limits } from "./limits.ts";
@@ -31,5 +30,4 @@ export interface House {
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
 
-export const billFor = (house: House, model: string, call: Pick<Call, "key" | "trace">): Bill =>
-  new Bill(model, call, house);
+export const billFor = (house: House, model: string, call: Asker): Bill => new Bill(model, call, house);

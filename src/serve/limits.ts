@@ -28,6 +28,13 @@ export const limitOptions = z.strictObject({
     .min(1)
     .default(4 * 2 ** 20)
     .describe("most bytes of one image, decoded from its base64"),
+  maxTime: z
+    .number()
+    .min(0.1)
+    .optional()
+    .describe(
+      "most seconds of a request, its waiting included: answers then end as they are, and what has not begun is refused",
+    ),
   maxArrival: z
     .number()
     .min(0.1)

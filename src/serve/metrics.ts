@@ -27,6 +27,7 @@ export class Metrics {
   );
   readonly #cached = this.#counter("vllm:prefix_cache_hits_total", "tokens of prompts that were taken from a cache");
   readonly #generated = this.#counter("vllm:generation_tokens_total", "tokens generated");
+  readonly queued = this.#histogram("vllm:request_queue_time_seconds", "until an answer's turn comes");
   readonly firstToken = this.#histogram("vllm:time_to_first_token_seconds", "until an answer's first token");
   readonly betweenTokens = this.#histogram("vllm:inter_token_latency_seconds", "from one token to the next");
   readonly #whole = this.#histogram("vllm:e2e_request_latency_seconds", "until a request is answered");
@@ -35,16 +36,16 @@ export class Metrics {
   readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs that savings took themselves", bySaving);
 
   constructor(pool: Pick<Pool, "list">, fleet: Pick<Fleet, "list" | "running">) {
-    const work = { list: () => [...pool.list(), ...fleet.running()] };
+    const work = { list: () => [...pool.list(), ...fleet.running().map((it) => ({ ...it, running: it.users }))] };
     collectDefaultMetrics({ register: this.registry });
     this.#gauge(
       "vllm:num_requests_running",
-      "requests that are being answered",
-      counted(work, ({ users }) => users),
+      "answers whose turn has come",
+      counted(work, ({ running }) => running),
     );
     this.#gauge(
       "vllm:num_requests_waiting",
-      "answers that wait for their turn",
+      "answers that wait for their turn, or for their model to be loaded",
       counted(work, ({ waiting }) => waiting),
     );
     this.#gauge(

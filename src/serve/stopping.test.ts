@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { limitOptions } from "./limits.ts";
 import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
 
 const headers = { "content-type": "application/json" };
@@ -39,6 +40,35 @@ test("beyond the queue, requests are refused and told when to come again", async
   );
   expect(statuses.filter((s) => s === "200,,false")).toHaveLength(2);
   expect(statuses.filter((s) => s === "429,rate_limit_error,true")).toHaveLength(4);
+  await server.stop(0);
+});
+
+test("answers have their turn or wait for it, and count once", async () => {
+  const server = await serveModels(TINY.slice(0, 1), { scheduling: { rows: 1, queue: 16 } });
+  const response = await post(server.url, { ...long, n: 4 });
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  const count = (name: string) => Number(new RegExp(`num_requests_${name}\\{[^}]*\\} (\\d+)`).exec(text)?.[1]);
+  expect([count("running"), count("waiting")]).toEqual([1, 3]);
+  await response.body?.cancel();
+  await server.stop(0);
+});
+
+test("a request whose time is over ends with what it has, and is refused where it has nothing", async () => {
+  const limits = limitOptions.parse({ maxTime: 0.2 });
+  const server = await serveModels(TINY.slice(0, 2), { limits, scheduling: { rows: 1, queue: 16 } });
+  // One at a time; the last ones wait until then.
+  const all = await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      const response = await post(server.url, { ...long, stream: false });
+      return { status: response.status, body: await jsonOf(response) };
+    }),
+  );
+  const cut = all.find(({ body }) => body.receipt?.cut);
+  expect(cut).toMatchObject({
+    status: 200,
+    body: { choices: [{ finish_reason: "length" }], receipt: { cut: "deadline" } },
+  });
+  expect(all.at(-1)).toMatchObject({ status: 503, body: { error: { code: "deadline" } } });
   await server.stop(0);
 });
 

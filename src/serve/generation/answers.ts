@@ -37,15 +37,14 @@ export async function* answers(
   using bill = billFor(house, chosen.served.id, call);
   const left = new AbortController();
   const terms = {
-    key: call.key?.id,
+    ...bill.terms,
     signal: AbortSignal.any([call.signal, left.signal]),
-    onStopped: (receipt: Receipt) => bill.add(receipt),
   };
   const ceiling = ceilingOf(asks, call.key);
   const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms, ceiling }));
   let going = runs.length;
   for await (const [choice, { receipt, ...chunk }] of merged(runs, () => left.abort())) {
-    for (const _ of chunk.tokens) bill.token();
+    for (const _ of chunk.tokens) bill.token(choice);
     if (receipt) bill.add(receipt);
     const last = chunk.finishReason !== undefined && --going === 0;
     yield { ...chunk, choice, tokenizer, ...(last && { receipt: bill.close(chunk.finishReason!) }) };

@@ -20,10 +20,9 @@ export async function billed<T extends { receipt: Receipt }>(
   using lease = await house.pool.lease(chosen);
   using bill = billFor(house, chosen.served.id, call);
   const result = await read(lease.model, {
+    ...bill.terms,
     signal: call.signal,
-    key: call.key?.id,
     ceiling: { flops: leastOf(asked.max_flops, call.key?.terms.maxFlops) },
-    onStopped: (receipt) => bill.add(receipt),
   });
   bill.add(result.receipt);
   return { ...result, receipt: bill.close("stop") };

@@ -29,6 +29,20 @@ interface Held {
   unload?: NodeJS.Timeout;
 }
 
+/** How many answers of a model have their turn, and how many wait for it. */
+interface AtWork {
+  readonly running: number;
+  readonly waiting: number;
+}
+
+interface PoolEntry extends AtWork {
+  readonly id: string;
+  readonly recipe: string[];
+  /** Requests. */
+  readonly users: number;
+  readonly keyValues: KeyValues | undefined;
+}
+
 /** A model to use until it is disposed of. */
 export interface Lease extends Disposable {
   readonly model: Model;
@@ -68,13 +82,13 @@ export class Pool implements Disposable {
     }
   }
 
-  /** What is in memory: models, recipes, how many requests use each, how many answers wait for their turn, and keys and values. */
-  list(): { id: string; recipe: string[]; users: number; waiting: number; keyValues: KeyValues | undefined }[] {
+  /** What is in memory: models, recipes, how many requests use each, how many answers have their turn and wait for it, and keys and values. */
+  list(): PoolEntry[] {
     return [...this.#held.values()].map(({ served, recipe, users, loaded }) => ({
       id: served.id,
       recipe: recipe.map(({ text }) => text),
       users,
-      waiting: loaded?.turns?.waiting ?? 0,
+      ...atWork(loaded, users),
       keyValues: loaded?.turns?.keyValues,
     }));
   }
@@ -143,6 +157,13 @@ export class Pool implements Disposable {
   [Symbol.dispose](): void {
     for (const entry of this.#held) this.#drop(...entry);
   }
+}
+
+/** Where there are no turns to wait for, requests are at work once the model is there. */
+function atWork(loaded: Loaded | undefined, users: number): AtWork {
+  if (!loaded) return { running: 0, waiting: users };
+  const { running, waiting } = loaded.turns ?? { running: users, waiting: 0 };
+  return { running, waiting };
 }
 
 const keptBytes = (loaded: Loaded | undefined): number => loaded?.turns?.keyValues?.bytes ?? 0;
