@@ -78,6 +78,14 @@ test("killed at several points and resumed, a run does no item twice and gives t
   expect(done.length).toBe(2 * ITEMS);
 }, 120_000);
 
+test("what is wrong with the call's words is told before a model is looked for", async () => {
+  const words = (more: readonly string[]) => lab(path.join(folder, "none"), ["--model", "nowhere", ...more]);
+  const clash = await words(["--recipe", "xattention xattention"]);
+  expect(clash).toMatchObject({ code: 2, err: expect.stringMatching(/^error: both xattention and xattention want/) });
+  const typo = await words(["--search", "xattention:tresh=1..2"]);
+  expect(typo).toMatchObject({ code: 2, err: expect.stringMatching(/^error: xattention: there is no option "tresh"/) });
+});
+
 test.skipIf(process.platform !== "linux")(
   "a disk that is full is one sentence; what was answered is kept, and the run goes on when there is room",
   async () => {

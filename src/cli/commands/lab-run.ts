@@ -7,7 +7,7 @@ import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { attentionStep, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
@@ -66,15 +66,15 @@ async function run(flags: Flags): Promise<void> {
 
 /** @throws UserError */
 async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "recipes">> {
+  // What needs no model and no data is read first.
   const quants = (flags.quant ?? ["auto"]).map((quant) => readFlags(quantOptions, { quant }).quant);
-  const options = readFlags(runOptions, flags);
+  const [options, budget] = [readFlags(runOptions, flags), readFlags(budgetOptions, flags)];
+  const [reuse, searches] = [reuseOf(flags), (flags.search ?? []).map(parseSearch)];
   const tasks: Task[] = [];
   for (const task of flags.task) tasks.push(await foundTask(task, signal));
   requireUse(flags, options.rows, tasks);
   const sources: ResolvedModel[] = [];
   for (const model of flags.model ?? ["smollm2"]) sources.push(await found(model, signal));
-  const searches = (flags.search ?? []).map(parseSearch);
-  const budget = readFlags(budgetOptions, flags);
   const cells = sources.flatMap((source) =>
     tasks.flatMap((task) => quants.map((quant): Cell => ({ task, source, quant, options }))),
   );
@@ -85,7 +85,7 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
     budget,
     queue: flags.queue,
     out: flags.out,
-    reuse: reuseOf(flags),
+    reuse,
     command,
     version: version(),
   };
@@ -114,15 +114,17 @@ function reuseOf({ resume = false, force = false }: Flags): Reuse {
   return resume ? "resume" : force ? "force" : "refuse";
 }
 
-/** Each one savings, or a file. @throws UserError when one is empty, or none that there is */
+/** Each one savings, or a file. @throws UserError when one is empty, none that there is, or has two savings that claim one seam */
 export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
   if (texts.some((text) => text.trim() === ""))
     throw new UserError("--recipe is empty; dense is always among the recipes", 2);
-  return Promise.all(
+  const recipes = await Promise.all(
     texts.map((text) =>
       /\.(json|ya?ml)$/i.test(text) ? recipeOf([], text) : parseRecipe(text.split(/\s+/).filter(Boolean)),
     ),
   );
+  recipes.forEach(attentionStep);
+  return recipes;
 }
 
 /** A word as a shell reads it. */

@@ -13,7 +13,7 @@ import { hashOf, itemHash } from "./item-hash.ts";
 import { parts } from "./judge.ts";
 import type { RunOptions } from "./options.ts";
 import { requireOwn } from "./own-results.ts";
-import { changedFile, type FileHashes, fileHashes } from "./recipe-files.ts";
+import { type FileHashes, fileHashes, requireUnchanged } from "./recipe-files.ts";
 import { ResultsFile } from "./results-file.ts";
 
 /** One task with one model. */
@@ -28,20 +28,36 @@ export interface Cell {
 export type Fetching = Pick<ItemsFor, "signal" | "onNotice" | "onProgress">;
 
 /** A cell whose items are known. */
-export interface OpenCell extends Cell, Disposable {
+export interface KnownCell extends Cell {
   readonly identity: Identity;
   /** Those that fit into the model's context. */
   readonly items: readonly Item[];
   readonly tooLong: number;
   /** Texts that the model reads without their ends. */
   readonly cutTexts: number;
+}
+
+/** A cell whose items are known and whose model is loaded. */
+export interface OpenCell extends KnownCell, Disposable {
   readonly dense: Answerer;
 }
+
+/** Loads the model again. */
+export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => withDense(cell, await denseOf(cell));
+
+const denseOf = ({ source, quant, options }: Cell): Promise<Answerer> =>
+  openAnswerer({ source, quant, recipe: [], truncate: options.truncate });
+
+const withDense = (cell: KnownCell, dense: Answerer): OpenCell => ({
+  ...cell,
+  dense,
+  [Symbol.dispose]: () => dense[Symbol.dispose](),
+});
 
 /** Loads the model and reads the items. @throws UserError when there are none, or the model answers none of their kind */
 export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<OpenCell> {
   const { task, source, quant, options } = cell;
-  const dense = await openAnswerer({ source, quant, recipe: [], truncate: options.truncate });
+  const dense = await denseOf(cell);
   try {
     const all = await itemsOf(cell, dense, fetching);
     const items = all.filter((item) => dense.plan(item) !== undefined);
@@ -58,7 +74,7 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
         `${task.name}: every one of its ${all.length} items is longer than the context of ${source.name}; --truncate left|middle cuts them`,
       );
     const cutTexts = dense.cutTexts?.(items) ?? 0;
-    return { ...cell, identity, items, tooLong, cutTexts, dense, [Symbol.dispose]: () => dense[Symbol.dispose]() };
+    return withDense({ ...cell, identity, items, tooLong, cutTexts }, dense);
   } catch (error) {
     dense[Symbol.dispose]();
     throw error;
@@ -136,13 +152,7 @@ export class CellResults {
   /** What the recipe's files say. @throws UserError when results that are held are of a file that said something else */
   async #sameFiles(recipe: Recipe): Promise<FileHashes> {
     const files = await fileHashes(recipe);
-    for (const held of this.#known.get(recipeText(recipe))?.values() ?? []) {
-      const changed = changedFile(files, held.files);
-      if (changed === undefined) continue;
-      throw new UserError(
-        `${this.file.path} holds results of "${recipeText(recipe)}" from before ${changed} was changed; keep the new file under a name of its own, or --force begins anew`,
-      );
-    }
+    requireUnchanged(this.file.path, files, [...(this.#known.get(recipeText(recipe))?.values() ?? [])]);
     return files;
   }
 
@@ -152,11 +162,6 @@ export class CellResults {
     const named = Object.keys(files).length > 0 && { files };
     const told = { item: item.id, item_hash: itemHash(item), recipe, ...named };
     return { ...told, answer: answer as Result["answer"], parts: judged, ...took };
-  }
-
-  /** @throws UserError when a file of a recipe cannot be read, or said something else when its results were made */
-  async requireSameFiles(recipes: readonly Recipe[]): Promise<void> {
-    for (const recipe of recipes) await this.#sameFiles(recipe);
   }
 
   /** In the order of the items. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
-import { writeError } from "../../util/system-errors.ts";
+import { codeOf, writeError } from "../../util/system-errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 
@@ -38,6 +38,19 @@ export const identityFile = (folder: string): string => path.join(folder, "run.j
 export const resultsFile = (folder: string): string => path.join(folder, "results.jsonl");
 export const summaryFile = (folder: string): string => path.join(folder, "summary.json");
 
+/** Whether a run may use the folder, in which nothing is changed; the run that it goes on with, if any. @throws UserError when it holds another's */
+export async function checkFolder(folder: string, identity: Identity, reuse: Reuse): Promise<Identity | undefined> {
+  const held = await contents(folder);
+  if (held.length === 0 || reuse === "force") return undefined;
+  if (!held.includes("run.json"))
+    throw new UserError(`${folder} is not empty and holds no lab run; expected a new or an empty folder, or --force`);
+  if (reuse === "refuse")
+    throw new UserError(`${folder} holds a lab run already; --resume goes on with it, --force begins anew`);
+  const own = await readIdentity(folder);
+  requireSame(folder, own, { ...identity, version: own.version && identity.version });
+  return own;
+}
+
 /** Makes the folder ready for a run's results; `notice` is told what about those it holds is not known. @throws UserError when it holds another's */
 export async function claimFolder(
   folder: string,
@@ -45,27 +58,27 @@ export async function claimFolder(
   reuse: Reuse,
   notice?: (sentence: string) => void,
 ): Promise<void> {
-  const held = await contents(folder);
-  if (held.length === 0) return writeJson(identityFile(folder), identity);
-  if (reuse === "force") {
-    for (const name of written) await rm(path.join(folder, name), { force: true });
-    return writeJson(identityFile(folder), identity);
-  }
-  if (!held.includes("run.json"))
-    throw new UserError(`${folder} is not empty and holds no lab run; expected a new or an empty folder, or --force`);
-  if (reuse === "refuse")
-    throw new UserError(`${folder} holds a lab run already; --resume goes on with it, --force begins anew`);
-  const own = await readIdentity(folder);
-  requireSame(folder, own, { ...identity, version: own.version && identity.version });
+  const own = await checkFolder(folder, identity, reuse);
+  if (own === undefined) return begin(folder, identity);
   if (own.version === undefined)
     notice?.(`${folder} does not say which version of Modicum began it; version ${identity.version} goes on with it`);
 }
 
-async function contents(folder: string): Promise<string[]> {
+async function begin(folder: string, identity: Identity): Promise<void> {
   try {
     makeFolders(folder);
+  } catch (error) {
+    throw writeError(error, folder);
+  }
+  for (const name of written) await rm(path.join(folder, name), { force: true });
+  await writeJson(identityFile(folder), identity);
+}
+
+async function contents(folder: string): Promise<string[]> {
+  try {
     return (await readdir(folder)).filter((name) => !name.endsWith(".part"));
   } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
     throw writeError(error, folder);
   }
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
@@ -6,6 +6,7 @@ import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { accuracy, labelAccuracy } from "../metrics/index.ts";
 import { resultSchema, summarySchema } from "../results.ts";
+import type { Task } from "../task.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
 import { OwnHands } from "./hands.ts";
 import { readRun } from "./held.ts";
@@ -122,6 +123,23 @@ describe("a run", () => {
     expect(lines(one.out)).toHaveLength(12);
   });
 
+  test("what is wrong with the last cell, or a recipe that does not suit the model, is told before anything is answered", async () => {
+    const one = await grid("checked", {}, { limit: 3 });
+    const [cell] = one.cells;
+    const nothing = { ...choiceTask(0, "nothing"), async *items() {} } as Task;
+    const cells = [cell!, { ...cell!, task: nothing }];
+    await expect(runGrid({ ...one, cells }, silent)).rejects.toThrow("nothing has no items");
+    const clash = [parseRecipe(["xattention", "xattention:stride=4"])];
+    await expect(runGrid({ ...one, recipes: clash }, silent)).rejects.toThrow(/both xattention and xattention want/);
+    expect(existsSync(one.out)).toBe(false);
+    await runGrid({ ...one, out: path.join(one.out, "b@llama-tiny.gguf") }, silent);
+    const held = ["a", "b"].map((name) => ({ ...cell!, task: choiceTask(5, name) }));
+    await expect(runGrid({ ...one, cells: held }, silent)).rejects.toThrow(
+      /b@llama-tiny\.gguf holds a lab run already/,
+    );
+    expect(existsSync(path.join(one.out, "a@llama-tiny.gguf"))).toBe(false);
+  });
+
   test("several tasks: each has a folder", async () => {
     const one = await grid("several", {}, { limit: 3 });
     await expect(runGrid({ ...one, cells: [...one.cells, ...one.cells] }, silent)).rejects.toThrow(/two of the runs/);
@@ -163,6 +181,16 @@ test("answers generated side by side: the same groups and results however often 
   await expect(runGrid({ ...whole, cells: alone, reuse: "resume" }, silent)).rejects.toThrow(
     /its rows is 4, this run's 1/,
   );
+});
+
+test("a run that fails in the middle leaves its queue", async () => {
+  const failing = await grid("failing", { recipes: [] }, { limit: 2 });
+  const left = vi.spyOn(OwnHands.prototype, Symbol.asyncDispose);
+  const gone = () => {
+    throw new Error("gone");
+  };
+  await expect(runGrid(failing, { ...silent, recipe: () => gone })).rejects.toThrow("gone");
+  expect(left).toHaveBeenCalledOnce();
 });
 
 test("numbers that are none or infinite are written and read again", async () => {
@@ -250,7 +278,7 @@ describe("a folder that holds something", () => {
     const [cell] = base.cells;
     const own = { ...base, cells: [{ ...cell!, task: choiceTask(2), source: { ...cell!.source, sha256 } }] };
     await expect(runGrid(own, silent)).rejects.toThrow(/profile\.json: the recipe names it, and it cannot be read/);
-    expect(lines(own.out)).toEqual([]);
+    expect(existsSync(own.out)).toBe(false);
     write(0.9);
     await runGrid({ ...own, reuse: "resume" }, silent);
     const files = lines(own.out).map((line) => resultSchema.parse(JSON.parse(line)).files);
@@ -274,9 +302,7 @@ describe("a folder that holds something", () => {
     await runGrid(torn, silent);
     const file = path.join(torn.out, "results.jsonl");
     writeFileSync(file, readFileSync(file, "utf8").replace("\n", "}\n"));
-    const left = vi.spyOn(OwnHands.prototype, Symbol.asyncDispose);
     await expect(runGrid({ ...torn, reuse: "resume" }, silent)).rejects.toThrow(/results\.jsonl, line 1: /);
-    expect(left).toHaveBeenCalledOnce();
   });
 });
 

@@ -8,51 +8,17 @@ import { lockFile } from "../../weights/sources/home.ts";
 import { withLock } from "../../weights/sources/lock.ts";
 import { stringify } from "../reals.ts";
 import type { RecipeSummary, Searched, Summary } from "../results.ts";
-import { type Cell, type Fetching, type OnResult, type OpenCell, openCell, recipeText } from "./cell.ts";
+import { type Cell, type KnownCell, type OpenCell, recipeText, reopenCell } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
-import { claimFolder, type Reuse, summaryFile } from "./folder.ts";
+import { checkAll, openChecked } from "./check.ts";
+import { claimFolder, summaryFile } from "./folder.ts";
+import { folderOf, type Grid, type Watcher } from "./grid-of.ts";
 import { type Hands, OwnHands } from "./hands.ts";
 import { metricsOf } from "./judge.ts";
 import { machine, versions } from "./machine.ts";
-import type { BudgetOptions } from "./search/budget.ts";
-import type { SearchSpec } from "./search/spec.ts";
 import { summarise } from "./summarise.ts";
 
-/** A grid of models, in one or more forms of their weights, and tasks, each under every recipe. */
-export interface Grid {
-  readonly cells: readonly Cell[];
-  readonly recipes: readonly Recipe[];
-  /** Settings to look for, each search within the budget. */
-  readonly searches: readonly SearchSpec[];
-  readonly budget: BudgetOptions;
-  /** Redis, through which other processes answer; undefined: this one does. */
-  readonly queue?: string | undefined;
-  readonly out: string;
-  readonly reuse: Reuse;
-  /** The command that makes the run again. */
-  readonly command: string;
-  /** Of Modicum. */
-  readonly version: string;
-}
-
-/** Told how a run gets on. */
-export interface Watcher {
-  /** Of a task's data, should it have to be fetched. */
-  fetching?(cell: Cell): Omit<Fetching, "signal"> & Disposable;
-  begin(cell: OpenCell): void;
-  /** What a person should know meanwhile. */
-  notice?(sentence: string): void;
-  recipe(cell: OpenCell, recipe: string): OnResult;
-}
-
-/** A cell's folder: the run's own where there is one cell, else one below it, whose name has the form of the weights where there are several. */
-export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, { task, source, quant }: Cell): string {
-  if (cells.length === 1) return out;
-  const forms = new Set(cells.map((cell) => cell.quant)).size > 1 ? [quant] : [];
-  return path.join(out, [task.name, path.basename(source.name), ...forms].map(fileName).join("@"));
-}
-
-const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");
+export type { Grid, Watcher } from "./grid-of.ts";
 
 /** Runs every cell of the grid; each ends with its summary on disk. @throws UserError; an AbortError when stopped, after which it can be resumed */
 export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<Summary[]> {
@@ -60,7 +26,7 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
   const twice = folders.find((folder, i) => folders.indexOf(folder) !== i);
   if (twice) throw new UserError(`two of the runs would lie in ${twice}; give each model, task and form once`, 2);
   const summaries: Summary[] = [];
-  for (const cell of grid.cells) {
+  for (const cell of grid.cells.length > 1 ? await checkAll(grid, watcher, signal) : grid.cells) {
     const onWait = () => watcher.notice?.(`another process runs in ${folderOf(grid, cell)}; waiting for it`);
     const run = () => runCell(grid, cell, watcher, signal);
     summaries.push(await withLock(lockOf(folderOf(grid, cell)), { onWait, signal }, run));
@@ -72,8 +38,9 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
 const lockOf = (folder: string): string =>
   lockFile(`lab-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 24)}`);
 
-async function runCell(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
-  using open = await opened(cell, watcher, signal);
+/** One that was checked has its model loaded again. */
+async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
+  using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);
   await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);
@@ -105,7 +72,6 @@ interface Outcome {
 
 /** Every recipe of the grid, dense first, then those that searches find. */
 async function answered({ recipes, searches, budget }: Grid, run: CellRun): Promise<Outcome> {
-  await run.results.requireSameFiles(recipes);
   for (const recipe of withDense(recipes)) await run.complete(recipe);
   const outcomes = [];
   for (const spec of searches) outcomes.push(await run.search(spec, budget));
@@ -120,11 +86,6 @@ async function report(folder: string, { cell, results }: CellRun, summary: Summa
     ...{ summary, items: new Map(cell.items.map((item) => [item.id, item])) },
     results: summary.recipes.flatMap(({ recipe }) => results.of(recipe)),
   });
-}
-
-async function opened(cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {
-  using fetching = watcher.fetching?.(cell);
-  return await openCell(cell, { ...fetching, ...(signal && { signal }) });
 }
 
 /** Dense first, and each recipe once. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { few, UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
@@ -7,7 +7,7 @@ import type { Run } from "../report/compare.ts";
 import type { Listed } from "../report/tables.ts";
 import { identityFile, resultsFile, summaryFile } from "./folder.ts";
 import { readSummary } from "./pick.ts";
-import { parse, wholeLines } from "./results-file.ts";
+import { heldResults } from "./results-file.ts";
 
 /** A run that has come to its end, with all its results. @throws UserError when the folder holds none */
 export async function readRun(folder: string): Promise<Run> {
@@ -15,8 +15,7 @@ export async function readRun(folder: string): Promise<Run> {
   const file = resultsFile(folder);
   if (!existsSync(file))
     throw new UserError(`${folder} has the run's summary without its results, item by item: there is no ${file}`);
-  const text = await readFile(file, "utf8");
-  return { folder, summary: await readSummary(folder), results: parse(file, wholeLines(text)) };
+  return { folder, summary: await readSummary(folder), results: await heldResults(file) };
 }
 
 /** @throws UserError when the folder itself holds no run that has come to its end; those below it are named */

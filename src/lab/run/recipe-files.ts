@@ -24,3 +24,14 @@ async function hashOf(file: string): Promise<string> {
 /** A file that says something else than it did, if any; what it said is not known of results from before it was kept. */
 export const changedFile = (now: FileHashes, then: FileHashes = now): string | undefined =>
   Object.keys(now).find((file) => now[file] !== then[file]);
+
+/** @throws UserError when results of a recipe are of files that said something else, which `path` holds */
+export function requireUnchanged(path: string, now: FileHashes, held: readonly Result[]): void {
+  for (const { recipe, files } of held) {
+    const changed = changedFile(now, files);
+    if (changed === undefined) continue;
+    throw new UserError(
+      `${path} holds results of "${recipe}" from before ${changed} was changed; keep the new file under a name of its own, or --force begins anew`,
+    );
+  }
+}

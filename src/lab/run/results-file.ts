@@ -1,4 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { stringify } from "../reals.ts";
@@ -69,11 +70,17 @@ export class ResultsFile {
   }
 }
 
-/** Without a last line that was cut short, as a process that is killed leaves it. */
-export const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf("\n") + 1);
+/** What a file of results holds, its last line left out where it was cut short; nothing where there is no file. @throws UserError when a line is no result */
+export async function heldResults(path: string): Promise<Result[]> {
+  if (!existsSync(path)) return [];
+  return parse(path, wholeLines(await readFile(path, "utf8")));
+}
 
-/** The results of a run's folder. @throws UserError when a line is no result */
-export function parse(path: string, text: string): Result[] {
+/** Without a last line that was cut short, as a process that is killed leaves it. */
+const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf("\n") + 1);
+
+/** @throws UserError when a line is no result */
+function parse(path: string, text: string): Result[] {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines.map((line, i) => {

@@ -1,0 +1,70 @@
+import type { Recipe } from "../../savings/recipe.ts";
+import { openAnswerer } from "../answer/index.ts";
+import type { Result } from "../results.ts";
+import { type Cell, type KnownCell, type OpenCell, openCell, recipeText } from "./cell.ts";
+import { checkFolder, resultsFile } from "./folder.ts";
+import { folderOf, type Grid, type Watcher } from "./grid-of.ts";
+import { requireOwn } from "./own-results.ts";
+import { fileHashes, requireUnchanged } from "./recipe-files.ts";
+import { heldResults } from "./results-file.ts";
+import type { SearchSpec } from "./search/spec.ts";
+
+/** Opens and checks every cell, one after the other, so that what is wrong with the last is told before the first is answered. @throws UserError */
+export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<KnownCell[]> {
+  const known: KnownCell[] = [];
+  for (const cell of grid.cells) {
+    using open = await openChecked(grid, cell, watcher, signal);
+    const { dense, [Symbol.dispose]: _, ...rest } = open;
+    known.push(rest);
+  }
+  return known;
+}
+
+/** A cell whose model and data are there, whose folder may be used, and whose recipes act in the model. @throws UserError */
+export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {
+  const open = await fetched(cell, watcher, signal);
+  try {
+    const held = await checkHeld(grid, open);
+    for (const recipe of asked(grid)) {
+      signal?.throwIfAborted();
+      const own = held.filter((result) => result.recipe === recipeText(recipe));
+      requireUnchanged(resultsFile(folderOf(grid, cell)), await fileHashes(recipe), own);
+      if (own.length < open.items.length) await tryRecipe(open, recipe);
+    }
+    return open;
+  } catch (error) {
+    open[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function fetched(cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {
+  using fetching = watcher.fetching?.(cell);
+  return await openCell(cell, { ...fetching, ...(signal && { signal }) });
+}
+
+/** What the cell's folder holds of it already. */
+async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
+  const folder = folderOf(grid, cell);
+  const goesOn = await checkFolder(folder, { ...cell.identity, version: grid.version }, grid.reuse);
+  const results = goesOn ? await heldResults(resultsFile(folder)) : [];
+  requireOwn(resultsFile(folder), results, cell);
+  return results;
+}
+
+/** Loads the model under the recipe: whether they suit each other shows in nothing less. */
+async function tryRecipe({ source, quant, options }: OpenCell, recipe: Recipe): Promise<void> {
+  if (recipe.length > 0) (await openAnswerer({ source, quant, recipe, truncate: options.truncate }))[Symbol.dispose]();
+}
+
+/** Recipes that are known before the run; of a search, its ends. */
+const asked = ({ recipes, searches }: Grid): Recipe[] => [...recipes, ...searches.flatMap(ends)];
+
+function ends(spec: SearchSpec): readonly Recipe[] {
+  switch (spec.kind) {
+    case "range":
+      return [spec.at(spec.low), spec.at(spec.high)];
+    case "grid":
+      return spec.recipes.slice(0, 1);
+  }
+}

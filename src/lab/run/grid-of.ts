@@ -1,0 +1,42 @@
+import path from "node:path";
+import type { Recipe } from "../../savings/recipe.ts";
+import type { Cell, Fetching, OnResult, OpenCell } from "./cell.ts";
+import type { Reuse } from "./folder.ts";
+import type { BudgetOptions } from "./search/budget.ts";
+import type { SearchSpec } from "./search/spec.ts";
+
+/** A grid of models, in one or more forms of their weights, and tasks, each under every recipe. */
+export interface Grid {
+  readonly cells: readonly Cell[];
+  readonly recipes: readonly Recipe[];
+  /** Settings to look for, each search within the budget. */
+  readonly searches: readonly SearchSpec[];
+  readonly budget: BudgetOptions;
+  /** Redis, through which other processes answer; undefined: this one does. */
+  readonly queue?: string | undefined;
+  readonly out: string;
+  readonly reuse: Reuse;
+  /** The command that makes the run again. */
+  readonly command: string;
+  /** Of Modicum. */
+  readonly version: string;
+}
+
+/** Told how a run gets on. */
+export interface Watcher {
+  /** Of a task's data, should it have to be fetched. */
+  fetching?(cell: Cell): Omit<Fetching, "signal"> & Disposable;
+  begin(cell: OpenCell): void;
+  /** What a person should know meanwhile. */
+  notice?(sentence: string): void;
+  recipe(cell: OpenCell, recipe: string): OnResult;
+}
+
+/** A cell's folder: the run's own where there is one cell, else one below it, whose name has the form of the weights where there are several. */
+export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, { task, source, quant }: Cell): string {
+  if (cells.length === 1) return out;
+  const forms = new Set(cells.map((cell) => cell.quant)).size > 1 ? [quant] : [];
+  return path.join(out, [task.name, path.basename(source.name), ...forms].map(fileName).join("@"));
+}
+
+const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");
