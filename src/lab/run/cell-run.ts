@@ -1,6 +1,6 @@
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Item } from "../item.ts";
-import type { Searched } from "../results.ts";
+import type { Result, Searched } from "../results.ts";
 import { CellResults, type OnResult, type OpenCell, recipeText } from "./cell.ts";
 import { resultsFile } from "./folder.ts";
 import type { Hands } from "./hands.ts";
@@ -9,13 +9,16 @@ import type { BudgetOptions } from "./search/budget.ts";
 import { search } from "./search/index.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
+/** Told of a recipe that begins or goes on, and of the results that it has already. */
+type Watch = (recipe: string, held: readonly Result[]) => OnResult;
+
 /** One cell of a grid under way: its items, its results, and who answers. */
 export class CellRun implements AsyncDisposable {
   private constructor(
     readonly cell: OpenCell,
     readonly results: CellResults,
     private readonly hands: Hands,
-    private readonly watch: (recipe: string) => OnResult,
+    private readonly watch: Watch,
     private readonly signal: AbortSignal | undefined,
   ) {}
 
@@ -23,7 +26,7 @@ export class CellRun implements AsyncDisposable {
     folder: string,
     cell: OpenCell,
     hands: Hands,
-    watch: (recipe: string) => OnResult,
+    watch: Watch,
     signal?: AbortSignal,
   ): Promise<CellRun> {
     return new CellRun(cell, await CellResults.open(cell, resultsFile(folder)), hands, watch, signal);
@@ -35,7 +38,8 @@ export class CellRun implements AsyncDisposable {
 
   /** Has the items answered under the recipe, as far as they are not yet. */
   complete(recipe: Recipe, items: readonly Item[] = this.cell.items): Promise<void> {
-    return this.results.complete(recipe, items, this.hands, this.watch(recipeText(recipe)), this.signal);
+    const on = this.watch(recipeText(recipe), this.results.held(recipeText(recipe), items));
+    return this.results.complete(recipe, items, this.hands, on, this.signal);
   }
 
   /** Settings that a search finds, and what it spent. */

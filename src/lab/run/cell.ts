@@ -164,6 +164,11 @@ export class CellResults {
     return { ...told, answer: answer as Result["answer"], parts: judged, ...took };
   }
 
+  /** Those of the items that are answered already. */
+  held(recipe: string, items: readonly Item[]): Result[] {
+    return items.flatMap(({ id }) => this.#known.get(recipe)?.get(id) ?? []);
+  }
+
   /** In the order of the items. */
   of(recipe: string, items: readonly Item[] = this.cell.items): Result[] {
     const known = this.#known.get(recipe);

@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { Recipe } from "../../savings/recipe.ts";
+import type { Result } from "../results.ts";
 import type { Cell, Fetching, OnResult, OpenCell } from "./cell.ts";
 import type { Reuse } from "./folder.ts";
 import type { BudgetOptions } from "./search/budget.ts";
@@ -29,7 +30,8 @@ export interface Watcher {
   begin(cell: OpenCell): void;
   /** What a person should know meanwhile. */
   notice?(sentence: string): void;
-  recipe(cell: OpenCell, recipe: string): OnResult;
+  /** `held`: results that the recipe has already. */
+  recipe(cell: OpenCell, recipe: string, held: readonly Result[]): OnResult;
 }
 
 /** A cell's folder: the run's own where there is one cell, else one below it, whose name has the form of the weights where there are several. */

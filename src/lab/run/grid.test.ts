@@ -80,10 +80,13 @@ describe("a run", () => {
       expect(lines(part.out).length).toBe(stopAt + 1);
       // As a process that is killed while it writes leaves it.
       appendFileSync(path.join(part.out, "results.jsonl"), '{"item":"q1","rec');
-      let again = 0;
-      const counting = { begin() {}, recipe: () => () => void again++ };
-      await runGrid({ ...part, reuse: "resume" }, counting);
-      expect(again).toBe(40 - stopAt - 1);
+      let [again, held] = [0, 0];
+      const recipe: Watcher["recipe"] = (_cell, _recipe, had) => {
+        held += had.length;
+        return () => void again++;
+      };
+      await runGrid({ ...part, reuse: "resume" }, { begin() {}, recipe });
+      expect([again, held]).toEqual([40 - stopAt - 1, stopAt + 1]);
       expect(lines(part.out)).toHaveLength(40);
       expect(lasting(part.out)).toEqual(whole);
     }

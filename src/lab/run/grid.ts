@@ -45,7 +45,7 @@ async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, sig
   await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);
   await using hands = await handsOf(grid, open, watcher);
-  await using run = await CellRun.open(folder, open, hands, (recipe) => watcher.recipe(open, recipe), signal);
+  await using run = await CellRun.open(folder, open, hands, (...of) => watcher.recipe(open, ...of), signal);
   const summary = summaryOf(grid, run, await answered(grid, run));
   await writeJson(summaryFile(folder), JSON.parse(stringify(summary)));
   await report(folder, run, summary);

@@ -1,0 +1,71 @@
+import type { MultiBar, SingleBar } from "cli-progress";
+
+/** How far a recipe has come. */
+export interface Shown {
+  readonly title: string;
+  readonly done: number;
+  readonly of: number;
+  readonly quality: number;
+  /** Seconds. */
+  readonly left: number;
+}
+
+/** Where a run is shown. */
+export interface Display extends Disposable {
+  say(sentence: string): void;
+  show(shown: Shown): void;
+}
+
+/** Bars on a terminal, else a line every tenth. */
+export const displayOn = (stream: NodeJS.WriteStream): Display => (stream.isTTY ? new Bars(stream) : new Lines(stream));
+
+class Lines implements Display {
+  readonly #tenths = new Map<string, number>();
+
+  constructor(private readonly stream: NodeJS.WriteStream) {}
+
+  say(sentence: string): void {
+    this.stream.write(`${sentence}\n`);
+  }
+
+  show({ title, done, of, quality, left }: Shown): void {
+    const tenth = Math.floor((10 * done) / of);
+    if (this.#tenths.get(title) === tenth) return;
+    this.#tenths.set(title, tenth);
+    this.say(`${title}: ${done} of ${of}, so far ${quality.toFixed(3)}, ${Math.ceil(left)} s left`);
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+class Bars implements Display {
+  readonly #bars = new Map<string, SingleBar>();
+  #all: Promise<MultiBar> | undefined;
+
+  constructor(private readonly stream: NodeJS.WriteStream) {}
+
+  say(sentence: string): void {
+    void this.#multi().then((all) => all.log(`${sentence}\n`));
+  }
+
+  show({ title, done, of, quality, left }: Shown): void {
+    void this.#multi().then((all) => {
+      const figures = { title, quality: quality.toFixed(3), left: Math.ceil(left) };
+      const bar = this.#bars.get(title) ?? all.create(of, done, figures);
+      this.#bars.set(title, bar);
+      bar.update(done, figures);
+    });
+  }
+
+  #multi(): Promise<MultiBar> {
+    this.#all ??= import("cli-progress").then(({ MultiBar }) => {
+      const format = "{bar} {value}/{total} {quality} {left} s left  {title}";
+      return new MultiBar({ format, stream: this.stream, hideCursor: true, barsize: 12 });
+    });
+    return this.#all;
+  }
+
+  [Symbol.dispose](): void {
+    void this.#all?.then((all) => all.stop());
+  }
+}
