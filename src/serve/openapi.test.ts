@@ -11,6 +11,7 @@ interface Schema {
 interface Operation {
   readonly description?: string;
   readonly parameters: readonly { name: string; description?: string; schema: Schema }[];
+  readonly responses: { 200: { content: Readonly<Record<string, { schema: Schema }>> } };
   readonly requestBody?: { content: { "application/json": { schema: Schema } } };
 }
 
@@ -65,4 +66,13 @@ test("every address is among the paths, those that do the same as another too", 
   const [named, { description, ...same }] = [of["post /v1/rerank"]!, of["post /rerank"]!];
   expect(description).toBe("The same as /v1/rerank.");
   expect(same).toEqual(named);
+});
+
+test("a stream's events are told by their fields, their data by its JSON", () => {
+  const { responses } = Object.fromEntries(operations)["post /v1/completions"]!;
+  const { data } = responses["200"].content["text/event-stream"]!.schema.properties!;
+  expect(data!.anyOf).toMatchObject([
+    { const: "[DONE]" },
+    { type: "string", contentSchema: { required: expect.arrayContaining(["choices"]) } },
+  ]);
 });

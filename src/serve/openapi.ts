@@ -52,8 +52,14 @@ const json = (type: z.ZodType, io: "input" | "output") => ({ "application/json":
 
 const contentOf = ({ output, event }: Endpoint): object => ({
   ...(output ? json(output, "output") : { "text/plain": { schema: { type: "string" } } }),
-  ...(event && { "text/event-stream": { schema: schemaOf(event, "output") } }),
+  ...(event && { "text/event-stream": { schema: eventOf(event) } }),
 });
+
+/** Each event by its fields, as OpenAPI has them from 3.2 on. */
+function eventOf(event: z.ZodType): object {
+  const json = { type: "string", contentMediaType: "application/json", contentSchema: schemaOf(event, "output") };
+  return { type: "object", properties: { data: { anyOf: [{ const: "[DONE]" }, json] } }, required: ["data"] };
+}
 
 const pathParameters = ({ params = {} }: Endpoint, path: string): object[] =>
   [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
