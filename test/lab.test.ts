@@ -71,7 +71,10 @@ test("killed at several points and resumed, a run does no item twice and gives t
   expect(stopped).toMatchObject({ code: 130, out: "", err: expect.stringMatching(/stopped; .*--resume goes on\n$/) });
   expect(lines(part).length).toBeLessThan(2 * ITEMS);
   const last = await lab(part, [...words, "--resume", "--json"]);
-  expect(JSON.parse(last.out)).toMatchObject({ summaries: [{ items: ITEMS }] });
+  const [summary] = JSON.parse(last.out).summaries;
+  expect(summary).toMatchObject({ items: ITEMS, limit: null, truncate: null, rows: 1 });
+  expect(summary.command).toMatch(/--json$/);
+  expect(summary.command).not.toContain("--resume");
   expect(lasting(part)).toEqual(lasting(whole));
   const done = lines(part).map((line) => JSON.parse(line));
   expect(new Set(done.map((r) => `${r.recipe} ${r.item}`)).size).toBe(done.length);

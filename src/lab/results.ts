@@ -66,6 +66,11 @@ export const summarySchema = z.object({
   /** Form of the weights. */
   quant: z.string().optional(),
   seed: z.number(),
+  /** As given; absent of runs from before they were told. Null: all items, and prompts are not cut. */
+  limit: z.number().nullable().optional(),
+  truncate: z.string().nullable().optional(),
+  /** Answers that were generated together. */
+  rows: z.number().optional(),
   items: z.number(),
   /** Items whose prompt does not fit the model's context, left out for every recipe. */
   too_long: z.number(),

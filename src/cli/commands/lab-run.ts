@@ -35,6 +35,9 @@ interface Flags extends Readonly<Record<string, unknown>> {
   json?: boolean;
 }
 
+/** Words that are about a folder that holds a run, and not about what makes it. */
+const AGAIN = new Set(["--resume", "--force"]);
+
 export function define(command: Command): void {
   command
     .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; may be repeated (default: smollm2)", collect)
@@ -78,7 +81,10 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   const cells = sources.flatMap((source) =>
     tasks.flatMap((task) => quants.map((quant): Cell => ({ task, source, quant, options }))),
   );
-  const command = ["modicum", ...process.argv.slice(2)].map(quoted).join(" ");
+  const command = ["modicum", ...process.argv.slice(2)]
+    .filter((word) => !AGAIN.has(word))
+    .map(quoted)
+    .join(" ");
   return {
     cells,
     searches,

@@ -33,6 +33,14 @@ describe("the page", () => {
       expect(text).toContain(part);
   });
 
+  test("tells the form of the weights and which items were asked, as far as the summary does", () => {
+    const told = { ...report.summary, quant: "q8", limit: 40, truncate: "left", rows: 4 };
+    expect(page({ ...report, summary: told })).toContain(
+      "<dd>q8</dd>\n<dt>items</dt><dd>the first 40, seed 0, prompts beyond the context cut: left, 4 generated together</dd>",
+    );
+    expect(text).toContain("<dd>not told</dd>\n<dt>items</dt><dd>seed 0</dd>");
+  });
+
   test("escapes what models and users wrote", () => {
     expect(text).not.toContain("<script");
     expect(text).toContain("&lt;script&gt;fail(0)&lt;/script&gt;");

@@ -102,7 +102,8 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
     ...{ task: task.name, metric: { name, better }, model: identity.model, model_hash: identity.model_hash },
     ...(source.source === "file" && { model_file: source.path }),
     quant: cell.quant,
-    ...{ seed: options.seed, items: cell.items.length, too_long: cell.tooLong },
+    ...{ seed: options.seed, limit: identity.limit, truncate: identity.truncate, rows: identity.rows },
+    ...{ items: cell.items.length, too_long: cell.tooLong },
     ...(cell.cutTexts > 0 && { cut_texts: cell.cutTexts }),
     recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))).map(
       (summary, i) => ({ ...summary, ...stepsOf(recipes[i]!) }),

@@ -1,10 +1,11 @@
 import os from "node:os";
 import { ortLibrary } from "../../runtime/ort/library.ts";
 import { availableThreads } from "../../runtime/threads.ts";
+import { count } from "../report/format.ts";
 
 /** The machine, in words. */
 export const machine = (): string =>
-  `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${availableThreads()} threads, ${process.platform}-${process.arch}`;
+  `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${count(availableThreads(), "thread")}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${process.platform}-${process.arch}`;
 
 /** Versions of what computes. */
 export const versions = (): Record<string, string> => ({

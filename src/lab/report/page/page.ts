@@ -61,6 +61,14 @@ const origin = (summary: Summary): Html => html`<pre>${summary.command}</pre>
 <dt>versions</dt><dd>${Object.entries(summary.versions)
   .map(([name, version]) => `${name} ${version}`)
   .join(", ")}</dd>
-<dt>seed</dt><dd>${summary.seed}</dd>
+<dt>weights</dt><dd>${summary.quant ?? "not told"}</dd>
+<dt>items</dt><dd>${chosen(summary)}</dd>
 <dt>written</dt><dd><time datetime="${summary.created}">${summary.created.slice(0, 16).replace("T", " ")} UTC</time></dd>
 </dl>`;
+
+/** Which items were asked, and how. */
+function chosen({ seed, limit, truncate, rows = 1 }: Summary): string {
+  const most = limit === undefined ? [] : [limit === null ? "all" : `the first ${limit}`];
+  const cut = truncate ? [`prompts beyond the context cut: ${truncate}`] : [];
+  return [...most, `seed ${seed}`, ...cut, ...(rows > 1 ? [`${rows} generated together`] : [])].join(", ");
+}
