@@ -35,8 +35,9 @@ async function got(path: string, body: object, key?: string): Promise<JsonObject
 const wordy = Object.fromEntries(LENGTHS.map((field) => [field, 2000]));
 
 test.each([
-  ["/v1/completions", "big", { prompt: "a", ...wordy, max_completion_tokens: 1 }, 5],
-  ["/v1/completions", "far", { prompt: "a", ...wordy, max_completion_tokens: 1 }, 5],
+  ["/v1/completions", "big", { prompt: "a", ...wordy }, 5],
+  ["/v1/completions", "far", { prompt: "a", ...wordy }, 5],
+  ["/v1/completions", "far", { prompt: "a", ...wordy, max_completion_tokens: 1 }, 1],
   [CHAT, "big", { messages, ...wordy }, 5],
   [CHAT, "far", { messages, ...wordy }, 5],
   [CHAT, "big", { messages, ...wordy, max_completion_tokens: 3 }, 3],
