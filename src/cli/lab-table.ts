@@ -9,7 +9,7 @@ export function summaryTable(summary: Summary): string[] {
   const cutShort = cut > 0 ? `, ${count(cut, "text")} cut at the end` : "";
   const quality = [metric.name.toUpperCase(), "95 %", "AGAINST DENSE", "95 %"];
   return [
-    `${task} on ${model}: ${items} items${left}${cutShort}`,
+    `${task} on ${model}: ${count(items, "item")}${left}${cutShort}`,
     ...columns([["RECIPE", ...quality, "FLOPS SAVED", "MS/ITEM", "FRONTIER"], ...recipes.map(row)]),
     ...recipes.flatMap(shared),
     ...searches.map(spent),
@@ -18,11 +18,11 @@ export function summaryTable(summary: Summary): string[] {
 
 const shared = ({ recipe, shared_tokens: tokens = 0 }: RecipeSummary): string[] =>
   tokens > 0
-    ? [`${recipe}: ${tokens} tokens of prompts were computed once for several items, and are billed to each`]
+    ? [`${recipe}: ${count(tokens, "token")} of prompts, computed once for several items, in the bill of each`]
     : [];
 
 const spent = ({ search, probes, flops, minutes, ended }: Searched): string =>
-  `${search}: ${probes} probes, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes${ended === "budget" ? "; the budget ended it" : ""}`;
+  `${search}: ${count(probes, "probe")}, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes${ended === "budget" ? "; the budget ended it" : ""}`;
 
 const row = ({ recipe, quality, ci95, delta, flops_saved, ms_per_item, on_frontier }: RecipeSummary): string[] => [
   recipe,
