@@ -2,6 +2,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Shape } from "../../engine/shape.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
+import { limitOptions } from "../limits.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { bigAt, startVllm, type Vllm } from "./vllm.testing.ts";
 
@@ -236,4 +237,19 @@ test("a server that stops ends its remote answers with their last event", async 
     choices: [{ finish_reason: "length" }],
     receipt: { model: "big" },
   });
+});
+
+test("a remote answer whose time is over ends with what it has", async () => {
+  const limited = await serveModels([], { limits: limitOptions.parse({ maxTime: 0.5 }) }, [bigAt(servers[0].url)]);
+  servers[0].manner = "slow";
+  const response = await post(limited, "/v1/chat/completions", { ...question, stream: true });
+  const events = (await response.text()).trimEnd().split("\n\n");
+  expect(JSON.parse(events.at(-2)!.slice(6))).toMatchObject({
+    choices: [{ finish_reason: "length" }],
+    receipt: { model: "big", cut: "deadline" },
+  });
+  servers[0].manner = "hangs";
+  const late = await post(limited, "/v1/chat/completions", { ...question, stream: true });
+  expect(await late.text()).toContain("no answer came within 0.5 seconds");
+  await limited.stop(0);
 });

@@ -35,6 +35,10 @@ class Relay {
   readonly #tab: Tab;
   readonly #streams: boolean;
   readonly #wantsUsage: boolean;
+  /** Aborted once its time is over. */
+  readonly #late: AbortSignal;
+  /** Aborted when its answers have to end where they are. */
+  readonly #ends: AbortSignal;
 
   constructor(
     private readonly house: House,
@@ -52,6 +56,8 @@ class Relay {
     this.#tab = new Tab(to.remote, order);
     this.#streams = input["stream"] === true;
     this.#wantsUsage = (input["stream_options"] as JsonObject | undefined)?.["include_usage"] === true;
+    this.#late = lateAfter(house.limits.maxTime, call.taken);
+    this.#ends = AbortSignal.any([house.fleet.cut, this.#late]);
   }
 
   /** @throws HttpError for a chat that is too long */
@@ -74,6 +80,7 @@ class Relay {
   /** What ended an answer before its time. */
   #cut(reason: string): Cut | undefined {
     if (this.house.fleet.cut.aborted) return "closing";
+    if (this.#late.aborted) return "deadline";
     return reason === "length" ? this.#passed.cut : undefined;
   }
 
@@ -83,7 +90,7 @@ class Relay {
 
   async #whole(): Promise<object> {
     using bill = this.#bill();
-    const signal = AbortSignal.any([this.call.signal, this.house.fleet.cut]);
+    const signal = AbortSignal.any([this.call.signal, this.#ends]);
     for await (const piece of this.#answer(signal)) {
       this.#tab.note(piece);
       const reason = reasonIn(piece.event) ?? "stop";
@@ -99,7 +106,7 @@ class Relay {
     // An event that may be the last, which has the receipt: whether it is shows only when the server is done.
     let held: JsonObject | undefined;
     try {
-      for await (const event of this.#events(() => bill.token())) {
+      for await (const event of this.#events((answer) => bill.token(answer))) {
         if (held) yield held;
         held = isEnd(event) ? event : undefined;
         reason = reasonIn(event) ?? reason;
@@ -113,21 +120,20 @@ class Relay {
   }
 
   /** The servers' events; where this server stops, an end for each answer. */
-  async *#events(onText: () => void): AsyncGenerator<JsonObject, void> {
-    const { cut } = this.house.fleet;
+  async *#events(onText: (answer: number) => void): AsyncGenerator<JsonObject, void> {
     let latest: JsonObject | undefined;
     const open = new Set<unknown>();
     try {
-      const signal = AbortSignal.any([this.call.signal, cut]);
+      const signal = AbortSignal.any([this.call.signal, this.#ends]);
       for await (const piece of this.#answer(signal)) {
-        if (this.#tab.note(piece)) onText();
+        if (this.#tab.note(piece)) for (const { index } of choicesOf(piece.event)) onText(Number(index));
         latest = piece.event;
         for (const { index, finish_reason } of choicesOf(latest)) finish_reason ? open.delete(index) : open.add(index);
         const event = this.#asked(this.#named(latest));
         if (event) yield event;
       }
     } catch (error) {
-      if (!cut.aborted || !latest) throw error;
+      if (!this.#ends.aborted || !latest) throw error;
       const piece = this.path === "/v1/completions" ? { text: "" } : { delta: {} };
       const choices = [...open].map((index) => ({ index, ...piece, logprobs: null, finish_reason: "length" }));
       yield { ...this.#named(latest), choices };
@@ -143,6 +149,14 @@ class Relay {
     if (this.#wantsUsage) return { ...event, usage: usage ?? null };
     return choicesOf(event).length > 0 ? event : undefined;
   }
+}
+
+/** Aborted `seconds` after a time, if any are given. */
+function lateAfter(seconds: number | undefined, taken: number): AbortSignal {
+  const late = new AbortController();
+  const end = () => late.abort(new HttpError(503, `no answer came within ${seconds} seconds`, { code: "deadline" }));
+  if (seconds !== undefined) setTimeout(end, taken + 1000 * seconds - performance.now()).unref();
+  return late.signal;
 }
 
 const isEnd = (event: JsonObject): boolean =>
