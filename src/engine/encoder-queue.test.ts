@@ -59,8 +59,9 @@ test("keys take turns: a short call is not behind all of a long one", async () =
   const long = Array.from({ length: 1200 }, (_, i) => texts.join(" ").repeat(1 + (i % 4)));
   const all = model.embed(long, { key: "a" });
   await model.embed(["x"], { key: "b" });
-  // Its own is the second; the next of each lane may have begun.
-  expect(sizes.length).toBeLessThanOrEqual(2 + lanes);
+  // Each lane may have begun one of the long call's by then; its own is alone in a batch.
+  expect(sizes.indexOf(1)).toBeGreaterThan(-1);
+  expect(sizes.indexOf(1)).toBeLessThanOrEqual(lanes);
   await all;
   expect(sizes.length).toBeGreaterThan(10);
 });
@@ -70,10 +71,10 @@ describe("a call is refused", () => {
     const gate = new EventEmitter();
     const sizes = batches(once(gate, "open").then(() => {}));
     const running = Array.from({ length: lanes }, async (_, i) => {
-      await vi.waitUntil(() => sizes.length >= i);
+      await vi.waitUntil(() => sizes.length >= i, { timeout: 20_000 });
       return model.embed(["bread"], { key: "c" });
     });
-    await vi.waitUntil(() => sizes.length === lanes);
+    await vi.waitUntil(() => sizes.length === lanes, { timeout: 20_000 });
     queue.limit = 2;
     const [first, second] = [model.embed(["x"], { key: "a" }), model.embed(["good"], { key: "a" })];
     await expect(model.embed(["soup"], { key: "a" })).rejects.toMatchObject({ name: "Refused", reason: "full" });
