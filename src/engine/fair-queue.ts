@@ -19,6 +19,8 @@ export interface Turns {
   readonly running: number;
   /** Of models that have any. */
   readonly keyValues?: KeyValues;
+  /** Gives back the memory of those that are kept of answers which have ended. */
+  letGo?(): void;
   /** Takes no more requests; what has come may go on for `limit` milliseconds. Resolves when all have ended. */
   close(limit: number): Promise<void>;
 }

@@ -58,6 +58,10 @@ export class Scheduler implements Turns {
     };
   }
 
+  letGo(): void {
+    for (const { slots } of this.#engines) slots.letGo();
+  }
+
   /**
    * The answer to a request, piece by piece; a reader that leaves it stops it. The stream fails with `Refused` if the request waits in vain.
    * @throws UserError when the prompt is empty or longer than the context; Refused when there is no room for it

@@ -96,6 +96,11 @@ export class Slots implements Disposable {
     this.#bound();
   }
 
+  /** Keeps nothing, and gives its memory back. */
+  letGo(): void {
+    for (const held of this.#kept()) this.#drop(held);
+  }
+
   /** Keeps nothing. */
   forget(): void {
     for (const slot of this.#free()) slot.truncate(0);
@@ -138,10 +143,14 @@ export class Slots implements Disposable {
       .toSorted((a, b) => a.used - b.used)
       .slice(0, -1)) {
       if (this.keptBytes <= this.limit) return;
-      held.drop();
-      if (held instanceof Shelved) held[Symbol.dispose]();
-      this.#shelf = this.#shelf.filter((other) => other !== held);
+      this.#drop(held);
     }
+  }
+
+  #drop(held: Slot | Shelved): void {
+    held.drop();
+    if (held instanceof Shelved) held[Symbol.dispose]();
+    this.#shelf = this.#shelf.filter((other) => other !== held);
   }
 
   #remove(batch: Batch): void {

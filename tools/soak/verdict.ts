@@ -122,7 +122,7 @@ export function page({
   ];
   return `# Soak
 
-\`npm run soak -- --minutes ${minutes}\`, ${started.slice(0, 10)}, ${machine}: ${count} requests in ${warmUp} minutes of warm-up and ${minutes} minutes against one \`modicum serve\`. ${passed ? "Passed." : "Not passed."}
+\`npm run soak -- --minutes ${minutes} --warm-up ${warmUp}\`, ${started.slice(0, 10)}, ${machine}: ${count} requests in ${warmUp} minutes of warm-up and ${minutes} minutes against one \`modicum serve\`. ${passed ? "Passed." : "Not passed."}
 
 ${markdownTable(["what", "seen"], found)}
 

@@ -1,5 +1,5 @@
+import { checkSavings } from "../../engine/check-savings.ts";
 import type { Recipe } from "../../savings/recipe.ts";
-import { openAnswerer } from "../answer/index.ts";
 import type { Result } from "../results.ts";
 import { type Cell, type KnownCell, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { checkFolder, resultsFile } from "./folder.ts";
@@ -29,7 +29,7 @@ export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, sign
       signal?.throwIfAborted();
       const own = held.filter((result) => result.recipe === recipeText(recipe));
       requireUnchanged(resultsFile(folderOf(grid, cell)), await fileHashes(recipe), own);
-      if (own.length < open.items.length) await tryRecipe(open, recipe);
+      if (own.length < open.items.length) await checkSavings(open.source, recipe);
     }
     return open;
   } catch (error) {
@@ -50,11 +50,6 @@ async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
   const results = goesOn ? await heldResults(resultsFile(folder)) : [];
   requireOwn(resultsFile(folder), results, cell);
   return results;
-}
-
-/** Loads the model under the recipe: whether they suit each other shows in nothing less. */
-async function tryRecipe({ source, quant, options }: OpenCell, recipe: Recipe): Promise<void> {
-  if (recipe.length > 0) (await openAnswerer({ source, quant, recipe, truncate: options.truncate }))[Symbol.dispose]();
 }
 
 /** Recipes that are known before the run; of a search, its ends. */

@@ -97,14 +97,18 @@ describe("models in memory", () => {
     expect([one.model.name, three.model.name]).toEqual(["tiny", "tiny"]);
   });
 
-  test("count with the keys and values that they keep", async () => {
+  test("count with their keys and values; those of ended answers go before any model does", async () => {
     using pool = new Pool(bytesOf("tiny", "sentences"), schedulerOptions.parse({}));
-    {
-      using lease = await pool.lease(await choose("tiny"));
-      await lease.model.complete("abc", { maxTokens: 5 });
-    }
+    const kept = () => pool.list()[0]!.keyValues!.bytes;
+    using lease = await pool.lease(await choose("tiny"));
+    const answer = lease.model.generate("abc", { maxTokens: 50 })[Symbol.asyncIterator]();
+    await answer.next();
+    await expect(pool.lease(await choose("sentences"))).rejects.toThrow("there is no memory for sentences");
+    await answer.return?.();
+    await lease.model.complete("abc", { maxTokens: 5 });
+    expect(kept()).toBeGreaterThan(0);
     (await pool.lease(await choose("sentences")))[Symbol.dispose]();
-    expect(idsOf(pool)).toEqual(["sentences:0"]);
+    expect([kept(), ...idsOf(pool)]).toEqual([0, "tiny:1", "sentences:0"]);
   });
 
   test("make no room for what cannot be loaded", async () => {

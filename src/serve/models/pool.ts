@@ -121,10 +121,12 @@ export class Pool implements Disposable {
     this.#drop(...next);
   }
 
-  /** @throws HttpError when what is in use leaves too little */
+  /** What is kept of ended answers goes first, as it is made anew in less time than a model is loaded. @throws HttpError when what is in use leaves too little */
   #makeRoom({ id, source }: Served): void {
+    const full = () => this.#bytes() + source.bytes > this.budget;
+    if (full()) for (const { loaded } of this.#held.values()) loaded?.turns?.letGo?.();
     const idle = this.#idle();
-    while (this.#bytes() + source.bytes > this.budget) {
+    while (full()) {
       const next = idle.shift();
       if (!next) throw noRoom(id, this.#held.size);
       this.#drop(...next);
