@@ -15,6 +15,7 @@ export type {
   Completion,
   LoadOptions,
   ReadOptions,
+  RelevanceOptions,
   RunOptions,
   Stoppable,
 } from "./library/options.ts";

@@ -99,6 +99,7 @@ export const readOptions = z.strictObject({
   ceiling: z.strictObject({ flops }).optional(),
 });
 export type ReadTerms = z.output<typeof readOptions>;
+export const relevanceOptions = readOptions.extend({ maxTokensPerText: z.int().min(1).optional() });
 export const classifyOptions = readOptions.extend({ labels: texts.optional() });
 
 const reading = z.union([z.string(), z.tuple([z.string(), z.string()])], "expected a text, or a pair of texts");

@@ -16,6 +16,7 @@ import type { Job } from "../engine/ticket.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import { Biller } from "./biller.ts";
@@ -25,6 +26,7 @@ import type {
   ClassifyOptions,
   Completion,
   ReadOptions,
+  RelevanceOptions,
   RunOptions,
   Stoppable,
 } from "./options.ts";
@@ -151,10 +153,11 @@ export class Model implements Disposable {
   async relevance(
     query: string,
     texts: readonly string[],
-    options: ReadOptions = {},
+    options: RelevanceOptions = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const terms = given("relevance's options", args.readOptions, options);
-    const [q, all] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
+    const { maxTokensPerText: most, ...terms } = given("relevance's options", args.relevanceOptions, options);
+    const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
+    const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     if (this.loaded instanceof LanguageModel) {
       const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), terms);
       return { scores: found.map(relevanceOf), receipt };
@@ -202,6 +205,12 @@ export class Model implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Of a text that is longer than so many tokens. */
+function beginning(tokenizer: Tokenizer, text: string, most: number): string {
+  const ids = tokenizer.encode(text);
+  return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;
 }
 
 function labelsFor(name: string, labels: readonly string[] | undefined): readonly string[] {

@@ -67,6 +67,11 @@ export interface ReadOptions extends Stoppable {
   ceiling?: Pick<Ceiling, "flops"> | undefined;
 }
 
+export interface RelevanceOptions extends ReadOptions {
+  /** Tokens of each text that are read at most; without it, what the model reads. */
+  maxTokensPerText?: number | undefined;
+}
+
 export interface ClassifyOptions extends ReadOptions {
   /** The labels to choose among; else all that the model has. A model that generates has none. */
   labels?: readonly string[];

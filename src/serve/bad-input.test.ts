@@ -163,6 +163,12 @@ const completions: Bad[] = (
     ],
     ["a text for a number", { ...text, temperature: "hot" }, 400, 'temperature: expected number, got "hot"'],
     ["a temperature below 0", { ...text, temperature: -1 }, 400, "temperature: expected number to be >=0, got -1"],
+    [
+      "a stay without end",
+      { ...text, keep_alive: "forever" },
+      400,
+      /^keep_alive: expected seconds, or a time such as "5m"/,
+    ],
     ["half a token", { ...text, max_tokens: 1.5 }, 400, /^max_tokens: expected int, got 1\.5$/],
     ["no tokens", { ...text, max_tokens: 0 }, 400, "max_tokens: expected number to be >=1, got 0"],
     ["too many tokens", { ...text, max_tokens: 1e6 }, 400, "max_tokens: expected number to be <=2048, got 1000000"],
@@ -367,7 +373,7 @@ const others: Bad[] = [
   ],
   ...(
     [
-      ["max_tokens_per_doc", 10, "expected nothing: a document is read as far as the model reads"],
+      ["max_tokens_per_doc", 0, "expected number to be >=1"],
       ["max_chunks_per_doc", 10, "expected 1: a document is read once, as far as the model reads"],
       ["truncation", false, "expected true: what is longer than the model reads is cut"],
     ] as const

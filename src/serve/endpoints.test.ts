@@ -151,6 +151,19 @@ describe("ranks", () => {
     }
   });
 
+  test("by so many tokens of each document, where the request says", async () => {
+    const [long, cut] = ["The food is good. A man is eating.", "The food is"];
+    const scores = async (more: object) => {
+      const { results } = await answered("/v2/rerank", { model: "ranker", query, documents: [long, "b"], ...more });
+      return results.map((r: Ranked) => [r.index, r.relevance_score]);
+    };
+    const { scores: short } = await direct(TINY[2]!, (model) => model.relevance(query, [cut, "b"]));
+    const given = Object.fromEntries(await scores({ max_tokens_per_doc: 3 }));
+    for (const i of [0, 1]) expect(given[i]).toBeCloseTo(short[i]!, 5);
+    expect(await scores({ max_tokens_per_doc: 3 })).not.toEqual(await scores({}));
+    expect(await scores({ max_tokens_per_doc: 1000 })).toEqual(await scores({}));
+  });
+
   test("in the form of each version of Cohere's API", async () => {
     const meta = async (path: string) => (await answered(path, { model: "ranker", query, documents })).meta;
     const form = (version: string) => ({ api_version: { version }, billed_units: { search_units: 1 } });
@@ -197,7 +210,12 @@ describe("what there is", () => {
       return (name: string) => Number(new RegExp(`^${name}\\{[^}]*"tiny"[^}]*\\} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
     };
     const earlier = await measured();
-    const { receipt } = await answered("/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3 });
+    const { receipt } = await answered("/v1/completions", {
+      model: "tiny",
+      prompt: "abc",
+      max_tokens: 3,
+      temperature: 0,
+    });
     const later = await measured();
     const grown = (name: string) => later(name) - earlier(name);
     expect(grown("vllm:generation_tokens_total")).toBe(3);
@@ -217,7 +235,7 @@ describe("what there is", () => {
         Number(new RegExp(`^vllm:${name}_seconds_count\\{[^}]*"tiny"[^}]*\\} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
     };
     const earlier = await measured();
-    await answered("/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3, n: 4 });
+    await answered("/v1/completions", { model: "tiny", prompt: "abc", max_tokens: 3, n: 4, temperature: 0 });
     const later = await measured();
     const grown = (name: string) => later(name) - earlier(name);
     expect(

@@ -78,7 +78,7 @@ export async function startModels(
   const fleet = await Fleet.open(remotes, log);
   const elsewhere = fleet.list().map(({ options }) => options.name);
   const serving = await serve({
-    catalogue: await Catalogue.open(models, undefined, elsewhere),
+    catalogue: await Catalogue.open(models, { elsewhere }),
     fleet,
     ...{ keys, host: "127.0.0.1", port: 0, allowAnonymous: false, memory: 2e9 },
     logPrompts: false,

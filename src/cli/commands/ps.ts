@@ -14,7 +14,7 @@ const models = z.object({
     z.object({
       id: z.string(),
       bytes: z.number(),
-      loaded: z.array(z.object({ recipe: z.array(z.string()), users: z.number() })),
+      loaded: z.array(z.object({ recipe: z.array(z.string()), quant: z.string(), users: z.number() })),
       servers: z.object({ all: z.number(), up: z.number(), running: z.number() }).optional(),
     }),
   ),
@@ -29,7 +29,7 @@ async function ps(flags: Readonly<Record<string, unknown>>): Promise<void> {
   const { url, key = process.env["MODICUM_API_KEY"] } = readFlags(options, flags);
   const { data } = await ask(url, key);
   if (flags["json"]) return printJson({ models: data });
-  print(...columns([["MODEL", "FILES", "RECIPE", "AT WORK"], ...data.flatMap(rows)]));
+  print(...columns([["MODEL", "FILES", "RECIPE", "FORM", "AT WORK"], ...data.flatMap(rows)]));
 }
 
 async function ask(url: string, key: string | undefined): Promise<z.output<typeof models>> {
@@ -45,7 +45,10 @@ async function ask(url: string, key: string | undefined): Promise<z.output<typeo
 }
 
 function rows({ id, bytes, loaded, servers }: Listed): string[][] {
-  if (servers) return [[id, "", `${servers.up} of ${servers.all} servers answer`, String(servers.running)]];
-  if (loaded.length === 0) return [[id, megabytes(bytes), "not in memory", ""]];
-  return loaded.map(({ recipe, users }) => [id, megabytes(bytes), recipe.join(" ") || "dense", String(users)]);
+  if (servers) return [[id, "", `${servers.up} of ${servers.all} servers answer`, "", String(servers.running)]];
+  if (loaded.length === 0) return [[id, megabytes(bytes), "not in memory", "", ""]];
+  return loaded.map(({ recipe, quant, users }) => [
+    ...[id, megabytes(bytes), recipe.join(" ") || "dense"],
+    ...[quant, String(users)],
+  ]);
 }

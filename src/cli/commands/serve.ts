@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
+import { quants } from "../../weights/prepared/quant.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -25,6 +26,10 @@ const bindOptions = z.strictObject({
     .describe(
       "minutes after which a model that nobody uses leaves memory; without it, it stays until another needs its place",
     ),
+  quant: z
+    .enum(quants)
+    .default("auto")
+    .describe("form of the weights of all models, but for recipes that were measured in another: as of `run`"),
   ledger: z
     .string()
     .optional()
@@ -83,7 +88,7 @@ async function opened(
   const { Catalogue, checkBind, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
     "../../serve/index.ts"
   );
-  const { host, port, memory = totalmem() / 2e9, keepAlive, ledger = receiptsFile(), logPrompts } = bind;
+  const { host, port, memory = totalmem() / 2e9, keepAlive, ledger = receiptsFile(), logPrompts, quant } = bind;
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
   const keys = new KeyStore();
   const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
@@ -92,7 +97,7 @@ async function opened(
   const fleet = await Fleet.open(await remotes(flags), log);
   const elsewhere = fleet.list().map(({ options }) => options.name);
   const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
-  const catalogue = await Catalogue.open(own, (model) => resolved(model, told), elsewhere);
+  const catalogue = await Catalogue.open(own, { resolve: (model) => resolved(model, told), elsewhere, quant });
   const serving = await serve({
     ...{ catalogue, fleet, keys, ledger, log, limits, scheduling, logPrompts, version: version(), ...bound },
     keepAlive: keepAlive && keepAlive * 60_000,

@@ -105,7 +105,7 @@ describe("a registered recipe", () => {
     const refusal = /^own@fast was chosen for the model [0-9a-f]{12}…, and this one is [0-9a-f]{12}…; measure again/;
     await expect(load("own@fast")).rejects.toThrow(refusal);
     const catalogue = await Catalogue.open([`own=${own}`]);
-    await expect(catalogue.choose("own@fast")).rejects.toThrow(refusal);
+    await expect(catalogue.choose({ model: "own@fast" })).rejects.toThrow(refusal);
   });
 
   test("names its files and its model by absolute paths, its savings one by one, and its form", async () => {
@@ -132,7 +132,7 @@ describe("a registered recipe", () => {
     await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is not there/);
   });
 
-  test("with a form of its own is loaded in it, unless another is asked for; a server, which has its own, refuses it", async () => {
+  test("with a form of its own is loaded in it, unless another is asked for; by a server, too", async () => {
     const whole = { ...summary, model_hash: await modelHash(await resolveModel(TINY)), model: TINY };
     await registered({ ...whole, quant: "q8" }, "form@fast");
     const form = async (options = {}) => {
@@ -143,6 +143,7 @@ describe("a registered recipe", () => {
     expect(own).toBe(rounded);
     expect(own).toBeLessThan(exact);
     const catalogue = await Catalogue.open([`form=${TINY}`]);
-    await expect(catalogue.choose("form@fast")).rejects.toThrow(/chosen with the weights as q8, and a server has them/);
+    expect(await catalogue.choose({ model: "form@fast" })).toMatchObject({ quant: "q8" });
+    expect(await catalogue.choose({ model: "form" })).toMatchObject({ quant: "auto" });
   });
 });

@@ -87,6 +87,8 @@ describe("told in one sentence", () => {
   });
 
   test("a name that a model of this server has, too", async () => {
-    await expect(Catalogue.open(TINY.slice(0, 1), undefined, ["tiny"])).rejects.toThrow('two models are called "tiny"');
+    await expect(Catalogue.open(TINY.slice(0, 1), { elsewhere: ["tiny"] })).rejects.toThrow(
+      'two models are called "tiny"',
+    );
   });
 });

@@ -49,6 +49,11 @@ describe("a key's terms hold for what other servers run", () => {
     expect(sent(kind, prompt, { maxTokens: 9 }, "", "/v1/completions")).toMatchObject({ max_tokens: 9, cut: "tokens" });
   });
 
+  test("how long a model stays is for a Modicum alone", () => {
+    expect(sent("modicum", { keep_alive: "5m" })).toMatchObject({ keep_alive: "5m" });
+    expect(sent("openai", { keep_alive: "5m" })).not.toHaveProperty("keep_alive");
+  });
+
   test("FLOPs: a Modicum is told, for others they come to tokens by the shape", () => {
     const cost = (completion: number) => shape.generated({ prompt: 10, cached: 0, completion, answers: 1 }).flops;
     expect(sent("modicum", { max_flops: 5e9 }, { maxFlops: 4e9 })).toMatchObject({ max_flops: 4e9, max_tokens: 100 });

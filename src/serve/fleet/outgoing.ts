@@ -26,13 +26,17 @@ export function passedOn(
   terms: Terms | undefined,
 ): Passed {
   const { name, kind, shape } = remote.options;
-  const { savings, max_flops: flops, ...rest } = fieldsFor(remote.options, path, asked, limits);
+  const { savings, max_flops: flops, keep_alive: kept, ...rest } = fieldsFor(remote.options, path, asked, limits);
   const most = leastOf(numberOf(flops), terms?.maxFlops);
   const named = { ...rest, model, ...(rest["stream"] === true && withUsage(rest)) };
   const bound = order.generates ? boundOf(path, rest, limits) : undefined;
   if (kind === "modicum") {
     const own = savings ? { savings } : model === remote.options.model ? usual(terms?.recipe ?? [], name, model) : {};
-    return capped({ ...named, ...own, ...(most && { max_flops: most }) }, bound, [["tokens", terms?.maxTokens]]);
+    return capped(
+      { ...named, ...own, ...(kept !== undefined && { keep_alive: kept }), ...(most && { max_flops: most }) },
+      bound,
+      [["tokens", terms?.maxTokens]],
+    );
   }
   if (Array.isArray(savings) && savings.length > 0)
     throw new HttpError(400, `savings: ${name} runs on servers that know none; leave them away`, { param: "savings" });

@@ -3,6 +3,26 @@ import { listOf } from "../../util/list-of.ts";
 
 export const savingsField = listOf(z.string().max(500), { of: "savings", max: 8 });
 
+/** In milliseconds. */
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+const A_TIME = 'expected seconds, or a time such as "5m"';
+/** As Ollama takes it. */
+const keepAliveField = z
+  .union([z.number(), z.string().regex(/^-?\d{1,9}(\.\d{1,9})?(ms|s|m|h)?$/, A_TIME)], A_TIME)
+  .nullish()
+  .describe(
+    'how long the model stays in memory once nobody uses it: seconds, or a time such as "5m"; 0 ends it then, -1 never; as the server has it where it is not said',
+  );
+
+/** A `keep_alive` in milliseconds; below 0 is without end. */
+export function keptFor(keepAlive: z.output<typeof keepAliveField>): number | undefined {
+  if (keepAlive === undefined || keepAlive === null) return undefined;
+  const [, unit = "s"] = /([a-z]+)$/.exec(String(keepAlive)) ?? [];
+  const time = Number.parseFloat(String(keepAlive)) * UNITS[unit as keyof typeof UNITS];
+  return time < 0 ? Number.POSITIVE_INFINITY : time;
+}
+
 /** Which model, under which savings: what every request says. */
 export const modelShape = {
   model: z
@@ -14,7 +34,11 @@ export const modelShape = {
     .describe(
       "ways to spend less, each name or name:key=value,…; none is dense; where it is not said, chats and completions run under the key's recipe",
     ),
+  keep_alive: keepAliveField,
 };
+
+/** What a request says of its model. */
+export type Naming = z.output<z.ZodObject<typeof modelShape>>;
 
 /** What requests say that have texts read. */
 export const readingShape = {

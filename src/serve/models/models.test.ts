@@ -24,7 +24,7 @@ afterAll(() => {
   rmSync(home, { recursive: true });
 });
 
-const choose = (name: string, savings: string[] = []) => catalogue.choose(name, savings);
+const choose = (name: string, savings: string[] = []) => catalogue.choose({ model: name, savings });
 
 describe("names", () => {
   test("of paths are their last part; of two models they differ", async () => {
@@ -76,6 +76,33 @@ describe("models in memory", () => {
     expect(idsOf(pool)).toEqual(["tiny:0"]);
   });
 
+  test("stay for as long as requests say, the last of them; for good below 0", async () => {
+    using pool = new Pool(1e9, schedulerOptions.parse({}));
+    const used = async (...all: (number | string | undefined)[]) => {
+      for (const keep_alive of all) {
+        const chosen = await catalogue.choose({ model: "tiny", ...(keep_alive !== undefined && { keep_alive }) });
+        (await pool.lease(chosen))[Symbol.dispose]();
+      }
+      await setTimeout(100);
+      return idsOf(pool);
+    };
+    for (const gone of [0, "0", "1ms", 0.001, "0.00001m"]) expect(await used(-1, gone)).toEqual([]);
+    for (const stays of [-1, "-1m", "5m", "24h", 60, 1e99, undefined]) expect(await used(0, stays)).toEqual(["tiny:0"]);
+  });
+
+  test("in another form are a copy of its own, counted by what that form takes", async () => {
+    const whole = await Catalogue.open(TINY.slice(0, 1), { quant: "f32" });
+    using pool = new Pool(1e9, schedulerOptions.parse({}));
+    for (const from of [whole, catalogue]) (await pool.lease(await from.choose({ model: "tiny" })))[Symbol.dispose]();
+    expect(pool.list().map(({ id, quant }) => [id, quant])).toEqual([
+      ["tiny", "f32"],
+      ["tiny", "auto"],
+    ]);
+    using narrow = new Pool(bytesOf("tiny"), schedulerOptions.parse({}));
+    await expect(narrow.lease(await whole.choose({ model: "tiny" }))).rejects.toThrow("there is no memory for tiny");
+    expect(() => checkBudget(bytesOf("tiny"), whole.list())).toThrow(/^tiny has .* raise --memory$/);
+  });
+
   test("are one copy however their savings are written", async () => {
     using pool = new Pool(1e9, schedulerOptions.parse({}));
     const written = ["threshold=0.30,blockSize=8", "blockSize=8,threshold=3e-1", "blockSize=8,threshold=.3,stride=8"];
@@ -88,7 +115,8 @@ describe("models in memory", () => {
     using pool = new Pool(1e9, schedulerOptions.parse({}), undefined, 2);
     const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
     const named = (n: number) => `xattention:threshold=0.${n}`;
-    for (const name of ["tiny", "tiny@fast"]) (await pool.lease(await catalogue.choose(name)))[Symbol.dispose]();
+    for (const name of ["tiny", "tiny@fast"])
+      (await pool.lease(await catalogue.choose({ model: name })))[Symbol.dispose]();
     using one = await lease("tiny", named(1));
     for (const n of [2, 3]) (await lease("tiny", named(n)))[Symbol.dispose]();
     expect(pool.list().map(({ recipe }) => recipe[0])).toEqual([undefined, SPARSE, named(1), named(3)]);

@@ -1,12 +1,17 @@
 import { checkSavings } from "../../engine/check-savings.ts";
+import { describeModel } from "../../engine/describe.ts";
 import type { KeyValues, Turns } from "../../engine/fair-queue.ts";
 import { openModel } from "../../engine/open-model.ts";
 import type { SchedulerOptions } from "../../engine/scheduler.ts";
 import { Model } from "../../index.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/quant.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen, Served } from "./served.ts";
+
+/** Milliseconds that a timer of Node's can wait, 24 days; what stays for longer stays for good. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A model in memory, and what gives its requests their turns. */
 interface Loaded {
@@ -17,6 +22,9 @@ interface Loaded {
 interface Held {
   readonly served: Served;
   readonly recipe: Recipe;
+  readonly quant: Quant;
+  /** Of its weights. */
+  readonly bytes: number;
   /** Whether nobody but requests with savings of their own has asked for it. */
   own: boolean;
   readonly loading: Promise<Loaded>;
@@ -25,6 +33,8 @@ interface Held {
   users: number;
   /** When it was last asked for, on a clock of uses. */
   used: number;
+  /** Milliseconds that it stays once nobody uses it, as it was last asked for. */
+  keepAlive: number;
   /** Unloads it, once nobody uses it. */
   unload?: NodeJS.Timeout;
 }
@@ -38,6 +48,7 @@ interface AtWork {
 interface PoolEntry extends AtWork {
   readonly id: string;
   readonly recipe: string[];
+  readonly quant: Quant;
   /** Requests. */
   readonly users: number;
   readonly keyValues: KeyValues | undefined;
@@ -58,7 +69,7 @@ export class Pool implements Disposable {
     readonly budget: number,
     private readonly scheduling: SchedulerOptions,
     /** Milliseconds that a model stays which nobody uses; without end where it is not said. */
-    private readonly keepAlive?: number,
+    private readonly keepAlive = Number.POSITIVE_INFINITY,
     /** Most of one model under savings that requests name themselves. */
     private readonly copies = Number.POSITIVE_INFINITY,
   ) {}
@@ -71,6 +82,7 @@ export class Pool implements Disposable {
     const held = this.#held.get(key) ?? this.#load(key, chosen);
     held.users++;
     held.own &&= chosen.own;
+    held.keepAlive = chosen.keepAlive ?? this.keepAlive;
     clearTimeout(held.unload);
     held.used = ++this.#clock;
     try {
@@ -84,10 +96,10 @@ export class Pool implements Disposable {
 
   /** What is in memory: models, recipes, how many requests use each, how many answers have their turn and wait for it, and keys and values. */
   list(): PoolEntry[] {
-    return [...this.#held.values()].map(({ served, recipe, users, loaded }) => ({
+    return [...this.#held.values()].map(({ served, recipe, quant, users, loaded }) => ({
       id: served.id,
       recipe: recipe.map(({ text }) => text),
-      users,
+      ...{ quant, users },
       ...atWork(loaded, users),
       keyValues: loaded?.turns?.keyValues,
     }));
@@ -100,9 +112,11 @@ export class Pool implements Disposable {
 
   #load(key: string, chosen: Chosen): Held {
     if (chosen.own) this.#boundCopies(chosen.served);
-    this.#makeRoom(chosen.served);
+    const bytes = bytesOf(chosen);
+    this.#makeRoom(chosen.served.id, bytes);
     const loading = load(chosen, this.scheduling);
-    const held: Held = { ...chosen, loading, loaded: undefined, users: 0, used: 0 };
+    const state = { loaded: undefined, users: 0, used: 0, keepAlive: this.keepAlive };
+    const held: Held = { ...chosen, ...state, bytes, loading };
     this.#held.set(key, held);
     return held;
   }
@@ -122,8 +136,8 @@ export class Pool implements Disposable {
   }
 
   /** What is kept of ended answers goes first, as it is made anew in less time than a model is loaded. @throws HttpError when what is in use leaves too little */
-  #makeRoom({ id, source }: Served): void {
-    const full = () => this.#bytes() + source.bytes > this.budget;
+  #makeRoom(id: string, bytes: number): void {
+    const full = () => this.#bytes() + bytes > this.budget;
     if (full()) for (const { loaded } of this.#held.values()) loaded?.turns?.letGo?.();
     const idle = this.#idle();
     while (full()) {
@@ -134,17 +148,14 @@ export class Pool implements Disposable {
   }
 
   #bytes(): number {
-    return [...this.#held.values()].reduce(
-      (sum, { served, loaded }) => sum + served.source.bytes + keptBytes(loaded),
-      0,
-    );
+    return [...this.#held.values()].reduce((sum, { bytes, loaded }) => sum + bytes + keptBytes(loaded), 0);
   }
 
   #leased(key: string, held: Held, model: Model): Lease {
     let returned = false;
     const giveBack = () => {
-      if (!returned && --held.users === 0 && this.keepAlive !== undefined)
-        held.unload = setTimeout(() => this.#drop(key, held), this.keepAlive).unref();
+      if (!returned && --held.users === 0 && held.keepAlive <= LONGEST_TIMER)
+        held.unload = setTimeout(() => this.#drop(key, held), held.keepAlive).unref();
       returned = true;
     };
     return { model, [Symbol.dispose]: giveBack };
@@ -171,8 +182,12 @@ function atWork(loaded: Loaded | undefined, users: number): AtWork {
 const keptBytes = (loaded: Loaded | undefined): number => loaded?.turns?.keyValues?.bytes ?? 0;
 
 /** By options as they were read: however they are written, they are one copy. */
-const keyOf = ({ served, recipe }: Chosen): string =>
-  JSON.stringify([served.id, ...recipe.map(({ saving, options }) => [saving.name, options])]);
+const keyOf = ({ served, recipe, quant }: Chosen): string =>
+  JSON.stringify([served.id, quant, ...recipe.map(({ saving, options }) => [saving.name, options])]);
+
+/** A file's size where the weights run as they are stored. */
+const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
+  quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory;
 
 const noRoom = (id: string, busy: number): HttpError =>
   noMemory(`there is no memory for ${id} while ${busy} other models are in use; try again later`);
@@ -181,17 +196,18 @@ function noMemory(message: string): HttpError {
   return new HttpError(503, message, { code: "no_memory", headers: { "retry-after": "5" } });
 }
 
-async function load({ served, recipe }: Chosen, scheduling: SchedulerOptions): Promise<Loaded> {
+async function load({ served, recipe, quant }: Chosen, scheduling: SchedulerOptions): Promise<Loaded> {
   const started = performance.now();
-  const opened = await openModel(served.source, recipe);
+  const opened = await openModel(served.source, recipe, quant);
   const model = new Model(opened, recipe, performance.now() - started);
   return { model, turns: model.schedule(scheduling) };
 }
 
 /** @throws UserError when a model can never be loaded within the budget */
 export function checkBudget(budget: number, served: readonly Served[]): void {
-  const large = served.find(({ source }) => source.bytes > budget);
+  const sizes = served.map((it) => ({ id: it.id, bytes: bytesOf({ served: it, quant: it.quant }) }));
+  const large = sizes.find(({ bytes }) => bytes > budget);
   if (!large) return;
-  const [needs, has] = [large.source.bytes, budget].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
+  const [needs, has] = [large.bytes, budget].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
   throw new UserError(`${large.id} has ${needs} of weights, and the memory for models is ${has}; raise --memory`, 2);
 }

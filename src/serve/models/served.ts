@@ -2,7 +2,9 @@ import path from "node:path";
 import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { type Registered, registeredRecipes, requireModel } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
@@ -12,6 +14,8 @@ export interface Served {
   /** As it was named at the start. */
   readonly model: string;
   readonly source: ResolvedModel;
+  /** Form of its weights, where a recipe does not tell its own. */
+  readonly quant: Quant;
 }
 
 /** What a request's model and savings come to. */
@@ -20,6 +24,17 @@ export interface Chosen {
   readonly recipe: Recipe;
   /** Whether the request named savings itself, which may be any. */
   readonly own: boolean;
+  readonly quant: Quant;
+  /** Milliseconds that the model stays in memory once nobody uses it; as the server has it where it is not said. */
+  readonly keepAlive?: number | undefined;
+}
+
+/** How a server opens its models. */
+interface Opening {
+  resolve?: (model: string) => Promise<ResolvedModel>;
+  /** Names that are taken by models of other servers. */
+  elsewhere?: readonly string[];
+  quant?: Quant;
 }
 
 /** The models of a server by name. No request can add one: each was named at the start. */
@@ -29,7 +44,6 @@ export class Catalogue {
 
   private constructor(
     all: readonly Served[],
-    /** Names that are taken by models of other servers. */
     private readonly elsewhere: readonly string[],
   ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
@@ -38,8 +52,7 @@ export class Catalogue {
   /** `specs` are MODEL arguments, or `name=MODEL`. Downloads what is not here. @throws UserError */
   static async open(
     specs: readonly string[],
-    resolve: (model: string) => Promise<ResolvedModel> = resolveModel,
-    elsewhere: readonly string[] = [],
+    { resolve = resolveModel, elsewhere = [], quant = "auto" }: Opening = {},
   ): Promise<Catalogue> {
     const all: Served[] = [];
     for (const spec of specs) {
@@ -47,7 +60,7 @@ export class Catalogue {
       if (elsewhere.includes(id) || all.some((served) => served.id === id))
         throw new UserError(`two models are called "${id}"; say name=MODEL`, 2);
       const source = await resolve(model);
-      all.push({ id, model, source: { ...source, name: id } });
+      all.push({ id, model, source: { ...source, name: id }, quant });
     }
     return new Catalogue(all, elsewhere);
   }
@@ -60,15 +73,20 @@ export class Catalogue {
    * A model by its name or by a recipe that is registered for it (`smollm2@fast`), with further savings; where none are named, under what is `usual`: savings,
    * or the recipe that is registered for this model among names of such. @throws HttpError 404 with the nearest name
    */
-  async choose(name: string, savings?: readonly string[] | null, usual: readonly string[] = []): Promise<Chosen> {
+  async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
+    return { ...(await this.#named(asked, usual)), keepAlive: keptFor(asked.keep_alive) };
+  }
+
+  async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<Chosen> {
     const added = parseRecipe(savings ?? []);
     refusePaths(added, "a request can't; register the recipe on the server");
     const served = this.#served.get(name);
     const own = added.length > 0;
-    if (served && savings) return { served, recipe: added, own };
+    if (served && savings) return { served, recipe: added, own, quant: served.quant };
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
-    return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added], own };
+    const quant = entry.quant ?? entry.served.quant;
+    return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added], own, quant };
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 where other servers run it */
@@ -82,8 +100,9 @@ export class Catalogue {
 
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
     const named = usual.find((text) => text.startsWith(`${served.id}@`));
-    if (named !== undefined) return this.choose(named);
-    return { served, recipe: parseRecipe(usual.filter((text) => !isRegisteredName(text))), own: false };
+    if (named !== undefined) return this.#named({ model: named }, []);
+    const recipe = parseRecipe(usual.filter((text) => !isRegisteredName(text)));
+    return { served, recipe, own: false, quant: served.quant };
   }
 
   /** The recipes that are registered for models which are offered here, by name. */
@@ -100,9 +119,7 @@ export class Catalogue {
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry) throw unknown(name, [...this.#served.keys(), ...this.elsewhere, ...recipes.map(([known]) => known)]);
     await requireModel(name, entry, entry.served.source, (source) => this.#hashOf(source));
-    if (entry.quant === undefined || entry.quant === "auto") return entry;
-    const message = `${name} was chosen with the weights as ${entry.quant}, and a server has them as auto; measure again without --quant`;
-    throw new HttpError(400, message, { param: "model" });
+    return entry;
   }
 
   /** Of a file of one's own it is computed, once. */

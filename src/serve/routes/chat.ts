@@ -102,7 +102,7 @@ export const chat = (house: House): Endpoint =>
     output: chatOutput,
     event: chatChunk,
     async handle(input, call) {
-      const chosen = await house.catalogue.choose(input.model, input.savings, call.key?.terms.recipe);
+      const chosen = await house.catalogue.choose(input, call.key?.terms.recipe);
       const parts = answers(house, chosen, asks(input, house.limits), call);
       const about = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model };
       return input.stream ? chunks(parts, input, about) : whole(parts, input, about);

@@ -39,7 +39,7 @@ export const classify = (house: House): Endpoint =>
     async handle(asked, call) {
       const { model: name, input, labels, savings } = asked;
       checkScores(input.length, labels?.length ?? 1);
-      const chosen = await house.catalogue.choose(name, savings ?? []);
+      const chosen = await house.catalogue.choose({ ...asked, savings: savings ?? [] });
       const { results, receipt } = await billed(house, chosen, { ...call, asked }, (model, terms) =>
         model.classify(input, { ...terms, ...(labels && { labels }) }),
       );

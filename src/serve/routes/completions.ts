@@ -76,7 +76,7 @@ export const completions = (house: House): Endpoint =>
     event: completionChunk,
     async handle(input, call) {
       const asked = asks(input, house.limits);
-      const chosen = await house.catalogue.choose(input.model, input.savings, call.key?.terms.recipe);
+      const chosen = await house.catalogue.choose(input, call.key?.terms.recipe);
       const parts = answers(house, chosen, asked, call);
       const about = {
         id: `cmpl-${randomUUID()}`,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { quants } from "../../weights/prepared/quant.ts";
 import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 
@@ -10,8 +11,8 @@ const model = z.object({
   bytes: z.int().describe("of its files"),
   recipe: z.array(z.string()).describe("of a registered recipe; empty is dense"),
   loaded: z
-    .array(z.object({ recipe: z.array(z.string()), users: z.int() }))
-    .describe("in memory, under which recipes, with how many requests at work"),
+    .array(z.object({ recipe: z.array(z.string()), quant: z.enum(quants), users: z.int() }))
+    .describe("in memory, under which recipes, in which form of the weights, with how many requests at work"),
   servers: z
     .object({ all: z.int(), up: z.int(), running: z.int() })
     .optional()
@@ -41,7 +42,7 @@ export const oneModel = (house: House): Endpoint =>
     output: model,
     async handle(_, { params }) {
       const found = (await listed(house)).find(({ id }) => id === params["id"]);
-      if (!found) await house.catalogue.choose(params["id"]!);
+      if (!found) await house.catalogue.choose({ model: params["id"]! });
       return found!;
     },
   });
@@ -52,13 +53,13 @@ async function listed({ catalogue, pool, fleet, started }: House): Promise<Liste
   const loaded = (id: string) => pool.list().filter((held) => held.id === id);
   const own = catalogue.list().map(({ id, source: { bytes } }) => ({
     ...{ id, ...base, bytes, recipe: [] },
-    loaded: loaded(id).map(({ recipe, users }) => ({ recipe, users })),
+    loaded: loaded(id).map(({ recipe, quant, users }) => ({ recipe, quant, users })),
   }));
-  const registered = (await catalogue.recipes()).map(([id, { recipe, served }]) => ({
+  const registered = (await catalogue.recipes()).map(([id, { recipe, served, quant = served.quant }]) => ({
     ...{ id, ...base, bytes: served.source.bytes, recipe },
     loaded: loaded(served.id)
-      .filter((held) => held.recipe.join() === recipe.join())
-      .map(({ users }) => ({ recipe, users })),
+      .filter((held) => held.recipe.join() === recipe.join() && held.quant === quant)
+      .map(({ users }) => ({ recipe, quant, users })),
   }));
   const remote = fleet.list().map(({ options, servers, running }) => ({
     ...{ id: options.name, ...base, bytes: 0, recipe: [], loaded: [] },

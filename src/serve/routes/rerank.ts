@@ -24,9 +24,10 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
     top_n: z.int().min(1).nullish().describe("how many of the best to give; all where it is not said"),
     return_documents: z.boolean().nullish().describe("give each document back with its score"),
     max_tokens_per_doc: z
-      .null("expected nothing: a document is read as far as the model reads")
-      .optional()
-      .describe("nothing else is taken"),
+      .int()
+      .min(1)
+      .nullish()
+      .describe("tokens of each document that are read at most; what the model reads where it is not said"),
     max_chunks_per_doc: z
       .literal(1, "expected 1: a document is read once, as far as the model reads")
       .nullish()
@@ -67,10 +68,10 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
     example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },
     output,
     async handle(input, call) {
-      const chosen = await house.catalogue.choose(input.model, input.savings ?? []);
+      const chosen = await house.catalogue.choose({ ...input, savings: input.savings ?? [] });
       const texts = documentTexts(input.documents, input.rank_fields, house.limits);
       const { scores, receipt } = await billed(house, chosen, { ...call, asked: input }, (model, terms) =>
-        model.relevance(input.query, texts, terms),
+        model.relevance(input.query, texts, { ...terms, maxTokensPerText: input.max_tokens_per_doc ?? undefined }),
       );
       return {
         id: randomUUID(),
