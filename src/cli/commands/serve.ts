@@ -65,8 +65,8 @@ export async function define(command: Command): Promise<void> {
 }
 
 async function serveModels(flags: Flags): Promise<void> {
-  const { createLog } = await import("../../serve/index.ts");
-  const [log, told] = [createLog(process.stderr), stopSignal()];
+  const { createLog, standardError } = await import("../../serve/index.ts");
+  const [log, told] = [createLog(standardError()), stopSignal()];
   const bind = readFlags(bindOptions, flags);
   const serving = await opened(bind, flags, log, told);
   try {
