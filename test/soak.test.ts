@@ -28,7 +28,16 @@ test("memory: medians of the first and the last third after the warm-up", () => 
 
 test("it is passed only if nothing is amiss", () => {
   const good = {
-    ...{ minutes: 30, warmUp: 5, machine: "", started: "", requests: {}, unexpected: [] as Outcome[], exit: 0 },
+    ...{
+      minutes: 30,
+      warmUp: 5,
+      rate: 1,
+      machine: "",
+      started: "",
+      requests: {},
+      unexpected: [] as Outcome[],
+      exit: 0,
+    },
     receipts: { answered: 9, wrong: 0, left: 4, begun: 2, billed: 3 },
     memory: { first: at(900, 100), last: at(1500, 104), change: 0.04, seen: [] },
   };

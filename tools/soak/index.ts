@@ -58,7 +58,7 @@ const receipts = await ledger.list();
 await ledger.close();
 await server.stop();
 const found = { ...summary(outcomes), receipts: bills(outcomes, receipts), memory: memory(seen, warmUp), exit };
-const about = { minutes, warmUp, machine: machine(), started: started.toISOString() };
+const about = { minutes, warmUp, rate, machine: machine(), started: started.toISOString() };
 const soak: Soak = { ...about, ...found, passed: passes({ ...about, ...found }) };
 await writeJson(join(values.out, "soak.json"), soak);
 await writeFile(join(values.out, "soak.md"), page(soak));

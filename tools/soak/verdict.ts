@@ -9,6 +9,8 @@ export interface Soak {
   readonly minutes: number;
   /** Minutes before these. */
   readonly warmUp: number;
+  /** Requests a second in the mean. */
+  readonly rate: number;
   readonly machine: string;
   readonly started: string;
   /** Of requests, by kind and status. */
@@ -90,6 +92,7 @@ const memoryOf = ({ mb, anonymous, keyValues, heap }: Resident): string =>
 export function page({
   minutes,
   warmUp,
+  rate,
   machine,
   started,
   requests,
@@ -122,7 +125,7 @@ export function page({
   ];
   return `# Soak
 
-\`npm run soak -- --minutes ${minutes} --warm-up ${warmUp}\`, ${started.slice(0, 10)}, ${machine}: ${count} requests in ${warmUp} minutes of warm-up and ${minutes} minutes against one \`modicum serve\`. ${passed ? "Passed." : "Not passed."}
+\`npm run soak -- --minutes ${minutes} --warm-up ${warmUp} --rate ${rate}\`, ${started.slice(0, 10)}, ${machine}: ${count} requests in ${warmUp} minutes of warm-up and ${minutes} minutes against one \`modicum serve\`. ${passed ? "Passed." : "Not passed."}
 
 ${markdownTable(["what", "seen"], found)}
 
