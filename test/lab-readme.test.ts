@@ -1,11 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { frontierSvg } from "../src/lab/report/plot/frontier-svg.ts";
 import { sampleSummary } from "../src/lab/report/sample.testing.ts";
-import { committedRuns, detailSection, disagreements, labSection, sections } from "../tools/lab-readme.ts";
-import { withSection } from "../tools/section.ts";
+import { committedRuns, detailSection, disagreements, labSection, sections, unaligned } from "../tools/lab-readme.ts";
+import { root, withSection } from "../tools/section.ts";
+import { xattentionTables } from "../tools/xattention-tables.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-readme-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -62,4 +63,11 @@ test("says so where no run is committed, and refuses what is no summary", () => 
 test("the pages say what docs/results says: npx tsx tools/lab-readme.ts", () => {
   const committed = committedRuns("docs/results/xattention");
   expect(disagreements(sections(committed), committed)).toEqual([]);
+});
+
+test("so do the results' tables: npx tsx tools/xattention-tables.ts", () => {
+  const page = readFileSync(join(root, "docs/results/README.md"), "utf8");
+  const tables = xattentionTables(committedRuns("docs/results/xattention"));
+  expect(tables.split("\n").filter((line) => line.includes("—"))).toEqual([]);
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "xattention-tables", tables)));
 });

@@ -106,7 +106,7 @@ const interval = (ci95: RecipeSummary["ci95"], items: number, write: (value: num
   items === 1 ? "" : ` ${range(ci95, write)}`;
 
 /** Formatters align the columns of a table, which changes nothing of what it says. */
-const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
+export const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
 
 /** A page, relative to the project, and the section that runs write into it. */
 type Section = readonly [page: string, content: string];
