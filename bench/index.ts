@@ -77,6 +77,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "an answer held to a JSON schema, against one that is not",
     load: async () => (await import("./structured.ts")).structured,
   },
+  "form-q8": {
+    summary: "float weights rounded to 8 bits, against float32 (a model of floats)",
+    load: async () => (await import("./forms.ts")).form("q8"),
+  },
+  "form-q4": {
+    summary: "float weights rounded to 4 bits, against float32 (a model of floats)",
+    load: async () => (await import("./forms.ts")).form("q4"),
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,

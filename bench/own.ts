@@ -1,5 +1,6 @@
 import type { Model } from "../src/index.ts";
 import { load } from "../src/index.ts";
+import type { Quant } from "../src/weights/prepared/weights.ts";
 import type { Side } from "./harness.ts";
 
 /** A model of this process, loaded when the first of its sides starts and freed when one stops. */
@@ -9,10 +10,11 @@ export class OwnModel {
   constructor(
     private readonly path: string,
     private readonly save: readonly string[] = [],
+    private readonly quant: Quant = "auto",
   ) {}
 
   load(): Promise<Model> {
-    this.#model ??= load(this.path, { save: this.save });
+    this.#model ??= load(this.path, { save: this.save, quant: this.quant });
     return this.#model;
   }
 
