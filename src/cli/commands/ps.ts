@@ -14,7 +14,7 @@ const models = z.object({
     z.object({
       id: z.string(),
       bytes: z.number(),
-      loaded: z.array(z.object({ recipe: z.array(z.string()), quant: z.string(), users: z.number() })),
+      loaded: z.array(z.object({ recipe: z.array(z.string()), quant: z.string().default(""), users: z.number() })),
       servers: z.object({ all: z.number(), up: z.number(), running: z.number() }).optional(),
     }),
   ),

@@ -185,7 +185,7 @@ const keptBytes = (loaded: Loaded | undefined): number => loaded?.turns?.keyValu
 const keyOf = ({ served, recipe, quant }: Chosen): string =>
   JSON.stringify([served.id, quant, ...recipe.map(({ saving, options }) => [saving.name, options])]);
 
-/** A file's size where the weights run as they are stored. */
+/** In the usual form about what its files have. */
 const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
   quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory;
 
