@@ -1,10 +1,12 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, posix } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { figure, percent, range, signed } from "../src/lab/report/format.ts";
 import { frontierSvg, titleOf } from "../src/lab/report/plot/frontier-svg.ts";
-import { type RecipeSummary, type Summary, summarySchema } from "../src/lab/results.ts";
+import type { RecipeSummary, Summary } from "../src/lab/results.ts";
 import { pick } from "../src/lab/run/pick.ts";
+import { type Committed, committedRuns } from "./committed-runs.ts";
 import { markdownTable, root, withSection, writeSection } from "./section.ts";
+import { xattentionTables } from "./xattention-tables.ts";
 
 const SECTION = "lab-readme";
 /** The run whose plot the README shows. */
@@ -12,33 +14,6 @@ const PLOTTED = "docs/results/xattention/smollm2-text-4k";
 
 /** What of dense's quality a recipe of the README's table may lose. */
 const LOSS = 0.02;
-
-/** A run whose summary is committed, and where, relative to the project. */
-export interface Committed {
-  readonly folder: string;
-  readonly summary: Summary;
-}
-
-/** The runs below a folder of the project, by path. @throws when a summary is none */
-export function committedRuns(folder: string, from = root): Committed[] {
-  if (!existsSync(join(from, folder))) return [];
-  const files = readdirSync(join(from, folder), { recursive: true, encoding: "utf8" });
-  const folders = files
-    .filter((file) => /(^|[\\/])summary\.json$/.test(file))
-    .map((file) => posix.dirname(file.replaceAll("\\", "/")));
-  return folders.sort().map((name) => ({
-    folder: posix.join(folder, name),
-    summary: readSummary(join(from, folder, name, "summary.json")),
-  }));
-}
-
-function readSummary(path: string): Summary {
-  try {
-    return summarySchema.parse(JSON.parse(readFileSync(path, "utf8")));
-  } catch (cause) {
-    throw new Error(`${path} is no summary of a lab run`, { cause });
-  }
-}
 
 /** The README's part: the plot of one run, and a row for every run. */
 export function labSection(runs: readonly Committed[], plotted = runs[0]): string {
@@ -106,21 +81,23 @@ const interval = (ci95: RecipeSummary["ci95"], items: number, write: (value: num
   items === 1 ? "" : ` ${range(ci95, write)}`;
 
 /** Formatters align the columns of a table, which changes nothing of what it says. */
-export const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
+const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
 
-/** A page, relative to the project, and the section that runs write into it. */
-type Section = readonly [page: string, content: string];
+/** A page, relative to the project, and a section of it that runs write. */
+type Section = readonly [page: string, name: string, content: string];
 
 /** What runs write, and where. */
 export const sections = (runs: readonly Committed[]): Section[] => [
   [
     "README.md",
+    SECTION,
     labSection(
       runs,
       runs.find(({ folder }) => folder === PLOTTED),
     ),
   ],
-  ["docs/results/README.md", detailSection(runs)],
+  ["docs/results/README.md", SECTION, detailSection(runs)],
+  ["docs/results/README.md", "xattention-tables", xattentionTables(runs)],
 ];
 
 /** What disagrees between pages, the runs and their plots, a sentence each; empty where all agree. */
@@ -129,9 +106,9 @@ export function disagreements(pages: readonly Section[], runs: readonly Committe
     const file = join(from, folder, "frontier.svg");
     return !existsSync(file) || readFileSync(file, "utf8") !== frontierSvg(summary);
   });
-  const stale = pages.filter(([page, content]) => {
+  const stale = pages.filter(([page, name, content]) => {
     const text = readFileSync(join(from, page), "utf8");
-    return unaligned(text) !== unaligned(withSection(text, SECTION, content));
+    return unaligned(text) !== unaligned(withSection(text, name, content));
   });
   return [
     ...plots.map(({ folder }) => `${folder}/frontier.svg is not what its summary.json makes`),
@@ -141,7 +118,7 @@ export function disagreements(pages: readonly Section[], runs: readonly Committe
 
 function write(runs: readonly Committed[]): void {
   for (const { folder, summary } of runs) writeFileSync(join(root, folder, "frontier.svg"), frontierSvg(summary));
-  for (const [page, content] of sections(runs)) writeSection(page, SECTION, content);
+  for (const section of sections(runs)) writeSection(...section);
 }
 
 /** Writes nothing, and fails where something disagrees. */

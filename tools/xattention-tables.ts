@@ -1,14 +1,7 @@
-/**
- * Writes the tables of docs/results/README.md: what XAttention's recipes save and lose on text, and how many needles and keys they find, by
- * the summaries in docs/results/xattention.
- *
- *     npx tsx tools/xattention-tables.ts
- */
-
 import { figure, percent } from "../src/lab/report/format.ts";
 import type { RecipeSummary, Summary } from "../src/lab/results.ts";
-import { type Committed, committedRuns } from "./lab-readme.ts";
-import { markdownTable, writeSection } from "./section.ts";
+import type { Committed } from "./committed-runs.ts";
+import { markdownTable } from "./section.ts";
 
 /** Recipes as the tables call them, and what of a recipe's text is theirs alone. */
 const RECIPES: readonly (readonly [name: string, mark: string])[] = [
@@ -82,13 +75,6 @@ function foundTable(runs: readonly Committed[]): string {
   return markdownTable(["found", "dense", ...RECIPES.map(([name]) => name)], rows);
 }
 
-/** All of them. */
+/** What recipes save and lose on text, and how many needles and keys they find: tables of docs/results/README.md, which `lab-readme.ts` writes. */
 export const xattentionTables = (runs: readonly Committed[]): string =>
   [...MODELS.map((model) => textTable(runs, model)), foundTable(runs)].join("\n\n");
-
-if (process.argv[1] === import.meta.filename)
-  writeSection(
-    "docs/results/README.md",
-    "xattention-tables",
-    xattentionTables(committedRuns("docs/results/xattention")),
-  );

@@ -37,9 +37,9 @@ export const classify = (house: House): Endpoint =>
       ...billedShape,
     }),
     async handle(asked, call) {
-      const { model: name, input, labels, savings } = asked;
+      const { model: name, input, labels } = asked;
       checkScores(input.length, labels?.length ?? 1);
-      const chosen = await house.catalogue.choose({ ...asked, savings: savings ?? [] });
+      const chosen = await house.catalogue.choose(asked);
       const { results, receipt } = await billed(house, chosen, { ...call, asked }, (model, terms) =>
         model.classify(input, { ...terms, ...(labels && { labels }) }),
       );

@@ -39,7 +39,7 @@ export const embeddings = (house: House): Endpoint =>
       ...billedShape,
     }),
     async handle(input, call) {
-      const chosen = await house.catalogue.choose({ ...input, savings: input.savings ?? [] });
+      const chosen = await house.catalogue.choose(input);
       const { embeddings, receipt } = await billed(house, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
         return model.embed(input.input, terms);

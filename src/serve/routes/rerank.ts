@@ -68,7 +68,7 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
     example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },
     output,
     async handle(input, call) {
-      const chosen = await house.catalogue.choose({ ...input, savings: input.savings ?? [] });
+      const chosen = await house.catalogue.choose(input);
       const texts = documentTexts(input.documents, input.rank_fields, house.limits);
       const { scores, receipt } = await billed(house, chosen, { ...call, asked: input }, (model, terms) =>
         model.relevance(input.query, texts, { ...terms, maxTokensPerText: input.max_tokens_per_doc ?? undefined }),
