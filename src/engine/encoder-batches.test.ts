@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { add, addSpent, type Dim, evalCost, mul, sym } from "../graph/index.ts";
 import { seededRandom } from "../util/random.ts";
-import { BATCH_TOKENS, nextBatch } from "./encoder-batches.ts";
+import { BATCH_TOKENS, nextBatch, sharesOf } from "./encoder-batches.ts";
 
 /** Takes batches until nothing is left: of each its lengths, by list, and what they are padded to. */
 function batchesOf(lists: readonly (readonly number[])[], limit?: number) {
@@ -26,10 +27,10 @@ test("a text longer than a batch has one of its own", () => {
   ]);
 });
 
-test("the first list's longest text leads, and others give what fits beside it", () => {
+test("the first list's longest text is in the batch, which is as long as lets the most run", () => {
   expect(nextBatch([[20], [90, 20, 19, 3], [50, 40], [22, 18, 17]], 120)).toEqual({
-    tokens: 20,
-    parts: [{ from: 0, count: 1 }, { from: 1, count: 2 }, { from: 0, count: 0 }, { from: 1, count: 2 }],
+    tokens: 22,
+    parts: [{ from: 0, count: 1 }, { from: 1, count: 2 }, { from: 0, count: 0 }, { from: 0, count: 2 }],
   }); // biome-ignore format: one line
 });
 
@@ -52,4 +53,20 @@ describe.each([1, 2, 3])("1,000 texts of lengths by chance in %d lists", (count)
     const ran = batches.reduce((sum, { lengths, tokens }) => sum + lengths.flat().length * tokens, 0);
     expect(ran).toBeLessThan(1.1 * all.reduce((a, b) => a + b));
   });
+});
+
+test("each text pays for its own tokens and its row of attention; what a batch does once is shared evenly", () => {
+  const [batch, tokens, kept] = ["batch", "tokens", "kept"].map(sym) as [Dim, Dim, Dim];
+  const cost = {
+    flops: add(mul(10, kept), mul(3, batch, tokens, tokens)),
+    read: add(600, mul(7, kept), mul(5, tokens)),
+    written: mul(2, batch, tokens),
+  };
+  const shares = sharesOf(cost, [8, 3, 1], 8);
+  expect(shares.map(({ flops }) => flops)).toEqual([80 + 192, 30 + 192, 10 + 192]);
+  const whole = evalCost(cost, { batch: 3, tokens: 8, kept: 12 });
+  const sum = { flops: 0, bytes: 0 };
+  for (const share of shares) addSpent(sum, share);
+  expect(sum.flops).toBe(whole.flops);
+  expect(sum.bytes).toBeCloseTo(whole.bytes, 9);
 });

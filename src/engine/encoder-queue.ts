@@ -7,7 +7,7 @@ import { FairQueue, type Turns } from "./fair-queue.ts";
 import { priceOfTexts } from "./price.ts";
 import { type Refusal, Refused } from "./refused.ts";
 
-/** What of a call's texts ran, each with its share of the batch that it was in, padding included; and the tokens of these texts. */
+/** What of a call's texts ran, each with its share of the batch that it was in; and the tokens of these texts. */
 export interface Encoded extends Spent {
   tokens: number;
 }
@@ -202,8 +202,8 @@ export class EncoderQueue implements Turns, Disposable {
     this.#busy++;
     try {
       const inputs = texts.map(({ call, text }) => call.inputs[text]!);
-      const { rows, share } = await this.runner.run(inputs, tokens, lane, alone);
-      for (const [i, { call, text }] of texts.entries()) call.give(text, rows[i]!, share);
+      const { rows, shares } = await this.runner.run(inputs, tokens, lane, alone);
+      for (const [i, { call, text }] of texts.entries()) call.give(text, rows[i]!, shares[i]!);
     } catch (error) {
       for (const { call } of texts) this.#fail(call, error, 1);
     } finally {

@@ -1,5 +1,5 @@
 import type { Graph } from "../graph/graph.ts";
-import { type Bindings, evalCost, type Spent } from "../graph/index.ts";
+import type { Bindings, Spent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
 import { Buffer, ViewSet } from "../runtime/buffer.ts";
 import { mapsFiles } from "../runtime/mapped-file.ts";
@@ -7,6 +7,7 @@ import { environment } from "../runtime/ort/environment.ts";
 import { Program } from "../runtime/program.ts";
 import { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Input } from "../weights/tokenizer/index.ts";
+import { sharesOf } from "./encoder-batches.ts";
 
 /** What runs batches: programs from `ids`, `mask`, `types` to one output [batch, width]. */
 export class RowPrograms implements Disposable {
@@ -64,20 +65,19 @@ export class RowRunner implements Disposable {
   }
 
   /**
-   * One row of outputs for each text, in their order, each padded to `tokens`; and what each costs, its share of the batch. `alone`: no other
-   * lane has work, so that it may have all threads.
+   * One row of outputs for each text, in their order, each padded to `tokens` where its attention is; and what each costs. `alone`: no
+   * other lane has work, so that it may have all threads.
    */
   async run(
     inputs: readonly Input[],
     tokens: number,
     lane = 0,
     alone = true,
-  ): Promise<{ rows: Float32Array[]; share: Spent }> {
+  ): Promise<{ rows: Float32Array[]; shares: Spent[] }> {
     const sizes = { batch: inputs.length, tokens };
     const { whole, lane: single = whole } = this.programs;
     const rows = await this.#buffersFor(lane, sizes).run(alone ? whole : single, inputs, tokens);
-    const { flops, bytes } = evalCost(this.cost, sizes);
-    return { rows, share: { flops: flops / inputs.length, bytes: bytes / inputs.length } };
+    return { rows, shares: sharesOf(this.cost, inputs.map(({ ids }) => ids.length), tokens) }; // biome-ignore format: one line
   }
 
   #buffersFor(lane: number, sizes: { batch: number; tokens: number } & Bindings): BatchBuffers {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model, type Reading, type Receipt } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
+import { BATCH_TOKENS } from "./encoder-batches.ts";
 import { RowRunner } from "./encoder-runner.ts";
 
 /** By transformers and sentence-transformers: tools/reference/encoder_tasks.py. */
@@ -165,16 +166,18 @@ describe("sentence-transformers' files", () => {
   test("stopped between batches, it is billed for those that ran", async () => {
     const bills: Receipt[] = [];
     const stop = new AbortController();
-    const [long, short] = [task.texts.join(" "), "x"];
+    const long = task.texts.join(" ");
     await using(own, async (m) => {
-      const first = await m.embed([long]);
+      const { tokens } = (await m.embed([long])).receipt;
+      const batch = Array<string>(Math.floor(BATCH_TOKENS / tokens.prompt)).fill(long);
+      const first = await m.embed(batch);
       const { run } = RowRunner.prototype;
       vi.spyOn(RowRunner.prototype, "run").mockImplementationOnce(function (this: RowRunner, ...batch) {
         stop.abort();
         return run.apply(this, batch);
       });
       const onStopped = (receipt: Receipt) => void bills.push(receipt);
-      const stopped = m.embed([short, long], { signal: stop.signal, onStopped });
+      const stopped = m.embed([...batch, ...batch], { signal: stop.signal, onStopped });
       await expect(stopped).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
       expect(bills.map(({ tokens, flops }) => ({ tokens, flops }))).toEqual([
         { tokens: first.receipt.tokens, flops: first.receipt.flops },

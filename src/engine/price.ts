@@ -1,10 +1,10 @@
-import { addSpent, evalCost } from "../graph/index.ts";
+import { addSpent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { UserError } from "../util/errors.ts";
 import { commonPrefix } from "./cached.ts";
 import type { Ceiling } from "./cut.ts";
-import { nextBatch } from "./encoder-batches.ts";
+import { nextBatch, sharesOf } from "./encoder-batches.ts";
 import type { Asked } from "./likelihood.ts";
 import { Meter } from "./meter.ts";
 
@@ -25,7 +25,7 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): number {
   for (let left = [...lengths].sort((a, b) => b - a); left.length > 0; ) {
     const { tokens, parts } = nextBatch([left]);
     const { from, count } = parts[0]!;
-    addSpent(sum, evalCost(cost, { batch: count, tokens }));
+    for (const share of sharesOf(cost, left.slice(from, from + count), tokens)) addSpent(sum, share);
     left = left.toSpliced(from, count);
   }
   return sum.flops;

@@ -60,7 +60,7 @@ export class Seq2SeqRun implements Disposable {
     const ids = this.#view("i64", [1, this.text.length]);
     new BigInt64Array(ids.buffer.memory).set(this.text.map(BigInt));
     await this.programs.source.bind({ ...this.#layers, ids, mask: this.#mask }).run();
-    this.#bill(this.programs.source, { tokens: this.text.length });
+    this.#bill(this.programs.source, { tokens: this.text.length, kept: this.text.length });
   }
 
   /** Logits [vocabulary] after the next token; the memory is overwritten by the next step. */

@@ -104,7 +104,7 @@ function encoderShape(checkpoint: Checkpoint): Shape {
     generated: () => {
       throw new UserError(`${checkpoint.path} is an encoder's configuration; expected that of a model that generates`);
     },
-    read: (texts, tokens) => evalCost(cost, { batch: texts, tokens: tokens / texts }),
+    read: (texts, tokens) => evalCost(cost, { batch: texts, tokens: tokens / texts, kept: tokens }),
   };
 }
 

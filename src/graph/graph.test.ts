@@ -13,6 +13,7 @@ import { quantizedEmbedding, quantizedLinear } from "./ops/quantized.ts";
 import { rotaryEmbedding } from "./ops/rotary.ts";
 import { gather, reshape, reverse, split, sum, transpose } from "./ops/shape.ts";
 import { tileAttention } from "./ops/tile-attention.ts";
+import { tokenPlaces, tokenRows } from "./ops/unpad.ts";
 import type { DType, Tensor } from "./tensor.ts";
 
 const tokens = sym("tokens");
@@ -95,8 +96,9 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   ["gather", "x", "f32[9, 4]", "3 dimensions", () => gather(f(9, 4), t("i64", 2), 2)],
   ["reverse", "x", "f32[9]", "2 dimensions", () => reverse(f(9), 1)],
   ["sum", "x", "f32[9]", "2 dimensions", () => sum(f(9), 1)],
+  ["tokenPlaces", "mask", "i64[2, 3]", "i32[batch, tokens]", () => tokenPlaces(t("i64", 2, 3), 4)],
+  ["tokenRows", "mask", "i32[9]", "i32[batch, tokens]", () => tokenRows(t("i32", 9))],
   ["quantizedLinear", "x", "f32[1, 2, 32]", "[5, 64]", () => quantizedLinear(f(1, 2, 32), matrix)],
-  ["quantizedLinear", "x", "f32[2, 64]", "[batch, tokens, 64]", () => quantizedLinear(f(2, 64), matrix)],
   [
     "quantizedLinear",
     "codes",

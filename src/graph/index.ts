@@ -20,4 +20,5 @@ export * from "./ops/rotary.ts";
 export * from "./ops/shape.ts";
 export * from "./ops/softmax.ts";
 export * from "./ops/tile-attention.ts";
+export * from "./ops/unpad.ts";
 export * from "./tensor.ts";

@@ -15,6 +15,7 @@ import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { addAndNormalise, normalise } from "../nn/norm.ts";
 import { type RopeConfig, ropeName, ropeTable } from "../nn/rope.ts";
 import { type Stream, settle } from "../nn/stream.ts";
+import { type TextBatch, Unpadding } from "../nn/unpad.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
@@ -70,10 +71,11 @@ export class Encoder {
   /** Hidden states of the last layer, [batch, tokens, hidden]. */
   hidden(graph: Graph, input: EncoderInput): Tensor {
     const parts = new Parts(this.weights, graph);
-    let stream: Stream = { branch: this.#embed(parts, input) };
-    for (let layer = 0; layer < this.config.layers; layer++) stream = this.#layer(graph, parts, layer, stream, input);
+    const texts = { mask: input.mask, padding: new Unpadding(input.mask) };
+    let stream: Stream = { branch: this.#embed(parts, input, texts) };
+    for (let layer = 0; layer < this.config.layers; layer++) stream = this.#layer(graph, parts, layer, stream, texts);
     const last = settle(stream);
-    return this.config.norms === "after" ? last : normalise(last, this.#norm(parts, "output_norm"));
+    return texts.padding.pad(this.config.norms === "after" ? last : normalise(last, this.#norm(parts, "output_norm")));
   }
 
   /** Scores of the classes, [batch, labels], of hidden states. */
@@ -107,19 +109,19 @@ export class Encoder {
     return parts.norm(name, this.config.hidden, { norm: "layer", epsilon: this.config.epsilon }, this.config.shifted);
   }
 
-  #embed(parts: Parts, { ids, types }: EncoderInput): Tensor {
+  #embed(parts: Parts, { ids, types }: EncoderInput, { padding }: TextBatch): Tensor {
     const { vocabulary, hidden, firstPosition, positions } = this.config;
     let x = parts.tokens(ids, vocabulary, hidden);
     if (types) x = plus(x, parts.rows("token_types", types, this.config.types, hidden));
     if (firstPosition !== undefined)
       x = plus(x, parts.rows("position_embd", columns(ids, firstPosition), positions, hidden));
-    return normalise(x, this.#norm(parts, "token_embd_norm"));
+    return normalise(padding.unpad(x), this.#norm(parts, "token_embd_norm"));
   }
 
-  #layer(graph: Graph, parts: Parts, layer: number, stream: Stream, { mask }: EncoderInput): Stream {
+  #layer(graph: Graph, parts: Parts, layer: number, stream: Stream, texts: TextBatch): Stream {
     const { norms } = this.config;
     const name = (part: string) => `blk.${layer}.${part}`;
-    const attend = (x: Tensor) => this.#attend(graph, parts, layer, x, mask);
+    const attend = (x: Tensor) => this.#attend(graph, parts, layer, x, texts);
     const feed = (x: Tensor) => this.#feed(parts, name, x);
     if (norms === "after") {
       const { branch } = stream;
@@ -132,17 +134,19 @@ export class Encoder {
     return { branch: feed(middle.normed), residual: middle.residual };
   }
 
-  #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, mask: Tensor): Tensor {
+  #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, { mask, padding }: TextBatch): Tensor {
     const { heads, headSize, fused, hidden } = this.config;
     const width = heads * headSize;
     const name = (part: string) => `blk.${layer}.${part}`;
     const outputs = fused
       ? { [name("attn_qkv")]: 3 * width }
       : { [name("attn_q")]: width, [name("attn_k")]: width, [name("attn_v")]: width };
-    const [q, k, v] = split(parts.project(x, outputs), 2, [width, width, width]) as [Tensor, Tensor, Tensor];
+    const qkv = padding.pad(parts.project(x, outputs));
+    const [q, k, v] = split(qkv, 2, [width, width, width]) as [Tensor, Tensor, Tensor];
     const turn = this.#rotation(graph, layer);
     const attrs = { heads, scale: 1 / Math.sqrt(headSize), reach: this.config.reach(layer) };
-    return parts.project(encoderAttention(turn(q), turn(k), v, mask, attrs), { [name("attn_output")]: hidden });
+    const attended = padding.unpad(encoderAttention(turn(q), turn(k), v, mask, attrs));
+    return parts.project(attended, { [name("attn_output")]: hidden });
   }
 
   /** Turns queries or keys by their positions, where the layer does. */

@@ -13,6 +13,7 @@ import {
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { biasesByDistance } from "../nn/relative.ts";
 import { enter, type Stream } from "../nn/stream.ts";
+import { type TextBatch, Unpadding } from "../nn/unpad.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
@@ -65,12 +66,13 @@ export class Seq2Seq {
     const { vocabulary, hidden, encoderLayers } = this.config;
     const parts = new Parts(this.weights, graph);
     const bias = relativeBias(this.#biases(graph, "enc"), ids);
-    let stream: Stream = { branch: parts.tokens(ids, vocabulary, hidden) };
+    const padding = new Unpadding(mask);
+    let stream: Stream = { branch: padding.unpad(parts.tokens(ids, vocabulary, hidden)) };
     for (let l = 0; l < encoderLayers; l++) {
       const layer = new Layer(this.config, parts, `enc.blk.${l}.`);
-      stream = layer.feedForward(layer.attend(stream, mask, bias));
+      stream = layer.feedForward(layer.attend(stream, { mask, padding }, bias));
     }
-    return enter(stream, parts.norm("enc.output_norm", hidden, this.#norm)).normed;
+    return padding.pad(enter(stream, parts.norm("enc.output_norm", hidden, this.#norm)).normed);
   }
 
   /** Keys and values of the encoder's hidden states, for each layer of the decoder. */
@@ -121,12 +123,14 @@ class Layer {
   ) {}
 
   /** Attention of every token to every other. */
-  attend(stream: Stream, mask: Tensor, bias: Tensor): Stream {
-    const { heads } = this.config;
+  attend(stream: Stream, { mask, padding }: TextBatch, bias: Tensor): Stream {
+    const { heads, headSize } = this.config;
     const { normed, residual } = this.#enter(stream, "attn_norm");
-    const [q, k, v] = this.#heads(normed, "attn_q", "attn_k", "attn_v") as [Tensor, Tensor, Tensor];
+    const width = heads * headSize;
+    const qkv = padding.pad(this.#project(normed, { attn_q: width, attn_k: width, attn_v: width }));
+    const [q, k, v] = split(qkv, 2, [width, width, width]) as [Tensor, Tensor, Tensor];
     const source = { k: this.#rows(k), v: this.#rows(v), mask };
-    const attended = crossAttention(q, source, bias, { heads, scale: 1 });
+    const attended = padding.unpad(crossAttention(q, source, bias, { heads, scale: 1 }));
     return { branch: this.#project(attended, { attn_output: this.config.hidden }), residual };
   }
 

@@ -1,7 +1,7 @@
 import { linear, plus, quantizedLinear, type Tensor } from "../graph/index.ts";
 import type { Matrix } from "../weights/prepared/weights.ts";
 
-/** x [batch, tokens, inputs] through a projection: [batch, tokens, outputs]. */
+/** x [..., inputs] through a projection: [..., outputs]. */
 export function project(x: Tensor, weight: Matrix, bias?: Tensor): Tensor {
   const product = multiply(x, weight);
   return bias === undefined ? product : plus(product, bias);
@@ -13,7 +13,7 @@ export interface LowRank {
   readonly up: Tensor;
 }
 
-/** What an adapter adds to a projection of x [batch, tokens, inputs]: [batch, tokens, outputs] (LoRA, Hu et al. 2021). */
+/** What an adapter adds to a projection of x [..., inputs]: [..., outputs] (LoRA, Hu et al. 2021). */
 export const projectLowRank = (x: Tensor, { down, up }: LowRank): Tensor => linear(linear(x, down), up);
 
 function multiply(x: Tensor, weight: Matrix): Tensor {

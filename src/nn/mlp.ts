@@ -20,6 +20,6 @@ function activate(x: Tensor, activation: Activation): Tensor {
 export function activateMlp(x: Tensor, activation: Activation, gated: boolean): Tensor {
   if (!gated) return activate(x, activation);
   const width = Number(x.shape.at(-1)) / 2;
-  const [gate, up] = split(x, 2, [width, width]) as [Tensor, Tensor];
+  const [gate, up] = split(x, x.shape.length - 1, [width, width]) as [Tensor, Tensor];
   return times(activate(gate, activation), up);
 }

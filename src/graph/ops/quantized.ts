@@ -102,13 +102,8 @@ const linearOp: Op<LinearAttrs> = {
   operands,
   infer([x, ...matrix], { bits }) {
     const { n, k } = checkMatrix("quantizedLinear", matrix, bits, "blocks");
-    if (x!.shape.length !== 3 || x!.shape[2] !== k)
-      throw new ShapeError(
-        "quantizedLinear",
-        "x",
-        showType(x!),
-        `[batch, tokens, ${k}], the matrix being [${n}, ${k}]`,
-      );
+    if (x!.shape.at(-1) !== k)
+      throw new ShapeError("quantizedLinear", "x", showType(x!), `[..., ${k}], the matrix being [${n}, ${k}]`);
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n] }];
   },
   onnx(emit, { inputs, outputs, types }, { precision, bits }) {
@@ -124,7 +119,8 @@ const linearOp: Op<LinearAttrs> = {
     const product = residual === undefined ? outputs[0]! : emit.temp();
     emit.contrib("MatMulNBits", [x, codes, scale, zero], [product], attrs);
     if (residual === undefined) return;
-    const split = emit.value("Reshape", [x, emit.ints([0, 0, blocks, block])]);
+    const leading = types[0]!.shape.slice(1).map(() => 0);
+    const split = emit.value("Reshape", [x, emit.ints([...leading, blocks, block])]);
     const sums = emit.value("ReduceSum", [split, emit.ints([-1])], { keepdims: { int: 0 } });
     emit.node("Add", [product, emit.value("MatMul", [sums, residual])], outputs);
   },
@@ -145,7 +141,7 @@ const linearOp: Op<LinearAttrs> = {
 
 const inOrder = (m: QuantizedMatrix): Tensor[] => [m.codes, m.scale, m.zero, ...(m.residual ? [m.residual] : [])];
 
-/** x [batch, tokens, K] times the transposed matrix: [batch, tokens, N]. */
+/** x [..., K] times the transposed matrix: [..., N]. */
 export const quantizedLinear = (x: Tensor, matrix: QuantizedMatrix, precision: Precision = "int8"): Tensor =>
   apply1(linearOp, [x, ...inOrder(matrix)], { precision, bits: matrix.bits });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { sym } from "../../graph/dim.ts";
 import { columns, encoderAttention } from "../../graph/ops/encoder.ts";
 import { pool, poolings, unit } from "../../graph/ops/pool.ts";
+import { Unpadding } from "../../nn/unpad.ts";
 import { compare, error, type Feed, integers, noise, worst } from "../compare.testing.ts";
 
 /** Texts of the given lengths, padded to the longest. */
@@ -34,6 +35,23 @@ describe.each(batches.map((lengths) => ({ lengths })))("texts of $lengths tokens
     const kept = { shape: [0], data: y!.got.data.filter(keep) };
     expect(kept.data.length).toBe(lengths.reduce((a, b) => a + b) * 48);
     expect(error({ got: kept, expected: { shape: [0], data: y!.expected.data.filter(keep) } })).toBeLessThan(1e-5);
+  });
+
+  test("unpadded, rows are the tokens; padded again, each token is where it was", async () => {
+    const trace = (t: Parameters<Parameters<typeof compare>[0]["trace"]>[0]) => {
+      const padding = new Unpadding(t.mask!);
+      const rows = padding.unpad(t.x!);
+      return { rows, again: padding.pad(rows) };
+    };
+    const kept = lengths.reduce((a, b) => a + b);
+    const input = x(1);
+    const { rows, again } = await compare({ inputs: { x: input, mask }, bindings: { ...bindings, kept }, trace });
+    const isToken = (_: number, i: number) => mask.data[Math.floor(i / 48)] !== 0;
+    const tokenValues = Array.from(input.data).filter(isToken);
+    expect([...rows!.got.data]).toEqual(tokenValues);
+    expect([...rows!.expected.data]).toEqual(tokenValues);
+    expect([...again!.got.data].filter(isToken)).toEqual(tokenValues);
+    expect([...again!.expected.data]).toEqual([...again!.got.data]);
   });
 
   test.each(poolings)("pool: %s, then unit", async (pooling) => {

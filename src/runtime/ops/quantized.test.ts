@@ -62,6 +62,12 @@ describe.each(forms)("$bits bits, blocks of $block, residual: $withResidual", (f
     expect(normError(y!)).toBeLessThan(n * blocks > 1 ? 0.01 : 0.03);
   });
 
+  test("rows that are of no batch", async () => {
+    const x = noise(7, [5, 3 * block], [sym("kept"), 3 * block]);
+    const trial = { inputs: { x }, constants: matrix(17, 3, form), bindings: { kept: 5 } };
+    expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
+  });
+
   test("embedding rows, batch 2, the same row twice", async () => {
     const ids: Feed = {
       dtype: "i64",

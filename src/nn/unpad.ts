@@ -1,0 +1,33 @@
+import { gather, mul, reshape, sym, type Tensor, tokenPlaces, tokenRows } from "../graph/index.ts";
+
+/** The tokens of a batch, padding left out. */
+export const kept = sym("kept");
+
+/** What attention needs of the texts of a batch; all else is of tokens. */
+export interface TextBatch {
+  readonly mask: Tensor;
+  readonly padding: Unpadding;
+}
+
+/** A batch without its padding, so that only attention, which is by text, pays for that of other texts (Zeng et al. 2022). */
+export class Unpadding {
+  readonly #places: Tensor;
+  readonly #rows: Tensor;
+
+  /** mask i32 [batch, tokens]: 1 a token, 0 padding. */
+  constructor(mask: Tensor) {
+    this.#places = tokenPlaces(mask, kept);
+    this.#rows = tokenRows(mask);
+  }
+
+  /** x [batch, tokens, width] → [kept, width]. */
+  unpad(x: Tensor): Tensor {
+    const [batch, tokens, width] = x.shape;
+    return gather(reshape(x, [mul(batch!, tokens!), width!]), this.#places, 0);
+  }
+
+  /** x [kept, width] → [batch, tokens, width]; what padding has is left open. */
+  pad(x: Tensor): Tensor {
+    return gather(x, this.#rows, 0);
+  }
+}
