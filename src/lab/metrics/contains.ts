@@ -6,10 +6,13 @@ const begins = "(?<!\\d|\\d\\.|\\d,(?=\\d{3}(?!\\d))|(?<![\\p{L}\\d])[-−])";
 const ends = "(?!\\d|\\.\\d|,\\d{3}(?!\\d))";
 
 /** Whether a text holds an answer, whatever its case, that is not a piece of a longer number or the other side of a minus. */
-export function holds(text: string, answer: string): boolean {
+export const holds = (text: string, answer: string): boolean => placeOf(text, answer) >= 0;
+
+/** Where a text holds an answer first; −1 where it does not. */
+export function placeOf(text: string, answer: string): number {
   const escaped = answer.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const [before, after] = [/^\d/.test(answer) ? begins : "", /\d$/.test(answer) ? ends : ""];
-  return new RegExp(before + escaped + after, "iu").test(text);
+  return text.search(new RegExp(before + escaped + after, "iu"));
 }
 
 export const containsAnswer: Metric<"generation"> = {

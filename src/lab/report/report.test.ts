@@ -29,7 +29,15 @@ describe("the page", () => {
   test("has every recipe's numbers, the command, the machine and the versions", () => {
     for (const { recipe } of report.summary.recipes)
       expect(text.replaceAll("<wbr>", "")).toContain(`<code>${recipe}</code>`);
-    for (const part of ["0.712", "[0.682, 0.742]", "−18.0 %", "lab run --model", "Sample processor", "node 20.20.2"])
+    for (const part of [
+      "s where all items are alike",
+      "0.712",
+      "[0.682, 0.742]",
+      "−18.0 %",
+      "lab run --model",
+      "Sample processor",
+      "node 20.20.2",
+    ])
       expect(text).toContain(part);
   });
 

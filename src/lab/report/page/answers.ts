@@ -3,15 +3,7 @@ import type { AnswerOf, Item, ItemKind, ItemOf, Likelihood } from "../../item.ts
 import { characters } from "../../metrics/choice.ts";
 import { argmax } from "../../metrics/sums.ts";
 import { figure } from "../format.ts";
-
-/** Characters of a prompt or text that are shown; the middle of a longer one is left out. */
-const SHOWN = 1600;
-
-export function shortened(text: string): Html {
-  if (text.length <= SHOWN) return html`${text}`;
-  const left = text.length - SHOWN;
-  return html`${text.slice(0, SHOWN / 4)}<em class="cut"> … ${left.toLocaleString("en")} characters left out … </em>${text.slice(-(SHOWN * 3) / 4)}`;
-}
+import { shortened } from "./shortened.ts";
 
 /** What an item asks, and what is right. */
 export function question(item: Item): Html {
@@ -21,7 +13,7 @@ export function question(item: Item): Html {
     case "continuation":
       return html`<pre>${shortened(item.context)}</pre><p>Goes on: <q>${item.continuation.trim()}</q></p>`;
     case "generation":
-      return html`<pre>${shortened(item.prompt)}</pre><p>Right: ${quoted(item.answers)}</p>`;
+      return html`<pre>${shortened(item.prompt, item.answers)}</pre><p>Right: ${quoted(item.answers)}</p>`;
     case "text":
       return html`<pre>${shortened(item.text)}</pre>`;
     case "label":

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { shortened } from "./shortened.ts";
+
+const words = (n: number) => "word ".repeat(n);
+
+test("a text of moderate length is shown whole; of a longer one the middle is left out, and how much", () => {
+  expect(shortened(words(320)).text).toBe(words(320));
+  expect(shortened(words(400)).text).toBe(
+    `${words(80)}<em class="cut"> … 400 characters left out … </em>${words(240)}`,
+  );
+});
+
+test("what stands around an answer is kept, whole numbers alone; places that touch are one", () => {
+  const text = `${words(300)}not 742 but 42 is it. ${words(300)}`;
+  const shown = shortened(text, ["42", "not 742", "nowhere"]).text;
+  expect(shown).toContain("word not 742 but 42 is it. word");
+  expect(shown.match(/left out/g)).toHaveLength(2);
+  const left = [...shown.matchAll(/([\d,]+) characters/g)].map(([, n]) => Number(n!.replace(",", "")));
+  const kept = shown.replaceAll(/<em.*?<\/em>/g, "").length;
+  expect(kept + left[0]! + left[1]!).toBe(text.length);
+});
+
+test("an answer in the beginning or the end changes nothing", () => {
+  const text = `first word${" ".repeat(3000)}the last`;
+  expect(shortened(text, ["first", "last"]).text).toBe(shortened(text).text);
+});
+
+test("of many answers the first few are shown", () => {
+  const names = Array.from({ length: 20 }, (_, i) => `name${i}.`);
+  const text = words(100) + names.map((name) => name + words(100)).join("") + words(300);
+  expect(shortened(text, names).text.match(/name\d+\./g)).toEqual(names.slice(0, 8));
+});

@@ -1,0 +1,37 @@
+import { type Html, html } from "../../../util/html.ts";
+import { placeOf } from "../../metrics/contains.ts";
+
+/** Characters that are shown of a text's beginning, of its end, and on either side of a place of note. */
+const [HEAD, TAIL, ABOUT] = [400, 1200, 120];
+/** Most places of note: a question may have many right answers. */
+const PLACES = 8;
+
+/** From where to where in a text. */
+type Span = readonly [from: number, to: number];
+
+/** A long text without its middle, of which what stands around the first place of each answer is kept: there lies what the item asks for. */
+export function shortened(text: string, answers: readonly string[] = []): Html {
+  if (text.length <= HEAD + TAIL) return html`${text}`;
+  const places = answers.slice(0, PLACES).map((answer) => spanAbout(text, answer));
+  const spans = joined([[0, HEAD], [text.length - TAIL, text.length], ...places.filter((span) => span !== undefined)]);
+  return html`${spans.map(([from, to], i) => html`${i === 0 ? "" : gap(from - spans[i - 1]![1])}${text.slice(from, to)}`)}`;
+}
+
+function spanAbout(text: string, answer: string): Span | undefined {
+  const at = placeOf(text, answer);
+  return at < 0 ? undefined : [Math.max(0, at - ABOUT), Math.min(text.length, at + answer.length + ABOUT)];
+}
+
+/** By where they begin, those that touch as one. */
+function joined(spans: readonly Span[]): Span[] {
+  const whole: Span[] = [];
+  for (const [from, to] of spans.toSorted(([a], [b]) => a - b)) {
+    const last = whole.at(-1);
+    if (last && from <= last[1]) whole[whole.length - 1] = [last[0], Math.max(last[1], to)];
+    else whole.push([from, to]);
+  }
+  return whole;
+}
+
+const gap = (characters: number): Html =>
+  html`<em class="cut"> … ${characters.toLocaleString("en")} characters left out … </em>`;
