@@ -13,6 +13,7 @@ import { quantOptions } from "../../weights/prepared/weights.ts";
 import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
+import { commandOf } from "../lab-command.ts";
 import { watch } from "../lab-progress.ts";
 import { summaryTable } from "../lab-table.ts";
 import { print, printJson } from "../output.ts";
@@ -34,9 +35,6 @@ interface Flags extends Readonly<Record<string, unknown>> {
   force?: boolean;
   json?: boolean;
 }
-
-/** Words that are about a folder that holds a run, and not about what makes it. */
-const AGAIN = new Set(["--resume", "--force"]);
 
 export function define(command: Command): void {
   command
@@ -81,10 +79,6 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   const cells = sources.flatMap((source) =>
     tasks.flatMap((task) => quants.map((quant): Cell => ({ task, source, quant, options }))),
   );
-  const command = ["modicum", ...process.argv.slice(2)]
-    .filter((word) => !AGAIN.has(word))
-    .map(quoted)
-    .join(" ");
   return {
     cells,
     searches,
@@ -92,7 +86,7 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
     queue: flags.queue,
     out: flags.out,
     reuse,
-    command,
+    command: commandOf(process.argv.slice(2)),
     version: version(),
   };
 }
@@ -132,6 +126,3 @@ export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
   recipes.forEach(attentionStep);
   return recipes;
 }
-
-/** A word as a shell reads it. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

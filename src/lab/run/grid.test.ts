@@ -196,6 +196,16 @@ test("a run that fails in the middle leaves its queue", async () => {
   expect(left).toHaveBeenCalledOnce();
 });
 
+test("a queue that cannot be had leaves no folder behind, nor the run that it would replace undone", async () => {
+  const one = await grid("no-queue", { recipes: [] }, { limit: 2 });
+  const queue = "nowhere";
+  await expect(runGrid({ ...one, queue }, silent)).rejects.toThrow(/expected redis:/);
+  expect(existsSync(one.out)).toBe(false);
+  await runGrid(one, silent);
+  await expect(runGrid({ ...one, queue, reuse: "force" }, silent)).rejects.toThrow(/expected redis:/);
+  expect(lines(one.out)).toHaveLength(2);
+});
+
 test("numbers that are none or infinite are written and read again", async () => {
   const one = await grid("infinite", { recipes: [] }, { limit: 3 });
   const none = { ...accuracy, part: () => [Number.NaN], quality: () => Number.POSITIVE_INFINITY };

@@ -42,9 +42,10 @@ const lockOf = (folder: string): string =>
 async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);
+  // Before the folder is written to: a queue that does not answer leaves it as it is.
+  await using hands = await handsOf(grid, open, watcher);
   await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);
-  await using hands = await handsOf(grid, open, watcher);
   await using run = await CellRun.open(folder, open, hands, (...of) => watcher.recipe(open, ...of), signal);
   const summary = summaryOf(grid, run, await answered(grid, run));
   await writeJson(summaryFile(folder), JSON.parse(stringify(summary)));

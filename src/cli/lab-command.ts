@@ -1,0 +1,13 @@
+/**
+ * The command that makes a run's results again, for its summary and report: without the words that are about a folder that holds a run, and
+ * without the queue, since who answers changes nothing, and its address may hold a password.
+ */
+export function commandOf(words: readonly string[]): string {
+  const making = words.filter((word, i) => !passing.test(word) && words[i - 1] !== "--queue");
+  return ["modicum", ...making].map(quoted).join(" ");
+}
+
+const passing = /^(--resume|--force|--queue(=.*)?)$/;
+
+/** A word as a shell reads it. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
