@@ -23,6 +23,8 @@ export interface Answerer extends Disposable {
   countTokens(text: string): number;
   /** How an item will be answered; undefined when its prompt is longer than the context. @throws UserError for a kind that the model cannot answer */
   plan(item: Item): Plan | undefined;
+  /** Computes what the item shares with others of its list, once, so that its own time is without that; absent where nothing is shared. */
+  prepare?(item: Item, signal?: AbortSignal): Promise<void>;
   /** How many texts of the items are read without their ends, since they are longer than the model was made for; absent where that cannot be. */
   cutTexts?(items: readonly Item[]): number;
   /** Answers items that fit, generating side by side; absent where a model cannot. An answer may differ from the item's own plan's in near ties. */

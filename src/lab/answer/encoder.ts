@@ -35,6 +35,13 @@ export class EncoderAnswerer implements Answerer {
     }
   }
 
+  /** A corpus takes much longer than a query, and labels than a text. */
+  async prepare(item: Item, signal?: AbortSignal): Promise<void> {
+    if (this.model.classifier) return;
+    if (item.kind === "label") await this.#embedded(item.labels, item.labels, signal);
+    if (item.kind === "ranking") await this.#embedded(item.documents, textsOf(item), signal);
+  }
+
   cutTexts(items: readonly Item[]): number {
     return overlong(this.model, items);
   }
@@ -49,15 +56,15 @@ export class EncoderAnswerer implements Answerer {
     return { answer: { scores }, ...bill };
   }
 
-  async #rank({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
-    const texts = documents.map(({ text }) => text);
-    const { scores, ...bill } = await this.#similarity(query, documents, texts, signal);
+  async #rank(item: RankingItem, signal?: AbortSignal): Promise<Answered> {
+    const { query, documents } = item;
+    const { scores, ...bill } = await this.#similarity(query, documents, textsOf(item), signal);
     return { answer: { order: ordered(documents, scores) }, ...bill };
   }
 
-  async #judge({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
-    const texts = documents.map(({ text }) => text);
-    const { answers, usage } = await this.model.relevance(query, texts, { signal });
+  async #judge(item: RankingItem, signal?: AbortSignal): Promise<Answered> {
+    const { query, documents } = item;
+    const { answers, usage } = await this.model.relevance(query, textsOf(item), { signal });
     return { answer: { order: ordered(documents, answers) }, ...bill(usage) };
   }
 
@@ -83,6 +90,8 @@ export class EncoderAnswerer implements Answerer {
     this.model[Symbol.dispose]();
   }
 }
+
+const textsOf = ({ documents }: RankingItem): string[] => documents.map(({ text }) => text);
 
 /** Best first; of equals the earlier one. */
 function ordered(documents: readonly Document[], scores: readonly number[]): string[] {

@@ -41,12 +41,13 @@ async function* answerAll(
   }
 }
 
-/** Items that fit, together where the model can; the time is then each one's share. */
+/** Items that fit, together where the model can; the time is then each one's share. What they share with items of other groups is not in it. */
 export async function answerGroup(
   answerer: Answerer,
   items: readonly Item[],
   signal?: AbortSignal,
 ): Promise<readonly Done[]> {
+  for (const item of items) await answerer.prepare?.(item, signal);
   const started = performance.now();
   const answers: Answered[] = [];
   if (items.length > 1 && answerer.together) answers.push(...(await answerer.together(items, signal)));
