@@ -50,7 +50,8 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     load: async () => (await import("./transformers-js.ts")).transformersPrefill,
   },
   "lab-overhead": {
-    summary: "a lab run of short items, against the model alone",
+    summary:
+      "short items answered, judged and written by the lab, without a run's opening and report, against the model alone",
     load: async () => (await import("./lab-overhead.ts")).labOverhead,
   },
   "serve-batch": {
