@@ -39,7 +39,7 @@ export const dataFolder = (name: string): string => join(home(), "data", fileNam
 /** The folder of one model. */
 export const modelFolder = (name: string): string => join(modelsFolder(), fileNameOf(name));
 
-/** The file that is locked while a model is fetched or removed; it stays, empty. */
+/** The file that is locked while a model is fetched or removed, or a run of the lab writes. */
 export const lockFile = (name: string): string => join(home(), "locks", `${fileNameOf(name)}.lock`);
 
 /** Holds one folder per model file whose weights have been prepared for the runtime. */

@@ -1,7 +1,8 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import Database from "libsql";
+import { expect, test, vi } from "vitest";
 import { tempFolder, writeAt } from "./helpers.testing.ts";
 import { withLock } from "./lock.ts";
 
@@ -31,6 +32,34 @@ test("falls when the work fails", async () => {
   const path = join(tempFolder(), "a.lock");
   await expect(withLock(path, {}, () => Promise.reject(new Error("work failed")))).rejects.toThrow("work failed");
   expect(await withLock(path, { onWait: () => expect.unreachable() }, async () => "free")).toBe("free");
+});
+
+test("its file is gone with it, and those who waited meanwhile have a lock that others see", async () => {
+  const folder = tempFolder();
+  const path = join(folder, "a.lock");
+  let inside = 0;
+  const visit = async () => {
+    for (let i = 0; i < 4; i++)
+      await withLock(path, {}, async () => {
+        expect([++inside, readdirSync(folder)]).toEqual([1, ["a.lock"]]);
+        await sleep(1);
+        inside--;
+      });
+  };
+  await Promise.all([visit(), visit(), visit()]);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a file that is removed between opening and locking is not taken for the lock", async () => {
+  const path = join(tempFolder(), "a.lock");
+  let waits = 0;
+  const lock = Database.prototype.exec;
+  vi.spyOn(Database.prototype, "exec").mockImplementationOnce(function (this: Database.Database, sql: string) {
+    rmSync(path);
+    return lock.call(this, sql);
+  });
+  expect(await withLock(path, { onWait: () => waits++ }, async () => "in")).toBe("in");
+  expect(waits).toBe(1);
 });
 
 test("waiting can be given up, and does not break the lock of who holds it", async () => {

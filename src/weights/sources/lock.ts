@@ -1,3 +1,4 @@
+import { existsSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "libsql";
@@ -13,7 +14,7 @@ export interface LockOptions {
 }
 
 /**
- * Runs `work` while no other process (and nothing else in this one) holds the lock on `path`.
+ * Runs `work` while no other process (and nothing else in this one) holds the lock on `path`, a file that is there as long as the lock is held.
  *
  * The lock is the operating system's own, taken through SQLite's portable file locking: it falls the moment its holder dies,
  * by `kill -9` too, so there is no stale lock to recognise, and no process id that could meanwhile belong to another.
@@ -23,23 +24,47 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
   try {
     return await work();
   } finally {
+    remove(path);
     lock.close();
   }
 }
 
 async function acquire(path: string, { onWait, signal }: LockOptions): Promise<Database.Database> {
   makeFolder(dirname(path));
+  for (let waited = false; ; waited = true) {
+    const lock = attempt(path);
+    if (lock) return lock;
+    if (!waited) onWait?.();
+    await sleep(100, undefined, { ...(signal && { signal }) });
+  }
+}
+
+/** The lock, unless another holds it, or has removed the file that was opened: a lock on what nobody else finds there would be none. */
+function attempt(path: string): Database.Database | undefined {
+  if (!existsSync(path)) open(path).close();
+  const before = fileAt(path);
   const lock = open(path);
   try {
-    for (let waited = false; !tryLock(lock, path); waited = true) {
-      if (!waited) onWait?.();
-      await sleep(100, undefined, { ...(signal && { signal }) });
-    }
-    return lock;
+    if (tryLock(lock, path) && before !== undefined && fileAt(path) === before) return lock;
   } catch (error) {
     lock.close();
     throw error;
   }
+  lock.close();
+  return undefined;
+}
+
+/** Which file lies there; an inode's number alone is given to the next file once its own is gone. Nothing is opened: closing would let go of the lock. */
+function fileAt(path: string): string | undefined {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats && `${stats.dev} ${stats.ino} ${stats.birthtimeNs}`;
+}
+
+/** Still locked. Where a file that is open cannot be removed (Windows), it stays, empty. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 /** libsql does not say why it cannot open a file. */
@@ -54,7 +79,8 @@ function open(path: string): Database.Database {
 
 function tryLock(lock: Database.Database, path: string): boolean {
   try {
-    lock.exec("BEGIN EXCLUSIVE");
+    // Nothing is ever written: a journal on disk would be one more file to lie about.
+    lock.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
     return true;
   } catch (error) {
     if (codeOf(error) === "SQLITE_BUSY") return false;
