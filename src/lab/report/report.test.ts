@@ -174,6 +174,19 @@ describe("the plot as a file", () => {
     expect(svg).toContain("perHeadProfile=profiles/smollm2-2k.json");
   });
 
+  test("has a line of its grid at every number of its axes, and nowhere else", () => {
+    // Few numbers, as where all saves about as much: there the plot's library would draw more lines of itself.
+    const summary = sampleSummary(3);
+    const near = summary.recipes.map((recipe, i) => ({ ...recipe, flops_saved: 0.06 * i, ci95: [0.51, 1] as const }));
+    const svg = frontierSvg({ ...summary, recipes: near } as Summary);
+    for (const axis of ["x", "y"]) {
+      const [grid, labels] = [`${axis}-grid`, `${axis}-axis tick label`].map(
+        (name) => new RegExp(`aria-label="${name}">(.*?)</g>`).exec(svg)![1]!,
+      );
+      expect(grid!.match(/<line/g)).toHaveLength(labels!.match(/<text/g)!.length);
+    }
+  });
+
   test("long names are broken after a mark, or anywhere where there is none", () => {
     expect(wrapped("a:b=1,c=2 d", 7)).toEqual(["a:b=1,", "c=2 d"]);
     expect(wrapped("aaaaaaaaaa", 4)).toEqual(["aaaa", "aaaa", "aa"]);

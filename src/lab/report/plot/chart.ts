@@ -52,8 +52,8 @@ function drawing({ metric }: Summary, points: readonly PlotPoint[], size: Size) 
 }
 
 const frame = (metric: Summary["metric"], { width, height }: Size): Plot.Markish[] => [
-  Plot.gridX({ stroke: colour("line"), strokeOpacity: 1 }),
-  Plot.gridY({ stroke: colour("line"), strokeOpacity: 1 }),
+  Plot.gridX({ ticks: width / 80, stroke: colour("line"), strokeOpacity: 1 }),
+  Plot.gridY({ ticks: height / 60, stroke: colour("line"), strokeOpacity: 1 }),
   Plot.axisX({ ...axis, ticks: width / 80, label: "FLOPs saved against dense (%)", labelAnchor: "center" }),
   Plot.axisY({ ...axis, ticks: height / 60, label: axisOf(metric), labelOffset: MARGIN.left - 16 }),
 ];
