@@ -59,6 +59,16 @@ test("other questions under the same ids are counted; results that do not tell t
   expect(compareRuns(a, run("b", 2)).recipes.map(({ other_items }) => other_items)).toEqual([0, 0]);
 });
 
+test("a task under another name is compared where its questions are the same", () => {
+  const moved = (hash: string): Run => {
+    const { summary, ...rest } = run("b", 2, (result) => ({ ...result, item_hash: hash }));
+    return { ...rest, summary: { ...summary, task: "/elsewhere/mine.jsonl" } };
+  };
+  const a = run("a", 2, (result) => ({ ...result, item_hash: "1" }));
+  expect(compareRuns(a, moved("1")).recipes.map(({ other_items }) => other_items)).toEqual([0, 0]);
+  expect(() => compareRuns(a, moved("2"))).toThrow("runs of different tasks cannot be compared");
+});
+
 test("bytes stand beside time where both runs tell them", () => {
   const read = run("b", 1, (result) => ({ ...result, bytes: { dense: 2e9, spent: 1.5e9 } }));
   const comparisons = compareRuns(run("a", 1), read);
