@@ -25,6 +25,6 @@ touch "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
 mount -o remount,ro,size=1m,mode=755 none "$root"
 mount -t tmpfs -o size=16m,nosuid,nodev none "$root/tmp"
-exec prlimit --as=1073741824 --cpu=5 --fsize=16777216 --core=0 --nofile=64 \\
+exec prlimit --as=1073741824 --cpu=5 --fsize=16777216 --core=0 --nofile=64 --nproc=16 \\
   chroot "$root" setpriv --no-new-privs --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"
 `;

@@ -52,6 +52,13 @@ describe.skipIf(!works)("a program in the sandbox", () => {
     expect(passesInSandbox('import os\nassert set(os.environ) <= {"PATH", "PWD", "LC_CTYPE"}')).toBe(true);
   });
 
+  test("may have few processes, as far as the kernel holds its user to that", () => {
+    expect(passesInSandbox("import resource as r\nassert r.getrlimit(r.RLIMIT_NPROC) == (16, 16)")).toBe(true);
+    const forks =
+      "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(0.2)\n        os._exit(0)";
+    expect(passesInSandbox(forks)).toBe(process.getuid!() === 0);
+  });
+
   test("leaves nothing behind", () => {
     const folder = tempFolder();
     withEnv({ TMPDIR: folder });

@@ -9,7 +9,8 @@ import { isolate } from "./isolate.ts";
 /** What the sandbox is not: told to whoever lets a model's code run. */
 export const sandboxSentence =
   "code that the model writes is executed, without network, without your files and for seconds only; " +
-  "what protects you is the Linux kernel's namespaces: a fault of the kernel's is not kept out, nor is use of processor and memory (1 GB) meanwhile";
+  "what protects you is the Linux kernel's namespaces: a fault of the kernel's is not kept out, nor is use of processor and memory meanwhile " +
+  "(1 GB a process; 16 processes, to which the kernel does not hold root)";
 
 const path = "/usr/sbin:/usr/bin:/sbin:/bin";
 const spaces = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
@@ -26,7 +27,8 @@ interface Python {
 
 /**
  * Whether a Python program runs to its end without an error, in a place with no network, no files but programs (read only), no
- * rights and little time: 5 s of processor, 15 s in all, 1 GB. It cannot pass by leaving early.
+ * rights and little time: 5 s of processor and 1 GB a process, 16 processes (which the kernel does not hold root to), 15 s in all. It cannot pass by
+ * leaving early.
  */
 export function passesInSandbox(program: string, python: Python = findPython()): boolean {
   const sign = randomBytes(16).toString("hex");
