@@ -104,6 +104,14 @@ test("a CSV has choices as a JSON list", async () => {
   ]);
 });
 
+test("a table's cell has several answers as a JSON list of texts; one of numbers is an answer", async () => {
+  const rows = 'prompt,answer\nWho?,"[""Ann"", ""Anne""]"\nFrom where to where?,"[0, 1]"\nWhat?,[sic]\n';
+  const items = await itemsOf(writeAt(join(tempFolder(), "own.csv"), rows));
+  expect(items).toMatchObject([{ answers: ["Ann", "Anne"] }, { answers: ["[0, 1]"] }, { answers: ["[sic]"] }]);
+  const [text] = await itemsOf(written({ prompt: "Who?", answer: '["Ann"]' }));
+  expect(text).toMatchObject({ answers: ['["Ann"]'] });
+});
+
 test("a CSV without a heading is told what was taken for one", async () => {
   const file = writeAt(join(tempFolder(), "own.csv"), "One and one?,2\nTwo and two?,4\n");
   await expect(userTask(file)).rejects.toThrow(

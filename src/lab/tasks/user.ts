@@ -87,9 +87,19 @@ export async function userTask(
 async function rowsIn(file: string, options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress">): Promise<Row[]> {
   const [path] = await filesOf(file, options);
   const rows: Row[] = [];
-  for await (const row of rowsOf(path!)) rows.push(row);
+  for await (const row of rowsOf(path!)) rows.push(isTextTable(path!) ? withAnswers(row) : row);
   if (rows.length === 0) throw new UserError(`${file}: there are no items in it`);
   return rows;
+}
+
+const isTextTable = (path: string): boolean => /\.[ct]sv(\.gz)?$/i.test(path);
+
+/** A cell has several right answers as a JSON list of texts. One of numbers may be an answer itself: an interval, a vector. */
+function withAnswers({ value, ...row }: Row): Row {
+  const { answer } = value as Record<string, string>;
+  const list = fromCell(answer);
+  const several = Array.isArray(list) && list.every((one) => typeof one === "string");
+  return { ...row, value: several ? { ...(value as object), answer: list } : value };
 }
 
 const words = { choice: '"choices"', generation: 'an "answer"' } as const;
