@@ -30,6 +30,20 @@ function recordsOf(path: string, text: string, delimiter: string): Parsed[] {
   try {
     return parse(text, { columns: distinct, bom: true, skip_empty_lines: true, info: true, delimiter, quote }) as never;
   } catch (error) {
-    throw new UserError(`${path}: ${(error as CsvError).message}`);
+    throw new UserError(`${path}: ${faultOf(error as CsvError)}`);
   }
 }
+
+/** Of the parser's words on quotes, what was wanted is missing. */
+function faultOf({ code, message, lines }: CsvError): string {
+  const fault = code && quoting[code.replace(/^CSV_/, "")];
+  return fault ? `line ${lines}: ${fault}` : message;
+}
+
+const quoting: Readonly<Record<string, string>> = {
+  INVALID_OPENING_QUOTE:
+    "a quote stands in a value that does not begin with one; expected the whole value in quotes, and those inside twice",
+  INVALID_CLOSING_QUOTE:
+    "a value goes on after the quote that ends it; expected a comma or the line's end there, and quotes inside a value twice",
+  QUOTE_NOT_CLOSED: "a value begins with a quote, and none ends it",
+};
