@@ -10,20 +10,30 @@ export interface Row {
   readonly value: unknown;
 }
 
+/** Characters of a value that is not what was expected. */
+const SHOWN = 60;
+
 /** The row as a schema has it. @throws UserError that names file, line and field, what was expected and what was got */
 export function parseRow<T>(schema: z.ZodType<T>, { where, value }: Row): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
-  throw new UserError(
-    `${where}: ${path.length > 0 ? `field "${path.join(".")}": ` : ""}${message}${insteadOf(path, value)}`,
-  );
+  const field = path.length > 0 ? `field "${path.join(".")}": ` : "";
+  throw new UserError(`${where}: ${field}${message}${/\bgot\b/.test(message) ? "" : insteadOf(path, value)}`);
 }
 
-/** Which fields there are where the one that is wanted is not among them: of a table without a heading, its first row. */
-function insteadOf([field]: readonly PropertyKey[], value: unknown): string {
-  if (field === undefined || typeof value !== "object" || value === null || field in value) return "";
-  return `; there is none, ${fieldsOf(value)}`;
+/** What is there; where the field is missing, which fields there are: of a table without a heading, its first row. */
+function insteadOf(path: readonly PropertyKey[], value: unknown): string {
+  const [field] = path;
+  if (field === undefined || typeof value !== "object" || value === null) return "";
+  if (!(field in value)) return `; there is none, ${fieldsOf(value)}`;
+  const got = path.reduce((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value as unknown);
+  return `, got ${shown(got)}`;
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
 /** The fields of a row, for sentences. */

@@ -168,8 +168,16 @@ describe("refused, with the line's number", () => {
       [choice, { ...choice, choices: ["b", "c", " b"] }],
       'line 2: field "choices": expected choices that differ, got "b" twice',
     ],
-    ["one choice", [choice, { ...choice, choices: ["b"] }], 'line 2: field "choices": expected two choices or more'],
-    ["choices of another kind", [{ ...choice, choices: "bc" }], 'line 1: field "choices": expected a list of texts'],
+    [
+      "one choice",
+      [choice, { ...choice, choices: ["b"] }],
+      'line 2: field "choices": expected two choices or more, got ["b"]',
+    ],
+    [
+      "choices of another kind",
+      [{ ...choice, choices: "bc" }],
+      'line 1: field "choices": expected a list of texts, got "bc"',
+    ],
     ["gold outside", [choice, { ...choice, gold: 2 }], 'line 2: field "gold": expected a place from 0 to 1, got 2'],
     ["gold below", [{ ...choice, gold: -1 }], 'line 1: field "gold": expected a place from 0 to 1, got -1'],
     [
