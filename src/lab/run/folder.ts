@@ -93,6 +93,10 @@ export async function readIdentity(folder: string): Promise<Identity> {
 function requireSame(folder: string, held: Identity, wanted: Identity): void {
   const differs = (Object.keys(wanted) as (keyof Identity)[]).find((key) => held[key] !== wanted[key]);
   if (differs === undefined) return;
+  if (differs === "items_hash")
+    throw new UserError(
+      `${folder} holds results of another run: it asked as many items, and others; what the task reads, or how it asks, has changed since`,
+    );
   const what = differs.replace("_", " ");
   throw new UserError(
     `${folder} holds results of another run: its ${what} is ${held[differs] ?? "not given"}, this run's ${wanted[differs] ?? "is not given"}`,

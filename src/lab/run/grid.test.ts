@@ -231,12 +231,15 @@ describe("a folder that holds something", () => {
     expect(lines(first.out)).toHaveLength(10);
   });
 
-  test("results of another model hash are refused", async () => {
+  test("results of another model hash, or of as many other items, are refused", async () => {
     const first = await grid("other-model", {}, { limit: 2 });
     await runGrid(first, silent);
     const file = path.join(first.out, "run.json");
-    writeFileSync(file, readFileSync(file, "utf8").replace(/"model_hash": "../, '"model_hash": "zz'));
+    const own = readFileSync(file, "utf8");
+    writeFileSync(file, own.replace(/"model_hash": "../, '"model_hash": "zz'));
     await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/its model hash is zz/);
+    writeFileSync(file, own.replace(/"items_hash": "../, '"items_hash": "zz'));
+    await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/asked as many items, and others/);
   });
 
   test("lines of other items, other questions, other metrics, or the same ones twice are refused", async () => {

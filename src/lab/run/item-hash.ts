@@ -8,8 +8,17 @@ export function hashOf(items: readonly Item[]): string {
   return hash.digest("hex");
 }
 
-/** Documents are told by their number: a corpus stands in every item that it is searched for. */
-const short = (key: string, value: unknown) => (key === "documents" && Array.isArray(value) ? value.length : value);
+/** Documents are told by a hash of their own, made once: a corpus stands in every item that it is searched for. */
+const short = (key: string, value: unknown) =>
+  key === "documents" && Array.isArray(value) ? (hashes.get(value) ?? documentsHash(value)) : value;
+
+const hashes = new WeakMap<object, string>();
+
+function documentsHash(documents: readonly unknown[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(documents)).digest("hex");
+  hashes.set(documents, hash);
+  return hash;
+}
 
 /** Tells one question from another in a result. */
 export const itemHash = (item: Item): string => hashOf([item]).slice(0, 16);
