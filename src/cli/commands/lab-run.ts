@@ -8,6 +8,7 @@ import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
 import { attentionStep, parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { registeredAs } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
@@ -96,9 +97,16 @@ async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
   return await findTask(task, { signal, ...download });
 }
 
-async function found(model: string, signal: AbortSignal): Promise<ResolvedModel> {
+/** @throws UserError for a recipe's name, too: every run has dense beside its recipes */
+export async function found(model: string, signal?: AbortSignal): Promise<ResolvedModel> {
+  const registered = await registeredAs(model);
+  if (registered) {
+    const recipe = registered.recipe.join(" ") || "dense";
+    const instead = `--model ${registered.model} --recipe "${recipe}"`;
+    throw new UserError(`--model: ${model} is a recipe; expected its model, and the recipe beside it: ${instead}`, 2);
+  }
   using download = showDownload(model);
-  return await resolveModel(model, { signal, ...download });
+  return await resolveModel(model, { ...(signal && { signal }), ...download });
 }
 
 /** @throws UserError where a flag would do nothing */
