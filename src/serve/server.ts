@@ -12,6 +12,7 @@ import { createApp } from "./app.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { House } from "./house.ts";
 import { refuseAddress, refuseBroken } from "./http/broken.ts";
+import type { HttpError } from "./http/errors.ts";
 import { answerHalfClosed } from "./http/half-closed.ts";
 import { closeStalled } from "./http/stalled.ts";
 import { Access, checkBind } from "./keys/access.ts";
@@ -78,14 +79,26 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(new Answering(house, new Access(keys, options), underWay), endpointsOf(house), log);
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: refuseAddress });
+  const refused = noteRefusal(house);
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: refuseAddress(refused),
+  });
   const server = createServer({ ...timesOf(limits), requireHostHeader: false }, listener);
-  refuseBroken(server);
+  refuseBroken(server, refused);
   answerHalfClosed(server);
   closeStalled(server, limits.maxStall);
   const url = await listen(server, options);
   return { url, warm: warmUp(house), stop: (patience) => stop(house, server, underWay, patience) };
 }
+
+/** Counts and logs what is refused before it is a request that can be answered. */
+const noteRefusal =
+  ({ metrics, log }: House) =>
+  ({ status, message }: HttpError) => {
+    metrics.failed(status);
+    log.info({ status, fault: message }, "refused");
+  };
 
 /** In milliseconds, as Node has them. */
 function timesOf({ maxArrival }: Limits) {

@@ -1,10 +1,17 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { RequestError } from "@hono/node-server";
 import { errorResponse, failure, HttpError } from "./errors.ts";
 
+/** Milliseconds in which a client may take its refusal: who leaves its side open would keep the connection for good. */
+const TO_TAKE_IT = 1_000;
+
+/** Told of each refusal that no endpoint comes to know of. */
+type Note = (fault: HttpError) => void;
+
 /** Requests that are no HTTP, or too slow or large to be read, get their sentence, too, and their connection is closed. */
-export function refuseBroken(server: Server): void {
+export function refuseBroken(server: Server, note: Note): void {
   const open = new WeakMap<Duplex, Set<ServerResponse>>();
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
     const responses = open.get(socket) ?? new Set();
@@ -12,31 +19,47 @@ export function refuseBroken(server: Server): void {
     response.once("close", () => responses.delete(response));
   });
   server.on("checkExpectation", ({ headers }: IncomingMessage, response: ServerResponse) => {
-    const error = new HttpError(417, `expected "100-continue" as what is expected, got "${headers.expect}"`);
+    const fault = new HttpError(417, `expected "100-continue" as what is expected, got "${headers.expect}"`);
     response.writeHead(417, { "content-type": "application/json", connection: "close" });
-    response.end(JSON.stringify(error.body()));
+    response.end(JSON.stringify(fault.body()));
+    note(fault);
   });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable || !isFree([...(open.get(socket) ?? [])])) return void socket.destroy();
-    socket.end(rawResponse(refusal(error.code)));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const responses = [...(open.get(socket) ?? [])];
+    // Who opens a connection and says nothing asks for nothing.
+    if (!socket.writable || socket.bytesRead === 0 || !isFree(responses)) return void socket.destroy();
+    const fault = refusal(error.code);
+    const unread = responses.map(({ req }) => req).find(({ complete }) => !complete);
+    // Whoever reads its body refuses it as any other.
+    if (unread && unread.listenerCount("error") > 0) return void unread.emit("error", fault);
+    socket.end(rawResponse(fault));
+    setTimeout(() => socket.destroy(), TO_TAKE_IT).unref();
+    if (!unread) note(fault);
   });
 }
 
 /** A request that names no address, or one that is none, gets a sentence as well: without this one, Node and Hono give an empty answer. */
-export function refuseAddress(error: unknown): Response {
-  return errorResponse(error instanceof RequestError ? noAddress() : failure(error));
-}
+export const refuseAddress =
+  (note: Note) =>
+  (error: unknown): Response => {
+    const fault = error instanceof RequestError ? noAddress() : failure(error);
+    note(fault);
+    return errorResponse(fault);
+  };
 
 export const noAddress = (): HttpError => new HttpError(400, "the request's address or host is none that there can be");
 
 /** Whether what is written now is taken for the answer to the request that broke: nothing is said yet, nor owed for one before. */
 const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
 
+/** Nothing more can be read from its connection. */
+const last = { headers: { connection: "close" } };
+
 function refusal(code: string | undefined): HttpError {
-  if (code === "HPE_HEADER_OVERFLOW") return new HttpError(431, "the request's headers are too large");
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new HttpError(408, "the request took too long to arrive");
-  if (code === "HPE_INVALID_EOF_STATE") return new HttpError(400, "the request broke off before its end");
-  return new HttpError(400, "the request is not HTTP/1.1 as it should be");
+  if (code === "HPE_HEADER_OVERFLOW") return new HttpError(431, "the request's headers are too large", last);
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new HttpError(408, "the request took too long to arrive", last);
+  if (code === "HPE_INVALID_EOF_STATE") return new HttpError(400, "the request broke off before its end", last);
+  return new HttpError(400, "the request is not HTTP/1.1 as it should be", last);
 }
 
 function rawResponse(error: HttpError): string {

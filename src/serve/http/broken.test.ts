@@ -1,0 +1,65 @@
+import { connect, type Socket } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { limitOptions } from "../limits.ts";
+import { serveModels, type Testing, TINY } from "../serve.testing.ts";
+
+let server: Testing;
+beforeAll(async () => {
+  server = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxArrival: 0.4 }) });
+});
+afterAll(() => server.stop(0));
+
+/** A connection that says `start`, and all that it hears until the server closes it; its own side stays open. */
+function open(start: string): { socket: Socket; said: Promise<string> } {
+  const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
+  socket.write(start);
+  let text = "";
+  socket.on("data", (data) => (text += data));
+  const said = new Promise<string>((resolve) => {
+    socket.on("end", () => resolve(text));
+    socket.on("error", () => resolve(text));
+  });
+  return { socket, said };
+}
+
+const post = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+const failures = async (status: number): Promise<number> => {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return Number(new RegExp(`request_failure_total\\{status="${status}"\\} (\\d+)`).exec(text)?.[1] ?? 0);
+};
+
+test.each<[string, string, number]>([
+  ["what is no HTTP", "HELLO\r\n\r\n", 400],
+  ["headers without end", `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${"a".repeat(20_000)}`, 431],
+  ["a slow head", "GET /health HTTP/1.1\r\nHost: localhost\r\nX: ", 408],
+  ["a slow body", `${post}Content-Length: 50\r\n\r\n{`, 408],
+  ["a slow body of chunks", `${post}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`, 408],
+  ["a body of chunks that are none", `${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
+  ["an address that is none", "GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400],
+  ["another expectation", "GET /health HTTP/1.1\r\nHost: localhost\r\nExpect: all\r\n\r\n", 417],
+])("%s: its status is answered, counted and logged once", async (_, start, status) => {
+  const [before, lines] = [await failures(status), server.logged.length];
+  const { socket, said } = open(start);
+  // Node keeps a connection for more where it could read the request.
+  if (status === 400) socket.end();
+  expect((await said).split(" ")[1]).toBe(String(status));
+  socket.destroy();
+  await expect.poll(() => failures(status)).toBe(before + 1);
+  const told = server.logged.slice(lines).map((line) => JSON.parse(line));
+  expect(told.filter((line) => line.path !== "/metrics")).toMatchObject([{ status, level: 30 }]);
+});
+
+test("who keeps its side open after a refusal loses the connection", async () => {
+  const { socket, said } = open("HELLO\r\n\r\n");
+  await said;
+  const lost = new Promise((resolve) => socket.once("error", resolve));
+  const timer = setInterval(() => socket.write("HELLO"), 100);
+  expect(await lost).toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) });
+  clearInterval(timer);
+});
+
+test("a connection that says nothing is closed, and is no failure", async () => {
+  const lines = server.logged.length;
+  expect(await open("").said).toBe("");
+  expect(server.logged.slice(lines)).toEqual([]);
+});
