@@ -65,7 +65,7 @@ export async function define(command: Command): Promise<void> {
 }
 
 async function serveModels(flags: Flags): Promise<void> {
-  const { createLog, standardError } = await import("../../serve/index.ts");
+  const { createLog, endUnread, standardError } = await import("../../serve/index.ts");
   const [log, told] = [createLog(standardError()), stopSignal()];
   const bind = readFlags(bindOptions, flags);
   const serving = await opened(bind, flags, log, told);
@@ -75,6 +75,7 @@ async function serveModels(flags: Flags): Promise<void> {
   } finally {
     log.info("stopping");
     await serving.stop(bind.drain * 1000);
+    endUnread();
   }
 }
 

@@ -1,0 +1,29 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const log = fileURLToPath(new URL("./log.ts", import.meta.url));
+/** More lines than a pipe holds. */
+const script = `import { createLog, endUnread, standardError } from ${JSON.stringify(log)};
+  const log = createLog(standardError());
+  for (let i = 0; i < 500; i++) log.info({ i, long: "x".repeat(1000) });
+  process.exitCode = 3;
+  endUnread();`;
+/** Its standard error is a pipe of the shell's, read by another process or not. */
+const start = (reader: string) =>
+  spawn("bash", [
+    "-c",
+    `"$0" --import tsx --input-type=module -e "$1" 2> >(${reader}); echo $?`,
+    process.execPath,
+    script,
+  ]);
+
+test("a process whose log nobody reads ends all the same, with its status; what is read is whole", async () => {
+  const both = ["exec sleep 5 >&- 2>&-", "sleep 0.2; wc -l >&2"].map(start);
+  const said = ["", ""];
+  for (const [i, { stdout, stderr }] of both.entries())
+    for (const stream of [stdout, stderr]) stream.on("data", (data) => (said[i] += data));
+  await Promise.all(both.map((child) => once(child, "close")));
+  expect(said.map((text) => text.trim().split(/\s+/).toSorted())).toEqual([["3"], ["3", "500"]]);
+});
