@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { checkSavings } from "../../engine/check-savings.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
   type Registered,
@@ -9,6 +11,7 @@ import {
   unregisterRecipe,
 } from "../../savings/registered.ts";
 import { checked } from "../../util/checked.ts";
+import { localModel } from "../../weights/sources/index.ts";
 import { collect } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
 
@@ -42,7 +45,11 @@ function row([name, { recipe, evidence }]: [string, Registered]): string[] {
 
 async function add(name: string, { model, save = [] }: { model: string; save?: string[] }): Promise<void> {
   const full = `${shortName(model)}@${checked(recipeName, name)}`;
-  await registerRecipe(full, chosenRecipe(model, save));
+  const here = await localModel(model);
+  // What is yet to be downloaded is looked at when it is loaded.
+  if (here) await checkSavings(here, parseRecipe(save));
+  // From wherever it is used.
+  await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, save));
   process.stderr.write(`registered as ${full}: \`modicum run --model ${full} …\` uses it\n`);
 }
 

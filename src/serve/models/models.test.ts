@@ -4,7 +4,7 @@ import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { schedulerOptions } from "../../engine/scheduler.ts";
-import { registerRecipe } from "../../savings/registered.ts";
+import { registerRecipe, unregisterRecipe } from "../../savings/registered.ts";
 import { jsonOf, serveModels, TINY } from "../serve.testing.ts";
 import { checkBudget, Pool } from "./pool.ts";
 import { Catalogue } from "./served.ts";
@@ -32,6 +32,16 @@ describe("names", () => {
     const own = await Catalogue.open([file!, `other=${file}`]);
     expect(own.list().map(({ id }) => id)).toEqual(["llama-tiny", "other"]);
     await expect(Catalogue.open([file!, file!])).rejects.toThrow('two models are called "llama-tiny"; say name=MODEL');
+  });
+
+  test("of recipes may be those by which the command line registers them, for a model of another name here", async () => {
+    const name = "llama-tiny.gguf@own";
+    await registerRecipe(name, { model: TINY[0]!.split("=")[1]!, recipe: [SPARSE], created: new Date().toISOString() });
+    expect((await choose(name)).served.id).toBe("tiny");
+    expect((await catalogue.choose({ model: "tiny" }, ["other@x", name])).recipe.map(({ text }) => text)).toEqual([
+      SPARSE,
+    ]);
+    await unregisterRecipe(name);
   });
 
   test("of recipes count where their model is offered; savings of the request come after", async () => {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
-import { type Registered, registeredRecipes, requireModel } from "../../savings/registered.ts";
+import { type Registered, registeredRecipes, requireModel, shortName } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
@@ -99,7 +99,7 @@ export class Catalogue {
   }
 
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
-    const named = usual.find((text) => text.startsWith(`${served.id}@`));
+    const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
     if (named !== undefined) return this.#named({ model: named }, []);
     const recipe = parseRecipe(usual.filter((text) => !isRegisteredName(text)));
     return { served, recipe, own: false, quant: served.quant };
@@ -109,9 +109,15 @@ export class Catalogue {
   async recipes(): Promise<[name: string, recipe: Registered & { served: Served }][]> {
     const all = Object.entries(await registeredRecipes());
     return all.flatMap(([name, entry]) => {
-      const served = this.#served.get(name.slice(0, name.lastIndexOf("@")));
+      const served = this.#servedAs(name);
       return served ? [[name, { ...entry, served }] as [string, Registered & { served: Served }]] : [];
     });
+  }
+
+  /** The model that a recipe is for, by its name here, or as the command line calls it. */
+  #servedAs(recipe: string): Served | undefined {
+    const name = recipe.slice(0, recipe.lastIndexOf("@"));
+    return this.#served.get(name) ?? this.list().find(({ model }) => shortName(model) === name);
   }
 
   async #registered(name: string): Promise<Registered & { served: Served }> {

@@ -38,6 +38,14 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   return pull(wanted, options);
 }
 
+/** The model that a MODEL argument names, where it is on this machine. @throws UserError for a name that there is not */
+export async function localModel(spec: string): Promise<ResolvedModel | undefined> {
+  const parsed = parseSpec(spec);
+  if (parsed.kind === "file") return ownFile(parsed.path);
+  const { name, files } = wantedBy(spec, parsed);
+  return cachedModel(name, files && identity(files));
+}
+
 /** What fetching the model would take, or nothing for one that is here, except that a branch of the hub may have moved. @throws UserError */
 export async function planModel(spec: string, options: PullOptions = {}): Promise<Plan | undefined> {
   const parsed = parseSpec(spec);

@@ -1,0 +1,48 @@
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { registeredRecipes } from "../../savings/registered.ts";
+import { tempFolder } from "../../weights/sources/helpers.testing.ts";
+import { define } from "./recipes.ts";
+
+const fixture = (name: string) =>
+  path.relative(".", fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url)));
+
+beforeEach(() => {
+  vi.stubEnv("MODICUM_HOME", tempFolder());
+  vi.spyOn(process.stderr, "write").mockReturnValue(true);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+async function add(...words: string[]): Promise<void> {
+  const command = new Command("recipes");
+  define(command);
+  await command.parseAsync(["add", "fast", ...words], { from: "user" });
+}
+
+test("a recipe is registered for a model that is here, wherever it is used from; or that may be downloaded", async () => {
+  const file = fixture("llama-tiny.gguf");
+  await add("--model", file, "--save", "xattention:threshold=0.5");
+  await add("--model", "smollm2");
+  expect(await registeredRecipes()).toMatchObject({
+    "llama-tiny.gguf@fast": { model: path.resolve(file), recipe: ["xattention:threshold=0.5"] },
+    "smollm2@fast": { model: "smollm2", recipe: [] },
+  });
+});
+
+test.each([
+  ["an alias that is none", ["--model", "smolm2"], 'no model is called "smolm2"; did you mean "smollm2"?'],
+  ["a file that is none", ["--model", "absent.gguf"], "there is no file absent.gguf"],
+  [
+    "savings that the model has no seam for",
+    ["--model", fixture("../../engine/fixtures/classifier"), "--save", "xattention"],
+    "no saving has a seam in it",
+  ],
+])("%s is told, and nothing is registered", async (_, words, sentence) => {
+  await expect(add(...words)).rejects.toThrow(sentence);
+  expect(await registeredRecipes()).toEqual({});
+});
