@@ -44,6 +44,23 @@ describe("a buffer", () => {
     expect(() => short.copy(0, long, end, 4)).toThrow(RangeError);
   });
 
+  test("what is copied is no memory of JavaScript's, which would collect it", () => {
+    using buffer = new Buffer("f32", 100_000);
+    const before = process.memoryUsage().external;
+    for (let i = 0; i < 50; i++) buffer.copy(0, buffer, 50_000, 50_000);
+    expect(process.memoryUsage().external - before).toBeLessThan(1e6);
+  });
+
+  test("exchanges more than goes at once", () => {
+    using one = new Buffer("f32", 50_000);
+    using other = new Buffer("f32", 50_000);
+    const [a, b] = [new Float32Array(one.memory), new Float32Array(other.memory)];
+    for (let i = 0; i < a.length; i++) [a[i], b[i]] = [i, -i];
+    one.exchange(1, other, 2, 49_000);
+    expect([a[0], a[1], a[49_000], a[49_001]]).toEqual([0, -2, -49_001, 49_001]);
+    expect([b[1], b[2], b[49_001], b[49_002]]).toEqual([-1, 1, 49_000, -49_002]);
+  });
+
   test("refuses everything after disposal, which may come twice", () => {
     const buffer = new Buffer("f32", 12);
     const view = buffer.view([12]);

@@ -2,6 +2,7 @@ import koffi from "koffi";
 import { count } from "../graph/ndarray.ts";
 import type { DType } from "../graph/tensor.ts";
 import { bytesPerElement } from "../graph/tensor.ts";
+import { copyMemory, exchangeMemory } from "./memory.ts";
 import { onnxType } from "./onnx/encode.ts";
 import type { Pointer } from "./ort/api.ts";
 import { NULL, ort, ortCreate, release } from "./ort/api.ts";
@@ -107,33 +108,25 @@ export class Buffer implements Disposable {
 
   /** Gives the memory of elements from `offset` on back to the system where it can; they may read as zeros from now on, until written anew. */
   giveBack(offset: number, elements: number): void {
-    this.#check();
-    if (offset < 0 || offset + elements > this.elements)
-      throw new RangeError(`elements ${offset} to ${offset + elements} pass the end of ${this.elements}`);
-    const size = bytesPerElement[this.dtype];
-    giveBack(this.#address + BigInt(offset * size), elements * size);
+    giveBack(this.#at(offset, elements), elements * bytesPerElement[this.dtype]);
   }
 
   /** Writes `elements` elements of a buffer of the same type from element `offset` on. */
   copy(offset: number, from: Buffer, start: number, elements: number): void {
-    this.#bytesOf(offset, elements).set(from.#bytesOf(start, elements));
+    copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
   /** Exchanges `elements` elements from element `offset` on with as many of a buffer of the same type. */
   exchange(offset: number, other: Buffer, start: number, elements: number): void {
-    const [own, theirs] = [this.#bytesOf(offset, elements), other.#bytesOf(start, elements)];
-    const kept = own.slice();
-    own.set(theirs);
-    theirs.set(kept);
+    exchangeMemory(this.#at(offset, elements), other.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Some elements' bytes by themselves: a whole buffer may be longer than an ArrayBuffer of Node can be (4 GB). */
-  #bytesOf(offset: number, elements: number): Uint8Array {
+  /** Where some elements lie. */
+  #at(offset: number, elements: number): Pointer {
     this.#check();
     if (offset < 0 || offset + elements > this.elements)
       throw new RangeError(`elements ${offset} to ${offset + elements} pass the end of ${this.elements}`);
-    const size = bytesPerElement[this.dtype];
-    return new Uint8Array(koffi.view(this.#address + BigInt(offset * size), elements * size));
+    return this.#address + BigInt(offset * bytesPerElement[this.dtype]);
   }
 
   /** Prepares a buffer of which parts will be given back, before it is written. */

@@ -1,7 +1,7 @@
 import koffi from "koffi";
 import type { Pointer } from "./ort/api.ts";
 
-type Callable = (...args: (Pointer | number | null)[]) => unknown;
+type Callable = (...args: (Pointer | Uint8Array | number | null)[]) => unknown;
 
 const known = new Map<string, Callable>();
 

@@ -1,0 +1,30 @@
+import koffi from "koffi";
+import { libc } from "./libc.ts";
+import type { Pointer } from "./ort/api.ts";
+
+const MEMCPY = "void *memcpy(void *to, void *from, size_t bytes)";
+/** What is exchanged at once: few enough bytes to stay in a core's own cache. */
+const scratch = new Uint8Array(2 ** 16);
+
+/**
+ * Copies bytes that do not overlap. By the C library where it can be called: views for JavaScript count as memory of its own, and its
+ * collector would run every few of them, for several times as long as the copy takes.
+ */
+export function copyMemory(to: Pointer | Uint8Array, from: Pointer | Uint8Array, bytes: number): void {
+  if (process.platform === "win32") viewOf(to, bytes).set(viewOf(from, bytes));
+  else libc(MEMCPY)(to, from, bytes);
+}
+
+/** Exchanges bytes that do not overlap. */
+export function exchangeMemory(one: Pointer, other: Pointer, bytes: number): void {
+  for (let at = 0; at < bytes; at += scratch.length) {
+    const [here, there] = [one + BigInt(at), other + BigInt(at)];
+    const part = Math.min(scratch.length, bytes - at);
+    copyMemory(scratch, here, part);
+    copyMemory(here, there, part);
+    copyMemory(there, scratch, part);
+  }
+}
+
+const viewOf = (at: Pointer | Uint8Array, bytes: number): Uint8Array =>
+  typeof at === "bigint" ? new Uint8Array(koffi.view(at, bytes)) : at.subarray(0, bytes);
