@@ -16,7 +16,7 @@ export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: Decode
   length > stretchedBeyond;
 
 /** Tokens for an answer, whose memory is not given back between two sequences of a row: to take it anew costs more than to keep it. */
-const SPARE = 64;
+export const SPARE = 64;
 
 /** Tokens whose keys and values lie in one row of a cache. */
 export class Cached {
@@ -104,6 +104,7 @@ export class Cached {
     this.tokens = from.tokens.slice(0, length);
     this.stretched = from.stretched;
     this.#ends = from.#ends.filter((end) => end <= length);
+    if (from.#gone > this.#gone) this.cache.giveBack(from.#gone);
     this.#gone = from.#gone;
     this.#written = Math.max(this.#written, length);
   }

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { KvCache } from "../models/cache.ts";
 import { openDecoder } from "../models/registry.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { BATCH_ROWS } from "./batch.ts";
@@ -94,6 +95,28 @@ describe.each([
     expect(engine.slots.reusable(prompts[2]!)).toBe(prompts[2]!.length - 1);
   });
 });
+
+test.each(["llama-tiny.gguf", "gemma3/model.safetensors"])(
+  "%s: what is put aside goes where the oldest lay: the same logits",
+  async (file) => {
+    using engine = await open(file);
+    using other = await open(file);
+    const prompts = Array.from({ length: 3 * BATCH_ROWS }, (_, i) => [40 + i, ...run(i, i % 2 ? 60 : 50)]);
+    const disposals = vi.spyOn(KvCache.prototype, Symbol.dispose);
+    for (const [i, prompt] of prompts.entries()) {
+      const { slot } = await filled(engine, prompt);
+      engine.release(slot);
+      if (i === 1) engine.slots.limit = (BATCH_ROWS + 4) * slot.bytes;
+      expect(engine.slots.keptBytes).toBeLessThan(engine.slots.limit);
+    }
+    expect(disposals).not.toHaveBeenCalled();
+    expect(engine.slots.reusable(prompts[0]!)).toBe(0);
+    const kept = prompts.at(-BATCH_ROWS - 2)!;
+    const again = await filled(engine, [...kept, 9]);
+    expect(again.cached).toBe(kept.length);
+    expect(worst(again.logits, (await filled(other, [...kept, 9])).logits)).toBeLessThan(1e-5);
+  },
+);
 
 test("memory that was given back is written anew: the same logits", async () => {
   using engine = await open("llama-tiny.gguf");

@@ -1,7 +1,7 @@
-import { KvCache } from "../models/cache.ts";
+import { KvCache, KvRows } from "../models/cache.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Batch } from "./batch.ts";
-import { Cached } from "./cached.ts";
+import { Cached, SPARE } from "./cached.ts";
 import type { Slot } from "./slot.ts";
 
 /** Bytes of keys and values that are kept for prompts to come, unless told otherwise. */
@@ -21,8 +21,14 @@ class Shelved extends Cached implements Disposable {
     const cache = new KvCache(from.cache.config, 1, from.tokens.length);
     super(cache);
     this.#own = cache;
+    this.hold(from);
+  }
+
+  /** In the place of what it held. */
+  hold(from: Cached): void {
     this.used = from.used;
     this.copy(from, from.tokens.length);
+    this.trim(from.tokens.length);
   }
 
   [Symbol.dispose](): void {
@@ -79,7 +85,7 @@ export class Slots implements Disposable {
     const shared = source.reusable(prompt);
     const copies = shared - slot.reusable(prompt) >= WORTH_COPYING;
     source.used = ++this.#clock;
-    if (2 * slot.reusable(prompt) < slot.tokens.length) this.#shelve(slot);
+    if (2 * slot.reusable(prompt) < slot.tokens.length) this.#shelve(slot, prompt.length + SPARE);
     if (copies) slot.copy(source, shared);
     else slot.truncate(slot.reusable(prompt));
     slot.trim(prompt.length);
@@ -130,11 +136,22 @@ export class Slots implements Disposable {
     return best;
   }
 
-  /** Puts aside what a row holds, where most of it is nowhere else. */
-  #shelve(slot: Slot): void {
+  /** Puts aside what a row holds, where most of it is nowhere else; `coming` tokens will be in its place. */
+  #shelve(slot: Slot, coming = 0): void {
     const others = [...this.#all(), ...this.#shelf].filter((held) => held !== slot);
     const elsewhere = Math.max(0, ...others.map((held) => held.reusable(slot.tokens)));
-    if (2 * elsewhere < slot.tokens.length && slot.bytes < this.limit) this.#shelf.push(new Shelved(slot));
+    if (2 * elsewhere >= slot.tokens.length || slot.bytes >= this.limit) return;
+    const next = this.#nextToGo(coming);
+    // Memory that was written before takes a fraction of the time that fresh memory does.
+    if (next && next.used < slot.used && next.cache.capacity >= slot.tokens.length) next.hold(slot);
+    else this.#shelf.push(new Shelved(slot));
+  }
+
+  /** What has to leave the shelf for so many tokens, if anything. */
+  #nextToGo(coming: number): Shelved | undefined {
+    const bytes = KvRows.bytes(this.programs.decoder.config, coming, coming);
+    if (this.keptBytes + bytes <= this.limit) return undefined;
+    return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
   }
 
   /** Lets go of what was used longest ago until the rest is within the limit. */
