@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { UserError } from "../util/errors.ts";
+import { LedgerFault } from "./database.ts";
 import { parts } from "./fixtures/parts.ts";
 import { makeReceipt } from "./receipt.ts";
 import { sqliteSteps } from "./schema.ts";
@@ -120,6 +121,20 @@ test("the write-ahead log does not grow without end, and trimming it loses nothi
   expect(Math.max(...sizes)).toBeLessThan(4.1 * 2 ** 20);
   expect(sizes.filter((size, i) => size < (sizes[i - 1] ?? 0)).length).toBeGreaterThan(0);
   expect(await one.list()).toHaveLength(800);
+});
+
+test("a disk that becomes full is told, and what was not kept can be written once there is room", async () => {
+  const exec = vi.spyOn(Libsql.prototype, "exec");
+  const ledger = await filled();
+  const db = exec.mock.contexts[0] as InstanceType<typeof Libsql>;
+  const { page_count: pages } = db.prepare("PRAGMA page_count").get() as { page_count: number };
+  db.exec(`PRAGMA max_page_count = ${pages}`);
+  const receipts = Array.from({ length: 100 }, () => makeReceipt(parts()));
+  await expect(ledger.add(...receipts)).rejects.toThrow(LedgerFault);
+  await expect(ledger.add(...receipts)).rejects.toThrow("the disk is full");
+  db.exec("PRAGMA max_page_count = 100000");
+  await ledger.add(...receipts);
+  expect((await ledger.sum()).receipts).toBe(105);
 });
 
 test("an empty file, as a kill at the first moment leaves it, becomes a ledger", async () => {

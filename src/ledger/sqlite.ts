@@ -96,6 +96,18 @@ function trimLog(db: Libsql.Database, path: string): void {
   if (log !== undefined && log.size > LOG_LIMIT) db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
 }
 
+/** As libsql's `transaction`, which does not tell why SQLite ended it by itself, as it does where the disk is full, but that it then cannot be ended. */
+function together(db: Libsql.Database, write: () => void): void {
+  db.exec("BEGIN");
+  try {
+    write();
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
 /** Receipts in an SQLite file. Several processes may hold the same file open. */
 class Sqlite implements Database {
   readonly #insert: Libsql.Statement<unknown[]>;
@@ -109,9 +121,9 @@ class Sqlite implements Database {
 
   async insert(receipts: readonly string[]): Promise<void> {
     guarded(this.path, () => {
-      this.db.transaction(() => {
+      together(this.db, () => {
         for (const receipt of receipts) this.#insert.run(receipt);
-      })();
+      });
       trimLog(this.db, this.path);
     });
   }
