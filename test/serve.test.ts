@@ -5,7 +5,7 @@ import { serve } from "../bench/serve/server.ts";
 import { openLedger } from "../src/ledger/store.ts";
 import { TINY } from "../src/serve/serve.testing.ts";
 
-test("SIGTERM while answers are streamed: each has its last event, the receipt is kept, and the program ends with 0", async () => {
+test("SIGTERM, once or twice, while answers are streamed: each has its last event, the receipt is kept, and the program ends with 0", async () => {
   const server = await serve("--model", TINY[0]!, "--drain", "0");
   try {
     const response = await fetch(`${server.url}/v1/completions`, {
@@ -17,6 +17,7 @@ test("SIGTERM while answers are streamed: each has its last event, the receipt i
     let text = (await reader.read()).value!;
     const gone = once(server.process, "exit");
     server.process.kill("SIGTERM");
+    for (let again = 0; again < 2; again++) setTimeout(() => server.process.kill("SIGTERM"), 10 * again);
     for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
     expect(await gone).toEqual([0, null]);
     const events = text.trimEnd().split("\n\n");

@@ -67,6 +67,9 @@ const TO_SAY_SO = 2_000;
 /** Milliseconds for what has been said to be on its way, and for a request whose connection was cut to be billed. */
 const ON_ITS_WAY = 200;
 
+/** Milliseconds for the last traces to be sent: a collector that is away would hold it up. */
+const TO_BE_SENT = 1_000;
+
 /** Opens the server. @throws UserError when it may not or cannot be opened */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, fleet, keys, memory, log, logPrompts, tracer, limits, version } = options;
@@ -150,7 +153,7 @@ async function stop(house: House, server: Server, underWay: UnderWay, patience: 
   await closed;
   await within(ON_ITS_WAY, ended);
   house.pool[Symbol.dispose]();
-  await house.tracer.close();
-  await house.fleet[Symbol.asyncDispose]();
   await house.ledger.close();
+  await within(TO_BE_SENT, house.tracer.close());
+  await house.fleet[Symbol.asyncDispose]();
 }

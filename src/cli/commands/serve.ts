@@ -114,10 +114,10 @@ async function remotes({ remote = [], fleet }: Flags): Promise<RemoteOptions[]> 
   return [...remote.map(remoteFromText), ...(fleet === undefined ? [] : await readFleet(fleet))];
 }
 
-/** Ctrl-C, or what a supervisor sends. */
+/** Ctrl-C, or what a supervisor sends: some send it twice, to a group and to its first process, which passes it on. */
 function stopSignal(): AbortSignal {
   const terminated = new AbortController();
-  process.once("SIGTERM", () => terminated.abort());
+  process.on("SIGTERM", () => terminated.abort());
   return AbortSignal.any([interruptSignal(), terminated.signal]);
 }
 
