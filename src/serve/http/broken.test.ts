@@ -5,7 +5,7 @@ import { serveModels, type Testing, TINY } from "../serve.testing.ts";
 
 let server: Testing;
 beforeAll(async () => {
-  server = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxArrival: 0.4 }) });
+  server = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxArrival: 0.4, maxBody: 1024 }) });
 });
 afterAll(() => server.stop(0));
 
@@ -62,4 +62,11 @@ test("a connection that says nothing is closed, and is no failure", async () => 
   const lines = server.logged.length;
   expect(await open("").said).toBe("");
   expect(server.logged.slice(lines)).toEqual([]);
+});
+
+test("a body that is too large is let pass, so that its client comes to read why; the connection goes on", async () => {
+  const { socket, said } = open(`${post}Content-Length: 5000000\r\n\r\n`);
+  socket.write("x".repeat(5_000_000));
+  socket.end("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  expect((await said).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
 });

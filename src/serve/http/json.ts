@@ -46,10 +46,9 @@ async function readParts({ body }: Request, most: number): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
+/** The connection stays: what comes of the body in half a second is let pass, so that clients which send all of it first come to read this. */
 const tooLarge = (most: number) =>
-  new HttpError(413, `the body has more than ${most} bytes, which is the most that is taken`, {
-    headers: { connection: "close" },
-  });
+  new HttpError(413, `the body has more than ${most} bytes, which is the most that is taken`);
 
 function decoded(bytes: Uint8Array): string {
   try {

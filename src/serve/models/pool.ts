@@ -142,7 +142,7 @@ export class Pool implements Disposable {
     const idle = this.#idle();
     while (full()) {
       const next = idle.shift();
-      if (!next) throw noRoom(id, this.#held.size);
+      if (!next) throw noRoom(id);
       this.#drop(...next);
     }
   }
@@ -189,8 +189,8 @@ const keyOf = ({ served, recipe, quant }: Chosen): string =>
 const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
   quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory;
 
-const noRoom = (id: string, busy: number): HttpError =>
-  noMemory(`there is no memory for ${id} while ${busy} other models are in use; try again later`);
+const noRoom = (id: string): HttpError =>
+  noMemory(`there is no memory for ${id} while others are in use; try again later`);
 
 function noMemory(message: string): HttpError {
   return new HttpError(503, message, { code: "no_memory", headers: { "retry-after": "5" } });
