@@ -28,6 +28,10 @@ test("tokens of incomplete characters are told apart by their bytes, and none ge
   expect(top).toEqual([all, all, all]);
 });
 
+test("the token itself is told among the likeliest, where it is none of them", () => {
+  expect(new FlatLogprobs("").of([part(4)]).top_logprobs).toEqual([expect.objectContaining({ "😀": -4, a: -5 })]);
+});
+
 test("each token begins with the character that it is of, counted from the prompt's beginning, over pieces", () => {
   const flat = new FlatLogprobs("a😀");
   expect(flat.of([part(5, 0)]).text_offset).toEqual([2, 3]);

@@ -52,7 +52,8 @@ export class FlatLogprobs {
     return {
       tokens: content.map(flatName),
       token_logprobs: content.map(({ logprob }) => logprob),
-      top_logprobs: content.map(({ top_logprobs: top }) => byName(top)),
+      // As OpenAI has it, the token itself is among them, however unlikely.
+      top_logprobs: content.map(({ top_logprobs: top, ...token }) => byName([...top, token])),
       text_offset: content.map(({ bytes }) => this.#passed(bytes)),
     };
   }
