@@ -14,7 +14,11 @@ export const standardError = (): DestinationStream =>
 
 /** Ends the process where lines that nobody reads keep it: a thread that waits to write them holds up Node's own end. */
 export function endUnread(): void {
-  setTimeout(() => libc("void _exit(int status)")(Number(process.exitCode ?? 0)), TO_BE_READ).unref();
+  setTimeout(() => {
+    const status = Number(process.exitCode ?? 0);
+    if (process.platform === "win32") process.exit(status);
+    libc("void _exit(int status)")(status);
+  }, TO_BE_READ).unref();
 }
 
 /** Logs as JSON, a line each; never an answer's text, and a prompt's only where that is asked for. */
