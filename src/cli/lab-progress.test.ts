@@ -41,7 +41,7 @@ test("bars: on 80 columns each tells its recipe, how far it is, the quality and 
   const watcher = watch(stream as typeof process.stderr);
   for (const recipe of recipes) watcher.recipe(cell, recipe, [right(false), right(true)])(right(true), 3, 3);
   watcher.notice!("redis is gone");
-  await vi.waitFor(() => expect(text()).toContain("redis is gone"));
+  await vi.waitFor(() => expect(text()).toContain("redis is gone"), 10_000);
   watcher[Symbol.dispose]();
   await setTimeout(200);
   const lines = stripVTControlCharacters(text()).split(/[\r\n]+/);

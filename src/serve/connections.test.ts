@@ -2,12 +2,13 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limitOptions } from "./limits.ts";
-import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const SECONDS = 0.8;
 let server: Testing;
 beforeAll(async () => {
-  server = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxArrival: SECONDS }) });
+  const limits = limitOptions.parse({ maxArrival: SECONDS });
+  server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 1, queue: 10_000 } });
 });
 afterAll(() => server.stop(0));
 
@@ -38,11 +39,14 @@ function last(said: string): { status: number; body: string; count: number } {
   return { status: Number(start!.slice(9, 12)), body: rest.join("\r\n\r\n"), count: answers.length };
 }
 
+/** As much as one request may ask for, one answer after the other: more than a fast machine has said when the client leaves. */
+const LONG = { prompt: Array(8).fill("abc"), max_tokens: 200, n: 8 };
+const ALL = 8 * 200 * 8;
+
+const running = async () =>
+  Number(/requests_running\{[^}]*\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1]);
 /** Until the server has nothing to do. */
-const idle = () =>
-  expect
-    .poll(async () => /requests_running\{[^}]*\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1])
-    .toBe("0");
+const idle = () => expect.poll(running, { timeout: 10_000 }).toBe(0);
 const newest = async () => (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data[0];
 
 describe("a client that ends its side of the connection after its request", () => {
@@ -58,23 +62,24 @@ describe("a client that ends its side of the connection after its request", () =
 
   test("and leaves before the answer, frees its place, and is billed for what had run", async () => {
     const { socket } = open();
-    socket.end(asked({ max_tokens: 200, n: 8 }));
-    await sleep(60);
+    socket.end(asked(LONG));
+    await expect.poll(running, { timeout: 10_000, interval: 5 }).toBeGreaterThan(0);
+    await sleep(50);
     socket.destroy();
     await idle();
     const { tokens } = await newest();
     expect(tokens.completion).toBeGreaterThan(0);
-    expect(tokens.completion).toBeLessThan(8 * 200);
+    expect(tokens.completion).toBeLessThan(ALL);
   });
 
   test("in the middle of a stream, has left", async () => {
     const { socket, said } = open();
-    socket.write(asked({ max_tokens: 200, n: 8, stream: true }));
+    socket.write(asked({ ...LONG, stream: true }));
     await new Promise((resolve) => socket.once("data", resolve));
     socket.end();
     expect(last(await said).body).not.toContain("[DONE]");
     await idle();
-    expect((await newest()).tokens.completion).toBeLessThan(8 * 200);
+    expect((await newest()).tokens.completion).toBeLessThan(ALL);
   });
 
   test("in the middle of its request, is told so", async () => {
@@ -97,7 +102,7 @@ describe("what comes too slowly is refused, and its connection closed", () => {
   }
   const refused = { error: { message: "the request took too long to arrive", type: "invalid_request_error" } };
 
-  test.each([
+  test.concurrent.each([
     ["a body", head(100_000), " ", 1],
     ["a body of chunks", head(1).replace(/Content-Length: 1/, "Transfer-Encoding: chunked"), "1\r\n \r\n", 1],
     ["a head", "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "a", 1 / 4],
@@ -107,22 +112,24 @@ describe("what comes too slowly is refused, and its connection closed", () => {
     const { status, body, seconds } = await drip(start, byte);
     expect([status, JSON.parse(body)]).toMatchObject([408, refused]);
     expect(seconds).toBeGreaterThan(SECONDS * part * 0.9);
-    expect(seconds).toBeLessThan(SECONDS * part + 1.5);
+    expect(seconds).toBeLessThan(SECONDS * part + 5);
   });
 
   test("many of them keep nobody else from being answered", async () => {
     const slow = Array.from({ length: 100 }, () => drip(head(100_000), " "));
-    const quick = await fetch(`${server.url}/health`, { signal: AbortSignal.timeout(500) });
-    expect(quick.status).toBe(200);
+    const quick = fetch(`${server.url}/health`);
+    expect((await Promise.race([quick, ...slow])).status).toBe(200);
     expect((await Promise.all(slow)).every(({ status }) => status === 408)).toBe(true);
   });
 
   test("an answer may take longer than its request", async () => {
-    const started = performance.now();
-    const { socket, said } = open();
-    socket.end(asked({ max_tokens: 200, n: 8 }).repeat(8));
-    expect(last(await said)).toMatchObject({ status: 200, count: 8 });
-    expect(performance.now() - started).toBeGreaterThan(1000 * SECONDS);
+    // The server looks at its connections several times a second: half the limit more is enough for it to have cut this one off.
+    await outlasting(1500 * SECONDS, async () => {
+      const { socket, said } = open();
+      socket.end(asked(LONG));
+      const { status, body } = last(await said);
+      expect([status, JSON.parse(body).choices?.length]).toEqual([200, 64]);
+    });
   });
 
   test("none of it is a fault of the server's", () => {

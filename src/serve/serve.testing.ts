@@ -54,6 +54,17 @@ export const post = (to: Pick<Testing, "url">, path: string, body: object): Prom
     body: JSON.stringify(body),
   });
 
+/** Asks one client's question, then two clients' at once, then four's, until answers take more than so many milliseconds: how many that needs is the machine's. */
+export async function outlasting(ms: number, ask: () => Promise<void>): Promise<void> {
+  let started: number;
+  let clients = 1;
+  do {
+    started = performance.now();
+    await Promise.all(Array.from({ length: clients }, ask));
+    clients *= 2;
+  } while (performance.now() - started < ms);
+}
+
 /** OpenAI's client of a server, which tries everything once. */
 export const openaiOf = ({ url }: Pick<Testing, "url">): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });

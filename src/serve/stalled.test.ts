@@ -5,7 +5,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { openLedger } from "../ledger/store.ts";
 import { limitOptions } from "./limits.ts";
-import { jsonOf, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, outlasting, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 /** More than the buffers between server and client hold. */
 const MUCH = {
@@ -42,8 +42,8 @@ test("a server stops although a client does not read its stream, which is billed
   await expect.poll(() => usage(server), { timeout: 20_000 }).toBe(0);
   expect(await users(server)).toBe(1);
   const started = performance.now();
-  await server.stop(500);
-  expect(performance.now() - started).toBeLessThan(500 + 2_000 + 2_000);
+  await server.stop(100);
+  expect(performance.now() - started).toBeLessThan(20_000);
   const kept = await openLedger(ledger);
   expect(await kept.list({ limit: 5 })).toMatchObject([{ model: "tiny" }]);
   await kept.close();
@@ -65,12 +65,10 @@ test("a client that takes nothing for too long loses its connection, and its req
 
 test("an answer that takes longer to come than clients may stall has all its time", async () => {
   const limits = limitOptions.parse({ maxStall: 0.1 });
-  const server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 16, queue: 64 } });
-  const started = performance.now();
-  const headers = { "content-type": "application/json" };
-  const body = JSON.stringify({ ...MUCH, stream: false });
-  const { choices } = await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body }));
-  expect(performance.now() - started).toBeGreaterThan(300);
-  expect(choices).toHaveLength(64);
+  const server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 16, queue: 10_000 } });
+  await outlasting(500, async () => {
+    const { choices } = await jsonOf(post(server, "/v1/completions", { ...MUCH, stream: false }));
+    expect(choices).toHaveLength(64);
+  });
   await server.stop(0);
 });

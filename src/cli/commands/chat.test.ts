@@ -56,24 +56,22 @@ async function ledgered(): Promise<number[]> {
 
 function start(words: number) {
   const model = slowModel(words);
-  const input = new PassThrough();
-  const terminal = createInterface({ input, output: new PassThrough(), terminal: true });
-  return { model, input, talk: converse(model, terminal, {}).finally(() => terminal.close()) };
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  let shown = "";
+  output.on("data", (text) => (shown += text));
+  const terminal = createInterface({ input, output, terminal: true });
+  /** Until it asks for the so-many-eth line. */
+  const asksFor = (nth: number) => until(() => shown.split("> ").length === nth + 1);
+  return { model, input, asksFor, talk: converse(model, terminal, {}).finally(() => terminal.close()) };
 }
 
-const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 5000, interval: 2 });
+const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 10_000, interval: 2 });
 
 test("every turn is asked with all before it, until /clear; /exit leaves", async () => {
-  const { model, input, talk } = start(2);
-  for (const [line, turns] of [
-    ["first\r", 1],
-    ["second\r", 2],
-    ["/clear\r", 2],
-    ["third\r", 3],
-  ] as const) {
+  const { model, input, asksFor, talk } = start(2);
+  for (const [i, line] of ["first\r", "second\r", "/clear\r", "third\r"].entries()) {
     input.write(line);
-    await until(() => model.asked.length === turns && stdout.split("word1").length === turns + 1);
-    await sleep(20);
+    await asksFor(i + 2);
   }
   input.write("/exit\r");
   await talk;
@@ -84,18 +82,16 @@ test("every turn is asked with all before it, until /clear; /exit leaves", async
 });
 
 test("Ctrl-C stops the answer and keeps what was said; the next one leaves", async () => {
-  const { model, input, talk } = start(1_000_000);
+  const { model, input, asksFor, talk } = start(1_000_000);
   input.write("go on\r");
   await until(() => stdout.includes("word3"));
   input.write(CTRL_C);
-  await until(() => stdout.endsWith("\n"));
-  await sleep(20);
+  await asksFor(2);
   input.write("again\r");
   await until(() => model.asked.length === 2);
   expect(model.asked[1]![1]!.content).toMatch(/^word0 word1 word2 word3 /);
   input.write(CTRL_C);
-  await until(() => stdout.split("\n").length === 3);
-  await sleep(20);
+  await asksFor(3);
   input.write(CTRL_C);
   await talk;
   // Stopped answers are billed for what they came to.

@@ -24,7 +24,7 @@ test("a check that was under way when a request broke does not speak for the ser
   checks[0]!(well);
   await watched;
   expect(backend.up).toBe(false);
-  await vi.waitFor(() => expect(checks).toHaveLength(2));
+  await vi.waitFor(() => expect(checks).toHaveLength(2), 10_000);
   checks[1]!(well);
-  await vi.waitFor(() => expect(backend.up).toBe(true));
+  await vi.waitFor(() => expect(backend.up).toBe(true), 10_000);
 });

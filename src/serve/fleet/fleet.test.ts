@@ -135,7 +135,7 @@ describe("of several servers", () => {
     await Promise.all([streamed(), streamed(), streamed(), streamed()]);
     expect(asked()).toEqual([2, 2]);
     const long = streamed();
-    await vi.waitFor(() => expect(asked()).toContain(3));
+    await vi.waitFor(() => expect(asked()).toContain(3), 10_000);
     const busy = asked().indexOf(3);
     servers[1 - busy]!.manner = "answers";
     for (let i = 0; i < 3; i++) await openai.chat.completions.create(question);
@@ -195,7 +195,7 @@ describe("of several servers", () => {
     servers[1].healthy = false;
     await answering(1);
     const answer = streamed();
-    await vi.waitFor(() => expect(asked()).toEqual([1, 0]));
+    await vi.waitFor(() => expect(asked()).toEqual([1, 0]), 10_000);
     servers[1].healthy = true;
     await answering(2);
     servers[0].healthy = false;
@@ -209,11 +209,11 @@ test("a client that leaves is left upstream, too, and billed for what came", asy
   const stream = await openai.chat.completions.create({ ...question, stream: true }, { signal: leaving.signal });
   for await (const event of stream) if (event.choices[0]?.delta.content) break;
   leaving.abort();
-  await vi.waitFor(() => expect(servers[0].left + servers[1].left).toBe(1));
+  await vi.waitFor(() => expect(servers[0].left + servers[1].left).toBe(1), 10_000);
   await vi.waitFor(async () => {
     const { data } = await jsonOf(fetch(`${front.url}/v1/receipts?model=big&limit=1`));
     expect(data[0].tokens.completion).toBeLessThan(4);
-  });
+  }, 10_000);
 });
 
 test.each<[string, object, number, RegExp]>([

@@ -6,14 +6,17 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { eventsOf, openTransport, type Transport } from "./transport.ts";
 
 let [server, transport]: [Server, Transport] = [] as never;
-/** Connections that came, and answers whose connection ended before them. */
-let [connections, ended] = [0, 0];
+/** Connections that came, answers that are over, and those whose connection ended before them. */
+let [connections, over, ended] = [0, 0, 0];
 let answer: (response: ServerResponse) => Promise<unknown> | unknown;
 
 beforeEach(async () => {
-  [connections, ended] = [0, 0];
+  [connections, over, ended] = [0, 0, 0];
   server = createServer((_, response) => {
-    response.once("close", () => void (response.writableEnded || ended++));
+    response.once("close", () => {
+      over++;
+      if (!response.writableEnded) ended++;
+    });
     void answer(response);
   });
   server.on("connection", () => void connections++);
@@ -55,7 +58,9 @@ test.each<[string, (response: ServerResponse) => unknown]>([
   answer = ends;
   for (let i = 0; i < 5; i++) {
     expect(await read("[DONE]")).toEqual(["a", "[DONE]"]);
-    await sleep(60);
+    await vi.waitFor(() => expect(over).toBe(i + 1), 10_000);
+    // For the client to have read the end, too.
+    await sleep(40);
   }
   expect([connections, ended]).toEqual([1, 0]);
 });
@@ -67,7 +72,7 @@ test.each<[string, string, string[]]>([
 ])("a stream that %s loses its connection", async (_, last, events) => {
   answer = (response) => say(response, ...events);
   expect(await read(last)).toEqual([last]);
-  await vi.waitFor(() => expect(ended).toBe(1), { timeout: 5000 });
+  await vi.waitFor(() => expect(ended).toBe(1), { timeout: 10_000 });
 });
 
 test("a server that breaks off fails the stream", async () => {

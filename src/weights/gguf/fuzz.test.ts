@@ -6,6 +6,7 @@ import { getHeapStatistics } from "node:v8";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
+import { worked } from "../../util/worked.testing.ts";
 import { openGguf, readFloats, readTensor } from "./file.ts";
 import { type GgufFile, parseGguf } from "./header.ts";
 import { kernelForm, toKernelMatrix } from "./kernel.ts";
@@ -137,12 +138,6 @@ function attempt(paths: readonly string[], read: () => void): boolean {
 function held(): number {
   const { used_heap_size, external_memory } = getHeapStatistics();
   return used_heap_size + external_memory;
-}
-
-/** Milliseconds of this process's work: what other processes do meanwhile does not count. */
-function worked(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
 }
 
 describe("mutated files", () => {

@@ -155,7 +155,7 @@ describe("a connection that drops", () => {
   });
 
   test("a slow server is not a silent one", async () => {
-    const { job, server } = await setUp({ paceMs: 15 }, { pace: { ...pace, stallMs: 150 } });
+    const { job, server } = await setUp({ piece: 32_768, paceMs: 60 }, { pace: { ...pace, stallMs: 600 } });
     await download(job);
     expect(server.starts).toEqual([0]);
   });

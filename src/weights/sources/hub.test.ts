@@ -298,7 +298,7 @@ describe("in one sentence, with nothing half-written:", () => {
       { files: { ...folder, "model.safetensors": slow } },
       /: only \d+ bytes came for 0\.4 s; the 0\.0 MB fetched so far are kept/,
     );
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(performance.now() - started).toBeLessThan(15_000);
   });
 
   test("content of another hash, large and small", async () => {
