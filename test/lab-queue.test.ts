@@ -115,7 +115,7 @@ async function expectSame(out: string): Promise<void> {
   expect(results.length).toBe(2 * ITEMS);
 }
 
-test.skipIf(!server)(
+test.skipIf(!server).concurrent(
   "three workers, one killed, and a Redis that ends and forgets: the same results as in one process",
   async () => {
     const shared = path.join(folder, "shared");
@@ -147,7 +147,7 @@ test.skipIf(!server)(
   240_000,
 );
 
-test.skipIf(!server)(
+test.skipIf(!server).concurrent(
   "a worker that is not fit gives its job back and leaves; a run that is killed goes on; three unfit workers end one",
   async () => {
     const killed = path.join(folder, "killed");
@@ -179,7 +179,7 @@ test.skipIf(!server)(
   240_000,
 );
 
-test("an address where nothing answers, and one of another kind, are one sentence", async () => {
+test.concurrent("an address where nothing answers, and one of another kind, are one sentence", async () => {
   for (const [url, sentence] of [
     [`redis://127.0.0.1:${await freePort()}`, /^error: redis:\/\/127\.0\.0\.1:\d+ does not answer: .*\n$/],
     ["http://127.0.0.1", /^error: --queue: expected redis:\/\/host:port, got "http:\/\/127\.0\.0\.1"\n/],

@@ -10,14 +10,14 @@ import { openLedger } from "../src/ledger/store.ts";
 import { jsonOf } from "../src/serve/serve.testing.ts";
 
 const CLIENTS = 6;
-const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const model = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
 const home = mkdtempSync(path.join(tmpdir(), "serve-kill-"));
 afterAll(() => rmSync(home, { recursive: true }));
 
 /** Starts a server and, once it is ready, returns its address and how to kill it. */
 async function start(ledger: string): Promise<{ url: string; kill(): Promise<void> }> {
-  const words = ["--import", "tsx", main, "serve", "--port", "0", "--model", `tiny=${model}`, "--ledger", ledger];
+  const words = [bin, "serve", "--port", "0", "--model", `tiny=${model}`, "--ledger", ledger];
   const env = { ...process.env, MODICUM_HOME: home };
   const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "pipe"], env });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -36,7 +36,8 @@ async function start(ledger: string): Promise<{ url: string; kill(): Promise<voi
 
 /** Asks until the server is gone, and notes the ids of the receipts that come back. */
 async function ask(url: string, ids: string[]): Promise<void> {
-  const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 3 });
+  // So much that an answer takes longer than to write its receipt, in Postgres and on a machine that is busy, too.
+  const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 100, n: 8, temperature: 0 });
   const headers = { "content-type": "application/json" };
   for (;;) {
     const answer = await fetch(`${url}/v1/completions`, { method: "POST", headers, body })

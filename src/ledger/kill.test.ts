@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import Libsql from "libsql";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { bundled } from "../util/bundled.testing.ts";
 import { openLedger } from "./store.ts";
 
 const ROUNDS = 16;
-const writer = fileURLToPath(new URL("./fixtures/writer.ts", import.meta.url));
+const writer = bundled(new URL("./fixtures/writer.ts", import.meta.url));
 
 let folder: string;
 beforeEach(() => {
@@ -23,7 +23,7 @@ function start(path: string): {
   ended: Promise<string[]>;
   errors: () => string;
 } {
-  const child = spawn(process.execPath, ["--import", "tsx", writer, path], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [writer, path], { stdio: ["ignore", "pipe", "pipe"] });
   let [out, err] = ["", ""];
   child.stderr!.on("data", (data) => (err += data));
   const started = new Promise<void>((resolve) => {

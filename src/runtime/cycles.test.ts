@@ -2,15 +2,15 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { bundled } from "../util/bundled.testing.ts";
 
-const script = fileURLToPath(new URL("./cycles.testing.ts", import.meta.url));
+const script = bundled(new URL("./cycles.testing.ts", import.meta.url));
 
 test("200 cycles of loading, running and unloading leave resident memory within 5 %", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-cycles-"));
-  const args = ["--expose-gc", "--import", "tsx", script, path.join(folder, "weights.bin")];
+  const args = ["--expose-gc", script, path.join(folder, "weights.bin")];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   rmSync(folder, { recursive: true });
   const { before, after } = JSON.parse(stdout) as { before: number; after: number };

@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { bundled } from "../../util/bundled.testing.ts";
 import { PreparedStore } from "./store.ts";
 
 let folder: string;
@@ -25,9 +25,9 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const FINISHED = ["weights.bin", "weights.json"];
 const files = () => readdirSync(folder).toSorted();
 
+const script = bundled(new URL("./writer.testing.ts", import.meta.url));
 function writer(mode: "commit" | "hang"): ChildProcess {
-  const script = fileURLToPath(new URL("./writer.testing.ts", import.meta.url));
-  return spawn(process.execPath, ["--import", "tsx", script, folder, mode], { stdio: ["ignore", "pipe", "inherit"] });
+  return spawn(process.execPath, [script, folder, mode], { stdio: ["ignore", "pipe", "inherit"] });
 }
 
 function fill(store: PreparedStore): void {
@@ -154,12 +154,8 @@ test("a disk that refuses what is appended is one sentence, and what was there b
   fill(store);
   store.commit();
   // The limit of a file's size stands in for a disk's end.
-  const script = fileURLToPath(new URL("./writer.testing.ts", import.meta.url));
-  const words = [process.execPath, "--import", "tsx", script, folder, "commit"].map((word) => `'${word}'`).join(" ");
-  const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 8; exec ${words}`], {
-    encoding: "utf8",
-    env: { ...process.env, TSX_DISABLE_CACHE: "1" },
-  });
+  const words = [process.execPath, script, folder, "commit"].map((word) => `'${word}'`).join(" ");
+  const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 8; exec ${words}`], { encoding: "utf8" });
   expect(status).toBe(1);
   expect(stderr).toMatch(/UserError: cannot write .*: the file would be larger than .*; MODICUM_HOME may name another/);
   expect(files()).toEqual(FINISHED);

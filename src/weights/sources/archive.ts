@@ -123,7 +123,13 @@ async function writeAside(
     await copy(async (content) => {
       const sink = createWriteStream(aside, { flush: true, flags });
       flags = "a";
-      await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
+      const closed = new Promise<void>((resolve) => sink.once("close", () => resolve()));
+      try {
+        await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
+      } finally {
+        // Where it was stopped at its beginning, the file is yet to be made, and would be there after it was removed.
+        await closed;
+      }
     });
     const digest = hash.digest("hex");
     if (sha256 !== undefined && digest !== sha256)

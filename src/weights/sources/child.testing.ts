@@ -1,9 +1,7 @@
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
 import { onTestFinished } from "vitest";
+import { bundled } from "../../util/bundled.testing.ts";
 
 export interface Child {
   /** Each line it printed: what happened in it. */
@@ -16,31 +14,10 @@ export interface Child {
   ended: Promise<number | null>;
 }
 
-/** The program of `resolve.testing.ts` in one file, so that a child starts in no time; built once for all children. */
-const program = once(() => {
-  const outfile = fileURLToPath(
-    new URL(`../../../node_modules/.cache/modicum/resolve-${process.pid}.mjs`, import.meta.url),
-  );
-  const entry = fileURLToPath(new URL("./resolve.testing.ts", import.meta.url));
-  // Packages too, but for the native one: to find and read their many files takes longer than all else.
-  const js = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
-  const target = { bundle: true, platform: "node", format: "esm" } as const;
-  buildSync({ entryPoints: [entry], outfile, ...target, external: ["libsql"], banner: { js } });
-  process.on("exit", () => rmSync(outfile, { force: true }));
-  return outfile;
-});
-
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
-  };
-}
-
 /** Resolves a model in a process of its own. */
 export function resolveInChild(spec: string, env: Record<string, string>): Child {
-  const child = spawn(process.execPath, [program(), spec], {
+  const program = bundled(new URL("./resolve.testing.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, spec], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
