@@ -214,7 +214,7 @@ describe.concurrent("mistakes get one sentence", () => {
   });
 });
 
-describe("the other verbs", () => {
+describe.concurrent("the other verbs", () => {
   test("no words at all: the usage, status 2", async () => {
     const { status, stdout, stderr } = await call([]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });

@@ -52,7 +52,7 @@ describe("embed", () => {
   });
 });
 
-describe("classify", () => {
+describe.concurrent("classify", () => {
   const words = ["classify", "--model", fixture("classifier")];
 
   test("prints the labels, the likeliest first; stdin is the text where none is given", async () => {
@@ -92,7 +92,7 @@ describe("classify", () => {
   });
 });
 
-describe("rerank", () => {
+describe.concurrent("rerank", () => {
   const file = join(own, "documents.jsonl");
   const lines = [{ id: "pie", text: "Bake an apple pie." }, { text: "Tokyo is the capital of Japan." }];
   beforeAll(() => writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("\n")));

@@ -63,11 +63,11 @@ test("killed at several points and resumed, a run does no item twice and gives t
   const [whole, part] = [path.join(folder, "whole"), path.join(folder, "part")];
   const words = ["--recipe", "xattention:threshold=0.9"];
   expect(await lab(whole, words)).toMatchObject({ code: 0, out: expect.stringContaining("xattention:threshold=0.9 ") });
-  for (const at of [1, 180])
+  for (const at of [1, 160])
     expect(await lab(part, [...words, "--resume"], { lines: at, signal: "SIGKILL" })).toMatchObject({
       signal: "SIGKILL",
     });
-  const stopped = await lab(part, [...words, "--resume"], { lines: 220, signal: "SIGINT" });
+  const stopped = await lab(part, [...words, "--resume"], { lines: 180, signal: "SIGINT" });
   expect(stopped).toMatchObject({ code: 130, out: "", err: expect.stringMatching(/stopped; .*--resume goes on\n$/) });
   expect(lines(part).length).toBeLessThan(2 * ITEMS);
   const last = await lab(part, [...words, "--resume", "--json"]);
