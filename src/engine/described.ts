@@ -100,7 +100,7 @@ function seq2seq(checkpoint: Checkpoint, folder: string, quant: Quant): Describe
 }
 
 function whole(cost: Cost, context: number): Flops {
-  const text = (tokens: number) => evalCost(cost, { batch: 1, tokens }).flops / tokens;
+  const text = (tokens: number) => evalCost(cost, { batch: 1, tokens, kept: tokens }).flops / tokens;
   return { empty: text(1), full: text(context) };
 }
 

@@ -39,6 +39,7 @@ export class Answering {
 
   async #answer(it: Endpoint, request: Request, params: Params, line: RequestLine): Promise<Response> {
     const { caller, rates, body, input } = await this.#read(it, request, line);
+    if (isAsking(it)) await this.house.ledger.caughtUp();
     const { signal, end: leave } = this.underWay.begin(request.signal);
     const trace = line.within(this.house.tracer.begin({ it, body, headers: request.headers }));
     const watcher = this.#watcher(signal, trace, leave);

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parts } from "../ledger/fixtures/parts.ts";
 import { Postgres, postgresPrograms } from "../ledger/postgres.testing.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
-import { openLedger } from "../ledger/store.ts";
+import { type Ledger, openLedger } from "../ledger/store.ts";
 import { LedgerQueue } from "./ledger-queue.ts";
 import { createLog } from "./log.ts";
 import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
@@ -122,5 +122,42 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
       "CREATE TABLE receipts (); COMMENT ON TABLE receipts IS 'ledger of Modicum, version 99'",
     );
     expect(await refused(newer)).toEqual(["UserError", expect.stringContaining("has schema version 99")]);
+  });
+});
+
+describe("a request that begins", () => {
+  /** Writes when told to. */
+  function slowly() {
+    const [written, open]: [string[], (() => void)[]] = [[], []];
+    const add = (...some: Receipt[]) =>
+      new Promise<void>((resolve) => {
+        open.push(() => {
+          written.push(...some.map(({ id }) => id));
+          resolve();
+        });
+      });
+    const ledger = { add, close: async () => {} } as unknown as Ledger;
+    return { queue: new LedgerQueue(ledger, createLog({ write() {} })), written, open };
+  }
+
+  test("waits until the receipts of answers before are written", async () => {
+    const { queue, written, open } = slowly();
+    const [first, second] = receipts(2) as [Receipt, Receipt];
+    await queue.caughtUp();
+    queue.add(first);
+    const begun = queue.caughtUp().then(() => [...written]);
+    queue.add(second);
+    await expect.poll(() => open.length).toBe(1);
+    open[0]!();
+    await expect.poll(() => open.length).toBe(2);
+    open[1]!();
+    expect(await begun).toEqual([first.id, second.id]);
+  });
+
+  test("does not wait long for a ledger that is slow", async () => {
+    const { queue, written } = slowly();
+    queue.add(receipts(1)[0]!);
+    await queue.caughtUp();
+    expect(written).toEqual([]);
   });
 });

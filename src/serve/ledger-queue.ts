@@ -2,11 +2,14 @@ import type { Logger } from "pino";
 import { LedgerFault } from "../ledger/database.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Ledger } from "../ledger/store.ts";
+import { within } from "../util/within.ts";
 
 /** Receipts that are written at once. */
 const BATCH = 100;
 /** Receipts that wait for a ledger that is away, some 1 kB each; beyond them the oldest are lost. */
 const MOST_WAITING = 10_000;
+/** Milliseconds that a request waits for the receipts of others. */
+const LONGEST_WAIT = 250;
 /** Milliseconds until a ledger that is away is tried again. */
 const RETRY = 1_000;
 
@@ -28,6 +31,12 @@ export class LedgerQueue {
     const beyond = Math.max(0, this.#waiting.length - this.most);
     this.#lose(this.#waiting.splice(0, beyond), "too many wait for the ledger");
     if (!this.#away) setImmediate(() => void this.flush());
+  }
+
+  /** Until the receipts of answers before are written: whoever kills a server costs those of requests in flight alone. A slow ledger is not waited for. */
+  async caughtUp(): Promise<void> {
+    const behind = this.#waiting.length > 0 || this.#writing !== undefined;
+    if (behind && !this.#away) await within(LONGEST_WAIT, this.flush());
   }
 
   /** Until all that have come are written, or the ledger has turned out to be away. */

@@ -1,12 +1,12 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { SchedulerOptions } from "../engine/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
+import { within } from "../util/within.ts";
 import { Answering } from "./answering.ts";
 import { createApp } from "./app.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -131,13 +131,6 @@ function unlistened(error: Error, host: string, port: number): unknown {
   };
   const reason = reasons[codeOf(error) ?? ""];
   return reason ? new UserError(`cannot listen on ${host}:${port}: ${reason}`) : error;
-}
-
-/** Until what is awaited has come, or so many milliseconds are over. */
-async function within(limit: number, awaited: Promise<unknown>): Promise<void> {
-  const over = new AbortController();
-  await Promise.race([awaited, sleep(limit, undefined, { signal: over.signal }).catch(() => {})]);
-  over.abort();
 }
 
 async function stop(house: House, server: Server, underWay: UnderWay, patience: number): Promise<void> {
