@@ -98,7 +98,7 @@ async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
 }
 
 /** @throws UserError for a recipe's name, too: every run has dense beside its recipes */
-export async function found(model: string, signal?: AbortSignal): Promise<ResolvedModel> {
+export async function found(model: string, signal: AbortSignal): Promise<ResolvedModel> {
   const registered = await registeredAs(model);
   if (registered) {
     const recipe = registered.recipe.join(" ") || "dense";
@@ -106,7 +106,7 @@ export async function found(model: string, signal?: AbortSignal): Promise<Resolv
     throw new UserError(`--model: ${model} is a recipe; expected its model, and the recipe beside it: ${instead}`, 2);
   }
   using download = showDownload(model);
-  return await resolveModel(model, { ...(signal && { signal }), ...download });
+  return await resolveModel(model, { signal, ...download });
 }
 
 /** @throws UserError where a flag would do nothing */
