@@ -2,6 +2,7 @@ import { KvCache } from "../models/cache.ts";
 import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
+import { isBrief, runChain } from "../runtime/chain.ts";
 import { Slot } from "./slot.ts";
 import { type BoundStack, StackBuffers } from "./stack-buffers.ts";
 
@@ -74,7 +75,8 @@ export class Batch implements Disposable {
     const stack = this.#buffers.bind({ cache: this.#cache.span(first, rows), tokens: 1, at: first, lengths });
     const logits = this.#logits.view([rows, 1, vocabulary], first * vocabulary);
     const head = this.#programs.head.bind({ ...this.#buffers.output(rows, 1, first), logits });
-    return { stack, head: () => head.run() };
+    const brief = isBrief(head.program, { batch: rows, tokens: 1 });
+    return { stack, head: () => runChain([head], brief) };
   }
 
   [Symbol.dispose](): void {

@@ -1,14 +1,10 @@
-import { type Bindings, evalCost } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
 import { pasts } from "../models/near.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
-import { runChain } from "../runtime/chain.ts";
-import type { Binding, Program } from "../runtime/program.ts";
+import { isBrief, runChain } from "../runtime/chain.ts";
+import type { Binding } from "../runtime/program.ts";
 import { WindowChain } from "./window-chain.ts";
-
-/** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
-const BRIEF = { bytes: 32e6, flops: 1e8 };
 
 /** What one run of the stack covers: `tokens` new ones in each of the cache's rows, from the buffers' token `at` on. */
 export interface Span {
@@ -113,9 +109,4 @@ export class StackBuffers implements Disposable {
 export function cacheBinding({ key, value }: { key: View; value: View }, suffix: string): Binding {
   const keys = { [`pastKey${suffix}`]: key, [`presentKey${suffix}`]: key };
   return { ...keys, [`pastValue${suffix}`]: value, [`presentValue${suffix}`]: value };
-}
-
-function isBrief(program: Program, sizes: Bindings): boolean {
-  const { bytes, flops } = evalCost(program.cost, sizes);
-  return bytes < BRIEF.bytes && flops < BRIEF.flops;
 }

@@ -1,4 +1,14 @@
-import type { BoundProgram } from "./program.ts";
+import { type Bindings, evalCost } from "../graph/index.ts";
+import type { BoundProgram, Program } from "./program.ts";
+
+/** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
+const BRIEF = { bytes: 40e6, flops: 1e8 };
+
+/** Whether a program, with these sizes, is to run on the calling thread. */
+export function isBrief(program: Program, sizes: Bindings): boolean {
+  const { bytes, flops } = evalCost(program.cost, sizes);
+  return bytes < BRIEF.bytes && flops < BRIEF.flops;
+}
 
 /** Lets the event loop turn: timers, sockets, other requests. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
