@@ -61,9 +61,15 @@ function change(to: (all: Record<string, Registered>) => Record<string, Register
   return done;
 }
 
-/** Keeps a recipe under `name`, in the place of an earlier one of that name. @throws UserError when it cannot be written */
-export const registerRecipe = (name: string, entry: Registered): Promise<void> =>
-  change((all) => ({ ...all, [name]: entry }));
+/** Keeps a recipe under `name`; returns the earlier one of that name, whose place it takes. @throws UserError when it cannot be written */
+export async function registerRecipe(name: string, entry: Registered): Promise<Registered | undefined> {
+  let earlier: Registered | undefined;
+  await change((all) => {
+    earlier = Object.hasOwn(all, name) ? all[name] : undefined;
+    return { ...all, [name]: entry };
+  });
+  return earlier;
+}
 
 /** A recipe that somebody chose for a model, without the lab's evidence. @throws UserError when its savings are none, or do not go together */
 export function chosenRecipe(model: string, savings: readonly string[]): Registered {

@@ -35,10 +35,13 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   const picked = pick(summary, wantedBy(quality, saving));
   const entry = await evidenced(folder, summary, picked);
   const name = `${shortName(summary.model)}@${as}`;
-  await registerRecipe(name, entry);
+  const earlier = await registerRecipe(name, entry);
   if (given["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
-  process.stderr.write(`${told(summary, picked)}\nregistered as ${name}: \`modicum run --model ${name} …\` uses it\n`);
+  const instead = earlier ? `, in place of ${earlier.recipe.join(" ") || "dense"}` : "";
+  process.stderr.write(
+    `${told(summary, picked)}\nregistered as ${name}${instead}: \`modicum run --model ${name} …\` uses it\n`,
+  );
 }
 
 /** What to know before it is deployed. */
