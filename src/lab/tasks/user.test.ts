@@ -133,7 +133,11 @@ describe("refused, with the line's number", () => {
   test.each<[string, unknown[], string]>([
     ["no JSON", [fine, '{"prompt": "a"'], "line 2: this is not JSON ("],
     ["no answer", [fine, "", { prompt: "a" }], 'line 3: this item has neither an "answer" nor "choices"'],
-    ["both", [{ ...fine, ...choice }], 'line 1: expected an "answer" or "choices", got both'],
+    [
+      "both",
+      [{ ...fine, ...choice }],
+      `line 1: expected an "answer", or "choices" with the right one's place as "gold"`,
+    ],
     ["no object", [[1]], 'line 1: expected an object with a "prompt" and an "answer" or "choices"'],
     ["no prompt", [{ answer: "b" }], 'line 1: field "prompt": expected a text; there is none, only "answer"'],
     ["an empty prompt", [{ prompt: "", answer: "b" }], 'line 1: field "prompt": expected a text, got an empty one'],

@@ -108,7 +108,10 @@ function kindOf({ where, value }: Row): keyof typeof words {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new UserError(`${where}: expected an object with a "prompt" and an "answer" or "choices"`);
   const [answer, choices] = ["answer" in value, "choices" in value];
-  if (answer && choices) throw new UserError(`${where}: expected an "answer" or "choices", got both`);
+  if (answer && choices)
+    throw new UserError(
+      `${where}: expected an "answer", or "choices" with the right one's place as "gold" (0 is the first), got "answer" and "choices"`,
+    );
   if (!answer && !choices)
     throw new UserError(`${where}: this item has neither an "answer" nor "choices", ${fieldsOf(value)}`);
   return choices ? "choice" : "generation";
