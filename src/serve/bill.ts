@@ -3,6 +3,7 @@ import type { Receipt } from "../ledger/receipt.ts";
 import { together } from "../ledger/together.ts";
 import type { House } from "./house.ts";
 import type { Call } from "./http/endpoint.ts";
+import { deadlineOf } from "./limits.ts";
 
 /** Whose request it is, when it was taken, and who is told of it. */
 export type Asker = Pick<Call, "key" | "trace" | "taken">;
@@ -25,10 +26,9 @@ export class Bill {
 
   /** On which its parts run, whose receipts come to it also where they are stopped. */
   get terms() {
-    const { maxTime } = this.house.limits;
     return {
       key: this.call.key?.id,
-      deadline: maxTime && this.call.taken + 1000 * maxTime,
+      deadline: deadlineOf(this.house.limits, this.call.taken),
       onBegun: () => this.#observe(this.house.metrics.queued, this.call.taken),
       onStopped: (receipt: Receipt) => this.add(receipt),
     };

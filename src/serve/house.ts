@@ -1,12 +1,13 @@
 import type { Logger } from "pino";
 import { type Asker, Bill } from "./bill.ts";
 import type { Fleet } from "./fleet/fleet.ts";
+import type { Call } from "./http/endpoint.ts";
 import type { Rates } from "./keys/rates.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
-import type { Limits } from "./limits.ts";
+import { deadlineOf, type Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Pool } from "./models/pool.ts";
-import type { Catalogue } from "./models/served.ts";
+import type { Lease, Pool } from "./models/pool.ts";
+import type { Catalogue, Chosen } from "./models/served.ts";
 import type { Tracer } from "./trace/trace.ts";
 
 /** What all endpoints of one server share. */
@@ -31,3 +32,7 @@ export interface House {
 }
 
 export const billFor = (house: House, model: string, call: Asker): Bill => new Bill(model, call, house);
+
+/** The model that a request runs on; it waits for it no longer than its client, nor than its time. */
+export const leaseFor = ({ pool, limits }: House, chosen: Chosen, { key, signal, taken }: Call): Promise<Lease> =>
+  pool.lease(chosen, { key: key?.id, signal, deadline: deadlineOf(limits, taken) });

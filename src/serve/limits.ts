@@ -51,6 +51,9 @@ export const limitOptions = z.strictObject({
 
 export type Limits = z.output<typeof limitOptions>;
 
+/** When the time of a request is over that was taken at `taken`, on the clock of `performance.now()`. */
+export const deadlineOf = ({ maxTime }: Limits, taken: number): number | undefined => maxTime && taken + 1000 * maxTime;
+
 /** Of brackets within brackets in a body. */
 export const MOST_DEPTH = 32;
 /** Values in a body's lists and objects. */

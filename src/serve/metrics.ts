@@ -4,7 +4,7 @@ import type { Fleet } from "./fleet/fleet.ts";
 import type { Pool } from "./models/pool.ts";
 
 /** Models at work, here or on other servers. */
-interface AtWork<L> {
+interface Working<L> {
   list(): readonly L[];
 }
 
@@ -35,8 +35,9 @@ export class Metrics {
   readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
   readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs that savings took themselves", bySaving);
 
-  constructor(pool: Pick<Pool, "list">, fleet: Pick<Fleet, "list" | "running">) {
-    const work = { list: () => [...pool.list(), ...fleet.running().map((it) => ({ ...it, running: it.users }))] };
+  constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">) {
+    const remote = () => fleet.running().map((it) => ({ ...it, running: it.users }));
+    const work = { list: () => [...pool.list(), ...pool.waiting(), ...remote()] };
     collectDefaultMetrics({ register: this.registry });
     this.#gauge(
       "vllm:num_requests_running",
@@ -45,7 +46,7 @@ export class Metrics {
     );
     this.#gauge(
       "vllm:num_requests_waiting",
-      "answers that wait for their turn, or for their model to be loaded",
+      "answers that wait for their turn, or for their model to be loaded or to have room",
       counted(work, ({ waiting }) => waiting),
     );
     this.#gauge(
@@ -115,7 +116,7 @@ export class Metrics {
 
 /** Sums by model, over its recipes. */
 const counted =
-  <L extends { id: string }>(work: AtWork<L>, of: (listed: L) => number) =>
+  <L extends { id: string }>(work: Working<L>, of: (listed: L) => number) =>
   (gauge: Gauge) => {
     for (const listed of work.list()) gauge.inc({ model_name: listed.id }, of(listed));
   };

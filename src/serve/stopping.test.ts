@@ -1,5 +1,5 @@
-import { expect, test, vi } from "vitest";
-import { Engine } from "../engine/engine.ts";
+import { expect, test } from "vitest";
+import { hold } from "./hold.testing.ts";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
 
@@ -11,23 +11,6 @@ const ALL = 8 * 200 * 8;
 const oneRow = (queue: number) => ({ scheduling: { rows: 1, queue } });
 const post = (url: string, body: object, signal?: AbortSignal) =>
   fetch(`${url}/v1/completions`, { method: "POST", headers, body: JSON.stringify(body), ...(signal && { signal }) });
-
-/** Nothing is computed from now on until this is called back. */
-function hold(): () => void {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const { stepAll } = Engine.prototype;
-  const held = vi.spyOn(Engine.prototype, "stepAll").mockImplementation(async function (this: Engine, ...given) {
-    await opened;
-    return stepAll.apply(this, given);
-  });
-  return () => {
-    held.mockRestore();
-    open();
-  };
-}
 
 test("a server that stops lets a stream end, and accepts no more", async () => {
   const server = await serveModels(TINY.slice(0, 1));

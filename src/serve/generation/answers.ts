@@ -2,7 +2,7 @@ import type { Ceiling } from "../../engine/cut.ts";
 import type { Chunk, Prompt, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { billFor, type House } from "../house.ts";
+import { billFor, type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Key } from "../keys/store.ts";
@@ -31,7 +31,7 @@ export async function* answers(
   asks: readonly Ask[],
   call: Call,
 ): AsyncGenerator<Part, void> {
-  using lease = await house.pool.lease(chosen);
+  using lease = await leaseFor(house, chosen, call);
   const { tokenizer, decoder } = lease.model.language;
   checkBiases(asks[0]?.options, decoder.config.vocabulary);
   using bill = billFor(house, chosen.served.id, call);

@@ -1,6 +1,6 @@
 import type { Model, ReadOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import { billFor, type House } from "../house.ts";
+import { billFor, type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Chosen } from "../models/served.ts";
@@ -17,7 +17,7 @@ export async function billed<T extends { receipt: Receipt }>(
   { asked, ...call }: Reading,
   read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {
-  using lease = await house.pool.lease(chosen);
+  using lease = await leaseFor(house, chosen, call);
   using bill = billFor(house, chosen.served.id, call);
   const result = await read(lease.model, {
     ...bill.terms,

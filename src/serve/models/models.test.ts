@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { schedulerOptions } from "../../engine/scheduler.ts";
 import { registerRecipe, unregisterRecipe } from "../../savings/registered.ts";
 import { jsonOf, serveModels, TINY } from "../serve.testing.ts";
-import { checkBudget, Pool } from "./pool.ts";
+import { checkBudget } from "./memory.ts";
+import { Pool } from "./pool.ts";
 import { Catalogue } from "./served.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "modicum-home-"));
@@ -23,6 +24,9 @@ afterAll(() => {
   vi.unstubAllEnvs();
   rmSync(home, { recursive: true });
 });
+
+/** Who finds no room is refused at once. */
+const nobodyWaits = schedulerOptions.parse({ queue: 0 });
 
 const choose = (name: string, savings: string[] = []) => catalogue.choose({ model: name, savings });
 
@@ -60,13 +64,13 @@ describe("models in memory", () => {
 
   test("make room for each other, those used least recently first, but not while they are at work", async () => {
     // All three but a byte.
-    using pool = new Pool(bytesOf("sentences", "labels", "ranker") - 1, schedulerOptions.parse({}));
+    using pool = new Pool(bytesOf("sentences", "labels", "ranker") - 1, nobodyWaits);
     const lease = async (name: string) => pool.lease(await choose(name));
     for (const name of ["sentences", "labels", "sentences"]) (await lease(name))[Symbol.dispose]();
     using ranker = await lease("ranker");
     expect(idsOf(pool)).toEqual(["sentences:0", "ranker:1"]);
     using sentences = await lease("sentences");
-    await expect(lease("labels")).rejects.toMatchObject({ status: 503 });
+    await expect(lease("labels")).rejects.toMatchObject({ reason: "full" });
     expect([ranker.model.name, sentences.model.name]).toEqual(["ranker", "sentences"]);
   });
 
@@ -122,7 +126,7 @@ describe("models in memory", () => {
   });
 
   test("under savings that requests name are few, those used least recently go; registered ones stay", async () => {
-    using pool = new Pool(1e9, schedulerOptions.parse({}), undefined, 2);
+    using pool = new Pool(1e9, nobodyWaits, undefined, 2);
     const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
     const named = (n: number) => `xattention:threshold=0.${n}`;
     for (const name of ["tiny", "tiny@fast"])
@@ -131,17 +135,17 @@ describe("models in memory", () => {
     for (const n of [2, 3]) (await lease("tiny", named(n)))[Symbol.dispose]();
     expect(pool.list().map(({ recipe }) => recipe[0])).toEqual([undefined, SPARSE, named(1), named(3)]);
     using three = await lease("tiny", named(3));
-    await expect(lease("tiny", named(4))).rejects.toThrow("tiny is in use under 2 other savings; try again later");
+    await expect(lease("tiny", named(4))).rejects.toMatchObject({ reason: "full" });
     expect([one.model.name, three.model.name]).toEqual(["tiny", "tiny"]);
   });
 
   test("count with their keys and values; those of ended answers go before any model does", async () => {
-    using pool = new Pool(bytesOf("tiny", "sentences"), schedulerOptions.parse({}));
+    using pool = new Pool(bytesOf("tiny", "sentences"), nobodyWaits);
     const kept = () => pool.list()[0]!.keyValues!.bytes;
     using lease = await pool.lease(await choose("tiny"));
     const answer = lease.model.generate("abc", { maxTokens: 50 })[Symbol.asyncIterator]();
     await answer.next();
-    await expect(pool.lease(await choose("sentences"))).rejects.toThrow("there is no memory for sentences");
+    await expect(pool.lease(await choose("sentences"))).rejects.toMatchObject({ reason: "full" });
     await answer.return?.();
     await lease.model.complete("abc", { maxTokens: 5 });
     expect(kept()).toBeGreaterThan(0);

@@ -1,0 +1,19 @@
+import { vi } from "vitest";
+import { Engine } from "../engine/engine.ts";
+
+/** Nothing is computed from now on until this is called back. */
+export function hold(): () => void {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const { stepAll } = Engine.prototype;
+  const held = vi.spyOn(Engine.prototype, "stepAll").mockImplementation(async function (this: Engine, ...given) {
+    await opened;
+    return stepAll.apply(this, given);
+  });
+  return () => {
+    held.mockRestore();
+    open();
+  };
+}

@@ -1,0 +1,85 @@
+import { describeModel } from "../../engine/describe.ts";
+import type { KeyValues, Turns } from "../../engine/fair-queue.ts";
+import { openModel } from "../../engine/open-model.ts";
+import type { SchedulerOptions } from "../../engine/scheduler.ts";
+import { Model } from "../../index.ts";
+import type { Chosen } from "./served.ts";
+
+/** A model in memory, and what gives its requests their turns. */
+export interface Loaded {
+  readonly model: Model;
+  readonly turns: Turns | undefined;
+}
+
+/** A model under a recipe that a request needs in memory. */
+export interface Wanted extends Chosen {
+  /** By which it is told from others. */
+  readonly name: string;
+  /** Of its weights. */
+  readonly bytes: number;
+}
+
+/** One that is in memory, or on its way there. */
+export interface Held extends Wanted {
+  /** Whether nobody but requests with savings of their own has asked for it. */
+  own: boolean;
+  readonly loading: Promise<Loaded>;
+  /** Once it is. */
+  loaded: Loaded | undefined;
+  /** Requests. */
+  users: number;
+  /** When it was last asked for, on a clock of uses. */
+  used: number;
+  /** Milliseconds that it stays once nobody uses it, as it was last asked for. */
+  keepAlive: number;
+  /** Unloads it, once nobody uses it. */
+  unload?: NodeJS.Timeout;
+}
+
+/** How many answers of a model have their turn, and how many wait for it. */
+export interface AtWork {
+  readonly id: string;
+  readonly running: number;
+  readonly waiting: number;
+}
+
+export interface PoolEntry extends AtWork {
+  readonly recipe: string[];
+  readonly quant: Chosen["quant"];
+  /** Requests. */
+  readonly users: number;
+  readonly keyValues: KeyValues | undefined;
+}
+
+export const entryOf = ({ served, recipe, quant, users, loaded }: Held): PoolEntry => ({
+  id: served.id,
+  recipe: recipe.map(({ text }) => text),
+  ...{ quant, users },
+  ...atWork(loaded, users),
+  keyValues: loaded?.turns?.keyValues,
+});
+
+/** Where there are no turns to wait for, requests are at work once the model is there. */
+function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
+  if (!loaded) return { running: 0, waiting: users };
+  const { running, waiting } = loaded.turns ?? { running: users, waiting: 0 };
+  return { running, waiting };
+}
+
+/** By options as they were read: however they are written, they are one copy. */
+export const nameOf = ({ served, recipe, quant }: Chosen): string =>
+  JSON.stringify([served.id, quant, ...recipe.map(({ saving, options }) => [saving.name, options])]);
+
+/** In the usual form about what its files have. */
+export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
+  quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory;
+
+/** Of its weights, and its answers' keys and values. */
+export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
+
+export async function load({ served, recipe, quant }: Chosen, scheduling: SchedulerOptions): Promise<Loaded> {
+  const started = performance.now();
+  const opened = await openModel(served.source, recipe, quant);
+  const model = new Model(opened, recipe, performance.now() - started);
+  return { model, turns: model.schedule(scheduling) };
+}

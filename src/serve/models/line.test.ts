@@ -1,0 +1,175 @@
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { schedulerOptions } from "../../engine/scheduler.ts";
+import { TINY } from "../serve.testing.ts";
+import type { Asker } from "./line.ts";
+import { type Lease, Pool } from "./pool.ts";
+import { Catalogue } from "./served.ts";
+
+let catalogue: Catalogue;
+let pool: Pool;
+beforeAll(async () => {
+  catalogue = await Catalogue.open(TINY);
+});
+const bytesOf = (...ids: string[]) =>
+  ids.reduce((sum, id) => sum + catalogue.list().find((served) => served.id === id)!.source.bytes, 0);
+/** Two of these three fit together. */
+const open = (queue: number) =>
+  new Pool(bytesOf("sentences", "labels", "ranker") - 1, schedulerOptions.parse({ queue }), undefined, 1);
+beforeEach(() => {
+  pool = open(4);
+});
+afterEach(() => pool[Symbol.dispose]());
+
+/** Which models were given, in order. */
+let given: string[];
+let busy: Map<string, Lease>;
+beforeEach(() => {
+  [given, busy] = [[], new Map()];
+});
+/** Asks for a model, and keeps it under the name of the request. */
+async function ask(request: string, model: string, asker?: Asker, savings: string[] = []): Promise<void> {
+  const lease = await pool.lease(await catalogue.choose({ model, savings }), asker);
+  given.push(request);
+  busy.set(request, lease);
+}
+const end = (request: string) => busy.get(request)![Symbol.dispose]();
+const waiting = () => pool.waiting().map(({ id }) => id);
+const held = () => pool.list().map(({ id, users }) => `${id}:${users}`);
+const inLine = (count: number) => expect.poll(() => waiting().length).toBe(count);
+async function twoAtWork() {
+  await ask("a", "sentences");
+  await ask("b", "labels");
+}
+
+test("who finds no room has its model once another is idle, which leaves", async () => {
+  await twoAtWork();
+  const c = ask("c", "ranker");
+  await inLine(1);
+  expect(held()).toEqual(["sentences:1", "labels:1"]);
+  end("b");
+  await c;
+  expect([held(), waiting()]).toEqual([["sentences:1", "ranker:1"], []]);
+});
+
+test("a steady stream of requests for the model that is to leave keeps nobody waiting; for the other one it goes on", async () => {
+  await twoAtWork();
+  const c = ask("c", "ranker");
+  await inLine(1);
+  const again = ask("a again", "sentences");
+  await inLine(2);
+  await ask("b again", "labels");
+  end("a");
+  await c;
+  expect(given).toEqual(["a", "b", "b again", "c"]);
+  end("c");
+  await again;
+  expect([held(), waiting()]).toEqual([["labels:2", "sentences:1"], []]);
+});
+
+test("those that wait for one model have it together, before who came between them", async () => {
+  await twoAtWork();
+  const c = ask("c", "ranker");
+  await inLine(1);
+  const again = ask("a again", "sentences");
+  await inLine(2);
+  const third = ask("c again", "ranker");
+  await inLine(3);
+  end("a");
+  await Promise.all([c, third]);
+  expect(given).toEqual(["a", "b", "c", "c again"]);
+  end("b");
+  await again;
+  expect(held()).toEqual(["ranker:2", "sentences:1"]);
+});
+
+test("keys take turns", async () => {
+  await twoAtWork();
+  const all = [];
+  for (const [request, key, model] of [
+    ["c", "greedy", "ranker"],
+    ["d", "greedy", "tiny"],
+    ["e", "modest", "sentences"],
+  ] as const) {
+    all.push(ask(request, model, { key }));
+    await inLine(all.length);
+  }
+  end("a");
+  await all[0];
+  end("b");
+  await all[2];
+  expect(given).toEqual(["a", "b", "c", "e"]);
+  for (const request of ["c", "e"]) end(request);
+  await all[1];
+});
+
+test("a copy under savings of a request's own waits for one of the others", async () => {
+  const sparse = (threshold: number) => [`xattention:threshold=${threshold}`];
+  await ask("a", "tiny", {}, sparse(0.1));
+  const b = ask("b", "tiny", {}, sparse(0.2));
+  await inLine(1);
+  end("a");
+  await b;
+  expect(pool.list().map(({ recipe }) => recipe)).toEqual([["xattention:threshold=0.2"]]);
+});
+
+test("one that leaves, or whose time is over, waits no longer; who is behind it may go on", async () => {
+  await twoAtWork();
+  const leaving = new AbortController();
+  const asker = { signal: leaving.signal };
+  const c = ask("c", "ranker", asker);
+  await inLine(1);
+  const d = ask("d", "sentences");
+  await inLine(2);
+  leaving.abort(new Error("left"));
+  await expect(c).rejects.toThrow("left");
+  await d;
+  await expect(ask("e", "ranker", asker)).rejects.toThrow("left");
+  await expect(ask("f", "ranker", { deadline: performance.now() + 1 })).rejects.toMatchObject({ reason: "deadline" });
+  expect([held(), waiting()]).toEqual([["sentences:2", "labels:1"], []]);
+});
+
+test("beyond the queue's limit requests are refused, of the key that has most waiting", async () => {
+  pool[Symbol.dispose]();
+  pool = open(2);
+  await twoAtWork();
+  const [c, d] = ["c", "d"].map((request) => ask(request, "ranker", { key: "greedy" }));
+  await inLine(2);
+  await expect(ask("e", "ranker", { key: "greedy" })).rejects.toMatchObject({ reason: "full", retryAfter: 5 });
+  const f = ask("f", "ranker", { key: "modest" });
+  await expect(d).rejects.toMatchObject({ reason: "full" });
+  end("a");
+  await Promise.all([c, f]);
+});
+
+test("one that cannot be loaded lets the next go on", async () => {
+  await twoAtWork();
+  const { served, ...rest } = await catalogue.choose({ model: "ranker" });
+  const broken = { ...served, source: { ...served.source, path: "/absent" } };
+  const c = pool.lease({ ...rest, served: broken });
+  await inLine(1);
+  const d = ask("d", "sentences");
+  await inLine(2);
+  end("a");
+  await expect(c).rejects.toThrow();
+  await d;
+});
+
+test("when the pool closes, nobody else may wait; those that do may go on until its limit, and are then refused", async () => {
+  await twoAtWork();
+  const c = ask("c", "ranker");
+  await inLine(1);
+  void pool.close(60_000);
+  await expect(ask("d", "ranker")).rejects.toMatchObject({ reason: "closing" });
+  end("a");
+  await c;
+  const e = pool.lease(await catalogue.choose({ model: "sentences" }));
+  await expect(e).rejects.toMatchObject({ reason: "closing" });
+});
+
+test("those that still wait at the end of a pool's limit are refused", async () => {
+  await twoAtWork();
+  const c = ask("c", "ranker");
+  await inLine(1);
+  void pool.close(0);
+  await expect(c).rejects.toMatchObject({ reason: "closing" });
+});

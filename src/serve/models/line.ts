@@ -1,0 +1,90 @@
+import { FairQueue, type Keyed } from "../../engine/fair-queue.ts";
+import { type Refusal, Refused } from "../../engine/refused.ts";
+import { LONGEST_TIMER } from "../../util/timers.ts";
+import type { Held, Wanted } from "./held.ts";
+
+/** Seconds after which one that was refused may be tried again: about as long as an answer takes. */
+const TRY_AGAIN = 5;
+
+/** Whose request waits, and until when. */
+export interface Asker {
+  readonly key?: string | undefined;
+  /** Ends its waiting. */
+  readonly signal?: AbortSignal | undefined;
+  /** On the clock of `performance.now()`. */
+  readonly deadline?: number | undefined;
+}
+
+class Waiter implements Keyed {
+  give!: (held: Held) => void;
+  refuse!: (why: unknown) => void;
+  readonly given = new Promise<Held>((resolve, reject) => {
+    [this.give, this.refuse] = [resolve, reject];
+  });
+
+  constructor(
+    readonly key: string,
+    readonly wanted: Wanted,
+  ) {}
+}
+
+/** The requests that wait for room in memory: keys take turns, those of one key go in the order in which they came. */
+export class Line {
+  readonly #waiting = new FairQueue<Waiter>();
+
+  constructor(
+    /** Beyond so many, one is refused. */
+    private readonly most: number,
+    /** Called when one has left in vain: the next may have room. */
+    private readonly onLeft: () => void,
+  ) {}
+
+  /** What the first of them waits for. */
+  get first(): Wanted | undefined {
+    return this.#waiting.next(() => 0)?.wanted;
+  }
+
+  all(): Wanted[] {
+    return [...this.#waiting].map(({ wanted }) => wanted);
+  }
+
+  /** Until it is given its model. @throws Refused, or what the signal says */
+  async wait(wanted: Wanted, { key = "", signal, deadline }: Asker): Promise<Held> {
+    signal?.throwIfAborted();
+    const waiter = new Waiter(key, wanted);
+    const leave = () => this.#end(waiter, signal?.reason);
+    signal?.addEventListener("abort", leave);
+    const timer = deadline && setTimeout(() => this.#end(waiter, refused("deadline")), msUntil(deadline));
+    const tooMany = this.#waiting.add(waiter, this.most);
+    if (tooMany) this.#end(tooMany, refused("full"));
+    return waiter.given.finally(() => {
+      signal?.removeEventListener("abort", leave);
+      clearTimeout(timer);
+    });
+  }
+
+  /** All that wait for one model have it together: it need not be loaded for each. */
+  serve(name: string, take: (wanted: Wanted) => Held): void {
+    for (const waiter of [...this.#waiting].filter(({ wanted }) => wanted.name === name)) {
+      this.#waiting.serve(waiter);
+      waiter.give(take(waiter.wanted));
+    }
+  }
+
+  /** Refuses all that wait. */
+  close(): void {
+    const all = [...this.#waiting];
+    for (const waiter of all) this.#waiting.remove(waiter);
+    for (const waiter of all) waiter.refuse(refused("closing"));
+  }
+
+  #end(waiter: Waiter, why: unknown): void {
+    this.#waiting.remove(waiter);
+    waiter.refuse(why);
+    this.onLeft();
+  }
+}
+
+const msUntil = (time: number): number => Math.min(LONGEST_TIMER, time - performance.now());
+
+export const refused = (reason: Refusal): Refused => new Refused(reason, TRY_AGAIN);

@@ -1,0 +1,100 @@
+import { UserError } from "../../util/errors.ts";
+import { HttpError } from "../http/errors.ts";
+import { bytesOf, type Held, sizeOf, type Wanted } from "./held.ts";
+import type { Served } from "./served.ts";
+
+/** The models in memory, counted by their weights and their keys and values, and which of them leave for another. */
+export class Memory {
+  readonly #held = new Map<string, Held>();
+
+  constructor(
+    /** Bytes. */
+    private readonly budget: number,
+    /** Most of one model under savings that requests name themselves: each is as large as the model, and whoever may ask could fill the memory with them. */
+    private readonly copies: number,
+  ) {}
+
+  get(name: string): Held | undefined {
+    return this.#held.get(name);
+  }
+
+  all(): Held[] {
+    return [...this.#held.values()];
+  }
+
+  /** @throws HttpError for what does not fit even alone */
+  check({ bytes, served: { id } }: Wanted): void {
+    if (bytes <= this.budget) return;
+    const message = `there is no memory for ${id}: in this form it ${takes(bytes, this.budget)}`;
+    throw new HttpError(503, message, { code: "no_memory" });
+  }
+
+  /** Whether it is there, or all that leaves for it is used by nobody. */
+  hasRoom(wanted: Wanted): boolean {
+    return this.leavingFor(wanted).every(({ users }) => users === 0);
+  }
+
+  /** Those that nobody uses go first, of these and of the others the one used least recently: whose turn to leave it is stays so, while it is not asked for. */
+  leavingFor(wanted: Wanted): Held[] {
+    if (this.#held.has(wanted.name)) return [];
+    const order = this.all().sort((a, b) => Number(a.users > 0) - Number(b.users > 0) || a.used - b.used);
+    const leaving = new Set(this.#copiesBeyond(wanted, order));
+    let beyond = this.#beyond(wanted.bytes) - bytesIn([...leaving]);
+    for (const held of order.filter((it) => !leaving.has(it))) {
+      if (beyond <= 0) break;
+      leaving.add(held);
+      beyond -= sizeOf(held);
+    }
+    return [...leaving];
+  }
+
+  #copiesBeyond({ own, served: { id } }: Wanted, order: readonly Held[]): Held[] {
+    const copies = order.filter((held) => own && held.own && held.served.id === id);
+    return copies.slice(0, Math.max(0, copies.length + 1 - this.copies));
+  }
+
+  /** Bytes that are too many with so many more. What is kept of ended answers goes first, as it is made anew in less time than a model is loaded. */
+  #beyond(bytes: number): number {
+    const beyond = () => bytesIn(this.all()) + bytes - this.budget;
+    if (beyond() > 0) for (const { loaded } of this.all()) loaded?.turns?.letGo?.();
+    return beyond();
+  }
+
+  /** Of what nobody uses. */
+  makeRoom(wanted: Wanted): void {
+    for (const held of this.leavingFor(wanted)) this.drop(held);
+  }
+
+  add(held: Held): void {
+    this.#held.set(held.name, held);
+  }
+
+  /** Frees it once it is loaded. */
+  drop(held: Held): void {
+    clearTimeout(held.unload);
+    this.forget(held);
+    void held.loading.then(
+      ({ model }) => model.dispose(),
+      () => {},
+    );
+  }
+
+  /** What could not be loaded. */
+  forget({ name, loading }: Held): void {
+    if (this.#held.get(name)?.loading === loading) this.#held.delete(name);
+  }
+}
+
+const bytesIn = (all: readonly Held[]): number => all.reduce((sum, held) => sum + sizeOf(held), 0);
+
+/** @throws UserError when a model can never be loaded within the budget */
+export function checkBudget(budget: number, served: readonly Served[]): void {
+  const sizes = served.map((it) => ({ id: it.id, bytes: bytesOf({ served: it, quant: it.quant }) }));
+  const large = sizes.find(({ bytes }) => bytes > budget);
+  if (large) throw new UserError(`${large.id} ${takes(large.bytes, budget)}; raise --memory`, 2);
+}
+
+function takes(bytes: number, budget: number): string {
+  const [needs, has] = [bytes, budget].map((of) => `${(of / 1e9).toFixed(2)} GB`);
+  return `has ${needs} of weights, and the memory for models is ${has}`;
+}
