@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parts } from "../ledger/fixtures/parts.ts";
 import { Postgres, postgresPrograms } from "../ledger/postgres.testing.ts";
@@ -10,6 +12,39 @@ import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
 const receipts = (count: number): Receipt[] => Array.from({ length: count }, () => makeReceipt(parts()));
 const headers = { "content-type": "application/json" };
 const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 2 });
+
+/** A way to a database that takes what it is told, and passes nothing on, from some moment `now`. */
+class Silenced implements AsyncDisposable {
+  now = false;
+  readonly #sockets: Socket[] = [];
+
+  private constructor(
+    readonly place: string,
+    private readonly server: Server,
+  ) {}
+
+  static async open(place: string): Promise<Silenced> {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const [way, there] = [new URL(place), new URL(place)];
+    way.port = String((server.address() as AddressInfo).port);
+    const silenced = new Silenced(way.href, server);
+    server.on("connection", (socket) => silenced.#join(socket, connect(Number(there.port), there.hostname)));
+    return silenced;
+  }
+
+  #join(...both: [Socket, Socket]): void {
+    for (const [i, socket] of both.entries()) {
+      socket.on("data", (data) => this.now || both[1 - i]!.write(data)).on("error", () => {});
+      this.#sockets.push(socket);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.server.close();
+  }
+}
 
 /** Of Debian's package postgresql, which .ci/run installs. */
 describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has one", () => {
@@ -57,7 +92,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     await goUp();
     await expect.poll(() => logged.join(""), { timeout: 10_000 }).toContain('the ledger can be written again"');
     for (const receipt of all.slice(250)) queue.add(receipt);
-    await queue.close();
+    await queue.close(10_000);
     const ledger = await openLedger(place);
     expect(new Set((await ledger.list()).map(({ id }) => id))).toEqual(new Set(all.map(({ id }) => id)));
     await ledger.close();
@@ -71,9 +106,22 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     await queue.flush();
     for (const receipt of all.slice(1)) queue.add(receipt);
     expect(lost().map(({ receipt }) => receipt)).toEqual(all.slice(0, 5));
-    await queue.close();
+    await queue.close(10_000);
     expect(lost().map(({ receipt }) => receipt)).toEqual(all);
   });
+
+  test("that falls silent holds up no server which stops: what it did not take is told, and logged whole", async () => {
+    await using silent = await Silenced.open(await postgres.database());
+    const server = await serveModels(TINY.slice(0, 1), { ledger: silent.place });
+    silent.now = true;
+    const ask = async () =>
+      (await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body }))).receipt;
+    const asked = [await ask(), await ask()];
+    expect(await server.stop(0)).toBe(2);
+    const logged = server.logged.map((line) => JSON.parse(line));
+    expect(logged.flatMap(({ receipt }) => (receipt?.id ? [receipt] : []))).toEqual(asked);
+    expect(logged.filter(({ receipts: count }) => count === 2)).toHaveLength(1);
+  }, 30_000);
 
   test("takes the receipts of two servers; while it is away they answer, and say that the ledger cannot be read", async () => {
     const place = await postgres.database();
@@ -125,21 +173,28 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
   });
 });
 
-describe("a request that begins", () => {
-  /** Writes when told to. */
-  function slowly() {
-    const [written, open]: [string[], (() => void)[]] = [[], []];
-    const add = (...some: Receipt[]) =>
-      new Promise<void>((resolve) => {
-        open.push(() => {
-          written.push(...some.map(({ id }) => id));
-          resolve();
-        });
+/** Writes when told to. */
+function slowly() {
+  const [written, open]: [string[], (() => void)[]] = [[], []];
+  const add = (...some: Receipt[]) =>
+    new Promise<void>((resolve) => {
+      open.push(() => {
+        written.push(...some.map(({ id }) => id));
+        resolve();
       });
-    const ledger = { add, close: async () => {} } as unknown as Ledger;
-    return { queue: new LedgerQueue(ledger, createLog({ write() {} })), written, open };
-  }
+    });
+  const ledger = { add, close: () => new Promise<void>(() => {}) } as unknown as Ledger;
+  return { queue: new LedgerQueue(ledger, createLog({ write() {} })), written, open };
+}
 
+test("a queue closes in its time although the ledger neither writes nor closes, and tells what was not written", async () => {
+  const { queue, written } = slowly();
+  for (const receipt of receipts(130)) queue.add(receipt);
+  expect(await queue.close(20)).toBe(130);
+  expect(written).toEqual([]);
+});
+
+describe("a request that begins", () => {
   test("waits until the receipts of answers before are written", async () => {
     const { queue, written, open } = slowly();
     const [first, second] = receipts(2) as [Receipt, Receipt];

@@ -16,9 +16,12 @@ const RETRY = 1_000;
 /** Writes receipts after the answers they belong to have gone out. Where the ledger is away, they wait for it; what is lost is logged whole. */
 export class LedgerQueue {
   readonly #waiting: Receipt[] = [];
+  /** Those that the ledger has been given, and has not said of that they are kept. */
+  #given: readonly Receipt[] = [];
   #writing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #away = false;
+  #closed = false;
 
   constructor(
     readonly ledger: Ledger,
@@ -52,6 +55,7 @@ export class LedgerQueue {
     try {
       while (this.#waiting.length > 0) await this.#writeSome(this.#waiting.splice(0, BATCH));
     } catch (error) {
+      if (this.#closed) return;
       if (!this.#away) this.log.error({ err: error }, "receipts wait until the ledger can be written again");
       this.#away = true;
       this.#retry = setTimeout(() => void this.flush(), RETRY);
@@ -60,12 +64,15 @@ export class LedgerQueue {
 
   /** @throws LedgerFault, with the receipts waiting as before */
   async #writeSome(some: readonly Receipt[]): Promise<void> {
+    this.#given = some;
     try {
       await this.ledger.add(...some);
     } catch (error) {
       if (!(error instanceof LedgerFault)) return this.#lose(some, error);
       this.#waiting.unshift(...some);
       throw error;
+    } finally {
+      this.#given = [];
     }
     if (this.#away) this.log.info("the ledger can be written again");
     this.#away = false;
@@ -75,11 +82,16 @@ export class LedgerQueue {
     for (const receipt of receipts) this.log.error({ err: why, receipt }, "a receipt was not kept");
   }
 
-  /** Writes what waits; what the ledger does not take now is lost. */
-  async close(): Promise<void> {
-    await this.flush();
+  /** Writes what waits, for so many milliseconds at most. Returns how many receipts the ledger has not taken, which are lost. */
+  async close(limit: number): Promise<number> {
+    const until = performance.now() + limit;
+    await within(limit, this.flush());
+    this.#closed = true;
     clearTimeout(this.#retry);
-    this.#lose(this.#waiting.splice(0), "the server stopped before the ledger could be written");
-    await this.ledger.close();
+    const lost = [...this.#given, ...this.#waiting.splice(0)];
+    this.#lose(lost, "the server stopped before the ledger could be written");
+    if (lost.length > 0) this.log.error({ receipts: lost.length }, "receipts were not written as the server stopped");
+    await within(Math.max(0, until - performance.now()), this.ledger.close());
+    return lost.length;
   }
 }

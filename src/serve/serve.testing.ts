@@ -102,8 +102,9 @@ export async function startModels(
     ...changes,
   });
   const stop = async (patience: number) => {
-    await serving.stop(patience);
+    const unwritten = await serving.stop(patience);
     rmSync(folder, { recursive: true });
+    return unwritten;
   };
   return { ...serving, stop, folder, keys, logged };
 }

@@ -58,8 +58,8 @@ export interface Serving {
   readonly url: string;
   /** The first model has answered once. @throws what loading it throws */
   readonly warm: Promise<void>;
-  /** Accepts no more, lets what is under way end for `patience` milliseconds, then ends it, and writes the ledger. */
-  stop(patience: number): Promise<void>;
+  /** Accepts no more, lets what is under way end for `patience` milliseconds, then ends it, and writes the ledger. Returns how many receipts that did not take. */
+  stop(patience: number): Promise<number>;
 }
 
 /** Milliseconds that answers which are cut off have to tell their clients. */
@@ -67,6 +67,9 @@ const TO_SAY_SO = 2_000;
 
 /** Milliseconds for what has been said to be on its way, and for a request whose connection was cut to be billed. */
 const ON_ITS_WAY = 200;
+
+/** Milliseconds for the last receipts to be written: a ledger that does not answer would hold it up. */
+const TO_BE_WRITTEN = 5_000;
 
 /** Milliseconds for the last traces to be sent: a collector that is away would hold it up. */
 const TO_BE_SENT = 1_000;
@@ -134,7 +137,7 @@ function unlistened(error: Error, host: string, port: number): unknown {
   return reason ? new UserError(`cannot listen on ${host}:${port}: ${reason}`) : error;
 }
 
-async function stop(house: House, server: Server, underWay: UnderWay, patience: number): Promise<void> {
+async function stop(house: House, server: Server, underWay: UnderWay, patience: number): Promise<number> {
   house.state.now = "stopping";
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
@@ -147,7 +150,8 @@ async function stop(house: House, server: Server, underWay: UnderWay, patience: 
   await closed;
   await within(ON_ITS_WAY, ended);
   house.pool[Symbol.dispose]();
-  await house.ledger.close();
+  const unwritten = await house.ledger.close(TO_BE_WRITTEN);
   await within(TO_BE_SENT, house.tracer.close());
   await house.fleet[Symbol.asyncDispose]();
+  return unwritten;
 }

@@ -74,7 +74,7 @@ async function serveModels(flags: Flags): Promise<void> {
     await aborted(told);
   } finally {
     log.info("stopping");
-    await serving.stop(bind.drain * 1000);
+    if ((await serving.stop(bind.drain * 1000)) > 0) process.exitCode = 1;
     endUnread();
   }
 }
