@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { serve } from "../bench/serve/server.ts";
 import { openLedger } from "../src/ledger/store.ts";
@@ -37,3 +38,44 @@ test("SIGTERM, once or twice, while answers are streamed: each has its last even
     await server.stop();
   }
 });
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)(
+  "a second %s, later, ends the program at once, although an answer is under way and nobody reads the log",
+  async (signal, status) => {
+    const server = await serve("--model", TINY[0]!, "--drain", "600", "--max-stall", "600", "--log-prompts");
+    try {
+      server.process.stderr!.pause();
+      const ask = (body: object) =>
+        fetch(`${server.url}/v1/completions`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ ...LONGEST, model: "tiny", temperature: 0, stream: true, ...body }),
+        });
+      // Nobody reads it either: it is under way until the connection closes.
+      const answer = await ask({ logprobs: 5 });
+      // More than a pipe and its reader hold; its line is the whole of it.
+      expect((await ask({ prompt: "abc".repeat(300_000) })).status).toBe(400);
+      const gone = once(server.process, "exit");
+      server.process.kill(signal);
+      await expect
+        .poll(
+          () =>
+            fetch(`${server.url}/health`).then(
+              () => true,
+              () => false,
+            ),
+          { timeout: 20_000 },
+        )
+        .toBe(false);
+      await sleep(600);
+      server.process.kill(signal);
+      expect(await gone).toEqual([status, null]);
+      await answer.body?.cancel().catch(() => {});
+    } finally {
+      await server.stop();
+    }
+  },
+);

@@ -12,13 +12,15 @@ const TO_BE_READ = 1_000;
 export const standardError = (): DestinationStream =>
   pino.destination({ dest: 2, sync: false, minLength: TOGETHER, periodicFlush: LATEST, maxLength: MOST_WAITING });
 
-/** Ends the process where lines that nobody reads keep it: a thread that waits to write them holds up Node's own end. */
+/** Ends the process where lines that nobody reads keep it. */
 export function endUnread(): void {
-  setTimeout(() => {
-    const status = Number(process.exitCode ?? 0);
-    if (process.platform === "win32") process.exit(status);
-    libc("void _exit(int status)")(status);
-  }, TO_BE_READ).unref();
+  setTimeout(() => endAtOnce(Number(process.exitCode ?? 0)), TO_BE_READ).unref();
+}
+
+/** Not by Node's own end, which a thread holds up that waits to write lines which nobody reads. */
+export function endAtOnce(status: number): void {
+  if (process.platform === "win32") process.exit(status);
+  libc("void _exit(int status)")(status);
 }
 
 /** Logs as JSON, a line each; never an answer's text, and a prompt's only where that is asked for. */

@@ -6,9 +6,9 @@ import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
 import { version } from "../package.ts";
 import { showDownload } from "../progress.ts";
+import { stopSignal } from "../stop-signal.ts";
 
 const bindOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
@@ -65,8 +65,8 @@ export async function define(command: Command): Promise<void> {
 }
 
 async function serveModels(flags: Flags): Promise<void> {
-  const { createLog, endUnread, standardError } = await import("../../serve/index.ts");
-  const [log, told] = [createLog(standardError()), stopSignal()];
+  const { createLog, endAtOnce, endUnread, standardError } = await import("../../serve/index.ts");
+  const [log, told] = [createLog(standardError()), stopSignal(endAtOnce)];
   const bind = readFlags(bindOptions, flags);
   const serving = await opened(bind, flags, log, told);
   try {
@@ -112,13 +112,6 @@ async function opened(
 async function remotes({ remote = [], fleet }: Flags): Promise<RemoteOptions[]> {
   const { readFleet, remoteFromText } = await import("../../serve/index.ts");
   return [...remote.map(remoteFromText), ...(fleet === undefined ? [] : await readFleet(fleet))];
-}
-
-/** Ctrl-C, or what a supervisor sends: some send it twice, to a group and to its first process, which passes it on. */
-function stopSignal(): AbortSignal {
-  const terminated = new AbortController();
-  process.on("SIGTERM", () => terminated.abort());
-  return AbortSignal.any([interruptSignal(), terminated.signal]);
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>
