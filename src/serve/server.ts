@@ -14,6 +14,7 @@ import type { House } from "./house.ts";
 import { refuseAddress, refuseBroken } from "./http/broken.ts";
 import type { HttpError } from "./http/errors.ts";
 import { answerHalfClosed } from "./http/half-closed.ts";
+import { letPass } from "./http/lingering.ts";
 import { closeStalled } from "./http/stalled.ts";
 import { Access, checkBind } from "./keys/access.ts";
 import { Rates } from "./keys/rates.ts";
@@ -89,12 +90,15 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const refused = noteRefusal(house);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
+    // Bodies that are not read are let pass.
+    autoCleanupIncoming: false,
     errorHandler: refuseAddress(refused),
   });
   const server = createServer({ ...timesOf(limits), requireHostHeader: false }, listener);
   refuseBroken(server, refused);
   answerHalfClosed(server);
   closeStalled(server, limits.maxStall);
+  letPass(server);
   const url = await listen(server, options);
   return { url, warm: warmUp(house), stop: (patience) => stop(house, server, underWay, patience) };
 }

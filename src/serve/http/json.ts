@@ -38,7 +38,8 @@ async function readBody(request: Request, most: number): Promise<Uint8Array> {
 async function readParts({ body }: Request, most: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of body ?? []) {
+  // Not cancelled, which would end the connection before its answer.
+  for await (const part of body?.values({ preventCancel: true }) ?? []) {
     size += part.length;
     if (size > most) throw tooLarge(most);
     parts.push(part);
@@ -46,7 +47,6 @@ async function readParts({ body }: Request, most: number): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-/** The connection stays: what comes of the body in half a second is let pass, so that clients which send all of it first come to read this. */
 const tooLarge = (most: number) =>
   new HttpError(413, `the body has more than ${most} bytes, which is the most that is taken`);
 

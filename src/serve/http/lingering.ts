@@ -1,0 +1,41 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+
+/** Bytes that are let pass of a body whose request has its answer, and milliseconds. */
+const [MOST, LONGEST] = [64 * 2 ** 20, 5_000];
+
+/**
+ * Lets pass what still comes of a body that was refused unread. Many clients send all of it before they read, and a connection that is
+ * closed with something unread is reset, which takes the answer from them.
+ */
+export function letPass(server: Server): void {
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    // Before Node closes the connection.
+    response.prependOnceListener("finish", () => {
+      if (!request.complete) discard(request);
+    });
+  });
+}
+
+function discard(request: IncomingMessage): void {
+  const { socket } = request;
+  const before = socket.bytesRead;
+  const timer = setTimeout(() => socket.destroy(), LONGEST).unref();
+  // Whoever was reading reads no more; what nobody had begun to read Node would discard itself, without end.
+  request.removeAllListeners("data").read(0);
+  request.on("data", () => {
+    if (socket.bytesRead - before > MOST) socket.destroy();
+  });
+  request.once("end", closedLater(request));
+  request.once("close", () => clearTimeout(timer));
+  request.resume();
+}
+
+/** From now on, who has its connection closed ends the server's side alone; the rest follows with what this returns. */
+function closedLater({ socket }: IncomingMessage): () => void {
+  const { destroySoon } = socket;
+  socket.destroySoon = () => socket.end();
+  return () => {
+    socket.destroySoon = destroySoon;
+    if (socket.writableEnded) socket.destroySoon();
+  };
+}
