@@ -11,6 +11,7 @@ import type { Request } from "./ticket.ts";
 export interface Answer {
   readonly text: string;
   readonly tokens: readonly Sampled[];
+  readonly prompt?: readonly Sampled[] | undefined;
   readonly reason: FinishReason;
   readonly usage: Usage;
 }
@@ -52,5 +53,6 @@ async function wholeOf(stream: AsyncIterable<Piece>): Promise<Answer> {
   const pieces: Piece[] = [];
   for await (const piece of stream) pieces.push(piece);
   const { reason, usage } = pieces.at(-1)!.finish!;
-  return { text: pieces.map((p) => p.text).join(""), tokens: pieces.flatMap((p) => p.tokens), reason, usage };
+  const text = pieces.map((p) => p.text).join("");
+  return { text, tokens: pieces.flatMap((p) => p.tokens), prompt: pieces[0]!.prompt, reason, usage };
 }

@@ -6,6 +6,7 @@ import { UserError } from "../util/errors.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { chunkAfter } from "./chunk.ts";
 import type { Meter } from "./meter.ts";
+import type { PromptScores } from "./prompt-scores.ts";
 import { SeamPrefill } from "./seam-prefill.ts";
 import type { Slot } from "./slot.ts";
 import { Slots } from "./slots.ts";
@@ -99,14 +100,17 @@ export class Engine implements Disposable {
     throw new Error("a prompt was prefilled that is in the cache already");
   }
 
-  /** As `prefill`, a chunk at a time: the logits come after the last, undefined after others. */
+  /** As `prefill`, a chunk at a time: the logits come after the last, undefined after others. `scores` reads each, too. */
   async *chunks(
     slot: Slot,
     prompt: readonly number[],
     meter: Meter,
     signal?: AbortSignal,
+    scores?: PromptScores,
   ): AsyncGenerator<Float32Array | undefined> {
-    for await (const { tokens, rows } of this.runs(slot, prompt, meter, signal)) {
+    for await (const run of this.runs(slot, prompt, meter, signal)) {
+      if (scores) yield* scores.read(run);
+      const { tokens, rows } = run;
       const last = slot.tokens.length === prompt.length;
       if (last) meter.head(1);
       yield last ? await slot.logitsOf(rows(tokens - 1, 1)) : undefined;

@@ -18,6 +18,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   /** What the answer is held to: from its first token on, or after each `trigger`. */
   grammar?: Grammar | undefined;
   trigger?: Trigger | undefined;
+  /** Score the prompt's own tokens, with so many of the likeliest in the place of each; small. */
+  promptLogprobs?: number | undefined;
 };
 export type GenerateInput = z.input<typeof generateOptions>;
 
@@ -34,6 +36,8 @@ export interface Usage extends ReturnType<Meter["total"]> {
 export interface Piece {
   readonly text: string;
   readonly tokens: readonly Sampled[];
+  /** Of the first piece, where `promptLogprobs` asks for them: the prompt's tokens, as far as they have run. */
+  readonly prompt?: readonly Sampled[];
   readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: Cut };
 }
 

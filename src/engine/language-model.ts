@@ -16,8 +16,10 @@ import { tokenizerOf } from "./tokenizer-of.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
 import { knowsCalls, plainTurns } from "./tools/turns.ts";
 
-/** What to generate from: a text, or the turns of a chat. */
-export type Prompt = string | readonly ChatMessage[];
+/** What to generate from: a text, the turns of a chat, or token ids, which are taken as they are. */
+export type Prompt = string | readonly ChatMessage[] | readonly number[];
+
+export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
 
 /** A model of one file, loaded: its tokenizer and its engine under one recipe, and an engine for each adapter that requests may name. */
 export class LanguageModel implements Disposable {
@@ -68,18 +70,30 @@ export class LanguageModel implements Disposable {
 
   /** @throws UserError when a prompt is so long that its first part fills the context */
   checkText(prompt: Prompt): void {
+    if (isIds(prompt)) return;
     const texts = typeof prompt === "string" ? [prompt] : prompt.map(({ content }) => textOf(content));
     checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
   }
 
-  /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. `tools` are functions that it may call. */
+  /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. `tools` are functions that it may call. @throws UserError for an id that the model does not have */
   encode(prompt: Prompt, raw: boolean, tools: readonly Tool[] = []): number[] {
     const { tokenizer } = this;
+    if (isIds(prompt)) return checkIds(prompt, this.decoder.config.vocabulary);
     if (typeof prompt !== "string") return this.#encodeChat(prompt, tools);
     if (!raw && tokenizer.chatTemplate !== undefined)
       return this.encode([{ role: "user", content: prompt }], false, tools);
-    const bos = tokenizer.addBos && tokenizer.bos !== undefined ? [tokenizer.bos] : [];
-    return [...bos, ...tokenizer.encode(prompt)];
+    return [...bosOf(tokenizer), ...tokenizer.encode(prompt)];
+  }
+
+  /** Ids after which an answer fills the place between two texts, the first of which may be ids. @throws UserError when the model has no tokens for this */
+  encodeAround(prompt: Prompt, suffix: string): number[] {
+    if (typeof prompt !== "string" && !isIds(prompt)) throw new UserError("a suffix is of a text, not of a chat's turns", 2);
+    const { fim } = this.tokenizer;
+    if (!fim)
+      throw new UserError(`${this.source.name} has no tokens to fill in a text with; expected no suffix`, 2);
+    const before = isIds(prompt) ? this.encode(prompt, true) : this.tokenizer.encode(prompt);
+    const after = this.tokenizer.encode(suffix);
+    return [...bosOf(this.tokenizer), fim.prefix, ...before, fim.suffix, ...after, fim.middle];
   }
 
   #encodeChat(turns: readonly ChatMessage[], tools: readonly Tool[]): number[] {
@@ -95,6 +109,18 @@ export class LanguageModel implements Disposable {
   [Symbol.dispose](): void {
     for (const engine of [this.engine, ...this.adapted.values()]) engine[Symbol.dispose]();
   }
+}
+
+const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
+
+/** The first of some ids that a model of so many tokens does not have. */
+export const idBeyond = (ids: readonly number[], vocabulary: number): number | undefined =>
+  ids.find((id) => id >= vocabulary);
+
+function checkIds(ids: readonly number[], vocabulary: number): number[] {
+  const beyond = idBeyond(ids, vocabulary);
+  if (beyond === undefined) return [...ids];
+  throw new UserError(`the prompt: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond}`, 2);
 }
 
 const textOf = (content: ChatMessage["content"]): string =>

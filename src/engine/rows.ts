@@ -29,9 +29,9 @@ export class Rows extends Set<Begun> {
   }
 
   /** Whether a prompt that is being run will leave more of this one's beginning than is there now: to copy it is cheaper than to run it twice. */
-  willBring({ engine, job: { prompt } }: Ticket): boolean {
+  willBring({ engine, reuses }: Ticket): boolean {
     const coming = this.prefilling().filter((row) => row.engine === engine);
-    const shared = Math.max(0, ...coming.map((row) => commonPrefix(row.job.prompt, prompt)));
-    return shared - engine.slots.reusable(prompt) >= WORTH_COPYING;
+    const shared = Math.max(0, ...coming.map((row) => commonPrefix(row.job.prompt, reuses)));
+    return shared - engine.slots.reusable(reuses) >= WORTH_COPYING;
   }
 }

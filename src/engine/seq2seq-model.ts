@@ -40,10 +40,10 @@ export class Seq2SeqModel implements Disposable {
     return new Seq2SeqModel(source, model, tokenizer, programs);
   }
 
-  /** Ids of a text, as the encoder reads it. @throws UserError for a chat, and for a text that is longer than the context */
+  /** Ids of a text, as the encoder reads it. @throws UserError for a chat and for ids, and for a text that is longer than the context */
   encode(prompt: Prompt): number[] {
     if (typeof prompt !== "string")
-      throw new UserError(`${this.source.name} turns one text into another; expected a text, not a chat's turns`);
+      throw new UserError(`${this.source.name} turns one text into another; expected a text, not a chat's turns or ids`);
     const { context } = this.model.config;
     checkText(prompt, this.tokenizer, context);
     const { ids } = this.tokenizer.input(prompt);

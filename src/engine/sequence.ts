@@ -6,6 +6,7 @@ import { Draft } from "./draft.ts";
 import type { Engine, Step } from "./engine.ts";
 import type { FinishReason, GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
 import { Meter } from "./meter.ts";
+import { PromptScores } from "./prompt-scores.ts";
 import type { Slot } from "./slot.ts";
 
 /** One request under way: its slot, until it is disposed of, and its own sampler, text and bill. */
@@ -13,6 +14,7 @@ export class Sequence implements Disposable {
   readonly slot: Slot;
   readonly #meter: Meter;
   readonly #draft: Draft;
+  readonly #scores: PromptScores | undefined;
   #chunks: ReturnType<Engine["chunks"]>;
   /** What runs chunk by chunk: the prompt, or all tokens so far where they are to run again. Undefined while it decodes. */
   #text: readonly number[] | undefined;
@@ -20,6 +22,7 @@ export class Sequence implements Disposable {
   readonly #ceiling: Ceiling;
   readonly #started = performance.now();
   #prefilled: number | undefined;
+  #begun = false;
   #ended = false;
 
   /** @throws UserError when the prompt is empty or longer than the context. */
@@ -36,10 +39,24 @@ export class Sequence implements Disposable {
     this.#meter = new Meter(engine.programs);
     this.#draft = new Draft(tokenizer, options, prompt, most);
     this.#ceiling = ceiling;
-    this.slot = alone ? engine.acquireAlone(prompt, this.#meter) : engine.acquire(prompt);
+    this.#scores = scoresOf(engine, prompt, options, this.#meter);
+    this.slot = this.#acquire(alone);
     this.#cached = this.slot.tokens.length;
-    this.#text = prompt;
-    this.#chunks = engine.chunks(this.slot, prompt, this.#meter);
+    this.#text = most > 0 ? prompt : this.#scores ? prompt.slice(0, -1) : [];
+    this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#meter, undefined, this.#scores) : this.#read();
+  }
+
+  /** What is to be scored has to run, whatever is in a cache. */
+  #acquire(alone: boolean): Slot {
+    if (alone && this.#scores) this.engine.forget();
+    if (this.#scores) return this.engine.acquire();
+    return alone ? this.engine.acquireAlone(this.prompt, this.#meter) : this.engine.acquire(this.prompt);
+  }
+
+  /** Runs the prompt for what foretells its own tokens: no answer follows. */
+  async *#read(): AsyncGenerator<undefined> {
+    for await (const run of this.engine.runs(this.slot, this.#text!, this.#meter))
+      if (this.#scores) yield* this.#scores.read(run);
   }
 
   /** Runs what is `left`; the next piece of the answer. */
@@ -53,17 +70,17 @@ export class Sequence implements Disposable {
 
   /** Runs a chunk of the prompt, or of all tokens again; with the last one comes the next piece of the answer, or where the ceiling cuts it. */
   async advance(): Promise<Piece | undefined> {
-    const { value: logits } = await this.#chunks.next();
-    if (!logits) return this.#over() ? this.cut("flops") : undefined;
+    const { value: logits, done } = await this.#chunks.next();
+    if (!logits && !done) return this.#over() ? this.cut("flops") : undefined;
     await this.#chunks.return(undefined);
     this.#prefilled ??= performance.now();
     this.#text = undefined;
-    return this.take(logits);
+    return logits ? this.take(logits) : this.#last();
   }
 
-  /** Tokens that are yet to run chunk by chunk; 0 when it decodes. */
+  /** Tokens that are yet to run chunk by chunk, at least 1, as the last ones may be yet to be scored; 0 when it decodes. */
   get left(): number {
-    return this.#text ? this.#text.length - this.slot.tokens.length : 0;
+    return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }
 
   /** What is left of the prompt, in chunks of the length that is due now. */
@@ -82,11 +99,11 @@ export class Sequence implements Disposable {
     const { reason, ...piece } = this.#draft.take(logits, over);
     if (!reason) {
       this.#runAgain();
-      return piece;
+      return { ...piece, ...this.#scored() };
     }
     const { completion } = this.#draft;
     const cut = reason === "length" ? cutOf(this.#ceiling, over, completion, this.options.maxTokens) : undefined;
-    return { ...piece, finish: this.#finish(reason, cut) };
+    return { ...piece, ...this.#scored(), finish: this.#finish(reason, cut) };
   }
 
   /** Where its next token makes it so long that all of its tokens are rotated otherwise, they run again, as a prompt does. */
@@ -100,7 +117,18 @@ export class Sequence implements Disposable {
 
   /** The last piece of an answer that ends here, with what it has of text. */
   cut(cut: Cut): Piece {
-    return { text: this.#draft.flush(), tokens: [], finish: this.#finish("length", cut) };
+    return this.#last(cut);
+  }
+
+  #last(cut?: Cut): Piece {
+    return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish("length", cut) };
+  }
+
+  /** With the first piece. */
+  #scored(): Pick<Piece, "prompt"> {
+    if (!this.#scores || this.#begun) return {};
+    this.#begun = true;
+    return { prompt: this.#scores.found };
   }
 
   #finish(reason: FinishReason, cut: Cut | undefined): NonNullable<Piece["finish"]> {
@@ -130,9 +158,17 @@ export class Sequence implements Disposable {
 
   [Symbol.dispose](): void {
     void this.#chunks.return(undefined);
+    this.#scores?.[Symbol.dispose]();
     this.engine.release(this.slot);
   }
 }
+
+const scoresOf = (
+  { programs }: Engine,
+  prompt: readonly number[],
+  { promptLogprobs: top }: GenerateOptions,
+  meter: Meter,
+): PromptScores | undefined => (top === undefined ? undefined : new PromptScores(programs, prompt, top, meter));
 
 /** @throws UserError when the prompt is empty or longer than the context. */
 export function checkLength(prompt: number, context: number): void {

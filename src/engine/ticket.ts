@@ -68,6 +68,11 @@ export class Ticket {
     });
   }
 
+  /** Tokens that need not run where a cache has them: none of a prompt that is scored. */
+  get reuses(): readonly number[] {
+    return "options" in this.job && this.job.options.promptLogprobs !== undefined ? [] : this.job.prompt;
+  }
+
   /** Why it is to stop: its signal's reason, or that its reader left. */
   get stopped(): unknown {
     const { signal } = this.job;

@@ -58,9 +58,13 @@ const isJson = (value: unknown): boolean => typeof value === "string" || jsonOf(
 
 const isTurn = (turn: unknown): boolean =>
   typeof turn === "object" && turn !== null && "role" in turn && typeof turn.role === "string" && "content" in turn;
+const isId = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isPrompt = (value: unknown): value is Prompt =>
-  typeof value === "string" || (Array.isArray(value) && value.every(isTurn) && isJson(value));
-export const prompt = z.custom<Prompt>(isPrompt, "expected a text, or a list of turns { role, content }");
+  typeof value === "string" || (Array.isArray(value) && (value.every(isId) || (value.every(isTurn) && isJson(value))));
+export const prompt = z.custom<Prompt>(
+  isPrompt,
+  "expected a text, a list of turns { role, content }, or a list of token ids",
+);
 
 const stopShape = {
   signal,
@@ -78,10 +82,14 @@ const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "j
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
   ...{ raw: flag, format },
+  suffix: text.optional(),
+  promptLogprobs: z.int().min(0).max(20).optional(),
   tools: toolList.optional(),
   toolChoice: toolChoice.optional(),
   parallelToolCalls: flag,
 };
+/** 0: of an answer, nothing is wanted but what the prompt gives. */
+const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 /** What an answer is asked for with. */
 export type Asked = z.output<typeof generateOptions> & RequestOptions;
@@ -90,8 +98,8 @@ const key = z.string("expected a text").optional();
 const turnShape = { key, deadline: z.number("expected a time").optional(), onBegun: call<() => void>() };
 const flops = z.number().positive().optional();
 const ceiling = z.strictObject({ flops, tokens: z.int().min(1).optional() }).optional();
-export const runOptions = generateOptions.extend({ ...stopShape, ...requestShape, ...turnShape, ceiling });
-const batchRequest = generateOptions.extend({ prompt, ...requestShape });
+export const runOptions = generateOptions.extend({ maxTokens, ...stopShape, ...requestShape, ...turnShape, ceiling });
+const batchRequest = generateOptions.extend({ prompt, maxTokens, ...requestShape });
 export const batchRequests = z.array(batchRequest, "expected a list of requests");
 export const readOptions = z.strictObject({
   ...stopShape,

@@ -9,7 +9,6 @@ import { LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Asked } from "../engine/likelihood.ts";
 import { checkCeiling, priceOfAsked } from "../engine/price.ts";
 import { askedOfQuery, relevanceOf } from "../engine/relevance.ts";
-import type { Sampled } from "../engine/sampling/sampler.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
 import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
 import type { Job } from "../engine/ticket.ts";
@@ -81,10 +80,10 @@ export class Model implements Disposable {
     const { key, deadline, onBegun, ceiling, signal, onStopped, ...asked } = checked;
     const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked);
     const terms = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped) };
-    for await (const { text, tokens, finish } of this.#pieces({ ...request, ...terms }))
+    for await (const { finish, ...piece } of this.#pieces({ ...request, ...terms }))
       yield finish
-        ? { text, tokens, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, finish.cut) }
-        : { text, tokens };
+        ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, finish.cut) }
+        : piece;
   }
 
   #pieces(job: Job): AsyncIterable<Piece> {
@@ -111,10 +110,11 @@ export class Model implements Disposable {
 
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
-    const whole = { text: "", tokens: [] as Sampled[] };
-    for await (const { text, tokens, finishReason, receipt } of this.generate(prompt, options)) {
+    const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
+    for await (const { text, tokens, prompt: scored, finishReason, receipt } of this.generate(prompt, options)) {
       whole.text += text;
       whole.tokens.push(...tokens);
+      if (scored) whole.prompt = [...scored];
       if (finishReason && receipt) return { ...whole, finishReason, receipt };
     }
     throw new Error("an answer ended without its receipt");
@@ -191,8 +191,9 @@ export class Model implements Disposable {
     const { engine, tokenizer } = this.language;
     const parsed = await Promise.all(all.map(({ prompt, ...asked }) => requestOf(this, prompt, asked)));
     const answers = await generateAll(engine, tokenizer, parsed, signal, this.#biller.told(onStopped));
-    return answers.map(({ text, tokens, reason, usage }) => {
-      return { text, tokens: [...tokens], finishReason: reason, receipt: this.#biller.receipt(usage) };
+    return answers.map(({ text, tokens, prompt, reason, usage }) => {
+      const scored = prompt && { prompt: [...prompt] };
+      return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt: this.#biller.receipt(usage) };
     });
   }
 

@@ -35,6 +35,10 @@ export interface AnswerOptions {
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
+  /** Text that comes after the answer, which fills the place between it and the prompt, a text or ids: of models that have tokens for this. */
+  suffix?: string | undefined;
+  /** Give the prompt's tokens, too, with their log-probabilities and so many of the likeliest in the place of each, at most 20: all of the prompt runs, nothing of it comes from a cache. */
+  promptLogprobs?: number | undefined;
   /** What the answer is held to, token by token: `"json"`, any JSON object, or a JSON schema. It parses unless `maxTokens` cut it. */
   format?: Format | undefined;
   /** Functions that the model may call, in the form that OpenAI has; calls are texts of the answer, `<tool_call>{"name", "arguments"}</tool_call>`, their arguments held to the function's schema. */
@@ -88,6 +92,8 @@ export interface Chunk {
   text: string;
   /** The tokens sampled since the last chunk, with log-probabilities when asked for. */
   tokens: readonly Sampled[];
+  /** Of the first chunk, where `promptLogprobs` asks for them: the prompt's tokens, of which the first has its id alone; fewer than all where the answer was cut before. */
+  prompt?: readonly Sampled[];
   finishReason?: FinishReason;
   receipt?: Receipt;
 }
@@ -95,6 +101,8 @@ export interface Chunk {
 export interface Completion {
   text: string;
   tokens: Sampled[];
+  /** As a chunk's. */
+  prompt?: Sampled[];
   finishReason: FinishReason;
   receipt: Receipt;
 }

@@ -13,17 +13,32 @@ export async function requestOf(
   prompt: Prompt,
   asked: Asked,
 ): Promise<Request> {
-  const { adapter, raw = false, format, tools, toolChoice, parallelToolCalls, ...rest } = asked;
+  const { adapter, raw = false, suffix, format, tools, toolChoice, parallelToolCalls, ...rest } = asked;
   if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const loaded = model.loaded instanceof Seq2SeqModel ? model.loaded : model.language;
-  const ids = loaded instanceof Seq2SeqModel ? loaded.encode(prompt) : idsOf(loaded, prompt, raw, calling);
+  const ids =
+    loaded instanceof Seq2SeqModel ? readBy(loaded, prompt, asked) : idsOf(loaded, prompt, { raw, suffix }, calling);
   const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, loaded.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   return { prompt: ids, options: { ...rest, grammar, trigger: calling.trigger }, engine };
 }
 
-function idsOf(language: LanguageModel, prompt: Prompt, raw: boolean, { tools, begin }: Calling): number[] {
+/** An encoder foretells nothing of what it reads. */
+function readBy(model: Seq2SeqModel, prompt: Prompt, { suffix, promptLogprobs, maxTokens }: Asked): number[] {
+  if (suffix !== undefined || promptLogprobs !== undefined || maxTokens === 0)
+    throw new UserError(
+      `${model.source.name} turns one text into another; expected no suffix, no promptLogprobs, and at least 1 for maxTokens`,
+      2,
+    );
+  return model.encode(prompt);
+}
+
+type Taken = Pick<Asked, "suffix"> & { readonly raw: boolean };
+
+function idsOf(language: LanguageModel, prompt: Prompt, { raw, suffix }: Taken, { tools, begin }: Calling): number[] {
   language.checkText(prompt);
-  return [...language.encode(prompt, raw, tools), ...language.tokenizer.encode(begin)];
+  if (suffix) language.checkText(suffix);
+  const ids = suffix ? language.encodeAround(prompt, suffix) : language.encode(prompt, raw, tools);
+  return [...ids, ...language.tokenizer.encode(begin)];
 }

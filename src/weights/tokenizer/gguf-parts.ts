@@ -3,6 +3,7 @@ import { bytesOfToken } from "./alphabet.ts";
 import { Bpe } from "./bpe.ts";
 import { type Detokenizer, spaced, words } from "./detokenizer.ts";
 import { Encoder } from "./encoder.ts";
+import type { Fim } from "./fim.ts";
 import { bertFrame } from "./frame.ts";
 import { edges, type Kind, type Own, scoresOf, userDefined } from "./gguf-kind.ts";
 import { unigram } from "./gguf-unigram.ts";
@@ -28,11 +29,15 @@ export function ggufParts(source: TokenizerSource): Parts {
   }
   checkIds(source);
   const special = specialIds(source);
-  const roles = { bos, eos, pad, unk, mask };
+  const roles = { bos, eos, pad, unk, mask, fim: fimIn(source) };
   const stops = stopIds(source, special);
   const templates = { chat: chatTemplate };
   const own = kinds[model]!(source, special);
   return { path, tokens: source.tokens, special, strips: new Map(), stopIds: stops, ...roles, templates, ...own };
+}
+
+function fimIn({ fimPrefix: prefix, fimSuffix: suffix, fimMiddle: middle }: TokenizerSource): Fim | undefined {
+  return prefix === undefined || suffix === undefined || middle === undefined ? undefined : { prefix, suffix, middle };
 }
 
 function byteLevel(source: TokenizerSource, special: ReadonlySet<number>): Own {

@@ -1,5 +1,6 @@
 import type { Detokenizer } from "./detokenizer.ts";
 import type { Encoder } from "./encoder.ts";
+import type { Fim } from "./fim.ts";
 import type { Frame } from "./frame.ts";
 import type { Strip } from "./segments.ts";
 
@@ -30,6 +31,8 @@ export interface Parts {
   pad?: number | undefined;
   unk?: number | undefined;
   mask?: number | undefined;
+  /** As the file names them. */
+  fim?: Fim | undefined;
   templates: Templates;
 }
 

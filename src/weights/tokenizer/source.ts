@@ -27,6 +27,10 @@ export interface TokenizerSource {
   eot?: number | undefined;
   /** End of message, before a tool's answer. */
   eom?: number | undefined;
+  /** What fills in the middle of a text: before what precedes it, what follows it, and itself. */
+  fimPrefix?: number | undefined;
+  fimSuffix?: number | undefined;
+  fimMiddle?: number | undefined;
   addBos?: boolean | undefined;
   addEos?: boolean | undefined;
   /** Whether another separator is written between two texts. */
@@ -67,6 +71,10 @@ export function fromGguf(metadata: Metadata): TokenizerSource {
     sep: id("seperator") ?? id("separator"),
     eot: id("eot"),
     eom: id("eom"),
+    // The second of each is of older files.
+    fimPrefix: id("fim_pre") ?? id("prefix"),
+    fimSuffix: id("fim_suf") ?? id("suffix"),
+    fimMiddle: id("fim_mid") ?? id("middle"),
     addBos: flag("add_bos_token"),
     addEos: flag("add_eos_token"),
     addSep: flag("add_sep_token"),

@@ -1,3 +1,4 @@
+import { type Fim, fimNamed } from "./fim.ts";
 import { type Frame, framed, type Input } from "./frame.ts";
 import { ggufParts } from "./gguf-parts.ts";
 import type { Parts, Templates } from "./parts.ts";
@@ -17,6 +18,8 @@ export class Tokenizer {
   readonly pad: number | undefined;
   readonly unk: number | undefined;
   readonly mask: number | undefined;
+  /** Undefined of models that do not fill in. */
+  readonly fim: Fim | undefined;
   /** Ids that end an answer: end of text, of turn, of message. */
   readonly stopIds: ReadonlySet<number>;
   /** Texts of the tokens that only a template may write. */
@@ -38,6 +41,7 @@ export class Tokenizer {
     this.pad = parts.pad;
     this.unk = parts.unk;
     this.mask = parts.mask;
+    this.fim = parts.fim ?? fimNamed(parts.tokens);
     this.frame = parts.frame;
     this.templates = parts.templates;
     this.stopIds = parts.stopIds;
