@@ -87,10 +87,10 @@ export class LanguageModel implements Disposable {
 
   /** Ids after which an answer fills the place between two texts, the first of which may be ids. @throws UserError when the model has no tokens for this */
   encodeAround(prompt: Prompt, suffix: string): number[] {
-    if (typeof prompt !== "string" && !isIds(prompt)) throw new UserError("a suffix is of a text, not of a chat's turns", 2);
+    if (typeof prompt !== "string" && !isIds(prompt))
+      throw new UserError("a suffix is of a text, not of a chat's turns", 2);
     const { fim } = this.tokenizer;
-    if (!fim)
-      throw new UserError(`${this.source.name} has no tokens to fill in a text with; expected no suffix`, 2);
+    if (!fim) throw new UserError(`${this.source.name} has no tokens to fill in a text with; expected no suffix`, 2);
     const before = isIds(prompt) ? this.encode(prompt, true) : this.tokenizer.encode(prompt);
     const after = this.tokenizer.encode(suffix);
     return [...bosOf(this.tokenizer), fim.prefix, ...before, fim.suffix, ...after, fim.middle];

@@ -43,7 +43,9 @@ export class Seq2SeqModel implements Disposable {
   /** Ids of a text, as the encoder reads it. @throws UserError for a chat and for ids, and for a text that is longer than the context */
   encode(prompt: Prompt): number[] {
     if (typeof prompt !== "string")
-      throw new UserError(`${this.source.name} turns one text into another; expected a text, not a chat's turns or ids`);
+      throw new UserError(
+        `${this.source.name} turns one text into another; expected a text, not a chat's turns or ids`,
+      );
     const { context } = this.model.config;
     checkText(prompt, this.tokenizer, context);
     const { ids } = this.tokenizer.input(prompt);

@@ -1,4 +1,5 @@
 import type { Ceiling } from "../../engine/cut.ts";
+import { idBeyond, isIds } from "../../engine/language-model.ts";
 import type { Chunk, Prompt, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
@@ -34,6 +35,7 @@ export async function* answers(
   using lease = await leaseFor(house, chosen, call);
   const { tokenizer, decoder } = lease.model.language;
   checkBiases(asks[0]?.options, decoder.config.vocabulary);
+  for (const { prompt } of asks) checkIds(prompt, decoder.config.vocabulary);
   using bill = billFor(house, chosen.served.id, call);
   const left = new AbortController();
   const terms = {
@@ -57,6 +59,14 @@ function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): v
   if (outside === undefined) return;
   const message = `logit_bias: the model's tokens are 0 to ${vocabulary - 1}, got ${outside.slice(0, 40)}`;
   throw new HttpError(400, message, { param: "logit_bias" });
+}
+
+/** @throws HttpError for a prompt's token that the model does not have */
+function checkIds(prompt: Prompt, vocabulary: number): void {
+  const outside = isIds(prompt) ? idBeyond(prompt, vocabulary) : undefined;
+  if (outside === undefined) return;
+  const message = `prompt: the model's tokens are 0 to ${vocabulary - 1}, got ${outside}`;
+  throw new HttpError(400, message, { param: "prompt" });
 }
 
 /** What each answer may come to: an equal part of the request's FLOPs, by its own word or its key's terms. */

@@ -17,14 +17,14 @@ const stops = z
   .nullish()
   .describe("texts that end the answer; they are not part of it");
 
-const tokens = (most: number) => z.int().min(1).max(most).nullish();
+const tokens = (least: number, most: number) => z.int().min(least).max(most).nullish();
 
-/** What ends an answer. */
-export const endsShape = ({ maxTokens }: Limits) => ({
-  max_tokens: tokens(maxTokens).describe(
+/** What ends an answer, of at least so many tokens. */
+export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
+  max_tokens: tokens(least, maxTokens).describe(
     `most tokens of each answer; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`,
   ),
-  max_completion_tokens: tokens(maxTokens).describe("most tokens of each answer, in the place of max_tokens"),
+  max_completion_tokens: tokens(least, maxTokens).describe("most tokens of each answer, in the place of max_tokens"),
   max_flops: z
     .number()
     .positive()

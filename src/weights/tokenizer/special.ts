@@ -14,7 +14,20 @@ export const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "</s>",
 ]);
 
-const ROLES = ["bos", "eos", "pad", "unk", "mask", "cls", "sep", "eot", "eom", "fimPrefix", "fimSuffix", "fimMiddle"] as const;
+const ROLES = [
+  "bos",
+  "eos",
+  "pad",
+  "unk",
+  "mask",
+  "cls",
+  "sep",
+  "eot",
+  "eom",
+  "fimPrefix",
+  "fimSuffix",
+  "fimMiddle",
+] as const;
 
 /** Throws a `UserError` where the file's lists and ids do not fit each other. */
 export function checkIds(source: TokenizerSource): void {

@@ -18,8 +18,6 @@ export class Tokenizer {
   readonly pad: number | undefined;
   readonly unk: number | undefined;
   readonly mask: number | undefined;
-  /** Undefined of models that do not fill in. */
-  readonly fim: Fim | undefined;
   /** Ids that end an answer: end of text, of turn, of message. */
   readonly stopIds: ReadonlySet<number>;
   /** Texts of the tokens that only a template may write. */
@@ -41,7 +39,6 @@ export class Tokenizer {
     this.pad = parts.pad;
     this.unk = parts.unk;
     this.mask = parts.mask;
-    this.fim = parts.fim ?? fimNamed(parts.tokens);
     this.frame = parts.frame;
     this.templates = parts.templates;
     this.stopIds = parts.stopIds;
@@ -54,6 +51,11 @@ export class Tokenizer {
   get addBos(): boolean {
     const [first] = this.frame.single;
     return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
+  }
+
+  /** Undefined of models that do not fill in. */
+  get fim(): Fim | undefined {
+    return this.parts.fim ?? fimNamed(this.parts.tokens);
   }
 
   /** Jinja source. */

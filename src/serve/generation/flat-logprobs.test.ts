@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Part } from "./answers.ts";
-import { FlatLogprobs } from "./logprobs.ts";
+import { FlatLogprobs } from "./flat-logprobs.ts";
 
 const tokens = [[0xe6, 0x97], [0xa5], [0xe6, 0x9c], [0xef, 0xbf, 0xbd], [...Buffer.from("😀")], [0x61], [0x61], []];
 const tokenizer = {

@@ -1,0 +1,14 @@
+import type { Part } from "./answers.ts";
+
+/** The `n` best of the answers to each prompt, of `drawn` each; those of one prompt are adjacent, and have their log-probabilities. */
+export function bestOf(choices: readonly Part[][], n: number, drawn: number): Part[][] {
+  if (n === drawn) return [...choices];
+  const prompts = Array.from({ length: choices.length / drawn }, (_, i) => choices.slice(i * drawn, (i + 1) * drawn));
+  return prompts.flatMap((answers) => answers.toSorted((a, b) => meanLogprob(b) - meanLogprob(a)).slice(0, n));
+}
+
+/** Of an answer's tokens, the one that ended it among them. */
+function meanLogprob(parts: readonly Part[]): number {
+  const each = parts.flatMap(({ tokens }) => tokens.map(({ logprob }) => logprob!));
+  return each.reduce((sum, logprob) => sum + logprob, 0) / Math.max(1, each.length);
+}

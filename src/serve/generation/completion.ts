@@ -1,0 +1,62 @@
+import { z } from "zod";
+import type { Limits } from "../limits.ts";
+import { endsShape } from "./ends.ts";
+import { generationShape, needing } from "./options.ts";
+import { promptsSchema } from "./prompts.ts";
+
+const shape = (limits: Limits) => ({
+  ...generationShape(limits),
+  ...endsShape(limits, 0),
+  prompt: promptsSchema(limits),
+  logprobs: z
+    .int()
+    .min(0)
+    .max(5)
+    .nullish()
+    .describe("give each token's log-probability (natural), and those of so many of the likeliest in its place"),
+  top_logprobs: z
+    .null("expected nothing: logprobs says how many of the likeliest to give")
+    .optional()
+    .describe("nothing else is taken"),
+  echo: z
+    .boolean()
+    .nullish()
+    .describe(
+      "give the prompt back before the answer, with logprobs also its tokens and theirs; with max_tokens 0, nothing else",
+    ),
+  suffix: z
+    .string()
+    .max(limits.maxPrompt)
+    .nullish()
+    .describe("what comes after the answer, which fills the place between: of models that have tokens for this"),
+  best_of: z
+    .int()
+    .min(1)
+    .max(limits.maxChoices)
+    .nullish()
+    .describe(
+      "how many answers to each prompt are drawn, of which the n with the highest mean log-probability of a token are given; n where it is not said",
+    ),
+});
+
+/** What `POST /v1/completions` takes. */
+export const completionInput = (limits: Limits) =>
+  z.object(shape(limits)).superRefine(needing("stream_options", "stream")).superRefine(together);
+export type CompletionInput = z.output<ReturnType<typeof completionInput>>;
+
+type Fields = z.output<z.ZodObject<ReturnType<typeof shape>>>;
+
+/** How many answers to each prompt are drawn. */
+export const drawnOf = ({ n, best_of: best }: Pick<Fields, "n" | "best_of">): number => best ?? n ?? 1;
+
+/** What one field leaves another. */
+function together(input: Fields, { addIssue }: z.RefinementCtx): void {
+  const refuse = (field: keyof Fields, message: string) => addIssue({ code: "custom", path: [field], message });
+  const { n, best_of: best, stream, echo, suffix } = input;
+  if (best && best < (n ?? 1)) refuse("best_of", `expected at least n, ${n}`);
+  if (best && stream && best > (n ?? 1))
+    refuse("best_of", "expected no more than n in a stream, whose answers come as they are drawn");
+  if (echo && suffix) refuse("suffix", "expected none beside echo: true");
+  for (const field of ["max_tokens", "max_completion_tokens"] as const)
+    if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
+}

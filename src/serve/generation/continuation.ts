@@ -1,0 +1,34 @@
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { type Part, textOf } from "./answers.ts";
+import { FlatLogprobs } from "./flat-logprobs.ts";
+import type { Continued } from "./prompts.ts";
+
+interface Asked {
+  readonly echo?: boolean | null | undefined;
+  readonly logprobs?: number | null | undefined;
+}
+
+/** One answer as OpenAI's completions show it, some pieces at a time; its prompt comes first where it is to be given back. */
+export class Continuation {
+  #logprobs: FlatLogprobs | undefined;
+  #begun = false;
+
+  constructor(
+    private readonly prompt: Continued,
+    private readonly asked: Asked,
+  ) {}
+
+  of(parts: readonly Part[]) {
+    const before = this.#begun ? "" : this.#begin(parts[0]!.tokenizer);
+    return { text: before + textOf(parts), logprobs: this.#logprobs?.of(parts) ?? null };
+  }
+
+  /** Returns the text that comes before the answer. */
+  #begin(tokenizer: Tokenizer): string {
+    this.#begun = true;
+    const { echo, logprobs } = this.asked;
+    const text = typeof this.prompt === "string" ? this.prompt : tokenizer.decode(this.prompt);
+    if (typeof logprobs === "number") this.#logprobs = new FlatLogprobs(text, echo === true);
+    return echo ? text : "";
+  }
+}

@@ -1,0 +1,94 @@
+import { isUtf8 } from "node:buffer";
+import { z } from "zod";
+import type { Sampled } from "../../index.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Part } from "./answers.ts";
+import { type Entry, entryOf } from "./logprobs.ts";
+
+export const flatLogprobsSchema = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number().nullable()).describe("null of a prompt's first token, which nothing foretells"),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
+  text_offset: z.array(z.int()).describe("where each begins, in characters from the prompt's beginning"),
+});
+type Flat = z.output<typeof flatLogprobsSchema>;
+
+/** Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time; after those of its prompt, where it is given back. */
+export class FlatLogprobs {
+  readonly #prompt = new Offsets(0);
+  readonly #answer: Offsets;
+
+  constructor(
+    prompt: string,
+    private readonly echo = false,
+  ) {
+    this.#answer = new Offsets(lengthOf(prompt));
+  }
+
+  of(parts: readonly Part[]): Flat {
+    return flat(parts.flatMap((part) => [...this.#prompted(part), ...this.#answered(part)]));
+  }
+
+  #prompted({ prompt = [], tokenizer }: Part): Row[] {
+    return this.echo ? prompt.map((token) => this.#prompt.row(tokenizer, token, true)) : [];
+  }
+
+  /** Beside a prompt, whoever reads its numbers counts from the end: the token that ended the answer is among them. */
+  #answered({ tokens, tokenizer }: Part): Row[] {
+    const shown = tokens.filter(({ id }) => this.echo || !tokenizer.stopIds.has(id));
+    return shown.map((token) => this.#answer.row(tokenizer, token, false));
+  }
+}
+
+/** A token, what came with it, and where it begins. */
+interface Row {
+  readonly token: Sampled;
+  readonly entry: Entry;
+  readonly top: readonly Entry[];
+  readonly offset: number;
+}
+
+const flat = (rows: readonly Row[]): Flat => ({
+  tokens: rows.map(({ entry }) => flatName(entry)),
+  token_logprobs: rows.map(({ token, entry }) => (token.logprob === undefined ? null : entry.logprob)),
+  // As OpenAI has it, the token itself is among them, however unlikely.
+  top_logprobs: rows.map(({ token, entry, top }) => (token.logprob === undefined ? null : byName([...top, entry]))),
+  text_offset: rows.map(({ offset }) => offset),
+});
+
+/** Counts characters, of which a token may have a part. */
+class Offsets {
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #begun = false;
+
+  constructor(private offset: number) {}
+
+  /** The next token: it begins with the character that it goes on with. `opens`: the first of all opens a text. */
+  row(tokenizer: Tokenizer, token: Sampled, opens: boolean): Row {
+    const special = opens && tokenizer.isSpecial(token.id);
+    const entry = entryOf(tokenizer, token, opens && !special && !this.#begun);
+    const top = (token.top ?? []).map((other) => entryOf(tokenizer, other));
+    const row = { token, entry, top, offset: this.offset };
+    // No text shows special tokens.
+    if (!special) this.#pass(entry.bytes);
+    return row;
+  }
+
+  #pass(bytes: readonly number[]): void {
+    this.#begun = true;
+    this.offset += lengthOf(this.#decoder.decode(Uint8Array.from(bytes), { stream: true }));
+  }
+}
+
+/** As Python counts characters. */
+const lengthOf = (text: string): number => [...text].length;
+
+/** Of tokens that have the same bytes, the likeliest. */
+const byName = (likeliestFirst: readonly Entry[]): Record<string, number> =>
+  Object.fromEntries(likeliestFirst.toReversed().map((it) => [flatName(it), it.logprob]));
+
+/** A token's text, or its bytes where they are no whole characters: as text, many such tokens look the same. */
+function flatName({ token, bytes }: Entry): string {
+  if (isUtf8(Uint8Array.from(bytes))) return token;
+  return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;
+}

@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { listOf } from "../../util/list-of.ts";
+import { type Limits, MOST_VALUES } from "../limits.ts";
+
+/** In one request, however many prompts it has: each takes a place in the queue. */
+export const MOST_ANSWERS = 64;
+
+/** What is gone on with: a text, or token ids. */
+export type Continued = string | number[];
+
+/** A text, token ids, or several of them, as a list. */
+export function promptsSchema({ maxTexts, maxPrompt }: Limits) {
+  const max = Math.min(maxTexts, MOST_ANSWERS);
+  const text = z.string().min(1).max(maxPrompt);
+  const ids = listOf(z.int().min(0), { of: "token ids", min: 1, max: Math.min(maxPrompt, MOST_VALUES) });
+  const several = listOf(z.union([text, ids]), { of: "prompts", min: 1, max });
+  const one = z.union([text, ids]).transform((only): Continued[] => [only]);
+  return z
+    .union(
+      [one, several],
+      `expected a text, a list of token ids (whole numbers from 0), or a list of 1 to ${max} texts or lists of ids, none of them empty`,
+    )
+    .describe(
+      `what is gone on with: a text, token ids as they are, or several of these, each answered by itself; at most ${MOST_ANSWERS} answers in all`,
+    );
+}
