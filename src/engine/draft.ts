@@ -29,7 +29,7 @@ export class Draft {
   ) {
     this.#constraint = holdOf(options, tokenizer);
     this.#sampler = new Sampler(options, before, this.#constraint);
-    this.#stream = new TokenStream(tokenizer);
+    this.#stream = new TokenStream(tokenizer, options.continues !== true);
     this.#stops = new StopStrings(options.stop);
   }
 

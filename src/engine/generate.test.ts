@@ -226,7 +226,7 @@ describe("refusals, in one sentence", () => {
   });
 
   test.each([
-    [{ maxTokens: 0 }, "maxTokens"],
+    [{ maxTokens: -1 }, "maxTokens"],
     [{ temperature: -1 }, "temperature"],
     [{ stop: [""] }, "stop.0"],
     [{ logprobs: 21 }, "logprobs"],

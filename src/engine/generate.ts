@@ -18,6 +18,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   /** What the answer is held to: from its first token on, or after each `trigger`. */
   grammar?: Grammar | undefined;
   trigger?: Trigger | undefined;
+  /** The answer goes on with the prompt's text: its first word may need the space before it. */
+  continues?: boolean | undefined;
   /** Score the prompt's own tokens, with so many of the likeliest in the place of each; small. */
   promptLogprobs?: number | undefined;
 };

@@ -1,5 +1,5 @@
 import { grammarOf } from "../engine/grammar/index.ts";
-import type { LanguageModel, Prompt } from "../engine/language-model.ts";
+import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
 import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
 import type { Request } from "../engine/ticket.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
@@ -19,9 +19,10 @@ export async function requestOf(
   const loaded = model.loaded instanceof Seq2SeqModel ? model.loaded : model.language;
   const ids =
     loaded instanceof Seq2SeqModel ? readBy(loaded, prompt, asked) : idsOf(loaded, prompt, { raw, suffix }, calling);
+  const continues = !(loaded instanceof Seq2SeqModel) && (isIds(prompt) || (raw && typeof prompt === "string"));
   const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, loaded.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
-  return { prompt: ids, options: { ...rest, grammar, trigger: calling.trigger }, engine };
+  return { prompt: ids, options: { ...rest, continues, grammar, trigger: calling.trigger }, engine };
 }
 
 /** An encoder foretells nothing of what it reads. */

@@ -139,10 +139,29 @@ const completions: Bad[] = (
       "no prompt",
       { model: "tiny" },
       400,
-      /^prompt: expected a text, or a list of 1 to 64 texts, none of them empty, got nothing$/,
+      /^prompt: expected a text, token ids from 0 on, or a list of 1 to 64 of these, none of them empty, got nothing$/,
     ],
-    ["an empty prompt", { ...text, prompt: "" }, 400, /^prompt: expected a text, or .*, got ""$/],
-    ["a prompt of ids", { ...text, prompt: [1, 2] }, 400, /^prompt: expected a text, or .*, got \[1,2\]$/],
+    ["an empty prompt", { ...text, prompt: "" }, 400, /^prompt: expected a text, .*, got ""$/],
+    [
+      "a prompt of no ids",
+      { ...text, prompt: [[]] },
+      400,
+      "prompt.0: expected a list of 1 to 100000 token ids, got []",
+    ],
+    ["an id below 0", { ...text, prompt: [1, -2] }, 400, /^prompt: expected a text, token ids .*, got \[1,-2\]$/],
+    ["half an id", { ...text, prompt: [[1.5]] }, 400, /^prompt: expected a text, token ids .*, got \[\[1.5\]\]$/],
+    [
+      "an id beyond the vocabulary",
+      { ...text, prompt: [[1], [2, 999999]] },
+      400,
+      /^prompt: the model's tokens are 0 to \d+, got 999999$/,
+    ],
+    [
+      "more ids than the context has",
+      { ...text, prompt: Array(3000).fill(5) },
+      400,
+      /^the prompt has 3000 tokens, and/,
+    ],
     [
       "too long a prompt",
       { ...text, prompt: "a ".repeat(3000) },
@@ -159,7 +178,7 @@ const completions: Bad[] = (
       "too many characters",
       { ...text, prompt: "a".repeat(2e6) },
       400,
-      /^prompt: expected a text, or .*, got a text of 2000000 characters$/,
+      /^prompt: expected a text, .*, got a text of 2000000 characters$/,
     ],
     ["a text for a number", { ...text, temperature: "hot" }, 400, 'temperature: expected number, got "hot"'],
     ["a temperature below 0", { ...text, temperature: -1 }, 400, "temperature: expected number to be >=0, got -1"],
@@ -170,7 +189,7 @@ const completions: Bad[] = (
       /^keep_alive: expected seconds, or a time such as "5m"/,
     ],
     ["half a token", { ...text, max_tokens: 1.5 }, 400, /^max_tokens: expected int, got 1\.5$/],
-    ["no tokens", { ...text, max_tokens: 0 }, 400, "max_tokens: expected number to be >=1, got 0"],
+    ["no tokens", { ...text, max_tokens: 0 }, 400, "max_tokens: expected at least 1 without echo: true, got 0"],
     ["too many tokens", { ...text, max_tokens: 1e6 }, 400, "max_tokens: expected number to be <=2048, got 1000000"],
     ["a billion answers", { ...text, n: 1e9 }, 400, "n: expected number to be <=8, got 1000000000"],
     ["a million stops", { ...text, stop: Array(1e6).fill("a") }, 400, "the body's JSON has more than 100000 values"],
@@ -201,7 +220,7 @@ const completions: Bad[] = (
       "more prompts than answers",
       { ...text, prompt: Array(65).fill("x") },
       400,
-      /^prompt: .* 1 to 64 texts, none .* of 65$/,
+      /^prompt: .* 1 to 64 of these, none .* of 65$/,
     ],
     [
       "more answers than there may be",
@@ -245,7 +264,31 @@ const completions: Bad[] = (
       400,
       'stream_options: expected stream: true beside it, got {"include_usage":true}',
     ],
-    ["the prompt back", { ...text, echo: true }, 400, "echo: expected false: the prompt is not given back, got true"],
+    ["fewer drawn than given", { ...text, n: 3, best_of: 2 }, 400, "best_of: expected at least n, 3, got 2"],
+    [
+      "the best of a stream",
+      { ...text, best_of: 2, stream: true },
+      400,
+      "best_of: expected no more than n in a stream, whose answers come as they are drawn, got 2",
+    ],
+    [
+      "more drawn than there may be",
+      { ...text, prompt: Array(33).fill("x"), best_of: 2 },
+      400,
+      "prompt: expected at most 64 answers in all, got 66",
+    ],
+    [
+      "a text to fill in, of a model that cannot",
+      { ...text, suffix: "x" },
+      400,
+      /^tiny has no tokens to fill in a text/,
+    ],
+    [
+      "a text to fill in, given back",
+      { ...text, suffix: "x", echo: true },
+      400,
+      'suffix: expected none beside echo: true, got "x"',
+    ],
   ] as [string, unknown, number, string | RegExp][]
 ).map(([what, body, status, sentence]) => [what, "/v1/completions", body, status, sentence]);
 
@@ -505,6 +548,9 @@ describe("one sentence, the right status, and nothing billed", () => {
     ["repetition_penalty", 1e-300],
     ["logit_bias", { 999999: 1 }],
     ["prompt", Array(65).fill("x")],
+    ["prompt", [999999]],
+    ["prompt", [-1]],
+    ["best_of", 0],
   ])("the field at fault is named: %s", async (field, value) => {
     const { error } = await jsonOf(post(server, "/v1/completions", { ...text, [field]: value }));
     expect(error.param).toBe(field);
@@ -568,6 +614,20 @@ describe("what would take long to look at is refused at once, and keeps nobody w
     ],
     ["2.6 million documents", "rerank", { model: "ranker", query: "x", documents: empties(2.6e6) }, tooMany],
     ["40,000 labels", "classify", { model: "tiny", input: "x", labels: empties(4e4) }, /^labels: .* 1 to 4096 labels,/],
+    [
+      "90,000 ids and a text",
+      "completions",
+      { ...text, prompt: [...Array(9e4).fill(1), "x"] },
+      /^prompt: .* of 90001$/,
+    ],
+    ["90,000 lists of ids", "completions", { ...text, prompt: Array(4.5e4).fill([1]) }, /^prompt: .* of 45000$/],
+    [
+      "64 times 1,400 ids, the last beyond",
+      "completions",
+      { ...text, prompt: Array(64).fill([...Array(1399).fill(1), 99999]) },
+      /^prompt: the model's tokens are 0 to \d+, got 99999$/,
+    ],
+    ["a million ids", "completions", { ...text, prompt: Array(1e6).fill(1) }, tooMany],
     ["90,000 names", "completions", held({ required: Array(9e4).fill(1) }), /"required": .* at most 10000 names, got/],
   ])("%s", async (_, path, body, sentence) => {
     const sent = JSON.stringify(body);

@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
 import { schedulerOptions } from "../engine/scheduler.ts";
-import { entry } from "../weights/gguf/testing.ts";
+import { entry, type Field } from "../weights/gguf/testing.ts";
 import type { RemoteOptions } from "./fleet/file.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { KeyStore } from "./keys/store.ts";
@@ -25,15 +25,19 @@ export const TINY = [
   `labels=${fixture("engine/fixtures/classifier")}`,
 ];
 
-/** The first of them with a chat template: one more field at the beginning of the file, so long that the tensors stay aligned. */
-export function tinyWithTemplate(template: string): Buffer {
+/** The first of them with more fields at the beginning of the file, and one so long that the tensors stay aligned. */
+export function tinyWith(fields: Readonly<Record<string, Field>>): Buffer {
   const gguf = readFileSync(fixture("models/fixtures/llama-tiny.gguf"));
-  const field = (text: string) => entry("tokenizer.chat_template", ["string", text]);
-  const missing = 32 - (field(template).length % 32);
+  const more = Buffer.concat(Object.entries(fields).map(([key, field]) => entry(key, field)));
+  const padding = (size: number) => entry("testing.padding", ["string", "x".repeat(size)]);
+  const missing = 32 - ((more.length + padding(0).length) % 32);
   const head = Buffer.from(gguf.subarray(0, 24));
-  head.writeBigUInt64LE(gguf.readBigUInt64LE(16) + 1n, 16);
-  return Buffer.concat([head, field(template + "{##}".padStart(missing).slice(-missing)), gguf.subarray(24)]);
+  head.writeBigUInt64LE(gguf.readBigUInt64LE(16) + BigInt(Object.keys(fields).length + 1), 16);
+  return Buffer.concat([head, more, padding(missing), gguf.subarray(24)]);
 }
+
+export const tinyWithTemplate = (template: string): Buffer =>
+  tinyWith({ "tokenizer.chat_template": ["string", template] });
 
 export interface Testing extends Serving {
   readonly folder: string;

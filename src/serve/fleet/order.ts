@@ -45,11 +45,15 @@ export const orderOf = (path: string, body: JsonObject, kind: RemoteOptions["kin
 
 const several = (value: unknown): number => (Array.isArray(value) ? value.length : 1);
 
-const generation = ({ n }: JsonObject, prompt: unknown, prompts: number): Order => ({
+const generation = ({ n, best_of: best = n }: JsonObject, prompt: unknown, prompts: number): Order => ({
   generates: true,
-  parts: prompts * (typeof n === "number" ? n : 1),
-  characters: charactersIn(prompt),
+  parts: prompts * (typeof best === "number" ? best : 1),
+  characters: charactersIn(prompt) + CHARACTERS * idsIn(prompt),
 });
+
+/** Token ids of a completion's prompts. */
+const idsIn = (prompt: unknown): number =>
+  Array.isArray(prompt) ? prompt.flat().filter((id) => typeof id === "number").length : 0;
 
 /** The turns of a chat, of whose images nobody here knows how many tokens they are. */
 const withoutImages = (messages: unknown): unknown =>

@@ -18,7 +18,7 @@ export function promptsSchema({ maxTexts, maxPrompt }: Limits) {
   return z
     .union(
       [one, several],
-      `expected a text, a list of token ids (whole numbers from 0), or a list of 1 to ${max} texts or lists of ids, none of them empty`,
+      `expected a text, token ids from 0 on, or a list of 1 to ${max} of these, none of them empty`,
     )
     .describe(
       `what is gone on with: a text, token ids as they are, or several of these, each answered by itself; at most ${MOST_ANSWERS} answers in all`,

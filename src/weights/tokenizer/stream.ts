@@ -4,9 +4,12 @@ import type { Tokenizer } from "./tokenizer.ts";
 /** Text of tokens as they come. A character whose bytes lie in several tokens is held back until it is whole; special tokens are not shown. */
 export class TokenStream {
   private readonly utf8 = utf8Decoder();
-  private first = true;
 
-  constructor(private readonly tokenizer: Tokenizer) {}
+  /** `first`: they open a text, and do not go on with one. */
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    private first = true,
+  ) {}
 
   /** The text that `id` completes, often none. All of them and `flush()` together are `tokenizer.decode` of the ids. */
   push(id: number): string {
