@@ -7,6 +7,7 @@ const tokens = [[0xe6, 0x97], [0xa5], [0xe6, 0x9c], [0xef, 0xbf, 0xbd], [...Buff
 const tokenizer = {
   bytes: (id: number) => Uint8Array.from(tokens[id]!),
   stopIds: new Set([7]),
+  isSpecial: (id: number) => id === 7,
 } as unknown as Tokenizer;
 
 /** Piece of an answer, its tokens with all others beside them, the likeliest first. */
@@ -36,4 +37,14 @@ test("each token begins with the character that it is of, counted from the promp
   const flat = new FlatLogprobs("a😀");
   expect(flat.of([part(5, 0)]).text_offset).toEqual([2, 3]);
   expect(flat.of([part(1), part(4, 5, 7)]).text_offset).toEqual([3, 4, 5]);
+});
+
+test("a prompt that is given back comes first, its first token foretold by nothing, and the token that ends the answer stays", () => {
+  const { tokens: scored } = part(5, 0, 1, 4);
+  const prompt = [{ id: 5 }, ...scored.slice(1)];
+  const flat = new FlatLogprobs("a日😀", true).of([{ ...part(6, 7), prompt }]);
+  expect(flat.tokens).toEqual(["a", "bytes:\\xe6\\x97", "bytes:\\xa5", "😀", "a", ""]);
+  expect(flat.token_logprobs).toEqual([null, -0, -1, -4, -6, -7]);
+  expect(flat.top_logprobs.map((top) => top && Object.keys(top).length)).toEqual([null, 5, 5, 6, 5, 6]);
+  expect(flat.text_offset).toEqual([0, 1, 1, 2, 3, 4]);
 });
