@@ -11,7 +11,7 @@ export const limitOptions = z.strictObject({
     .int()
     .min(1)
     .default(1_000_000)
-    .describe("most characters of a prompt; the model's context is a limit of its own"),
+    .describe("most characters of a prompt, or token ids; the model's context is a limit of its own"),
   maxTokens: z.int().min(1).default(2048).describe("most tokens of an answer, and how many where a chat does not say"),
   maxChoices: z.int().min(1).default(8).describe("most answers to one prompt (n)"),
   maxTexts: z.int().min(1).default(2048).describe("most texts in one request for embeddings, ranks or classes"),

@@ -73,6 +73,16 @@ describe("only what is known here goes to other servers", () => {
     });
   });
 
+  test("fields of completions, of which prompts come as lists", async () => {
+    const asked = { echo: true, logprobs: 1, max_tokens: 0, best_of: 2, n: 1 };
+    const body = { model: "big", prompt: [1, 2, 3], ...asked, prompt_logprobs: 1 };
+    expect(await got("/v1/completions", body)).toEqual({ model: "org/Big", prompt: [[1, 2, 3]], ...asked });
+    vllm.got.length = 0;
+    expect(await got("/v1/completions", { model: "big", prompt: "a", suffix: "b" })).toMatchObject({
+      ...{ prompt: ["a"], suffix: "b" },
+    });
+  });
+
   test("texts to rank or to turn into vectors", async () => {
     const documents = ["a", { text: "b", content: [image] }];
     const ranked = { query: "q", documents, image: ADDRESS, messages: [{ role: "user", content: [image] }] };

@@ -80,3 +80,11 @@ describe("SmolLM2", () => {
     }
   });
 });
+
+test("SentencePiece's space before a text's first word is shown where the text goes on with another", () => {
+  const tokens = ["<unk>", "▁a", "▁b"];
+  const tokenizer = new Tokenizer({ path: "tiny.gguf", model: "llama", tokens, scores: [0, -1, -2] });
+  const shown = (stream: TokenStream) => [1, 2].map((id) => stream.push(id)).join("");
+  expect(shown(new TokenStream(tokenizer))).toBe("a b");
+  expect(shown(new TokenStream(tokenizer, false))).toBe(" a b");
+});
