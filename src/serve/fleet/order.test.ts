@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { guessedTokens, orderOf } from "./order.ts";
+
+test.each([
+  ["a text", { prompt: "x".repeat(40) }, 1, 10],
+  ["ids, which are counted", { prompt: [[1, 2, 3]] }, 1, 3],
+  ["both, and the answers that are drawn", { prompt: ["x".repeat(40), [1, 2, 3]], n: 2, best_of: 5 }, 10, 13],
+])("what a completion asks for: %s", (_, body, parts, tokens) => {
+  const order = orderOf("/v1/completions", body, "openai")!;
+  expect([order.parts, guessedTokens(order)]).toEqual([parts, tokens]);
+});
