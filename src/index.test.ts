@@ -46,16 +46,16 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => call(load)(llama, { signal: true }), "load's options.signal: expected an AbortSignal, got true"],
   [() => call(load)(llama, { onProgress: 1 }), "load's options.onProgress: expected a function, got 1"],
   [() => call(load)(llama, { offline: "yes" }), 'load\'s options.offline: expected true or false, got "yes"'],
-  ...[undefined, 5, {}, [5], [{ content: "x" }], [{ role: "user" }], [{ role: "user", content: loop }]].map(
+  ...[undefined, 5, {}, [-5], [{ content: "x" }], [{ role: "user" }], [{ role: "user", content: loop }]].map(
     (prompt): [() => Promise<unknown>, RegExp] => [
       () => model.complete(untyped(prompt)),
-      /^generate's prompt: expected a text, or a list of turns \{ role, content \}, got (nothing|5|\{\}|\[5\]|\[\{"content":"x"\}\]|\[\{"role":"user"\}\]|a list of 1)$/,
+      /^generate's prompt: expected a text, a list of turns \{ role, content \}, or a list of token ids, got (nothing|5|\{\}|\[-5\]|\[\{"content":"x"\}\]|\[\{"role":"user"\}\]|a list of 1)$/,
     ],
   ),
   [() => model.complete(untyped([{ role: "user", content: bits }])), /^generate's prompt: .*got a list of 1$/],
   [() => model.complete("x", untyped(5)), "generate's options: expected object, got 5"],
   [() => model.complete("x", untyped({ maxTokens: "a" })), 'generate\'s options.maxTokens: expected number, got "a"'],
-  [() => model.complete("x", { maxTokens: 0 }), "generate's options.maxTokens: expected number to be >=1, got 0"],
+  [() => model.complete("x", { maxTokens: -1 }), "generate's options.maxTokens: expected number to be >=0, got -1"],
   [() => model.complete("x", { maxTokens: Number.NaN }), "generate's options.maxTokens: expected number, got NaN"],
   [
     () => model.complete("x", untyped({ max_tokens: 5 })),
@@ -68,7 +68,7 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => methods(model).completeAll(["x"]), 'completeAll\'s requests.0: expected object, got "x"'],
   [
     () => methods(model).completeAll([{ prompt: "x" }, {}]),
-    "completeAll's requests.1.prompt: expected a text, or a list of turns { role, content }, got nothing",
+    "completeAll's requests.1.prompt: expected a text, a list of turns { role, content }, or a list of token ids, got nothing",
   ],
   [
     () => methods(model).completeAll([{ prompt: "x", temperature: -1 }]),

@@ -77,7 +77,7 @@ describe("many prompts at once", () => {
     const long = model.completeAll([good, { prompt: "a".repeat(2000), raw: true }]);
     await expect(long).rejects.toThrow(UserError);
     await expect(long).rejects.toThrow("the model's context is");
-    await expect(model.completeAll([good, { ...good, maxTokens: 0 }])).rejects.toThrow("maxTokens: ");
+    await expect(model.completeAll([good, { ...good, maxTokens: -1 }])).rejects.toThrow("maxTokens: ");
   });
 
   test("stopped, each that had begun is billed what it came to, those that were done as they were", async () => {
