@@ -3,7 +3,7 @@ import { Refused } from "../../engine/refused.ts";
 import { jsonOf, post, serveModels, type Testing } from "../serve.testing.ts";
 import { Admission, type Place } from "./admission.ts";
 import type { Backend } from "./backend.ts";
-import { bigAt, startVllm, type Vllm } from "./vllm.testing.ts";
+import { bigAt, briefly, startVllm, type Vllm, withoutEnd } from "./vllm.testing.ts";
 
 const serverOf = (name: string) => ({ name, up: true, down: false, running: 0, chosen: 0 });
 type Server = ReturnType<typeof serverOf>;
@@ -102,7 +102,7 @@ afterAll(async () => {
 });
 
 test("over HTTP: the one too many gets 429 and when to come again, and a client that leaves makes room", async () => {
-  vllm.manner = "slow";
+  vllm.pause = withoutEnd;
   const body = { model: "big", stream: true, messages: [{ role: "user", content: "Hi" }] };
   const ask = () => post(front, "/v1/chat/completions", body);
   const metric = async () =>
@@ -118,6 +118,7 @@ test("over HTTP: the one too many gets 429 and when to come again, and a client 
   leaving.abort();
   expect(await left).toBe("AbortError");
   await vi.waitFor(async () => expect(await metric()).toBe("0"), 10_000);
+  vllm.pause = briefly;
   const next = ask();
   await running.body!.cancel();
   expect(await (await next).text()).toMatch(/Tokyo/);

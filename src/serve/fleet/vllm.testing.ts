@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
@@ -18,11 +19,13 @@ export const bigAt = (...urls: readonly string[]): RemoteOptions => ({
 });
 
 /** What it does with a request for text: answers, breaks off before or after the first token, has no place, waits without end. */
-export type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs" | "slow";
+export type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs";
 
 export interface Vllm {
   readonly url: string;
   manner: Manner;
+  /** What it does between one word and the next. */
+  pause: () => Promise<unknown>;
   healthy: boolean;
   /** Bodies and headers that came. */
   readonly got: { body: JsonObject; headers: Headers }[];
@@ -33,11 +36,15 @@ export interface Vllm {
 
 const WORDS = ["The", " capital", " is", " Tokyo"];
 const usage = { prompt_tokens: 11, total_tokens: 15, completion_tokens: 4, prompt_tokens_details: null };
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+export const briefly = () => sleep(2);
+
+/** For `pause`: says one word, and no more. */
+export const withoutEnd = () => new Promise(() => {});
 
 export async function startVllm(): Promise<Vllm> {
   const app = new Hono<{ Bindings: HttpBindings }>();
-  const it: Vllm = { url: "", manner: "answers", healthy: true, got: [], left: 0, stop: () => server.close() };
+  const usual = { manner: "answers", pause: briefly, healthy: true } as const;
+  const it: Vllm = { ...usual, url: "", got: [], left: 0, stop: () => server.close() };
   app.get("/health", (c) => (it.healthy ? c.body(null, 200) : c.body(null, 500)));
   app.post("/v1/chat/completions", async (c) => {
     const body = await c.req.json<JsonObject>();
@@ -66,7 +73,7 @@ export async function startVllm(): Promise<Vllm> {
       if (it.manner === "dies-early") return void c.env.outgoing.destroy();
       for (const content of WORDS) {
         await say({ content });
-        await pause(it.manner === "slow" ? 300 : 2);
+        await it.pause();
         if (it.manner === "dies-late") return void c.env.outgoing.destroy();
       }
       await say({ content: "" }, { finish_reason: "stop", stop_reason: null });
