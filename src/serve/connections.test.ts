@@ -1,5 +1,4 @@
 import { connect, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.testing.ts";
@@ -7,14 +6,19 @@ import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.tes
 const SECONDS = 0.8;
 let server: Testing;
 beforeAll(async () => {
-  const limits = limitOptions.parse({ maxArrival: SECONDS });
-  server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 1, queue: 10_000 } });
+  server = await serverOf(SECONDS);
 });
 afterAll(() => server.stop(0));
 
+const serverOf = (maxArrival: number) =>
+  serveModels(TINY.slice(0, 1), {
+    limits: limitOptions.parse({ maxArrival }),
+    scheduling: { rows: 1, queue: 10_000 },
+  });
+
 /** A connection, and all that the server says until it closes it. */
-function open(): { socket: Socket; said: Promise<string> } {
-  const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
+function open(to = server): { socket: Socket; said: Promise<string> } {
+  const socket = connect({ port: Number(new URL(to.url).port), host: "127.0.0.1", allowHalfOpen: true });
   const said = new Promise<string>((resolve) => {
     let text = "";
     socket.on("data", (data) => (text += data));
@@ -43,8 +47,11 @@ function last(said: string): { status: number; body: string; count: number } {
 const LONG = { prompt: Array(8).fill("abc"), max_tokens: 200, n: 8 };
 const ALL = 8 * 200 * 8;
 
-const running = async () =>
-  Number(/requests_running\{[^}]*\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1]);
+const metric = async (name: string) =>
+  Number(new RegExp(`${name}\\{[^}]*\\} (\\d+)`).exec(await (await fetch(`${server.url}/metrics`)).text())?.[1] ?? 0);
+const running = () => metric("requests_running");
+/** Answers that have their first token. */
+const computed = () => metric("time_to_first_token_seconds_count");
 /** Until the server has nothing to do. */
 const idle = () => expect.poll(running, { timeout: 10_000 }).toBe(0);
 const newest = async () => (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data[0];
@@ -62,9 +69,9 @@ describe("a client that ends its side of the connection after its request", () =
 
   test("and leaves before the answer, frees its place, and is billed for what had run", async () => {
     const { socket } = open();
+    const before = await computed();
     socket.end(asked(LONG));
-    await expect.poll(running, { timeout: 10_000, interval: 5 }).toBeGreaterThan(0);
-    await sleep(50);
+    await expect.poll(computed, { timeout: 10_000, interval: 5 }).toBeGreaterThan(before);
     socket.destroy();
     await idle();
     const { tokens } = await newest();
@@ -112,23 +119,31 @@ describe("what comes too slowly is refused, and its connection closed", () => {
     const { status, body, seconds } = await drip(start, byte);
     expect([status, JSON.parse(body)]).toMatchObject([408, refused]);
     expect(seconds).toBeGreaterThan(SECONDS * part * 0.9);
-    expect(seconds).toBeLessThan(SECONDS * part + 5);
+    expect(seconds).toBeLessThan(SECONDS * part + 20);
+  });
+
+  test("so are many", async () => {
+    const slow = Array.from({ length: 100 }, () => drip(head(100_000), " "));
+    expect((await Promise.all(slow)).every(({ status }) => status === 408)).toBe(true);
   });
 
   test("many of them keep nobody else from being answered", async () => {
-    const slow = Array.from({ length: 100 }, () => drip(head(100_000), " "));
-    const quick = fetch(`${server.url}/health`);
-    expect((await Promise.race([quick, ...slow])).status).toBe(200);
-    expect((await Promise.all(slow)).every(({ status }) => status === 408)).toBe(true);
+    const patient = await serverOf(3600);
+    const slow = Array.from({ length: 100 }, () => open(patient).socket);
+    for (const socket of slow) socket.write(`${head(100_000)} `);
+    expect((await fetch(`${patient.url}/health`)).status).toBe(200);
+    expect(slow.every(({ destroyed }) => !destroyed)).toBe(true);
+    for (const socket of slow) socket.destroy();
+    await patient.stop(0);
   });
 
   test("an answer may take longer than its request", async () => {
     // The server looks at its connections several times a second: half the limit more is enough for it to have cut this one off.
     await outlasting(1500 * SECONDS, async () => {
       const { socket, said } = open();
-      socket.end(asked(LONG));
+      socket.end(asked({ max_tokens: 200 }));
       const { status, body } = last(await said);
-      expect([status, JSON.parse(body).choices?.length]).toEqual([200, 64]);
+      expect([status, JSON.parse(body).choices?.length]).toEqual([200, 1]);
     });
   });
 

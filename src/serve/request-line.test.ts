@@ -54,6 +54,7 @@ test("a request that is refused for what it says has a line, too", async () => {
   await jsonOf(
     fetch(`${open.url}/v1/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: "{" }),
   );
+  await expect.poll(() => open.logged.length).toBeGreaterThan(0);
   expect(open.logged.map((line) => JSON.parse(line))).toMatchObject([{ status: 400, path: "/v1/completions" }]);
   await open.stop(0);
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { hold } from "./hold.testing.ts";
 import { limitOptions } from "./limits.ts";
@@ -11,6 +12,14 @@ const ALL = 8 * 200 * 8;
 const oneRow = (queue: number) => ({ scheduling: { rows: 1, queue } });
 const post = (url: string, body: object, signal?: AbortSignal) =>
   fetch(`${url}/v1/completions`, { method: "POST", headers, body: JSON.stringify(body), ...(signal && { signal }) });
+
+/** How many run, and how many wait. */
+async function requests({ url }: { url: string }): Promise<number[]> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return ["running", "waiting"].map((name) =>
+    Number(new RegExp(`num_requests_${name}\\{[^}]*\\} (\\d+)`).exec(text)?.[1]),
+  );
+}
 
 test("a server that stops lets a stream end, and accepts no more", async () => {
   const server = await serveModels(TINY.slice(0, 1));
@@ -55,34 +64,32 @@ test("answers have their turn or wait for it, and count once", async () => {
   const server = await serveModels(TINY.slice(0, 1), oneRow(16));
   const goOn = hold();
   const response = await post(server.url, { ...long, n: 4 });
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  const count = (name: string) => Number(new RegExp(`num_requests_${name}\\{[^}]*\\} (\\d+)`).exec(text)?.[1]);
-  expect([count("running"), count("waiting")]).toEqual([1, 3]);
+  await expect.poll(() => requests(server)).toEqual([1, 3]);
   goOn();
   await response.body?.cancel();
   await server.stop(0);
 });
 
 test("a request whose time is over ends with what it has, and is refused where it has nothing", async () => {
-  const limits = limitOptions.parse({ maxTime: 0.5 });
-  const server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 2, queue: 10_000 } });
-  // Of many lengths: not all that are under way end of themselves at the moment when time is over.
-  const ask = async (_: unknown, i: number) => {
-    const response = await post(server.url, { ...long, stream: false, max_tokens: 200 - (i % 50) });
+  const maxTime = 1;
+  const limits = limitOptions.parse({ maxTime });
+  const server = await serveModels(TINY.slice(0, 1), { limits, ...oneRow(3) });
+  const goOn = hold();
+  const ask = async () => {
+    const response = await post(server.url, { ...long, stream: false });
     return { status: response.status, body: await jsonOf(response) };
   };
-  // A few times as many as this machine ends in time.
-  const started = performance.now();
-  await ask(undefined, 0);
-  const length = 4 + Math.ceil((8 * 500) / (performance.now() - started));
-  const all = await Promise.all(Array.from({ length }, ask));
-  const cut = all.find(({ body }) => body.receipt?.cut);
-  expect(cut).toMatchObject({
-    status: 200,
-    body: { choices: [{ finish_reason: "length" }], receipt: { cut: "deadline" } },
-  });
-  const late = all.find(({ status }) => status !== 200);
-  expect(late).toMatchObject({ status: 503, body: { error: { code: "deadline" } } });
+  const all = Promise.all(Array.from({ length: 4 }, ask));
+  await expect.poll(() => requests(server)).toEqual([1, 3]);
+  await sleep(1000 * maxTime);
+  goOn();
+  const byStatus = (await all).sort((a, b) => a.status - b.status);
+  const cut = { choices: [{ finish_reason: "length" }], receipt: { cut: "deadline" } };
+  const late = { error: { code: "deadline" } };
+  expect(byStatus).toMatchObject([
+    { status: 200, body: cut },
+    ...[503, 503, 503].map((status) => ({ status, body: late })),
+  ]);
   await server.stop(0);
 });
 

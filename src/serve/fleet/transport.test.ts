@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { eventsOf, openTransport, type Transport } from "./transport.ts";
 
@@ -59,8 +59,8 @@ test.each<[string, (response: ServerResponse) => unknown]>([
   for (let i = 0; i < 5; i++) {
     expect(await read("[DONE]")).toEqual(["a", "[DONE]"]);
     await vi.waitFor(() => expect(over).toBe(i + 1), 10_000);
-    // For the client to have read the end, too.
-    await sleep(40);
+    // For the client to have read the end, too: it is on its way, and each turn of the loop looks for it.
+    for (let turn = 0; turn < 20; turn++) await setImmediate();
   }
   expect([connections, ended]).toEqual([1, 0]);
 });
