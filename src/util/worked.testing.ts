@@ -3,3 +3,21 @@ export function worked(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
+
+/** What `yardstick` takes on a machine as these tests are written for, in milliseconds. */
+const USUAL = 12;
+
+const list = Array.from({ length: 20_000 }, (_, i) => ({ name: `item ${(i * 7919) % 20_000}`, at: [i, i / 3] }));
+
+/** Text, objects and numbers, a little of each. */
+function yardstick(): number {
+  const before = worked();
+  const copy = JSON.parse(JSON.stringify(list)) as typeof list;
+  copy.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return worked() - before;
+}
+
+/** How many times as long as usual this machine takes now for the same work, at least 1: what a bound of milliseconds is multiplied by. */
+export function slowness(): number {
+  return Math.max(1, Math.min(...Array.from({ length: 5 }, yardstick)) / USUAL);
+}

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { slowness, worked } from "../../util/worked.testing.ts";
 import { compiled } from "./compile.ts";
 import type { Schema } from "./keywords.ts";
 
@@ -47,7 +48,7 @@ test("a format that nobody knows is a remark beside values that are listed", () 
 
 test("the commonest schemas are read at once", () => {
   const integers = { type: "array", prefixItems: Array.from({ length: 20 }, () => ({ type: "integer" })) };
-  const started = performance.now();
+  const before = worked();
   expect(takes(integers, "[-999999999999999,0,7]")).toBe(true);
-  expect(performance.now() - started).toBeLessThan(500);
+  expect(worked() - before).toBeLessThan(500 * slowness());
 });

@@ -6,7 +6,7 @@ import { getHeapStatistics } from "node:v8";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
-import { worked } from "../../util/worked.testing.ts";
+import { slowness, worked } from "../../util/worked.testing.ts";
 import { openGguf, readFloats, readTensor } from "./file.ts";
 import { type GgufFile, parseGguf } from "./header.ts";
 import { kernelForm, toKernelMatrix } from "./kernel.ts";
@@ -20,7 +20,7 @@ const IN_MEMORY = 16_000;
 const SPLIT = 3500;
 const ON_DISK = 500;
 /** A parse of these files takes some 10 µs; the rest is for a machine that does other work meanwhile. */
-const SLOWEST_MS = 250;
+const SLOWEST_MS = 250 * slowness();
 const MOST_BYTES = 4 * 2 ** 20;
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

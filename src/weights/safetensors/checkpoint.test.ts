@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { slowness, worked } from "../../util/worked.testing.ts";
 import { openCheckpoint } from "../checkpoint.ts";
 import { withHeader, writeSafetensors } from "./testing.ts";
 
@@ -180,10 +181,10 @@ test("a file of 2 GB opens in a moment, and a row at its end is read by itself",
   writeSync(fd, header);
   ftruncateSync(fd, header.length + rows * 8192);
   closeSync(fd);
-  const [start, before] = [performance.now(), process.memoryUsage().arrayBuffers];
+  const [start, before] = [worked(), process.memoryUsage().arrayBuffers];
   const { tensors, floats } = openCheckpoint(folder);
   const last = floats(tensors.get("big")!, [rows - 1, rows]);
-  expect(performance.now() - start).toBeLessThan(500);
+  expect(worked() - start).toBeLessThan(500 * slowness());
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
   expect(last).toEqual(new Float32Array(4096));
 });

@@ -2,14 +2,14 @@ import { Buffer } from "node:buffer";
 import { expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
-import { worked } from "../../util/worked.testing.ts";
+import { slowness, worked } from "../../util/worked.testing.ts";
 import { bytesOf, dtypes } from "./dtypes.ts";
 import { parseHeader } from "./header.ts";
 import { memoryFile, withHeader, writeSafetensors } from "./testing.ts";
 
 const MUTATIONS = 20_000;
 /** A parse of these files takes some 10 µs; the rest is for the garbage of those before it. */
-const SLOWEST_MS = 250;
+const SLOWEST_MS = 250 * slowness();
 const MOST_BYTES = 4 * 2 ** 20;
 
 const originals = [

@@ -3,6 +3,7 @@ import { createReadStream, readdirSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { describe, expect, test } from "vitest";
+import { slowness, worked } from "../../util/worked.testing.ts";
 import { tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
 import { aliases, listModels, resolveModel } from "./index.ts";
 import { fakePip } from "./registries.testing.ts";
@@ -83,10 +84,10 @@ describe("smollm2 itself", () => {
     await resolveModel("smollm2");
     const times: number[] = [];
     for (let i = 0; i < 9; i++) {
-      const started = performance.now();
+      const before = worked();
       await resolveModel("smollm2");
-      times.push(performance.now() - started);
+      times.push(worked() - before);
     }
-    expect(times.sort((a, b) => a - b)[4]).toBeLessThan(5);
+    expect(times.sort((a, b) => a - b)[4]).toBeLessThan(5 * slowness());
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { worked } from "../../util/worked.testing.ts";
+import { slowness, worked } from "../../util/worked.testing.ts";
 import { strftime } from "./strftime.ts";
 import { renderTemplate } from "./template.ts";
 
@@ -38,16 +38,20 @@ describe("a hostile template is stopped with one sentence", () => {
     ["a list that doubles", DOUBLED("[1]", "n.x + n.x", "{{ n.x | length }}"), /makes more than \d+ items/],
     ["lists of lists", DOUBLED("[1]", "[n.x, n.x]", "{{ n.x | tojson }}"), /takes more than 1 s|call|length/],
     ["a wide indent", "{{ {'a': 1} | tojson(indent=10**9) }}", /length|count/],
-    ["replacements", "{% set x = 'a' | string %}{% set y = range(99999) | join %}{{ y.replace('', y) }}", /length/],
+    [
+      "replacements",
+      "{% set x = 'a' | string %}{% set y = range(99999) | join %}{{ y.replace('', y) }}",
+      /length|takes more than 1 s/,
+    ],
     ["a search through spaces", `${" ".repeat(400_000)}x`, /takes more than 1 s/],
     ["the prototype", "{{ messages.__proto__ }}", /reaches for "__proto__"/],
     ["a constructor", "{{ messages[0].constructor('return 1')() }}", /reaches for "constructor"/],
     ["a constructor by its name", "{{ ''['constructor'] }}", /reaches for "constructor"/],
     ["Python's insides", "{{ ''.__class__.__mro__ }}", /reaches for "__class__"/],
   ])("%s", (_, template, reason) => {
-    const started = performance.now();
+    const before = worked();
     const refusal = refusalOf(template);
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(worked() - before).toBeLessThan(5000);
     expect(refusal).toBeInstanceOf(UserError);
     expect(String((refusal as Error).message)).toMatch(/^the chat template cannot write this chat: [^\n]+$/);
     expect(String((refusal as Error).message)).toMatch(reason);
@@ -73,7 +77,7 @@ test("a usual chat takes less than a millisecond once the template is known", ()
     renderTemplate(template, { messages });
     return worked() - before;
   });
-  expect(times.sort((a, b) => a - b)[100]).toBeLessThan(2);
+  expect(times.sort((a, b) => a - b)[100]).toBeLessThan(2 * slowness());
 });
 
 test("strftime, as Python writes it", () => {
