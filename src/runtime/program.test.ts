@@ -2,6 +2,7 @@ import { Buffer as Bytes } from "node:buffer";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { sym } from "../graph/dim.ts";
 import { Graph } from "../graph/graph.ts";
@@ -124,15 +125,18 @@ describe("runs", () => {
     using x = ones(2 * size * size);
     using y = new Buffer("f32", 2 * size * size);
     const bound = program.bind({ x: x.view([2 * size, size]), y: y.view([2 * size, size]) });
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 5);
-    const started = performance.now();
-    // As long as it takes for a blocked loop to be told from a free one.
-    while (performance.now() - started < 300) await bound.run();
-    const took = performance.now() - started;
-    clearInterval(timer);
-    // Between the awaited runs the loop turns once each; a blocked loop would have had fewer than ten turns.
-    expect(ticks).toBeGreaterThan(took / 5 / 4);
+    let turns = 0;
+    let running = true;
+    const ran = bound.run().finally(() => {
+      running = false;
+    });
+    while (running) {
+      await setImmediate();
+      turns++;
+    }
+    await ran;
+    // A run takes more than 100 ms, a turn some microseconds; a run that blocked the loop would leave it one or two turns.
+    expect(turns).toBeGreaterThan(10);
   });
 
   test("outlive the disposal of their program", async () => {
