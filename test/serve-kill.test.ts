@@ -69,16 +69,16 @@ async function check(place: string): Promise<void> {
 
 test("kill -9 under load costs an SQLite ledger the requests in flight at most", async () => {
   await check(path.join(home, "receipts.db"));
-}, 120_000);
+}, 240_000);
 
 describe.runIf(postgresPrograms)("with Postgres, where this machine has one", () => {
   let postgres: Postgres;
   beforeAll(async () => {
     postgres = await Postgres.start();
-  }, 60_000);
+  });
   afterAll(() => postgres.stop());
 
   test("kill -9 under load costs the ledger the requests in flight at most", async () => {
     await check(await postgres.database());
-  }, 120_000);
+  }, 240_000);
 });

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
-const SECONDS = 0.8;
+/** A quarter of it is for the head: whoever says nothing in that time gets no answer, and a busy machine may take some of it. */
+const SECONDS = 2;
 let server: Testing;
 beforeAll(async () => {
   server = await serverOf(SECONDS);
@@ -123,7 +124,7 @@ describe("what comes too slowly is refused, and its connection closed", () => {
   });
 
   test("so are many", async () => {
-    const slow = Array.from({ length: 100 }, () => drip(head(100_000), " "));
+    const slow = Array.from({ length: 30 }, () => drip(head(100_000), " "));
     expect((await Promise.all(slow)).every(({ status }) => status === 408)).toBe(true);
   });
 

@@ -52,7 +52,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
   let up = true;
   beforeAll(async () => {
     postgres = await Postgres.start();
-  }, 60_000);
+  });
   afterEach(async () => {
     if (!up) await postgres.goUp();
     up = true;
@@ -90,13 +90,13 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     await queue.flush();
     expect(logged.join("")).toContain("receipts wait until the ledger can be written again");
     await goUp();
-    await expect.poll(() => logged.join(""), { timeout: 10_000 }).toContain('the ledger can be written again"');
+    await expect.poll(() => logged.join(""), { timeout: 30_000 }).toContain('the ledger can be written again"');
     for (const receipt of all.slice(250)) queue.add(receipt);
     await queue.close(10_000);
     const ledger = await openLedger(place);
     expect(new Set((await ledger.list()).map(({ id }) => id))).toEqual(new Set(all.map(({ id }) => id)));
     await ledger.close();
-  }, 30_000);
+  });
 
   test("while it is away, the oldest beyond the bound are lost, and logged whole; at the end, all that wait", async () => {
     const { queue, lost } = await queueOf(10);
@@ -144,9 +144,9 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
       "the ledger cannot be used at the moment",
     ]);
     await goUp();
-    await expect.poll(async () => new Set(await listed()), { timeout: 10_000 }).toEqual(new Set(ids));
+    await expect.poll(async () => new Set(await listed()), { timeout: 30_000 }).toEqual(new Set(ids));
     for (const server of servers) await server.stop(0);
-  }, 30_000);
+  });
 
   test("that cannot be reached, or is another program's, is one sentence, without the password", async () => {
     const place = await postgres.database();

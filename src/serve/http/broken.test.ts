@@ -5,7 +5,7 @@ import { serveModels, type Testing, TINY } from "../serve.testing.ts";
 
 let server: Testing;
 beforeAll(async () => {
-  server = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxArrival: 0.4, maxBody: 1024 }) });
+  server = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxArrival: 2, maxBody: 1024 }) });
 });
 afterAll(() => server.stop(0));
 
