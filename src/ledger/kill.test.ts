@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import Libsql from "libsql";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { bundled } from "../util/bundled.testing.ts";
 import { openLedger } from "./store.ts";
 
@@ -20,6 +20,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function start(path: string): {
   child: ChildProcess;
   started: Promise<void>;
+  /** Receipts that it has acknowledged so far. */
+  said: () => number;
   ended: Promise<string[]>;
   errors: () => string;
 } {
@@ -34,14 +36,15 @@ function start(path: string): {
   });
   // A line that the kill cut off was not acknowledged.
   const ended = new Promise<string[]>((resolve) => child.on("close", () => resolve(out.split("\n").slice(1, -1))));
-  return { child, started, ended, errors: () => err };
+  const said = () => Math.max(0, out.split("\n").length - 2);
+  return { child, started, said, ended, errors: () => err };
 }
 
-/** Lets two writers loose on one ledger, kills both after `ms`, and returns the ids that they had acknowledged. */
-async function round(path: string, ms: number): Promise<string[]> {
+/** Lets two writers loose on one ledger, kills both when the moment has come, and returns the ids that they had acknowledged. */
+async function round(path: string, moment: (said: () => number) => Promise<unknown>): Promise<string[]> {
   const writers = [start(path), start(path)];
   await Promise.all(writers.map((w) => w.started));
-  await setTimeout(ms);
+  await moment(() => writers.reduce((sum, w) => sum + w.said(), 0));
   for (const w of writers) w.child.kill("SIGKILL");
   const acknowledged = await Promise.all(writers.map((w) => w.ended));
   for (const w of writers) expect([w.errors(), w.child.signalCode]).toEqual(["", "SIGKILL"]);
@@ -53,7 +56,8 @@ test("a ledger outlives kill -9 of its writers at any moment, with every receipt
   await (await openLedger(path)).close();
   const acknowledged: string[] = [];
   for (let i = 0; i < ROUNDS; i++) {
-    acknowledged.push(...(await round(path, i * 8)));
+    const some = (said: () => number) => vi.waitUntil(() => said() >= 5 * i, { timeout: 60_000, interval: 1 });
+    acknowledged.push(...(await round(path, some)));
     const raw = new Libsql(path);
     expect(raw.prepare("PRAGMA integrity_check").all()).toEqual([expect.objectContaining({ integrity_check: "ok" })]);
     const kept = new Set((raw.prepare("SELECT id FROM receipts").all() as { id: string }[]).map((row) => row.id));
@@ -70,7 +74,7 @@ test("a ledger outlives kill -9 of its writers at any moment, with every receipt
 test("ledgers whose first opening is killed can be opened after it", async () => {
   for (let i = 0; i < 4; i++) {
     const path = join(folder, `new-${i}.db`);
-    const acknowledged = await round(path, 15 + i * 10);
+    const acknowledged = await round(path, () => setTimeout(15 + i * 10));
     const ledger = await openLedger(path);
     expect((await ledger.list()).map((receipt) => receipt.id)).toEqual(expect.arrayContaining(acknowledged));
     await ledger.close();

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), "ledger-"));
 let postgres: Postgres | undefined;
 beforeAll(async () => {
   if (postgresPrograms) postgres = await Postgres.start();
-}, 60_000);
+});
 afterAll(async () => {
   await postgres?.stop();
   rmSync(folder, { recursive: true, force: true });
