@@ -25,7 +25,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, "package.json"), '{ "type": "module", "private": true }');
   const [tarball] = readdirSync(folder).filter((file) => file.endsWith(".tgz"));
   await inFolder("npm", "install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`);
-}, 240_000);
+}, 600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("the installed program answers", async () => {

@@ -16,5 +16,5 @@ test.skipIf(!canFuzz).each<[string, Scope[] | undefined]>([
     expect(billed).toBeGreaterThan(20);
     expect(chats).toBeGreaterThan(5);
   },
-  180_000,
+  400_000,
 );

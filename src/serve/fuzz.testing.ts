@@ -44,7 +44,16 @@ export async function fuzz(examples: number, seed: number, scopes?: readonly Sco
   const limits = limitOptions.parse({ maxTokens: 4, maxTexts: 8, maxChoices: 2 });
   const server = await serveModels([...TINY, `chat=${chat}`], { limits });
   try {
-    const bounds = ["--max-examples", `${examples}`, "--seed", `${seed}`, "--request-timeout", "20"];
+    const bounds = [
+      "--max-examples",
+      `${examples}`,
+      "--seed",
+      `${seed}`,
+      "--request-timeout",
+      "60",
+      "--suppress-health-check",
+      "too_slow",
+    ];
     const asked = await schemathesisOf(server, [...bounds, ...(scopes ? await keyOf(server, scopes) : [])]);
     const failures = server.logged.filter((line) => line.includes("a request failed"));
     return { ...asked, failures, billed: await billed(server), chats: await billed(server, "?model=chat") };

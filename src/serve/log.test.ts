@@ -20,7 +20,7 @@ const start = (reader: string) =>
   ]);
 
 test("a process whose log nobody reads ends all the same, with its status; what is read is whole", async () => {
-  const both = ["exec sleep 5 >&- 2>&-", "sleep 0.2; wc -l >&2"].map(start);
+  const both = ["exec sleep 60 >&- 2>&-", "sleep 0.2; wc -l >&2"].map(start);
   const said = ["", ""];
   for (const [i, { stdout, stderr }] of both.entries())
     for (const stream of [stdout, stderr]) stream.on("data", (data) => (said[i] += data));

@@ -13,7 +13,7 @@ const lane = 16 * MiB;
 /** Three lanes and a bit. */
 const body = randomFillSync(Buffer.alloc(3 * lane + 12_345));
 const digest = digests.sha256(sha256(body));
-const pace = { attempts: 3, delayMs: 10, stallMs: 1000 };
+const pace = { attempts: 3, delayMs: 10, stallMs: 20_000 };
 
 async function setUp(serving: Partial<Serving> = {}, job: Partial<Download> = {}) {
   const server = await serve({ body, piece: MiB, ...serving });

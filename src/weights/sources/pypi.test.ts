@@ -99,11 +99,9 @@ test("a Python without pip is passed over for the next", async () => {
 
 test("an abort stops pip", async () => {
   const folder = tempFolder();
-  writeAt(join(folder, "python3"), `#!/bin/sh\n/bin/sleep 3\necho > "${folder}/lasted"\n`);
+  writeAt(join(folder, "python3"), `#!/bin/sh\n/bin/sleep 100\necho > "${folder}/lasted"\n`);
   chmodSync(join(folder, "python3"), 0o755);
   withEnv({ PATH: folder });
-  const started = performance.now();
   await expect(findWheel(tiny, AbortSignal.timeout(200))).rejects.toThrow();
-  expect(performance.now() - started).toBeLessThan(2500);
   expect(existsSync(join(folder, "lasted"))).toBe(false);
 });
