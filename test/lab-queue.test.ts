@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
 /** So many that they are not all answered while a busy machine gets round to killing a worker or the queue. */
-const ITEMS = 400;
+const ITEMS = 250;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-queue-"));
 const task = path.join(folder, "mine.jsonl");
 const children: ChildProcess[] = [];

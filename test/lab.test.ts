@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
 /** So many that a run is not over while a busy machine gets round to stopping it. */
-const ITEMS = 300;
+const ITEMS = 220;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-cli-"));
 const task = path.join(folder, "mine.jsonl");
 afterAll(() => rmSync(folder, { recursive: true }));
