@@ -10,7 +10,7 @@ const files = ["src", "test"].flatMap((folder) =>
 
 /** Files that put something else in a module's place, or look at the memory of their process, have one of their own. */
 const NEEDS_ITS_OWN =
-  /\bvi\.(mock|hoisted|spyOn|stub\w+|useFakeTimers)\b|memoryUsage|\/proc\/self|process\.env(\.\w+|\[[^\]]+\]) = /;
+  /\bvi\.(mock|hoisted|spyOn|stub\w+|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|process\.env(\.\w+|\[[^\]]+\]) = /;
 const alone = files.filter((file) => NEEDS_ITS_OWN.test(readFileSync(join(import.meta.dirname, file), "utf8")));
 
 export default defineConfig({
