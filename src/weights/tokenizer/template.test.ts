@@ -58,6 +58,19 @@ describe("a hostile template is stopped with one sentence", () => {
   });
 });
 
+test("a template is not at fault where its process was held up for all of its second", () => {
+  let times = 0;
+  const variables = {
+    get content() {
+      // As where the system gives the processor to others.
+      if (++times === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+      return "hi";
+    },
+  };
+  expect(renderTemplate("{{ content }}", variables)).toBe("hi");
+  expect(times).toBe(2);
+});
+
 test("a field of the chat may have any name", () => {
   const messages = [JSON.parse('{"constructor": "a", "__proto__": "b", "prototype": "c"}')];
   const template = "{{ messages[0].constructor }}{{ messages[0]['__proto__'] }}{{ messages[0].prototype }}";

@@ -114,8 +114,20 @@ function refuseInternals(statement: Statement): void {
 const context = createContext({ work: undefined });
 const script = new Script("work()");
 
-/** Runs `work` here and now; V8 stops it at the deadline, whatever it is doing. */
+/** Runs `work` here and now until the deadline. That is the clock's: a process that was held up, and has hardly worked in its second, begins again. */
 function withDeadline<T>(work: () => T): T {
+  const before = process.cpuUsage();
+  try {
+    return untilStopped(work);
+  } catch (error) {
+    const { user, system } = process.cpuUsage(before);
+    if (!isLate(error) || (user + system) / 1000 > MOST.milliseconds / 2) throw error;
+    return untilStopped(work);
+  }
+}
+
+/** V8 stops it at the deadline, whatever it is doing. */
+function untilStopped<T>(work: () => T): T {
   context.work = work;
   try {
     return script.runInContext(context, { timeout: MOST.milliseconds }) as T;
@@ -124,9 +136,11 @@ function withDeadline<T>(work: () => T): T {
   }
 }
 
+const isLate = (error: unknown): boolean => (error as { code?: string }).code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+
 function reasonOf(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  if (code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return `it takes more than ${MOST.milliseconds / 1000} s`;
+  const { message } = error as { message?: string };
+  if (isLate(error)) return `it takes more than ${MOST.milliseconds / 1000} s`;
   if (error instanceof RangeError && /call stack/.test(error.message)) return "it calls itself too often";
   return String(message ?? error).split("\n")[0]!;
 }
