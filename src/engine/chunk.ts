@@ -22,8 +22,7 @@ export function chunkAfter(
 ): number {
   const flops = (tokens: number, past: number) =>
     evalCost(stackCost, { batch: 1, tokens, ...pasts(decoder.config, past) }).flops;
-  const cost = (tokens: number, past: number) =>
-    flops(tokens, 0) + ATTENTION * (flops(tokens, past) - flops(tokens, 0));
-  const most = cost(PREFILL_CHUNK, 0);
-  return sizes.find((tokens) => cost(tokens, past) <= most) ?? STEP;
+  const cost = (tokens: number) => ATTENTION * flops(tokens, past) - (ATTENTION - 1) * flops(tokens, 0);
+  const most = flops(PREFILL_CHUNK, 0);
+  return sizes.find((tokens) => cost(tokens) <= most) ?? STEP;
 }

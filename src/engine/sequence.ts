@@ -75,7 +75,7 @@ export class Sequence implements Disposable {
     await this.#chunks.return(undefined);
     this.#prefilled ??= performance.now();
     this.#text = undefined;
-    return logits ? this.take(logits) : this.#last();
+    return logits ? this.take(logits) : this.cut();
   }
 
   /** Tokens that are yet to run chunk by chunk, at least 1, as the last ones may be yet to be scored; 0 when it decodes. */
@@ -116,11 +116,7 @@ export class Sequence implements Disposable {
   }
 
   /** The last piece of an answer that ends here, with what it has of text. */
-  cut(cut: Cut): Piece {
-    return this.#last(cut);
-  }
-
-  #last(cut?: Cut): Piece {
+  cut(cut?: Cut): Piece {
     return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish("length", cut) };
   }
 
