@@ -9,6 +9,7 @@ const rooms = [
   "train",
   "engine",
   "ledger",
+  "pipelines",
   "library",
   "lab",
   "serve",

@@ -1,0 +1,138 @@
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { atThreshold, type Outcome, superQuality } from "./metrics.ts";
+
+/** How a threshold is found: a share of inputs for Super, a quality to be kept, or where the histograms of Swift right and Swift wrong cross. */
+export const calibrations = ["share", "accuracy", "crossing"] as const;
+export type CalibrateBy = (typeof calibrations)[number];
+
+/** One input of a calibration: its score, and how good the answers were (0 to 1) if that is known. */
+export interface Sample {
+  /** NaN: the input goes to Super whatever the threshold. */
+  readonly score: number;
+  readonly swift?: number | undefined;
+  readonly super?: number | undefined;
+}
+
+/** A quality of a half or more is a right answer. */
+const RIGHT = 0.5;
+
+export const target = z.strictObject({
+  by: z.enum(calibrations).default("share").describe("how the threshold is found"),
+  value: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe(
+      "by=share: the share for Super (0.3 if not given); by=accuracy: the accuracy to keep (Super's own if not given)",
+    ),
+});
+export type Target = z.output<typeof target>;
+
+/** What goes to Super if nothing else is said. */
+export const USUAL_SHARE = 0.3;
+
+/** The threshold that samples give: a score below it goes to Super. @throws UserError for samples that cannot give one */
+export function thresholdFrom(samples: readonly Sample[], { by, value }: Target): number {
+  checkSamples(samples, by);
+  switch (by) {
+    case "share":
+      return thresholdForShare(
+        samples.map(({ score }) => score),
+        value ?? USUAL_SHARE,
+      );
+    case "accuracy":
+      return thresholdForAccuracy(samples.map(judged), value);
+    case "crossing":
+      return thresholdAtCrossing(samples);
+  }
+}
+
+/** @throws UserError for one sample, for one class only, or without the answers that `by` needs */
+export function checkSamples(samples: readonly Sample[], by: CalibrateBy): void {
+  const count = samples.length;
+  if (count < 2) throw new UserError(`a calibration needs two rows or more, got ${count}`);
+  const known = samples.filter(({ swift }) => swift !== undefined).length;
+  if (known < count && by !== "share")
+    throw new UserError(`by=${by} needs an answer to every row, and ${count - known} of ${count} have none`);
+  if (by === "accuracy" && samples.some((sample) => sample.super === undefined))
+    throw new UserError("by=accuracy needs Super's answers, too");
+  const right = samples.filter(({ swift }) => swift !== undefined && swift >= RIGHT).length;
+  if (known === count && (right === 0 || right === count))
+    throw new UserError(
+      `Swift answers ${right === 0 ? "none" : "all"} of the ${count} rows right; a calibration needs right and wrong answers`,
+    );
+}
+
+const judged = ({ score, swift, super: strong }: Sample): Outcome => ({
+  score,
+  swift: swift!,
+  super: strong!,
+  cost: { swift: 0, super: 1 },
+});
+
+/** Ascending; inputs without a score are below all others. */
+const ordered = (scores: readonly number[]): number[] =>
+  scores.map((score) => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score)).sort((a, b) => a - b);
+
+/** Halfway between the last score that goes to Super and the first that does not; −∞ and +∞ at the ends. */
+function between(sorted: readonly number[], toSuper: number): number {
+  if (toSuper <= 0) return Number.NEGATIVE_INFINITY;
+  if (toSuper >= sorted.length) return Number.POSITIVE_INFINITY;
+  const [below, above] = [sorted[toSuper - 1]!, sorted[toSuper]!];
+  return below === Number.NEGATIVE_INFINITY ? below : below + (above - below) / 2;
+}
+
+/** The threshold below which a share of the scores lies. */
+export const thresholdForShare = (scores: readonly number[], share: number): number =>
+  between(ordered(scores), Math.round(share * scores.length));
+
+/** The threshold with the smallest share for Super whose accuracy is `least`, by default Super's own. @throws UserError if none has it */
+export function thresholdForAccuracy(outcomes: readonly Outcome[], least = superQuality(outcomes)): number {
+  const sorted = ordered(outcomes.map(({ score }) => score));
+  let best = { quality: -1, share: 0 };
+  for (let toSuper = 0; toSuper <= sorted.length; toSuper++) {
+    // No threshold lies between equal scores.
+    if (toSuper > 0 && sorted[toSuper] === sorted[toSuper - 1]) continue;
+    const threshold = between(sorted, toSuper);
+    const { quality, share } = atThreshold(outcomes, threshold);
+    if (quality >= least - 1e-12) return threshold;
+    if (quality > best.quality) best = { quality, share };
+  }
+  throw new UserError(
+    `no threshold reaches an accuracy of ${least} on these rows; the best is ${best.quality.toFixed(3)} with ${(100 * best.share).toFixed(0)} % for Super`,
+  );
+}
+
+/**
+ * Where the histograms of Swift right and Swift wrong cross (E-LANG, section on the threshold), each over its own count. If they cross more than
+ * once, where the two are furthest apart.
+ */
+export function thresholdAtCrossing(samples: readonly Sample[]): number {
+  const scored = samples.filter(({ score }) => !Number.isNaN(score));
+  const { edges, right, wrong } = histograms(scored);
+  let [apart, best, above] = [0, Number.NEGATIVE_INFINITY, 0];
+  for (const [bin, edge] of edges.entries()) {
+    above += wrong[bin]! - right[bin]!;
+    if (above > apart) [apart, best] = [above, edge];
+  }
+  return best;
+}
+
+/** Shares of the right and of the wrong answers in bins of equal width, √n of them; `edges` are the bins' upper ends. */
+export function histograms(samples: readonly Sample[]): { edges: number[]; right: number[]; wrong: number[] } {
+  const scores = samples.map(({ score }) => score);
+  const [low, high] = [Math.min(...scores), Math.max(...scores)];
+  const bins = Math.max(2, Math.ceil(Math.sqrt(samples.length)));
+  const width = (high - low) / bins;
+  const edges = Array.from({ length: bins }, (_, bin) => low + (bin + 1) * width);
+  const binOf = (score: number) => (width > 0 ? Math.min(bins - 1, Math.floor((score - low) / width)) : 0);
+  const shares = (wanted: readonly Sample[]) => {
+    const counts = edges.map(() => 0);
+    for (const { score } of wanted) counts[binOf(score)]! += 1 / wanted.length;
+    return counts;
+  };
+  const isRight = ({ swift }: Sample) => swift !== undefined && swift >= RIGHT;
+  return { edges, right: shares(samples.filter(isRight)), wrong: shares(samples.filter((one) => !isRight(one))) };
+}

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { faultOf } from "../../util/checked.ts";
+import { suggest, UserError } from "../../util/errors.ts";
+import { scoreKinds, scoreOptions } from "./scores.ts";
+
+/** A number, or `inf` and `-inf` as a user writes them; NaN for other texts. */
+function thresholdOf(text: number | string): number {
+  if (typeof text === "number") return text;
+  const infinite = /^([+-]?)inf(inity)?$/i.exec(text.trim());
+  if (infinite) return infinite[1] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  return text.trim() === "" ? Number.NaN : Number(text);
+}
+
+const threshold = z
+  .union([z.number(), z.string()])
+  .refine((text) => !Number.isNaN(thresholdOf(text)), "expected a number, inf or -inf")
+  .transform(thresholdOf);
+
+const labels = z
+  .union([z.string(), z.array(z.string())])
+  .transform((given) => (typeof given === "string" ? given.split("|") : given))
+  .refine((all) => all.length > 1 && !all.includes(""), "expected two labels or more");
+
+/** What a route is told after its models' names. */
+export const routeOptions = z
+  .strictObject({
+    share: z.coerce.number().min(0).max(1).optional().describe("share of inputs for Super, by the pair's calibration"),
+    t: threshold.optional().describe("threshold: an input that scores lower goes to Super"),
+    score: z.enum(scoreKinds).default("energy").describe(scoreOptions.shape.score.description!),
+    temperature: scoreOptions.shape.temperature,
+    aggregate: scoreOptions.shape.aggregate,
+    labels: labels.optional().describe("a|b|…: labels of one token each; the logits of all others are left out"),
+    seed: scoreOptions.shape.seed,
+    timeout: z.coerce
+      .number()
+      .positive()
+      .optional()
+      .describe("seconds that Super has to begin its answer; after that Swift's is given"),
+  })
+  .refine(({ share, t }) => share === undefined || t === undefined, {
+    path: ["share"],
+    error: "expected a share or a threshold, not both",
+  });
+export type RouteOptions = z.output<typeof routeOptions>;
+export type RouteInput = z.input<typeof routeOptions>;
+
+/** A pair of models as a user names it: `A>B`, with options after a final `@`. */
+export interface PairName {
+  /** The name without its options. */
+  readonly name: string;
+  readonly swift: string;
+  readonly super: string;
+  /** The options as they were given: `share=0.3`; empty if there were none. */
+  readonly given: string;
+  readonly options: RouteOptions;
+}
+
+export const isPairName = (text: string): boolean => text.includes(">");
+
+/** What the name of a pair says; undefined if it is no pair's. @throws UserError that names what is wrong with it */
+export function parsePair(text: string): PairName | undefined {
+  if (!isPairName(text)) return undefined;
+  const [, models = text, given = ""] = /^(.*)@([^@>]*=[^@>]*)$/s.exec(text) ?? [];
+  const names = models.split(">").map((name) => name.trim());
+  if (names.length !== 2 || names.includes(""))
+    throw new UserError(
+      `"${text}" is not a pair of models, expected SWIFT>SUPER, such as smollm2>qwen2.5-coder@share=0.3`,
+      2,
+    );
+  const [swift, strong] = names as [string, string];
+  if (swift === strong) throw new UserError(`"${text}": Swift and Super are the same model, expected two`, 2);
+  return { name: `${swift}>${strong}`, swift, super: strong, given, options: parseRouteOptions(given) };
+}
+
+/** Reads `share=0.3,score=margin`. @throws UserError that names the option */
+export function parseRouteOptions(text: string): RouteOptions {
+  const pairs = text === "" ? [] : text.split(",").map(keyValue);
+  const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) !== i);
+  if (twice) throw new UserError(`route: ${twice[0]} is given twice`, 2);
+  return checkRouteOptions(Object.fromEntries(pairs));
+}
+
+function keyValue(text: string): [string, string] {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new UserError(`route: expected key=value after the @, got "${text}"`, 2);
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+/** @throws UserError that names the option */
+export function checkRouteOptions(values: unknown): RouteOptions {
+  const result = routeOptions.safeParse(values);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  if (issue.code === "unrecognized_keys") {
+    const key = issue.keys[0]!;
+    throw new UserError(`route: there is no option "${key}"${suggest(key, Object.keys(routeOptions.shape))}`, 2);
+  }
+  const { path, reason } = faultOf(result.error, values);
+  throw new UserError(`route: ${path.join(".")}: ${reason}`, 2);
+}
+
+/** `router-energy-0.42`: a way to score and a threshold, as lm-sys/RouteLLM names a router; for a pair that is known already. */
+export function parseRouter(text: string): Pick<RouteOptions, "score" | "t"> | undefined {
+  const [, score, t] = /^router-([a-z-]+?)-(-?(?:\d+(?:\.\d+)?|inf))$/.exec(text) ?? [];
+  return score === undefined ? undefined : checkRouteOptions({ score, t });
+}

@@ -1,0 +1,98 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  calibrationFiles,
+  calibrationOf,
+  calibrationPath,
+  findCalibration,
+  keepCalibration,
+  type PairIdentity,
+  readCalibrations,
+  thresholdOf,
+} from "./record.ts";
+import { scoreOptions } from "./scores.ts";
+
+const model = (name: string, digit: string) => ({ name, sha256: digit.repeat(64), recipe: [], quant: "auto" });
+const pair: PairIdentity = { swift: model("small", "a"), super: model("large", "b") };
+const data = { name: "questions.jsonl", sha256: "c".repeat(64), prompts: "chat", maxTokens: 1 } as const;
+const energy = scoreOptions.parse({});
+const margin = scoreOptions.parse({ score: "margin" });
+const samples = [4, Number.NaN, 1, 3, 2].map((score, i) => ({ score, swift: i % 2, super: 1 }));
+const made = (scoring = energy) => calibrationOf(samples, scoring, { by: "share", value: 0.4 }, data);
+const scratch = () => mkdtempSync(join(tmpdir(), "modicum-route-"));
+
+test("a record has the scores in order, the answers with them, those without a score last", () => {
+  expect(made()).toMatchObject({ scores: [1, 2, 3, 4], unscored: 1, swift: [0, 0, 1, 0, 1], super: [1, 1, 1, 1, 1] });
+  expect(thresholdOf(made())).toBe(1.5);
+  expect(thresholdOf(made(), { by: "share", value: 0.6 })).toBe(2.5);
+});
+
+test("is written, found by the models' hashes, and read again", async () => {
+  const home = scratch();
+  const file = calibrationPath(pair, home);
+  await keepCalibration(file, pair, made());
+  await keepCalibration(file, pair, made(margin));
+  await keepCalibration(file, pair, calibrationOf(samples, margin, { by: "crossing" }, data));
+  expect(readCalibrations(file).calibrations.map(({ score, target }) => [score, target.by])).toEqual([
+    ["energy", "share"],
+    ["margin", "crossing"],
+  ]);
+  const files = calibrationFiles(home, scratch());
+  expect(files).toEqual([file]);
+  expect(findCalibration(pair, energy, undefined, files)).toEqual(made());
+  // A model's name is the user's; its hash counts.
+  const renamed = { ...pair, swift: { ...pair.swift, name: "./small.gguf" } };
+  expect(findCalibration(renamed, energy, undefined, files)).toEqual(made());
+});
+
+describe("refused", () => {
+  const kept = async () => {
+    const file = join(scratch(), "route.json");
+    await keepCalibration(file, pair, made());
+    return file;
+  };
+  test.each([
+    [
+      "another Swift",
+      { ...pair, swift: model("small", "d") },
+      /was made for small \(aaaaaaaaaaaa\) as Swift, and Swift is small \(dddddddddddd\); `modicum route calibrate "small>large" FILE\.jsonl` calibrates it/,
+    ],
+    ["another Super", { ...pair, super: model("large", "d") }, /was made for large \(bbbbbbbbbbbb\) as Super/],
+    [
+      "Swift under a recipe",
+      { ...pair, swift: { ...pair.swift, recipe: ["prune:keep=0.5"] } },
+      /Swift is small \(aaaaaaaaaaaa, prune:keep=0\.5\)/,
+    ],
+    [
+      "Swift in another form",
+      { ...pair, swift: { ...pair.swift, quant: "q4" } },
+      /Swift is small \(aaaaaaaaaaaa, quant q4\)/,
+    ],
+    ["the models the other way round", { swift: pair.super, super: pair.swift }, /was made for small/],
+  ])("%s", async (_, other, sentence) => {
+    const file = await kept();
+    expect(() => findCalibration(other, energy, file)).toThrow(sentence);
+  });
+
+  test("a pair or a way to score that nobody has calibrated", async () => {
+    const file = await kept();
+    expect(() => findCalibration(pair, margin, file)).toThrow(
+      "small>large is not calibrated for score=margin,aggregate=first; ",
+    );
+    expect(() => findCalibration({ ...pair, swift: model("tiny", "e") }, energy, undefined, [file])).toThrow(
+      'tiny>large is not calibrated for score=energy,aggregate=first; `modicum route calibrate "tiny>large" FILE.jsonl` calibrates it, and @t=… gives a threshold without that',
+    );
+  });
+
+  test("a file that is damaged", () => {
+    const file = join(scratch(), "route.json");
+    writeFileSync(file, '{"swift":{"name":"a"},"super":{"name":"b"},"calibrations":[]}');
+    expect(() => readCalibrations(file)).toThrow(/route\.json: "calibrations": expected array to have >=1 items/);
+  });
+
+  test("samples that give no threshold", () => {
+    expect(() => calibrationOf([{ score: 1 }], energy, { by: "share" }, data)).toThrow("two rows or more, got 1");
+  });
+});

@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { packageRoot } from "../../util/package-root.ts";
+import { keepJson } from "../../util/write-whole.ts";
+import { readJson } from "../../weights/json-file.ts";
+import { home } from "../../weights/sources/home.ts";
+import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts";
+import { type ScoreOptions, scoreOptions } from "./scores.ts";
+
+/** What a model's scores depend on. */
+export const modelIdentity = z.strictObject({
+  name: z.string().min(1),
+  /** Hex SHA-256 of its weights; absent of a model that another server runs. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
+    .optional(),
+  recipe: z.array(z.string()).default([]),
+  quant: z.string().default("auto"),
+});
+export type ModelIdentity = z.output<typeof modelIdentity>;
+
+const quality = z.number().min(0).max(1);
+
+/** Scores of one kind over one file of prompts, ascending, from which any threshold follows. */
+export const calibration = scoreOptions.extend({
+  /** The file they are of: its name, its hash, and how its prompts were given. */
+  data: z.strictObject({
+    name: z.string(),
+    sha256: z.string(),
+    prompts: z.enum(["chat", "raw"]),
+    maxTokens: z.int().min(1),
+  }),
+  target,
+  scores: z.array(z.number()).describe("ascending"),
+  /** Quality of Swift's and of Super's answers to the same rows. */
+  swift: z.array(quality).optional(),
+  super: z.array(quality).optional(),
+  /** Rows without a score, which always go to Super; they stand after the others in `swift` and `super`. */
+  unscored: z.int().min(0).default(0),
+});
+export type Calibration = z.output<typeof calibration>;
+
+/** Calibrations of one pair of models, one for each way to score. */
+export const calibrationFile = z.strictObject({
+  swift: modelIdentity,
+  super: modelIdentity,
+  calibrations: z.array(calibration).min(1),
+});
+export type CalibrationFile = z.output<typeof calibrationFile>;
+export type PairIdentity = Pick<CalibrationFile, "swift" | "super">;
+
+/** Six digits are more than a score repeats from one processor to another. */
+const rounded = (score: number): number => Number(score.toPrecision(6));
+
+/** A record of samples, in the order of their scores. @throws UserError for samples that give no threshold */
+export function calibrationOf(
+  samples: readonly Sample[],
+  scoring: ScoreOptions,
+  wanted: Target,
+  data: Calibration["data"],
+): Calibration {
+  thresholdFrom(samples, wanted);
+  const scored = samples.filter(({ score }) => !Number.isNaN(score)).sort((a, b) => a.score - b.score);
+  const all = [...scored, ...samples.filter(({ score }) => Number.isNaN(score))];
+  const known = (of: "swift" | "super") => {
+    const values = all.flatMap((sample) => sample[of] ?? []);
+    return values.length === all.length ? { [of]: values } : {};
+  };
+  return {
+    ...scoring,
+    ...{ data, target: wanted, scores: scored.map(({ score }) => rounded(score)) },
+    ...{ unscored: all.length - scored.length, ...known("swift"), ...known("super") },
+  };
+}
+
+/** The threshold of a record, for its own target or another. @throws UserError if the record does not give it */
+export const thresholdOf = (record: Calibration, wanted: Target = record.target): number =>
+  thresholdFrom(samplesOf(record), wanted);
+
+const samplesOf = ({ scores, unscored, swift, super: strong }: Calibration): Sample[] =>
+  [...scores, ...Array.from({ length: unscored }, () => Number.NaN)].map((score, i) => ({
+    ...{ score, swift: swift?.[i], super: strong?.[i] },
+  }));
+
+const folderOf = (root: string): string => join(root, "models");
+
+/** Where calibrations are: those that the user made first, then those that the package ships. */
+export function calibrationFiles(own = home(), shipped = folderOf(packageRoot())): string[] {
+  const inFolder = (folder: string) => namesIn(folder).filter((name) => name.endsWith(".json"));
+  const users = inFolder(join(own, "routes")).map((name) => join(own, "routes", name));
+  const pairs = namesIn(shipped).filter((name) => name.includes("+"));
+  const ours = pairs.flatMap((pair) => {
+    const folder = join(shipped, pair, "route");
+    return inFolder(folder).map((name) => join(folder, name));
+  });
+  return [...users, ...ours];
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** Where a user's calibration of a pair is kept. */
+export function calibrationPath(pair: PairIdentity, own = home()): string {
+  const id = createHash("sha256")
+    .update(JSON.stringify([identityKey(pair.swift), identityKey(pair.super)]))
+    .digest("hex");
+  return join(own, "routes", `${id.slice(0, 16)}.json`);
+}
+
+const identityKey = ({ name, sha256, recipe, quant }: ModelIdentity) => [sha256 ?? name, recipe, quant];
+
+/** @throws UserError if the file is missing or damaged */
+export const readCalibrations = (file: string): CalibrationFile =>
+  readJson(file, calibrationFile, "a route's calibration");
+
+/** Writes a pair's file anew with the calibration in it, beside those of other scores. */
+export async function keepCalibration(file: string, pair: PairIdentity, made: Calibration): Promise<void> {
+  const others = existing(file, pair).filter((other) => !sameScoring(other, made));
+  await keepJson(file, calibrationFile.parse({ ...pair, calibrations: [...others, made] }));
+}
+
+function existing(file: string, pair: PairIdentity): readonly Calibration[] {
+  try {
+    const held = readCalibrations(file);
+    return mismatch(held, pair) === undefined ? held.calibrations : [];
+  } catch {
+    return [];
+  }
+}
+
+const scoringKey = ({ score, temperature, aggregate, labelTokens, seed }: ScoreOptions): string =>
+  JSON.stringify([score, temperature, aggregate, labelTokens ?? null, score === "random" ? seed : 0]);
+
+export const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
+
+/** How a pair differs from the one that a file is for; undefined: it does not. */
+export function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
+  for (const role of ["swift", "super"] as const) {
+    const [had, has] = [file[role], pair[role]];
+    const named = role === "swift" ? "Swift" : "Super";
+    if (JSON.stringify(identityKey(had)) !== JSON.stringify(identityKey(has)))
+      return `was made for ${described(had)} as ${named}, and ${named} is ${described(has)}`;
+  }
+  return undefined;
+}
+
+const described = ({ name, sha256, recipe, quant }: ModelIdentity): string => {
+  const more = [sha256?.slice(0, 12), ...recipe, quant === "auto" ? undefined : `quant ${quant}`].filter(Boolean);
+  return more.length > 0 ? `${name} (${more.join(", ")})` : name;
+};
+
+/**
+ * The calibration of a pair for a way to score: of `file` if it is given, else the user's own, else one that the package ships.
+ * @throws UserError if there is none, or it is for other models
+ */
+export function findCalibration(
+  pair: PairIdentity,
+  scoring: ScoreOptions,
+  file?: string,
+  files: readonly string[] = file === undefined ? calibrationFiles() : [file],
+): Calibration {
+  const held = files.map((path) => ({ path, ...readCalibrations(path) }));
+  const right = held.filter((one) => mismatch(one, pair) === undefined);
+  const found = right.flatMap(({ calibrations }) => calibrations).find((one) => sameScoring(one, scoring));
+  if (found) return found;
+  const other = held.find((one) => one.swift.name === pair.swift.name && one.super.name === pair.super.name) ?? held[0];
+  if (right.length === 0 && other && (file !== undefined || namesMatch(other, pair)))
+    throw new UserError(`${other.path} ${mismatch(other, pair)}; ${again(pair)}`);
+  const { score, aggregate, temperature } = scoring;
+  const way = `score=${score},aggregate=${aggregate}${temperature === 1 ? "" : `,temperature=${temperature}`}`;
+  throw new UserError(`${pair.swift.name}>${pair.super.name} is not calibrated for ${way}; ${again(pair)}`);
+}
+
+const namesMatch = (a: PairIdentity, b: PairIdentity): boolean =>
+  a.swift.name === b.swift.name && a.super.name === b.super.name;
+
+const again = ({ swift, super: strong }: PairIdentity): string =>
+  `\`modicum route calibrate "${swift.name}>${strong.name}" FILE.jsonl\` calibrates it, and @t=… gives a threshold without that`;
