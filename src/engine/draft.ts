@@ -15,6 +15,7 @@ export class Draft {
   readonly #constraint: Hold | undefined;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
+  readonly #observe: GenerateOptions["observe"];
   /** Tokens so far. */
   completion = 0;
   /** The last token, which the model reads next. */
@@ -31,10 +32,13 @@ export class Draft {
     this.#sampler = new Sampler(options, before, this.#constraint);
     this.#stream = new TokenStream(tokenizer, options.continues !== true);
     this.#stops = new StopStrings(options.stop);
+    this.#observe = options.observe;
   }
 
   /** Chooses a token from the logits of the last step; `last` ends the answer with it. */
   take(logits: Float32Array, last = false): Taken {
+    // The sampler may write into them.
+    this.#observe?.(logits);
     const token = this.#sampler.sample(logits);
     this.completion++;
     const ended = this.tokenizer.stopIds.has(token.id);

@@ -1,9 +1,11 @@
 import { z } from "zod";
+import type { Plan } from "../savings/plan.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import type { Ceiling, Cut } from "./cut.ts";
 import type { Engine } from "./engine.ts";
 import type { Grammar, Trigger } from "./grammar/index.ts";
 import type { Meter } from "./meter.ts";
+import type { Embeddings } from "./prompt-run.ts";
 import { samplingOptions } from "./sampling/options.ts";
 import type { Sampled } from "./sampling/sampler.ts";
 import { Sequence } from "./sequence.ts";
@@ -22,6 +24,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   continues?: boolean | undefined;
   /** Score the prompt's own tokens, with so many of the likeliest in the place of each; small. */
   promptLogprobs?: number | undefined;
+  /** Told each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until it returns. */
+  observe?: ((logits: Float32Array) => void) | undefined;
 };
 export type GenerateInput = z.input<typeof generateOptions>;
 
@@ -58,6 +62,10 @@ export interface Terms {
   readonly onBegun?: (() => void) | undefined;
   /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
   readonly alone?: boolean | undefined;
+  /** Absent: dense. */
+  readonly plan?: Plan | undefined;
+  /** What ids below 0 in the prompt stand for. */
+  readonly embeddings?: Embeddings | undefined;
 }
 
 /**

@@ -21,7 +21,10 @@ export const receiptSchema = z
         layers: counter.optional(),
         blocks: counter.optional(),
         experts: counter.optional(),
-        calls: z.record(z.string(), count).optional(),
+        calls: z
+          .record(z.string(), z.union([count, counter]))
+          .optional()
+          .describe("calls of each model; of a pipeline, with those that its dense run would have"),
       })
       .optional(),
     ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),

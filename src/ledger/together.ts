@@ -1,6 +1,7 @@
 import { makeReceipt, type Receipt } from "./receipt.ts";
 
 type Counters = NonNullable<Receipt["work"]>;
+type Calls = NonNullable<Counters["calls"]>;
 
 /** One receipt for the parts of one request, such as its several answers: amounts are added, those of time, too. @throws RangeError without parts */
 export function together(parts: readonly Receipt[]): Receipt {
@@ -26,8 +27,24 @@ function work(parts: readonly Counters[]): Counters {
     const counted = parts.flatMap((p) => p[name] ?? []);
     return counted.length > 0 ? [[name, sums(counted)] as const] : [];
   });
-  return { ...Object.fromEntries(counters), calls: sums(parts.map((p) => p.calls ?? {})) };
+  return {
+    ...Object.fromEntries(counters),
+    calls: calls(parts.flatMap((p) => (p.calls ? Object.entries(p.calls) : []))),
+  };
 }
+
+/** Sums by model. A plain number is of a model that was called by itself. */
+function calls(entries: readonly (readonly [string, Calls[string]])[]): Calls {
+  const total: Calls = {};
+  for (const [model, count] of entries) {
+    const before = total[model] ?? 0;
+    total[model] =
+      typeof before === "number" && typeof count === "number" ? before + count : sums([both(before), both(count)]);
+  }
+  return total;
+}
+
+const both = (count: Calls[string]) => (typeof count === "number" ? { dense: count, run: count } : count);
 
 /** Sums by key, of all keys that any has. */
 function sums<T extends Record<string, number>>(rows: readonly T[]): T {

@@ -87,6 +87,7 @@ const requestShape = {
   tools: toolList.optional(),
   toolChoice: toolChoice.optional(),
   parallelToolCalls: flag,
+  observe: call<(logits: Float32Array) => void>(),
 };
 /** 0: of an answer, nothing is wanted but what the prompt gives. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));

@@ -47,6 +47,8 @@ export interface AnswerOptions {
   toolChoice?: ToolChoice | undefined;
   /** Whether an answer may have several calls (default); else the first ends it. */
   parallelToolCalls?: boolean | undefined;
+  /** Told each token's raw logits before it is chosen; they are valid until it returns. Of models that generate. */
+  observe?: ((logits: Float32Array) => void) | undefined;
 }
 
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
