@@ -1,0 +1,132 @@
+/** A function of several variables: its value at `x`; its gradient there is written into `gradient`. */
+export type Objective = (x: Float64Array, gradient: Float64Array) => number;
+
+/** When a minimisation ends. */
+export interface MinimiseOptions {
+  /** Most iterations, one gradient each, or several if a step is cut. */
+  readonly iterations: number;
+  /** The end is reached if no component of the gradient is larger. */
+  readonly tolerance: number;
+  /** Pairs of steps and gradient changes that are remembered. */
+  readonly memory?: number;
+  /** Turns a gradient, in place, into a first guess of the step against it: an approximate inverse Hessian, symmetric and positive definite. */
+  readonly precondition?: (gradient: Float64Array) => void;
+}
+
+/** Where a minimisation ended. */
+export interface Minimum {
+  readonly x: Float64Array;
+  readonly value: number;
+  readonly iterations: number;
+  /** False if the iterations ran out first. */
+  readonly converged: boolean;
+}
+
+/** A step and what it changed of the gradient. */
+interface Pair {
+  readonly step: Float64Array;
+  readonly change: Float64Array;
+  /** Their product, positive. */
+  readonly curvature: number;
+}
+
+/** Armijo's share of the decrease that the gradient promises. */
+const SUFFICIENT = 1e-4;
+/** Halvings of a step before it counts as none: nothing lower can be told apart in float64. */
+const MOST_CUTS = 50;
+
+/**
+ * The minimum of a smooth convex function, by L-BFGS (Liu & Nocedal 1989) with a line search that cuts steps until they decrease enough. It is
+ * deterministic: no random numbers, no clock. `start` is left as it is.
+ */
+export function minimise(objective: Objective, start: Float64Array, options: MinimiseOptions): Minimum {
+  const { iterations, tolerance, memory = 10 } = options;
+  const pairs: Pair[] = [];
+  let x = start.slice();
+  let gradient = new Float64Array(x.length);
+  let value = objective(x, gradient);
+  for (let done = 0; ; done++) {
+    if (largest(gradient) <= tolerance) return { x, value, iterations: done, converged: true };
+    if (done === iterations) return { x, value, iterations: done, converged: false };
+    const direction = descent(gradient, pairs, options);
+    const first = pairs.length > 0 || options.precondition ? 1 : Math.min(1, 1 / norm(gradient));
+    const next = search(objective, { x, value, gradient }, direction, first);
+    // Rounding hides any decrease that is left.
+    if (!next) return { x, value, iterations: done, converged: true };
+    remember(pairs, memory, difference(next.x, x), difference(next.gradient, gradient));
+    ({ x, value, gradient } = next);
+  }
+}
+
+/** A place with the function's value and gradient there. */
+interface Place {
+  readonly x: Float64Array<ArrayBuffer>;
+  readonly value: number;
+  readonly gradient: Float64Array<ArrayBuffer>;
+}
+
+/** The first place along a direction that decreases enough; undefined if there is none. */
+function search(objective: Objective, from: Place, direction: Float64Array, first: number): Place | undefined {
+  const slope = dot(from.gradient, direction);
+  if (!(slope < 0)) return undefined;
+  const gradient = new Float64Array(direction.length);
+  for (let cuts = 0, length = first; cuts < MOST_CUTS; cuts++) {
+    const x = from.x.map((v, i) => v + length * direction[i]!);
+    const value = objective(x, gradient);
+    if (value <= from.value + SUFFICIENT * length * slope)
+      return value < from.value ? { x, value, gradient } : undefined;
+    length *= shorter(value - from.value, length * slope);
+  }
+  return undefined;
+}
+
+/** By how much to cut a step: to the lowest point of the parabola through both ends, within 0.1 … 0.5. */
+function shorter(rise: number, promised: number): number {
+  const lowest = -promised / (2 * (rise - promised));
+  return Number.isFinite(lowest) ? Math.min(0.5, Math.max(0.1, lowest)) : 0.1;
+}
+
+function remember(pairs: Pair[], memory: number, step: Float64Array, change: Float64Array): void {
+  const curvature = dot(step, change);
+  if (!(curvature > 1e-12 * norm(step) * norm(change))) return;
+  pairs.push({ step, change, curvature });
+  if (pairs.length > memory) pairs.shift();
+}
+
+/** The quasi-Newton direction, by the two-loop recursion (Nocedal 1980). */
+function descent(gradient: Float64Array, pairs: readonly Pair[], { precondition }: MinimiseOptions): Float64Array {
+  const q = gradient.map((v) => -v);
+  const alphas = new Float64Array(pairs.length);
+  for (let i = pairs.length - 1; i >= 0; i--) {
+    const { step, change, curvature } = pairs[i]!;
+    alphas[i] = dot(step, q) / curvature;
+    add(q, change, -alphas[i]!);
+  }
+  scale(q, pairs.at(-1), precondition);
+  for (const [i, { step, change, curvature }] of pairs.entries()) add(q, step, alphas[i]! - dot(change, q) / curvature);
+  return q;
+}
+
+/** The inverse Hessian before any pair is taken into account, as long as the last pair was. */
+function scale(q: Float64Array, last: Pair | undefined, precondition: MinimiseOptions["precondition"]): void {
+  precondition?.(q);
+  if (!last) return;
+  const changed = last.change.slice();
+  precondition?.(changed);
+  const length = last.curvature / dot(last.change, changed);
+  for (let i = 0; i < q.length; i++) q[i]! *= length;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+function add(to: Float64Array, v: Float64Array, times: number): void {
+  for (let i = 0; i < to.length; i++) to[i]! += times * v[i]!;
+}
+
+const norm = (v: Float64Array): number => Math.sqrt(dot(v, v));
+const difference = (a: Float64Array, b: Float64Array): Float64Array => a.map((v, i) => v - b[i]!);
+const largest = (v: Float64Array): number => v.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
