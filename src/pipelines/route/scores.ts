@@ -171,6 +171,11 @@ export class Scorer {
     return aggregated(this.#scores, this.options.aggregate);
   }
 
+  /** A token's logits gave no score: nothing that follows can change that. */
+  get failed(): boolean {
+    return this.#scores.some(Number.isNaN);
+  }
+
   get flops(): number {
     return this.options.score === "random" ? 0 : FLOPS_PER_LOGIT * this.logits;
   }

@@ -1,0 +1,75 @@
+import type { Prompt } from "../../engine/language-model.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import type { Pair, PricedAnswer } from "./model.ts";
+
+type Role = "swift" | "super";
+
+/** What the calls of one routed request spent, and the one receipt for all of them. */
+export class RouteBill<O extends object> {
+  readonly #parts: { readonly role: Role; readonly receipt: Receipt }[] = [];
+  readonly #calls = { swift: 0, super: 0 };
+  readonly #started = performance.now();
+  /** FLOPs of scoring. */
+  scoring = 0;
+
+  constructor(
+    private readonly pair: Pair<O>,
+    private readonly prompt: Prompt,
+    private readonly options: O,
+    /** The route's name and recipe, as receipts show them. */
+    private readonly named: { readonly model: string; readonly recipe: readonly string[] },
+  ) {}
+
+  /** Counts a call; the result takes its receipt. */
+  begin(role: Role): (receipt: Receipt) => void {
+    this.#calls[role]++;
+    return (receipt) => void this.#parts.push({ role, receipt });
+  }
+
+  get begun(): boolean {
+    return this.#parts.length > 0;
+  }
+
+  /** The receipt of an answer that `role` gave last. Dense is Super alone: as it ran, or priced for this prompt and an answer of this length. */
+  receipt(role: Role, answer: PricedAnswer): Receipt {
+    const own = this.#parts.findLast((part) => part.role === role)?.receipt;
+    const all = this.#parts.map(({ receipt }) => receipt);
+    const ran = role === "super" ? own : undefined;
+    const dense = ran ? { flops: ran.flops.dense, bytes: ran.bytes.dense } : this.#priced(answer);
+    const spent = sum(all, (r) => r.flops.spent) + this.scoring;
+    const answering = own ? own.flops.spent - own.flops.overhead : 0;
+    const earlier = all.filter((receipt) => receipt !== own);
+    return makeReceipt({
+      model: this.named.model,
+      recipe: [...this.named.recipe],
+      tokens: own?.tokens ?? { prompt: 0, cached: 0, completion: answer.tokens },
+      flops: { dense: dense.flops, spent, overhead: Math.max(0, spent - answering) },
+      bytes: { dense: dense.bytes, spent: sum(all, (r) => r.bytes.spent) },
+      work: { ...own?.work, calls: this.#work() },
+      ms: {
+        load: sum(all, (r) => r.ms.load),
+        prefill: (own?.ms.prefill ?? 0) + sum(earlier, (r) => r.ms.prefill + r.ms.decode),
+        decode: own?.ms.decode ?? 0,
+        total: sum(all, (r) => r.ms.load) + performance.now() - this.#started,
+      },
+      estimated: ran === undefined || all.some((r) => r.estimated),
+      ...(own?.server !== undefined && { server: own.server }),
+      ...(own?.cut && { cut: own.cut }),
+    });
+  }
+
+  #priced(answer: PricedAnswer): { flops: number; bytes: number } {
+    return this.pair.super.price(this.prompt, answer, this.options) ?? { flops: 0, bytes: 0 };
+  }
+
+  #work() {
+    const { swift, super: strong } = this.pair;
+    return {
+      [swift.identity.name]: { dense: 0, run: this.#calls.swift },
+      [strong.identity.name]: { dense: 1, run: this.#calls.super },
+    };
+  }
+}
+
+const sum = (receipts: readonly Receipt[], of: (receipt: Receipt) => number): number =>
+  receipts.reduce((total, receipt) => total + of(receipt), 0);

@@ -1,0 +1,77 @@
+import type { Prompt } from "../../engine/language-model.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { ModelPiece, RouteModel, RouteTerms } from "./model.ts";
+
+/** How long a call that was stopped may take to say what it spent, in milliseconds. */
+const PATIENCE = 2000;
+
+/** One call of a model: its pieces as they are asked for, and what it spent however it ends. */
+export class Call<O extends object> {
+  readonly #pieces: AsyncIterator<ModelPiece>;
+  readonly #stop = new AbortController();
+  #ended = false;
+
+  constructor(
+    model: RouteModel<O>,
+    prompt: Prompt,
+    options: O & Pick<RouteTerms, "observe">,
+    signal: AbortSignal | undefined,
+    /** Told what the call spent, once. */
+    private readonly spent: (receipt: Receipt) => void,
+  ) {
+    const either = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
+    const asked = { ...options, signal: either, onStopped: spent };
+    this.#pieces = model.generate(prompt, asked)[Symbol.asyncIterator]();
+  }
+
+  /** The next piece; undefined after the last. */
+  async next(): Promise<ModelPiece | undefined> {
+    if (this.#ended) return undefined;
+    const { value, done } = await this.#pieces.next();
+    if (done) {
+      this.#ended = true;
+      return undefined;
+    }
+    if (value.receipt) {
+      this.#ended = true;
+      this.spent(value.receipt);
+    }
+    return value;
+  }
+
+  /** As `next`; fails if no piece has come after so many milliseconds. */
+  async within(limit: number | undefined): Promise<ModelPiece | undefined> {
+    if (limit === undefined) return this.next();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, fail) => {
+      timer = setTimeout(() => fail(new Error(`no answer within ${limit / 1000} s`)), limit);
+    });
+    try {
+      return await Promise.race([this.next(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Stops the call within a step. Returns once it has told what it spent, or does not seem to. */
+  async stop(): Promise<void> {
+    if (this.#ended) return;
+    this.#stop.abort();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE);
+    });
+    await Promise.race([this.#drain(), late]);
+    clearTimeout(timer);
+  }
+
+  /** A model that runs ahead of its reader may have ended by itself: its receipt then comes with its last piece. */
+  async #drain(): Promise<void> {
+    try {
+      while (await this.next());
+    } catch {
+      // It was told to stop.
+    }
+    this.#ended = true;
+  }
+}

@@ -1,0 +1,47 @@
+import type { FinishReason } from "../../engine/generate.ts";
+import type { Prompt } from "../../engine/language-model.ts";
+import type { Sampled } from "../../engine/sampling/sampler.ts";
+import type { Spent } from "../../graph/index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { ModelIdentity } from "./record.ts";
+
+/** A piece of a model's answer; the last one has a reason and a receipt. */
+export interface ModelPiece {
+  readonly text: string;
+  readonly tokens: readonly Sampled[];
+  readonly finishReason?: FinishReason;
+  readonly receipt?: Receipt;
+}
+
+/** What a route adds to the options of a request. */
+export interface RouteTerms {
+  readonly signal?: AbortSignal;
+  /** Told what an answer spent that ended without its receipt. */
+  readonly onStopped?: (receipt: Receipt) => void;
+  /** Told each token's logits before it is chosen; they are valid until it returns. */
+  readonly observe?: (logits: Float32Array) => void;
+}
+
+/** An answer that is to be priced: its text, and whether the model ended it by itself. */
+export interface PricedAnswer {
+  readonly text: string;
+  readonly tokens: number;
+  readonly ended: boolean;
+}
+
+/** A model as a route sees it: one of this process, or one that another server runs. `O` are the options of a request, which are passed on as they are. */
+export interface RouteModel<O extends object> {
+  readonly identity: ModelIdentity;
+  /** Answers a raw prompt, which each model writes and encodes in its own way. */
+  generate(prompt: Prompt, options: O & RouteTerms): AsyncIterable<ModelPiece>;
+  /** What this prompt and an answer of that length would cost the model alone, dense; undefined if nobody can say. */
+  price(prompt: Prompt, answer: PricedAnswer, options: O): (Spent & { readonly prompt: number }) | undefined;
+}
+
+/** Two models between which a route chooses. */
+export interface Pair<O extends object> {
+  /** Answers first, and shows its logits. */
+  readonly swift: RouteModel<O>;
+  /** Answers what is hard. */
+  readonly super: RouteModel<O>;
+}

@@ -1,0 +1,197 @@
+import { isIds, type Prompt } from "../../engine/language-model.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { UserError } from "../../util/errors.ts";
+import { RouteBill } from "./bill.ts";
+import { Call } from "./call.ts";
+import type { ModelPiece, Pair, PricedAnswer } from "./model.ts";
+import { type ScoreOptions, Scorer } from "./scores.ts";
+
+/** Where an answer came from. */
+export interface Route {
+  readonly to: "swift" | "super";
+  /** Its name. */
+  readonly model: string;
+  /** Swift's score; null if it had none, so that Super answered. */
+  readonly score: number | null;
+  /** A lower score goes to Super; null if it is infinite. */
+  readonly threshold: number | null;
+  /** Super was wanted and failed: this is Swift's answer. */
+  readonly degraded?: true;
+}
+
+/** A piece of a routed answer: the first one and the last one tell where it came from. */
+export type RoutePiece = ModelPiece & { readonly route?: Route };
+
+/** How a route decides. */
+export interface Decider {
+  readonly scoring: ScoreOptions;
+  readonly threshold: number;
+  /** Milliseconds that Super has to begin its answer; of a whole answer, to end it. */
+  readonly timeout?: number | undefined;
+  /** Told why Super's answer could not be had. */
+  readonly onDegraded?: ((why: string) => void) | undefined;
+}
+
+/** On which terms one request is routed. */
+export interface Routing<O extends object> extends Decider {
+  /** Passed on to either model as they are. */
+  readonly options: O;
+  /** The route's name and recipe, as its receipt shows them. */
+  readonly named: { readonly model: string; readonly recipe: readonly string[] };
+  readonly signal?: AbortSignal | undefined;
+  /** Told what was spent by a request that ended without its receipt. */
+  readonly onStopped?: ((receipt: Receipt) => void) | undefined;
+  /** The reader takes the whole answer at once: a Super that breaks off can then be replaced, too. */
+  readonly whole?: boolean | undefined;
+}
+
+/**
+ * Swift answers; if its logits score below the threshold, Super answers instead, from the same raw prompt. Decided before the first piece is given
+ * out: after Swift's first token if that is what is scored, else after its whole draft. Swift's own stream goes on if it is kept. A Super that
+ * fails, or has not begun in time, leaves Swift's answer, `degraded`.
+ * @throws UserError for a prompt of token ids, which mean different things to two models
+ */
+export async function* route<O extends object>(
+  pair: Pair<O>,
+  prompt: Prompt,
+  routing: Routing<O>,
+): AsyncGenerator<RoutePiece, void> {
+  if (prompt.length > 0 && isIds(prompt))
+    throw new UserError("a route takes a text or a chat's turns; token ids belong to one model", 2);
+  const run = new Run(pair, prompt, routing);
+  try {
+    yield* run.pieces();
+  } finally {
+    await run.close();
+  }
+}
+
+type Role = Route["to"];
+
+class Run<O extends object> {
+  readonly #bill: RouteBill<O>;
+  readonly #scorer: Scorer;
+  #call: Call<O> | undefined;
+  #answering: Role = "swift";
+  #given: PricedAnswer = { text: "", tokens: 0, ended: false };
+  #done = false;
+
+  constructor(
+    private readonly pair: Pair<O>,
+    private readonly prompt: Prompt,
+    private readonly routing: Routing<O>,
+  ) {
+    this.#bill = new RouteBill(pair, prompt, routing.options, routing.named);
+    this.#scorer = new Scorer(routing.scoring);
+  }
+
+  async *pieces(): AsyncGenerator<RoutePiece, void> {
+    const draft = await this.#draft();
+    const { score } = this.#scorer;
+    this.#bill.scoring = this.#scorer.flops;
+    // Not `<`: a score that is none goes to Super.
+    if (score >= this.routing.threshold) return yield* this.#give("swift", draft);
+    await this.#call!.stop();
+    const begun = await this.#escalate();
+    if (begun) return yield* this.#give("super", begun);
+    if (!draft.at(-1)?.receipt) this.#start("swift");
+    yield* this.#give("swift", draft.at(-1)?.receipt ? draft : [], true);
+  }
+
+  /** Swift's first piece, or all of them, as the score needs. */
+  async #draft(): Promise<ModelPiece[]> {
+    const call = this.#start("swift");
+    try {
+      return this.routing.scoring.aggregate === "first" ? first(await call.next()) : await all(call);
+    } catch (error) {
+      // From logits that are not finite no token can be chosen.
+      if (this.#scorer.failed && !this.routing.signal?.aborted) return [];
+      throw error;
+    }
+  }
+
+  /** The beginning of Super's answer, or all of it; undefined if Super failed. */
+  async #escalate(): Promise<ModelPiece[] | undefined> {
+    const { timeout, signal, whole = false } = this.routing;
+    const call = this.#start("super");
+    try {
+      if (!whole) return first(await call.within(timeout));
+      const until = timeout === undefined ? undefined : performance.now() + timeout;
+      return await all(call, until);
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      this.routing.onDegraded?.((error as Error).message);
+      await call.stop();
+      return undefined;
+    }
+  }
+
+  #start(role: Role): Call<O> {
+    const observe = (logits: Float32Array) => this.#scorer.observe(logits);
+    const { options, signal } = this.routing;
+    const asked = role === "swift" && !this.#call ? { ...options, observe } : options;
+    this.#answering = role;
+    this.#call = new Call(this.pair[role], this.prompt, asked, signal, this.#bill.begin(role));
+    return this.#call;
+  }
+
+  /** Gives out what has come, then the rest as it comes; the last piece with the receipt of all. */
+  async *#give(to: Role, begun: readonly ModelPiece[], degraded = false): AsyncGenerator<RoutePiece, void> {
+    this.#answering = to;
+    const route = this.#route(to, degraded);
+    let at = 0;
+    for (;;) {
+      const piece = begun[at] ?? (await this.#call!.next());
+      if (!piece) throw new Error(`${route.model}: an answer ended without its receipt`);
+      this.#note(piece);
+      const told = at === 0 || piece.receipt ? { route } : {};
+      at++;
+      if (!piece.receipt) yield { ...piece, ...told };
+      else {
+        this.#done = true;
+        return yield { ...piece, ...told, receipt: this.#bill.receipt(to, this.#given) };
+      }
+    }
+  }
+
+  #note({ text, tokens, finishReason }: ModelPiece): void {
+    const before = this.#given;
+    this.#given = {
+      text: before.text + text,
+      tokens: before.tokens + tokens.length,
+      ended: finishReason === "stop",
+    };
+  }
+
+  #route(to: Role, degraded: boolean): Route {
+    return {
+      to,
+      model: this.pair[to].identity.name,
+      score: finite(this.#scorer.score),
+      threshold: finite(this.routing.threshold),
+      ...(degraded && { degraded: true }),
+    };
+  }
+
+  /** Ends what still runs; tells what was spent by a request that was stopped, failed, or lost its reader. */
+  async close(): Promise<void> {
+    if (this.#done) return;
+    await this.#call?.stop();
+    if (this.#bill.begun) this.routing.onStopped?.(this.#bill.receipt(this.#answering, this.#given));
+  }
+}
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+const first = (piece: ModelPiece | undefined): ModelPiece[] => (piece ? [piece] : []);
+
+/** All pieces of a call, by a time on the clock of `performance.now()`. */
+async function all<O extends object>(call: Call<O>, until?: number): Promise<ModelPiece[]> {
+  const pieces: ModelPiece[] = [];
+  for (;;) {
+    const left = until === undefined ? undefined : Math.max(0, until - performance.now());
+    const piece = await call.within(left);
+    if (!piece) return pieces;
+    pieces.push(piece);
+  }
+}
