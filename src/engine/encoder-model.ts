@@ -11,11 +11,12 @@ import { cosine } from "./cosine.ts";
 import type { Ceiling } from "./cut.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
-import type { OnStopped, Usage } from "./generate.ts";
+import type { Usage } from "./generate.ts";
 import { denseBill } from "./meter.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import { checkCeiling } from "./price.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
+import type { OnStopped } from "./terms.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** What an encoder gives for texts, in their order, and what it used. */
@@ -43,16 +44,17 @@ export class EncoderModel implements Disposable {
     readonly queue: EncoderQueue,
   ) {}
 
-  /** @throws UserError when its files ask for what does not run here. */
+  /** `layers`: it embeds by its first layers alone. @throws UserError when its files ask for what does not run here, or it has not so many layers */
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
     { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+    layers?: number,
   ): Promise<EncoderModel> {
     const folder = preparedFolder(source.path);
-    const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant, own);
+    const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant, own, layers);
     const { config, weights } = encoder;
-    const compiling = RowPrograms.compile(prepare(weights, trace)[0]!);
+    const compiling = RowPrograms.compile(prepare(weights, trace).at(-1)!);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
     const width = classifier ? config.labels : config.hidden;
     const queue = new EncoderQueue(new RowRunner(programs, { width, types: config.types }));
@@ -81,6 +83,18 @@ export class EncoderModel implements Disposable {
     // A label that there is not is told before anything runs.
     read(new Float32Array(settings.labels.length));
     return this.#run(readings, read, terms);
+  }
+
+  /** The logits of each text or pair, in the order of the classifier's labels, before softmax or sigmoid. @throws UserError when the model is no classifier */
+  async logits(readings: readonly Reading[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    this.#classifier();
+    return this.#run(readings, (row) => row, terms);
+  }
+
+  /** FLOPs of these texts in batches of their own; nothing runs. */
+  price(texts: readonly string[]): number {
+    const prompt = this.classifier ? "" : this.settings.prompt;
+    return this.queue.price(texts.map((text, i) => this.#input(prompt + text, i)));
   }
 
   /** How relevant each text is to the query: a cross-encoder's score, or the cosine of embeddings. @throws UserError when the model is a classifier of several labels */

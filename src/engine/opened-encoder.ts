@@ -3,6 +3,7 @@ import type { Graph } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { traceEmbedding, traceScores } from "../models/encoder-graphs.ts";
 import { openEncoder } from "../models/registry.ts";
+import { UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
@@ -16,12 +17,21 @@ export interface OpenedEncoder {
   readonly settings: SentenceSettings;
   /** Undefined: it embeds. */
   readonly classifier: ClassifierSettings | undefined;
-  /** The one program that it runs. */
+  /** Graphs of its weights; the last is the one that it runs. */
   trace(): Graph[];
 }
 
-/** @throws UserError when its files ask for what does not run here */
-export function openedEncoder(checkpoint: Checkpoint, folder: string, quant: Quant, adapter?: Lora): OpenedEncoder {
+/**
+ * `layers`: it embeds by its first layers alone.
+ * @throws UserError when its files ask for what does not run here, and when it cannot embed by so many layers
+ */
+export function openedEncoder(
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant,
+  adapter?: Lora,
+  layers?: number,
+): OpenedEncoder {
   const encoder = openEncoder(checkpoint, folder, exact(quant, checkpoint), adapter);
   const { classifier: head, labels } = encoder.config;
   const classifies = encoder.weights.has(`${head.output}.weight`);
@@ -30,8 +40,19 @@ export function openedEncoder(checkpoint: Checkpoint, folder: string, quant: Qua
   const classifier = classifies ? readClassifier(checkpoint.config, labels) : undefined;
   const settings = settingsOf(checkpoint, classifies);
   const { pooling, normalise } = settings;
-  const trace = () => [classifier ? traceScores(encoder) : traceEmbedding(encoder, pooling, normalise)];
+  if (layers !== undefined) checkLayers(checkpoint.path, layers, encoder.config.layers, classifies);
+  const whole = () => (classifier ? traceScores(encoder) : traceEmbedding(encoder, pooling, normalise));
+  // Weights are prepared for all layers: models of one checkpoint share them, however many layers each runs.
+  const trace = () =>
+    layers === undefined ? [whole()] : [whole(), traceEmbedding(encoder, pooling, normalise, layers)];
   return { encoder, settings, classifier, trace };
+}
+
+function checkLayers(file: string, layers: number, most: number, classifies: boolean): void {
+  if (classifies)
+    throw new UserError(`${file} is a classifier, which reads all layers; expected a model of embeddings`);
+  if (!Number.isInteger(layers) || layers < 1 || layers > most)
+    throw new UserError(`${file} has ${most} layers, expected 1 to ${most} of them, got ${layers}`, 2);
 }
 
 /** A classifier's pooling is its head's own. */

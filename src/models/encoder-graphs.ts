@@ -13,22 +13,29 @@ function inputs(g: Graph, encoder: Encoder): EncoderInput {
   };
 }
 
-function traced(encoder: Encoder, name: string, finish: (g: Graph, hidden: Tensor, mask: Tensor) => Tensor): Graph {
+function traced(
+  encoder: Encoder,
+  name: string,
+  finish: (g: Graph, hidden: Tensor, mask: Tensor) => Tensor,
+  layers?: number,
+): Graph {
   const g = new Graph();
   const input = inputs(g, encoder);
-  g.output(name, finish(g, encoder.hidden(g, input), input.mask));
+  g.output(name, finish(g, encoder.hidden(g, input, layers), input.mask));
   return g;
 }
 
 /** `ids`, `mask`, `types` → `hidden` [batch, tokens, width]. */
 export const traceHidden = (encoder: Encoder): Graph => traced(encoder, "hidden", (_, hidden) => hidden);
 
-/** … → `embedding` [batch, width]: one vector a text, of length 1 if `normalise`. */
-export const traceEmbedding = (encoder: Encoder, pooling: Pooling, normalise: boolean): Graph =>
-  traced(encoder, "embedding", (_, hidden, mask) => {
+/** … → `embedding` [batch, width]: one vector a text, of length 1 if `normalise`, of all layers or the first `layers`. */
+export const traceEmbedding = (encoder: Encoder, pooling: Pooling, normalise: boolean, layers?: number): Graph => {
+  const finish = (_: Graph, hidden: Tensor, mask: Tensor) => {
     const pooled = pool(hidden, mask, pooling);
     return normalise ? unit(pooled) : pooled;
-  });
+  };
+  return traced(encoder, "embedding", finish, layers);
+};
 
 /** … → `scores` [batch, labels], before any softmax or sigmoid. */
 export const traceScores = (encoder: Encoder): Graph =>

@@ -68,12 +68,12 @@ export class Encoder {
     readonly weights: Weights,
   ) {}
 
-  /** Hidden states of the last layer, [batch, tokens, hidden]. */
-  hidden(graph: Graph, input: EncoderInput): Tensor {
+  /** Hidden states of the last layer, or after the first `layers`, [batch, tokens, hidden]. */
+  hidden(graph: Graph, input: EncoderInput, layers: number = this.config.layers): Tensor {
     const parts = new Parts(this.weights, graph);
     const texts = { mask: input.mask, padding: new Unpadding(input.mask) };
     let stream: Stream = { branch: this.#embed(parts, input, texts) };
-    for (let layer = 0; layer < this.config.layers; layer++) stream = this.#layer(graph, parts, layer, stream, texts);
+    for (let layer = 0; layer < layers; layer++) stream = this.#layer(graph, parts, layer, stream, texts);
     const last = settle(stream);
     return texts.padding.pad(this.config.norms === "after" ? last : normalise(last, this.#norm(parts, "output_norm")));
   }

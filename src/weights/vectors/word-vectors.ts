@@ -1,0 +1,36 @@
+import type { NpyMatrix } from "./npy.ts";
+
+/** Words, numbers and single marks; `n't` and `'s` apart from the word before, as in the texts that GloVe was trained on (Penn Treebank). */
+const WORD =
+  /[\p{L}\p{N}]+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b|\p{N}+(?:[.,]\p{N}+)*|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu;
+
+/** A vector for each word of a vocabulary. */
+export class WordVectors {
+  readonly #places: ReadonlyMap<string, number>;
+
+  constructor(
+    readonly name: string,
+    /** Hex: tells these vectors from any others. */
+    readonly sha256: string,
+    words: readonly string[],
+    private readonly matrix: NpyMatrix,
+  ) {
+    this.#places = new Map(words.map((word, place) => [word, place]));
+  }
+
+  get width(): number {
+    return this.matrix.width;
+  }
+
+  /** Places of a text's words in the vocabulary, in lower case; words that it lacks are left out. */
+  places(text: string): number[] {
+    const words = text.toLowerCase().match(WORD) ?? [];
+    return words.flatMap((word) => this.#places.get(word.replace("’", "'")) ?? []);
+  }
+
+  /** A word's vector [width], by its place; it is not a copy. */
+  vector(place: number): Float32Array {
+    const { values, width } = this.matrix;
+    return values.subarray(place * width, (place + 1) * width);
+  }
+}
