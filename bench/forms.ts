@@ -12,7 +12,7 @@ async function rate(model: Model): Promise<number> {
   const tokens = bookTokens(model, PROMPT + STEPS);
   const meter = new Meter(engine.programs);
   engine.forget();
-  const slot = engine.acquire();
+  const slot = engine.acquireEmpty();
   const started = performance.now();
   await engine.prefill(slot, tokens.slice(0, PROMPT), meter);
   for (const token of tokens.slice(PROMPT)) await engine.step(slot, token, meter);

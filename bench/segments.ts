@@ -46,18 +46,17 @@ async function bindStack(path: string, per: (layers: number) => number): Promise
   weights.commit();
   const programs = await Promise.all(graphs.map((g) => Program.compile(g)));
   const cache = new KvCache(decoder.config);
-  const [ids, lengths, views] = [new Buffer("i64", 1), new Lengths(decoder.config, 1, 1), new ViewSet()];
+  const [lengths, views] = [new Lengths(decoder.config, 1, 1), new ViewSet()];
   const [branch, residual, attended] = [hidden, hidden, heads * headSize].map((width) => new Buffer("f32", width));
-  new BigInt64Array(ids.memory)[0] = 100n;
-  const windowsFrom = lengths.set(0, [PAST], 1);
+  const windowsFrom = lengths.set(0, [{ entries: PAST, positions: PAST }], 1);
   const row = { branch: branch!.view([1, 1, hidden]), residual: residual!.view([1, 1, hidden]) };
   const shared = {
-    ...{ ...row, branchOut: row.branch, residualOut: row.residual, ids: ids.view([1, 1]) },
-    ...{ ...lengths.views(0, 1, 1), attended: attended!.view([1, 1, heads * headSize]) },
+    ...{ ...row, branchOut: row.branch, residualOut: row.residual },
+    ...{ ...lengths.views(0, 1, 1), attended: attended!.view([1, 1, heads * headSize]), attendedResidual: row.residual },
   };
   const caches = Array.from({ length: layers }, (_, l) => filled(l, cache.from(l, windowsFrom, views)));
   const chain = programs.map((p) => p.bind(Object.assign({ ...shared }, ...caches)));
-  return { chain, owned: [...programs, cache, ids, lengths, views, branch!, residual!, attended!] };
+  return { chain, owned: [...programs, cache, lengths, views, branch!, residual!, attended!] };
 }
 
 /** A layer's keys and values, none of them nought, as its program reads and writes them. */

@@ -15,8 +15,9 @@ async function timed(model: Model, tokens: readonly number[]) {
   const slot = engine.acquire(tokens);
   slot.truncate(0);
   const meter = new Meter(engine.programs);
+  using recipe = await model.language.recipes.use(model.recipe);
   const started = performance.now();
-  await engine.prefill(slot, tokens, meter);
+  await engine.prefill(slot, tokens, meter, recipe.plan(tokens.length));
   engine.release(slot);
   return { seconds: (performance.now() - started) / 1000, bill: meter.total() };
 }
@@ -41,7 +42,7 @@ export const xattention: Bench = {
     const short = 250;
     const withoutPast = (await timed(dense, tokens.slice(0, short))).seconds / short;
     const whole = (await timed(dense, tokens)).seconds;
-    const { blocks } = (await timed(sparse, tokens)).bill;
+    const { blocks } = (await timed(sparse, tokens)).bill.work;
     const share = 1 - (withoutPast * PROMPT) / whole;
     return (PROMPT / whole) * predictedPrefillSpeedup(blocks!.run / blocks!.dense, STRIDE, share);
   },

@@ -1,10 +1,11 @@
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { BATCH_ROWS } from "./batch.ts";
 import type { Engine } from "./engine.ts";
-import type { FinishReason, OnStopped, Piece, Usage } from "./generate.ts";
+import type { FinishReason, Piece, Usage } from "./generate.ts";
 import type { Sampled } from "./sampling/sampler.ts";
 import { Scheduler } from "./scheduler.ts";
 import { checkLength } from "./sequence.ts";
+import type { OnStopped } from "./terms.ts";
 import type { Request } from "./ticket.ts";
 
 /** A whole answer. */

@@ -1,31 +1,36 @@
 import { KvCache } from "../models/cache.ts";
 import { Lengths } from "../models/lengths.ts";
+import type { LayerRange } from "../models/kv-group.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { isBrief, runChain } from "../runtime/chain.ts";
+import type { BoundProgram } from "../runtime/program.ts";
 import { Slot } from "./slot.ts";
-import { type BoundStack, StackBuffers } from "./stack-buffers.ts";
+import { type BoundStack, type Span, StackBuffers, type Stream } from "./stack-buffers.ts";
 
 /** Sequences whose rows lie in one cache, and so decode together. Memory is taken as rows are written. */
 export const BATCH_ROWS = 8;
 
-interface Bound {
-  readonly stack: BoundStack;
-  readonly head: () => Promise<void>;
+/** Adjacent rows that take part in a run. */
+export interface Rows {
+  readonly first: number;
+  readonly rows: number;
 }
 
 /**
- * Slots side by side in one cache. A decode step runs those that take part, adjacent ones as one batch; every buffer has a place for each
- * row, so that steps of other rows may be under way at the same time.
+ * Slots side by side in one cache, and what a decode step runs over them: adjacent ones as one batch. Every buffer has a place for each row,
+ * so that steps of other rows may be under way at the same time.
  */
 export class Batch implements Disposable {
   readonly slots: readonly Slot[];
   readonly #programs: DecoderPrograms;
   readonly #cache: KvCache;
   readonly #buffers: StackBuffers;
-  readonly #lengths: Lengths;
+  /** By the first layer of those that they are for. */
+  readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
-  readonly #bound = new Map<string, Bound>();
+  readonly #stacks = new Map<string, BoundStack>();
+  readonly #chains = new Map<string, () => Promise<void>>();
 
   constructor(programs: DecoderPrograms) {
     const { config } = programs.decoder;
@@ -33,65 +38,128 @@ export class Batch implements Disposable {
     const cache = new KvCache(config, BATCH_ROWS);
     this.#cache = cache;
     this.#buffers = new StackBuffers(programs, BATCH_ROWS);
-    this.#lengths = new Lengths(config, BATCH_ROWS, 1);
     this.#logits = new Buffer("f32", BATCH_ROWS * config.vocabulary);
     this.slots = Array.from({ length: BATCH_ROWS }, (_, row) => new Slot(programs, cache.span(row, 1)));
   }
 
-  /** One step of the slots in `next`, each with its token; logits [vocabulary] after it, overwritten by the slot's next step. */
-  async step(next: ReadonlyMap<Slot, number>): Promise<Map<Slot, Float32Array>> {
-    const spans = adjacent(this.slots.map((slot) => next.has(slot)));
-    for (const { first, rows } of spans) await this.#run(first, rows, next);
-    const stepped = spans.flatMap(({ first, rows }) => this.slots.slice(first, first + rows));
-    return new Map(stepped.map((slot) => [slot, this.#logitsOf(slot)]));
+  /** Runs of adjacent slots among these. */
+  adjacent(taking: ReadonlySet<Slot>): Rows[] {
+    const runs: { first: number; rows: number }[] = [];
+    for (const [row, slot] of this.slots.entries()) {
+      const last = runs.at(-1);
+      if (!taking.has(slot)) continue;
+      if (last && last.first + last.rows === row) last.rows++;
+      else runs.push({ first: row, rows: 1 });
+    }
+    return runs;
   }
 
-  async #run(first: number, rows: number, next: ReadonlyMap<Slot, number>): Promise<void> {
-    const slots = this.slots.slice(first, first + rows);
-    for (const [i, slot] of slots.entries()) this.#buffers.setId(first + i, next.get(slot)!);
-    const pasts = slots.map((slot) => slot.tokens.length);
-    const stretched = slots.map((slot) => slot.stretched);
-    const { stack, head } = this.#boundTo(first, rows);
-    await stack.run(this.#lengths.set(first, pasts, 1, stretched));
-    for (const slot of slots) slot.grow([next.get(slot)!]);
-    await head();
+  slotsOf({ first, rows }: Rows): readonly Slot[] {
+    return this.slots.slice(first, first + rows);
   }
 
-  #logitsOf(slot: Slot): Float32Array {
+  /** Embeds each row's next token. */
+  async embed(of: Rows, tokens: readonly number[]): Promise<void> {
+    for (const [i, id] of tokens.entries()) this.#buffers.setId(of.first + i, id);
+    const lengths = this.#setLengths(of, 0).views(of.first, of.rows, 1);
+    await this.#chain(`embed ${keyOf(of)}`, of, () => {
+      const span = spanOf(of);
+      const binding = { ids: this.#buffers.ids(span), ...lengths, ...this.#buffers.streamOut(0, span) };
+      return [this.#programs.embedding.bind(binding)];
+    });
+  }
+
+  /**
+   * Runs layers that no row's groups divide over the rows' new tokens, whose stream lies where `done` segments have left it. Groups that end
+   * with these layers note the entry. Returns the segments that have run by then.
+   */
+  async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
+    const segments = this.#programs.segments(from, to, borders);
+    const lengths = this.#lengthsFrom(from);
+    const start = this.#start(of, from, lengths);
+    const key = [keyOf(of), done % 2, ...segments.map((segment) => segment.from), to].join(" ");
+    const views = () => lengths.views(of.first, of.rows, 1);
+    const cache = this.#cache.span(of.first, of.rows);
+    const bound = this.#stacks.get(key) ?? this.#buffers.bind(segments, done, spanOf(of), cache, views());
+    this.#stacks.set(key, bound);
+    await bound.run(start);
+    for (const slot of this.slotsOf(of)) {
+      const group = slot.group(from);
+      if (group.layers.to === to) group.grow([slot.tokens.length]);
+    }
+    return done + segments.length;
+  }
+
+  /** What follows the model's last attention: the stream then lies where `done` segments leave it. */
+  async tail(of: Rows, done: number): Promise<void> {
+    await this.#chain(`tail ${done % 2} ${keyOf(of)}`, of, () => {
+      const span = spanOf(of);
+      return [this.#programs.tail.bind({ ...this.#buffers.attendedViews(span), ...this.#buffers.streamOut(done, span) })];
+    });
+  }
+
+  /** Logits of the rows by their stream: `logitsOf`. */
+  async head(of: Rows, done: number): Promise<void> {
+    const { vocabulary } = this.#programs.decoder.config;
+    await this.#chain(`head ${done % 2} ${keyOf(of)}`, of, () => {
+      const logits = this.#logits.view([of.rows, 1, vocabulary], of.first * vocabulary);
+      return [this.#programs.head.bind({ ...this.#buffers.stream(done, spanOf(of)), logits })];
+    });
+  }
+
+  /** The stream of one row. */
+  stream(slot: Slot, done: number): Stream {
+    return this.#buffers.stream(done, { rows: 1, tokens: 1, at: this.slots.indexOf(slot) });
+  }
+
+  /** The memory of the rows' streams, a row of `hidden` each in the order of the slots. */
+  streamBuffers(done: number): ReturnType<StackBuffers["streamBuffers"]> {
+    return this.#buffers.streamBuffers(done);
+  }
+
+  /** [vocabulary]; overwritten by the slot's next step. */
+  logitsOf(slot: Slot): Float32Array {
     const { vocabulary } = this.#programs.decoder.config;
     return new Float32Array(this.#logits.memory, 4 * this.slots.indexOf(slot) * vocabulary, vocabulary);
   }
 
-  #boundTo(first: number, rows: number): Bound {
-    const key = `${first}+${rows}`;
-    const known = this.#bound.get(key) ?? this.#bind(first, rows);
-    this.#bound.set(key, known);
+  #start(of: Rows, from: number, lengths: Lengths): number {
+    const places = this.slotsOf(of).map((slot) => ({
+      entries: slot.group(from).length,
+      positions: slot.tokens.length,
+      stretched: slot.stretched,
+    }));
+    return lengths.set(of.first, places, 1);
+  }
+
+  #setLengths(of: Rows, from: number): Lengths {
+    const lengths = this.#lengthsFrom(from);
+    this.#start(of, from, lengths);
+    return lengths;
+  }
+
+  #lengthsFrom(layer: number): Lengths {
+    const known = this.#lengths.get(layer) ?? new Lengths(this.#programs.decoder.config, BATCH_ROWS, 1);
+    this.#lengths.set(layer, known);
     return known;
   }
 
-  #bind(first: number, rows: number): Bound {
-    const { vocabulary } = this.#programs.decoder.config;
-    const lengths = this.#lengths.views(first, rows, 1);
-    const stack = this.#buffers.bind({ cache: this.#cache.span(first, rows), tokens: 1, at: first, lengths });
-    const logits = this.#logits.view([rows, 1, vocabulary], first * vocabulary);
-    const head = this.#programs.head.bind({ ...this.#buffers.output(rows, 1, first), logits });
-    const brief = isBrief(head.program, { batch: rows, tokens: 1 });
-    return { stack, head: () => runChain([head], brief) };
+  /** Runs programs that stay bound to these rows. */
+  #chain(key: string, { rows }: Rows, bind: () => BoundProgram[]): Promise<void> {
+    const known = this.#chains.get(key);
+    if (known) return known();
+    const programs = bind();
+    const brief = programs.every(({ program }) => isBrief(program, { batch: rows, tokens: 1 }));
+    const run = () => runChain(programs, brief);
+    this.#chains.set(key, run);
+    return run();
   }
 
   [Symbol.dispose](): void {
-    const own = [this.#buffers, this.#lengths, this.#logits, this.#cache];
+    const own = [this.#buffers, ...this.#lengths.values(), this.#logits, this.#cache];
     for (const held of [...this.slots, ...own]) held[Symbol.dispose]();
   }
 }
 
-/** Runs of rows that take part. */
-function adjacent(taking: readonly boolean[]): { first: number; rows: number }[] {
-  const spans: { first: number; rows: number }[] = [];
-  for (const [row, takes] of taking.entries()) {
-    const last = spans.at(-1);
-    if (takes && last && last.first + last.rows === row) last.rows++;
-    else if (takes) spans.push({ first: row, rows: 1 });
-  }
-  return spans;
-}
+const keyOf = ({ first, rows }: Rows): string => `${first}+${rows}`;
+const spanOf = ({ first, rows }: Rows): Span => ({ rows, tokens: 1, at: first });

@@ -1,15 +1,6 @@
-import { KvRows } from "../models/cache.ts";
+import type { KvRows } from "../models/cache.ts";
 import type { DecoderConfig } from "../models/decoder.ts";
-import { nearStart } from "../models/near.ts";
-
-/**
- * Tokens by which a prompt may differ from the end of what is in the cache, and still go on from what they share, in a model with windows:
- * so much more than a window is kept. A chat's next turn often differs a little from the answer that was generated.
- */
-const TURN_BACK = 512;
-
-/** The first token that layers with a window keep in a cache of `length` tokens. */
-export const firstKept = (config: DecoderConfig, length: number): number => nearStart(config, length - TURN_BACK);
+import { KvGroup } from "../models/kv-group.ts";
 
 /** Whether a sequence of `length` tokens is rotated as one beyond `stretchedBeyond` is. */
 export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
@@ -18,45 +9,91 @@ export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: Decode
 /** Tokens for an answer, whose memory is not given back between two sequences of a row: to take it anew costs more than to keep it. */
 export const SPARE = 64;
 
-/** Tokens whose keys and values lie in one row of a cache. */
+/** Tokens whose state lies in one row of a cache, in groups of layers that hold the same entries. */
 export class Cached {
   tokens: number[] = [];
+  /** In order of depth: one, unless a plan cuts the row's layers apart. */
+  groups: readonly KvGroup[];
   /** Whether they were rotated as those of a sequence beyond `stretchedBeyond` are. */
   stretched = false;
   /** When it was last used, on the clock of those who choose among several. */
   used = 0;
-  /** Tokens whose memory was given back, in layers with a window. */
-  #gone = 0;
-  /** The most tokens that were written since memory was last given back: so many are resident. */
-  #written = 0;
+  /** Tokens, from the first on, that other sequences may begin with; undefined: all. */
+  #offered: number | undefined;
   /** Where whole chunks end that ran densely, one after the other from the first token on. */
   #ends: number[] = [];
+  /** Of each token: the key of the plan under which it was written. */
+  #keys: string[] = [];
 
-  constructor(readonly cache: KvRows) {}
+  constructor(readonly cache: KvRows) {
+    this.groups = [new KvGroup(cache, { from: 0, to: cache.config.layers })];
+  }
 
-  /** Notes tokens whose keys and values were written into the cache, and gives back what no window will come to. `whole`: as a chunk of a dense prefill. */
-  grow(tokens: readonly number[], whole = false): void {
+  /** The group that holds a layer. */
+  group(layer: number): KvGroup {
+    return this.groups.find(({ layers: { from, to } }) => layer >= from && layer < to)!;
+  }
+
+  /** Lets the layers from `at` on hold other entries than those before. */
+  split(at: number): void {
+    this.groups = splitAt(this.groups, at);
+  }
+
+  /** Offers no token after the first `length` to other sequences; they are let go when the sequence ends. */
+  offerOnly(length: number): void {
+    this.#offered = Math.min(length, this.#offered ?? length);
+  }
+
+  /** Ends the sequence: what others may begin with stays. */
+  settle(): void {
+    this.truncate(this.#offered ?? this.tokens.length);
+    if (this.groups.length > 1) this.groups = [KvGroup.join(this.groups)];
+    this.#offered = undefined;
+  }
+
+  /**
+   * Notes tokens that came to the row, under the key of a plan's state; the groups are told apart, as they are written. `whole`: as a chunk of
+   * a dense prefill.
+   */
+  grow(tokens: readonly number[], key = "", whole = false): void {
     const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
     this.tokens.push(...tokens);
     if (!this.fits(this.tokens.length) && !this.stretched)
       throw new Error(`${this.tokens.length} tokens were rotated as a shorter sequence's are`);
     if (whole && follows) this.#ends.push(this.tokens.length);
-    this.#written = Math.max(this.#written, this.tokens.length);
-    const first = firstKept(this.cache.config, this.tokens.length);
-    if (first > this.#gone) this.cache.giveBack(first);
-    this.#gone = Math.max(this.#gone, first);
+    for (const _ of tokens) this.#keys.push(key);
+  }
+
+  /** As `grow`, of tokens that all layers have an entry of. */
+  growAll(tokens: readonly number[], key = "", whole = false): void {
+    const first = this.tokens.length;
+    this.grow(tokens, key, whole);
+    const positions = tokens.map((_, i) => first + i);
+    for (const group of this.groups) group.grow(positions);
   }
 
   /** Of the cache's first `length` tokens, those to go on from: all, or none where the windows after them were given back. */
   kept(length: number): number {
-    const kept = Math.min(this.tokens.length, length);
-    return nearStart(this.cache.config, kept) >= this.#gone ? kept : 0;
+    return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
   }
 
-  /** Tokens of a prompt that need not run again after these; its last one always does. */
-  reusable(prompt: readonly number[]): number {
-    if (!this.fits(prompt.length)) return 0;
-    return this.kept(Math.max(0, Math.min(commonPrefix(this.tokens, prompt), prompt.length - 1)));
+  /** Tokens of a prompt that need not run again after these; its last one always does. `key`: of what its plan leaves behind. */
+  reusable(prompt: readonly number[], key: string | undefined = ""): number {
+    if (key === undefined || !this.fits(prompt.length)) return 0;
+    const other = this.#keys.findIndex((own) => own !== key);
+    return this.#offers(commonPrefix(this.tokens, prompt), prompt.length, other < 0 ? this.tokens.length : other);
+  }
+
+  /** Tokens of another sequence that it would find here. */
+  shares(other: Cached): number {
+    const { tokens } = other;
+    if (!this.fits(tokens.length)) return 0;
+    return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
+  }
+
+  /** Of `common` tokens with a sequence of `length`, those that it may begin with, if no more than `alike` were written as it would have them. */
+  #offers(common: number, length: number, alike: number): number {
+    return this.kept(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
 
   /** Whether a sequence of `length` tokens is rotated as what is held. */
@@ -78,65 +115,62 @@ export class Cached {
   chunksOf(prompt: readonly number[]): number {
     const reusable = this.reusable(prompt);
     const end = this.#ends.findLast((end) => end <= reusable) ?? 0;
-    return firstKept(this.cache.config, end) === this.#gone ? end : 0;
+    return this.groups.every((group) => group.isFresh(end)) ? end : 0;
   }
 
   /** Cuts the cache back to its first `length` tokens, or what is kept of them. */
   truncate(length: number): void {
-    this.tokens.length = this.kept(length);
-    this.#ends = this.#ends.filter((end) => end <= this.tokens.length);
-    if (this.tokens.length > 0) return;
-    this.#gone = 0;
-    this.used = 0;
+    const kept = this.kept(length);
+    for (const group of this.groups) group.truncate(kept);
+    this.tokens.length = kept;
+    this.#ends = this.#ends.filter((end) => end <= kept);
+    this.#keys.length = kept;
+    if (kept === 0) this.used = 0;
   }
 
   /** Gives back what a longer sequence had written, before one of `length` tokens begins, where it is much. */
   trim(length: number): void {
-    const keep = Math.max(length, this.tokens.length) + SPARE;
-    if (this.#written <= keep) return;
-    this.cache.giveBackAll(keep, this.#written);
-    this.#written = keep;
+    for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
 
   /** Holds the first `length` tokens of another, which are `kept` there, in place of its own. */
   copy(from: Cached, length: number): void {
-    this.cache.copy(from.cache, from.#gone, length);
+    const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
+    for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
+    this.groups = [KvGroup.join(parts)];
     this.tokens = from.tokens.slice(0, length);
     this.stretched = from.stretched;
     this.#ends = from.#ends.filter((end) => end <= length);
-    if (from.#gone > this.#gone) this.cache.giveBack(from.#gone);
-    this.#gone = from.#gone;
-    this.#written = Math.max(this.#written, length);
+    this.#keys = from.#keys.slice(0, length);
   }
 
-  /** Each then holds what the other did. */
+  /** Each then holds what the other did. Neither has a sequence under way. */
   exchange(other: Cached): void {
-    const [end, gone] = [Math.max(this.tokens.length, other.tokens.length), Math.min(this.#gone, other.#gone)];
-    this.cache.exchange(other.cache, gone, end);
+    for (const [i, group] of this.groups.entries()) group.exchange(other.groups[i]!);
     [this.tokens, other.tokens] = [other.tokens, this.tokens];
     [this.stretched, other.stretched] = [other.stretched, this.stretched];
     [this.#ends, other.#ends] = [other.#ends, this.#ends];
+    [this.#keys, other.#keys] = [other.#keys, this.#keys];
     [this.used, other.used] = [other.used, this.used];
-    [this.#gone, other.#gone] = [other.#gone, this.#gone];
-    this.#written = Math.max(this.#written, end);
-    other.#written = Math.max(other.#written, end);
   }
 
   /** Holds nothing, and gives its memory back to the system. */
   drop(): void {
     this.truncate(0);
-    this.cache.giveBackAll(0, this.#written);
-    this.#written = 0;
+    for (const group of this.groups) group.trim(0);
   }
 
   /** Of memory that was written. */
   get bytes(): number {
-    return KvRows.bytes(this.cache.config, this.#written, this.#written - this.#gone);
+    return this.groups.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 }
 
-/** Tokens with which both begin. */
-export function commonPrefix(a: readonly number[], b: readonly number[]): number {
+const splitAt = (groups: readonly KvGroup[], at: number): KvGroup[] =>
+  groups.flatMap((group) => (group.layers.from < at && at < group.layers.to ? group.split(at) : [group]));
+
+/** How many of their elements both begin with. */
+export function commonPrefix<T>(a: readonly T[], b: readonly T[]): number {
   const end = Math.min(a.length, b.length);
   let i = 0;
   while (i < end && a[i] === b[i]) i++;

@@ -1,12 +1,12 @@
 import { isEncoder, isSeq2Seq, openDecoder } from "../models/registry.ts";
-import { attentionStep, type Recipe } from "../savings/recipe.ts";
+import { checkSeams, type Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 
 /** What loading a model under a recipe would find out of their going together, by little more than its file's header. @throws UserError */
 export async function checkSavings({ name, path, sha256 }: ResolvedModel, recipe: Recipe): Promise<void> {
-  attentionStep(recipe);
+  checkSeams(recipe);
   if (recipe.length === 0) return;
   const checkpoint = openCheckpoint(path);
   refuseSeamless(name, checkpoint, recipe);

@@ -15,7 +15,7 @@ test("chunks get shorter as the past gets longer, so that none takes longer than
   const { decoder, weights } = openDecoder(openCheckpoint(file), folder, "f32");
   using engine = await Engine.create(decoder, weights);
   const { programs } = engine;
-  const flops = (tokens: number, past: number) => evalCost(programs.stackCost, { batch: 1, tokens, past, nearPast: past }).flops; // biome-ignore format: one line
+  const flops = (tokens: number, past: number) => evalCost(programs.stackCost, { batch: 1, tokens, past, windowPast: past }).flops; // biome-ignore format: one line
   // Attention to the past counts by the time that it takes.
   const cost = (tokens: number, past: number) => 1.4 * flops(tokens, past) - 0.4 * flops(tokens, 0);
   const first = cost(PREFILL_CHUNK, 0);

@@ -1,5 +1,5 @@
 import { evalCost } from "../graph/index.ts";
-import { pasts } from "../models/near.ts";
+import { pastSizes } from "../models/window-start.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 
 /** Most tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
@@ -21,7 +21,7 @@ export function chunkAfter(
   past: number,
 ): number {
   const flops = (tokens: number, past: number) =>
-    evalCost(stackCost, { batch: 1, tokens, ...pasts(decoder.config, past) }).flops;
+    evalCost(stackCost, { batch: 1, tokens, ...pastSizes(decoder.config, past) }).flops;
   const cost = (tokens: number) => ATTENTION * flops(tokens, past) - (ATTENTION - 1) * flops(tokens, 0);
   const most = flops(PREFILL_CHUNK, 0);
   return sizes.find((tokens) => cost(tokens) <= most) ?? STEP;

@@ -31,7 +31,7 @@ export interface ModelDescription extends Pick<Described, "kind" | "config" | "e
   /** Savings that can act in it, as a run with them finds. */
   savings: string[];
   /** Savings whose seams the model has and that cannot act in it all the same, by what of it is in their way. */
-  hindered: Record<string, string>;
+  unsupported: Record<string, string>;
 }
 
 /** Describes a model's file, of which little but its header is read, whether it fits in memory or not. @throws UserError when it is no model that runs here. */
@@ -59,15 +59,15 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   };
 }
 
-function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "hindered"> {
+function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "unsupported"> {
   const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));
-  const hindered = Object.fromEntries(
-    seated.flatMap(({ name, hindrance }) => {
-      const why = decoder && hindrance(decoder);
+  const reasons = Object.fromEntries(
+    seated.flatMap(({ name, unsupported }) => {
+      const why = decoder && unsupported(decoder);
       return why === undefined ? [] : [[name, why]];
     }),
   );
-  return { savings: seated.map(({ name }) => name).filter((name) => !Object.hasOwn(hindered, name)), hindered };
+  return { savings: seated.map(({ name }) => name).filter((name) => !Object.hasOwn(reasons, name)), unsupported: reasons };
 }
 
 /** Of every file that the model is made of. */

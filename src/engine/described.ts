@@ -1,18 +1,18 @@
 import { type Cost, evalCost, type Graph } from "../graph/index.ts";
 import type { Decoder, DecoderConfig } from "../models/decoder.ts";
-import { hasWindow, pasts } from "../models/near.ts";
+import { firstKept, kvBytes } from "../models/kv-group.ts";
+import { pastSizes } from "../models/window-start.ts";
 import { isEncoder, isSeq2Seq, openDecoder, openSeq2Seq } from "../models/registry.ts";
-import { traceHead, traceLayers } from "../models/segments.ts";
+import { traceDense } from "../models/segments.ts";
 import { traceDecoded, traceSource } from "../models/seq2seq-graphs.ts";
 import type { Seam } from "../savings/seams.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant, Weights } from "../weights/prepared/weights.ts";
-import { firstKept } from "./cached.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
 
 /** Where in a decoder the engine lets a saving act. */
-const openSeams: readonly Seam[] = ["attention"];
+const openSeams: readonly Seam[] = ["attention", "between layers"];
 
 /** Of one token: the first, and the last of the context; of a model that reads texts whole, the mean over a text of one token and of the context. */
 export interface Flops {
@@ -52,16 +52,16 @@ export function describedAs(checkpoint: Checkpoint, folder: string, quant: Quant
 
 function decoder(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
   const { decoder, weights } = openDecoder(checkpoint, folder, quant);
-  const { layers, context } = decoder.config;
+  const { context } = decoder.config;
   const step = (costs: readonly Cost[], past: number) =>
-    costs.reduce((sum, cost) => sum + evalCost(cost, { batch: 1, tokens: 1, ...pasts(decoder.config, past) }).flops, 0);
+    costs.reduce((sum, cost) => sum + evalCost(cost, { batch: 1, tokens: 1, ...pastSizes(decoder.config, past) }).flops, 0);
   return {
     kind: "decoder",
     config: sizesOf(decoder.config),
     weights,
     cache: cacheBytes(decoder.config),
     ...{ seams: openSeams, decoder },
-    trace: () => [traceLayers(decoder, 0, layers), traceHead(decoder)],
+    trace: () => traceDense(decoder),
     flops: (costs) => ({ flopsPerToken: { empty: step(costs, 0), full: step(costs, context - 1) } }),
   };
 }
@@ -104,12 +104,8 @@ function whole(cost: Cost, context: number): Flops {
   return { empty: text(1), full: text(context) };
 }
 
-function cacheBytes(config: DecoderConfig): number {
-  const { layers, kvHeads, headSize, context } = config;
-  const kept = { near: context - firstKept(config, context), all: context };
-  const tokens = Array.from({ length: layers }, (_, l) => (hasWindow(config, l) ? kept.near : kept.all));
-  return 2 * kvHeads * headSize * Float32Array.BYTES_PER_ELEMENT * tokens.reduce((a, b) => a + b, 0);
-}
+const cacheBytes = (config: DecoderConfig): number =>
+  kvBytes(config, { from: 0, to: config.layers }, config.context, firstKept(config, config.context));
 
 const sizesOf = ({ layers, hidden, heads, kvHeads, headSize, vocabulary, context }: Described["config"]) => ({
   ...{ layers, hidden, heads, kvHeads, headSize, vocabulary, context },

@@ -1,3 +1,4 @@
+import type { Spent } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { prepare } from "../models/programs.ts";
 import { UserError } from "../util/errors.ts";
@@ -91,8 +92,8 @@ export class EncoderModel implements Disposable {
     return this.#run(readings, (row) => row, terms);
   }
 
-  /** FLOPs of these texts in batches of their own; nothing runs. */
-  price(texts: readonly string[]): number {
+  /** What these texts would cost in batches of their own; nothing runs. */
+  price(texts: readonly string[]): Spent {
     const prompt = this.classifier ? "" : this.settings.prompt;
     return this.queue.price(texts.map((text, i) => this.#input(prompt + text, i)));
   }
@@ -125,7 +126,7 @@ export class EncoderModel implements Disposable {
   ): Promise<Answers<T>> {
     const started = performance.now();
     const inputs = readings.map((reading, i) => this.#input(reading, i));
-    checkCeiling(ceiling, () => this.queue.price(inputs));
+    checkCeiling(ceiling, () => this.queue.price(inputs).flops);
     const bill = { flops: 0, bytes: 0, tokens: 0 };
     const usage = () => usageOf(bill, performance.now() - started);
     try {

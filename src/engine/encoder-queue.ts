@@ -139,8 +139,8 @@ export class EncoderQueue implements Turns, Disposable {
     return call.rows;
   }
 
-  /** FLOPs that these texts would cost in batches of their own. */
-  price(inputs: readonly Input[]): number {
+  /** What these texts would cost in batches of their own. */
+  price(inputs: readonly Input[]): Spent {
     return priceOfTexts(
       this.runner.cost,
       inputs.map(({ ids }) => ids.length),

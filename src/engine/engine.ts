@@ -1,82 +1,72 @@
 import type { Decoder } from "../models/decoder.ts";
 import { DecoderPrograms } from "../models/programs.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
-import type { AttentionSaving } from "../savings/seams.ts";
+import { densePlan, type Plan } from "../savings/plan.ts";
 import { UserError } from "../util/errors.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { chunkAfter } from "./chunk.ts";
+import { DecodeStep, type Step } from "./decode-step.ts";
 import type { Meter } from "./meter.ts";
+import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
 import type { PromptScores } from "./prompt-scores.ts";
-import { SeamPrefill } from "./seam-prefill.ts";
 import type { Slot } from "./slot.ts";
 import { Slots } from "./slots.ts";
-import type { StackOutput } from "./stack-buffers.ts";
 
-/** A sequence's part in a decode step. */
-export interface Step {
-  readonly slot: Slot;
-  readonly token: number;
-  readonly meter: Meter;
-}
-
-/** Some tokens of a prompt that were run together. */
-export interface Run {
-  readonly tokens: number;
-  /** What the stack gave for `count` of them from `first` on; overwritten by the next run. */
-  rows(first: number, count: number): StackOutput;
-}
-
-/** Runs a model for its sequences: slots, prefill in chunks, decode steps. */
+/** A model's weights, programs and rows: all requests share them, whatever their plans. Runs prompts in chunks, and decode steps. */
 export class Engine implements Disposable {
   readonly slots: Slots;
   #disposed = false;
-  /** Fills the attention seam; undefined runs dense. */
-  readonly attention: AttentionSaving | undefined;
 
-  private constructor(
-    readonly programs: DecoderPrograms,
-    attention: AttentionSaving | undefined,
-  ) {
-    this.attention = attention;
+  private constructor(readonly programs: DecoderPrograms) {
     this.slots = new Slots(programs);
   }
 
-  /**
-   * `attention` makes what fills the seam once the model's weights are prepared: a saving's programs may use some of them, too. `shared` are
-   * weights that it has together with other engines.
-   */
-  static async create(
-    decoder: Decoder,
-    weights: Weights,
-    attention?: () => Promise<AttentionSaving | undefined>,
-    shared?: SharedWeights,
-  ): Promise<Engine> {
-    const programs = await DecoderPrograms.compile(decoder, weights, shared);
-    try {
-      return new Engine(programs, await attention?.());
-    } catch (error) {
-      programs[Symbol.dispose]();
-      throw error;
-    }
+  /** `shared` are weights that it has together with other engines. */
+  static async create(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<Engine> {
+    return new Engine(await DecoderPrograms.compile(decoder, weights, shared));
   }
 
-  /** A free slot that holds the longest prefix of `prompt` that is in any cache, but for its last token; without a prompt, nothing. */
-  acquire(prompt: readonly number[] = []): Slot {
+  /** Compiles what a plan needs beside the dense programs, once. */
+  async prepare(plan: Plan): Promise<void> {
+    await this.programs.prepareCuts(bordersOf(plan));
+    await this.programs.prepareCuts(plan.cuts.map(({ after }) => after));
+  }
+
+  /**
+   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt` that is in any cache, but for its last token, and was left
+   * there by such a plan.
+   */
+  acquire(prompt: readonly number[], plan: Plan = densePlan): Slot {
     this.#check();
-    return this.slots.take(prompt);
+    return this.#begin(this.slots.take(prompt, plan.state.prompt), prompt, plan);
+  }
+
+  /** As `acquire`, with nothing in it. */
+  acquireEmpty(prompt: readonly number[] = [], plan: Plan = densePlan): Slot {
+    this.#check();
+    return this.#begin(this.slots.take([]), prompt, plan);
   }
 
   /**
    * A free slot for a prompt that is to have the numbers and the bill of a run on a fresh engine: it begins with what is, to the bit, what the
    * prompt would compute, and is billed for it; what no prompt comes back to is not kept.
    */
-  acquireAlone(prompt: readonly number[], meter: Meter): Slot {
-    const shares = !this.attention?.wants(prompt.length) && this.slots.reusable(prompt) >= chunkAfter(this.programs, 0);
+  acquireAlone(prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Slot {
+    this.#check();
+    const shares = plan.state.prompt === "" && this.slots.reusable(prompt) >= chunkAfter(this.programs, 0);
     if (!shares) this.forget();
-    const slot = this.acquire(shares ? prompt : []);
+    const slot = this.slots.take(shares ? prompt : []);
     slot.truncate(slot.chunksOf(prompt));
     for (let past = 0; past < slot.tokens.length; past += chunkAfter(this.programs, past))
       meter.spare(chunkAfter(this.programs, past), past);
+    return this.#begin(slot, prompt, plan);
+  }
+
+  /** Readies a row for a plan: its layers apart at the cuts, and only what others may begin with offered. */
+  #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
+    for (const { after } of cuts) slot.split(after);
+    if (state.prompt === undefined) slot.offerOnly(0);
+    if (state.answer === undefined) slot.offerOnly(prompt.length);
     return slot;
   }
 
@@ -95,8 +85,8 @@ export class Engine implements Disposable {
   }
 
   /** Runs the part of `prompt` that is not in the slot's cache yet; returns the logits after its last token. */
-  async prefill(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): Promise<Float32Array> {
-    for await (const logits of this.chunks(slot, prompt, meter, signal)) if (logits) return logits;
+  async prefill(slot: Slot, prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
+    for await (const logits of this.chunks(slot, prompt, { meter, plan })) if (logits) return logits;
     throw new Error("a prompt was prefilled that is in the cache already");
   }
 
@@ -104,62 +94,33 @@ export class Engine implements Disposable {
   async *chunks(
     slot: Slot,
     prompt: readonly number[],
-    meter: Meter,
-    signal?: AbortSignal,
+    terms: RunTerms,
     scores?: PromptScores,
   ): AsyncGenerator<Float32Array | undefined> {
-    for await (const run of this.runs(slot, prompt, meter, signal)) {
+    const { meter, plan } = terms;
+    for await (const run of this.runs(slot, prompt, terms)) {
       if (scores) yield* scores.read(run);
-      const { tokens, rows } = run;
-      const last = slot.tokens.length === prompt.length;
-      if (last) meter.head(1);
-      yield last ? await slot.logitsOf(rows(tokens - 1, 1)) : undefined;
+      if (!run.last) yield undefined;
+      else {
+        meter.head(1);
+        const { layers } = this.programs.decoder.config;
+        if (plan.cuts.some(({ scope }) => scope === "step")) meter.count("layers", layers, layers);
+        yield await slot.logitsOf(await run.rows(run.tokens - 1, 1));
+      }
     }
   }
 
-  /** Runs as `prefill` does, some tokens at a time, with what the stack gave for each. */
-  runs(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): AsyncGenerator<Run> {
-    if (this.attention?.wants(prompt.length)) return this.#runsAtSeam(this.attention, slot, prompt, meter, signal);
-    return this.denseRuns(slot, prompt, meter, signal);
-  }
-
-  /** As `runs`, whatever the recipe: for text that goes on after a prompt, as an answer's does. */
-  async *denseRuns(slot: Slot, prompt: readonly number[], meter: Meter, signal?: AbortSignal): AsyncGenerator<Run> {
-    slot.prepare(prompt.length);
-    while (slot.tokens.length < prompt.length) {
-      signal?.throwIfAborted();
+  /** Runs as `prefill` does, some tokens at a time, with the stream of each. */
+  async *runs(slot: Slot, prompt: readonly number[], terms: RunTerms): AsyncGenerator<Run> {
+    for await (const run of new PromptRun(slot, prompt, terms).runs()) {
       this.#check();
-      const past = slot.tokens.length;
-      const tokens = prompt.slice(past, past + chunkAfter(this.programs, past));
-      meter.layers(tokens.length, past);
-      await slot.extend(tokens);
-      this.programs.dropTables();
-      yield { tokens: tokens.length, rows: (first, count) => slot.output(count, first) };
-    }
-  }
-
-  async *#runsAtSeam(
-    saving: AttentionSaving,
-    slot: Slot,
-    prompt: readonly number[],
-    meter: Meter,
-    signal?: AbortSignal,
-  ): AsyncGenerator<Run> {
-    slot.prepare(prompt.length);
-    using prefill = new SeamPrefill(this.programs, saving);
-    while (slot.tokens.length < prompt.length) {
-      signal?.throwIfAborted();
-      this.#check();
-      const past = slot.tokens.length;
-      const tokens = prompt.slice(past, past + saving.chunkAfter(past));
-      await prefill.extend(slot, tokens, prompt.length, meter);
-      yield { tokens: tokens.length, rows: (first, count) => prefill.output(first, count) };
+      yield run;
     }
   }
 
   /** One decode step; returns the logits after `token`. */
-  async step(slot: Slot, token: number, meter: Meter): Promise<Float32Array> {
-    return (await this.stepAll([{ slot, token, meter }]))[0]!;
+  async step(slot: Slot, token: number, meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
+    return (await this.stepAll([{ slot, token, meter, plan }]))[0]!;
   }
 
   /**
@@ -169,13 +130,14 @@ export class Engine implements Disposable {
   async stepAll(steps: readonly Step[]): Promise<Float32Array[]> {
     this.#check();
     for (const { slot, meter } of steps) {
-      meter.layers(1, slot.tokens.length);
-      meter.head(1);
+      meter.insteadOfLayers(1, slot.tokens.length);
+      meter.insteadOfHead(1);
     }
-    const next = new Map(steps.map(({ slot, token }) => [slot, token]));
     const logits = new Map<Slot, Float32Array>();
-    for (const batch of [...this.slots.batches])
-      for (const [slot, row] of await batch.step(next)) logits.set(slot, row);
+    for (const batch of [...this.slots.batches]) {
+      const own = steps.filter(({ slot }) => batch.slots.includes(slot));
+      if (own.length > 0) for (const [slot, row] of await new DecodeStep(batch, own).run()) logits.set(slot, row);
+    }
     return steps.map(({ slot }) => logits.get(slot)!);
   }
 
@@ -188,7 +150,6 @@ export class Engine implements Disposable {
   #free(): void {
     if (this.slots.busy) return;
     this.slots[Symbol.dispose]();
-    this.attention?.[Symbol.dispose]();
     this.programs[Symbol.dispose]();
   }
 }

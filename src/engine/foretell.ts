@@ -1,17 +1,10 @@
 import type { Engine } from "./engine.ts";
 import { Foretelling } from "./foretelling.ts";
-import type { OnStopped, Piece, Usage } from "./generate.ts";
-import { type Asked, type Foretold, Likelihoods } from "./likelihood.ts";
+import type { Piece, Usage } from "./generate.ts";
+import { type Asked, type Foretold, Likelihoods, type PlanFor } from "./likelihood.ts";
 import { Refused } from "./refused.ts";
 import type { Scheduler } from "./scheduler.ts";
-
-interface Terms {
-  readonly key?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onStopped?: OnStopped | undefined;
-  readonly deadline?: number | undefined;
-  readonly onBegun?: (() => void) | undefined;
-}
+import type { Terms } from "./terms.ts";
 
 /**
  * How likely every token of continuations is, by context and continuation, as one request in a row of the scheduler.
@@ -21,9 +14,9 @@ export async function foretell(
   engine: Engine,
   scheduler: Scheduler,
   asked: readonly Asked[],
-  terms: Terms,
+  { planFor, ...terms }: Omit<Terms, "ceiling"> & { readonly planFor?: PlanFor },
 ): Promise<{ found: Foretold[][][]; usage: Usage }> {
-  using likelihoods = await Likelihoods.create(engine);
+  using likelihoods = await Likelihoods.create(engine, planFor);
   let work: Foretelling | undefined;
   const begin = () => {
     work = new Foretelling(engine, likelihoods, asked);

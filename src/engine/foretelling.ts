@@ -30,7 +30,7 @@ export class Foretelling implements Work {
     const { context } = asked[0]!;
     this.#shared = Math.min(...asked.map((other) => commonPrefix(other.context, context)));
     this.#meter = new Meter(engine.programs);
-    this.#slot = engine.acquire(context);
+    this.#slot = likelihoods.acquire(context);
     this.#runs = this.#all();
   }
 

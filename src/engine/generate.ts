@@ -1,14 +1,13 @@
 import { z } from "zod";
-import type { Plan } from "../savings/plan.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import type { Ceiling, Cut } from "./cut.ts";
+import type { Cut } from "./cut.ts";
 import type { Engine } from "./engine.ts";
 import type { Grammar, Trigger } from "./grammar/index.ts";
 import type { Meter } from "./meter.ts";
-import type { Embeddings } from "./prompt-run.ts";
 import { samplingOptions } from "./sampling/options.ts";
 import type { Sampled } from "./sampling/sampler.ts";
-import { Sequence } from "./sequence.ts";
+import { Sequence, type SequenceTerms } from "./sequence.ts";
+import type { Terms } from "./terms.ts";
 
 export const generateOptions = samplingOptions.extend({
   maxTokens: z.int().min(1).default(512).describe("most tokens to generate; the context's end also ends an answer"),
@@ -47,27 +46,6 @@ export interface Piece {
   readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: Cut };
 }
 
-/** Told what a request used that ended before its last piece: by its signal, by an error, or by a reader that left. */
-export type OnStopped = (usage: Usage) => void;
-
-/** On which terms a request runs. */
-export interface Terms {
-  /** Stops it within one step. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onStopped?: OnStopped | undefined;
-  readonly ceiling?: Ceiling | undefined;
-  /** On the clock of `performance.now()`: where requests are scheduled, or a text is turned into another, ends the answer with what it has by then. */
-  readonly deadline?: number | undefined;
-  /** Told when it begins, likewise. */
-  readonly onBegun?: (() => void) | undefined;
-  /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
-  readonly alone?: boolean | undefined;
-  /** Absent: dense. */
-  readonly plan?: Plan | undefined;
-  /** What ids below 0 in the prompt stand for. */
-  readonly embeddings?: Embeddings | undefined;
-}
-
 /**
  * Generates after `prompt`, piece by piece, a step when a piece is asked for: a reader that pauses or leaves has no more computed. `signal` stops it within one step with an AbortError, and the slot is free again.
  * @throws UserError when the prompt is empty or longer than the context.
@@ -77,7 +55,7 @@ export async function* generate(
   tokenizer: Tokenizer,
   prompt: readonly number[],
   options: GenerateOptions,
-  { signal, onStopped, ...terms }: Terms = {},
+  { signal, onStopped, ...terms }: Terms & SequenceTerms = {},
 ): AsyncGenerator<Piece> {
   using sequence = new Sequence(engine, tokenizer, prompt, options, terms);
   try {

@@ -2,7 +2,6 @@ import type { Decoder } from "../models/decoder.ts";
 import { openDecoder } from "../models/registry.ts";
 import { mapsFiles } from "../runtime/mapped-file.ts";
 import { SharedWeights } from "../runtime/shared-weights.ts";
-import { attentionOf, type Recipe } from "../savings/recipe.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
@@ -11,6 +10,7 @@ import { type ChatMessage, encodeChat, type Tokenizer } from "../weights/tokeniz
 import { type Adapted, openAdapted } from "./adapters.ts";
 import { beside } from "./beside.ts";
 import { Engine } from "./engine.ts";
+import { Recipes } from "./recipes.ts";
 import { checkText } from "./sequence.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
@@ -21,8 +21,10 @@ export type Prompt = string | readonly ChatMessage[] | readonly number[];
 
 export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
 
-/** A model of one file, loaded: its tokenizer and its engine under one recipe, and an engine for each adapter that requests may name. */
+/** A model of one file, loaded: its tokenizer, its engine, and an engine for each adapter that requests may name. Requests run it under recipes of their own. */
 export class LanguageModel implements Disposable {
+  readonly recipes: Recipes;
+
   private constructor(
     readonly source: ResolvedModel,
     readonly decoder: Decoder,
@@ -30,12 +32,19 @@ export class LanguageModel implements Disposable {
     /** Of requests that name no adapter. */
     readonly engine: Engine,
     private readonly adapted: ReadonlyMap<string, Engine>,
-  ) {}
+  ) {
+    this.recipes = new Recipes({ decoder, sha256: source.sha256 }, async (plan) => {
+      for (const each of this.#engines) await each.prepare(plan);
+    });
+  }
+
+  get #engines(): Engine[] {
+    return [this.engine, ...this.adapted.values()];
+  }
 
   /** @throws UserError when the file is no model that runs here. */
   static async load(
     source: ResolvedModel,
-    recipe: Recipe,
     quant: Quant = "auto",
     { checkpoint, own, named }: Adapted = openAdapted(source.path, {}),
   ): Promise<LanguageModel> {
@@ -43,8 +52,7 @@ export class LanguageModel implements Disposable {
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = (lora?: Lora) => {
       const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
-      const attention = () => attentionOf(recipe, { decoder, sha256: source.sha256 });
-      return { decoder, create: () => Engine.create(decoder, weights, attention, shared) };
+      return { decoder, create: () => Engine.create(decoder, weights, shared) };
     };
     const { decoder, create } = open(own);
     const [engine, tokenizer] = await beside(create(), () => tokenizerOf(checkpoint, decoder.config.vocabulary));
@@ -107,7 +115,8 @@ export class LanguageModel implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const engine of [this.engine, ...this.adapted.values()]) engine[Symbol.dispose]();
+    for (const engine of this.#engines) engine[Symbol.dispose]();
+    this.recipes[Symbol.dispose]();
   }
 }
 

@@ -1,9 +1,18 @@
 import { addSpent, evalCost, type Spent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
 import type { DecoderConfig } from "../models/decoder.ts";
-import { pasts } from "../models/near.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
+import { pastSizes } from "../models/window-start.ts";
 import type { AttentionBill } from "../savings/seams.ts";
+
+/** How much of a kind of work ran, and how much dense would have. */
+export interface Counter {
+  readonly dense: number;
+  readonly run: number;
+}
+
+/** Counters by name: `blocks`, `layers`, `tokens`. */
+export type Work = Readonly<Record<string, Counter>>;
 
 /** What one request spent and what its dense run would have; lengths are noted as it runs and priced when its bill is asked for. */
 export class Meter implements AttentionBill {
@@ -13,7 +22,7 @@ export class Meter implements AttentionBill {
   readonly #saved: Tally;
   /** Tokens that are billed as run here, and were run for another request. */
   spared = 0;
-  #blocks: { dense: number; run: number } | undefined;
+  readonly #work = new Map<string, { dense: number; run: number }>();
   /** On which the stack ran. */
   tokens = 0;
 
@@ -24,9 +33,8 @@ export class Meter implements AttentionBill {
 
   /** The stack ran densely over `tokens` new ones after `past`. */
   layers(tokens: number, past: number): void {
-    this.tokens += tokens;
-    this.#dense.note(this.programs.stackCost, tokens, past);
-    this.#saved.note(this.programs.stackCost, tokens, past);
+    this.insteadOfLayers(tokens, past);
+    this.part(this.programs.stackCost, tokens, past);
   }
 
   /** As `layers`, of what another request had computed. */
@@ -35,10 +43,10 @@ export class Meter implements AttentionBill {
     this.spared += tokens;
   }
 
-  /** The head ran on `tokens` rows. */
+  /** The head, with what follows the last attention, ran on `tokens` rows. */
   head(tokens: number): void {
-    this.#dense.note(this.programs.head.cost, tokens, 0);
-    this.#saved.note(this.programs.head.cost, tokens, 0);
+    this.insteadOfHead(tokens);
+    this.part(this.programs.headCost, tokens, 0);
   }
 
   /** The stack would have run densely; its parts are billed one by one. */
@@ -47,6 +55,12 @@ export class Meter implements AttentionBill {
     this.#dense.note(this.programs.stackCost, tokens, past);
   }
 
+  /** The head would have run on `tokens` rows after the last layer. */
+  insteadOfHead(tokens: number): void {
+    this.#dense.note(this.programs.headCost, tokens, 0);
+  }
+
+  /** A part of the model ran over `tokens` new ones, `past` entries before them in its layers. */
   part(cost: Cost, tokens: number, past: number): void {
     this.#saved.note(cost, tokens, past);
   }
@@ -59,10 +73,14 @@ export class Meter implements AttentionBill {
     addSpent(this.#overhead, cost);
   }
 
-  blocks(dense: number, run: number): void {
-    this.#blocks ??= { dense: 0, run: 0 };
-    this.#blocks.dense += dense;
-    this.#blocks.run += run;
+  /** Overhead by the cost of a program over `tokens` tokens. */
+  overheadPart(cost: Cost, tokens: number, past: number): void {
+    this.overhead(evalCost(cost, { batch: 1, tokens, ...pastSizes(this.programs.decoder.config, past) }));
+  }
+
+  count(name: string, dense: number, run: number): void {
+    const sum = this.#work.get(name) ?? { dense: 0, run: 0 };
+    this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
   }
 
   total() {
@@ -70,10 +88,11 @@ export class Meter implements AttentionBill {
     const spent = this.#saved.price();
     addSpent(spent, this.#spent);
     addSpent(spent, this.#overhead);
+    const work: Work = Object.fromEntries(this.#work);
     return {
       flops: { dense: dense.flops, spent: spent.flops, overhead: this.#overhead.flops },
       bytes: { dense: dense.bytes, spent: spent.bytes },
-      blocks: this.#blocks,
+      work,
     };
   }
 }
@@ -92,7 +111,7 @@ class Tally {
   /** Of all that was noted. */
   price(): Spent {
     for (const { cost, tokens, past } of this.#runs.splice(0))
-      addSpent(this.#sum, evalCost(cost, { batch: 1, tokens, ...pasts(this.config, past) }));
+      addSpent(this.#sum, evalCost(cost, { batch: 1, tokens, ...pastSizes(this.config, past) }));
     return { ...this.#sum };
   }
 }
@@ -101,5 +120,5 @@ class Tally {
 export const denseBill = ({ flops, bytes }: Spent): ReturnType<Meter["total"]> => ({
   flops: { dense: flops, spent: flops, overhead: 0 },
   bytes: { dense: bytes, spent: bytes },
-  blocks: undefined,
+  work: {},
 });

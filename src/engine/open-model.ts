@@ -8,7 +8,7 @@ import { EncoderModel } from "./encoder-model.ts";
 import { LanguageModel } from "./language-model.ts";
 import { Seq2SeqModel } from "./seq2seq-model.ts";
 
-/** Loads what a file holds: a language model under a recipe, an encoder, or both in one. @throws UserError when it is nothing that runs here */
+/** Loads what a file holds: a language model, an encoder, or both in one; `recipe` is what it is to run under. @throws UserError when it is nothing that runs here */
 export async function openModel(
   source: ResolvedModel,
   recipe: Recipe,
@@ -21,7 +21,7 @@ export async function openModel(
   const [encodes, translates] = [isEncoder(checkpoint), isSeq2Seq(checkpoint)];
   if (!encodes && !translates) {
     if (readsTextAlone(checkpoint)) onNotice?.(`${source.name}: the model's images are not read, its text alone`);
-    return LanguageModel.load(source, recipe, quant, adapted);
+    return LanguageModel.load(source, quant, adapted);
   }
   refuseSeveral(adapted, encodes ? "an encoder" : "an encoder with a decoder");
   refuseSeamless(source.name, checkpoint, recipe);

@@ -1,4 +1,4 @@
-import { addSpent } from "../graph/index.ts";
+import { addSpent, type Spent } from "../graph/index.ts";
 import type { Cost } from "../graph/op.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { UserError } from "../util/errors.ts";
@@ -19,8 +19,8 @@ export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () 
   );
 }
 
-/** FLOPs of texts of these lengths, in tokens, run in batches of their own; `cost` is that of the program. */
-export function priceOfTexts(cost: Cost, lengths: readonly number[]): number {
+/** What texts of these lengths, in tokens, cost in batches of their own; `cost` is that of the program. */
+export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   const sum = { flops: 0, bytes: 0 };
   for (let left = [...lengths].sort((a, b) => b - a); left.length > 0; ) {
     const { tokens, parts } = nextBatch([left]);
@@ -28,7 +28,7 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): number {
     for (const share of sharesOf(cost, left.slice(from, from + count), tokens)) addSpent(sum, share);
     left = left.toSpliced(from, count);
   }
-  return sum.flops;
+  return sum;
 }
 
 /** FLOPs of what is to be foretold, run densely with nothing in a cache but what a context shares with the one before. */

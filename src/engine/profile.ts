@@ -1,10 +1,10 @@
 import { requirePlainAttention } from "../savings/attention/plain.ts";
 import { ThresholdProfiler } from "../savings/attention/xattention/profiler.ts";
 import { mergeProfiles, type ThresholdProfile } from "../savings/attention/xattention/thresholds.ts";
+import { planOf } from "../savings/plan.ts";
 import { UserError } from "../util/errors.ts";
 import type { LanguageModel } from "./language-model.ts";
 import { Meter } from "./meter.ts";
-import { SeamPrefill } from "./seam-prefill.ts";
 
 export interface ProfileOptions {
   readonly stride: number;
@@ -46,14 +46,11 @@ export async function profileThresholds(
 }
 
 async function prefill({ engine }: LanguageModel, profiler: ThresholdProfiler, prompt: readonly number[]) {
-  const slot = engine.acquire(prompt);
+  // Every row is to be seen, whatever an earlier prompt left in the cache.
+  const slot = engine.acquireEmpty(prompt);
+  const plan = planOf([{ attention: () => profiler }]);
   try {
-    // Every row is to be seen, whatever an earlier prompt left in the cache.
-    slot.truncate(0);
-    using seam = new SeamPrefill(engine.programs, profiler);
-    const meter = new Meter(engine.programs);
-    for (let past = 0; past < prompt.length; past += profiler.chunk)
-      await seam.extend(slot, prompt.slice(past, past + profiler.chunk), prompt.length, meter);
+    await engine.prefill(slot, prompt, new Meter(engine.programs), plan);
   } finally {
     engine.release(slot);
   }

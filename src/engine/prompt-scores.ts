@@ -1,6 +1,6 @@
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
-import type { Run } from "./engine.ts";
+import type { Run } from "./prompt-run.ts";
 import type { Meter } from "./meter.ts";
 import { logprobs } from "./sampling/logprobs.ts";
 import type { Sampled } from "./sampling/sampler.ts";
@@ -39,7 +39,7 @@ export class PromptScores implements Disposable {
     const size = this.#vocabulary;
     const logits = this.#logits.view([1, count, size]);
     this.meter.head(count);
-    await this.programs.head.bind({ ...rows(first, count), logits }).run();
+    await this.programs.head.bind({ ...(await rows(first, count)), logits }).run();
     const all = new Float32Array(this.#logits.memory);
     for (let row = 0; row < count; row++) {
       const id = this.prompt[this.found.length]!;

@@ -29,9 +29,10 @@ export class Rows extends Set<Begun> {
   }
 
   /** Whether a prompt that is being run will leave more of this one's beginning than is there now: to copy it is cheaper than to run it twice. */
-  willBring({ engine, reuses }: Ticket): boolean {
-    const coming = this.prefilling().filter((row) => row.engine === engine);
+  willBring({ engine, reuses, stateKey }: Ticket): boolean {
+    if (stateKey === undefined) return false;
+    const coming = this.prefilling().filter((row) => row.engine === engine && row.stateKey === stateKey);
     const shared = Math.max(0, ...coming.map((row) => commonPrefix(row.job.prompt, reuses)));
-    return shared - engine.slots.reusable(reuses) >= WORTH_COPYING;
+    return shared - engine.slots.reusable(reuses, stateKey) >= WORTH_COPYING;
   }
 }

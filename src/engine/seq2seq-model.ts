@@ -11,11 +11,12 @@ import { type Adapted, openAdapted } from "./adapters.ts";
 import { beside } from "./beside.ts";
 import { type Cut, cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
-import type { GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
+import type { GenerateOptions, Piece, Usage } from "./generate.ts";
 import type { Prompt } from "./language-model.ts";
 import { denseBill } from "./meter.ts";
 import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
 import { checkText } from "./sequence.ts";
+import type { Terms } from "./terms.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** An encoder with a decoder, loaded: text to text. */

@@ -1,18 +1,33 @@
+import { densePlan, type Plan } from "../savings/plan.ts";
 import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { chunkAfter } from "./chunk.ts";
 import { type Ceiling, type Cut, cutOf } from "./cut.ts";
 import { Draft } from "./draft.ts";
-import type { Engine, Step } from "./engine.ts";
-import type { FinishReason, GenerateOptions, Piece, Terms, Usage } from "./generate.ts";
+import type { Step } from "./decode-step.ts";
+import type { Engine } from "./engine.ts";
+import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
 import { Meter } from "./meter.ts";
+import type { Embeddings, RunTerms } from "./prompt-run.ts";
 import { PromptScores } from "./prompt-scores.ts";
 import type { Slot } from "./slot.ts";
+import type { Terms } from "./terms.ts";
+
+/** How a sequence runs in the engine. */
+export interface SequenceTerms extends Pick<Terms, "ceiling"> {
+  /** Absent: dense. */
+  readonly plan?: Plan | undefined;
+  /** What ids below 0 in the prompt stand for. */
+  readonly embeddings?: Embeddings | undefined;
+  /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
+  readonly alone?: boolean | undefined;
+}
 
 /** One request under way: its slot, until it is disposed of, and its own sampler, text and bill. */
 export class Sequence implements Disposable {
   readonly slot: Slot;
   readonly #meter: Meter;
+  readonly #terms: RunTerms;
   readonly #draft: Draft;
   readonly #scores: PromptScores | undefined;
   #chunks: ReturnType<Engine["chunks"]>;
@@ -31,7 +46,7 @@ export class Sequence implements Disposable {
     tokenizer: Tokenizer,
     private readonly prompt: readonly number[],
     private readonly options: GenerateOptions,
-    { ceiling = {}, alone = false }: Pick<Terms, "ceiling" | "alone"> = {},
+    { ceiling = {}, alone = false, plan = densePlan, embeddings }: SequenceTerms = {},
   ) {
     const { context } = engine.programs.decoder.config;
     checkLength(prompt.length, context);
@@ -40,22 +55,27 @@ export class Sequence implements Disposable {
     this.#draft = new Draft(tokenizer, options, prompt, most);
     this.#ceiling = ceiling;
     this.#scores = scoresOf(engine, prompt, options, this.#meter);
+    this.#terms = { plan, meter: this.#meter, embeddings };
+    if (this.#scores) refuseGathering(plan);
     this.slot = this.#acquire(alone);
     this.#cached = this.slot.tokens.length;
     this.#text = most > 0 ? prompt : this.#scores ? prompt.slice(0, -1) : [];
-    this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#meter, undefined, this.#scores) : this.#read();
+    this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#terms, this.#scores) : this.#read();
   }
 
   /** What is to be scored has to run, whatever is in a cache. */
   #acquire(alone: boolean): Slot {
     if (alone && this.#scores) this.engine.forget();
-    if (this.#scores) return this.engine.acquire();
-    return alone ? this.engine.acquireAlone(this.prompt, this.#meter) : this.engine.acquire(this.prompt);
+    const { plan } = this.#terms;
+    if (this.#scores) return this.engine.acquireEmpty(this.prompt, plan);
+    return alone
+      ? this.engine.acquireAlone(this.prompt, this.#meter, plan)
+      : this.engine.acquire(this.prompt, plan);
   }
 
   /** Runs the prompt for what foretells its own tokens: no answer follows. */
   async *#read(): AsyncGenerator<undefined> {
-    for await (const run of this.engine.runs(this.slot, this.#text!, this.#meter))
+    for await (const run of this.engine.runs(this.slot, this.#text!, this.#terms))
       if (this.#scores) yield* this.#scores.read(run);
   }
 
@@ -90,7 +110,7 @@ export class Sequence implements Disposable {
 
   /** Its part in the next decode step, after a piece that was not the last. */
   next(): Step {
-    return { slot: this.slot, token: this.#draft.last, meter: this.#meter };
+    return { slot: this.slot, token: this.#draft.last, meter: this.#meter, plan: this.#terms.plan };
   }
 
   /** Chooses a token from the logits of the last step. */
@@ -112,7 +132,7 @@ export class Sequence implements Disposable {
     if (slot.fits(slot.tokens.length + 1)) return;
     this.#text = [...slot.tokens, this.#draft.last];
     slot.prepare(this.#text.length);
-    this.#chunks = this.engine.chunks(slot, this.#text, this.#meter);
+    this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
   }
 
   /** The last piece of an answer that ends here, with what it has of text. */
@@ -157,6 +177,12 @@ export class Sequence implements Disposable {
     this.#scores?.[Symbol.dispose]();
     this.engine.release(this.slot);
   }
+}
+
+/** @throws UserError if what scores a prompt's tokens cannot see all of them */
+function refuseGathering({ cuts }: Plan): void {
+  if (cuts.some(({ scope }) => scope === "prompt"))
+    throw new UserError("a saving that drops tokens of the prompt leaves nothing to tell their log-probabilities by", 2);
 }
 
 const scoresOf = (

@@ -1,9 +1,8 @@
-import { addSpent, evalCost, graphCost, type Spent } from "../graph/index.ts";
-import type { Cost } from "../graph/op.ts";
+import { addSpent, evalCost, graphCost, type Spent, sumCosts } from "../graph/index.ts";
 import { traceHidden } from "../models/encoder-graphs.ts";
-import { hasWindow, pasts } from "../models/near.ts";
+import { hasWindow, pastSizes } from "../models/window-start.ts";
 import { isEncoder, openDecoder, openEncoder } from "../models/registry.ts";
-import { traceHead, traceLayers } from "../models/segments.ts";
+import { traceDense } from "../models/segments.ts";
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
@@ -57,9 +56,9 @@ function withoutWeights(config: JsonObject, path: string, architecture: string):
 function decoderShape(checkpoint: Checkpoint): Shape {
   const { decoder, weights } = openDecoder(checkpoint, NOWHERE);
   const { config } = decoder;
-  const graphs = weights.imagined(() => [traceLayers(decoder, 0, config.layers), traceHead(decoder)]);
-  const [stack, head] = graphs.map((graph) => graphCost(graph)) as [Cost, Cost];
-  const run = (tokens: number, past: number) => evalCost(stack, { batch: 1, tokens, ...pasts(config, past) });
+  const costs = weights.imagined(() => traceDense(decoder)).map((graph) => graphCost(graph));
+  const [stack, head] = [sumCosts(costs.slice(0, 2)), sumCosts(costs.slice(2))];
+  const run = (tokens: number, past: number) => evalCost(stack, { batch: 1, tokens, ...pastSizes(config, past) });
   const chunk = (past: number) => chunkAfter({ decoder, stackCost: stack }, past);
   const sample = evalCost(head, { batch: 1, tokens: 1 });
   const even = !Array.from({ length: config.layers }, (_, l) => hasWindow(config, l)).includes(true);

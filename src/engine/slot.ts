@@ -1,72 +1,141 @@
 import type { KvRows } from "../models/cache.ts";
-import { Lengths } from "../models/lengths.ts";
+import { Lengths, type Place } from "../models/lengths.ts";
+import type { KvGroup, LayerRange } from "../models/kv-group.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Cached } from "./cached.ts";
-import { chunkAfter, PREFILL_CHUNK } from "./chunk.ts";
-import { type BoundStack, StackBuffers, type StackOutput } from "./stack-buffers.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
+import { Missed } from "./missed.ts";
+import { type BoundStack, StackBuffers, type Stream } from "./stack-buffers.ts";
 
-/** Lengths of runs for which the stack stays bound: each takes 50 kB, and prompts end in all of them. */
+/** Runs for which a slot's stack stays bound: each takes 50 kB, and prompts end in all lengths. */
 const KEPT_STACKS = 12;
 
 /** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
 export class Slot extends Cached implements Disposable {
   busy = false;
-  readonly #programs: DecoderPrograms;
-  readonly #buffers: StackBuffers;
-  readonly #lengths: Lengths;
+  readonly programs: DecoderPrograms;
+  readonly buffers: StackBuffers;
+  /** By the first layer of those that they are for. */
+  readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
   readonly #logitsMemory: Float32Array;
-  /** By tokens, those used last at the end. */
-  readonly #stacks = new Map<number, BoundStack>();
+  /** By what is bound, those used last at the end. */
+  readonly #stacks = new Map<string, BoundStack>();
+
+  #missed: Missed | undefined;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     super(cache);
-    this.#programs = programs;
-    this.#buffers = new StackBuffers(programs, PREFILL_CHUNK);
-    this.#lengths = new Lengths(programs.decoder.config, 1, PREFILL_CHUNK);
+    this.programs = programs;
+    this.buffers = new StackBuffers(programs, PREFILL_CHUNK);
     this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
     this.#logitsMemory = new Float32Array(this.#logits.memory);
   }
 
-  /** Runs the stack over the next tokens, at most PREFILL_CHUNK of them. */
-  async extend(tokens: readonly number[]): Promise<void> {
-    for (const [i, id] of tokens.entries()) this.#buffers.setId(i, id);
-    const start = this.#lengths.set(0, [this.tokens.length], tokens.length, [this.stretched]);
-    await this.#boundStack(tokens.length).run(start);
-    this.grow(tokens, tokens.length === chunkAfter(this.#programs, this.tokens.length));
+  /** Tokens at a cut that deeper layers have yet to see; made when first asked for. */
+  get missed(): Missed {
+    this.#missed ??= new Missed(this.programs.decoder.config.hidden);
+    return this.#missed;
   }
 
-  /** Logits [vocabulary] of one token, from what the stack gave for it. The memory is overwritten by the next call. */
-  async logitsOf(output: StackOutput): Promise<Float32Array> {
-    await this.#programs.head.bind({ ...output, logits: this.#logitsView() }).run();
+  /** Whether deeper layers have yet to see some. */
+  get hasMissed(): boolean {
+    return this.#missed !== undefined && this.#missed.count > 0;
+  }
+
+  /** Layers at which a group begins, but for the first. */
+  get borders(): number[] {
+    return this.groups.slice(1).map(({ layers }) => layers.from);
+  }
+
+  override settle(): void {
+    if (this.#missed) this.#missed.count = 0;
+    super.settle();
+  }
+
+  /** The groups that hold the layers from..to−1; a plan's cuts do not divide them. */
+  groupsOf({ from, to }: LayerRange): KvGroup[] {
+    return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
+  }
+
+  /**
+   * Runs the segments that cuts at `borders` leave of the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments.
+   * Returns how many segments have run by then; the entries are noted.
+   */
+  async pass(
+    range: LayerRange,
+    positions: readonly number[],
+    borders: readonly number[],
+    done: number,
+    ran?: (layers: LayerRange, entries: number) => void,
+  ): Promise<number> {
+    let segments = done;
+    for (const group of this.groupsOf(range)) {
+      const layers = { from: Math.max(range.from, group.layers.from), to: Math.min(range.to, group.layers.to) };
+      const lengths = this.lengthsFrom(layers.from);
+      const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
+      ran?.(layers, group.length);
+      segments += await this.#run(layers, borders, segments, positions.length, start, lengths);
+      group.grow(positions);
+    }
+    return segments;
+  }
+
+  /** The kernel counts on from an entry's number unless it is told otherwise. */
+  placeIn(group: KvGroup, positions: readonly number[]): Place {
+    const first = positions[0]!;
+    const follows = positions.at(-1) === first + positions.length - 1;
+    const gapless = follows && (first === group.length || group.length > 0);
+    return { entries: group.length, positions: gapless ? first : positions, stretched: this.stretched };
+  }
+
+  async #run(
+    { from, to }: LayerRange,
+    borders: readonly number[],
+    done: number,
+    tokens: number,
+    start: number,
+    lengths: Lengths,
+  ): Promise<number> {
+    const segments = this.programs.segments(from, to, borders);
+    const key = [tokens, done % 2, ...segments.map((segment) => segment.from), to].join(" ");
+    const span = { rows: 1, tokens, at: 0 };
+    const bound =
+      this.#stacks.get(key) ?? this.buffers.bind(segments, done, span, this.cache, lengths.views(0, 1, tokens));
+    this.#keep(key, bound);
+    await bound.run(start);
+    return segments.length;
+  }
+
+  #keep(key: string, bound: BoundStack): void {
+    this.#stacks.delete(key);
+    this.#stacks.set(key, bound);
+    if (this.#stacks.size <= KEPT_STACKS) return;
+    const [oldest, stack] = [...this.#stacks][0]!;
+    this.#stacks.delete(oldest);
+    stack[Symbol.dispose]();
+  }
+
+  /** What a run from a layer on has its lengths in. */
+  lengthsFrom(layer: number): Lengths {
+    const known = this.#lengths.get(layer) ?? new Lengths(this.programs.decoder.config, 1, PREFILL_CHUNK);
+    this.#lengths.set(layer, known);
+    return known;
+  }
+
+  /** Logits [vocabulary] of one token by its stream. The memory is overwritten by the next call. */
+  async logitsOf(stream: Stream): Promise<Float32Array> {
+    await this.programs.head.bind({ ...stream, logits: this.#logitsView() }).run();
     return this.#logitsMemory;
   }
 
   #logitsView(): View {
-    return this.#logits.view([1, 1, this.#programs.decoder.config.vocabulary]);
-  }
-
-  /** What the stack gave for `tokens` of the last run's tokens, from `first` on. */
-  output(tokens: number, first = 0): StackOutput {
-    return this.#buffers.output(1, tokens, first);
-  }
-
-  #boundStack(tokens: number): BoundStack {
-    const lengths = this.#lengths.views(0, 1, tokens);
-    const bound = this.#stacks.get(tokens) ?? this.#buffers.bind({ cache: this.cache, tokens, at: 0, lengths });
-    this.#stacks.delete(tokens);
-    this.#stacks.set(tokens, bound);
-    if (this.#stacks.size > KEPT_STACKS) this.#drop(...[...this.#stacks][0]!);
-    return bound;
-  }
-
-  #drop(tokens: number, bound: BoundStack): void {
-    this.#stacks.delete(tokens);
-    bound[Symbol.dispose]();
+    return this.#logits.view([1, 1, this.programs.decoder.config.vocabulary]);
   }
 
   [Symbol.dispose](): void {
-    for (const held of [this.#buffers, this.#lengths, this.#logits]) held[Symbol.dispose]();
+    this.#missed?.[Symbol.dispose]();
+    for (const held of [this.buffers, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
   }
 }

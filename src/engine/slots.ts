@@ -1,4 +1,5 @@
-import { KvCache, KvRows } from "../models/cache.ts";
+import { KvCache } from "../models/cache.ts";
+import { kvBytes } from "../models/kv-group.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Batch } from "./batch.ts";
 import { Cached, SPARE } from "./cached.ts";
@@ -12,6 +13,9 @@ export const WORTH_COPYING = 8;
 
 /** Tokens of two rows up to which to exchange them takes less than a few steps of a row that lies apart. */
 const WORTH_MOVING = 2048;
+
+/** Of a plan's state; undefined: of one that is never offered. */
+type StateKey = string | undefined;
 
 /** What gave its row to another sequence, aside in a cache of its own length. */
 class Shelved extends Cached implements Disposable {
@@ -74,20 +78,22 @@ export class Slots implements Disposable {
   }
 
   /** Tokens of a prompt that `take` would find. */
-  reusable(prompt: readonly number[]): number {
-    return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt)));
+  reusable(prompt: readonly number[], key: StateKey = ""): number {
+    return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt, key)));
   }
 
-  /** A free row that holds as much of `prompt` as is anywhere; its last token is always left to run. */
-  take(prompt: readonly number[]): Slot {
-    const slot = this.#beside(this.#choose(prompt));
-    const source = longest([slot, ...this.#all(), ...this.#shelf], prompt);
-    const shared = source.reusable(prompt);
-    const copies = shared - slot.reusable(prompt) >= WORTH_COPYING;
+  /**
+   * A free row that holds as much of `prompt` as is anywhere under the key of a plan's state; its last token is always left to run.
+   */
+  take(prompt: readonly number[], key: StateKey = ""): Slot {
+    const slot = this.#beside(this.#choose(prompt, key));
+    const source = longest([slot, ...this.#all(), ...this.#shelf], prompt, key);
+    const shared = source.reusable(prompt, key);
+    const copies = shared - slot.reusable(prompt, key) >= WORTH_COPYING;
     source.used = ++this.#clock;
-    if (2 * slot.reusable(prompt) < slot.tokens.length) this.#shelve(slot, prompt.length + SPARE);
+    if (2 * slot.reusable(prompt, key) < slot.tokens.length) this.#shelve(slot, prompt.length + SPARE);
     if (copies) slot.copy(source, shared);
-    else slot.truncate(slot.reusable(prompt));
+    else slot.truncate(slot.reusable(prompt, key));
     slot.trim(prompt.length);
     slot.busy = true;
     return slot;
@@ -95,6 +101,7 @@ export class Slots implements Disposable {
 
   release(slot: Slot): void {
     slot.busy = false;
+    slot.settle();
     if (slot.tokens.length > 0) slot.used = ++this.#clock;
     // The first batch stays.
     const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
@@ -114,11 +121,11 @@ export class Slots implements Disposable {
   }
 
   /** The row that loses least: the one that holds most of the prompt, unless most of what it holds would be lost while there is room; else the one longest unused. */
-  #choose(prompt: readonly number[]): Slot {
+  #choose(prompt: readonly number[], key: StateKey): Slot {
     const free = this.#free();
-    const best = longest(free, prompt);
+    const best = longest(free, prompt, key);
     if (!best) return this.#add().slots[0]!;
-    const roomy = 2 * best.reusable(prompt) < best.tokens.length && this.keptBytes < this.limit;
+    const roomy = 2 * best.reusable(prompt, key) < best.tokens.length && this.keptBytes < this.limit;
     return (roomy ? free.find((slot) => slot.tokens.length === 0) : undefined) ?? best;
   }
 
@@ -139,7 +146,7 @@ export class Slots implements Disposable {
   /** Puts aside what a row holds, where most of it is nowhere else; `coming` tokens will be in its place. */
   #shelve(slot: Slot, coming = 0): void {
     const others = [...this.#all(), ...this.#shelf].filter((held) => held !== slot);
-    const elsewhere = Math.max(0, ...others.map((held) => held.reusable(slot.tokens)));
+    const elsewhere = Math.max(0, ...others.map((held) => held.shares(slot)));
     if (2 * elsewhere >= slot.tokens.length || slot.bytes >= this.limit) return;
     const next = this.#nextToGo(coming);
     // Memory that was written before takes a fraction of the time that fresh memory does.
@@ -149,7 +156,8 @@ export class Slots implements Disposable {
 
   /** What has to leave the shelf for so many tokens, if anything. */
   #nextToGo(coming: number): Shelved | undefined {
-    const bytes = KvRows.bytes(this.programs.decoder.config, coming, coming);
+    const { config } = this.programs.decoder;
+    const bytes = kvBytes(config, { from: 0, to: config.layers }, coming);
     if (this.keptBytes + bytes <= this.limit) return undefined;
     return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
   }
@@ -201,9 +209,9 @@ export class Slots implements Disposable {
 }
 
 /** Of those that share as much with the prompt, the one longest unused. */
-function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[]): H;
-function longest<H extends Cached>(held: readonly H[], prompt: readonly number[]): H | undefined;
-function longest<H extends Cached>(held: readonly H[], prompt: readonly number[]): H | undefined {
-  const shared = new Map(held.map((one) => [one, one.reusable(prompt)]));
+function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {
+  const shared = new Map(held.map((one) => [one, one.reusable(prompt, key)]));
   return held.toSorted((a, b) => shared.get(b)! - shared.get(a)! || a.used - b.used)[0];
 }

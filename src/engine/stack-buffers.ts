@@ -1,26 +1,24 @@
 import type { KvRows } from "../models/cache.ts";
-import { pasts } from "../models/near.ts";
-import type { DecoderPrograms } from "../models/programs.ts";
+import type { DecoderPrograms, Segment } from "../models/programs.ts";
+import { pastSizes } from "../models/window-start.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { isBrief, runChain } from "../runtime/chain.ts";
-import type { Binding } from "../runtime/program.ts";
+import type { Binding, BoundProgram } from "../runtime/program.ts";
 import { WindowChain } from "./window-chain.ts";
 
-/** What one run of the stack covers: `tokens` new ones in each of the cache's rows, from the buffers' token `at` on. */
+/** Some tokens of a run: `tokens` new ones in each of `rows` rows, from the buffers' token `at` on. */
 export interface Span {
-  readonly cache: KvRows;
+  readonly rows: number;
   readonly tokens: number;
   readonly at: number;
-  /** Of `Lengths`. */
-  readonly lengths: Binding;
 }
 
-/** What the stack gave for some tokens, as the head takes it: attended [rows, tokens, heads·headSize], residual [rows, tokens, hidden]. */
-export type StackOutput = Readonly<Record<"attended" | "residual", View>>;
+/** The stream of a span, [rows, tokens, hidden] each: what any segment, the head and probes read. */
+export type Stream = Readonly<Record<"branch" | "residual", View>>;
 
-/** The stack bound to a span. */
+/** Programs bound to a span, one after the other. */
 export interface BoundStack extends Disposable {
-  /** Runs it; layers with a window are bound from the token `start` on. */
+  /** Runs them; layers with a window are bound from the token `start` on. */
   run(start: number): Promise<void>;
 }
 
@@ -28,19 +26,26 @@ export interface BoundStack extends Disposable {
 export class StackBuffers implements Disposable {
   readonly #programs: DecoderPrograms;
   readonly #ids: Buffer;
-  readonly #attended: Buffer;
   readonly #idsMemory: BigInt64Array;
-  /** The stream between programs, which read one pair and write the other. */
+  readonly #attended: Buffer;
+  /** Beside the attended: pieces around attention read one and write the other. */
+  readonly #besides: readonly Buffer[];
+  /** The stream between segments, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
   readonly #chains = new Set<WindowChain>();
+  #qkv: Buffer | undefined;
 
-  constructor(programs: DecoderPrograms, capacity: number) {
+  constructor(
+    programs: DecoderPrograms,
+    readonly capacity: number,
+  ) {
     const { hidden, heads, headSize } = programs.decoder.config;
     const wide = (width: number) => new Buffer("f32", capacity * width);
     this.#programs = programs;
     this.#ids = new Buffer("i64", capacity);
     this.#idsMemory = new BigInt64Array(this.#ids.memory);
     this.#attended = wide(heads * headSize);
+    this.#besides = [wide(hidden), wide(hidden)];
     this.#streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
   }
 
@@ -49,31 +54,57 @@ export class StackBuffers implements Disposable {
     this.#idsMemory[at] = BigInt(id);
   }
 
-  /** What the stack gave for `rows` × `tokens` tokens from `at` on. */
-  output(rows: number, tokens: number, at: number): StackOutput {
+  ids({ rows, tokens, at }: Span): View {
+    return this.#ids.view([rows, tokens], at);
+  }
+
+  /** [capacity · (heads + 2·kvHeads)·headSize], made when first asked for. */
+  get qkv(): Buffer {
+    const { heads, kvHeads, headSize } = this.#programs.decoder.config;
+    this.#qkv ??= new Buffer("f32", this.capacity * (heads + 2 * kvHeads) * headSize);
+    return this.#qkv;
+  }
+
+  get attended(): Buffer {
+    return this.#attended;
+  }
+
+  /** The stream after an even number of segments, or an odd one. */
+  stream(after: number, span: Span): Stream {
+    const { branch, residual } = this.#streams[after % 2]!;
+    return { branch: this.#wide(branch, span), residual: this.#wide(residual, span) };
+  }
+
+  /** The memory of that stream. */
+  streamBuffers(after: number): { branch: Buffer; residual: Buffer } {
+    return this.#streams[after % 2]!;
+  }
+
+  /** As `stream`, under the names of what writes it. */
+  streamOut(after: number, span: Span): Binding {
+    const { branch, residual } = this.stream(after, span);
+    return { branchOut: branch, residualOut: residual };
+  }
+
+  /** `attended`, and the residual beside it of an even number of pieces, or an odd one. */
+  attendedViews(span: Span, pieces = 0): Binding {
     const { heads, headSize } = this.#programs.decoder.config;
     const width = heads * headSize;
-    const { residual } = this.#streams[this.#programs.stack.length % 2]!;
     return {
-      attended: this.#attended.view([rows, tokens, width], at * width),
-      residual: this.#wide(residual, rows, tokens, at),
+      attended: this.#attended.view([span.rows, span.tokens, width], span.at * width),
+      attendedResidual: this.#wide(this.#besides[pieces % 2]!, span),
+      attendedResidualOut: this.#wide(this.#besides[(pieces + 1) % 2]!, span),
     };
   }
 
-  /** Binds the stack to a span, for as many runs as it serves, until it is disposed of. */
-  bind(span: Span): BoundStack {
-    const { stack, decoder } = this.#programs;
-    const { cache, tokens, at, lengths } = span;
-    const { attended } = this.output(cache.rows, tokens, at);
-    const shared = { ids: this.#ids.view([cache.rows, tokens], at), attended };
-    const chain = new WindowChain((start, views) => {
-      const caches = Array.from({ length: decoder.config.layers }, (_, l) =>
-        cacheBinding(cache.from(l, start, views), String(l)),
-      );
-      return stack.map((p, i) => p.bind(Object.assign({}, shared, lengths, this.#stream(span, i), ...caches)));
-    });
+  /** Binds segments that follow one another, `done` of which have run before, until the result is disposed of. */
+  bind(segments: readonly Segment[], done: number, span: Span, cache: KvRows, lengths: Binding): BoundStack {
+    const chain = new WindowChain((start, views) => this.#bound(segments, done, span, { ...lengths }, (layer) =>
+        cacheBinding(cache.from(layer, start, views), String(layer))));
     this.#chains.add(chain);
-    const brief = stack.every((p) => isBrief(p, { batch: cache.rows, tokens, ...pasts(decoder.config, 0) }));
+    const { config } = this.#programs.decoder;
+    const sizes = { batch: span.rows, tokens: span.tokens, ...pastSizes(config, 0) };
+    const brief = segments.every(({ program }) => isBrief(program, sizes));
     return {
       run: (start) => runChain(chain.from(start), brief),
       [Symbol.dispose]: () => {
@@ -83,25 +114,30 @@ export class StackBuffers implements Disposable {
     };
   }
 
-  #stream({ cache, tokens, at }: Span, index: number) {
-    const view = (buffer: Buffer) => this.#wide(buffer, cache.rows, tokens, at);
-    const [from, to] = [this.#streams[index % 2]!, this.#streams[(index + 1) % 2]!];
-    return {
-      branch: view(from.branch),
-      residual: view(from.residual),
-      branchOut: view(to.branch),
-      residualOut: view(to.residual),
-    };
+  #bound(
+    segments: readonly Segment[],
+    done: number,
+    span: Span,
+    lengths: Binding,
+    cacheOf: (layer: number) => Binding,
+  ): BoundProgram[] {
+    return segments.map(({ from, to, program }, i) => {
+      const caches = Array.from({ length: to - from }, (_, l) => cacheOf(from + l));
+      const streams = { ...this.stream(done + i, span), ...this.streamOut(done + i + 1, span) };
+      return program.bind(Object.assign({}, lengths, streams, this.attendedViews(span), ...caches));
+    });
   }
 
-  #wide(buffer: Buffer, rows: number, tokens: number, at: number): View {
+  #wide(buffer: Buffer, { rows, tokens, at }: Span): View {
     const { hidden } = this.#programs.decoder.config;
     return buffer.view([rows, tokens, hidden], at * hidden);
   }
 
   [Symbol.dispose](): void {
     const streams = this.#streams.flatMap(({ branch, residual }) => [branch, residual]);
-    for (const held of [this.#ids, this.#attended, ...streams, ...this.#chains]) held[Symbol.dispose]();
+    const qkv = this.#qkv ? [this.#qkv] : [];
+    for (const held of [this.#ids, this.#attended, ...this.#besides, ...qkv, ...streams, ...this.#chains])
+      held[Symbol.dispose]();
   }
 }
 

@@ -1,35 +1,19 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
-import type { Ceiling } from "./cut.ts";
 import type { Engine } from "./engine.ts";
-import type { GenerateOptions, OnStopped, Piece } from "./generate.ts";
-import type { Sequence } from "./sequence.ts";
+import type { GenerateOptions, Piece } from "./generate.ts";
+import type { Sequence, SequenceTerms } from "./sequence.ts";
+import type { Terms } from "./terms.ts";
 
 /** A prompt, as ids, with its own options. */
-export interface Request {
+export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly prompt: readonly number[];
   readonly options: GenerateOptions;
   /** Runs it in place of the engine that is for all: that of an adapter. */
   readonly engine?: Engine | undefined;
-  /** As `alone` of a generation. */
-  readonly alone?: boolean | undefined;
 }
 
 /** What the scheduler runs of a request: what is left of its prompt first, then its steps. */
 export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take" | "cut" | "usage"> & Disposable;
-
-/** On which terms a request runs. */
-interface Terms {
-  /** Whose it is: keys have equal shares. */
-  readonly key?: string | undefined;
-  readonly ceiling?: Ceiling | undefined;
-  /** On the clock of `performance.now()`: ends the answer with what it has by then, or refuses what was not begun. */
-  readonly deadline?: number | undefined;
-  /** Stops it within one step; its stream ends with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Told when it has a row. */
-  readonly onBegun?: (() => void) | undefined;
-  readonly onStopped?: OnStopped | undefined;
-}
 
 /** A request to generate. */
 export interface Job extends Request, Terms {}
@@ -66,6 +50,11 @@ export class Ticket {
         this.#left = true;
       },
     });
+  }
+
+  /** The key of the state that its prompt leaves behind. */
+  get stateKey(): string | undefined {
+    return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }
 
   /** Tokens that need not run where a cache has them: none of a prompt that is scored. */

@@ -24,7 +24,7 @@ export class WordMeans {
   ): Promise<Answers<Float32Array>> {
     const started = performance.now();
     terms.signal?.throwIfAborted();
-    checkCeiling(ceiling, () => this.price(texts));
+    checkCeiling(ceiling, () => this.price(texts).flops);
     terms.onBegun?.();
     const places = texts.map((text) => this.vectors.places(text));
     const answers = places.map((words) => this.#mean(words));
@@ -37,9 +37,9 @@ export class WordMeans {
     };
   }
 
-  /** FLOPs of these texts; nothing runs. */
-  price(texts: readonly string[]): number {
-    return this.#priceOf(texts.map((text) => this.vectors.places(text).length)).flops;
+  /** What these texts would cost; nothing runs. */
+  price(texts: readonly string[]): Spent {
+    return this.#priceOf(texts.map((text) => this.vectors.places(text).length));
   }
 
   #priceOf(lengths: readonly number[]): Spent {

@@ -17,16 +17,9 @@ export const receiptSchema = z
     flops: z.strictObject({ dense: amount, spent: amount, overhead: amount, saved: z.number().max(1) }),
     bytes: z.strictObject({ dense: amount, spent: amount }),
     work: z
-      .strictObject({
-        layers: counter.optional(),
-        blocks: counter.optional(),
-        experts: counter.optional(),
-        calls: z
-          .record(z.string(), z.union([count, counter]))
-          .optional()
-          .describe("calls of each model; of a pipeline, with those that its dense run would have"),
-      })
-      .optional(),
+      .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))]))
+      .optional()
+      .describe("work that a recipe touched, as dense and run: layers, blocks, tokens …; calls are by model"),
     ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),
     estimated: z.boolean(),
     server: z.string().optional().describe("which other server it ran on"),

@@ -1,7 +1,6 @@
 import { makeReceipt, type Receipt } from "./receipt.ts";
 
 type Counters = NonNullable<Receipt["work"]>;
-type Calls = NonNullable<Counters["calls"]>;
 
 /** One receipt for the parts of one request, such as its several answers: amounts are added, those of time, too. @throws RangeError without parts */
 export function together(parts: readonly Receipt[]): Receipt {
@@ -15,36 +14,39 @@ export function together(parts: readonly Receipt[]): Receipt {
     tokens: sums(parts.map((p) => p.tokens)),
     flops: sums(parts.map(({ flops: { dense, spent, overhead } }) => ({ dense, spent, overhead }))),
     bytes: sums(parts.map((p) => p.bytes)),
-    work: work(parts.flatMap((p) => p.work ?? [])),
+    work: work(parts.flatMap((p) => (p.work ? [p.work] : []))),
     ms: sums(parts.map((p) => p.ms)),
     estimated: parts.some((p) => p.estimated),
     ...(cut && { cut }),
   });
 }
 
-function work(parts: readonly Counters[]): Counters {
-  const counters = (["layers", "blocks", "experts"] as const).flatMap((name) => {
-    const counted = parts.flatMap((p) => p[name] ?? []);
-    return counted.length > 0 ? [[name, sums(counted)] as const] : [];
-  });
-  return {
-    ...Object.fromEntries(counters),
-    calls: calls(parts.flatMap((p) => (p.calls ? Object.entries(p.calls) : []))),
-  };
-}
+type Counter = { dense: number; run: number };
 
-/** Sums by model. A plain number is of a model that was called by itself. */
-function calls(entries: readonly (readonly [string, Calls[string]])[]): Calls {
-  const total: Calls = {};
-  for (const [model, count] of entries) {
-    const before = total[model] ?? 0;
-    total[model] =
-      typeof before === "number" && typeof count === "number" ? before + count : sums([both(before), both(count)]);
-  }
+function work(parts: readonly Counters[]): Counters {
+  const total: Counters = {};
+  for (const part of parts)
+    for (const [name, counted] of Object.entries(part)) total[name] = both(total[name], counted);
   return total;
 }
 
-const both = (count: Calls[string]) => (typeof count === "number" ? { dense: count, run: count } : count);
+/** The sum of two counters, or of counters by model. A plain number is of a model that was called by itself. */
+function both(a: Counters[string] | undefined, b: Counters[string]): Counters[string] {
+  if (a === undefined) return b;
+  if (isCounter(a) && isCounter(b)) return sums([a, b]);
+  const [all, more] = [a, b] as Record<string, number | Counter>[];
+  const models = new Set([...Object.keys(all!), ...Object.keys(more!)]);
+  return Object.fromEntries([...models].map((model) => [model, calls(all![model] ?? 0, more![model] ?? 0)]));
+}
+
+const isCounter = (counted: Counters[string]): counted is Counter =>
+  typeof counted["dense"] === "number" && typeof counted["run"] === "number";
+
+const calls = (a: number | Counter, b: number | Counter): number | Counter =>
+  typeof a === "number" && typeof b === "number" ? a + b : sums([counterOf(a), counterOf(b)]);
+
+const counterOf = (count: number | Counter): Counter =>
+  typeof count === "number" ? { dense: count, run: count } : count;
 
 /** Sums by key, of all keys that any has. */
 function sums<T extends Record<string, number>>(rows: readonly T[]): T {

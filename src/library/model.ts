@@ -8,10 +8,11 @@ import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
 import { LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Asked } from "../engine/likelihood.ts";
 import { checkCeiling, priceOfAsked } from "../engine/price.ts";
+import type { Lease } from "../engine/recipes.ts";
 import { askedOfQuery, relevanceOf } from "../engine/relevance.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
 import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
-import type { Job } from "../engine/ticket.ts";
+import type { Job, Request } from "../engine/ticket.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
@@ -31,21 +32,46 @@ import type {
 } from "./options.ts";
 import { requestOf } from "./request.ts";
 
-/** A loaded model: a language model under one recipe, or an encoder. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
+/** A loaded model. Its calls run under recipes of their own or the one that it was loaded with. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
 export class Model implements Disposable {
   readonly #biller: Biller;
   readonly #loaded: LanguageModel | EncoderModel | Seq2SeqModel;
   #disposed = false;
   #scheduler: Scheduler | undefined;
 
-  constructor(
+  private constructor(
     loaded: LanguageModel | EncoderModel | Seq2SeqModel,
     readonly recipe: Recipe,
+    /** Keeps the recipe ready. */
+    private readonly lease: Lease | undefined,
     /** Milliseconds. */
     loadTime: number,
   ) {
     this.#loaded = loaded;
-    this.#biller = new Biller(loaded.source.name, recipe, loadTime);
+    this.#biller = new Biller(loaded.source.name, loadTime);
+  }
+
+  /** `recipe` is that of calls that name none; loading began at `started`, on the clock of `performance.now()`. @throws UserError if the recipe cannot act in the model */
+  static async open(
+    loaded: LanguageModel | EncoderModel | Seq2SeqModel,
+    recipe: Recipe,
+    started: number,
+  ): Promise<Model> {
+    try {
+      const lease = loaded instanceof LanguageModel ? await loaded.recipes.use(recipe) : undefined;
+      return new Model(loaded, recipe, lease, performance.now() - started);
+    } catch (error) {
+      loaded[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** What a call runs under, until it is disposed of; undefined for models that have no seams. @throws UserError if it cannot act in the model */
+  async #use(recipe: Recipe = this.recipe): Promise<Lease | undefined> {
+    if (this.loaded instanceof LanguageModel) return this.loaded.recipes.use(recipe);
+    if (recipe.length > 0)
+      throw new UserError(`${this.name} has no seam for savings: "${recipe[0]!.text}" cannot act`, 2);
+    return undefined;
   }
 
   get name(): string {
@@ -77,12 +103,15 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { key, deadline, onBegun, ceiling, signal, onStopped, ...asked } = checked;
+    const { key, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked);
-    const terms = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped) };
-    for await (const { finish, ...piece } of this.#pieces({ ...request, ...terms }))
+    using lease = await this.#use(save);
+    const recipe = lease?.recipe ?? [];
+    const terms = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
+    const plan = lease?.plan(request.prompt.length);
+    for await (const { finish, ...piece } of this.#pieces({ ...request, ...terms, plan }))
       yield finish
-        ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, finish.cut) }
+        ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
         : piece;
   }
 
@@ -136,14 +165,15 @@ export class Model implements Disposable {
     readings: readonly Reading[],
     options: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
-    const { labels, ...terms } = given("classify's options", args.classifyOptions, options);
+    const { labels, save, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
     if (this.loaded instanceof LanguageModel) {
       const chosen = labelsFor(this.name, labels);
       const asked = askedOfLabels(this.loaded, all.map(oneText), chosen);
-      const { found, receipt } = await this.#foretold(asked, terms);
+      const { found, receipt } = await this.#foretold(asked, terms, save);
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
+    await this.#use(save);
     const classified = await this.encoder.classify(all, labels, this.#terms(terms));
     const { answers, receipt } = this.#biller.billed(classified);
     return { results: answers, receipt };
@@ -155,30 +185,37 @@ export class Model implements Disposable {
     texts: readonly string[],
     options: RelevanceOptions = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const { maxTokensPerText: most, ...terms } = given("relevance's options", args.relevanceOptions, options);
+    const { maxTokensPerText: most, save, ...terms } = given("relevance's options", args.relevanceOptions, options);
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     if (this.loaded instanceof LanguageModel) {
-      const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), terms);
+      const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }
+    await this.#use(save);
     const scored = await this.encoder.relevance(q, all, this.#terms(terms));
     const { answers, receipt } = this.#biller.billed(scored);
     return { scores: answers, receipt };
   }
 
-  async #foretold(asked: readonly Asked[], { onStopped, ceiling = {}, ...terms }: args.ReadTerms) {
+  async #foretold(
+    asked: readonly Asked[],
+    { onStopped, ceiling = {}, ...terms }: args.ReadTerms,
+    recipe: Recipe = this.recipe,
+  ) {
     if (asked.length === 0) throw new UserError("there are no texts, expected at least one", 2);
     const { engine, tokenizer } = this.language;
     checkCeiling(ceiling, () => priceOfAsked(engine.programs, asked));
     const scheduler = this.#scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
-    const told = this.#biller.told(onStopped);
-    const { found, usage } = await foretell(engine, scheduler, asked, { ...terms, onStopped: told });
-    return { found, receipt: this.#biller.receipt(usage) };
+    using lease = await this.language.recipes.use(recipe);
+    const told = this.#biller.told(onStopped, lease.recipe);
+    const { plan: planFor } = lease;
+    const { found, usage } = await foretell(engine, scheduler, asked, { ...terms, onStopped: told, planFor });
+    return { found, receipt: this.#biller.receipt(usage, lease.recipe) };
   }
 
   #terms({ onStopped, ...terms }: args.ReadTerms): ReadTerms {
-    return { ...terms, onStopped: this.#biller.told(onStopped) };
+    return { ...terms, onStopped: this.#biller.told(onStopped, []) };
   }
 
   /**
@@ -189,17 +226,31 @@ export class Model implements Disposable {
     const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
     const all = given("completeAll's requests", args.batchRequests, requests);
     const { engine, tokenizer } = this.language;
-    const parsed = await Promise.all(all.map(({ prompt, ...asked }) => requestOf(this, prompt, asked)));
-    const answers = await generateAll(engine, tokenizer, parsed, signal, this.#biller.told(onStopped));
-    return answers.map(({ text, tokens, prompt, reason, usage }) => {
-      const scored = prompt && { prompt: [...prompt] };
-      return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt: this.#biller.receipt(usage) };
-    });
+    const leases: Lease[] = [];
+    try {
+      const parsed: Request[] = [];
+      for (const { prompt, save = this.recipe, ...asked } of all) {
+        const request = await requestOf(this, prompt, asked);
+        const lease = await this.language.recipes.use(save);
+        leases.push(lease);
+        parsed.push({ ...request, plan: lease.plan(request.prompt.length) });
+      }
+      const told = this.#biller.told(onStopped, this.recipe);
+      const answers = await generateAll(engine, tokenizer, parsed, signal, told);
+      return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
+        const scored = prompt && { prompt: [...prompt] };
+        const receipt = this.#biller.receipt(usage, leases[i]!.recipe);
+        return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt };
+      });
+    } finally {
+      for (const lease of leases) lease[Symbol.dispose]();
+    }
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.lease?.[Symbol.dispose]();
     this.#loaded[Symbol.dispose]();
   }
 

@@ -11,7 +11,7 @@ import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
 
 export interface LoadOptions extends ResolveOptions {
-  /** Savings, each `name` or `name:key=value,…`, in order; none is dense. */
+  /** Savings of the calls that name none, each `name` or `name:key=value,…`, in order; none is dense. */
   save?: readonly string[] | Recipe;
   /** `auto` (default, but for a registered recipe that tells its own): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
   quant?: Quant;
@@ -29,8 +29,13 @@ export interface Stoppable {
   onStopped?: (receipt: Receipt) => void;
 }
 
+export interface Saves {
+  /** Savings of this call in place of those that the model was loaded with; an empty list is dense. Recipes share the model's weights. */
+  save?: readonly string[] | Recipe | undefined;
+}
+
 /** What of an answer is not generation's. */
-export interface AnswerOptions {
+export interface AnswerOptions extends Saves {
   /** Which of the model's `adapters` acts; without it, none does. */
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
@@ -73,12 +78,12 @@ export interface ReadOptions extends Stoppable {
   ceiling?: Pick<Ceiling, "flops"> | undefined;
 }
 
-export interface RelevanceOptions extends ReadOptions {
+export interface RelevanceOptions extends ReadOptions, Saves {
   /** Tokens of each text that are read at most; without it, what the model reads. */
   maxTokensPerText?: number | undefined;
 }
 
-export interface ClassifyOptions extends ReadOptions {
+export interface ClassifyOptions extends ReadOptions, Saves {
   /** The labels to choose among; else all that the model has. A model that generates has none. */
   labels?: readonly string[];
 }

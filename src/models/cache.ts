@@ -1,7 +1,6 @@
-import { bytesPerElement } from "../graph/tensor.ts";
 import { Buffer, type View, type ViewSet } from "../runtime/buffer.ts";
 import type { DecoderConfig } from "./decoder.ts";
-import { hasWindow } from "./near.ts";
+import { hasWindow } from "./window-start.ts";
 
 /** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
 export const CACHE_BLOCK = 128;
@@ -33,68 +32,62 @@ export class KvRows {
     return this.#view(index, [this.rows, kvHeads, this.capacity, headSize], 0);
   }
 
-  /** One layer as attention binds it when layers with a window begin at token `start`. Views are the set's. */
+  /** One layer as attention binds it from token `start` on. Views are the set's. */
   from(index: number, start: number, views: ViewSet): { key: View; value: View } {
-    if (start === 0 || !hasWindow(this.config, index)) return this.layer(index);
+    if (start === 0) return this.layer(index);
     const { kvHeads, headSize } = this.config;
     const shape = [this.rows, kvHeads, this.capacity, headSize];
     const { key, value, offset } = this.place(index, 0, start);
     return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
   }
 
-  /** Gives the first `tokens` tokens of every row back to the system, in layers with a window: they read as zeros, if anything still does. */
-  giveBack(tokens: number): void {
-    this.#giveBack(0, tokens, (layer) => hasWindow(this.config, layer));
-  }
-
-  /** As `giveBack`, the tokens from `first` to `end`, in every layer. */
-  giveBackAll(first: number, end: number): void {
-    this.#giveBack(first, end, () => true);
-  }
-
-  #giveBack(first: number, end: number, of: (layer: number) => boolean): void {
+  /** Gives the tokens from `first` to `end` of every row back to the system, in these layers: they read as zeros, if anything still does. */
+  giveBack(layers: readonly number[], first: number, end: number): void {
     const { headSize } = this.config;
-    for (const { key, value, offset } of this.#heads(of))
+    for (const { key, value, offset } of this.#heads(layers))
       for (const buffer of [key, value]) buffer.giveBack(offset + first * headSize, (end - first) * headSize);
   }
 
-  /** Writes the first row's tokens from `first` (in layers with a window; from 0 in others) to `end` as another row's are. */
-  copy(from: KvRows, first: number, end: number): void {
-    for (const { own, theirs, elements } of this.#beside(from, first, end)) {
+  /** Writes the first row's tokens from `first` to `end` as another row's are, in these layers. */
+  copy(from: KvRows, layers: readonly number[], first: number, end: number): void {
+    for (const { own, theirs, elements } of this.#beside(from, layers, first, end)) {
       own.key.copy(own.offset, theirs.key, theirs.offset, elements);
       own.value.copy(own.offset, theirs.value, theirs.offset, elements);
     }
   }
 
   /** As `copy`, both ways. */
-  exchange(other: KvRows, first: number, end: number): void {
-    for (const { own, theirs, elements } of this.#beside(other, first, end)) {
+  exchange(other: KvRows, layers: readonly number[], first: number, end: number): void {
+    for (const { own, theirs, elements } of this.#beside(other, layers, first, end)) {
       own.key.exchange(own.offset, theirs.key, theirs.offset, elements);
       own.value.exchange(own.offset, theirs.value, theirs.offset, elements);
     }
   }
 
+  /** Writes the first row's token `to` of a layer as its token `at` of another layer is. */
+  copyToken(layer: number, to: number, from: number, at: number): void {
+    const { kvHeads, headSize } = this.config;
+    for (let head = 0; head < kvHeads; head++) {
+      const [own, other] = [this.place(layer, head, to), this.place(from, head, at)];
+      own.key.copy(own.offset, other.key, other.offset, headSize);
+      own.value.copy(own.offset, other.value, other.offset, headSize);
+    }
+  }
+
   /** The same tokens of the first rows of both, head by head. */
-  *#beside(other: KvRows, first: number, end: number) {
-    const { kvHeads, headSize, layers } = this.config;
-    for (let index = 0; index < layers; index++)
+  *#beside(other: KvRows, layers: readonly number[], first: number, end: number) {
+    const { kvHeads, headSize } = this.config;
+    for (const index of layers)
       for (let head = 0; head < kvHeads; head++) {
-        const start = hasWindow(this.config, index) ? first : 0;
-        const [own, theirs] = [this.place(index, head, start), other.place(index, head, start)];
-        yield { own, theirs, elements: (end - start) * headSize };
+        const [own, theirs] = [this.place(index, head, first), other.place(index, head, first)];
+        yield { own, theirs, elements: (end - first) * headSize };
       }
   }
 
-  /** Bytes of one row's keys and values of `tokens` tokens, of which layers with a window have `near`. */
-  static bytes(config: DecoderConfig, tokens: number, near: number): number {
-    const layers = Array.from({ length: config.layers }, (_, l) => (hasWindow(config, l) ? near : tokens));
-    return layers.reduce((sum, held) => sum + held, 0) * 2 * config.kvHeads * config.headSize * bytesPerElement.f32;
-  }
-
-  /** The beginnings of every head of every row, in the layers that `of` takes. */
-  *#heads(of: (layer: number) => boolean): Generator<ReturnType<KvRows["place"]>> {
-    for (let index = 0; index < this.config.layers; index++)
-      for (let head = 0; of(index) && head < this.rows * this.config.kvHeads; head++) yield this.place(index, head, 0);
+  /** The beginnings of every head of every row, in these layers. */
+  *#heads(layers: readonly number[]): Generator<ReturnType<KvRows["place"]>> {
+    for (const index of layers)
+      for (let head = 0; head < this.rows * this.config.kvHeads; head++) yield this.place(index, head, 0);
   }
 
   /** Of the first row, the first `rows` rows of one key–value head, as rows of `width` elements (whole tokens, one after the other). */

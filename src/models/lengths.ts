@@ -1,16 +1,26 @@
 import { Buffer } from "../runtime/buffer.ts";
 import type { Binding } from "../runtime/program.ts";
 import type { DecoderConfig } from "./decoder.ts";
-import { nearStart } from "./near.ts";
+import { windowStart } from "./window-start.ts";
 
-/** The inputs of a stack's programs that say how long the rows of a cache are, with places for `rows` rows. */
+/** Where the new tokens of a row go. */
+export interface Place {
+  /** Entries that the row's cache has before them. */
+  readonly entries: number;
+  /** The new tokens' positions in the sequence: the first one's if the others follow it, or each. */
+  readonly positions: number | ArrayLike<number>;
+  /** Whether the sequence is rotated as one beyond `stretchedBeyond`. */
+  readonly stretched?: boolean;
+}
+
+/** The inputs of a stack's programs that say how long the rows of a cache are and where new tokens stand, with places for `rows` rows. */
 export class Lengths implements Disposable {
   readonly #lengths: Buffer;
-  readonly #nearLengths: Buffer;
+  readonly #windowLengths: Buffer;
   /** Totals are of the rows together that start at the place. */
   readonly #totals: Buffer;
-  readonly #nearTotals: Buffer;
-  readonly #positions: Buffer;
+  readonly #windowTotals: Buffer;
+  readonly positions: Buffer;
 
   /** For at most `tokens` new tokens a row. */
   constructor(
@@ -19,44 +29,49 @@ export class Lengths implements Disposable {
     private readonly tokens: number,
   ) {
     const perRow = () => new Buffer("i32", rows);
-    [this.#lengths, this.#nearLengths, this.#totals, this.#nearTotals] = [perRow(), perRow(), perRow(), perRow()];
-    this.#positions = new Buffer("i64", rows * tokens);
+    [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals] = [perRow(), perRow(), perRow(), perRow()];
+    this.positions = new Buffer("i64", rows * tokens);
   }
 
-  /**
-   * Rows from place `first` on hold `pasts` tokens each, and get `tokens` new ones; `stretched` are those of sequences beyond
-   * `stretchedBeyond`. Returns the token from which on layers with a window are to be bound.
-   */
-  set(first: number, pasts: readonly number[], tokens: number, stretched: readonly boolean[] = []): number {
-    const start = nearStart(this.config, Math.min(...pasts));
-    const positions = new BigInt64Array(this.#positions.memory);
-    for (const [row, past] of pasts.entries()) {
-      this.#put(this.#lengths, this.#nearLengths, first + row, past + tokens - 1, start);
-      const turn = past + (stretched[row] ? this.config.stretchedBeyond! : 0);
-      for (let t = 0; t < tokens; t++) positions[first * this.tokens + row * tokens + t] = BigInt(turn + t);
+  /** Rows from place `first` on get `tokens` new tokens each. Returns the token from which on layers with a window are to be bound. */
+  set(first: number, places: readonly Place[], tokens: number): number {
+    const entries = places.map((place) => place.entries);
+    const start = windowStart(this.config, Math.min(...entries));
+    for (const [row, place] of places.entries()) {
+      this.#put(this.#lengths, this.#windowLengths, first + row, place.entries + tokens - 1, start);
+      this.#putPositions(first * this.tokens + row * tokens, place, tokens);
     }
-    this.#put(this.#totals, this.#nearTotals, first, Math.max(...pasts) + tokens, start);
+    // The kernel takes the first run of a row for one without gaps, and counts on from its first position, unless its total is another.
+    const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
+    this.#put(this.#totals, this.#windowTotals, first, Math.max(...entries) + tokens + (gaps ? 1 : 0), start);
     return start;
   }
 
-  #put(all: Buffer, near: Buffer, at: number, length: number, start: number): void {
+  #putPositions(at: number, { positions, stretched }: Place, tokens: number): void {
+    const all = new BigInt64Array(this.positions.memory);
+    const further = stretched ? this.config.stretchedBeyond! : 0;
+    for (let t = 0; t < tokens; t++)
+      all[at + t] = BigInt(further + (typeof positions === "number" ? positions + t : positions[t]!));
+  }
+
+  #put(all: Buffer, window: Buffer, at: number, length: number, start: number): void {
     new Int32Array(all.memory)[at] = length;
-    new Int32Array(near.memory)[at] = length - start;
+    new Int32Array(window.memory)[at] = length - start;
   }
 
   /** What `set` writes to. */
   views(first: number, rows: number, tokens: number): Binding {
     return {
       lengths: this.#lengths.view([rows], first),
-      nearLengths: this.#nearLengths.view([rows], first),
+      windowLengths: this.#windowLengths.view([rows], first),
       total: this.#totals.view([], first),
-      nearTotal: this.#nearTotals.view([], first),
-      positions: this.#positions.view([rows, tokens], first * this.tokens),
+      windowTotal: this.#windowTotals.view([], first),
+      positions: this.positions.view([rows, tokens], first * this.tokens),
     };
   }
 
   [Symbol.dispose](): void {
-    const held = [this.#lengths, this.#nearLengths, this.#totals, this.#nearTotals, this.#positions];
+    const held = [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals, this.positions];
     for (const buffer of held) buffer[Symbol.dispose]();
   }
 }

@@ -3,35 +3,138 @@ import { Program } from "../runtime/program.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import type { Decoder } from "./decoder.ts";
-import { attentionKind, traceAttention, traceBefore, traceHead, traceLayers, traceLikelihoods } from "./segments.ts";
+import {
+  attentionKind,
+  traceAfter,
+  traceAttention,
+  traceBefore,
+  traceBetween,
+  traceEmbedding,
+  traceFill,
+  traceHead,
+  traceLayers,
+  traceLikelihoods,
+} from "./segments.ts";
 
 /** Layers of one program of the stack: few enough that a decode step of a small model leaves the event loop its turns, enough that they cost little. */
-const LAYERS_AT_ONCE = 5;
+const BLOCK = 5;
 
-/** A decoder compiled: the stack to its last attention, and the head with what follows that, at once; the pieces around attention when a saving first asks for them. */
+/** Layers from..to−1 as one program. */
+export interface Segment {
+  readonly from: number;
+  readonly to: number;
+  readonly program: Program;
+}
+
+/** Programs that were asked for, by what they are. */
+type Compiled = Map<string, Program>;
+
+/**
+ * A decoder compiled: the embedding, the stack in blocks of layers, what follows the last attention, and the head, at once; finer segments, the
+ * pieces around attention and fills when a plan first asks for them. All share one copy of the weights.
+ */
 export class DecoderPrograms implements Disposable {
-  /** Of the stack, to its last attention. */
+  /** Of the embedding and the stack, to its last attention. */
   readonly stackCost: Cost;
-  readonly #pieces = new Map<number, Promise<Program>>();
-  readonly #attentions = new Map<string, Promise<Program>>();
-
-  #likelihoods: Promise<Program> | undefined;
+  /** Of what follows the last attention, with the head. */
+  readonly headCost: Cost;
+  /** Those whose segments are compiled. */
+  readonly #cuts = new Set<string>();
+  readonly #costs = new Map<string, Cost>();
+  readonly #pending = new Map<string, Promise<Program>>();
 
   private constructor(
     readonly decoder: Decoder,
-    /** One after the other, all layers to the last one's attention. */
-    readonly stack: readonly Program[],
-    readonly head: Program,
+    private readonly compiled: Compiled,
     private readonly shared: SharedWeights | undefined,
   ) {
-    this.stackCost = sumCosts(stack.map((p) => p.cost));
+    const dense = blocks(decoder).map(({ from, to }) => this.get(layersKey(from, to)).cost);
+    this.stackCost = sumCosts([this.embedding.cost, ...dense]);
+    this.headCost = sumCosts([this.tail.cost, this.head.cost]);
   }
 
   /** `shared` are weights that it has together with the programs of other decoders, none of which may run meanwhile. */
   static async compile(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<DecoderPrograms> {
-    const graphs = prepare(weights, () => [...traceStack(decoder), traceHead(decoder)]);
-    const programs = await Promise.all(graphs.map((g) => compiled(g, shared)));
-    return new DecoderPrograms(decoder, programs.slice(0, -1), programs.at(-1)!, shared);
+    const made = denseGraphs(decoder);
+    const graphs = prepare(weights, () => made.map(({ trace }) => trace()));
+    const programs = await Promise.all(made.map(({ block }, i) => compiled(graphs[i]!, block, shared)));
+    return new DecoderPrograms(decoder, new Map(made.map(({ key }, i) => [key, programs[i]!])), shared);
+  }
+
+  get embedding(): Program {
+    return this.get("embedding");
+  }
+
+  /** What follows the last layer's attention. */
+  get tail(): Program {
+    return this.get(afterKey(this.decoder.config.layers - 1));
+  }
+
+  /** Serves the stream after any layer. */
+  get head(): Program {
+    return this.get("head");
+  }
+
+  /** Layers from..to−1 as segments that begin anew at each of `cuts`. @throws Error if `prepareCuts` did not come first */
+  segments(from: number, to: number, cuts: readonly number[]): Segment[] {
+    return spansOf(this.decoder, cuts)
+      .filter((span) => span.from >= from && span.to <= to)
+      .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to)) }));
+  }
+
+  /** Of those segments together. */
+  costOf(from: number, to: number, cuts: readonly number[]): Cost {
+    const key = [from, to, ...cuts].join(" ");
+    const known = this.#costs.get(key) ?? sumCosts(this.segments(from, to, cuts).map(({ program }) => program.cost));
+    this.#costs.set(key, known);
+    return known;
+  }
+
+  /** Compiles the segments that cuts of these depths need. */
+  async prepareCuts(cuts: readonly number[]): Promise<void> {
+    const key = cuts.join(" ");
+    if (cuts.length === 0 || this.#cuts.has(key)) return;
+    for (const { from, to } of spansOf(this.decoder, cuts))
+      await this.#ask(layersKey(from, to), blockOf(from), () => traceLayers(this.decoder, from, to));
+    this.#cuts.add(key);
+  }
+
+  /** Leads from the stream to a layer's attention. */
+  before(layer: number): Promise<Program> {
+    return this.#ask(`before ${layer}`, blockOf(layer), () => traceBefore(this.decoder, layer));
+  }
+
+  /** Leads from the attention of the layer before to that of `layer`. */
+  between(layer: number): Promise<Program> {
+    return this.#ask(`between ${layer}`, blockOf(layer), () => traceBetween(this.decoder, layer));
+  }
+
+  /** Leads from a layer's attention to the stream after the layer. */
+  after(layer: number): Promise<Program> {
+    return this.#ask(afterKey(layer), blockOf(layer), () => traceAfter(this.decoder, layer));
+  }
+
+  /** A layer's dense attention by itself; layers that attend alike share the program. */
+  attention(layer: number): Promise<Program> {
+    const kind = attentionKind(this.decoder, layer);
+    return this.#ask(`attention ${kind}`, undefined, () => traceAttention(this.decoder, layer));
+  }
+
+  /** Keys and values of the layers from `from` on, block by block, by the stream at `from`. */
+  fills(from: number): Promise<Segment[]> {
+    const spans = spansOf(this.decoder, [from]).filter((span) => span.from >= from);
+    // A layer's keys are made of the stream at `from`, wherever the layer is.
+    return Promise.all(
+      spans.map(async ({ from: first, to }) => ({
+        ...{ from: first, to },
+        program: await this.#ask(`fill ${first} ${to}`, blockOf(first), () => traceFill(this.decoder, first, to)),
+      })),
+    );
+  }
+
+  /** The head, and what it says of given tokens alone: logits stay where they are. */
+  likelihoods(): Promise<Program> {
+    return this.#ask("likelihoods", "head", () => traceLikelihoods(this.decoder));
   }
 
   /** Frees what a prompt has left of the table of tokens in memory. */
@@ -39,45 +142,76 @@ export class DecoderPrograms implements Disposable {
     this.shared?.dropTables();
   }
 
-  /** What leads from the attention of the layer before to that of `layer`. */
-  before(layer: number): Promise<Program> {
-    const known = this.#pieces.get(layer) ?? Program.compile(traceBefore(this.decoder, layer));
-    this.#pieces.set(layer, known);
+  private get(key: string): Program {
+    const program = this.compiled.get(key);
+    if (program) return program;
+    throw new Error(`the program "${key}" was not compiled`);
+  }
+
+  #ask(key: string, block: string | undefined, trace: () => Graph): Promise<Program> {
+    const known = this.#pending.get(key) ?? this.#make(key, block, trace);
+    this.#pending.set(key, known);
     return known;
   }
 
-  /** A layer's dense attention by itself; layers that attend alike share the program. */
-  attention(layer: number): Promise<Program> {
-    const kind = attentionKind(this.decoder, layer);
-    const known = this.#attentions.get(kind) ?? Program.compile(traceAttention(this.decoder, layer));
-    this.#attentions.set(kind, known);
-    return known;
-  }
-
-  /** The head, and what it says of given tokens alone: logits stay where they are. */
-  likelihoods(): Promise<Program> {
-    this.#likelihoods ??= Program.compile(traceLikelihoods(this.decoder));
-    return this.#likelihoods;
+  async #make(key: string, block: string | undefined, trace: () => Graph): Promise<Program> {
+    const known = this.compiled.get(key);
+    if (known) return known;
+    try {
+      const program = await compiled(trace(), block, this.shared);
+      this.compiled.set(key, program);
+      return program;
+    } catch (error) {
+      this.#pending.delete(key);
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
-    for (const program of [...this.stack, this.head]) program[Symbol.dispose]();
-    const later = [...this.#pieces.values(), ...this.#attentions.values(), this.#likelihoods];
-    for (const program of later) void program?.then((p) => p[Symbol.dispose]());
+    for (const program of this.compiled.values()) program[Symbol.dispose]();
+    for (const [key, program] of this.#pending)
+      if (!this.compiled.has(key)) void program.then((p) => p[Symbol.dispose]()).catch(() => {});
   }
 }
 
-/** Settled at once: while others compile, the file's pages that this one has packed would be the peak of the process's memory. */
-async function compiled(graph: Graph, shared: SharedWeights | undefined): Promise<Program> {
-  const program = await Program.compile(graph, "shared", shared);
-  shared?.settle();
-  return program;
+const layersKey = (from: number, to: number): string => `layers ${from} ${to}`;
+const afterKey = (layer: number): string => `after ${layer}`;
+
+/** Programs of one block share what the kernels have made of its weights. */
+const blockOf = (layer: number): string => `block ${Math.floor(layer / BLOCK)}`;
+
+const blocks = (decoder: Decoder): { from: number; to: number }[] => spansOf(decoder, []);
+
+/** The stack's layers in spans that no block's border and no cut divides. */
+function spansOf({ config: { layers } }: Decoder, cuts: readonly number[]): { from: number; to: number }[] {
+  const borders = Array.from({ length: Math.ceil(layers / BLOCK) }, (_, i) => i * BLOCK);
+  const starts = [...new Set([...borders, ...cuts])].filter((at) => at < layers).sort((a, b) => a - b);
+  return starts.map((from, i) => ({ from, to: starts[i + 1] ?? layers }));
 }
 
-function traceStack(decoder: Decoder): Graph[] {
-  const { layers } = decoder.config;
-  const starts = Array.from({ length: Math.ceil(layers / LAYERS_AT_ONCE) }, (_, i) => i * LAYERS_AT_ONCE);
-  return starts.map((from) => traceLayers(decoder, from, Math.min(from + LAYERS_AT_ONCE, layers)));
+/** What a dense run needs: compiled at once. */
+function denseGraphs(decoder: Decoder): { key: string; block: string; trace: () => Graph }[] {
+  const last = decoder.config.layers - 1;
+  return [
+    { key: "embedding", block: "embedding", trace: () => traceEmbedding(decoder) },
+    ...blocks(decoder).map(({ from, to }) => ({
+      ...{ key: layersKey(from, to), block: blockOf(from) },
+      trace: () => traceLayers(decoder, from, to),
+    })),
+    { key: afterKey(last), block: blockOf(last), trace: () => traceAfter(decoder, last) },
+    { key: "head", block: "head", trace: () => traceHead(decoder) },
+  ];
+}
+
+/**
+ * Settled at once: while others compile, the file's pages that this one has packed would be the peak of the process's memory. A program without
+ * weights belongs to no block.
+ */
+async function compiled(graph: Graph, block: string | undefined, shared: SharedWeights | undefined): Promise<Program> {
+  if (block === undefined) return Program.compile(graph);
+  const program = await Program.compile(graph, "shared", shared, block);
+  shared?.settle();
+  return program;
 }
 
 /** Traces, and makes permanent the weights that tracing prepared; on failure nothing half-written stays. */

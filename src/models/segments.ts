@@ -4,22 +4,26 @@ import {
   type DType,
   Graph,
   logLikelihoods,
+  reshape,
+  rotaryEmbedding,
   type Shape,
+  split,
   sym,
   type Tensor,
+  transpose,
+  writeCache,
 } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
-import type { Decoder, DecoderConfig } from "./decoder.ts";
-import { hasWindow } from "./near.ts";
+import type { Decoder } from "./decoder.ts";
+import { hasWindow } from "./window-start.ts";
 
 // Symbols of every graph of a model: rows, new tokens of each, tokens that were in the cache before.
 const batch = sym("batch");
 const tokens = sym("tokens");
 export const past = sym("past");
 /** Of those, the ones that are bound to layers with a window. */
-const nearPast = sym("nearPast");
+const windowPast = sym("windowPast");
 
-const ids = (g: Graph): Tensor => g.input("ids", "i64", [batch, tokens]);
 const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
 
 /** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
@@ -32,31 +36,32 @@ function cache(g: Graph, decoder: Decoder, suffix: string): Pick<CacheTensors, "
   };
 }
 
-/** The inputs that say how long the cache is, made when first asked for. */
+/** The inputs that say how long the cache is and where new tokens stand, made when first asked for. */
 class Lengths {
   readonly #made = new Map<string, Tensor>();
   constructor(private readonly graph: Graph) {}
 
-  get all() {
-    return { lengths: this.#input("lengths", "i32", [batch]), total: this.#input("total", "i32", []) };
+  /** i32 [batch]: tokens in the cache after this run, minus one. */
+  get lengths(): Tensor {
+    return this.#input("lengths", "i32", [batch]);
   }
 
-  /** For layers without a window. */
-  far({ stretchedBeyond }: DecoderConfig) {
-    return stretchedBeyond === undefined ? this.all : { ...this.all, positions: this.#positions };
+  get positions(): Tensor {
+    return this.#input("positions", "i64", [batch, tokens]);
+  }
+
+  /** For layers that see all keys. */
+  get full() {
+    return { lengths: this.lengths, total: this.#input("total", "i32", []), positions: this.positions };
   }
 
   /** For layers with a window, which are bound to a part of the cache. */
-  get near() {
+  get window() {
     return {
-      lengths: this.#input("nearLengths", "i32", [batch]),
-      total: this.#input("nearTotal", "i32", []),
-      positions: this.#positions,
+      lengths: this.#input("windowLengths", "i32", [batch]),
+      total: this.#input("windowTotal", "i32", []),
+      positions: this.positions,
     };
-  }
-
-  get #positions(): Tensor {
-    return this.#input("positions", "i64", [batch, tokens]);
   }
 
   #input(name: string, dtype: DType, shape: Shape): Tensor {
@@ -67,48 +72,75 @@ class Lengths {
 }
 
 function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: Lengths): Tensor {
-  const near = hasWindow(decoder.config, layer);
-  const tensors = { ...cache(g, decoder, suffix), ...(near ? lengths.near : lengths.far(decoder.config)) };
-  const attrs = { ...decoder.attention(layer), past: near ? nearPast : past };
+  const windowed = hasWindow(decoder.config, layer);
+  const tensors = { ...cache(g, decoder, suffix), ...(windowed ? lengths.window : lengths.full) };
+  const attrs = { ...decoder.attention(layer), past: windowed ? windowPast : past };
   const { y, presentKey, presentValue } = cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;
 }
 
+/** Everything that a dense run is made of: between them, these graphs read each of the model's weights. */
+export const traceDense = (decoder: Decoder): Graph[] => [
+  traceEmbedding(decoder),
+  traceLayers(decoder, 0, decoder.config.layers),
+  traceAfter(decoder, decoder.config.layers - 1),
+  traceHead(decoder),
+];
+
+/** `ids` i64 [batch, tokens] → `branchOut` [batch, tokens, hidden], where the stack starts. Models that learn positions read `lengths`, too. */
+export function traceEmbedding(decoder: Decoder): Graph {
+  const g = new Graph();
+  const lengths = new Lengths(g);
+  g.output("branchOut", decoder.embed(g, g.input("ids", "i64", [batch, tokens]), () => lengths.lengths));
+  return g;
+}
+
 /**
- * Layers from..to−1 as one graph: `ids` or the stream → the stream. Of the last layer, what follows its attention is the head's, which runs
- * for the tokens that are asked for alone: a prompt's last one.
+ * Layers from..to−1 as one graph, the stream → the stream. The model's last layer ends at its attention: what follows runs for the tokens that
+ * are asked for alone, as `traceAfter`.
  */
 export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
   const lengths = new Lengths(g);
-  let stream = from === 0 ? embedded(g, decoder, lengths) : streamIn(g, decoder);
+  let stream = streamIn(g, decoder, from);
   for (let l = from; l < to; l++) {
     const block = decoder.block(g, l);
     const { qkv, residual } = block.attentionIn(stream);
     const attended = attend(g, decoder, l, qkv, String(l), lengths);
     if (l === decoder.config.layers - 1) {
       g.output("attended", attended);
-      g.output("residualOut", residual);
+      g.output("attendedResidual", apart(residual, stream));
       return g;
     }
     stream = block.feedForward(block.attentionOut(attended, residual));
   }
-  g.output("branchOut", stream.branch);
-  g.output("residualOut", stream.residual!);
+  return streamOut(g, stream);
+}
+
+/** The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention. */
+export function traceBefore(decoder: Decoder, layer: number): Graph {
+  const g = new Graph();
+  return attentionIn(g, decoder, layer, streamIn(g, decoder, layer));
+}
+
+/** What leads from the attention of the layer before to that of `layer`, as one graph: `traceAfter`, then `traceBefore`. */
+export function traceBetween(decoder: Decoder, layer: number): Graph {
+  const g = new Graph();
+  return attentionIn(g, decoder, layer, afterAttention(g, decoder, layer - 1));
+}
+
+function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream): Graph {
+  const { qkv, residual } = decoder.block(g, layer).attentionIn(stream);
+  g.output("qkv", qkv);
+  g.output("attendedResidualOut", apart(residual, stream));
   return g;
 }
 
-/** What leads to the attention of `layer`, from that of the one before: the piece that a saving at the attention seam leaves as it is. */
-export function traceBefore(decoder: Decoder, layer: number): Graph {
-  const g = new Graph();
-  const stream = layer === 0 ? embedded(g, decoder, new Lengths(g)) : afterAttention(g, decoder, layer - 1);
-  const { qkv, residual } = decoder.block(g, layer).attentionIn(stream);
-  g.output("qkv", qkv);
-  g.output("residualOut", residual);
-  return g;
-}
+/** A graph's output is not one of its inputs, as the residual beside the first layer's attention would be. */
+const apart = (residual: Tensor, { branch }: Stream): Tensor =>
+  residual === branch ? reshape(residual, residual.shape) : residual;
 
 /** A layer's attention by itself, without weights: one program serves every layer of the same `attentionKind`. */
 export function traceAttention(decoder: Decoder, layer: number): Graph {
@@ -119,7 +151,41 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
   return g;
 }
 
-/** What follows the last attention: `attended` [batch, tokens, heads·headSize], `residual` [batch, tokens, hidden] → `logits`. */
+/** What follows a layer's attention: `attended` [batch, tokens, heads·headSize] and the residual beside it → the stream. */
+export function traceAfter(decoder: Decoder, layer: number): Graph {
+  const g = new Graph();
+  return streamOut(g, afterAttention(g, decoder, layer));
+}
+
+/**
+ * Keys and values of layers from..to−1 for tokens whose stream at `from` is given, as if it were theirs at each of these layers: they are
+ * written into the caches from entry `first` (i64 [batch]) on; nothing attends.
+ */
+export function traceFill(decoder: Decoder, from: number, to: number): Graph {
+  const g = new Graph();
+  const { heads, kvHeads, headSize } = decoder.config;
+  const [stream, first] = [streamIn(g, decoder, from), g.input("first", "i64", [batch])];
+  const positions = new Lengths(g);
+  for (let l = from; l < to; l++) {
+    const { qkv } = decoder.block(g, l).attentionIn(stream);
+    const [, k, v] = split(
+      qkv,
+      2,
+      [heads, kvHeads, kvHeads].map((n) => n * headSize),
+    ) as [Tensor, Tensor, Tensor];
+    const { rotary: pairs } = decoder.attention(l);
+    const tables = decoder.rotary(g, l);
+    const turned =
+      pairs === "none" || !tables ? k : rotaryEmbedding(k, positions.positions, tables, { heads: kvHeads, pairs });
+    const byHead = (x: Tensor) => transpose(reshape(x, [batch, tokens, kvHeads, headSize]), [0, 2, 1, 3]);
+    const { pastKey, pastValue } = cache(g, decoder, String(l));
+    g.output(`presentKey${l}`, writeCache(pastKey, byHead(turned), first));
+    g.output(`presentValue${l}`, writeCache(pastValue, byHead(v), first));
+  }
+  return g;
+}
+
+/** The stream after any layer → `logits` [batch, tokens, vocabulary]. */
 export function traceHead(decoder: Decoder): Graph {
   const g = new Graph();
   g.output("logits", logits(g, decoder));
@@ -135,14 +201,14 @@ export function traceLikelihoods(decoder: Decoder): Graph {
   return g;
 }
 
-function logits(g: Graph, decoder: Decoder): Tensor {
-  return decoder.logits(g, decoder.finish(g, afterAttention(g, decoder, decoder.config.layers - 1)));
-}
+const logits = (g: Graph, decoder: Decoder): Tensor =>
+  decoder.logits(g, decoder.finish(g, streamIn(g, decoder, decoder.config.layers)));
 
 function afterAttention(g: Graph, decoder: Decoder, layer: number): Stream {
   const { hidden, heads, headSize } = decoder.config;
   const block = decoder.block(g, layer);
-  return block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), wide(g, "residual", hidden)));
+  const residual = wide(g, "attendedResidual", hidden);
+  return block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), residual));
 }
 
 /** What a layer's attention does, as a text that is the same for layers that do the same. */
@@ -151,10 +217,14 @@ export function attentionKind(decoder: Decoder, layer: number): string {
   return JSON.stringify([decoder.attention(layer), tables?.cos.graph.constants.map((c) => c.name)]);
 }
 
-const embedded = (g: Graph, decoder: Decoder, lengths: Lengths): Stream => ({
-  branch: decoder.embed(g, ids(g), () => lengths.all.lengths),
-});
+/** The stream before a layer: embeddings have no residual beside them. */
+function streamIn(g: Graph, decoder: Decoder, layer: number): Stream {
+  const branch = wide(g, "branch", decoder.config.hidden);
+  return layer === 0 ? { branch } : { branch, residual: wide(g, "residual", decoder.config.hidden) };
+}
 
-function streamIn(g: Graph, decoder: Decoder): Stream {
-  return { branch: wide(g, "branch", decoder.config.hidden), residual: wide(g, "residual", decoder.config.hidden) };
+function streamOut(g: Graph, { branch, residual }: Stream): Graph {
+  g.output("branchOut", branch);
+  g.output("residualOut", residual!);
+  return g;
 }

@@ -20,6 +20,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 export async function runChain(programs: readonly BoundProgram[], brief: boolean): Promise<void> {
   for (const program of programs)
     if (brief) {
+      for (let busy = program.program.busy; busy; busy = program.program.busy) await busy;
       program.runSync();
       await turn();
     } else await program.run();

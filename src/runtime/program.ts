@@ -44,12 +44,18 @@ export class Program implements Disposable {
 
   /**
    * Compiles on a worker thread; several may compile at once. With `weights`, it holds those of its constants that lie in files together with
-   * other programs; none of those may run meanwhile, as kernels pack again what they have packed.
+   * other programs: runs of these wait until it is compiled. `block` is the same for programs over the same weights.
    */
-  static async compile(graph: Graph, threads: Threads = "shared", weights?: SharedWeights): Promise<Program> {
+  static async compile(
+    graph: Graph,
+    threads: Threads = "shared",
+    weights?: SharedWeights,
+    block = "",
+  ): Promise<Program> {
     weights?.use();
+    const create = () => createSession(graph, threads, weights, block);
     try {
-      return new Program(graph, await createSession(graph, threads, weights), weights);
+      return new Program(graph, weights ? await weights.compiling(create) : await create(), weights);
     } catch (error) {
       weights?.leave();
       throw error;
@@ -62,19 +68,28 @@ export class Program implements Disposable {
     return new BoundProgram(this, views(this.inputs, binding), views(this.outputs, binding));
   }
 
+  /** Resolves when it may run, as none of the programs that it shares weights with is being compiled; undefined: now. */
+  get busy(): Promise<void> | undefined {
+    return this.weights?.busy;
+  }
+
   /** For BoundProgram: runs once on OrtValues. */
   async run(inputs: BigUint64Array, outputs: BigUint64Array): Promise<void> {
+    for (let busy = this.busy; busy; busy = this.busy) await busy;
     const call = this.#call(inputs, outputs);
     this.#runs++;
+    const run = async () => void (await ortAsync("Run", ...call));
     try {
-      await ortAsync("Run", ...call);
+      await (this.weights ? this.weights.running(run) : run());
     } finally {
       this.#runs--;
       if (this.#disposed) this.#free();
     }
   }
 
+  /** Throws if it is `busy`. */
   runSync(inputs: BigUint64Array, outputs: BigUint64Array): void {
+    if (this.weights?.compilesNow) throw new Error("a program was to run while one that shares its weights compiles");
     ort("Run", ...this.#call(inputs, outputs));
   }
 
@@ -144,7 +159,12 @@ function views(names: readonly string[], binding: Binding): View[] {
   });
 }
 
-async function createSession(graph: Graph, threads: Threads, weights: SharedWeights | undefined): Promise<Pointer> {
+async function createSession(
+  graph: Graph,
+  threads: Threads,
+  weights: SharedWeights | undefined,
+  block: string,
+): Promise<Pointer> {
   const model = encodeOnnx(graph);
   const options = sessionOptions(graph, threads);
   const out = new BigUint64Array(1);
@@ -152,7 +172,7 @@ async function createSession(graph: Graph, threads: Threads, weights: SharedWeig
   try {
     weights?.offer(graph, options);
     if (weights)
-      await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container(graph), out);
+      await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container(block), out);
     else await ortAsync("CreateSessionFromArray", ...args, out);
   } finally {
     release("ReleaseSessionOptions", options);

@@ -20,6 +20,11 @@ export class SharedWeights implements Disposable {
   readonly #tables = new Map<Pointer, number>();
   #users = 0;
   #disposed = false;
+  /** Runs of its programs that are under way. */
+  #runs = 0;
+  /** Programs that are being compiled, or wait for runs to end. */
+  #compiling = 0;
+  readonly #gates: { forRuns: (() => void)[]; forCompiling: (() => void)[] } = { forRuns: [], forCompiling: [] };
 
   /** Has a session to be made of the graph take its mapped constants from here. */
   offer(graph: Graph, options: Pointer): void {
@@ -29,15 +34,46 @@ export class SharedWeights implements Disposable {
   }
 
   /**
-   * Of ONNX Runtime: weights in the kernels' own layout, by what is in them. One serves the graphs that begin with the same weight, a model's
-   * with one adapter or another; it lets a single program pack at a time, and those of different layers are to pack side by side.
+   * Of ONNX Runtime: weights in the kernels' own layout, by what is in them. Programs over the same weights name the same block; a container
+   * lets a single program pack at a time, so those over other weights name another.
    */
-  container(graph: Graph): Pointer {
-    const first = graph.constants.find(({ data }) => data.kind === "file");
-    const key = first ? keyOf(first) : "";
-    const container = this.#containers.get(key) ?? ortCreate("CreatePrepackedWeightsContainer");
-    this.#containers.set(key, container);
+  container(block: string): Pointer {
+    const container = this.#containers.get(block) ?? ortCreate("CreatePrepackedWeightsContainer");
+    this.#containers.set(block, container);
     return container;
+  }
+
+  /** Compiles while nothing runs: kernels pack again what they have packed. Several programs may compile at the same time. */
+  async compiling<T>(compile: () => Promise<T>): Promise<T> {
+    this.#compiling++;
+    try {
+      if (this.#runs > 0) await new Promise<void>((resolve) => this.#gates.forCompiling.push(resolve));
+      return await compile();
+    } finally {
+      this.#compiling--;
+      if (this.#compiling === 0) for (const open of this.#gates.forRuns.splice(0)) open();
+    }
+  }
+
+  get compilesNow(): boolean {
+    return this.#compiling > 0;
+  }
+
+  /** Resolves when a run may begin; undefined: at once. */
+  get busy(): Promise<void> | undefined {
+    if (!this.compilesNow) return undefined;
+    return new Promise((resolve) => this.#gates.forRuns.push(resolve));
+  }
+
+  /** A run of one of its programs, which began while it was not `busy`. */
+  async running(run: () => Promise<void>): Promise<void> {
+    this.#runs++;
+    try {
+      await run();
+    } finally {
+      this.#runs--;
+      if (this.#runs === 0) for (const open of this.#gates.forCompiling.splice(0)) open();
+    }
   }
 
   #value(constant: Constant): Pointer {

@@ -2,7 +2,6 @@ import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
 import { savingNamed } from "./registry.ts";
 import type { Saving } from "./saving.ts";
-import type { AttentionSaving, SavingHost } from "./seams.ts";
 
 /** One saving with its options, as parsed; `text` has the options that the user gave. */
 export interface Step {
@@ -85,19 +84,14 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
     });
 }
 
-/** The saving that does the attention, if any. @throws UserError when two claim it */
-export function attentionStep(recipe: Recipe): Step | undefined {
-  const claims = recipe.filter((s) => s.saving.needs.includes("attention"));
-  if (claims.length > 1)
-    throw new UserError(
-      `both ${claims[0]!.saving.name} and ${claims[1]!.saving.name} want to do the attention; a recipe has one of them`,
-      2,
-    );
-  return claims[0];
-}
-
-/** What the recipe puts at the attention seam. @throws UserError when two savings claim it. */
-export async function attentionOf(recipe: Recipe, host: SavingHost): Promise<AttentionSaving | undefined> {
-  const step = attentionStep(recipe);
-  return step?.saving.attention(step.options, host);
+/** @throws UserError if two savings of the recipe take the same place in the model */
+export function checkSeams(recipe: Recipe): void {
+  const taken = new Map<string, string>();
+  for (const { saving, options } of recipe)
+    for (const seam of saving.seams(options)) {
+      const other = taken.get(seam);
+      if (other !== undefined)
+        throw new UserError(`both ${other} and ${saving.name} take ${seam} of the model; a recipe has one of them`, 2);
+      taken.set(seam, saving.name);
+    }
 }

@@ -6,7 +6,7 @@ import { readKeptJson } from "../weights/json-file.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { home } from "../weights/sources/home.ts";
 import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
-import { attentionStep, parseRecipe, type Recipe } from "./recipe.ts";
+import { checkSeams, parseRecipe, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
   /** As a user names it. */
@@ -74,7 +74,7 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
 /** A recipe that somebody chose for a model, without the lab's evidence. @throws UserError when its savings are none, or do not go together */
 export function chosenRecipe(model: string, savings: readonly string[]): Registered {
   const steps = parseRecipe(savings);
-  attentionStep(steps);
+  checkSeams(steps);
   return { model, recipe: steps.map(({ text }) => text), created: new Date().toISOString() };
 }
 

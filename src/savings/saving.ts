@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Decoder } from "../models/decoder.ts";
-import type { AttentionSaving, SavingHost, Seam } from "./seams.ts";
+import type { PlanPart, PlanRequest } from "./plan.ts";
+import type { SavingHost, Seam } from "./seams.ts";
 
 export type SavingGroup =
   | "tokens"
@@ -12,19 +13,27 @@ export type SavingGroup =
   | "knowledge"
   | "training";
 
-/** One way to spend less: typed options, and the seams it fills. */
+/** One way to spend less inside a model: typed options, and what it puts at the model's seams. */
 export interface Saving<O = unknown> {
   readonly name: string;
   readonly group: SavingGroup;
   readonly summary: string;
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
-  /** What a model has that it cannot serve ("a sliding window"), though the model has its seams; undefined: it serves it. */
-  hindrance(decoder: Decoder): string | undefined;
+  /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
+  unsupported(decoder: Decoder): string | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];
-  /** Whether it can act under these options, before anything is loaded. @throws UserError */
+  /** The places in the model that it takes under these options, such as "attention" or "the cut after layer 20": no two savings may take one. */
+  seams(options: O): readonly string[];
+  /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;
-  /** Fills the attention seam; undefined when the options are neutral, so that the dense program runs. */
-  attention(options: O, host: SavingHost): Promise<AttentionSaving | undefined>;
+  /** Makes what it needs, once for a model and options; undefined if the options are neutral, so that the request runs dense. @throws UserError as `check` */
+  prepare(options: O, host: SavingHost): Promise<PreparedSaving | undefined>;
+}
+
+/** A saving ready to act in one model, for any number of requests. */
+export interface PreparedSaving extends Disposable {
+  /** What it adds to the plan of a request; undefined where it does not act. */
+  plan(request: PlanRequest): PlanPart | undefined;
 }

@@ -10,12 +10,16 @@ export type Seam = (typeof seams)[number];
 /** One layer's attention over one chunk of a prompt, to be done in a saving's own way. */
 export interface AttentionCall {
   readonly layer: number;
-  /** Tokens in the cache before this chunk. */
+  /** Tokens that the layer's cache holds before this chunk. */
   readonly past: number;
   /** Tokens of this chunk. */
   readonly tokens: number;
-  /** Length of the whole prompt. */
+  /** Tokens of the prompt that this layer gets: all, or those that a cut before it kept. */
   readonly prompt: number;
+  /** Tokens of the prompt that dense would give it. */
+  readonly whole: number;
+  /** The chunk's positions in the prompt, i64 [chunk], by which queries and keys are rotated. */
+  readonly positions: Buffer;
   /** [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; what lies after the chunk's tokens may be overwritten. */
   readonly qkv: Buffer;
   /** Where to write the result, from the start: [chunk · heads·headSize]. */
@@ -33,14 +37,12 @@ export interface AttentionBill {
   run(cost: Spent): void;
   /** Work that the saving itself caused: scoring, gathering. */
   overhead(cost: Spent): void;
-  /** Blocks of a mask: how many dense would have visited, how many were. */
-  blocks(dense: number, run: number): void;
+  /** Work by name, such as the `blocks` of a mask: how much dense would have done, how much was. */
+  count(name: string, dense: number, run: number): void;
 }
 
 /** Fills the attention seam while a prompt is prefilled. */
-export interface AttentionSaving extends Disposable {
-  /** Whether a prompt of this many tokens is worth it; if not, the dense program runs. */
-  wants(prompt: number): boolean;
+export interface AttentionSaving {
   /** Most tokens of a chunk. */
   readonly chunk: number;
   /** Tokens the chunk after `past` should have, at most. */

@@ -10,6 +10,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { Likelihoods, natsOf } from "../../src/engine/likelihood.ts";
 import { Meter } from "../../src/engine/meter.ts";
 import { load, type Model } from "../../src/index.ts";
 import { holds } from "../../src/lab/metrics/contains.ts";
@@ -73,31 +74,14 @@ const density = (blocks: { dense: number; run: number } | undefined) => (blocks 
 
 /** Prefills all but the last tokens under the model's recipe, and reads those densely. */
 async function likelihood(model: Model, recipe: string, ids: readonly number[]): Promise<Row> {
-  const { engine } = model.language;
+  const { engine, recipes } = model.language;
+  using lease = await recipes.use(model.recipe);
+  using likelihoods = await Likelihoods.create(engine, lease.plan);
   const meter = new Meter(engine.programs);
-  const slot = engine.acquire(ids);
-  // Nothing is taken from another text's cache.
-  slot.truncate(0);
-  try {
-    const prefix = ids.slice(0, -scored);
-    const last = ids.slice(-scored);
-    let logits = await engine.prefill(slot, prefix, meter);
-    let sum = surprise(logits, last[0]!);
-    await slot.extend(last);
-    for (let i = 1; i < scored; i++) {
-      logits = await slot.logitsOf(slot.output(1, i - 1));
-      sum += surprise(logits, last[i]!);
-    }
-    const spent = meter.total();
-    return { task: "nll", length: ids.length, recipe, density: density(spent.blocks), nll: sum / scored };
-  } finally {
-    engine.release(slot);
-  }
-}
-
-function surprise(logits: Float32Array, token: number): number {
-  const top = logits.reduce((a, b) => Math.max(a, b));
-  return top + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - top), 0)) - logits[token]!;
+  const pair = { context: ids.slice(0, -scored), continuation: ids.slice(-scored) };
+  const [found] = await likelihoods.ofPairs([pair], meter);
+  const { blocks } = meter.total().work;
+  return { task: "nll", length: ids.length, recipe, density: density(blocks as Counter | undefined), nll: -natsOf(found!) / scored };
 }
 
 async function retrieval(model: Model, recipe: string, length: number, keys: number): Promise<Row> {

@@ -7,7 +7,7 @@ import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { attentionStep, parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
@@ -131,6 +131,6 @@ export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
       /\.(json|ya?ml)$/i.test(text) ? recipeOf([], text) : parseRecipe(text.split(/\s+/).filter(Boolean)),
     ),
   );
-  recipes.forEach(attentionStep);
+  recipes.forEach(checkSeams);
   return recipes;
 }

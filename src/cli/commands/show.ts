@@ -89,5 +89,5 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ...purpose({ config, bytes, ...model }),
   ["seams", model.seams.join(", ") || "none"],
   ["savings", model.savings.join(", ") || "none"],
-  ...Object.entries(model.hindered).map(([name, why]): [string, string] => ["", `not ${name}: it has ${why}`]),
+  ...Object.entries(model.unsupported).map(([name, why]): [string, string] => ["", `not ${name}: it has ${why}`]),
 ];

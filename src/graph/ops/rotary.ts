@@ -35,11 +35,12 @@ interface RotaryAttrs {
 
 const rotaryOp: Op<RotaryAttrs> = {
   name: "rotaryEmbedding",
-  operands: ["x", "first", "cos", "sin"],
-  infer([x, first, cos, sin], { heads }) {
+  operands: ["x", "positions", "cos", "sin"],
+  infer([x, positions, cos, sin], { heads }) {
     if (x!.shape.length !== 3 || x!.shape[2] !== heads * 2 * Number(cos!.shape[1]))
       throw new ShapeError("rotaryEmbedding", "x", showType(x!), `[1, tokens, ${heads} * 2 * ${cos!.shape[1]}]`);
-    if (!sameShape(first!.shape, [1])) throw new ShapeError("rotaryEmbedding", "first", showType(first!), "i64[1]");
+    if (!sameShape(positions!.shape, [1]) && !sameShape(positions!.shape, x!.shape.slice(0, 2)))
+      throw new ShapeError("rotaryEmbedding", "positions", showType(positions!), `i64[1] or i64[${x!.shape.slice(0, 2)}]`);
     if (!sameShape(cos!.shape, sin!.shape))
       throw new ShapeError("rotaryEmbedding", "sin", showType(sin!), showType(cos!));
     return [x!];
@@ -49,24 +50,29 @@ const rotaryOp: Op<RotaryAttrs> = {
       interleaved: { int: pairs === "interleaved" ? 1 : 0 },
       num_heads: { int: heads },
     }),
-  reference([x, first, cos, sin], { pairs }) {
+  reference([x, positions, cos, sin], { pairs }) {
     const size = 2 * cos!.shape[1]!;
     const [batch, tokens, width] = x!.shape as [number, number, number];
     const y = ndarray(x!.shape);
+    const given = positions!.data;
+    const position = (t: number) => (positions!.shape.length === 1 ? given[0]! + (t % tokens) : given[t]!);
     for (let t = 0; t < batch * tokens; t++)
       for (let at = t * width; at < (t + 1) * width; at += size)
         y.data.set(
-          rotate(x!.data.subarray(at, at + size), first!.data[0]! + (t % tokens), { cos: cos!, sin: sin! }, pairs),
+          rotate(x!.data.subarray(at, at + size), position(t), { cos: cos!, sin: sin! }, pairs),
           at,
         );
     return [y];
   },
 };
 
-/** Rotary position embedding (Su et al. 2021) of x [1, tokens, heads·d], its first token at position `first` (i64 [1]); tables [positions, d/2]. */
+/**
+ * Rotary position embedding (Su et al. 2021) of x [batch, tokens, heads·d]; tables [positions, d/2]. `positions` is i64 [batch, tokens], or
+ * i64 [1] for the first token's position if the others follow it.
+ */
 export const rotaryEmbedding = (
   x: Tensor,
-  first: Tensor,
+  positions: Tensor,
   tables: { cos: Tensor; sin: Tensor },
   attrs: RotaryAttrs,
-): Tensor => apply1(rotaryOp, [x, first, tables.cos, tables.sin], attrs);
+): Tensor => apply1(rotaryOp, [x, positions, tables.cos, tables.sin], attrs);

@@ -80,6 +80,6 @@ export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turn
 export async function load({ served, recipe, quant }: Chosen, scheduling: SchedulerOptions): Promise<Loaded> {
   const started = performance.now();
   const opened = await openModel(served.source, recipe, quant);
-  const model = new Model(opened, recipe, performance.now() - started);
+  const model = await Model.open(opened, recipe, started);
   return { model, turns: model.schedule(scheduling) };
 }

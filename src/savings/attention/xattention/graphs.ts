@@ -33,12 +33,15 @@ export interface BlockShape {
   readonly stride: number;
 }
 
-/** qkv of whole blocks → rotated `q` [heads, tokens, d]; rotated keys and values written into the cache at `first`. */
+/** qkv of whole blocks → `q` [heads, tokens, d], rotated by `positions` as keys are; keys and values written into the cache from `first` on. */
 export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();
   const tokens = mul(rows, blockSize);
   const qkv = g.input("qkv", "f32", [1, tokens, (heads + 2 * kvHeads) * headSize]);
   const first = g.input("first", "i64", [1]);
+  const { rotary: pairs } = decoder.attention(0);
+  const tables = pairs === "none" ? undefined : decoder.rotary(g, 0);
+  const positions = tables && g.input("positions", "i64", [1, tokens]);
   const cacheShape = [1, kvHeads, sym("capacity"), headSize];
   const caches = (["Key", "Value"] as const).map((n) => g.input(`past${n}`, "f32", cacheShape));
   const [q, k, v] = split(qkv, 2, [heads * headSize, kvHeads * headSize, kvHeads * headSize]) as [
@@ -46,10 +49,8 @@ export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSi
     Tensor,
     Tensor,
   ];
-  const { rotary: pairs } = decoder.attention(0);
-  const tables = pairs === "none" ? undefined : decoder.rotary(g, 0);
   const rotated = (x: Tensor, n: number) =>
-    pairs === "none" || !tables ? x : rotaryEmbedding(x, first, tables, { heads: n, pairs });
+    pairs === "none" || !tables || !positions ? x : rotaryEmbedding(x, positions, tables, { heads: n, pairs });
   const byHead = (x: Tensor, n: number) => transpose(reshape(x, [1, tokens, n, headSize]), [0, 2, 1, 3]);
   g.output("q", reshape(byHead(rotated(q, heads), heads), [heads, tokens, headSize]));
   g.output("presentKey", writeCache(caches[0]!, byHead(rotated(k, kvHeads), kvHeads), first));

@@ -1,4 +1,5 @@
 import { UserError } from "../../../util/errors.ts";
+import type { PlanPart } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
 import { peculiarity, requirePlainAttention } from "../plain.ts";
@@ -35,12 +36,22 @@ export const xattention: Saving<XattentionOptions> = {
   needs: ["attention"],
   options: xattentionOptions,
   files: ["thresholds"],
-  hindrance: peculiarity,
+  unsupported: peculiarity,
+  seams: () => ["the attention"],
   async check(options, host) {
     if (!isNeutral(options)) await thresholdsFor(options, host);
   },
-  async attention(options, host) {
+  async prepare(options, host) {
     if (isNeutral(options)) return undefined;
-    return BlockSparsePrefill.create(options, host, await thresholdsFor(options, host));
+    const prefill = await BlockSparsePrefill.create(options, host, await thresholdsFor(options, host));
+    const state = stateOf(options);
+    const part: PlanPart = { attention: () => prefill, state: { prompt: state, answer: state } };
+    return {
+      plan: ({ prompt }) => (prompt >= options.minLengthForSparse ? part : undefined),
+      [Symbol.dispose]: () => prefill[Symbol.dispose](),
+    };
   },
 };
+
+/** A key of the states that sparse prompts leave behind. */
+const stateOf = (options: XattentionOptions): string => `xattention ${JSON.stringify(options)}`;

@@ -41,12 +41,19 @@ export class SparseKernels implements Disposable {
     return buffer.view([heads, rowsOf(chunk, blockSize) * blockSize, headSize]);
   }
 
-  /** Rotates the chunk's queries and keys, and writes keys and values into the cache. `qkv` has zeros after its last token. */
-  async place(chunk: Chunk, qkv: View): Promise<void> {
+  /**
+   * Rotates the chunk's queries and keys by their `positions`, i64 [chunk], and writes keys and values into the cache. `qkv` has zeros after
+   * its last token.
+   */
+  async place(chunk: Chunk, qkv: View, positions: Buffer): Promise<void> {
     const { key, value } = chunk.cache.layer(chunk.layer);
     new BigInt64Array(this.#first.memory)[0] = BigInt(chunk.past);
     const cache = { pastKey: key, presentKey: key, pastValue: value, presentValue: value };
-    const binding = { qkv, first: this.#first.view([1]), ...cache, q: this.#heads(this.q, chunk) };
+    const tokens = rowsOf(chunk, this.shape.blockSize) * this.shape.blockSize;
+    // Padding is rotated by some position of the tables.
+    new BigInt64Array(positions.memory).fill(0n, chunk.tokens, tokens);
+    const where = { first: this.#first.view([1]), positions: positions.view([1, tokens]) };
+    const binding = { qkv, ...where, ...cache, q: this.#heads(this.q, chunk) };
     await this.programs.place.bind(binding).run();
   }
 

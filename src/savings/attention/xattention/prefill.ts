@@ -21,7 +21,7 @@ export interface ChunkReport {
 }
 
 /** Block-sparse prefill (XAttention and the methods it is compared with): fills the attention seam for long prompts. */
-export class BlockSparsePrefill implements AttentionSaving {
+export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
   /** What the last prompt's chunks kept. */
   report: ChunkReport[] = [];
@@ -57,10 +57,6 @@ export class BlockSparsePrefill implements AttentionSaving {
     return new BlockSparsePrefill(options, kernels, thresholds);
   }
 
-  wants(prompt: number): boolean {
-    return prompt >= this.options.minLengthForSparse;
-  }
-
   /** After a reused prefix, one short chunk brings query blocks back to the prompt's own blocks. */
   chunkAfter(past: number): number {
     const off = past % this.options.blockSize;
@@ -89,7 +85,7 @@ export class BlockSparsePrefill implements AttentionSaving {
     const padded = rowsOf(chunk, blockSize) * blockSize;
     const width = (heads + 2 * kvHeads) * headSize;
     new Float32Array(call.qkv.memory).fill(0, tokens * width, padded * width);
-    await this.kernels.place(chunk, call.qkv.view([1, padded, width]));
+    await this.kernels.place(chunk, call.qkv.view([1, padded, width]), call.positions);
     const started = performance.now();
     const threshold = this.thresholds ? Float32Array.from(this.thresholds[layer]!) : this.options.threshold;
     const denseFrom =
@@ -104,7 +100,7 @@ export class BlockSparsePrefill implements AttentionSaving {
     });
     const scored = performance.now();
     await this.kernels.attend(chunk, mask, call.attended.view([1, padded, heads * headSize]), bill);
-    bill.blocks(mask.causalBlocks * heads, (mask.blocks() * heads) / mask.heads);
+    bill.count("blocks", mask.causalBlocks * heads, (mask.blocks() * heads) / mask.heads);
     const of = (head: number) => Math.floor((head * mask.heads) / heads);
     const byHead = Array.from({ length: heads }, (_, head) => of(head));
     this.report.push({

@@ -13,7 +13,7 @@ interface Row {
 }
 
 /** Attends densely, one row of blocks at a time, and notes what a row's exact and estimated masses are. */
-export class ThresholdProfiler implements AttentionSaving {
+export class ThresholdProfiler implements AttentionSaving, Disposable {
   readonly chunk: number;
   readonly #layers: Row[][];
 
@@ -34,7 +34,6 @@ export class ThresholdProfiler implements AttentionSaving {
     return new ThresholdProfiler(kernels, xattentionOptions.parse(sizes), layers);
   }
 
-  wants = () => true;
   chunkAfter = () => this.chunk;
 
   async attend(call: AttentionCall): Promise<void> {
@@ -43,7 +42,7 @@ export class ThresholdProfiler implements AttentionSaving {
     const chunk = { cache, layer, past, tokens };
     const width = (heads + 2 * kvHeads) * headSize;
     new Float32Array(qkv.memory).fill(0, tokens * width, blockSize * width);
-    await this.kernels.place(chunk, qkv.view([1, blockSize, width]));
+    await this.kernels.place(chunk, qkv.view([1, blockSize, width]), call.positions);
     const { kernels, options } = this;
     const request = { chunk, kernels, options, threshold: 1, denseFrom: Number.POSITIVE_INFINITY, bill };
     const estimated = await estimateBlockScores(request);

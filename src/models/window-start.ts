@@ -26,10 +26,10 @@ function widest(config: Windows): number {
  * Of a cache of `past` tokens, the first that the queries to come may see through a window, or a few before it: layers with a window are
  * bound to the cache from there on. 0 where no layer has a window.
  */
-export function nearStart(config: Windows, past: number): number {
+export function windowStart(config: Windows, past: number): number {
   const first = past + 1 - reach(config);
   return Math.max(0, STEP * Math.floor(first / STEP));
 }
 
 /** The symbols of a graph's cost that stand for tokens in the cache before a run: all of them, and those bound to layers with a window. */
-export const pasts = (config: Windows, past: number) => ({ past, nearPast: past - nearStart(config, past) });
+export const pastSizes = (config: Windows, past: number) => ({ past, windowPast: past - windowStart(config, past) });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hasWindow, nearStart, pasts } from "./near.ts";
+import { hasWindow, windowStart, pastSizes } from "./window-start.ts";
 
 const none = { layers: 3 };
 const one = { layers: 3, window: (layer: number) => (layer === 1 ? 100 : undefined) };
@@ -16,8 +16,8 @@ test("which layers have a window", () => {
 
 describe("where layers with a window begin", () => {
   test("at the beginning where none has one", () => {
-    for (const past of [0, 1, 1e6]) expect(nearStart(none, past)).toBe(0);
-    expect(pasts(none, 1000)).toEqual({ past: 1000, nearPast: 1000 });
+    for (const past of [0, 1, 1e6]) expect(windowStart(none, past)).toBe(0);
+    expect(pastSizes(none, 1000)).toEqual({ past: 1000, windowPast: 1000 });
   });
 
   test("no later than the widest window, and less than 64 tokens before it", () => {
@@ -27,11 +27,11 @@ describe("where layers with a window begin", () => {
     ] as const)
       for (let past = -5; past < 1000; past++) {
         const first = Math.max(0, past + 1 - window);
-        const start = nearStart(config, past);
+        const start = windowStart(config, past);
         expect(start).toBeLessThanOrEqual(first);
         expect(start).toBeGreaterThan(first - 64);
         expect(start).toBeGreaterThanOrEqual(0);
-        expect(pasts(config, past)).toEqual({ past, nearPast: past - start });
+        expect(pastSizes(config, past)).toEqual({ past, windowPast: past - start });
       }
   });
 });

@@ -1,0 +1,184 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { generateOptions } from "../engine/generate.ts";
+import { type Sample, type Target, target } from "../pipelines/route/calibrate.ts";
+import { parsePair, type RouteOptions } from "../pipelines/route/name.ts";
+import {
+  type Calibration,
+  calibrationOf,
+  calibrationPath,
+  keepCalibration,
+  type ModelIdentity,
+  type PairIdentity,
+  thresholdOf,
+} from "../pipelines/route/record.ts";
+import { aggregate, type ScoreOptions, Scorer, scoreKinds } from "../pipelines/route/scores.ts";
+import { UserError } from "../util/errors.ts";
+import { given, loadOptions, modelName } from "./arguments.ts";
+import { load } from "./load.ts";
+import type { Model } from "./model.ts";
+import type { LoadOptions } from "./options.ts";
+import { identityOf, scoringOf } from "./pipeline.ts";
+
+const row = z.object({
+  prompt: z.string("expected a text").min(1, "expected a text, got an empty one"),
+  answer: z
+    .union(
+      [z.string(), z.number(), z.array(z.union([z.string(), z.number()])).min(1)],
+      "expected a text or a list of them",
+    )
+    .transform((answer) => [answer].flat().map(String))
+    .optional(),
+});
+/** A prompt and, if they are known, its right answers. */
+export const calibrationRow = row;
+export type CalibrationRow = z.input<typeof row>;
+
+/** What `modicum route calibrate` takes, too. */
+export const calibrateOptions = target.extend({
+  score: z
+    .array(z.enum(scoreKinds))
+    .min(1)
+    .default(["energy"])
+    .describe(`ways to score: ${scoreKinds.join(", ")}`),
+  aggregate: z.array(aggregate).min(1).default(["first"]).describe("first, mean, min or a quantile such as q0.25"),
+  temperature: z.number().positive().default(1).describe("divides the logits"),
+  labels: z.array(z.string().min(1)).optional().describe("a label of one token: the logits of all others are left out"),
+  raw: z.boolean().default(false).describe("take prompts as they are, without the models' chat templates"),
+  maxTokens: generateOptions.shape.maxTokens
+    .unwrap()
+    .default(64)
+    .describe("most tokens of an answer, if answers are judged or whole drafts are scored"),
+});
+type Chosen = z.output<typeof calibrateOptions>;
+
+export interface CalibrateOptions
+  extends z.input<typeof calibrateOptions>,
+    Pick<LoadOptions, "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
+  /** How good an answer is, 0 to 1, given the right ones; needed if rows have answers. */
+  judge?: ((text: string, answers: readonly string[]) => number) | undefined;
+  /** What the rows are called in the record. */
+  data?: string | undefined;
+  /** The file to write; without it, a place under MODICUM_HOME where the pair's routes look. */
+  out?: string | undefined;
+  /** Told how many rows are done. */
+  onRow?: ((done: number, of: number) => void) | undefined;
+}
+
+/** One way to score, calibrated. */
+export interface Calibrated {
+  readonly record: Calibration;
+  readonly threshold: number;
+  /** In the order of the rows. */
+  readonly samples: readonly Sample[];
+}
+
+/**
+ * Finds a pair's thresholds on prompts like those to come, and keeps them, bound to both models' hashes. Swift answers every row; Super does only
+ * if its answers count (by=accuracy).
+ * @throws UserError
+ */
+export async function calibrateRoute(
+  name: string,
+  rows: readonly CalibrationRow[],
+  options: CalibrateOptions = {},
+): Promise<{ file: string; calibrated: Calibrated[] }> {
+  const { judge, data = "rows", out, onRow, quant, offline, signal, onProgress, onNotice, ...rest } = options;
+  const chosen = given("calibrateRoute's options", z.strictObject(calibrateOptions.shape), rest);
+  const all = given("calibrateRoute's rows", z.array(row), rows);
+  const pair = parsePair(given("calibrateRoute's name", modelName, name));
+  if (!pair) throw new UserError(`"${name}" is no pair of models, expected SWIFT>SUPER`, 2);
+  const loading = given("calibrateRoute's options", loadOptions, { quant, offline, signal, onProgress, onNotice });
+  const opening = { ...loading, ...(quant && { quant }) } as LoadOptions;
+  const judged = all.every(({ answer }) => answer !== undefined) && all.length > 0;
+  if (judged && !judge) throw new UserError("calibrateRoute: the rows have answers; expected a judge of them", 2);
+  const settings = { ...chosen, rows: all, judge: judged ? judge : undefined, signal };
+  const swift = await withModel(pair.swift, opening, (model) => answersOf(model, pair.swift, settings, quant, onRow));
+  const wantsSuper = chosen.by === "accuracy" && judged;
+  const strong = await withModel(pair.super, opening, async (model) => ({
+    identity: await identityOf(pair.super, model, quant),
+    qualities: wantsSuper ? await qualitiesOf(model, settings) : undefined,
+  }));
+  const identities: PairIdentity = { swift: swift.identity, super: strong.identity };
+  const file = out ?? calibrationPath(identities);
+  const calibrated: Calibrated[] = [];
+  for (const { scoring, scores } of swift.scored) {
+    const samples = scores.map((score, i) => ({
+      ...{ score, swift: swift.qualities?.[i], super: strong.qualities?.[i] },
+    }));
+    const record = calibrationOf(samples, scoring, targetOf(chosen), dataOf(data, all, chosen, settings));
+    await keepCalibration(file, identities, record);
+    calibrated.push({ record, threshold: thresholdOf(record), samples });
+  }
+  return { file, calibrated };
+}
+
+interface Settings extends Chosen {
+  readonly rows: readonly z.output<typeof row>[];
+  readonly judge: CalibrateOptions["judge"];
+  readonly signal: AbortSignal | undefined;
+}
+
+const targetOf = ({ by, value }: Chosen): Target => ({ by, ...(value !== undefined && { value }) });
+
+const dataOf = (name: string, rows: Settings["rows"], { raw }: Chosen, settings: Settings): Calibration["data"] => ({
+  name,
+  sha256: createHash("sha256").update(JSON.stringify(rows)).digest("hex"),
+  prompts: raw ? "raw" : "chat",
+  maxTokens: mostTokens(settings),
+});
+
+/** The first token alone is run if nothing else is looked at. */
+const mostTokens = ({ judge, aggregate, maxTokens }: Settings): number =>
+  judge || aggregate.some((how) => how !== "first") ? maxTokens : 1;
+
+async function withModel<T>(name: string, options: LoadOptions, use: (model: Model) => Promise<T>): Promise<T> {
+  using model = await load(name, options);
+  return await use(model);
+}
+
+async function answersOf(
+  model: Model,
+  name: string,
+  settings: Settings,
+  quant: string | undefined,
+  onRow: CalibrateOptions["onRow"],
+): Promise<{
+  identity: ModelIdentity;
+  scored: { scoring: ScoreOptions; scores: number[] }[];
+  qualities: number[] | undefined;
+}> {
+  const { rows, judge, raw, signal } = settings;
+  const scored = scoringsOf(settings, model).map((scoring) => ({ scoring, scores: [] as number[] }));
+  const qualities: number[] = [];
+  for (const [i, { prompt, answer }] of rows.entries()) {
+    const scorers = scored.map(({ scoring }) => new Scorer(scoring));
+    const observe = (logits: Float32Array) => {
+      for (const scorer of scorers) scorer.observe(logits);
+    };
+    const asked = { raw, maxTokens: mostTokens(settings), observe, ...(signal && { signal }) };
+    const { text } = await model.complete(prompt, asked);
+    for (const [k, { scores }] of scored.entries()) scores.push(scorers[k]!.score);
+    if (judge) qualities.push(judge(text, answer!));
+    onRow?.(i + 1, rows.length);
+  }
+  return { identity: await identityOf(name, model, quant), scored, qualities: judge && qualities };
+}
+
+/** Every kind with every aggregate. */
+const scoringsOf = ({ score, aggregate, temperature, labels }: Chosen, model: Model): ScoreOptions[] =>
+  score.flatMap((kind) =>
+    aggregate.map((how) => {
+      const options = { score: kind, aggregate: how, temperature, seed: 0, labels } as RouteOptions;
+      return scoringOf(options, model);
+    }),
+  );
+
+async function qualitiesOf(model: Model, { rows, judge, raw, maxTokens, signal }: Settings): Promise<number[]> {
+  const found: number[] = [];
+  for (const { prompt, answer } of rows) {
+    const { text } = await model.complete(prompt, { raw, maxTokens, ...(signal && { signal }) });
+    found.push(judge!(text, answer!));
+  }
+  return found;
+}

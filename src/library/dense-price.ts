@@ -1,0 +1,40 @@
+import { chunkAfter } from "../engine/chunk.ts";
+import type { LanguageModel, Prompt } from "../engine/language-model.ts";
+import { Meter } from "../engine/meter.ts";
+import type { Spent } from "../graph/index.ts";
+import type { PricedAnswer } from "../pipelines/route/model.ts";
+import type { RunOptions } from "./options.ts";
+
+/** What a prompt and an answer of this text would cost the model by its own cost rules: dense, nothing cached, as `Meter` bills a run. */
+export function priceOfAnswer(
+  model: LanguageModel,
+  prompt: Prompt,
+  answer: PricedAnswer,
+  options: Pick<RunOptions, "raw" | "suffix" | "tools">,
+): Spent & { readonly prompt: number } {
+  const { programs } = model.engine;
+  const ids = idsOf(model, prompt, options);
+  // The token that ends an answer is one that the model chose, too.
+  const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
+  const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
+  const meter = new Meter(programs);
+  for (let past = 0, tokens = 0; past < ids; past += tokens) {
+    tokens = Math.min(chunkAfter(programs, past), ids - past);
+    meter.layers(tokens, past);
+  }
+  meter.head(1);
+  for (let step = 0; step < completion - 1; step++) {
+    meter.layers(1, ids + step);
+    meter.head(1);
+  }
+  const { flops, bytes } = meter.total();
+  return { flops: flops.dense, bytes: bytes.dense, prompt: ids };
+}
+
+function idsOf(
+  model: LanguageModel,
+  prompt: Prompt,
+  { raw = false, suffix, tools = [] }: Pick<RunOptions, "raw" | "suffix" | "tools">,
+): number {
+  return (suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools)).length;
+}

@@ -1,0 +1,212 @@
+import { LanguageModel, type Prompt } from "../engine/language-model.ts";
+import type { Pair, RouteModel } from "../pipelines/route/model.ts";
+import {
+  checkRouteOptions,
+  type PairName,
+  parsePair,
+  type RouteInput,
+  type RouteOptions,
+} from "../pipelines/route/name.ts";
+import { findCalibration, type ModelIdentity, type PairIdentity, thresholdOf } from "../pipelines/route/record.ts";
+import { type Decider, type Route, route } from "../pipelines/route/route.ts";
+import { type ScoreOptions, scoreOptions } from "../pipelines/route/scores.ts";
+import { registeredAs } from "../savings/registered.ts";
+import { UserError } from "../util/errors.ts";
+import { modelHash } from "../weights/sources/index.ts";
+import { given, modelName, pipelineOptions } from "./arguments.ts";
+import { priceOfAnswer } from "./dense-price.ts";
+import { load } from "./load.ts";
+import type { Model } from "./model.ts";
+import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
+
+export interface PipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
+  /** The route's options, beside those of its name: `{ share: 0.3 }`. */
+  route?: RouteInput;
+  /** File of a calibration, in place of the pair's own. */
+  calibration?: string | undefined;
+  /** Told why Super's answer could not be had, and Swift's was given. */
+  onDegraded?: ((why: string) => void) | undefined;
+}
+
+/** As a model's, and where the answer came from: in the first chunk and the last. */
+export type RoutedChunk = Chunk & { route?: Route };
+export type RoutedCompletion = Completion & { route: Route };
+
+/**
+ * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if the first one's logits say
+ * that the prompt is hard. Either is a model as `load` takes it, or a recipe's name. What is not here is downloaded.
+ * @throws UserError
+ */
+export async function openPipeline(name: string, options: PipelineOptions = {}): Promise<RoutePipeline> {
+  const asked = given("openPipeline's options", pipelineOptions, options);
+  const { route: more = {}, calibration, onDegraded, quant, ...rest } = asked;
+  const loading = { ...rest, ...(quant && { quant }) };
+  const pair = parsePair(given("openPipeline's name", modelName, name));
+  if (!pair)
+    throw new UserError(`"${name}" is no pipeline; expected two models, SWIFT>SUPER, such as smollm2>qwen2.5-coder`, 2);
+  const chosen = merged(pair, more);
+  const swift = await load(pair.swift, loading);
+  try {
+    const strong = await load(pair.super, loading);
+    try {
+      const identities = await identitiesOf(pair, swift, strong, quant);
+      const decider = deciderOf(identities, chosen, swift, calibration);
+      return new RoutePipeline(pair, swift, strong, identities, { ...decider, onDegraded });
+    } catch (error) {
+      strong.dispose();
+      throw error;
+    }
+  } catch (error) {
+    swift.dispose();
+    throw error;
+  }
+}
+
+/** @throws UserError if an option is given in both */
+function merged({ given: text, options }: PairName, more: RouteInput): RouteOptions {
+  if (Object.keys(more).length === 0) return options;
+  const named = text === "" ? [] : text.split(",").map((part) => part.split("=") as [string, string]);
+  const twice = named.find(([key]) => key in more);
+  if (twice) throw new UserError(`route: ${twice[0]} is given twice, in the name and beside it`, 2);
+  return checkRouteOptions({ ...Object.fromEntries(named), ...more });
+}
+
+/** @throws UserError if both are one model under one recipe */
+async function identitiesOf(
+  pair: PairName,
+  swift: Model,
+  strong: Model,
+  quant: string | undefined,
+): Promise<PairIdentity> {
+  const [a, b] = [await identityOf(pair.swift, swift, quant), await identityOf(pair.super, strong, quant)];
+  const key = ({ sha256, recipe, quant }: ModelIdentity) => JSON.stringify([sha256, recipe, quant]);
+  if (key(a) === key(b))
+    throw new UserError(`${pair.name}: Swift and Super are the same model, expected two of different cost`, 2);
+  return { swift: a, super: b };
+}
+
+/** What a model's scores depend on; `name` is as the user wrote it. */
+export async function identityOf(name: string, model: Model, quant: string | undefined): Promise<ModelIdentity> {
+  const registered = await registeredAs(name);
+  return {
+    ...{ name, sha256: await modelHash(model.loaded.source) },
+    recipe: model.recipe.map(({ text }) => text),
+    quant: quant ?? registered?.quant ?? "auto",
+  };
+}
+
+/** @throws UserError if the pair is not calibrated for these options */
+function deciderOf(pair: PairIdentity, options: RouteOptions, swift: Model, file: string | undefined): Decider {
+  const scoring = scoringOf(options, swift);
+  const { timeout } = options;
+  return {
+    ...{ scoring, threshold: thresholdFor(pair, options, scoring, file) },
+    ...(timeout !== undefined && { timeout: 1000 * timeout }),
+  };
+}
+
+export const scoringOf = ({ score, temperature, aggregate, seed, labels }: RouteOptions, swift: Model): ScoreOptions =>
+  scoreOptions.parse({
+    score,
+    temperature,
+    aggregate,
+    seed,
+    ...(labels && { labelTokens: labelTokens(swift, labels) }),
+  });
+
+/** @throws UserError for a label that is not one token */
+function labelTokens({ language: { tokenizer }, name }: Model, labels: readonly string[]): number[] {
+  return labels.map((label) => {
+    const ids = tokenizer.encode(label);
+    if (ids.length === 1) return ids[0]!;
+    throw new UserError(`label ${JSON.stringify(label)} is ${ids.length} tokens of ${name}, expected one`, 2);
+  });
+}
+
+function thresholdFor(
+  pair: PairIdentity,
+  { t, share }: RouteOptions,
+  scoring: ScoreOptions,
+  file: string | undefined,
+): number {
+  if (t !== undefined) return t;
+  // Random scores are even by themselves.
+  if (scoring.score === "random" && share !== undefined) return share;
+  const record = findCalibration(pair, scoring, file);
+  return share === undefined ? thresholdOf(record) : thresholdOf(record, { by: "share", value: share });
+}
+
+/** A loaded model as a route sees it. */
+export const routeModel = (model: Model, identity: ModelIdentity): RouteModel<RunOptions> => ({
+  identity,
+  generate: (prompt, options) => model.generate(prompt, options),
+  price: (prompt, answer, options) =>
+    model.loaded instanceof LanguageModel ? priceOfAnswer(model.loaded, prompt, answer, options) : undefined,
+});
+
+/** Two loaded models and the rule that chooses between them. Dispose of it to free both. */
+export class RoutePipeline implements Disposable {
+  readonly kind = "route";
+  readonly name: string;
+  readonly #pair: Pair<RunOptions>;
+  readonly #recipe: readonly string[];
+
+  constructor(
+    { name, given }: PairName,
+    readonly swift: Model,
+    readonly strong: Model,
+    identities: PairIdentity,
+    private readonly decider: Decider,
+  ) {
+    this.name = name;
+    this.#recipe = [given === "" ? "route" : `route:${given}`];
+    this.#pair = { swift: routeModel(swift, identities.swift), super: routeModel(strong, identities.super) };
+  }
+
+  /** A lower score goes to Super. */
+  get threshold(): number {
+    return this.decider.threshold;
+  }
+
+  /** Streams an answer; which model gives it is decided before the first chunk. @throws UserError as a model's `generate` does */
+  generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<RoutedChunk, void> {
+    return this.#routed(prompt, options, false);
+  }
+
+  /** The whole answer at once: a Super that breaks off is replaced by Swift, too. */
+  async route(prompt: Prompt, options: RunOptions = {}): Promise<RoutedCompletion> {
+    const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
+    for await (const { text, tokens, finishReason, receipt, route } of this.#routed(prompt, options, true)) {
+      whole.text += text;
+      whole.tokens.push(...tokens);
+      if (finishReason && receipt && route) return { ...whole, finishReason, receipt, route };
+    }
+    throw new Error("an answer ended without its receipt");
+  }
+
+  #routed(prompt: Prompt, options: RunOptions, whole: boolean): AsyncGenerator<RoutedChunk, void> {
+    const { signal, onStopped, ...asked } = options;
+    refuse(asked);
+    return route(this.#pair, prompt, {
+      ...this.decider,
+      ...{ options: asked, signal, onStopped, whole },
+      named: { model: this.name, recipe: this.#recipe },
+    });
+  }
+
+  dispose(): void {
+    this.swift.dispose();
+    this.strong.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** @throws UserError for options that belong to one model, or leave Swift nothing to be scored by */
+function refuse({ adapter, promptLogprobs, observe, maxTokens }: RunOptions): void {
+  const one = Object.entries({ adapter, promptLogprobs, observe }).find(([, value]) => value !== undefined);
+  if (one) throw new UserError(`${one[0]} belongs to one model, and a route has two`, 2);
+  if (maxTokens === 0) throw new UserError("a route needs at least 1 for maxTokens", 2);
+}

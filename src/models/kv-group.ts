@@ -1,0 +1,186 @@
+import { bytesPerElement } from "../graph/tensor.ts";
+import type { KvRows } from "./cache.ts";
+import type { DecoderConfig } from "./decoder.ts";
+import { hasWindow, windowStart } from "./window-start.ts";
+
+/**
+ * Tokens by which a prompt may differ from the end of what is in the cache, and still go on from what they share, in a model with windows:
+ * so much more than a window is kept. A chat's next turn often differs a little from the answer that was generated.
+ */
+const TURN_BACK = 512;
+
+/** The first token that layers with a window keep in a cache of `length` tokens. */
+export const firstKept = (config: DecoderConfig, length: number): number => windowStart(config, length - TURN_BACK);
+
+/** What some layers keep of one sequence between steps: all of them entries of the same tokens. Every kind of state has this face. */
+export interface StateGroup {
+  readonly layers: LayerRange;
+  /** Entries, one a token. */
+  readonly length: number;
+  /** Of the sequence's first `end` tokens, those from which it may go on here: all that came here, or none if what is needed of them is gone. */
+  kept(end: number): number;
+  /** Cuts it back to the entries of `kept` tokens; returns how many tokens. */
+  truncate(end: number): number;
+  /** Holds the first `length` tokens of another sequence in place of its own. */
+  copy(from: StateGroup, length: number): void;
+  /** Bytes of memory that were written. */
+  readonly bytes: number;
+}
+
+/** Layers from..to−1. */
+export interface LayerRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Keys and values of some layers in one row of a cache. Entries are of the sequence's tokens from the first on, or of those that a cut let
+ * through. Layers with a window let go of what no later query sees.
+ */
+export class KvGroup implements StateGroup {
+  #length = 0;
+  /** Positions of the entries; undefined: 0, 1, 2 …. */
+  #positions: number[] | undefined;
+  /** Tokens whose memory was given back, in layers with a window. */
+  #gone = 0;
+  /** The most tokens that were written since memory was last given back: so many are resident. */
+  #written = 0;
+  readonly #windowed: readonly number[];
+  readonly #all: readonly number[];
+
+  constructor(
+    readonly cache: KvRows,
+    readonly layers: LayerRange,
+  ) {
+    this.#all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i);
+    this.#windowed = this.#all.filter((layer) => hasWindow(cache.config, layer));
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether entries stand at other positions than their own numbers. */
+  get hasGaps(): boolean {
+    return this.#positions !== undefined;
+  }
+
+  /** Of an entry. */
+  position(entry: number): number {
+    return this.#positions?.[entry] ?? entry;
+  }
+
+  /** Whether layers with a window have let go of nothing but what they do in a sequence of `length` tokens that runs for the first time. */
+  isFresh(length: number): boolean {
+    return firstKept(this.cache.config, length) === this.#gone;
+  }
+
+  /** Notes entries that were written, of these positions, and gives back what no window will come to. */
+  grow(positions: ArrayLike<number>): void {
+    const last = positions[positions.length - 1];
+    const gapless = this.#positions === undefined && last === this.#length + positions.length - 1;
+    if (!gapless) this.#positions ??= Array.from({ length: this.#length }, (_, i) => i);
+    if (this.#positions) for (let i = 0; i < positions.length; i++) this.#positions.push(positions[i]!);
+    this.#length += positions.length;
+    this.#written = Math.max(this.#written, this.#length);
+    this.#letGo(firstKept(this.cache.config, this.#length));
+  }
+
+  #letGo(first: number): void {
+    if (first <= this.#gone) return;
+    if (this.#windowed.length > 0) this.cache.giveBack(this.#windowed, 0, first);
+    this.#gone = first;
+  }
+
+  kept(end: number): number {
+    const tokens = this.#positions ? end : Math.min(this.#length, end);
+    return windowStart(this.cache.config, this.#entries(tokens)) >= this.#gone ? tokens : 0;
+  }
+
+  /** Entries of the first `end` tokens. */
+  #entries(end: number): number {
+    const beyond = this.#positions ? this.#positions.findIndex((p) => p >= end) : end;
+    return beyond < 0 ? this.#length : Math.min(this.#length, beyond);
+  }
+
+  truncate(end: number): number {
+    const kept = this.kept(end);
+    this.#length = this.#entries(kept);
+    const gapless = this.#length === 0 || this.position(this.#length - 1) === this.#length - 1;
+    this.#positions = gapless ? undefined : this.#positions?.slice(0, this.#length);
+    if (this.#length === 0) this.#gone = 0;
+    return kept;
+  }
+
+  copy(from: KvGroup, length: number): void {
+    const windowed = this.#windowed;
+    const full = this.#all.filter((layer) => !windowed.includes(layer));
+    this.cache.copy(from.cache, full, 0, length);
+    this.cache.copy(from.cache, windowed, from.#gone, length);
+    this.#length = length;
+    this.#positions = undefined;
+    this.#letGo(from.#gone);
+    this.#gone = from.#gone;
+    this.#written = Math.max(this.#written, length);
+  }
+
+  /** Each then holds what the other did. */
+  exchange(other: KvGroup): void {
+    const [end, gone] = [Math.max(this.#length, other.#length), Math.min(this.#gone, other.#gone)];
+    const windowed = this.#windowed;
+    const full = this.#all.filter((layer) => !windowed.includes(layer));
+    this.cache.exchange(other.cache, full, 0, end);
+    this.cache.exchange(other.cache, windowed, gone, end);
+    [this.#length, other.#length] = [other.#length, this.#length];
+    [this.#positions, other.#positions] = [other.#positions, this.#positions];
+    [this.#gone, other.#gone] = [other.#gone, this.#gone];
+    this.#written = Math.max(this.#written, end);
+    other.#written = Math.max(other.#written, end);
+  }
+
+  /** Gives back what was written beyond the first `keep` tokens. */
+  trim(keep: number): void {
+    if (this.#written <= keep) return;
+    this.cache.giveBack(this.#all, keep, this.#written);
+    this.#written = keep;
+  }
+
+  /** The same entries as two groups: the layers before `at`, and the others. */
+  split(at: number): [KvGroup, KvGroup] {
+    const { from, to } = this.layers;
+    return [
+      this.#part({ from, to: at }),
+      this.#part({ from: at, to }),
+    ];
+  }
+
+  #part(layers: LayerRange): KvGroup {
+    const part = new KvGroup(this.cache, layers);
+    part.#length = this.#length;
+    part.#positions = this.#positions?.slice();
+    part.#gone = this.#gone;
+    part.#written = this.#written;
+    return part;
+  }
+
+  /** One group of several that hold the same entries. */
+  static join(groups: readonly KvGroup[]): KvGroup {
+    const first = groups[0]!;
+    const joined = new KvGroup(first.cache, { from: first.layers.from, to: groups.at(-1)!.layers.to });
+    joined.#length = Math.min(...groups.map((group) => group.#length));
+    joined.#gone = Math.max(...groups.map((group) => group.#gone));
+    joined.#written = Math.max(...groups.map((group) => group.#written));
+    return joined;
+  }
+
+  get bytes(): number {
+    return kvBytes(this.cache.config, this.layers, this.#written, this.#gone);
+  }
+}
+
+/** Bytes of keys and values of `tokens` tokens in these layers, of which those with a window have let go of the first `gone`. */
+export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
+  let held = 0;
+  for (let layer = from; layer < to; layer++) held += hasWindow(config, layer) ? tokens - gone : tokens;
+  return held * 2 * config.kvHeads * config.headSize * bytesPerElement.f32;
+}

@@ -1,0 +1,107 @@
+import type { KvRows } from "../models/cache.ts";
+import type { View } from "../runtime/buffer.ts";
+import type { Spent } from "../graph/index.ts";
+import type { AttentionSaving } from "./seams.ts";
+
+/** What a recipe asks of one request: made before its first token. Dense is the empty plan. */
+export interface Plan {
+  /** Fills a layer's attention while the prompt runs; undefined: dense. */
+  attention(layer: number): AttentionSaving | undefined;
+  /** In order of depth. */
+  readonly cuts: readonly Cut[];
+  readonly state: StateKeys;
+}
+
+/**
+ * Tells states apart that requests leave behind: a prefix is reused only under the key of the plan that wrote it. "" is dense's. `answer`
+ * undefined: the answer's state is never offered to others.
+ */
+export interface StateKeys {
+  readonly prompt: string | undefined;
+  readonly answer: string | undefined;
+}
+
+/** A place between two layers where something is decided. */
+export interface Cut {
+  /** Layers that have run: 1 to the model's layers less one. */
+  readonly after: number;
+  /**
+   * `step`: each generated token decides for itself. `prompt`: all chunks of the prompt reach the cut, and their streams are kept, before any
+   * token goes deeper.
+   */
+  readonly scope: "step" | "prompt";
+  /** Reads the stream before the decision; its cost is overhead. */
+  readonly probe?: Probe;
+  decide(seen: Seen): Decision;
+}
+
+/** What a cut knows when it decides. */
+export interface Seen {
+  /** Tokens of the row so far; of the prompt where the cut has that scope. */
+  readonly tokens: number;
+  /** What the probe gave; empty without one. */
+  readonly probed: Float32Array;
+}
+
+/** Looks at one row where it has come to a cut. */
+export interface Probe {
+  look(at: ProbePoint): Promise<{ readonly found: Float32Array; readonly cost: Spent }>;
+}
+
+export interface ProbePoint {
+  /** Tokens of the row in the cache: rows of `layer`'s keys. */
+  readonly tokens: number;
+  /** The last layer that ran, counted from 0. */
+  readonly layer: number;
+  readonly cache: KvRows;
+  /** The last token's qkv of that layer before rotary embedding, [1, 1, (heads + 2·kvHeads)·headSize]. */
+  qkv(): Promise<View>;
+}
+
+export type Decision =
+  | { readonly kind: "continue" }
+  /** The row's token is decided here by the shared head; deeper layers are not called. */
+  | { readonly kind: "exit"; readonly fill: StateFill }
+  /** Only these of the tokens that came to the cut go deeper, by their numbers here, in order; the last is always one of them. */
+  | { readonly kind: "keep"; readonly positions: Int32Array };
+
+/**
+ * What deeper layers get in place of the keys and values of a token that left (DYNAMAX b.7). `none`: nothing, they are never read again;
+ * `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from the stream at the exit; `recompute`: their own, computed
+ * when a later token goes deeper; `mask`: nothing, and later tokens do not see the token there.
+ */
+export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask"] as const;
+export type StateFill = (typeof stateFills)[number] | "none";
+
+/** What one saving adds to a plan. */
+export interface PlanPart {
+  attention?(layer: number): AttentionSaving | undefined;
+  readonly cuts?: readonly Cut[];
+  /** What the saving changes of the state; absent: nothing. */
+  readonly state?: StateKeys;
+}
+
+/** What is known of a request before it runs. */
+export interface PlanRequest {
+  /** Tokens of the prompt. */
+  readonly prompt: number;
+}
+
+const unchanged: StateKeys = { prompt: "", answer: "" };
+
+export const densePlan: Plan = { attention: () => undefined, cuts: [], state: unchanged };
+
+/** One plan of all parts. Their seams are known to be apart: `checkSeams`. */
+export function planOf(parts: readonly PlanPart[]): Plan {
+  if (parts.length === 0) return densePlan;
+  const keys = parts.map(({ state = unchanged }) => state);
+  return {
+    attention: (layer) => parts.map((part) => part.attention?.(layer)).find((saving) => saving !== undefined),
+    cuts: parts.flatMap(({ cuts = [] }) => cuts).toSorted((a, b) => a.after - b.after),
+    state: { prompt: joined(keys.map(({ prompt }) => prompt)), answer: joined(keys.map(({ answer }) => answer)) },
+  };
+}
+
+/** One part that offers nothing makes the whole offer nothing. */
+const joined = (keys: readonly (string | undefined)[]): string | undefined =>
+  keys.includes(undefined) ? undefined : keys.filter((key) => key !== "").join("; ");
