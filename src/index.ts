@@ -6,6 +6,12 @@ export type { Prompt } from "./engine/language-model.ts";
 export type { ProfileOptions } from "./engine/profile.ts";
 export type { Sampled } from "./engine/sampling/sampler.ts";
 export type { Receipt } from "./ledger/receipt.ts";
+export {
+  type Calibrated,
+  type CalibrateOptions,
+  type CalibrationRow,
+  calibrateRoute,
+} from "./library/calibrate-route.ts";
 export { load } from "./library/load.ts";
 export { Model } from "./library/model.ts";
 export type {
@@ -19,7 +25,15 @@ export type {
   RunOptions,
   Stoppable,
 } from "./library/options.ts";
+export {
+  openPipeline,
+  type PipelineOptions,
+  type RoutedChunk,
+  type RoutedCompletion,
+  RoutePipeline,
+} from "./library/pipeline.ts";
 export { profileThresholds, saveProfile } from "./library/profile.ts";
+export type { Route } from "./pipelines/route/route.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export { UserError } from "./util/errors.ts";
 export type { ChatMessage } from "./weights/tokenizer/index.ts";
