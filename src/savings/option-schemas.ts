@@ -1,0 +1,50 @@
+import { z } from "zod";
+
+// Savings' options: the command line gives every value as text, recipe files and HTTP give numbers and flags as such. Both are read alike.
+
+/** `0.9` and `"0.9"` mean the same; `""` and `"abc"` stay text and are refused. */
+const numberFromText = (value: unknown) =>
+  typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value;
+
+const flagFromText = (value: unknown) => (value === "true" ? true : value === "false" ? false : value);
+
+const expected = (what: string) => ({
+  error: ({ input }: { input?: unknown }) =>
+    `expected ${what}, got ${typeof input === "number" ? input : JSON.stringify(input)}`,
+});
+
+// Defaults stand inside the preprocessing, where the JSON schema of the input still shows them.
+
+/** A number of at least 0. */
+export const number = (fallback: number) => {
+  const what = expected("a number of at least 0");
+  return z.preprocess(numberFromText, z.number(what).min(0, what).default(fallback));
+};
+
+/** A number between 0 and 1. */
+export const fraction = (fallback: number) => {
+  const what = expected("a number between 0 and 1");
+  return z.preprocess(numberFromText, z.number(what).min(0, what).max(1, what).default(fallback));
+};
+
+const atLeast = (least: number) => {
+  const what = expected(`a whole number of at least ${least}`);
+  return z.int(what).min(least, what);
+};
+
+/** A whole number of at least `least`. */
+export const integer = (least: number, fallback: number) =>
+  z.preprocess(numberFromText, atLeast(least).default(fallback));
+
+/** A whole number that has no default. */
+export const optionalInteger = (least: number) => z.preprocess(numberFromText, atLeast(least).optional());
+
+export const flag = (fallback: boolean) =>
+  z.preprocess(flagFromText, z.boolean(expected("true or false")).default(fallback));
+
+/** One of some names; give it its default by `.default`. */
+export const choice = <const T extends readonly string[]>(names: T) =>
+  z.enum(names, expected(`one of ${names.join(", ")}`));
+
+/** The path of a file; the saving names the option in `files`, too. */
+export const file = () => z.string(expected("a path")).optional();
