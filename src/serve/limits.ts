@@ -15,13 +15,6 @@ export const limitOptions = z.strictObject({
   maxTokens: z.int().min(1).default(2048).describe("most tokens of an answer, and how many where a chat does not say"),
   maxChoices: z.int().min(1).default(8).describe("most answers to one prompt (n)"),
   maxTexts: z.int().min(1).default(2048).describe("most texts in one request for embeddings, ranks or classes"),
-  maxCopies: z
-    .int()
-    .min(1)
-    .default(4)
-    .describe(
-      "most copies of one model in memory under savings that requests name themselves; registered recipes don't count",
-    ),
   maxImages: z.int().min(0).default(16).describe("most images in one chat, for models that other servers run"),
   maxImage: z
     .int()

@@ -51,7 +51,7 @@ export class Metrics {
     );
     this.#gauge(
       "vllm:kv_cache_usage_perc",
-      "share of a recipe's rows that the tokens of answers under way fill; 1 is all",
+      "share of a model's rows that the tokens of answers under way fill; 1 is all",
       counted(pool, ({ keyValues }) => keyValues?.usage ?? 0),
     );
     this.#gauge(
@@ -114,7 +114,7 @@ export class Metrics {
   }
 }
 
-/** Sums by model, over its recipes. */
+/** Sums by model, over the forms of its weights. */
 const counted =
   <L extends { id: string }>(work: Working<L>, of: (listed: L) => number) =>
   (gauge: Gauge) => {

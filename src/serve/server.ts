@@ -83,7 +83,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const base = { ...given, ledger, rates: new Rates(), started: new Date() };
-  const pool = new Pool(memory, options.scheduling, options.keepAlive, limits.maxCopies);
+  const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
   const app = createApp(new Answering(house, new Access(keys, options), underWay), endpointsOf(house), log);

@@ -9,7 +9,7 @@ const TEXT = "Hello";
 export async function warmUp({ catalogue, pool, state }: House): Promise<void> {
   const [served] = catalogue.list();
   if (served) {
-    using lease = await pool.lease({ served, recipe: [], own: false, quant: served.quant });
+    using lease = await pool.lease({ served, recipe: [], quant: served.quant });
     await answerOnce(lease.model);
   }
   if (state.now === "starting") state.now = "ready";

@@ -14,7 +14,8 @@ const models = z.object({
     z.object({
       id: z.string(),
       bytes: z.number(),
-      loaded: z.array(z.object({ recipe: z.array(z.string()), quant: z.string().default(""), users: z.number() })),
+      recipes: z.array(z.object({ name: z.string() })).default([]),
+      loaded: z.array(z.object({ quant: z.string().default(""), users: z.number() })),
       servers: z.object({ all: z.number(), up: z.number(), running: z.number() }).optional(),
     }),
   ),
@@ -29,7 +30,7 @@ async function ps(flags: Readonly<Record<string, unknown>>): Promise<void> {
   const { url, key = process.env["MODICUM_API_KEY"] } = readFlags(options, flags);
   const { data } = await ask(url, key);
   if (flags["json"]) return printJson({ models: data });
-  print(...columns([["MODEL", "FILES", "RECIPE", "FORM", "AT WORK"], ...data.flatMap(rows)]));
+  print(...columns([["MODEL", "FILES", "RECIPES", "FORM", "AT WORK"], ...data.flatMap(rows)]));
 }
 
 async function ask(url: string, key: string | undefined): Promise<z.output<typeof models>> {
@@ -44,11 +45,9 @@ async function ask(url: string, key: string | undefined): Promise<z.output<typeo
   throw new UserError(`${url}: ${error?.message ?? `this is no server of Modicum's (status ${response.status})`}`);
 }
 
-function rows({ id, bytes, loaded, servers }: Listed): string[][] {
-  if (servers) return [[id, "", `${servers.up} of ${servers.all} servers answer`, "", String(servers.running)]];
-  if (loaded.length === 0) return [[id, megabytes(bytes), "not in memory", "", ""]];
-  return loaded.map(({ recipe, quant, users }) => [
-    ...[id, megabytes(bytes), recipe.join(" ") || "dense"],
-    ...[quant, String(users)],
-  ]);
+function rows({ id, bytes, recipes, loaded, servers }: Listed): string[][] {
+  if (servers) return [[id, "", "", `${servers.up} of ${servers.all} servers answer`, String(servers.running)]];
+  const about = [id, megabytes(bytes), recipes.map(({ name }) => name.slice(name.lastIndexOf("@") + 1)).join(" ")];
+  if (loaded.length === 0) return [[...about, "not in memory", ""]];
+  return loaded.map(({ quant, users }) => [...about, quant, String(users)]);
 }

@@ -40,6 +40,7 @@ export async function* answers(
   const left = new AbortController();
   const terms = {
     ...bill.terms,
+    save: chosen.recipe,
     signal: AbortSignal.any([call.signal, left.signal]),
   };
   const ceiling = ceilingOf(asks, call.key);

@@ -11,9 +11,9 @@ export interface Loaded {
   readonly turns: Turns | undefined;
 }
 
-/** A model under a recipe that a request needs in memory. */
-export interface Wanted extends Chosen {
-  /** By which it is told from others. */
+/** A model that a request needs in memory, whatever recipe it runs under. */
+export interface Wanted extends Omit<Chosen, "recipe"> {
+  /** Tells it from others. */
   readonly name: string;
   /** Of its weights. */
   readonly bytes: number;
@@ -21,8 +21,6 @@ export interface Wanted extends Chosen {
 
 /** One that is in memory, or on its way there. */
 export interface Held extends Wanted {
-  /** Whether nobody but requests with savings of their own has asked for it. */
-  own: boolean;
   readonly loading: Promise<Loaded>;
   /** Once it is. */
   loaded: Loaded | undefined;
@@ -44,16 +42,14 @@ export interface AtWork {
 }
 
 export interface PoolEntry extends AtWork {
-  readonly recipe: string[];
   readonly quant: Chosen["quant"];
   /** Requests. */
   readonly users: number;
   readonly keyValues: KeyValues | undefined;
 }
 
-export const entryOf = ({ served, recipe, quant, users, loaded }: Held): PoolEntry => ({
+export const entryOf = ({ served, quant, users, loaded }: Held): PoolEntry => ({
   id: served.id,
-  recipe: recipe.map(({ text }) => text),
   ...{ quant, users },
   ...atWork(loaded, users),
   keyValues: loaded?.turns?.keyValues,
@@ -66,9 +62,9 @@ function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
   return { running, waiting };
 }
 
-/** By options as they were read: however they are written, they are one copy. */
-export const nameOf = ({ served, recipe, quant }: Chosen): string =>
-  JSON.stringify([served.id, quant, ...recipe.map(({ saving, options }) => [saving.name, options])]);
+/** One copy of a model for each form of its weights. */
+export const nameOf = ({ served, quant }: Pick<Chosen, "served" | "quant">): string =>
+  JSON.stringify([served.id, quant]);
 
 /** In the usual form about what its files have. */
 export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
@@ -77,9 +73,8 @@ export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "
 /** Of its weights, and its answers' keys and values. */
 export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
 
-export async function load({ served, recipe, quant }: Chosen, scheduling: SchedulerOptions): Promise<Loaded> {
+export async function load({ served, quant }: Wanted, scheduling: SchedulerOptions): Promise<Loaded> {
   const started = performance.now();
-  const opened = await openModel(served.source, recipe, quant);
-  const model = await Model.open(opened, recipe, started);
+  const model = await Model.open(await openModel(served.source, [], quant), [], started);
   return { model, turns: model.schedule(scheduling) };
 }

@@ -14,7 +14,7 @@ const bytesOf = (...ids: string[]) =>
   ids.reduce((sum, id) => sum + catalogue.list().find((served) => served.id === id)!.source.bytes, 0);
 /** Two of these three fit together. */
 const open = (queue: number) =>
-  new Pool(bytesOf("sentences", "labels", "ranker") - 1, schedulerOptions.parse({ queue }), undefined, 1);
+  new Pool(bytesOf("sentences", "labels", "ranker") - 1, schedulerOptions.parse({ queue }));
 beforeEach(() => {
   pool = open(4);
 });
@@ -27,8 +27,8 @@ beforeEach(() => {
   [given, busy] = [[], new Map()];
 });
 /** Asks for a model, and keeps it under the name of the request. */
-async function ask(request: string, model: string, asker?: Asker, savings: string[] = []): Promise<void> {
-  const lease = await pool.lease(await catalogue.choose({ model, savings }), asker);
+async function ask(request: string, model: string, asker?: Asker): Promise<void> {
+  const lease = await pool.lease(await catalogue.choose({ model }), asker);
   given.push(request);
   busy.set(request, lease);
 }
@@ -100,16 +100,6 @@ test("keys take turns", async () => {
   expect(given).toEqual(["a", "b", "c", "e"]);
   for (const request of ["c", "e"]) end(request);
   await all[1];
-});
-
-test("a copy under savings of a request's own waits for one of the others", async () => {
-  const sparse = (threshold: number) => [`xattention:threshold=${threshold}`];
-  await ask("a", "tiny", {}, sparse(0.1));
-  const b = ask("b", "tiny", {}, sparse(0.2));
-  await inLine(1);
-  end("a");
-  await b;
-  expect(pool.list().map(({ recipe }) => recipe)).toEqual([["xattention:threshold=0.2"]]);
 });
 
 test("one that leaves, or whose time is over, waits no longer; who is behind it may go on", async () => {

@@ -10,8 +10,6 @@ export class Memory {
   constructor(
     /** Bytes. */
     private readonly budget: number,
-    /** Most of one model under savings that requests name themselves: each is as large as the model, and whoever may ask could fill the memory with them. */
-    private readonly copies: number,
   ) {}
 
   get(name: string): Held | undefined {
@@ -38,19 +36,14 @@ export class Memory {
   leavingFor(wanted: Wanted): Held[] {
     if (this.#held.has(wanted.name)) return [];
     const order = this.all().sort((a, b) => Number(a.users > 0) - Number(b.users > 0) || a.used - b.used);
-    const leaving = new Set(this.#copiesBeyond(wanted, order));
-    let beyond = this.#beyond(wanted.bytes) - bytesIn([...leaving]);
-    for (const held of order.filter((it) => !leaving.has(it))) {
+    const leaving: Held[] = [];
+    let beyond = this.#beyond(wanted.bytes);
+    for (const held of order) {
       if (beyond <= 0) break;
-      leaving.add(held);
+      leaving.push(held);
       beyond -= sizeOf(held);
     }
-    return [...leaving];
-  }
-
-  #copiesBeyond({ own, served: { id } }: Wanted, order: readonly Held[]): Held[] {
-    const copies = order.filter((held) => own && held.own && held.served.id === id);
-    return copies.slice(0, Math.max(0, copies.length + 1 - this.copies));
+    return leaving;
   }
 
   /** Bytes that are too many with so many more. What is kept of ended answers goes first, as it is made anew in less time than a model is loaded. */

@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { Engine } from "../../engine/engine.ts";
+import { LanguageModel } from "../../engine/language-model.ts";
 import { schedulerOptions } from "../../engine/scheduler.ts";
 import { registerRecipe, unregisterRecipe } from "../../savings/registered.ts";
-import { jsonOf, serveModels, TINY } from "../serve.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { checkBudget } from "./memory.ts";
 import { Pool } from "./pool.ts";
 import { Catalogue } from "./served.ts";
@@ -117,26 +119,25 @@ describe("models in memory", () => {
     expect(() => checkBudget(bytesOf("tiny"), whole.list())).toThrow(/^tiny has .* raise --memory$/);
   });
 
-  test("are one copy however their savings are written", async () => {
-    using pool = new Pool(1e9, schedulerOptions.parse({}));
-    const written = ["threshold=0.30,blockSize=8", "blockSize=8,threshold=3e-1", "blockSize=8,threshold=.3,stride=8"];
-    for (const options of written)
-      (await pool.lease(await choose("tiny", [`xattention:${options}`])))[Symbol.dispose]();
-    expect(pool.list().map(({ recipe }) => recipe)).toEqual([["xattention:threshold=0.3,blockSize=8"]]);
+  test("are one copy whatever recipe asks for them, loaded once and no larger for it", async () => {
+    const loads = vi.spyOn(LanguageModel, "load");
+    using pool = new Pool(bytesOf("tiny"), nobodyWaits);
+    using dense = await pool.lease(await choose("tiny"));
+    using named = await pool.lease(await catalogue.choose({ model: "tiny@fast" }));
+    using own = await pool.lease(await choose("tiny", ["xattention:threshold=0.5,minLengthForSparse=70"]));
+    expect(new Set([dense, named, own].map(({ model }) => model)).size).toBe(1);
+    expect([loads.mock.calls.length, ...idsOf(pool)]).toEqual([1, "tiny:3"]);
+    loads.mockRestore();
   });
 
-  test("under savings that requests name are few, those used least recently go; registered ones stay", async () => {
-    using pool = new Pool(1e9, nobodyWaits, undefined, 2);
-    const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
-    const named = (n: number) => `xattention:threshold=0.${n}`;
-    for (const name of ["tiny", "tiny@fast"])
+  test("are another copy in the form that a recipe was registered with", async () => {
+    const created = new Date().toISOString();
+    await registerRecipe("tiny@whole", { model: "tiny", recipe: [SPARSE], quant: "f32", created });
+    using pool = new Pool(1e9, nobodyWaits);
+    for (const name of ["tiny", "tiny@fast", "tiny@whole"])
       (await pool.lease(await catalogue.choose({ model: name })))[Symbol.dispose]();
-    using one = await lease("tiny", named(1));
-    for (const n of [2, 3]) (await lease("tiny", named(n)))[Symbol.dispose]();
-    expect(pool.list().map(({ recipe }) => recipe[0])).toEqual([undefined, SPARSE, named(1), named(3)]);
-    using three = await lease("tiny", named(3));
-    await expect(lease("tiny", named(4))).rejects.toMatchObject({ reason: "full" });
-    expect([one.model.name, three.model.name]).toEqual(["tiny", "tiny"]);
+    expect(pool.list().map(({ quant }) => quant)).toEqual(["auto", "f32"]);
+    await unregisterRecipe("tiny@whole");
   });
 
   test("count with their keys and values; those of ended answers go before any model does", async () => {
@@ -181,24 +182,97 @@ describe("models in memory", () => {
   });
 });
 
-test("a recipe by its name, and the same by the request's field, save the same; dense saves nothing", async () => {
-  const server = await serveModels(TINY.slice(0, 1));
+describe("requests under recipes", () => {
+  let server: Testing;
   const prompt = "a b c ".repeat(30);
-  const ask = async (body: object) => {
-    const all = JSON.stringify({ prompt, max_tokens: 2, temperature: 0, ...body });
-    const headers = { "content-type": "application/json" };
-    return (await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body: all }))).receipt;
-  };
-  const [dense, named, field] = [
-    await ask({ model: "tiny" }),
-    await ask({ model: "tiny@fast" }),
-    await ask({ model: "tiny", savings: [SPARSE] }),
-  ];
-  expect([dense.recipe, named.recipe, field.recipe]).toEqual([[], [SPARSE], [SPARSE]]);
-  expect(dense.flops.saved).toBe(0);
-  expect(named.work.blocks.run).toBeLessThan(named.work.blocks.dense);
-  expect(named.flops.dense).toBe(dense.flops.dense);
-  const loaded = (await jsonOf(fetch(`${server.url}/v1/models/tiny`))).loaded;
-  expect(loaded.map((held: { recipe: string[] }) => held.recipe)).toEqual([[], [SPARSE]]);
-  await server.stop(0);
+  const ask = (body: object) =>
+    post(server, "/v1/completions", { model: "tiny", prompt, max_tokens: 12, temperature: 0, ...body });
+  const receiptOf = async (body: object) => (await jsonOf(ask(body))).receipt;
+  const loaded = async (id = "tiny") => (await jsonOf(fetch(`${server.url}/v1/models/${id}`))).loaded;
+  beforeAll(async () => {
+    server = await serveModels(TINY);
+  });
+  afterAll(() => server.stop(0));
+
+  test("save the same by the recipe's name and by the request's field; dense saves nothing", async () => {
+    const [dense, named, field] = [
+      await receiptOf({}),
+      await receiptOf({ model: "tiny@fast" }),
+      await receiptOf({ savings: [SPARSE] }),
+    ];
+    expect([dense.recipe, named.recipe, field.recipe]).toEqual([[], [SPARSE], [SPARSE]]);
+    expect(dense.flops.saved).toBe(0);
+    expect(dense.work.blocks).toBeUndefined();
+    expect(named.work.blocks.run).toBeLessThan(named.work.blocks.dense);
+    expect(named.flops.dense).toBe(dense.flops.dense);
+    expect(await loaded()).toEqual([{ quant: "auto", users: 0 }]);
+  });
+
+  test("of one moment decode in one batch, each with the text that it has alone", async () => {
+    const savings = ["xattention:threshold=0.1,blockSize=8,minLengthForSparse=9"];
+    const bodies = [{}, { model: "tiny@fast" }, { savings }].map((body, i) => ({
+      ...{ ...body, prompt: `${"xyz"[i]} ${prompt}`, temperature: 0.8, seed: i },
+    }));
+    const told = async (to: Testing, body: object) => {
+      const response = post(to, "/v1/completions", { model: "tiny", max_tokens: 12, ...body });
+      const { choices, receipt } = await jsonOf(response);
+      return [choices[0].text, receipt.recipe, receipt.tokens.completion, receipt.work.blocks];
+    };
+    const other = await serveModels(TINY.slice(0, 1));
+    const alone = [];
+    for (const body of bodies) alone.push(await told(other, body));
+    await other.stop(0);
+    const stepped = vi.spyOn(Engine.prototype, "stepAll");
+    const together = await Promise.all(bodies.map((body) => told(server, body)));
+    const most = Math.max(...stepped.mock.calls.map(([steps]) => steps.length));
+    stepped.mockRestore();
+    expect(most).toBe(3);
+    expect(together).toEqual(alone);
+  });
+
+  test("have one model that they share, shown once with its recipes", async () => {
+    const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
+    expect(data.map(({ id }: { id: string }) => id)).toEqual(["tiny", "sentences", "ranker", "labels"]);
+    const recipe = { name: "tiny@fast", recipe: [SPARSE], quant: "auto" };
+    expect(data[0]).toMatchObject({ recipes: [recipe], loaded: [{ quant: "auto", users: 0 }] });
+    const one = await jsonOf(fetch(`${server.url}/v1/models/tiny@fast`));
+    expect(one).toEqual({ ...data[0], id: "tiny@fast" });
+  });
+
+  test.each([
+    ["two savings at one place of the model", { savings: [SPARSE, SPARSE] }, /take .* of the model; a recipe has one/],
+    ["one beside the registered recipe's", { model: "tiny@fast", savings: [SPARSE] }, /a recipe has one of them/],
+    ["an option that names a file", { savings: ["xattention:thresholds=/x"] }, /thresholds names a file, which a req/],
+    ["an option that there is not", { savings: ["xattention:treshold=1"] }, /did you mean "threshold"/],
+  ])("are refused with one sentence for %s", async (_, body, sentence) => {
+    const response = await ask(body);
+    expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(sentence)]);
+  });
+
+  test.each([
+    ["/v1/embeddings", { model: "sentences", input: "abc" }],
+    ["/v1/rerank", { model: "ranker", query: "a", documents: ["b"] }],
+    ["/v1/classify", { model: "labels", input: "abc" }],
+  ])("of %s are refused where the model has no seam, whether or not it is in memory", async (at, body) => {
+    const refused = async () => {
+      const response = await post(server, at, { ...body, savings: [SPARSE] });
+      return [response.status, (await jsonOf(response)).error.message];
+    };
+    const sentence = [400, expect.stringMatching(/cannot act$/)];
+    expect([await refused(), await loaded(body.model)]).toEqual([sentence, []]);
+    expect((await post(server, at, body)).status).toBe(200);
+    expect(await refused()).toEqual(sentence);
+  });
+});
+
+test("registry files of earlier versions still give their recipes", async () => {
+  const file = path.join(home, "recipes.json");
+  const before = readFileSync(file);
+  const old = { model: "tiny", recipe: [SPARSE], evidence: { file: "x", sha256: "", task: "t", metric: "m" } };
+  const measured = { quality: 1, delta: 0, flops_saved: 0.1 };
+  const entry = { ...old, evidence: { ...old.evidence, ...measured }, created: "2025-01-02T03:04:05.678Z" };
+  writeFileSync(file, JSON.stringify({ "tiny@old": entry }));
+  const { served, recipe, quant } = await catalogue.choose({ model: "tiny@old" });
+  expect([served.id, recipe.map(({ text }) => text), quant]).toEqual(["tiny", [SPARSE], "auto"]);
+  writeFileSync(file, before);
 });

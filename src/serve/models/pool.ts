@@ -12,7 +12,7 @@ export interface Lease extends Disposable {
   readonly model: Model;
 }
 
-/** Models in memory, each under a recipe, loaded when first asked for. Those used least recently make room; while they are at work, who needs it waits. */
+/** Models in memory, each once for all recipes, loaded when first asked for. Those used least recently make room; while they are at work, who needs it waits. */
 export class Pool implements Disposable {
   readonly #memory: Memory;
   readonly #line: Line;
@@ -25,10 +25,8 @@ export class Pool implements Disposable {
     private readonly scheduling: SchedulerOptions,
     /** Milliseconds that a model stays which nobody uses; without end where it is not said. */
     private readonly keepAlive = Number.POSITIVE_INFINITY,
-    /** Most of one model under savings that requests name themselves. */
-    copies = Number.POSITIVE_INFINITY,
   ) {
-    this.#memory = new Memory(budget, copies);
+    this.#memory = new Memory(budget);
     this.#line = new Line(scheduling.queue, () => this.#letIn());
   }
 
@@ -47,7 +45,7 @@ export class Pool implements Disposable {
     }
   }
 
-  /** What is in memory: models, recipes, how many requests use each, how many answers have their turn and wait for it, and keys and values. */
+  /** What is in memory: models, how many requests use each, how many answers have their turn and wait for it, and keys and values. */
   list(): PoolEntry[] {
     return this.#memory.all().map(entryOf);
   }
@@ -71,11 +69,12 @@ export class Pool implements Disposable {
     await Promise.all(this.#memory.all().map(({ loaded }) => loaded?.turns?.close(limit)));
   }
 
-  /** Nothing waits, nor makes room, for what cannot be loaded. */
-  async #wanted(chosen: Chosen): Promise<Wanted> {
+  /** Nothing waits, nor makes room, for what cannot run. */
+  async #wanted({ recipe, ...chosen }: Chosen): Promise<Wanted> {
     const name = nameOf(chosen);
     const held = this.#memory.get(name);
-    if (!held) await checkSavings(chosen.served.source, chosen.recipe);
+    // A model in memory checks the recipes of its calls itself.
+    if (!held) await checkSavings(chosen.served.source, recipe);
     const wanted = { ...chosen, name, bytes: held?.bytes ?? bytesOf(chosen) };
     this.#memory.check(wanted);
     return wanted;
@@ -97,7 +96,6 @@ export class Pool implements Disposable {
   #take(wanted: Wanted): Held {
     const held = this.#memory.get(wanted.name) ?? this.#load(wanted);
     held.users++;
-    held.own &&= wanted.own;
     held.keepAlive = wanted.keepAlive ?? this.keepAlive;
     clearTimeout(held.unload);
     held.used = ++this.#clock;

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { type Registered, registeredRecipes, requireModel, shortName } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
@@ -21,9 +21,8 @@ export interface Served {
 /** What a request's model and savings come to. */
 export interface Chosen {
   readonly served: Served;
+  /** What the request runs under; no part of the model in memory. */
   readonly recipe: Recipe;
-  /** Whether the request named savings itself, which may be any. */
-  readonly own: boolean;
   readonly quant: Quant;
   /** Milliseconds that the model stays in memory once nobody uses it; as the server has it where it is not said. */
   readonly keepAlive?: number | undefined;
@@ -71,7 +70,8 @@ export class Catalogue {
 
   /**
    * A model by its name or by a recipe that is registered for it (`smollm2@fast`), with further savings; where none are named, under what is `usual`: savings,
-   * or the recipe that is registered for this model among names of such. @throws HttpError 404 with the nearest name
+   * or the recipe that is registered for this model among names of such. @throws HttpError 404 with the nearest name; UserError if the savings do
+   * not go together
    */
   async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
     return { ...(await this.#named(asked, usual)), keepAlive: keptFor(asked.keep_alive) };
@@ -81,12 +81,10 @@ export class Catalogue {
     const added = parseRecipe(savings ?? []);
     refusePaths(added, "a request can't; register the recipe on the server");
     const served = this.#served.get(name);
-    const own = added.length > 0;
-    if (served && savings) return { served, recipe: added, own, quant: served.quant };
+    if (served && savings) return chosenOf(served, added);
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
-    const quant = entry.quant ?? entry.served.quant;
-    return { served: entry.served, recipe: [...parseRecipe(entry.recipe), ...added], own, quant };
+    return chosenOf(entry.served, [...parseRecipe(entry.recipe), ...added], entry.quant);
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 where other servers run it */
@@ -101,8 +99,7 @@ export class Catalogue {
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
     const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
     if (named !== undefined) return this.#named({ model: named }, []);
-    const recipe = parseRecipe(usual.filter((text) => !isRegisteredName(text)));
-    return { served, recipe, own: false, quant: served.quant };
+    return chosenOf(served, parseRecipe(usual.filter((text) => !isRegisteredName(text))));
   }
 
   /** The recipes that are registered for models which are offered here, by name. */
@@ -140,6 +137,12 @@ export class Catalogue {
     const places = this.list().map(({ id, source }) => [source.path, id] as const);
     return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);
   }
+}
+
+/** @throws UserError if two savings take one place of the model */
+function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen {
+  checkSeams(recipe);
+  return { served, recipe, quant };
 }
 
 /** `name=MODEL`, or a MODEL whose name is it, or the last part of its path. */

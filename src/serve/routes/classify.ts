@@ -41,7 +41,7 @@ export const classify = (house: House): Endpoint =>
       checkScores(input.length, labels?.length ?? 1);
       const chosen = await house.catalogue.choose(asked);
       const { results, receipt } = await billed(house, chosen, { ...call, asked }, (model, terms) =>
-        model.classify(input, { ...terms, ...(labels && { labels }) }),
+        model.classify(input, { ...terms, save: chosen.recipe, ...(labels && { labels }) }),
       );
       const data = results.map((result, index) => ({ index, ...result }));
       return { object: "list", data, model: name, usage: usageOf(receipt), receipt };

@@ -1,5 +1,6 @@
 import { endianness } from "node:os";
 import { z } from "zod";
+import { checkSavings } from "../../engine/check-savings.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
 import { textsSchema } from "../generation/texts.ts";
@@ -40,6 +41,8 @@ export const embeddings = (house: House): Endpoint =>
     }),
     async handle(input, call) {
       const chosen = await house.catalogue.choose(input);
+      // What embeds has no seam, and takes no recipe that it could refuse itself.
+      await checkSavings(chosen.served.source, chosen.recipe);
       const { embeddings, receipt } = await billed(house, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
         return model.embed(input.input, terms);

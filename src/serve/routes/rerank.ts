@@ -71,7 +71,11 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
       const chosen = await house.catalogue.choose(input);
       const texts = documentTexts(input.documents, input.rank_fields, house.limits);
       const { scores, receipt } = await billed(house, chosen, { ...call, asked: input }, (model, terms) =>
-        model.relevance(input.query, texts, { ...terms, maxTokensPerText: input.max_tokens_per_doc ?? undefined }),
+        model.relevance(input.query, texts, {
+          ...terms,
+          save: chosen.recipe,
+          maxTokensPerText: input.max_tokens_per_doc ?? undefined,
+        }),
       );
       return {
         id: randomUUID(),
