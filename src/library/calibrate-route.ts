@@ -8,17 +8,16 @@ import {
   calibrationOf,
   calibrationPath,
   keepCalibration,
-  type ModelIdentity,
   type PairIdentity,
   thresholdOf,
 } from "../pipelines/route/record.ts";
 import { aggregate, type ScoreOptions, Scorer, scoreKinds } from "../pipelines/route/scores.ts";
 import { UserError } from "../util/errors.ts";
-import { given, loadOptions, modelName } from "./arguments.ts";
+import { given, modelName } from "./arguments.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
-import { identityOf, scoringOf } from "./pipeline.ts";
+import { identityNamed, scoringOf } from "./pipeline.ts";
 
 const row = z.object({
   prompt: z.string("expected a text").min(1, "expected a text, got an empty one"),
@@ -88,23 +87,25 @@ export async function calibrateRoute(
   const all = given("calibrateRoute's rows", z.array(row), rows);
   const pair = parsePair(given("calibrateRoute's name", modelName, name));
   if (!pair) throw new UserError(`"${name}" is no pair of models, expected SWIFT>SUPER`, 2);
-  const loading = given("calibrateRoute's options", loadOptions, { quant, offline, signal, onProgress, onNotice });
-  const opening = { ...loading, ...(quant && { quant }) } as LoadOptions;
-  const judged = all.every(({ answer }) => answer !== undefined) && all.length > 0;
+  const resolving = { offline, signal, onProgress, onNotice };
+  const opening = { ...resolving, ...(quant && { quant }) } as LoadOptions;
+  const judged = all.length > 0 && all.every(({ answer }) => answer !== undefined);
   if (judged && !judge) throw new UserError("calibrateRoute: the rows have answers; expected a judge of them", 2);
   const settings = { ...chosen, rows: all, judge: judged ? judge : undefined, signal };
-  const swift = await withModel(pair.swift, opening, (model) => answersOf(model, pair.swift, settings, quant, onRow));
-  const wantsSuper = chosen.by === "accuracy" && judged;
-  const strong = await withModel(pair.super, opening, async (model) => ({
-    identity: await identityOf(pair.super, model, quant),
-    qualities: wantsSuper ? await qualitiesOf(model, settings) : undefined,
-  }));
-  const identities: PairIdentity = { swift: swift.identity, super: strong.identity };
+  const identities: PairIdentity = {
+    swift: await identityNamed(pair.swift, quant, resolving),
+    super: await identityNamed(pair.super, quant, resolving),
+  };
+  const { scored, qualities } = await withModel(pair.swift, opening, (model) => answersOf(model, settings, onRow));
+  const strong =
+    chosen.by === "accuracy" && judged
+      ? await withModel(pair.super, opening, (model) => qualitiesOf(model, settings))
+      : undefined;
   const file = out ?? calibrationPath(identities);
   const calibrated: Calibrated[] = [];
-  for (const { scoring, scores } of swift.scored) {
+  for (const { scoring, scores } of scored) {
     const samples = scores.map((score, i) => ({
-      ...{ score, swift: swift.qualities?.[i], super: strong.qualities?.[i] },
+      ...{ score, swift: qualities?.[i], super: strong?.[i] },
     }));
     const record = calibrationOf(samples, scoring, targetOf(chosen), dataOf(data, all, chosen, settings));
     await keepCalibration(file, identities, record);
@@ -139,12 +140,9 @@ async function withModel<T>(name: string, options: LoadOptions, use: (model: Mod
 
 async function answersOf(
   model: Model,
-  name: string,
   settings: Settings,
-  quant: string | undefined,
   onRow: CalibrateOptions["onRow"],
 ): Promise<{
-  identity: ModelIdentity;
   scored: { scoring: ScoreOptions; scores: number[] }[];
   qualities: number[] | undefined;
 }> {
@@ -162,7 +160,7 @@ async function answersOf(
     if (judge) qualities.push(judge(text, answer!));
     onRow?.(i + 1, rows.length);
   }
-  return { identity: await identityOf(name, model, quant), scored, qualities: judge && qualities };
+  return { scored, qualities: judge && qualities };
 }
 
 /** Every kind with every aggregate. */

@@ -12,7 +12,7 @@ import { type Decider, type Route, route } from "../pipelines/route/route.ts";
 import { type ScoreOptions, scoreOptions } from "../pipelines/route/scores.ts";
 import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
-import { modelHash } from "../weights/sources/index.ts";
+import { modelHash, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions } from "./arguments.ts";
 import { priceOfAnswer } from "./dense-price.ts";
 import { load } from "./load.ts";
@@ -86,11 +86,26 @@ async function identitiesOf(
 }
 
 /** What a model's scores depend on; `name` is as the user wrote it. */
-export async function identityOf(name: string, model: Model, quant: string | undefined): Promise<ModelIdentity> {
+async function identityOf(name: string, model: Model, quant: string | undefined): Promise<ModelIdentity> {
   const registered = await registeredAs(name);
   return {
     ...{ name, sha256: await modelHash(model.loaded.source) },
     recipe: model.recipe.map(({ text }) => text),
+    quant: quant ?? registered?.quant ?? "auto",
+  };
+}
+
+/** As `load` would have it, without loading it: what is not here is downloaded. @throws UserError */
+export async function identityNamed(
+  name: string,
+  quant: string | undefined,
+  resolving: ResolveOptions,
+): Promise<ModelIdentity> {
+  const registered = await registeredAs(name);
+  const source = await resolveModel(registered?.model ?? name, resolving);
+  return {
+    ...{ name, sha256: await modelHash(source) },
+    recipe: registered?.recipe ?? [],
     quant: quant ?? registered?.quant ?? "auto",
   };
 }
@@ -205,8 +220,8 @@ export class RoutePipeline implements Disposable {
 }
 
 /** @throws UserError for options that belong to one model, or leave Swift nothing to be scored by */
-function refuse({ adapter, promptLogprobs, observe, maxTokens }: RunOptions): void {
-  const one = Object.entries({ adapter, promptLogprobs, observe }).find(([, value]) => value !== undefined);
+function refuse({ adapter, save, promptLogprobs, observe, maxTokens }: RunOptions): void {
+  const one = Object.entries({ adapter, save, promptLogprobs, observe }).find(([, value]) => value !== undefined);
   if (one) throw new UserError(`${one[0]} belongs to one model, and a route has two`, 2);
   if (maxTokens === 0) throw new UserError("a route needs at least 1 for maxTokens", 2);
 }

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import type { Format, Model, Receipt } from "../../index.ts";
+import type { Format, Model, Receipt, RoutePipeline } from "../../index.ts";
+import { isPairName } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
-import { addSessionFlags, billed, generation, open, type SessionOptions } from "../session.ts";
+import { addSessionFlags, billed, generation, open, openRoute, type SessionOptions } from "../session.ts";
 import { pipedText, readStdin } from "../stdin.ts";
 
 interface Options extends SessionOptions {
@@ -27,7 +28,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   const format = options.format === undefined ? {} : { format: formatOf(options.format) };
   const settings = { ...generation(options), ...(options.raw && { raw: true }), ...format, signal };
   const prompt = await promptOf(argument, signal);
-  using model = await open(options, signal);
+  using model = await (isPairName(options.model) ? openRoute : open)(options, signal);
   const answer = options.json ? whole : stream;
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
@@ -43,10 +44,11 @@ async function promptOf(argument: string | undefined, signal: AbortSignal): Prom
   return prompt;
 }
 
+type Answering = Model | RoutePipeline;
 type Settings = Parameters<Model["generate"]>[1];
 
 /** Prints the text as it comes, and ends its last line whatever happens. */
-async function stream(model: Model, prompt: string, settings: Settings): Promise<Receipt> {
+async function stream(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
   let printed = "";
   try {
     for await (const { text, receipt } of model.generate(prompt, settings)) {
@@ -61,10 +63,13 @@ async function stream(model: Model, prompt: string, settings: Settings): Promise
 }
 
 /** Prints nothing but the result. */
-async function whole(model: Model, prompt: string, settings: Settings): Promise<Receipt> {
-  const { text, finishReason, tokens, receipt } = await model.complete(prompt, settings);
+async function whole(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
+  const answer = await ("route" in model ? model.route(prompt, settings) : model.complete(prompt, settings));
+  const { text, finishReason, tokens, receipt } = answer;
+  const route = "route" in answer ? { route: answer.route } : {};
   const logprobs = settings?.logprobs === undefined ? {} : { logprobs: tokens };
-  const result = { text, finish_reason: finishReason, tokens: tokens.map(({ id }) => id), ...logprobs, receipt };
+  const ids = tokens.map(({ id }) => id);
+  const result = { text, finish_reason: finishReason, tokens: ids, ...logprobs, ...route, receipt };
   printJson(result);
   return receipt;
 }

@@ -1,0 +1,72 @@
+import { basename } from "node:path";
+import type { Command } from "commander";
+import { type Calibrated, calibrateRoute } from "../../index.ts";
+import { parseRow } from "../../lab/data/row.ts";
+import { rowsOf } from "../../lab/data/rows.ts";
+import { containsAnswer } from "../../lab/metrics/index.ts";
+import { aurocOfWrong } from "../../lab/route/auroc.ts";
+import { calibrateOptions, calibrationRow } from "../../library/calibrate-route.ts";
+import { UserError } from "../../util/errors.ts";
+import { quantOptions } from "../../weights/prepared/weights.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { formGiven } from "../weights-form.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  out?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command.usage("calibrate [options] <SWIFT>SUPER> <file>");
+  const verb = command
+    .command("calibrate")
+    .description("find the score below which a pair's larger model answers, on prompts like those to come")
+    .argument("<pair>", "two models, such as smollm2>qwen2.5-coder")
+    .argument("<file>", 'rows of {"prompt"}, with an "answer" or several if answers are judged')
+    .option("--out <file>", "where the calibration is written (default: where the pair's routes look for it)")
+    .option("--json", "print one JSON object with the thresholds");
+  addFlags(addFlags(verb, quantOptions), calibrateOptions).action(calibrate);
+}
+
+async function calibrate(pair: string, file: string, flags: Flags): Promise<void> {
+  const signal = interruptSignal();
+  const options = readFlags(calibrateOptions, flags);
+  const rows: ReturnType<typeof calibrationRow.parse>[] = [];
+  for await (const row of rowsOf(file)) rows.push(parseRow(calibrationRow, row));
+  if (rows.length === 0) throw new UserError(`${file}: there are no rows in it`);
+  using download = showDownload(pair);
+  const { out = undefined, json = false } = flags;
+  const made = await calibrateRoute(pair, rows, {
+    ...options,
+    ...formGiven(flags),
+    ...{ judge, data: basename(file), out, signal, onRow: progress(pair), ...download },
+  });
+  const found = made.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
+  if (json) return printJson({ pair, file: made.file, calibrations: found });
+  print(...columns([["SCORE", "AGGREGATE", "THRESHOLD", "AUROC"], ...found.map(line)]));
+  process.stderr.write(`kept in ${made.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
+}
+
+/** 1 if the text holds one of the answers. */
+function judge(text: string, answers: readonly string[]): number {
+  const item = { kind: "generation", id: "", prompt: "", stop: [], maxTokens: 1, answers } as const;
+  return containsAnswer.part(item, { text }, { text })[0]!;
+}
+
+const summary = ({ record, threshold, samples }: Calibrated) => ({
+  ...{ score: record.score, aggregate: record.aggregate, temperature: record.temperature, threshold },
+  ...(record.swift && { auroc: aurocOfWrong(samples.map(({ score, swift }) => ({ score, swift: swift! }))) }),
+});
+
+const line = ({ score, aggregate, threshold, auroc }: ReturnType<typeof summary>): string[] => [
+  ...[score, aggregate, String(Number(threshold.toPrecision(6)))],
+  auroc === undefined ? "" : auroc.toFixed(3),
+];
+
+/** A line every tenth row, on stderr. */
+const progress = (pair: string) => (done: number, of: number) => {
+  if (done % Math.max(1, Math.round(of / 10)) === 0) process.stderr.write(`${pair}: ${done} of ${of} rows\n`);
+};
