@@ -113,6 +113,17 @@ describe("the solver", () => {
     for (const [i, w] of model.weights.entries()) expect(other.weights[i]).toBeCloseTo(w, 7);
   });
 
+  test("begun at a fit of another l2, it ends at the same place sooner", () => {
+    const { rows, labels } = clouds(200, 3, 4, 1.5);
+    const [near, cold] = [
+      fitLogistic(rows, labels, { ...exact, l2: 1.1e-2 }),
+      fitLogistic(rows, labels, { ...exact, l2: 1e-2 }),
+    ];
+    const warm = fitLogistic(rows, labels, { ...exact, l2: 1e-2 }, near);
+    expect(warm.iterations).toBeLessThan(cold.iterations);
+    for (const [i, w] of cold.weights.entries()) expect(warm.weights[i]).toBeCloseTo(w, 6);
+  });
+
   test("correlated features of other scales cost few iterations", () => {
     const { rows, labels } = clouds(400, 4, 6, 2);
     const skewed = rows.map((row) => row.map((v, i) => 10 ** (i - 3) * (v + 5 * row[0]!)));

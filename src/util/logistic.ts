@@ -41,21 +41,33 @@ export type Features = ArrayLike<number>;
 /**
  * The classifier with the least loss; classes are 0 … the largest of `labels`. The same for the same rows on every machine, and, to rounding, for the
  * same rows in another order. Its logits have mean 0 over the classes: their common shift is free, and the solver starts at 0 and never moves it.
+ * `from` is a fit to begin at, such as that of another l2: fewer iterations, the same end to the tolerance.
  * @throws UserError for rows of several lengths or with a number that is not finite, and labels of one class or none
  */
 export function fitLogistic(
   rows: readonly Features[],
   labels: ArrayLike<number>,
   options: LogisticOptions = {},
+  from?: Logistic,
 ): LogisticFit {
   const { l2, ...ends } = logisticOptions.parse(options);
   const data = checkedData(rows, labels);
   const { classes, width } = data;
-  const start = new Float64Array(classes * (width + 1));
+  const start = startAt(from, classes, width);
   const found = minimise(logisticLoss(data, l2), start, { ...ends, precondition: preconditioner(data, l2) });
   const { value: loss, iterations, converged } = found;
   const [weights, bias] = [found.x.slice(0, classes * width), found.x.slice(classes * width)];
   return { classes, width, weights, bias, loss, iterations, converged };
+}
+
+function startAt(from: Logistic | undefined, classes: number, width: number): Float64Array {
+  if (!from) return new Float64Array(classes * (width + 1));
+  if (from.classes !== classes || from.width !== width)
+    throw new Error(`fitLogistic: begins at [${from.classes}, ${from.width}], expected [${classes}, ${width}]`);
+  const start = new Float64Array(classes * (width + 1));
+  start.set(from.weights);
+  start.set(from.bias, from.weights.length);
+  return start;
 }
 
 /** Logits [classes] of a row. */

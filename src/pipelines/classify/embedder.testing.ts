@@ -1,0 +1,30 @@
+import { WordMeans } from "../../engine/word-means.ts";
+import { WordVectors } from "../../weights/vectors/word-vectors.ts";
+import type { Embedder } from "./embedder.ts";
+import type { LabelHead } from "./head.ts";
+
+const WORDS = ["good", "bad", "so", "odd"];
+
+/** Embeds by the means of four words' vectors, each 1 in a place of its own. */
+export function smallEmbedder(name = "small", digit = "a"): Embedder {
+  const identity = { name, sha256: digit.repeat(64) };
+  const values = Float32Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));
+  const means = new WordMeans(new WordVectors(name, identity.sha256, WORDS, { rows: 4, width: 4, values }));
+  return {
+    ...{ identity, width: 4, [Symbol.dispose]: () => {} },
+    embed: (texts, terms) => means.embed(texts, terms),
+    price: (texts) => means.price(texts),
+  };
+}
+
+/** A head of two labels whose logits of a text's mean are ±`scale` for good and for bad. */
+export const smallHead = ({ identity }: Pick<Embedder, "identity">, scale = 2): LabelHead => ({
+  model: identity,
+  labels: ["negative", "positive"],
+  linear: {
+    ...{ classes: 2, width: 4 },
+    weights: Float64Array.of(-scale, scale, 0, 0, scale, -scale, 0, 0),
+    bias: Float64Array.of(0.25, -0.25),
+  },
+  training: { data: { name: "by hand", sha256: "0".repeat(64), rows: 1 }, seed: 0, l2: 1 },
+});

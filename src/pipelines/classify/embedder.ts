@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { type Answers, EncoderModel, type ReadTerms } from "../../engine/encoder-model.ts";
+import { WordMeans } from "../../engine/word-means.ts";
+import type { Spent } from "../../graph/index.ts";
+import { UserError } from "../../util/errors.ts";
+import { modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { openGlove } from "../../weights/vectors/glove.ts";
+
+/** What a vector of a text depends on. */
+export const embedderIdentity = z.strictObject({
+  /** `glove`, a MODEL, or `MODEL@layers=N`. */
+  name: z.string().min(1),
+  /** Hex SHA-256 of the weights. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+});
+export type EmbedderIdentity = z.output<typeof embedderIdentity>;
+
+/** Turns texts into vectors, for a head to be trained on or to read. */
+export interface Embedder extends Disposable {
+  readonly identity: EmbedderIdentity;
+  /** Numbers of a vector. */
+  readonly width: number;
+  embed(texts: readonly string[], terms?: ReadTerms): Promise<Answers<Float32Array>>;
+  /** What these texts would cost; nothing runs. */
+  price(texts: readonly string[]): Spent;
+}
+
+/** The name of the word vectors, which are no MODEL of their own. */
+const GLOVE = "glove";
+
+/**
+ * Opens what embeds: `glove` (the mean of a text's word vectors), a MODEL that embeds (`minilm`), or such a MODEL's first layers
+ * (`minilm@layers=2`). Downloads it if it is not here yet. @throws UserError for a name that there is not, or a model that does not embed
+ */
+export async function openEmbedder(name: string, options: ResolveOptions = {}): Promise<Embedder> {
+  if (name === GLOVE) return wordMeans(options);
+  const [, model, layers] = /^(.*?)(?:@layers=(\d+))?$/.exec(name)!;
+  const source = await resolveModel(model!, options);
+  const encoder = await EncoderModel.load(source, "auto", undefined, layers === undefined ? undefined : Number(layers));
+  try {
+    if (encoder.classifier) throw new UserError(`${name} is a classifier, expected a model of embeddings`);
+    const identity = { name, sha256: await modelHash(source) };
+    return Object.assign(facade(encoder), { identity, width: encoder.encoder.config.hidden });
+  } catch (error) {
+    encoder[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function wordMeans(options: ResolveOptions): Promise<Embedder> {
+  const vectors = await openGlove(options);
+  const means = new WordMeans(vectors);
+  const identity = { name: GLOVE, sha256: vectors.sha256 };
+  return Object.assign(facade({ embed: means.embed.bind(means), price: means.price.bind(means) }), {
+    ...{ identity, width: means.width },
+  });
+}
+
+const facade = (of: Pick<Embedder, "embed" | "price"> & Partial<Disposable>) => ({
+  embed: (texts: readonly string[], terms?: ReadTerms) => of.embed(texts, terms),
+  price: (texts: readonly string[]) => of.price(texts),
+  [Symbol.dispose]: () => of[Symbol.dispose]?.(),
+});

@@ -1,0 +1,29 @@
+import type { Answers, EncoderModel, ReadTerms } from "../../engine/encoder-model.ts";
+import type { Spent } from "../../graph/index.ts";
+import { UserError } from "../../util/errors.ts";
+
+/** A model that gives every text a logit for each of its labels. */
+export interface LabelModel {
+  readonly name: string;
+  /** Equal for two models that give the same logits. */
+  readonly key: string;
+  readonly labels: readonly string[];
+  /** Logits of each text, in the order of `labels`. */
+  logits(texts: readonly string[], terms?: ReadTerms): Promise<Answers<ArrayLike<number>>>;
+  /** What these texts would cost; nothing runs. */
+  price(texts: readonly string[]): Spent;
+}
+
+/** A classifier's own checkpoint as such a model, which its owner disposes of. @throws UserError if it is no classifier of two labels or more */
+export function labelModelOf(model: EncoderModel): LabelModel {
+  const { classifier, source } = model;
+  if (!classifier || classifier.labels.length < 2)
+    throw new UserError(`${source.name} is not a classifier of two labels or more`);
+  return {
+    name: source.name,
+    key: source.path,
+    labels: classifier.labels,
+    logits: (texts, terms) => model.logits(texts, terms),
+    price: (texts) => model.price(texts),
+  };
+}

@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { checked } from "../../util/checked.ts";
+import { inFile } from "../../util/errors.ts";
+import { readJson } from "../../weights/json-file.ts";
+import type { ResolveOptions } from "../../weights/sources/index.ts";
+import { openEmbedder } from "../classify/embedder.ts";
+import { HeadModel, type LabelHead, readHead } from "../classify/head.ts";
+import { type Sample, target, thresholdFrom } from "./calibrate.ts";
+import { ClassifyCascade } from "./classify.ts";
+import { type ScoreOptions, scoreOptions } from "./scores.ts";
+
+const share = z.number().min(0).max(1);
+
+/** Scores of rows that no head was trained on, the lowest first, and how good both heads' answers to them are. */
+export const pairCalibration = scoreOptions
+  .extend({
+    data: z.strictObject({ name: z.string(), rows: z.int().min(1) }),
+    scores: z.array(z.number()),
+    swift: z.array(share),
+    super: z.array(share),
+  })
+  .refine((c) => c.scores.length === c.swift.length && c.scores.length === c.super.length, {
+    path: ["swift"],
+    error: "expected as many answers as scores",
+  });
+export type PairCalibration = z.output<typeof pairCalibration>;
+
+/** A threshold by itself, infinite ones too. */
+const ownThreshold = z.strictObject({
+  threshold: z.custom<number>((n) => typeof n === "number" && !Number.isNaN(n), "expected a number"),
+});
+
+/** Which threshold is wanted: one by itself, or one that a calibration gives. */
+export type PairOptions = z.input<typeof ownThreshold> | z.input<typeof target>;
+
+/** Files of a trained pair's folder. */
+export const pairFiles = (folder: string) => ({
+  swift: join(folder, "swift.json"),
+  super: join(folder, "super.json"),
+  calibration: join(folder, "calibration.json"),
+});
+
+/** A cascade that owns its models. */
+export type OpenedPair = ClassifyCascade & Disposable;
+
+/**
+ * Opens a pair of trained heads from its folder, such as `models/glove+minilm/classify-banking77`, with the models that they were trained for, at a
+ * threshold that its calibration gives.
+ * @throws UserError if a file is missing or damaged, or a head was trained for another model
+ */
+export async function openClassifyPair(
+  folder: string,
+  wanted: PairOptions,
+  options: ResolveOptions = {},
+): Promise<OpenedPair> {
+  const files = pairFiles(folder);
+  const heads = [readHead(files.swift), readHead(files.super)] as const;
+  const calibration = readJson(files.calibration, pairCalibration, "a pair's calibration");
+  const threshold = inFile(files.calibration, () => thresholdOf(calibration, wanted));
+  const opened: HeadModel[] = [];
+  const dispose = () => {
+    for (const model of opened.splice(0)) model[Symbol.dispose]();
+  };
+  try {
+    for (const [i, head] of heads.entries()) opened.push(await openHead([files.swift, files.super][i]!, head, options));
+    const [swift, strong] = opened as [HeadModel, HeadModel];
+    const cascade = new ClassifyCascade({ swift, super: strong, threshold, scoring: scoringOf(calibration) });
+    return Object.assign(cascade, { [Symbol.dispose]: dispose });
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+async function openHead(file: string, head: LabelHead, options: ResolveOptions): Promise<HeadModel> {
+  const embedder = await openEmbedder(head.model.name, options);
+  try {
+    return inFile(file, () => new HeadModel(embedder, head));
+  } catch (error) {
+    embedder[Symbol.dispose]();
+    throw error;
+  }
+}
+
+const scoringOf = ({ data: _, scores: __, swift: ___, super: ____, ...scoring }: PairCalibration): ScoreOptions =>
+  scoring;
+
+function thresholdOf({ scores, swift, super: strong }: PairCalibration, wanted: PairOptions): number {
+  if ("threshold" in wanted) return checked(ownThreshold, wanted).threshold;
+  const samples = scores.map((score, i): Sample => ({ score, swift: swift[i], super: strong[i] }));
+  return thresholdFrom(samples, checked(target, wanted));
+}

@@ -1,0 +1,167 @@
+import { activate, type Classification, likeliest } from "../../engine/classifier.ts";
+import type { ReadTerms } from "../../engine/encoder-model.ts";
+import type { Usage } from "../../engine/generate.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { UserError } from "../../util/errors.ts";
+import type { LabelModel } from "../classify/label-model.ts";
+import type { Route } from "./route.ts";
+import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOf, scoreOptions } from "./scores.ts";
+
+/** How a cascade decides. */
+export interface CascadeOptions {
+  readonly swift: LabelModel;
+  /** Answers the texts that score lower than the threshold. */
+  readonly super: LabelModel;
+  /** −∞: Swift answers all, but for logits that are not finite. +∞: Super does. */
+  readonly threshold: number;
+  /** How Swift's logits are scored; energy at temperature 1 if nothing is said. */
+  readonly scoring?: ScoreOptions;
+}
+
+/** On which terms texts are classified. */
+export interface CascadeTerms extends Pick<ReadTerms, "signal" | "key" | "deadline"> {
+  /** Told what was spent by a call that ended without its receipt. */
+  readonly onStopped?: ((receipt: Receipt) => void) | undefined;
+}
+
+/** A label, the probabilities of all, and which model gave them. */
+export interface RoutedClassification extends Classification {
+  readonly route: Route;
+}
+
+type Role = Route["to"];
+
+/**
+ * Two classifiers of the same labels: a cheap one scores every text, and a dear one answers those that score below the threshold (E-LANG, arXiv
+ * 2203.00748). Texts whose logits are not finite go to Super. Its models belong to the caller.
+ */
+export class ClassifyCascade {
+  readonly scoring: ScoreOptions;
+
+  /** @throws UserError if the models are one, or their labels differ in any way or order */
+  constructor(readonly options: CascadeOptions) {
+    checkLabels(options);
+    if (Number.isNaN(options.threshold)) throw new UserError("the threshold is NaN, expected a number", 2);
+    this.scoring = options.scoring ?? scoreOptions.parse({});
+  }
+
+  get name(): string {
+    return `${this.options.swift.name}>${this.options.super.name}`;
+  }
+
+  /** The label of each text, in their order, and one receipt for both models. @throws UserError as the models do */
+  async classify(
+    texts: readonly string[],
+    { onStopped, ...terms }: CascadeTerms = {},
+  ): Promise<{ results: RoutedClassification[]; receipt: Receipt }> {
+    const run = new CascadeRun(this, texts);
+    try {
+      const swift = await run.ask("swift", [...texts.keys()], terms);
+      const scores = swift.map((logits) => scoreOf(logits, this.scoring));
+      // Not `<`: a score that is none goes to Super.
+      const hard = [...scores.keys()].filter((i) => !(scores[i]! >= this.options.threshold));
+      run.escalated(hard);
+      const strong = hard.length > 0 ? await run.ask("super", hard, terms) : [];
+      const results = swift.map((logits, i) => this.#result("swift", logits, scores[i]!));
+      for (const [at, i] of hard.entries()) results[i] = this.#result("super", strong[at]!, scores[i]!);
+      return { results, receipt: run.receipt() };
+    } catch (error) {
+      if (run.begun) onStopped?.(run.receipt());
+      throw error;
+    }
+  }
+
+  #result(to: Role, logits: ArrayLike<number>, score: number): RoutedClassification {
+    const { threshold, [to]: model } = this.options;
+    const finite = (value: number) => (Number.isFinite(value) ? value : null);
+    return {
+      ...likeliest(model.labels, activate(Array.from(logits), "softmax")),
+      route: { to, model: model.name, score: finite(score), threshold: finite(threshold) },
+    };
+  }
+}
+
+function checkLabels({ swift, super: strong }: CascadeOptions): void {
+  if (swift === strong || swift.key === strong.key)
+    throw new UserError(`Swift and Super are both ${swift.name}; expected two models`, 2);
+  if (swift.labels.length !== strong.labels.length)
+    throw new UserError(
+      `${swift.name} has ${swift.labels.length} labels and ${strong.name} ${strong.labels.length}; expected the same labels`,
+    );
+  const at = swift.labels.findIndex((label, i) => label !== strong.labels[i]);
+  if (at < 0) return;
+  const [ours, theirs] = [swift.labels[at]!, strong.labels[at]!];
+  const wanted = swift.labels.includes(theirs) ? "the same order of labels" : "the same labels";
+  throw new UserError(
+    `label ${at + 1} is "${ours}" of ${swift.name} and "${theirs}" of ${strong.name}; expected ${wanted}`,
+  );
+}
+
+/** The calls of one cascade, and what they spent. */
+class CascadeRun {
+  readonly #usages: { readonly role: Role; readonly usage: Usage }[] = [];
+  readonly #started = performance.now();
+  #scored = 0;
+  #hard: readonly number[] = [];
+
+  constructor(
+    private readonly cascade: ClassifyCascade,
+    private readonly texts: readonly string[],
+  ) {}
+
+  get begun(): boolean {
+    return this.#usages.some(({ usage }) => usage.flops.spent > 0);
+  }
+
+  /** Logits of some of the texts by one of the models. */
+  async ask(role: Role, places: readonly number[], terms: ReadTerms): Promise<readonly ArrayLike<number>[]> {
+    const onStopped = (usage: Usage) => void this.#usages.push({ role, usage });
+    const asked = places.map((i) => this.texts[i]!);
+    const { answers, usage } = await this.cascade.options[role].logits(asked, { ...terms, onStopped });
+    this.#usages.push({ role, usage });
+    return answers;
+  }
+
+  /** Which texts Super is asked, once all are scored. */
+  escalated(places: readonly number[]): void {
+    this.#hard = places;
+    this.#scored = this.texts.length;
+  }
+
+  /** Dense is Super on every text. Overhead is what did not answer: scoring, and Swift on the texts that Super answered. */
+  receipt(): Receipt {
+    const { swift, super: strong } = this.cascade.options;
+    const dense = strong.price(this.texts);
+    const sum = (of: (usage: Usage) => number) => this.#usages.reduce((total, { usage }) => total + of(usage), 0);
+    const spent = sum(({ flops }) => flops.spent) + this.#scoring;
+    const beside = this.#scoring + swift.price(this.#hard.map((i) => this.texts[i]!)).flops;
+    return makeReceipt({
+      model: this.cascade.name,
+      recipe: [],
+      tokens: { prompt: sum(({ tokens }) => tokens.prompt), cached: 0, completion: 0 },
+      flops: { dense: dense.flops, spent, overhead: Math.min(spent, beside) },
+      bytes: { dense: dense.bytes, spent: sum(({ bytes }) => bytes.spent) },
+      work: { calls: this.#calls() },
+      ms: { load: 0, prefill: sum(({ ms }) => ms.prefill), decode: 0, total: performance.now() - this.#started },
+      estimated: false,
+    });
+  }
+
+  get #scoring(): number {
+    const { swift } = this.cascade.options;
+    const { score } = this.cascade.scoring;
+    return score === "random" ? 0 : FLOPS_PER_LOGIT * swift.labels.length * this.#scored;
+  }
+
+  /** A call is one text read by one model. */
+  #calls(): Record<string, { dense: number; run: number }> {
+    const { swift, super: strong } = this.cascade.options;
+    const asked = (role: Role) => this.#usages.some((one) => one.role === role);
+    const all = this.texts.length;
+    const own = { dense: 0, run: asked("swift") ? all : 0 };
+    const stronger = { dense: all, run: asked("super") ? this.#hard.length : 0 };
+    // Two heads on one embedder are two models of one name.
+    if (swift.name === strong.name) return { [strong.name]: { dense: all, run: own.run + stronger.run } };
+    return { [swift.name]: own, [strong.name]: stronger };
+  }
+}
