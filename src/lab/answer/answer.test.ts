@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { LanguageModel } from "../../engine/language-model.ts";
 import { load } from "../../index.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import type { Answer, AnswerOf, Item } from "../item.ts";
+import { dropping, openAnswerer } from "./answer.testing.ts";
 import { cut } from "./cut.ts";
-import { type Answerer, openAnswerer, type Truncation } from "./index.ts";
+import { type Answerer, openAnswering, type Truncation } from "./index.ts";
 import { windows } from "./pairs.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
@@ -16,7 +19,7 @@ afterAll(() => {
 });
 
 async function open(model: string, truncate?: Truncation): Promise<Answerer> {
-  const answerer = await openAnswerer({ source: await resolveModel(model), recipe: [], quant: "f32", truncate });
+  const answerer = await openAnswerer({ source: await resolveModel(model), quant: "f32", truncate });
   opened.push(answerer);
   return answerer;
 }
@@ -79,6 +82,67 @@ describe("a language model", () => {
   test("refuses to rank", async () => {
     const item: Item = { kind: "ranking", id: "r", query: "q", documents: [], relevance: {} };
     expect(() => opened[0]!.plan(item)).toThrow(/generates text; a task that ranks documents needs an encoder/);
+  });
+});
+
+describe("one model under several recipes", () => {
+  const sparse = parseRecipe(["xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=70"]);
+  const prompt = "the cat sat on the mat and saw a dog ".repeat(3);
+  const items: readonly Item[] = [
+    { kind: "generation", id: "g", prompt, stop: [], maxTokens: 12, answers: ["x"] },
+    { kind: "continuation", id: "c", context: prompt, continuation: " and the dog saw the cat" },
+    { kind: "text", id: "t", text: prompt },
+    { kind: "generation", id: "g again", prompt: `${prompt}a`, stop: [], maxTokens: 12, answers: ["x"] },
+  ];
+  const answersOf = async (answerer: Answerer) => {
+    const found = [];
+    for (const item of items) found.push(await answerer.plan(item)!());
+    found.push(...(await answerer.together!(items.filter(({ kind }) => kind === "generation"))));
+    return found;
+  };
+
+  test("is loaded once, and each answers to the bit as with a model of its own", async () => {
+    const setting = { source: await resolveModel(TINY), quant: "f32", truncate: undefined } as const;
+    const loads = vi.spyOn(LanguageModel, "load");
+    using model = await openAnswering(setting);
+    const shared = [];
+    for (const recipe of [[], sparse, []]) {
+      using answerer = await model.under(recipe);
+      shared.push(await answersOf(answerer));
+    }
+    expect(loads).toHaveBeenCalledTimes(1);
+    loads.mockRestore();
+    for (const [i, recipe] of [[], sparse].entries()) {
+      using alone = await openAnswerer(setting, recipe);
+      expect(shared[i]).toEqual(await answersOf(alone));
+    }
+    expect(shared[2]).toEqual(shared[0]);
+    expect(shared[1]![0]!.flops.spent).not.toBe(shared[0]![0]!.flops.spent);
+  });
+
+  test("two at a time do not change each other's answers", async () => {
+    using model = await openAnswering({ source: await resolveModel(TINY), quant: "f32", truncate: undefined });
+    using dense = await model.under([]);
+    using other = await model.under(sparse);
+    const alone = [
+      (await answersOf(dense)).map(({ answer }) => answer),
+      (await answersOf(other)).map(({ answer }) => answer),
+    ];
+    for (const item of items) {
+      const at = items.indexOf(item);
+      expect((await dense.plan(item)!()).answer).toEqual(alone[0]![at]);
+      expect((await other.plan(item)!()).answer).toEqual(alone[1]![at]);
+    }
+  });
+
+  test("refuses a text to score where tokens are dropped, and savings where there is no seam", async () => {
+    using model = await openAnswering({ source: await resolveModel(TINY), quant: "f32", truncate: undefined });
+    using answerer = await model.under([dropping]);
+    expect(() => answerer.plan(items[2]!)).toThrow("drop:keep=0.5 drops tokens of the prompt");
+    expect(answerer.plan(items[1]!)).toBeDefined();
+    const encoder = await resolveModel(fixture("engine/fixtures/classifier"));
+    using seamless = await openAnswering({ source: encoder, quant: "f32", truncate: undefined });
+    await expect(seamless.under(sparse)).rejects.toThrow(/has no seam for savings: "xattention:.*" cannot act/);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { Recipe } from "../../savings/recipe.ts";
 import type { Answer, Item } from "../item.ts";
 import type { Result } from "../results.ts";
 
@@ -17,11 +18,17 @@ export type Truncation = (typeof truncations)[number];
 /** Answers an item, once. Its answer and its bill are those of a model that has answered nothing before. */
 export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
-/** A loaded model as what answers items. */
+/** A loaded model. Whatever answers items under its recipes shares its weights. */
+export interface Answering extends Disposable {
+  /** Answers items under a recipe until it is disposed of; it begins as a model that has answered nothing. @throws UserError if the recipe cannot act in the model */
+  under(recipe: Recipe): Promise<Answerer>;
+}
+
+/** What answers items with a model under one recipe. */
 export interface Answerer extends Disposable {
   /** Tokens of a text as a prompt, with one that begins it where the model has such. */
   countTokens(text: string): number;
-  /** How an item will be answered; undefined when its prompt is longer than the context. @throws UserError for a kind that the model cannot answer */
+  /** How an item will be answered; undefined when its prompt is longer than the context. @throws UserError for a kind that the model cannot answer, or not under the recipe */
   plan(item: Item): Plan | undefined;
   /** Computes what the item shares with others of its list, once, so that its own time is without that; absent where nothing is shared. */
   prepare?(item: Item, signal?: AbortSignal): Promise<void>;

@@ -5,7 +5,9 @@ import { labelled } from "../../engine/labelled.ts";
 import type { LanguageModel } from "../../engine/language-model.ts";
 import { type Foretold, Likelihoods, natsOf, type Pair } from "../../engine/likelihood.ts";
 import { Meter } from "../../engine/meter.ts";
+import type { Lease } from "../../engine/recipes.ts";
 import type { Request } from "../../engine/ticket.ts";
+import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
@@ -13,20 +15,25 @@ import { cut } from "./cut.ts";
 import { windows } from "./pairs.ts";
 import { bill, collected, sharing } from "./pieces.ts";
 
-/** A language model answers by the likelihood of what is given, or by text that it generates greedily after the prompt as it is. */
+/** A language model under a recipe answers by the likelihood of what is given, or by text that it generates greedily after the prompt as it is. */
 export class DecoderAnswerer implements Answerer {
   readonly #start: number;
 
   private constructor(
     private readonly model: LanguageModel,
+    private readonly lease: Lease,
     private readonly likelihoods: Likelihoods,
     private readonly truncate: Truncation | undefined,
   ) {
     this.#start = encoderOf(model).start;
   }
 
-  static async open(model: LanguageModel, truncate: Truncation | undefined): Promise<DecoderAnswerer> {
-    return new DecoderAnswerer(model, await Likelihoods.create(model.engine), truncate);
+  /** @throws UserError if the recipe cannot act in the model */
+  static async open(model: LanguageModel, recipe: Recipe, truncate: Truncation | undefined): Promise<DecoderAnswerer> {
+    const lease = await model.recipes.use(recipe);
+    // What other recipes left behind is not this one's.
+    model.engine.forget();
+    return new DecoderAnswerer(model, lease, await Likelihoods.create(model.engine, lease.plan), truncate);
   }
 
   countTokens(text: string): number {
@@ -79,6 +86,7 @@ export class DecoderAnswerer implements Answerer {
 
   /** A text of any length fits: it is read in windows. */
   #text({ text }: TextItem): Plan {
+    this.#refuseDropping();
     const ids = this.model.tokenizer.encode(text);
     const pieces = windows(ids, this.#start, this.model.decoder.config.context);
     return async (signal) => {
@@ -90,12 +98,23 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
+  /** @throws UserError if the recipe drops some of the tokens that are to be scored */
+  #refuseDropping(): void {
+    const { recipe, plan } = this.lease;
+    if (plan(Number.MAX_SAFE_INTEGER).cuts.every(({ scope }) => scope !== "prompt")) return;
+    const named = recipe.map((step) => step.text).join(" ");
+    throw new UserError(
+      `${named} drops tokens of the prompt, and a task of the kind text scores them all; after-text scores what follows them`,
+      2,
+    );
+  }
+
   #generation(item: GenerationItem): Plan | undefined {
     const { engine, tokenizer } = this.model;
     const request = this.#request(item);
     if (request === undefined) return undefined;
-    const { prompt, options } = request;
-    return (signal) => collected(generate(engine, tokenizer, prompt, options, { signal, alone: true }));
+    const { prompt, options, ...terms } = request;
+    return (signal) => collected(generate(engine, tokenizer, prompt, options, { signal, ...terms }));
   }
 
   /** From empty rows, so that the same items always lie side by side. */
@@ -111,12 +130,15 @@ export class DecoderAnswerer implements Answerer {
   #request({ prompt, stop, maxTokens }: GenerationItem): Request | undefined {
     const { context } = this.model.decoder.config;
     const ids = cut(this.model.encode(prompt, true), context - maxTokens, this.truncate);
-    return ids && { prompt: ids, options: generateOptions.parse({ maxTokens, stop: [...stop] }), alone: true };
+    if (!ids) return undefined;
+    const options = generateOptions.parse({ maxTokens, stop: [...stop] });
+    return { prompt: ids, options, plan: this.lease.plan(ids.length), alone: true };
   }
 
+  /** The model stays. */
   [Symbol.dispose](): void {
     this.likelihoods[Symbol.dispose]();
-    this.model[Symbol.dispose]();
+    this.lease[Symbol.dispose]();
   }
 }
 

@@ -86,9 +86,8 @@ export class EncoderAnswerer implements Answerer {
     return known;
   }
 
-  [Symbol.dispose](): void {
-    this.model[Symbol.dispose]();
-  }
+  /** The model stays. */
+  [Symbol.dispose](): void {}
 }
 
 const textsOf = ({ documents }: RankingItem): string[] => documents.map(({ text }) => text);

@@ -5,32 +5,46 @@ import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
-import type { Answerer, Truncation } from "./answerer.ts";
+import type { Answerer, Answering, Truncation } from "./answerer.ts";
 import { DecoderAnswerer } from "./decoder.ts";
 import { EncoderAnswerer } from "./encoder.ts";
 import { Seq2SeqAnswerer } from "./seq2seq.ts";
 
-export { type Answered, type Answerer, type Plan, type Truncation, truncations } from "./answerer.ts";
+export { type Answered, type Answerer, type Answering, type Plan, type Truncation, truncations } from "./answerer.ts";
 
 /** What a model is loaded with. */
 export interface Setting {
   readonly source: ResolvedModel;
-  readonly recipe: Recipe;
   readonly quant: Quant;
   /** Undefined: prompts beyond the context are not answered. */
   readonly truncate: Truncation | undefined;
 }
 
-/** Loads a model under a recipe to answer items. @throws UserError */
-export async function openAnswerer({ source, recipe, quant, truncate }: Setting): Promise<Answerer> {
-  const model = await openModel(source, recipe, quant);
-  if (model instanceof EncoderModel) return encoderAnswerer(model, truncate);
-  if (model instanceof Seq2SeqModel) return new Seq2SeqAnswerer(model, truncate);
-  return DecoderAnswerer.open(model, truncate);
+/** Loads a model to answer items under any recipes. @throws UserError */
+export async function openAnswering({ source, quant, truncate }: Setting): Promise<Answering> {
+  const model = await openModel(source, [], quant);
+  if (model instanceof EncoderModel) {
+    refuseTruncation(model, truncate);
+    return seamless(model, () => new EncoderAnswerer(model));
+  }
+  if (model instanceof Seq2SeqModel) return seamless(model, () => new Seq2SeqAnswerer(model, truncate));
+  return {
+    under: (recipe) => DecoderAnswerer.open(model, recipe, truncate),
+    [Symbol.dispose]: () => model[Symbol.dispose](),
+  };
 }
 
-function encoderAnswerer(model: EncoderModel, truncate: Truncation | undefined): Answerer {
-  if (truncate === undefined) return new EncoderAnswerer(model);
+/** A model that no saving can act in. */
+const seamless = (model: EncoderModel | Seq2SeqModel, open: () => Answerer): Answering => ({
+  async under(recipe: Recipe) {
+    if (recipe.length === 0) return open();
+    throw new UserError(`${model.source.name} has no seam for savings: "${recipe[0]!.text}" cannot act`, 2);
+  },
+  [Symbol.dispose]: () => model[Symbol.dispose](),
+});
+
+function refuseTruncation(model: EncoderModel, truncate: Truncation | undefined): void {
+  if (truncate === undefined) return;
   model[Symbol.dispose]();
   throw new UserError(
     `${model.source.name} is an encoder, which cuts long texts at their end, as it was trained to; --truncate is for models that generate`,

@@ -4,7 +4,8 @@ import { resolveModel } from "../../weights/sources/index.ts";
 import type { ChoiceItem, Continuation, Likelihood } from "../item.ts";
 import { argmax } from "../metrics/sums.ts";
 import { arcEasy } from "../tasks/arc.ts";
-import { type Answerer, openAnswerer } from "./index.ts";
+import { openAnswerer } from "./answer.testing.ts";
+import type { Answerer } from "./index.ts";
 
 const read = (file: string) => JSON.parse(readFileSync(new URL(file, import.meta.url), "utf8"));
 
@@ -18,7 +19,7 @@ const arc: {
 let answerer: Answerer;
 beforeAll(async () => {
   const source = await resolveModel("smollm2");
-  answerer = await openAnswerer({ source, recipe: [], quant: "f32", truncate: undefined });
+  answerer = await openAnswerer({ source, quant: "f32", truncate: undefined });
 });
 afterAll(() => answerer[Symbol.dispose]());
 

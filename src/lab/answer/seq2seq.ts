@@ -28,7 +28,6 @@ export class Seq2SeqAnswerer implements Answerer {
     return fitting && ((signal) => collected(this.model.generate(fitting, options, { signal })));
   }
 
-  [Symbol.dispose](): void {
-    this.model[Symbol.dispose]();
-  }
+  /** The model stays. */
+  [Symbol.dispose](): void {}
 }

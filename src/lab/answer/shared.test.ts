@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolveModel } from "../../weights/sources/index.ts";
 import type { AnswerOf, Item } from "../item.ts";
-import { type Answered, type Answerer, openAnswerer } from "./index.ts";
+import { openAnswerer } from "./answer.testing.ts";
+import type { Answered, Answerer } from "./index.ts";
 
 /** Worked examples as few-shot prompts have them. */
 const examples = (count: number) =>
@@ -36,7 +37,6 @@ describe("on SmolLM2", () => {
   const open = async () => {
     const answerer = await openAnswerer({
       source: await resolveModel("smollm2"),
-      recipe: [],
       quant: "auto",
       truncate: undefined,
     });

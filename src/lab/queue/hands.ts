@@ -32,7 +32,7 @@ export class QueueHands implements Hands {
     private readonly redis: Redis,
     private readonly queue: Queue,
     private readonly events: QueueEvents,
-    private readonly setting: Omit<Setting, "recipe">,
+    private readonly setting: Setting,
     private readonly run: Pick<Job, "modelHash" | "version">,
     private readonly notice: Notice,
   ) {}
@@ -40,7 +40,7 @@ export class QueueHands implements Hands {
   /** @throws UserError when Redis does not answer */
   static async open(
     url: string,
-    setting: Omit<Setting, "recipe">,
+    setting: Setting,
     run: Pick<Job, "modelHash" | "version">,
     notice: Notice,
   ): Promise<QueueHands> {

@@ -2,7 +2,7 @@ import { Worker } from "bullmq";
 import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
-import { type Answerer, openAnswerer } from "../answer/index.ts";
+import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
 import { answerGroup } from "../run/hands.ts";
 import { changedFile, type FileHashes, fileHashes } from "../run/recipe-files.ts";
@@ -62,10 +62,11 @@ const stopped = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => resolve());
   });
 
-/** The model that the last job asked for stays loaded: the next one mostly asks for it, too. */
+/** The model that the last job asked for stays loaded, ready under the job's recipe: the next one mostly asks for both, too. */
 class Workbench implements Disposable {
   answered = 0;
-  #loaded: { readonly key: string; readonly answerer: Answerer } | undefined;
+  #loaded: { readonly key: string; readonly model: Answering } | undefined;
+  #ready: { readonly key: string; readonly answerer: Answerer } | undefined;
   #documents: Job["documents"];
 
   constructor(
@@ -97,19 +98,29 @@ class Workbench implements Disposable {
   }
 
   async #answerer(job: Job): Promise<Answerer> {
-    const { model, modelHash, quant, truncate, recipe, files } = job;
-    const key = JSON.stringify([model, modelHash, quant, truncate, recipe, files]);
-    if (this.#loaded?.key === key) return this.#loaded.answerer;
-    this[Symbol.dispose]();
+    const { model, recipe, files } = job;
+    const key = JSON.stringify([...settingOf(job), recipe, files]);
+    if (this.#ready?.key === key) return this.#ready.answerer;
+    this.#endRecipe();
     if (job.version !== this.version)
       throw new UserError(`the run is of Modicum ${job.version}, and this worker of ${this.version}`);
     const steps = parseRecipe(recipe);
-    const source = await this.#sameModel(job);
+    const loaded = await this.#model(job);
     await requireFiles(steps, files);
     this.notice(`${model}: ${recipe.join(" ") || "dense"}`);
-    const answerer = await openAnswerer({ source, recipe: steps, quant, truncate: truncate ?? undefined });
-    this.#loaded = { key, answerer };
+    const answerer = await loaded.under(steps);
+    this.#ready = { key, answerer };
     return answerer;
+  }
+
+  async #model(job: Job): Promise<Answering> {
+    const key = JSON.stringify(settingOf(job));
+    if (this.#loaded?.key === key) return this.#loaded.model;
+    this[Symbol.dispose]();
+    const source = await this.#sameModel(job);
+    const model = await openAnswering({ source, quant: job.quant, truncate: job.truncate ?? undefined });
+    this.#loaded = { key, model };
+    return model;
   }
 
   async #sameModel({ model, modelHash: wanted }: Job): Promise<ResolvedModel> {
@@ -119,11 +130,20 @@ class Workbench implements Disposable {
     throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and the run is of ${wanted.slice(0, 12)}…`);
   }
 
+  #endRecipe(): void {
+    this.#ready?.answerer[Symbol.dispose]();
+    this.#ready = undefined;
+  }
+
   [Symbol.dispose](): void {
-    this.#loaded?.answerer[Symbol.dispose]();
+    this.#endRecipe();
+    this.#loaded?.model[Symbol.dispose]();
     this.#loaded = undefined;
   }
 }
+
+/** What a job's model is loaded with. */
+const settingOf = ({ model, modelHash, quant, truncate }: Job) => [model, modelHash, quant, truncate];
 
 async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {
   const changed = changedFile(wanted, await fileHashes(recipe));

@@ -2,7 +2,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash, type ResolvedModel } from "../../weights/sources/index.ts";
-import { type Answerer, openAnswerer } from "../answer/index.ts";
+import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import type { Answer, Item } from "../item.ts";
 import { withReals } from "../reals.ts";
 import type { Result } from "../results.ts";
@@ -37,27 +37,39 @@ export interface KnownCell extends Cell {
   readonly cutTexts: number;
 }
 
-/** A cell whose items are known and whose model is loaded. */
-export interface OpenCell extends KnownCell, Disposable {
+/** A cell's model, loaded once for all recipes. */
+interface Loaded {
+  readonly model: Answering;
   readonly dense: Answerer;
 }
 
+/** A cell whose items are known and whose model is loaded. */
+export interface OpenCell extends KnownCell, Loaded, Disposable {}
+
 /** Loads the model again. */
-export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => withDense(cell, await denseOf(cell));
+export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => opened(cell, await loadedOf(cell));
 
-const denseOf = ({ source, quant, options }: Cell): Promise<Answerer> =>
-  openAnswerer({ source, quant, recipe: [], truncate: options.truncate });
+async function loadedOf({ source, quant, options }: Cell): Promise<Loaded> {
+  const model = await openAnswering({ source, quant, truncate: options.truncate });
+  return { model, dense: await model.under([]) };
+}
 
-const withDense = (cell: KnownCell, dense: Answerer): OpenCell => ({
+const opened = (cell: KnownCell, loaded: Loaded): OpenCell => ({
   ...cell,
-  dense,
-  [Symbol.dispose]: () => dense[Symbol.dispose](),
+  ...loaded,
+  [Symbol.dispose]: () => free(loaded),
 });
+
+function free({ model, dense }: Loaded): void {
+  dense[Symbol.dispose]();
+  model[Symbol.dispose]();
+}
 
 /** Loads the model and reads the items. @throws UserError when there are none, or the model answers none of their kind */
 export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<OpenCell> {
   const { task, source, quant, options } = cell;
-  const dense = await denseOf(cell);
+  const loaded = await loadedOf(cell);
+  const { dense } = loaded;
   try {
     const all = await itemsOf(cell, dense, fetching);
     const items = all.filter((item) => dense.plan(item) !== undefined);
@@ -74,9 +86,9 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
         `${task.name}: every one of its ${all.length} items is longer than the context of ${source.name}; --truncate left|middle cuts them`,
       );
     const cutTexts = dense.cutTexts?.(items) ?? 0;
-    return withDense({ ...cell, identity, items, tooLong, cutTexts }, dense);
+    return opened({ ...cell, identity, items, tooLong, cutTexts }, loaded);
   } catch (error) {
-    dense[Symbol.dispose]();
+    free(loaded);
     throw error;
   }
 }

@@ -14,7 +14,7 @@ export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSigna
   const known: KnownCell[] = [];
   for (const cell of grid.cells) {
     using open = await openChecked(grid, cell, watcher, signal);
-    const { dense, [Symbol.dispose]: _, ...rest } = open;
+    const { model, dense, [Symbol.dispose]: _, ...rest } = open;
     known.push(rest);
   }
   return known;
@@ -29,13 +29,21 @@ export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, sign
       signal?.throwIfAborted();
       const own = held.filter((result) => result.recipe === recipeText(recipe));
       requireUnchanged(resultsFile(folderOf(grid, cell)), await fileHashes(recipe), own);
-      if (own.length < open.items.length) await checkSavings(open.source, recipe);
+      if (own.length < open.items.length) await checkRecipe(open, recipe);
     }
     return open;
   } catch (error) {
     open[Symbol.dispose]();
     throw error;
   }
+}
+
+/** @throws UserError if the recipe cannot act in the model, or leaves nothing to answer the task's items by */
+async function checkRecipe({ task, source, model, items }: OpenCell, recipe: Recipe): Promise<void> {
+  await checkSavings(source, recipe);
+  if (task.kind !== "text") return;
+  using answerer = await model.under(recipe);
+  answerer.plan(items[0]!);
 }
 
 async function fetched(cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {

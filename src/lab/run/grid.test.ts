@@ -4,9 +4,11 @@ import path from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
+import { dropping } from "../answer/answer.testing.ts";
 import { accuracy, labelAccuracy } from "../metrics/index.ts";
 import { resultSchema, summarySchema } from "../results.ts";
 import type { Task } from "../task.ts";
+import { findTask } from "../tasks/registry.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
 import { OwnHands } from "./hands.ts";
 import { readRun } from "./held.ts";
@@ -16,6 +18,12 @@ import { parseSearch } from "./search/spec.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const written = (text: string): string => {
+  const file = path.join(folder, "text.txt");
+  writeFileSync(file, text);
+  return file;
+};
 
 const silent: Watcher = { begin() {}, recipe: () => () => {} };
 const sparse = parseRecipe(["xattention:threshold=0.9"]);
@@ -133,7 +141,12 @@ describe("a run", () => {
     const cells = [cell!, { ...cell!, task: nothing }];
     await expect(runGrid({ ...one, cells }, silent)).rejects.toThrow("nothing has no items");
     const clash = [parseRecipe(["xattention", "xattention:stride=4"])];
-    await expect(runGrid({ ...one, recipes: clash }, silent)).rejects.toThrow(/both xattention and xattention want/);
+    await expect(runGrid({ ...one, recipes: clash }, silent)).rejects.toThrow(/both xattention and xattention take/);
+    const task = (await findTask(`text:${written("abc de ".repeat(50))}`)) as Task;
+    const texts = [{ ...cell!, task }];
+    await expect(runGrid({ ...one, cells: texts, recipes: [[dropping]] }, silent)).rejects.toThrow(
+      /^drop:keep=0.5 drops tokens of the prompt, and a task of the kind text scores them all/,
+    );
     expect(existsSync(one.out)).toBe(false);
     await runGrid({ ...one, out: path.join(one.out, "b@llama-tiny.gguf") }, silent);
     const held = ["a", "b"].map((name) => ({ ...cell!, task: choiceTask(5, name) }));

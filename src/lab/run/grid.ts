@@ -55,11 +55,11 @@ async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, sig
 
 async function handsOf(
   { queue, version }: Grid,
-  { source, quant, options, identity, dense }: OpenCell,
+  { source, quant, options, identity, model, dense }: OpenCell,
   watcher: Watcher,
 ): Promise<Hands> {
+  if (queue === undefined) return new OwnHands(model, dense);
   const setting = { source, quant, truncate: options.truncate };
-  if (queue === undefined) return new OwnHands(setting, dense);
   const { QueueHands } = await import("../queue/hands.ts");
   return QueueHands.open(queue, setting, { modelHash: identity.model_hash, version }, (sentence) =>
     watcher.notice?.(sentence),

@@ -1,5 +1,5 @@
 import type { Recipe } from "../../savings/recipe.ts";
-import { type Answered, type Answerer, openAnswerer, type Setting } from "../answer/index.ts";
+import type { Answered, Answerer, Answering } from "../answer/index.ts";
 import type { Item } from "../item.ts";
 
 /** An answered item, and the milliseconds that it took the model. */
@@ -14,16 +14,16 @@ export interface Hands extends AsyncDisposable {
   answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<Done>;
 }
 
-/** Answers groups one after the other in this process. The dense model may be open already. */
+/** Answers groups one after the other in this process, with one loaded model for all recipes. */
 export class OwnHands implements Hands {
   constructor(
-    private readonly setting: Omit<Setting, "recipe">,
+    private readonly model: Answering,
     private readonly dense: Answerer,
   ) {}
 
   async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {
     if (recipe.length === 0) return yield* answerAll(this.dense, groups, signal);
-    using answerer = await openAnswerer({ ...this.setting, recipe });
+    using answerer = await this.model.under(recipe);
     yield* answerAll(answerer, groups, signal);
   }
 

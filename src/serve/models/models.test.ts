@@ -7,6 +7,7 @@ import { Engine } from "../../engine/engine.ts";
 import { LanguageModel } from "../../engine/language-model.ts";
 import { schedulerOptions } from "../../engine/scheduler.ts";
 import { registerRecipe, unregisterRecipe } from "../../savings/registered.ts";
+import { hold } from "../hold.testing.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 import { checkBudget } from "./memory.ts";
 import { Pool } from "./pool.ts";
@@ -182,12 +183,20 @@ describe("models in memory", () => {
   });
 });
 
+/** No answer ends before its last token. */
+const END = { 2: -100 };
+
 describe("requests under recipes", () => {
   let server: Testing;
   const prompt = "a b c ".repeat(30);
   const ask = (body: object) =>
     post(server, "/v1/completions", { model: "tiny", prompt, max_tokens: 12, temperature: 0, ...body });
   const receiptOf = async (body: object) => (await jsonOf(ask(body))).receipt;
+  const atWork = async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const all = [...text.matchAll(/num_requests_\w+\{model_name="tiny"\} (\d+)/g)];
+    return all.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
   const loaded = async (id = "tiny") => (await jsonOf(fetch(`${server.url}/v1/models/${id}`))).loaded;
   beforeAll(async () => {
     server = await serveModels(TINY);
@@ -211,7 +220,7 @@ describe("requests under recipes", () => {
   test("of one moment decode in one batch, each with the text that it has alone", async () => {
     const savings = ["xattention:threshold=0.1,blockSize=8,minLengthForSparse=9"];
     const bodies = [{}, { model: "tiny@fast" }, { savings }].map((body, i) => ({
-      ...{ ...body, prompt: `${"xyz"[i]} ${prompt}`, temperature: 0.8, seed: i },
+      ...{ ...body, prompt: `${"xyz"[i]} ${prompt}`, temperature: 0.8, seed: i, logit_bias: END },
     }));
     const told = async (to: Testing, body: object) => {
       const response = post(to, "/v1/completions", { model: "tiny", max_tokens: 12, ...body });
@@ -222,8 +231,12 @@ describe("requests under recipes", () => {
     const alone = [];
     for (const body of bodies) alone.push(await told(other, body));
     await other.stop(0);
+    const goOn = hold();
+    const answers = Promise.all(bodies.map((body) => told(server, body)));
+    await expect.poll(atWork).toBe(3);
+    goOn();
     const stepped = vi.spyOn(Engine.prototype, "stepAll");
-    const together = await Promise.all(bodies.map((body) => told(server, body)));
+    const together = await answers;
     const most = Math.max(...stepped.mock.calls.map(([steps]) => steps.length));
     stepped.mockRestore();
     expect(most).toBe(3);
