@@ -130,6 +130,13 @@ describe("the solver", () => {
     expect(fitLogistic(skewed, labels, { l2: 1e-8 }).iterations).toBeLessThan(60);
   });
 
+  test("features that depend on each other, or never vary, are no obstacle", () => {
+    const { rows, labels } = clouds(60, 3, 4, 3);
+    const dependent = rows.map((row) => [...row, row[0]! + row[1]!, 1e6 * row[2]!, 7, 0]);
+    const model = fitLogistic(dependent, labels, { l2: 1e-9 });
+    expect(accuracy(model, dependent, labels)).toBeGreaterThan(0.9);
+  });
+
   test("logits have mean 0 over the classes", () => {
     const { rows, labels } = clouds(90, 3, 4, 2);
     const logits = logitsOf(fitLogistic(rows, labels, { l2: 1e-2 }), rows[0]!);
@@ -156,6 +163,8 @@ describe("refuses", () => {
   });
 
   test("options that make no sense", () => {
-    expect(() => fitLogistic([[1], [2]], [0, 1], { l2: 0 })).toThrow(/l2/);
+    expect(() => fitLogistic([[1], [2]], [0, 1], { l2: 0 })).toThrow(
+      new UserError('"l2": expected number to be >0, got 0'),
+    );
   });
 });

@@ -3,6 +3,7 @@
  * free. scikit-learn calls 1/(rows·l2) C.
  */
 import { z } from "zod";
+import { checked } from "./checked.ts";
 import { cholesky, solveCholesky } from "./cholesky.ts";
 import { UserError } from "./errors.ts";
 import { minimise, type Objective } from "./lbfgs.ts";
@@ -39,8 +40,8 @@ export interface LogisticFit extends Logistic {
 export type Features = ArrayLike<number>;
 
 /**
- * The classifier with the least loss; classes are 0 … the largest of `labels`. The same for the same rows on every machine, and, to rounding, for the
- * same rows in another order. Its logits have mean 0 over the classes: their common shift is free, and the solver starts at 0 and never moves it.
+ * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits, and in another
+ * order the same to rounding. Its logits have mean 0 over the classes: their common shift is free, and the solver starts at 0 and never moves it.
  * `from` is a fit to begin at, such as that of another l2: fewer iterations, the same end to the tolerance.
  * @throws UserError for rows of several lengths or with a number that is not finite, and labels of one class or none
  */
@@ -50,7 +51,7 @@ export function fitLogistic(
   options: LogisticOptions = {},
   from?: Logistic,
 ): LogisticFit {
-  const { l2, ...ends } = logisticOptions.parse(options);
+  const { l2, ...ends } = checked(logisticOptions, options);
   const data = checkedData(rows, labels);
   const { classes, width } = data;
   const start = startAt(from, classes, width);
@@ -254,9 +255,8 @@ function preconditioner(data: LogisticData, l2: number): (gradient: Float64Array
   const n = width + 1;
   const p = 1 / classes;
   const hessian = moments(data).map((v) => (p - p * p) * v);
-  for (let i = 0; i < width; i++) hessian[i * n + i]! += l2;
-  // Biases are free: keeps the matrix positive definite whatever the rows are.
-  hessian[n * n - 1]! += 1e-9;
+  // Biases are free, and features may depend on each other: a little more keeps the matrix positive definite in spite of rounding.
+  for (let i = 0; i < n; i++) hessian[i * n + i] = 1.0000000001 * hessian[i * n + i]! + (i < width ? l2 : 0);
   const l = cholesky(hessian, n);
   const of = new Float64Array(n);
   return (gradient) => {
