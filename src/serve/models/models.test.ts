@@ -184,7 +184,7 @@ describe("models in memory", () => {
 });
 
 /** No answer ends before its last token. */
-const END = { 2: -100 };
+const END = { 0: -100, 2: -100 };
 
 describe("requests under recipes", () => {
   let server: Testing;
@@ -223,7 +223,7 @@ describe("requests under recipes", () => {
       ...{ ...body, prompt: `${"xyz"[i]} ${prompt}`, temperature: 0.8, seed: i, logit_bias: END },
     }));
     const told = async (to: Testing, body: object) => {
-      const response = post(to, "/v1/completions", { model: "tiny", max_tokens: 12, ...body });
+      const response = post(to, "/v1/completions", { model: "tiny", max_tokens: 16, ...body });
       const { choices, receipt } = await jsonOf(response);
       return [choices[0].text, receipt.recipe, receipt.tokens.completion, receipt.work.blocks];
     };
