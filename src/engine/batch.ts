@@ -1,6 +1,6 @@
 import { KvCache } from "../models/cache.ts";
-import { Lengths } from "../models/lengths.ts";
 import type { LayerRange } from "../models/kv-group.ts";
+import { Lengths } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { isBrief, runChain } from "../runtime/chain.ts";
@@ -94,7 +94,9 @@ export class Batch implements Disposable {
   async tail(of: Rows, done: number): Promise<void> {
     await this.#chain(`tail ${done % 2} ${keyOf(of)}`, of, () => {
       const span = spanOf(of);
-      return [this.#programs.tail.bind({ ...this.#buffers.attendedViews(span), ...this.#buffers.streamOut(done, span) })];
+      return [
+        this.#programs.tail.bind({ ...this.#buffers.attendedViews(span), ...this.#buffers.streamOut(done, span) }),
+      ];
     });
   }
 

@@ -43,12 +43,13 @@ export async function embedTokens(
 }
 
 /** Runs a chunk through whole segments, which begin anew at `borders`. */
-export async function runSegments({ slot, layers, positions, meter }: ChunkJob, borders: readonly number[]): Promise<Chunk> {
+export async function runSegments(
+  { slot, layers, positions, meter }: ChunkJob,
+  borders: readonly number[],
+): Promise<Chunk> {
   const { buffers, programs } = slot;
   const tokens = positions.length;
-  const done = await slot.pass(layers, positions, borders, 0, ({ from, to }, entries) =>
-    meter.part(programs.costOf(from, to, borders), tokens, entries),
-  );
+  const done = await slot.pass(layers, positions, { borders, meter });
   return {
     ...{ tokens, buffers, done },
     rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),

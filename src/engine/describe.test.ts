@@ -5,10 +5,11 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
 import { load } from "../index.ts";
 import { openDecoder } from "../models/registry.ts";
-import { attentionOf, parseRecipe } from "../savings/recipe.ts";
+import { parseRecipe } from "../savings/recipe.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { describeModel } from "./describe.ts";
+import { Recipes } from "./recipes.ts";
 
 /** What the machine is said to have. */
 const machine = vi.hoisted(() => ({ bytes: 1e12 }));
@@ -32,7 +33,7 @@ function describe(name: string, quant?: Quant) {
 
 test("a decoder", () => {
   const told = describe("llama-tiny.gguf", "f32");
-  expect(told).toMatchObject({ kind: "decoder", architecture: "llama", seams: ["attention"], savings: ["xattention"] });
+  expect(told).toMatchObject({ kind: "decoder", architecture: "llama", seams: ["attention", "between layers"] });
   const { layers, kvHeads, headSize, context } = told.config;
   expect(told.bytes.cache).toBe(2 * 4 * layers * kvHeads * headSize * context);
   // Each weight is multiplied and added once; attention comes on top, with the context.
@@ -45,17 +46,19 @@ test("a decoder", () => {
 test("savings that a run would refuse are told with what is in their way", async () => {
   const told = describe("gemma3", "f32");
   const why = "attention that differs between layers";
-  expect(told).toMatchObject({ seams: ["attention"], savings: [], hindered: { xattention: why } });
+  expect(told).toMatchObject({ unsupported: { xattention: why } });
   const { decoder, weights } = openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
-  const run = attentionOf(parseRecipe(["xattention"]), { decoder, sha256: undefined });
-  await expect(run).rejects.toThrow(`xattention does not serve this model: it has ${why}`);
+  const recipes = new Recipes({ decoder, sha256: undefined }, async () => {});
+  await expect(recipes.use(parseRecipe(["xattention"]))).rejects.toThrow(
+    `xattention does not serve this model: it has ${why}`,
+  );
   weights.abandon();
-  expect(describe("llama-tiny.gguf").hindered).toEqual({});
+  expect(describe("llama-tiny.gguf").unsupported).toEqual({});
 });
 
 test("an encoder of embeddings, by a GGUF's pooling", () => {
   const told = describe("bert/model.gguf");
-  expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], hindered: {} });
+  expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], unsupported: {} });
   expect(told.embedding).toEqual({ pooling: "cls", normalise: true, limit: undefined });
   expect(told.bytes.cache).toBe(0);
   expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);

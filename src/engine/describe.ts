@@ -67,7 +67,10 @@ function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescript
       return why === undefined ? [] : [[name, why]];
     }),
   );
-  return { savings: seated.map(({ name }) => name).filter((name) => !Object.hasOwn(reasons, name)), unsupported: reasons };
+  return {
+    savings: seated.map(({ name }) => name).filter((name) => !Object.hasOwn(reasons, name)),
+    unsupported: reasons,
+  };
 }
 
 /** Of every file that the model is made of. */

@@ -1,10 +1,10 @@
 import { type Cost, evalCost, type Graph } from "../graph/index.ts";
 import type { Decoder, DecoderConfig } from "../models/decoder.ts";
 import { firstKept, kvBytes } from "../models/kv-group.ts";
-import { pastSizes } from "../models/window-start.ts";
 import { isEncoder, isSeq2Seq, openDecoder, openSeq2Seq } from "../models/registry.ts";
 import { traceDense } from "../models/segments.ts";
 import { traceDecoded, traceSource } from "../models/seq2seq-graphs.ts";
+import { pastSizes } from "../models/window-start.ts";
 import type { Seam } from "../savings/seams.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant, Weights } from "../weights/prepared/weights.ts";
@@ -54,7 +54,10 @@ function decoder(checkpoint: Checkpoint, folder: string, quant: Quant): Describe
   const { decoder, weights } = openDecoder(checkpoint, folder, quant);
   const { context } = decoder.config;
   const step = (costs: readonly Cost[], past: number) =>
-    costs.reduce((sum, cost) => sum + evalCost(cost, { batch: 1, tokens: 1, ...pastSizes(decoder.config, past) }).flops, 0);
+    costs.reduce(
+      (sum, cost) => sum + evalCost(cost, { batch: 1, tokens: 1, ...pastSizes(decoder.config, past) }).flops,
+      0,
+    );
   return {
     kind: "decoder",
     config: sizesOf(decoder.config),

@@ -77,14 +77,11 @@ export async function catchUp(at: AtCut): Promise<Float32Array> {
 
 /** Runs the tokens that left, of which the last stands at position `last`, through the layers after the cut. */
 async function passMissed({ slot, after, meter }: AtCut, last = slot.tokens.length): Promise<number> {
-  const { programs, missed } = slot;
-  const { layers } = programs.decoder.config;
+  const { missed } = slot;
+  const { layers } = slot.programs.decoder.config;
   const tokens = missed.count;
   const positions = Array.from({ length: tokens }, (_, i) => last - tokens + 1 + i);
   missed.give(slot.buffers.streamBuffers(0));
-  const borders = slot.borders;
   meter.count("layers", 0, (layers - after) * tokens);
-  return slot.pass({ from: after, to: layers }, positions, borders, 0, ({ from, to }, entries) =>
-    meter.part(programs.costOf(from, to, borders), tokens, entries),
-  );
+  return slot.pass({ from: after, to: layers }, positions, { meter });
 }

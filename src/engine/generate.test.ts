@@ -156,10 +156,10 @@ describe("AbortSignal", () => {
     const stop = new AbortController();
     const ids = Array.from({ length: 3 * PREFILL_CHUNK }, (_, i) => 100 + i);
     const { engine } = model.language;
-    const extend = vi.spyOn(Slot.prototype, "extend").mockImplementationOnce(async function (this: Slot, tokens) {
+    const pass = vi.spyOn(Slot.prototype, "pass").mockImplementationOnce(function (this: Slot, ...args) {
       stop.abort();
-      extend.mockRestore();
-      await this.extend(tokens);
+      pass.mockRestore();
+      return this.pass(...args);
     });
     const run = model.complete(model.language.tokenizer.decode(ids), {
       ...{ raw: true, signal: stop.signal },

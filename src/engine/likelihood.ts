@@ -7,8 +7,8 @@ import type { Engine } from "./engine.ts";
 import type { Meter } from "./meter.ts";
 import type { Run } from "./prompt-run.ts";
 import type { Slot } from "./slot.ts";
-import { scoreSteps } from "./step-scores.ts";
 import type { Stream } from "./stack-buffers.ts";
+import { scoreSteps } from "./step-scores.ts";
 
 /** Rows that the head takes at once: their logits are its scratch, a megabyte a row for the largest vocabularies. */
 const ROWS = 64;
@@ -189,12 +189,7 @@ export class Likelihoods implements Disposable {
   }
 
   /** `prompt` is what may begin in a cache. */
-  async #withSlot<T>(
-    prompt: readonly number[],
-    plan: Plan,
-    meter: Meter,
-    use: (slot: Slot) => Promise<T>,
-  ): Promise<T> {
+  async #withSlot<T>(prompt: readonly number[], plan: Plan, meter: Meter, use: (slot: Slot) => Promise<T>): Promise<T> {
     const slot = this.engine.acquireAlone(prompt, meter, plan);
     try {
       return await use(slot);

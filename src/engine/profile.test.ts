@@ -1,6 +1,5 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseRecipe } from "../savings/recipe.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import { LanguageModel } from "./language-model.ts";
 import { profileThresholds } from "./profile.ts";
@@ -15,7 +14,7 @@ const texts = [
 
 let model: LanguageModel;
 beforeAll(async () => {
-  model = await LanguageModel.load({ ...(await resolveModel(path)), sha256 }, parseRecipe([]));
+  model = await LanguageModel.load({ ...(await resolveModel(path)), sha256 });
 });
 afterAll(() => model[Symbol.dispose]());
 
@@ -61,6 +60,6 @@ test("refuses no text, an empty one, one beyond the context, and a model without
     "text 1 has 0 tokens, expected 1 to 256",
   );
   await expect(profileThresholds(model, ["0123456789".repeat(40)], options)).rejects.toThrow("text 0 has 400 tokens");
-  using own = await LanguageModel.load(await resolveModel(path), parseRecipe([]));
+  using own = await LanguageModel.load(await resolveModel(path));
   await expect(profileThresholds(own, texts, options)).rejects.toThrow("has none on record");
 });

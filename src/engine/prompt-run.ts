@@ -82,7 +82,8 @@ export class PromptRun {
     for await (const chunk of this.#chunks(layers, before)) {
       reached.take(chunk.buffers.streamBuffers(chunk.done), chunk.tokens);
       if (reached.complete && cut.probe) {
-        const point = { tokens, layer: layers.to - 1, cache: this.slot.cache, qkv: chunk.qkv };
+        const { positions } = reached;
+        const point = { tokens, positions, layer: layers.to - 1, cache: this.slot.cache, qkv: chunk.qkv };
         const { found, cost } = await cut.probe.look(point);
         meter.overhead(cost);
         probed = new Float32Array(found);

@@ -11,8 +11,9 @@ const some = (count: number, vocabulary: number) =>
   Array.from({ length: count }, (_, i) => 3 + ((i * 31 + (i % 7) * 11) % (vocabulary - 3)));
 
 /** By the program that the lab scores texts with, which takes 64 rows at once. */
-async function reference({ language: { engine } }: Model, ids: readonly number[]) {
-  using likelihoods = await Likelihoods.create(engine);
+async function reference({ language: { engine, recipes }, recipe }: Model, ids: readonly number[]) {
+  using lease = await recipes.use(recipe);
+  using likelihoods = await Likelihoods.create(engine, lease.plan);
   engine.forget();
   const meter = new Meter(engine.programs);
   const found = await likelihoods.ofText(ids, 1, meter);

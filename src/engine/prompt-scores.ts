@@ -1,7 +1,7 @@
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
-import type { Run } from "./prompt-run.ts";
 import type { Meter } from "./meter.ts";
+import type { Run } from "./prompt-run.ts";
 import { logprobs } from "./sampling/logprobs.ts";
 import type { Sampled } from "./sampling/sampler.ts";
 

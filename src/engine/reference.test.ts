@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model } from "../index.ts";
 import { Buffer } from "../runtime/buffer.ts";
+import { densePlan } from "../savings/plan.ts";
 import { compareWithAlone, texts } from "./batch.testing.ts";
 import type { Engine } from "./engine.ts";
 import { Meter } from "./meter.ts";
@@ -48,18 +49,17 @@ const ROWS = 128;
 /** Mean negative log-likelihood of each token but the first, in nats. */
 async function meanNll(engine: Engine, tokens: readonly number[]): Promise<number> {
   const { vocabulary } = engine.programs.decoder.config;
-  const slot = engine.acquire(tokens);
+  const slot = engine.acquireEmpty(tokens);
   using logits = new Buffer("f32", ROWS * vocabulary);
-  slot.truncate(0);
-  let total = 0;
-  for (let at = 0; at < tokens.length; at += ROWS) {
-    const rows = Math.min(ROWS, tokens.length - at);
-    await slot.extend(tokens.slice(at, at + rows));
-    const views = { ...slot.output(rows), logits: logits.view([1, rows, vocabulary]) };
-    await engine.programs.head.bind(views).run();
-    for (let row = 0; row < rows && at + row + 1 < tokens.length; row++)
-      total += surprise(new Float32Array(logits.memory, 4 * row * vocabulary, vocabulary), tokens[at + row + 1]!);
-  }
+  let [total, at] = [0, 0];
+  for await (const run of engine.runs(slot, tokens, { plan: densePlan, meter: new Meter(engine.programs) }))
+    for (let first = 0; first < run.tokens; first += ROWS) {
+      const rows = Math.min(ROWS, run.tokens - first);
+      const views = { ...(await run.rows(first, rows)), logits: logits.view([1, rows, vocabulary]) };
+      await engine.programs.head.bind(views).run();
+      for (let row = 0; row < rows && at + 1 < tokens.length; row++, at++)
+        total += surprise(new Float32Array(logits.memory, 4 * row * vocabulary, vocabulary), tokens[at + 1]!);
+    }
   engine.release(slot);
   return total / (tokens.length - 1);
 }

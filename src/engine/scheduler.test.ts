@@ -69,7 +69,8 @@ describe("requests that come and go at any step", () => {
     "logits, text and bill of each are those that it has alone: %j",
     async ({ save }) => {
       using own = await load(file, { save });
-      const { engine, tokenizer } = own.language;
+      const { engine, tokenizer, recipes } = own.language;
+      using recipe = await recipes.use(own.recipe);
       const ids = (n: number) => Array.from({ length: n }, () => 3 + Math.floor(random() * 60));
       // Every fourth prompt is long enough for the saving, which takes it in two chunks.
       const jobs = texts(24, 64, 60, 1).map(({ prompt }, i) =>
@@ -79,7 +80,7 @@ describe("requests that come and go at any step", () => {
       const alone: Piece[][] = [];
       for (const { prompt, options } of jobs) {
         engine.forget();
-        alone.push(await read(generate(engine, tokenizer, prompt, options)));
+        alone.push(await read(generate(engine, tokenizer, prompt, options, { plan: recipe.plan(prompt.length) })));
       }
       vi.restoreAllMocks();
       engine.forget();
@@ -90,7 +91,7 @@ describe("requests that come and go at any step", () => {
       };
       const answers = jobs.map(async (one) => {
         await sometime();
-        return read(many.submit(one));
+        return read(many.submit({ ...one, plan: recipe.plan(one.prompt.length) }));
       });
       const leaving = texts(8, 64, 20, 1).map(async ({ prompt }, i) => {
         await sometime();
@@ -105,7 +106,7 @@ describe("requests that come and go at any step", () => {
         expect(untimed(finishOf(pieces).usage)).toEqual(untimed(finishOf(alone[i]!).usage));
       }
       const saved = finishOf(alone[0]!).usage;
-      expect(saved.blocks !== undefined).toBe(save.length > 0);
+      expect("blocks" in saved.work).toBe(save.length > 0);
       expect([many.running, many.waiting]).toEqual([0, 0]);
     },
   );

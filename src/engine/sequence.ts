@@ -3,8 +3,8 @@ import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { chunkAfter } from "./chunk.ts";
 import { type Ceiling, type Cut, cutOf } from "./cut.ts";
-import { Draft } from "./draft.ts";
 import type { Step } from "./decode-step.ts";
+import { Draft } from "./draft.ts";
 import type { Engine } from "./engine.ts";
 import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
 import { Meter } from "./meter.ts";
@@ -68,9 +68,7 @@ export class Sequence implements Disposable {
     if (alone && this.#scores) this.engine.forget();
     const { plan } = this.#terms;
     if (this.#scores) return this.engine.acquireEmpty(this.prompt, plan);
-    return alone
-      ? this.engine.acquireAlone(this.prompt, this.#meter, plan)
-      : this.engine.acquire(this.prompt, plan);
+    return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
   }
 
   /** Runs the prompt for what foretells its own tokens: no answer follows. */
@@ -182,7 +180,10 @@ export class Sequence implements Disposable {
 /** @throws UserError if what scores a prompt's tokens cannot see all of them */
 function refuseGathering({ cuts }: Plan): void {
   if (cuts.some(({ scope }) => scope === "prompt"))
-    throw new UserError("a saving that drops tokens of the prompt leaves nothing to tell their log-probabilities by", 2);
+    throw new UserError(
+      "a saving that drops tokens of the prompt leaves nothing to tell their log-probabilities by",
+      2,
+    );
 }
 
 const scoresOf = (

@@ -1,8 +1,8 @@
 import { addSpent, evalCost, graphCost, type Spent, sumCosts } from "../graph/index.ts";
 import { traceHidden } from "../models/encoder-graphs.ts";
-import { hasWindow, pastSizes } from "../models/window-start.ts";
 import { isEncoder, openDecoder, openEncoder } from "../models/registry.ts";
 import { traceDense } from "../models/segments.ts";
+import { hasWindow, pastSizes } from "../models/window-start.ts";
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";

@@ -1,10 +1,11 @@
 import type { KvRows } from "../models/cache.ts";
-import { Lengths, type Place } from "../models/lengths.ts";
 import type { KvGroup, LayerRange } from "../models/kv-group.ts";
+import { Lengths, type Place } from "../models/lengths.ts";
 import type { DecoderPrograms } from "../models/programs.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Cached } from "./cached.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
+import type { Meter } from "./meter.ts";
 import { Missed } from "./missed.ts";
 import { type BoundStack, StackBuffers, type Stream } from "./stack-buffers.ts";
 
@@ -60,23 +61,22 @@ export class Slot extends Cached implements Disposable {
   }
 
   /**
-   * Runs the segments that cuts at `borders` leave of the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments.
-   * Returns how many segments have run by then; the entries are noted.
+   * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments begin anew at `borders`, too. The
+   * entries are noted, and the meter gets the bill. Returns how many segments have run by then.
    */
   async pass(
     range: LayerRange,
     positions: readonly number[],
-    borders: readonly number[],
-    done: number,
-    ran?: (layers: LayerRange, entries: number) => void,
+    { done = 0, borders = [], meter }: { done?: number; borders?: readonly number[]; meter?: Meter | undefined },
   ): Promise<number> {
+    const cuts = [...borders, ...this.borders];
     let segments = done;
     for (const group of this.groupsOf(range)) {
       const layers = { from: Math.max(range.from, group.layers.from), to: Math.min(range.to, group.layers.to) };
       const lengths = this.lengthsFrom(layers.from);
       const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
-      ran?.(layers, group.length);
-      segments += await this.#run(layers, borders, segments, positions.length, start, lengths);
+      meter?.part(this.programs.costOf(layers.from, layers.to, cuts), positions.length, group.length);
+      segments += await this.#run(layers, cuts, segments, positions.length, start, lengths);
       group.grow(positions);
     }
     return segments;

@@ -8,6 +8,7 @@ import type { Quant } from "../weights/prepared/weights.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import { LanguageModel } from "./language-model.ts";
 import { Meter } from "./meter.ts";
+import type { Lease } from "./recipes.ts";
 
 type Totals = ReturnType<Meter["total"]>;
 interface Prefilled {
@@ -15,14 +16,27 @@ interface Prefilled {
   spent: Totals;
 }
 
-/** Prefills a prompt, after what is left of an earlier one where `keep` says so. */
-async function prefill({ engine }: LanguageModel, prompt: readonly number[], keep = 0): Promise<Prefilled> {
+/** A model, and the recipe that it is run under. */
+interface Loaded extends Disposable {
+  readonly model: LanguageModel;
+  readonly lease: Lease;
+}
+
+async function loaded(name: string, save: readonly string[], quant?: Quant): Promise<Loaded> {
+  const model = await LanguageModel.load(await resolveModel(name), quant);
+  const lease = await model.recipes.use(parseRecipe(save));
+  return { model, lease, [Symbol.dispose]: () => model[Symbol.dispose]() };
+}
+
+/** Prefills a prompt, after the first `keep` tokens of an earlier one. */
+async function prefill({ model: { engine }, lease }: Loaded, prompt: readonly number[], keep = 0): Promise<Prefilled> {
   const meter = new Meter(engine.programs);
-  const slot = engine.acquire(prompt);
+  const plan = lease.plan(prompt.length);
+  const slot = engine.acquire(prompt, plan);
   slot.truncate(keep);
   expect(slot.tokens.length).toBe(keep);
   try {
-    return { logits: (await engine.prefill(slot, prompt, meter)).slice(), spent: meter.total() };
+    return { logits: (await engine.prefill(slot, prompt, meter, plan)).slice(), spent: meter.total() };
   } finally {
     engine.release(slot);
   }
@@ -41,13 +55,13 @@ const randomIds = (seed: number, count: number, vocabulary: number) => {
   return Array.from({ length: count }, () => Math.floor(random() * vocabulary));
 };
 
-const sparse = (model: LanguageModel) => model.engine.attention as BlockSparsePrefill;
+const sparse = ({ lease }: Loaded) => lease.plan(Number.MAX_SAFE_INTEGER).attention(0) as BlockSparsePrefill;
 
 describe("a tiny model in float32", () => {
   const path = fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url));
-  const open: LanguageModel[] = [];
+  const open: Loaded[] = [];
   const load = async (...save: string[]) => {
-    const model = await LanguageModel.load(await resolveModel(path), parseRecipe(save));
+    const model = await loaded(path, save);
     open.push(model);
     return model;
   };
@@ -69,7 +83,7 @@ describe("a tiny model in float32", () => {
     "%s leaves the dense program, bit for bit",
     async (o) => {
       const model = await load(step(o));
-      expect(model.engine.attention).toBeUndefined();
+      expect(sparse(model)).toBeUndefined();
       const same = await prefill(model, prompt);
       expect(difference(same.logits, dense.logits)).toBe(0);
       expect(same.spent).toEqual(dense.spent);
@@ -89,7 +103,7 @@ describe("a tiny model in float32", () => {
     const { logits, spent } = await prefill(await load(step(options)), prompt);
     expect(difference(logits, dense.logits)).toBeLessThanOrEqual(1e-5);
     expect(spent.flops.dense).toBe(dense.spent.flops.dense);
-    if (spent.blocks) expect(spent.blocks.run).toBe(spent.blocks.dense);
+    if (spent.work["blocks"]) expect(spent.work["blocks"].run).toBe(spent.work["blocks"].dense);
   });
 
   test("a low threshold changes the result, spends less on attention, and says so", async () => {
@@ -99,9 +113,9 @@ describe("a tiny model in float32", () => {
     expect(spent.flops.dense).toBe(dense.spent.flops.dense);
     expect(spent.flops.overhead).toBeGreaterThan(0);
     expect(spent.flops.overhead).toBeLessThan(spent.flops.spent);
-    const { heads, layers } = model.decoder.config;
-    expect(spent.blocks!.dense).toBe((heads * layers * 26 * 27) / 2);
-    expect(spent.blocks!.run).toBeLessThan(spent.blocks!.dense);
+    const { heads, layers } = model.model.decoder.config;
+    expect(spent.work["blocks"]!.dense).toBe((heads * layers * 26 * 27) / 2);
+    expect(spent.work["blocks"]!.run).toBeLessThan(spent.work["blocks"]!.dense);
     const report = sparse(model).report;
     expect(report.map(({ layer, past }) => [past, layer])).toEqual([
       [0, 0],
@@ -111,8 +125,8 @@ describe("a tiny model in float32", () => {
     ]);
     // Attention that ran is the dense one less the skipped blocks: what the receipt spends beside scoring.
     const full = await prefill(await load(step("threshold=0.9999999")), prompt);
-    const skipped = spent.blocks!.dense - spent.blocks!.run;
-    const headSize = model.decoder.config.headSize;
+    const skipped = spent.work["blocks"]!.dense - spent.work["blocks"]!.run;
+    const headSize = model.model.decoder.config.headSize;
     const saved = full.spent.flops.spent - full.spent.flops.overhead - (spent.flops.spent - spent.flops.overhead);
     expect(saved).toBe(skipped * 4 * 8 * 8 * headSize);
   });
@@ -135,7 +149,7 @@ describe("a tiny model in float32", () => {
     const whole = await prefill(model, prompt);
     const resumed = await prefill(model, prompt, 128);
     expect(difference(resumed.logits, whole.logits)).toBeLessThanOrEqual(1e-5);
-    expect(resumed.spent.blocks!.run).toBeLessThan(whole.spent.blocks!.run);
+    expect(resumed.spent.work["blocks"]!.run).toBeLessThan(whole.spent.work["blocks"]!.run);
   });
 
   test("two prompts at once give what each gives alone", async () => {
@@ -161,9 +175,9 @@ describe("a tiny model in float32", () => {
 });
 
 describe("SmolLM2", () => {
-  const open: LanguageModel[] = [];
+  const open: Loaded[] = [];
   const load = async (quant: Quant, ...save: string[]) => {
-    const model = await LanguageModel.load(await resolveModel("smollm2"), parseRecipe(save), quant);
+    const model = await loaded("smollm2", save, quant);
     open.push(model);
     return model;
   };
@@ -173,7 +187,7 @@ describe("SmolLM2", () => {
   let dense: Prefilled;
   beforeAll(async () => {
     const model = await load("auto");
-    prompt = model.encode(text, true);
+    prompt = model.model.encode(text, true);
     expect(prompt.length).toBeGreaterThan(600);
     dense = await prefill(model, prompt);
   });
@@ -192,7 +206,7 @@ describe("SmolLM2", () => {
     const model = await load("auto", options);
     const { logits, spent } = await prefill(model, prompt);
     expect(difference(logits, dense.logits)).toBeLessThanOrEqual(rounding);
-    expect(spent.blocks!.run).toBe(spent.blocks!.dense);
+    expect(spent.work["blocks"]!.run).toBe(spent.work["blocks"]!.dense);
     expect(spent.flops.dense).toBe(dense.spent.flops.dense);
     expect(likeliest(logits)).toBe(likeliest(dense.logits));
     const again = await prefill(model, prompt, 301);
@@ -202,10 +216,10 @@ describe("SmolLM2", () => {
   test("a threshold of 0.9 skips blocks and comes to the same token", async () => {
     const model = await load("auto", "xattention:blockSize=64,minLengthForSparse=0,threshold=0.9");
     const { logits, spent } = await prefill(model, prompt);
-    expect(spent.blocks!.run / spent.blocks!.dense).toBeLessThan(0.9);
+    expect(spent.work["blocks"]!.run / spent.work["blocks"]!.dense).toBeLessThan(0.9);
     expect(likeliest(logits)).toBe(likeliest(dense.logits));
     const { report } = sparse(model);
-    expect(report.length).toBe(model.decoder.config.layers);
+    expect(report.length).toBe(model.model.decoder.config.layers);
     for (const { keptMass } of report) for (const kept of keptMass) expect(kept!).toBeGreaterThanOrEqual(0.9 - 1e-6);
     expect(spent.flops.overhead).toBeLessThan(0.1 * spent.flops.spent);
   });

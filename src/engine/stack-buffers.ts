@@ -99,8 +99,11 @@ export class StackBuffers implements Disposable {
 
   /** Binds segments that follow one another, `done` of which have run before, until the result is disposed of. */
   bind(segments: readonly Segment[], done: number, span: Span, cache: KvRows, lengths: Binding): BoundStack {
-    const chain = new WindowChain((start, views) => this.#bound(segments, done, span, { ...lengths }, (layer) =>
-        cacheBinding(cache.from(layer, start, views), String(layer))));
+    const chain = new WindowChain((start, views) =>
+      this.#bound(segments, done, span, { ...lengths }, (layer) =>
+        cacheBinding(cache.from(layer, start, views), String(layer)),
+      ),
+    );
     this.#chains.add(chain);
     const { config } = this.#programs.decoder;
     const sizes = { batch: span.rows, tokens: span.tokens, ...pastSizes(config, 0) };

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { KvRows } from "../models/cache.ts";
 import { openDecoder } from "../models/registry.ts";
+import { planOf } from "../savings/plan.ts";
 import type { AttentionSaving } from "../savings/seams.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { compareWithAlone, texts } from "./batch.testing.ts";
@@ -32,9 +33,9 @@ const config = JSON.parse(readFileSync(path.join(fixture, "config.json"), "utf8"
 writeFileSync(path.join(folder, "config.json"), JSON.stringify({ ...config, max_position_embeddings: context }));
 
 const open: Engine[] = [];
-async function create(attention?: AttentionSaving): Promise<Engine> {
+async function create(): Promise<Engine> {
   const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(folder, `prepared${open.length}`), "f32");
-  const engine = await Engine.create(decoder, weights, async () => attention);
+  const engine = await Engine.create(decoder, weights);
   open.push(engine);
   return engine;
 }
@@ -65,7 +66,7 @@ beforeAll(async () => {
 });
 
 /** Overwrites what would be given back with numbers that no sum forgets. */
-function poison(this: KvRows, gone: number): void {
+function poison(this: KvRows, _layers: readonly number[], _first: number, gone: number): void {
   const { kvHeads, headSize } = this.config;
   for (const layer of [0, 1, 2, 3, 4])
     for (let head = 0; head < kvHeads; head++) {
@@ -95,7 +96,7 @@ test("what was given back is not read again: kept, zero or not a number, the log
     const spy = vi.spyOn(KvRows.prototype, "giveBack");
     if (way) spy.mockImplementation(way);
     const { rows, slot } = await run(engine, 1000, 1300);
-    expect(spy.mock.calls.map(([gone]) => gone).slice(-2)).toEqual([704, 768]);
+    expect(spy.mock.calls.map(([, , gone]) => gone).slice(-2)).toEqual([704, 768]);
     vi.restoreAllMocks();
     slot.truncate(0);
     engine.release(slot);
@@ -189,19 +190,19 @@ test("continuations of one context, a long one among them: each is foretold as b
 test("pieces around each layer's attention give what the stack gives", async () => {
   const dense: AttentionSaving = {
     chunk: 256,
-    wants: () => true,
     chunkAfter: (past) => chunkAfter(engine.programs, past),
     attend: (call) => call.dense(),
-    [Symbol.dispose]() {},
   };
-  const pieces = await create(dense);
-  const [whole, cut] = [meterOf(engine), meterOf(pieces)];
+  const [whole, cut] = [meterOf(engine), meterOf(engine)];
   const prompt = tokens.slice(0, 1400);
   const slot = engine.acquire(prompt);
   slot.truncate(0);
   const wanted = (await engine.prefill(slot, prompt, whole)).slice();
   engine.release(slot);
-  const got = await pieces.prefill(pieces.acquire(prompt), prompt, cut);
+  const plan = planOf([{ attention: () => dense }]);
+  const empty = engine.acquireEmpty(prompt, plan);
+  const got = await engine.prefill(empty, prompt, cut, plan);
+  engine.release(empty);
   expect(difference(got, wanted)).toBeLessThan(1e-5);
   expect(cut.total()).toEqual(whole.total());
 });

@@ -11,7 +11,7 @@ import {
   type PairIdentity,
   thresholdOf,
 } from "../pipelines/route/record.ts";
-import { aggregate, type ScoreOptions, Scorer, scoreKinds } from "../pipelines/route/scores.ts";
+import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoreOf } from "../pipelines/route/scores.ts";
 import { UserError } from "../util/errors.ts";
 import { given, modelName } from "./arguments.ts";
 import { load } from "./load.ts";
@@ -148,15 +148,20 @@ async function answersOf(
 }> {
   const { rows, judge, raw, signal } = settings;
   const scored = scoringsOf(settings, model).map((scoring) => ({ scoring, scores: [] as number[] }));
+  const first = settings.aggregate.every((how) => how === "first");
   const qualities: number[] = [];
   for (const [i, { prompt, answer }] of rows.entries()) {
-    const scorers = scored.map(({ scoring }) => new Scorer(scoring));
+    // Each token is scored once in each way, whatever is made of the scores.
+    const tokens = new Map<string, number[]>(settings.score.map((kind) => [kind, []]));
     const observe = (logits: Float32Array) => {
-      for (const scorer of scorers) scorer.observe(logits);
+      for (const { scoring } of scored.filter((one) => one.scoring.aggregate === settings.aggregate[0])) {
+        const of = tokens.get(scoring.score)!;
+        if (of.length === 0 || !first) of.push(scoreOf(logits, scoring));
+      }
     };
     const asked = { raw, maxTokens: mostTokens(settings), observe, ...(signal && { signal }) };
     const { text } = await model.complete(prompt, asked);
-    for (const [k, { scores }] of scored.entries()) scores.push(scorers[k]!.score);
+    for (const { scoring, scores } of scored) scores.push(aggregated(tokens.get(scoring.score)!, scoring.aggregate));
     if (judge) qualities.push(judge(text, answer!));
     onRow?.(i + 1, rows.length);
   }

@@ -1,12 +1,53 @@
-import { type ProfileOptions, profileThresholds as profileLanguageModel } from "../engine/profile.ts";
+import {
+  type CalibrateTerms,
+  calibrate,
+  type ProfileOptions,
+  profileThresholds as profileLanguageModel,
+} from "../engine/profile.ts";
 import {
   type ThresholdProfile,
   thresholdProfile,
   saveProfile as writeProfile,
 } from "../savings/attention/xattention/thresholds.ts";
+import type { Calibration, Learnt } from "../savings/calibration.ts";
+import { savingNamed, savings } from "../savings/registry.ts";
+import { UserError } from "../util/errors.ts";
+import { writeJson } from "../util/write-whole.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import type { Model } from "./model.ts";
+
+/** The savings that learn something of a model. */
+export const learners = savings.filter(({ calibration }) => calibration !== undefined);
+
+/** @throws UserError when there is no such saving, or it learns nothing */
+export function calibrationOf(name: string): Calibration {
+  const { calibration } = savingNamed(name);
+  if (calibration) return calibration;
+  const names = learners.map((saving) => saving.name).join(", ");
+  throw new UserError(`${name} learns nothing of a model: there is nothing to calibrate (there is for: ${names})`, 2);
+}
+
+/**
+ * What a saving learns of a model from texts like those to come. Keep it with `saveCalibration(file, learnt)`; `learnt.use(file)` is the
+ * saving that uses it.
+ * @throws UserError when the saving learns nothing, the model has no hash on record, or a text is empty or longer than the context.
+ */
+export async function calibrateSaving(
+  model: Model,
+  saving: string,
+  texts: readonly string[],
+  terms: CalibrateTerms = {},
+): Promise<Learnt> {
+  const { language } = given("calibrateSaving's model", args.model, model);
+  const calibration = calibrationOf(given("calibrateSaving's saving", args.text, saving));
+  const all = given("calibrateSaving's texts", args.texts, texts);
+  const options = given("calibrateSaving's options", calibration.options, terms.options ?? {});
+  return calibrate("calibrateSaving", language, calibration, all, { ...terms, options });
+}
+
+/** Writes what a saving learnt as JSON, aside and then renamed. @throws UserError where it cannot be written */
+export const saveCalibration = (file: string, { artefact }: Learnt): Promise<void> => writeJson(file, artefact);
 
 /**
  * XAttention's thresholds for each layer and head of a model, from texts like those to come (at most a few thousand tokens each: time and

@@ -12,7 +12,7 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { prepare } from "./programs.ts";
 import { openDecoder } from "./registry.ts";
-import { traceHead, traceLayers } from "./segments.ts";
+import { traceDense } from "./segments.ts";
 import { type Cut, Stack } from "./stack.testing.ts";
 
 /** By PEFT: tools/reference/adapters.py. */
@@ -144,7 +144,7 @@ describe("an adapter that does not fit: one sentence", () => {
       "f32",
       lora,
     );
-    prepare(weights, () => [traceLayers(decoder, 0, decoder.config.layers), traceHead(decoder)]);
+    prepare(weights, () => traceDense(decoder));
   };
 
   test("kept apart: of another model, or of another shape", () => {

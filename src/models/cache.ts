@@ -32,9 +32,9 @@ export class KvRows {
     return this.#view(index, [this.rows, kvHeads, this.capacity, headSize], 0);
   }
 
-  /** One layer as attention binds it from token `start` on. Views are the set's. */
+  /** One layer as attention binds it when layers with a window begin at token `start`. Views are the set's. */
   from(index: number, start: number, views: ViewSet): { key: View; value: View } {
-    if (start === 0) return this.layer(index);
+    if (start === 0 || !hasWindow(this.config, index)) return this.layer(index);
     const { kvHeads, headSize } = this.config;
     const shape = [this.rows, kvHeads, this.capacity, headSize];
     const { key, value, offset } = this.place(index, 0, start);

@@ -13,7 +13,7 @@ import type { GgufValue } from "../weights/gguf/values.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { traceHidden } from "./encoder-graphs.ts";
 import { isEncoder, isSeq2Seq, openDecoder, openEncoder, openSeq2Seq } from "./registry.ts";
-import { traceHead, traceLayers } from "./segments.ts";
+import { traceDense } from "./segments.ts";
 import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
@@ -76,7 +76,7 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
     return [model.weights, () => [traceSource(model), traceDecoded(model)]];
   }
   const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
-  return [weights, () => [traceLayers(decoder, 0, decoder.config.layers), traceHead(decoder)]];
+  return [weights, () => traceDense(decoder)];
 }
 
 const files = readdirSync(fixtures)

@@ -1,9 +1,17 @@
 import { expect, test } from "vitest";
-import { evalCost, graphCost } from "../graph/cost.ts";
+import { evalCost, graphCost, sumCosts } from "../graph/cost.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, resolveModel } from "../weights/sources/index.ts";
 import { openDecoder } from "./registry.ts";
-import { traceAttention, traceBefore, traceHead, traceLayers } from "./segments.ts";
+import {
+  traceAfter,
+  traceAttention,
+  traceBefore,
+  traceBetween,
+  traceEmbedding,
+  traceHead,
+  traceLayers,
+} from "./segments.ts";
 
 const lengths = [
   { tokens: 1, past: 0 },
@@ -27,9 +35,12 @@ test("SmolLM2's FLOPs equal the closed form, whole and in pieces", async () => {
   const { path: file } = await resolveModel("smollm2");
   const { decoder, weights } = openDecoder(openCheckpoint(file), preparedFolder(file));
   const whole = graphCost(traceLayers(decoder, 0, 30));
-  const head = graphCost(traceHead(decoder));
+  const head = sumCosts([graphCost(traceAfter(decoder, 29)), graphCost(traceHead(decoder))]);
+  traceEmbedding(decoder);
   const attention = graphCost(traceAttention(decoder, 0));
-  const pieces = Array.from({ length: 30 }, (_, l) => graphCost(traceBefore(decoder, l)));
+  const pieces = Array.from({ length: 30 }, (_, l) =>
+    graphCost(l === 0 ? traceBefore(decoder, 0) : traceBetween(decoder, l)),
+  );
   const segments = Array.from({ length: 30 }, (_, l) => graphCost(traceLayers(decoder, l, l + 1)));
   weights.commit();
   for (const { tokens, past } of lengths) {

@@ -148,10 +148,7 @@ export class KvGroup implements StateGroup {
   /** The same entries as two groups: the layers before `at`, and the others. */
   split(at: number): [KvGroup, KvGroup] {
     const { from, to } = this.layers;
-    return [
-      this.#part({ from, to: at }),
-      this.#part({ from: at, to }),
-    ];
+    return [this.#part({ from, to: at }), this.#part({ from: at, to })];
   }
 
   #part(layers: LayerRange): KvGroup {

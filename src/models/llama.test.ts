@@ -9,7 +9,7 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import { type Field, type TensorSpec, writeGguf } from "../weights/gguf/testing.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { openDecoder } from "./registry.ts";
-import { traceHead, traceLayers } from "./segments.ts";
+import { traceDense } from "./segments.ts";
 import { type Cut, cuts, Stack } from "./stack.testing.ts";
 
 interface Reference {
@@ -117,8 +117,7 @@ function trace(fields: Record<string, Field | undefined>, sizes: Record<string, 
   writeFileSync(file, writeGguf({ metadata: Object.fromEntries(present(fields)), tensors }));
   const { decoder, weights } = open(file);
   try {
-    traceLayers(decoder, 0, decoder.config.layers);
-    traceHead(decoder);
+    traceDense(decoder);
   } catch (error) {
     weights.abandon();
     if (error instanceof UserError) throw new UserError(error.message.replace(`${file}: `, ""));

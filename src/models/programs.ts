@@ -77,7 +77,7 @@ export class DecoderPrograms implements Disposable {
 
   /** Layers from..to−1 as segments that begin anew at each of `cuts`. @throws Error if `prepareCuts` did not come first */
   segments(from: number, to: number, cuts: readonly number[]): Segment[] {
-    return spansOf(this.decoder, cuts)
+    return spansOf(this.decoder, [...cuts, from, to])
       .filter((span) => span.from >= from && span.to <= to)
       .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to)) }));
   }

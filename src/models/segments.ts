@@ -93,7 +93,10 @@ export const traceDense = (decoder: Decoder): Graph[] => [
 export function traceEmbedding(decoder: Decoder): Graph {
   const g = new Graph();
   const lengths = new Lengths(g);
-  g.output("branchOut", decoder.embed(g, g.input("ids", "i64", [batch, tokens]), () => lengths.lengths));
+  g.output(
+    "branchOut",
+    decoder.embed(g, g.input("ids", "i64", [batch, tokens]), () => lengths.lengths),
+  );
   return g;
 }
 

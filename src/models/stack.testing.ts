@@ -6,7 +6,15 @@ import type { Weights } from "../weights/prepared/weights.ts";
 import { KvCache } from "./cache.ts";
 import type { Decoder } from "./decoder.ts";
 import { Lengths } from "./lengths.ts";
-import { traceAttention, traceBefore, traceHead, traceLayers } from "./segments.ts";
+import {
+  traceAfter,
+  traceAttention,
+  traceBefore,
+  traceBetween,
+  traceEmbedding,
+  traceHead,
+  traceLayers,
+} from "./segments.ts";
 
 /** Where a decoder may be cut: nowhere, between layers, or around each attention. */
 export const cuts = ["whole", "layers", "pieces"] as const;
@@ -32,11 +40,11 @@ export class Stack implements Disposable {
       whole: () => [traceLayers(decoder, 0, layers)],
       layers: () => Array.from({ length: layers }, (_, l) => traceLayers(decoder, l, l + 1)),
       pieces: () => [
-        ...Array.from({ length: layers }, (_, l) => traceBefore(decoder, l)),
+        ...Array.from({ length: layers }, (_, l) => (l === 0 ? traceBefore(decoder, 0) : traceBetween(decoder, l))),
         ...Array.from({ length: layers }, (_, l) => traceAttention(decoder, l)),
       ],
     }[cut]();
-    graphs.push(traceHead(decoder));
+    graphs.push(traceEmbedding(decoder), traceAfter(decoder, layers - 1), traceHead(decoder));
     weights.commit();
     return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))));
   }
@@ -47,7 +55,7 @@ export class Stack implements Disposable {
     const { hidden, vocabulary, heads, kvHeads, headSize } = this.decoder.config;
     const wide = (width: number) => this.#view("f32", [1, tokens, width]);
     using lengths = new Lengths(this.decoder.config, 1, tokens);
-    const start = lengths.set(0, [this.#past], tokens);
+    const start = lengths.set(0, [{ entries: this.#past, positions: this.#past }], tokens);
     using set = new ViewSet();
     const views: Record<string, View> = {
       ids: this.#view("i64", [1, tokens], ids),
@@ -56,11 +64,13 @@ export class Stack implements Disposable {
       attended: wide(heads * headSize),
       logits: wide(vocabulary),
     };
-    // Each program reads one stream and writes the other.
+    // Each program reads one stream and writes the other, and so with the residual beside the attention.
     const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
+    const besides = [wide(hidden), wide(hidden)];
     const stream = (index: number) => {
       const [from, to] = [streams[index % 2]!, streams[(index + 1) % 2]!];
-      return { ...from, branchOut: to.branch, residualOut: to.residual };
+      const beside = { attendedResidual: besides[index % 2]!, attendedResidualOut: besides[(index + 1) % 2]! };
+      return { ...from, branchOut: to.branch, residualOut: to.residual, ...beside };
     };
     const { layers } = this.decoder.config;
     const caches = Object.assign(
@@ -68,14 +78,20 @@ export class Stack implements Disposable {
       ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l), start, set)),
     );
     const run = (program: Program, more: object) => program.bind({ ...views, ...more }).run();
-    const [programs, head] = [this.programs.slice(0, -1), this.programs.at(-1)!];
-    if (this.cut !== "pieces") for (const [i, p] of programs.entries()) await run(p, { ...stream(i), ...caches });
-    else
+    const [programs, [embedding, after, head]] = [this.programs.slice(0, -3), this.programs.slice(-3)];
+    await run(embedding!, stream(1));
+    if (this.cut !== "pieces") {
+      for (const [i, p] of programs.entries()) await run(p, { ...stream(i), attendedResidual: besides[0]!, ...caches });
+      await run(after!, { ...stream(0), attendedResidual: besides[0]! });
+    } else {
       for (let layer = 0; layer < layers; layer++) {
-        await run(programs[layer]!, stream(layer));
+        const streamIn = layer === 0 ? stream(0) : { ...stream(layer), ...streams[0]! };
+        await run(programs[layer]!, streamIn);
         await run(programs[layers + layer]!, this.#cacheViews(layer, "", start, set));
       }
-    await run(head, stream(this.cut === "whole" ? 1 : layers));
+      await run(after!, { ...stream(0), attendedResidual: besides[layers % 2]! });
+    }
+    await run(head!, streams[1]!);
     this.#past += tokens;
     return new Float32Array(views["logits"]!.buffer.memory).slice();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hasWindow, windowStart, pastSizes } from "./window-start.ts";
+import { hasWindow, pastSizes, windowStart } from "./window-start.ts";
 
 const none = { layers: 3 };
 const one = { layers: 3, window: (layer: number) => (layer === 1 ? 100 : undefined) };

@@ -1,6 +1,6 @@
+import type { Spent } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
 import type { View } from "../runtime/buffer.ts";
-import type { Spent } from "../graph/index.ts";
 import type { AttentionSaving } from "./seams.ts";
 
 /** What a recipe asks of one request: made before its first token. Dense is the empty plan. */
@@ -49,8 +49,10 @@ export interface Probe {
 }
 
 export interface ProbePoint {
-  /** Tokens of the row in the cache: rows of `layer`'s keys. */
+  /** Tokens that have come to the cut: entries of `layer` in the cache. */
   readonly tokens: number;
+  /** Their positions in the prompt. */
+  readonly positions: readonly number[];
   /** The last layer that ran, counted from 0. */
   readonly layer: number;
   readonly cache: KvRows;

@@ -1,9 +1,14 @@
 import { suggest, UserError } from "../util/errors.ts";
+import { flexPrefill } from "./attention/flexprefill.ts";
+import { minference } from "./attention/minference.ts";
+import { triShape } from "./attention/tri-shape.ts";
 import { xattention } from "./attention/xattention/index.ts";
+import { exit } from "./depth/exit.ts";
 import type { Saving } from "./saving.ts";
+import { prune } from "./tokens/prune.ts";
 
 /** Every saving that works: one line each. */
-export const savings: readonly Saving[] = [xattention];
+export const savings: readonly Saving[] = [exit, flexPrefill, minference, prune, triShape, xattention];
 
 /** @throws UserError when there is no saving of that name. */
 export function savingNamed(name: string): Saving {

@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { Likelihoods, natsOf } from "../../src/engine/likelihood.ts";
-import { Meter } from "../../src/engine/meter.ts";
+import { type Counter, Meter } from "../../src/engine/meter.ts";
 import { load, type Model } from "../../src/index.ts";
 import { holds } from "../../src/lab/metrics/contains.ts";
 import { needles } from "../../src/lab/tasks/needle.ts";
@@ -70,7 +70,7 @@ function record(row: Row): void {
   renameSync(aside, values.out);
 }
 
-const density = (blocks: { dense: number; run: number } | undefined) => (blocks ? blocks.run / blocks.dense : 1);
+const density = (blocks: Counter | undefined) => (blocks ? blocks.run / blocks.dense : 1);
 
 /** Prefills all but the last tokens under the model's recipe, and reads those densely. */
 async function likelihood(model: Model, recipe: string, ids: readonly number[]): Promise<Row> {
@@ -81,7 +81,7 @@ async function likelihood(model: Model, recipe: string, ids: readonly number[]):
   const pair = { context: ids.slice(0, -scored), continuation: ids.slice(-scored) };
   const [found] = await likelihoods.ofPairs([pair], meter);
   const { blocks } = meter.total().work;
-  return { task: "nll", length: ids.length, recipe, density: density(blocks as Counter | undefined), nll: -natsOf(found!) / scored };
+  return { task: "nll", length: ids.length, recipe, density: density(blocks), nll: -natsOf(found!) / scored };
 }
 
 async function retrieval(model: Model, recipe: string, length: number, keys: number): Promise<Row> {
@@ -91,7 +91,7 @@ async function retrieval(model: Model, recipe: string, length: number, keys: num
   for (const { prompt, answer } of tasks) {
     const { text, receipt } = await model.complete(prompt, { raw: true, maxTokens: 8, temperature: 0 });
     if (holds(text, answer)) right++;
-    kept += density(receipt.work?.blocks);
+    kept += density(receipt.work?.["blocks"] as Counter | undefined);
   }
   const task = keys === 1 ? "needle" : "multi-key";
   return { task, length, recipe, density: kept / items, items, right };

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import type { Decoder } from "../../models/decoder.ts";
+import { attentionKind } from "../../models/segments.ts";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import { choice, fraction, integer, optionalInteger } from "../option-schemas.ts";
+import { type Decision, type PlanPart, type StateFill, stateFills } from "../plan.ts";
+import type { Saving } from "../saving.ts";
+
+const options = z
+  .strictObject({
+    layer: optionalInteger(1).describe("layers that a token runs before it leaves, counted from the first"),
+    mode: choice(["fixed", "random"])
+      .default("fixed")
+      .describe("fixed: every generated token leaves; random: each leaves with the probability of rate"),
+    rate: fraction(0.5).describe("share of the tokens that leave with mode=random"),
+    seed: integer(0, 0).describe("seed of mode=random"),
+    fill: choice(stateFills)
+      .default("copy-kv")
+      .describe(
+        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask)",
+      ),
+  })
+  .superRefine(({ layer }, context) => {
+    if (layer === undefined) context.addIssue({ code: "custom", message: "expected a layer, such as exit:layer=20" });
+  });
+
+type ExitOptions = z.infer<typeof options>;
+
+/** What keeps any token from leaving early. */
+function unsupported({ config }: Decoder): string | undefined {
+  if (config.stretchedBeyond !== undefined) return "rotary factors that go by the length of a text";
+  return config.layers < 2 ? "a single layer" : undefined;
+}
+
+/** @throws UserError if the model has no such layer, or its layers cannot take what the fill gives them */
+function checkExit({ layer, mode, fill }: ExitOptions, decoder: Decoder): void {
+  const { layers, window } = decoder.config;
+  const why = unsupported(decoder);
+  if (why !== undefined) throw new UserError(`exit does not serve this model: it has ${why}`, 2);
+  if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
+  if (mode === "fixed") return;
+  const deeper = Array.from({ length: layers - layer! + 1 }, (_, i) => layer! - 1 + i);
+  if (fill === "copy-kv" && new Set(deeper.map((l) => attentionKind(decoder, l))).size > 1)
+    throw new UserError(`exit: fill=copy-kv is for layers that attend alike, and those from ${layer} on do not`, 2);
+  if (fill === "copy-hidden" && decoder.attention(0).rotated !== undefined)
+    throw new UserError("exit: fill=copy-hidden is for heads that are rotated as a whole, and the model's are not", 2);
+  if (fill === "mask" && deeper.some((l) => window?.(l) !== undefined))
+    throw new UserError("exit: fill=mask is for layers without a sliding window, and the model has one", 2);
+}
+
+/** Every generated token, or a random share of them, leaves after a layer: the control of savings that choose which. Prompts run whole. */
+export const exit: Saving<ExitOptions> = {
+  name: "exit",
+  group: "depth",
+  summary: "generated tokens leave after a layer, all or at random; the final norm and the head decide them there",
+  needs: ["between layers"],
+  options,
+  unsupported,
+  seams: ({ layer }) => [`the cut after layer ${layer}`],
+  async check(options, { decoder }) {
+    checkExit(options, decoder);
+  },
+  async prepare(options, { decoder }) {
+    checkExit(options, decoder);
+    if (isNeutral(options, decoder)) return undefined;
+    return { plan: () => partOf(options), [Symbol.dispose]() {} };
+  },
+};
+
+const isNeutral = ({ layer, mode, rate }: ExitOptions, { config }: Decoder): boolean =>
+  layer === config.layers || (mode === "random" && rate === 0);
+
+function partOf({ layer, mode, rate, seed, fill }: ExitOptions): PlanPart {
+  const random = seededRandom(seed);
+  const leave = (how: StateFill): Decision => ({ kind: "exit", fill: how });
+  // Deeper layers are never read where every token leaves.
+  const decide = mode === "fixed" ? () => leave("none") : () => (random() < rate ? leave(fill) : GO_ON);
+  return { cuts: [{ after: layer!, scope: "step", decide }], state: { prompt: "", answer: undefined } };
+}
+
+const GO_ON: Decision = { kind: "continue" };

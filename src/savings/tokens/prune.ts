@@ -1,0 +1,121 @@
+import { z } from "zod";
+import type { Decoder } from "../../models/decoder.ts";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import { choice, flag, fraction, integer, optionalInteger } from "../option-schemas.ts";
+import type { Probe } from "../plan.ts";
+import type { Saving } from "../saving.ts";
+import { LastQueryScores } from "./last-query.ts";
+
+const options = z
+  .strictObject({
+    after: optionalInteger(1).describe("layers that all tokens of the prompt run, counted from the first"),
+    keep: fraction(0.5).describe("share of the prompt's tokens that go deeper; 1 is dense"),
+    by: choice(["uniform", "recent", "random", "attention"])
+      .default("attention")
+      .describe(
+        "which go deeper: evenly spaced ones, the latest, random ones, or those that the last token attends to most in the last layer that ran",
+      ),
+    sinks: integer(0, 4).describe("first tokens that always go deeper"),
+    last: integer(1, 32).describe("last tokens that always go deeper"),
+    rotary: flag(true).describe("with by=attention: score with the rotary embedding, or without it"),
+    seed: integer(0, 0).describe("seed of by=random"),
+    minLength: integer(2, 512).describe("prompts of fewer tokens stay dense"),
+  })
+  .superRefine(({ after, keep }, context) => {
+    if (after === undefined)
+      context.addIssue({ code: "custom", message: "expected the layer after which tokens go, such as prune:after=8" });
+    if (keep === 0) context.addIssue({ code: "custom", message: "keep: expected more than 0 and at most 1, got 0" });
+  });
+
+export type PruneOptions = z.infer<typeof options>;
+
+function unsupported({ config }: Decoder): string | undefined {
+  const windowed = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).some((w) => w !== undefined);
+  if (windowed) return "a sliding window";
+  if (config.stretchedBeyond !== undefined) return "rotary factors that go by the length of a text";
+  return config.layers < 2 ? "a single layer" : undefined;
+}
+
+/** @throws UserError if the model cannot be pruned there */
+function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
+  const why = unsupported(decoder);
+  if (why !== undefined) throw new UserError(`prune does not serve this model: it has ${why}`, 2);
+  const { layers } = decoder.config;
+  if (after! >= layers)
+    throw new UserError(`prune: nothing is deeper than layer ${after}; the model has ${layers}, expected fewer`, 2);
+}
+
+/**
+ * Of a long prompt only some tokens go deeper than a layer. The criterion of `by=attention` is the one that FEATHER (arXiv 2412.13180) studies
+ * on visual tokens, here on text: the last query's attention, averaged over heads.
+ */
+export const prune: Saving<PruneOptions> = {
+  name: "prune",
+  group: "tokens",
+  summary: "only some tokens of a long prompt go deeper than a layer: the most attended, or controls",
+  needs: ["between layers"],
+  options,
+  unsupported,
+  seams: ({ after }) => [`the cut after layer ${after}`],
+  async check(options, { decoder }) {
+    checkPrune(options, decoder);
+  },
+  async prepare(options, { decoder }) {
+    checkPrune(options, decoder);
+    if (options.keep === 1) return undefined;
+    const scores =
+      options.by === "attention"
+        ? await LastQueryScores.create(decoder, options.after! - 1, options.rotary)
+        : undefined;
+    return {
+      plan: ({ prompt }) => (prompt < options.minLength ? undefined : partOf(options, scores)),
+      [Symbol.dispose]: () => scores?.[Symbol.dispose](),
+    };
+  },
+};
+
+const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
+  cuts: [
+    {
+      after: options.after!,
+      scope: "prompt" as const,
+      ...(probe && { probe }),
+      decide: ({ tokens, probed }: { tokens: number; probed: Float32Array }) => ({
+        kind: "keep" as const,
+        positions: keptOf(options, tokens, probed),
+      }),
+    },
+  ],
+  state: { prompt: undefined, answer: undefined },
+});
+
+/** Numbers of the tokens that go deeper, in order: the sinks, the last ones, and of the others as many as the share leaves, by the criterion. */
+export function keptOf(options: PruneOptions, tokens: number, scores: Float32Array): Int32Array {
+  const { keep, sinks, last } = options;
+  const between = Array.from({ length: Math.max(0, tokens - sinks - last) }, (_, i) => sinks + i);
+  const room = Math.min(between.length, Math.max(0, Math.round(keep * tokens) - (tokens - between.length)));
+  const chosen = new Set(choose(options, between, room, scores));
+  const all = Array.from({ length: tokens }, (_, i) => i);
+  const isBetween = (i: number) => i >= sinks && i < sinks + between.length;
+  return Int32Array.from(all.filter((i) => !isBetween(i) || chosen.has(i)));
+}
+
+function choose({ by, seed }: PruneOptions, among: readonly number[], count: number, scores: Float32Array): number[] {
+  switch (by) {
+    case "uniform":
+      return Array.from({ length: count }, (_, i) => among[Math.floor(((i + 0.5) * among.length) / count)]!);
+    case "recent":
+      return among.slice(among.length - count);
+    case "random": {
+      const random = seededRandom(seed);
+      return among
+        .map((i) => ({ i, at: random() }))
+        .sort((a, b) => a.at - b.at)
+        .slice(0, count)
+        .map(({ i }) => i);
+    }
+    case "attention":
+      return among.toSorted((a, b) => scores[b]! - scores[a]! || b - a).slice(0, count);
+  }
+}
