@@ -1,7 +1,7 @@
 /** Block-sparse prefill inside the engine, on a tiny float32 model and on SmolLM2. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BlockSparsePrefill } from "../savings/attention/xattention/prefill.ts";
+import type { BlockSparsePrefill } from "../savings/attention/block-sparse/prefill.ts";
 import { parseRecipe } from "../savings/recipe.ts";
 import { seededRandom } from "../util/random.ts";
 import type { Quant } from "../weights/prepared/weights.ts";

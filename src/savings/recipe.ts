@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
+import { present } from "./legacy.ts";
 import { savingNamed } from "./registry.ts";
 import type { Saving } from "./saving.ts";
 
@@ -42,7 +43,8 @@ function keyValue(name: string, pair: string): [string, string] {
   return [pair.slice(0, equals), pair.slice(equals + 1)];
 }
 
-function step(name: string, values: Readonly<Record<string, unknown>>): Step {
+function step(written: string, given: Readonly<Record<string, unknown>>): Step {
+  const { name, values } = present(written, given);
   const saving = savingNamed(name);
   const result = saving.options.safeParse(values);
   if (result.success) return { text: textOf(name, Object.keys(values), result.data), saving, options: result.data };

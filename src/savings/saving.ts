@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Decoder } from "../models/decoder.ts";
+import type { Calibration } from "./calibration.ts";
 import type { PlanPart, PlanRequest } from "./plan.ts";
 import type { SavingHost, Seam } from "./seams.ts";
 
@@ -22,6 +23,8 @@ export interface Saving<O = unknown> {
   readonly options: z.ZodType<O>;
   /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
   unsupported(decoder: Decoder): string | undefined;
+  /** What it can learn of a model from texts, once, to be named in its options; absent: nothing. */
+  readonly calibration?: Calibration | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];
   /** The places in the model that it takes under these options, such as "attention" or "the cut after layer 20": no two savings may take one. */

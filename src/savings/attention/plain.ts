@@ -2,8 +2,8 @@ import type { Decoder } from "../../models/decoder.ts";
 import { attentionKind } from "../../models/segments.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** What of a decoder's attention is other than causal softmax over all keys, alike in every layer; undefined: nothing. */
-export function peculiarity(decoder: Decoder): string | undefined {
+/** Why a decoder's attention is not causal softmax over all keys, the same in every layer; undefined: it is. */
+export function unsupportedAttention(decoder: Decoder): string | undefined {
   const { window, softcap, rotated, scale, headSize } = decoder.attention(0);
   const kinds = new Set(Array.from({ length: decoder.config.layers }, (_, l) => attentionKind(decoder, l)));
   if (kinds.size > 1) return "attention that differs between layers";
@@ -15,8 +15,8 @@ export function peculiarity(decoder: Decoder): string | undefined {
   return undefined;
 }
 
-/** For savings that do attention their own way. @throws UserError when the model's attention is none that they can do */
+/** For savings that do attention their own way. @throws UserError when they cannot do the model's */
 export function requirePlainAttention(saving: string, decoder: Decoder): void {
-  const found = peculiarity(decoder);
+  const found = unsupportedAttention(decoder);
   if (found !== undefined) throw new UserError(`${saving} does not serve this model: it has ${found}`);
 }

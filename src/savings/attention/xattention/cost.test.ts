@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { BlockMask } from "./block-mask.ts";
+import { BlockMask } from "../block-sparse/block-mask.ts";
 import {
   countedAttentionFlops,
   countedScoringFlops,

@@ -1,4 +1,4 @@
-import type { BlockMask } from "./block-mask.ts";
+import type { BlockMask } from "../block-sparse/block-mask.ts";
 
 /**
  * Closed forms of what attention costs one head of one layer, in FLOPs (a multiply-add is 2), softmax left out

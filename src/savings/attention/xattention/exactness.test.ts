@@ -1,6 +1,6 @@
 /** The exactness checks that need no engine: scores, masks and sparse attention against brute force in float64. */
 import { describe, expect, test } from "vitest";
-import { BlockMask } from "./block-mask.ts";
+import { BlockMask } from "../block-sparse/block-mask.ts";
 import {
   type BlockScores,
   blockScores,
@@ -13,7 +13,7 @@ import {
   type ScoringOptions,
   sampledLogits,
   sparseAttention,
-} from "./oracle.testing.ts";
+} from "../block-sparse/oracle.testing.ts";
 import { selectBlocks } from "./select.ts";
 
 const blockSize = 32;

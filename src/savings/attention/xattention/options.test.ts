@@ -12,7 +12,6 @@ function complaint(options: Record<string, unknown>): string {
 
 test("defaults are the paper's", () => {
   expect(xattentionOptions.parse({})).toEqual({
-    mode: "xattention",
     threshold: 0.9,
     stride: 8,
     blockSize: 128,
@@ -28,13 +27,6 @@ test("defaults are the paper's", () => {
     firstDenseLayers: 0,
     lastDenseTokens: 0,
     minLengthForSparse: 4096,
-    sinkTokens: 128,
-    windowTokens: 1920,
-    lastQueries: 64,
-    budget: 0.3,
-    verticalShare: 0.2,
-    gamma: 0.95,
-    tau: 0.1,
   });
 });
 
@@ -53,10 +45,11 @@ test.each([
   [{ stride: "0" }, "stride: expected a whole number of at least 1, got 0"],
   [{ ratio: 1.5 }, "ratio: expected a number between 0 and 1, got 1.5"],
   [{ forceSink: "yes" }, 'forceSink: expected true or false, got "yes"'],
-  [{ mode: "sparse" }, 'mode: expected one of xattention, tri-shape, minference, flexprefill, got "sparse"'],
+  [{ select: "pool" }, 'select: expected one of antidiagonal, diagonal, random, mean-pool, got "pool"'],
   [{ stride: 12 }, "stride 12 does not divide blockSize 128"],
   [{ stride: 256 }, "stride 256 does not divide blockSize 128"],
   [{ thresholds: "p.json", selection: "top-k" }, "thresholds are for selection=threshold, not selection=top-k"],
+  [{ seed: 3 }, "seed is for select=random, not select=antidiagonal"],
   [{ alternateShift: true, select: "diagonal" }, "alternateShift is for select=antidiagonal, not select=diagonal"],
 ])("%j is refused in one sentence", (options, sentence) => {
   expect(complaint(options)).toBe(sentence);
@@ -74,7 +67,7 @@ test("thresholds of 1 or more are allowed: they mean dense", () => {
 test("the JSON schema describes every option", () => {
   const schema = z.toJSONSchema(xattentionOptions, { io: "input" });
   const fields = Object.entries(schema.properties ?? {});
-  expect(fields).toHaveLength(24);
+  expect(fields).toHaveLength(16);
   for (const [name, field] of fields) expect(field, name).toHaveProperty("description");
   expect(schema.properties?.["threshold"]).toMatchObject({ type: "number", minimum: 0, default: 0.9 });
 });

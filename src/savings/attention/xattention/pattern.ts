@@ -4,8 +4,11 @@ import type { XattentionOptions } from "./options.ts";
 /** Patterns that sample one query for every key of a tile; `mean-pool` samples all pairs and needs no order. */
 export type SampledPattern = Exclude<XattentionOptions["select"], "mean-pool">;
 
-export interface QueryOrderOptions extends Pick<XattentionOptions, "stride" | "seed" | "alternateShift"> {
+export interface OrderOptions extends Pick<XattentionOptions, "stride" | "seed" | "alternateShift"> {
   select: SampledPattern;
+}
+
+export interface QueryOrderOptions extends OrderOptions {
   /** Groups of `stride` queries to order. */
   groups: number;
   /** Number of the first of them, counted from the prompt's start, so that a chunk is ordered as the whole prompt is. */

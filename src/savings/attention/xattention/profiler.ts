@@ -1,9 +1,10 @@
 import { CACHE_BLOCK } from "../../../models/cache.ts";
 import type { Decoder } from "../../../models/decoder.ts";
 import type { AttentionCall, AttentionSaving } from "../../seams.ts";
-import { estimateBlockScores } from "./estimate.ts";
-import { SparseKernels } from "./kernels.ts";
-import { type XattentionOptions, xattentionOptions } from "./options.ts";
+import { SparseKernels } from "../block-sparse/kernels.ts";
+import { LastQueries } from "../last-attention.ts";
+import { type BlockScores, createScores } from "./chooser.ts";
+import { xattentionOptions } from "./options.ts";
 import { profileHead } from "./thresholds.ts";
 
 /** Exact and estimated mass of one row of blocks, [heads · cols] each, cols = row + 1. */
@@ -19,19 +20,25 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
 
   private constructor(
     readonly kernels: SparseKernels,
-    readonly options: XattentionOptions,
+    readonly scores: BlockScores,
+    readonly last: LastQueries,
     layers: number,
   ) {
-    this.chunk = options.blockSize;
+    this.chunk = kernels.shape.blockSize;
     this.#layers = Array.from({ length: layers }, () => []);
   }
 
   static async create(decoder: Decoder, sizes: { stride: number; blockSize: number }): Promise<ThresholdProfiler> {
     const { layers, heads, kvHeads, headSize, context } = decoder.config;
+    const { blockSize } = sizes;
     const capacity = Math.ceil(context / CACHE_BLOCK) * CACHE_BLOCK;
-    const shape = { heads, kvHeads, headSize, ...sizes };
-    const kernels = await SparseKernels.create(decoder, shape, 1, Math.ceil(capacity / sizes.blockSize));
-    return new ThresholdProfiler(kernels, xattentionOptions.parse(sizes), layers);
+    const shape = { heads, kvHeads, headSize, blockSize };
+    const [kernels, scores, last] = await Promise.all([
+      SparseKernels.create(decoder, shape, 1, Math.ceil(capacity / blockSize)),
+      createScores({ shape, maxRows: 1 }, xattentionOptions.parse(sizes)),
+      LastQueries.create(shape, decoder.attention(0).scale),
+    ]);
+    return new ThresholdProfiler(kernels, scores, last, layers);
   }
 
   chunkAfter = () => this.chunk;
@@ -43,11 +50,10 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
     const width = (heads + 2 * kvHeads) * headSize;
     new Float32Array(qkv.memory).fill(0, tokens * width, blockSize * width);
     await this.kernels.place(chunk, qkv.view([1, blockSize, width]), call.positions);
-    const { kernels, options } = this;
-    const request = { chunk, kernels, options, threshold: 1, denseFrom: Number.POSITIVE_INFINITY, bill };
-    const estimated = await estimateBlockScores(request);
-    const exact = await this.kernels.scores.last(chunk, tokens, (cost) => bill.overhead(cost));
-    this.#layers[layer]!.push({ estimated, exact: blockMass(exact, heads, tokens, past + tokens, blockSize) });
+    const placed = { chunk, q: this.kernels.q, bill };
+    const estimated = await this.scores.of(placed);
+    const { probabilities, keys } = await this.last.attend(placed, tokens);
+    this.#layers[layer]!.push({ estimated, exact: blockMass(probabilities, heads, tokens, keys, blockSize) });
     await call.dense();
   }
 
@@ -61,7 +67,7 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.kernels[Symbol.dispose]();
+    for (const owned of [this.kernels, this.scores, this.last]) owned[Symbol.dispose]();
   }
 }
 
@@ -79,7 +85,13 @@ function thresholdOf(rows: readonly Row[], head: number, heads: number, coverage
 }
 
 /** Probabilities [heads, queries, keys] summed over a row's queries and each block's keys: [heads · blocks]. */
-function blockMass(p: Float32Array, heads: number, queries: number, keys: number, blockSize: number): Float64Array {
+function blockMass(
+  p: Float32Array | Float64Array,
+  heads: number,
+  queries: number,
+  keys: number,
+  blockSize: number,
+): Float64Array {
   const blocks = Math.ceil(keys / blockSize);
   const mass = new Float64Array(heads * blocks);
   for (let i = 0; i < heads * queries; i++) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
 import { slowness, worked } from "../../../util/worked.testing.ts";
-import type { BlockMask } from "./block-mask.ts";
+import type { BlockMask } from "../block-sparse/block-mask.ts";
 import { maxOverGroups, type SelectOptions, selectBlocks, sumOverGroups } from "./select.ts";
 
 const base = { selection: "threshold", k: 4, ratio: 0.3, forceSink: true, forceDiagonal: true } as const;

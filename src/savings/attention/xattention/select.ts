@@ -1,4 +1,4 @@
-import { type BlockMask, BlockMaskWriter, isDense, type MaskRequest } from "./block-mask.ts";
+import { type BlockMask, BlockMaskWriter, isDense, type MaskRequest } from "../block-sparse/block-mask.ts";
 import type { XattentionOptions } from "./options.ts";
 
 export interface SelectOptions

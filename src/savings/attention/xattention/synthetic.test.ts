@@ -11,7 +11,7 @@ import {
   type Head,
   randomHead,
   type ScoringOptions,
-} from "./oracle.testing.ts";
+} from "../block-sparse/oracle.testing.ts";
 import { selectBlocks } from "./select.ts";
 
 const [length, headDim, blockSize] = [1024, 64, 64];

@@ -17,6 +17,8 @@ export const thresholdProfile = z.strictObject({
   stride: z.int().min(1),
   blockSize: z.int().min(1),
   coverage: z.number().min(0).max(1),
+  /** SHA-256 of the texts' token ids; absent in older profiles. */
+  textsSha256: z.string().optional(),
   thresholds: z.array(z.array(z.number().min(0)).min(1)).min(1),
 });
 

@@ -4,9 +4,9 @@
  * test). Queries are the last `queries` of `keys` positions; blocks and groups are aligned to absolute positions.
  */
 import { seededRandom } from "../../../util/random.ts";
+import type { XattentionOptions } from "../xattention/options.ts";
+import { queryOrder } from "../xattention/pattern.ts";
 import type { BlockMask } from "./block-mask.ts";
-import type { XattentionOptions } from "./options.ts";
-import { queryOrder } from "./pattern.ts";
 
 export interface Head {
   /** `[queries, headDim]` */

@@ -1,16 +1,10 @@
-import type { MaskRequest } from "./block-mask.ts";
+import type { MaskRequest } from "./block-sparse/block-mask.ts";
+import type { LastAttention } from "./last-attention.ts";
 
 /**
- * Where the attention of a prompt's last queries lies, as columns (heavy keys) and diagonals (heavy distances); shared by
- * MInference (arXiv 2407.02490) and FlexPrefill (arXiv 2502.20766), which both extrapolate it to all earlier queries.
+ * Attention of a prompt's last queries as columns (heavy keys) and diagonals (heavy distances). MInference (arXiv 2407.02490) and FlexPrefill
+ * (arXiv 2502.20766) both extrapolate it to all earlier queries.
  */
-export interface LastAttention {
-  /** Softmax of the last queries over all keys so far, `[heads, queries, keys]`; row i is the query at `keys - queries + i`. */
-  probabilities: Float32Array | Float64Array;
-  queries: number;
-  keys: number;
-}
-
 export interface VerticalSlash {
   /** Mean mass of each key, `[keys]`. */
   columns: Float64Array;

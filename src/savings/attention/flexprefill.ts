@@ -1,58 +1,57 @@
-import { BlockMask, type MaskRequest } from "./block-mask.ts";
-import type { XattentionOptions } from "./options.ts";
+import { z } from "zod";
+import { fraction } from "../option-schemas.ts";
+import { BlockMask, type MaskRequest } from "./block-sparse/block-mask.ts";
+import { type BlockChooser, type ChooserContext, maskRequest } from "./block-sparse/chooser.ts";
+import { blockSparseShape } from "./block-sparse/options.ts";
+import { PooledScores } from "./block-sparse/pooled-scores.ts";
+import { blockSparse } from "./block-sparse/saving.ts";
+import { type LastAttention, LastQueries } from "./last-attention.ts";
 import {
   countToCover,
-  type LastAttention,
   onVerticalSlash,
   poolColumns,
   poolDiagonals,
   topPlaces,
-  type VerticalSlashBlocks,
   verticalSlash,
 } from "./vertical-slash.ts";
 
-type Options<K extends keyof XattentionOptions> = Pick<XattentionOptions, "blockSize" | K>;
+/** Defaults are those of the paper. */
+export const flexPrefillOptions = z.strictObject({
+  gamma: fraction(0.95).describe("attention mass to cover; 1 is dense"),
+  tau: fraction(0.1).describe("Jensen-Shannon distance below which a head's pooled scores are trusted"),
+  ...blockSparseShape,
+});
 
-/**
- * Sink tokens and a recent window, the same for every head and text (the A-shape of MInference; with `denseFrom`, whose rows
- * are the third side, the tri-shape of SCBench, arXiv 2412.10319).
- */
-export function triShapeMask(request: MaskRequest, options: Options<"sinkTokens" | "windowTokens">): BlockMask {
-  const { blockSize, sinkTokens, windowTokens } = options;
-  const sinkBlocks = Math.ceil(sinkTokens / blockSize);
-  // Block distance at which a row's first query still sees the last key inside its window.
-  const reach = Math.floor((windowTokens + blockSize - 2) / blockSize);
-  return BlockMask.from(request, (_, row, block) => block < sinkBlocks || request.rowOffset + row - block <= reach);
-}
+type FlexPrefillOptions = z.infer<typeof flexPrefillOptions>;
 
-/** Keys and distances that the released MInference code keeps whatever their mass. */
-const forcedKeys = 30;
-const forcedDistances = 100;
+/** FlexPrefill (Lai et al., arXiv 2502.20766). */
+export const flexPrefill = blockSparse<FlexPrefillOptions>({
+  name: "flexprefill",
+  summary: "block-sparse prefill: for each head, blocks by pooled scores or columns and diagonals by the last queries",
+  options: flexPrefillOptions,
+  neutral: ({ gamma }) => gamma >= 1,
+  chooser: flexPrefillChooser,
+});
 
-/**
- * MInference's vertical-slash pattern (arXiv 2407.02490, algorithm 2), in whole blocks: `budget` of the keys is spent on the
- * heaviest key blocks and the heaviest block diagonals of the last queries' attention. The original gathers single columns,
- * which a block kernel cannot; the same number of keys is spent here on the blocks that hold most.
- */
-export function minferenceMask(
-  request: MaskRequest,
-  attention: LastAttention,
-  options: Options<"budget" | "verticalShare">,
-): BlockMask {
-  const { blockSize, budget, verticalShare } = options;
-  const spend = Math.floor(attention.keys * budget);
-  const blocksOf = (keys: number, least: number) => Math.ceil(Math.max(keys, least) / blockSize);
-  const columnBudget = blocksOf(Math.floor(spend * verticalShare), forcedKeys);
-  const diagonalBudget = blocksOf(Math.floor(spend * (1 - verticalShare)), forcedDistances);
-  const kept = perHead(request, (head): VerticalSlashBlocks => {
-    const { columns, diagonals } = verticalSlash(attention, head);
-    return {
-      columns: topPlaces(poolColumns(columns, blockSize), columnBudget, blocksOf(0, forcedKeys)),
-      // Distances up to 99 reach one block beyond their own count of blocks.
-      diagonals: topPlaces(poolDiagonals(diagonals, blockSize), diagonalBudget, blocksOf(0, forcedDistances) + 1),
-    };
-  });
-  return BlockMask.from(request, (head, row, block) => onVerticalSlash(kept[head]!, request, row, block));
+export async function flexPrefillChooser(
+  given: FlexPrefillOptions,
+  { shape, decoder }: ChooserContext,
+): Promise<BlockChooser> {
+  const [pooled, last] = await Promise.all([
+    PooledScores.create(shape),
+    LastQueries.create(shape, decoder.attention(0).scale),
+  ]);
+  return {
+    async choose(placed, denseFrom) {
+      const request = maskRequest(placed.chunk, shape, denseFrom);
+      const statistics = { pooled: await pooled.of(placed), last: await last.attend(placed, given.blockSize) };
+      return flexPrefillMask(request, { ...statistics, cols: request.rowOffset + request.rows }, given);
+    },
+    [Symbol.dispose]() {
+      pooled[Symbol.dispose]();
+      last[Symbol.dispose]();
+    },
+  };
 }
 
 /** What FlexPrefill decides from: the last block's true attention, and attention between mean-pooled blocks. */
@@ -64,7 +63,7 @@ export interface FlexPrefillStatistics {
 }
 
 /**
- * FlexPrefill (arXiv 2502.20766, algorithms 1 to 4). Where a head's pooled attention predicts its last block's true attention
+ * Algorithms 1 to 4. If a head's pooled attention predicts its last block's true attention
  * (Jensen-Shannon distance below `tau`), the fewest blocks of the pooled map that cover `gamma` are kept; elsewhere the columns
  * and diagonals of the last queries that cover `gamma`. Block 0 and the diagonal are always kept, as in the released code, but do not count among them:
  * counted, they would crowd out the one column or diagonal that a sharp head needs.
@@ -72,9 +71,8 @@ export interface FlexPrefillStatistics {
 export function flexPrefillMask(
   request: MaskRequest,
   statistics: FlexPrefillStatistics,
-  options: Options<"gamma" | "tau">,
+  { blockSize, gamma, tau }: Pick<FlexPrefillOptions, "blockSize" | "gamma" | "tau">,
 ): BlockMask {
-  const { blockSize, gamma, tau } = options;
   const keeps = perHead(request, (head) => {
     const { columns, diagonals } = verticalSlash(statistics.last, head);
     const truth = poolColumns(columns, blockSize);

@@ -1,10 +1,13 @@
 /** A decoder without layers, and random queries, keys and values at its attention seam: what the compiled half is tested with. */
 import { addSpent, type Spent } from "../../../graph/index.ts";
+import { ndarray } from "../../../graph/ndarray.ts";
+import { rotate } from "../../../graph/ops/rotary.ts";
 import { KvCache } from "../../../models/cache.ts";
 import type { Decoder, DecoderConfig } from "../../../models/decoder.ts";
 import { ropeTable } from "../../../nn/rope.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { AttentionBill } from "../../seams.ts";
+import type { ChooserContext, PlacedChunk } from "./chooser.ts";
 import { type Chunk, rowsOf } from "./chunk.ts";
 import { SparseKernels } from "./kernels.ts";
 import { type Head, randomHead } from "./oracle.testing.ts";
@@ -62,6 +65,19 @@ export function randomPrompt(seed: number, length: number): Head[] {
   }));
 }
 
+/** A head whose queries and keys are rotated by their places in the prompt, in float64. */
+export function rotatedHead(head: Head, pairs: "half" | "interleaved"): Head {
+  const table = (f: (x: number) => number) => ndarray([rope.positions, headSize / 2], ropeTable(f, rope));
+  const tables = { cos: table(Math.cos), sin: table(Math.sin) };
+  const rotated = (x: Float64Array) => {
+    const y = new Float64Array(x.length);
+    for (let t = 0; t * headSize < x.length; t++)
+      y.set(rotate(x.subarray(t * headSize, (t + 1) * headSize), t, tables, pairs), t * headSize);
+    return y;
+  };
+  return { ...head, q: rotated(head.q), k: rotated(head.k) };
+}
+
 /** Some of the prompt's tokens as a layer gives them: [tokens, (heads + 2·kvHeads)·headSize]. */
 export function qkvOf(prompt: readonly Head[], past: number, tokens: number): Float32Array {
   const qkv = new Float32Array(tokens * width);
@@ -83,25 +99,38 @@ export class Bill implements AttentionBill {
   readonly counted = { dense: 0, run: 0 };
   run = (cost: Spent) => addSpent(this.ran, cost);
   overhead = (cost: Spent) => addSpent(this.caused, cost);
-  blocks = (dense: number, run: number) => {
+  count = (name: string, dense: number, run: number) => {
+    if (name !== "blocks") throw new Error(`${name} are counted, expected blocks`);
     this.counted.dense += dense;
     this.counted.run += run;
   };
 }
 
+/** Positions of some tokens from `first` on, with room up to `capacity`. */
+export function positionsFrom(first: number, tokens: number, capacity: number): Buffer {
+  const positions = new Buffer("i64", capacity);
+  new BigInt64Array(positions.memory).set(Array.from({ length: tokens }, (_, i) => BigInt(first + i)));
+  return positions;
+}
+
 /** Kernels with a cache, for chunks placed one after the other. */
 export class Rig implements Disposable {
   readonly cache = new KvCache(config);
-  readonly #owned: Disposable[] = [this.cache];
+  readonly bill = new Bill();
+  readonly limits: ChooserContext;
 
-  private constructor(readonly kernels: SparseKernels) {
-    this.#owned.push(kernels);
+  private constructor(
+    readonly kernels: SparseKernels,
+    decoder: Decoder,
+    maxRows: number,
+  ) {
+    this.limits = { decoder, shape: kernels.shape, maxRows };
   }
 
-  static async create(sizes: { blockSize: number; stride: number }, decoder = fakeDecoder()): Promise<Rig> {
-    const rows = Math.ceil(1026 / sizes.blockSize);
-    const cols = config.context / sizes.blockSize;
-    return new Rig(await SparseKernels.create(decoder, { heads, kvHeads, headSize, ...sizes }, rows, cols));
+  static async create({ blockSize }: { blockSize: number }, decoder = fakeDecoder()): Promise<Rig> {
+    const rows = Math.ceil(1026 / blockSize);
+    const shape = { heads, kvHeads, headSize, blockSize };
+    return new Rig(await SparseKernels.create(decoder, shape, rows, config.context / blockSize), decoder, rows);
   }
 
   /** Places `past` tokens of a prompt and then the chunk after them. */
@@ -111,17 +140,23 @@ export class Rig implements Disposable {
   }
 
   async #placeOne(prompt: readonly Head[], past: number, tokens: number): Promise<Chunk> {
+    const { blockSize } = this.kernels.shape;
     const chunk = { cache: this.cache, layer: 0, past, tokens };
-    const padded = rowsOf(chunk, this.kernels.shape.blockSize) * this.kernels.shape.blockSize;
+    const padded = rowsOf(chunk, blockSize) * blockSize;
     using qkv = new Buffer("f32", padded * width);
+    using positions = positionsFrom(past, tokens, padded);
     const memory = new Float32Array(qkv.memory).fill(0);
     memory.set(qkvOf(prompt, past, tokens));
-    await this.kernels.place(chunk, qkv.view([1, padded, width]));
+    await this.kernels.place(chunk, qkv.view([1, padded, width]), positions);
     return chunk;
   }
 
+  /** A chunk that was placed last, as choosers take it. */
+  placed = (chunk: Chunk, bill = this.bill): PlacedChunk => ({ chunk, q: this.kernels.q, bill });
+
   [Symbol.dispose](): void {
-    for (const owned of this.#owned) owned[Symbol.dispose]();
+    this.cache[Symbol.dispose]();
+    this.kernels[Symbol.dispose]();
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { probabilities, randomHead } from "./oracle.testing.ts";
+import { probabilities, randomHead } from "./block-sparse/oracle.testing.ts";
 import { countToCover, poolColumns, poolDiagonals, topPlaces, verticalSlash } from "./vertical-slash.ts";
 
 test("columns and diagonals by hand, the second head of two", () => {

@@ -5,7 +5,6 @@ import type { AttentionBill } from "../../seams.ts";
 import type { BlockMask } from "./block-mask.ts";
 import { type Chunk, rowsOf } from "./chunk.ts";
 import { type BlockShape, traceCollect, tracePlace } from "./graphs.ts";
-import { BlockScores } from "./scores.ts";
 import { TileAttention } from "./tiles.ts";
 
 /** The compiled parts of block-sparse attention, with the buffers between them. Weightless: they serve every layer. */
@@ -18,7 +17,6 @@ export class SparseKernels implements Disposable {
     readonly q: Buffer,
     /** What attention gave them, in the same shape. */
     readonly tiles: Buffer,
-    readonly scores: BlockScores,
     readonly attention: TileAttention,
     readonly programs: Readonly<Record<"place" | "collect", Program>>,
   ) {}
@@ -27,13 +25,12 @@ export class SparseKernels implements Disposable {
   static async create(decoder: Decoder, shape: BlockShape, maxRows: number, maxCols: number): Promise<SparseKernels> {
     const wide = () => new Buffer("f32", shape.heads * maxRows * shape.blockSize * shape.headSize);
     const q = wide();
-    const [scores, attention, place, collect] = await Promise.all([
-      BlockScores.create(shape, q, maxRows),
+    const [attention, place, collect] = await Promise.all([
       TileAttention.create(shape, decoder.attention(0).scale, maxRows, maxCols),
       Program.compile(tracePlace(decoder, shape)),
       Program.compile(traceCollect(shape)),
     ]);
-    return new SparseKernels(shape, q, wide(), scores, attention, { place, collect });
+    return new SparseKernels(shape, q, wide(), attention, { place, collect });
   }
 
   #heads(buffer: Buffer, chunk: Chunk): View {
@@ -65,6 +62,6 @@ export class SparseKernels implements Disposable {
 
   [Symbol.dispose](): void {
     for (const program of Object.values(this.programs)) program[Symbol.dispose]();
-    for (const owned of [this.#first, this.q, this.tiles, this.scores, this.attention]) owned[Symbol.dispose]();
+    for (const owned of [this.#first, this.q, this.tiles, this.attention]) owned[Symbol.dispose]();
   }
 }

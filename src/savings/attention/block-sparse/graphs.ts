@@ -5,16 +5,13 @@ import {
   linear,
   matmulTransposed,
   mul,
-  plus,
   reshape,
   rotaryEmbedding,
   softmax,
   split,
-  sum,
   sym,
   type Tensor,
   tileAttention,
-  times,
   transpose,
   writeCache,
 } from "../../../graph/index.ts";
@@ -30,7 +27,6 @@ export interface BlockShape {
   readonly kvHeads: number;
   readonly headSize: number;
   readonly blockSize: number;
-  readonly stride: number;
 }
 
 /** qkv of whole blocks → `q` [heads, tokens, d], rotated by `positions` as keys are; keys and values written into the cache from `first` on. */
@@ -55,57 +51,6 @@ export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSi
   g.output("q", reshape(byHead(rotated(q, heads), heads), [heads, tokens, headSize]));
   g.output("presentKey", writeCache(caches[0]!, byHead(rotated(k, kvHeads), kvHeads), first));
   g.output("presentValue", writeCache(caches[1]!, byHead(v, kvHeads), first));
-  return g;
-}
-
-/**
- * Strided scores of one key–value head's queries (spec b.2): `q` [group, tokens, d] taken in `order`, keys regrouped by stride, softmax over
- * the groups that `mask` leaves, summed into blocks: `scores` [group · rows, cols].
- */
-export function traceStridedScores({ heads, kvHeads, headSize, blockSize, stride }: BlockShape): Graph {
-  const g = new Graph();
-  const group = heads / kvHeads;
-  const per = blockSize / stride;
-  const [n, m] = [mul(rows, per), mul(cols, per)];
-  const q = g.input("q", "f32", [group, mul(rows, blockSize), headSize]);
-  const order = g.input("order", "i64", [mul(rows, blockSize)]);
-  const keys = g.input("keys", "f32", [m, stride * headSize]);
-  const mask = g.input("mask", "f32", [n, m]);
-  const regrouped = reshape(gather(q, order, 1), [group, n, stride * headSize]);
-  const mass = softmax(plus(matmulTransposed(regrouped, keys, 1 / (Math.sqrt(headSize) * stride)), mask));
-  const byRow = sum(reshape(mass, [mul(group, rows), per, m]), 1);
-  g.output("scores", sum(reshape(byRow, [mul(group, rows), cols, per]), 2));
-  return g;
-}
-
-/**
- * The control that pools: softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `pairs` one over the number
- * of query-key pairs of two blocks (the last may be part filled), `mask` 0 or −∞, both [rows, cols].
- */
-export function tracePooledScores({ heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
-  const g = new Graph();
-  const group = heads / kvHeads;
-  const q = g.input("q", "f32", [group, mul(rows, blockSize), headSize]);
-  const keys = g.input("keys", "f32", [cols, blockSize * headSize]);
-  const pairs = g.input("pairs", "f32", [rows, cols]);
-  const mask = g.input("mask", "f32", [rows, cols]);
-  const queries = sum(reshape(q, [mul(group, rows), blockSize, headSize]), 1);
-  const pooled = sum(reshape(keys, [cols, blockSize, headSize]), 1);
-  const products = matmulTransposed(reshape(queries, [group, rows, headSize]), pooled, 1 / Math.sqrt(headSize));
-  g.output("scores", softmax(plus(times(products, pairs), mask)));
-  return g;
-}
-
-/** Exact probabilities of some queries (MInference and FlexPrefill look at a chunk's last ones): `probabilities` [group, queries, keys]. */
-export function traceLastAttention({ heads, kvHeads, headSize }: BlockShape): Graph {
-  const g = new Graph();
-  const group = heads / kvHeads;
-  const [queries, keyCount] = [sym("queries"), sym("keys")];
-  const q = g.input("q", "f32", [group, sym("tokens"), headSize]);
-  const picked = gather(q, g.input("which", "i64", [queries]), 1);
-  const keys = g.input("keys", "f32", [keyCount, headSize]);
-  const mask = g.input("mask", "f32", [queries, keyCount]);
-  g.output("probabilities", softmax(plus(matmulTransposed(picked, keys, 1 / Math.sqrt(headSize)), mask)));
   return g;
 }
 

@@ -1,10 +1,12 @@
 import { CACHE_BLOCK } from "../../../models/cache.ts";
+import type { Decoder } from "../../../models/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { AttentionCall, AttentionSaving, SavingHost } from "../../seams.ts";
-import { rowsOf } from "./chunk.ts";
-import { estimateMask } from "./estimate.ts";
+import type { AttentionCall, AttentionSaving } from "../../seams.ts";
+import type { BlockMask } from "./block-mask.ts";
+import type { BlockChooser, ChunkLimits } from "./chooser.ts";
+import { type Chunk, rowsOf } from "./chunk.ts";
 import { SparseKernels } from "./kernels.ts";
-import type { XattentionOptions } from "./options.ts";
+import type { BlockSparseOptions } from "./options.ts";
 
 /** Query blocks of a chunk: enough that attention's work outweighs the calls. */
 const CHUNK_ROWS = 16;
@@ -20,7 +22,7 @@ export interface ChunkReport {
   readonly ms: { readonly scoring: number; readonly attention: number };
 }
 
-/** Block-sparse prefill (XAttention and the methods it is compared with): fills the attention seam for long prompts. */
+/** Attends to the blocks of keys that a chooser keeps: fills the attention seam for long prompts. */
 export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
   /** What the last prompt's chunks kept. */
@@ -31,30 +33,33 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(
-    readonly options: XattentionOptions,
+    readonly options: BlockSparseOptions,
     readonly kernels: SparseKernels,
-    /** Per layer, per head; overrides `threshold`. */
-    readonly thresholds: readonly (readonly number[])[] | undefined,
+    readonly chooser: BlockChooser,
   ) {
     this.chunk = CHUNK_ROWS * options.blockSize;
   }
 
+  /** @throws UserError when blocks do not fit the cache */
   static async create(
-    options: XattentionOptions,
-    { decoder }: SavingHost,
-    thresholds?: readonly (readonly number[])[],
+    options: BlockSparseOptions,
+    decoder: Decoder,
+    chooserFor: (limits: ChunkLimits) => Promise<BlockChooser>,
   ): Promise<BlockSparsePrefill> {
     const { heads, kvHeads, headSize, context } = decoder.config;
-    const { blockSize, stride } = options;
+    const { blockSize } = options;
     const capacity = Math.ceil(context / CACHE_BLOCK) * CACHE_BLOCK;
     if (capacity % blockSize !== 0)
       throw new UserError(
         `blockSize ${blockSize} does not divide the cache of ${capacity} tokens; ${CACHE_BLOCK} or a divisor of it does`,
         2,
       );
-    const shape = { heads, kvHeads, headSize, blockSize, stride };
-    const kernels = await SparseKernels.create(decoder, shape, CHUNK_ROWS, capacity / blockSize);
-    return new BlockSparsePrefill(options, kernels, thresholds);
+    const shape = { heads, kvHeads, headSize, blockSize };
+    const [kernels, chooser] = await Promise.all([
+      SparseKernels.create(decoder, shape, CHUNK_ROWS, capacity / blockSize),
+      chooserFor({ shape, maxRows: CHUNK_ROWS }),
+    ]);
+    return new BlockSparsePrefill(options, kernels, chooser);
   }
 
   /** After a reused prefix, one short chunk brings query blocks back to the prompt's own blocks. */
@@ -78,41 +83,49 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   }
 
   async #attend(call: AttentionCall): Promise<void> {
-    const { layer, past, tokens, prompt, bill, cache } = call;
-    const { blockSize, lastDenseTokens } = this.options;
-    const { heads, kvHeads, headSize } = this.kernels.shape;
-    const chunk = { cache, layer, past, tokens };
+    const { layer, past, tokens, cache, bill } = call;
+    const { heads, kvHeads, headSize, blockSize } = this.kernels.shape;
+    const chunk: Chunk = { cache, layer, past, tokens };
     const padded = rowsOf(chunk, blockSize) * blockSize;
     const width = (heads + 2 * kvHeads) * headSize;
     new Float32Array(call.qkv.memory).fill(0, tokens * width, padded * width);
     await this.kernels.place(chunk, call.qkv.view([1, padded, width]), call.positions);
     const started = performance.now();
-    const threshold = this.thresholds ? Float32Array.from(this.thresholds[layer]!) : this.options.threshold;
-    const denseFrom =
-      lastDenseTokens > 0 ? Math.floor((prompt - lastDenseTokens) / blockSize) : Number.POSITIVE_INFINITY;
-    const mask = await estimateMask({
-      chunk,
-      kernels: this.kernels,
-      options: this.options,
-      threshold,
-      denseFrom,
-      bill,
-    });
+    const mask = await this.chooser.choose({ chunk, q: this.kernels.q, bill }, this.#denseFrom(call));
     const scored = performance.now();
     await this.kernels.attend(chunk, mask, call.attended.view([1, padded, heads * headSize]), bill);
-    bill.count("blocks", mask.causalBlocks * heads, (mask.blocks() * heads) / mask.heads);
-    const of = (head: number) => Math.floor((head * mask.heads) / heads);
-    const byHead = Array.from({ length: heads }, (_, head) => of(head));
-    this.report.push({
-      layer,
-      past,
-      density: byHead.map((h) => mask.density(h)),
-      keptMass: byHead.map((h) => mask.meanKeptMass(h)),
-      ms: { scoring: scored - started, attention: performance.now() - scored },
-    });
+    const dense = mask.causalBlocks + this.#unseen(call);
+    bill.count("blocks", dense * heads, (mask.blocks() * heads) / mask.heads);
+    this.#note(chunk, mask, { scoring: scored - started, attention: performance.now() - scored });
+  }
+
+  /** The query block from which on the prompt's last tokens are dense. */
+  #denseFrom({ prompt }: AttentionCall): number {
+    const { lastDenseTokens, blockSize } = this.options;
+    return lastDenseTokens > 0 ? Math.floor((prompt - lastDenseTokens) / blockSize) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Blocks that dense would have had beside this layer's, since a cut before it dropped tokens; told with the prompt's last chunk. */
+  #unseen({ past, tokens, prompt, whole }: AttentionCall): number {
+    if (past + tokens < prompt) return 0;
+    return this.#triangle(whole) - this.#triangle(prompt);
+  }
+
+  /** Causal blocks of one head over a whole prompt. */
+  #triangle(tokens: number): number {
+    const rows = Math.ceil(tokens / this.options.blockSize);
+    return (rows * (rows + 1)) / 2;
+  }
+
+  #note({ layer, past }: Chunk, mask: BlockMask, ms: ChunkReport["ms"]): void {
+    const { heads } = this.kernels.shape;
+    const rows = Array.from({ length: heads }, (_, head) => Math.floor((head * mask.heads) / heads));
+    const density = rows.map((h) => mask.density(h));
+    this.report.push({ layer, past, density, keptMass: rows.map((h) => mask.meanKeptMass(h)), ms });
   }
 
   [Symbol.dispose](): void {
     this.kernels[Symbol.dispose]();
+    this.chooser[Symbol.dispose]();
   }
 }

@@ -1,0 +1,50 @@
+import type { Decoder } from "../../../models/decoder.ts";
+import type { Buffer, View } from "../../../runtime/buffer.ts";
+import type { AttentionBill } from "../../seams.ts";
+import type { BlockMask, MaskRequest } from "./block-mask.ts";
+import { type Chunk, colsOf, rowsOf } from "./chunk.ts";
+import type { BlockShape } from "./graphs.ts";
+
+/** Chooses the blocks of keys that a chunk's queries attend to. */
+export interface BlockChooser extends Disposable {
+  choose(placed: PlacedChunk, denseFrom: number): Promise<BlockMask>;
+}
+
+/** A chunk whose queries and keys are rotated and in place. */
+export interface PlacedChunk {
+  readonly chunk: Chunk;
+  /** Its queries, [heads, rows · blockSize, d]. */
+  readonly q: Buffer;
+  readonly bill: AttentionBill;
+}
+
+/** Sizes of the largest chunk that a chooser gets. */
+export interface ChunkLimits {
+  readonly shape: BlockShape;
+  /** Query blocks. */
+  readonly maxRows: number;
+}
+
+/** What a chooser is made for. */
+export interface ChooserContext extends ChunkLimits {
+  readonly decoder: Decoder;
+}
+
+/** The rows of a chunk's mask; query blocks from `denseFrom` on, counted from the prompt's start, are dense. */
+export const maskRequest = (chunk: Chunk, { heads, blockSize }: BlockShape, denseFrom: number): MaskRequest => ({
+  ...{ heads, rows: rowsOf(chunk, blockSize), rowOffset: chunk.past / blockSize, denseFrom },
+});
+
+/** Queries of one key–value head's group, [group, tokens, d]. */
+export function queriesOf({ chunk, q }: PlacedChunk, shape: BlockShape, head: number): View {
+  const { heads, kvHeads, headSize, blockSize } = shape;
+  const group = heads / kvHeads;
+  const tokens = rowsOf(chunk, blockSize) * blockSize;
+  return q.view([group, tokens, headSize], head * group * tokens * headSize);
+}
+
+/** Rows and columns of a chunk's mask. */
+export const sizesOf = (chunk: Chunk, { blockSize }: BlockShape) => ({
+  rows: rowsOf(chunk, blockSize),
+  cols: colsOf(chunk, blockSize),
+});

@@ -1,0 +1,50 @@
+import type { PlanPart } from "../../plan.ts";
+import type { Saving } from "../../saving.ts";
+import type { SavingHost } from "../../seams.ts";
+import { requirePlainAttention, unsupportedAttention } from "../plain.ts";
+import type { BlockChooser, ChooserContext } from "./chooser.ts";
+import type { BlockSparseOptions } from "./options.ts";
+import { BlockSparsePrefill } from "./prefill.ts";
+
+/** A way to choose blocks, and all that tells its saving from others. */
+export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
+  extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration"> {
+  /** Whether a prompt of so many tokens keeps every causal block: the dense program then runs, to the last bit the same. */
+  neutral(options: O, prompt: number): boolean;
+  /** What options name outside themselves, such as a file. @throws UserError when it does not fit the model */
+  look?(options: O, host: SavingHost): Promise<L>;
+  chooser(options: O, context: ChooserContext, looked: L | undefined): Promise<BlockChooser>;
+}
+
+/** A saving that prefills block-sparsely. */
+export function blockSparse<O extends BlockSparseOptions, L = undefined>(method: BlockSparseMethod<O, L>): Saving<O> {
+  const { name, neutral, look, chooser, ...rest } = method;
+  const checked = async (options: O, host: SavingHost): Promise<L | undefined> => {
+    requirePlainAttention(name, host.decoder);
+    return look?.(options, host);
+  };
+  const always = (options: O): boolean => neutral(options, Number.POSITIVE_INFINITY);
+  return {
+    ...{ name, group: "attention", needs: ["attention"], ...rest },
+    unsupported: unsupportedAttention,
+    seams: () => ["the attention"],
+    async check(options, host) {
+      if (!always(options)) await checked(options, host);
+    },
+    async prepare(options, host) {
+      if (always(options)) return undefined;
+      const looked = await checked(options, host);
+      const { decoder } = host;
+      const prefill = await BlockSparsePrefill.create(options, decoder, (limits) =>
+        chooser(options, { decoder, ...limits }, looked),
+      );
+      // Sparse prompts leave other keys and values behind, all but the first layer's.
+      const state = `${name} ${JSON.stringify(options)}`;
+      const part: PlanPart = { attention: () => prefill, state: { prompt: state, answer: state } };
+      return {
+        plan: ({ prompt }) => (prompt >= options.minLengthForSparse && !neutral(options, prompt) ? part : undefined),
+        [Symbol.dispose]: () => prefill[Symbol.dispose](),
+      };
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { fraction, integer } from "../option-schemas.ts";
+import { BlockMask, type MaskRequest } from "./block-sparse/block-mask.ts";
+import { type BlockChooser, type ChooserContext, maskRequest } from "./block-sparse/chooser.ts";
+import { blockSparseShape } from "./block-sparse/options.ts";
+import { blockSparse } from "./block-sparse/saving.ts";
+import { type LastAttention, LastQueries } from "./last-attention.ts";
+import {
+  onVerticalSlash,
+  poolColumns,
+  poolDiagonals,
+  topPlaces,
+  type VerticalSlashBlocks,
+  verticalSlash,
+} from "./vertical-slash.ts";
+
+/** Defaults are those of the released code. */
+export const minferenceOptions = z.strictObject({
+  lastQueries: integer(1, 64).describe("queries at a chunk's end whose attention is inspected"),
+  budget: fraction(0.3).describe("share of the keys that is spent on columns and diagonals; 1 is dense"),
+  verticalShare: fraction(0.2).describe("part of the budget that goes to columns"),
+  ...blockSparseShape,
+});
+
+type MinferenceOptions = z.infer<typeof minferenceOptions>;
+
+/** MInference (Jiang et al., arXiv 2407.02490), its vertical-slash pattern in every head. */
+export const minference = blockSparse<MinferenceOptions>({
+  name: "minference",
+  summary: "block-sparse prefill: the columns and diagonals of keys that the last queries attend to",
+  options: minferenceOptions,
+  neutral: ({ budget }) => budget >= 1,
+  chooser: minferenceChooser,
+});
+
+export async function minferenceChooser(
+  given: MinferenceOptions,
+  { shape, decoder }: ChooserContext,
+): Promise<BlockChooser> {
+  const last = await LastQueries.create(shape, decoder.attention(0).scale);
+  return {
+    async choose(placed, denseFrom) {
+      const attention = await last.attend(placed, given.lastQueries);
+      return minferenceMask(maskRequest(placed.chunk, shape, denseFrom), attention, given);
+    },
+    [Symbol.dispose]: () => last[Symbol.dispose](),
+  };
+}
+
+/** Keys and distances that the released code keeps whatever their mass. */
+const forcedKeys = 30;
+const forcedDistances = 100;
+
+/**
+ * The vertical-slash pattern (algorithm 2) in whole blocks: `budget` of the keys is spent on the heaviest key blocks and the heaviest block
+ * diagonals of the last queries' attention. The original gathers single columns, which a block kernel cannot; the same number of keys is
+ * spent here on the blocks that hold most.
+ */
+export function minferenceMask(
+  request: MaskRequest,
+  attention: LastAttention,
+  { blockSize, budget, verticalShare }: Pick<MinferenceOptions, "blockSize" | "budget" | "verticalShare">,
+): BlockMask {
+  const spend = Math.floor(attention.keys * budget);
+  const blocksOf = (keys: number, least: number) => Math.ceil(Math.max(keys, least) / blockSize);
+  const columnBudget = blocksOf(Math.floor(spend * verticalShare), forcedKeys);
+  const diagonalBudget = blocksOf(Math.floor(spend * (1 - verticalShare)), forcedDistances);
+  const kept = Array.from({ length: request.heads }, (_, head): VerticalSlashBlocks => {
+    const { columns, diagonals } = verticalSlash(attention, head);
+    return {
+      columns: topPlaces(poolColumns(columns, blockSize), columnBudget, blocksOf(0, forcedKeys)),
+      // Distances up to 99 reach one block beyond their own count of blocks.
+      diagonals: topPlaces(poolDiagonals(diagonals, blockSize), diagonalBudget, blocksOf(0, forcedDistances) + 1),
+    };
+  });
+  return BlockMask.from(request, (head, row, block) => onVerticalSlash(kept[head]!, request, row, block));
+}

@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { integer } from "../option-schemas.ts";
+import { BlockMask, type MaskRequest } from "./block-sparse/block-mask.ts";
+import { type BlockChooser, type ChooserContext, maskRequest } from "./block-sparse/chooser.ts";
+import { blockSparseShape } from "./block-sparse/options.ts";
+import { blockSparse } from "./block-sparse/saving.ts";
+
+export const triShapeOptions = z.strictObject({
+  sinkTokens: integer(0, 128).describe("first tokens that are kept"),
+  windowTokens: integer(1, 1920).describe("recent tokens that are kept; a window that holds the whole prompt is dense"),
+  ...blockSparseShape,
+});
+
+type TriShapeOptions = z.infer<typeof triShapeOptions>;
+
+/**
+ * Sink tokens and a recent window, the same for every head and text (the A-shape of MInference; with `lastDenseTokens`, whose rows are the
+ * third side, the tri-shape of SCBench, arXiv 2412.10319).
+ */
+export const triShape = blockSparse<TriShapeOptions>({
+  name: "tri-shape",
+  summary: "block-sparse prefill: the first tokens and a window of recent ones, whatever the text",
+  options: triShapeOptions,
+  neutral: ({ sinkTokens, windowTokens }, prompt) => sinkTokens + windowTokens >= prompt,
+  chooser: triShapeChooser,
+});
+
+export async function triShapeChooser(given: TriShapeOptions, { shape }: ChooserContext): Promise<BlockChooser> {
+  return {
+    choose: async ({ chunk }, denseFrom) => triShapeMask(maskRequest(chunk, shape, denseFrom), given),
+    [Symbol.dispose]: () => {},
+  };
+}
+
+export function triShapeMask(
+  request: MaskRequest,
+  { blockSize, sinkTokens, windowTokens }: Pick<TriShapeOptions, "blockSize" | "sinkTokens" | "windowTokens">,
+): BlockMask {
+  const sinkBlocks = Math.ceil(sinkTokens / blockSize);
+  // Block distance at which a row's first query still sees the last key inside its window.
+  const reach = Math.floor((windowTokens + blockSize - 2) / blockSize);
+  return BlockMask.from(request, (_, row, block) => block < sinkBlocks || request.rowOffset + row - block <= reach);
+}

@@ -1,0 +1,30 @@
+import type { z } from "zod";
+import type { PlanPart } from "./plan.ts";
+import type { SavingHost } from "./seams.ts";
+
+/** Learns what a saving needs to know of one model from texts like those to come: thresholds, heads. */
+export interface Calibration<S extends z.ZodObject = z.ZodObject> {
+  /** What is learnt. */
+  readonly summary: string;
+  /** How it is learnt: every option with a default and a description. */
+  readonly options: S;
+  /** @throws UserError when the model is none that the saving serves */
+  learn(host: CalibrationHost, prompts: readonly (readonly number[])[], options: z.output<S>): Promise<Learnt>;
+}
+
+/** The model that a saving learns from. */
+export interface CalibrationHost extends SavingHost {
+  readonly sha256: string;
+  /** Runs a prompt under one saving's part of a plan, nothing of it from a cache; the logits after its last token, until the next run. */
+  prefill(prompt: readonly number[], part: PlanPart): Promise<Float32Array>;
+}
+
+/** What was learnt. */
+export interface Learnt {
+  /** The contents of a JSON file that names the model's hash. */
+  readonly artefact: Readonly<Record<string, unknown>>;
+  /** One line for people. */
+  readonly summary: string;
+  /** The saving that uses the artefact, once it is kept in `file`. */
+  use(file: string): string;
+}
