@@ -83,7 +83,10 @@ test("answers have the figures of the Modicum that they come from, marked estima
     ["tiny", other],
   ]) {
     expect([choices, model, receipt.model]).toEqual([own.choices, name, name]);
-    expect(receiptSchema.parse(receipt)).toMatchObject({ estimated: true, work: { calls: { [name]: 1 } } });
+    expect(receiptSchema.parse(receipt)).toMatchObject({
+      estimated: true,
+      work: { calls: { [name]: { dense: 1, run: 1 } } },
+    });
     const it = [first!, second!].find(({ url }) => url.endsWith(receipt.server)) ?? second!;
     const { data } = await jsonOf(fetch(`${it.url}/v1/receipts`));
     const { tokens, flops, bytes } = receipt;

@@ -32,7 +32,7 @@ describe("makeReceipt", () => {
     ["tokens.completion", { tokens: { ...tokens, completion: -1 } }],
     ["tokens.cached is more than prompt", { tokens: { ...tokens, cached: 813 } }],
     ["ms.decode", { ms: { ...ms, decode: -0.1 } }],
-    ["work.layers.run", { work: { layers: { dense: 3, run: 0.5 } } }],
+    ["work.layers is no counter", { work: { layers: { dense: 3, run: 0.5 } } }],
     ["work.calls.big", { work: { calls: { big: -1 } } }],
     ["model", { model: "" }],
   ])("refuses a bad %s by its name", (name, change) => {
@@ -68,13 +68,25 @@ describe("the schema", () => {
     tokens: { prompt: 812, cached: 0, completion: 64 },
     flops: { dense: 2.31e11, spent: 1.92e11, overhead: 2.1e9, saved: 0.169 },
     bytes: { dense: 1.1e10, spent: 1.0e10 },
-    work: { layers: { dense: 1920, run: 1920 }, blocks: { dense: 1260, run: 540 }, calls: { smollm2: 1 } },
+    work: {
+      layers: { dense: 1920, run: 1920 },
+      blocks: { dense: 1260, run: 540 },
+      calls: { smollm2: { dense: 1, run: 1 } },
+    },
     ms: { load: 310, prefill: 900, decode: 640, total: 1850 },
     estimated: false,
   };
 
   test("takes the contract's example as it stands", () => {
     expect(receiptSchema.parse(contract)).toEqual(contract);
+  });
+
+  test.each([
+    ["calls as plain numbers, as earlier versions wrote them", { calls: { smollm2: 1 } }],
+    ["counters of any name", { tokens: { dense: 900, run: 450 }, exits: { dense: 0, run: 7 } }],
+    ["no counters", {}],
+  ])("takes %s", (_, work) => {
+    expect(receiptSchema.parse({ ...contract, work })).toEqual({ ...contract, work });
   });
 
   test.each([

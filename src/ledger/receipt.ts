@@ -17,7 +17,7 @@ export const receiptSchema = z
     flops: z.strictObject({ dense: amount, spent: amount, overhead: amount, saved: z.number().max(1) }),
     bytes: z.strictObject({ dense: amount, spent: amount }),
     work: z
-      .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))]))
+      .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))], "is no counter"))
       .optional()
       .describe("work that a recipe touched, as dense and run: layers, blocks, tokens …; calls are by model"),
     ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),

@@ -31,6 +31,23 @@ test("folders on the way are made", async () => {
   expect((await (await openLedger(deep)).sum()).receipts).toBe(1);
 });
 
+test("receipts that earlier versions wrote are listed and summed", async () => {
+  await (await openLedger(path)).close();
+  const { id, ...receipt } = makeReceipt(parts());
+  const works = [
+    undefined,
+    { calls: { smollm2: 1 } },
+    { layers: { dense: 3, run: 2 }, calls: { a: 2, b: { dense: 1, run: 0 } } },
+  ];
+  const written = works.map((work, i) => ({ ...receipt, id: `${id}-${i}`, ...(work && { work }) }));
+  const db = new Libsql(path);
+  for (const each of written) db.prepare("INSERT INTO receipts (receipt) VALUES (?)").run([JSON.stringify(each)]);
+  db.close();
+  const ledger = await openLedger(path);
+  expect(await ledger.list()).toEqual(expect.arrayContaining(written));
+  expect((await ledger.sum()).receipts).toBe(3);
+});
+
 describe("a file that is none of ours is one sentence, and stays as it was", () => {
   async function sentence(): Promise<string> {
     const error = await openLedger(path).catch((e: unknown) => e);

@@ -35,6 +35,15 @@ test("several parts are one receipt of their sums, whatever counters each has", 
   expect([a.id, b.id]).not.toContain(sum.id);
 });
 
+test("calls of earlier versions' receipts, plain numbers, add up with those of today", () => {
+  const calls = [{ small: 2 }, { small: { dense: 1, run: 3 }, big: { dense: 1, run: 0 } }];
+  const both = [calls, calls.toReversed()].map((all) =>
+    together(all.map((each) => makeReceipt(parts({ work: { calls: each } })))),
+  );
+  for (const { work } of both)
+    expect(work).toEqual({ calls: { small: { dense: 3, run: 5 }, big: { dense: 1, run: 0 } } });
+});
+
 test("nothing has no receipt", () => {
   expect(() => together([])).toThrow(RangeError);
 });

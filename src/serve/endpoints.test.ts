@@ -54,7 +54,7 @@ describe("completions", () => {
     expect(answer.choices.map((c: { text: string }) => c.text)).toEqual(expected);
     expect(answer.choices.map((c: { index: number }) => c.index)).toEqual([0, 1, 2, 3]);
     expect(answer.receipt.tokens.completion).toBe(24);
-    expect(answer.receipt.work.calls).toEqual({ tiny: 4 });
+    expect(answer.receipt.work.calls).toEqual({ tiny: { dense: 4, run: 4 } });
     expect(await get(`/v1/receipts/${answer.receipt.id}`)).toEqual(answer.receipt);
   });
 
@@ -136,7 +136,7 @@ describe("ranks", () => {
     expect(results.map((r: Ranked) => r.relevance_score)).toEqual(
       scores.toSorted((a, b) => b - a).map((score) => expect.closeTo(score, 4)),
     );
-    expect(receipt.work.calls).toEqual({ tiny: 1 });
+    expect(receipt.work.calls).toEqual({ tiny: { dense: 1, run: 1 } });
   });
 
   test("by some fields of the documents, which come back whole", async () => {

@@ -6,9 +6,9 @@ import { load } from "../../index.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import type { Answer, AnswerOf, Item } from "../item.ts";
-import { dropping, openAnswerer } from "./answer.testing.ts";
+import { dropping, leaving, openAnswerer } from "./answer.testing.ts";
 import { cut } from "./cut.ts";
-import { type Answerer, openAnswering, type Truncation } from "./index.ts";
+import { type Answered, type Answerer, openAnswering, type Truncation } from "./index.ts";
 import { windows } from "./pairs.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
@@ -132,6 +132,25 @@ describe("one model under several recipes", () => {
       const at = items.indexOf(item);
       expect((await dense.plan(item)!()).answer).toEqual(alone[0]![at]);
       expect((await other.plan(item)!()).answer).toEqual(alone[1]![at]);
+    }
+  });
+
+  test("scores what follows a context under savings that drop tokens of it, or leave early after it", async () => {
+    using model = await openAnswering({ source: await resolveModel(TINY), quant: "f32", truncate: undefined });
+    const found = [];
+    for (const recipe of [[], [dropping], [leaving], [dropping]]) {
+      using answerer = await model.under(recipe);
+      found.push(await answerer.plan(items[1]!)!());
+    }
+    const [dense, dropped, left, again] = found as [Answered, Answered, Answered, Answered];
+    const nats = ({ answer }: Answered) => (answer as AnswerOf["continuation"]).logLikelihood;
+    expect(again).toEqual(dropped);
+    for (const saved of [dropped, left]) {
+      expect(nats(saved)).toBeLessThan(0);
+      expect(Math.abs(nats(saved) - nats(dense))).toBeGreaterThan(1e-3);
+      expect(saved.answer).toMatchObject({ tokens: (dense.answer as AnswerOf["continuation"]).tokens });
+      expect(saved.flops.dense).toBeCloseTo(dense.flops.dense, 0);
+      expect(saved.flops.spent).toBeLessThan(dense.flops.spent);
     }
   });
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Cut } from "../../savings/plan.ts";
 import type { Recipe, Step } from "../../savings/recipe.ts";
 import { type Answerer, openAnswering, type Setting } from "./index.ts";
 
@@ -15,26 +16,38 @@ export async function openAnswerer(setting: Setting, recipe: Recipe = []): Promi
   });
 }
 
-/** A saving that drops the first half of a prompt after the first layer. */
-export const dropping: Step = {
-  text: "drop:keep=0.5",
-  options: {},
-  saving: {
-    ...{ name: "drop", group: "tokens", summary: "for tests", needs: ["tokens in"], options: z.unknown() },
-    unsupported: () => undefined,
-    seams: () => ["the cut after layer 1"],
-    check: async () => {},
-    prepare: async () => ({
-      plan: () => ({
-        cuts: [
-          { after: 1, scope: "prompt", decide: ({ tokens }) => ({ kind: "keep", positions: secondHalf(tokens) }) },
-        ],
-        state: { prompt: undefined, answer: undefined },
-      }),
-      [Symbol.dispose]() {},
-    }),
-  },
-};
+/** Drops the first half of a prompt after the first layer. */
+export const dropping = cutting("drop:keep=0.5", {
+  ...{ after: 1, scope: "prompt" },
+  decide: ({ tokens }) => ({ kind: "keep", positions: secondHalf(tokens) }),
+});
+
+/** Every token of an answer leaves after the first layer. */
+export const leaving = cutting("leave:layer=1", {
+  ...{ after: 1, scope: "step" },
+  decide: () => ({ kind: "exit", fill: "none" }),
+});
+
+/** A saving that cuts the layers apart. */
+function cutting(text: string, cut: Cut): Step {
+  const about = {
+    name: text.split(":")[0]!,
+    group: "tokens",
+    summary: "for tests",
+    needs: ["between layers"],
+  } as const;
+  const state = { prompt: cut.scope === "prompt" ? undefined : "", answer: undefined };
+  const prepared = { plan: () => ({ cuts: [cut], state }), [Symbol.dispose]() {} };
+  return {
+    ...{ text, options: {} },
+    saving: {
+      ...{ ...about, options: z.unknown(), unsupported: () => undefined },
+      seams: () => [`the cut after layer ${cut.after}`],
+      check: async () => {},
+      prepare: async () => prepared,
+    },
+  };
+}
 
 const secondHalf = (tokens: number): Int32Array =>
   Int32Array.from({ length: Math.ceil(tokens / 2) }, (_, i) => Math.floor(tokens / 2) + i);

@@ -17,3 +17,12 @@ export const perplexityOfContinuation: Metric<"continuation"> = {
   part: (_item, { logLikelihood }) => [-logLikelihood, 1],
   quality: ofSums(([nats, items]) => Math.exp(nats! / items!)),
 };
+
+export const natsPerToken: Metric<"continuation"> = {
+  name: "nats-per-token",
+  summary:
+    "Negative log-likelihood of a token, in nats, over all continuations' tokens together: the logarithm of their perplexity",
+  better: "lower",
+  part: (_item, { logLikelihood, tokens }) => [-logLikelihood, tokens],
+  quality: ofSums(([nats, tokens]) => nats! / tokens!),
+};

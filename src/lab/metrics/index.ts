@@ -3,7 +3,7 @@ export { auroc } from "./auroc.ts";
 export { bleu } from "./bleu.ts";
 export { accuracy, accuracyNormalised } from "./choice.ts";
 export { containsAll, containsAnswer } from "./contains.ts";
-export { greedyMatch, perplexityOfContinuation } from "./continuation.ts";
+export { greedyMatch, natsPerToken, perplexityOfContinuation } from "./continuation.ts";
 export { agreement, commonPrefix, rougeLWithDense } from "./dense.ts";
 export { editSimilarity } from "./edit.ts";
 export { labelAccuracy } from "./label.ts";

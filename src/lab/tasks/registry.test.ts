@@ -22,6 +22,7 @@ test("the list tells what a task takes, its size, its metric and where its items
   });
   expect([...listed.keys()]).toContain("needle[:tokens=4096][,keys=1][,haystack=FILE]");
   expect([...listed.keys()]).toContain("text:FILE[,tokens=1024]");
+  expect([...listed.keys()]).toContain("after-text:FILE[,tokens=4096][,last=256]");
 });
 
 describe("a task by what a user writes", () => {

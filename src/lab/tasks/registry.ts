@@ -1,6 +1,7 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import { isTable } from "../data/rows.ts";
 import type { ItemsFor, Task } from "../task.ts";
+import { afterText } from "./after-text.ts";
 import { arcChallenge, arcEasy } from "./arc.ts";
 import { boolq } from "./boolq.ts";
 import { humaneval, mbpp } from "./code.ts";
@@ -47,6 +48,7 @@ export const tasks: readonly Entry[] = [
   drop,
   lambada,
   text,
+  afterText,
   humaneval,
   mbpp,
   codeCompletion,

@@ -73,7 +73,7 @@ describe("answers of another server", () => {
     const receipt = receiptSchema.parse(answer.receipt);
     const { flops, bytes } = shape.generated({ prompt: 11, cached: 0, completion: 4, answers: 1 });
     expect(receipt).toMatchObject({
-      ...{ model: "big", recipe: [], estimated: true, work: { calls: { big: 1 } } },
+      ...{ model: "big", recipe: [], estimated: true, work: { calls: { big: { dense: 1, run: 1 } } } },
       tokens: { prompt: 11, cached: 0, completion: 4 },
       flops: { dense: flops, spent: flops, overhead: 0, saved: 0 },
       bytes: { dense: bytes, spent: bytes },

@@ -41,7 +41,8 @@ export class Tab {
   receipt(cut?: Cut): Receipt {
     const { name } = this.remote.options;
     const { work, ...figures } = this.#own ? toldBy(this.#own) : this.#estimate();
-    const calls = { [name]: this.order.generates ? this.order.parts : 1 };
+    const count = this.order.generates ? this.order.parts : 1;
+    const calls = { [name]: { dense: count, run: count } };
     return makeReceipt({
       ...figures,
       ...{ model: name, server: this.#server ?? "none", work: { ...work, calls } },
