@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { fakeDecoder } from "./attention/xattention/kernels.testing.ts";
-import { attentionOf, parseRecipe, parseStep, recipeFromValues } from "./recipe.ts";
+import { fakeDecoder } from "./attention/block-sparse/kernels.testing.ts";
+import { checkSeams, parseRecipe, parseStep, recipeFromValues, type Step } from "./recipe.ts";
+import { savings } from "./registry.ts";
 import type { SavingHost } from "./seams.ts";
+
+const names = savings.map(({ name }) => name).join(", ");
 
 const complaint = (f: () => unknown): string => {
   try {
@@ -38,8 +41,8 @@ describe("a step", () => {
   });
 
   test.each([
-    ["xatention", 'UserError: no saving is called "xatention" (there are: xattention); did you mean "xattention"?'],
-    ["", 'UserError: no saving is called "" (there are: xattention)'],
+    ["xatention", `UserError: no saving is called "xatention" (there are: ${names}); did you mean "xattention"?`],
+    ["", `UserError: no saving is called "" (there are: ${names})`],
     ["xattention:treshold=1", 'UserError: xattention: there is no option "treshold"; did you mean "threshold"?'],
     ["xattention:Stride=4", 'UserError: xattention: there is no option "Stride"; did you mean "stride"?'],
     ["xattention:wholly=4", 'UserError: xattention: there is no option "wholly"'],
@@ -50,8 +53,8 @@ describe("a step", () => {
     ["xattention:threshold", 'UserError: xattention: expected key=value after the colon, got "threshold"'],
     ["xattention:=3", 'UserError: xattention: expected key=value after the colon, got "=3"'],
     ["xattention:", "UserError: xattention: expected key=value after the colon, got nothing"],
-    [":", 'UserError: no saving is called "" (there are: xattention)'],
-    [":threshold=1", 'UserError: no saving is called "" (there are: xattention)'],
+    [":", `UserError: no saving is called "" (there are: ${names})`],
+    [":threshold=1", `UserError: no saving is called "" (there are: ${names})`],
     ["dense:x=1", 'UserError: dense is the empty recipe and takes no options, got "dense:x=1"'],
     [
       "xattention:select=pooling",
@@ -103,32 +106,97 @@ describe("a recipe", () => {
   });
 });
 
-describe("the attention seam", () => {
-  const host: SavingHost = { decoder: fakeDecoder(), sha256: undefined };
-
-  test("is left alone by an empty recipe and by neutral options", async () => {
-    for (const texts of [
-      [],
-      ["xattention:threshold=1"],
-      ["xattention:threshold=7"],
-      ["xattention:selection=ratio,ratio=1"],
-    ])
-      expect(await attentionOf(parseRecipe(texts), host)).toBeUndefined();
+describe("recipes of before", () => {
+  test.each([
+    [
+      "xattention:mode=tri-shape,windowTokens=320,minLengthForSparse=0",
+      "tri-shape:windowTokens=320,minLengthForSparse=0",
+    ],
+    ["xattention:stride=16,mode=minference,budget=0.2,threshold=0.8", "minference:budget=0.2"],
+    ["xattention:mode=flexprefill", "flexprefill"],
+    ["xattention:mode=xattention,threshold=0.8,sinkTokens=9", "xattention:threshold=0.8"],
+  ])("%s is %s", (before, now) => {
+    const step = parseStep(before);
+    expect(step.text).toBe(now);
+    expect(step).toEqual(parseStep(now));
   });
 
-  test("is filled by one saving", async () => {
-    using saving = (await attentionOf(parseRecipe(["xattention:minLengthForSparse=9"]), host))!;
-    expect([8, 9].map((n) => saving.wants(n))).toEqual([false, true]);
+  test("a file's objects, too", () => {
+    const [step] = recipeFromValues([{ name: "xattention", mode: "tri-shape", windowTokens: 64 }], "r.yaml");
+    expect(step!.text).toBe("tri-shape:windowTokens=64");
   });
 
-  test("is not for two", async () => {
-    await expect(attentionOf(parseRecipe(["xattention", "xattention:stride=4"]), host)).rejects.toThrow(
-      "both xattention and xattention want to do the attention; a recipe has one of them",
+  test.each([
+    ["xattention:mode=tri-shape,windowToken=3", 'tri-shape: there is no option "windowToken"'],
+    ["xattention:mode=sparse", 'xattention: there is no option "mode"'],
+    ["xattention:windowTokens=3", 'xattention: there is no option "windowTokens"'],
+    ["tri-shape:mode=tri-shape", 'tri-shape: there is no option "mode"'],
+  ])("%s is refused", (text, sentence) => {
+    expect(complaint(() => parseStep(text))).toContain(sentence);
+  });
+});
+
+describe("seams", () => {
+  test.each([
+    ["xattention", "xattention:stride=4"],
+    ["xattention", "tri-shape"],
+    ["minference", "flexprefill"],
+  ])("%s and %s want the same one", (one, other) => {
+    const [first, second] = [one, other].map((text) => text.split(":")[0]);
+    expect(complaint(() => checkSeams(parseRecipe([one, other])))).toBe(
+      `UserError: both ${first} and ${second} take the attention of the model; a recipe has one of them`,
     );
   });
 
+  test("savings at different ones go together", () => {
+    expect(() => checkSeams(parseRecipe(["prune:after=4", "xattention", "exit:layer=8"]))).not.toThrow();
+  });
+});
+
+describe("what savings of attention prepare for a model", () => {
+  const host: SavingHost = { decoder: fakeDecoder(), sha256: undefined };
+  const prepared = ({ saving, options }: Step) => saving.prepare(options, host);
+
+  test.each([
+    "xattention:threshold=1",
+    "xattention:threshold=7",
+    "xattention:selection=ratio,ratio=1",
+    "minference:budget=1",
+    "flexprefill:gamma=1",
+  ])("%s is neutral: nothing", async (text) => {
+    expect(await prepared(parseStep(text))).toBeUndefined();
+  });
+
+  test("they act in prompts of minLengthForSparse tokens and more, in every layer alike", async () => {
+    for (const text of [
+      "xattention:minLengthForSparse=9",
+      "tri-shape:minLengthForSparse=9,sinkTokens=1,windowTokens=2",
+    ]) {
+      using saving = (await prepared(parseStep(text)))!;
+      expect(saving.plan({ prompt: 8 })).toBeUndefined();
+      const part = saving.plan({ prompt: 9 })!;
+      expect(part.attention!(0)).toBe(part.attention!(2));
+      expect(part.state).toEqual({ prompt: part.state!.answer, answer: expect.stringContaining(text.split(":")[0]!) });
+    }
+  });
+
+  test("a window that holds the whole prompt is dense", async () => {
+    using saving = (await prepared(parseStep("tri-shape:minLengthForSparse=0,sinkTokens=10,windowTokens=90")))!;
+    expect([100, 101].map((prompt) => saving.plan({ prompt }) === undefined)).toEqual([true, false]);
+  });
+
+  test("states differ by the options", async () => {
+    const states = await Promise.all(
+      ["xattention", "xattention:threshold=0.8", "tri-shape"].map(async (text) => {
+        using saving = (await prepared(parseStep(text)))!;
+        return saving.plan({ prompt: 5000 })!.state!.prompt;
+      }),
+    );
+    expect(new Set(states).size).toBe(3);
+  });
+
   test("a profile needs a model whose hash is known", async () => {
-    await expect(attentionOf(parseRecipe(["xattention:thresholds=p.json"]), host)).rejects.toThrow(
+    await expect(prepared(parseStep("xattention:thresholds=p.json"))).rejects.toThrow(
       "p.json: a profile belongs to a model by its hash",
     );
   });
