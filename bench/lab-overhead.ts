@@ -67,7 +67,7 @@ class Lab {
 async function throughLab(cell: OpenCell): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "modicum-bench-"));
   const results = await CellResults.open(cell, join(folder, "results.jsonl"));
-  const hands = new OwnHands({ source: cell.source, quant: cell.quant, truncate: undefined }, cell.dense);
+  const hands = new OwnHands(cell.model, cell.dense);
   await results.complete([], cell.items, hands, () => {});
   await results.close();
   rmSync(folder, { recursive: true });
