@@ -192,7 +192,8 @@ describe("what there is", () => {
     expect(models.map((m: { id: string }) => m.id)).toEqual(["tiny", "sentences", "ranker", "labels"]);
     expect(await get("/v1/models/tiny")).toEqual(models[0]);
     const { data: savings } = await get("/v1/savings");
-    expect(savings[0]).toMatchObject({ name: "xattention", needs: ["attention"], options: { type: "object" } });
+    const saving = { name: "xattention", needs: ["attention"], options: expect.objectContaining({ type: "object" }) };
+    expect(savings).toContainEqual(expect.objectContaining(saving));
     expect((await get("/v1/recipes")).object).toBe("list");
   });
 

@@ -14,7 +14,8 @@ const models = z.object({
     z.object({
       id: z.string(),
       bytes: z.number(),
-      recipes: z.array(z.object({ name: z.string() })).default([]),
+      parent: z.string().optional(),
+      recipes: z.array(z.string()).default([]),
       loaded: z.array(z.object({ quant: z.string().default(""), users: z.number() })),
       servers: z.object({ all: z.number(), up: z.number(), running: z.number() }).optional(),
     }),
@@ -29,8 +30,10 @@ export function define(command: Command): void {
 async function ps(flags: Readonly<Record<string, unknown>>): Promise<void> {
   const { url, key = process.env["MODICUM_API_KEY"] } = readFlags(options, flags);
   const { data } = await ask(url, key);
-  if (flags["json"]) return printJson({ models: data });
-  print(...columns([["MODEL", "FILES", "RECIPES", "FORM", "AT WORK"], ...data.flatMap(rows)]));
+  // Recipes are listed with their models, whose memory they share.
+  const all = data.filter(({ parent }) => parent === undefined);
+  if (flags["json"]) return printJson({ models: all });
+  print(...columns([["MODEL", "FILES", "RECIPES", "FORM", "AT WORK"], ...all.flatMap(rows)]));
 }
 
 async function ask(url: string, key: string | undefined): Promise<z.output<typeof models>> {
@@ -47,7 +50,7 @@ async function ask(url: string, key: string | undefined): Promise<z.output<typeo
 
 function rows({ id, bytes, recipes, loaded, servers }: Listed): string[][] {
   if (servers) return [[id, "", "", `${servers.up} of ${servers.all} servers answer`, String(servers.running)]];
-  const about = [id, megabytes(bytes), recipes.map(({ name }) => name.slice(name.lastIndexOf("@") + 1)).join(" ")];
+  const about = [id, megabytes(bytes), recipes.map((name) => name.slice(name.lastIndexOf("@") + 1)).join(" ")];
   if (loaded.length === 0) return [[...about, "not in memory", ""]];
   return loaded.map(({ quant, users }) => [...about, quant, String(users)]);
 }

@@ -2,10 +2,7 @@ import { z } from "zod";
 import type { RemoteOptions } from "./file.ts";
 import type { Reply } from "./transport.ts";
 
-const recipes = z.array(z.looseObject({ name: z.string() })).default([]);
-const models = z.object({
-  data: z.array(z.looseObject({ id: z.string(), owned_by: z.string().optional(), recipes })),
-});
+const models = z.object({ data: z.array(z.looseObject({ id: z.string(), owned_by: z.string().optional() })) });
 
 /** Asks a server whether it answers, and returns what speaks against it. */
 export async function probe(
@@ -34,8 +31,7 @@ async function offered(model: string, { status, body }: Reply): Promise<string |
   const listed = models.safeParse(jsonIn(text)).data?.data ?? [];
   if (!listed.some(({ owned_by }) => owned_by === "modicum"))
     return "it is no server of Modicum's; register it in a fleet file";
-  const names = listed.flatMap(({ id, recipes }) => [id, ...recipes.map(({ name }) => name)]);
-  return names.includes(model) ? undefined : `it has no model called ${model}`;
+  return listed.some(({ id }) => id === model) ? undefined : `it has no model called ${model}`;
 }
 
 /** Undefined where the text is no JSON. */

@@ -9,15 +9,11 @@ const model = z.object({
   created: z.int(),
   owned_by: z.literal("modicum"),
   bytes: z.int().describe("of its files"),
+  recipe: z.array(z.string()).describe("of a registered recipe; empty is dense"),
+  parent: z.string().optional().describe("of a registered recipe: the model that it runs on, and shares in memory"),
   recipes: z
-    .array(
-      z.object({
-        name: z.string().describe("as requests name it in the place of a model"),
-        recipe: z.array(z.string()).describe("its savings; empty is dense"),
-        quant: z.enum(quants).describe("form of the weights that it runs with"),
-      }),
-    )
-    .describe("registered for the model"),
+    .array(z.string())
+    .describe("of a model: the recipes that are registered for it, each listed by itself, too"),
   loaded: z
     .array(z.object({ quant: z.enum(quants), users: z.int() }))
     .describe("in memory, once for all recipes: in which form of the weights, with how many requests at work"),
@@ -28,7 +24,7 @@ const model = z.object({
 });
 type Listed = z.output<typeof model>;
 
-/** `GET /v1/models`: the models on offer, each once, with the recipes registered for it and whether it is in memory. */
+/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory. */
 export const models = (house: House): Endpoint =>
   endpoint({
     method: "get",
@@ -45,41 +41,32 @@ export const oneModel = (house: House): Endpoint =>
     method: "get",
     paths: ["/v1/models/{id}"],
     params: { id: "a model's name, or a registered recipe's, as smollm2@fast" },
-    summary: "Shows one model; of a registered recipe, the model that it is for, with this recipe alone",
+    summary: "Shows one model",
     scope: "infer",
     output: model,
     async handle(_, { params }) {
-      const id = params["id"]!;
-      const all = await listed(house);
-      const found = all.find((listed) => listed.id === id) ?? all.flatMap((listed) => underRecipe(listed, id))[0];
-      if (!found) await house.catalogue.choose({ model: id });
+      const found = (await listed(house)).find(({ id }) => id === params["id"]);
+      if (!found) await house.catalogue.choose({ model: params["id"]! });
       return found!;
     },
   });
-
-/** The model as the recipe of that name, with the form of the weights that it runs with; empty if it has no such recipe. */
-function underRecipe({ recipes, loaded, ...about }: Listed, id: string): Listed[] {
-  const own = recipes.filter(({ name }) => name === id);
-  return own.map((recipe) => ({
-    ...{ ...about, id, recipes: [recipe] },
-    loaded: loaded.filter(({ quant }) => quant === recipe.quant),
-  }));
-}
 
 async function listed({ catalogue, pool, fleet, started }: House): Promise<Listed[]> {
   const created = Math.floor(started.getTime() / 1000);
   const base = { object: "model", created, owned_by: "modicum" } as const;
   const [registered, held] = [await catalogue.recipes(), pool.list()];
   const own = catalogue.list().map((served) => ({
-    ...{ id: served.id, ...base, bytes: served.source.bytes },
-    recipes: registered
-      .filter(([, entry]) => entry.served === served)
-      .map(([name, { recipe, quant = served.quant }]) => ({ name, recipe, quant })),
+    ...{ id: served.id, ...base, bytes: served.source.bytes, recipe: [] },
+    recipes: registered.filter(([, entry]) => entry.served === served).map(([name]) => name),
     loaded: held.filter(({ id }) => id === served.id).map(({ quant, users }) => ({ quant, users })),
   }));
+  const recipes = registered.map(([id, { recipe, served, quant = served.quant }]) => ({
+    ...{ id, ...base, bytes: served.source.bytes, recipe, parent: served.id, recipes: [] },
+    loaded: own.find((model) => model.id === served.id)!.loaded.filter((copy) => copy.quant === quant),
+  }));
   const remote = fleet.list().map(({ options, servers, running }) => ({
-    ...{ id: options.name, ...base, bytes: 0, recipes: [], loaded: [] },
+    ...{ id: options.name, ...base, bytes: 0, recipe: [], recipes: [], loaded: [] },
     servers: { all: servers.length, up: servers.filter(({ up }) => up).length, running },
   }));
-  return [...own, ...remote];
+  return [...own, ...recipes, ...remote];
 }
