@@ -52,7 +52,8 @@ export class Sequence implements Disposable {
     checkLength(prompt.length, context);
     const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
     this.#meter = new Meter(engine.programs);
-    this.#draft = new Draft(tokenizer, options, prompt, most);
+    const texts = embeddings ? prompt.filter((id) => id >= 0) : prompt;
+    this.#draft = new Draft(tokenizer, options, texts, most);
     this.#ceiling = ceiling;
     this.#scores = scoresOf(engine, prompt, options, this.#meter);
     this.#terms = { plan, meter: this.#meter, embeddings };
