@@ -3,7 +3,7 @@ export type { Classification, Reading } from "./engine/classifier.ts";
 export type { FinishReason, GenerateInput } from "./engine/generate.ts";
 export type { Format } from "./engine/grammar/index.ts";
 export type { Prompt } from "./engine/language-model.ts";
-export type { ProfileOptions } from "./engine/profile.ts";
+export type { CalibrateTerms, ProfileOptions } from "./engine/profile.ts";
 export type { Sampled } from "./engine/sampling/sampler.ts";
 export type { Receipt } from "./ledger/receipt.ts";
 export {
@@ -32,8 +32,9 @@ export {
   type RoutedCompletion,
   RoutePipeline,
 } from "./library/pipeline.ts";
-export { profileThresholds, saveProfile } from "./library/profile.ts";
+export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
 export type { Route } from "./pipelines/route/route.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
+export type { Learnt } from "./savings/calibration.ts";
 export { UserError } from "./util/errors.ts";
 export type { ChatMessage } from "./weights/tokenizer/index.ts";

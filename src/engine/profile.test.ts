@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { thresholdCalibration } from "../savings/attention/xattention/calibration.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import { LanguageModel } from "./language-model.ts";
-import { profileThresholds } from "./profile.ts";
+import { calibrate, profileThresholds } from "./profile.ts";
 
 const path = fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url));
 const sha256 = "0123456789abcdef".repeat(4);
@@ -52,6 +53,26 @@ test("does not depend on what ran before", async () => {
   const first = await profileThresholds(model, texts, options);
   await profileThresholds(model, [texts[0]!.slice(0, 50)], options);
   expect(await profileThresholds(model, texts, options)).toEqual(first);
+});
+
+test("a calibration reads the first tokens of each text, and is bound to what it read", async () => {
+  const learn = (all: readonly string[], tokens?: number) =>
+    calibrate("a call", model, thresholdCalibration, all, { options: { stride: 4, blockSize: 8 }, tokens });
+  const long = await learn(
+    texts.map((text) => text.repeat(5)),
+    40,
+  );
+  const { artefact, summary, use } = await learn(
+    texts.map((text) => model.tokenizer.decode(model.encode(text, true).slice(0, 40))),
+  );
+  expect(long.artefact).toEqual(artefact);
+  expect(artefact).toMatchObject({ modelSha256: sha256, stride: 4, blockSize: 8, coverage: 0.9 });
+  expect(artefact["textsSha256"]).toMatch(/^[0-9a-f]{64}$/);
+  expect((await learn([texts[0]!])).artefact["textsSha256"]).not.toBe(artefact["textsSha256"]);
+  expect(summary).toMatch(/^8 thresholds, 0\.\d+ to [01]\.\d+, mean /);
+  expect(use("p.json")).toBe("xattention:blockSize=8,stride=4,thresholds=p.json");
+  // More than the context is no more than the context.
+  await learn(["0123456789".repeat(40)], 1000);
 });
 
 test("refuses no text, an empty one, one beyond the context, and a model without a hash", async () => {

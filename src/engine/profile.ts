@@ -11,7 +11,7 @@ import { Meter } from "./meter.ts";
 export interface CalibrateTerms {
   /** The calibration's own options, as text or as values. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Tokens of each text that are read, from its beginning; absent: all, and none may be longer than the context. */
+  /** Tokens of each text that are read, from its beginning, at most the context; absent: all, and no text may be longer than the context. */
   readonly tokens?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,8 +35,9 @@ export async function calibrate(
       `${name}: what a saving learns belongs to a model by its hash, and this file has none on record`,
     );
   if (texts.length === 0) throw new UserError(`${what}: expected at least one text, got none`);
-  const prompts = texts.map((text) => model.encode(text, true).slice(0, tokens));
   const { context } = model.decoder.config;
+  const most = tokens && Math.min(tokens, context);
+  const prompts = texts.map((text) => model.encode(text, true).slice(0, most));
   for (const [i, { length }] of prompts.entries())
     if (length === 0 || length > context)
       throw new UserError(`${what}: text ${i} has ${length} tokens, expected 1 to ${context}`);

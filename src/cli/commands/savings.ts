@@ -1,32 +1,25 @@
 import type { Command } from "commander";
-import { z } from "zod";
-import { savings } from "../../savings/registry.ts";
-import type { Saving } from "../../savings/saving.ts";
+import type { z } from "zod";
+import { catalogue, type Listed } from "../../library/catalogue.ts";
 import { columns, print, printJson } from "../output.ts";
+import * as calibrate from "./savings-calibrate.ts";
 
 export function define(command: Command): void {
   command.option("--json", "print a JSON array with the options' schemas").action(list);
+  calibrate.define(command.command("calibrate").description("learn from texts what a saving needs to know of a model"));
 }
 
 function list({ json = false }: { json?: boolean }): void {
-  if (json) printJson(savings.map(described));
-  else for (const saving of savings) print(heading(saving), ...optionLines(saving));
+  const all = catalogue();
+  if (json) printJson(all);
+  else for (const listed of all) print(heading(listed), ...optionLines(listed));
 }
 
-const heading = ({ name, group, summary }: Saving): string => `${name} (${group}): ${summary}`;
+const heading = ({ kind, name, group, summary }: Listed): string =>
+  `${name} (${kind === "saving" ? `${group} ${kind}` : kind}): ${summary}`;
 
-const schemaOf = ({ options }: Saving) => z.toJSONSchema(options, { io: "input" });
-
-const described = (saving: Saving) => ({
-  name: saving.name,
-  group: saving.group,
-  summary: saving.summary,
-  options: schemaOf(saving),
-  needs: saving.needs,
-});
-
-function optionLines(saving: Saving): string[] {
-  const options = Object.entries(schemaOf(saving).properties ?? {}) as [string, z.core.JSONSchema.BaseSchema][];
+function optionLines({ options: { properties = {} } }: Listed): string[] {
+  const options = Object.entries(properties) as [string, z.core.JSONSchema.BaseSchema][];
   return columns(options.map(([name, schema]) => ["", name, shape(schema), schema.description ?? ""]));
 }
 

@@ -16,6 +16,7 @@ import {
   positionsFrom,
   qkvOf,
   randomPrompt,
+  rotatedHead,
   width,
 } from "./kernels.testing.ts";
 import { blockScores, denseAttention, type Head, sparseAttention } from "./oracle.testing.ts";
@@ -29,11 +30,11 @@ const prompt = randomPrompt(31, length);
 const optionsOf = (values: Record<string, unknown>) =>
   xattentionOptions.parse({ blockSize, stride: 8, threshold: 0.6, minLengthForSparse: 0, ...values });
 
-function create(values: Record<string, unknown> = {}, thresholds?: number[][]) {
+function create(values: Record<string, unknown> = {}, thresholds?: number[][], decoder = fakeDecoder()) {
   const options = optionsOf(values);
   return BlockSparsePrefill.create(
     options,
-    fakeDecoder(),
+    decoder,
     async (limits) => new XattentionChooser(limits.shape, options, await createScores(limits, options), thresholds),
   );
 }
@@ -147,6 +148,57 @@ describe("a prompt of several chunks, ragged at its end", () => {
     expect(density[2]).toBe(density[3]);
     expect(density[1]).not.toBe(density[2]);
     expect(run.bill.counted.run).toBeLessThan(run.bill.counted.dense);
+  });
+});
+
+describe("a layer that gets some of the prompt's tokens alone", () => {
+  // Every third token was dropped before the layer.
+  const kept = Array.from({ length }, (_, i) => i).filter((i) => i % 3 !== 1);
+  const rowsAt = (x: ArrayLike<number>) =>
+    Float64Array.from(kept.flatMap((i) => Array.from({ length: headSize }, (_, d) => x[i * headSize + d]!)));
+  const thinned = prompt.map((head) => ({ ...head, q: rowsAt(head.q), k: rowsAt(head.k), v: rowsAt(head.v) }));
+
+  async function whole(run: Run, heads: readonly Head[], places: readonly number[]): Promise<void> {
+    for (let past = 0; past < places.length; past += run.saving.chunk) {
+      const tokens = Math.min(run.saving.chunk, places.length - past);
+      using positions = new Buffer("i64", run.saving.chunk);
+      new BigInt64Array(positions.memory).set(places.slice(past, past + tokens).map(BigInt));
+      await run.chunk(heads, past, tokens, 0, { prompt: places.length, whole: length, positions });
+    }
+  }
+
+  test("its blocks are those of the tokens that it gets, and dense's are the whole prompt's", async () => {
+    using saving = await create();
+    using run = new Run(saving);
+    await whole(run, thinned, kept);
+    const masks = thinned.map((head) => expectedMask(head));
+    for (const [h, head] of thinned.entries())
+      expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);
+    const blocks = masks.reduce((sum, mask) => sum + mask.blocks(), 0);
+    expect(run.bill.counted).toEqual({ dense: (heads * 25 * 26) / 2, run: blocks });
+  });
+
+  test("its last tokens are the last that it gets", async () => {
+    using saving = await create({ lastDenseTokens: 40 });
+    using run = new Run(saving);
+    await whole(run, thinned, kept);
+    // Of 263 tokens, 223 to 262 lie in blocks 13 to 16.
+    const masks = thinned.map((head) => expectedMask(head, 0.6, 13));
+    for (const [h, head] of thinned.entries())
+      expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);
+  });
+
+  test("keys in its cache are those of a dense run at the same positions", async () => {
+    const rotary = fakeDecoder("half");
+    using saving = await create({}, undefined, rotary);
+    using run = new Run(saving);
+    await whole(run, thinned, kept);
+    const keys = (kv: number) => {
+      const { key, offset } = run.cache.place(0, kv, 0);
+      return new Float32Array(key.memory).subarray(offset, offset + kept.length * headSize);
+    };
+    for (const kv of [0, 1])
+      expect(difference(keys(kv), rowsAt(rotatedHead(prompt[2 * kv]!, "half").k))).toBeLessThanOrEqual(1e-5);
   });
 });
 

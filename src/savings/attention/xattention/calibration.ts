@@ -1,23 +1,23 @@
 import { z } from "zod";
 import type { Calibration, CalibrationHost } from "../../calibration.ts";
-import { fraction, integer } from "../../option-schemas.ts";
 import { requirePlainAttention } from "../plain.ts";
 import { ThresholdProfiler } from "./profiler.ts";
 import { mergeProfiles, type ThresholdProfile } from "./thresholds.ts";
 
 const options = z
   .strictObject({
-    stride: integer(1, 8).describe("the stride that the thresholds are for"),
-    blockSize: integer(1, 128).describe("the block size that they are for"),
-    coverage: fraction(0.9).describe("share of the exact attention mass that the kept blocks are to hold"),
+    stride: z.int().min(1).default(8).describe("the stride that the thresholds are for"),
+    blockSize: z.int().min(1).default(128).describe("the block size that they are for"),
+    coverage: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.9)
+      .describe("share of the exact attention mass that kept blocks are to hold"),
   })
-  .superRefine(({ stride, blockSize }, context) => {
-    if (blockSize % stride !== 0)
-      context.addIssue({
-        code: "custom",
-        path: ["stride"],
-        message: `${stride} does not divide blockSize ${blockSize}`,
-      });
+  .refine(({ stride, blockSize }) => blockSize % stride === 0, {
+    path: ["stride"],
+    error: ({ input }) => `expected a divisor of blockSize ${(input as { blockSize: number }).blockSize}`,
   });
 
 /**

@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { load } from "../../index.ts";
+import { calibrateSaving, calibrationOf, learners, saveCalibration } from "../../library/profile.ts";
+import type { Learnt } from "../../savings/calibration.ts";
+import { UserError } from "../../util/errors.ts";
+import { quantOptions } from "../../weights/prepared/weights.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { formGiven } from "../weights-form.ts";
+
+interface Options extends Readonly<Record<string, unknown>> {
+  model: string;
+  texts: readonly string[];
+  tokens: number;
+  out?: string;
+  json?: boolean;
+}
+
+/** A command for each saving that learns, with its own flags. */
+export function define(command: Command): void {
+  // A saving that learns nothing is told so whatever flags are given with it.
+  command.allowUnknownOption().allowExcessArguments();
+  command.argument("<saving>", learners.map(({ name }) => name).join(", ")).action((name: string) => {
+    calibrationOf(name);
+  });
+  for (const { name } of learners) defineOne(command.command(name), name);
+}
+
+function defineOne(command: Command, name: string): void {
+  const { summary, options } = calibrationOf(name);
+  command
+    .description(`learn ${summary}`)
+    .option("--model <model>", "as `run` takes it", "smollm2")
+    .requiredOption("--texts <files...>", "files of text like that to come")
+    .option("--tokens <n>", "tokens of each text that are read; time and memory grow with their square", whole, 4096)
+    .option("--out <file>", "write what was learnt there; else it is printed")
+    .option("--json", "with --out: print one JSON object, { out, save, summary }");
+  addFlags(addFlags(command, options), quantOptions).action((_: Options, own: Command) =>
+    // --json is the parent's, too, and commander gives it to that.
+    calibrate(name, own.optsWithGlobals<Options>()),
+  );
+}
+
+function whole(text: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("expected a whole number of at least 1");
+}
+
+async function calibrate(name: string, given: Options): Promise<void> {
+  const { tokens, out, json = false } = given;
+  const options = readFlags(calibrationOf(name).options, given);
+  if (out !== undefined && !existsSync(path.dirname(out)))
+    throw new UserError(`${out} cannot be written: there is no folder ${path.dirname(out)}`);
+  const texts = await Promise.all(given.texts.map(textOf));
+  const signal = interruptSignal();
+  using download = showDownload(given.model);
+  using model = await load(given.model, { ...formGiven(given), signal, ...download });
+  const learnt = await calibrateSaving(model, name, texts, { options, tokens, signal });
+  if (out === undefined) return printJson(learnt.artefact);
+  await saveCalibration(out, learnt);
+  show(learnt, out, json);
+}
+
+function show({ summary, use }: Learnt, out: string, json: boolean): void {
+  if (json) printJson({ out, save: use(out), summary });
+  else print(`${out}: ${summary}`, `use it: --save ${use(out)}`);
+}
+
+const textOf = (file: string): Promise<string> =>
+  readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new UserError(`cannot read the text ${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
+  });

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { routeOptions } from "../pipelines/route/name.ts";
+import { savings } from "../savings/registry.ts";
+import type { Seam } from "../savings/seams.ts";
+
+/** A way to spend less: inside a model, around models, or in training. */
+export interface Listed {
+  readonly kind: "saving" | "pipeline" | "method";
+  readonly name: string;
+  readonly group: string;
+  readonly summary: string;
+  /** JSON schema. */
+  readonly options: z.core.JSONSchema.BaseSchema;
+  readonly needs: readonly Seam[];
+}
+
+interface Pipeline extends Pick<Listed, "name" | "summary"> {
+  readonly options: z.ZodType;
+}
+
+/** One line each. */
+const pipelines: readonly Pipeline[] = [
+  {
+    name: "route",
+    summary: "a small model answers, or a large one if the small one's score is low; as --model SWIFT>SUPER@share=0.3",
+    options: routeOptions,
+  },
+];
+
+const schemaOf = (options: z.ZodType) => z.toJSONSchema(options, { io: "input" });
+
+/** Every saving, pipeline and method. */
+export const catalogue = (): Listed[] => [
+  ...savings.map(
+    ({ name, group, summary, needs, options }): Listed => ({
+      ...{ kind: "saving", name, group, summary, options: schemaOf(options), needs },
+    }),
+  ),
+  ...pipelines.map(
+    ({ name, summary, options }): Listed => ({
+      ...{ kind: "pipeline", name, group: "routing", summary, options: schemaOf(options), needs: [] },
+    }),
+  ),
+];
