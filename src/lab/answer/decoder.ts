@@ -86,9 +86,9 @@ export class DecoderAnswerer implements Answerer {
 
   /** A text of any length fits: it is read in windows. */
   #text({ text }: TextItem): Plan {
-    this.#refuseDropping();
     const ids = this.model.tokenizer.encode(text);
     const pieces = windows(ids, this.#start, this.model.decoder.config.context);
+    for (const { tokens } of pieces) this.#refuseDropping(tokens.length - 1);
     return async (signal) => {
       const meter = new Meter(this.model.engine.programs);
       let logLikelihood = 0;
@@ -98,10 +98,10 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** @throws UserError if the recipe drops some of the tokens that are to be scored */
-  #refuseDropping(): void {
+  /** @throws UserError if the recipe drops some tokens of a prompt so long, all of which are to be scored */
+  #refuseDropping(tokens: number): void {
     const { recipe, plan } = this.lease;
-    if (plan(Number.MAX_SAFE_INTEGER).cuts.every(({ scope }) => scope !== "prompt")) return;
+    if (plan(tokens).cuts.every(({ scope }) => scope !== "prompt")) return;
     const named = recipe.map((step) => step.text).join(" ");
     throw new UserError(
       `${named} drops tokens of the prompt, and a task of the kind text scores them all; after-text scores what follows them`,

@@ -43,7 +43,7 @@ async function checkRecipe({ task, source, model, items }: OpenCell, recipe: Rec
   await checkSavings(source, recipe);
   if (task.kind !== "text") return;
   using answerer = await model.under(recipe);
-  answerer.plan(items[0]!);
+  for (const item of items) answerer.plan(item);
 }
 
 async function fetched(cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {
