@@ -54,7 +54,7 @@ describe.each(pages)("%s", (page) => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
     for (const [, verb] of text.matchAll(/npx modicum ([a-z]+)/g)) expect(verbs, verb).toContain(verb);
     for (const [, script] of text.matchAll(/npm run ([a-z]+)/g)) expect(Object.keys(scripts), script).toContain(script);
-    for (const [, saving] of text.matchAll(/--save ([a-z]+)/g))
+    for (const [, saving] of text.matchAll(/--save ([a-z][a-z-]*)/g))
       expect(
         savings.map((s) => s.name),
         saving,
