@@ -11,7 +11,7 @@ import {
   type PairIdentity,
   thresholdOf,
 } from "../pipelines/route/record.ts";
-import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoreOf } from "../pipelines/route/scores.ts";
+import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoresOf } from "../pipelines/route/scores.ts";
 import { UserError } from "../util/errors.ts";
 import { given, modelName } from "./arguments.ts";
 import { load } from "./load.ts";
@@ -148,16 +148,14 @@ async function answersOf(
 }> {
   const { rows, judge, raw, signal } = settings;
   const scored = scoringsOf(settings, model).map((scoring) => ({ scoring, scores: [] as number[] }));
-  const first = settings.aggregate.every((how) => how === "first");
+  const kinds = scored.map(({ scoring }) => scoring).filter(({ aggregate }) => aggregate === settings.aggregate[0]);
   const qualities: number[] = [];
   for (const [i, { prompt, answer }] of rows.entries()) {
     // Each token is scored once in each way, whatever is made of the scores.
     const tokens = new Map<string, number[]>(settings.score.map((kind) => [kind, []]));
     const observe = (logits: Float32Array) => {
-      for (const { scoring } of scored.filter((one) => one.scoring.aggregate === settings.aggregate[0])) {
-        const of = tokens.get(scoring.score)!;
-        if (of.length === 0 || !first) of.push(scoreOf(logits, scoring));
-      }
+      const found = scoresOf(logits, kinds);
+      for (const [k, { score }] of kinds.entries()) tokens.get(score)!.push(found[k]!);
     };
     const asked = { raw, maxTokens: mostTokens(settings), observe, ...(signal && { signal }) };
     const { text } = await model.complete(prompt, asked);

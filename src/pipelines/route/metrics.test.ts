@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import {
+  above,
   aiq,
   apgr,
   atThreshold,
@@ -57,10 +58,22 @@ describe("the curve", () => {
     for (const area of areas) expect(Math.abs(area - 0.5)).toBeLessThan(0.12);
   });
 
+  test("is so much above random in the mean, shuffled by nothing", () => {
+    expect(above(curve(outcomes), randomLine(outcomes))).toBeGreaterThan(0.02);
+    expect(Math.abs(above(curve(shuffled(4)), randomLine(outcomes)))).toBeLessThan(0.02);
+  });
+
   test("equal scores are the random line", () => {
     const same = outcomes.map((outcome) => ({ ...outcome, score: 1 }));
     const random = randomLine(outcomes);
     for (const [k, { quality }] of curve(same).entries()) expect(quality).toBeCloseTo(random[k]!.quality, 9);
+  });
+
+  test("Swift costs less where its first token sends an input on", () => {
+    const cheap = outcomes.map((outcome) => ({ ...outcome, cost: { swift: 1, super: 10, escalated: 0.5 } }));
+    expect(curve(cheap).at(-1)!.cost).toBeCloseTo(10.5, 8);
+    expect(atThreshold(cheap, Number.NEGATIVE_INFINITY).cost).toBeCloseTo(1, 8);
+    expect(atThreshold(cheap, Number.POSITIVE_INFINITY).cost).toBeCloseTo(10.5, 8);
   });
 
   test("a score that is none goes to Super first", () => {

@@ -5,9 +5,12 @@ export interface Outcome {
   /** Quality of either answer, 0 to 1. */
   readonly swift: number;
   readonly super: number;
-  /** FLOPs, or another cost, of either model alone. */
-  readonly cost: { readonly swift: number; readonly super: number };
+  /** FLOPs, or another cost, of either model's answer; `escalated`: of Swift where Super answers, if that is less than its whole answer. */
+  readonly cost: { readonly swift: number; readonly super: number; readonly escalated?: number };
 }
+
+/** What an input costs more if it goes to Super. */
+const extra = ({ cost }: Outcome): number => cost.super + (cost.escalated ?? cost.swift) - cost.swift;
 
 /** What a router reaches at one share of inputs that go to Super: mean quality and mean cost of an input. */
 export interface CurvePoint {
@@ -25,7 +28,7 @@ export const superQuality = (outcomes: readonly Outcome[]): number => mean(outco
 const rank = ({ score }: Outcome): number => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score);
 
 /**
- * Quality and cost at every share k/n of inputs that go to Super, the lowest scores first; n + 1 points. Swift runs on every input. Equal scores
+ * Quality and cost at every share k/n of inputs that go to Super, the lowest scores first; n + 1 points. Swift begins on every input. Equal scores
  * count as their mean, which is what a random order among them gives.
  */
 export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
@@ -34,7 +37,7 @@ export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
   for (let from = 0, to = 0; from < ordered.length; from = to) {
     while (to < ordered.length && rank(ordered[to]!) === rank(ordered[from]!)) to++;
     const group = ordered.slice(from, to);
-    const gain = { quality: mean(group.map((o) => o.super - o.swift)), cost: mean(group.map((o) => o.cost.super)) };
+    const gain = { quality: mean(group.map((o) => o.super - o.swift)), cost: mean(group.map(extra)) };
     for (const _ of group) gains.push(gain);
   }
   return summed(outcomes, gains);
@@ -43,7 +46,7 @@ export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
 /** The line that a random choice gives: straight from Swift alone to both models on every input. */
 export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const quality = superQuality(outcomes) - swiftQuality(outcomes);
-  const cost = mean(outcomes.map((o) => o.cost.super));
+  const cost = mean(outcomes.map(extra));
   return summed(
     outcomes,
     outcomes.map(() => ({ quality, cost })),
@@ -52,7 +55,7 @@ export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
 
 /** The best that any router could do at each share: the inputs first where Super gains most, of equal gains those that cost least. */
 export function oracleLine(outcomes: readonly Outcome[]): CurvePoint[] {
-  const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: o.cost.super }));
+  const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: extra(o) }));
   return summed(
     outcomes,
     gains.toSorted((a, b) => b.quality - a.quality || a.cost - b.cost),
@@ -78,9 +81,13 @@ export function atThreshold(outcomes: readonly Outcome[], threshold: number): Cu
   return {
     share: mean(escalated.map(Number)),
     quality: mean(outcomes.map((o, i) => (escalated[i] ? o.super : o.swift))),
-    cost: mean(outcomes.map(({ cost }, i) => cost.swift + (escalated[i] ? cost.super : 0))),
+    cost: mean(outcomes.map((o, i) => o.cost.swift + (escalated[i] ? extra(o) : 0))),
   };
 }
+
+/** How far a curve is above another over the same shares, in the mean. */
+export const above = (points: readonly CurvePoint[], other: readonly CurvePoint[]): number =>
+  mean(points.map(({ quality }, k) => quality - other[k]!.quality));
 
 /** Share of the quality gap that is recovered (RouteLLM, arXiv 2406.18665); NaN if both models are equally good. */
 export function recovered(points: readonly CurvePoint[]): number[] {

@@ -43,53 +43,88 @@ type Logits = ArrayLike<number>;
 /** A comparison, a subtraction, an exponential and an addition for each logit that is scored. */
 export const FLOPS_PER_LOGIT = 4;
 
-/** log Σ exp(z/T) for the logits, and their maximum over T: shifted, so that ±1e4 stays finite. */
-function logSumExp(logits: Logits, temperature: number): { max: number; sum: number } {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < logits.length; i++) max = Math.max(max, logits[i]! / temperature);
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! / temperature - max);
-  return { max, sum: max + Math.log(sum) };
+/** Logits over a temperature, and what the scores have in common: computed in float64, shifted by the maximum, so that ±1e4 stays finite. */
+class Distribution {
+  /** Logits over the temperature. */
+  readonly z: Float64Array;
+  /** log Σ exp(z). */
+  readonly logSum: number;
+  readonly max: number;
+  /** exp(z − max) */
+  readonly #weights: Float64Array;
+  readonly #total: number;
+
+  constructor(
+    logits: Logits,
+    readonly temperature: number,
+  ) {
+    const z = new Float64Array(logits);
+    const n = z.length;
+    let max = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < n; i++) {
+      const scaled = z[i]! / temperature;
+      z[i] = scaled;
+      if (scaled > max) max = scaled;
+    }
+    const weights = new Float64Array(n);
+    let total = 0;
+    for (let i = 0; i < n; i++) {
+      const weight = Math.exp(z[i]! - max);
+      weights[i] = weight;
+      total += weight;
+    }
+    this.z = z;
+    this.max = max;
+    this.#weights = weights;
+    this.#total = total;
+    this.logSum = max + Math.log(total);
+  }
+
+  /** The probability of the logit at a place. */
+  p(at: number): number {
+    return this.#weights[at]! / this.#total;
+  }
 }
 
 /** −F(x) = T·log Σ exp(f_i/T): high for inputs like those that the model was fitted to. */
-export const energy = (logits: Logits, temperature = 1): number => temperature * logSumExp(logits, temperature).sum;
+export const energy = (logits: Logits, temperature = 1): number => energyOf(new Distribution(logits, temperature));
+const energyOf = ({ temperature, logSum }: Distribution): number => temperature * logSum;
 
 /** log Σ exp(p_i): as the released code has it, which takes the softmax first. Between ln(n) + 1/n and ln(e + n − 1). */
-export function energyOfProbs(logits: Logits, temperature = 1): number {
-  const { sum } = logSumExp(logits, temperature);
-  let total = 0;
-  for (let i = 0; i < logits.length; i++) total += Math.exp(Math.exp(logits[i]! / temperature - sum));
-  return Math.log(total);
+export const energyOfProbs = (logits: Logits, temperature = 1): number =>
+  energyOfProbsOf(new Distribution(logits, temperature));
+function energyOfProbsOf(of: Distribution): number {
+  // Few probabilities of a vocabulary are not 0, and exp(p) − 1 of a small p is p: sums of small numbers stay exact.
+  let more = 0;
+  for (let i = 0; i < of.z.length; i++) more += Math.expm1(of.p(i));
+  return Math.log(of.z.length + more);
 }
 
 /** The greatest probability. */
-export function softmax(logits: Logits, temperature = 1): number {
-  const { max, sum } = logSumExp(logits, temperature);
-  return Math.exp(max - sum);
-}
+export const softmax = (logits: Logits, temperature = 1): number => softmaxOf(new Distribution(logits, temperature));
+const softmaxOf = ({ max, logSum }: Distribution): number => Math.exp(max - logSum);
 
 /** −H = Σ p log p, in nats: higher is easier, as with the others. */
-export function negativeEntropy(logits: Logits, temperature = 1): number {
-  const { sum } = logSumExp(logits, temperature);
+export const negativeEntropy = (logits: Logits, temperature = 1): number =>
+  negativeEntropyOf(new Distribution(logits, temperature));
+function negativeEntropyOf(of: Distribution): number {
   let total = 0;
-  for (let i = 0; i < logits.length; i++) {
-    const log = logits[i]! / temperature - sum;
-    total += Math.exp(log) * log;
-  }
+  for (let i = 0; i < of.z.length; i++) total += of.p(i) * (of.z[i]! - of.logSum);
   return total;
 }
 
 /** The greatest probability less the second. */
-export function margin(logits: Logits, temperature = 1): number {
-  const { sum } = logSumExp(logits, temperature);
+export const margin = (logits: Logits, temperature = 1): number => marginOf(new Distribution(logits, temperature));
+function marginOf({ z, logSum }: Distribution): number {
   let [first, second] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (let i = 0; i < logits.length; i++) {
-    const logit = logits[i]! / temperature;
-    if (logit > first) [first, second] = [logit, first];
-    else if (logit > second) second = logit;
+  for (let i = 0; i < z.length; i++) {
+    const logit = z[i]!;
+    if (logit > first) {
+      second = first;
+      first = logit;
+    } else if (logit > second) second = logit;
   }
-  return Math.exp(first - sum) - Math.exp(second - sum);
+  return Math.exp(first - logSum) - Math.exp(second - logSum);
 }
 
 /** A number in [0, 1) that depends on the seed and on the input alone, whatever was scored before. */
@@ -103,23 +138,40 @@ function randomScore(logits: Logits, seed: number): number {
 }
 
 /** The score of one token's logits; NaN if a logit is not finite or there are fewer than two: such an input goes to Super. */
-export function scoreOf(logits: Logits, options: ScoreOptions): number {
-  const seen = options.labelTokens ? options.labelTokens.map((id) => logits[id] ?? Number.NaN) : logits;
-  if (seen.length < 2 || !allFinite(seen)) return Number.NaN;
-  const { temperature } = options;
-  switch (options.score) {
+export const scoreOf = (logits: Logits, options: ScoreOptions): number => scoresOf(logits, [options])[0]!;
+
+/** As `scoreOf`, in several ways at once: what they have in common is computed once. */
+export function scoresOf(logits: Logits, ways: readonly ScoreOptions[]): number[] {
+  const known: { readonly way: ScoreOptions; readonly of: Distribution | undefined }[] = [];
+  return ways.map((way) => {
+    const like = known.find(
+      (one) => one.way.temperature === way.temperature && one.way.labelTokens === way.labelTokens,
+    );
+    const { of } = like ?? { of: distributionOf(logits, way) };
+    if (!like) known.push({ way, of });
+    return of ? scoreIn(of, way) : Number.NaN;
+  });
+}
+
+function distributionOf(logits: Logits, { labelTokens, temperature }: ScoreOptions): Distribution | undefined {
+  const seen = labelTokens ? labelTokens.map((id) => logits[id] ?? Number.NaN) : logits;
+  return seen.length < 2 || !allFinite(seen) ? undefined : new Distribution(seen, temperature);
+}
+
+function scoreIn(of: Distribution, { score, seed }: ScoreOptions): number {
+  switch (score) {
     case "energy":
-      return energy(seen, temperature);
+      return energyOf(of);
     case "energy-of-probs":
-      return energyOfProbs(seen, temperature);
+      return energyOfProbsOf(of);
     case "softmax":
-      return softmax(seen, temperature);
+      return softmaxOf(of);
     case "entropy":
-      return negativeEntropy(seen, temperature);
+      return negativeEntropyOf(of);
     case "margin":
-      return margin(seen, temperature);
+      return marginOf(of);
     case "random":
-      return randomScore(seen, options.seed);
+      return randomScore(of.z, seed);
   }
 }
 

@@ -1,0 +1,202 @@
+import { existsSync } from "node:fs";
+import { appendFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { generate, generateOptions } from "../../engine/generate.ts";
+import { LanguageModel } from "../../engine/language-model.ts";
+import { openModel } from "../../engine/open-model.ts";
+import { priceOfAsked } from "../../engine/price.ts";
+import {
+  type Aggregate,
+  aggregated,
+  FLOPS_PER_LOGIT,
+  scoreKinds,
+  scoreOptions,
+  scoresOf,
+} from "../../pipelines/route/scores.ts";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import type { ResolvedModel } from "../../weights/sources/index.ts";
+import { DecoderAnswerer } from "../answer/decoder.ts";
+import { parseRow } from "../data/row.ts";
+import { rowsOf } from "../data/rows.ts";
+import type { Answer, AnswerOf, ChoiceItem, GenerationItem, Item, ItemKind } from "../item.ts";
+import type { Metric } from "../metric.ts";
+import { real, stringify } from "../reals.ts";
+import { itemHash } from "../run/item-hash.ts";
+import type { Task } from "../task.ts";
+
+const cost = z.strictObject({ flops: z.number(), ms: z.number() });
+
+/** One model's answer to one item, with every score that a route could decide by. */
+export const itemAnswer = z.strictObject({
+  item: z.string(),
+  item_hash: z.string(),
+  /** 0 to 1. */
+  quality: z.number(),
+  /** Of the whole answer. */
+  whole: cost,
+  /** Of the prompt and its first token alone. */
+  first: cost,
+  /** By way: `first/energy`, `min/margin` over an answer's tokens, `choices/softmax` over the choices' log-likelihoods. */
+  scores: z.record(z.string(), real),
+});
+export type ItemAnswer = z.output<typeof itemAnswer>;
+
+const AGGREGATES: readonly Aggregate[] = ["first", "mean", "min", "q0.25"];
+
+/** Kinds of score with options that say nothing else. */
+const kinds = scoreKinds.map((score) => scoreOptions.parse({ score }));
+
+/** Where a model's answers to a task are kept. */
+const fileOf = (out: string, model: string, task: string): string =>
+  path.join(out, "answers", `${safe(model)}-${safe(task)}.jsonl`);
+export const safe = (name: string): string => name.replace(/[^\w.+-]+/g, "-");
+
+/** What to answer, and where answers are kept. */
+export interface Answering {
+  readonly source: ResolvedModel;
+  readonly task: Task;
+  readonly items: readonly Item[];
+  readonly out: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly onItem?: ((done: number, of: number) => void) | undefined;
+}
+
+/** The answers to all items, in their order: those that the folder holds, and the others, each written down as it comes. @throws UserError */
+export async function answersTo({ source, task, items, out, signal, onItem }: Answering): Promise<ItemAnswer[]> {
+  const file = fileOf(out, source.name, task.name);
+  makeFolders(path.dirname(file));
+  const held = await heldIn(file, items);
+  const missing = items.filter(({ id }) => !held.has(id));
+  if (missing.length === 0) return items.map(({ id }) => held.get(id)!);
+  using model = await openModel(source, [], "auto");
+  if (!(model instanceof LanguageModel))
+    throw new UserError(`${source.name} does not generate; a route needs models that do`);
+  using answerer = await DecoderAnswerer.open(model, [], undefined);
+  for (const item of missing) {
+    const answer = await answered(model, answerer, task, item, signal);
+    held.set(item.id, answer);
+    await appendFile(file, `${stringify(answer)}\n`);
+    onItem?.(held.size, items.length);
+  }
+  return items.map(({ id }) => held.get(id)!);
+}
+
+async function heldIn(file: string, items: readonly Item[]): Promise<Map<string, ItemAnswer>> {
+  const held = new Map<string, ItemAnswer>();
+  if (!existsSync(file)) return held;
+  const hashes = new Map(items.map((item) => [item.id, itemHash(item)]));
+  for await (const row of rowsOf(file)) {
+    const answer = parseRow(itemAnswer, row);
+    if (hashes.get(answer.item) === answer.item_hash) held.set(answer.item, answer);
+  }
+  return held;
+}
+
+async function answered(
+  model: LanguageModel,
+  answerer: DecoderAnswerer,
+  task: Task,
+  item: Item,
+  signal: AbortSignal | undefined,
+): Promise<ItemAnswer> {
+  const known = { item: item.id, item_hash: itemHash(item) };
+  if (item.kind === "choice") return { ...known, ...(await chosen(model, answerer, task, item, signal)) };
+  if (item.kind === "generation") return { ...known, ...(await generated(model, task, item, signal)) };
+  throw new UserError(`${task.name}: a route's items are choices or texts to generate, got the kind ${item.kind}`);
+}
+
+type Found = Omit<ItemAnswer, "item" | "item_hash">;
+
+/** By likelihood; scored over the choices, and by the token that would follow the first one's context. */
+async function chosen(
+  model: LanguageModel,
+  answerer: DecoderAnswerer,
+  task: Task,
+  item: ChoiceItem,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
+  const plan = answerer.plan(item);
+  if (!plan) throw new UserError(`${task.name}: item "${item.id}" is longer than the model's context`);
+  const ids = model.encode(item.choices[0]!.context.trimEnd(), true);
+  const first = await timed(() => tokens(model, ids, { maxTokens: 1, stop: [] }, signal));
+  model.engine.forget();
+  const { value, ms } = await timed(() => plan(signal));
+  const logits = (value.answer as AnswerOf["choice"]).likelihoods.map((l) => l.logLikelihood);
+  const scores = {
+    ...ways("choices", [scoresOf(logits, kinds)]),
+    ...ways("first", first.value.scored),
+  };
+  const flops = priceOfAsked(model.engine.programs, [{ context: ids, continuations: [[0]] }]) + first.value.scoring;
+  return {
+    quality: qualityOf(task, item, value.answer),
+    ...{ whole: { flops: value.flops.spent, ms }, first: { flops, ms: first.ms }, scores },
+  };
+}
+
+/** By text; scored over its tokens. */
+async function generated(
+  model: LanguageModel,
+  task: Task,
+  item: GenerationItem,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
+  const ids = model.encode(item.prompt, true);
+  model.engine.forget();
+  const { value, ms } = await timed(() => tokens(model, ids, item, signal));
+  const { scored, text, spent, prefill, scoring } = value;
+  const each = scored.length === 0 ? 0 : scoring / scored.length;
+  const flops = priceOfAsked(model.engine.programs, [{ context: ids, continuations: [[0]] }]) + each;
+  return {
+    quality: qualityOf(task, item, { text }),
+    ...{ whole: { flops: spent + scoring, ms }, first: { flops, ms: prefill } },
+    scores: Object.assign({}, ...AGGREGATES.map((how) => ways(how, scored))),
+  };
+}
+
+/** Scores of tokens (a row a token, a column a kind) as one number a kind. */
+const ways = (how: Aggregate | "choices", scored: readonly (readonly number[])[]): Record<string, number> =>
+  Object.fromEntries(
+    kinds.map(({ score }, k) => {
+      const column = scored.map((row) => row[k]!);
+      return [`${how}/${score}`, aggregated(column, how === "choices" ? "first" : how)];
+    }),
+  );
+
+/** Generates greedily after a prompt, alone, and scores each token in every way. */
+async function tokens(
+  { engine, tokenizer }: LanguageModel,
+  prompt: readonly number[],
+  { maxTokens, stop }: Pick<GenerationItem, "maxTokens" | "stop">,
+  signal: AbortSignal | undefined,
+) {
+  const scored: number[][] = [];
+  let [text, scoring] = ["", 0];
+  const observe = (logits: Float32Array) => {
+    scored.push(scoresOf(logits, kinds));
+    scoring += FLOPS_PER_LOGIT * logits.length;
+  };
+  const options = { ...generateOptions.parse({ maxTokens, stop: [...stop] }), observe };
+  for await (const piece of generate(engine, tokenizer, prompt, options, { signal, alone: true })) {
+    text += piece.text;
+    if (piece.finish) {
+      const { flops, ms } = piece.finish.usage;
+      return { scored, text, spent: flops.spent, prefill: ms.prefill, scoring };
+    }
+  }
+  throw new Error("an answer ended without its bill");
+}
+
+async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }> {
+  const started = performance.now();
+  const value = await run();
+  return { value, ms: performance.now() - started };
+}
+
+/** By the task's first metric, whose part is one number. */
+function qualityOf(task: Task, item: Item, answer: Answer): number {
+  // A task's metrics are of its items' kind.
+  const { part, quality } = task.metrics[0] as Metric<ItemKind>;
+  return quality([part(item, answer, answer)]);
+}

@@ -1,0 +1,186 @@
+import { thresholdForAccuracy, thresholdForShare } from "../../pipelines/route/calibrate.ts";
+import {
+  above,
+  aiq,
+  apgr,
+  atThreshold,
+  type CurvePoint,
+  callsNeeded,
+  curve,
+  type Outcome,
+  oracleLine,
+  randomLine,
+  superQuality,
+} from "../../pipelines/route/metrics.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Part } from "../metric.ts";
+import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";
+import { auroc } from "../metrics/index.ts";
+import type { ItemAnswer } from "./answers.ts";
+import { aurocOfWrong, wrongPart } from "./auroc.ts";
+
+/** An estimate with its 95 % bootstrap interval over items. */
+export interface Estimate {
+  readonly mean: number;
+  readonly ci95: Interval;
+}
+
+/** A threshold that was found on the calibration half, on the other half. */
+export interface Applied {
+  readonly threshold: number;
+  readonly share: number;
+  readonly quality: number;
+  /** Against Super alone, on the same items. */
+  readonly delta: Estimate;
+  /** Super alone over the route: above 1 is less compute, less time. */
+  readonly flops_ratio: number;
+  readonly ms_ratio: number;
+}
+
+/** One way to score, on items that no threshold was found on. */
+export interface WayResult {
+  readonly way: string;
+  readonly auroc: Estimate;
+  /** Quality above the random line, in the mean over all shares. */
+  readonly above_random: Estimate;
+  readonly apgr: number;
+  readonly cpt50: number;
+  readonly cpt80: number;
+  readonly aiq: number;
+  /** At every tenth of the items, by their own order. */
+  readonly curve: readonly CurvePoint[];
+  /** Thresholds for shares of 10, 20, … %. */
+  readonly by_share: readonly (Applied & { readonly wanted: number })[];
+  /** The smallest share that is no more than a point worse than Super on the calibration half. */
+  readonly by_accuracy: Applied | undefined;
+  /** The least compute that is no more than a point worse than Super on these items themselves: what the best of thresholds could do. */
+  readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
+}
+
+export interface PairResult {
+  readonly items: number;
+  readonly calibration_items: number;
+  readonly swift: Alone;
+  readonly super: Alone;
+  readonly random: { readonly apgr: number; readonly aiq: number };
+  readonly oracle: { readonly apgr: number; readonly aiq: number; readonly curve: readonly CurvePoint[] };
+  readonly ways: readonly WayResult[];
+}
+
+interface Alone {
+  readonly quality: Estimate;
+  readonly flops_per_item: number;
+  readonly ms_per_item: number;
+}
+
+/** A point of quality. */
+const POINT = 0.01;
+const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+/** Two models' answers to the same items: thresholds from the first ones, everything else from the others. @throws UserError for too few items */
+export function evaluate(
+  swift: readonly ItemAnswer[],
+  strong: readonly ItemAnswer[],
+  calibrationItems: number,
+  seed: number,
+): PairResult {
+  if (swift.length - calibrationItems < 2 || calibrationItems < 2)
+    throw new UserError(`a route needs two items or more in either half, got ${swift.length} in all`);
+  const names = Object.keys(swift[0]!.scores);
+  const of = (way: string) => swift.map((answer, i) => pairOf(answer, strong[i]!, way));
+  const test = (way: string) => of(way).slice(calibrationItems);
+  const any = test(names[0]!).map(({ flops }) => flops);
+  return {
+    ...{ items: swift.length - calibrationItems, calibration_items: calibrationItems },
+    swift: alone(swift.slice(calibrationItems), seed),
+    super: alone(strong.slice(calibrationItems), seed),
+    random: { apgr: apgr(randomLine(any)), aiq: aiq(randomLine(any)) },
+    oracle: { apgr: apgr(oracleLine(any)), aiq: aiq(oracleLine(any)), curve: tenths(oracleLine(any)) },
+    ways: names.map((way) => resultOf(way, of(way).slice(0, calibrationItems), test(way), seed)),
+  };
+}
+
+/** The same input by both its costs. */
+interface Costed {
+  readonly flops: Outcome;
+  readonly ms: Outcome;
+}
+
+function pairOf(swift: ItemAnswer, strong: ItemAnswer, way: string): Costed {
+  const outcome = (unit: "flops" | "ms"): Outcome => ({
+    ...{ score: swift.scores[way]!, swift: swift.quality, super: strong.quality },
+    cost: {
+      ...{ swift: swift.whole[unit], super: strong.whole[unit] },
+      // After the first token Swift stops.
+      ...(way.startsWith("first/") && { escalated: swift.first[unit] }),
+    },
+  });
+  return { flops: outcome("flops"), ms: outcome("ms") };
+}
+
+function alone(answers: readonly ItemAnswer[], seed: number): Alone {
+  const parts = answers.map(({ quality }): Part => [quality]);
+  const { quality, ci95 } = bootstrap(parts, mean, { seed });
+  return {
+    quality: { mean: quality, ci95 },
+    flops_per_item: mean(answers.map(({ whole }) => [whole.flops])),
+    ms_per_item: mean(answers.map(({ whole }) => [whole.ms])),
+  };
+}
+
+const mean = (parts: readonly Part[]): number => parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
+
+function resultOf(way: string, calibration: readonly Costed[], test: readonly Costed[], seed: number): WayResult {
+  const outcomes = test.map(({ flops }) => flops);
+  const points = curve(outcomes);
+  const known = calibration.map(({ flops }) => flops);
+  const scores = known.map(({ score }) => score);
+  return {
+    ...{ way, auroc: aurocEstimate(outcomes, seed), above_random: aboveRandom(outcomes, seed) },
+    ...{ apgr: apgr(points), cpt50: callsNeeded(points, 0.5), cpt80: callsNeeded(points, 0.8), aiq: aiq(points) },
+    curve: tenths(points),
+    by_share: SHARES.map((wanted) => ({ wanted, ...applied(thresholdForShare(scores, wanted), test, seed) })),
+    by_accuracy: applied(thresholdForAccuracy(known, superQuality(known) - POINT), test, seed),
+    best: bestOf(points, outcomes),
+  };
+}
+
+function aurocEstimate(outcomes: readonly Outcome[], seed: number): Estimate {
+  const options = { seed, ...(auroc.resampled && { resampled: auroc.resampled }) };
+  const { quality, ci95 } = bootstrap(outcomes.map(wrongPart), () => aurocOfWrong(outcomes), options);
+  return { mean: quality, ci95 };
+}
+
+function aboveRandom(outcomes: readonly Outcome[], seed: number): Estimate {
+  const places = outcomes.map((_, i): Part => [i, 0]);
+  const of = (parts: readonly Part[]) => {
+    const drawn = parts.map(([place]) => outcomes[place!]!);
+    return above(curve(drawn), randomLine(drawn));
+  };
+  const { quality, ci95 } = bootstrap(places, of, { seed });
+  return { mean: quality, ci95 };
+}
+
+function applied(threshold: number, test: readonly Costed[], seed: number): Applied {
+  const [flops, ms] = [test.map((one) => one.flops), test.map((one) => one.ms)];
+  const { share, quality, cost } = atThreshold(flops, threshold);
+  const routed = flops.map((one): Part => [one.score >= threshold ? one.swift : one.super]);
+  const strong = flops.map((one): Part => [one.super]);
+  return {
+    ...{ threshold, share, quality, delta: pairedDelta(routed, strong, mean, { seed }) },
+    flops_ratio: mean(flops.map((one) => [one.cost.super])) / cost,
+    ms_ratio: mean(ms.map((one) => [one.cost.super])) / atThreshold(ms, threshold).cost,
+  };
+}
+
+function bestOf(points: readonly CurvePoint[], outcomes: readonly Outcome[]): WayResult["best"] {
+  const least = superQuality(outcomes) - POINT - 1e-9;
+  const [{ share, quality, cost }] = points
+    .filter((point) => point.quality >= least)
+    .sort((a, b) => a.cost - b.cost) as [CurvePoint];
+  return { share, quality, flops_ratio: mean(outcomes.map((one) => [one.cost.super])) / cost };
+}
+
+/** Every tenth of a curve. */
+const tenths = (points: readonly CurvePoint[]): CurvePoint[] =>
+  Array.from({ length: 11 }, (_, i) => points[Math.round(((points.length - 1) * i) / 10)]!);

@@ -1,0 +1,97 @@
+import path from "node:path";
+import { z } from "zod";
+import { parsePair } from "../../pipelines/route/name.ts";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeWhole } from "../../util/write-whole.ts";
+import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import type { Item } from "../item.ts";
+import { stringify } from "../reals.ts";
+import { machine, versions } from "../run/machine.ts";
+import type { Task } from "../task.ts";
+import { answersTo, safe } from "./answers.ts";
+import { evaluate, type PairResult } from "./evaluate.ts";
+import { resultTable } from "./table.ts";
+
+export const routeRunOptions = z.object({
+  limit: z.int().min(2).default(60).describe("items that are judged"),
+  calibration: z.int().min(2).default(60).describe("items before them, on which thresholds are found"),
+  seed: z.int().min(0).default(0).describe("which items are drawn, and the intervals"),
+});
+export type RouteRunOptions = z.output<typeof routeRunOptions>;
+
+/** Pairs of models on tasks. */
+export interface RouteRun {
+  readonly pairs: readonly string[];
+  readonly tasks: readonly Task[];
+  readonly options: RouteRunOptions;
+  readonly out: string;
+  readonly command: string;
+  readonly version: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly notice: (sentence: string) => void;
+}
+
+/** One pair on one task, as it lies in the folder. */
+export interface RouteReport extends PairResult {
+  readonly pair: string;
+  readonly task: string;
+  readonly metric: string;
+}
+
+/**
+ * Answers every item with every model, once, then tells what a route between each pair would have done: an answer does not depend on the pair.
+ * What the folder holds is not answered again. Writes `<pair>/<task>.json` and a table. @throws UserError
+ */
+export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
+  const pairs = run.pairs.map(modelsOf);
+  const models = new Map<string, ResolvedModel>();
+  for (const name of new Set(pairs.flatMap(({ swift, super: strong }) => [swift, strong])))
+    models.set(name, await resolveModel(name, { signal: run.signal, onNotice: run.notice }));
+  const reports: RouteReport[] = [];
+  for (const task of run.tasks) {
+    const items = await itemsOf(task, run);
+    const answers = new Map<string, Awaited<ReturnType<typeof answersTo>>>();
+    for (const [name, source] of models) {
+      const onItem = (done: number, of: number) =>
+        void (done % 10 === 0 && run.notice(`${name} on ${task.name}: ${done} of ${of}`));
+      answers.set(name, await answersTo({ source, task, items, out: run.out, signal: run.signal, onItem }));
+    }
+    const { calibration, seed } = run.options;
+    for (const { name: pair, swift, super: strong } of pairs) {
+      const result = evaluate(answers.get(swift)!, answers.get(strong)!, calibration, seed);
+      const report = { pair, task: task.name, metric: task.metrics[0].name, ...result };
+      reports.push(report);
+      await keep(run, report);
+    }
+    await writeWhole(path.join(run.out, "README.md"), resultTable(reports, run.command));
+  }
+  return reports;
+}
+
+function modelsOf(text: string) {
+  const pair = parsePair(text);
+  if (!pair) throw new UserError(`"${text}" is no pair of models, expected SWIFT>SUPER`, 2);
+  if (pair.given !== "")
+    throw new UserError(`"${text}": all shares and scores are tried; expected the two models alone`, 2);
+  return pair;
+}
+
+async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promise<Item[]> {
+  const wanted = options.calibration + options.limit;
+  const items: Item[] = [];
+  // Tokens of any one model would draw other items for another.
+  const countTokens = (text: string) => Math.ceil(text.length / 4);
+  for await (const item of task.items({ seed: options.seed, limit: wanted, countTokens, signal, onNotice: notice })) {
+    items.push(item);
+    if (items.length === wanted) return items;
+  }
+  throw new UserError(`${task.name} has ${items.length} items, and ${wanted} are wanted; give a smaller --limit`);
+}
+
+async function keep({ out, command, version, options }: RouteRun, report: RouteReport): Promise<void> {
+  const folder = path.join(out, safe(report.pair.replace(">", "+")));
+  makeFolders(folder);
+  const made = { command, version, machine: machine(), versions: versions(), ...options };
+  await writeWhole(path.join(folder, `${safe(report.task)}.json`), `${stringify({ ...report, made })}\n`);
+}

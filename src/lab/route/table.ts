@@ -1,0 +1,66 @@
+import { figure, range } from "../report/format.ts";
+import type { Applied, Estimate, WayResult } from "./evaluate.ts";
+import type { RouteReport } from "./run.ts";
+
+const HEAD = [
+  "score",
+  "AUROC of Swift wrong",
+  "above random",
+  "APGR",
+  "threshold by accuracy: share",
+  "accuracy (against Super)",
+  "FLOPs",
+  "time",
+  "best share, FLOPs",
+] as const;
+
+/** Markdown: a section for each task and pair, a row for each way to score. */
+export function resultTable(reports: readonly RouteReport[], command: string): string {
+  const lead = [
+    "# Routes between two models",
+    `Made by \`${command}\`. Thresholds are found on the calibration items and applied to the others.`,
+    "FLOPs and time are Super alone over the route: above 1 is less. Intervals are 95 %, by bootstrap over items.",
+    "The threshold by accuracy is the smallest share for Super that is at most a point worse than Super on the calibration items. The best share is chosen on the judged items themselves: no threshold could do better.",
+  ];
+  return `${[...lead, ...reports.map(section)].join("\n\n")}\n`;
+}
+
+function section(report: RouteReport): string {
+  const { pair, task, metric, items, calibration_items, swift, super: strong, oracle } = report;
+  const lines = [
+    `## ${pair.replace(">", " → ")}, ${task}`,
+    `${items} items, ${calibration_items} for calibration; ${metric}: Swift ${estimate(swift.quality)}, Super ${estimate(strong.quality)}, oracle ${figure(Math.max(...oracle.curve.map(({ quality }) => quality)))}. An answer of Super's costs ${ratio(strong.flops_per_item / swift.flops_per_item)} times Swift's FLOPs, ${ratio(strong.ms_per_item / swift.ms_per_item)} times its time.`,
+    table(report.ways.map(row)),
+  ];
+  return lines.join("\n\n");
+}
+
+function row({ way, auroc, above_random, apgr, by_accuracy, best }: WayResult): string[] {
+  return [
+    `\`${way}\``,
+    estimate(auroc),
+    estimate(above_random),
+    Number.isNaN(apgr) ? "–" : figure(apgr),
+    ...appliedCells(by_accuracy),
+    `${percent(best.share)}, ${ratio(best.flops_ratio)} ×`,
+  ];
+}
+
+const appliedCells = (applied: Applied | undefined): string[] =>
+  applied
+    ? [
+        percent(applied.share),
+        `${figure(applied.quality)} (${estimate(applied.delta)})`,
+        `${ratio(applied.flops_ratio)} ×`,
+        `${ratio(applied.ms_ratio)} ×`,
+      ]
+    : ["–", "–", "–", "–"];
+
+const estimate = ({ mean, ci95 }: Estimate): string => `${mean.toFixed(3)} ${range(ci95, (x) => x.toFixed(3))}`;
+const ratio = (x: number): string => x.toFixed(2);
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+function table(rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(HEAD), line(HEAD.map(() => "---")), ...rows.map(line)].join("\n");
+}
