@@ -1,7 +1,7 @@
 import { KvCache } from "../models/cache.ts";
 import type { LayerRange } from "../models/kv-group.ts";
 import { Lengths } from "../models/lengths.ts";
-import type { DecoderPrograms } from "../models/programs.ts";
+import type { DecoderPrograms, Segment } from "../models/programs.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { isBrief, runChain } from "../runtime/chain.ts";
 import type { BoundProgram } from "../runtime/program.ts";
@@ -58,29 +58,21 @@ export class Batch implements Disposable {
     return this.slots.slice(first, first + rows);
   }
 
-  /** Embeds each row's next token. */
-  async embed(of: Rows, tokens: readonly number[]): Promise<void> {
+  /** Sets each row's next token, which layers from the first on then begin with. */
+  setTokens(of: Rows, tokens: readonly number[]): void {
     for (const [i, id] of tokens.entries()) this.#buffers.setId(of.first + i, id);
-    const lengths = this.#setLengths(of, 0).views(of.first, of.rows, 1);
-    await this.#chain(`embed ${keyOf(of)}`, of, () => {
-      const span = spanOf(of);
-      const binding = { ids: this.#buffers.ids(span), ...lengths, ...this.#buffers.streamOut(0, span) };
-      return [this.#programs.embedding.bind(binding)];
-    });
   }
 
   /**
-   * Runs layers that no row's groups divide over the rows' new tokens, whose stream lies where `done` segments have left it. Groups that end
-   * with these layers note the entry. Returns the segments that have run by then.
+   * Runs layers that no row's groups divide over the rows' new tokens: from the embedding on, or from their stream, where `done` segments have
+   * left it. Groups that end with these layers note the entry. Returns the segments that have run by then.
    */
   async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
     const segments = this.#programs.segments(from, to, borders);
     const lengths = this.#lengthsFrom(from);
-    const start = this.#start(of, from, lengths);
+    const start = this.#setLengths(of, from, lengths);
     const key = [keyOf(of), done % 2, ...segments.map((segment) => segment.from), to].join(" ");
-    const views = () => lengths.views(of.first, of.rows, 1);
-    const cache = this.#cache.span(of.first, of.rows);
-    const bound = this.#stacks.get(key) ?? this.#buffers.bind(segments, done, spanOf(of), cache, views());
+    const bound = this.#stacks.get(key) ?? this.#bind(of, segments, done, lengths);
     this.#stacks.set(key, bound);
     await bound.run(start);
     for (const slot of this.slotsOf(of)) {
@@ -90,23 +82,41 @@ export class Batch implements Disposable {
     return done + segments.length;
   }
 
-  /** What follows the model's last attention: the stream then lies where `done` segments leave it. */
-  async tail(of: Rows, done: number): Promise<void> {
-    await this.#chain(`tail ${done % 2} ${keyOf(of)}`, of, () => {
-      const span = spanOf(of);
-      return [
-        this.#programs.tail.bind({ ...this.#buffers.attendedViews(span), ...this.#buffers.streamOut(done, span) }),
-      ];
+  #bind(of: Rows, segments: readonly Segment[], done: number, lengths: Lengths): BoundStack {
+    const span = spanOf(of);
+    const views = lengths.views(of.first, of.rows, 1);
+    const embed = () => {
+      const binding = { ids: this.#buffers.ids(span), ...views, ...this.#buffers.streamOut(0, span) };
+      return [this.#programs.embedding.bind(binding)];
+    };
+    const first = segments[0]!.from === 0 ? embed() : [];
+    return this.#buffers.bind(segments, {
+      done,
+      span,
+      cache: this.#cache.span(of.first, of.rows),
+      lengths: views,
+      first,
     });
   }
 
-  /** Logits of the rows by their stream: `logitsOf`. */
-  async head(of: Rows, done: number): Promise<void> {
-    const { vocabulary } = this.#programs.decoder.config;
-    await this.#chain(`head ${done % 2} ${keyOf(of)}`, of, () => {
-      const logits = this.#logits.view([of.rows, 1, vocabulary], of.first * vocabulary);
-      return [this.#programs.head.bind({ ...this.#buffers.stream(done, spanOf(of)), logits })];
+  /** Logits of the rows by their stream after `done` segments: `logitsOf`. */
+  head(of: Rows, done: number): Promise<void> {
+    return this.#chain(`head ${done % 2} ${keyOf(of)}`, of, () => [this.#boundHead(of, done)]);
+  }
+
+  /** What follows the model's last attention, and then the head. */
+  finish(of: Rows, done: number): Promise<void> {
+    return this.#chain(`finish ${done % 2} ${keyOf(of)}`, of, () => {
+      const span = spanOf(of);
+      const binding = { ...this.#buffers.attendedViews(span), ...this.#buffers.streamOut(done, span) };
+      return [this.#programs.tail.bind(binding), this.#boundHead(of, done)];
     });
+  }
+
+  #boundHead(of: Rows, done: number): BoundProgram {
+    const { vocabulary } = this.#programs.decoder.config;
+    const logits = this.#logits.view([of.rows, 1, vocabulary], of.first * vocabulary);
+    return this.#programs.head.bind({ ...this.#buffers.stream(done, spanOf(of)), logits });
   }
 
   /** The stream of one row. */
@@ -125,19 +135,14 @@ export class Batch implements Disposable {
     return new Float32Array(this.#logits.memory, 4 * this.slots.indexOf(slot) * vocabulary, vocabulary);
   }
 
-  #start(of: Rows, from: number, lengths: Lengths): number {
+  /** Returns the token from which on layers with a window are to be bound. */
+  #setLengths(of: Rows, from: number, lengths: Lengths): number {
     const places = this.slotsOf(of).map((slot) => ({
       entries: slot.group(from).length,
       positions: slot.tokens.length,
       stretched: slot.stretched,
     }));
     return lengths.set(of.first, places, 1);
-  }
-
-  #setLengths(of: Rows, from: number): Lengths {
-    const lengths = this.#lengthsFrom(from);
-    this.#start(of, from, lengths);
-    return lengths;
   }
 
   #lengthsFrom(layer: number): Lengths {

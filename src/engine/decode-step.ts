@@ -40,7 +40,7 @@ export class DecodeStep {
   async run(): Promise<ReadonlyMap<Slot, Float32Array>> {
     await this.#programs.prepareCuts(this.#borders);
     const { layers } = this.#programs.decoder.config;
-    for (const of of this.#rows()) await this.batch.embed(of, this.#tokens(of));
+    for (const of of this.#rows()) this.batch.setTokens(of, this.#tokens(of));
     for (let from = 0; from < layers && this.#active.size > 0; ) {
       const to = this.#borders.find((at) => at > from) ?? layers;
       await this.#layers({ from, to });
@@ -95,10 +95,7 @@ export class DecodeStep {
   }
 
   async #head(): Promise<void> {
-    for (const of of this.#rows()) {
-      await this.batch.tail(of, this.#done);
-      await this.batch.head(of, this.#done);
-    }
+    for (const of of this.#rows()) await this.batch.finish(of, this.#done);
     for (const slot of this.#active) {
       this.#bill(slot, this.#programs.decoder.config.layers);
       this.#step(slot).meter.part(this.#programs.headCost, 1, 0);

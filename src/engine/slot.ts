@@ -101,8 +101,8 @@ export class Slot extends Cached implements Disposable {
     const segments = this.programs.segments(from, to, borders);
     const key = [tokens, done % 2, ...segments.map((segment) => segment.from), to].join(" ");
     const span = { rows: 1, tokens, at: 0 };
-    const bound =
-      this.#stacks.get(key) ?? this.buffers.bind(segments, done, span, this.cache, lengths.views(0, 1, tokens));
+    const binds = { done, span, cache: this.cache, lengths: lengths.views(0, 1, tokens) };
+    const bound = this.#stacks.get(key) ?? this.buffers.bind(segments, binds);
     this.#keep(key, bound);
     await bound.run(start);
     return segments.length;

@@ -22,6 +22,18 @@ export interface BoundStack extends Disposable {
   run(start: number): Promise<void>;
 }
 
+/** What segments are bound to. */
+interface Binds {
+  /** Segments that have run before them. */
+  readonly done: number;
+  readonly span: Span;
+  readonly cache: KvRows;
+  /** Views that `Lengths` gives. */
+  readonly lengths: Binding;
+  /** Programs that run before the segments. */
+  readonly first?: readonly BoundProgram[];
+}
+
 /** What the programs of the stack read and write besides the cache, for at most `capacity` tokens. */
 export class StackBuffers implements Disposable {
   readonly #programs: DecoderPrograms;
@@ -97,13 +109,18 @@ export class StackBuffers implements Disposable {
     };
   }
 
-  /** Binds segments that follow one another, `done` of which have run before, until the result is disposed of. */
-  bind(segments: readonly Segment[], done: number, span: Span, cache: KvRows, lengths: Binding): BoundStack {
-    const chain = new WindowChain((start, views) =>
-      this.#bound(segments, done, span, { ...lengths }, (layer) =>
-        cacheBinding(cache.from(layer, start, views), String(layer)),
-      ),
-    );
+  /** Binds segments that follow one another until the result is disposed of. */
+  bind(segments: readonly Segment[], { done, span, cache, lengths, first = [] }: Binds): BoundStack {
+    const chain = new WindowChain((start, views) => [
+      ...first,
+      ...segments.map(({ from, to, program }, i) => {
+        const caches = Array.from({ length: to - from }, (_, l) =>
+          cacheBinding(cache.from(from + l, start, views), String(from + l)),
+        );
+        const streams = { ...this.stream(done + i, span), ...this.streamOut(done + i + 1, span) };
+        return program.bind(Object.assign({}, lengths, streams, this.attendedViews(span), ...caches));
+      }),
+    ]);
     this.#chains.add(chain);
     const { config } = this.#programs.decoder;
     const sizes = { batch: span.rows, tokens: span.tokens, ...pastSizes(config, 0) };
@@ -115,20 +132,6 @@ export class StackBuffers implements Disposable {
         chain[Symbol.dispose]();
       },
     };
-  }
-
-  #bound(
-    segments: readonly Segment[],
-    done: number,
-    span: Span,
-    lengths: Binding,
-    cacheOf: (layer: number) => Binding,
-  ): BoundProgram[] {
-    return segments.map(({ from, to, program }, i) => {
-      const caches = Array.from({ length: to - from }, (_, l) => cacheOf(from + l));
-      const streams = { ...this.stream(done + i, span), ...this.streamOut(done + i + 1, span) };
-      return program.bind(Object.assign({}, lengths, streams, this.attendedViews(span), ...caches));
-    });
   }
 
   #wide(buffer: Buffer, { rows, tokens, at }: Span): View {
