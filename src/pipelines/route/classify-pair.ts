@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { checked } from "../../util/checked.ts";
-import { inFile } from "../../util/errors.ts";
+import { inFile, UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { openEmbedder } from "../classify/embedder.ts";
 import { HeadModel, type LabelHead, readHead } from "../classify/head.ts";
 import { type Sample, target, thresholdFrom } from "./calibrate.ts";
 import { ClassifyCascade } from "./classify.ts";
-import { type ScoreOptions, scoreOptions } from "./scores.ts";
+import { type ScoreOptions, scoreKinds, scoreOptions } from "./scores.ts";
 
 const share = z.number().min(0).max(1);
 
@@ -26,13 +26,20 @@ export const pairCalibration = scoreOptions
   });
 export type PairCalibration = z.output<typeof pairCalibration>;
 
+/** A calibration for each way to score; the first is taken if nothing is said. */
+export const pairCalibrations = z.strictObject({ calibrations: z.array(pairCalibration).min(1) });
+
+const score = z.enum(scoreKinds).optional();
+
 /** A threshold by itself, infinite ones too. */
 const ownThreshold = z.strictObject({
+  score,
   threshold: z.custom<number>((n) => typeof n === "number" && !Number.isNaN(n), "expected a number"),
 });
+const calibrated = target.extend({ score });
 
-/** Which threshold is wanted: one by itself, or one that a calibration gives. */
-export type PairOptions = z.input<typeof ownThreshold> | z.input<typeof target>;
+/** Which threshold is wanted, of which score: one by itself, or one that a calibration gives. */
+export type PairOptions = z.input<typeof ownThreshold> | z.input<typeof calibrated>;
 
 /** Files of a trained pair's folder. */
 export const pairFiles = (folder: string) => ({
@@ -46,8 +53,8 @@ export type OpenedPair = ClassifyCascade & Disposable;
 
 /**
  * Opens a pair of trained heads from its folder, such as `models/glove+minilm/classify-banking77`, with the models that they were trained for, at a
- * threshold that its calibration gives.
- * @throws UserError if a file is missing or damaged, or a head was trained for another model
+ * threshold that one of its calibrations gives.
+ * @throws UserError if a file is missing or damaged, or a head was trained for another model, or there is no calibration of the score
  */
 export async function openClassifyPair(
   folder: string,
@@ -56,7 +63,8 @@ export async function openClassifyPair(
 ): Promise<OpenedPair> {
   const files = pairFiles(folder);
   const heads = [readHead(files.swift), readHead(files.super)] as const;
-  const calibration = readJson(files.calibration, pairCalibration, "a pair's calibration");
+  const { calibrations } = readJson(files.calibration, pairCalibrations, "a pair's calibrations");
+  const calibration = inFile(files.calibration, () => chosen(calibrations, wanted.score));
   const threshold = inFile(files.calibration, () => thresholdOf(calibration, wanted));
   const opened: HeadModel[] = [];
   const dispose = () => {
@@ -86,8 +94,14 @@ async function openHead(file: string, head: LabelHead, options: ResolveOptions):
 const scoringOf = ({ data: _, scores: __, swift: ___, super: ____, ...scoring }: PairCalibration): ScoreOptions =>
   scoring;
 
+function chosen(calibrations: readonly PairCalibration[], score: ScoreOptions["score"] | undefined): PairCalibration {
+  const found = score === undefined ? calibrations[0] : calibrations.find((one) => one.score === score);
+  if (found) return found;
+  throw new UserError(`it has no score=${score}, expected ${calibrations.map((one) => one.score).join(" or ")}`, 2);
+}
+
 function thresholdOf({ scores, swift, super: strong }: PairCalibration, wanted: PairOptions): number {
   if ("threshold" in wanted) return checked(ownThreshold, wanted).threshold;
   const samples = scores.map((score, i): Sample => ({ score, swift: swift[i], super: strong[i] }));
-  return thresholdFrom(samples, checked(target, wanted));
+  return thresholdFrom(samples, checked(calibrated, wanted));
 }
