@@ -33,6 +33,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "a program a layer, against one for the whole stack",
     load: async () => (await import("./segments.ts")).segments,
   },
+  exit: {
+    summary: "tokens that leave after half of the layers, against all of them",
+    load: async () => (await import("./exit.ts")).exit,
+  },
   receipts: {
     summary: "receipts on, against off",
     load: async () => (await import("./receipts.ts")).receipts,

@@ -52,7 +52,11 @@ async function bindStack(path: string, per: (layers: number) => number): Promise
   const row = { branch: branch!.view([1, 1, hidden]), residual: residual!.view([1, 1, hidden]) };
   const shared = {
     ...{ ...row, branchOut: row.branch, residualOut: row.residual },
-    ...{ ...lengths.views(0, 1, 1), attended: attended!.view([1, 1, heads * headSize]), attendedResidual: row.residual },
+    ...{
+      ...lengths.views(0, 1, 1),
+      attended: attended!.view([1, 1, heads * headSize]),
+      attendedResidual: row.residual,
+    },
   };
   const caches = Array.from({ length: layers }, (_, l) => filled(l, cache.from(l, windowsFrom, views)));
   const chain = programs.map((p) => p.bind(Object.assign({ ...shared }, ...caches)));
