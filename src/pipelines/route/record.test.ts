@@ -47,6 +47,16 @@ test("is written, found by the models' hashes, and read again", async () => {
   expect(findCalibration(renamed, energy, undefined, files)).toEqual(made());
 });
 
+test("a Super that another server runs is known by its name", async () => {
+  const file = join(scratch(), "route.json");
+  await keepCalibration(file, pair, made());
+  const remote = (name: string) => ({ ...pair, super: { name, recipe: [], quant: "auto" } });
+  expect(findCalibration(remote("large"), energy, file)).toEqual(made());
+  expect(() => findCalibration(remote("huge"), energy, file)).toThrow(
+    "was made for large (bbbbbbbbbbbb) as Super, and Super is huge",
+  );
+});
+
 describe("refused", () => {
   const kept = async () => {
     const file = join(scratch(), "route.json");

@@ -147,10 +147,15 @@ export function mismatch(file: PairIdentity, pair: PairIdentity): string | undef
   for (const role of ["swift", "super"] as const) {
     const [had, has] = [file[role], pair[role]];
     const named = role === "swift" ? "Swift" : "Super";
-    if (JSON.stringify(identityKey(had)) !== JSON.stringify(identityKey(has)))
-      return `was made for ${described(had)} as ${named}, and ${named} is ${described(has)}`;
+    if (!isSame(had, has)) return `was made for ${described(had)} as ${named}, and ${named} is ${described(has)}`;
   }
   return undefined;
+}
+
+/** A model that another server runs has no hash here: its name is all that is known. */
+function isSame(a: ModelIdentity, b: ModelIdentity): boolean {
+  const weights = a.sha256 !== undefined && b.sha256 !== undefined ? a.sha256 === b.sha256 : a.name === b.name;
+  return weights && a.quant === b.quant && JSON.stringify(a.recipe) === JSON.stringify(b.recipe);
 }
 
 const described = ({ name, sha256, recipe, quant }: ModelIdentity): string => {
