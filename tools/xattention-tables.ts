@@ -16,7 +16,7 @@ const RECIPES: readonly (readonly [name: string, mark: string])[] = [
   ["diagonal", "select=diagonal"],
   ["random", "select=random"],
   ["pooled means", "select=mean-pool"],
-  ["tri-shape", "mode=tri-shape"],
+  ["tri-shape", "tri-shape"],
 ];
 
 const MODELS = [

@@ -17,7 +17,7 @@ export interface CalibrateTerms {
 }
 
 /**
- * What a saving learns of a model from texts like those to come, bound to the model and the texts by their hashes.
+ * Learns from texts like those to come what a saving needs to know of a model; the result names the model's and the texts' hashes.
  * @param what the call, for errors
  * @throws UserError when the model has no hash on record or is none that the saving serves, there is no text, or one is empty or longer than
  * the context

@@ -29,8 +29,8 @@ export function calibrationOf(name: string): Calibration {
 }
 
 /**
- * What a saving learns of a model from texts like those to come. Keep it with `saveCalibration(file, learnt)`; `learnt.use(file)` is the
- * saving that uses it.
+ * Learns from texts like those to come what a saving needs to know of a model. Keep it with `saveCalibration(file, learnt)`;
+ * `learnt.use(file)` is the saving that uses it.
  * @throws UserError when the saving learns nothing, the model has no hash on record, or a text is empty or longer than the context.
  */
 export async function calibrateSaving(
@@ -46,7 +46,7 @@ export async function calibrateSaving(
   return calibrate("calibrateSaving", language, calibration, all, { ...terms, options });
 }
 
-/** Writes what a saving learnt as JSON, aside and then renamed. @throws UserError where it cannot be written */
+/** Writes what a saving learnt as JSON, aside and then renamed. @throws UserError if it cannot be written */
 export const saveCalibration = (file: string, { artefact }: Learnt): Promise<void> => writeJson(file, artefact);
 
 /**
@@ -64,7 +64,7 @@ export async function profileThresholds(
   return profileLanguageModel(language, all, given("profileThresholds' options", args.profileOptions, options));
 }
 
-/** Writes a profile of thresholds as JSON, aside and then renamed. @throws UserError where it cannot be written */
+/** Writes a profile of thresholds as JSON, aside and then renamed. @throws UserError if it cannot be written */
 export async function saveProfile(path: string, profile: ThresholdProfile): Promise<void> {
   const file = given("saveProfile's path", args.text, path);
   await writeProfile(file, given("saveProfile's profile", thresholdProfile, profile));

@@ -4,7 +4,7 @@ import type { SavingHost } from "./seams.ts";
 
 /** Learns what a saving needs to know of one model from texts like those to come: thresholds, heads. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
-  /** What is learnt. */
+  /** Names what is learnt: "a threshold for each layer and head". */
   readonly summary: string;
   /** How it is learnt: every option with a default and a description. */
   readonly options: S;
@@ -19,7 +19,7 @@ export interface CalibrationHost extends SavingHost {
   prefill(prompt: readonly number[], part: PlanPart): Promise<Float32Array>;
 }
 
-/** What was learnt. */
+/** The result of a calibration. */
 export interface Learnt {
   /** The contents of a JSON file that names the model's hash. */
   readonly artefact: Readonly<Record<string, unknown>>;

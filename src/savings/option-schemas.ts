@@ -13,7 +13,7 @@ const expected = (what: string) => ({
     `expected ${what}, got ${typeof input === "number" ? input : JSON.stringify(input)}`,
 });
 
-// Defaults stand inside the preprocessing, where the JSON schema of the input still shows them.
+// Defaults stand inside the preprocessing, so that the JSON schema of the input shows them.
 
 /** A number of at least 0. */
 export const number = (fallback: number) => {

@@ -23,7 +23,7 @@ export interface Saving<O = unknown> {
   readonly options: z.ZodType<O>;
   /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
   unsupported(decoder: Decoder): string | undefined;
-  /** What it can learn of a model from texts, once, to be named in its options; absent: nothing. */
+  /** Learns from texts what it needs to know of a model; its options name the file. Absent: it learns nothing. */
   readonly calibration?: Calibration | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];

@@ -54,7 +54,7 @@ export async function flexPrefillChooser(
   };
 }
 
-/** What FlexPrefill decides from: the last block's true attention, and attention between mean-pooled blocks. */
+/** FlexPrefill decides from the last block's true attention and from attention between mean-pooled blocks. */
 export interface FlexPrefillStatistics {
   last: LastAttention;
   /** Softmax over causal key blocks of mean query times mean key, `[heads, rows, cols]`. */

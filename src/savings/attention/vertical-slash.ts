@@ -76,6 +76,6 @@ export interface VerticalSlashBlocks {
   diagonals: Uint8Array;
 }
 
-/** Whether a block lies on a kept column or diagonal. */
+/** True if a block lies on a kept column or diagonal. */
 export const onVerticalSlash = (kept: VerticalSlashBlocks, { rowOffset }: MaskRequest, row: number, block: number) =>
   kept.columns[block] === 1 || kept.diagonals[rowOffset + row - block] === 1;

@@ -25,7 +25,7 @@ export class BlockMask implements MaskShape {
     shape: MaskShape,
     readonly offsets: Int32Array,
     readonly indices: Int32Array,
-    /** Kept share of each row's estimated mass, `[heads * rows]`; absent where the method estimates none. */
+    /** Kept share of each row's estimated mass, `[heads * rows]`; absent if the method estimates none. */
     readonly keptMass?: Float64Array,
   ) {
     this.heads = shape.heads;
@@ -33,7 +33,7 @@ export class BlockMask implements MaskShape {
     this.rowOffset = shape.rowOffset;
   }
 
-  /** The mask that keeps causal block `block` of `row` in `head` where `keeps` says so. */
+  /** The mask that keeps causal block `block` of `row` in `head` if `keeps` says so. */
   static from(shape: MaskRequest, keeps: (head: number, row: number, block: number) => boolean): BlockMask {
     const writer = new BlockMaskWriter(shape);
     for (let head = 0; head < shape.heads; head++)
@@ -78,14 +78,14 @@ export class BlockMask implements MaskShape {
     return this.blocks(head) / (this.causalBlocks * (head === undefined ? this.heads : 1));
   }
 
-  /** Mean over one head's rows of the kept share of estimated mass; undefined where none was estimated. */
+  /** Mean over one head's rows of the kept share of estimated mass; undefined if none was estimated. */
   meanKeptMass(head: number): number | undefined {
     const kept = this.keptMass?.subarray(head * this.rows, (head + 1) * this.rows);
     return kept && kept.reduce((sum, mass) => sum + mass, 0) / kept.length;
   }
 }
 
-/** Whether a row stays dense whatever its scores. */
+/** True if a row stays dense, whatever its scores. */
 export const isDense = ({ rowOffset, denseFrom = Number.POSITIVE_INFINITY }: MaskRequest, row: number) =>
   rowOffset + row >= denseFrom;
 

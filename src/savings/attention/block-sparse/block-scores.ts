@@ -4,7 +4,7 @@ import type { Program } from "../../../runtime/program.ts";
 import { type PlacedChunk, queriesOf, sizesOf } from "./chooser.ts";
 import type { BlockShape } from "./graphs.ts";
 
-/** What scores of blocks are made of, beside a head's queries. */
+/** The inputs of a program that scores blocks, beside a head's queries. */
 export interface ScoreInputs {
   readonly shared: Readonly<Record<string, View>>;
   /** A head's keys as the program takes them. */
@@ -33,7 +33,7 @@ export async function scoreBlocks(
   return new Float32Array(scores.memory).slice();
 }
 
-/** [rows, cols]: 0 where row i sees column j ≤ offset + i, −∞ elsewhere. Rows from `valid` on are padding and see column 0 alone. */
+/** [rows, cols]: 0 if row i sees column j, that is, j ≤ offset + i; else −∞. Rows from `valid` on are padding and see column 0 alone. */
 export function causalMask(rows: number, cols: number, offset: number, valid: number): Buffer {
   const mask = new Buffer("f32", rows * cols);
   const values = new Float32Array(mask.memory).fill(0);

@@ -25,7 +25,7 @@ export interface ChunkLimits {
   readonly maxRows: number;
 }
 
-/** What a chooser is made for. */
+/** The model and the chunks that a chooser is for. */
 export interface ChooserContext extends ChunkLimits {
   readonly decoder: Decoder;
 }

@@ -102,7 +102,7 @@ export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   return g;
 }
 
-/** What the tiles gave, [heads, tokens, d], token by token: `attended` [1, tokens, heads · d]. */
+/** Puts the tiles' results, [heads, tokens, d], token by token: `attended` [1, tokens, heads · d]. */
 export function traceCollect({ heads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();
   const tokens = mul(rows, blockSize);

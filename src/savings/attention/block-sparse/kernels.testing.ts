@@ -167,7 +167,7 @@ export const headOf = (attended: Float32Array, head: number): Float32Array =>
     return attended[(token * heads + head) * headSize + (i % headSize)]!;
   });
 
-/** Greatest difference; Infinity where lengths differ or a value is not a number. */
+/** Greatest difference; Infinity if lengths differ or a value is not a number. */
 export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let worst = 0;

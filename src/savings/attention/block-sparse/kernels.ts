@@ -15,7 +15,7 @@ export class SparseKernels implements Disposable {
     readonly shape: BlockShape,
     /** Rotated queries of the chunk, [heads, rows · blockSize, d]. */
     readonly q: Buffer,
-    /** What attention gave them, in the same shape. */
+    /** The result of attention, in the same shape. */
     readonly tiles: Buffer,
     readonly attention: TileAttention,
     readonly programs: Readonly<Record<"place" | "collect", Program>>,

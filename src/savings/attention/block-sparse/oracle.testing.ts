@@ -1,5 +1,5 @@
 /**
- * What every part of XAttention computes, by brute force in float64, for one head: the truth that tests compare with. Logits
+ * Every part of XAttention by brute force in float64, for one head: the truth that tests compare with. Logits
  * are enumerated pair by pair from the definition of the pattern, never regrouped (except in `regroupedLogits`, the form under
  * test). Queries are the last `queries` of `keys` positions; blocks and groups are aligned to absolute positions.
  */
@@ -119,7 +119,7 @@ export function exactBlockMass(head: Head, blockSize: number): BlockScores {
   return mass;
 }
 
-/** Whether entry (r, c) of a tile in the given row of tiles is sampled. */
+/** True if entry (r, c) of a tile in the given row of tiles is sampled. */
 function isSampled(options: ScoringOptions, tileRow: number, r: number, c: number): boolean {
   const { stride, select } = options;
   switch (select) {

@@ -7,7 +7,7 @@ export const blockSize = 16;
 export const length = 16 * 40;
 export const request = { heads: 1, rows: 40, rowOffset: 0 };
 
-/** Exact attention of a head's last queries, zero where masked. */
+/** Exact attention of a head's last queries, zero if masked. */
 export function lastAttention(head: Head, queries: number): LastAttention {
   const keys = keysOf(head);
   const rows = probabilities(head).slice(-queries);

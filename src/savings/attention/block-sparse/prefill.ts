@@ -25,7 +25,7 @@ export interface ChunkReport {
 /** Attends to the blocks of keys that a chooser keeps: fills the attention seam for long prompts. */
 export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
-  /** What the last prompt's chunks kept. */
+  /** The last prompt's chunks. */
   report: ChunkReport[] = [];
   /** Where the chunks of the report's prompt have come to. */
   #reported = { prompt: 0, end: 0 };

@@ -9,19 +9,19 @@ import { BlockSparsePrefill } from "./prefill.ts";
 /** A way to choose blocks, and all that tells its saving from others. */
 export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration"> {
-  /** Whether a prompt of so many tokens keeps every causal block: the dense program then runs, to the last bit the same. */
+  /** True if a prompt of so many tokens keeps every causal block: the dense program then runs, the same to the last bit. */
   neutral(options: O, prompt: number): boolean;
-  /** What options name outside themselves, such as a file. @throws UserError when it does not fit the model */
-  look?(options: O, host: SavingHost): Promise<L>;
-  chooser(options: O, context: ChooserContext, looked: L | undefined): Promise<BlockChooser>;
+  /** Reads what options name outside themselves, such as a file. @throws UserError if it does not fit the model */
+  read?(options: O, host: SavingHost): Promise<L>;
+  chooser(options: O, context: ChooserContext, found: L | undefined): Promise<BlockChooser>;
 }
 
 /** A saving that prefills block-sparsely. */
 export function blockSparse<O extends BlockSparseOptions, L = undefined>(method: BlockSparseMethod<O, L>): Saving<O> {
-  const { name, neutral, look, chooser, ...rest } = method;
+  const { name, neutral, read, chooser, ...rest } = method;
   const checked = async (options: O, host: SavingHost): Promise<L | undefined> => {
     requirePlainAttention(name, host.decoder);
-    return look?.(options, host);
+    return read?.(options, host);
   };
   const always = (options: O): boolean => neutral(options, Number.POSITIVE_INFINITY);
   return {
@@ -33,12 +33,12 @@ export function blockSparse<O extends BlockSparseOptions, L = undefined>(method:
     },
     async prepare(options, host) {
       if (always(options)) return undefined;
-      const looked = await checked(options, host);
+      const found = await checked(options, host);
       const { decoder } = host;
       const prefill = await BlockSparsePrefill.create(options, decoder, (limits) =>
-        chooser(options, { decoder, ...limits }, looked),
+        chooser(options, { decoder, ...limits }, found),
       );
-      // Sparse prompts leave other keys and values behind, all but the first layer's.
+      // In all layers but the first, a sparse prompt leaves other keys and values behind than a dense one.
       const state = `${name} ${JSON.stringify(options)}`;
       const part: PlanPart = { attention: () => prefill, state: { prompt: state, answer: state } };
       return {

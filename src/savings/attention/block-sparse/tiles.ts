@@ -17,7 +17,7 @@ interface Tile {
   /** Its blocks of keys, and where in the index buffer they are listed. */
   readonly kept: Int32Array;
   readonly at: number;
-  /** Whether the last block is its own, under the causal mask. */
+  /** The last block is its own, under the causal mask. */
   readonly own: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface TileJob {
   readonly chunk: Chunk;
   /** Rotated queries, [heads, rows · blockSize, d]. */
   readonly q: Buffer;
-  /** What attention gives them, in the same shape. */
+  /** The result of attention, in the same shape. */
   readonly attended: Buffer;
   readonly bill: AttentionBill;
 }

@@ -15,7 +15,7 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
   calibration: thresholdCalibration,
   neutral: ({ selection, threshold, thresholds, ratio }) =>
     (selection === "threshold" && thresholds === undefined && threshold >= 1) || (selection === "ratio" && ratio >= 1),
-  look: thresholdsOf,
+  read: thresholdsOf,
   chooser: async (options, limits, thresholds) =>
     new XattentionChooser(limits.shape, options, await createScores(limits, options), thresholds),
 });

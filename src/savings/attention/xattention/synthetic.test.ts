@@ -1,5 +1,5 @@
 /**
- * What the sampling patterns can and cannot see, on planted queries and keys (no model): vertical stripes, slashes at even and
+ * The sampling patterns on planted queries and keys (no model): vertical stripes, slashes at even and
  * odd distances, widths, and noise. Expected figures were simulated from the paper's definition, not fitted to this code.
  */
 import { describe, expect, test } from "vitest";

@@ -3,7 +3,7 @@ import { UserError } from "../../../util/errors.ts";
 import { writeJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 
-/** What a profile was made for; thresholds are meaningless for anything else. */
+/** The model and sizes that a profile is for; its thresholds are meaningless for any other. */
 export interface ProfileKey {
   /** SHA-256 of the model's file, hex. */
   modelSha256: string;
@@ -77,7 +77,7 @@ export function mergeProfiles(texts: readonly (readonly (readonly number[])[])[]
   return first.map((heads, layer) => heads.map((_, head) => Math.max(...texts.map((text) => text[layer]![head]!))));
 }
 
-/** Writes a profile as JSON, aside and then renamed. @throws UserError where it cannot be written */
+/** Writes a profile as JSON, aside and then renamed. @throws UserError if it cannot be written */
 export const saveProfile = (path: string, profile: ThresholdProfile): Promise<void> => writeJson(path, profile);
 
 /** Reads a profile; refuses one made for another model, stride, block size, or number of layers and heads. */
