@@ -29,7 +29,7 @@ export class Engine implements Disposable {
   /** Compiles what a plan needs beside the dense programs, once. */
   async prepare(plan: Plan): Promise<void> {
     await this.programs.prepareCuts(bordersOf(plan));
-    await this.programs.prepareCuts(plan.cuts.map(({ after }) => after));
+    await this.programs.prepareCuts(cutsOf(plan));
   }
 
   /**
@@ -38,13 +38,13 @@ export class Engine implements Disposable {
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan): Slot {
     this.#check();
-    return this.#begin(this.slots.take(prompt, plan.state.prompt), prompt, plan);
+    return this.#begin(this.slots.take(prompt, plan.state.prompt, cutsOf(plan)), prompt, plan);
   }
 
   /** As `acquire`, with nothing in it. */
   acquireEmpty(prompt: readonly number[] = [], plan: Plan = densePlan): Slot {
     this.#check();
-    return this.#begin(this.slots.take([]), prompt, plan);
+    return this.#begin(this.slots.take([], "", cutsOf(plan)), prompt, plan);
   }
 
   /**
@@ -55,7 +55,7 @@ export class Engine implements Disposable {
     this.#check();
     const shares = plan.state.prompt === "" && this.slots.reusable(prompt) >= chunkAfter(this.programs, 0);
     if (!shares) this.forget();
-    const slot = this.slots.take(shares ? prompt : []);
+    const slot = this.slots.take(shares ? prompt : [], "", cutsOf(plan));
     slot.truncate(slot.chunksOf(prompt));
     for (let past = 0; past < slot.tokens.length; past += chunkAfter(this.programs, past))
       meter.spare(chunkAfter(this.programs, past), past);
@@ -153,3 +153,5 @@ export class Engine implements Disposable {
     this.programs[Symbol.dispose]();
   }
 }
+
+const cutsOf = ({ cuts }: Plan): number[] => cuts.map(({ after }) => after);

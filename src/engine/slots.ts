@@ -83,10 +83,11 @@ export class Slots implements Disposable {
   }
 
   /**
-   * A free row that holds as much of `prompt` as is anywhere under the key of a plan's state; its last token is always left to run.
+   * A free row that holds as much of `prompt` as is anywhere under the key of a plan's state; its last token is always left to run. `cuts` are
+   * the plan's.
    */
-  take(prompt: readonly number[], key: StateKey = ""): Slot {
-    const slot = this.#beside(this.#choose(prompt, key));
+  take(prompt: readonly number[], key: StateKey = "", cuts: readonly number[] = []): Slot {
+    const slot = this.#beside(this.#choose(prompt, key), cuts);
     const source = longest([slot, ...this.#all(), ...this.#shelf], prompt, key);
     const shared = source.reusable(prompt, key);
     const copies = shared - slot.reusable(prompt, key) >= WORTH_COPYING;
@@ -131,12 +132,12 @@ export class Slots implements Disposable {
 
   /**
    * The slot, or one that has more busy neighbours, with what it held: adjacent rows step as one batch, at half the price of rows that
-   * lie apart.
+   * lie apart. Neighbours that are cut as it will be stay adjacent to the end of the layers.
    */
-  #beside(slot: Slot): Slot {
+  #beside(slot: Slot, cuts: readonly number[]): Slot {
     const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
-    const neighbours = (row: number) => [slots[row - 1], slots[row + 1]].filter((other) => other?.busy).length;
-    const at = (one: Slot) => neighbours(slots.indexOf(one));
+    const worth = (other: Slot | undefined) => (!other?.busy ? 0 : other.borders.join() === cuts.join() ? 2 : 1);
+    const at = (one: Slot) => worth(slots[slots.indexOf(one) - 1]) + worth(slots[slots.indexOf(one) + 1]);
     const best = slots.filter((one) => !one.busy).reduce((a, b) => (at(b) > at(a) ? b : a), slot);
     if (best === slot || slot.tokens.length + best.tokens.length > WORTH_MOVING) return slot;
     best.exchange(slot);
