@@ -85,7 +85,7 @@ test("killed at several points and resumed, a run does no item twice and gives t
 test("what is wrong with the call's words is told before a model is looked for", async () => {
   const words = (more: readonly string[]) => lab(path.join(folder, "none"), ["--model", "nowhere", ...more]);
   const clash = await words(["--recipe", "xattention xattention"]);
-  expect(clash).toMatchObject({ code: 2, err: expect.stringMatching(/^error: both xattention and xattention want/) });
+  expect(clash).toMatchObject({ code: 2, err: expect.stringMatching(/^error: both xattention and xattention take/) });
   const typo = await words(["--search", "xattention:tresh=1..2"]);
   expect(typo).toMatchObject({ code: 2, err: expect.stringMatching(/^error: xattention: there is no option "tresh"/) });
 });

@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
+import { LanguageModel } from "../../engine/language-model.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { dropping } from "../answer/answer.testing.ts";
@@ -63,7 +64,10 @@ const lasting = (out: string) => {
 describe("a run", () => {
   test("answers every item once under dense and each recipe, and sums up", async () => {
     const whole = await grid("whole");
+    const loads = vi.spyOn(LanguageModel, "load");
     const [summary] = await runGrid(whole, silent);
+    expect(loads).toHaveBeenCalledTimes(1);
+    loads.mockRestore();
     const results = lines(whole.out).map((line) => resultSchema.parse(JSON.parse(line)));
     expect(results).toHaveLength(40);
     expect(new Set(results.map((r) => `${r.recipe} ${r.item}`)).size).toBe(40);

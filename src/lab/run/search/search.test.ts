@@ -9,7 +9,7 @@ import { parseSearch } from "./spec.ts";
 interface Options {
   threshold: number;
   stride: number;
-  sinkTokens: number;
+  after: number;
 }
 
 /** A saving whose quality and saving are formulas of its options, and what was asked of it. An item costs one FLOP. */
@@ -66,10 +66,10 @@ describe("the middle of the widest gap", () => {
   });
 
   test("takes whole numbers where the option does, and stops where nothing changes", async () => {
-    const { prober: p, asked } = prober(({ sinkTokens }) => ({ quality: 1, saved: 1 / sinkTokens }));
-    await search(parseSearch("xattention:sinkTokens=1..9"), p);
-    for (const { options } of asked) expect(Number.isInteger(options.sinkTokens)).toBe(true);
-    expect(new Set(asked.map(({ options }) => options.sinkTokens)).size).toBe(asked.length);
+    const { prober: p, asked } = prober(({ after }) => ({ quality: 1, saved: 1 / after }));
+    await search(parseSearch("prune:after=1..9"), p);
+    for (const { options } of asked) expect(Number.isInteger(options.after)).toBe(true);
+    expect(new Set(asked.map(({ options }) => options.after)).size).toBe(asked.length);
     const { prober: narrow, asked: narrowly } = prober(({ threshold }) => ({ quality: threshold, saved: 0 }));
     await search(parseSearch("xattention:threshold=0.999999..0.9999999"), narrow);
     expect(new Set(narrowly.map(({ options }) => options.threshold)).size).toBe(narrowly.length);
