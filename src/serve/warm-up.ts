@@ -1,5 +1,3 @@
-import { EncoderModel } from "../engine/encoder-model.ts";
-import { LanguageModel } from "../engine/language-model.ts";
 import type { Model } from "../index.ts";
 import type { House } from "./house.ts";
 
@@ -17,8 +15,14 @@ export async function warmUp({ catalogue, pool, state }: House): Promise<void> {
 
 async function answerOnce(model: Model): Promise<void> {
   const { loaded } = model;
-  if (loaded instanceof EncoderModel) await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT]));
-  else await model.complete(TEXT, { maxTokens: 1, raw: true });
-  // No request finds what it did not bring.
-  if (loaded instanceof LanguageModel) loaded.engine.forget();
+  switch (loaded.kind) {
+    case "decoder":
+      await model.complete(TEXT, { maxTokens: 1, raw: true });
+      // No request finds what it did not bring.
+      return loaded.engine.forget();
+    case "encoder":
+      return void (await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT])));
+    case "encoder with a decoder":
+      return void (await model.complete(TEXT, { maxTokens: 1, raw: true }));
+  }
 }

@@ -264,6 +264,19 @@ describe("requests under recipes", () => {
     expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(sentence)]);
   });
 
+  test("are refused for a saving that does not fit the model, whole or streamed, and load nothing", async () => {
+    const other = await serveModels(TINY.slice(0, 2).toReversed());
+    for (const to of [other, server])
+      for (const stream of [false, true]) {
+        const body = { model: "tiny", prompt, max_tokens: 3, stream, savings: ["exit:layer=99"] };
+        const response = await post(to, "/v1/completions", body);
+        const { error } = await jsonOf(response);
+        expect([response.status, error.message]).toEqual([400, expect.stringMatching(/^exit: layer 99 is past the/)]);
+      }
+    expect((await jsonOf(fetch(`${other.url}/v1/models/tiny`))).loaded).toEqual([]);
+    await other.stop(0);
+  });
+
   test.each([
     ["/v1/embeddings", { model: "sentences", input: "abc" }],
     ["/v1/rerank", { model: "ranker", query: "a", documents: ["b"] }],
