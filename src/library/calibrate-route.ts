@@ -33,7 +33,7 @@ const row = z.object({
 export const calibrationRow = row;
 export type CalibrationRow = z.input<typeof row>;
 
-/** What `modicum route calibrate` takes, too. */
+/** Options of a calibration; the command line takes the same. */
 export const calibrateOptions = target.extend({
   score: z
     .array(z.enum(scoreKinds))
@@ -54,11 +54,11 @@ type Chosen = z.output<typeof calibrateOptions>;
 export interface CalibrateOptions
   extends z.input<typeof calibrateOptions>,
     Pick<LoadOptions, "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
-  /** How good an answer is, 0 to 1, given the right ones; needed if rows have answers. */
+  /** Judges an answer by the right ones, 0 to 1; needed if rows have answers. */
   judge?: ((text: string, answers: readonly string[]) => number) | undefined;
-  /** What the rows are called in the record. */
+  /** The rows' name in the record. */
   data?: string | undefined;
-  /** The file to write; without it, a place under MODICUM_HOME where the pair's routes look. */
+  /** The file to write; by default one under MODICUM_HOME that the pair's routes find. */
   out?: string | undefined;
   /** Told how many rows are done. */
   onRow?: ((done: number, of: number) => void) | undefined;

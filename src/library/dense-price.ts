@@ -5,7 +5,7 @@ import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";
 
-/** What a prompt and an answer of this text would cost the model by its own cost rules: dense, nothing cached, as `Meter` bills a run. */
+/** Prices a prompt and an answer of this text by the model's own cost rules: dense, nothing cached, as `Meter` bills a run. */
 export function priceOfAnswer(
   model: LanguageModel,
   prompt: Prompt,

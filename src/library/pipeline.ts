@@ -1,4 +1,4 @@
-import { LanguageModel, type Prompt } from "../engine/language-model.ts";
+import type { Prompt } from "../engine/language-model.ts";
 import type { Pair, RouteModel } from "../pipelines/route/model.ts";
 import {
   checkRouteOptions,
@@ -28,7 +28,7 @@ export interface PipelineOptions extends Omit<LoadOptions, "save" | "adapter" | 
   onDegraded?: ((why: string) => void) | undefined;
 }
 
-/** As a model's, and where the answer came from: in the first chunk and the last. */
+/** A model's chunk; the first and the last also tell the route. */
 export type RoutedChunk = Chunk & { route?: Route };
 export type RoutedCompletion = Completion & { route: Route };
 
@@ -45,19 +45,15 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
   if (!pair)
     throw new UserError(`"${name}" is no pipeline; expected two models, SWIFT>SUPER, such as smollm2>qwen2.5-coder`, 2);
   const chosen = merged(pair, more);
-  const swift = await load(pair.swift, loading);
+  const loaded: Model[] = [];
   try {
-    const strong = await load(pair.super, loading);
-    try {
-      const identities = await identitiesOf(pair, swift, strong, quant);
-      const decider = deciderOf(identities, chosen, swift, calibration);
-      return new RoutePipeline(pair, swift, strong, identities, { ...decider, onDegraded });
-    } catch (error) {
-      strong.dispose();
-      throw error;
-    }
+    for (const model of [pair.swift, pair.super]) loaded.push(await load(model, loading));
+    const [swift, strong] = loaded as [Model, Model];
+    const identities = await identitiesOf(pair, swift, strong, quant);
+    const decider = deciderOf(identities, chosen, swift, calibration);
+    return new RoutePipeline(pair, { swift, super: strong }, identities, { ...decider, onDegraded });
   } catch (error) {
-    swift.dispose();
+    for (const model of loaded) model.dispose();
     throw error;
   }
 }
@@ -85,7 +81,7 @@ async function identitiesOf(
   return { swift: a, super: b };
 }
 
-/** What a model's scores depend on; `name` is as the user wrote it. */
+/** Tells a loaded model by its weights, recipe and form; `name` is as the user wrote it. */
 async function identityOf(name: string, model: Model, quant: string | undefined): Promise<ModelIdentity> {
   const registered = await registeredAs(name);
   return {
@@ -156,7 +152,7 @@ export const routeModel = (model: Model, identity: ModelIdentity): RouteModel<Ru
   identity,
   generate: (prompt, options) => model.generate(prompt, options),
   price: (prompt, answer, options) =>
-    model.loaded instanceof LanguageModel ? priceOfAnswer(model.loaded, prompt, answer, options) : undefined,
+    model.loaded.kind === "decoder" ? priceOfAnswer(model.loaded, prompt, answer, options) : undefined,
 });
 
 /** Two loaded models and the rule that chooses between them. Dispose of it to free both. */
@@ -168,14 +164,16 @@ export class RoutePipeline implements Disposable {
 
   constructor(
     { name, given }: PairName,
-    readonly swift: Model,
-    readonly strong: Model,
+    readonly models: { readonly swift: Model; readonly super: Model },
     identities: PairIdentity,
     private readonly decider: Decider,
   ) {
     this.name = name;
     this.#recipe = [given === "" ? "route" : `route:${given}`];
-    this.#pair = { swift: routeModel(swift, identities.swift), super: routeModel(strong, identities.super) };
+    this.#pair = {
+      swift: routeModel(models.swift, identities.swift),
+      super: routeModel(models.super, identities.super),
+    };
   }
 
   /** A lower score goes to Super. */
@@ -183,7 +181,7 @@ export class RoutePipeline implements Disposable {
     return this.decider.threshold;
   }
 
-  /** Streams an answer; which model gives it is decided before the first chunk. @throws UserError as a model's `generate` does */
+  /** Streams an answer; the model is chosen before the first chunk. @throws UserError as a model's `generate` does */
   generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<RoutedChunk, void> {
     return this.#routed(prompt, options, false);
   }
@@ -210,8 +208,8 @@ export class RoutePipeline implements Disposable {
   }
 
   dispose(): void {
-    this.swift.dispose();
-    this.strong.dispose();
+    this.models.swift.dispose();
+    this.models.super.dispose();
   }
 
   [Symbol.dispose](): void {

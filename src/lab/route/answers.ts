@@ -3,7 +3,7 @@ import { appendFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { generate, generateOptions } from "../../engine/generate.ts";
-import { LanguageModel } from "../../engine/language-model.ts";
+import type { LanguageModel } from "../../engine/language-model.ts";
 import { openModel } from "../../engine/open-model.ts";
 import { priceOfAsked } from "../../engine/price.ts";
 import {
@@ -34,9 +34,9 @@ export const itemAnswer = z.strictObject({
   item_hash: z.string(),
   /** 0 to 1. */
   quality: z.number(),
-  /** Of the whole answer. */
+  /** The whole answer's cost. */
   whole: cost,
-  /** Of the prompt and its first token alone. */
+  /** The cost of the prompt and its first token alone. */
   first: cost,
   /** By way: `first/energy`, `min/margin` over an answer's tokens, `choices/softmax` over the choices' log-likelihoods. */
   scores: z.record(z.string(), real),
@@ -48,12 +48,12 @@ const AGGREGATES: readonly Aggregate[] = ["first", "mean", "min", "q0.25"];
 /** Kinds of score with options that say nothing else. */
 const kinds = scoreKinds.map((score) => scoreOptions.parse({ score }));
 
-/** Where a model's answers to a task are kept. */
+/** The file of a model's answers to a task. */
 const fileOf = (out: string, model: string, task: string): string =>
   path.join(out, "answers", `${safe(model)}-${safe(task)}.jsonl`);
 export const safe = (name: string): string => name.replace(/[^\w.+-]+/g, "-");
 
-/** What to answer, and where answers are kept. */
+/** One model and one task, and the folder that keeps the answers. */
 export interface Answering {
   readonly source: ResolvedModel;
   readonly task: Task;
@@ -71,8 +71,7 @@ export async function answersTo({ source, task, items, out, signal, onItem }: An
   const missing = items.filter(({ id }) => !held.has(id));
   if (missing.length === 0) return items.map(({ id }) => held.get(id)!);
   using model = await openModel(source, [], "auto");
-  if (!(model instanceof LanguageModel))
-    throw new UserError(`${source.name} does not generate; a route needs models that do`);
+  if (model.kind !== "decoder") throw new UserError(`${source.name} does not generate; a route needs models that do`);
   using answerer = await DecoderAnswerer.open(model, [], undefined);
   for (const item of missing) {
     const answer = await answered(model, answerer, task, item, signal);
@@ -194,7 +193,7 @@ async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }
   return { value, ms: performance.now() - started };
 }
 
-/** By the task's first metric, whose part is one number. */
+/** Judges by the task's first metric: its part is one number. */
 function qualityOf(task: Task, item: Item, answer: Answer): number {
   // A task's metrics are of its items' kind.
   const { part, quality } = task.metrics[0] as Metric<ItemKind>;

@@ -4,7 +4,7 @@ import type { Pair, PricedAnswer } from "./model.ts";
 
 type Role = "swift" | "super";
 
-/** What the calls of one routed request spent, and the one receipt for all of them. */
+/** Collects the receipts of one routed request's calls, and makes one receipt of them. */
 export class RouteBill<O extends object> {
   readonly #parts: { readonly role: Role; readonly receipt: Receipt }[] = [];
   readonly #calls = { swift: 0, super: 0 };

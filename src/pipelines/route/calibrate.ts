@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { atThreshold, type Outcome, superQuality } from "./metrics.ts";
 
-/** How a threshold is found: a share of inputs for Super, a quality to be kept, or where the histograms of Swift right and Swift wrong cross. */
+/** Ways to find a threshold: a share of inputs for Super, an accuracy to keep, or the crossing of the histograms of Swift right and Swift wrong. */
 export const calibrations = ["share", "accuracy", "crossing"] as const;
 export type CalibrateBy = (typeof calibrations)[number];
 
@@ -30,7 +30,7 @@ export const target = z.strictObject({
 });
 export type Target = z.output<typeof target>;
 
-/** What goes to Super if nothing else is said. */
+/** The share for Super if none is given. */
 export const USUAL_SHARE = 0.3;
 
 /** The threshold that samples give: a score below it goes to Super. @throws UserError for samples that cannot give one */
@@ -106,8 +106,8 @@ export function thresholdForAccuracy(outcomes: readonly Outcome[], least = super
 }
 
 /**
- * Where the histograms of Swift right and Swift wrong cross (E-LANG, section on the threshold), each over its own count. If they cross more than
- * once, where the two are furthest apart.
+ * The score at which the histograms of Swift right and Swift wrong cross, each divided by its own count (E-LANG, section on the threshold). If they
+ * cross more than once, the crossing that separates them best.
  */
 export function thresholdAtCrossing(samples: readonly Sample[]): number {
   const scored = samples.filter(({ score }) => !Number.isNaN(score));

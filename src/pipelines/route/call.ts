@@ -2,7 +2,7 @@ import type { Prompt } from "../../engine/language-model.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { ModelPiece, RouteModel, RouteTerms } from "./model.ts";
 
-/** How long a call that was stopped may take to say what it spent, in milliseconds. */
+/** Milliseconds that a stopped call has to say what it spent. */
 const PATIENCE = 2000;
 
 /** One call of a model: its pieces as they are asked for, and what it spent however it ends. */

@@ -2,7 +2,7 @@ import type { Prompt } from "../../engine/language-model.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import type { ModelPiece, RouteModel, RouteTerms } from "./model.ts";
 
-/** What a fake model answers to a prompt: tokens with the logits before each. */
+/** A fake model's answer to a prompt: tokens, and the logits before each. */
 export interface Script {
   readonly words: readonly string[];
   readonly logits?: readonly (readonly number[])[];
@@ -19,7 +19,7 @@ export class Fake implements RouteModel<FakeOptions> {
   /** Steps after the first token. */
   steps = 0;
   readonly prompts: Prompt[] = [];
-  /** What goes wrong, and before which piece. */
+  /** The failure, and the piece before which it comes. */
   fails: { readonly at: number; readonly how: Error | "hangs" } | undefined;
 
   constructor(

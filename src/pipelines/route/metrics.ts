@@ -5,14 +5,14 @@ export interface Outcome {
   /** Quality of either answer, 0 to 1. */
   readonly swift: number;
   readonly super: number;
-  /** FLOPs, or another cost, of either model's answer; `escalated`: of Swift where Super answers, if that is less than its whole answer. */
+  /** FLOPs, or another cost, of either model's answer; `escalated` is Swift's cost if Super answers, when Swift stops early. */
   readonly cost: { readonly swift: number; readonly super: number; readonly escalated?: number };
 }
 
-/** What an input costs more if it goes to Super. */
+/** The extra cost of an input that goes to Super. */
 const extra = ({ cost }: Outcome): number => cost.super + (cost.escalated ?? cost.swift) - cost.swift;
 
-/** What a router reaches at one share of inputs that go to Super: mean quality and mean cost of an input. */
+/** Mean quality and mean cost of an input, if this share of inputs goes to Super. */
 export interface CurvePoint {
   readonly share: number;
   readonly quality: number;
@@ -29,7 +29,7 @@ const rank = ({ score }: Outcome): number => (Number.isNaN(score) ? Number.NEGAT
 
 /**
  * Quality and cost at every share k/n of inputs that go to Super, the lowest scores first; n + 1 points. Swift begins on every input. Equal scores
- * count as their mean, which is what a random order among them gives.
+ * count as their mean, as a random order among them gives.
  */
 export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
   const ordered = outcomes.toSorted((a, b) => rank(a) - rank(b));
@@ -53,7 +53,7 @@ export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   );
 }
 
-/** The best that any router could do at each share: the inputs first where Super gains most, of equal gains those that cost least. */
+/** The best that any router could do at each share: inputs go to Super by its gain, and by its cost if the gains are equal. */
 export function oracleLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: extra(o) }));
   return summed(
@@ -75,7 +75,7 @@ function summed(outcomes: readonly Outcome[], gains: readonly { quality: number;
   return points;
 }
 
-/** What a threshold gives: inputs below it go to Super. */
+/** Routes by a threshold: inputs that score below it go to Super. */
 export function atThreshold(outcomes: readonly Outcome[], threshold: number): CurvePoint {
   const escalated = outcomes.map(({ score }) => !(score >= threshold));
   return {
@@ -85,7 +85,7 @@ export function atThreshold(outcomes: readonly Outcome[], threshold: number): Cu
   };
 }
 
-/** How far a curve is above another over the same shares, in the mean. */
+/** Mean height of a curve above another, over the same shares. */
 export const above = (points: readonly CurvePoint[], other: readonly CurvePoint[]): number =>
   mean(points.map(({ quality }, k) => quality - other[k]!.quality));
 

@@ -13,7 +13,7 @@ export interface ModelPiece {
   readonly receipt?: Receipt;
 }
 
-/** What a route adds to the options of a request. */
+/** Options that a route adds to those of a request. */
 export interface RouteTerms {
   readonly signal?: AbortSignal;
   /** Told what an answer spent that ended without its receipt. */
@@ -29,16 +29,16 @@ export interface PricedAnswer {
   readonly ended: boolean;
 }
 
-/** A model as a route sees it: one of this process, or one that another server runs. `O` are the options of a request, which are passed on as they are. */
+/** A model as a route sees it: one of this process, or one that another server runs. `O`: the options of a request, passed on as they are. */
 export interface RouteModel<O extends object> {
   readonly identity: ModelIdentity;
-  /** Answers a raw prompt, which each model writes and encodes in its own way. */
+  /** Answers a raw prompt; each model has its own template and tokens. */
   generate(prompt: Prompt, options: O & RouteTerms): AsyncIterable<ModelPiece>;
-  /** What this prompt and an answer of that length would cost the model alone, dense; undefined if nobody can say. */
+  /** The dense cost of this prompt and an answer of that length for this model alone; undefined if it is unknown. */
   price(prompt: Prompt, answer: PricedAnswer, options: O): (Spent & { readonly prompt: number }) | undefined;
 }
 
-/** Two models between which a route chooses. */
+/** The two models of a route. */
 export interface Pair<O extends object> {
   /** Answers first, and shows its logits. */
   readonly swift: RouteModel<O>;

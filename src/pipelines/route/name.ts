@@ -21,7 +21,7 @@ const labels = z
   .transform((given) => (typeof given === "string" ? given.split("|") : given))
   .refine((all) => all.length > 1 && !all.includes(""), "expected two labels or more");
 
-/** What a route is told after its models' names. */
+/** Options of a route, given after its models' names. */
 export const routeOptions = z
   .strictObject({
     share: z.coerce.number().min(0).max(1).optional().describe("share of inputs for Super, by the pair's calibration"),
@@ -57,7 +57,7 @@ export interface PairName {
 
 export const isPairName = (text: string): boolean => text.includes(">");
 
-/** What the name of a pair says; undefined if it is no pair's. @throws UserError that names what is wrong with it */
+/** Reads the name of a pair; undefined if the text names one model. @throws UserError that says what is wrong with the name */
 export function parsePair(text: string): PairName | undefined {
   if (!isPairName(text)) return undefined;
   const [, models = text, given = ""] = /^(.*)@([^@>]*=[^@>]*)$/s.exec(text) ?? [];

@@ -10,7 +10,7 @@ import { home } from "../../weights/sources/home.ts";
 import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts";
 import { type ScoreOptions, scoreOptions } from "./scores.ts";
 
-/** What a model's scores depend on. */
+/** A model's weights, recipe and form: its scores depend on all of them. */
 export const modelIdentity = z.strictObject({
   name: z.string().min(1),
   /** Hex SHA-256 of its weights; absent of a model that another server runs. */
@@ -25,7 +25,7 @@ export type ModelIdentity = z.output<typeof modelIdentity>;
 
 const quality = z.number().min(0).max(1);
 
-/** Scores of one kind over one file of prompts, ascending, from which any threshold follows. */
+/** Scores of one kind over one file of prompts, ascending: any threshold follows from them. */
 export const calibration = scoreOptions.extend({
   /** The file they are of: its name, its hash, and how its prompts were given. */
   data: z.strictObject({
@@ -39,7 +39,7 @@ export const calibration = scoreOptions.extend({
   /** Quality of Swift's and of Super's answers to the same rows. */
   swift: z.array(quality).optional(),
   super: z.array(quality).optional(),
-  /** Rows without a score, which always go to Super; they stand after the others in `swift` and `super`. */
+  /** Rows without a score: they always go to Super, and stand last in `swift` and `super`. */
   unscored: z.int().min(0).default(0),
 });
 export type Calibration = z.output<typeof calibration>;
@@ -88,7 +88,7 @@ const samplesOf = ({ scores, unscored, swift, super: strong }: Calibration): Sam
 
 const folderOf = (root: string): string => join(root, "models");
 
-/** Where calibrations are: those that the user made first, then those that the package ships. */
+/** Files of calibrations: the user's own, then those that the package ships. */
 export function calibrationFiles(own = home(), shipped = folderOf(packageRoot())): string[] {
   const inFolder = (folder: string) => namesIn(folder).filter((name) => name.endsWith(".json"));
   const users = inFolder(join(own, "routes")).map((name) => join(own, "routes", name));
@@ -108,7 +108,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Where a user's calibration of a pair is kept. */
+/** The file for a user's calibration of a pair. */
 export function calibrationPath(pair: PairIdentity, own = home()): string {
   const id = createHash("sha256")
     .update(JSON.stringify([identityKey(pair.swift), identityKey(pair.super)]))
@@ -142,7 +142,7 @@ const scoringKey = ({ score, temperature, aggregate, labelTokens, seed }: ScoreO
 
 export const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
 
-/** How a pair differs from the one that a file is for; undefined: it does not. */
+/** Says how a pair differs from the one that a file is for; undefined if it does not. */
 export function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
     const [had, has] = [file[role], pair[role]];

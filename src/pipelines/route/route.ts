@@ -6,7 +6,7 @@ import { Call } from "./call.ts";
 import type { ModelPiece, Pair, PricedAnswer } from "./model.ts";
 import { type ScoreOptions, Scorer } from "./scores.ts";
 
-/** Where an answer came from. */
+/** The model that gave an answer, and why. */
 export interface Route {
   readonly to: "swift" | "super";
   /** Its name. */
@@ -22,7 +22,7 @@ export interface Route {
 /** A piece of a routed answer: the first one and the last one tell where it came from. */
 export type RoutePiece = ModelPiece & { readonly route?: Route };
 
-/** How a route decides. */
+/** The rule by which a route decides. */
 export interface Decider {
   readonly scoring: ScoreOptions;
   readonly threshold: number;
@@ -32,7 +32,7 @@ export interface Decider {
   readonly onDegraded?: ((why: string) => void) | undefined;
 }
 
-/** On which terms one request is routed. */
+/** The terms of one routed request. */
 export interface Routing<O extends object> extends Decider {
   /** Passed on to either model as they are. */
   readonly options: O;
@@ -49,7 +49,7 @@ export interface Routing<O extends object> extends Decider {
  * Swift answers; if its logits score below the threshold, Super answers instead, from the same raw prompt. Decided before the first piece is given
  * out: after Swift's first token if that is what is scored, else after its whole draft. Swift's own stream goes on if it is kept. A Super that
  * fails, or has not begun in time, leaves Swift's answer, `degraded`.
- * @throws UserError for a prompt of token ids, which mean different things to two models
+ * @throws UserError for a prompt of token ids: they mean different things to two models
  */
 export async function* route<O extends object>(
   pair: Pair<O>,

@@ -8,7 +8,7 @@ import { seededRandom } from "../../util/random.ts";
 export const scoreKinds = ["energy", "energy-of-probs", "softmax", "entropy", "margin", "random"] as const;
 export type ScoreKind = (typeof scoreKinds)[number];
 
-/** How the tokens' scores become one: `first` needs the first token alone, the others need the whole draft; `q0.25` is a quantile. */
+/** Turns the tokens' scores into one: `first` needs the first token alone, the others need the whole draft; `q0.25` is a quantile. */
 export type Aggregate = "first" | "mean" | "min" | `q${number}`;
 
 const isAggregate = (text: string): boolean => /^(first|mean|min|q(0(\.\d+)?|1(\.0+)?))$/.test(text);
