@@ -113,3 +113,15 @@ describe("refused", () => {
     );
   });
 });
+
+test.each([false, true])("a model shows each token's logits before it is chosen; scheduled: %s", async (scheduled) => {
+  using model = await load("smollm2");
+  if (scheduled) model.schedule({ rows: 2, queue: 2 });
+  const best: number[] = [];
+  const observe = (logits: Float32Array) => {
+    expect(logits).toHaveLength(model.language.decoder.config.vocabulary);
+    best.push(logits.indexOf(logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY)));
+  };
+  const { tokens } = await model.complete(QUESTIONS[0]!, { ...SHORT, observe });
+  expect(best).toEqual(tokens.map(({ id }) => id));
+});
