@@ -7,10 +7,12 @@ import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { memoryLimit } from "../weights/prepared/memory.ts";
 import type { Holding, Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
-import { type Described, describedAs, type Flops } from "./described.ts";
+import type { Described, Flops } from "./described.ts";
+import { type KindName, kindOf } from "./kinds/index.ts";
 
 /** What a model is made of and what it costs, without compiling it. */
-export interface ModelDescription extends Pick<Described, "kind" | "config" | "embedding" | "labels"> {
+export interface ModelDescription extends Pick<Described, "config" | "embedding" | "labels"> {
+  kind: KindName;
   name: string;
   path: string;
   source: string;
@@ -37,7 +39,8 @@ export interface ModelDescription extends Pick<Described, "kind" | "config" | "e
 /** Describes a model's file, of which little but its header is read, whether it fits in memory or not. @throws UserError when it is no model that runs here. */
 export function describeModel(model: ResolvedModel, quant: Quant = "auto"): ModelDescription {
   const checkpoint = openCheckpoint(model.path);
-  const { kind, config, weights, cache, seams, decoder, ...described } = describedAs(
+  const kind = kindOf(checkpoint);
+  const { config, weights, cache, seams, decoder, ...described } = kind.describe(
     checkpoint,
     preparedFolder(model.path),
     quant,
@@ -47,7 +50,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   const { embedding, labels } = described;
   return {
     ...{ name: model.name, path: model.path, source: model.source },
-    ...{ architecture: checkpoint.architecture, kind, config },
+    ...{ architecture: checkpoint.architecture, kind: kind.name, config },
     parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
     bytes: { disk: diskBytes(checkpoint), memory, cache, machine: memoryLimit() },
     tensors: holdings,

@@ -1,6 +1,7 @@
 import type { Spent } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder.ts";
 import { prepare } from "../models/programs.ts";
+import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
@@ -13,6 +14,8 @@ import type { Ceiling } from "./cut.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
 import type { Usage } from "./generate.ts";
+import type { Loaded } from "./kinds/kind.ts";
+import { useDense } from "./kinds/seamless.ts";
 import { denseBill } from "./meter.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import { checkCeiling } from "./price.ts";
@@ -34,7 +37,9 @@ export interface ReadTerms extends EncodeTerms {
 }
 
 /** An encoder, loaded: of embeddings, or a classifier, as its weights have it. */
-export class EncoderModel implements Disposable {
+export class EncoderModel implements Loaded {
+  readonly kind = "encoder";
+
   private constructor(
     readonly source: ResolvedModel,
     readonly encoder: Encoder,
@@ -53,13 +58,18 @@ export class EncoderModel implements Disposable {
     layers?: number,
   ): Promise<EncoderModel> {
     const folder = preparedFolder(source.path);
-    const { encoder, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant, own, layers);
-    const { config, weights } = encoder;
+    const opened = openedEncoder(checkpoint, folder, quant, own, layers);
+    const { encoder, weights, settings, classifier, trace } = opened;
+    const { config } = encoder;
     const compiling = RowPrograms.compile(prepare(weights, trace).at(-1)!);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
     const width = classifier ? config.labels : config.hidden;
     const queue = new EncoderQueue(new RowRunner(programs, { width, types: config.types }));
     return new EncoderModel(source, encoder, tokenizer, settings, classifier, queue);
+  }
+
+  use(recipe: Recipe): Promise<undefined> {
+    return useDense(this.source.name, recipe);
   }
 
   /** A vector of each text. @throws UserError when the model is a classifier */

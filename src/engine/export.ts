@@ -1,10 +1,6 @@
 import { readdirSync, rmdirSync, rmSync } from "node:fs";
 import { copyFile, mkdir, readdir, rename } from "node:fs/promises";
 import path from "node:path";
-import type { Graph } from "../graph/index.ts";
-import { exportedDecoder, exportedEncoder, exportedSource, exportedTarget } from "../models/export-graphs.ts";
-import { prepare } from "../models/programs.ts";
-import { isEncoder, isSeq2Seq, openDecoder, openEncoder, openSeq2Seq } from "../models/registry.ts";
 import { portable, type WriteOptions, writeOnnx } from "../runtime/onnx/write.ts";
 import { few, UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
@@ -13,7 +9,8 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { ensureSpace } from "../weights/sources/disk.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
-import { type Adapted, openAdapted } from "./adapters.ts";
+import { openAdapted } from "./adapters.ts";
+import { kindOf } from "./kinds/index.ts";
 
 /** Where files are written before they get their place. A killed export leaves it, the next one removes it. */
 const ASIDE = ".exporting";
@@ -63,28 +60,13 @@ export async function exportModel(
   checkExportFolder(target);
   const adapted = openAdapted(model.path, { adapter });
   const { checkpoint } = adapted;
-  const files = portable(traceExport(adapted, preparedFolder(model.path), quant), target);
+  const files = portable(kindOf(checkpoint).export(adapted, preparedFolder(model.path), quant), target);
   await ensureSpace(target, files.bytes, "the export");
   const names = await intoFolder(target, async (aside) => {
     for (const file of companions(checkpoint)) await copyFile(file, path.join(aside, path.basename(file)));
     await writeOnnx(files, aside, options);
   });
   return { folder: target, files: names, bytes: files.bytes };
-}
-
-/** A model's graphs by the names of their files. */
-function traceExport({ checkpoint, own }: Adapted, prepared: string, quant: Quant): Record<string, Graph> {
-  if (isSeq2Seq(checkpoint)) {
-    const model = openSeq2Seq(checkpoint, prepared, quant, own);
-    const [encoder, decoder] = prepare(model.weights, () => [exportedSource(model), exportedTarget(model)]);
-    return { "encoder_model.onnx": encoder!, "decoder_model.onnx": decoder! };
-  }
-  if (isEncoder(checkpoint)) {
-    const encoder = openEncoder(checkpoint, prepared, quant, own);
-    return { "model.onnx": prepare(encoder.weights, () => [exportedEncoder(encoder)])[0]! };
-  }
-  const { decoder, weights } = openDecoder(checkpoint, prepared, quant, own);
-  return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };
 }
 
 /** Files that a Hugging Face folder has beside its weights for whoever runs the model; a GGUF has none. */

@@ -2,6 +2,7 @@ import type { Decoder } from "../models/decoder.ts";
 import { openDecoder } from "../models/registry.ts";
 import { mapsFiles } from "../runtime/mapped-file.ts";
 import { SharedWeights } from "../runtime/shared-weights.ts";
+import type { Recipe } from "../savings/recipe.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
@@ -10,7 +11,8 @@ import { type ChatMessage, encodeChat, type Tokenizer } from "../weights/tokeniz
 import { type Adapted, openAdapted } from "./adapters.ts";
 import { beside } from "./beside.ts";
 import { Engine } from "./engine.ts";
-import { Recipes } from "./recipes.ts";
+import type { Loaded } from "./kinds/kind.ts";
+import { type Lease, Recipes } from "./recipes.ts";
 import { checkText } from "./sequence.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
@@ -22,7 +24,8 @@ export type Prompt = string | readonly ChatMessage[] | readonly number[];
 export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
 
 /** A model of one file, loaded: its tokenizer, its engine, and an engine for each adapter that requests may name. Requests run it under recipes of their own. */
-export class LanguageModel implements Disposable {
+export class LanguageModel implements Loaded {
+  readonly kind = "decoder";
   readonly recipes: Recipes;
 
   private constructor(
@@ -65,6 +68,10 @@ export class LanguageModel implements Disposable {
       throw error;
     }
     return model;
+  }
+
+  use(recipe: Recipe): Promise<Lease> {
+    return this.recipes.use(recipe);
   }
 
   /** What runs requests that name an adapter. @throws UserError when there is no such adapter */

@@ -6,7 +6,7 @@ import { openEncoder } from "../models/registry.ts";
 import { UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { Quant } from "../weights/prepared/weights.ts";
+import type { Quant, Weights } from "../weights/prepared/weights.ts";
 import { type ClassifierSettings, readClassifier } from "./classifier.ts";
 import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
 import { PLAIN, sentenceMetadata } from "./sentence-metadata.ts";
@@ -14,6 +14,7 @@ import { PLAIN, sentenceMetadata } from "./sentence-metadata.ts";
 /** An encoder and what its files say that it is for, before anything is read of its weights. */
 export interface OpenedEncoder {
   readonly encoder: Encoder;
+  readonly weights: Weights;
   readonly settings: SentenceSettings;
   /** Undefined: it embeds. */
   readonly classifier: ClassifierSettings | undefined;
@@ -32,11 +33,11 @@ export function openedEncoder(
   adapter?: Lora,
   layers?: number,
 ): OpenedEncoder {
-  const encoder = openEncoder(checkpoint, folder, exact(quant, checkpoint), adapter);
+  const { encoder, weights } = openEncoder(checkpoint, folder, exact(quant, checkpoint), adapter);
   const { classifier: head, labels } = encoder.config;
-  const classifies = encoder.weights.has(`${head.output}.weight`);
+  const classifies = weights.has(`${head.output}.weight`);
   // Adapters for all linear modules have one for BERT's pooler, too.
-  if (!classifies) encoder.weights.branches?.passOver(head.dense);
+  if (!classifies) weights.branches?.passOver(head.dense);
   const classifier = classifies ? readClassifier(checkpoint.config, labels) : undefined;
   const settings = settingsOf(checkpoint, classifies);
   const { pooling, normalise } = settings;
@@ -45,7 +46,7 @@ export function openedEncoder(
   // Weights are prepared for all layers: models of one checkpoint share them, however many layers each runs.
   const trace = () =>
     layers === undefined ? [whole()] : [whole(), traceEmbedding(encoder, pooling, normalise, layers)];
-  return { encoder, settings, classifier, trace };
+  return { encoder, weights, settings, classifier, trace };
 }
 
 function checkLayers(file: string, layers: number, most: number, classifies: boolean): void {

@@ -3,6 +3,7 @@ import { prepare } from "../models/programs.ts";
 import { openSeq2Seq } from "../models/registry.ts";
 import type { Seq2Seq } from "../models/seq2seq.ts";
 import { traceDecoded, traceSource } from "../models/seq2seq-graphs.ts";
+import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
@@ -12,6 +13,8 @@ import { beside } from "./beside.ts";
 import { type Cut, cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
 import type { GenerateOptions, Piece, Usage } from "./generate.ts";
+import type { Loaded } from "./kinds/kind.ts";
+import { useDense } from "./kinds/seamless.ts";
 import type { Prompt } from "./language-model.ts";
 import { denseBill } from "./meter.ts";
 import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
@@ -20,7 +23,9 @@ import type { Terms } from "./terms.ts";
 import { tokenizerOf } from "./tokenizer-of.ts";
 
 /** An encoder with a decoder, loaded: text to text. */
-export class Seq2SeqModel implements Disposable {
+export class Seq2SeqModel implements Loaded {
+  readonly kind = "encoder with a decoder";
+
   private constructor(
     readonly source: ResolvedModel,
     readonly model: Seq2Seq,
@@ -34,11 +39,15 @@ export class Seq2SeqModel implements Disposable {
     quant: Quant = "auto",
     { checkpoint, own }: Adapted = openAdapted(source.path, {}),
   ): Promise<Seq2SeqModel> {
-    const model = openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
-    const graphs = prepare(model.weights, () => [traceSource(model), traceDecoded(model)]);
+    const { model, weights } = openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
+    const graphs = prepare(weights, () => [traceSource(model), traceDecoded(model)]);
     const compiling = Seq2SeqPrograms.compile(graphs as [Graph, Graph]);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, model.config.vocabulary));
     return new Seq2SeqModel(source, model, tokenizer, programs);
+  }
+
+  use(recipe: Recipe): Promise<undefined> {
+    return useDense(this.source.name, recipe);
   }
 
   /** Ids of a text, as the encoder reads it. @throws UserError for a chat and for ids, and for a text that is longer than the context */

@@ -57,9 +57,9 @@ describe.each([
   test("equals PEFT", async () => {
     const headless = name === "bert-plain";
     const found = async (way: How) => {
-      const encoder = openEncoder(...parts(file, folder, way));
-      const rows = await run(encoder, () => (headless ? traceHidden : traceScores)(encoder), reference);
-      if (!headless) encoder.weights.branches?.check(file);
+      const { encoder, weights } = openEncoder(...parts(file, folder, way));
+      const rows = await run({ weights }, () => (headless ? traceHidden : traceScores)(encoder), reference);
+      if (!headless) weights.branches?.check(file);
       return headless ? unpadded(rows, reference.texts, encoder.config.hidden) : rows;
     };
     expect(difference(await found(how), expected)).toBeLessThan(1e-4);
@@ -77,8 +77,8 @@ describe.each([
   test("equals PEFT, whole and step by step", async () => {
     const length = reference.targets[0].length;
     const found = async (way: How, steps: number[]) => {
-      const model = openSeq2Seq(...parts(file, folder, way));
-      const programs = await compile(model, () => [traceSource(model), traceDecoded(model)]);
+      const { model, weights } = openSeq2Seq(...parts(file, folder, way));
+      const programs = await compile({ weights }, () => [traceSource(model), traceDecoded(model)]);
       const logits = await decode(model, programs, reference, steps);
       for (const program of programs) program[Symbol.dispose]();
       return logits;
@@ -93,9 +93,9 @@ describe("trained heads take the place of the base's, or make a classifier of it
   test.each(["bert-head", "roberta-head", "distilbert-head", "modernbert-head"])("%s equals PEFT", async (name) => {
     const { base, folder, expected } = fixture(name);
     const { checkpoint, own } = openAdapted(path.join(bases, base), { adapter: folder });
-    const { encoder, classifier } = openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
-    const rows = await run(encoder, () => traceScores(encoder), json(bases, base, "encoder.json"));
-    encoder.weights.branches?.check(base);
+    const { encoder, weights, classifier } = openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
+    const rows = await run({ weights }, () => traceScores(encoder), json(bases, base, "encoder.json"));
+    weights.branches?.check(base);
     expect(difference(rows, expected)).toBeLessThan(1e-4);
     expect(classifier?.labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]);
   });
@@ -127,8 +127,8 @@ describe("trained heads take the place of the base's, or make a classifier of it
     writeFileSync(file, readFileSync(file, "latin1").replaceAll("model.classifier.", "model.embeddings."), "latin1");
     const open = (base: string, adapter: string) => () => {
       const { checkpoint, own } = openAdapted(path.join(bases, base), { adapter });
-      const { encoder, trace } = openedEncoder(checkpoint, path.join(prepared, "other"), "f32", own);
-      prepare(encoder.weights, trace);
+      const { weights, trace } = openedEncoder(checkpoint, path.join(prepared, "other"), "f32", own);
+      prepare(weights, trace);
     };
     expect(open("bert", folder)).toThrow('no part of a plain LoRA: "base_model.model.embeddings.bias"');
     expect(open("roberta-mlm", fixture("bert-head").folder)).toThrow(
@@ -139,8 +139,8 @@ describe("trained heads take the place of the base's, or make a classifier of it
 
 describe("what an adapter is for, and the model has not", () => {
   const opened = (file: string, folder: string) => {
-    const { encoder, trace } = openedEncoder(...parts(file, folder, "apart"));
-    prepare(encoder.weights, trace);
+    const { weights, trace } = openedEncoder(...parts(file, folder, "apart"));
+    prepare(weights, trace);
   };
 
   test("the pooler of a BERT that embeds is passed over", () => {
@@ -163,8 +163,8 @@ describe("what an adapter is for, and the model has not", () => {
     const file = path.join(folder, "adapter_model.safetensors");
     const bytes = readFileSync(file, "latin1");
     writeFileSync(file, bytes.replaceAll("model.lm_head.", "model.shared0."), "latin1");
-    const model = openSeq2Seq(...parts("t5", folder, "apart"));
-    expect(() => prepare(model.weights, () => [traceSource(model), traceDecoded(model)])).toThrow(
+    const { model, weights } = openSeq2Seq(...parts("t5", folder, "apart"));
+    expect(() => prepare(weights, () => [traceSource(model), traceDecoded(model)])).toThrow(
       "shared0 is not in the model",
     );
   });

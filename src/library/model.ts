@@ -1,17 +1,18 @@
 import { generateAll } from "../engine/batch-generate.ts";
 import type { Classification, Reading } from "../engine/classifier.ts";
-import { EncoderModel, type ReadTerms } from "../engine/encoder-model.ts";
+import type { EncoderModel, ReadTerms } from "../engine/encoder-model.ts";
 import type { Turns } from "../engine/fair-queue.ts";
 import { foretell } from "../engine/foretell.ts";
 import { generate, type Piece } from "../engine/generate.ts";
+import type { LoadedModel } from "../engine/kinds/index.ts";
 import { askedOfLabels, classificationOf } from "../engine/labelled.ts";
-import { LanguageModel, type Prompt } from "../engine/language-model.ts";
+import type { LanguageModel, Prompt } from "../engine/language-model.ts";
 import type { Asked } from "../engine/likelihood.ts";
 import { checkCeiling, priceOfAsked } from "../engine/price.ts";
 import type { Lease } from "../engine/recipes.ts";
 import { askedOfQuery, relevanceOf } from "../engine/relevance.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/scheduler.ts";
-import { Seq2SeqModel } from "../engine/seq2seq-model.ts";
+import type { Seq2SeqModel } from "../engine/seq2seq-model.ts";
 import type { Job, Request } from "../engine/ticket.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -35,12 +36,12 @@ import { requestOf } from "./request.ts";
 /** A loaded model. Its calls run under recipes of their own or the one that it was loaded with. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
 export class Model implements Disposable {
   readonly #biller: Biller;
-  readonly #loaded: LanguageModel | EncoderModel | Seq2SeqModel;
+  readonly #loaded: LoadedModel;
   #disposed = false;
   #scheduler: Scheduler | undefined;
 
   private constructor(
-    loaded: LanguageModel | EncoderModel | Seq2SeqModel,
+    loaded: LoadedModel,
     readonly recipe: Recipe,
     /** Keeps the recipe ready. */
     private readonly lease: Lease | undefined,
@@ -52,13 +53,9 @@ export class Model implements Disposable {
   }
 
   /** `recipe` is that of calls that name none; loading began at `started`, on the clock of `performance.now()`. @throws UserError if the recipe cannot act in the model */
-  static async open(
-    loaded: LanguageModel | EncoderModel | Seq2SeqModel,
-    recipe: Recipe,
-    started: number,
-  ): Promise<Model> {
+  static async open(loaded: LoadedModel, recipe: Recipe, started: number): Promise<Model> {
     try {
-      const lease = loaded instanceof LanguageModel ? await loaded.recipes.use(recipe) : undefined;
+      const lease = await loaded.use(recipe);
       return new Model(loaded, recipe, lease, performance.now() - started);
     } catch (error) {
       loaded[Symbol.dispose]();
@@ -67,11 +64,8 @@ export class Model implements Disposable {
   }
 
   /** What a call runs under, until it is disposed of; undefined for models that have no seams. @throws UserError if it cannot act in the model */
-  async #use(recipe: Recipe = this.recipe): Promise<Lease | undefined> {
-    if (this.loaded instanceof LanguageModel) return this.loaded.recipes.use(recipe);
-    if (recipe.length > 0)
-      throw new UserError(`${this.name} has no seam for savings: "${recipe[0]!.text}" cannot act`, 2);
-    return undefined;
+  #use(recipe: Recipe = this.recipe): Promise<Lease | undefined> {
+    return this.loaded.use(recipe);
   }
 
   get name(): string {
@@ -79,25 +73,26 @@ export class Model implements Disposable {
   }
 
   /** @throws UserError when it was disposed of */
-  get loaded(): LanguageModel | EncoderModel | Seq2SeqModel {
+  get loaded(): LoadedModel {
     if (this.#disposed) throw new UserError(`${this.name}: a model was used after it was disposed; load it again`);
     return this.#loaded;
   }
 
   /** @throws UserError when the model is an encoder, or has one */
   get language(): LanguageModel {
-    if (this.loaded instanceof LanguageModel) return this.loaded;
-    if (this.loaded instanceof Seq2SeqModel)
-      throw new UserError(`${this.name} turns one text into another; expected a model that goes on with a text`);
-    throw new UserError(
-      `${this.name} is an encoder, which embeds or classifies texts; expected a model that generates`,
-    );
+    const model = this.generative;
+    if (model.kind === "decoder") return model;
+    throw new UserError(`${this.name} turns one text into another; expected a model that goes on with a text`);
+  }
+
+  /** @throws UserError if the model is an encoder */
+  get generative(): LanguageModel | Seq2SeqModel {
+    return generativeOf(this.loaded);
   }
 
   /** @throws UserError when the model generates */
   get encoder(): EncoderModel {
-    if (this.loaded instanceof EncoderModel) return this.loaded;
-    throw new UserError(`${this.name} generates text; expected an encoder, such as minilm for embeddings`);
+    return encoderOf(this.loaded);
   }
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
@@ -118,9 +113,13 @@ export class Model implements Disposable {
   #pieces(job: Job): AsyncIterable<Piece> {
     const { prompt, options, engine } = job;
     if (this.#scheduler) return this.#scheduler.submit(job);
-    if (this.loaded instanceof Seq2SeqModel) return this.loaded.generate(prompt, options, job);
-    const { engine: plain, tokenizer } = this.language;
-    return generate(engine ?? plain, tokenizer, prompt, options, job);
+    const model = this.generative;
+    switch (model.kind) {
+      case "decoder":
+        return generate(engine ?? model.engine, model.tokenizer, prompt, options, job);
+      case "encoder with a decoder":
+        return model.generate(prompt, options, job);
+    }
   }
 
   /**
@@ -130,11 +129,16 @@ export class Model implements Disposable {
    */
   schedule(options: SchedulerOptions): Turns | undefined {
     const { loaded } = this;
-    if (loaded instanceof Seq2SeqModel) return undefined;
-    // The call that runs is in an encoder's queue, too.
-    if (loaded instanceof EncoderModel) return Object.assign(loaded.queue, { limit: options.queue + 1 });
-    this.#scheduler = new Scheduler(loaded.engine, loaded.tokenizer, options);
-    return this.#scheduler;
+    switch (loaded.kind) {
+      case "decoder":
+        this.#scheduler = new Scheduler(loaded.engine, loaded.tokenizer, options);
+        return this.#scheduler;
+      case "encoder":
+        // The call that runs is in an encoder's queue, too.
+        return Object.assign(loaded.queue, { limit: options.queue + 1 });
+      case "encoder with a decoder":
+        return undefined;
+    }
   }
 
   /** The whole answer at once. */
@@ -167,7 +171,7 @@ export class Model implements Disposable {
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
     const { labels, save, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
-    if (this.loaded instanceof LanguageModel) {
+    if (this.loaded.kind === "decoder") {
       const chosen = labelsFor(this.name, labels);
       const asked = askedOfLabels(this.loaded, all.map(oneText), chosen);
       const { found, receipt } = await this.#foretold(asked, terms, save);
@@ -188,7 +192,7 @@ export class Model implements Disposable {
     const { maxTokensPerText: most, save, ...terms } = given("relevance's options", args.relevanceOptions, options);
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
-    if (this.loaded instanceof LanguageModel) {
+    if (this.loaded.kind === "decoder") {
       const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }
@@ -256,6 +260,28 @@ export class Model implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+function generativeOf(loaded: LoadedModel): LanguageModel | Seq2SeqModel {
+  switch (loaded.kind) {
+    case "decoder":
+    case "encoder with a decoder":
+      return loaded;
+    case "encoder":
+      throw new UserError(
+        `${loaded.source.name} is an encoder, which embeds or classifies texts; expected a model that generates`,
+      );
+  }
+}
+
+function encoderOf(loaded: LoadedModel): EncoderModel {
+  switch (loaded.kind) {
+    case "encoder":
+      return loaded;
+    case "decoder":
+    case "encoder with a decoder":
+      throw new UserError(`${loaded.source.name} generates text; expected an encoder, such as minilm for embeddings`);
   }
 }
 

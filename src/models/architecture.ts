@@ -1,5 +1,5 @@
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { Weights } from "../weights/prepared/weights.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
 import type { Architecture } from "./decoder.ts";
 import { Encoder, type EncoderConfig } from "./encoder.ts";
 import { Fields } from "./fields.ts";
@@ -30,7 +30,7 @@ export function decoder(
     unread: ({ tensors }) => (unread ? [...tensors.keys()].filter((tensor) => unread.test(tensor)) : []),
     tensors: (checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical) => modulesOf(canonical, scheme),
-    open: (weights) => new Transformer(read(weights.checkpoint.config), weights),
+    open: (weights) => new Transformer(read(weights.config), weights),
   };
 }
 
@@ -45,8 +45,8 @@ export function encoder(name: string, { also = [], scheme, keys = {}, configure 
     names: [name, ...also],
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical: string) => modulesOf(canonical, scheme),
-    open(weights: Weights): Encoder {
-      const fields = new Fields(weights.checkpoint.config, name, keys);
+    open(weights: WeightSource): Encoder {
+      const fields = new Fields(weights.config, name, keys);
       return new Encoder(
         configure(fields, (tensor) => weights.has(tensor)),
         weights,

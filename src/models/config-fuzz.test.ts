@@ -12,7 +12,7 @@ import { Metadata } from "../weights/gguf/metadata.ts";
 import type { GgufValue } from "../weights/gguf/values.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { traceHidden } from "./encoder-graphs.ts";
-import { isEncoder, isSeq2Seq, openDecoder, openEncoder, openSeq2Seq } from "./registry.ts";
+import { isOfKind, openDecoder, openEncoder, openSeq2Seq } from "./registry.ts";
 import { traceDense } from "./segments.ts";
 import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
 
@@ -67,13 +67,13 @@ function survey(checkpoint: Checkpoint): void {
 }
 
 function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
-  if (isEncoder(checkpoint)) {
-    const encoder = openEncoder(checkpoint, folder, "f32");
-    return [encoder.weights, () => traceHidden(encoder)];
+  if (isOfKind("encoder", checkpoint)) {
+    const { encoder, weights } = openEncoder(checkpoint, folder, "f32");
+    return [weights, () => traceHidden(encoder)];
   }
-  if (isSeq2Seq(checkpoint)) {
-    const model = openSeq2Seq(checkpoint, folder, "f32");
-    return [model.weights, () => [traceSource(model), traceDecoded(model)]];
+  if (isOfKind("encoder with a decoder", checkpoint)) {
+    const { model, weights } = openSeq2Seq(checkpoint, folder, "f32");
+    return [weights, () => [traceSource(model), traceDecoded(model)]];
   }
   const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
   return [weights, () => traceDense(decoder)];

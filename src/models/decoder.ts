@@ -2,7 +2,7 @@ import type { AttentionAttrs, Graph, Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
-import type { Weights } from "../weights/prepared/weights.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
 
 /** What every decoder has, whatever its architecture. */
 export interface DecoderConfig {
@@ -61,5 +61,5 @@ export interface Architecture {
   tensors(checkpoint: Checkpoint): Names;
   /** What Hugging Face's code may call the module of a matrix, by its canonical name without `.weight`. */
   modules(canonical: string): readonly string[];
-  open(weights: Weights): Decoder;
+  open(weights: WeightSource): Decoder;
 }

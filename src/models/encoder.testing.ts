@@ -4,7 +4,7 @@ import { evalShape, type Graph } from "../graph/index.ts";
 import { count } from "../graph/ndarray.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
-import type { Encoder } from "./encoder.ts";
+import type { OpenEncoder } from "./registry.ts";
 
 /** Ids, and kinds of token where they are told apart. */
 export interface Texts {
@@ -21,7 +21,7 @@ function view(dtype: "i64" | "i32", shape: number[], values: readonly number[]):
 
 /** The graph's output for texts as one batch, padded to `tokens`. */
 export async function run(
-  { weights }: Encoder,
+  { weights }: Pick<OpenEncoder, "weights">,
   trace: () => Graph,
   { texts, types }: Texts,
   tokens = Math.max(...texts.map((t) => t.length)),

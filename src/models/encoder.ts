@@ -16,7 +16,7 @@ import { addAndNormalise, normalise } from "../nn/norm.ts";
 import { type RopeConfig, ropeName, ropeTable } from "../nn/rope.ts";
 import { type Stream, settle } from "../nn/stream.ts";
 import { type TextBatch, Unpadding } from "../nn/unpad.ts";
-import type { Weights } from "../weights/prepared/weights.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
 import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
 
@@ -65,7 +65,7 @@ export interface EncoderInput {
 export class Encoder {
   constructor(
     readonly config: EncoderConfig,
-    readonly weights: Weights,
+    readonly weights: WeightSource,
   ) {}
 
   /** Hidden states of the last layer, or after the first `layers`, [batch, tokens, hidden]. */

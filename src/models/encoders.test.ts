@@ -7,7 +7,6 @@ import { afterAll, describe, expect, test } from "vitest";
 import { poolings } from "../graph/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { difference, run, unpadded } from "./encoder.testing.ts";
-import type { Encoder } from "./encoder.ts";
 import { traceEmbedding, traceHidden, tracePredictions, traceScores } from "./encoder-graphs.ts";
 import { Parity } from "./parity.testing.ts";
 import { openEncoder } from "./registry.ts";
@@ -29,8 +28,7 @@ const unpack = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(pa
 
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-encoders-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
-const open = (file: string): Encoder =>
-  openEncoder(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
+const open = (file: string) => openEncoder(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
 
 /** A fixture in one of the formats that it is in; llama.cpp's converter leaves poolers out, and so BERT's head is none. */
 const cases = folders.flatMap((name) => {
@@ -57,32 +55,35 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   const alone = texts.map((text, i) => ({ texts: [text], ...(types && { types: [types[i]!] }) }));
 
   test("hidden states, each text alone and in a batch with padding", async () => {
-    const encoder = open(file);
+    const opened = open(file);
+    const { encoder } = opened;
     const trace = () => traceHidden(encoder);
     const width = encoder.config.hidden;
     for (const tokens of [undefined, 30])
-      note(difference(unpadded(await run(encoder, trace, reference, tokens), texts, width), hidden));
+      note(difference(unpadded(await run(opened, trace, reference, tokens), texts, width), hidden));
     const single: number[] = [];
-    for (const one of alone) single.push(...(await run(encoder, trace, one)));
+    for (const one of alone) single.push(...(await run(opened, trace, one)));
     note(difference(single, hidden));
   });
 
   test.runIf(headed)(kind === "classifier" ? "scores" : "logits", async () => {
-    const encoder = open(file);
+    const opened = open(file);
+    const { encoder } = opened;
     const trace = () => (kind === "classifier" ? traceScores(encoder) : tracePredictions(encoder));
-    const batch = await run(encoder, trace, reference);
+    const batch = await run(opened, trace, reference);
     const { labels, vocabulary } = encoder.config;
     if (kind === "classifier") expect(batch.length).toBe(texts.length * labels);
     note(difference(kind === "classifier" ? batch : unpadded(batch, texts, vocabulary), outputs));
     const single: number[] = [];
-    for (const one of alone) single.push(...(await run(encoder, trace, one)));
+    for (const one of alone) single.push(...(await run(opened, trace, one)));
     note(difference(single, outputs));
   });
 
   test.each(poolings)("embedding by %s, normalised, whatever the padding", async (pooling) => {
-    const encoder = open(file);
+    const opened = open(file);
+    const { encoder } = opened;
     const width = encoder.config.hidden;
-    const got = await run(encoder, () => traceEmbedding(encoder, pooling, true), reference, 30);
+    const got = await run(opened, () => traceEmbedding(encoder, pooling, true), reference, 30);
     let at = 0;
     for (const [i, text] of texts.entries()) {
       const rows = Array.from(text, (_, t) => hidden.subarray((at + t) * width, (at + t + 1) * width));

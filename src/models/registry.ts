@@ -1,5 +1,5 @@
 import { suggest, UserError } from "../util/errors.ts";
-import { Branches } from "../weights/adapter/branches.ts";
+import { Branches, type Layout } from "../weights/adapter/branches.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -24,7 +24,7 @@ import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 import { roberta } from "./roberta.ts";
-import type { Seq2Seq } from "./seq2seq.ts";
+import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
 import { smollm3 } from "./smollm3.ts";
 import { t5 } from "./t5.ts";
 import { t5Encoder } from "./t5-encoder.ts";
@@ -48,35 +48,44 @@ const decoders: readonly Architecture[] = [
 /** Every encoder that runs: one line each. */
 const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, nomicbert, roberta, t5Encoder];
 
-/** Every encoder with a decoder that runs: one line each. */
-const seq2seqs = [t5] as const;
+/** Every encoder–decoder that runs: one line each. */
+const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];
+
+const architectures = { decoder: decoders, encoder: encoders, "encoder with a decoder": seq2seqs };
+
+/** The kinds that an architecture of this room is of. */
+export type ArchitectureKind = keyof typeof architectures;
 
 interface Named {
   readonly names: readonly string[];
 }
 
-/** The architecture of a checkpoint among `known`; throws a UserError when there is none of its name. */
-function architectureOf<A extends Named>({ path, architecture: name }: Checkpoint, known: readonly A[]): A {
-  const found = known.find((a) => a.names.includes(name));
-  if (found) return found;
-  const names = known.flatMap((a) => a.names);
-  const all = [...decoders, ...encoders, ...seq2seqs].flatMap((a: Named) => a.names);
-  if (all.includes(name))
-    throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${names.join(", ")}`);
-  throw new UserError(
+/** Whether a checkpoint's architecture is of a kind. */
+export const isOfKind = (kind: ArchitectureKind, { architecture }: Checkpoint): boolean =>
+  architectures[kind].some(({ names }: Named) => names.includes(architecture));
+
+/** The refusal of a checkpoint that is of no architecture of this room. */
+export function unsupported({ path, architecture: name }: Checkpoint): UserError {
+  const all = allNames();
+  return new UserError(
     `${path}: architecture "${name}" is not supported (supported: ${all.join(", ")})${suggest(name, all)}`,
   );
 }
 
-/** Whether a checkpoint is of an encoder that runs. */
-export const isEncoder = ({ architecture }: Checkpoint): boolean =>
-  encoders.some((a) => a.names.includes(architecture));
+const allNames = (): string[] =>
+  Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Named) => names));
 
-/** Whether a checkpoint is of an encoder with a decoder that runs. */
-export const isSeq2Seq = ({ architecture }: Checkpoint): boolean =>
-  seq2seqs.some((a) => a.names.includes(architecture));
+/** The architecture of a checkpoint among `known`; throws a UserError if there is none of its name. */
+function architectureOf<A extends Named>(checkpoint: Checkpoint, known: readonly A[]): A {
+  const { path, architecture: name } = checkpoint;
+  const found = known.find(({ names }) => names.includes(name));
+  if (found) return found;
+  if (!allNames().includes(name)) throw unsupported(checkpoint);
+  const expected = known.flatMap(({ names }) => names).join(", ");
+  throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
+}
 
-/** Whether a checkpoint has parts beside the decoder that are not read, such as those of images. */
+/** Whether a decoder's checkpoint has parts that are not read, such as those of images. */
 export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
   architectureOf(checkpoint, decoders).unread(checkpoint).length > 0;
 
@@ -92,8 +101,7 @@ export interface OpenDecoder {
  */
 export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): OpenDecoder {
   const architecture = architectureOf(whole, decoders);
-  const unread = new Set(architecture.unread(whole));
-  const checkpoint = { ...whole, tensors: new Map([...whole.tensors].filter(([name]) => !unread.has(name))) };
+  const checkpoint = without(whole, architecture.unread(whole));
   const open = (branches?: Branches): OpenDecoder => {
     const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches);
     return { decoder: architecture.open(weights), weights };
@@ -104,24 +112,57 @@ export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "a
 
 /** What an adapter of a checkpoint may hold all of; undefined: of nothing, as a GGUF's tensors have other names than PEFT's. */
 export function headModules(checkpoint: Checkpoint): HeadModules | undefined {
-  if (checkpoint.config.kind === "gguf" || !isEncoder(checkpoint)) return undefined;
+  if (checkpoint.config.kind === "gguf" || !isOfKind("encoder", checkpoint)) return undefined;
   const { modules } = architectureOf(checkpoint, encoders);
   return { all: ["cls", "cls.norm", "cls.output"].flatMap(modules), output: modules("cls.output")[0]! };
 }
 
+/** An encoder and the weights that its graphs are traced with. */
+export interface OpenEncoder {
+  readonly encoder: Encoder;
+  readonly weights: Weights;
+}
+
 /** As `openDecoder`, for encoders. */
-export function openEncoder(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): Encoder {
+export function openEncoder(
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant = "auto",
+  adapter?: Lora,
+): OpenEncoder {
   const architecture = architectureOf(checkpoint, encoders);
   // GGUF has one name for several of Hugging Face's.
   const kin = checkpoint.config.kind === "gguf" ? encoders : [architecture];
-  const modules = (canonical: string) => kin.flatMap((a) => a.modules(canonical));
-  const branches = adapter && new Branches(adapter, { modules, row: (_, row) => row });
-  return architecture.open(
-    new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches),
-  );
+  const branches = branchesOf(adapter, (canonical) => kin.flatMap((a) => a.modules(canonical)));
+  const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches);
+  return { encoder: architecture.open(weights), weights };
 }
 
-/** As `openDecoder`, for encoders with a decoder. */
-export function openSeq2Seq(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): Seq2Seq {
-  return architectureOf(checkpoint, seq2seqs).open(checkpoint, folder, quant, adapter);
+/** An encoder–decoder and the weights that its graphs are traced with. */
+export interface OpenSeq2Seq {
+  readonly model: Seq2Seq;
+  readonly weights: Weights;
+}
+
+/** As `openDecoder`, for encoder–decoders. */
+export function openSeq2Seq(
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant = "auto",
+  adapter?: Lora,
+): OpenSeq2Seq {
+  const architecture = architectureOf(checkpoint, seq2seqs);
+  const branches = branchesOf(adapter, architecture.modules(checkpoint));
+  const used = without(checkpoint, architecture.unread(checkpoint));
+  const weights = new Weights(used, folder, quant, architecture.tensors(used), undefined, branches);
+  return { model: architecture.open(weights), weights };
+}
+
+const branchesOf = (adapter: Lora | undefined, modules: Layout["modules"]): Branches | undefined =>
+  adapter && new Branches(adapter, { modules, row: (_, row) => row });
+
+function without(checkpoint: Checkpoint, unread: readonly string[]): Checkpoint {
+  const tensors = new Map(checkpoint.tensors);
+  for (const name of unread) tensors.delete(name);
+  return { ...checkpoint, tensors };
 }

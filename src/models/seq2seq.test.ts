@@ -9,7 +9,6 @@ import { difference } from "./encoder.testing.ts";
 import { Parity } from "./parity.testing.ts";
 import { openSeq2Seq } from "./registry.ts";
 import { Arena, compile, decode, floats, sourceOf } from "./seq2seq.testing.ts";
-import type { Seq2Seq } from "./seq2seq.ts";
 import { traceDecoded, traceEncoded, traceSource } from "./seq2seq-graphs.ts";
 
 /** By transformers in float32, a folder each: tools/reference/t5.py. */
@@ -29,8 +28,7 @@ const unpack = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(pa
 
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-seq2seq-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
-const open = (file: string): Seq2Seq =>
-  openSeq2Seq(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
+const open = (file: string) => openSeq2Seq(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
 
 /** A fixture in one of the formats that it is in. */
 const cases = folders.flatMap((name) => {
@@ -52,9 +50,9 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   const { texts, targets } = reference;
 
   test("the encoder's hidden states, each text alone and in a batch with padding", async () => {
-    const model = open(file);
+    const { model, weights } = open(file);
     const width = model.config.hidden;
-    const [program] = await compile(model, () => [traceEncoded(model)]);
+    const [program] = await compile({ weights }, () => [traceEncoded(model)]);
     const run = async (some: Reference["texts"], padding?: number) => {
       using arena = new Arena();
       const { tokens, ...source } = sourceOf(arena, some, padding);
@@ -71,8 +69,8 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   });
 
   test("the decoder's logits, whole, in parts and step by step, each text alone and in a batch with padding", async () => {
-    const model = open(file);
-    const programs = await compile(model, () => [traceSource(model), traceDecoded(model)]);
+    const { model, weights } = open(file);
+    const programs = await compile({ weights }, () => [traceSource(model), traceDecoded(model)]);
     const expected = unpack(reference.logits);
     const length = targets[0]!.length;
     const steps = new Array<number>(length).fill(1);

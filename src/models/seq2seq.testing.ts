@@ -5,6 +5,7 @@ import { Buffer, type View } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 import { KvCache } from "./cache.ts";
 import { prepare } from "./programs.ts";
+import type { OpenSeq2Seq } from "./registry.ts";
 import type { Seq2Seq } from "./seq2seq.ts";
 
 /** Ids of texts, and what the decoder is given for each. */
@@ -32,7 +33,7 @@ export class Arena implements Disposable {
 
 export const floats = (view: View): Float32Array => new Float32Array(view.buffer.memory).slice();
 
-export async function compile({ weights }: Seq2Seq, trace: () => Graph[]): Promise<Program[]> {
+export async function compile({ weights }: Pick<OpenSeq2Seq, "weights">, trace: () => Graph[]): Promise<Program[]> {
   return Promise.all(prepare(weights, trace).map((graph) => Program.compile(graph)));
 }
 

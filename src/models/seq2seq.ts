@@ -14,7 +14,9 @@ import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { biasesByDistance } from "../nn/relative.ts";
 import { enter, type Stream } from "../nn/stream.ts";
 import { type TextBatch, Unpadding } from "../nn/unpad.ts";
-import type { Weights } from "../weights/prepared/weights.ts";
+import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
+import type { Names } from "../weights/prepared/names.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
 import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
 import { past } from "./segments.ts";
@@ -58,7 +60,7 @@ export interface DecoderLayer {
 export class Seq2Seq {
   constructor(
     readonly config: Seq2SeqConfig,
-    readonly weights: Weights,
+    readonly weights: WeightSource,
   ) {}
 
   /** The encoder's hidden states, [batch, tokens, hidden]. */
@@ -195,4 +197,18 @@ class Layer {
     const named = Object.entries(outputs).map(([name, n]) => [this.prefix + name, n]);
     return this.parts.project(x, Object.fromEntries(named));
   }
+}
+
+/** An encoder–decoder's architecture, whole in one file of this room. */
+export interface Seq2SeqArchitecture {
+  readonly names: readonly string[];
+  /** Reads the configuration; throws a UserError that names the key. `has`: whether the checkpoint holds a tensor. */
+  configure(config: ConfigSource, has?: (tensor: string) => boolean): Seq2SeqConfig;
+  /** Tensors of a checkpoint that no layer uses. */
+  unread(checkpoint: Checkpoint): readonly string[];
+  /** What a checkpoint calls the tensors. */
+  tensors(checkpoint: Checkpoint): Names;
+  /** What Hugging Face's code calls the module of a matrix of the checkpoint, by its canonical name without `.weight`. */
+  modules(checkpoint: Checkpoint): (canonical: string) => readonly string[];
+  open(weights: WeightSource): Seq2Seq;
 }

@@ -35,20 +35,22 @@ describe.each(["t5-gated", "t5-plain"])("the encoder of %s alone, from GGUF", (n
   const open = () => openEncoder(openCheckpoint(fixture(name, "encoder.gguf")), path.join(prepared, name), "f32");
 
   test("hidden states equal transformers', each text alone and in a batch with padding", async () => {
-    const encoder = open();
+    const opened = open();
+    const { encoder } = opened;
     const trace = () => traceHidden(encoder);
     for (const tokens of [undefined, 50]) {
-      const rows = unpadded(await run(encoder, trace, { texts }, tokens), texts, encoder.config.hidden);
+      const rows = unpadded(await run(opened, trace, { texts }, tokens), texts, encoder.config.hidden);
       expect(difference(rows, expected)).toBeLessThan(1e-4);
     }
     const alone: number[] = [];
-    for (const text of texts) alone.push(...(await run(encoder, trace, { texts: [text] })));
+    for (const text of texts) alone.push(...(await run(opened, trace, { texts: [text] })));
     expect(difference(alone, expected)).toBeLessThan(1e-4);
   });
 
   test("embeddings are their means, of length 1", async () => {
-    const encoder = open();
-    const got = await run(encoder, () => traceEmbedding(encoder, "mean", true), { texts });
+    const opened = open();
+    const { encoder } = opened;
+    const got = await run(opened, () => traceEmbedding(encoder, "mean", true), { texts });
     const begins = texts.map((_, i) => texts.slice(0, i).reduce((sum, { length }) => sum + length, 0));
     const means = texts.flatMap((t, i) => mean(expected.subarray(begins[i]! * WIDTH, (begins[i]! + t.length) * WIDTH)));
     expect(difference(got, means)).toBeLessThan(1e-5);

@@ -1,7 +1,7 @@
 import type { Graph, Tensor } from "../graph/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
-import type { Weights } from "../weights/prepared/weights.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
 import { Encoder, type EncoderConfig, type EncoderInput } from "./encoder.ts";
 import { Seq2Seq, type Seq2SeqConfig } from "./seq2seq.ts";
 import { configureT5, modulesFor, namesFor } from "./t5.ts";
@@ -23,7 +23,7 @@ function encoderConfig({ encoderLayers, gated, activation, ...sizes }: Seq2SeqCo
 class T5Encoder extends Encoder {
   readonly #whole: Seq2Seq;
 
-  constructor(config: Seq2SeqConfig, weights: Weights) {
+  constructor(config: Seq2SeqConfig, weights: WeightSource) {
     super(encoderConfig(config), weights);
     this.#whole = new Seq2Seq(config, weights);
   }
@@ -42,10 +42,9 @@ export const t5Encoder = {
   tensors: (checkpoint: Checkpoint): Names => namesFor(checkpoint, { gated: isGated(checkpoint) }),
   // Gated or not, the names that matter are in either.
   modules: (canonical: string): string[] => [true, false].flatMap((gated) => modulesFor({ gated })(canonical)),
-  open(weights: Weights): Encoder {
-    const { config, tensors } = weights.checkpoint;
+  open(weights: WeightSource): Encoder {
     return new T5Encoder(
-      configureT5(config, (tensor) => tensors.has(tensor), NAME),
+      configureT5(weights.config, (tensor) => weights.has(tensor), NAME),
       weights,
     );
   },

@@ -55,7 +55,7 @@ test("a head's scale follows the tie, or transformers 5's key for it", () => {
 
 test("a GGUF's sizes are those of its folder, its form and its tie what its tensors tell", () => {
   for (const name of ["t5-gated", "t5-plain"]) {
-    const { config } = openSeq2Seq(openCheckpoint(path.join(fixture(name), "model.gguf")), "unused", "f32");
+    const { config } = openSeq2Seq(openCheckpoint(path.join(fixture(name), "model.gguf")), "unused", "f32").model;
     const { epsilon, ...rest } = configure(name);
     expect(config).toMatchObject(rest);
     expect(config.epsilon).toBeCloseTo(epsilon, 9);
@@ -74,8 +74,8 @@ describe("weights that do not fit the configuration", () => {
     const copy = mkdtempSync(path.join(folder, "model-"));
     cpSync(fixture("t5"), copy, { recursive: true });
     writeFileSync(path.join(copy, "config.json"), JSON.stringify({ ...configOf("t5"), ...changes }));
-    const model = openSeq2Seq(openCheckpoint(copy), path.join(copy, "prepared"), "f32");
-    const attempt = () => prepare(model.weights, () => [traceSource(model), traceDecoded(model)]);
+    const { model, weights } = openSeq2Seq(openCheckpoint(copy), path.join(copy, "prepared"), "f32");
+    const attempt = () => prepare(weights, () => [traceSource(model), traceDecoded(model)]);
     expect(attempt).toThrow(UserError);
     expect(attempt).toThrow(sentence);
   });

@@ -1,13 +1,10 @@
 import { z } from "zod";
-import { Branches } from "../weights/adapter/branches.ts";
-import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
-import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import { checkConfig, readVocabulary, sizes } from "./config.ts";
 import { Fields } from "./fields.ts";
 import { modulesOf, namesOf, type Scheme } from "./names.ts";
-import { Seq2Seq, type Seq2SeqConfig } from "./seq2seq.ts";
+import { Seq2Seq, type Seq2SeqArchitecture, type Seq2SeqConfig } from "./seq2seq.ts";
 
 const attention = (name: string, layer: string) => ({
   [`${name}_q`]: `${layer}.q`,
@@ -114,19 +111,18 @@ const UNUSED = [
   "dec.blk.0.cross_attn_rel_b.weight",
 ];
 
-function read(checkpoint: Checkpoint): Checkpoint {
-  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !UNUSED.includes(name)));
-  return { ...checkpoint, tensors };
-}
+const configOf = ({ config, tensors }: Checkpoint): Seq2SeqConfig =>
+  configureT5(config, (tensor) => tensors.has(tensor));
 
 /** T5 (Raffel et al. 2020), T5 1.1 and Flan-T5. */
-export const t5 = {
+export const t5: Seq2SeqArchitecture = {
   names: ["t5"],
-  configure: configureT5,
-  open(checkpoint: Checkpoint, folder: string, quant: Quant, adapter?: Lora): Seq2Seq {
-    const config = configureT5(checkpoint.config, (tensor) => checkpoint.tensors.has(tensor));
-    const branches = adapter && new Branches(adapter, { modules: modulesFor(config), row: (_, row) => row });
-    const names = namesFor(checkpoint, config);
-    return new Seq2Seq(config, new Weights(read(checkpoint), folder, quant, names, undefined, branches));
+  configure: (config, has) => configureT5(config, has),
+  unread: ({ tensors }) => UNUSED.filter((name) => tensors.has(name)),
+  tensors: (checkpoint) => namesFor(checkpoint, configOf(checkpoint)),
+  modules: (checkpoint) => modulesFor(configOf(checkpoint)),
+  open(weights) {
+    const config = configureT5(weights.config, (tensor) => weights.has(tensor));
+    return new Seq2Seq(config, weights);
   },
 };

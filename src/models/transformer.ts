@@ -4,7 +4,7 @@ import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
 import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../nn/rope.ts";
 import { enter, type Stream, settle } from "../nn/stream.ts";
 import { UserError } from "../util/errors.ts";
-import type { Weights } from "../weights/prepared/weights.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
 import type { Block, Decoder, DecoderConfig } from "./decoder.ts";
 import { Parts } from "./parts.ts";
 
@@ -46,7 +46,7 @@ const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : scale(
 export class Transformer implements Decoder {
   constructor(
     readonly config: TransformerConfig,
-    readonly weights: Weights,
+    readonly weights: WeightSource,
   ) {}
 
   attention(layer: number) {
@@ -74,7 +74,7 @@ export class Transformer implements Decoder {
   /** A GGUF keeps divisors of its own in tensors. */
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
-    if (this.weights.checkpoint.config.kind !== "gguf") return rope;
+    if (this.weights.config.kind !== "gguf") return rope;
     if (scaling?.type === "long")
       return {
         ...rope,
@@ -90,17 +90,16 @@ export class Transformer implements Decoder {
     const name = `rope_factors_${of}.weight`;
     const found = this.#divisors(name, rope);
     if (found) return found;
-    throw new UserError(`${this.weights.checkpoint.path}: tensor "${name}" is missing, expected LongRoPE's factors`);
+    throw new UserError(`${this.weights.config.path}: tensor "${name}" is missing, expected LongRoPE's factors`);
   }
 
   #divisors(name: string, { headSize }: RopeConfig): number[] | undefined {
-    const { checkpoint } = this.weights;
-    const tensor = checkpoint.tensors.get(name);
-    if (!tensor) return undefined;
-    const divisors = [...checkpoint.floats(tensor)];
+    const found = this.weights.values(name);
+    if (!found) return undefined;
+    const divisors = [...found];
     if (divisors.length === headSize / 2 && divisors.every((d) => d > 0)) return divisors;
     throw new UserError(
-      `${checkpoint.path}: tensor "${name}" has ${divisors.length} values, expected ${headSize / 2} above 0`,
+      `${this.weights.config.path}: tensor "${name}" has ${divisors.length} values, expected ${headSize / 2} above 0`,
     );
   }
 

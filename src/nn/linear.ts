@@ -1,5 +1,5 @@
-import { linear, plus, quantizedLinear, type Tensor } from "../graph/index.ts";
-import type { Matrix } from "../weights/prepared/weights.ts";
+import { concat, linear, matmulTransposed, plus, quantizedLinear, split, type Tensor } from "../graph/index.ts";
+import type { LowRank, LowRankUpdate, Matrix, Sizes } from "../weights/weight-source.ts";
 
 /** x [..., inputs] through a projection: [..., outputs]. */
 export function project(x: Tensor, weight: Matrix, bias?: Tensor): Tensor {
@@ -7,20 +7,36 @@ export function project(x: Tensor, weight: Matrix, bias?: Tensor): Tensor {
   return bias === undefined ? product : plus(product, bias);
 }
 
-/** The two factors of a low-rank matrix: [inputs, rank] and [rank, outputs]. */
-export interface LowRank {
-  readonly down: Tensor;
-  readonly up: Tensor;
-}
-
-/** What an adapter adds to a projection of x [..., inputs]: [..., outputs] (LoRA, Hu et al. 2021). */
-export const projectLowRank = (x: Tensor, { down, up }: LowRank): Tensor => linear(linear(x, down), up);
-
 function multiply(x: Tensor, weight: Matrix): Tensor {
   switch (weight.kind) {
     case "blocks":
       return quantizedLinear(x, weight.matrix);
     case "float32":
       return linear(x, weight.weight);
+    case "float32 rows":
+      return matmulTransposed(x, weight.weight);
+  }
+}
+
+/** What an adapter adds to a projection of x [..., inputs]: [..., outputs] (LoRA, Hu et al. 2021). */
+const projectLowRank = (x: Tensor, { down, up }: LowRank): Tensor => linear(linear(x, down), up);
+
+/** The product of x with stacked matrices, whose outputs these are, with what an adapter adds to it. */
+export function addUpdate(product: Tensor, x: Tensor, outputs: Sizes, update: LowRankUpdate): Tensor {
+  switch (update.kind) {
+    case "stacked":
+      return plus(product, projectLowRank(x, update.factors));
+    case "apart": {
+      const added = (part: Tensor, factors: LowRank | undefined) =>
+        factors ? plus(part, projectLowRank(x, factors)) : part;
+      const names = Object.keys(outputs);
+      if (names.length === 1) return added(product, update.factors[names[0]!]);
+      const last = product.shape.length - 1;
+      const parts = split(product, last, Object.values(outputs));
+      return concat(
+        parts.map((part, i) => added(part, update.factors[names[i]!])),
+        last,
+      );
+    }
   }
 }

@@ -6,9 +6,10 @@ import { type CodeBits, Graph, type QuantizedMatrix, type Tensor } from "../../g
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../checkpoint.ts";
 import { writeSafetensors } from "../safetensors/testing.ts";
+import type { Matrix } from "../weight-source.ts";
 import { weightsOf } from "./layout.testing.ts";
 import type { Names } from "./names.ts";
-import { type Matrix, type Quant, Weights } from "./weights.ts";
+import { type Quant, Weights } from "./weights.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -4,8 +4,9 @@ import path from "node:path";
 import type { CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { processorBits } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
-import type { Branches } from "../adapter/branches.ts";
-import type { Checkpoint } from "../checkpoint.ts";
+import type { Branch, Branches } from "../adapter/branches.ts";
+import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
+import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weight-source.ts";
 import { type KernelMatrix, stack } from "./layout.ts";
 import { checkMemory, memoryLimit } from "./memory.ts";
 import { identity, type Names } from "./names.ts";
@@ -17,19 +18,8 @@ import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "
 export { type Quant, quantOptions } from "./quant.ts";
 export type { Holding } from "./review.ts";
 
-/** A projection's weight in a graph: blocks of codes, or float32 [inputs, outputs]. */
-export type Matrix =
-  | { readonly kind: "blocks"; readonly matrix: QuantizedMatrix }
-  | { readonly kind: "float32"; readonly weight: Tensor };
-
-/** Tensors by canonical name with the size of their outermost dimension, in the order in which they are joined. */
-export type Sizes = Readonly<Record<string, number>>;
-
-/**
- * A checkpoint's tensors as constants of graphs, in the layout that the kernels want. Models call them by their canonical names, GGUF's
- * (`blk.0.attn_q.weight`, `token_embd.weight`, `output_norm.weight`); `names` says what the checkpoint calls them.
- */
-export class Weights {
+/** A checkpoint's tensors as constants of graphs, in the layout that the kernels want. `names` says what the checkpoint calls them. */
+export class Weights implements WeightSource {
   readonly #store: PreparedStore;
   #review: Review | undefined;
 
@@ -48,14 +38,19 @@ export class Weights {
     this.#store = new PreparedStore(own, stateOf(checkpoint.files));
   }
 
+  get config(): ConfigSource {
+    return this.checkpoint.config;
+  }
+
   has(name: string): boolean {
     return new Part(this.checkpoint, this.names, name).exists;
   }
 
-  /**
-   * Matrices [outputs, inputs] by name with their outputs, one under the other, so that one product serves them all.
-   * @throws UserError when one is missing or of another shape, as all of these methods do
-   */
+  values(name: string): Float32Array | undefined {
+    const part = new Part(this.checkpoint, this.names, name);
+    return part.exists ? part.floats() : undefined;
+  }
+
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
     const parts = this.#parts(outputs, [inputs]);
     const form = stackedForm(parts.map((p) => this.#form(p)));
@@ -65,21 +60,16 @@ export class Weights {
       : { kind: "float32", weight: this.#transposed(graph, parts, inputs) };
   }
 
-  /** Vectors by name with their sizes, such as a norm's gain or the biases of stacked matrices, end to end in float32. */
   vector(graph: Graph, sizes: Sizes): Tensor {
     return this.#joined(graph, this.#parts(sizes, []), []);
   }
 
-  /** A table [rows, width] in float32, as it is in the file. */
-  table(graph: Graph, name: string, [rows, width]: readonly [rows: number, width: number]): Tensor {
+  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
     return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
   }
 
-  /**
-   * A table [rows, width] that is held in blocks, as `inBlocks` says, its codes row by row. They are the very codes of `matrix`: where both are asked
-   * for, they are stored once.
-   */
-  rowsInBlocks(graph: Graph, name: string, [rows, width]: readonly [rows: number, width: number]): QuantizedMatrix {
+  /** The codes are those of `matrix`: if both are asked for, they are stored once. */
+  rowsInBlocks(graph: Graph, name: string, [rows, width]: TableShape): QuantizedMatrix {
     const part = this.#part(name, [rows, width]);
     const form = this.#form(part);
     if (!form) throw new Error(`${name} is not held in blocks`);
@@ -87,14 +77,24 @@ export class Weights {
     return this.#blocks(graph, [part], form, "rows");
   }
 
-  /** A table that the model computes from its configuration, such as rotary cosines; `name` must tell its contents. */
   computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
     return this.#floats(graph, name, shape, make);
   }
 
-  /** Whether a matrix, of this shape where one is given, is held in blocks. */
   inBlocks(name: string, shape?: readonly number[]): boolean {
     return this.#form(new Part(this.checkpoint, this.names, name, shape)) !== undefined;
+  }
+
+  update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
+    const branch = this.branches?.matrix(inputs, outputs);
+    const size = Object.values(outputs).reduce((sum, n) => sum + n, 0);
+    const name = Object.keys(outputs).join("+");
+    return branch && { kind: "stacked", factors: lowRank(graph, name, branch, size) };
+  }
+
+  tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {
+    const branch = this.branches?.table(name, shape);
+    return branch && lowRank(graph, `${name}.table`, branch, shape[1]);
   }
 
   /**
@@ -254,3 +254,13 @@ const inForm = (part: Part, { rounded }: Form, bits: CodeBits): KernelMatrix =>
 const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
 
 const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);
+
+function lowRank(graph: Graph, name: string, { rank, down, up }: Branch, outputs: number): LowRank {
+  const factor = (part: string, shape: number[], { buffer }: Float32Array<ArrayBuffer>) =>
+    graph.constant(
+      `${name}.adapter.${part}`,
+      { dtype: "f32", shape },
+      { kind: "memory", bytes: new Uint8Array(buffer) },
+    );
+  return { down: factor("down", [down.length / rank, rank], down), up: factor("up", [rank, outputs], up) };
+}

@@ -1,0 +1,58 @@
+import { addSpent, evalCost, graphCost, type Spent, sumCosts } from "../../graph/index.ts";
+import { openDecoder } from "../../models/registry.ts";
+import { traceDense } from "../../models/segments.ts";
+import { hasWindow, pastSizes } from "../../models/window-start.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { chunkAfter } from "../chunk.ts";
+import { NOWHERE, type Shape } from "../shape-of-requests.ts";
+
+/** What a decoder's requests cost. */
+export function decoderShape(checkpoint: Checkpoint): Shape {
+  const { decoder, weights } = openDecoder(checkpoint, NOWHERE);
+  const { config } = decoder;
+  const costs = weights.imagined(() => traceDense(decoder)).map((graph) => graphCost(graph));
+  const [stack, head] = [sumCosts(costs.slice(0, 2)), sumCosts(costs.slice(2))];
+  const run = (tokens: number, past: number) => evalCost(stack, { batch: 1, tokens, ...pastSizes(config, past) });
+  const chunk = (past: number) => chunkAfter({ decoder, stackCost: stack }, past);
+  const sample = evalCost(head, { batch: 1, tokens: 1 });
+  const even = !Array.from({ length: config.layers }, (_, l) => hasWindow(config, l)).includes(true);
+  const step = (past: number) => sumOf([run(1, past), sample]);
+  return {
+    generated: ({ prompt, cached, completion, answers }) =>
+      sumOf([
+        prefill(run, cached, prompt, chunk),
+        times(sample, answers),
+        times(steps(step, prompt, Math.max(0, completion / answers - 1), even), answers),
+      ]),
+    read: (texts, tokens) => times(prefill(run, 0, tokens / texts, chunk), texts),
+  };
+}
+
+/** In the engine's chunks, as each reads the weights again. */
+function prefill(
+  run: (tokens: number, past: number) => Spent,
+  from: number,
+  to: number,
+  chunk: (past: number) => number,
+): Spent {
+  const parts: Spent[] = [];
+  for (let past = from, tokens = 0; past < to; past += tokens) {
+    tokens = Math.min(chunk(past), to - past);
+    parts.push(run(tokens, past));
+  }
+  return sumOf(parts);
+}
+
+/** `count` steps of one token after `past`. What a step costs grows evenly with what is before it, so that the middle one stands for all; windows, which move, do not. */
+function steps(step: (past: number) => Spent, past: number, count: number, even: boolean): Spent {
+  if (even) return times(step(past + (count - 1) / 2), count);
+  return sumOf(Array.from({ length: Math.round(count) }, (_, i) => step(past + i)));
+}
+
+const times = ({ flops, bytes }: Spent, n: number): Spent => ({ flops: flops * n, bytes: bytes * n });
+
+function sumOf(parts: readonly Spent[]): Spent {
+  const sum: Spent = { flops: 0, bytes: 0 };
+  for (const part of parts) addSpent(sum, part);
+  return sum;
+}

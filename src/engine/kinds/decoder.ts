@@ -1,0 +1,62 @@
+import { type Cost, evalCost } from "../../graph/index.ts";
+import { exportedDecoder } from "../../models/export-graphs.ts";
+import { prepare } from "../../models/programs.ts";
+import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts";
+import { traceDense } from "../../models/segments.ts";
+import { pastSizes } from "../../models/window-start.ts";
+import type { Seam } from "../../savings/seams.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { preparedFolder } from "../../weights/sources/index.ts";
+import { cacheBytes, type Described, sizesOf } from "../described.ts";
+import { LanguageModel } from "../language-model.ts";
+import { decoderShape } from "./decoder-shape.ts";
+import type { Kind } from "./kind.ts";
+
+const KIND = "decoder";
+
+/** Where in a decoder the engine lets a saving act. */
+const openSeams: readonly Seam[] = ["attention", "between layers"];
+
+/** Language models: each token sees those before it. */
+export const decoderKind: Kind<LanguageModel> = {
+  name: KIND,
+  matches: (checkpoint) => isOfKind(KIND, checkpoint),
+  open({ source, adapted, quant, onNotice }) {
+    if (readsTextAlone(adapted.checkpoint))
+      onNotice?.(`${source.name}: the model's images are not read, its text alone`);
+    return LanguageModel.load(source, quant, adapted);
+  },
+  describe,
+  export({ checkpoint, own }, folder, quant) {
+    const { decoder, weights } = openDecoder(checkpoint, folder, quant, own);
+    return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };
+  },
+  async check({ path, sha256 }, checkpoint, recipe) {
+    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(path));
+    try {
+      for (const { saving, options } of recipe) await saving.check(options, { decoder, sha256 });
+    } finally {
+      weights.abandon();
+    }
+  },
+  shape: decoderShape,
+};
+
+function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+  const { decoder, weights } = openDecoder(checkpoint, folder, quant);
+  const { context } = decoder.config;
+  const step = (costs: readonly Cost[], past: number) =>
+    costs.reduce(
+      (sum, cost) => sum + evalCost(cost, { batch: 1, tokens: 1, ...pastSizes(decoder.config, past) }).flops,
+      0,
+    );
+  return {
+    config: sizesOf(decoder.config),
+    weights,
+    cache: cacheBytes(decoder.config),
+    ...{ seams: openSeams, decoder },
+    trace: () => traceDense(decoder),
+    flops: (costs) => ({ flopsPerToken: { empty: step(costs, 0), full: step(costs, context - 1) } }),
+  };
+}

@@ -1,0 +1,52 @@
+import { type Cost, evalCost } from "../../graph/index.ts";
+import { exportedSource, exportedTarget } from "../../models/export-graphs.ts";
+import { prepare } from "../../models/programs.ts";
+import { isOfKind, openSeq2Seq } from "../../models/registry.ts";
+import { traceDecoded, traceSource } from "../../models/seq2seq-graphs.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { refuseSeveral } from "../adapters.ts";
+import { cacheBytes, type Described, sizesOf, wholeTexts } from "../described.ts";
+import { Seq2SeqModel } from "../seq2seq-model.ts";
+import type { Kind } from "./kind.ts";
+import { refuseSavings } from "./seamless.ts";
+
+const KIND = "encoder with a decoder";
+
+/** Models that turn one text into another. */
+export const encoderDecoderKind: Kind<Seq2SeqModel> = {
+  name: KIND,
+  matches: (checkpoint) => isOfKind(KIND, checkpoint),
+  async open({ source, adapted, recipe, quant }) {
+    refuseSeveral(adapted, "an encoder with a decoder");
+    refuseSavings(`${source.name} has an encoder`, recipe);
+    return Seq2SeqModel.load(source, quant, adapted);
+  },
+  describe,
+  export({ checkpoint, own }, folder, quant) {
+    const { model, weights } = openSeq2Seq(checkpoint, folder, quant, own);
+    const [encoder, decoder] = prepare(weights, () => [exportedSource(model), exportedTarget(model)]);
+    return { "encoder_model.onnx": encoder!, "decoder_model.onnx": decoder! };
+  },
+  async check({ name }, _, recipe) {
+    refuseSavings(`${name} has an encoder`, recipe);
+  },
+};
+
+function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+  const { model, weights } = openSeq2Seq(checkpoint, folder, quant);
+  const { encoderLayers, context } = model.config;
+  const step = (cost: Cost, source: number) => evalCost(cost, { batch: 1, tokens: 1, past: source - 1, source }).flops;
+  return {
+    config: { ...sizesOf(model.config), encoderLayers },
+    weights,
+    // Keys and values of what it wrote, and of what it reads.
+    cache: 2 * cacheBytes(model.config),
+    seams: [],
+    trace: () => [traceSource(model), traceDecoded(model)],
+    flops: ([source, target]) => ({
+      flopsPerToken: { empty: step(target!, 1), full: step(target!, context) },
+      sourceFlopsPerToken: wholeTexts(source!, context),
+    }),
+  };
+}

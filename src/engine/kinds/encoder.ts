@@ -1,0 +1,62 @@
+import { evalCost, graphCost } from "../../graph/index.ts";
+import { traceHidden } from "../../models/encoder-graphs.ts";
+import { exportedEncoder } from "../../models/export-graphs.ts";
+import { prepare } from "../../models/programs.ts";
+import { isOfKind, openEncoder } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { refuseSeveral } from "../adapters.ts";
+import { type Described, sizesOf, wholeTexts } from "../described.ts";
+import { EncoderModel } from "../encoder-model.ts";
+import { openedEncoder } from "../opened-encoder.ts";
+import { NOWHERE, type Shape } from "../shape-of-requests.ts";
+import type { Kind } from "./kind.ts";
+import { refuseSavings } from "./seamless.ts";
+
+const KIND = "encoder";
+
+/** Models that read texts whole: each token sees every other. */
+export const encoderKind: Kind<EncoderModel> = {
+  name: KIND,
+  matches: (checkpoint) => isOfKind(KIND, checkpoint),
+  async open({ source, adapted, recipe, quant }) {
+    refuseSeveral(adapted, "an encoder");
+    refuseSavings(`${source.name} is an encoder`, recipe);
+    return EncoderModel.load(source, quant, adapted);
+  },
+  describe,
+  export({ checkpoint, own }, folder, quant) {
+    const { encoder, weights } = openEncoder(checkpoint, folder, quant, own);
+    return { "model.onnx": prepare(weights, () => [exportedEncoder(encoder)])[0]! };
+  },
+  async check({ name }, _, recipe) {
+    refuseSavings(`${name} is an encoder`, recipe);
+  },
+  shape,
+};
+
+function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+  const { encoder, weights, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant);
+  const { pooling, normalise, limit } = settings;
+  return {
+    config: sizesOf(encoder.config),
+    weights,
+    ...{ cache: 0, seams: [] },
+    ...(classifier ? { labels: classifier.labels } : { embedding: { pooling, normalise, limit } }),
+    trace,
+    flops: ([cost]) => ({ flopsPerToken: wholeTexts(cost!, encoder.config.context) }),
+  };
+}
+
+function shape(checkpoint: Checkpoint): Shape {
+  // As encoders run here: vectors are compared with those that others computed.
+  const { encoder, weights } = openEncoder(checkpoint, NOWHERE, "f32");
+  const cost = graphCost(weights.imagined(() => traceHidden(encoder)));
+  return {
+    generated: () => {
+      throw new UserError(`${checkpoint.path} is an encoder's configuration; expected that of a model that generates`);
+    },
+    read: (texts, tokens) => evalCost(cost, { batch: texts, tokens: tokens / texts, kept: tokens }),
+  };
+}

@@ -1,0 +1,20 @@
+import { unsupported } from "../../models/registry.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { decoderKind } from "./decoder.ts";
+import { encoderKind } from "./encoder.ts";
+import { encoderDecoderKind } from "./encoder-decoder.ts";
+
+/** Every kind of model that runs: one line each. */
+export const kinds = [decoderKind, encoderKind, encoderDecoderKind] as const;
+
+export type AnyKind = (typeof kinds)[number];
+export type KindName = AnyKind["name"];
+/** A loaded model of any kind; `kind` tells which. */
+export type LoadedModel = Awaited<ReturnType<AnyKind["open"]>>;
+
+/** The kind that a checkpoint is of. @throws UserError if it is of none */
+export function kindOf(checkpoint: Checkpoint): AnyKind {
+  const kind = kinds.find(({ matches }) => matches(checkpoint));
+  if (kind) return kind;
+  throw unsupported(checkpoint);
+}

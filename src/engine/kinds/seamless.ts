@@ -1,0 +1,13 @@
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+
+/** Refuses savings in a kind of model without seams; `what` begins the sentence: "sentences is an encoder". @throws UserError */
+export function refuseSavings(what: string, recipe: Recipe): void {
+  if (recipe.length > 0)
+    throw new UserError(`${what}, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`);
+}
+
+/** The `use` of a loaded model without seams. @throws UserError for any saving */
+export async function useDense(name: string, recipe: Recipe): Promise<undefined> {
+  if (recipe.length > 0) throw new UserError(`${name} has no seam for savings: "${recipe[0]!.text}" cannot act`, 2);
+}

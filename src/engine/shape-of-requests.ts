@@ -1,0 +1,20 @@
+import type { Spent } from "../graph/index.ts";
+
+/** Lengths of answers to one prompt: `prompt` includes `cached`, `completion` is of all `answers`, which are taken to be equally long. */
+export interface Generated {
+  readonly prompt: number;
+  readonly cached: number;
+  readonly completion: number;
+  readonly answers: number;
+}
+
+/** What a model costs by its published configuration alone, with its weights in this engine's usual form: dense, as `Meter` would bill it. */
+export interface Shape {
+  /** @throws UserError when the model does not generate */
+  generated(lengths: Generated): Spent;
+  /** Texts of `tokens` in all, taken to be equally long, read as a whole. */
+  read(texts: number, tokens: number): Spent;
+}
+
+/** Where prepared weights would be kept: none are. */
+export const NOWHERE = "";

@@ -1,0 +1,67 @@
+import type { Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
+import type { ConfigSource } from "./checkpoint.ts";
+
+/** A projection's weight in a graph: blocks of codes, float32 [inputs, outputs], or float32 rows [outputs, inputs]. */
+export type Matrix =
+  | { readonly kind: "blocks"; readonly matrix: QuantizedMatrix }
+  | { readonly kind: "float32"; readonly weight: Tensor }
+  | { readonly kind: "float32 rows"; readonly weight: Tensor };
+
+/** Tensors by canonical name with the size of their outermost dimension, in the order in which they are joined. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/** The two factors of a low-rank matrix: [inputs, rank] and [rank, outputs]. */
+export interface LowRank {
+  readonly down: Tensor;
+  readonly up: Tensor;
+}
+
+/** What an adapter adds to one product with stacked matrices. */
+export type LowRankUpdate =
+  /** Two factors for all outputs. */
+  | { readonly kind: "stacked"; readonly factors: LowRank }
+  /** Two factors for each matrix that the adapter changes, by the matrix's name; the outputs of others stay. */
+  | { readonly kind: "apart"; readonly factors: Readonly<Record<string, LowRank>> };
+
+/** [rows, width]. */
+export type TableShape = readonly [rows: number, width: number];
+
+/**
+ * The weights that a model is traced with. A model asks for tensors by canonical name (GGUF's: `blk.0.attn_q.weight`, `token_embd.weight`,
+ * `output_norm.weight`) and puts what it gets into its graph; it never knows if they are constants of a file or inputs that are trained.
+ * Methods with a graph give tensors of that graph. Each method throws a UserError that names the tensor if there is none of that name and shape.
+ */
+export interface WeightSource {
+  /** The configuration that the model is read from. */
+  readonly config: ConfigSource;
+
+  /** Whether there is a tensor of this name. */
+  has(name: string): boolean;
+
+  /** The numbers of a small tensor that changes how the model is traced, such as LongRoPE's divisors; undefined if there is none. */
+  values(name: string): Float32Array | undefined;
+
+  /** Matrices [outputs, inputs] by name with their outputs, one under the other, so that one product serves them all. */
+  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix;
+
+  /** Vectors by name with their sizes, such as a norm's gain or the biases of stacked matrices, end to end: f32 [sum of the sizes]. */
+  vector(graph: Graph, sizes: Sizes): Tensor;
+
+  /** A table of which rows are looked up: f32 [rows, width]. */
+  table(graph: Graph, name: string, shape: TableShape): Tensor;
+
+  /** Whether a matrix, of this shape if one is given, is held in blocks of codes. Such a table is asked for by `rowsInBlocks`. */
+  inBlocks(name: string, shape?: readonly number[]): boolean;
+
+  /** A table that is held in blocks, its codes row by row. @throws Error if it is not */
+  rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix;
+
+  /** A table that the model computes from its configuration, such as rotary cosines: f32 of `shape`, never trained. `name` tells its contents. */
+  computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor;
+
+  /** What an adapter adds to the product with stacked matrices, by name without `.weight`; undefined if it adds nothing. */
+  update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined;
+
+  /** What an adapter adds to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
+  tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
+}
