@@ -20,7 +20,7 @@ function answers(count: number, seed: number): [ItemAnswer[], ItemAnswer[]] {
 }
 
 const [swift, strong] = answers(600, 1);
-const result = evaluate(swift, strong, 300, 0);
+const result = evaluate(swift, strong, 0);
 const way = (name: string) => result.ways.find((one) => one.way === name)!;
 
 test("a score that knows something is above one that does not", () => {
@@ -31,15 +31,15 @@ test("a score that knows something is above one that does not", () => {
   expect(way("first/random").above_random.ci95[0]).toBeLessThan(0);
 });
 
-test("thresholds come of the first items and are judged on the others", () => {
-  expect([result.items, result.calibration_items]).toEqual([300, 300]);
+test("thresholds come of one half and are judged on the other", () => {
+  expect(result.items).toBe(600);
   for (const { wanted, share } of way("first/energy").by_share)
-    expect(Math.abs(share - wanted)).toBeLessThan(4 * Math.sqrt((2 * wanted * (1 - wanted)) / 300));
-  // Other labels on the judged items change no decision.
-  const flipped = swift.map((answer, i) => (i < 300 ? answer : { ...answer, quality: 1 - answer.quality }));
-  const other = evaluate(flipped, strong, 300, 0).ways[0]!;
-  expect(other.by_share.map(({ threshold, share }) => [threshold, share])).toEqual(
-    way("first/energy").by_share.map(({ threshold, share }) => [threshold, share]),
+    expect(Math.abs(share - wanted)).toBeLessThan(4 * Math.sqrt((2 * wanted * (1 - wanted)) / 600));
+  // Other labels change no decision.
+  const flipped = swift.map((answer) => ({ ...answer, quality: 1 - answer.quality }));
+  const other = evaluate(flipped, strong, 0).ways[0]!;
+  expect(other.by_share.map(({ thresholds, share }) => [thresholds, share])).toEqual(
+    way("first/energy").by_share.map(({ thresholds, share }) => [thresholds, share]),
   );
 });
 
@@ -63,7 +63,5 @@ describe("the ends of the curves", () => {
 });
 
 test("too few items are refused", () => {
-  expect(() => evaluate(swift.slice(0, 3), strong.slice(0, 3), 2, 0)).toThrow(
-    "two items or more in either half, got 3",
-  );
+  expect(() => evaluate(swift.slice(0, 3), strong.slice(0, 3), 0)).toThrow("two items or more in either half, got 3");
 });

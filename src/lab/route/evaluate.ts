@@ -25,9 +25,10 @@ export interface Estimate {
   readonly ci95: Interval;
 }
 
-/** A threshold that was found on the calibration half, on the other half. */
+/** Thresholds that were found on one half of the items and applied to the other, both ways: every item is judged by a threshold that it had no part in. */
 export interface Applied {
-  readonly threshold: number;
+  /** For the even items, and for the odd ones. */
+  readonly thresholds: readonly [even: number, odd: number];
   readonly share: number;
   readonly quality: number;
   /** Against Super alone, on the same items. */
@@ -37,7 +38,7 @@ export interface Applied {
   readonly ms_ratio: number;
 }
 
-/** One way to score, on items that no threshold was found on. */
+/** One way to score. AUROC, curves and what follows from them are of all items: no threshold is in them. */
 export interface WayResult {
   readonly way: string;
   readonly auroc: Estimate;
@@ -51,15 +52,14 @@ export interface WayResult {
   readonly curve: readonly CurvePoint[];
   /** Thresholds for shares of 10, 20, … %. */
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
-  /** The smallest share that is no more than a point worse than Super on the calibration half. */
-  readonly by_accuracy: Applied | undefined;
+  /** The smallest share that is no more than a point worse than Super on the other half. */
+  readonly by_accuracy: Applied;
   /** The least compute that is no more than a point worse than Super on these items themselves: what the best of thresholds could do. */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }
 
 export interface PairResult {
   readonly items: number;
-  readonly calibration_items: number;
   readonly swift: Alone;
   readonly super: Alone;
   readonly random: { readonly apgr: number; readonly aiq: number };
@@ -77,26 +77,18 @@ interface Alone {
 const POINT = 0.01;
 const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/** Two models' answers to the same items: thresholds from the first ones, everything else from the others. @throws UserError for too few items */
-export function evaluate(
-  swift: readonly ItemAnswer[],
-  strong: readonly ItemAnswer[],
-  calibrationItems: number,
-  seed: number,
-): PairResult {
-  if (swift.length - calibrationItems < 2 || calibrationItems < 2)
+/** Two models' answers to the same items, by every score. @throws UserError for too few items */
+export function evaluate(swift: readonly ItemAnswer[], strong: readonly ItemAnswer[], seed: number): PairResult {
+  if (swift.length < 4)
     throw new UserError(`a route needs two items or more in either half, got ${swift.length} in all`);
   const names = Object.keys(swift[0]!.scores);
   const of = (way: string) => swift.map((answer, i) => pairOf(answer, strong[i]!, way));
-  const test = (way: string) => of(way).slice(calibrationItems);
-  const any = test(names[0]!).map(({ flops }) => flops);
+  const any = of(names[0]!).map(({ flops }) => flops);
   return {
-    ...{ items: swift.length - calibrationItems, calibration_items: calibrationItems },
-    swift: alone(swift.slice(calibrationItems), seed),
-    super: alone(strong.slice(calibrationItems), seed),
+    ...{ items: swift.length, swift: alone(swift, seed), super: alone(strong, seed) },
     random: { apgr: apgr(randomLine(any)), aiq: aiq(randomLine(any)) },
     oracle: { apgr: apgr(oracleLine(any)), aiq: aiq(oracleLine(any)), curve: tenths(oracleLine(any)) },
-    ways: names.map((way) => resultOf(way, of(way).slice(0, calibrationItems), test(way), seed)),
+    ways: names.map((way) => resultOf(way, of(way), seed)),
   };
 }
 
@@ -130,17 +122,21 @@ function alone(answers: readonly ItemAnswer[], seed: number): Alone {
 
 const mean = (parts: readonly Part[]): number => parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
 
-function resultOf(way: string, calibration: readonly Costed[], test: readonly Costed[], seed: number): WayResult {
-  const outcomes = test.map(({ flops }) => flops);
+function resultOf(way: string, items: readonly Costed[], seed: number): WayResult {
+  const outcomes = items.map(({ flops }) => flops);
   const points = curve(outcomes);
-  const known = calibration.map(({ flops }) => flops);
-  const scores = known.map(({ score }) => score);
+  const byShare = (wanted: number) => (known: readonly Outcome[]) =>
+    thresholdForShare(
+      known.map(({ score }) => score),
+      wanted,
+    );
+  const byAccuracy = (known: readonly Outcome[]) => thresholdForAccuracy(known, superQuality(known) - POINT);
   return {
     ...{ way, auroc: aurocEstimate(outcomes, seed), above_random: aboveRandom(outcomes, seed) },
     ...{ apgr: apgr(points), cpt50: callsNeeded(points, 0.5), cpt80: callsNeeded(points, 0.8), aiq: aiq(points) },
     curve: tenths(points),
-    by_share: SHARES.map((wanted) => ({ wanted, ...applied(thresholdForShare(scores, wanted), test, seed) })),
-    by_accuracy: applied(thresholdForAccuracy(known, superQuality(known) - POINT), test, seed),
+    by_share: SHARES.map((wanted) => ({ wanted, ...applied(byShare(wanted), items, seed) })),
+    by_accuracy: applied(byAccuracy, items, seed),
     best: bestOf(points, outcomes),
   };
 }
@@ -161,17 +157,28 @@ function aboveRandom(outcomes: readonly Outcome[], seed: number): Estimate {
   return { mean: quality, ci95 };
 }
 
-function applied(threshold: number, test: readonly Costed[], seed: number): Applied {
-  const [flops, ms] = [test.map((one) => one.flops), test.map((one) => one.ms)];
-  const { share, quality, cost } = atThreshold(flops, threshold);
-  const routed = flops.map((one): Part => [one.score >= threshold ? one.swift : one.super]);
+/** Finds a threshold on either half, and applies it to the other. */
+function applied(find: (known: readonly Outcome[]) => number, items: readonly Costed[], seed: number): Applied {
+  const half = (parity: number) => items.filter((_, i) => i % 2 === parity).map(({ flops }) => flops);
+  const thresholds = [find(half(1)), find(half(0))] as const;
+  const moved = (outcome: Outcome, i: number): Outcome => ({
+    ...outcome,
+    score: above0(outcome.score, thresholds[i % 2]!),
+  });
+  const flops = items.map((one, i) => moved(one.flops, i));
+  const ms = items.map((one, i) => moved(one.ms, i));
+  const { share, quality, cost } = atThreshold(flops, 0);
+  const routed = flops.map((one): Part => [one.score >= 0 ? one.swift : one.super]);
   const strong = flops.map((one): Part => [one.super]);
   return {
-    ...{ threshold, share, quality, delta: pairedDelta(routed, strong, mean, { seed }) },
+    ...{ thresholds, share, quality, delta: pairedDelta(routed, strong, mean, { seed }) },
     flops_ratio: mean(flops.map((one) => [one.cost.super])) / cost,
-    ms_ratio: mean(ms.map((one) => [one.cost.super])) / atThreshold(ms, threshold).cost,
+    ms_ratio: mean(ms.map((one) => [one.cost.super])) / atThreshold(ms, 0).cost,
   };
 }
+
+/** 1 if a score reaches its threshold, else −1: differences of infinite numbers are none. */
+const above0 = (score: number, threshold: number): number => (score >= threshold ? 1 : -1);
 
 function bestOf(points: readonly CurvePoint[], outcomes: readonly Outcome[]): WayResult["best"] {
   const least = superQuality(outcomes) - POINT - 1e-9;

@@ -14,8 +14,7 @@ import { evaluate, type PairResult } from "./evaluate.ts";
 import { resultTable } from "./table.ts";
 
 export const routeRunOptions = z.object({
-  limit: z.int().min(2).default(60).describe("items that are judged"),
-  calibration: z.int().min(2).default(60).describe("items before them, on which thresholds are found"),
+  limit: z.int().min(4).default(120).describe("items; thresholds found on one half are judged on the other, both ways"),
   seed: z.int().min(0).default(0).describe("which items are drawn, and the intervals"),
 });
 export type RouteRunOptions = z.output<typeof routeRunOptions>;
@@ -57,9 +56,8 @@ export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
         void (done % 10 === 0 && run.notice(`${name} on ${task.name}: ${done} of ${of}`));
       answers.set(name, await answersTo({ source, task, items, out: run.out, signal: run.signal, onItem }));
     }
-    const { calibration, seed } = run.options;
     for (const { name: pair, swift, super: strong } of pairs) {
-      const result = evaluate(answers.get(swift)!, answers.get(strong)!, calibration, seed);
+      const result = evaluate(answers.get(swift)!, answers.get(strong)!, run.options.seed);
       const report = { pair, task: task.name, metric: task.metrics[0].name, ...result };
       reports.push(report);
       await keep(run, report);
@@ -78,7 +76,7 @@ function modelsOf(text: string) {
 }
 
 async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promise<Item[]> {
-  const wanted = options.calibration + options.limit;
+  const wanted = options.limit;
   const items: Item[] = [];
   // Tokens of any one model would draw other items for another.
   const countTokens = (text: string) => Math.ceil(text.length / 4);

@@ -18,18 +18,18 @@ const HEAD = [
 export function resultTable(reports: readonly RouteReport[], command: string): string {
   const lead = [
     "# Routes between two models",
-    `Made by \`${command}\`. Thresholds are found on the calibration items and applied to the others.`,
+    `Made by \`${command}\`. AUROC and the height above random are of all items. Thresholds are found on one half of the items and judged on the other, both ways.`,
     "FLOPs and time are Super alone over the route: above 1 is less. Intervals are 95 %, by bootstrap over items.",
-    "The threshold by accuracy is the smallest share for Super that is at most a point worse than Super on the calibration items. The best share is chosen on the judged items themselves: no threshold could do better.",
+    "The threshold by accuracy is the smallest share for Super that was at most a point worse than Super on the other half. The best share is chosen on the judged items themselves: no threshold could do better.",
   ];
   return `${[...lead, ...reports.map(section)].join("\n\n")}\n`;
 }
 
 function section(report: RouteReport): string {
-  const { pair, task, metric, items, calibration_items, swift, super: strong, oracle } = report;
+  const { pair, task, metric, items, swift, super: strong, oracle } = report;
   const lines = [
     `## ${pair.replace(">", " → ")}, ${task}`,
-    `${items} items, ${calibration_items} for calibration; ${metric}: Swift ${estimate(swift.quality)}, Super ${estimate(strong.quality)}, oracle ${figure(Math.max(...oracle.curve.map(({ quality }) => quality)))}. An answer of Super's costs ${ratio(strong.flops_per_item / swift.flops_per_item)} times Swift's FLOPs, ${ratio(strong.ms_per_item / swift.ms_per_item)} times its time.`,
+    `${items} items; ${metric}: Swift ${estimate(swift.quality)}, Super ${estimate(strong.quality)}, oracle ${figure(Math.max(...oracle.curve.map(({ quality }) => quality)))}. An answer of Super's costs ${ratio(strong.flops_per_item / swift.flops_per_item)} times Swift's FLOPs, ${ratio(strong.ms_per_item / swift.ms_per_item)} times its time.`,
     table(report.ways.map(row)),
   ];
   return lines.join("\n\n");
@@ -46,15 +46,12 @@ function row({ way, auroc, above_random, apgr, by_accuracy, best }: WayResult): 
   ];
 }
 
-const appliedCells = (applied: Applied | undefined): string[] =>
-  applied
-    ? [
-        percent(applied.share),
-        `${figure(applied.quality)} (${estimate(applied.delta)})`,
-        `${ratio(applied.flops_ratio)} ×`,
-        `${ratio(applied.ms_ratio)} ×`,
-      ]
-    : ["–", "–", "–", "–"];
+const appliedCells = (applied: Applied): string[] => [
+  percent(applied.share),
+  `${figure(applied.quality)} (${estimate(applied.delta)})`,
+  `${ratio(applied.flops_ratio)} ×`,
+  `${ratio(applied.ms_ratio)} ×`,
+];
 
 const estimate = ({ mean, ci95 }: Estimate): string => `${mean.toFixed(3)} ${range(ci95, (x) => x.toFixed(3))}`;
 const ratio = (x: number): string => x.toFixed(2);
