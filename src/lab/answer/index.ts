@@ -1,6 +1,6 @@
-import { EncoderModel } from "../../engine/encoder-model.ts";
+import type { EncoderModel } from "../../engine/encoder-model.ts";
 import { openModel } from "../../engine/open-model.ts";
-import { Seq2SeqModel } from "../../engine/seq2seq-model.ts";
+import type { Seq2SeqModel } from "../../engine/seq2seq-model.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -23,22 +23,25 @@ export interface Setting {
 /** Loads a model to answer items under any recipes. @throws UserError */
 export async function openAnswering({ source, quant, truncate }: Setting): Promise<Answering> {
   const model = await openModel(source, [], quant);
-  if (model instanceof EncoderModel) {
-    refuseTruncation(model, truncate);
-    return seamless(model, () => new EncoderAnswerer(model));
+  switch (model.kind) {
+    case "decoder":
+      return {
+        under: (recipe) => DecoderAnswerer.open(model, recipe, truncate),
+        [Symbol.dispose]: () => model[Symbol.dispose](),
+      };
+    case "encoder":
+      refuseTruncation(model, truncate);
+      return seamless(model, () => new EncoderAnswerer(model));
+    case "encoder with a decoder":
+      return seamless(model, () => new Seq2SeqAnswerer(model, truncate));
   }
-  if (model instanceof Seq2SeqModel) return seamless(model, () => new Seq2SeqAnswerer(model, truncate));
-  return {
-    under: (recipe) => DecoderAnswerer.open(model, recipe, truncate),
-    [Symbol.dispose]: () => model[Symbol.dispose](),
-  };
 }
 
 /** A model that no saving can act in. */
 const seamless = (model: EncoderModel | Seq2SeqModel, open: () => Answerer): Answering => ({
   async under(recipe: Recipe) {
-    if (recipe.length === 0) return open();
-    throw new UserError(`${model.source.name} has no seam for savings: "${recipe[0]!.text}" cannot act`, 2);
+    await model.use(recipe);
+    return open();
   },
   [Symbol.dispose]: () => model[Symbol.dispose](),
 });
