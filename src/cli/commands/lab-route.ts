@@ -18,7 +18,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .requiredOption("--pair <A>B>", "two models, Swift and Super; may be repeated", collect)
+    .requiredOption("--pair <pair>", "two models, SWIFT>SUPER; may be repeated", collect)
     .requiredOption("--task <task>", "a task of choices or short answers, or a FILE.jsonl; may be repeated", collect)
     .requiredOption("--out <folder>", "where answers and results are written; what it holds is not answered again")
     .option("--json", "print one JSON object with the results");

@@ -20,7 +20,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 }
 
 export function define(command: Command): void {
-  command.usage("calibrate [options] <SWIFT>SUPER> <file>");
+  command.usage("calibrate [options] <pair> <file>");
   const verb = command
     .command("calibrate")
     .description("find the score below which a pair's larger model answers, on prompts like those to come")
