@@ -2,9 +2,9 @@ import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
 import { kindOf, kinds } from "./kinds/index.ts";
-import type { Shape } from "./shape-of-requests.ts";
+import type { Shape } from "./kinds/shape.ts";
 
-export type { Generated, Shape } from "./shape-of-requests.ts";
+export type { Generated, Shape } from "./kinds/shape.ts";
 
 /** The shape that a `config.json` tells; `path` names it in errors. @throws UserError if it is of no architecture that runs here */
 export function shapeOf(config: JsonObject, path: string): Shape {

@@ -4,7 +4,7 @@ import { evalShape, type Graph } from "../graph/index.ts";
 import { count } from "../graph/ndarray.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
-import type { OpenEncoder } from "./registry.ts";
+import type { Weights } from "../weights/prepared/weights.ts";
 
 /** Ids, and kinds of token where they are told apart. */
 export interface Texts {
@@ -19,15 +19,15 @@ function view(dtype: "i64" | "i32", shape: number[], values: readonly number[]):
   return buffer.view(shape);
 }
 
-/** The graph's output for texts as one batch, padded to `tokens`. */
+/** The graph's output for texts as one batch, padded to `tokens`. Weights that are not constants of the graph are bound as `inputs`. */
 export async function run(
-  { weights }: Pick<OpenEncoder, "weights">,
+  { weights, inputs = {} }: { weights?: Pick<Weights, "commit">; inputs?: Readonly<Record<string, View>> },
   trace: () => Graph,
   { texts, types }: Texts,
   tokens = Math.max(...texts.map((t) => t.length)),
 ): Promise<Float32Array> {
   const graph = trace();
-  weights.commit();
+  weights?.commit();
   using program = await Program.compile(graph);
   const shape = [texts.length, tokens];
   const padded = (rows: readonly (readonly number[])[], filler: number) =>
@@ -48,7 +48,7 @@ export async function run(
     types: view("i64", shape, padded(types ?? texts.map((t) => t.map(() => 0)), 0)),
     [name]: out.view(outShape),
   };
-  await program.bind(views).run();
+  await program.bind({ ...inputs, ...views }).run();
   const result = new Float32Array(out.memory).slice();
   for (const { buffer } of Object.values(views)) buffer[Symbol.dispose]();
   return result;

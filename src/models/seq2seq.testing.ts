@@ -45,19 +45,20 @@ export function sourceOf(arena: Arena, texts: Texts["texts"], tokens = Math.max(
   return { tokens, ids: arena.view("i64", shape, padded), mask: arena.view("i32", shape, mask) };
 }
 
-/** Logits [texts, target, vocabulary] of a batch, the decoder given `parts` tokens at a time, its cache kept. */
+/** Logits [texts, target, vocabulary] of a batch, the decoder given `parts` tokens at a time, its cache kept. Weights that are not constants are bound as `inputs`. */
 export async function decode(
   model: Seq2Seq,
   [encoder, decoder]: readonly Program[],
   { texts, targets }: Texts,
   parts: readonly number[],
+  inputs: Readonly<Record<string, View>> = {},
 ): Promise<Float32Array> {
   using arena = new Arena();
   const { layers, heads, headSize, vocabulary } = model.config;
   const rows = texts.length;
   using cache = new KvCache(model.config, rows);
   const source = sourceOf(arena, texts);
-  const views: Record<string, View> = {};
+  const views: Record<string, View> = { ...inputs };
   for (let l = 0; l < layers; l++) {
     const { key, value } = cache.layer(l);
     Object.assign(views, {

@@ -30,11 +30,19 @@ export class Stack implements Disposable {
     readonly decoder: Decoder,
     readonly cut: Cut,
     readonly programs: readonly Program[],
+    /** Weights that are inputs. */
+    private readonly inputs: Readonly<Record<string, View>>,
   ) {
     this.#cache = new KvCache(decoder.config);
   }
 
-  static async compile(decoder: Decoder, weights: Weights, cut: Cut): Promise<Stack> {
+  /** Weights that are not constants of the graphs are bound as `inputs`, which may be filled while they are traced. */
+  static async compile(
+    decoder: Decoder,
+    weights: Pick<Weights, "commit"> | undefined,
+    cut: Cut,
+    inputs: Readonly<Record<string, View>> = {},
+  ): Promise<Stack> {
     const { layers } = decoder.config;
     const graphs = {
       whole: () => [traceLayers(decoder, 0, layers)],
@@ -45,8 +53,8 @@ export class Stack implements Disposable {
       ],
     }[cut]();
     graphs.push(traceEmbedding(decoder), traceAfter(decoder, layers - 1), traceHead(decoder));
-    weights.commit();
-    return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))));
+    weights?.commit();
+    return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))), inputs);
   }
 
   /** Logits [ids, vocabulary] after each of the next tokens, whose keys and values stay in the cache. */
@@ -58,6 +66,7 @@ export class Stack implements Disposable {
     const start = lengths.set(0, [{ entries: this.#past, positions: this.#past }], tokens);
     using set = new ViewSet();
     const views: Record<string, View> = {
+      ...this.inputs,
       ids: this.#view("i64", [1, tokens], ids),
       ...lengths.views(0, 1, tokens),
       qkv: wide((heads + 2 * kvHeads) * headSize),

@@ -4,7 +4,7 @@ import { traceDense } from "../../models/segments.ts";
 import { hasWindow, pastSizes } from "../../models/window-start.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { chunkAfter } from "../chunk.ts";
-import { NOWHERE, type Shape } from "../shape-of-requests.ts";
+import { NOWHERE, type Shape } from "./shape.ts";
 
 /** What a decoder's requests cost. */
 export function decoderShape(checkpoint: Checkpoint): Shape {

@@ -10,9 +10,9 @@ import { refuseSeveral } from "../adapters.ts";
 import { type Described, sizesOf, wholeTexts } from "../described.ts";
 import { EncoderModel } from "../encoder-model.ts";
 import { openedEncoder } from "../opened-encoder.ts";
-import { NOWHERE, type Shape } from "../shape-of-requests.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
+import { NOWHERE, type Shape } from "./shape.ts";
 
 const KIND = "encoder";
 

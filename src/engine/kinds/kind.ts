@@ -7,7 +7,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Adapted } from "../adapters.ts";
 import type { Described } from "../described.ts";
 import type { Lease } from "../recipes.ts";
-import type { Shape } from "../shape-of-requests.ts";
+import type { Shape } from "./shape.ts";
 
 /** What every loaded model has. `kind` tells its type: `switch (model.kind)` is checked for all kinds of the table. */
 export interface Loaded extends Disposable {

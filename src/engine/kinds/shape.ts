@@ -1,4 +1,4 @@
-import type { Spent } from "../graph/index.ts";
+import type { Spent } from "../../graph/index.ts";
 
 /** Lengths of answers to one prompt: `prompt` includes `cached`, `completion` is of all `answers`, which are taken to be equally long. */
 export interface Generated {

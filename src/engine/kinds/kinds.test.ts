@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { parseStep } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { openModel } from "../open-model.ts";
+import { shapeOf } from "../shape.ts";
+import { kindOf, kinds } from "./index.ts";
+
+const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
+const configOf = (name: string) => JSON.parse(readFileSync(path.join(fixture(name), "config.json"), "utf8"));
+
+test("names are all different", () => {
+  const names = kinds.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+const fixtures = [
+  ["llama-tiny.gguf", "decoder"],
+  ["gemma3-images", "decoder"],
+  ["modernbert", "encoder"],
+  ["t5-gated/encoder.gguf", "encoder"],
+  ["t5-gated", "encoder with a decoder"],
+  ["t5-plain/model.gguf", "encoder with a decoder"],
+] as const;
+
+test.each(fixtures)("%s is of one kind: %s", (file, name) => {
+  const checkpoint = openCheckpoint(fixture(file));
+  expect(kinds.filter(({ matches }) => matches(checkpoint)).map((kind) => kind.name)).toEqual([name]);
+  expect(kindOf(checkpoint).name).toBe(name);
+});
+
+test("a model of none of them is refused, with the architectures that run", () => {
+  const checkpoint = { ...openCheckpoint(fixture("llama-biased")), architecture: "lama" };
+  expect(() => kindOf(checkpoint)).toThrow(UserError);
+  expect(() => kindOf(checkpoint)).toThrow(
+    /llama-biased: architecture "lama" is not supported \(supported: .*t5\); did you mean "llama"\?/,
+  );
+});
+
+test("a loaded model tells its kind; one without seams runs dense alone", async () => {
+  const file = fileURLToPath(new URL("../fixtures/sentences", import.meta.url));
+  using model = await openModel({ name: "m", path: file, source: "file", bytes: 0 }, []);
+  expect(model.kind).toBe("encoder");
+  expect(await model.use([])).toBeUndefined();
+  await expect(model.use([parseStep("xattention")])).rejects.toThrow(
+    new UserError('m has no seam for savings: "xattention" cannot act', 2),
+  );
+});
+
+test("what requests cost is not told of every kind", () => {
+  const attempt = () => shapeOf(configOf("t5"), "config.json");
+  expect(attempt).toThrow(UserError);
+  expect(attempt).toThrow(
+    "config.json is the configuration of an encoder with a decoder, expected that of a model of kind decoder or encoder",
+  );
+});
