@@ -52,6 +52,7 @@ export const modelName = z.string("expected an alias, hf:…, pypi:…, npm:… 
 export const loadOptions = z.strictObject({
   save: savings.optional(),
   quant: z.enum(quants).optional(),
+  threads: z.int("expected a whole number of at least 1").min(1, "expected a whole number of at least 1").optional(),
   adapter: folder.optional(),
   adapters: z.record(z.string(), folder, "expected folders by name").optional(),
   ...{ offline: flag, refresh: flag, signal },

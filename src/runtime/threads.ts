@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import os from "node:os";
+import { UserError } from "../util/errors.ts";
 
 /** CPU quota of the cgroup (v2, then v1) that this process is in, in cores; undefined when there is none. */
 function cgroupQuota(): number | undefined {
@@ -17,6 +18,27 @@ function cgroupQuota(): number | undefined {
   ];
   const cores = Number(quota) / Number(period);
   return Number.isFinite(cores) && cores > 0 ? cores : undefined;
+}
+
+/** What a caller of this process asked for. */
+let chosen: number | undefined;
+/** What the process's pool was made with. */
+let made: number | undefined;
+
+/** Asks for a pool of so many threads, before the first model makes it. @throws UserError if it was made with another number, as a process has one */
+export function chooseThreads(threads: number): void {
+  if (made !== undefined && made !== threads)
+    throw new UserError(
+      `this process runs models on ${made} threads, which all of them share; expected threads: ${made}`,
+      2,
+    );
+  chosen = threads;
+}
+
+/** Threads for the process's pool, which is made with them. */
+export function poolThreads(): number {
+  made = chosen ?? availableThreads();
+  return made;
 }
 
 /** Threads worth using: the cores this process may run on (affinity), within its cgroup's quota. MODICUM_THREADS overrides. */

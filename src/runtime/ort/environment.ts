@@ -1,4 +1,4 @@
-import { availableThreads } from "../threads.ts";
+import { poolThreads } from "../threads.ts";
 import type { Pointer } from "./api.ts";
 import { NULL, ort, ortCreate } from "./api.ts";
 
@@ -24,7 +24,7 @@ export function environment(): Environment {
 }
 
 function create(): Environment {
-  const threads = availableThreads();
+  const threads = poolThreads();
   const options = ortCreate("CreateThreadingOptions");
   ort("SetGlobalIntraOpNumThreads", options, threads);
   ort("SetGlobalInterOpNumThreads", options, 1);
