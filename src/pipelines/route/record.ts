@@ -53,8 +53,8 @@ export const calibrationFile = z.strictObject({
 export type CalibrationFile = z.output<typeof calibrationFile>;
 export type PairIdentity = Pick<CalibrationFile, "swift" | "super">;
 
-/** Six digits are more than a score repeats from one processor to another. */
-const rounded = (score: number): number => Number(score.toPrecision(6));
+/** More digits than a score repeats from one processor to another: over a whole vocabulary energy-of-probs differs from the sixth digit on. */
+const rounded = (score: number): number => Number(score.toPrecision(10));
 
 /** A record of samples, in the order of their scores. @throws UserError for samples that give no threshold */
 export function calibrationOf(
