@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeWhole } from "../../src/util/write-whole.ts";
 import { markdownTable, withSection } from "../section.ts";
 import { plotOf } from "./plot.ts";
-import type { Measured, Result } from "./run.ts";
+import type { Result } from "./run.ts";
 import type { Timed } from "./time.ts";
 
 type Kept = Result & { readonly time: { readonly single: Timed; readonly batched: Timed } };
@@ -27,10 +27,14 @@ export const fileOf = ({ set, swift }: Pick<Result, "set" | "swift">): string =>
   `${set.name}-${swift.replace("@layers=", "-")}`;
 
 const points = (value: number): string => (100 * value).toFixed(1);
+/** A figure that is not finite, such as a share of no gap, is null in a file. */
 const withInterval = (
-  { mean, ci95: [low, high] }: Measured<string>[string],
+  { mean, ci95 }: { readonly mean: number | null; readonly ci95: readonly (number | null)[] },
   shown = (v: number): string => v.toFixed(3),
-): string => `${shown(mean)} [${shown(low)}, ${shown(high)}]`;
+): string => {
+  const [middle, low, high] = [mean, ...ci95].map((v) => (v === null || !Number.isFinite(v) ? "—" : shown(v)));
+  return middle === "—" ? middle : `${middle} [${low}, ${high}]`;
+};
 const title = ({ set, swift, super: strong }: Kept): string => `${set.name}, ${swift} > ${strong}`;
 
 /** Which scorings and targets the first table shows. */
