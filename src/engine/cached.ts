@@ -23,7 +23,7 @@ export class Cached {
   /** Where whole chunks end that ran densely, one after the other from the first token on. */
   #ends: number[] = [];
   /** Of each token: the key of the plan under which it was written. */
-  #keys: string[] = [];
+  #keys: (string | undefined)[] = [];
 
   constructor(readonly cache: KvRows) {
     this.groups = [new KvGroup(cache, { from: 0, to: cache.config.layers })];
@@ -55,7 +55,7 @@ export class Cached {
    * Notes tokens that came to the row, under the key of a plan's state; the groups are told apart, as they are written. `whole`: as a chunk of
    * a dense prefill.
    */
-  grow(tokens: readonly number[], key = "", whole = false): void {
+  grow(tokens: readonly number[], key: string | undefined, whole = false): void {
     const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
     this.tokens.push(...tokens);
     if (!this.fits(this.tokens.length) && !this.stretched)
@@ -64,21 +64,13 @@ export class Cached {
     for (const _ of tokens) this.#keys.push(key);
   }
 
-  /** As `grow`, of tokens that all layers have an entry of. */
-  growAll(tokens: readonly number[], key = "", whole = false): void {
-    const first = this.tokens.length;
-    this.grow(tokens, key, whole);
-    const positions = tokens.map((_, i) => first + i);
-    for (const group of this.groups) group.grow(positions);
-  }
-
   /** Of the cache's first `length` tokens, those to go on from: all, or none where the windows after them were given back. */
   kept(length: number): number {
     return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
   }
 
   /** Tokens of a prompt that need not run again after these; its last one always does. `key`: of what its plan leaves behind. */
-  reusable(prompt: readonly number[], key: string | undefined = ""): number {
+  reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
     return this.#offers(commonPrefix(this.tokens, prompt), prompt.length, other < 0 ? this.tokens.length : other);
@@ -113,7 +105,7 @@ export class Cached {
    * the bit, what the prompt gives alone. None where a longer text before has let go of what windows would keep there.
    */
   chunksOf(prompt: readonly number[]): number {
-    const reusable = this.reusable(prompt);
+    const reusable = this.reusable(prompt, "");
     const end = this.#ends.findLast((end) => end <= reusable) ?? 0;
     return this.groups.every((group) => group.isFresh(end)) ? end : 0;
   }

@@ -48,7 +48,7 @@ export class DecodeStep {
       from = to;
     }
     await this.#head();
-    for (const { slot, token, plan } of this.#steps.values()) slot.grow([token], plan?.state.answer);
+    for (const { slot, token, plan } of this.#steps.values()) slot.grow([token], (plan ?? densePlan).state.answer);
     return this.#logits;
   }
 

@@ -53,7 +53,7 @@ export class Engine implements Disposable {
    */
   acquireAlone(prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Slot {
     this.#check();
-    const shares = plan.state.prompt === "" && this.slots.reusable(prompt) >= chunkAfter(this.programs, 0);
+    const shares = plan.state.prompt === "" && this.slots.reusable(prompt, "") >= chunkAfter(this.programs, 0);
     if (!shares) this.forget();
     const slot = this.slots.take(shares ? prompt : [], "", cutsOf(plan));
     slot.truncate(slot.chunksOf(prompt));

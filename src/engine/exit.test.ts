@@ -190,7 +190,7 @@ test("answers that left early are never offered: a prompt that goes on from one 
   await engine.prefill(slot, prompt, meter, plan);
   for (const token of next) await engine.step(slot, token, meter, plan);
   const longer = [...prompt, ...next, 9];
-  expect(engine.slots.reusable(longer)).toBe(prompt.length);
+  expect(engine.slots.reusable(longer, "")).toBe(prompt.length);
   engine.release(slot);
   const again = engine.acquire(longer);
   expect(again.tokens.length).toBe(prompt.length);

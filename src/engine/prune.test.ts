@@ -249,10 +249,23 @@ describe("a prompt of several chunks", () => {
 test("a pruned prompt is never offered, and leaves a row that others use as before", async () => {
   const { engine } = model;
   await run(prompt, [step("keep=0.3")]);
-  expect(engine.slots.reusable([...prompt, 5])).toBe(0);
+  expect(engine.slots.reusable([...prompt, 5], "")).toBe(0);
   const dense = await run(prompt, []);
   const again = await run(prompt, []);
   expect(worst(dense.logits, again.logits)).toBe(0);
+});
+
+test("a pruned prompt does not begin with what a dense one left, which stays for others", async () => {
+  const { engine } = model;
+  engine.forget();
+  for (const save of [[], [step("keep=0.3")]]) {
+    const plan = await planFrom(save)(prompt.length);
+    const slot = engine.acquire(prompt, plan);
+    expect(slot.tokens.length).toBe(0);
+    await engine.prefill(slot, prompt, new Meter(engine.programs), plan);
+    engine.release(slot);
+  }
+  expect(engine.slots.reusable([...prompt, 5], "")).toBe(prompt.length);
 });
 
 test("continuations of a pruned context are those of its answers", async () => {

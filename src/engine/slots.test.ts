@@ -91,8 +91,8 @@ describe.each([
     engine.slots.limit = 0;
     engine.release(again.slot);
     expect(engine.slots.keptBytes).toBe(again.slot.bytes);
-    expect(engine.slots.reusable(others[0]!)).toBe(0);
-    expect(engine.slots.reusable(prompts[2]!)).toBe(prompts[2]!.length - 1);
+    expect(engine.slots.reusable(others[0]!, "")).toBe(0);
+    expect(engine.slots.reusable(prompts[2]!, "")).toBe(prompts[2]!.length - 1);
   });
 });
 
@@ -110,7 +110,7 @@ test.each(["llama-tiny.gguf", "gemma3/model.safetensors"])(
       expect(engine.slots.keptBytes).toBeLessThan(engine.slots.limit);
     }
     expect(disposals).not.toHaveBeenCalled();
-    expect(engine.slots.reusable(prompts[0]!)).toBe(0);
+    expect(engine.slots.reusable(prompts[0]!, "")).toBe(0);
     const kept = prompts.at(-BATCH_ROWS - 2)!;
     const again = await filled(engine, [...kept, 9]);
     expect(again.cached).toBe(kept.length);
@@ -125,7 +125,7 @@ test("memory that was given back is written anew: the same logits", async () => 
   const first = await filled(engine, prompts[0]!);
   engine.release(first.slot);
   engine.release((await filled(engine, prompts[1]!)).slot);
-  expect(engine.slots.reusable(prompts[0]!)).toBe(0);
+  expect(engine.slots.reusable(prompts[0]!, "")).toBe(0);
   const again = await filled(engine, prompts[0]!);
   expect(again.logits).toEqual(first.logits);
 });

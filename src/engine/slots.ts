@@ -78,7 +78,7 @@ export class Slots implements Disposable {
   }
 
   /** Tokens of a prompt that `take` would find. */
-  reusable(prompt: readonly number[], key: StateKey = ""): number {
+  reusable(prompt: readonly number[], key: StateKey): number {
     return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt, key)));
   }
 
@@ -86,7 +86,7 @@ export class Slots implements Disposable {
    * A free row that holds as much of `prompt` as is anywhere under the key of a plan's state; its last token is always left to run. `cuts` are
    * the plan's.
    */
-  take(prompt: readonly number[], key: StateKey = "", cuts: readonly number[] = []): Slot {
+  take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = []): Slot {
     const slot = this.#beside(this.#choose(prompt, key), cuts);
     const source = longest([slot, ...this.#all(), ...this.#shelf], prompt, key);
     const shared = source.reusable(prompt, key);
