@@ -11,7 +11,7 @@ export interface Flops {
   readonly full: number;
 }
 
-/** What is told of a model, as its kind has it. */
+/** A model as its kind describes it. */
 export interface Described {
   /** `layers` are the decoder's where there are both. */
   readonly config: Pick<
@@ -22,7 +22,7 @@ export interface Described {
   /** Keys and values of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
-  /** What savings act in, where there are seams. */
+  /** Savings act in it; absent if there are no seams. */
   readonly decoder?: Decoder;
   /** How a text becomes a vector, of a model of embeddings. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;
@@ -34,7 +34,7 @@ export interface Described {
   flops(costs: readonly Cost[]): { flopsPerToken: Flops; sourceFlopsPerToken?: Flops };
 }
 
-/** Of a token, by the cost of a graph that reads texts whole. */
+/** FLOPs of a token, by the cost of a graph that reads texts whole. */
 export function wholeTexts(cost: Cost, context: number): Flops {
   const text = (tokens: number) => evalCost(cost, { batch: 1, tokens, kept: tokens }).flops / tokens;
   return { empty: text(1), full: text(context) };

@@ -15,9 +15,7 @@ export function shapeOf(config: JsonObject, path: string): Shape {
   const kind = kindOf(checkpoint);
   if (kind.shape) return kind.shape(checkpoint);
   const told = kinds.filter(({ shape }) => shape).map(({ name }) => name);
-  throw new UserError(
-    `${path} is the configuration of an ${kind.name}, expected that of a model of kind ${told.join(" or ")}`,
-  );
+  throw new UserError(`${path} is of the kind "${kind.name}", expected the configuration of a ${told.join(" or ")}`);
 }
 
 function withoutWeights(config: JsonObject, path: string, architecture: string): Checkpoint {

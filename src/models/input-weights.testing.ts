@@ -7,9 +7,9 @@ import type { Names } from "../weights/prepared/names.ts";
 import { Part } from "../weights/prepared/part.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weights/weight-source.ts";
 
-/** A checkpoint's tensors in float32 buffers of their own. Matrices lie as they do in a checkpoint, [outputs, inputs], and so with an adapter's factors, each module's by itself. */
+/** A checkpoint's tensors in float32 buffers. Matrices are rows [outputs, inputs]; an adapter's factors are kept apart by module. */
 export class InputWeights implements WeightSource, Disposable {
-  /** What to bind, by the inputs' names. */
+  /** The views to bind, by the inputs' names. */
   readonly views: Record<string, View> = {};
 
   constructor(

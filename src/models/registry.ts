@@ -60,7 +60,7 @@ interface Named {
   readonly names: readonly string[];
 }
 
-/** Whether a checkpoint's architecture is of a kind. */
+/** Tells if a checkpoint's architecture is of a kind. */
 export const isOfKind = (kind: ArchitectureKind, { architecture }: Checkpoint): boolean =>
   architectures[kind].some(({ names }: Named) => names.includes(architecture));
 
@@ -85,7 +85,7 @@ function architectureOf<A extends Named>(checkpoint: Checkpoint, known: readonly
   throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
 }
 
-/** Whether a decoder's checkpoint has parts that are not read, such as those of images. */
+/** Tells if a decoder's checkpoint has parts that are not read, such as those of images. */
 export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
   architectureOf(checkpoint, decoders).unread(checkpoint).length > 0;
 

@@ -206,9 +206,9 @@ export interface Seq2SeqArchitecture {
   configure(config: ConfigSource, has?: (tensor: string) => boolean): Seq2SeqConfig;
   /** Tensors of a checkpoint that no layer uses. */
   unread(checkpoint: Checkpoint): readonly string[];
-  /** What a checkpoint calls the tensors. */
+  /** Maps canonical names to the checkpoint's own. */
   tensors(checkpoint: Checkpoint): Names;
-  /** What Hugging Face's code calls the module of a matrix of the checkpoint, by its canonical name without `.weight`. */
+  /** Maps a matrix's canonical name, without `.weight`, to its modules in Hugging Face's code. */
   modules(checkpoint: Checkpoint): (canonical: string) => readonly string[];
   open(weights: WeightSource): Seq2Seq;
 }

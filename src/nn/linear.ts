@@ -18,10 +18,10 @@ function multiply(x: Tensor, weight: Matrix): Tensor {
   }
 }
 
-/** What an adapter adds to a projection of x [..., inputs]: [..., outputs] (LoRA, Hu et al. 2021). */
+/** The product of x [..., inputs] with a low-rank matrix: [..., outputs] (LoRA, Hu et al. 2021). */
 const projectLowRank = (x: Tensor, { down, up }: LowRank): Tensor => linear(linear(x, down), up);
 
-/** The product of x with stacked matrices, whose outputs these are, with what an adapter adds to it. */
+/** Adds an adapter's update to `product`, which is x times stacked matrices with these outputs. */
 export function addUpdate(product: Tensor, x: Tensor, outputs: Sizes, update: LowRankUpdate): Tensor {
   switch (update.kind) {
     case "stacked":

@@ -16,7 +16,7 @@ export interface LowRank {
   readonly up: Tensor;
 }
 
-/** What an adapter adds to one product with stacked matrices. */
+/** An adapter's addition to one product with stacked matrices. */
 export type LowRankUpdate =
   /** Two factors for all outputs. */
   | { readonly kind: "stacked"; readonly factors: LowRank }
@@ -35,7 +35,7 @@ export interface WeightSource {
   /** The configuration that the model is read from. */
   readonly config: ConfigSource;
 
-  /** Whether there is a tensor of this name. */
+  /** Tells if there is a tensor of this name. */
   has(name: string): boolean;
 
   /** The numbers of a small tensor that changes how the model is traced, such as LongRoPE's divisors; undefined if there is none. */
@@ -50,7 +50,7 @@ export interface WeightSource {
   /** A table of which rows are looked up: f32 [rows, width]. */
   table(graph: Graph, name: string, shape: TableShape): Tensor;
 
-  /** Whether a matrix, of this shape if one is given, is held in blocks of codes. Such a table is asked for by `rowsInBlocks`. */
+  /** Tells if a matrix, of this shape if one is given, is held in blocks of codes. Such a table is asked for by `rowsInBlocks`. */
   inBlocks(name: string, shape?: readonly number[]): boolean;
 
   /** A table that is held in blocks, its codes row by row. @throws Error if it is not */
@@ -59,9 +59,9 @@ export interface WeightSource {
   /** A table that the model computes from its configuration, such as rotary cosines: f32 of `shape`, never trained. `name` tells its contents. */
   computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor;
 
-  /** What an adapter adds to the product with stacked matrices, by name without `.weight`; undefined if it adds nothing. */
+  /** An adapter's addition to the product with stacked matrices, by name without `.weight`; undefined if it adds nothing. */
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined;
 
-  /** What an adapter adds to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
+  /** An adapter's addition to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
 }

@@ -6,7 +6,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { chunkAfter } from "../chunk.ts";
 import { NOWHERE, type Shape } from "./shape.ts";
 
-/** What a decoder's requests cost. */
+/** Costs of a decoder's requests, by its configuration alone. */
 export function decoderShape(checkpoint: Checkpoint): Shape {
   const { decoder, weights } = openDecoder(checkpoint, NOWHERE);
   const { config } = decoder;

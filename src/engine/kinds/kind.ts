@@ -9,7 +9,7 @@ import type { Described } from "../described.ts";
 import type { Lease } from "../recipes.ts";
 import type { Shape } from "./shape.ts";
 
-/** What every loaded model has. `kind` tells its type: `switch (model.kind)` is checked for all kinds of the table. */
+/** A loaded model, of any kind. `kind` tells its type: `switch (model.kind)` is checked for all kinds of the table. */
 export interface Loaded extends Disposable {
   readonly kind: string;
   readonly source: ResolvedModel;
@@ -18,11 +18,10 @@ export interface Loaded extends Disposable {
   use(recipe: Recipe): Promise<Lease | undefined>;
 }
 
-/** What a model is loaded with. */
+/** The terms on which a model is loaded. */
 export interface Opening {
   readonly source: ResolvedModel;
   readonly adapted: Adapted;
-  /** What it is to run under. */
   readonly recipe: Recipe;
   readonly quant: Quant;
   readonly onNotice?: ((sentence: string) => void) | undefined;
@@ -31,16 +30,16 @@ export interface Opening {
 /** A kind of model: how a checkpoint of it becomes something that runs. A new kind is one file of this folder and one line of its table. */
 export interface Kind<M extends Loaded> {
   readonly name: M["kind"];
-  /** Whether a checkpoint is of this kind. At most one kind matches. */
+  /** Tells if a checkpoint is of this kind. At most one kind matches. */
   matches(checkpoint: Checkpoint): boolean;
   /** @throws UserError if the model asks for what does not run here, or the recipe cannot act in it */
   open(opening: Opening): Promise<M>;
-  /** What is told of a model without loading it; `folder` is that of its prepared weights. */
+  /** Describes a model without loading it; `folder` is that of its prepared weights. */
   describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described;
   /** A model's graphs by the names of their files. */
   export(adapted: Adapted, folder: string, quant: Quant): Record<string, Graph>;
   /** Checks, by little more than the file's header, that a recipe which is not empty can act in a model. @throws UserError */
   check(model: ResolvedModel, checkpoint: Checkpoint, recipe: Recipe): Promise<void>;
-  /** What requests cost by a configuration alone; absent if that cannot be told. */
+  /** Costs of requests by a configuration alone; absent if that cannot be told. */
   shape?(checkpoint: Checkpoint): Shape;
 }

@@ -54,6 +54,6 @@ test("what requests cost is not told of every kind", () => {
   const attempt = () => shapeOf(configOf("t5"), "config.json");
   expect(attempt).toThrow(UserError);
   expect(attempt).toThrow(
-    "config.json is the configuration of an encoder with a decoder, expected that of a model of kind decoder or encoder",
+    'config.json is of the kind "encoder with a decoder", expected the configuration of a decoder or encoder',
   );
 });
