@@ -1,6 +1,6 @@
 import { commonPrefix } from "./cached.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
-import type { Cut } from "./cut.ts";
+import type { CutReason } from "./cut.ts";
 import type { Engine } from "./engine.ts";
 import type { Piece, Usage } from "./generate.ts";
 import type { Asked, Foretold, Likelihoods } from "./likelihood.ts";
@@ -61,11 +61,11 @@ export class Foretelling implements Work {
     return this.#ended ? this.#last("stop") : undefined;
   }
 
-  cut(cut: Cut): Piece {
+  cut(cut: CutReason): Piece {
     return this.#last("length", cut);
   }
 
-  #last(reason: "stop" | "length", cut?: Cut): Piece {
+  #last(reason: "stop" | "length", cut?: CutReason): Piece {
     return { text: "", tokens: [], finish: { reason, usage: this.usage(), ...(cut && { cut }) } };
   }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import type { Cut } from "./cut.ts";
+import type { CutReason } from "./cut.ts";
 import type { Engine } from "./engine.ts";
 import type { Grammar, Trigger } from "./grammar/index.ts";
 import type { Meter } from "./meter.ts";
@@ -43,7 +43,7 @@ export interface Piece {
   readonly tokens: readonly Sampled[];
   /** Of the first piece, where `promptLogprobs` asks for them: the prompt's tokens, as far as they have run. */
   readonly prompt?: readonly Sampled[];
-  readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: Cut };
+  readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: CutReason };
 }
 
 /**

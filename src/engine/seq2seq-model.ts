@@ -10,7 +10,7 @@ import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts"
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { type Adapted, openAdapted } from "./adapters.ts";
 import { beside } from "./beside.ts";
-import { type Cut, cutOf } from "./cut.ts";
+import { type CutReason, cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
 import type { GenerateOptions, Piece, Usage } from "./generate.ts";
 import type { Loaded } from "./kinds/kind.ts";
@@ -107,7 +107,8 @@ export class Seq2SeqModel implements Loaded {
   }
 }
 
-const endedBy = (late: boolean, cut: Cut | undefined): Cut | undefined => cut ?? (late ? "deadline" : undefined);
+const endedBy = (late: boolean, cut: CutReason | undefined): CutReason | undefined =>
+  cut ?? (late ? "deadline" : undefined);
 
 function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, ms: Omit<Usage["ms"], "total">): Usage {
   return {

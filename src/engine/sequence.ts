@@ -2,7 +2,7 @@ import { densePlan, type Plan } from "../savings/plan.ts";
 import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { chunkAfter } from "./chunk.ts";
-import { type Ceiling, type Cut, cutOf } from "./cut.ts";
+import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
 import type { Step } from "./decode-step.ts";
 import { Draft } from "./draft.ts";
 import type { Engine } from "./engine.ts";
@@ -135,7 +135,7 @@ export class Sequence implements Disposable {
   }
 
   /** The last piece of an answer that ends here, with what it has of text. */
-  cut(cut?: Cut): Piece {
+  cut(cut?: CutReason): Piece {
     return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish("length", cut) };
   }
 
@@ -146,7 +146,7 @@ export class Sequence implements Disposable {
     return { prompt: this.#scores.found };
   }
 
-  #finish(reason: FinishReason, cut: Cut | undefined): NonNullable<Piece["finish"]> {
+  #finish(reason: FinishReason, cut: CutReason | undefined): NonNullable<Piece["finish"]> {
     this.#ended = true;
     return { reason, usage: this.usage(), ...(cut && { cut }) };
   }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cuts } from "../engine/cut.ts";
+import { cutReasons } from "../engine/cut.ts";
 import { timeId } from "./id.ts";
 
 const amount = z.number().min(0);
@@ -23,7 +23,7 @@ export const receiptSchema = z
     ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),
     estimated: z.boolean(),
     server: z.string().optional().describe("which other server it ran on"),
-    cut: z.enum(cuts).optional().describe("what ended an answer before its time"),
+    cut: z.enum(cutReasons).optional().describe("what ended an answer before its time"),
     key: z.string().optional().describe("whose it is: a key's id"),
   })
   .refine((r) => r.flops.overhead <= r.flops.spent, {

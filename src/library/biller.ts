@@ -1,4 +1,4 @@
-import type { Cut } from "../engine/cut.ts";
+import type { CutReason } from "../engine/cut.ts";
 import type { Answers } from "../engine/encoder-model.ts";
 import type { Usage } from "../engine/generate.ts";
 import type { OnStopped } from "../engine/terms.ts";
@@ -20,7 +20,7 @@ export class Biller {
   }
 
   /** `recipe`: what it ran under. */
-  receipt({ tokens, flops, bytes, work, ms }: Usage, recipe: Recipe, cut?: Cut): Receipt {
+  receipt({ tokens, flops, bytes, work, ms }: Usage, recipe: Recipe, cut?: CutReason): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
     return makeReceipt({

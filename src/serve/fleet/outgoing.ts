@@ -1,4 +1,4 @@
-import type { Cut } from "../../engine/cut.ts";
+import type { CutReason } from "../../engine/cut.ts";
 import { checkCeiling } from "../../engine/price.ts";
 import type { Shape } from "../../engine/shape.ts";
 import type { JsonObject } from "../../weights/json.ts";
@@ -13,7 +13,7 @@ import { guessedTokens, type Order } from "./order.ts";
 /** A request as a server gets it, and what ends its answers if they come to their length. */
 export interface Passed {
   readonly body: JsonObject;
-  readonly cut: Cut | undefined;
+  readonly cut: CutReason | undefined;
 }
 
 /** What servers may have of a request, as this server and the key's terms have it. @throws HttpError */
@@ -84,7 +84,7 @@ const USUAL_TOKENS = 16;
 function capped(
   body: JsonObject,
   bound: Bound | undefined,
-  ceilings: readonly (readonly [Cut, number | undefined])[],
+  ceilings: readonly (readonly [CutReason, number | undefined])[],
 ): Passed {
   if (!bound) return { body, cut: undefined };
   const asked = bound.asked ?? USUAL_TOKENS;

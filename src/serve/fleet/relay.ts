@@ -1,4 +1,4 @@
-import type { Cut } from "../../engine/cut.ts";
+import type { CutReason } from "../../engine/cut.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { billFor, type House } from "../house.ts";
 import { type Call, type Endpoint, isAsking } from "../http/endpoint.ts";
@@ -78,7 +78,7 @@ class Relay {
   }
 
   /** What ended an answer before its time. */
-  #cut(reason: string): Cut | undefined {
+  #cut(reason: string): CutReason | undefined {
     if (this.house.fleet.cut.aborted) return "closing";
     if (this.#late.aborted) return "deadline";
     return reason === "length" ? this.#passed.cut : undefined;

@@ -1,4 +1,4 @@
-import type { Cut } from "../../engine/cut.ts";
+import type { CutReason } from "../../engine/cut.ts";
 import type { Generated, Shape } from "../../engine/shape.ts";
 import { makeReceipt, type Receipt, receiptSchema } from "../../ledger/receipt.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
@@ -38,7 +38,7 @@ export class Tab {
   }
 
   /** A Modicum's own figures, which are hearsay here; else an estimate by the model's shape and the lengths that the server counted, or, of an answer that was left, that can be guessed. */
-  receipt(cut?: Cut): Receipt {
+  receipt(cut?: CutReason): Receipt {
     const { name } = this.remote.options;
     const { work, ...figures } = this.#own ? toldBy(this.#own) : this.#estimate();
     const count = this.order.generates ? this.order.parts : 1;
