@@ -1,5 +1,5 @@
 /** Our engine as a child that speaks `protocol.ts`. */
-import { Meter } from "../src/engine/meter.ts";
+import { Meter } from "../src/engine/bill/meter.ts";
 import { argmax } from "../src/engine/sampling/softmax.ts";
 import { load as loadModel, type Model } from "../src/index.ts";
 import { type Answer, type Args, seconds, serve } from "./protocol.ts";

@@ -1,4 +1,4 @@
-import { Meter } from "../src/engine/meter.ts";
+import { Meter } from "../src/engine/bill/meter.ts";
 import type { Model } from "../src/index.ts";
 import { parseRecipe } from "../src/savings/recipe.ts";
 import type { Bench } from "./harness.ts";

@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Meter } from "../src/engine/meter.ts";
+import { Meter } from "../src/engine/bill/meter.ts";
 import { argmax } from "../src/engine/sampling/softmax.ts";
 import type { Model } from "../src/index.ts";
 import { makeReceipt } from "../src/ledger/receipt.ts";

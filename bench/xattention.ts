@@ -1,4 +1,4 @@
-import { Meter } from "../src/engine/meter.ts";
+import { Meter } from "../src/engine/bill/meter.ts";
 import { load, type Model } from "../src/index.ts";
 import { predictedPrefillSpeedup } from "../src/savings/attention/xattention/cost.ts";
 import type { Bench } from "./harness.ts";

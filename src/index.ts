@@ -1,9 +1,10 @@
 /** Modicum as a library. */
-export type { Classification, Reading } from "./engine/classifier.ts";
-export type { FinishReason, GenerateInput } from "./engine/generate.ts";
+
+export type { FinishReason, GenerateInput } from "./engine/answer/generate.ts";
+export type { Classification, Reading } from "./engine/encoder/classifier.ts";
+export type { CalibrateTerms, ProfileOptions } from "./engine/file/profile.ts";
 export type { Format } from "./engine/grammar/index.ts";
 export type { Prompt } from "./engine/language-model.ts";
-export type { CalibrateTerms, ProfileOptions } from "./engine/profile.ts";
 export type { Sampled } from "./engine/sampling/sampler.ts";
 export type { Receipt } from "./ledger/receipt.ts";
 export {

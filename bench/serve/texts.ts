@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { tokenizerOf } from "../../src/engine/tokenizer-of.ts";
+import { tokenizerOf } from "../../src/engine/file/tokenizer-of.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 

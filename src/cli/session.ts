@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { generateOptions } from "../engine/generate.ts";
+import { generateOptions } from "../engine/answer/generate.ts";
 import { load, type Model, openPipeline, type Receipt, type RoutePipeline } from "../index.ts";
 import { UserError } from "../util/errors.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";

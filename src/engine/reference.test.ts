@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model } from "../index.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { densePlan } from "../savings/plan.ts";
-import { compareWithAlone, texts } from "./batch.testing.ts";
-import type { Engine } from "./engine.ts";
-import { Meter } from "./meter.ts";
+import { Meter } from "./bill/meter.ts";
+import { compareWithAlone, texts } from "./run/batch.testing.ts";
+import type { Engine } from "./run/engine.ts";
 
 interface Reference {
   prompts: { prompt: string; chat: boolean; tokens: number[]; next: number[] }[];

@@ -16,8 +16,8 @@ import { UserError } from "../util/errors.ts";
 import { openLora } from "../weights/adapter/lora.ts";
 import { withAdapter } from "../weights/adapter/merge.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { openAdapted } from "./adapters.ts";
-import { openedEncoder } from "./opened-encoder.ts";
+import { openedEncoder } from "./encoder/opened-encoder.ts";
+import { openAdapted } from "./file/adapters.ts";
 
 const adapters = fileURLToPath(new URL("../weights/adapter/fixtures", import.meta.url));
 const bases = fileURLToPath(new URL("../models/fixtures", import.meta.url));

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cutReasons } from "../engine/cut.ts";
+import { cutReasons } from "../engine/answer/cut.ts";
 import { timeId } from "./id.ts";
 
 const amount = z.number().min(0);

@@ -1,10 +1,10 @@
 /** What the library's calls take, checked: whoever calls from JavaScript has no compiler to say so. */
 import { z } from "zod";
-import type { Reading } from "../engine/classifier.ts";
-import { generateOptions } from "../engine/generate.ts";
+import { generateOptions } from "../engine/answer/generate.ts";
+import type { Reading } from "../engine/encoder/classifier.ts";
+import type { ProfileOptions } from "../engine/file/profile.ts";
 import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
-import type { ProfileOptions } from "../engine/profile.ts";
 import { toolChoice, toolList } from "../engine/tools/tools.ts";
 import type { RouteInput } from "../pipelines/route/name.ts";
 import { parseRecipe, type Recipe, type Step } from "../savings/recipe.ts";

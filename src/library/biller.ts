@@ -1,7 +1,7 @@
-import type { CutReason } from "../engine/cut.ts";
-import type { Answers } from "../engine/encoder-model.ts";
-import type { Usage } from "../engine/generate.ts";
-import type { OnStopped } from "../engine/terms.ts";
+import type { CutReason } from "../engine/answer/cut.ts";
+import type { Usage } from "../engine/answer/generate.ts";
+import type { OnStopped } from "../engine/answer/terms.ts";
+import type { Answers } from "../engine/encoder/encoder-model.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Stoppable } from "./options.ts";

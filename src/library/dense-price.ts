@@ -1,6 +1,6 @@
-import { chunkAfter } from "../engine/chunk.ts";
+import { Meter } from "../engine/bill/meter.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
-import { Meter } from "../engine/meter.ts";
+import { chunkAfter } from "../engine/run/chunk.ts";
 import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";

@@ -1,4 +1,4 @@
-import { openModel } from "../engine/open-model.ts";
+import { openModel } from "../engine/file/open-model.ts";
 import { isPairName } from "../pipelines/route/name.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import { registeredAs, requireModel } from "../savings/registered.ts";

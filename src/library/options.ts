@@ -1,6 +1,6 @@
 /** What the library's calls take and give. */
-import type { Ceiling } from "../engine/cut.ts";
-import type { FinishReason, GenerateInput } from "../engine/generate.ts";
+import type { Ceiling } from "../engine/answer/cut.ts";
+import type { FinishReason, GenerateInput } from "../engine/answer/generate.ts";
 import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";

@@ -3,7 +3,7 @@ import {
   calibrate,
   type ProfileOptions,
   profileThresholds as profileLanguageModel,
-} from "../engine/profile.ts";
+} from "../engine/file/profile.ts";
 import {
   type ThresholdProfile,
   thresholdProfile,

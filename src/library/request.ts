@@ -1,7 +1,7 @@
 import { grammarOf } from "../engine/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
-import type { Seq2SeqModel } from "../engine/seq2seq-model.ts";
-import type { Request } from "../engine/ticket.ts";
+import type { Request } from "../engine/schedule/ticket.ts";
+import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
 import { UserError } from "../util/errors.ts";
 import type { Asked } from "./arguments.ts";

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Likelihoods } from "../engine/likelihood.ts";
-import { Meter } from "../engine/meter.ts";
+import { Meter } from "../engine/bill/meter.ts";
+import { Likelihoods } from "../engine/score/likelihood.ts";
 import { load, type Model } from "../index.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing, TINY, tinyWith } from "./serve.testing.ts";
 

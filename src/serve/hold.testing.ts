@@ -1,5 +1,5 @@
 import { vi } from "vitest";
-import { Engine } from "../engine/engine.ts";
+import { Engine } from "../engine/run/engine.ts";
 
 /** Nothing is computed from now on until this is called back. */
 export function hold(): () => void {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
-import { schedulerOptions } from "../engine/scheduler.ts";
+import { schedulerOptions } from "../engine/schedule/scheduler.ts";
 import { entry, type Field } from "../weights/gguf/testing.ts";
 import type { RemoteOptions } from "./fleet/file.ts";
 import { Fleet } from "./fleet/fleet.ts";

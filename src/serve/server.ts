@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
-import type { SchedulerOptions } from "../engine/scheduler.ts";
+import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";

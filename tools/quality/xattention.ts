@@ -10,8 +10,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { Likelihoods, natsOf } from "../../src/engine/likelihood.ts";
-import { type Counter, Meter } from "../../src/engine/meter.ts";
+import { type Counter, Meter } from "../../src/engine/bill/meter.ts";
+import { Likelihoods, natsOf } from "../../src/engine/score/likelihood.ts";
 import { load, type Model } from "../../src/index.ts";
 import { holds } from "../../src/lab/metrics/contains.ts";
 import { needles } from "../../src/lab/tasks/needle.ts";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Command } from "commander";
-import { checkExportFolder, exportModel } from "../../engine/export.ts";
+import { checkExportFolder, exportModel } from "../../engine/file/export.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { checkSavings } from "../../engine/check-savings.ts";
+import { checkSavings } from "../../engine/file/check-savings.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,

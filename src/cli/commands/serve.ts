@@ -50,7 +50,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export async function define(command: Command): Promise<void> {
   const { limitOptions } = await import("../../serve/limits.ts");
-  const { schedulerOptions } = await import("../../engine/scheduler.ts");
+  const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
   command
     .option("--model <model>", "a model to offer, or name=model; may be repeated (default: smollm2)", collect)
     .option(
@@ -85,7 +85,7 @@ async function opened(
   log: Logger,
   told: AbortSignal,
 ): Promise<Serving> {
-  const { schedulerOptions } = await import("../../engine/scheduler.ts");
+  const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
   const { Catalogue, checkBind, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
     "../../serve/index.ts"
   );

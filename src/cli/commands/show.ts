@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { describeModel, type ModelDescription } from "../../engine/describe.ts";
+import { describeModel, type ModelDescription } from "../../engine/file/describe.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";

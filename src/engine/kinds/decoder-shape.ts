@@ -3,7 +3,7 @@ import { openDecoder } from "../../models/registry.ts";
 import { traceDense } from "../../models/segments.ts";
 import { hasWindow, pastSizes } from "../../models/window-start.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { chunkAfter } from "../chunk.ts";
+import { chunkAfter } from "../run/chunk.ts";
 import { NOWHERE, type Shape } from "./shape.ts";
 
 /** Costs of a decoder's requests, by its configuration alone. */

@@ -8,7 +8,7 @@ import type { Seam } from "../../savings/seams.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
-import { cacheBytes, type Described, sizesOf } from "../described.ts";
+import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
 import { LanguageModel } from "../language-model.ts";
 import { decoderShape } from "./decoder-shape.ts";
 import type { Kind } from "./kind.ts";

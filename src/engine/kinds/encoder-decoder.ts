@@ -5,9 +5,9 @@ import { isOfKind, openSeq2Seq } from "../../models/registry.ts";
 import { traceDecoded, traceSource } from "../../models/seq2seq-graphs.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
-import { refuseSeveral } from "../adapters.ts";
-import { cacheBytes, type Described, sizesOf, wholeTexts } from "../described.ts";
-import { Seq2SeqModel } from "../seq2seq-model.ts";
+import { refuseSeveral } from "../file/adapters.ts";
+import { cacheBytes, type Described, sizesOf, wholeTexts } from "../file/described.ts";
+import { Seq2SeqModel } from "../seq2seq/seq2seq-model.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 

@@ -4,9 +4,9 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { Adapted } from "../adapters.ts";
-import type { Described } from "../described.ts";
-import type { Lease } from "../recipes.ts";
+import type { Adapted } from "../file/adapters.ts";
+import type { Described } from "../file/described.ts";
+import type { Lease } from "../run/recipes.ts";
 import type { Shape } from "./shape.ts";
 
 /** A loaded model, of any kind. `kind` tells its type: `switch (model.kind)` is checked for all kinds of the table. */

@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 import { parseStep } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { openModel } from "../open-model.ts";
-import { shapeOf } from "../shape.ts";
+import { shapeOf } from "../bill/shape.ts";
+import { openModel } from "../file/open-model.ts";
 import { kindOf, kinds } from "./index.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));

@@ -40,7 +40,12 @@ const rotaryOp: Op<RotaryAttrs> = {
     if (x!.shape.length !== 3 || x!.shape[2] !== heads * 2 * Number(cos!.shape[1]))
       throw new ShapeError("rotaryEmbedding", "x", showType(x!), `[1, tokens, ${heads} * 2 * ${cos!.shape[1]}]`);
     if (!sameShape(positions!.shape, [1]) && !sameShape(positions!.shape, x!.shape.slice(0, 2)))
-      throw new ShapeError("rotaryEmbedding", "positions", showType(positions!), `i64[1] or i64[${x!.shape.slice(0, 2)}]`);
+      throw new ShapeError(
+        "rotaryEmbedding",
+        "positions",
+        showType(positions!),
+        `i64[1] or i64[${x!.shape.slice(0, 2)}]`,
+      );
     if (!sameShape(cos!.shape, sin!.shape))
       throw new ShapeError("rotaryEmbedding", "sin", showType(sin!), showType(cos!));
     return [x!];
@@ -58,10 +63,7 @@ const rotaryOp: Op<RotaryAttrs> = {
     const position = (t: number) => (positions!.shape.length === 1 ? given[0]! + (t % tokens) : given[t]!);
     for (let t = 0; t < batch * tokens; t++)
       for (let at = t * width; at < (t + 1) * width; at += size)
-        y.data.set(
-          rotate(x!.data.subarray(at, at + size), position(t), { cos: cos!, sin: sin! }, pairs),
-          at,
-        );
+        y.data.set(rotate(x!.data.subarray(at, at + size), position(t), { cos: cos!, sin: sin! }, pairs), at);
     return [y];
   },
 };

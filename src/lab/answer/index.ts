@@ -1,6 +1,6 @@
-import type { EncoderModel } from "../../engine/encoder-model.ts";
-import { openModel } from "../../engine/open-model.ts";
-import type { Seq2SeqModel } from "../../engine/seq2seq-model.ts";
+import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import { openModel } from "../../engine/file/open-model.ts";
+import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

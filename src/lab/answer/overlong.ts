@@ -1,4 +1,4 @@
-import type { EncoderModel } from "../../engine/encoder-model.ts";
+import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
 import type { Item, RankingItem } from "../item.ts";
 
 /** How many texts of the items are longer than an encoder reads, each counted once: a cross-encoder's are a query and a document together. */

@@ -1,4 +1,4 @@
-import type { Piece, Usage } from "../../engine/generate.ts";
+import type { Piece, Usage } from "../../engine/answer/generate.ts";
 import type { Answered } from "./answerer.ts";
 
 /** What of a bill a result tells. */

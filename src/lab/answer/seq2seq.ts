@@ -1,5 +1,5 @@
-import { generateOptions } from "../../engine/generate.ts";
-import type { Seq2SeqModel } from "../../engine/seq2seq-model.ts";
+import { generateOptions } from "../../engine/answer/generate.ts";
+import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Item } from "../item.ts";
 import type { Answerer, Plan, Truncation } from "./answerer.ts";

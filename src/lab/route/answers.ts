@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { generate, generateOptions } from "../../engine/generate.ts";
+import { generate, generateOptions } from "../../engine/answer/generate.ts";
+import { priceOfAsked } from "../../engine/bill/price.ts";
+import { openModel } from "../../engine/file/open-model.ts";
 import type { LanguageModel } from "../../engine/language-model.ts";
-import { openModel } from "../../engine/open-model.ts";
-import { priceOfAsked } from "../../engine/price.ts";
 import {
   type Aggregate,
   aggregated,

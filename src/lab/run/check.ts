@@ -1,4 +1,4 @@
-import { checkSavings } from "../../engine/check-savings.ts";
+import { checkSavings } from "../../engine/file/check-savings.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Result } from "../results.ts";
 import { type Cell, type KnownCell, type OpenCell, openCell, recipeText } from "./cell.ts";

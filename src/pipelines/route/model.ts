@@ -1,4 +1,4 @@
-import type { FinishReason } from "../../engine/generate.ts";
+import type { FinishReason } from "../../engine/answer/generate.ts";
 import type { Prompt } from "../../engine/language-model.ts";
 import type { Sampled } from "../../engine/sampling/sampler.ts";
 import type { Spent } from "../../graph/index.ts";

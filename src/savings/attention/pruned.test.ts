@@ -1,8 +1,8 @@
 /** Block-sparse savings and `prune` in one recipe, inside the engine. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Meter } from "../../engine/bill/meter.ts";
 import { LanguageModel } from "../../engine/language-model.ts";
-import { Meter } from "../../engine/meter.ts";
 import { seededRandom } from "../../util/random.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { parseRecipe } from "../recipe.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Refused } from "../../engine/refused.ts";
+import { Refused } from "../../engine/schedule/refused.ts";
 import { jsonOf, post, serveModels, type Testing } from "../serve.testing.ts";
 import { Admission, type Place } from "./admission.ts";
 import type { Backend } from "./backend.ts";

@@ -1,6 +1,6 @@
-import { FairQueue, type Keyed } from "../../engine/fair-queue.ts";
-import { Pace } from "../../engine/pace.ts";
-import { Refused } from "../../engine/refused.ts";
+import { FairQueue, type Keyed } from "../../engine/schedule/fair-queue.ts";
+import { Pace } from "../../engine/schedule/pace.ts";
+import { Refused } from "../../engine/schedule/refused.ts";
 import type { Backend } from "./backend.ts";
 import type { RemoteOptions } from "./file.ts";
 

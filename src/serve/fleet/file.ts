@@ -1,6 +1,6 @@
 import path from "node:path";
 import { z } from "zod";
-import { type Shape, shapeOf } from "../../engine/shape.ts";
+import { type Shape, shapeOf } from "../../engine/bill/shape.ts";
 import { checked } from "../../util/checked.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";

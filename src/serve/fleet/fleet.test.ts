@@ -1,6 +1,6 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Shape } from "../../engine/shape.ts";
+import type { Shape } from "../../engine/bill/shape.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
 import { limitOptions } from "../limits.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { shapeOf } from "../../engine/shape.ts";
+import { shapeOf } from "../../engine/bill/shape.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { termsSchema } from "../keys/terms.ts";
 import { limitOptions } from "../limits.ts";

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
-import { shapeOf } from "../../engine/shape.ts";
+import { shapeOf } from "../../engine/bill/shape.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { type RemoteOptions, remoteFromText } from "./file.ts";
 

@@ -1,4 +1,4 @@
-import type { Ceiling } from "../../engine/cut.ts";
+import type { Ceiling } from "../../engine/answer/cut.ts";
 import { idBeyond, isIds } from "../../engine/language-model.ts";
 import type { Chunk, Prompt, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";

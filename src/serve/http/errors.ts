@@ -1,4 +1,4 @@
-import { Refused } from "../../engine/refused.ts";
+import { Refused } from "../../engine/schedule/refused.ts";
 import { LedgerFault } from "../../ledger/database.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
 

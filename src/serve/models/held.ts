@@ -1,7 +1,7 @@
-import { describeModel } from "../../engine/describe.ts";
-import type { KeyValues, Turns } from "../../engine/fair-queue.ts";
-import { openModel } from "../../engine/open-model.ts";
-import type { SchedulerOptions } from "../../engine/scheduler.ts";
+import { describeModel } from "../../engine/file/describe.ts";
+import { openModel } from "../../engine/file/open-model.ts";
+import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";
+import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { Model } from "../../index.ts";
 import type { Chosen } from "./served.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { schedulerOptions } from "../../engine/scheduler.ts";
+import { schedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { TINY } from "../serve.testing.ts";
 import type { Asker } from "./line.ts";
 import { type Lease, Pool } from "./pool.ts";

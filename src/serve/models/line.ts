@@ -1,5 +1,5 @@
-import { FairQueue, type Keyed } from "../../engine/fair-queue.ts";
-import { type Refusal, Refused } from "../../engine/refused.ts";
+import { FairQueue, type Keyed } from "../../engine/schedule/fair-queue.ts";
+import { type Refusal, Refused } from "../../engine/schedule/refused.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
 import type { Held, Wanted } from "./held.ts";
 

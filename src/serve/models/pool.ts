@@ -1,5 +1,5 @@
-import { checkSavings } from "../../engine/check-savings.ts";
-import type { SchedulerOptions } from "../../engine/scheduler.ts";
+import { checkSavings } from "../../engine/file/check-savings.ts";
+import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import type { Model } from "../../index.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
 import { type AtWork, bytesOf, entryOf, type Held, load, nameOf, type PoolEntry, type Wanted } from "./held.ts";

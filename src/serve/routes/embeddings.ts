@@ -1,6 +1,6 @@
 import { endianness } from "node:os";
 import { z } from "zod";
-import { checkSavings } from "../../engine/check-savings.ts";
+import { checkSavings } from "../../engine/file/check-savings.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
 import { textsSchema } from "../generation/texts.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { checkSavings } from "../../engine/check-savings.ts";
+import { checkSavings } from "../../engine/file/check-savings.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,

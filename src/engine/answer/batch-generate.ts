@@ -1,0 +1,59 @@
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { BATCH_ROWS } from "../run/batch.ts";
+import type { Engine } from "../run/engine.ts";
+import type { Sampled } from "../sampling/sampler.ts";
+import { Scheduler } from "../schedule/scheduler.ts";
+import type { Request } from "../schedule/ticket.ts";
+import type { FinishReason, Piece, Usage } from "./generate.ts";
+import { checkLength } from "./sequence.ts";
+import type { OnStopped } from "./terms.ts";
+
+/** A whole answer. */
+export interface Answer {
+  readonly text: string;
+  readonly tokens: readonly Sampled[];
+  readonly prompt?: readonly Sampled[] | undefined;
+  readonly reason: FinishReason;
+  readonly usage: Usage;
+}
+
+/**
+ * Answers many prompts, BATCH_ROWS of them decoding together: one that ends makes room for the next. Each has its own sampler, end and
+ * bill. `signal` stops all within one step; `onStopped` is then told of each that had begun, also of those that were done.
+ * @throws UserError when a prompt is empty or longer than the context, before anything runs.
+ */
+export async function generateAll(
+  engine: Engine,
+  tokenizer: Tokenizer,
+  requests: readonly Request[],
+  signal?: AbortSignal,
+  onStopped?: OnStopped,
+): Promise<Answer[]> {
+  for (const { prompt } of requests) checkLength(prompt.length, engine.programs.decoder.config.context);
+  const scheduler = new Scheduler(engine, tokenizer, { rows: BATCH_ROWS, queue: requests.length });
+  const stop = new AbortController();
+  const either = AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]);
+  const bills = new Map<Request, Usage>();
+  const answer = async (request: Request): Promise<Answer> => {
+    const note = (usage: Usage) => void bills.set(request, usage);
+    const whole = await wholeOf(scheduler.submit({ ...request, signal: either, onStopped: note }));
+    note(whole.usage);
+    return whole;
+  };
+  try {
+    return await Promise.all(requests.map(answer));
+  } catch (error) {
+    stop.abort(error);
+    await scheduler.close(0);
+    for (const request of requests) if (bills.has(request)) onStopped?.(bills.get(request)!);
+    throw error;
+  }
+}
+
+async function wholeOf(stream: AsyncIterable<Piece>): Promise<Answer> {
+  const pieces: Piece[] = [];
+  for await (const piece of stream) pieces.push(piece);
+  const { reason, usage } = pieces.at(-1)!.finish!;
+  const text = pieces.map((p) => p.text).join("");
+  return { text, tokens: pieces.flatMap((p) => p.tokens), prompt: pieces[0]!.prompt, reason, usage };
+}

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Meter } from "../bill/meter.ts";
+import type { Grammar, Trigger } from "../grammar/index.ts";
+import type { Engine } from "../run/engine.ts";
+import { samplingOptions } from "../sampling/options.ts";
+import type { Sampled } from "../sampling/sampler.ts";
+import type { CutReason } from "./cut.ts";
+import { Sequence, type SequenceTerms } from "./sequence.ts";
+import type { Terms } from "./terms.ts";
+
+export const generateOptions = samplingOptions.extend({
+  maxTokens: z.int().min(1).default(512).describe("most tokens to generate; the context's end also ends an answer"),
+  stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; they are not part of it"),
+});
+
+/** Options with defaults filled in, and what the answer is held to, if it is. */
+export type GenerateOptions = z.output<typeof generateOptions> & {
+  /** What the answer is held to: from its first token on, or after each `trigger`. */
+  grammar?: Grammar | undefined;
+  trigger?: Trigger | undefined;
+  /** The answer goes on with the prompt's text: its first word may need the space before it. */
+  continues?: boolean | undefined;
+  /** Score the prompt's own tokens, with so many of the likeliest in the place of each; small. */
+  promptLogprobs?: number | undefined;
+  /** Told each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until it returns. */
+  observe?: ((logits: Float32Array) => void) | undefined;
+};
+export type GenerateInput = z.input<typeof generateOptions>;
+
+/** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did. */
+export type FinishReason = "stop" | "length";
+
+/** What one request used, for its receipt. Milliseconds are of this request alone. */
+export interface Usage extends ReturnType<Meter["total"]> {
+  tokens: { prompt: number; cached: number; completion: number };
+  ms: { prefill: number; decode: number; total: number };
+}
+
+/** A piece of an answer: text that is certain, the tokens behind it; the last one says why it ended and what it used. */
+export interface Piece {
+  readonly text: string;
+  readonly tokens: readonly Sampled[];
+  /** Of the first piece, where `promptLogprobs` asks for them: the prompt's tokens, as far as they have run. */
+  readonly prompt?: readonly Sampled[];
+  readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: CutReason };
+}
+
+/**
+ * Generates after `prompt`, piece by piece, a step when a piece is asked for: a reader that pauses or leaves has no more computed. `signal` stops it within one step with an AbortError, and the slot is free again.
+ * @throws UserError when the prompt is empty or longer than the context.
+ */
+export async function* generate(
+  engine: Engine,
+  tokenizer: Tokenizer,
+  prompt: readonly number[],
+  options: GenerateOptions,
+  { signal, onStopped, ...terms }: Terms & SequenceTerms = {},
+): AsyncGenerator<Piece> {
+  using sequence = new Sequence(engine, tokenizer, prompt, options, terms);
+  try {
+    let piece = await sequence.prefill(signal);
+    while (!piece.finish) {
+      yield piece;
+      signal?.throwIfAborted();
+      piece = sequence.left > 0 ? await sequence.prefill(signal) : await step(engine, sequence);
+      signal?.throwIfAborted();
+    }
+    yield piece;
+  } finally {
+    if (!sequence.ended) onStopped?.(sequence.usage());
+  }
+}
+
+async function step(engine: Engine, sequence: Sequence): Promise<Piece> {
+  const [logits] = await engine.stepAll([sequence.next()]);
+  return sequence.take(logits!);
+}

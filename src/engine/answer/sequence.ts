@@ -1,0 +1,222 @@
+import { densePlan, type Plan } from "../../savings/plan.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { Meter } from "../bill/meter.ts";
+import { chunkAfter } from "../run/chunk.ts";
+import type { Step } from "../run/decode-step.ts";
+import type { Engine } from "../run/engine.ts";
+import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
+import type { Slot } from "../state/slot.ts";
+import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
+import { Draft } from "./draft.ts";
+import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
+import { PromptScores } from "./prompt-scores.ts";
+import type { Terms } from "./terms.ts";
+
+/** How a sequence runs in the engine. */
+export interface SequenceTerms extends Pick<Terms, "ceiling"> {
+  /** Absent: dense. */
+  readonly plan?: Plan | undefined;
+  /** What ids below 0 in the prompt stand for. */
+  readonly embeddings?: Embeddings | undefined;
+  /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
+  readonly alone?: boolean | undefined;
+}
+
+/** One request under way: its slot, until it is disposed of, and its own sampler, text and bill. */
+export class Sequence implements Disposable {
+  readonly slot: Slot;
+  readonly #meter: Meter;
+  readonly #terms: RunTerms;
+  readonly #draft: Draft;
+  readonly #scores: PromptScores | undefined;
+  #chunks: ReturnType<Engine["chunks"]>;
+  /** What runs chunk by chunk: the prompt, or all tokens so far where they are to run again. Undefined while it decodes. */
+  #text: readonly number[] | undefined;
+  readonly #cached: number;
+  readonly #ceiling: Ceiling;
+  readonly #started = performance.now();
+  #prefilled: number | undefined;
+  #begun = false;
+  #ended = false;
+
+  /** @throws UserError when the prompt is empty or longer than the context. */
+  constructor(
+    readonly engine: Engine,
+    tokenizer: Tokenizer,
+    private readonly prompt: readonly number[],
+    private readonly options: GenerateOptions,
+    { ceiling = {}, alone = false, plan = densePlan, embeddings }: SequenceTerms = {},
+  ) {
+    const { context } = engine.programs.decoder.config;
+    checkLength(prompt.length, context);
+    const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
+    this.#meter = new Meter(engine.programs);
+    const texts = embeddings ? prompt.filter((id) => id >= 0) : prompt;
+    this.#draft = new Draft(tokenizer, options, texts, most);
+    this.#ceiling = ceiling;
+    this.#scores = scoresOf(engine, prompt, options, this.#meter);
+    this.#terms = { plan, meter: this.#meter, embeddings };
+    if (this.#scores) refuseGathering(plan);
+    this.slot = this.#acquire(alone);
+    this.#cached = this.slot.tokens.length;
+    this.#text = most > 0 ? prompt : this.#scores ? prompt.slice(0, -1) : [];
+    this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#terms, this.#scores) : this.#read();
+  }
+
+  /** What is to be scored has to run, whatever is in a cache. */
+  #acquire(alone: boolean): Slot {
+    if (alone && this.#scores) this.engine.forget();
+    const { plan } = this.#terms;
+    if (this.#scores) return this.engine.acquireEmpty(this.prompt, plan);
+    return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
+  }
+
+  /** Runs the prompt for what foretells its own tokens: no answer follows. */
+  async *#read(): AsyncGenerator<undefined> {
+    for await (const run of this.engine.runs(this.slot, this.#text!, this.#terms))
+      if (this.#scores) yield* this.#scores.read(run);
+  }
+
+  /** Runs what is `left`; the next piece of the answer. */
+  async prefill(signal?: AbortSignal): Promise<Piece> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const piece = await this.advance();
+      if (piece) return piece;
+    }
+  }
+
+  /** Runs a chunk of the prompt, or of all tokens again; with the last one comes the next piece of the answer, or where the ceiling cuts it. */
+  async advance(): Promise<Piece | undefined> {
+    const { value: logits, done } = await this.#chunks.next();
+    if (!logits && !done) return this.#over() ? this.cut("flops") : undefined;
+    await this.#chunks.return(undefined);
+    this.#prefilled ??= performance.now();
+    this.#text = undefined;
+    return logits ? this.take(logits) : this.cut();
+  }
+
+  /** Tokens that are yet to run chunk by chunk, at least 1, as the last ones may be yet to be scored; 0 when it decodes. */
+  get left(): number {
+    return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
+  }
+
+  /** What is left of the prompt, in chunks of the length that is due now. */
+  get chunks(): number {
+    return this.left / chunkAfter(this.engine.programs, this.slot.tokens.length);
+  }
+
+  /** Its part in the next decode step, after a piece that was not the last. */
+  next(): Step {
+    return { slot: this.slot, token: this.#draft.last, meter: this.#meter, plan: this.#terms.plan };
+  }
+
+  /** Chooses a token from the logits of the last step. */
+  take(logits: Float32Array): Piece {
+    const over = this.#over();
+    const { reason, ...piece } = this.#draft.take(logits, over);
+    if (!reason) {
+      this.#runAgain();
+      return { ...piece, ...this.#scored() };
+    }
+    const { completion } = this.#draft;
+    const cut = reason === "length" ? cutOf(this.#ceiling, over, completion, this.options.maxTokens) : undefined;
+    return { ...piece, ...this.#scored(), finish: this.#finish(reason, cut) };
+  }
+
+  /** Where its next token makes it so long that all of its tokens are rotated otherwise, they run again, as a prompt does. */
+  #runAgain(): void {
+    const { slot } = this;
+    if (slot.fits(slot.tokens.length + 1)) return;
+    this.#text = [...slot.tokens, this.#draft.last];
+    slot.prepare(this.#text.length);
+    this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
+  }
+
+  /** The last piece of an answer that ends here, with what it has of text. */
+  cut(cut?: CutReason): Piece {
+    return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish("length", cut) };
+  }
+
+  /** With the first piece. */
+  #scored(): Pick<Piece, "prompt"> {
+    if (!this.#scores || this.#begun) return {};
+    this.#begun = true;
+    return { prompt: this.#scores.found };
+  }
+
+  #finish(reason: FinishReason, cut: CutReason | undefined): NonNullable<Piece["finish"]> {
+    this.#ended = true;
+    return { reason, usage: this.usage(), ...(cut && { cut }) };
+  }
+
+  #over(): boolean {
+    const { flops } = this.#ceiling;
+    return flops !== undefined && this.#meter.total().flops.spent >= flops;
+  }
+
+  /** Whether it has given its last piece. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** What it has used so far; of its prompt, only what has run. Not after it gave back its slot. */
+  usage(): Usage {
+    const now = performance.now();
+    const prefilled = this.#prefilled ?? now;
+    const ms = { prefill: prefilled - this.#started, decode: now - prefilled, total: now - this.#started };
+    const prompt = this.#prefilled === undefined ? this.slot.tokens.length : this.prompt.length;
+    const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
+    return { ...this.#meter.total(), tokens, ms };
+  }
+
+  [Symbol.dispose](): void {
+    void this.#chunks.return(undefined);
+    this.#scores?.[Symbol.dispose]();
+    this.engine.release(this.slot);
+  }
+}
+
+/** @throws UserError if what scores a prompt's tokens cannot see all of them */
+function refuseGathering({ cuts }: Plan): void {
+  if (cuts.some(({ scope }) => scope === "prompt"))
+    throw new UserError(
+      "a saving that drops tokens of the prompt leaves nothing to tell their log-probabilities by",
+      2,
+    );
+}
+
+const scoresOf = (
+  { programs }: Engine,
+  prompt: readonly number[],
+  { promptLogprobs: top }: GenerateOptions,
+  meter: Meter,
+): PromptScores | undefined => (top === undefined ? undefined : new PromptScores(programs, prompt, top, meter));
+
+/** @throws UserError when the prompt is empty or longer than the context. */
+export function checkLength(prompt: number, context: number): void {
+  if (prompt === 0) throw new UserError("the prompt is empty, expected at least one token");
+  if (prompt >= context) throw tooLong(`${prompt}`, context);
+}
+
+const tooLong = (tokens: string, context: number): UserError =>
+  new UserError(
+    `the prompt has ${tokens} tokens, and the model's context is ${context}, of which an answer needs at least one`,
+  );
+
+/** Characters beyond which a prompt's length is looked at before it is written by a template and encoded, a second's work for a million. */
+const LONG = 2 ** 20;
+const PIECE = 2 ** 16;
+/** Tokens that a cut between pieces may add, with much to spare. */
+const CUT = 16;
+
+/** Encodes a very long text piece by piece, as far as the context reaches. @throws UserError when it goes beyond */
+export function checkText(text: string, tokenizer: Tokenizer, context: number): void {
+  if (text.length <= LONG) return;
+  let tokens = 0;
+  for (let at = 0; at < text.length; at += PIECE) {
+    tokens += Math.max(0, tokenizer.encode(text.slice(at, at + PIECE)).length - CUT);
+    if (tokens >= context) throw tooLong(`at least ${tokens}`, context);
+  }
+}

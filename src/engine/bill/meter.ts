@@ -1,0 +1,124 @@
+import { addSpent, evalCost, type Spent } from "../../graph/index.ts";
+import type { Cost } from "../../graph/op.ts";
+import type { DecoderConfig } from "../../models/decoder.ts";
+import type { DecoderPrograms } from "../../models/programs.ts";
+import { pastSizes } from "../../models/window-start.ts";
+import type { AttentionBill } from "../../savings/seams.ts";
+
+/** How much of a kind of work ran, and how much dense would have. */
+export interface Counter {
+  readonly dense: number;
+  readonly run: number;
+}
+
+/** Counters by name: `blocks`, `layers`, `tokens`. */
+export type Work = Readonly<Record<string, Counter>>;
+
+/** What one request spent and what its dense run would have; lengths are noted as it runs and priced when its bill is asked for. */
+export class Meter implements AttentionBill {
+  readonly #dense: Tally;
+  readonly #spent: Spent = { flops: 0, bytes: 0 };
+  readonly #overhead: Spent = { flops: 0, bytes: 0 };
+  readonly #saved: Tally;
+  /** Tokens that are billed as run here, and were run for another request. */
+  spared = 0;
+  readonly #work = new Map<string, { dense: number; run: number }>();
+  /** On which the stack ran. */
+  tokens = 0;
+
+  constructor(readonly programs: DecoderPrograms) {
+    const { config } = programs.decoder;
+    [this.#dense, this.#saved] = [new Tally(config), new Tally(config)];
+  }
+
+  /** The stack ran densely over `tokens` new ones after `past`. */
+  layers(tokens: number, past: number): void {
+    this.insteadOfLayers(tokens, past);
+    this.part(this.programs.stackCost, tokens, past);
+  }
+
+  /** As `layers`, of what another request had computed. */
+  spare(tokens: number, past: number): void {
+    this.layers(tokens, past);
+    this.spared += tokens;
+  }
+
+  /** The head, with what follows the last attention, ran on `tokens` rows. */
+  head(tokens: number): void {
+    this.insteadOfHead(tokens);
+    this.part(this.programs.headCost, tokens, 0);
+  }
+
+  /** The stack would have run densely; its parts are billed one by one. */
+  insteadOfLayers(tokens: number, past: number): void {
+    this.tokens += tokens;
+    this.#dense.note(this.programs.stackCost, tokens, past);
+  }
+
+  /** The head would have run on `tokens` rows after the last layer. */
+  insteadOfHead(tokens: number): void {
+    this.#dense.note(this.programs.headCost, tokens, 0);
+  }
+
+  /** A part of the model ran over `tokens` new ones, `past` entries before them in its layers. */
+  part(cost: Cost, tokens: number, past: number): void {
+    this.#saved.note(cost, tokens, past);
+  }
+
+  run(cost: Spent): void {
+    addSpent(this.#spent, cost);
+  }
+
+  overhead(cost: Spent): void {
+    addSpent(this.#overhead, cost);
+  }
+
+  /** Overhead by the cost of a program over `tokens` tokens. */
+  overheadPart(cost: Cost, tokens: number, past: number): void {
+    this.overhead(evalCost(cost, { batch: 1, tokens, ...pastSizes(this.programs.decoder.config, past) }));
+  }
+
+  count(name: string, dense: number, run: number): void {
+    const sum = this.#work.get(name) ?? { dense: 0, run: 0 };
+    this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
+  }
+
+  total() {
+    const dense = this.#dense.price();
+    const spent = this.#saved.price();
+    addSpent(spent, this.#spent);
+    addSpent(spent, this.#overhead);
+    const work: Work = Object.fromEntries(this.#work);
+    return {
+      flops: { dense: dense.flops, spent: spent.flops, overhead: this.#overhead.flops },
+      bytes: { dense: dense.bytes, spent: spent.bytes },
+      work,
+    };
+  }
+}
+
+/** Runs of graphs, priced once each. */
+class Tally {
+  readonly #sum: Spent = { flops: 0, bytes: 0 };
+  readonly #runs: { cost: Cost; tokens: number; past: number }[] = [];
+
+  constructor(private readonly config: DecoderConfig) {}
+
+  note(cost: Cost, tokens: number, past: number): void {
+    this.#runs.push({ cost, tokens, past });
+  }
+
+  /** Of all that was noted. */
+  price(): Spent {
+    for (const { cost, tokens, past } of this.#runs.splice(0))
+      addSpent(this.#sum, evalCost(cost, { batch: 1, tokens, ...pastSizes(this.config, past) }));
+    return { ...this.#sum };
+  }
+}
+
+/** The bill of a run that no saving had a part in. */
+export const denseBill = ({ flops, bytes }: Spent): ReturnType<Meter["total"]> => ({
+  flops: { dense: flops, spent: flops, overhead: 0 },
+  bytes: { dense: bytes, spent: bytes },
+  work: {},
+});

@@ -1,0 +1,53 @@
+import { addSpent, type Spent } from "../../graph/index.ts";
+import type { Cost } from "../../graph/op.ts";
+import type { DecoderPrograms } from "../../models/programs.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Ceiling } from "../answer/cut.ts";
+import { nextBatch, sharesOf } from "../encoder/encoder-batches.ts";
+import type { Asked } from "../score/likelihood.ts";
+import { commonPrefix } from "../state/cached.ts";
+import { Meter } from "./meter.ts";
+
+/** @throws UserError where texts cost more FLOPs than they may; nothing has run yet. */
+export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () => number): void {
+  if (most === undefined) return;
+  const flops = price();
+  if (flops <= most) return;
+  throw new UserError(
+    `by their lengths the texts cost ${flops.toExponential(3)} FLOPs, and the ceiling is ${most.toExponential(3)}`,
+    2,
+  );
+}
+
+/** What texts of these lengths, in tokens, cost in batches of their own; `cost` is that of the program. */
+export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
+  const sum = { flops: 0, bytes: 0 };
+  for (let left = [...lengths].sort((a, b) => b - a); left.length > 0; ) {
+    const { tokens, parts } = nextBatch([left]);
+    const { from, count } = parts[0]!;
+    for (const share of sharesOf(cost, left.slice(from, from + count), tokens)) addSpent(sum, share);
+    left = left.toSpliced(from, count);
+  }
+  return sum;
+}
+
+/** FLOPs of what is to be foretold, run densely with nothing in a cache but what a context shares with the one before. */
+export function priceOfAsked(programs: DecoderPrograms, asked: readonly Asked[]): number {
+  const meter = new Meter(programs);
+  let before: readonly number[] = [];
+  for (const { context, continuations } of asked) {
+    const kept = Math.min(commonPrefix(before, context), context.length - 1);
+    meter.layers(context.length - kept, kept);
+    meter.head(1);
+    for (const { length } of continuations) foretold(meter, context.length, length - 1);
+    before = context;
+  }
+  return meter.total().flops.dense;
+}
+
+/** The first token of a continuation is foretold by the context's last row. */
+function foretold(meter: Meter, context: number, tokens: number): void {
+  if (tokens === 0) return;
+  meter.layers(tokens, context);
+  meter.head(tokens);
+}

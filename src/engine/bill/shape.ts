@@ -1,0 +1,36 @@
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import { kindOf, kinds } from "../kinds/index.ts";
+import type { Shape } from "../kinds/shape.ts";
+
+export type { Generated, Shape } from "../kinds/shape.ts";
+
+/** The shape that a `config.json` tells; `path` names it in errors. @throws UserError if it is of no architecture that runs here */
+export function shapeOf(config: JsonObject, path: string): Shape {
+  const architecture = config["model_type"];
+  if (typeof architecture !== "string")
+    throw new UserError(`${path}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
+  const checkpoint = withoutWeights(config, path, architecture);
+  const kind = kindOf(checkpoint);
+  if (kind.shape) return kind.shape(checkpoint);
+  const told = kinds.filter(({ shape }) => shape).map(({ name }) => name);
+  throw new UserError(`${path} is of the kind "${kind.name}", expected the configuration of a ${told.join(" or ")}`);
+}
+
+function withoutWeights(config: JsonObject, path: string, architecture: string): Checkpoint {
+  const read = (): never => {
+    throw new Error(`${path} has no weights`);
+  };
+  const source = { kind: "huggingface", path, config } as const;
+  return {
+    path,
+    files: [],
+    config: source,
+    architecture,
+    tensors: new Map(),
+    form: () => undefined,
+    floats: read,
+    blocks: read,
+  };
+}

@@ -1,0 +1,35 @@
+import type { LanguageModel } from "../language-model.ts";
+import type { Pair } from "../score/likelihood.ts";
+
+/** What of a language model turns text into ids. */
+export interface Encoder {
+  /** With what the tokenizer puts before a text, if anything. */
+  encode(text: string): number[];
+  /** Stands before a text that has no context: the token that begins a text, else the one that ends it. */
+  readonly start: number;
+}
+
+/** A language model's, for texts as they are. */
+export const encoderOf = (model: LanguageModel): Encoder => ({
+  encode: (text) => model.encode(text, true),
+  start: model.tokenizer.bos ?? model.tokenizer.eos ?? 0,
+});
+
+/** A text and how it may go on, with the space or line break that this begins with. */
+interface Continuation {
+  readonly context: string;
+  readonly continuation: string;
+}
+
+/**
+ * A continuation as ids, by lm-evaluation-harness's convention: spaces that end the context begin the continuation, and its tokens are
+ * those that both texts together have beyond the context's own.
+ */
+export function encodePair({ encode, start }: Encoder, { context, continuation }: Continuation): Pair {
+  const trimmed = context.trimEnd();
+  const whole = encode(context + continuation);
+  const before = trimmed === "" ? encode("") : encode(trimmed);
+  // A continuation that merges into the context's last token has that token as its own.
+  const after = whole.length > before.length ? whole.slice(before.length) : whole.slice(-1);
+  return { context: before.length > 0 ? before : [start], continuation: after };
+}

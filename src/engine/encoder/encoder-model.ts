@@ -1,0 +1,186 @@
+import type { Spent } from "../../graph/index.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import { prepare } from "../../models/programs.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import type { Input, Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Ceiling } from "../answer/cut.ts";
+import type { Usage } from "../answer/generate.ts";
+import type { OnStopped } from "../answer/terms.ts";
+import { denseBill } from "../bill/meter.ts";
+import { checkCeiling } from "../bill/price.ts";
+import { type Adapted, openAdapted } from "../file/adapters.ts";
+import { beside } from "../file/beside.ts";
+import { tokenizerOf } from "../file/tokenizer-of.ts";
+import type { Loaded } from "../kinds/kind.ts";
+import { useDense } from "../kinds/seamless.ts";
+import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
+import { cosine } from "./cosine.ts";
+import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
+import { RowPrograms, RowRunner } from "./encoder-runner.ts";
+import { openedEncoder } from "./opened-encoder.ts";
+import type { SentenceSettings } from "./sentence-files.ts";
+
+/** What an encoder gives for texts, in their order, and what it used. */
+export interface Answers<T> {
+  readonly answers: T[];
+  readonly usage: Usage;
+}
+
+/** On which terms texts are read. */
+export interface ReadTerms extends EncodeTerms {
+  /** More FLOPs are refused before anything runs. */
+  readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
+  readonly onStopped?: OnStopped | undefined;
+}
+
+/** An encoder, loaded: of embeddings, or a classifier, as its weights have it. */
+export class EncoderModel implements Loaded {
+  readonly kind = "encoder";
+
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly encoder: Encoder,
+    readonly tokenizer: Tokenizer,
+    readonly settings: SentenceSettings,
+    readonly classifier: ClassifierSettings | undefined,
+    /** Batches what waits at the same time. */
+    readonly queue: EncoderQueue,
+  ) {}
+
+  /** `layers`: it embeds by its first layers alone. @throws UserError when its files ask for what does not run here, or it has not so many layers */
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+    layers?: number,
+  ): Promise<EncoderModel> {
+    const folder = preparedFolder(source.path);
+    const opened = openedEncoder(checkpoint, folder, quant, own, layers);
+    const { encoder, weights, settings, classifier, trace } = opened;
+    const { config } = encoder;
+    const compiling = RowPrograms.compile(prepare(weights, trace).at(-1)!);
+    const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
+    const width = classifier ? config.labels : config.hidden;
+    const queue = new EncoderQueue(new RowRunner(programs, { width, types: config.types }));
+    return new EncoderModel(source, encoder, tokenizer, settings, classifier, queue);
+  }
+
+  use(recipe: Recipe): Promise<undefined> {
+    return useDense(this.source.name, recipe);
+  }
+
+  /** A vector of each text. @throws UserError when the model is a classifier */
+  async embed(texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    if (this.classifier)
+      throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
+    return this.#run(
+      texts.map((text) => this.settings.prompt + text),
+      (row) => row,
+      terms,
+    );
+  }
+
+  /** The labels' scores of each text or pair; with `among`, of those labels alone. @throws UserError when the model is no classifier */
+  async classify(
+    readings: readonly Reading[],
+    among?: readonly string[],
+    terms: ReadTerms = {},
+  ): Promise<Answers<Classification>> {
+    const settings = this.#classifier();
+    const read = (row: Float32Array) => classification(settings, row, among);
+    // A label that there is not is told before anything runs.
+    read(new Float32Array(settings.labels.length));
+    return this.#run(readings, read, terms);
+  }
+
+  /** The logits of each text or pair, in the order of the classifier's labels, before softmax or sigmoid. @throws UserError when the model is no classifier */
+  async logits(readings: readonly Reading[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    this.#classifier();
+    return this.#run(readings, (row) => row, terms);
+  }
+
+  /** What these texts would cost in batches of their own; nothing runs. */
+  price(texts: readonly string[]): Spent {
+    const prompt = this.classifier ? "" : this.settings.prompt;
+    return this.queue.price(texts.map((text, i) => this.#input(prompt + text, i)));
+  }
+
+  /** How relevant each text is to the query: a cross-encoder's score, or the cosine of embeddings. @throws UserError when the model is a classifier of several labels */
+  async relevance(query: string, texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<number>> {
+    if (!this.classifier) return this.#nearness(query, texts, terms);
+    const { labels, relevance } = this.classifier;
+    if (labels.length !== 1)
+      throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
+    const pairs = texts.map((text) => [query, text] as const);
+    return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, terms);
+  }
+
+  async #nearness(query: string, texts: readonly string[], terms: ReadTerms): Promise<Answers<number>> {
+    const { answers, usage } = await this.embed([query, ...texts], terms);
+    const [asked, ...found] = answers;
+    return { answers: found.map((vector) => cosine(asked!, vector)), usage };
+  }
+
+  #classifier(): ClassifierSettings {
+    if (this.classifier) return this.classifier;
+    throw new UserError(`${this.source.name} has no classifier, expected a model with a head that scores labels`);
+  }
+
+  async #run<T>(
+    readings: readonly Reading[],
+    read: (row: Float32Array) => T,
+    { onStopped, ceiling = {}, ...terms }: ReadTerms,
+  ): Promise<Answers<T>> {
+    const started = performance.now();
+    const inputs = readings.map((reading, i) => this.#input(reading, i));
+    checkCeiling(ceiling, () => this.queue.price(inputs).flops);
+    const bill = { flops: 0, bytes: 0, tokens: 0 };
+    const usage = () => usageOf(bill, performance.now() - started);
+    try {
+      const rows = await this.queue.read(inputs, bill, terms);
+      return { answers: rows.map(read), usage: usage() };
+    } catch (error) {
+      onStopped?.(usage());
+      throw error;
+    }
+  }
+
+  /** Tokens of a text, of embeddings' with the prompt before it, without those that the tokenizer puts around it. */
+  tokensOf(text: string): number {
+    const whole = this.classifier ? text : this.settings.prompt + text;
+    return this.tokenizer.encode(this.#cased(whole)).length;
+  }
+
+  /** Most such tokens that the model reads of a text, or of a pair of texts together; what is more is cut at the end. */
+  room(texts: 1 | 2): number {
+    return this.#most - this.tokenizer.input("", texts === 2 ? { pair: "" } : {}).ids.length;
+  }
+
+  get #most(): number {
+    return Math.min(this.settings.limit ?? Number.POSITIVE_INFINITY, this.encoder.config.context);
+  }
+
+  #cased(text: string): string {
+    return this.settings.lowercase ? text.toLowerCase() : text;
+  }
+
+  #input(reading: Reading, index: number): Input {
+    const [text, pair] = (typeof reading === "string" ? [reading] : reading).map((t) => this.#cased(t));
+    const input = this.tokenizer.input(text!, { ...(pair !== undefined && { pair }), limit: this.#most });
+    if (input.ids.length === 0) throw new UserError(`text ${index + 1} is empty, expected at least one token`);
+    return input;
+  }
+
+  [Symbol.dispose](): void {
+    this.queue[Symbol.dispose]();
+  }
+}
+
+const usageOf = (bill: Encoded, ms: number): Usage => ({
+  tokens: { prompt: bill.tokens, cached: 0, completion: 0 },
+  ...denseBill(bill),
+  ms: { prefill: ms, decode: 0, total: ms },
+});

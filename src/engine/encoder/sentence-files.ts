@@ -1,0 +1,110 @@
+import path from "node:path";
+import { z } from "zod";
+import type { Pooling } from "../../graph/index.ts";
+import { UserError } from "../../util/errors.ts";
+import { readJson, readOptionalJson } from "../../weights/json-file.ts";
+
+/** How a text becomes one vector. */
+export interface SentenceSettings {
+  readonly pooling: Pooling;
+  /** Whether vectors have length 1. */
+  readonly normalise: boolean;
+  /** Most tokens of a text, those around it included; undefined: what the model bears. */
+  readonly limit: number | undefined;
+  /** Written before every text. */
+  readonly prompt: string;
+  /** Whether texts are lowercased before the tokenizer sees them. */
+  readonly lowercase: boolean;
+}
+
+/** Folders of a model's modules lie beside each other. */
+const moduleSchema = z.object({ type: z.string(), path: z.string().regex(/^[^/\\.]*$/, "expected a folder's name") });
+
+const transformerSchema = z.looseObject({
+  max_seq_length: z.int().min(1).nullish(),
+  do_lower_case: z.boolean().default(false),
+});
+
+const poolingSchema = z.looseObject({
+  pooling_mode: z.union([z.string(), z.array(z.string())]).nullish(),
+  include_prompt: z.boolean().default(true),
+});
+
+const promptsSchema = z.looseObject({
+  prompts: z.record(z.string(), z.string()).nullish(),
+  default_prompt_name: z.string().nullish(),
+});
+
+const tokenizerSchema = z.looseObject({ model_max_length: z.number().min(1).nullish() });
+
+/** The files that sentence-transformers has named a Transformer's settings by. */
+const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
+  (kind) => `sentence_${kind}_config.json`,
+);
+
+/**
+ * What sentence-transformers' own files in a model's folder say: modules.json, each module's settings, the default prompt. A folder
+ * without them has the mean of its token vectors, as there. @throws UserError when a module does what is not done here
+ */
+export function readSentenceSettings(folder: string): SentenceSettings {
+  const file = path.join(folder, "modules.json");
+  const modules = (readOptionalJson(file, z.array(moduleSchema)) ?? []).map((m) => ({ ...m, kind: kindOf(m.type) }));
+  const strange = modules.find(({ kind }) => !["Transformer", "Pooling", "Normalize"].includes(kind));
+  if (strange) throw new UserError(`${file}: the module "${strange.type}" is not supported`);
+  const pooling = modules.find(({ kind }) => kind === "Pooling");
+  const prompt = defaultPrompt(path.join(folder, "config_sentence_transformers.json"));
+  return {
+    pooling: pooling ? readPooling(path.join(folder, pooling.path, "config.json"), prompt) : "mean",
+    normalise: modules.some(({ kind }) => kind === "Normalize"),
+    prompt,
+    ...readTransformer(folder, modules.find(({ kind }) => kind === "Transformer")?.path ?? ""),
+  };
+}
+
+/** `Pooling` of `sentence_transformers.models.Pooling`. */
+const kindOf = (type: string): string => type.slice(type.lastIndexOf(".") + 1);
+
+function readTransformer(folder: string, module: string): Pick<SentenceSettings, "limit" | "lowercase"> {
+  const settings = TRANSFORMER_FILES.map((name) =>
+    readOptionalJson(path.join(folder, module, name), transformerSchema),
+  );
+  const own = settings.find((s) => s !== undefined);
+  const tokenizer = readOptionalJson(path.join(folder, module, "tokenizer_config.json"), tokenizerSchema);
+  // A tokenizer without a limit of its own has 1e30 there.
+  return {
+    limit: own?.max_seq_length ?? tokenizer?.model_max_length ?? undefined,
+    lowercase: own?.do_lower_case ?? false,
+  };
+}
+
+/** By name, and by the flags that were set before version 6. */
+const poolings: Readonly<Record<string, Pooling>> = {
+  mean: "mean",
+  cls: "cls",
+  lasttoken: "last",
+  pooling_mode_mean_tokens: "mean",
+  pooling_mode_cls_token: "cls",
+  pooling_mode_lasttoken: "last",
+};
+
+function readPooling(file: string, prompt: string): Pooling {
+  const settings = readJson(file, poolingSchema, "how token vectors are pooled");
+  const flags = Object.keys(settings).filter((key) => key.startsWith("pooling_mode_") && settings[key] === true);
+  const modes = settings.pooling_mode ? [settings.pooling_mode].flat() : flags;
+  const pooling = modes.length === 1 ? poolings[modes[0]!] : undefined;
+  if (!pooling)
+    throw new UserError(
+      `${file}: token vectors are pooled by ${modes.join(" and ") || "nothing"}, expected mean, cls or lasttoken`,
+    );
+  if (prompt !== "" && !settings.include_prompt)
+    throw new UserError(`${file}: "include_prompt" is false, and a prompt left out of pooling is not supported`);
+  return pooling;
+}
+
+function defaultPrompt(file: string): string {
+  const { prompts, default_prompt_name: name } = readOptionalJson(file, promptsSchema) ?? {};
+  if (!name) return "";
+  const prompt = prompts?.[name];
+  if (prompt === undefined) throw new UserError(`${file}: there is no prompt of the default's name, "${name}"`);
+  return prompt;
+}

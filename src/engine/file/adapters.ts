@@ -1,0 +1,47 @@
+import { headModules } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import { withHead } from "../../weights/adapter/head.ts";
+import { type Lora, openLora } from "../../weights/adapter/lora.ts";
+import { isMergeable, withAdapter } from "../../weights/adapter/merge.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
+
+/** PEFT LoRA adapters of a model, by their folders: one for every request, or several that requests choose among. */
+export interface AdapterFolders {
+  readonly adapter?: string | undefined;
+  readonly adapters?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A checkpoint and the adapters that are kept apart from it. */
+export interface Adapted {
+  readonly checkpoint: Checkpoint;
+  /** Acts on every request that names none. */
+  readonly own?: Lora | undefined;
+  readonly named: ReadonlyMap<string, Lora>;
+}
+
+/**
+ * Opens a model with its adapters. A single one is merged where weights are floats and come out as what it computes; what else there is
+ * is kept apart. @throws UserError when a folder holds no adapter that runs here, or both kinds are asked for
+ */
+export function openAdapted(path: string, { adapter, adapters = {} }: AdapterFolders): Adapted {
+  const folders = Object.entries(adapters);
+  if (adapter !== undefined && folders.length > 0)
+    throw new UserError(`adapter is for every request and adapters are for some, expected one of the two`, 2);
+  const base = openCheckpoint(path);
+  const named = new Map(folders.map(([name, folder]) => [name, openLora(folder)]));
+  if (adapter === undefined) return { checkpoint: base, named };
+  const head = headModules(base);
+  const lora = openLora(adapter, head?.all);
+  const whole = head ? withHead(base, lora, head) : base;
+  return isMergeable(whole, lora)
+    ? { checkpoint: withAdapter(whole, lora), named }
+    : { checkpoint: whole, own: lora, named };
+}
+
+/** @throws UserError when requests are to choose among adapters of a model in which they cannot: `what` it is */
+export function refuseSeveral({ named, checkpoint }: Adapted, what: string): void {
+  if (named.size === 0) return;
+  throw new UserError(
+    `${checkpoint.path} is ${what}: it takes one adapter for every request, as "adapter", not several as "adapters"`,
+  );
+}

@@ -1,0 +1,109 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeEach, expect, test, vi } from "vitest";
+import { load } from "../../index.ts";
+import { openDecoder } from "../../models/registry.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { Recipes } from "../run/recipes.ts";
+import { describeModel } from "./describe.ts";
+
+/** What the machine is said to have. */
+const machine = vi.hoisted(() => ({ bytes: 1e12 }));
+vi.mock("../../weights/prepared/memory.ts", async (original) => ({
+  ...(await original<typeof import("../../weights/prepared/memory.ts")>()),
+  memoryLimit: () => machine.bytes,
+}));
+beforeEach(() => {
+  machine.bytes = 1e12;
+});
+
+const home = mkdtempSync(path.join(tmpdir(), "modicum-describe-"));
+vi.stubEnv("MODICUM_HOME", home);
+afterAll(() => rmSync(home, { recursive: true }));
+
+const fixtureOf = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
+function describe(name: string, quant?: Quant) {
+  const file = path.isAbsolute(name) ? name : fixtureOf(name);
+  return describeModel({ name: "tiny", path: file, bytes: 0, source: "file" }, quant);
+}
+
+test("a decoder", () => {
+  const told = describe("llama-tiny.gguf", "f32");
+  expect(told).toMatchObject({ kind: "decoder", architecture: "llama", seams: ["attention", "between layers"] });
+  const { layers, kvHeads, headSize, context } = told.config;
+  expect(told.bytes.cache).toBe(2 * 4 * layers * kvHeads * headSize * context);
+  // Each weight is multiplied and added once; attention comes on top, with the context.
+  expect(told.flopsPerToken.empty).toBeGreaterThan(told.parameters);
+  expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
+  expect(told).not.toHaveProperty("embedding");
+  expect(told).not.toHaveProperty("labels");
+});
+
+test("savings that a run would refuse are told with what is in their way", async () => {
+  const told = describe("gemma3", "f32");
+  const why = "attention that differs between layers";
+  expect(told).toMatchObject({ unsupported: { xattention: why } });
+  const { decoder, weights } = openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
+  const recipes = new Recipes({ decoder, sha256: undefined }, async () => {});
+  await expect(recipes.use(parseRecipe(["xattention"]))).rejects.toThrow(
+    `xattention does not serve this model: it has ${why}`,
+  );
+  weights.abandon();
+  expect(describe("llama-tiny.gguf").unsupported).toEqual({});
+});
+
+test("an encoder of embeddings, by a GGUF's pooling", () => {
+  const told = describe("bert/model.gguf");
+  expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], unsupported: {} });
+  expect(told.embedding).toEqual({ pooling: "cls", normalise: true, limit: undefined });
+  expect(told.bytes.cache).toBe(0);
+  expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
+});
+
+test("an encoder by sentence-transformers' files, and with a head", () => {
+  const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+  expect(describe(fixture("sentences")).embedding).toBeDefined();
+  expect(describe("roberta/model.gguf").labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2"]);
+});
+
+test("an encoder with a decoder", () => {
+  const told = describe("t5");
+  expect(told).toMatchObject({ kind: "encoder with a decoder", config: { layers: 3, encoderLayers: 2 } });
+  expect(told.sourceFlopsPerToken!.full).toBeGreaterThan(told.sourceFlopsPerToken!.empty);
+  expect(told.flopsPerToken.empty).toBeGreaterThan(told.sourceFlopsPerToken!.empty);
+});
+
+test.each(["llama-tiny.gguf", "bert", "t5"])("%s: its tensors in 8 bits, what they cost, nothing prepared", (name) => {
+  const told = describe(name, "q8");
+  expect(existsSync(path.join(home, "programs"))).toBe(false);
+  const sum = (of: "bytes" | "stored") => told.tensors.reduce((total, row) => total + row[of], 0);
+  expect(told.bytes.memory).toBeGreaterThanOrEqual(sum("bytes"));
+  expect(sum("stored")).toBeLessThanOrEqual(told.bytes.disk);
+  const rounded = told.tensors.filter(({ exact }) => !exact);
+  expect(rounded.length).toBeGreaterThan(0);
+  for (const { form, error } of rounded) {
+    expect(form).toBe("rounded to 8 bits in blocks of 32");
+    // Normal numbers, of which the greatest of 32 is about 2 in size: steps of 2/127, of which the error is the twelfth's root.
+    expect(error).toBeGreaterThan(0.003);
+    expect(error).toBeLessThan(0.008);
+  }
+  for (const { exact, error } of told.tensors) expect(error === undefined).toBe(exact);
+});
+
+test("4 bits are further off", () => {
+  const [four] = describe("t5", "q4").tensors.filter(({ form }) => form.startsWith("rounded to 4"));
+  expect(four!.error).toBeGreaterThan(0.05);
+  expect(four!.error).toBeLessThan(0.15);
+});
+
+test("a model that does not fit in memory is described, and not loaded", async () => {
+  machine.bytes = 1000;
+  const told = describe("llama-tiny.gguf");
+  expect(told.bytes).toMatchObject({ machine: 1000 });
+  expect(told.bytes.memory).toBeGreaterThan(1000);
+  await expect(load(fixtureOf("llama-tiny.gguf"))).rejects.toThrow(/its weights take 0\.0 GB of memory/);
+});

@@ -1,0 +1,80 @@
+import { statSync } from "node:fs";
+import { graphCost } from "../../graph/index.ts";
+import type { Decoder } from "../../models/decoder.ts";
+import { savings } from "../../savings/registry.ts";
+import type { Seam } from "../../savings/seams.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
+import { memoryLimit } from "../../weights/prepared/memory.ts";
+import type { Holding, Quant } from "../../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { type KindName, kindOf } from "../kinds/index.ts";
+import type { Described, Flops } from "./described.ts";
+
+/** What a model is made of and what it costs, without compiling it. */
+export interface ModelDescription extends Pick<Described, "config" | "embedding" | "labels"> {
+  kind: KindName;
+  name: string;
+  path: string;
+  source: string;
+  architecture: string;
+  parameters: number;
+  /**
+   * `disk`: the file; `memory`: the weights as the runtime maps them; `cache`: keys and values of one sequence at full context; `machine`: what
+   * this machine has.
+   */
+  bytes: { disk: number; memory: number; cache: number; machine: number };
+  /** In which form the tensors of each storage type run, what that takes in memory, and how far it is from the file's weights. */
+  tensors: Holding[];
+  /** Dense FLOPs of one token; a multiply-add is 2. Of a decoder that reads a source: of one that it writes. */
+  flopsPerToken: Flops;
+  /** Of a token of the source, where there is one. */
+  sourceFlopsPerToken?: Flops;
+  seams: readonly Seam[];
+  /** Savings that can act in it, as a run with them finds. */
+  savings: string[];
+  /** Savings whose seams the model has and that cannot act in it all the same, by what of it is in their way. */
+  unsupported: Record<string, string>;
+}
+
+/** Describes a model's file, of which little but its header is read, whether it fits in memory or not. @throws UserError when it is no model that runs here. */
+export function describeModel(model: ResolvedModel, quant: Quant = "auto"): ModelDescription {
+  const checkpoint = openCheckpoint(model.path);
+  const kind = kindOf(checkpoint);
+  const { config, weights, cache, seams, decoder, ...described } = kind.describe(
+    checkpoint,
+    preparedFolder(model.path),
+    quant,
+  );
+  const { traced, holdings, bytes: memory } = weights.survey(described.trace);
+  const costs = traced.map((graph) => graphCost(graph));
+  const { embedding, labels } = described;
+  return {
+    ...{ name: model.name, path: model.path, source: model.source },
+    ...{ architecture: checkpoint.architecture, kind: kind.name, config },
+    parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    bytes: { disk: diskBytes(checkpoint), memory, cache, machine: memoryLimit() },
+    tensors: holdings,
+    ...described.flops(costs),
+    ...(embedding && { embedding }),
+    ...(labels && { labels }),
+    seams,
+    ...weights.imagined(() => servedBy(seams, decoder)),
+  };
+}
+
+function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "unsupported"> {
+  const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));
+  const reasons = Object.fromEntries(
+    seated.flatMap(({ name, unsupported }) => {
+      const why = decoder && unsupported(decoder);
+      return why === undefined ? [] : [[name, why]];
+    }),
+  );
+  return {
+    savings: seated.map(({ name }) => name).filter((name) => !Object.hasOwn(reasons, name)),
+    unsupported: reasons,
+  };
+}
+
+/** Of every file that the model is made of. */
+const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);

@@ -1,0 +1,49 @@
+import { type Cost, evalCost, type Graph } from "../../graph/index.ts";
+import type { Decoder, DecoderConfig } from "../../models/decoder.ts";
+import { firstKept, kvBytes } from "../../models/kv-group.ts";
+import type { Seam } from "../../savings/seams.ts";
+import type { Weights } from "../../weights/prepared/weights.ts";
+import type { SentenceSettings } from "../encoder/sentence-files.ts";
+
+/** Of one token: the first, and the last of the context; of a model that reads texts whole, the mean over a text of one token and of the context. */
+export interface Flops {
+  readonly empty: number;
+  readonly full: number;
+}
+
+/** A model as its kind describes it. */
+export interface Described {
+  /** `layers` are the decoder's where there are both. */
+  readonly config: Pick<
+    DecoderConfig,
+    "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context"
+  > & { readonly encoderLayers?: number };
+  readonly weights: Weights;
+  /** Keys and values of one sequence at full context, in bytes. */
+  readonly cache: number;
+  readonly seams: readonly Seam[];
+  /** Savings act in it; absent if there are no seams. */
+  readonly decoder?: Decoder;
+  /** How a text becomes a vector, of a model of embeddings. */
+  readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;
+  /** Of a classifier. */
+  readonly labels?: readonly string[];
+  /** All that runs. */
+  trace(): Graph[];
+  /** By the costs of what was traced. */
+  flops(costs: readonly Cost[]): { flopsPerToken: Flops; sourceFlopsPerToken?: Flops };
+}
+
+/** FLOPs of a token, by the cost of a graph that reads texts whole. */
+export function wholeTexts(cost: Cost, context: number): Flops {
+  const text = (tokens: number) => evalCost(cost, { batch: 1, tokens, kept: tokens }).flops / tokens;
+  return { empty: text(1), full: text(context) };
+}
+
+/** Keys and values of one sequence at full context. */
+export const cacheBytes = (config: DecoderConfig): number =>
+  kvBytes(config, { from: 0, to: config.layers }, config.context, firstKept(config, config.context));
+
+export const sizesOf = ({ layers, hidden, heads, kvHeads, headSize, vocabulary, context }: Described["config"]) => ({
+  ...{ layers, hidden, heads, kvHeads, headSize, vocabulary, context },
+});

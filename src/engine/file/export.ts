@@ -1,0 +1,118 @@
+import { readdirSync, rmdirSync, rmSync } from "node:fs";
+import { copyFile, mkdir, readdir, rename } from "node:fs/promises";
+import path from "node:path";
+import { portable, type WriteOptions, writeOnnx } from "../../runtime/onnx/write.ts";
+import { few, UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { codeOf, writeError } from "../../util/system-errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { ensureSpace } from "../../weights/sources/disk.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { kindOf } from "../kinds/index.ts";
+import { openAdapted } from "./adapters.ts";
+
+/** Where files are written before they get their place. A killed export leaves it, the next one removes it. */
+const ASIDE = ".exporting";
+
+export interface ExportOptions extends WriteOptions {
+  /** Folder of a PEFT LoRA adapter: merged into safetensors, a branch of the graph beside a GGUF's weights. */
+  readonly adapter?: string | undefined;
+}
+
+/** What an export holds. */
+export interface Exported {
+  readonly folder: string;
+  /** Names of its files. */
+  readonly files: readonly string[];
+  /** Of the data file. */
+  readonly bytes: number;
+}
+
+/** Whether a model can be exported into `folder`: it is new, or empty. @throws UserError when it is not */
+export function checkExportFolder(folder: string): void {
+  const names = namesIn(folder).filter((name) => name !== ASIDE);
+  if (names.length > 0)
+    throw new UserError(`${folder}: the folder is not empty (it has ${few(names)}); name a new one`);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw writeError(error, folder);
+  }
+}
+
+/**
+ * Writes a model as ONNX into a new or empty folder: `model.onnx`, or `encoder_model.onnx` and `decoder_model.onnx`; `model.onnx.data`; and its
+ * configuration and tokenizer where it has files of them.
+ * Weights that were not prepared yet are prepared. @throws UserError; the folder is then as it was
+ */
+export async function exportModel(
+  model: ResolvedModel,
+  folder: string,
+  quant: Quant,
+  { adapter, ...options }: ExportOptions = {},
+): Promise<Exported> {
+  const target = path.resolve(folder);
+  checkExportFolder(target);
+  const adapted = openAdapted(model.path, { adapter });
+  const { checkpoint } = adapted;
+  const files = portable(kindOf(checkpoint).export(adapted, preparedFolder(model.path), quant), target);
+  await ensureSpace(target, files.bytes, "the export");
+  const names = await intoFolder(target, async (aside) => {
+    for (const file of companions(checkpoint)) await copyFile(file, path.join(aside, path.basename(file)));
+    await writeOnnx(files, aside, options);
+  });
+  return { folder: target, files: names, bytes: files.bytes };
+}
+
+/** Files that a Hugging Face folder has beside its weights for whoever runs the model; a GGUF has none. */
+function companions({ config }: Checkpoint): string[] {
+  switch (config.kind) {
+    case "gguf":
+      return [];
+    case "huggingface": {
+      const folder = path.dirname(config.path);
+      return readdirSync(folder)
+        .filter((name) => isCompanion(name))
+        .map((name) => path.join(folder, name));
+    }
+  }
+}
+
+const isCompanion = (name: string): boolean =>
+  /^((generation_)?config|tokenizer(_config)?|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(name) ||
+  /^(vocab\.txt|merges\.txt|chat_template\.jinja|(tokenizer|spiece|sentencepiece\.bpe)\.model)$/.test(name);
+
+/** Fills `folder` with what `write` leaves in the folder that it is given: all of it, the graphs last, or nothing. */
+async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
+  const aside = path.join(folder, ASIDE);
+  let made: string | undefined;
+  try {
+    made = makeFolders(folder);
+    rmSync(aside, { recursive: true, force: true });
+    await mkdir(aside);
+    await write(aside);
+    const names = (await readdir(aside)).sort((a, b) => Number(a.endsWith(".onnx")) - Number(b.endsWith(".onnx")));
+    for (const name of names) await rename(path.join(aside, name), path.join(folder, name));
+    rmdirSync(aside);
+    return names;
+  } catch (error) {
+    rmSync(aside, { recursive: true, force: true });
+    if (made !== undefined) removeEmpty(folder, made);
+    throw writeError(error, folder);
+  }
+}
+
+/** Removes `folder` and those above it up to `last`, as far as they are empty. */
+function removeEmpty(folder: string, last: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    return;
+  }
+  if (folder !== last) removeEmpty(path.dirname(folder), last);
+}

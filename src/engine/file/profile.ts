@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import { thresholdCalibration } from "../../savings/attention/xattention/calibration.ts";
+import type { ThresholdProfile } from "../../savings/attention/xattention/thresholds.ts";
+import type { Calibration, CalibrationHost, Learnt } from "../../savings/calibration.ts";
+import { planOf } from "../../savings/plan.ts";
+import { UserError } from "../../util/errors.ts";
+import { Meter } from "../bill/meter.ts";
+import type { LanguageModel } from "../language-model.ts";
+
+/** How a saving learns from texts. */
+export interface CalibrateTerms {
+  /** The calibration's own options, as text or as values. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Tokens of each text that are read, from its beginning, at most the context; absent: all, and no text may be longer than the context. */
+  readonly tokens?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Learns from texts like those to come what a saving needs to know of a model; the result names the model's and the texts' hashes.
+ * @param what the call, for errors
+ * @throws UserError when the model has no hash on record or is none that the saving serves, there is no text, or one is empty or longer than
+ * the context
+ */
+export async function calibrate(
+  what: string,
+  model: LanguageModel,
+  calibration: Calibration,
+  texts: readonly string[],
+  { options = {}, tokens, signal }: CalibrateTerms,
+): Promise<Learnt> {
+  const { sha256, name } = model.source;
+  if (sha256 === undefined)
+    throw new UserError(
+      `${name}: what a saving learns belongs to a model by its hash, and this file has none on record`,
+    );
+  if (texts.length === 0) throw new UserError(`${what}: expected at least one text, got none`);
+  const { context } = model.decoder.config;
+  const most = tokens && Math.min(tokens, context);
+  const prompts = texts.map((text) => model.encode(text, true).slice(0, most));
+  for (const [i, { length }] of prompts.entries())
+    if (length === 0 || length > context)
+      throw new UserError(`${what}: text ${i} has ${length} tokens, expected 1 to ${context}`);
+  const host = { decoder: model.decoder, sha256, prefill: prefillOf(model, signal) };
+  const learnt = await calibration.learn(host, prompts, calibration.options.parse(options));
+  return { ...learnt, artefact: { ...learnt.artefact, textsSha256: hashOf(prompts) } };
+}
+
+const prefillOf =
+  ({ engine }: LanguageModel, signal: AbortSignal | undefined): CalibrationHost["prefill"] =>
+  async (prompt, part) => {
+    signal?.throwIfAborted();
+    const plan = planOf([part]);
+    await engine.prepare(plan);
+    // Every row is to be seen, whatever an earlier prompt left in the cache.
+    const slot = engine.acquireEmpty(prompt, plan);
+    try {
+      return await engine.prefill(slot, prompt, new Meter(engine.programs), plan);
+    } finally {
+      engine.release(slot);
+    }
+  };
+
+const hashOf = (prompts: readonly (readonly number[])[]): string =>
+  createHash("sha256").update(JSON.stringify(prompts)).digest("hex");
+
+export interface ProfileOptions {
+  readonly stride: number;
+  readonly blockSize: number;
+  /** Share of the exact attention mass that the kept blocks are to hold. */
+  readonly coverage: number;
+}
+
+/** XAttention's threshold for each layer and head. @throws UserError as `calibrate` */
+export async function profileThresholds(
+  model: LanguageModel,
+  texts: readonly string[],
+  options: ProfileOptions,
+): Promise<ThresholdProfile> {
+  const learnt = await calibrate("profileThresholds", model, thresholdCalibration, texts, { options: { ...options } });
+  return learnt.artefact as ThresholdProfile;
+}

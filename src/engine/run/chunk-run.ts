@@ -1,0 +1,87 @@
+import type { LayerRange } from "../../models/kv-group.ts";
+import type { Lengths, Place } from "../../models/lengths.ts";
+import type { DecoderPrograms } from "../../models/programs.ts";
+import type { View } from "../../runtime/buffer.ts";
+import type { Meter } from "../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import type { Span, StackBuffers, Stream } from "./stack-buffers.ts";
+
+/** A chunk of a prompt that has come through some layers. */
+export interface Chunk {
+  readonly tokens: number;
+  /** Where the stream lies: in these buffers, after so many segments. */
+  readonly buffers: StackBuffers;
+  readonly done: number;
+  /** The stream after the model's last layer of `count` tokens from `first` on. */
+  rows(first: number, count: number): Promise<Stream>;
+  /** The last token's qkv in the last layer that ran, [1, 1, (heads + 2·kvHeads)·headSize], before rotary embedding. */
+  qkv(): Promise<View>;
+}
+
+/** Some layers over some tokens, whose stream lies at the beginning of the buffers. */
+export interface ChunkJob {
+  readonly slot: Slot;
+  readonly layers: LayerRange;
+  /** Of the tokens in the sequence. */
+  readonly positions: readonly number[];
+  readonly meter: Meter;
+}
+
+/** Embeds tokens into the stream that a run starts with; ids below 0, which stand for rows of other origin, as token 0. */
+export async function embedTokens(
+  programs: DecoderPrograms,
+  buffers: StackBuffers,
+  lengths: Lengths,
+  tokens: readonly number[],
+  place: Place,
+): Promise<void> {
+  for (const [i, id] of tokens.entries()) buffers.setId(i, Math.max(0, id));
+  lengths.set(0, [place], tokens.length);
+  const span: Span = { rows: 1, tokens: tokens.length, at: 0 };
+  const binding = { ids: buffers.ids(span), ...lengths.views(0, 1, tokens.length), ...buffers.streamOut(0, span) };
+  await programs.embedding.bind(binding).run();
+}
+
+/** Runs a chunk through whole segments, which begin anew at `borders`. */
+export async function runSegments(
+  { slot, layers, positions, meter }: ChunkJob,
+  borders: readonly number[],
+): Promise<Chunk> {
+  const { buffers, programs } = slot;
+  const tokens = positions.length;
+  const done = await slot.pass(layers, positions, { borders, meter });
+  return {
+    ...{ tokens, buffers, done },
+    rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),
+    // A cut that asks for it ends a segment of one layer, whose input is still there.
+    qkv: () => qkvOf(programs, buffers, { layer: layers.to - 1, done: done - 1, at: tokens - 1 }, meter),
+  };
+}
+
+/** Runs what follows the last attention for some tokens of a run; the stream after the model's last layer. */
+export async function tailOf(
+  programs: DecoderPrograms,
+  buffers: StackBuffers,
+  span: Span,
+  done: number,
+  pieces = 0,
+): Promise<Stream> {
+  await programs.tail.bind({ ...buffers.attendedViews(span, pieces), ...buffers.streamOut(done, span) }).run();
+  return buffers.stream(done, span);
+}
+
+/** The qkv of one token in a layer, by the stream before it. */
+async function qkvOf(
+  programs: DecoderPrograms,
+  buffers: StackBuffers,
+  { layer, done, at }: { layer: number; done: number; at: number },
+  meter: Meter,
+): Promise<View> {
+  const { heads, kvHeads, headSize } = programs.decoder.config;
+  const span = { rows: 1, tokens: 1, at };
+  const program = await programs.before(layer);
+  const qkv = buffers.qkv.view([1, 1, (heads + 2 * kvHeads) * headSize]);
+  await program.bind({ ...buffers.stream(done, span), ...buffers.attendedViews(span), qkv }).run();
+  meter.overheadPart(program.cost, 1, 0);
+  return qkv;
+}

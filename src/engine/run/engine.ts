@@ -1,0 +1,157 @@
+import type { Decoder } from "../../models/decoder.ts";
+import { DecoderPrograms } from "../../models/programs.ts";
+import type { SharedWeights } from "../../runtime/shared-weights.ts";
+import { densePlan, type Plan } from "../../savings/plan.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Weights } from "../../weights/prepared/weights.ts";
+import type { PromptScores } from "../answer/prompt-scores.ts";
+import type { Meter } from "../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import { Slots } from "../state/slots.ts";
+import { chunkAfter } from "./chunk.ts";
+import { DecodeStep, type Step } from "./decode-step.ts";
+import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
+
+/** A model's weights, programs and rows: all requests share them, whatever their plans. Runs prompts in chunks, and decode steps. */
+export class Engine implements Disposable {
+  readonly slots: Slots;
+  #disposed = false;
+
+  private constructor(readonly programs: DecoderPrograms) {
+    this.slots = new Slots(programs);
+  }
+
+  /** `shared` are weights that it has together with other engines. */
+  static async create(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<Engine> {
+    return new Engine(await DecoderPrograms.compile(decoder, weights, shared));
+  }
+
+  /** Compiles what a plan needs beside the dense programs, once. */
+  async prepare(plan: Plan): Promise<void> {
+    await this.programs.prepareCuts(bordersOf(plan));
+    await this.programs.prepareCuts(cutsOf(plan));
+  }
+
+  /**
+   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt` that is in any cache, but for its last token, and was left
+   * there by such a plan.
+   */
+  acquire(prompt: readonly number[], plan: Plan = densePlan): Slot {
+    this.#check();
+    return this.#begin(this.slots.take(prompt, plan.state.prompt, cutsOf(plan)), prompt, plan);
+  }
+
+  /** As `acquire`, with nothing in it. */
+  acquireEmpty(prompt: readonly number[] = [], plan: Plan = densePlan): Slot {
+    this.#check();
+    return this.#begin(this.slots.take([], "", cutsOf(plan)), prompt, plan);
+  }
+
+  /**
+   * A free slot for a prompt that is to have the numbers and the bill of a run on a fresh engine: it begins with what is, to the bit, what the
+   * prompt would compute, and is billed for it; what no prompt comes back to is not kept.
+   */
+  acquireAlone(prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Slot {
+    this.#check();
+    const shares = plan.state.prompt === "" && this.slots.reusable(prompt, "") >= chunkAfter(this.programs, 0);
+    if (!shares) this.forget();
+    const slot = this.slots.take(shares ? prompt : [], "", cutsOf(plan));
+    slot.truncate(slot.chunksOf(prompt));
+    for (let past = 0; past < slot.tokens.length; past += chunkAfter(this.programs, past))
+      meter.spare(chunkAfter(this.programs, past), past);
+    return this.#begin(slot, prompt, plan);
+  }
+
+  /** Readies a row for a plan: its layers apart at the cuts, and only what others may begin with offered. */
+  #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
+    for (const { after } of cuts) slot.split(after);
+    if (state.prompt === undefined) slot.offerOnly(0);
+    if (state.answer === undefined) slot.offerOnly(prompt.length);
+    return slot;
+  }
+
+  release(slot: Slot): void {
+    this.slots.release(slot);
+    if (this.#disposed) this.#free();
+  }
+
+  /** Empties the free slots, so that what comes next starts as on a fresh engine: its numbers and its bill are then its own. */
+  forget(): void {
+    this.slots.forget();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new UserError("a model was used after it was disposed");
+  }
+
+  /** Runs the part of `prompt` that is not in the slot's cache yet; returns the logits after its last token. */
+  async prefill(slot: Slot, prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
+    for await (const logits of this.chunks(slot, prompt, { meter, plan })) if (logits) return logits;
+    throw new Error("a prompt was prefilled that is in the cache already");
+  }
+
+  /** As `prefill`, a chunk at a time: the logits come after the last, undefined after others. `scores` reads each, too. */
+  async *chunks(
+    slot: Slot,
+    prompt: readonly number[],
+    terms: RunTerms,
+    scores?: PromptScores,
+  ): AsyncGenerator<Float32Array | undefined> {
+    const { meter, plan } = terms;
+    for await (const run of this.runs(slot, prompt, terms)) {
+      if (scores) yield* scores.read(run);
+      if (!run.last) yield undefined;
+      else {
+        meter.head(1);
+        const { layers } = this.programs.decoder.config;
+        if (plan.cuts.some(({ scope }) => scope === "step")) meter.count("layers", layers, layers);
+        yield await slot.logitsOf(await run.rows(run.tokens - 1, 1));
+      }
+    }
+  }
+
+  /** Runs as `prefill` does, some tokens at a time, with the stream of each. */
+  async *runs(slot: Slot, prompt: readonly number[], terms: RunTerms): AsyncGenerator<Run> {
+    for await (const run of new PromptRun(slot, prompt, terms).runs()) {
+      this.#check();
+      yield run;
+    }
+  }
+
+  /** One decode step; returns the logits after `token`. */
+  async step(slot: Slot, token: number, meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
+    return (await this.stepAll([{ slot, token, meter, plan }]))[0]!;
+  }
+
+  /**
+   * One decode step of several sequences together, of whatever lengths. Returns the logits [vocabulary] after each token, in the same
+   * order; the memory is overwritten by the slot's next step. Each is billed what it would cost alone.
+   */
+  async stepAll(steps: readonly Step[]): Promise<Float32Array[]> {
+    this.#check();
+    for (const { slot, meter } of steps) {
+      meter.insteadOfLayers(1, slot.tokens.length);
+      meter.insteadOfHead(1);
+    }
+    const logits = new Map<Slot, Float32Array>();
+    for (const batch of [...this.slots.batches]) {
+      const own = steps.filter(({ slot }) => batch.slots.includes(slot));
+      if (own.length > 0) for (const [slot, row] of await new DecodeStep(batch, own).run()) logits.set(slot, row);
+    }
+    return steps.map(({ slot }) => logits.get(slot)!);
+  }
+
+  /** Frees everything; requests that are under way end with an error first. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.slots.busy) return;
+    this.slots[Symbol.dispose]();
+    this.programs[Symbol.dispose]();
+  }
+}
+
+const cutsOf = ({ cuts }: Plan): number[] => cuts.map(({ after }) => after);

@@ -1,0 +1,87 @@
+import { Buffer } from "../../runtime/buffer.ts";
+import type { StateFill } from "../../savings/plan.ts";
+import type { Meter } from "../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import type { Batch } from "./batch.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
+import { tailOf } from "./chunk-run.ts";
+import { cacheBinding } from "./stack-buffers.ts";
+
+/** A row whose token has come to a cut, where the batch's streams lie after `done` segments. */
+export interface AtCut {
+  readonly slot: Slot;
+  /** Layers that have run. */
+  readonly after: number;
+  readonly batch: Batch;
+  readonly done: number;
+  readonly meter: Meter;
+}
+
+/** Gives the layers after a cut what they are to have of a token that left there. */
+export async function fill(how: StateFill, at: AtCut): Promise<void> {
+  switch (how) {
+    case "none":
+    case "mask":
+      return;
+    case "copy-kv":
+      return copyEntries(at);
+    case "copy-hidden":
+      return computeEntries(at);
+    case "recompute": {
+      const { missed } = at.slot;
+      missed.add(streamOf(at), at.batch.slots.indexOf(at.slot));
+      if (missed.count === PREFILL_CHUNK - 1) await passMissed(at);
+    }
+  }
+}
+
+const streamOf = ({ batch, done }: AtCut) => batch.streamBuffers(done);
+
+/** Each deeper layer gets the token's key and value of the last layer that ran. */
+function copyEntries({ slot, after }: AtCut): void {
+  const { layers } = slot.programs.decoder.config;
+  const from = slot.group(after - 1).length - 1;
+  for (const group of slot.groupsOf({ from: after, to: layers })) {
+    for (let layer = group.layers.from; layer < group.layers.to; layer++)
+      slot.cache.copyToken(layer, group.length, after - 1, from);
+    group.grow([slot.tokens.length]);
+  }
+}
+
+/** Each deeper layer gets the key and value that it makes of the stream at the cut. */
+async function computeEntries({ slot, after, batch, done, meter }: AtCut): Promise<void> {
+  using first = new Buffer("i64", 1);
+  using positions = new Buffer("i64", 1);
+  new BigInt64Array(positions.memory)[0] = BigInt(slot.tokens.length);
+  const shared = { ...batch.stream(slot, done), first: first.view([1]), positions: positions.view([1, 1]) };
+  for (const { from, to, program } of await slot.programs.fills(after)) {
+    new BigInt64Array(first.memory)[0] = BigInt(slot.group(from).length);
+    const caches = Array.from({ length: to - from }, (_, l) => cacheBinding(slot.cache.layer(from + l), `${from + l}`));
+    await program.bind(Object.assign({}, shared, ...caches)).run();
+    meter.overheadPart(program.cost, 1, 0);
+  }
+  for (const group of slot.groupsOf({ from: after, to: slot.programs.decoder.config.layers }))
+    group.grow([slot.tokens.length]);
+}
+
+/** Runs a row's token through the layers after a cut, behind those that left there before; logits [vocabulary]. */
+export async function catchUp(at: AtCut): Promise<Float32Array> {
+  const { slot, batch, meter } = at;
+  slot.missed.add(streamOf(at), batch.slots.indexOf(slot));
+  const tokens = slot.missed.count;
+  const done = await passMissed(at, slot.tokens.length);
+  meter.part(slot.programs.headCost, 1, 0);
+  const stream = await tailOf(slot.programs, slot.buffers, { rows: 1, tokens: 1, at: tokens - 1 }, done);
+  return slot.logitsOf(stream);
+}
+
+/** Runs the tokens that left, of which the last stands at position `last`, through the layers after the cut. */
+async function passMissed({ slot, after, meter }: AtCut, last = slot.tokens.length): Promise<number> {
+  const { missed } = slot;
+  const { layers } = slot.programs.decoder.config;
+  const tokens = missed.count;
+  const positions = Array.from({ length: tokens }, (_, i) => last - tokens + 1 + i);
+  missed.give(slot.buffers.streamBuffers(0));
+  meter.count("layers", 0, (layers - after) * tokens);
+  return slot.pass({ from: after, to: layers }, positions, { meter });
+}

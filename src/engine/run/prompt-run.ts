@@ -1,0 +1,172 @@
+import type { LayerRange } from "../../models/kv-group.ts";
+import type { Cut, Plan } from "../../savings/plan.ts";
+import type { Meter } from "../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import { chunkAfter } from "./chunk.ts";
+import { type Chunk, type ChunkJob, embedTokens, runSegments } from "./chunk-run.ts";
+import { Gathered } from "./gathered.ts";
+import { SeamChunks } from "./seam-chunk.ts";
+import type { Stream } from "./stack-buffers.ts";
+
+/** Some tokens of a prompt that were run together. */
+export interface Run {
+  /** Tokens that have come through all layers; 0 while the prompt gathers at a cut. */
+  readonly tokens: number;
+  /** Whether the prompt has come to its end. */
+  readonly last: boolean;
+  /** The stream after the last layer of `count` of them from `first` on; overwritten by the next call and the next run. */
+  rows(first: number, count: number): Promise<Stream>;
+}
+
+/** Rows of the stream in place of tokens' own, [hidden] each, by the ids below 0 that stand for them in a prompt. */
+export type Embeddings = ReadonlyMap<number, Float32Array>;
+
+/** What a prompt runs under. */
+export interface RunTerms {
+  readonly plan: Plan;
+  readonly meter: Meter;
+  readonly signal?: AbortSignal | undefined;
+  readonly embeddings?: Embeddings | undefined;
+}
+
+/** The layers between two cuts of a prompt, and the cut that ends them. */
+interface Phase extends LayerRange {
+  readonly cut: Cut | undefined;
+}
+
+/** Runs the part of a prompt that a slot does not hold yet under a plan, chunk by chunk, from cut to cut. */
+export class PromptRun {
+  readonly #phases: readonly Phase[];
+  readonly #borders: readonly number[];
+
+  constructor(
+    private readonly slot: Slot,
+    private readonly prompt: readonly number[],
+    private readonly terms: RunTerms,
+  ) {
+    const { layers } = slot.programs.decoder.config;
+    const cuts = terms.plan.cuts.filter(({ scope }) => scope === "prompt");
+    const ends = [...cuts.map(({ after }) => after), layers];
+    this.#phases = ends.map((to, i) => ({ from: ends[i - 1] ?? 0, to, cut: cuts[i] }));
+    this.#borders = bordersOf(terms.plan);
+  }
+
+  /** The prompt's last run has the stream of its last token. */
+  async *runs(): AsyncGenerator<Run> {
+    this.slot.prepare(this.prompt.length);
+    let gathered: Gathered | undefined;
+    try {
+      for (const { cut, ...layers } of this.#phases) {
+        const reached = cut && new Gathered(this.#positions(gathered), this.slot.programs.decoder.config.hidden);
+        using before = gathered;
+        gathered = reached;
+        if (cut && reached) yield* this.#gather(layers, cut, before, reached);
+        else yield* this.#finish(layers, before);
+      }
+    } finally {
+      gathered?.[Symbol.dispose]();
+    }
+  }
+
+  /** Of the tokens that are to run. */
+  #positions(gathered: Gathered | undefined): readonly number[] {
+    const first = this.slot.tokens.length;
+    return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
+  }
+
+  /** Runs all tokens to a cut; those that it lets through stay in `reached`. */
+  async *#gather(layers: LayerRange, cut: Cut, before: Gathered | undefined, reached: Gathered): AsyncGenerator<Run> {
+    const { meter } = this.terms;
+    const tokens = reached.positions.length;
+    let probed = new Float32Array();
+    for await (const chunk of this.#chunks(layers, before)) {
+      reached.take(chunk.buffers.streamBuffers(chunk.done), chunk.tokens);
+      if (reached.complete && cut.probe) {
+        const { positions } = reached;
+        const point = { tokens, positions, layer: layers.to - 1, cache: this.slot.cache, qkv: chunk.qkv };
+        const { found, cost } = await cut.probe.look(point);
+        meter.overhead(cost);
+        probed = new Float32Array(found);
+      }
+      yield { tokens: 0, last: false, rows: refuse };
+    }
+    const decision = cut.decide({ tokens, probed });
+    if (decision.kind !== "keep") throw new Error(`a prompt came to a cut that decided to ${decision.kind}`);
+    reached.keep(decision.positions);
+    meter.count("tokens", tokens, decision.positions.length);
+  }
+
+  async *#finish(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Run> {
+    let left = this.#positions(before).length;
+    for await (const { tokens, rows } of this.#chunks(layers, before)) {
+      left -= tokens;
+      yield { tokens, last: left === 0, rows };
+    }
+  }
+
+  /** Runs some layers over the tokens that come to them, as many at a time as they may be. */
+  async *#chunks(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Chunk> {
+    const { slot, terms } = this;
+    const { plan, meter } = terms;
+    const all = this.#positions(before);
+    const saving = savingIn(plan, layers);
+    using seam = saving && new SeamChunks(slot, plan.attention, saving.chunk);
+    for (let at = 0; at < all.length; ) {
+      terms.signal?.throwIfAborted();
+      const entries = slot.group(layers.from).length;
+      const most = saving ? saving.chunkAfter(entries) : chunkAfter(slot.programs, entries);
+      const job: ChunkJob = { slot, layers, positions: all.slice(at, at + most), meter };
+      if (before) before.give((seam ?? slot).buffers.streamBuffers(0), at, job.positions.length);
+      else await this.#enter(job, seam);
+      const sizes = { total: before ? all.length : this.prompt.length, whole: this.prompt.length };
+      const chunk = seam ? await seam.run(job, sizes) : await runSegments(job, this.#borders);
+      if (!before) this.#note(job, !saving && job.positions.length === most);
+      slot.programs.dropTables();
+      at += chunk.tokens;
+      yield chunk;
+    }
+  }
+
+  /** Embeds a chunk's tokens. */
+  async #enter({ slot, positions, meter }: ChunkJob, seam: SeamChunks | undefined): Promise<void> {
+    const first = positions[0]!;
+    const tokens = this.prompt.slice(first, first + positions.length);
+    const { buffers } = seam ?? slot;
+    const place = { entries: first, positions: first, stretched: slot.stretched };
+    await embedTokens(slot.programs, buffers, seam?.lengths ?? slot.lengthsFrom(0), tokens, place);
+    const { hidden } = slot.programs.decoder.config;
+    const rows = new Float32Array(buffers.streamBuffers(0).branch.memory);
+    for (const [i, id] of tokens.entries()) if (id < 0) rows.set(rowOf(this.terms.embeddings, id), i * hidden);
+    meter.insteadOfLayers(tokens.length, first);
+    meter.part(slot.programs.embedding.cost, tokens.length, first);
+  }
+
+  /** Notes tokens of which the first layers hold their entries. */
+  #note({ positions }: ChunkJob, whole: boolean): void {
+    const first = positions[0]!;
+    const { cuts, state } = this.terms.plan;
+    this.slot.grow(this.prompt.slice(first, first + positions.length), state.prompt, whole && cuts.length === 0);
+  }
+}
+
+/** Layers at which a plan's segments begin anew: its cuts, and the layer before one that a probe looks at. */
+export const bordersOf = ({ cuts }: Plan): number[] =>
+  cuts.flatMap(({ after, probe }) => (probe ? [after - 1, after] : [after]));
+
+function savingIn({ attention }: Plan, { from, to }: LayerRange) {
+  for (let layer = from; layer < to; layer++) {
+    const saving = attention(layer);
+    if (saving) return saving;
+  }
+  return undefined;
+}
+
+const refuse = (): never => {
+  throw new Error("a prompt that gathers at a cut has no rows after the last layer");
+};
+
+function rowOf(embeddings: Embeddings | undefined, id: number): Float32Array {
+  const row = embeddings?.get(id);
+  if (row) return row;
+  throw new Error(`nothing is known of what ${id} stands for in a prompt`);
+}

@@ -1,0 +1,100 @@
+import { densePlan, type Plan, planOf } from "../../savings/plan.ts";
+import { checkSeams, type Recipe } from "../../savings/recipe.ts";
+import type { PreparedSaving } from "../../savings/saving.ts";
+import type { SavingHost } from "../../savings/seams.ts";
+
+/** Recipes whose programs and buffers are kept ready, though no request runs under them. */
+const KEPT = 8;
+
+/** A recipe ready to act in one model. */
+export interface PreparedRecipe {
+  readonly recipe: Recipe;
+  /** The plan of a request with a prompt of so many tokens. */
+  plan(prompt: number): Plan;
+}
+
+/** A prepared recipe in use, until it is disposed of. */
+export interface Lease extends PreparedRecipe, Disposable {}
+
+/** The recipes that requests run a model under. Each is made ready once; those used longest ago are let go. */
+export class Recipes implements Disposable {
+  readonly #ready = new Map<string, Entry>();
+
+  /** `prepare` compiles what the plans of a recipe need of the model's own. */
+  constructor(
+    private readonly host: SavingHost,
+    private readonly prepare: (plan: Plan) => Promise<void>,
+  ) {}
+
+  /** @throws UserError when a saving cannot act in the model, or two want the same place */
+  async use(recipe: Recipe): Promise<Lease> {
+    const key = JSON.stringify(recipe.map(({ text }) => text));
+    const entry = this.#ready.get(key) ?? { recipe, users: 0, savings: this.#savings(recipe) };
+    this.#ready.delete(key);
+    this.#ready.set(key, entry);
+    entry.users++;
+    try {
+      const savings = await entry.savings;
+      await this.prepare(planFor(savings, Number.MAX_SAFE_INTEGER));
+      this.#letGo();
+      return {
+        recipe,
+        plan: (prompt) => planFor(savings, prompt),
+        [Symbol.dispose]: () => this.#release(entry),
+      };
+    } catch (error) {
+      this.#release(entry);
+      if (this.#ready.get(key) === entry) this.#ready.delete(key);
+      throw error;
+    }
+  }
+
+  async #savings(recipe: Recipe): Promise<PreparedSaving[]> {
+    checkSeams(recipe);
+    const made: PreparedSaving[] = [];
+    try {
+      for (const { saving, options } of recipe) {
+        const prepared = await saving.prepare(options, this.host);
+        if (prepared) made.push(prepared);
+      }
+      return made;
+    } catch (error) {
+      for (const saving of made) saving[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #release(entry: Entry): void {
+    entry.users--;
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    const idle = [...this.#ready].filter(([, { users }]) => users === 0);
+    for (const [key, entry] of idle.slice(0, Math.max(0, this.#ready.size - KEPT))) {
+      this.#ready.delete(key);
+      free(entry);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const entry of this.#ready.values()) free(entry);
+    this.#ready.clear();
+  }
+}
+
+interface Entry {
+  readonly recipe: Recipe;
+  readonly savings: Promise<PreparedSaving[]>;
+  users: number;
+}
+
+/** What could not be made ready has nothing to free. */
+function free({ savings }: Entry): void {
+  void savings.then((all) => all.forEach((saving) => void saving[Symbol.dispose]())).catch(() => {});
+}
+
+function planFor(savings: readonly PreparedSaving[], prompt: number): Plan {
+  const parts = savings.flatMap((saving) => saving.plan({ prompt }) ?? []);
+  return parts.length === 0 ? densePlan : planOf(parts);
+}

@@ -1,0 +1,59 @@
+import { UserError } from "../../util/errors.ts";
+import type { Embeddings } from "./prompt-run.ts";
+
+/** A part of a prompt that is no text, such as an image: rows of the stream that take the place of tokens' own. */
+export interface EmbeddedSpan {
+  /** [rows, hidden], as the model's embedding would give them. */
+  readonly embeddings: Float32Array;
+  /** Tells this content from any other: only prompts with the same hash share what was computed of it. */
+  readonly contentHash: string;
+}
+
+/** A part of a prompt: token ids, or rows of the stream. */
+export type PromptSpan = readonly number[] | EmbeddedSpan;
+
+/** A prompt of spans as the engine runs it. */
+export interface SpannedPrompt {
+  /** Token ids; ids below 0 stand for rows of `embeddings`, the same ids for the same content. */
+  readonly prompt: number[];
+  readonly embeddings: Embeddings;
+}
+
+/** Ids below 0 that are given out, by content: the first of each, and how many. */
+const known = new Map<string, { readonly first: number; readonly rows: number }>();
+let next = -1;
+
+/** One prompt of all spans. @throws UserError if rows do not fit a stream of width `hidden`, or one hash stands for two contents */
+export function promptOfSpans(spans: readonly PromptSpan[], hidden: number): SpannedPrompt {
+  const prompt: number[] = [];
+  const embeddings = new Map<number, Float32Array>();
+  for (const span of spans) {
+    if (!("embeddings" in span)) {
+      prompt.push(...span);
+      continue;
+    }
+    for (const [row, id] of idsOf(span, hidden).entries()) {
+      prompt.push(id);
+      embeddings.set(id, span.embeddings.subarray(row * hidden, (row + 1) * hidden));
+    }
+  }
+  return { prompt, embeddings };
+}
+
+function idsOf({ embeddings, contentHash }: EmbeddedSpan, hidden: number): number[] {
+  const rows = embeddings.length / hidden;
+  if (!Number.isInteger(rows) || rows === 0)
+    throw new UserError(
+      `embeddings have ${embeddings.length} numbers, expected rows of the model's width, ${hidden}`,
+      2,
+    );
+  const given = known.get(contentHash) ?? { first: next, rows };
+  if (given.rows !== rows)
+    throw new UserError(
+      `the content hash ${contentHash} stands for ${given.rows} rows, and ${rows} were given under it`,
+      2,
+    );
+  if (!known.has(contentHash)) next -= rows;
+  known.set(contentHash, given);
+  return Array.from({ length: rows }, (_, i) => given.first - i);
+}

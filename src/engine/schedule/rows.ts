@@ -1,0 +1,38 @@
+import type { Engine } from "../run/engine.ts";
+import { commonPrefix } from "../state/cached.ts";
+import { WORTH_COPYING } from "../state/slots.ts";
+import type { Ticket, Work } from "./ticket.ts";
+
+/** A ticket that has a row. */
+export type Begun = Ticket & { sequence: Work };
+
+export const begun = (ticket: Ticket): ticket is Begun => ticket.sequence !== undefined;
+
+/** The requests that are under way, in the order in which they began. */
+export class Rows extends Set<Begun> {
+  /** How many are of a key. */
+  of(key: string): number {
+    return [...this].filter((row) => row.key === key).length;
+  }
+
+  /** Those whose prompts have not been run to their ends, in the order of their turns. */
+  prefilling(): Begun[] {
+    return [...this].filter(({ sequence }) => sequence.left > 0).sort((a, b) => a.due - b.due);
+  }
+
+  /** Those that decode, by the engines that run them together. */
+  decoding(): Map<Engine, Begun[]> {
+    const byEngine = new Map<Engine, Begun[]>();
+    for (const row of this)
+      if (row.sequence.left === 0) byEngine.set(row.engine, [...(byEngine.get(row.engine) ?? []), row]);
+    return byEngine;
+  }
+
+  /** Whether a prompt that is being run will leave more of this one's beginning than is there now: to copy it is cheaper than to run it twice. */
+  willBring({ engine, reuses, stateKey }: Ticket): boolean {
+    if (stateKey === undefined) return false;
+    const coming = this.prefilling().filter((row) => row.engine === engine && row.stateKey === stateKey);
+    const shared = Math.max(0, ...coming.map((row) => commonPrefix(row.job.prompt, reuses)));
+    return shared - engine.slots.reusable(reuses, stateKey) >= WORTH_COPYING;
+  }
+}

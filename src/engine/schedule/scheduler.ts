@@ -1,0 +1,204 @@
+import { z } from "zod";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Piece } from "../answer/generate.ts";
+import { checkLength, Sequence } from "../answer/sequence.ts";
+import { BATCH_ROWS } from "../run/batch.ts";
+import type { Engine } from "../run/engine.ts";
+import { FairQueue, type KeyValues, type Turns } from "./fair-queue.ts";
+import { Pace } from "./pace.ts";
+import { type Refusal, Refused } from "./refused.ts";
+import { type Begun, begun, Rows } from "./rows.ts";
+import { type Errand, type Job, Ticket } from "./ticket.ts";
+
+export const schedulerOptions = z.strictObject({
+  rows: z.int().min(1).default(BATCH_ROWS).describe("most requests under way at once"),
+  queue: z.int().min(0).default(128).describe("most requests that wait; more are refused"),
+});
+
+export type SchedulerOptions = z.output<typeof schedulerOptions>;
+
+/**
+ * Runs many requests on a model: by turns, some of the prompts that wait, at most a chunk, then one step of all answers together. Requests
+ * come and go between any two turns; none changes the numbers or the bill of another.
+ */
+export class Scheduler implements Turns {
+  readonly #queue = new FairQueue<Ticket>();
+  readonly #rows = new Rows();
+  readonly #pace = new Pace();
+  /** All that have run a request: the model's own, and those of its adapters. */
+  readonly #engines = new Set<Engine>();
+  /** Under way while there is work. */
+  #loop: Promise<void> | undefined;
+  /** Tokens of prompts that have run. */
+  #clock = 0;
+  /** When all that is under way ends, once it is closing. */
+  #closes: number | undefined;
+
+  /** `engine` runs requests that name none. */
+  constructor(
+    private readonly engine: Engine,
+    private readonly tokenizer: Tokenizer,
+    private readonly options: SchedulerOptions,
+  ) {}
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  get running(): number {
+    return this.#rows.size;
+  }
+
+  get keyValues(): KeyValues {
+    const all = [...this.#engines].map(({ slots }) => slots);
+    const tokens = this.options.rows * this.engine.programs.decoder.config.context;
+    return {
+      bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+      usage: all.reduce((sum, { busyTokens }) => sum + busyTokens, 0) / tokens,
+    };
+  }
+
+  letGo(): void {
+    for (const { slots } of this.#engines) slots.letGo();
+  }
+
+  /**
+   * The answer to a request, piece by piece; a reader that leaves it stops it. The stream fails with `Refused` if the request waits in vain.
+   * @throws UserError when the prompt is empty or longer than the context; Refused when there is no room for it
+   */
+  submit(job: Job | Errand): AsyncIterable<Piece> {
+    const { engine = this.engine } = job;
+    checkLength(job.prompt.length, engine.programs.decoder.config.context);
+    if (this.#closes !== undefined) throw this.#refused("closing");
+    this.#engines.add(engine);
+    const ticket = new Ticket(job, engine);
+    const dropped = this.#queue.add(ticket, this.options.queue + this.options.rows - this.#rows.size);
+    if (dropped === ticket) throw this.#refused("full");
+    dropped?.fail(this.#refused("full"));
+    this.#loop ??= this.#run();
+    return ticket.stream;
+  }
+
+  /** Takes no more requests; what has come may go on for `limit` milliseconds, then what has begun ends as it is. Resolves when all have ended. */
+  async close(limit: number): Promise<void> {
+    this.#closes = Math.min(this.#closes ?? Number.POSITIVE_INFINITY, performance.now() + limit);
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    // Those that come at the same moment begin together.
+    await Promise.resolve();
+    while (this.#queue.size + this.#rows.size > 0) {
+      this.#sweep(performance.now());
+      await this.#admit();
+      await this.#prefill();
+      await this.#decode();
+    }
+    this.#loop = undefined;
+  }
+
+  /** Ends those that were stopped and those whose time is up. */
+  #sweep(now: number): void {
+    for (const ticket of [...this.#queue, ...this.#rows]) {
+      const late = now >= (ticket.job.deadline ?? Number.POSITIVE_INFINITY);
+      if (ticket.stopped !== undefined) this.#fail(ticket, ticket.stopped);
+      else if (late) this.#end(ticket, "deadline");
+      else if (now >= (this.#closes ?? Number.POSITIVE_INFINITY)) this.#end(ticket, "closing");
+    }
+  }
+
+  #end(ticket: Ticket, why: "deadline" | "closing"): void {
+    if (begun(ticket)) this.#give(ticket, ticket.sequence.cut(why));
+    else this.#fail(ticket, this.#refused(why));
+  }
+
+  async #admit(): Promise<void> {
+    while (this.#rows.size < this.options.rows) {
+      const ticket = this.#queue.next((key) => this.#rows.of(key));
+      if (!ticket || this.#rows.willBring(ticket)) return;
+      this.#queue.serve(ticket);
+      await this.#guard(ticket, () => this.#begin(ticket));
+    }
+  }
+
+  #begin(ticket: Ticket): void {
+    const { job, engine } = ticket;
+    const sequence = "begin" in job ? job.begin() : new Sequence(engine, this.tokenizer, job.prompt, job.options, job);
+    this.#rows.add(Object.assign(ticket, { sequence }));
+    ticket.began = performance.now();
+    // The shortest first; yet each waits no longer than for as many tokens as it has itself.
+    ticket.due = this.#clock + sequence.left;
+    job.onBegun?.();
+  }
+
+  /** One chunk of a prompt, or several prompts that are no longer together. */
+  async #prefill(): Promise<void> {
+    let run = 0;
+    for (const ticket of this.#rows.prefilling()) {
+      const { chunks } = ticket.sequence;
+      if (run > 0 && run + chunks > 1) return;
+      await this.#guard(ticket, () => this.#advance(ticket));
+      run += chunks;
+    }
+  }
+
+  async #advance(ticket: Begun): Promise<void> {
+    const { left } = ticket.sequence;
+    const piece = await ticket.sequence.advance();
+    this.#clock += left - ticket.sequence.left;
+    if (piece) this.#give(ticket, piece);
+  }
+
+  async #decode(): Promise<void> {
+    for (const [engine, tickets] of this.#rows.decoding()) await this.#step(engine, tickets);
+  }
+
+  async #step(engine: Engine, tickets: readonly Begun[]): Promise<void> {
+    const stepped = engine.stepAll(tickets.map(({ sequence }) => sequence.next()));
+    const take = (ticket: Begun, at: number) =>
+      this.#guard(ticket, async () => this.#give(ticket, ticket.sequence.take((await stepped)[at]!)));
+    await Promise.all(tickets.map(take));
+  }
+
+  /** What goes wrong with one request ends that one alone. */
+  async #guard(ticket: Ticket, run: () => void | Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#fail(ticket, error);
+    }
+  }
+
+  #give(ticket: Begun, piece: Piece): void {
+    ticket.give(piece);
+    if (piece.finish) this.#leave(ticket);
+  }
+
+  #fail(ticket: Ticket, error: unknown): void {
+    const why = begun(ticket) ? told(ticket, error) : error;
+    if (begun(ticket)) this.#leave(ticket);
+    else this.#queue.remove(ticket);
+    ticket.fail(why);
+  }
+
+  #leave(ticket: Begun): void {
+    this.#rows.delete(ticket);
+    ticket.sequence[Symbol.dispose]();
+    this.#pace.note(performance.now() - ticket.began);
+  }
+
+  /** With the seconds in which those that wait will have had their turn. */
+  #refused(reason: Refusal): Refused {
+    return new Refused(reason, this.#pace.secondsFor(this.#queue.size + 1, this.options.rows));
+  }
+}
+
+/** Tells whose request it was what it spent, and returns why it ends: what they throw is theirs alone, too. */
+function told({ job, sequence }: Begun, error: unknown): unknown {
+  try {
+    job.onStopped?.(sequence.usage());
+    return error;
+  } catch (own) {
+    return own;
+  }
+}

@@ -1,0 +1,81 @@
+import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
+import type { GenerateOptions, Piece } from "../answer/generate.ts";
+import type { Sequence, SequenceTerms } from "../answer/sequence.ts";
+import type { Terms } from "../answer/terms.ts";
+import type { Engine } from "../run/engine.ts";
+
+/** A prompt, as ids, with its own options. */
+export interface Request extends Omit<SequenceTerms, "ceiling"> {
+  readonly prompt: readonly number[];
+  readonly options: GenerateOptions;
+  /** Runs it in place of the engine that is for all: that of an adapter. */
+  readonly engine?: Engine | undefined;
+}
+
+/** What the scheduler runs of a request: what is left of its prompt first, then its steps. */
+export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take" | "cut" | "usage"> & Disposable;
+
+/** A request to generate. */
+export interface Job extends Request, Terms {}
+
+/** A prompt that is for something else than an answer. */
+export interface Errand extends Terms {
+  readonly prompt: readonly number[];
+  readonly engine: Engine;
+  /** Begins it, once it has a row. */
+  begin(): Work;
+}
+
+/** A job in the scheduler: its place in the order, the stream of its answer, and its sequence once it has a row. */
+export class Ticket {
+  readonly stream: ReadableStream<Piece>;
+  readonly key: string;
+  sequence: Work | undefined;
+  /** Prompts run in this order. */
+  due = 0;
+  began = 0;
+  #answer!: ReadableStreamDefaultController<Piece>;
+  #left = false;
+
+  constructor(
+    readonly job: Job | Errand,
+    readonly engine: Engine,
+  ) {
+    this.key = job.key ?? "";
+    this.stream = new ReadableStream<Piece>({
+      start: (controller) => {
+        this.#answer = controller;
+      },
+      cancel: () => {
+        this.#left = true;
+      },
+    });
+  }
+
+  /** The key of the state that its prompt leaves behind. */
+  get stateKey(): string | undefined {
+    return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
+  }
+
+  /** Tokens that need not run where a cache has them: none of a prompt that is scored. */
+  get reuses(): readonly number[] {
+    return "options" in this.job && this.job.options.promptLogprobs !== undefined ? [] : this.job.prompt;
+  }
+
+  /** Why it is to stop: its signal's reason, or that its reader left. */
+  get stopped(): unknown {
+    const { signal } = this.job;
+    if (signal?.aborted) return signal.reason;
+    return this.#left ? new DOMException("the answer's reader left", "AbortError") : undefined;
+  }
+
+  give(piece: Piece): void {
+    if (this.#left) return;
+    this.#answer.enqueue(piece);
+    if (piece.finish) this.#answer.close();
+  }
+
+  fail(error: unknown): void {
+    if (!this.#left) this.#answer.error(error);
+  }
+}

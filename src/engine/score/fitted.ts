@@ -1,0 +1,18 @@
+import { UserError } from "../../util/errors.ts";
+
+/** Characters that a token stands for at most, but in texts that hardly say anything, such as long runs of spaces. */
+const CHARACTERS = 16;
+
+/** The ids of `encode(text)`, of the beginning of the text where all of it does not fit into `room` tokens. @throws UserError when there is no room for any of it */
+export function fitted(text: string, room: number, encode: (text: string) => number[]): number[] {
+  let kept = text.slice(0, Math.max(0, room) * CHARACTERS);
+  let ids = encode(kept);
+  while (ids.length > room) {
+    if (kept === "")
+      throw new UserError(`what is asked of a text takes ${ids.length} tokens, and there is room for ${room}`);
+    // In proportion, and at least by a character.
+    kept = kept.slice(0, Math.min(kept.length - 1, Math.floor((kept.length * room) / ids.length)));
+    ids = encode(kept);
+  }
+  return ids;
+}

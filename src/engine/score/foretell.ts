@@ -1,0 +1,38 @@
+import type { Piece, Usage } from "../answer/generate.ts";
+import type { Terms } from "../answer/terms.ts";
+import type { Engine } from "../run/engine.ts";
+import { Refused } from "../schedule/refused.ts";
+import type { Scheduler } from "../schedule/scheduler.ts";
+import { Foretelling } from "./foretelling.ts";
+import { type Asked, type Foretold, Likelihoods, type PlanFor } from "./likelihood.ts";
+
+/**
+ * How likely every token of continuations is, by context and continuation, as one request in a row of the scheduler.
+ * @throws UserError for a context that is too long; Refused when there is no room, or when it is cut off
+ */
+export async function foretell(
+  engine: Engine,
+  scheduler: Scheduler,
+  asked: readonly Asked[],
+  { planFor, ...terms }: Omit<Terms, "ceiling"> & { readonly planFor?: PlanFor },
+): Promise<{ found: Foretold[][][]; usage: Usage }> {
+  using likelihoods = await Likelihoods.create(engine, planFor);
+  let work: Foretelling | undefined;
+  const begin = () => {
+    work = new Foretelling(engine, likelihoods, asked);
+    return work;
+  };
+  const longest = asked.reduce((a, b) => (b.context.length > a.context.length ? b : a));
+  const { usage, cut } = await finish(scheduler.submit({ prompt: longest.context, engine, begin, ...terms }));
+  if (cut) {
+    terms.onStopped?.(usage);
+    throw new Refused(cut === "deadline" ? "deadline" : "closing", 1);
+  }
+  return { found: work!.found, usage };
+}
+
+/** How a stream ends. */
+async function finish(stream: AsyncIterable<Piece>): Promise<NonNullable<Piece["finish"]>> {
+  for await (const { finish } of stream) if (finish) return finish;
+  throw new Error("an errand ended without its last piece");
+}

@@ -1,0 +1,36 @@
+import { UserError } from "../../util/errors.ts";
+import { activate, type Classification, likeliest } from "../encoder/classifier.ts";
+import { encodePair, encoderOf } from "../encoder/encode-pair.ts";
+import type { LanguageModel } from "../language-model.ts";
+import { fitted } from "./fitted.ts";
+import { type Asked, type Foretold, natsOf } from "./likelihood.ts";
+
+/** What a language model is asked of a label. */
+export const labelled = (text: string, label: string) => ({
+  context: `Text: ${text}\nLabel:`,
+  continuation: ` ${label}`,
+});
+
+/** What is to be foretold to tell which label each text has; texts that are too long are cut. @throws UserError for labels that are none */
+export function askedOfLabels(model: LanguageModel, texts: readonly string[], labels: readonly string[]): Asked[] {
+  checkLabels(labels);
+  const encoder = encoderOf(model);
+  // Whatever the text is, it ends so.
+  const after = (label: string) => encodePair(encoder, { ...labelled("", label), context: "Label:" }).continuation;
+  const continuations = labels.map(after);
+  const longest = Math.max(...continuations.map(({ length }) => length));
+  const room = model.decoder.config.context - longest;
+  const encode = (text: string) => encoder.encode(labelled(text, "").context);
+  return texts.map((text) => ({ context: fitted(text, room, encode), continuations }));
+}
+
+function checkLabels(labels: readonly string[]): void {
+  const twice = labels.find((label, i) => labels.indexOf(label) < i);
+  if (twice !== undefined) throw new UserError(`the label "${twice}" is given twice`, 2);
+  if (labels.length === 0 || labels.some((label) => label.trim() === ""))
+    throw new UserError("expected labels to choose among, none of them empty", 2);
+}
+
+/** A label's score is its likelihood after the text, among all labels: a softmax of the log-likelihoods of all its tokens. */
+export const classificationOf = (labels: readonly string[], foretold: readonly Foretold[][]): Classification =>
+  likeliest(labels, activate(foretold.map(natsOf), "softmax"));

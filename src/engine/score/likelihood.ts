@@ -1,0 +1,236 @@
+import { Buffer } from "../../runtime/buffer.ts";
+import type { Program } from "../../runtime/program.ts";
+import { densePlan, type Plan } from "../../savings/plan.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Meter } from "../bill/meter.ts";
+import type { Engine } from "../run/engine.ts";
+import type { Run } from "../run/prompt-run.ts";
+import type { Stream } from "../run/stack-buffers.ts";
+import { commonPrefix, stretches } from "../state/cached.ts";
+import type { Slot } from "../state/slot.ts";
+import { scoreSteps } from "./step-scores.ts";
+
+/** Rows that the head takes at once: their logits are its scratch, a megabyte a row for the largest vocabularies. */
+const ROWS = 64;
+
+/** Log-probabilities, in nats: of a token that was given, and of the likeliest one in its place. */
+export interface Foretold {
+  readonly nats: number;
+  readonly best: number;
+}
+
+/** Of all the tokens together. */
+export const natsOf = (tokens: readonly Foretold[]): number => tokens.reduce((sum, { nats }) => sum + nats, 0);
+
+/** A continuation of a context, as ids; neither is empty. */
+export interface Pair {
+  readonly context: readonly number[];
+  readonly continuation: readonly number[];
+}
+
+/** One context, and ways in which it may go on; none of them is empty. */
+export interface Asked {
+  readonly context: readonly number[];
+  readonly continuations: readonly (readonly number[])[];
+}
+
+/** The plan of a request by the length of its prompt, in tokens. */
+export type PlanFor = (prompt: number) => Plan;
+
+/**
+ * What a model makes of tokens that are given. `ofText` and `ofPairs` have the numbers and the bill of a fresh engine, whatever ran before.
+ * A saving acts on contexts as it does on prompts, and on continuations as on answers.
+ */
+export class Likelihoods implements Disposable {
+  readonly #targets = new Buffer("i64", ROWS);
+  readonly #nats = new Buffer("f32", ROWS);
+  readonly #best = new Buffer("f32", ROWS);
+
+  private constructor(
+    private readonly engine: Engine,
+    private readonly head: Program,
+    private readonly planFor: PlanFor,
+  ) {}
+
+  static async create(engine: Engine, planFor: PlanFor = () => densePlan): Promise<Likelihoods> {
+    return new Likelihoods(engine, await engine.programs.likelihoods(), planFor);
+  }
+
+  /** A slot for contexts that begin as this one does. */
+  acquire(context: readonly number[]): Slot {
+    return this.engine.acquire(context, this.planFor(context.length));
+  }
+
+  /** Of a prompt's tokens from `from` (1 or more) on. @throws UserError if a saving drops some of them */
+  async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
+    const plan = this.planFor(tokens.length - 1);
+    if (plan.cuts.some(({ scope }) => scope === "prompt"))
+      throw new UserError("a saving that drops tokens of the prompt leaves nothing to tell their likelihood by", 2);
+    return this.#withSlot([], plan, meter, (slot) => {
+      const runs = this.engine.runs(slot, tokens.slice(0, -1), { plan, meter, signal });
+      return last(this.#foretell(runs, tokens.slice(from), from - 1, meter));
+    });
+  }
+
+  /** Of every token of each continuation. What contexts share is computed once: an equal one, and a common beginning of adjacent ones; and whole chunks with which the last call's began. */
+  async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<Foretold[][]> {
+    const found: Foretold[][] = pairs.map(() => []);
+    const numbered = pairs.map((pair, index) => ({ ...pair, index }));
+    for (const { index, context, continuation } of numbered.filter((pair) => this.#stretchesLater(pair)))
+      found[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
+    const plain = numbered.filter((pair) => !this.#stretchesLater(pair));
+    for (const contexts of this.#together(byContext(plain))) {
+      const plan = this.planFor(contexts[0]![0]!.context.length);
+      await this.#withSlot(contexts[0]![0]!.context, plan, meter, async (slot) => {
+        for (const group of contexts) {
+          const continuations = group.map(({ continuation }) => continuation);
+          const each = await last(this.ofContext(slot, { context: group[0]!.context, continuations }, meter, signal));
+          for (const [i, { index }] of group.entries()) found[index] = each[i]!;
+        }
+      });
+    }
+    return found;
+  }
+
+  /** Contexts that run one after the other in one slot: all, or, if plans cut the layers apart, each by itself. */
+  #together(contexts: Numbered[][]): Numbered[][][] {
+    const apart = contexts.some(([pair]) => this.planFor(pair!.context.length).cuts.length > 0);
+    if (apart) return contexts.map((group) => [group]);
+    return contexts.length > 0 ? [contexts] : [];
+  }
+
+  /** Whether the continuation makes the text so long that its context has other numbers than by itself. */
+  #stretchesLater({ context, continuation }: Pair): boolean {
+    const { config } = this.engine.programs.decoder;
+    return stretches(config, context.length + continuation.length - 1) && !stretches(config, context.length);
+  }
+
+  /** Of every token of several continuations of one context, in a slot that may hold the context's beginning: yields after each run of the stack. */
+  async *ofContext(
+    slot: Slot,
+    { context, continuations }: Asked,
+    meter: Meter,
+    signal?: AbortSignal,
+  ): AsyncGenerator<void, Foretold[][]> {
+    const targets = continuations.map(([first]) => first!);
+    const plan = this.planFor(context.length);
+    const firsts = yield* this.#firsts(slot, context, targets, plan, meter, signal);
+    const found: Foretold[][] = [];
+    const byStep = plan.cuts.some(({ scope }) => scope === "step");
+    for (const [i, continuation] of continuations.entries()) {
+      const before = [...context, ...continuation.slice(0, -1)];
+      slot.truncate(context.length);
+      if (byStep) {
+        // Tokens leave one by one, as an answer's do.
+        const rest = yield* scoreSteps(this.engine, slot, { tokens: continuation, plan, meter });
+        found.push([firsts[i]!, ...rest]);
+        continue;
+      }
+      slot.prepare(before.length);
+      // Where what lies in the cache is of no use, after a long continuation or for one, the context runs again.
+      const again = context.length - slot.tokens.length;
+      const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
+      found.push([firsts[i]!, ...(yield* this.#foretell(runs, continuation.slice(1), again, meter))]);
+    }
+    return found;
+  }
+
+  /** Runs a context; its last row foretells each of the targets. */
+  async *#firsts(
+    slot: Slot,
+    context: readonly number[],
+    targets: readonly number[],
+    plan: Plan,
+    meter: Meter,
+    signal?: AbortSignal,
+  ): AsyncGenerator<void, Foretold[]> {
+    slot.truncate(Math.min(commonPrefix(slot.tokens, context), context.length - 1));
+    for await (const { tokens, last, rows } of this.engine.runs(slot, context, { plan, meter, signal })) {
+      if (!last) {
+        yield;
+        continue;
+      }
+      meter.head(1);
+      const row = await rows(tokens - 1, 1);
+      return await pieces(targets, (some) => this.#score(row, [1, 1, some.length], some));
+    }
+    throw new Error("a context was run that is in the cache already");
+  }
+
+  /** Each row of the runs, but for the first `skipped`, foretells the next of `targets`. */
+  async *#foretell(
+    runs: AsyncIterable<Run>,
+    targets: readonly number[],
+    skipped: number,
+    meter: Meter,
+  ): AsyncGenerator<void, Foretold[]> {
+    const found: Foretold[] = [];
+    let passed = 0;
+    for await (const { tokens, rows } of runs) {
+      const first = Math.min(Math.max(skipped - passed, 0), tokens);
+      passed += tokens;
+      if (first === tokens) continue;
+      meter.head(tokens - first);
+      const wanted = targets.slice(found.length, found.length + tokens - first);
+      const score = async (some: readonly number[], at: number) =>
+        this.#score(await rows(first + at, some.length), [1, some.length, 1], some);
+      found.push(...(await pieces(wanted, score)));
+      yield;
+    }
+    return found;
+  }
+
+  async #score(stream: Stream, shape: readonly number[], targets: readonly number[]): Promise<Foretold[]> {
+    new BigInt64Array(this.#targets.memory).set(targets.map(BigInt));
+    const [nats, best] = [this.#nats.view(shape), this.#best.view(shape.slice(0, -1))];
+    await this.head.bind({ ...stream, targets: this.#targets.view(shape), nats, best }).run();
+    const [each, top] = [new Float32Array(this.#nats.memory), new Float32Array(this.#best.memory)];
+    return targets.map((_, i) => ({ nats: each[i]!, best: top[shape[1] === 1 ? 0 : i]! }));
+  }
+
+  /** `prompt` is what may begin in a cache. */
+  async #withSlot<T>(prompt: readonly number[], plan: Plan, meter: Meter, use: (slot: Slot) => Promise<T>): Promise<T> {
+    const slot = this.engine.acquireAlone(prompt, meter, plan);
+    try {
+      return await use(slot);
+    } finally {
+      this.engine.release(slot);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const buffer of [this.#targets, this.#nats, this.#best]) buffer[Symbol.dispose]();
+  }
+}
+
+interface Numbered extends Pair {
+  readonly index: number;
+}
+
+/** Pairs with equal contexts together, in the order of their first. */
+function byContext(pairs: readonly Numbered[]): Numbered[][] {
+  const groups = new Map<string, Numbered[]>();
+  for (const pair of pairs) {
+    const key = pair.context.join();
+    groups.set(key, [...(groups.get(key) ?? []), pair]);
+  }
+  return [...groups.values()];
+}
+
+/** What a generator gives at its end. */
+async function last<T>(steps: AsyncGenerator<void, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = await steps.next();
+    if (done) return value;
+  }
+}
+
+/** As many at once as the head takes. */
+async function pieces<T>(
+  targets: readonly number[],
+  run: (some: readonly number[], at: number) => Promise<T[]>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (let at = 0; at < targets.length; at += ROWS) found.push(...(await run(targets.slice(at, at + ROWS), at)));
+  return found;
+}

@@ -1,0 +1,61 @@
+import { UserError } from "../../util/errors.ts";
+import { encodeChat } from "../../weights/tokenizer/index.ts";
+import { activate } from "../encoder/classifier.ts";
+import { encodePair, encoderOf } from "../encoder/encode-pair.ts";
+import type { LanguageModel } from "../language-model.ts";
+import { fitted } from "./fitted.ts";
+import { type Asked, type Foretold, natsOf } from "./likelihood.ts";
+
+/** As Qwen3-Reranker is asked (Zhang et al., arXiv 2506.05176, and its model card). */
+const JUDGE =
+  'Judge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".';
+const INSTRUCT = "Given a web search query, retrieve relevant passages that answer the query";
+const question = (query: string, document: string) =>
+  `<Instruct>: ${INSTRUCT}\n<Query>: ${query}\n<Document>: ${document}`;
+
+/** What is to be foretold to tell how relevant each text is to the query; texts that are too long are cut. @throws UserError when the query is too long */
+export function askedOfQuery(model: LanguageModel, query: string, texts: readonly string[]): Asked[] {
+  model.checkText(query);
+  const { encode, yes, no } = model.tokenizer.chatTemplate === undefined ? asText(model) : asChat(model);
+  const continuations = [yes, no];
+  const room = model.decoder.config.context - Math.max(yes.length, no.length);
+  return texts.map((text) => ({ context: fitted(text, room, (t) => encode(question(query, t))), continuations }));
+}
+
+/** The share of "yes" in what is likely to be said: P(yes) / (P(yes) + P(no)). */
+export const relevanceOf = (foretold: readonly Foretold[][]): number => activate(foretold.map(natsOf), "softmax")[0]!;
+
+interface Asking {
+  encode(question: string): number[];
+  readonly yes: readonly number[];
+  readonly no: readonly number[];
+}
+
+function asChat({ tokenizer }: LanguageModel): Asking {
+  const turns = { addGenerationPrompt: true, thinking: false };
+  const alone = (content: string) => [{ role: "user", content: `${JUDGE}\n\n${content}` }];
+  const withSystem = (content: string) => [
+    { role: "system", content: JUDGE },
+    { role: "user", content },
+  ];
+  // Some templates refuse a system's turn.
+  const messages = writes(() => encodeChat(tokenizer, withSystem("x"), turns)) ? withSystem : alone;
+  const encode = (content: string) => encodeChat(tokenizer, messages(content), turns);
+  return { encode, yes: tokenizer.encode("yes"), no: tokenizer.encode("no") };
+}
+
+function writes(chat: () => unknown): boolean {
+  try {
+    chat();
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+const asText = (model: LanguageModel): Asking => ({
+  encode: (content) => model.encode(`${JUDGE}\n\n${content}\nAnswer:`, true),
+  yes: encodePair(encoderOf(model), { context: "Answer:", continuation: " yes" }).continuation,
+  no: encodePair(encoderOf(model), { context: "Answer:", continuation: " no" }).continuation,
+});

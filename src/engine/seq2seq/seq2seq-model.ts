@@ -1,0 +1,119 @@
+import type { Graph } from "../../graph/index.ts";
+import { prepare } from "../../models/programs.ts";
+import { openSeq2Seq } from "../../models/registry.ts";
+import type { Seq2Seq } from "../../models/seq2seq.ts";
+import { traceDecoded, traceSource } from "../../models/seq2seq-graphs.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { type CutReason, cutOf } from "../answer/cut.ts";
+import { Draft, type Taken } from "../answer/draft.ts";
+import type { GenerateOptions, Piece, Usage } from "../answer/generate.ts";
+import { checkText } from "../answer/sequence.ts";
+import type { Terms } from "../answer/terms.ts";
+import { denseBill } from "../bill/meter.ts";
+import { type Adapted, openAdapted } from "../file/adapters.ts";
+import { beside } from "../file/beside.ts";
+import { tokenizerOf } from "../file/tokenizer-of.ts";
+import type { Loaded } from "../kinds/kind.ts";
+import { useDense } from "../kinds/seamless.ts";
+import type { Prompt } from "../language-model.ts";
+import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
+
+/** An encoder with a decoder, loaded: text to text. */
+export class Seq2SeqModel implements Loaded {
+  readonly kind = "encoder with a decoder";
+
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly model: Seq2Seq,
+    readonly tokenizer: Tokenizer,
+    private readonly programs: Seq2SeqPrograms,
+  ) {}
+
+  /** @throws UserError when its files ask for what does not run here. */
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+  ): Promise<Seq2SeqModel> {
+    const { model, weights } = openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
+    const graphs = prepare(weights, () => [traceSource(model), traceDecoded(model)]);
+    const compiling = Seq2SeqPrograms.compile(graphs as [Graph, Graph]);
+    const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, model.config.vocabulary));
+    return new Seq2SeqModel(source, model, tokenizer, programs);
+  }
+
+  use(recipe: Recipe): Promise<undefined> {
+    return useDense(this.source.name, recipe);
+  }
+
+  /** Ids of a text, as the encoder reads it. @throws UserError for a chat and for ids, and for a text that is longer than the context */
+  encode(prompt: Prompt): number[] {
+    if (typeof prompt !== "string")
+      throw new UserError(
+        `${this.source.name} turns one text into another; expected a text, not a chat's turns or ids`,
+      );
+    const { context } = this.model.config;
+    checkText(prompt, this.tokenizer, context);
+    const { ids } = this.tokenizer.input(prompt);
+    if (ids.length > context)
+      throw new UserError(`the text has ${ids.length} tokens, and ${this.source.name} reads ${context} at most`);
+    return ids;
+  }
+
+  /** Answers a text, which is read once, piece by piece. `signal` stops it within one step with an AbortError. */
+  async *generate(
+    text: readonly number[],
+    options: GenerateOptions,
+    { signal, onStopped, onBegun, deadline = Number.POSITIVE_INFINITY, ceiling = {} }: Terms = {},
+  ): AsyncGenerator<Piece> {
+    const started = performance.now();
+    const { start, context } = this.model.config;
+    using run = new Seq2SeqRun(this.model, this.programs, text);
+    const most = Math.min(options.maxTokens, context, ceiling.tokens ?? Number.POSITIVE_INFINITY);
+    const draft = new Draft(this.tokenizer, options, [start], most);
+    let encoded: number | undefined;
+    let ended = false;
+    const usage = (): Usage => {
+      const now = performance.now();
+      const ms = { prefill: (encoded ?? now) - started, decode: now - (encoded ?? now) };
+      return usageOf(run, encoded === undefined ? 0 : text.length, draft.completion, ms);
+    };
+    try {
+      onBegun?.();
+      await run.encode();
+      encoded = performance.now();
+      for (let token = start; !ended; token = draft.last) {
+        signal?.throwIfAborted();
+        const logits = await run.step(token);
+        const over = run.spent.flops >= (ceiling.flops ?? Number.POSITIVE_INFINITY);
+        const late = performance.now() >= deadline;
+        const { reason, ...piece }: Taken = draft.take(logits, over || late);
+        ended = reason !== undefined;
+        const cut =
+          reason === "length" ? endedBy(late, cutOf(ceiling, over, draft.completion, options.maxTokens)) : undefined;
+        yield reason ? { ...piece, finish: { reason, usage: usage(), ...(cut && { cut }) } } : piece;
+      }
+    } finally {
+      if (!ended) onStopped?.(usage());
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.programs[Symbol.dispose]();
+  }
+}
+
+const endedBy = (late: boolean, cut: CutReason | undefined): CutReason | undefined =>
+  cut ?? (late ? "deadline" : undefined);
+
+function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, ms: Omit<Usage["ms"], "total">): Usage {
+  return {
+    tokens: { prompt, cached: 0, completion },
+    ...denseBill(spent),
+    ms: { ...ms, total: ms.prefill + ms.decode },
+  };
+}

@@ -1,0 +1,170 @@
+import type { KvRows } from "../../models/cache.ts";
+import type { DecoderConfig } from "../../models/decoder.ts";
+import { KvGroup } from "../../models/kv-group.ts";
+
+/** Whether a sequence of `length` tokens is rotated as one beyond `stretchedBeyond` is. */
+export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
+  length > stretchedBeyond;
+
+/** Tokens for an answer, whose memory is not given back between two sequences of a row: to take it anew costs more than to keep it. */
+export const SPARE = 64;
+
+/** Tokens whose state lies in one row of a cache, in groups of layers that hold the same entries. */
+export class Cached {
+  tokens: number[] = [];
+  /** In order of depth: one, unless a plan cuts the row's layers apart. */
+  groups: readonly KvGroup[];
+  /** Whether they were rotated as those of a sequence beyond `stretchedBeyond` are. */
+  stretched = false;
+  /** When it was last used, on the clock of those who choose among several. */
+  used = 0;
+  /** Tokens, from the first on, that other sequences may begin with; undefined: all. */
+  #offered: number | undefined;
+  /** Where whole chunks end that ran densely, one after the other from the first token on. */
+  #ends: number[] = [];
+  /** Of each token: the key of the plan under which it was written. */
+  #keys: (string | undefined)[] = [];
+
+  constructor(readonly cache: KvRows) {
+    this.groups = [new KvGroup(cache, { from: 0, to: cache.config.layers })];
+  }
+
+  /** The group that holds a layer. */
+  group(layer: number): KvGroup {
+    return this.groups.find(({ layers: { from, to } }) => layer >= from && layer < to)!;
+  }
+
+  /** Lets the layers from `at` on hold other entries than those before. */
+  split(at: number): void {
+    this.groups = splitAt(this.groups, at);
+  }
+
+  /** Offers no token after the first `length` to other sequences; they are let go when the sequence ends. */
+  offerOnly(length: number): void {
+    this.#offered = Math.min(length, this.#offered ?? length);
+  }
+
+  /** Ends the sequence: what others may begin with stays. */
+  settle(): void {
+    this.truncate(this.#offered ?? this.tokens.length);
+    if (this.groups.length > 1) this.groups = [KvGroup.join(this.groups)];
+    this.#offered = undefined;
+  }
+
+  /**
+   * Notes tokens that came to the row, under the key of a plan's state; the groups are told apart, as they are written. `whole`: as a chunk of
+   * a dense prefill.
+   */
+  grow(tokens: readonly number[], key: string | undefined, whole = false): void {
+    const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
+    this.tokens.push(...tokens);
+    if (!this.fits(this.tokens.length) && !this.stretched)
+      throw new Error(`${this.tokens.length} tokens were rotated as a shorter sequence's are`);
+    if (whole && follows) this.#ends.push(this.tokens.length);
+    for (const _ of tokens) this.#keys.push(key);
+  }
+
+  /** Of the cache's first `length` tokens, those to go on from: all, or none where the windows after them were given back. */
+  kept(length: number): number {
+    return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
+  }
+
+  /** Tokens of a prompt that need not run again after these; its last one always does. `key`: of what its plan leaves behind. */
+  reusable(prompt: readonly number[], key: string | undefined): number {
+    if (key === undefined || !this.fits(prompt.length)) return 0;
+    const other = this.#keys.findIndex((own) => own !== key);
+    return this.#offers(commonPrefix(this.tokens, prompt), prompt.length, other < 0 ? this.tokens.length : other);
+  }
+
+  /** Tokens of another sequence that it would find here. */
+  shares(other: Cached): number {
+    const { tokens } = other;
+    if (!this.fits(tokens.length)) return 0;
+    return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
+  }
+
+  /** Of `common` tokens with a sequence of `length`, those that it may begin with, if no more than `alike` were written as it would have them. */
+  #offers(common: number, length: number, alike: number): number {
+    return this.kept(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
+  }
+
+  /** Whether a sequence of `length` tokens is rotated as what is held. */
+  fits(length: number): boolean {
+    return this.stretched === stretches(this.cache.config, length);
+  }
+
+  /** Prepares for a sequence that will have `length` tokens: what was rotated otherwise is let go. */
+  prepare(length: number): void {
+    if (this.fits(length)) return;
+    this.truncate(0);
+    this.stretched = !this.stretched;
+  }
+
+  /**
+   * Of `reusable`, what ran as whole chunks of a dense prefill, which any prompt runs that begins with them: to go on from there gives, to
+   * the bit, what the prompt gives alone. None where a longer text before has let go of what windows would keep there.
+   */
+  chunksOf(prompt: readonly number[]): number {
+    const reusable = this.reusable(prompt, "");
+    const end = this.#ends.findLast((end) => end <= reusable) ?? 0;
+    return this.groups.every((group) => group.isFresh(end)) ? end : 0;
+  }
+
+  /** Cuts the cache back to its first `length` tokens, or what is kept of them. */
+  truncate(length: number): void {
+    const kept = this.kept(length);
+    for (const group of this.groups) group.truncate(kept);
+    this.tokens.length = kept;
+    this.#ends = this.#ends.filter((end) => end <= kept);
+    this.#keys.length = kept;
+    if (kept === 0) this.used = 0;
+  }
+
+  /** Gives back what a longer sequence had written, before one of `length` tokens begins, where it is much. */
+  trim(length: number): void {
+    for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
+  }
+
+  /** Holds the first `length` tokens of another, which are `kept` there, in place of its own. */
+  copy(from: Cached, length: number): void {
+    const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
+    for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
+    this.groups = [KvGroup.join(parts)];
+    this.tokens = from.tokens.slice(0, length);
+    this.stretched = from.stretched;
+    this.#ends = from.#ends.filter((end) => end <= length);
+    this.#keys = from.#keys.slice(0, length);
+  }
+
+  /** Each then holds what the other did. Neither has a sequence under way. */
+  exchange(other: Cached): void {
+    for (const [i, group] of this.groups.entries()) group.exchange(other.groups[i]!);
+    [this.tokens, other.tokens] = [other.tokens, this.tokens];
+    [this.stretched, other.stretched] = [other.stretched, this.stretched];
+    [this.#ends, other.#ends] = [other.#ends, this.#ends];
+    [this.#keys, other.#keys] = [other.#keys, this.#keys];
+    [this.used, other.used] = [other.used, this.used];
+  }
+
+  /** Holds nothing, and gives its memory back to the system. */
+  drop(): void {
+    this.truncate(0);
+    for (const group of this.groups) group.trim(0);
+  }
+
+  /** Of memory that was written. */
+  get bytes(): number {
+    return this.groups.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+}
+
+const splitAt = (groups: readonly KvGroup[], at: number): KvGroup[] =>
+  groups.flatMap((group) => (group.layers.from < at && at < group.layers.to ? group.split(at) : [group]));
+
+/** How many of their elements both begin with. */
+export function commonPrefix<T>(a: readonly T[], b: readonly T[]): number {
+  const end = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < end && a[i] === b[i]) i++;
+  return i;
+}

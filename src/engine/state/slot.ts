@@ -1,0 +1,141 @@
+import type { KvRows } from "../../models/cache.ts";
+import type { KvGroup, LayerRange } from "../../models/kv-group.ts";
+import { Lengths, type Place } from "../../models/lengths.ts";
+import type { DecoderPrograms } from "../../models/programs.ts";
+import { Buffer, type View } from "../../runtime/buffer.ts";
+import type { Meter } from "../bill/meter.ts";
+import { PREFILL_CHUNK } from "../run/chunk.ts";
+import { Missed } from "../run/missed.ts";
+import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers.ts";
+import { Cached } from "./cached.ts";
+
+/** Runs for which a slot's stack stays bound: each takes 50 kB, and prompts end in all lengths. */
+const KEPT_STACKS = 12;
+
+/** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
+export class Slot extends Cached implements Disposable {
+  busy = false;
+  readonly programs: DecoderPrograms;
+  readonly buffers: StackBuffers;
+  /** By the first layer of those that they are for. */
+  readonly #lengths = new Map<number, Lengths>();
+  readonly #logits: Buffer;
+  readonly #logitsMemory: Float32Array;
+  /** By what is bound, those used last at the end. */
+  readonly #stacks = new Map<string, BoundStack>();
+
+  #missed: Missed | undefined;
+
+  constructor(programs: DecoderPrograms, cache: KvRows) {
+    super(cache);
+    this.programs = programs;
+    this.buffers = new StackBuffers(programs, PREFILL_CHUNK);
+    this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
+    this.#logitsMemory = new Float32Array(this.#logits.memory);
+  }
+
+  /** Tokens at a cut that deeper layers have yet to see; made when first asked for. */
+  get missed(): Missed {
+    this.#missed ??= new Missed(this.programs.decoder.config.hidden);
+    return this.#missed;
+  }
+
+  /** Whether deeper layers have yet to see some. */
+  get hasMissed(): boolean {
+    return this.#missed !== undefined && this.#missed.count > 0;
+  }
+
+  /** Layers at which a group begins, but for the first. */
+  get borders(): number[] {
+    return this.groups.slice(1).map(({ layers }) => layers.from);
+  }
+
+  override settle(): void {
+    if (this.#missed) this.#missed.count = 0;
+    super.settle();
+  }
+
+  /** The groups that hold the layers from..to−1; a plan's cuts do not divide them. */
+  groupsOf({ from, to }: LayerRange): KvGroup[] {
+    return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
+  }
+
+  /**
+   * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments begin anew at `borders`, too. The
+   * entries are noted, and the meter gets the bill. Returns how many segments have run by then.
+   */
+  async pass(
+    range: LayerRange,
+    positions: readonly number[],
+    { done = 0, borders = [], meter }: { done?: number; borders?: readonly number[]; meter?: Meter | undefined },
+  ): Promise<number> {
+    const cuts = [...borders, ...this.borders];
+    let segments = done;
+    for (const group of this.groupsOf(range)) {
+      const layers = { from: Math.max(range.from, group.layers.from), to: Math.min(range.to, group.layers.to) };
+      const lengths = this.lengthsFrom(layers.from);
+      const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
+      meter?.part(this.programs.costOf(layers.from, layers.to, cuts), positions.length, group.length);
+      segments += await this.#run(layers, cuts, segments, positions.length, start, lengths);
+      group.grow(positions);
+    }
+    return segments;
+  }
+
+  /** The kernel counts on from an entry's number unless it is told otherwise. */
+  placeIn(group: KvGroup, positions: readonly number[]): Place {
+    const first = positions[0]!;
+    const follows = positions.at(-1) === first + positions.length - 1;
+    const gapless = follows && (first === group.length || group.length > 0);
+    return { entries: group.length, positions: gapless ? first : positions, stretched: this.stretched };
+  }
+
+  async #run(
+    { from, to }: LayerRange,
+    borders: readonly number[],
+    done: number,
+    tokens: number,
+    start: number,
+    lengths: Lengths,
+  ): Promise<number> {
+    const segments = this.programs.segments(from, to, borders);
+    const key = [tokens, done % 2, ...segments.map((segment) => segment.from), to].join(" ");
+    const span = { rows: 1, tokens, at: 0 };
+    const binds = { done, span, cache: this.cache, lengths: lengths.views(0, 1, tokens) };
+    const bound = this.#stacks.get(key) ?? this.buffers.bind(segments, binds);
+    this.#keep(key, bound);
+    await bound.run(start);
+    return segments.length;
+  }
+
+  #keep(key: string, bound: BoundStack): void {
+    this.#stacks.delete(key);
+    this.#stacks.set(key, bound);
+    if (this.#stacks.size <= KEPT_STACKS) return;
+    const [oldest, stack] = [...this.#stacks][0]!;
+    this.#stacks.delete(oldest);
+    stack[Symbol.dispose]();
+  }
+
+  /** What a run from a layer on has its lengths in. */
+  lengthsFrom(layer: number): Lengths {
+    const known = this.#lengths.get(layer) ?? new Lengths(this.programs.decoder.config, 1, PREFILL_CHUNK);
+    this.#lengths.set(layer, known);
+    return known;
+  }
+
+  /** Logits [vocabulary] of one token by its stream. The memory is overwritten by the next call. */
+  async logitsOf(stream: Stream): Promise<Float32Array> {
+    await this.programs.head.bind({ ...stream, logits: this.#logitsView() }).run();
+    return this.#logitsMemory;
+  }
+
+  #logitsView(): View {
+    return this.#logits.view([1, 1, this.programs.decoder.config.vocabulary]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#missed?.[Symbol.dispose]();
+    for (const held of [this.buffers, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,218 @@
+import { KvCache } from "../../models/cache.ts";
+import { kvBytes } from "../../models/kv-group.ts";
+import type { DecoderPrograms } from "../../models/programs.ts";
+import { Batch } from "../run/batch.ts";
+import { Cached, SPARE } from "./cached.ts";
+import type { Slot } from "./slot.ts";
+
+/** Bytes of keys and values that are kept for prompts to come, unless told otherwise. */
+const KEPT_BYTES = 256 * 2 ** 20;
+
+/** Shared tokens from which on copying them from another row beats running them; each costs a hundredth of a run, the copy some calls a layer. */
+export const WORTH_COPYING = 8;
+
+/** Tokens of two rows up to which to exchange them takes less than a few steps of a row that lies apart. */
+const WORTH_MOVING = 2048;
+
+/** Of a plan's state; undefined: of one that is never offered. */
+type StateKey = string | undefined;
+
+/** What gave its row to another sequence, aside in a cache of its own length. */
+class Shelved extends Cached implements Disposable {
+  readonly #own: KvCache;
+
+  constructor(from: Cached) {
+    const cache = new KvCache(from.cache.config, 1, from.tokens.length);
+    super(cache);
+    this.#own = cache;
+    this.hold(from);
+  }
+
+  /** In the place of what it held. */
+  hold(from: Cached): void {
+    this.used = from.used;
+    this.copy(from, from.tokens.length);
+    this.trim(from.tokens.length);
+  }
+
+  [Symbol.dispose](): void {
+    this.#own[Symbol.dispose]();
+  }
+}
+
+/**
+ * Rows for sequences, and the prefix cache: a sequence begins with the longest prefix of its prompt that any row holds, busy ones too, or
+ * that lies on the shelf. Keys and values of ended sequences are kept within a limit, those that were used last.
+ */
+export class Slots implements Disposable {
+  readonly #batches: Batch[] = [];
+  #shelf: Shelved[] = [];
+  #clock = 0;
+  /** Most bytes that are kept of sequences that have ended; those of the last one are kept whatever it is. */
+  limit = KEPT_BYTES;
+
+  constructor(private readonly programs: DecoderPrograms) {}
+
+  get batches(): readonly Batch[] {
+    return this.#batches;
+  }
+
+  /** Bytes that are kept of sequences that have ended. */
+  get keptBytes(): number {
+    return this.#kept().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Bytes of all sequences, under way or kept. */
+  get bytes(): number {
+    return [...this.#all(), ...this.#shelf].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Tokens of the sequences that are under way. */
+  get busyTokens(): number {
+    return this.#all().reduce((sum, { busy, tokens }) => sum + (busy ? tokens.length : 0), 0);
+  }
+
+  /** Whether a sequence has any of them. */
+  get busy(): boolean {
+    return this.#all().some((slot) => slot.busy);
+  }
+
+  /** Tokens of a prompt that `take` would find. */
+  reusable(prompt: readonly number[], key: StateKey): number {
+    return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt, key)));
+  }
+
+  /**
+   * A free row that holds as much of `prompt` as is anywhere under the key of a plan's state; its last token is always left to run. `cuts` are
+   * the plan's.
+   */
+  take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = []): Slot {
+    const slot = this.#beside(this.#choose(prompt, key), cuts);
+    const source = longest([slot, ...this.#all(), ...this.#shelf], prompt, key);
+    const shared = source.reusable(prompt, key);
+    const copies = shared - slot.reusable(prompt, key) >= WORTH_COPYING;
+    source.used = ++this.#clock;
+    if (2 * slot.reusable(prompt, key) < slot.tokens.length) this.#shelve(slot, prompt.length + SPARE);
+    if (copies) slot.copy(source, shared);
+    else slot.truncate(slot.reusable(prompt, key));
+    slot.trim(prompt.length);
+    slot.busy = true;
+    return slot;
+  }
+
+  release(slot: Slot): void {
+    slot.busy = false;
+    slot.settle();
+    if (slot.tokens.length > 0) slot.used = ++this.#clock;
+    // The first batch stays.
+    const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
+    for (const batch of idle) this.#remove(batch);
+    this.#bound();
+  }
+
+  /** Keeps nothing, and gives its memory back. */
+  letGo(): void {
+    for (const held of this.#kept()) this.#drop(held);
+  }
+
+  /** Keeps nothing. */
+  forget(): void {
+    for (const slot of this.#free()) slot.truncate(0);
+    for (const held of this.#shelf.splice(0)) held[Symbol.dispose]();
+  }
+
+  /** The row that loses least: the one that holds most of the prompt, unless most of what it holds would be lost while there is room; else the one longest unused. */
+  #choose(prompt: readonly number[], key: StateKey): Slot {
+    const free = this.#free();
+    const best = longest(free, prompt, key);
+    if (!best) return this.#add().slots[0]!;
+    const roomy = 2 * best.reusable(prompt, key) < best.tokens.length && this.keptBytes < this.limit;
+    return (roomy ? free.find((slot) => slot.tokens.length === 0) : undefined) ?? best;
+  }
+
+  /**
+   * The slot, or one that has more busy neighbours, with what it held: adjacent rows step as one batch, at half the price of rows that
+   * lie apart. Neighbours that are cut as it will be stay adjacent to the end of the layers.
+   */
+  #beside(slot: Slot, cuts: readonly number[]): Slot {
+    const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
+    const worth = (other: Slot | undefined) => (!other?.busy ? 0 : other.borders.join() === cuts.join() ? 2 : 1);
+    const at = (one: Slot) => worth(slots[slots.indexOf(one) - 1]) + worth(slots[slots.indexOf(one) + 1]);
+    const best = slots.filter((one) => !one.busy).reduce((a, b) => (at(b) > at(a) ? b : a), slot);
+    if (best === slot || slot.tokens.length + best.tokens.length > WORTH_MOVING) return slot;
+    best.exchange(slot);
+    return best;
+  }
+
+  /** Puts aside what a row holds, where most of it is nowhere else; `coming` tokens will be in its place. */
+  #shelve(slot: Slot, coming = 0): void {
+    const others = [...this.#all(), ...this.#shelf].filter((held) => held !== slot);
+    const elsewhere = Math.max(0, ...others.map((held) => held.shares(slot)));
+    if (2 * elsewhere >= slot.tokens.length || slot.bytes >= this.limit) return;
+    const next = this.#nextToGo(coming);
+    // Memory that was written before takes a fraction of the time that fresh memory does.
+    if (next && next.used < slot.used && next.cache.capacity >= slot.tokens.length) next.hold(slot);
+    else this.#shelf.push(new Shelved(slot));
+  }
+
+  /** What has to leave the shelf for so many tokens, if anything. */
+  #nextToGo(coming: number): Shelved | undefined {
+    const { config } = this.programs.decoder;
+    const bytes = kvBytes(config, { from: 0, to: config.layers }, coming);
+    if (this.keptBytes + bytes <= this.limit) return undefined;
+    return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
+  }
+
+  /** Lets go of what was used longest ago until the rest is within the limit. */
+  #bound(): void {
+    for (const held of this.#kept()
+      .toSorted((a, b) => a.used - b.used)
+      .slice(0, -1)) {
+      if (this.keptBytes <= this.limit) return;
+      this.#drop(held);
+    }
+  }
+
+  #drop(held: Slot | Shelved): void {
+    held.drop();
+    if (held instanceof Shelved) held[Symbol.dispose]();
+    this.#shelf = this.#shelf.filter((other) => other !== held);
+  }
+
+  #remove(batch: Batch): void {
+    for (const slot of batch.slots) this.#shelve(slot);
+    this.#batches.splice(this.#batches.indexOf(batch), 1);
+    batch[Symbol.dispose]();
+  }
+
+  #all(): Slot[] {
+    return this.#batches.flatMap((batch) => batch.slots);
+  }
+
+  #free(): Slot[] {
+    return this.#all().filter((slot) => !slot.busy);
+  }
+
+  #kept(): (Slot | Shelved)[] {
+    return [...this.#free(), ...this.#shelf].filter((held) => held.bytes > 0);
+  }
+
+  #add(): Batch {
+    const batch = new Batch(this.programs);
+    this.#batches.push(batch);
+    return batch;
+  }
+
+  [Symbol.dispose](): void {
+    this.forget();
+    for (const batch of this.#batches.splice(0)) batch[Symbol.dispose]();
+  }
+}
+
+/** Of those that share as much with the prompt, the one longest unused. */
+function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {
+  const shared = new Map(held.map((one) => [one, one.reusable(prompt, key)]));
+  return held.toSorted((a, b) => shared.get(b)! - shared.get(a)! || a.used - b.used)[0];
+}

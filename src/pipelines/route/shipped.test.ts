@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { packageRoot } from "../../util/package-root.ts";
+import { aliases } from "../../weights/sources/aliases.ts";
+import { calibrationFiles, findCalibration, readCalibrations, thresholdOf } from "./record.ts";
+import { scoreKinds, scoreOptions } from "./scores.ts";
+
+const shipped = calibrationFiles("/nowhere", join(packageRoot(), "models"));
+
+test("the pairs of the aliases are calibrated", () => {
+  const pairs = shipped
+    .map((file) => readCalibrations(file))
+    .map(({ swift, super: strong }) => `${swift.name}>${strong.name}`);
+  expect(pairs.sort()).toEqual([
+    "qwen2.5-coder>qwen2.5-coder-1.5b",
+    "smollm2>qwen2.5-coder",
+    "smollm2>qwen2.5-coder-1.5b",
+  ]);
+});
+
+test.each(shipped)("%s is for the aliases' own files, and gives any share by any score", (file) => {
+  const { swift, super: strong } = readCalibrations(file);
+  for (const { name, sha256 } of [swift, strong]) expect(sha256).toBe(aliases[name]!.files[0]!.sha256);
+  for (const score of scoreKinds.filter((kind) => kind !== "random")) {
+    const record = findCalibration({ swift, super: strong }, scoreOptions.parse({ score }), undefined, shipped);
+    const { scores } = record;
+    expect(scores).toEqual(scores.toSorted((a, b) => a - b));
+    for (const value of [0.1, 0.3, 0.5, 0.8]) {
+      const threshold = thresholdOf(record, { by: "share", value });
+      const share = scores.filter((one) => one < threshold).length / scores.length;
+      expect(Math.abs(share - value), `${score} at ${value}`).toBeLessThan(0.03);
+    }
+  }
+});
