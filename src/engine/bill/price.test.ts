@@ -7,18 +7,18 @@ const texts = ["a", "a man is eating food", "b c", "a man is eating food of the 
 type Read = (model: Model, terms: ReadOptions) => Promise<{ receipt: Receipt }>;
 
 test.each<[string, string, Read]>([
-  ["embeddings", "fixtures/sentences", (model, terms) => model.embed(texts, terms)],
-  ["cosines", "fixtures/sentences", (model, terms) => model.relevance("food", texts, terms)],
-  ["a cross-encoder", "fixtures/cross-encoder", (model, terms) => model.relevance("food", texts, terms)],
-  ["a classifier", "fixtures/classifier", (model, terms) => model.classify(texts, terms)],
+  ["embeddings", "../fixtures/sentences", (model, terms) => model.embed(texts, terms)],
+  ["cosines", "../fixtures/sentences", (model, terms) => model.relevance("food", texts, terms)],
+  ["a cross-encoder", "../fixtures/cross-encoder", (model, terms) => model.relevance("food", texts, terms)],
+  ["a classifier", "../fixtures/classifier", (model, terms) => model.classify(texts, terms)],
   [
     "likelihoods of labels",
-    "../models/fixtures/llama-tiny.gguf",
+    "../../models/fixtures/llama-tiny.gguf",
     (model, terms) => model.classify(texts, { ...terms, labels: ["good", "bad", "neither of them"] }),
   ],
   [
     "yes and no",
-    "../models/fixtures/llama-tiny.gguf",
+    "../../models/fixtures/llama-tiny.gguf",
     (model, terms) => model.relevance("food", texts.slice(0, 2), terms),
   ],
 ])("%s: a ceiling is compared with what is then billed, before anything runs", async (_, place, read) => {

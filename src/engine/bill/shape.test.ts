@@ -11,7 +11,7 @@ import { chunkAfter } from "../run/chunk.ts";
 import { Meter } from "./meter.ts";
 import { type Generated, shapeOf } from "./shape.ts";
 
-const folder = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const folder = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const configOf = (name: string): JsonObject => JSON.parse(readFileSync(`${folder(name)}/config.json`, "utf8"));
 
 /** What the engine bills for a prompt, some of it cached, and an answer. */

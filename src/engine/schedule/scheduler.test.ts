@@ -113,7 +113,10 @@ describe("requests that come and go at any step", () => {
 
   test("a running answer gets a token after each chunk of others' prompts, short ones of which go together", async () => {
     using own = await load(file, { save: [SPARSE] });
-    const { engine, tokenizer } = own.language;
+    const { engine, tokenizer, recipes } = own.language;
+    using recipe = await recipes.use(own.recipe);
+    const planned = (prompt: readonly number[], most: number) =>
+      job(prompt, most, { plan: recipe.plan(prompt.length) });
     const events: string[] = [];
     const { stepAll } = engine;
     vi.spyOn(engine, "stepAll").mockImplementation((steps) => {
@@ -126,9 +129,9 @@ describe("requests that come and go at any step", () => {
       return advance.call(this);
     });
     const many = new Scheduler(engine, tokenizer, schedulerOptions.parse({}));
-    const answer = read(many.submit(job([1], 30)));
+    const answer = read(many.submit(planned([1], 30)));
     while (events.length < 5) await later();
-    const others = [200, 40, 50, 130].map((length, i) => read(many.submit(job(line(i, length), 1))));
+    const others = [200, 40, 50, 130].map((length, i) => read(many.submit(planned(line(i, length), 1))));
     await Promise.all([answer, ...others]);
     // 256 tokens a turn at most, the shortest prompts first; the saving's chunks are of 128.
     expect(events.join(" ").replace(/( step)+/g, " step")).toBe("1 step 40 50 128 step 2 128 step 72 step");
@@ -233,9 +236,10 @@ describe("an answer ends", () => {
     [{ flops: 1 }, 4, 0, "flops"],
   ])("under the ceiling %j, asked for %i tokens: %i, cut by %s", async (ceiling, maxTokens, tokens, cut) => {
     using own = await load(file, { save: [SPARSE] });
-    const { engine, tokenizer } = own.language;
+    const { engine, tokenizer, recipes } = own.language;
+    using recipe = await recipes.use(own.recipe);
     const many = new Scheduler(engine, tokenizer, schedulerOptions.parse({}));
-    const pieces = await read(many.submit(job(line(3, 150), maxTokens, { ceiling })));
+    const pieces = await read(many.submit(job(line(3, 150), maxTokens, { ceiling, plan: recipe.plan(150) })));
     expect(tokensOf(pieces)).toHaveLength(tokens);
     expect(finishOf(pieces)).toMatchObject({ reason: "length" });
     expect(finishOf(pieces).cut).toBe(cut);
