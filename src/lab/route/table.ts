@@ -30,10 +30,13 @@ function section(report: RouteReport): string {
   const lines = [
     `## ${pair.replace(">", " → ")}, ${task}`,
     `${items} items; ${metric}: Swift ${estimate(swift.quality)}, Super ${estimate(strong.quality)}, oracle ${figure(Math.max(...oracle.curve.map(({ quality }) => quality)))}. An answer of Super's costs ${ratio(strong.flops_per_item / swift.flops_per_item)} times Swift's FLOPs, ${ratio(strong.ms_per_item / swift.ms_per_item)} times its time.`,
-    table(report.ways.map(row)),
+    table(report.ways.filter(shown).map(row)),
   ];
   return lines.join("\n\n");
 }
+
+/** One random control is enough to read; the files have all. */
+const shown = ({ way }: WayResult): boolean => !/^(mean|min|q.*)\/random$/.test(way);
 
 function row({ way, auroc, above_random, apgr, by_accuracy, best }: WayResult): string[] {
   return [
