@@ -75,10 +75,15 @@ async function identitiesOf(
   quant: string | undefined,
 ): Promise<PairIdentity> {
   const [a, b] = [await identityOf(pair.swift, swift, quant), await identityOf(pair.super, strong, quant)];
+  return pairOf(pair.name, a, b);
+}
+
+/** @throws UserError if both are one model under one recipe */
+export function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): PairIdentity {
   const key = ({ sha256, recipe, quant }: ModelIdentity) => JSON.stringify([sha256, recipe, quant]);
-  if (key(a) === key(b))
-    throw new UserError(`${pair.name}: Swift and Super are the same model, expected two of different cost`, 2);
-  return { swift: a, super: b };
+  if (key(swift) === key(strong))
+    throw new UserError(`${name}: Swift and Super are the same model, expected two of different cost`, 2);
+  return { swift, super: strong };
 }
 
 /** Tells a loaded model by its weights, recipe and form; `name` is as the user wrote it. */
@@ -107,7 +112,7 @@ export async function identityNamed(
 }
 
 /** @throws UserError if the pair is not calibrated for these options */
-function deciderOf(pair: PairIdentity, options: RouteOptions, swift: Model, file: string | undefined): Decider {
+export function deciderOf(pair: PairIdentity, options: RouteOptions, swift: Model, file?: string): Decider {
   const scoring = scoringOf(options, swift);
   const { timeout } = options;
   return {

@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
-import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
-import { kindOf, kinds } from "../kinds/index.ts";
+import { type KindName, kindOf, kinds } from "../kinds/index.ts";
 import type { Shape } from "../kinds/shape.ts";
 
 export type { Generated, Shape } from "../kinds/shape.ts";
@@ -17,6 +17,15 @@ export function shapeOf(config: JsonObject, path: string): Shape {
   const told = kinds.filter(({ shape }) => shape).map(({ name }) => name);
   throw new UserError(`${path} is of the kind "${kind.name}", expected the configuration of a ${told.join(" or ")}`);
 }
+
+/** The shape of a model's file, which is not loaded; undefined for a kind that has none. */
+export function shapeOfFile(path: string): Shape | undefined {
+  const checkpoint = openCheckpoint(path);
+  return kindOf(checkpoint).shape?.(checkpoint);
+}
+
+/** The kind of a model's file, which is not loaded. */
+export const kindOfFile = (path: string): KindName => kindOf(openCheckpoint(path)).name;
 
 function withoutWeights(config: JsonObject, path: string, architecture: string): Checkpoint {
   const read = (): never => {

@@ -2,7 +2,9 @@ import type { Ceiling } from "../../engine/answer/cut.ts";
 import { idBeyond, isIds } from "../../engine/language-model.ts";
 import type { Chunk, Prompt, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
+import type { Route } from "../../pipelines/route/route.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Bill } from "../bill.ts";
 import { billFor, type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -23,6 +25,8 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly choice: number;
   readonly receipt?: Receipt;
   readonly tokenizer: Tokenizer;
+  /** Of a pair, with an answer's first piece and its last: which model answers. */
+  readonly route?: Route;
 }
 
 /** Answers all that one request asks for, side by side, and bills it once: also for what had run when it was stopped. */
@@ -45,12 +49,21 @@ export async function* answers(
   };
   const ceiling = ceilingOf(asks, call.key);
   const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms, ceiling }));
+  for await (const part of billedParts(bill, runs, () => left.abort())) yield { ...part, tokenizer };
+}
+
+/** The pieces of several answers as they come; the last of all has the receipt of their bill. `stop` makes all of them end. */
+export async function* billedParts<P extends Chunk>(
+  bill: Bill,
+  runs: readonly AsyncGenerator<P, void>[],
+  stop: () => void,
+): AsyncGenerator<P & { choice: number }, void> {
   let going = runs.length;
-  for await (const [choice, { receipt, ...chunk }] of merged(runs, () => left.abort())) {
-    for (const _ of chunk.tokens) bill.token(choice);
+  for await (const [choice, { receipt, ...piece }] of merged(runs, stop)) {
+    for (const _ of piece.tokens) bill.token(choice);
     if (receipt) bill.add(receipt);
-    const last = chunk.finishReason !== undefined && --going === 0;
-    yield { ...chunk, choice, tokenizer, ...(last && { receipt: bill.close(chunk.finishReason!) }) };
+    const last = piece.finishReason !== undefined && --going === 0;
+    yield { ...(piece as P), choice, ...(last && { receipt: bill.close(piece.finishReason!) }) };
   }
 }
 
@@ -71,7 +84,7 @@ function checkIds(prompt: Prompt, vocabulary: number): void {
 }
 
 /** What each answer may come to: an equal part of the request's FLOPs, by its own word or its key's terms. */
-function ceilingOf(asks: readonly Ask[], key: Key | undefined): Ceiling {
+export function ceilingOf(asks: readonly Ask[], key: Key | undefined): Ceiling {
   const most = leastOf(asks[0]?.options.ceiling?.flops, key?.terms.maxFlops);
   return { flops: most && most / asks.length, tokens: key?.terms.maxTokens };
 }

@@ -28,7 +28,9 @@ export const modelShape = {
   model: z
     .string("expected a model's name")
     .max(300)
-    .describe("a model's name, or a registered recipe's, as smollm2@fast"),
+    .describe(
+      "a model's name, or a registered recipe's, as smollm2@fast; of chats and completions also a pair of models, as smollm2>qwen2.5-coder@share=0.3",
+    ),
   savings: savingsField
     .nullish()
     .describe(

@@ -45,6 +45,11 @@ export class Pool implements Disposable {
     }
   }
 
+  /** A model that is in memory now; it may leave at the next turn. */
+  inMemory(chosen: Chosen): Model | undefined {
+    return this.#memory.get(nameOf(chosen))?.loaded?.model;
+  }
+
   /** What is in memory: models, how many requests use each, how many answers have their turn and wait for it, and keys and values. */
   list(): PoolEntry[] {
     return this.#memory.all().map(entryOf);

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isPairName, type PairName } from "../../pipelines/route/name.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { type Registered, registeredRecipes, requireModel, shortName } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
@@ -7,6 +8,7 @@ import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sourc
 import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
+import { modelsIn, Pairs, pairsIn } from "./pairs.ts";
 
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
@@ -44,28 +46,39 @@ export class Catalogue {
   private constructor(
     all: readonly Served[],
     private readonly elsewhere: readonly string[],
+    private readonly configured: Pairs,
   ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
   }
 
-  /** `specs` are MODEL arguments, or `name=MODEL`. Downloads what is not here. @throws UserError */
+  /** `specs` are MODEL arguments, `name=MODEL`, or pairs (`A>B@share=0.3`), whose models are offered, too. Downloads what is not here. @throws UserError */
   static async open(
     specs: readonly string[],
     { resolve = resolveModel, elsewhere = [], quant = "auto" }: Opening = {},
   ): Promise<Catalogue> {
     const all: Served[] = [];
-    for (const spec of specs) {
+    for (const spec of withoutPairs(specs, elsewhere)) {
       const { id, model } = named(spec);
       if (elsewhere.includes(id) || all.some((served) => served.id === id))
         throw new UserError(`two models are called "${id}"; say name=MODEL`, 2);
       const source = await resolve(model);
       all.push({ id, model, source: { ...source, name: id }, quant });
     }
-    return new Catalogue(all, elsewhere);
+    return new Catalogue(all, elsewhere, new Pairs(pairsIn(specs, (model) => named(model).id)));
   }
 
   list(): Served[] {
     return [...this.#served.values()];
+  }
+
+  /** The pairs that the server was started with. */
+  get pairs(): readonly PairName[] {
+    return this.configured.all;
+  }
+
+  /** The pair that a name stands for; undefined if it is one model's. @throws HttpError 400, 404 */
+  pair(name: string): PairName | undefined {
+    return this.#served.has(name) ? undefined : this.configured.find(name);
   }
 
   /**
@@ -121,12 +134,12 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry) throw unknown(name, [...this.#served.keys(), ...this.elsewhere, ...recipes.map(([known]) => known)]);
-    await requireModel(name, entry, entry.served.source, (source) => this.#hashOf(source));
+    await requireModel(name, entry, entry.served.source, (source) => this.hashOf(source));
     return entry;
   }
 
-  /** Of a file of one's own it is computed, once. */
-  #hashOf(source: ResolvedModel): Promise<string> {
+  /** A model's SHA-256; of a file of one's own it is computed, once. */
+  hashOf(source: ResolvedModel): Promise<string> {
     const hash = this.#hashes.get(source) ?? modelHash(source);
     this.#hashes.set(source, hash);
     return hash;
@@ -143,6 +156,14 @@ export class Catalogue {
 function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen {
   checkSeams(recipe);
   return { served, recipe, quant };
+}
+
+/** Models by themselves, then those of pairs that are not among them. */
+function withoutPairs(specs: readonly string[], elsewhere: readonly string[]): string[] {
+  const alone = specs.filter((spec) => !isPairName(spec));
+  const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
+  const paired = specs.filter(isPairName).flatMap(modelsIn);
+  return [...alone, ...new Set(paired.filter((model) => !known.has(named(model).id)))];
 }
 
 /** `name=MODEL`, or a MODEL whose name is it, or the last part of its path. */

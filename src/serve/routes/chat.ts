@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { CallReader } from "../../engine/tools/reader.ts";
 import type { FinishReason } from "../../index.ts";
 import { listOf } from "../../util/list-of.ts";
-import { type Ask, answers, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
+import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
+import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
@@ -61,8 +62,15 @@ const chatOutput = z.object({
   ...head,
   object: z.literal("chat.completion"),
   choices: z.array(
-    z.object({ index: z.int(), message: answer, logprobs: logprobsSchema.nullable(), finish_reason: finish }),
+    z.object({
+      index: z.int(),
+      message: answer,
+      logprobs: logprobsSchema.nullable(),
+      finish_reason: finish,
+      ...routedShape,
+    }),
   ),
+  ...routedShape,
   ...billedShape,
 });
 const chatChunk = z.object({
@@ -81,14 +89,17 @@ const chatChunk = z.object({
     }),
   ),
   usage: billedShape.usage.nullable().optional(),
+  ...routedShape,
   receipt: billedShape.receipt.optional(),
 });
+
+const PATH = "/v1/chat/completions";
 
 /** `POST /v1/chat/completions`, as OpenAI has it. */
 export const chat = (house: House): Endpoint =>
   endpoint({
     method: "post",
-    paths: ["/v1/chat/completions"],
+    paths: [PATH],
     summary: "Answers a chat, whole or as a stream of server-sent events",
     scope: "infer",
     input: chatInput(house.limits),
@@ -102,8 +113,7 @@ export const chat = (house: House): Endpoint =>
     output: chatOutput,
     event: chatChunk,
     async handle(input, call) {
-      const chosen = await house.catalogue.choose(input, call.key?.terms.recipe);
-      const parts = answers(house, chosen, asks(input, house.limits), call);
+      const parts = await answered(house, PATH, input, asks(input, house.limits), call);
       const about = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model };
       return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
     },
@@ -128,12 +138,15 @@ function asks(input: ChatInput, { maxPrompt, maxTokens }: Limits): Ask[] {
 
 async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About): Promise<z.input<typeof chatOutput>> {
   const { choices, receipt } = await wholeAnswers(parts);
-  const answered = choices.map((pieces, index) => ({
+  const routes = routesOf(choices);
+  const all = choices.map((pieces, index) => ({
     index,
     ...said(textOf(pieces), pieces.at(-1)!.finishReason!, input),
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
+    ...routes.of(pieces),
   }));
-  return { ...about, object: "chat.completion", choices: answered, usage: usageOf(receipt, choices.length), receipt };
+  const usage = usageOf(receipt, choices.length);
+  return { ...about, object: "chat.completion", choices: all, ...routes.beside, usage, receipt };
 }
 
 /** An answer's text and calls, and why it ended. */
@@ -187,7 +200,8 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
   for await (const part of parts) {
     const { receipt } = part;
     const choice = streamed[part.choice]!.take(part);
-    if (choice) yield { ...base, choices: [choice], ...(receipt && !usageLast && { receipt }) };
-    if (receipt && usageLast) yield { ...base, choices: [], usage: usageOf(receipt, input.n ?? 1), receipt };
+    const route = routeAtEnd(part);
+    if (choice) yield { ...base, choices: [choice], ...route, ...(receipt && !usageLast && { receipt }) };
+    if (receipt && usageLast) yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1), receipt };
   }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
-import { type Ask, answers, type Part, wholeAnswers } from "../generation/answers.ts";
+import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
+import { type Ask, type Part, wholeAnswers } from "../generation/answers.ts";
 import { bestOf } from "../generation/best-of.ts";
 import { type CompletionInput, completionInput, drawnOf } from "../generation/completion.ts";
 import { Continuation } from "../generation/continuation.ts";
@@ -28,8 +29,10 @@ const completion = z.object({
       text: z.string(),
       logprobs: flatLogprobsSchema.nullable(),
       finish_reason: z.enum(["stop", "length"]).nullable(),
+      ...routedShape,
     }),
   ),
+  ...routedShape,
 });
 const completionOutput = completion.extend(billedShape);
 const completionChunk = completion.extend({
@@ -37,11 +40,13 @@ const completionChunk = completion.extend({
   receipt: billedShape.receipt.optional(),
 });
 
+const PATH = "/v1/completions";
+
 /** `POST /v1/completions`: goes on with texts as they are, without a chat template. */
 export const completions = (house: House): Endpoint =>
   endpoint({
     method: "post",
-    paths: ["/v1/completions"],
+    paths: [PATH],
     summary: "Goes on with texts as they are, whole or as a stream of server-sent events",
     scope: "infer",
     input: completionInput(house.limits),
@@ -50,8 +55,7 @@ export const completions = (house: House): Endpoint =>
     event: completionChunk,
     async handle(input, call) {
       const asked = asks(input, house.limits);
-      const chosen = await house.catalogue.choose(input, call.key?.terms.recipe);
-      const parts = answers(house, chosen, asked, call);
+      const parts = await answered(house, PATH, input, asked, call);
       const about = {
         id: `cmpl-${randomUUID()}`,
         created: Math.floor(Date.now() / 1000),
@@ -93,12 +97,15 @@ function completionOptions(input: CompletionInput, most: number, choice: number)
 async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about: About) {
   const { choices, receipt } = await wholeAnswers(parts);
   const [n, drawn] = [input.n ?? 1, drawnOf(input)];
-  const answered = bestOf(choices, n, drawn).map((pieces, index) => ({
+  const best = bestOf(choices, n, drawn);
+  const routes = routesOf(best);
+  const all = best.map((pieces, index) => ({
     index,
     ...new Continuation(input.prompt[Math.floor(index / n)]!, input).of(pieces),
     finish_reason: pieces.at(-1)!.finishReason!,
+    ...routes.of(pieces),
   }));
-  return { ...about, choices: answered, usage: usageOf(receipt, drawn), receipt };
+  return { ...about, choices: all, ...routes.beside, usage: usageOf(receipt, drawn), receipt };
 }
 
 type Event = z.input<typeof completionChunk>;
@@ -113,7 +120,8 @@ async function* chunks(parts: AsyncGenerator<Part>, input: CompletionInput, abou
     const { text, logprobs } = answers[index]!.of([part]);
     if (text === "" && !finishReason && !logprobs) continue;
     const choices = [{ index, text, logprobs, finish_reason: finishReason ?? null }];
-    yield { ...base, choices, ...(receipt && !usageLast && { receipt }) };
-    if (receipt && usageLast) yield { ...base, choices: [], usage: usageOf(receipt, n), receipt };
+    const route = routeAtEnd(part);
+    yield { ...base, choices, ...route, ...(receipt && !usageLast && { receipt }) };
+    if (receipt && usageLast) yield { ...base, choices: [], ...route, usage: usageOf(receipt, n), receipt };
   }
 }

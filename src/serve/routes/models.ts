@@ -11,6 +11,10 @@ const model = z.object({
   bytes: z.int().describe("of its files"),
   recipe: z.array(z.string()).describe("of a registered recipe; empty is dense"),
   parent: z.string().optional().describe("of a registered recipe: the model that it runs on, and shares in memory"),
+  pair: z
+    .object({ swift: z.string(), super: z.string() })
+    .optional()
+    .describe("of a pair: the model that begins, and the one that answers what is hard"),
   recipes: z
     .array(z.string())
     .describe("of a model: the recipes that are registered for it, each listed by itself, too"),
@@ -24,7 +28,7 @@ const model = z.object({
 });
 type Listed = z.output<typeof model>;
 
-/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory. */
+/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory; then the server's pairs. */
 export const models = (house: House): Endpoint =>
   endpoint({
     method: "get",
@@ -68,5 +72,9 @@ async function listed({ catalogue, pool, fleet, started }: House): Promise<Liste
     ...{ id: options.name, ...base, bytes: 0, recipe: [], recipes: [], loaded: [] },
     servers: { all: servers.length, up: servers.filter(({ up }) => up).length, running },
   }));
-  return [...own, ...recipes, ...remote];
+  const pairs = catalogue.pairs.map(({ name, swift, super: strong, given }) => ({
+    ...{ id: name, ...base, bytes: 0, recipe: [given === "" ? "route" : `route:${given}`], recipes: [], loaded: [] },
+    pair: { swift, super: strong },
+  }));
+  return [...own, ...recipes, ...remote, ...pairs];
 }

@@ -1,0 +1,79 @@
+import type { FinishReason } from "../../engine/answer/generate.ts";
+import type { Prompt } from "../../engine/language-model.ts";
+import type { RunOptions } from "../../index.ts";
+import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pipelines/route/model.ts";
+import { isObject, type JsonObject } from "../../weights/json.ts";
+import type { House } from "../house.ts";
+import type { Call } from "../http/endpoint.ts";
+import { choicesOf } from "./exchange.ts";
+import type { Destination } from "./fleet.ts";
+import { guessedTokens, type Order, orderOf } from "./order.ts";
+import { passedOn } from "./outgoing.ts";
+import { Tab } from "./tab.ts";
+
+/** A request as its endpoint takes it: its path and fields. */
+export interface Posted {
+  readonly path: string;
+  readonly input: JsonObject;
+}
+
+/** The larger model of a pair, if other servers run it: each answer is one stream of theirs. */
+export class RemoteModel implements RouteModel<RunOptions> {
+  readonly identity: RouteModel<RunOptions>["identity"];
+
+  constructor(
+    private readonly house: Pick<House, "limits">,
+    private readonly to: Destination,
+    name: string,
+    private readonly posted: Posted,
+    private readonly call: Call,
+  ) {
+    this.identity = { name, recipe: [], quant: "auto" };
+  }
+
+  async *generate(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, void> {
+    const { remote } = this.to;
+    const { path } = this.posted;
+    const { key, trace, signal: gone } = this.call;
+    const [input, order] = this.#asked(prompt, options);
+    const { body, cut } = passedOn(this.to, path, { body: input, input }, order, this.house.limits, key?.terms);
+    const tab = new Tab(remote, order);
+    const outgoing = { path, body, headers: trace.headers, signal: options.signal ?? gone };
+    let [reason, ended]: [FinishReason, boolean] = ["stop", false];
+    try {
+      for await (const piece of remote.answer(outgoing, key?.id ?? "")) {
+        tab.note(piece);
+        const [choice = {}] = choicesOf(piece.event);
+        if (choice["finish_reason"] === "length") reason = "length";
+        const text = textOf(choice);
+        if (text !== "") yield { text, tokens: [] };
+      }
+      ended = true;
+    } finally {
+      if (!ended && tab.begun) options.onStopped?.(tab.receipt());
+    }
+    yield { text: "", tokens: [], finishReason: reason, receipt: tab.receipt(reason === "length" ? cut : undefined) };
+  }
+
+  price(prompt: Prompt, { tokens }: PricedAnswer, options: RunOptions) {
+    const [, order] = this.#asked(prompt, options);
+    const read = guessedTokens(order);
+    const cost = this.to.remote.options.shape?.generated({ prompt: read, cached: 0, completion: tokens, answers: 1 });
+    return cost && { ...cost, prompt: read };
+  }
+
+  /** The fields for one answer to this prompt, as a stream. */
+  #asked(prompt: Prompt, { seed }: RunOptions): [JsonObject, Order] {
+    const { path, input } = this.posted;
+    const { best_of: _, echo: __, n: ___, ...rest } = input;
+    const own = path === "/v1/completions" ? { prompt } : {};
+    const body = { ...rest, ...own, stream: true, ...(seed !== undefined && { seed }) } as JsonObject;
+    return [body, orderOf(path, body, this.to.remote.options.kind)!];
+  }
+}
+
+/** Of a completion's piece, or a chat's. */
+function textOf({ text, delta }: JsonObject): string {
+  const found = isObject(delta) ? delta["content"] : text;
+  return typeof found === "string" ? found : "";
+}

@@ -1,0 +1,51 @@
+import { z } from "zod";
+import type { JsonObject } from "../../weights/json.ts";
+import type { House } from "../house.ts";
+import type { Call } from "../http/endpoint.ts";
+import { choosePair } from "../models/pairs.ts";
+import { type Ask, answers, type Part } from "./answers.ts";
+import type { Naming } from "./naming.ts";
+import { routedAnswers } from "./routed.ts";
+
+/** Of a pair of models: which of them answered, and why. */
+export const routeSchema = z.object({
+  to: z.enum(["swift", "super"]).describe("the pair's first model, or its second"),
+  model: z.string(),
+  score: z.number().nullable().describe("the first model's; null if its logits had none"),
+  threshold: z.number().nullable().describe("a lower score goes to the second model; null if it is infinite"),
+  degraded: z.literal(true).optional().describe("the second model was wanted and failed"),
+});
+
+/** What an answer of a pair has beside others. */
+export const routedShape = { route: routeSchema.optional().describe("of a pair of models: which of them answered") };
+
+/** The answers of the model, or the pair of models, that a request names. @throws HttpError if there is none of the name */
+export async function answered(
+  house: House,
+  path: string,
+  input: Naming & Readonly<Record<string, unknown>>,
+  asks: readonly Ask[],
+  call: Call,
+): Promise<AsyncGenerator<Part, void>> {
+  const usual = call.key?.terms.recipe;
+  const pair = await choosePair(house, input, usual);
+  if (pair) return routedAnswers(house, pair, asks, call, { path, input: input as JsonObject });
+  return answers(house, await house.catalogue.choose(input, usual), asks, call);
+}
+
+type Routed = Pick<Part, "route">;
+
+/** The route of a whole answer. */
+export const routeOf = (pieces: readonly Routed[]): Routed => {
+  const route = pieces.at(-1)?.route;
+  return route ? { route } : {};
+};
+
+/** Of one answer it stands beside the receipt; of several, with each. */
+export const routesOf = (choices: readonly (readonly Routed[])[]) => ({
+  beside: choices.length === 1 ? routeOf(choices[0]!) : {},
+  of: (pieces: readonly Routed[]): Routed => (choices.length > 1 ? routeOf(pieces) : {}),
+});
+
+/** The route of a stream's piece that ends an answer. */
+export const routeAtEnd = ({ finishReason, route }: Part): Routed => (finishReason && route ? { route } : {});

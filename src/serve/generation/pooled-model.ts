@@ -1,0 +1,97 @@
+import { kindOfFile, type Shape, shapeOfFile } from "../../engine/bill/shape.ts";
+import type { Prompt } from "../../engine/language-model.ts";
+import type { RunOptions } from "../../index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { priceOfAnswer } from "../../library/dense-price.ts";
+import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pipelines/route/model.ts";
+import type { ModelIdentity } from "../../pipelines/route/record.ts";
+import type { ResolvedModel } from "../../weights/sources/index.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { guessedTokens, orderOf } from "../fleet/order.ts";
+import { type House, leaseFor } from "../house.ts";
+import type { Call } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
+import type { Chosen } from "../models/served.ts";
+
+/** The FLOPs that all calls of one answer may come to together. */
+export class Purse {
+  #spent = 0;
+
+  constructor(private readonly most: number | undefined) {}
+
+  spend({ flops }: Receipt): void {
+    this.#spent += flops.spent;
+  }
+
+  get left(): number | undefined {
+    return this.most && Math.max(1, this.most - this.#spent);
+  }
+}
+
+/** One of a pair's models that runs here, and is in the pool while a call of it runs. */
+export class PooledModel implements RouteModel<RunOptions> {
+  /** Known once it was called. */
+  tokenizer: Tokenizer | undefined;
+
+  constructor(
+    private readonly house: House,
+    private readonly chosen: Chosen,
+    readonly identity: ModelIdentity,
+    private readonly purse: Purse,
+    private readonly call: Call,
+  ) {}
+
+  async *generate(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, void> {
+    const last = yield* this.#run(prompt, options);
+    // The model is given back by now: the reader of a last piece does not come again.
+    if (last) yield last;
+  }
+
+  async *#run(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, ModelPiece | undefined> {
+    const { house, chosen, call, purse } = this;
+    using lease = await leaseFor(house, chosen, { ...call, signal: options.signal ?? call.signal });
+    this.tokenizer = lease.model.language.tokenizer;
+    const onStopped = (receipt: Receipt) => {
+      purse.spend(receipt);
+      options.onStopped?.(receipt);
+    };
+    const ceiling = { ...options.ceiling, flops: purse.left };
+    const asked = { ...options, onStopped, ceiling, save: chosen.recipe };
+    let last: ModelPiece | undefined;
+    for await (const piece of lease.model.generate(prompt, asked)) {
+      if (!piece.receipt) yield piece;
+      else {
+        purse.spend(piece.receipt);
+        last = piece;
+      }
+    }
+    return last;
+  }
+
+  /** By the model that is in memory, else by its file and a guess at the prompt's tokens: it is not loaded to be priced. */
+  price(prompt: Prompt, answer: PricedAnswer, options: RunOptions) {
+    const model = this.house.pool.inMemory(this.chosen);
+    if (model) return priceOfAnswer(model.language, prompt, answer, options);
+    const read = guessedTokens(orderOf("/v1/completions", { prompt }, "modicum")!);
+    const lengths = { prompt: read, cached: 0, completion: Math.max(1, answer.tokens), answers: 1 };
+    const cost = shapeOf(this.chosen.served.source)?.generated(lengths);
+    return cost && { ...cost, prompt: read };
+  }
+}
+
+const kinds = new WeakMap<ResolvedModel, ReturnType<typeof kindOfFile>>();
+
+/** @throws HttpError for a model that does not go on with a text */
+export function checkDecoder({ served: { id, source } }: Chosen): void {
+  const kind = kinds.get(source) ?? kindOfFile(source.path);
+  kinds.set(source, kind);
+  if (kind === "decoder") return;
+  throw new HttpError(400, `${id} is an ${kind}; a pair takes two models that go on with a text`, { param: "model" });
+}
+
+const shapes = new WeakMap<ResolvedModel, Shape | undefined>();
+
+function shapeOf(source: ResolvedModel): Shape | undefined {
+  if (!shapes.has(source)) shapes.set(source, shapeOfFile(source.path));
+  return shapes.get(source);
+}

@@ -1,0 +1,121 @@
+import { isIds } from "../../engine/language-model.ts";
+import type { Chunk, RunOptions } from "../../index.ts";
+import { deciderOf, pairOf } from "../../library/pipeline.ts";
+import type { ModelIdentity, PairIdentity } from "../../pipelines/route/record.ts";
+import { type Decider, type Route, route } from "../../pipelines/route/route.ts";
+import { UserError } from "../../util/errors.ts";
+import { home } from "../../weights/sources/home.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Destination } from "../fleet/fleet.ts";
+import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
+import { billFor, type House, leaseFor } from "../house.ts";
+import type { Call } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
+import type { ChosenPair } from "../models/pairs.ts";
+import type { Chosen } from "../models/served.ts";
+import { type Ask, billedParts, ceilingOf, type Part } from "./answers.ts";
+import { checkDecoder, PooledModel, Purse } from "./pooled-model.ts";
+
+/** How a pair decides, and what its models are called. */
+interface Opened extends Decider {
+  readonly pair: PairIdentity;
+}
+
+type Piece = Chunk & Pick<Part, "route" | "tokenizer">;
+
+/** Answers each of a request's asks by one of two models, and bills both once. Each call of a model leases it, so that no pair holds one while it waits for the other. */
+export async function* routedAnswers(
+  house: House,
+  chosen: ChosenPair,
+  asks: readonly Ask[],
+  call: Call,
+  posted: Posted,
+): AsyncGenerator<Part, void> {
+  refuse(chosen, asks);
+  const opened = await open(house, chosen, call);
+  using bill = billFor(house, chosen.named.name, call);
+  const left = new AbortController();
+  const signal = AbortSignal.any([call.signal, left.signal]);
+  const { onStopped, ...turn } = bill.terms;
+  const terms = { ...turn, ceiling: ceilingOf(asks, call.key) };
+  const runs = asks.map(({ prompt, options }) =>
+    answered(house, chosen, opened, { prompt, options: { ...options, ...terms, signal, onStopped } }, call, posted),
+  );
+  yield* billedParts(bill, runs, () => left.abort());
+}
+
+async function* answered(
+  house: House,
+  chosen: ChosenPair,
+  { pair, ...decider }: Opened,
+  { prompt, options: { signal, onStopped, ...options } }: Ask,
+  call: Call,
+  posted: Posted,
+): AsyncGenerator<Piece, void> {
+  const purse = new Purse(options.ceiling?.flops);
+  const swift = new PooledModel(house, chosen.swift, pair.swift, purse, call);
+  const strong = isRemote(chosen.super)
+    ? new RemoteModel(house, chosen.super, pair.super.name, posted, call)
+    : new PooledModel(house, chosen.super, pair.super, purse, call);
+  const { name, given } = chosen.named;
+  const named = { model: name, recipe: [given === "" ? "route" : `route:${given}`] };
+  const whole = posted.input["stream"] !== true;
+  const terms = { ...decider, named, options, signal, onStopped, whole };
+  let tokenizer: Tokenizer | undefined;
+  for await (const { tokens, ...piece } of route({ swift, super: strong }, prompt, terms)) {
+    tokenizer ??= tokenizerOf(piece.route!, swift, strong);
+    yield { ...piece, tokens: [...tokens], tokenizer };
+  }
+}
+
+/** Of another server's model nobody here knows the tokens, which no field then asks for. */
+const tokenizerOf = ({ to }: Route, swift: PooledModel, strong: PooledModel | RemoteModel): Tokenizer =>
+  (to === "super" && strong instanceof PooledModel ? strong : swift).tokenizer!;
+
+const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;
+
+/** @throws HttpError for what means different things to two models, or what another server does not give */
+function refuse({ named, super: strong }: ChosenPair, asks: readonly Ask[]): void {
+  const [{ options } = { options: {} as RunOptions }] = asks;
+  const no = (param: string, why: string): never => {
+    throw new HttpError(400, `${param}: ${why}`, { param });
+  };
+  if (asks.some(({ prompt }) => prompt.length > 0 && isIds(prompt)))
+    no("prompt", "token ids belong to one model, and a pair has two");
+  if (options.logitBias) no("logit_bias", "token ids belong to one model, and a pair has two");
+  if (options.promptLogprobs !== undefined) no("echo", "a pair gives no log-probabilities of prompts");
+  if (options.maxTokens === 0) no("max_tokens", "expected at least 1 for a pair of models");
+  if (!isRemote(strong)) return;
+  const elsewhere = `${named.super} runs on another server, as part of a pair`;
+  if (options.logprobs !== undefined) no("logprobs", `${elsewhere} it gives none`);
+  if (options.tools) no("tools", `${elsewhere} it takes none`);
+  if (options.suffix) no("suffix", `${elsewhere} it takes none`);
+}
+
+/** @throws HttpError, UserError if the models are one, or the pair is not calibrated */
+async function open(house: House, chosen: ChosenPair, call: Call): Promise<Opened> {
+  const { named, swift, super: strong } = chosen;
+  for (const model of [swift, strong]) if (!isRemote(model)) checkDecoder(model);
+  const other = isRemote(strong) ? remoteIdentity(named.super) : await identityOf(house, named.super, strong);
+  const pair = pairOf(named.name, await identityOf(house, named.swift, swift), other);
+  using lease = await leaseFor(house, swift, call);
+  const onDegraded = (reason: string) => house.log.warn({ pair: named.name, reason }, "a pair's second model failed");
+  return { ...withoutHome(() => deciderOf(pair, named.options, lease.model)), pair, onDegraded };
+}
+
+const remoteIdentity = (name: string): ModelIdentity => ({ name, recipe: [], quant: "auto" });
+
+const identityOf = async ({ catalogue }: House, name: string, { served, recipe, quant }: Chosen) => ({
+  ...{ name, sha256: await catalogue.hashOf(served.source), quant },
+  recipe: recipe.map(({ text }) => text),
+});
+
+/** Where calibrations are kept is not for clients to know. */
+function withoutHome<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new HttpError(400, error.message.replaceAll(home(), "MODICUM_HOME"), { param: "model" });
+  }
+}
