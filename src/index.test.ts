@@ -3,7 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { load, type Model, profileThresholds, saveProfile } from "./index.ts";
+import {
+  ClassifyCascade,
+  labelModelOf,
+  load,
+  type Model,
+  openClassifyPair,
+  profileThresholds,
+  saveProfile,
+} from "./index.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const llama = fixture("models/fixtures/llama-tiny.gguf");
@@ -138,6 +146,25 @@ test("what is left undefined counts as left out", async () => {
     untyped({ maxTokens: 2, seed: undefined, raw: true, signal: undefined }),
   );
   expect(text).toBe((await model.complete("abc", { maxTokens: 2, raw: true })).text);
+});
+
+test("two classifiers of the same labels are a cascade, with one receipt", async () => {
+  using loaded = await load(fixture("engine/fixtures/classifier"));
+  const swift = labelModelOf(loaded.encoder);
+  const strong = { ...swift, name: "strong", key: "strong" };
+  const cascade = new ClassifyCascade({ swift, super: strong, threshold: Number.POSITIVE_INFINITY });
+  const { results, receipt } = await cascade.classify(["The food was good."]);
+  expect(results[0]!.route).toMatchObject({ to: "super", model: "strong" });
+  expect(receipt.work!["calls"]).toEqual({
+    [swift.name]: { dense: 0, run: 1 },
+    strong: { dense: 1, run: 1 },
+  });
+  expect(() => new ClassifyCascade({ swift, super: swift, threshold: 0 })).toThrow("expected two models");
+});
+
+test("a pair of classifiers without its files is one sentence", async () => {
+  const refused = expect.objectContaining({ name: "UserError", message: expect.stringContaining("swift.json") });
+  await expect(openClassifyPair(folder, { by: "share", value: 0.4 })).rejects.toThrow(refused);
 });
 
 test("a profile that fits is written", async () => {

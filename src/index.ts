@@ -34,6 +34,14 @@ export {
   RoutePipeline,
 } from "./library/pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
+export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
+export {
+  type CascadeOptions,
+  type CascadeTerms,
+  ClassifyCascade,
+  type RoutedClassification,
+} from "./pipelines/route/classify.ts";
+export { type OpenedPair, openClassifyPair, type PairOptions } from "./pipelines/route/classify-pair.ts";
 export type { Route } from "./pipelines/route/route.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export type { Learnt } from "./savings/calibration.ts";

@@ -167,7 +167,7 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   ["cachedAttention", "sin", "f32[8]", "[positions, 8]", () => attention({}, qkv, { ...tables, sin: f(8) })],
   ["cachedAttention", "cos", "missing", "[positions, 8]", () => cachedAttention(qkv, cache, undefined, attrs)],
   ["rotaryEmbedding", "x", "f32[1, 3, 31]", "[1, tokens, 2 * 2 * 8]", () => rotary(f(1, 3, 31), t("i64", 1))],
-  ["rotaryEmbedding", "first", "i64[2]", "i64[1]", () => rotary(f(1, 3, 32), t("i64", 2))],
+  ["rotaryEmbedding", "positions", "i64[2]", "i64[1] or i64[1,3]", () => rotary(f(1, 3, 32), t("i64", 2))],
   ["rotaryEmbedding", "sin", "f32[8, 8]", "f32[9, 8]", () => rotary(f(1, 3, 32), t("i64", 1), f(8, 8))],
   [
     "writeCache",

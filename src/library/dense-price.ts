@@ -5,12 +5,13 @@ import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";
 
-/** Prices a prompt and an answer of this text by the model's own cost rules: dense, nothing cached, as `Meter` bills a run. */
+/** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached` is the part of the prompt, 0 to 1, that a cache serves. */
 export function priceOfAnswer(
   model: LanguageModel,
   prompt: Prompt,
   answer: PricedAnswer,
   options: Pick<RunOptions, "raw" | "suffix" | "tools">,
+  cached = 0,
 ): Spent & { readonly prompt: number } {
   const { programs } = model.engine;
   const ids = idsOf(model, prompt, options);
@@ -18,7 +19,7 @@ export function priceOfAnswer(
   const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
   const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
   const meter = new Meter(programs);
-  for (let past = 0, tokens = 0; past < ids; past += tokens) {
+  for (let past = Math.min(ids - 1, Math.round(cached * ids)), tokens = 0; past < ids; past += tokens) {
     tokens = Math.min(chunkAfter(programs, past), ids - past);
     meter.layers(tokens, past);
   }

@@ -52,7 +52,11 @@ export async function define(command: Command): Promise<void> {
   const { limitOptions } = await import("../../serve/limits.ts");
   const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
   command
-    .option("--model <model>", "a model to offer, or name=model; may be repeated (default: smollm2)", collect)
+    .option(
+      "--model <model>",
+      "a model to offer, or name=model, or a pair, A>B@share=0.3; may be repeated (default: smollm2)",
+      collect,
+    )
     .option(
       "--remote <name=url>",
       "a model that another Modicum offers, or several do: NAME=URL,URL; may be repeated",

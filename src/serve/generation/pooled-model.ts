@@ -13,14 +13,17 @@ import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen } from "../models/served.ts";
 
-/** The FLOPs that all calls of one answer may come to together. */
+/** The FLOPs that all calls of one answer may come to together, and how much of their prompt a cache served. */
 export class Purse {
   #spent = 0;
+  /** Of the latest call's prompt, 0 to 1. */
+  cached = 0;
 
   constructor(private readonly most: number | undefined) {}
 
-  spend({ flops }: Receipt): void {
+  spend({ flops, tokens: { prompt, cached } }: Receipt): void {
     this.#spent += flops.spent;
+    this.cached = prompt > 0 ? cached / prompt : 0;
   }
 
   get left(): number | undefined {
@@ -68,12 +71,21 @@ export class PooledModel implements RouteModel<RunOptions> {
     return last;
   }
 
-  /** By the model that is in memory, else by its file and a guess at the prompt's tokens: it is not loaded to be priced. */
+  /**
+   * By the model that is in memory, else by its file and a guess at the prompt's tokens: it is not loaded to be priced. What a cache served costs
+   * nothing here either.
+   */
   price(prompt: Prompt, answer: PricedAnswer, options: RunOptions) {
     const model = this.house.pool.inMemory(this.chosen);
-    if (model) return priceOfAnswer(model.language, prompt, answer, options);
+    const { cached } = this.purse;
+    if (model) return priceOfAnswer(model.language, prompt, answer, options, cached);
     const read = guessedTokens(orderOf("/v1/completions", { prompt }, "modicum")!);
-    const lengths = { prompt: read, cached: 0, completion: Math.max(1, answer.tokens), answers: 1 };
+    const lengths = {
+      prompt: read,
+      cached: Math.floor(cached * read),
+      completion: Math.max(1, answer.tokens),
+      answers: 1,
+    };
     const cost = shapeOf(this.chosen.served.source)?.generated(lengths);
     return cost && { ...cost, prompt: read };
   }
