@@ -1,3 +1,4 @@
+import type { CutReason } from "../../engine/answer/cut.ts";
 import type { FinishReason } from "../../engine/answer/generate.ts";
 import type { Prompt } from "../../engine/language-model.ts";
 import type { RunOptions } from "../../index.ts";
@@ -9,6 +10,7 @@ import { choicesOf } from "./exchange.ts";
 import type { Destination } from "./fleet.ts";
 import { guessedTokens, type Order, orderOf } from "./order.ts";
 import { passedOn } from "./outgoing.ts";
+import { lateAfter } from "./relay.ts";
 import { Tab } from "./tab.ts";
 
 /** A request as its endpoint takes it: its path and fields. */
@@ -22,7 +24,7 @@ export class RemoteModel implements RouteModel<RunOptions> {
   readonly identity: RouteModel<RunOptions>["identity"];
 
   constructor(
-    private readonly house: Pick<House, "limits">,
+    private readonly house: Pick<House, "limits" | "fleet">,
     private readonly to: Destination,
     name: string,
     private readonly posted: Posted,
@@ -38,21 +40,38 @@ export class RemoteModel implements RouteModel<RunOptions> {
     const [input, order] = this.#asked(prompt, options);
     const { body, cut } = passedOn(this.to, path, { body: input, input }, order, this.house.limits, key?.terms);
     const tab = new Tab(remote, order);
-    const outgoing = { path, body, headers: trace.headers, signal: options.signal ?? gone };
-    let [reason, ended]: [FinishReason, boolean] = ["stop", false];
+    const ends = this.#ends();
+    const signal = AbortSignal.any([options.signal ?? gone, ends]);
+    let [reason, ended, begun]: [FinishReason, boolean, boolean] = ["stop", false, false];
     try {
-      for await (const piece of remote.answer(outgoing, key?.id ?? "")) {
+      for await (const piece of remote.answer({ path, body, headers: trace.headers, signal }, key?.id ?? "")) {
         tab.note(piece);
         const [choice = {}] = choicesOf(piece.event);
         if (choice["finish_reason"] === "length") reason = "length";
         const text = textOf(choice);
+        begun ||= text !== "";
         if (text !== "") yield { text, tokens: [] };
       }
       ended = true;
+    } catch (error) {
+      // What this server ends has an end, not a fault.
+      if (!begun || !ends.aborted || options.signal?.aborted) throw error;
+      [reason, ended] = ["length", true];
     } finally {
       if (!ended && tab.begun) options.onStopped?.(tab.receipt());
     }
-    yield { text: "", tokens: [], finishReason: reason, receipt: tab.receipt(reason === "length" ? cut : undefined) };
+    const receipt = tab.receipt(ends.aborted ? this.#cut : reason === "length" ? cut : undefined);
+    yield { text: "", tokens: [], finishReason: reason, receipt };
+  }
+
+  /** Aborted once the request's time is over, or the server stops. */
+  #ends(): AbortSignal {
+    const { fleet, limits } = this.house;
+    return AbortSignal.any([fleet.cut, lateAfter(limits.maxTime, this.call.taken)]);
+  }
+
+  get #cut(): CutReason {
+    return this.house.fleet.cut.aborted ? "closing" : "deadline";
   }
 
   price(prompt: Prompt, { tokens }: PricedAnswer, options: RunOptions) {

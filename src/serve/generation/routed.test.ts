@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openPipeline } from "../../index.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
 import { remoteFromText } from "../fleet/file.ts";
-import { bigAt, startVllm } from "../fleet/vllm.testing.ts";
+import { bigAt, startVllm, withoutEnd } from "../fleet/vllm.testing.ts";
 import { termsSchema } from "../keys/terms.ts";
+import { limitOptions } from "../limits.ts";
 import { jsonOf, post, serveModels, type Testing, TINY, tinyWithTemplate } from "../serve.testing.ts";
 
 const gguf = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}.gguf`, import.meta.url));
@@ -255,14 +256,15 @@ describe("a larger model on another server", () => {
   });
 });
 
-test("a chat's larger model on a server that hangs is given up after the pair's time-out", async () => {
+test("a chat's larger model on a server that hangs is given up after the pair's time-out, and cut at the server's", async () => {
   const vllm = await startVllm();
   const template = mkdtempSync(path.join(tmpdir(), "modicum-chat-"));
   const file = path.join(template, "chat.gguf");
   writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.content }}{% endfor %}"));
   const front = await serveModels([`chat=${file}`], {}, [bigAt(vllm.url)]);
-  const chat = (options: string) =>
-    post(front, "/v1/chat/completions", {
+  const chat = (options: string, to = front, more: object = {}) =>
+    post(to, "/v1/chat/completions", {
+      ...more,
       ...{ model: `chat>big@${options}`, max_tokens: 4, temperature: 0 },
       messages: [{ role: "user", content: "The capital of Japan?" }],
     });
@@ -273,7 +275,16 @@ test("a chat's larger model on a server that hangs is given up after the pair's 
   vllm.manner = "hangs";
   const late = await jsonOf(chat("t=inf,timeout=0.05"));
   expect(late.route).toMatchObject({ to: "swift", model: "chat", degraded: true });
-  await front.stop(0);
+  Object.assign(vllm, { manner: "answers", pause: withoutEnd });
+  const hurried = await serveModels([`chat=${file}`], { limits: limitOptions.parse({ maxTime: 3 }) }, [
+    bigAt(vllm.url),
+  ]);
+  const cut = await eventsOf(chat("t=inf", hurried, { stream: true }));
+  expect(cut.at(-1)).toMatchObject({
+    choices: [{ finish_reason: "length" }],
+    ...{ route: { to: "super" }, receipt: { cut: "deadline", estimated: true } },
+  });
+  await Promise.all([front.stop(0), hurried.stop(0)]);
   vllm.stop();
   rmSync(template, { recursive: true });
 });
