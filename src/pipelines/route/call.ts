@@ -35,6 +35,8 @@ export class Call<O extends object> {
     if (value.receipt) {
       this.#ended = true;
       this.spent(value.receipt);
+      // Lets the model's call let go of what it holds.
+      await this.#pieces.return?.();
     }
     return value;
   }
