@@ -5,6 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { frontierSvg } from "../src/lab/report/plot/frontier-svg.ts";
 import { sampleSummary } from "../src/lab/report/sample.testing.ts";
 import { committedRuns } from "../tools/committed-runs.ts";
+import { cutSection, PAGE, SECTION } from "../tools/cut-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-readme.ts";
 import { withSection } from "../tools/section.ts";
 import { xattentionTables } from "../tools/xattention-tables.ts";
@@ -64,6 +65,11 @@ test("says so where no run is committed, and refuses what is no summary", () => 
 test("the pages say what docs/results says: npx tsx tools/lab-readme.ts", () => {
   const committed = committedRuns("docs/results/xattention");
   expect(disagreements(sections(committed), committed)).toEqual([]);
+});
+
+test("the page of exits and pruned prompts says what its runs say: npx tsx tools/cut-results.ts", () => {
+  const page = [PAGE, SECTION, cutSection()] as const;
+  expect(disagreements([page], committedRuns("docs/results/cuts"))).toEqual([]);
 });
 
 test("no recipe of the results' tables is without its run", () => {

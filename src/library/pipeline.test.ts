@@ -47,6 +47,8 @@ describe("a pair of real models", () => {
         gemma3: { dense: 1, run: hard.includes(i) ? 1 : 0 },
       });
       expect(receipt.estimated).toBe(!hard.includes(i));
+      // From empty caches, as the first run: a prompt that is run in other chunks has its roundings otherwise.
+      for (const { language } of Object.values(pipeline.models)) language.engine.forget();
       expect(await streamed(pipeline, question)).toBe(text);
     }
   });

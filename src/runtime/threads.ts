@@ -22,14 +22,14 @@ function cgroupQuota(): number | undefined {
 
 /** What a caller of this process asked for. */
 let chosen: number | undefined;
-/** What the process's pool was made with. */
-let made: number | undefined;
+/** What the pool was made with. */
+let poolSize: number | undefined;
 
 /** Asks for a pool of so many threads, before the first model makes it. @throws UserError if it was made with another number, as a process has one */
 export function chooseThreads(threads: number): void {
-  if (made !== undefined && made !== threads)
+  if (poolSize !== undefined && poolSize !== threads)
     throw new UserError(
-      `this process runs models on ${made} threads, which all of them share; expected threads: ${made}`,
+      `this process runs models on ${poolSize} threads, which all of them share; expected threads: ${poolSize}`,
       2,
     );
   chosen = threads;
@@ -37,8 +37,8 @@ export function chooseThreads(threads: number): void {
 
 /** Threads for the process's pool, which is made with them. */
 export function poolThreads(): number {
-  made = chosen ?? availableThreads();
-  return made;
+  poolSize = chosen ?? availableThreads();
+  return poolSize;
 }
 
 /** Threads worth using: the cores this process may run on (affinity), within its cgroup's quota. MODICUM_THREADS overrides. */
