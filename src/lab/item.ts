@@ -39,7 +39,7 @@ export interface GenerationItem extends Base {
   readonly tests?: string;
 }
 
-/** How well the model foretells a text. */
+/** How well the model predicts a text. */
 export interface TextItem extends Base {
   readonly kind: "text";
   readonly text: string;

@@ -9,10 +9,10 @@ import type { Lease } from "../engine/run/recipes.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import type { Job, Request } from "../engine/schedule/ticket.ts";
-import { foretell } from "../engine/score/foretell.ts";
 import { askedOfLabels, classificationOf } from "../engine/score/labelled.ts";
 import type { Asked } from "../engine/score/likelihood.ts";
 import { askedOfQuery, relevanceOf } from "../engine/score/relevance.ts";
+import { scoreContinuations } from "../engine/score/score.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -174,7 +174,7 @@ export class Model implements Disposable {
     if (this.loaded.kind === "decoder") {
       const chosen = labelsFor(this.name, labels);
       const asked = askedOfLabels(this.loaded, all.map(oneText), chosen);
-      const { found, receipt } = await this.#foretold(asked, terms, save);
+      const { found, receipt } = await this.#scored(asked, terms, save);
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
     await this.#use(save);
@@ -193,7 +193,7 @@ export class Model implements Disposable {
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     if (this.loaded.kind === "decoder") {
-      const { found, receipt } = await this.#foretold(askedOfQuery(this.loaded, q, all), terms, save);
+      const { found, receipt } = await this.#scored(askedOfQuery(this.loaded, q, all), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }
     await this.#use(save);
@@ -202,7 +202,7 @@ export class Model implements Disposable {
     return { scores: answers, receipt };
   }
 
-  async #foretold(
+  async #scored(
     asked: readonly Asked[],
     { onStopped, ceiling = {}, ...terms }: args.ReadTerms,
     recipe: Recipe = this.recipe,
@@ -214,7 +214,7 @@ export class Model implements Disposable {
     using lease = await this.language.recipes.use(recipe);
     const told = this.#biller.told(onStopped, lease.recipe);
     const { plan: planFor } = lease;
-    const { found, usage } = await foretell(engine, scheduler, asked, { ...terms, onStopped: told, planFor });
+    const { found, usage } = await scoreContinuations(engine, scheduler, asked, { ...terms, onStopped: told, planFor });
     return { found, receipt: this.#biller.receipt(usage, lease.recipe) };
   }
 

@@ -4,7 +4,7 @@ import { load, type Model, type RunOptions, type Sampled } from "../../index.ts"
 import { Meter } from "../bill/meter.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { schedulerOptions } from "../schedule/scheduler.ts";
-import { type Foretold, Likelihoods } from "../score/likelihood.ts";
+import { Likelihoods, type TokenScore } from "../score/likelihood.ts";
 
 const TINY = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
 const some = (count: number, vocabulary: number) =>
@@ -22,7 +22,7 @@ async function reference({ language: { engine, recipes }, recipe }: Model, ids: 
 }
 
 /** The likeliest is told whether it is the token itself, and all have their order. */
-function compare(scored: readonly Sampled[] | undefined, ids: readonly number[], found: readonly Foretold[]): void {
+function compare(scored: readonly Sampled[] | undefined, ids: readonly number[], found: readonly TokenScore[]): void {
   expect(scored!.map(({ id }) => id)).toEqual(ids);
   const [first, ...rest] = scored!;
   expect(first).toEqual({ id: ids[0] });

@@ -10,7 +10,7 @@ const ROWS = 16;
 
 /** How likely the tokens of a prompt are, as far as it has run. */
 export class PromptScores implements Disposable {
-  /** The prompt's first tokens, each with its log-probability and the `top` likeliest in its place; nothing foretells the very first. */
+  /** The prompt's first tokens, each with its log-probability and the `top` likeliest in its place; nothing predicts the very first. */
   readonly found: Sampled[];
   readonly #vocabulary: number;
   readonly #logits: Buffer;
@@ -26,7 +26,7 @@ export class PromptScores implements Disposable {
     this.#logits = new Buffer("f32", ROWS * this.#vocabulary);
   }
 
-  /** Scores what the next run of the prompt foretells; yields after some rows each, so that answers beside it do not wait for all. */
+  /** Scores what the next run of the prompt predicts; yields after some rows each, so that answers beside it do not wait for all. */
   async *read(run: Run): AsyncGenerator<undefined> {
     const rows = Math.min(run.tokens, this.prompt.length - this.found.length);
     for (let first = 0; first < rows; first += ROWS) {

@@ -72,7 +72,7 @@ export class Sequence implements Disposable {
     return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
   }
 
-  /** Runs the prompt for what foretells its own tokens: no answer follows. */
+  /** Runs the prompt for what predicts its own tokens: no answer follows. */
   async *#read(): AsyncGenerator<undefined> {
     for await (const run of this.engine.runs(this.slot, this.#text!, this.#terms))
       if (this.#scores) yield* this.#scores.read(run);

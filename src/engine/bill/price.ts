@@ -31,7 +31,7 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   return sum;
 }
 
-/** FLOPs of what is to be foretold, run densely with nothing in a cache but what a context shares with the one before. */
+/** FLOPs of what is to be predicted, run densely with nothing in a cache but what a context shares with the one before. */
 export function priceOfAsked(programs: DecoderPrograms, asked: readonly Asked[]): number {
   const meter = new Meter(programs);
   let before: readonly number[] = [];
@@ -39,14 +39,14 @@ export function priceOfAsked(programs: DecoderPrograms, asked: readonly Asked[])
     const kept = Math.min(commonPrefix(before, context), context.length - 1);
     meter.layers(context.length - kept, kept);
     meter.head(1);
-    for (const { length } of continuations) foretold(meter, context.length, length - 1);
+    for (const { length } of continuations) scored(meter, context.length, length - 1);
     before = context;
   }
   return meter.total().flops.dense;
 }
 
-/** The first token of a continuation is foretold by the context's last row. */
-function foretold(meter: Meter, context: number, tokens: number): void {
+/** The first token of a continuation is predicted by the context's last row. */
+function scored(meter: Meter, context: number, tokens: number): void {
   if (tokens === 0) return;
   meter.layers(tokens, context);
   meter.head(tokens);

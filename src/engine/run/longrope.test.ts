@@ -145,7 +145,7 @@ describe.each([
     expect(crossing.flops).toEqual(meter.total().flops);
   });
 
-  test("continuations that pass the border are foretold as the whole text is", async () => {
+  test("continuations that pass the border are predicted as the whole text is", async () => {
     using likelihoods = await Likelihoods.create(engine);
     const { prompt, next } = cases[0]!;
     const pairs = [5, 20].map((length) => ({ context: prompt, continuation: next.slice(0, length) }));

@@ -171,7 +171,7 @@ describe("a prompt that shares its beginning with what is in the cache", () => {
   });
 });
 
-test("continuations of one context, a long one among them: each is foretold as by itself", async () => {
+test("continuations of one context, a long one among them: each is predicted as by itself", async () => {
   using likelihoods = await Likelihoods.create(engine);
   const context = tokens.slice(0, 300);
   const pairs = [20, 700, 30, 3].map((length, i) => ({

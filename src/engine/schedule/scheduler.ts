@@ -8,7 +8,7 @@ import { FairQueue, type KeyValues, type Turns } from "./fair-queue.ts";
 import { Pace } from "./pace.ts";
 import { type Refusal, Refused } from "./refused.ts";
 import { type Begun, begun, Rows } from "./rows.ts";
-import { type Errand, type Job, Ticket } from "./ticket.ts";
+import { type CustomJob, type Job, Ticket } from "./ticket.ts";
 
 export const schedulerOptions = z.strictObject({
   rows: z.int().min(1).default(BATCH_ROWS).describe("most requests under way at once"),
@@ -66,7 +66,7 @@ export class Scheduler implements Turns {
    * The answer to a request, piece by piece; a reader that leaves it stops it. The stream fails with `Refused` if the request waits in vain.
    * @throws UserError when the prompt is empty or longer than the context; Refused when there is no room for it
    */
-  submit(job: Job | Errand): AsyncIterable<Piece> {
+  submit(job: Job | CustomJob): AsyncIterable<Piece> {
     const { engine = this.engine } = job;
     checkLength(job.prompt.length, engine.programs.decoder.config.context);
     if (this.#closes !== undefined) throw this.#refused("closing");

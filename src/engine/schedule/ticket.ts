@@ -19,7 +19,7 @@ export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take
 export interface Job extends Request, Terms {}
 
 /** A prompt that is for something else than an answer. */
-export interface Errand extends Terms {
+export interface CustomJob extends Terms {
   readonly prompt: readonly number[];
   readonly engine: Engine;
   /** Begins it, once it has a row. */
@@ -38,7 +38,7 @@ export class Ticket {
   #left = false;
 
   constructor(
-    readonly job: Job | Errand,
+    readonly job: Job | CustomJob,
     readonly engine: Engine,
   ) {
     this.key = job.key ?? "";

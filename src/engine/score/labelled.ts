@@ -3,7 +3,7 @@ import { activate, type Classification, likeliest } from "../encoder/classifier.
 import { encodePair, encoderOf } from "../encoder/encode-pair.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
-import { type Asked, type Foretold, natsOf } from "./likelihood.ts";
+import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
 
 /** What a language model is asked of a label. */
 export const labelled = (text: string, label: string) => ({
@@ -11,7 +11,7 @@ export const labelled = (text: string, label: string) => ({
   continuation: ` ${label}`,
 });
 
-/** What is to be foretold to tell which label each text has; texts that are too long are cut. @throws UserError for labels that are none */
+/** What is to be predicted to tell which label each text has; texts that are too long are cut. @throws UserError for labels that are none */
 export function askedOfLabels(model: LanguageModel, texts: readonly string[], labels: readonly string[]): Asked[] {
   checkLabels(labels);
   const encoder = encoderOf(model);
@@ -32,5 +32,5 @@ function checkLabels(labels: readonly string[]): void {
 }
 
 /** A label's score is its likelihood after the text, among all labels: a softmax of the log-likelihoods of all its tokens. */
-export const classificationOf = (labels: readonly string[], foretold: readonly Foretold[][]): Classification =>
-  likeliest(labels, activate(foretold.map(natsOf), "softmax"));
+export const classificationOf = (labels: readonly string[], predicted: readonly TokenScore[][]): Classification =>
+  likeliest(labels, activate(predicted.map(natsOf), "softmax"));

@@ -8,18 +8,18 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { Meter } from "../bill/meter.ts";
 import { texts } from "../run/batch.testing.ts";
 import { Engine } from "../run/engine.ts";
-import { type Foretold, Likelihoods } from "./likelihood.ts";
+import { Likelihoods, type TokenScore } from "./likelihood.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-likelihood-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** By plain sums over the logits of one decode step after another. */
-async function stepwise(engine: Engine, tokens: readonly number[]): Promise<Foretold[]> {
+async function stepwise(engine: Engine, tokens: readonly number[]): Promise<TokenScore[]> {
   const meter = new Meter(engine.programs);
   const slot = engine.acquire(tokens.slice(0, 1));
   slot.truncate(0);
-  const found: Foretold[] = [];
+  const found: TokenScore[] = [];
   let logits = await engine.prefill(slot, tokens.slice(0, 1), meter);
   for (const token of tokens.slice(1)) {
     const top = logits.reduce((a, b) => Math.max(a, b));
@@ -31,7 +31,7 @@ async function stepwise(engine: Engine, tokens: readonly number[]): Promise<Fore
   return found;
 }
 
-function worst(got: readonly Foretold[], expected: readonly Foretold[]): number {
+function worst(got: readonly TokenScore[], expected: readonly TokenScore[]): number {
   expect(got.length).toBe(expected.length);
   return Math.max(
     ...got.map((g, i) => Math.max(...[g.nats - expected[i]!.nats, g.best - expected[i]!.best].map(Math.abs))),

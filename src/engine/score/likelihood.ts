@@ -14,13 +14,13 @@ import { scoreSteps } from "./step-scores.ts";
 const ROWS = 64;
 
 /** Log-probabilities, in nats: of a token that was given, and of the likeliest one in its place. */
-export interface Foretold {
+export interface TokenScore {
   readonly nats: number;
   readonly best: number;
 }
 
 /** Of all the tokens together. */
-export const natsOf = (tokens: readonly Foretold[]): number => tokens.reduce((sum, { nats }) => sum + nats, 0);
+export const natsOf = (tokens: readonly TokenScore[]): number => tokens.reduce((sum, { nats }) => sum + nats, 0);
 
 /** A continuation of a context, as ids; neither is empty. */
 export interface Pair {
@@ -62,19 +62,19 @@ export class Likelihoods implements Disposable {
   }
 
   /** Of a prompt's tokens from `from` (1 or more) on. @throws UserError if a saving drops some of them */
-  async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<Foretold[]> {
+  async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<TokenScore[]> {
     const plan = this.planFor(tokens.length - 1);
     if (plan.cuts.some(({ scope }) => scope === "prompt"))
       throw new UserError("a saving that drops tokens of the prompt leaves nothing to tell their likelihood by", 2);
     return this.#withSlot([], plan, meter, (slot) => {
       const runs = this.engine.runs(slot, tokens.slice(0, -1), { plan, meter, signal });
-      return last(this.#foretell(runs, tokens.slice(from), from - 1, meter));
+      return last(this.#scoreRuns(runs, tokens.slice(from), from - 1, meter));
     });
   }
 
   /** Of every token of each continuation. What contexts share is computed once: an equal one, and a common beginning of adjacent ones; and whole chunks with which the last call's began. */
-  async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<Foretold[][]> {
-    const found: Foretold[][] = pairs.map(() => []);
+  async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<TokenScore[][]> {
+    const found: TokenScore[][] = pairs.map(() => []);
     const numbered = pairs.map((pair, index) => ({ ...pair, index }));
     for (const { index, context, continuation } of numbered.filter((pair) => this.#stretchesLater(pair)))
       found[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
@@ -111,11 +111,11 @@ export class Likelihoods implements Disposable {
     { context, continuations }: Asked,
     meter: Meter,
     signal?: AbortSignal,
-  ): AsyncGenerator<void, Foretold[][]> {
+  ): AsyncGenerator<void, TokenScore[][]> {
     const targets = continuations.map(([first]) => first!);
     const plan = this.planFor(context.length);
     const firsts = yield* this.#firsts(slot, context, targets, plan, meter, signal);
-    const found: Foretold[][] = [];
+    const found: TokenScore[][] = [];
     const byStep = plan.cuts.some(({ scope }) => scope === "step");
     for (const [i, continuation] of continuations.entries()) {
       const before = [...context, ...continuation.slice(0, -1)];
@@ -130,12 +130,12 @@ export class Likelihoods implements Disposable {
       // Where what lies in the cache is of no use, after a long continuation or for one, the context runs again.
       const again = context.length - slot.tokens.length;
       const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
-      found.push([firsts[i]!, ...(yield* this.#foretell(runs, continuation.slice(1), again, meter))]);
+      found.push([firsts[i]!, ...(yield* this.#scoreRuns(runs, continuation.slice(1), again, meter))]);
     }
     return found;
   }
 
-  /** Runs a context; its last row foretells each of the targets. */
+  /** Runs a context; its last row predicts each of the targets. */
   async *#firsts(
     slot: Slot,
     context: readonly number[],
@@ -143,7 +143,7 @@ export class Likelihoods implements Disposable {
     plan: Plan,
     meter: Meter,
     signal?: AbortSignal,
-  ): AsyncGenerator<void, Foretold[]> {
+  ): AsyncGenerator<void, TokenScore[]> {
     slot.truncate(Math.min(commonPrefix(slot.tokens, context), context.length - 1));
     for await (const { tokens, last, rows } of this.engine.runs(slot, context, { plan, meter, signal })) {
       if (!last) {
@@ -157,14 +157,14 @@ export class Likelihoods implements Disposable {
     throw new Error("a context was run that is in the cache already");
   }
 
-  /** Each row of the runs, but for the first `skipped`, foretells the next of `targets`. */
-  async *#foretell(
+  /** Each row of the runs, but for the first `skipped`, predicts the next of `targets`. */
+  async *#scoreRuns(
     runs: AsyncIterable<Run>,
     targets: readonly number[],
     skipped: number,
     meter: Meter,
-  ): AsyncGenerator<void, Foretold[]> {
-    const found: Foretold[] = [];
+  ): AsyncGenerator<void, TokenScore[]> {
+    const found: TokenScore[] = [];
     let passed = 0;
     for await (const { tokens, rows } of runs) {
       const first = Math.min(Math.max(skipped - passed, 0), tokens);
@@ -180,7 +180,7 @@ export class Likelihoods implements Disposable {
     return found;
   }
 
-  async #score(stream: Stream, shape: readonly number[], targets: readonly number[]): Promise<Foretold[]> {
+  async #score(stream: Stream, shape: readonly number[], targets: readonly number[]): Promise<TokenScore[]> {
     new BigInt64Array(this.#targets.memory).set(targets.map(BigInt));
     const [nats, best] = [this.#nats.view(shape), this.#best.view(shape.slice(0, -1))];
     await this.head.bind({ ...stream, targets: this.#targets.view(shape), nats, best }).run();

@@ -4,7 +4,7 @@ import { activate } from "../encoder/classifier.ts";
 import { encodePair, encoderOf } from "../encoder/encode-pair.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
-import { type Asked, type Foretold, natsOf } from "./likelihood.ts";
+import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
 
 /** As Qwen3-Reranker is asked (Zhang et al., arXiv 2506.05176, and its model card). */
 const JUDGE =
@@ -13,7 +13,7 @@ const INSTRUCT = "Given a web search query, retrieve relevant passages that answ
 const question = (query: string, document: string) =>
   `<Instruct>: ${INSTRUCT}\n<Query>: ${query}\n<Document>: ${document}`;
 
-/** What is to be foretold to tell how relevant each text is to the query; texts that are too long are cut. @throws UserError when the query is too long */
+/** What is to be predicted to tell how relevant each text is to the query; texts that are too long are cut. @throws UserError when the query is too long */
 export function askedOfQuery(model: LanguageModel, query: string, texts: readonly string[]): Asked[] {
   model.checkText(query);
   const { encode, yes, no } = model.tokenizer.chatTemplate === undefined ? asText(model) : asChat(model);
@@ -23,7 +23,8 @@ export function askedOfQuery(model: LanguageModel, query: string, texts: readonl
 }
 
 /** The share of "yes" in what is likely to be said: P(yes) / (P(yes) + P(no)). */
-export const relevanceOf = (foretold: readonly Foretold[][]): number => activate(foretold.map(natsOf), "softmax")[0]!;
+export const relevanceOf = (predicted: readonly TokenScore[][]): number =>
+  activate(predicted.map(natsOf), "softmax")[0]!;
 
 interface Asking {
   encode(question: string): number[];

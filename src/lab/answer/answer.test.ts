@@ -53,7 +53,7 @@ describe("a language model", () => {
     expect(stopped.text).toBe(text.slice(0, text.indexOf(text.slice(3, 5))));
   });
 
-  test("foretells a text: all its tokens, as the continuation of nothing", async () => {
+  test("predicts a text: all its tokens, as the continuation of nothing", async () => {
     const answerer = await open(TINY);
     const whole = await answer<AnswerOf["continuation"]>(answerer, {
       ...{ kind: "continuation", id: "c", context: "", continuation: text },
@@ -243,7 +243,7 @@ describe("what is longer than a context", () => {
   });
 
   // As lm_eval.utils.get_rolling_token_windows with make_disjoint_window gives them, for max_seq_len 4 and context_len 1.
-  test("is read in windows, each token foretold once", () => {
+  test("is read in windows, each token predicted once", () => {
     expect(windows([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0, 4)).toEqual([
       { tokens: [0, 1, 2, 3, 4], from: 1 },
       { tokens: [4, 5, 6, 7, 8], from: 1 },

@@ -6,7 +6,7 @@ import type { LanguageModel } from "../../engine/language-model.ts";
 import type { Lease } from "../../engine/run/recipes.ts";
 import type { Request } from "../../engine/schedule/ticket.ts";
 import { labelled } from "../../engine/score/labelled.ts";
-import { type Foretold, Likelihoods, natsOf, type Pair } from "../../engine/score/likelihood.ts";
+import { Likelihoods, natsOf, type Pair, type TokenScore } from "../../engine/score/likelihood.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
@@ -77,7 +77,7 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** The last token of a continuation is foretold, and not read. */
+  /** The last token of a continuation is predicted, and not read. */
   #fitted({ context, continuation }: Pair): Pair | undefined {
     const room = this.model.decoder.config.context + 1 - continuation.length;
     const before = cut(context, room, this.truncate);
@@ -152,7 +152,7 @@ function once<T>(of: (text: string) => T): (text: string) => T {
   };
 }
 
-const likelihoodOf = (tokens: readonly Foretold[]): Likelihood => ({
+const likelihoodOf = (tokens: readonly TokenScore[]): Likelihood => ({
   logLikelihood: natsOf(tokens),
   greedy: tokens.every(({ nats, best }) => nats === best),
   tokens: tokens.length,

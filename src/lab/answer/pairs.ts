@@ -1,11 +1,11 @@
-/** A piece of a text: its tokens, of which those from `from` on are to be foretold. */
+/** A piece of a text: its tokens, of which those from `from` on are to be predicted. */
 export interface Window {
   readonly tokens: readonly number[];
   readonly from: number;
 }
 
 /**
- * A text in windows of the context's length, each token foretold once: the first window after the starting token, each further one after
+ * A text in windows of the context's length, each token predicted once: the first window after the starting token, each further one after
  * the last token before it, and the last one, which is shorter, after as much text as fits (lm-evaluation-harness's rolling windows).
  */
 export function windows(text: readonly number[], start: number, context: number): Window[] {

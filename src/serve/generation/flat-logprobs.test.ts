@@ -39,7 +39,7 @@ test("each token begins with the character that it is of, counted from the promp
   expect(flat.of([part(1), part(4, 5, 7)]).text_offset).toEqual([3, 4, 5]);
 });
 
-test("a prompt that is given back comes first, its first token foretold by nothing, and the token that ends the answer stays", () => {
+test("a prompt that is given back comes first, its first token predicted by nothing, and the token that ends the answer stays", () => {
   const { tokens: scored } = part(5, 0, 1, 4);
   const prompt = [{ id: 5 }, ...scored.slice(1)];
   const flat = new FlatLogprobs("a日😀", true).of([{ ...part(6, 7), prompt }]);

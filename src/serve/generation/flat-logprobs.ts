@@ -7,7 +7,7 @@ import { type Entry, entryOf } from "./logprobs.ts";
 
 export const flatLogprobsSchema = z.object({
   tokens: z.array(z.string()),
-  token_logprobs: z.array(z.number().nullable()).describe("null of a prompt's first token, which nothing foretells"),
+  token_logprobs: z.array(z.number().nullable()).describe("null of a prompt's first token, which nothing predicts"),
   top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
   text_offset: z.array(z.int()).describe("where each begins, in characters from the prompt's beginning"),
 });

@@ -6,15 +6,15 @@ import type { Engine } from "../run/engine.ts";
 import type { Work } from "../schedule/ticket.ts";
 import { commonPrefix } from "../state/cached.ts";
 import type { Slot } from "../state/slot.ts";
-import type { Asked, Foretold, Likelihoods } from "./likelihood.ts";
+import type { Asked, Likelihoods, TokenScore } from "./likelihood.ts";
 
 /**
  * How likely continuations of many contexts are, found in one row of a scheduler, a run of the stack at a time. What a context begins with
  * in common with the one before is not run again, nor what the cache has of the first.
  */
-export class Foretelling implements Work {
+export class ScoringJob implements Work {
   /** Of every token of each continuation, for each context as far as it has come. */
-  readonly found: Foretold[][][] = [];
+  readonly found: TokenScore[][][] = [];
   readonly #slot: Slot;
   readonly #meter: Meter;
   readonly #runs: AsyncGenerator<void, void>;
@@ -70,11 +70,11 @@ export class Foretelling implements Work {
   }
 
   next(): never {
-    throw new Error("what is foretold takes no steps");
+    throw new Error("a scoring job takes no steps");
   }
 
   take(): never {
-    throw new Error("what is foretold takes no steps");
+    throw new Error("a scoring job takes no steps");
   }
 
   /** Its prompt is all that was read, of which most may come from the cache. */
@@ -93,6 +93,6 @@ export class Foretelling implements Work {
   }
 }
 
-/** Tokens that are read for it: the last one of a continuation is foretold, not read. */
+/** Tokens that are read for it: the last one of a continuation is predicted, not read. */
 const read = ({ context, continuations }: Asked): number =>
   continuations.reduce((sum, { length }) => sum + length - 1, context.length);

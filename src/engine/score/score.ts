@@ -3,23 +3,23 @@ import type { Terms } from "../answer/terms.ts";
 import type { Engine } from "../run/engine.ts";
 import { Refused } from "../schedule/refused.ts";
 import type { Scheduler } from "../schedule/scheduler.ts";
-import { Foretelling } from "./foretelling.ts";
-import { type Asked, type Foretold, Likelihoods, type PlanFor } from "./likelihood.ts";
+import { type Asked, Likelihoods, type PlanFor, type TokenScore } from "./likelihood.ts";
+import { ScoringJob } from "./scoring.ts";
 
 /**
  * How likely every token of continuations is, by context and continuation, as one request in a row of the scheduler.
  * @throws UserError for a context that is too long; Refused when there is no room, or when it is cut off
  */
-export async function foretell(
+export async function scoreContinuations(
   engine: Engine,
   scheduler: Scheduler,
   asked: readonly Asked[],
   { planFor, ...terms }: Omit<Terms, "ceiling"> & { readonly planFor?: PlanFor },
-): Promise<{ found: Foretold[][][]; usage: Usage }> {
+): Promise<{ found: TokenScore[][][]; usage: Usage }> {
   using likelihoods = await Likelihoods.create(engine, planFor);
-  let work: Foretelling | undefined;
+  let work: ScoringJob | undefined;
   const begin = () => {
-    work = new Foretelling(engine, likelihoods, asked);
+    work = new ScoringJob(engine, likelihoods, asked);
     return work;
   };
   const longest = asked.reduce((a, b) => (b.context.length > a.context.length ? b : a));
@@ -34,5 +34,5 @@ export async function foretell(
 /** How a stream ends. */
 async function finish(stream: AsyncIterable<Piece>): Promise<NonNullable<Piece["finish"]>> {
   for await (const { finish } of stream) if (finish) return finish;
-  throw new Error("an errand ended without its last piece");
+  throw new Error("a job ended without its last piece");
 }
