@@ -1,5 +1,5 @@
 import { generateAll } from "../engine/answer/batch-generate.ts";
-import { generate, type Piece } from "../engine/answer/generate.ts";
+import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
@@ -239,8 +239,9 @@ export class Model implements Disposable {
         leases.push(lease);
         parsed.push({ ...request, plan: lease.plan(request.prompt.length) });
       }
-      const told = this.#biller.told(onStopped, this.recipe);
-      const answers = await generateAll(engine, tokenizer, parsed, signal, told);
+      const stopped = (usage: Usage, request: Request) =>
+        this.#biller.told(onStopped, leases[parsed.indexOf(request)]!.recipe)?.(usage);
+      const answers = await generateAll(engine, tokenizer, parsed, signal, stopped);
       return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
         const scored = prompt && { prompt: [...prompt] };
         const receipt = this.#biller.receipt(usage, leases[i]!.recipe);

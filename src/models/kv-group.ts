@@ -46,23 +46,20 @@ export class KvGroup implements StateGroup {
   /** The most tokens that were written since memory was last given back: so many are resident. */
   #written = 0;
   readonly #windowed: readonly number[];
-  readonly #all: readonly number[];
+  /** Layers without a window. */
+  readonly #full: readonly number[];
 
   constructor(
     readonly cache: KvRows,
     readonly layers: LayerRange,
   ) {
-    this.#all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i);
-    this.#windowed = this.#all.filter((layer) => hasWindow(cache.config, layer));
+    const all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i);
+    this.#windowed = all.filter((layer) => hasWindow(cache.config, layer));
+    this.#full = all.filter((layer) => !hasWindow(cache.config, layer));
   }
 
   get length(): number {
     return this.#length;
-  }
-
-  /** Whether entries stand at other positions than their own numbers. */
-  get hasGaps(): boolean {
-    return this.#positions !== undefined;
   }
 
   /** Of an entry. */
@@ -113,10 +110,8 @@ export class KvGroup implements StateGroup {
   }
 
   copy(from: KvGroup, length: number): void {
-    const windowed = this.#windowed;
-    const full = this.#all.filter((layer) => !windowed.includes(layer));
-    this.cache.copy(from.cache, full, 0, length);
-    this.cache.copy(from.cache, windowed, from.#gone, length);
+    this.cache.copy(from.cache, this.#full, 0, length);
+    this.cache.copy(from.cache, this.#windowed, from.#gone, length);
     this.#length = length;
     this.#positions = undefined;
     this.#letGo(from.#gone);
@@ -127,10 +122,8 @@ export class KvGroup implements StateGroup {
   /** Each then holds what the other did. */
   exchange(other: KvGroup): void {
     const [end, gone] = [Math.max(this.#length, other.#length), Math.min(this.#gone, other.#gone)];
-    const windowed = this.#windowed;
-    const full = this.#all.filter((layer) => !windowed.includes(layer));
-    this.cache.exchange(other.cache, full, 0, end);
-    this.cache.exchange(other.cache, windowed, gone, end);
+    this.cache.exchange(other.cache, this.#full, 0, end);
+    this.cache.exchange(other.cache, this.#windowed, gone, end);
     [this.#length, other.#length] = [other.#length, this.#length];
     [this.#positions, other.#positions] = [other.#positions, this.#positions];
     [this.#gone, other.#gone] = [other.#gone, this.#gone];
@@ -141,7 +134,7 @@ export class KvGroup implements StateGroup {
   /** Gives back what was written beyond the first `keep` tokens. */
   trim(keep: number): void {
     if (this.#written <= keep) return;
-    this.cache.giveBack(this.#all, keep, this.#written);
+    this.cache.giveBack([...this.#full, ...this.#windowed], keep, this.#written);
     this.#written = keep;
   }
 

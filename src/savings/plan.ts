@@ -30,7 +30,7 @@ export interface Cut {
    * token goes deeper.
    */
   readonly scope: "step" | "prompt";
-  /** Reads the stream before the decision; its cost is overhead. */
+  /** Looks at a prompt before the decision; its cost is overhead. Cuts of steps are not probed yet. */
   readonly probe?: Probe;
   decide(seen: Seen): Decision;
 }

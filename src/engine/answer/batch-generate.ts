@@ -6,7 +6,6 @@ import { Scheduler } from "../schedule/scheduler.ts";
 import type { Request } from "../schedule/ticket.ts";
 import type { FinishReason, Piece, Usage } from "./generate.ts";
 import { checkLength } from "./sequence.ts";
-import type { OnStopped } from "./terms.ts";
 
 /** A whole answer. */
 export interface Answer {
@@ -19,7 +18,7 @@ export interface Answer {
 
 /**
  * Answers many prompts, BATCH_ROWS of them decoding together: one that ends makes room for the next. Each has its own sampler, end and
- * bill. `signal` stops all within one step; `onStopped` is then told of each that had begun, also of those that were done.
+ * bill. `signal` stops all within one step; `onStopped` is then told of each that had begun, also of those that were done, with its request.
  * @throws UserError when a prompt is empty or longer than the context, before anything runs.
  */
 export async function generateAll(
@@ -27,7 +26,7 @@ export async function generateAll(
   tokenizer: Tokenizer,
   requests: readonly Request[],
   signal?: AbortSignal,
-  onStopped?: OnStopped,
+  onStopped?: (usage: Usage, request: Request) => void,
 ): Promise<Answer[]> {
   for (const { prompt } of requests) checkLength(prompt.length, engine.programs.decoder.config.context);
   const scheduler = new Scheduler(engine, tokenizer, { rows: BATCH_ROWS, queue: requests.length });
@@ -45,7 +44,7 @@ export async function generateAll(
   } catch (error) {
     stop.abort(error);
     await scheduler.close(0);
-    for (const request of requests) if (bills.has(request)) onStopped?.(bills.get(request)!);
+    for (const request of requests) if (bills.has(request)) onStopped?.(bills.get(request)!, request);
     throw error;
   }
 }

@@ -70,6 +70,13 @@ export class Engine implements Disposable {
     return slot;
   }
 
+  /** Readies a slot that has run one prompt for another: what both begin with stays, if their plans leave the same state behind. */
+  restart(slot: Slot, prompt: readonly number[], plan: Plan): void {
+    slot.settle();
+    slot.truncate(slot.reusable(prompt, plan.state.prompt));
+    this.#begin(slot, prompt, plan);
+  }
+
   release(slot: Slot): void {
     this.slots.release(slot);
     if (this.#disposed) this.#free();

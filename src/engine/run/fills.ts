@@ -28,14 +28,15 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
     case "copy-hidden":
       return computeEntries(at);
     case "recompute": {
-      const { missed } = at.slot;
-      missed.add(streamOf(at), at.batch.slots.indexOf(at.slot));
-      if (missed.count === PREFILL_CHUNK - 1) await passMissed(at);
+      holdBack(at);
+      if (at.slot.missed.count === PREFILL_CHUNK - 1) await passMissed(at);
     }
   }
 }
 
-const streamOf = ({ batch, done }: AtCut) => batch.streamBuffers(done);
+/** Keeps the stream of a row's token for when deeper layers come to need it. */
+const holdBack = ({ slot, batch, done }: AtCut): void =>
+  slot.missed.add(batch.streamBuffers(done), batch.slots.indexOf(slot), 1);
 
 /** Each deeper layer gets the token's key and value of the last layer that ran. */
 function copyEntries({ slot, after }: AtCut): void {
@@ -66,22 +67,23 @@ async function computeEntries({ slot, after, batch, done, meter }: AtCut): Promi
 
 /** Runs a row's token through the layers after a cut, behind those that left there before; logits [vocabulary]. */
 export async function catchUp(at: AtCut): Promise<Float32Array> {
-  const { slot, batch, meter } = at;
-  slot.missed.add(streamOf(at), batch.slots.indexOf(slot));
+  const { slot, meter } = at;
+  holdBack(at);
   const tokens = slot.missed.count;
-  const done = await passMissed(at, slot.tokens.length);
+  const done = await passMissed(at);
   meter.part(slot.programs.headCost, 1, 0);
   const stream = await tailOf(slot.programs, slot.buffers, { rows: 1, tokens: 1, at: tokens - 1 }, done);
   return slot.logitsOf(stream);
 }
 
-/** Runs the tokens that left, of which the last stands at position `last`, through the layers after the cut. */
-async function passMissed({ slot, after, meter }: AtCut, last = slot.tokens.length): Promise<number> {
+/** Runs the tokens that were held back, the row's newest the last of them, through the layers after the cut. */
+async function passMissed({ slot, after, meter }: AtCut): Promise<number> {
   const { missed } = slot;
   const { layers } = slot.programs.decoder.config;
   const tokens = missed.count;
-  const positions = Array.from({ length: tokens }, (_, i) => last - tokens + 1 + i);
-  missed.give(slot.buffers.streamBuffers(0));
+  const positions = Array.from({ length: tokens }, (_, i) => slot.tokens.length - tokens + 1 + i);
+  missed.give(slot.buffers.streamBuffers(0), 0, tokens);
+  missed.count = 0;
   meter.count("layers", 0, (layers - after) * tokens);
   return slot.pass({ from: after, to: layers }, positions, { meter });
 }

@@ -80,7 +80,7 @@ export class PromptRun {
     const tokens = reached.positions.length;
     let probed = new Float32Array();
     for await (const chunk of this.#chunks(layers, before)) {
-      reached.take(chunk.buffers.streamBuffers(chunk.done), chunk.tokens);
+      reached.add(chunk.buffers.streamBuffers(chunk.done), 0, chunk.tokens);
       if (reached.complete && cut.probe) {
         const { positions } = reached;
         const point = { tokens, positions, layer: layers.to - 1, cache: this.slot.cache, qkv: chunk.qkv };

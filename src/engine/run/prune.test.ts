@@ -255,6 +255,32 @@ test("a pruned prompt is never offered, and leaves a row that others use as befo
   expect(worst(dense.logits, again.logits)).toBe(0);
 });
 
+test("contexts of one slot under plans that differ by length are those of slots of their own", async () => {
+  const { engine, recipes } = model;
+  using lease = await recipes.use(parseRecipe(["prune:after=1,sinks=2,last=4,keep=0.4,by=attention,minLength=100"]));
+  using likelihoods = await Likelihoods.create(engine, lease.plan);
+  const contexts = [prompt.slice(0, 60), prompt, [...prompt.slice(0, 120), 9, 8, 7], prompt.slice(0, 80)];
+  const of = async (slot: ReturnType<typeof engine.acquire>, context: readonly number[]) => {
+    const steps = likelihoods.ofContext(slot, { context, continuations: [next] }, new Meter(engine.programs));
+    for (;;) {
+      const { done, value } = await steps.next();
+      if (done) return value[0]!.map(({ nats }) => nats);
+    }
+  };
+  const alone: number[][] = [];
+  for (const context of contexts) {
+    engine.forget();
+    const slot = likelihoods.acquire(context);
+    alone.push(await of(slot, context));
+    engine.release(slot);
+  }
+  engine.forget();
+  const slot = likelihoods.acquire(contexts[0]!);
+  for (const [i, context] of contexts.entries())
+    for (const [t, nats] of (await of(slot, context)).entries()) expect(nats).toBeCloseTo(alone[i]![t]!, 4);
+  engine.release(slot);
+});
+
 test("a pruned prompt does not begin with what a dense one left, which stays for others", async () => {
   const { engine } = model;
   engine.forget();

@@ -6,7 +6,7 @@ import type { Meter } from "../bill/meter.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Run } from "../run/prompt-run.ts";
 import type { Stream } from "../run/stack-buffers.ts";
-import { commonPrefix, stretches } from "../state/cached.ts";
+import { stretches } from "../state/cached.ts";
 import type { Slot } from "../state/slot.ts";
 import { scoreSteps } from "./step-scores.ts";
 
@@ -144,7 +144,7 @@ export class Likelihoods implements Disposable {
     meter: Meter,
     signal?: AbortSignal,
   ): AsyncGenerator<void, TokenScore[]> {
-    slot.truncate(Math.min(commonPrefix(slot.tokens, context), context.length - 1));
+    this.engine.restart(slot, context, plan);
     for await (const { tokens, last, rows } of this.engine.runs(slot, context, { plan, meter, signal })) {
       if (!last) {
         yield;

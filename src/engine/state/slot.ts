@@ -5,8 +5,8 @@ import type { DecoderPrograms } from "../../models/programs.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import type { Meter } from "../bill/meter.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
-import { Missed } from "../run/missed.ts";
 import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers.ts";
+import { StreamRows } from "../run/stream-rows.ts";
 import { Cached } from "./cached.ts";
 
 /** Runs for which a slot's stack stays bound: each takes 50 kB, and prompts end in all lengths. */
@@ -24,7 +24,7 @@ export class Slot extends Cached implements Disposable {
   /** By what is bound, those used last at the end. */
   readonly #stacks = new Map<string, BoundStack>();
 
-  #missed: Missed | undefined;
+  #missed: StreamRows | undefined;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     super(cache);
@@ -35,8 +35,8 @@ export class Slot extends Cached implements Disposable {
   }
 
   /** Tokens at a cut that deeper layers have yet to see; made when first asked for. */
-  get missed(): Missed {
-    this.#missed ??= new Missed(this.programs.decoder.config.hidden);
+  get missed(): StreamRows {
+    this.#missed ??= new StreamRows(PREFILL_CHUNK, this.programs.decoder.config.hidden);
     return this.#missed;
   }
 

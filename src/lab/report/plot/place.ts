@@ -70,20 +70,20 @@ export function placeLabels(points: readonly Labelled[], area: Box, lines: reado
     const taken = [...marks, ...placed];
     const passed = taken.filter((_, j) => j !== i);
     const free = (box: Box) => within(box, area) && !taken.some((other) => overlap(other, box));
-    const hindrance = (box: Box) =>
+    const penalty = (box: Box) =>
       10 * lines.filter((line) => overlap(line, box)).length +
       25 * passed.filter((other) => crosses(point, box, other)).length;
-    placed.push(nearest(point, free, hindrance) ?? markOf(point));
+    placed.push(nearest(point, free, penalty) ?? markOf(point));
   }
   return placed;
 }
 
-function nearest(point: Labelled, free: (box: Box) => boolean, hindrance: (box: Box) => number): Box | undefined {
+function nearest(point: Labelled, free: (box: Box) => boolean, penalty: (box: Box) => number): Box | undefined {
   let [best, least]: [Box | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
   for (const { box, distance } of places(point)) {
     if (distance >= least) break;
     if (!free(box)) continue;
-    const cost = distance + hindrance(box);
+    const cost = distance + penalty(box);
     if (cost < least) [best, least] = [box, cost];
   }
   return best;
