@@ -5,7 +5,7 @@ import type { DecoderPrograms } from "../../models/programs.ts";
 import { pastSizes } from "../../models/window-start.ts";
 import type { AttentionBill } from "../../savings/seams.ts";
 
-/** How much of a kind of work ran, and how much dense would have. */
+/** How much of one kind of work ran, and how much dense would have run. */
 export interface Counter {
   readonly dense: number;
   readonly run: number;
@@ -14,7 +14,7 @@ export interface Counter {
 /** Counters by name: `blocks`, `layers`, `tokens`. */
 export type Work = Readonly<Record<string, Counter>>;
 
-/** What one request spent and what its dense run would have; lengths are noted as it runs and priced when its bill is asked for. */
+/** The cost of one request and of its dense run. Lengths are noted as it runs and priced when the bill is asked for. */
 export class Meter implements AttentionBill {
   readonly #dense: Tally;
   readonly #spent: Spent = { flops: 0, bytes: 0 };
@@ -37,7 +37,7 @@ export class Meter implements AttentionBill {
     this.part(this.programs.stackCost, tokens, past);
   }
 
-  /** As `layers`, of what another request had computed. */
+  /** Like `layers`, for tokens that another request computed. */
   spare(tokens: number, past: number): void {
     this.layers(tokens, past);
     this.spared += tokens;
@@ -108,7 +108,7 @@ class Tally {
     this.#runs.push({ cost, tokens, past });
   }
 
-  /** Of all that was noted. */
+  /** The cost of everything noted so far. */
   price(): Spent {
     for (const { cost, tokens, past } of this.#runs.splice(0))
       addSpent(this.#sum, evalCost(cost, { batch: 1, tokens, ...pastSizes(this.config, past) }));

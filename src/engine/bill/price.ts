@@ -19,7 +19,7 @@ export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () 
   );
 }
 
-/** What texts of these lengths, in tokens, cost in batches of their own; `cost` is that of the program. */
+/** The cost of texts of these lengths, in tokens, each in its own batch; `cost` is the program's. */
 export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   const sum = { flops: 0, bytes: 0 };
   for (let left = [...lengths].sort((a, b) => b - a); left.length > 0; ) {

@@ -14,7 +14,7 @@ import { type Generated, shapeOf } from "./shape.ts";
 const folder = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const configOf = (name: string): JsonObject => JSON.parse(readFileSync(`${folder(name)}/config.json`, "utf8"));
 
-/** What the engine bills for a prompt, some of it cached, and an answer. */
+/** The engine's bill for a prompt, some of it cached, and an answer. */
 async function metered(name: string, { prompt, cached, completion }: Omit<Generated, "answers">) {
   const file = folder(`models/fixtures/${name}`);
   const { decoder, weights } = openDecoder(openCheckpoint(file), preparedFolder(file));
@@ -42,7 +42,7 @@ describe("a shape alone costs what the engine bills with the weights", () => {
       const { flops, bytes } = await metered(name, lengths);
       const estimate = shape.generated({ ...lengths, answers: 1 });
       expect(Math.abs(estimate.flops / flops.dense - 1)).toBeLessThan(1e-9);
-      // Of a bias that only the checkpoint tells, a shape knows nothing.
+      // A bias that only the checkpoint shows is missing from the shape.
       expect(Math.abs(estimate.bytes / bytes.dense - 1)).toBeLessThan(1e-2);
     }
   });

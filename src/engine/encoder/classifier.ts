@@ -11,15 +11,14 @@ export interface Classification {
   readonly scores: Readonly<Record<string, number>>;
 }
 
-/** What a classifier's logits become. */
+/** How a classifier's logits become scores. */
 type Activation = "softmax" | "sigmoid" | "none";
 
-/** How a classifier's logits are read. */
 export interface ClassifierSettings {
   readonly labels: readonly string[];
-  /** Of labels, as transformers' pipeline has it. */
+  /** The activation over labels, as in transformers' pipeline. */
   readonly activation: Activation;
-  /** Of the one label of a cross-encoder, as sentence-transformers has it. */
+  /** The activation of a cross-encoder's one label, as in sentence-transformers. */
   readonly relevance: Exclude<Activation, "softmax">;
 }
 
@@ -31,7 +30,10 @@ const configSchema = z.looseObject({
   sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
 });
 
-/** How a configuration says that the `count` outputs of a classifier are read. @throws UserError when it is another kind of classifier */
+/**
+ * Reads from a configuration how to interpret a classifier's `count` outputs. @throws UserError if the classifier is of
+ * another kind
+ */
 export function readClassifier(source: ConfigSource, count: number): ClassifierSettings {
   const parsed = configSchema.safeParse(source.kind === "gguf" ? ggufConfig(source) : source.config);
   if (!parsed.success) {

@@ -1,4 +1,4 @@
-/** Of the angle between two vectors; 0 where one of them is. */
+/** The cosine of the angle between two vectors; 0 if either is zero. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   let [dot, aa, bb] = [0, 0, 0];
   for (const [i, x] of a.entries()) {

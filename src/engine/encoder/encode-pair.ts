@@ -1,7 +1,7 @@
 import type { LanguageModel } from "../language-model.ts";
 import type { Pair } from "../score/likelihood.ts";
 
-/** What of a language model turns text into ids. */
+/** The part of a tokenizer that turns text into ids. */
 export interface Encoder {
   /** With what the tokenizer puts before a text, if anything. */
   encode(text: string): number[];

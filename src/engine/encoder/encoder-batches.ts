@@ -4,14 +4,17 @@ import type { Cost } from "../../graph/op.ts";
 /** Tokens of one batch, padding among them: enough to keep the matrix products busy, few enough for their results to stay in the cache. */
 export const BATCH_TOKENS = 1024;
 
-/** Of a row, how much may be padding, which attention alone pays for: beyond that another batch costs less. */
+/**
+ * The largest share of a row that may be padding. Only attention pays for padding; beyond this, another batch is
+ * cheaper.
+ */
 const MOST_PADDING = 1 / 4;
 /** Tokens of padding that are always borne. */
 const LITTLE_PADDING = 8;
 
 const fits = (length: number, row: number): boolean => row - length <= Math.max(LITTLE_PADDING, row * MOST_PADDING);
 
-/** What a batch takes of a list of texts: so many, from a place on. */
+/** The part of a list of texts that a batch takes: `count` texts from an index. */
 export interface Part {
   readonly from: number;
   readonly count: number;
@@ -53,7 +56,7 @@ function batchOf(lists: readonly (readonly number[])[], tokens: number, limit: n
   return { tokens: Math.max(...longest), parts };
 }
 
-/** What fits of one list, at most `room` texts. */
+/** The part of one list that fits, at most `room` texts. */
 function partOf(lengths: readonly number[], tokens: number, room: number): Part {
   const from = lengths.findIndex((length) => length <= tokens);
   if (from < 0) return { from: 0, count: 0 };
@@ -61,7 +64,10 @@ function partOf(lengths: readonly number[], tokens: number, room: number): Part 
   return { from, count: (end < 0 ? lengths.length : end) - from };
 }
 
-/** What each text of a batch costs: what its own tokens and its row of attention do, and an equal share of what the batch does once, weights above all. */
+/**
+ * The cost of each text in a batch: its own tokens, its row of attention, and an equal share of the fixed cost, mostly
+ * weights.
+ */
 export function sharesOf(cost: Cost, lengths: readonly number[], tokens: number): Spent[] {
   const once = evalCost(cost, { batch: 0, tokens, kept: 0 });
   const others = 1 - 1 / lengths.length;

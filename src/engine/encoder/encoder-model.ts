@@ -23,7 +23,7 @@ import { RowPrograms, RowRunner } from "./encoder-runner.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
 
-/** What an encoder gives for texts, in their order, and what it used. */
+/** An encoder's results for texts, in order, and their cost. */
 export interface Answers<T> {
   readonly answers: T[];
   readonly usage: Usage;
@@ -102,13 +102,16 @@ export class EncoderModel implements Loaded {
     return this.#run(readings, (row) => row, terms);
   }
 
-  /** What these texts would cost in batches of their own; nothing runs. */
+  /** The cost of these texts in batches of their own; runs nothing. */
   price(texts: readonly string[]): Spent {
     const prompt = this.classifier ? "" : this.settings.prompt;
     return this.queue.price(texts.map((text, i) => this.#input(prompt + text, i)));
   }
 
-  /** How relevant each text is to the query: a cross-encoder's score, or the cosine of embeddings. @throws UserError when the model is a classifier of several labels */
+  /**
+   * Relevance of each text to the query: a cross-encoder's score, or the cosine of embeddings. @throws UserError if the
+   * model classifies into several labels
+   */
   async relevance(query: string, texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<number>> {
     if (!this.classifier) return this.#nearness(query, texts, terms);
     const { labels, relevance } = this.classifier;

@@ -7,7 +7,7 @@ import { type Refusal, Refused } from "../schedule/refused.ts";
 import { nextBatch } from "./encoder-batches.ts";
 import type { RowRunner } from "./encoder-runner.ts";
 
-/** What of a call's texts ran, each with its share of the batch that it was in; and the tokens of these texts. */
+/** The cost of the texts that ran, each with its share of its batch, and their tokens. */
 export interface Encoded extends Spent {
   tokens: number;
 }
@@ -53,7 +53,7 @@ class Call {
     return this.left.map((text) => this.#length(text));
   }
 
-  /** Whether any of its texts is in a batch. */
+  /** True if any of the call's texts is in a batch. */
   get running(): boolean {
     return this.#running > 0;
   }
@@ -98,11 +98,11 @@ class Call {
  * turns, and so do the calls of one key: whose turn it is has its longest text run.
  */
 export class EncoderQueue implements Turns, Disposable {
-  /** Those that wait for a batch. */
+  /** Calls that wait for a batch. */
   readonly #calls = new FairQueue<Call>();
-  /** Those that are not answered yet. */
+  /** Calls that are not answered yet. */
   readonly #open = new Set<Call>();
-  /** Those that have work, each until it finds none. */
+  /** Lanes that are running; each stops when it finds no work. */
   readonly #lanes = new Map<number, Promise<void>>();
   /** Most calls that wait; more are refused. */
   limit = Number.POSITIVE_INFINITY;
@@ -139,7 +139,7 @@ export class EncoderQueue implements Turns, Disposable {
     return call.rows;
   }
 
-  /** What these texts would cost in batches of their own. */
+  /** The cost of these texts in batches of their own. */
   price(inputs: readonly Input[]): Spent {
     return priceOfTexts(
       this.runner.cost,
@@ -158,7 +158,7 @@ export class EncoderQueue implements Turns, Disposable {
   }
 
   async #work(lane: number): Promise<void> {
-    // Those that come at the same moment run together.
+    // Calls that arrive in the same tick run together.
     await Promise.resolve();
     for (;;) {
       this.#sweep(performance.now());

@@ -9,7 +9,7 @@ import { SharedWeights } from "../../runtime/shared-weights.ts";
 import type { Input } from "../../weights/tokenizer/index.ts";
 import { sharesOf } from "./encoder-batches.ts";
 
-/** What runs batches: programs from `ids`, `mask`, `types` to one output [batch, width]. */
+/** Runs batches: programs from `ids`, `mask`, `types` to one output [batch, width]. */
 export class RowPrograms implements Disposable {
   private constructor(
     /** On all threads of the process. */
@@ -38,7 +38,7 @@ export class RowPrograms implements Disposable {
   }
 }
 
-/** What an encoder's programs take and give. */
+/** The inputs and outputs of an encoder's programs. */
 export interface RowShape {
   readonly width: number;
   /** Kinds of token that the model tells apart; 0: it takes none. */
@@ -59,7 +59,7 @@ export class RowRunner implements Disposable {
     return this.programs.lane ? environment().threads : 1;
   }
 
-  /** Of a batch. */
+  /** The cost of one batch. */
   get cost(): Cost {
     return this.programs.whole.cost;
   }

@@ -7,13 +7,13 @@ import { readJson, readOptionalJson } from "../../weights/json-file.ts";
 /** How a text becomes one vector. */
 export interface SentenceSettings {
   readonly pooling: Pooling;
-  /** Whether vectors have length 1. */
+  /** True if vectors are scaled to length 1. */
   readonly normalise: boolean;
   /** Most tokens of a text, those around it included; undefined: what the model bears. */
   readonly limit: number | undefined;
   /** Written before every text. */
   readonly prompt: string;
-  /** Whether texts are lowercased before the tokenizer sees them. */
+  /** True if texts are lowercased before tokenizing. */
   readonly lowercase: boolean;
 }
 
@@ -43,8 +43,9 @@ const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
 );
 
 /**
- * What sentence-transformers' own files in a model's folder say: modules.json, each module's settings, the default prompt. A folder
- * without them has the mean of its token vectors, as there. @throws UserError when a module does what is not done here
+ * Reads sentence-transformers' files in a model folder: modules.json, each module's settings, the default prompt. A
+ * folder without them
+ * uses the mean of its token vectors, as sentence-transformers does. @throws UserError if a module is not supported
  */
 export function readSentenceSettings(folder: string): SentenceSettings {
   const file = path.join(folder, "modules.json");

@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
 
-/** How a text becomes one vector, as a GGUF says it by number (`llama_pooling_type` in llama.h). */
+/** Pooling by the number a GGUF stores (`llama_pooling_type` in llama.h). */
 const poolings: Readonly<Record<number, Pooling>> = { 1: "mean", 2: "cls", 3: "last" };
 const RANK = 4;
 
@@ -17,8 +17,9 @@ export const PLAIN: SentenceSettings = {
 };
 
 /**
- * What a GGUF says of embeddings: `pooling_type`; without it they are the mean of the token vectors. Vectors have length 1, as llama.cpp's server
- * gives them. @throws UserError when the file has its token vectors left alone, or asks for a head that it lacks
+ * Reads a GGUF's `pooling_type`; the default is the mean of the token vectors. Vectors have length 1, as in llama.cpp's
+ * server.
+ * @throws UserError if the file asks for no pooling, or for a head that it lacks
  */
 export function sentenceMetadata({ path, metadata }: Extract<ConfigSource, { kind: "gguf" }>): SentenceSettings {
   const key = `${metadata.string("general.architecture")}.pooling_type`;

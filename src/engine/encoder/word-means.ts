@@ -37,7 +37,7 @@ export class WordMeans {
     };
   }
 
-  /** What these texts would cost; nothing runs. */
+  /** The cost of these texts; runs nothing. */
   price(texts: readonly string[]): Spent {
     return this.#priceOf(texts.map((text) => this.vectors.places(text).length));
   }

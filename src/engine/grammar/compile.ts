@@ -5,7 +5,7 @@ import type { Schema } from "./keywords.ts";
 import { SchemaReader } from "./schema.ts";
 import { sound } from "./sound.ts";
 
-/** What an answer is held to: any JSON object, or a JSON schema. */
+/** The constraint on an answer: any JSON object, or a JSON schema. */
 export type Format = "json" | Schema;
 
 /** Nodes that a schema may come to. */

@@ -2,13 +2,13 @@ import { UserError } from "../../util/errors.ts";
 import type { Node } from "./forest.ts";
 import type { Grammar } from "./grammar.ts";
 
-/** What the tokens of one answer are held to. */
+/** Constrains the tokens of one answer. */
 export interface Hold {
   /** Takes from the draw what may not come next: `logits` [vocabulary] become −Infinity there. @throws UserError when no token may */
   restrict(logits: Float32Array): void;
   /** Goes on with a token that was chosen. */
   accept(token: number): void;
-  /** Whether the answer is whole and nothing can be added to it. */
+  /** True if the answer is complete and nothing can be added to it. */
   readonly complete: boolean;
 }
 

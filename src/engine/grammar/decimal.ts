@@ -23,7 +23,7 @@ export interface Edge {
   readonly open: boolean;
 }
 
-/** Whether a fraction may end here: shorter is less. */
+/** True if a fraction may end here: a shorter one is smaller. */
 export function ends(low: Edge | undefined, high: Edge | undefined): boolean {
   if (low && (low.digits !== "" || low.open)) return false;
   return !(high && high.digits === "" && high.open);

@@ -3,7 +3,10 @@ import { typesOf } from "./types.ts";
 
 type Resolve = (schema: Schema) => Schema;
 
-/** Whether it is plain to see that no value meets two of the schemas: by their types, or by a property that each requires with values of its own. */
+/**
+ * True if no value can match two of the schemas, judging by their types or by a property that each requires with
+ * different values.
+ */
 export function disjoint(parts: readonly Schema[], resolve: Resolve): boolean {
   const all = parts.map(resolve);
   return all.every((a, i) => all.slice(i + 1).every((b) => apart(a, b, resolve)));
@@ -20,7 +23,7 @@ function apart(a: Schema, b: Schema, resolve: Resolve): boolean {
   return common.join() === "object" && tagged(a, b, resolve);
 }
 
-/** Whether a property that both require tells them apart. */
+/** True if a property that both require tells them apart. */
 function tagged(a: Words, b: Words, resolve: Resolve): boolean {
   const both = required(a).filter((name) => required(b).includes(name));
   return both.some((name) => {

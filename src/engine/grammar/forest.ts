@@ -19,10 +19,10 @@ export class Forest {
   readonly none: Node = { kind: "none", id: 0, nullable: false };
   readonly empty: Node = { kind: "empty", id: 1, nullable: true };
   readonly #known = new Map<string, Node>();
-  /** What to do still counts as bounded. */
+  /** Steps left before the grammar counts as too large. */
   #budget = Number.POSITIVE_INFINITY;
 
-  /** How many nodes there are. */
+  /** The number of nodes. */
   get size(): number {
     return this.#known.size;
   }
@@ -85,7 +85,7 @@ export class Forest {
     if (max <= 0 || part.kind === "empty") return this.empty;
     if (part.kind === "none") return min > 0 ? this.none : this.empty;
     if (min === 1 && max === 1) return part;
-    // What repeats without end needs no counting of its own repeats: (a+)+ is a+.
+    // An unbounded repeat of an unbounded repeat is the inner one: (a+)+ is a+.
     if (part.kind === "repeat" && part.max === Number.POSITIVE_INFINITY && part.min <= 1)
       return part.min === 0 ? part : this.repeat(part.part, min, part.max);
     const nullable = min <= 0 || part.nullable;
@@ -101,7 +101,7 @@ export class Forest {
     return { kind: "ref", id: ++this.#last, nullable: false, body: this.none };
   }
 
-  /** What may follow `byte` in the texts of `node`: Brzozowski's derivative. */
+  /** The node for the texts that follow `byte` in `node`: Brzozowski's derivative. */
   after(node: Node, byte: number): Node {
     this.#spend(1);
     switch (node.kind) {
@@ -125,7 +125,7 @@ export class Forest {
     }
   }
 
-  /** Whether `bytes` are one of the texts of `node`. */
+  /** True if `node` matches `bytes`. */
   takes(node: Node, bytes: Uint8Array): boolean {
     return bytes.reduce((rest: Node, byte) => this.after(rest, byte), node).nullable;
   }

@@ -6,7 +6,7 @@ import type { Vocabulary } from "./vocabulary.ts";
 
 /** Nodes that one token may make us look at, of what is too ambiguous to be followed. */
 const MOST_WORK = 3_000_000;
-/** Of states and of nodes that are kept; beyond, they are made again when they are needed. */
+/** States and nodes that are kept; beyond this limit they are built again when needed. */
 const MOST_STATES = 20_000;
 const MOST_NODES = 400_000;
 /** Bytes of masks that are kept. */
@@ -23,7 +23,10 @@ interface State {
   mask: Uint32Array | undefined;
 }
 
-/** What answers are held to: an automaton whose states are made as answers come to them, and the tokens that each allows. */
+/**
+ * A constraint on answers: an automaton whose states, and the tokens each allows, are built when an answer reaches
+ * them.
+ */
 export class Grammar {
   readonly #classOf: Uint8Array;
   readonly #classes: number;
@@ -57,7 +60,7 @@ export class Grammar {
     return this.afterBytes(node, this.vocabulary.bytesOf(token));
   }
 
-  /** As `after`, of any bytes. */
+  /** Like `after`, for any bytes. */
   afterBytes(node: Node, bytes: Iterable<number>): Node | undefined {
     return this.#bounded(() => {
       let state = this.#idOf(node);

@@ -1,7 +1,7 @@
 import type { Forest, Node, Ref } from "./forest.ts";
 import { ALL, has, type Points, points, utf8Node, without } from "./points.ts";
 
-/** What a JSON string has to write with a backslash. */
+/** Characters that a JSON string must escape with a backslash. */
 const ESCAPED: Points = [[0, 0x1f], ...points('"'), ...points("\\")];
 export const PLAIN: Points = without(ALL, ESCAPED);
 

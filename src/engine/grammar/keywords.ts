@@ -4,7 +4,7 @@ import { listOf } from "../../util/list-of.ts";
 
 export type Schema = boolean | { readonly [keyword: string]: unknown };
 
-/** What says something of a schema, not of values. */
+/** Keywords that annotate a schema and do not constrain values. */
 const REMARKS = ["$schema", "$id", "$comment", "$anchor", "$defs", "definitions", "title", "description", "default"];
 const MORE_REMARKS = ["examples", "deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType", "id"];
 const remarks = new Set([...REMARKS, ...MORE_REMARKS, "strict", "nullable"]);

@@ -4,7 +4,7 @@ import { bound } from "./json.ts";
 
 export interface Bound {
   readonly at: number;
-  /** Whether it is itself outside. */
+  /** True if the bound itself is excluded. */
   readonly open: boolean;
 }
 
@@ -63,7 +63,7 @@ export class Magnitudes {
     ]);
   }
 
-  /** What may stand behind a whole part: nothing, or a point and digits. */
+  /** Matches what may follow the integer part: nothing, or a point and digits. */
   #fractions(low: Edge | undefined, high: Edge | undefined): Node {
     const { alt, seq, text } = bound(this.forest);
     const none = low && (low.digits !== "" || low.open) ? this.forest.none : this.forest.empty;

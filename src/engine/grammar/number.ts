@@ -11,7 +11,7 @@ export interface Bounds {
   readonly whole: boolean;
 }
 
-/** What a schema's numbers are held to; undefined where that is nothing. */
+/** The bounds on a schema's numbers; undefined if there are none. */
 export function boundsOf(words: Keywords, integer: boolean): Bounds | undefined {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = words;
   const whole = integer || multipleOf !== undefined;
@@ -27,7 +27,7 @@ function tighter(of: typeof Math.max, closed: number, open: number): Bound {
   return { at, open: at === open && Number.isFinite(at) };
 }
 
-/** What lies beyond is not written: a double would not be sure to keep all of its digits. */
+/** Numbers beyond this are not written: a double may not keep all of their digits. */
 const MOST = 10 ** DIGITS - 1;
 
 /** The numbers within the bounds, as JSON writes them without an exponent. @throws UserError when there is none */

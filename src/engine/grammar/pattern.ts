@@ -91,7 +91,7 @@ function anchored(elements: readonly AST.Element[]): Anchored {
   return { elements: end ? inner.slice(0, -1) : inner, start, end };
 }
 
-/** How many characters texts have that meet the elements, and whatever is before and after them unless they are the `whole`. */
+/** The length range of texts that match the elements, plus any text around them unless `whole`. */
 function lengthsOf(elements: readonly AST.Element[], whole: boolean): Lengths {
   const each = elements.map(lengthOf);
   const max = each.reduce((sum, { max }) => sum + max, 0);

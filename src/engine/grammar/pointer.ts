@@ -26,7 +26,7 @@ const member = (inner: unknown, name: string): unknown =>
     ? (inner as Record<string, unknown>)[name]
     : undefined;
 
-/** Of a fragment of an address. */
+/** Decodes a URI fragment. */
 function plain(fragment: string): string {
   try {
     return decodeURIComponent(fragment);

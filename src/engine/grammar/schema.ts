@@ -13,7 +13,7 @@ import { stringNode } from "./string.ts";
 import { type Beside, isOf, narrowed, typeOf, typesOf } from "./types.ts";
 
 const MOST_SCHEMAS = 5000;
-/** Of schemas within schemas, and of references that lead to each other. */
+/** Nesting limit for schemas, and for references that lead to each other. */
 const MOST_DEPTH = 100;
 
 /** Reads one schema, with what its references point to. */
@@ -21,7 +21,7 @@ export class SchemaReader {
   readonly #refs = new Map<string, Ref>();
   #count = 0;
   #depth = 0;
-  /** Where the schema begins from whose root references go: the innermost one that has an `$id`. */
+  /** The root that references start from: the innermost schema with an `$id`. */
   #base = "#";
 
   constructor(
@@ -108,7 +108,7 @@ export class SchemaReader {
     return ref;
   }
 
-  /** What a schema that is a reference stands for; another is itself. */
+  /** Follows a reference to its schema; any other schema is returned as is. */
   #resolved(schema: Schema): Schema {
     const reference = typeof schema === "object" ? schema["$ref"] : undefined;
     if (typeof reference !== "string") return schema;
@@ -126,7 +126,7 @@ function at<T>(place: string, read: () => T): T {
   }
 }
 
-/** What stands beside a keyword. @throws UserError for what is not enforced there */
+/** The keywords beside `keyword`. @throws UserError for those that are not enforced there */
 function besideOnly({ type, unevaluatedItems, unevaluatedProperties, ...words }: Keywords, keyword: Keyword): Beside {
   const [other] = Object.keys(words).filter((name) => name !== keyword);
   if (other !== undefined) throw new UserError(`"${other}" beside "${keyword}" cannot be enforced`);
@@ -137,6 +137,6 @@ function besideOnly({ type, unevaluatedItems, unevaluatedProperties, ...words }:
   };
 }
 
-/** Whether a keyword beside values that are listed leaves some of them out; a format that is not known is a remark. */
+/** True if a keyword beside listed values excludes some of them. An unknown format is an annotation. */
 const limits = (name: string, { format = "" }: Keywords): boolean =>
   name === "format" ? formatPattern(format) !== undefined : typeOf(name) !== undefined || name.endsWith("Of");

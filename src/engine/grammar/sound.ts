@@ -73,6 +73,6 @@ function refuseLoop(ref: Ref): void {
   }
 }
 
-/** Of its parts, those that a text of it may begin with. */
+/** The parts that a text of the node may begin with. */
 const firstsOf = (node: Node): readonly Node[] =>
   node.kind === "seq" && !node.head.nullable ? [node.head] : partsOf(node);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 const schema = { type: "object", properties: { a: { enum: [1, 2] } }, required: ["a"], additionalProperties: false };
 
-/** How many tokens may come after `text` has been written, of an answer held to the schema after each `<call>`. */
+/** The number of tokens allowed after `text`, in an answer constrained to the schema after each `<call>`. */
 async function after(text: string, once = false) {
   const held = new Triggered(await grammarOf(schema, tokenizer), { text: "<call>", once }, tokenizer);
   for (const id of tokenizer.encode(text)) held.accept(id);

@@ -4,9 +4,9 @@ import type { Grammar } from "./grammar.ts";
 
 /** Texts in an answer that are held to a grammar, the rest of which is free. */
 export interface Trigger {
-  /** What a held text begins after, of ASCII alone. */
+  /** The ASCII text after which constrained text begins. */
   readonly text: string;
-  /** Whether the first one ends the answer. */
+  /** True if the first constrained text ends the answer. */
   readonly once: boolean;
 }
 

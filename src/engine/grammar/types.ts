@@ -38,7 +38,7 @@ export function isOf(value: unknown, type: Type): boolean {
   }
 }
 
-/** What a schema says beside a reference or alternatives that holds for each of them. */
+/** Keywords beside a reference or alternatives that apply to each of them. */
 export type Beside = Pick<Keywords, "type" | "unevaluatedProperties" | "unevaluatedItems">;
 
 /** `schema` with what stands beside the place that leads to it. */
@@ -52,7 +52,7 @@ export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   return both.length > 0 && { ...others, ...words, type: both };
 }
 
-/** What is no type is kept: it is refused where the schema is read. */
+/** Unknown types are kept; they are refused when the schema is read. */
 function shared(name: unknown, types: readonly Type[]): unknown[] {
   if (name === "number" && !types.includes("number") && types.includes("integer")) return ["integer"];
   const within = !TYPES.includes(name as Type) || types.includes(name as Type);

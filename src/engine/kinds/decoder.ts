@@ -15,7 +15,7 @@ import type { Kind } from "./kind.ts";
 
 const KIND = "decoder";
 
-/** Where in a decoder the engine lets a saving act. */
+/** The seams of a decoder that the engine opens to savings. */
 const openSeams: readonly Seam[] = ["attention", "between layers"];
 
 /** Language models: each token sees those before it. */

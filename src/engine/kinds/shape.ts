@@ -8,7 +8,10 @@ export interface Generated {
   readonly answers: number;
 }
 
-/** What a model costs by its published configuration alone, with its weights in this engine's usual form: dense, as `Meter` would bill it. */
+/**
+ * The cost of a model from its published configuration alone, with weights in this engine's default form: dense, as
+ * `Meter` bills it.
+ */
 export interface Shape {
   /** @throws UserError when the model does not generate */
   generated(lengths: Generated): Spent;
@@ -16,5 +19,5 @@ export interface Shape {
   read(texts: number, tokens: number): Spent;
 }
 
-/** Where prepared weights would be kept: none are. */
+/** The folder of prepared weights: none are kept. */
 export const NOWHERE = "";

@@ -100,7 +100,7 @@ describe("many prompts at once", () => {
 
   test("an abort ends all, and their slots are free again", async () => {
     const { engine, tokenizer } = model.language;
-    // None ends before the last has begun: its slot would go to a later one.
+    // No text ends before the last has begun: its slot would go to a later one.
     const logitBias = Object.fromEntries([...tokenizer.stopIds].map((id) => [id, -100]));
     const endless = { maxTokens: 150, stop: [], logitBias };
     const eight = requests.slice(0, 8).map((r) => ({ ...r, options: { ...r.options, ...endless } }));

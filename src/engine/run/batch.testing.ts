@@ -34,7 +34,9 @@ async function alone(engine: Engine, { prompt, next }: Text): Promise<Float32Arr
   return logits;
 }
 
-/** As `alone`, of all texts: each joins at a random step, sits out some, and leaves when its text ends. */
+/**
+ * Like `alone`, for all texts at once: each joins at a random step, skips some steps, and leaves when its text ends.
+ */
 async function together(engine: Engine, all: readonly Text[]): Promise<Float32Array[][]> {
   const logits: Float32Array[][] = all.map(() => []);
   const meter = new Meter(engine.programs);

@@ -104,7 +104,7 @@ export class Batch implements Disposable {
     return this.#chain(`head ${done % 2} ${keyOf(of)}`, of, () => [this.#boundHead(of, done)]);
   }
 
-  /** What follows the model's last attention, and then the head. */
+  /** Runs what follows the model's last attention, then the head. */
   finish(of: Rows, done: number): Promise<void> {
     return this.#chain(`finish ${done % 2} ${keyOf(of)}`, of, () => {
       const span = spanOf(of);

@@ -9,7 +9,7 @@ import type { Span, StackBuffers, Stream } from "./stack-buffers.ts";
 /** A chunk of a prompt that has come through some layers. */
 export interface Chunk {
   readonly tokens: number;
-  /** Where the stream lies: in these buffers, after so many segments. */
+  /** The buffers that hold the stream, and the number of segments that have run. */
   readonly buffers: StackBuffers;
   readonly done: number;
   /** The stream after the model's last layer of `count` tokens from `first` on. */
@@ -22,7 +22,7 @@ export interface Chunk {
 export interface ChunkJob {
   readonly slot: Slot;
   readonly layers: LayerRange;
-  /** Of the tokens in the sequence. */
+  /** Positions of the tokens in the sequence. */
   readonly positions: readonly number[];
   readonly meter: Meter;
 }

@@ -41,7 +41,7 @@ export class Engine implements Disposable {
     return this.#begin(this.slots.take(prompt, plan.state.prompt, cutsOf(plan)), prompt, plan);
   }
 
-  /** As `acquire`, with nothing in it. */
+  /** Like `acquire`, but the slot is empty. */
   acquireEmpty(prompt: readonly number[] = [], plan: Plan = densePlan): Slot {
     this.#check();
     return this.#begin(this.slots.take([], "", cutsOf(plan)), prompt, plan);
@@ -97,7 +97,7 @@ export class Engine implements Disposable {
     throw new Error("a prompt was prefilled that is in the cache already");
   }
 
-  /** As `prefill`, a chunk at a time: the logits come after the last, undefined after others. `scores` reads each, too. */
+  /** Like `prefill`, a chunk at a time. Only the last chunk yields logits. `scores` reads every chunk. */
   async *chunks(
     slot: Slot,
     prompt: readonly number[],

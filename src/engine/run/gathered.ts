@@ -9,7 +9,7 @@ export class Gathered extends StreamRows {
     super(positions.length, hidden);
   }
 
-  /** Whether all have come. */
+  /** True once every token has arrived. */
   get complete(): boolean {
     return this.count === this.positions.length;
   }

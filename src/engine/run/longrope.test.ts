@@ -46,7 +46,7 @@ async function create(file: string): Promise<Engine> {
   return engine;
 }
 
-/** Of no text; no id ends an answer. */
+/** A tokenizer that decodes to empty text; no id ends an answer. */
 const tokenizer = {
   stopIds: new Set<number>(),
   isSpecial: () => true,

@@ -12,7 +12,7 @@ import type { Stream } from "./stack-buffers.ts";
 export interface Run {
   /** Tokens that have come through all layers; 0 while the prompt gathers at a cut. */
   readonly tokens: number;
-  /** Whether the prompt has come to its end. */
+  /** True for the prompt's last chunk. */
   readonly last: boolean;
   /** The stream after the last layer of `count` of them from `first` on; overwritten by the next call and the next run. */
   rows(first: number, count: number): Promise<Stream>;
@@ -21,7 +21,7 @@ export interface Run {
 /** Rows of the stream in place of tokens' own, [hidden] each, by the ids below 0 that stand for them in a prompt. */
 export type Embeddings = ReadonlyMap<number, Float32Array>;
 
-/** What a prompt runs under. */
+/** The settings that a prompt runs under. */
 export interface RunTerms {
   readonly plan: Plan;
   readonly meter: Meter;
@@ -68,7 +68,7 @@ export class PromptRun {
     }
   }
 
-  /** Of the tokens that are to run. */
+  /** Positions of the tokens to run. */
   #positions(gathered: Gathered | undefined): readonly number[] {
     const first = this.slot.tokens.length;
     return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);

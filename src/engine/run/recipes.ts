@@ -89,7 +89,7 @@ interface Entry {
   users: number;
 }
 
-/** What could not be made ready has nothing to free. */
+/** A recipe that failed to load has nothing to free. */
 function free({ savings }: Entry): void {
   void savings.then((all) => all.forEach((saving) => void saving[Symbol.dispose]())).catch(() => {});
 }

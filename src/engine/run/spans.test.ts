@@ -33,7 +33,7 @@ describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
     [20, 4, 6, 33],
   ];
 
-  /** What the model's embedding gives for tokens. */
+  /** The model's embedding of tokens. */
   async function embedded(ids: readonly number[]): Promise<Float32Array> {
     const { programs } = engine;
     const { hidden } = programs.decoder.config;

@@ -22,7 +22,7 @@ export interface BoundStack extends Disposable {
   run(start: number): Promise<void>;
 }
 
-/** What segments are bound to. */
+/** Buffers that segments bind to. */
 interface Binds {
   /** Segments that have run before them. */
   readonly done: number;
@@ -34,7 +34,7 @@ interface Binds {
   readonly first?: readonly BoundProgram[];
 }
 
-/** What the programs of the stack read and write besides the cache, for at most `capacity` tokens. */
+/** The inputs and outputs of the stack's programs, except the cache, for at most `capacity` tokens. */
 export class StackBuffers implements Disposable {
   readonly #programs: DecoderPrograms;
   readonly #ids: Buffer;
@@ -92,7 +92,7 @@ export class StackBuffers implements Disposable {
     return this.#streams[after % 2]!;
   }
 
-  /** As `stream`, under the names of what writes it. */
+  /** Like `stream`, under the names of the program's outputs. */
   streamOut(after: number, span: Span): Binding {
     const { branch, residual } = this.stream(after, span);
     return { branchOut: branch, residualOut: residual };

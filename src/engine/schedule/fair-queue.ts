@@ -1,23 +1,23 @@
-/** What waits under a key: requests of one key queue behind each other, keys take turns. */
+/** An item that waits under a key: items of one key queue behind each other, and keys take turns. */
 export interface Keyed {
   readonly key: string;
 }
 
 /** Keys and values in memory. */
 export interface KeyValues {
-  /** Of answers under way, and kept of those that have ended. */
+  /** Bytes of running answers, and of finished ones that are kept. */
   readonly bytes: number;
   /** The share of all rows' tokens that answers under way hold, 0 to 1. */
   readonly usage: number;
 }
 
-/** What gives the requests of a model their turns. */
+/** Gives the requests of a model their turns. */
 export interface Turns {
   /** Requests that wait for theirs. */
   readonly waiting: number;
   /** Requests that have theirs. */
   readonly running: number;
-  /** Of models that have any. */
+  /** The keys and values held, for models that have them. */
   readonly keyValues?: KeyValues;
   /** Gives back the memory of those that are kept of answers which have ended. */
   letGo?(): void;

@@ -1,4 +1,4 @@
-/** How fast requests come to their ends, lately. */
+/** Measures how fast requests have finished lately. */
 export class Pace {
   /** Milliseconds that a request has a row, before any has been seen a guess. */
   #mean = 1000;

@@ -10,17 +10,17 @@ export const begun = (ticket: Ticket): ticket is Begun => ticket.sequence !== un
 
 /** The requests that are under way, in the order in which they began. */
 export class Rows extends Set<Begun> {
-  /** How many are of a key. */
+  /** The number of requests of a key. */
   of(key: string): number {
     return [...this].filter((row) => row.key === key).length;
   }
 
-  /** Those whose prompts have not been run to their ends, in the order of their turns. */
+  /** Requests whose prompts are not finished, in the order of their turns. */
   prefilling(): Begun[] {
     return [...this].filter(({ sequence }) => sequence.left > 0).sort((a, b) => a.due - b.due);
   }
 
-  /** Those that decode, by the engines that run them together. */
+  /** Requests that are decoding, grouped by the engine that runs them together. */
   decoding(): Map<Engine, Begun[]> {
     const byEngine = new Map<Engine, Begun[]>();
     for (const row of this)
@@ -28,7 +28,10 @@ export class Rows extends Set<Begun> {
     return byEngine;
   }
 
-  /** Whether a prompt that is being run will leave more of this one's beginning than is there now: to copy it is cheaper than to run it twice. */
+  /**
+   * True if a running prompt will leave more of this one's prefix than is cached now: waiting and copying is cheaper
+   * than running it twice.
+   */
   willBring({ engine, reuses, stateKey }: Ticket): boolean {
     if (stateKey === undefined) return false;
     const coming = this.prefilling().filter((row) => row.engine === engine && row.stateKey === stateKey);

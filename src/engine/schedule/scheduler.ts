@@ -86,7 +86,7 @@ export class Scheduler implements Turns {
   }
 
   async #run(): Promise<void> {
-    // Those that come at the same moment begin together.
+    // Requests that arrive in the same tick begin together.
     await Promise.resolve();
     while (this.#queue.size + this.#rows.size > 0) {
       this.#sweep(performance.now());
@@ -160,7 +160,7 @@ export class Scheduler implements Turns {
     await Promise.all(tickets.map(take));
   }
 
-  /** What goes wrong with one request ends that one alone. */
+  /** An error in one request ends only that request. */
   async #guard(ticket: Ticket, run: () => void | Promise<void>): Promise<void> {
     try {
       await run();

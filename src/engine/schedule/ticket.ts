@@ -12,7 +12,7 @@ export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly engine?: Engine | undefined;
 }
 
-/** What the scheduler runs of a request: what is left of its prompt first, then its steps. */
+/** The part of a request that the scheduler runs: the rest of its prompt, then its steps. */
 export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take" | "cut" | "usage"> & Disposable;
 
 /** A request to generate. */

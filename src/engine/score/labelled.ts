@@ -5,13 +5,16 @@ import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
 import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
 
-/** What a language model is asked of a label. */
+/** The question that a language model is asked about a label. */
 export const labelled = (text: string, label: string) => ({
   context: `Text: ${text}\nLabel:`,
   continuation: ` ${label}`,
 });
 
-/** What is to be predicted to tell which label each text has; texts that are too long are cut. @throws UserError for labels that are none */
+/**
+ * The continuations whose likelihood decides each text's label; long texts are cut.
+ * @throws UserError for invalid labels
+ */
 export function askedOfLabels(model: LanguageModel, texts: readonly string[], labels: readonly string[]): Asked[] {
   checkLabels(labels);
   const encoder = encoderOf(model);

@@ -19,7 +19,7 @@ export interface TokenScore {
   readonly best: number;
 }
 
-/** Of all the tokens together. */
+/** The sum over all tokens. */
 export const natsOf = (tokens: readonly TokenScore[]): number => tokens.reduce((sum, { nats }) => sum + nats, 0);
 
 /** A continuation of a context, as ids; neither is empty. */
@@ -38,8 +38,9 @@ export interface Asked {
 export type PlanFor = (prompt: number) => Plan;
 
 /**
- * What a model makes of tokens that are given. `ofText` and `ofPairs` have the numbers and the bill of a fresh engine, whatever ran before.
- * A saving acts on contexts as it does on prompts, and on continuations as on answers.
+ * Likelihoods of given tokens. `ofText` and `ofPairs` return the numbers and the bill of a fresh engine, whatever ran
+ * before.
+ * A saving acts on contexts as on prompts, and on continuations as on answers.
  */
 export class Likelihoods implements Disposable {
   readonly #targets = new Buffer("i64", ROWS);
@@ -61,7 +62,7 @@ export class Likelihoods implements Disposable {
     return this.engine.acquire(context, this.planFor(context.length));
   }
 
-  /** Of a prompt's tokens from `from` (1 or more) on. @throws UserError if a saving drops some of them */
+  /** Scores of a prompt's tokens from index `from` (at least 1). @throws UserError if a saving drops some of them */
   async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<TokenScore[]> {
     const plan = this.planFor(tokens.length - 1);
     if (plan.cuts.some(({ scope }) => scope === "prompt"))
@@ -72,7 +73,10 @@ export class Likelihoods implements Disposable {
     });
   }
 
-  /** Of every token of each continuation. What contexts share is computed once: an equal one, and a common beginning of adjacent ones; and whole chunks with which the last call's began. */
+  /**
+   * Scores of every token of each continuation. Shared context is computed once: equal contexts, common prefixes of
+   * adjacent ones, and whole chunks that the previous call started with.
+   */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<TokenScore[][]> {
     const found: TokenScore[][] = pairs.map(() => []);
     const numbered = pairs.map((pair, index) => ({ ...pair, index }));
@@ -99,13 +103,16 @@ export class Likelihoods implements Disposable {
     return contexts.length > 0 ? [contexts] : [];
   }
 
-  /** Whether the continuation makes the text so long that its context has other numbers than by itself. */
+  /** True if the continuation makes the text long enough that its context's numbers change. */
   #stretchesLater({ context, continuation }: Pair): boolean {
     const { config } = this.engine.programs.decoder;
     return stretches(config, context.length + continuation.length - 1) && !stretches(config, context.length);
   }
 
-  /** Of every token of several continuations of one context, in a slot that may hold the context's beginning: yields after each run of the stack. */
+  /**
+   * Scores of several continuations of one context. The slot may already hold the context's beginning. Yields after
+   * each run of the stack.
+   */
   async *ofContext(
     slot: Slot,
     { context, continuations }: Asked,
@@ -127,7 +134,7 @@ export class Likelihoods implements Disposable {
         continue;
       }
       slot.prepare(before.length);
-      // Where what lies in the cache is of no use, after a long continuation or for one, the context runs again.
+      // If the cache is of no use, after or before a long continuation, the context runs again.
       const again = context.length - slot.tokens.length;
       const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
       found.push([firsts[i]!, ...(yield* this.#scoreRuns(runs, continuation.slice(1), again, meter))]);
@@ -217,7 +224,7 @@ function byContext(pairs: readonly Numbered[]): Numbered[][] {
   return [...groups.values()];
 }
 
-/** What a generator gives at its end. */
+/** The return value of a generator. */
 async function last<T>(steps: AsyncGenerator<void, T>): Promise<T> {
   for (;;) {
     const { done, value } = await steps.next();
@@ -225,7 +232,7 @@ async function last<T>(steps: AsyncGenerator<void, T>): Promise<T> {
   }
 }
 
-/** As many at once as the head takes. */
+/** Runs as many rows at once as the head accepts. */
 async function pieces<T>(
   targets: readonly number[],
   run: (some: readonly number[], at: number) => Promise<T[]>,

@@ -6,14 +6,17 @@ import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
 import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
 
-/** As Qwen3-Reranker is asked (Zhang et al., arXiv 2506.05176, and its model card). */
+/** The prompt of Qwen3-Reranker (Zhang et al., arXiv 2506.05176, and its model card). */
 const JUDGE =
   'Judge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".';
 const INSTRUCT = "Given a web search query, retrieve relevant passages that answer the query";
 const question = (query: string, document: string) =>
   `<Instruct>: ${INSTRUCT}\n<Query>: ${query}\n<Document>: ${document}`;
 
-/** What is to be predicted to tell how relevant each text is to the query; texts that are too long are cut. @throws UserError when the query is too long */
+/**
+ * The continuations whose likelihood gives each text's relevance to the query; long texts are cut. @throws UserError if
+ * the query is too long
+ */
 export function askedOfQuery(model: LanguageModel, query: string, texts: readonly string[]): Asked[] {
   model.checkText(query);
   const { encode, yes, no } = model.tokenizer.chatTemplate === undefined ? asText(model) : asChat(model);

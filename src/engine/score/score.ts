@@ -7,8 +7,8 @@ import { type Asked, Likelihoods, type PlanFor, type TokenScore } from "./likeli
 import { ScoringJob } from "./scoring.ts";
 
 /**
- * How likely every token of continuations is, by context and continuation, as one request in a row of the scheduler.
- * @throws UserError for a context that is too long; Refused when there is no room, or when it is cut off
+ * Scores every token of the continuations, by context and continuation, as one request in one row of the scheduler.
+ * @throws UserError if a context is too long; Refused if there is no room, or if the request is cut off
  */
 export async function scoreContinuations(
   engine: Engine,
@@ -31,7 +31,7 @@ export async function scoreContinuations(
   return { found: work!.found, usage };
 }
 
-/** How a stream ends. */
+/** The reason a stream ended. */
 async function finish(stream: AsyncIterable<Piece>): Promise<NonNullable<Piece["finish"]>> {
   for await (const { finish } of stream) if (finish) return finish;
   throw new Error("a job ended without its last piece");

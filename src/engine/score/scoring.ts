@@ -9,11 +9,11 @@ import type { Slot } from "../state/slot.ts";
 import type { Asked, Likelihoods, TokenScore } from "./likelihood.ts";
 
 /**
- * How likely continuations of many contexts are, found in one row of a scheduler, a run of the stack at a time. What a context begins with
- * in common with the one before is not run again, nor what the cache has of the first.
+ * Scores the continuations of many contexts in one row of a scheduler, one run of the stack at a time. A prefix shared
+ * with the previous context, or with the cache for the first one, is not run again.
  */
 export class ScoringJob implements Work {
-  /** Of every token of each continuation, for each context as far as it has come. */
+  /** Scores found so far, by context, continuation and token. */
   readonly found: TokenScore[][][] = [];
   readonly #slot: Slot;
   readonly #meter: Meter;

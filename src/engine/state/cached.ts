@@ -2,7 +2,7 @@ import type { KvRows } from "../../models/cache.ts";
 import type { DecoderConfig } from "../../models/decoder.ts";
 import { KvGroup } from "../../models/kv-group.ts";
 
-/** Whether a sequence of `length` tokens is rotated as one beyond `stretchedBeyond` is. */
+/** True if a sequence of `length` tokens uses the long rope factors. */
 export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
   length > stretchedBeyond;
 
@@ -14,15 +14,15 @@ export class Cached {
   tokens: number[] = [];
   /** In order of depth: one, unless a plan cuts the row's layers apart. */
   groups: readonly KvGroup[];
-  /** Whether they were rotated as those of a sequence beyond `stretchedBeyond` are. */
+  /** True if the keys were rotated with the long rope factors. */
   stretched = false;
   /** When it was last used, on the clock of those who choose among several. */
   used = 0;
   /** Tokens, from the first on, that other sequences may begin with; undefined: all. */
   #offered: number | undefined;
-  /** Where whole chunks end that ran densely, one after the other from the first token on. */
+  /** Ends of the whole chunks that ran densely, one after the other, from the first token on. */
   #ends: number[] = [];
-  /** Of each token: the key of the plan under which it was written. */
+  /** For each token, the key of the plan that wrote it. */
   #keys: (string | undefined)[] = [];
 
   constructor(readonly cache: KvRows) {
@@ -64,7 +64,7 @@ export class Cached {
     for (const _ of tokens) this.#keys.push(key);
   }
 
-  /** Of the cache's first `length` tokens, those to go on from: all, or none where the windows after them were given back. */
+  /** How many of the first `length` tokens can be continued from: all, or 0 if the window before them was freed. */
   kept(length: number): number {
     return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
   }
@@ -83,12 +83,15 @@ export class Cached {
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /** Of `common` tokens with a sequence of `length`, those that it may begin with, if no more than `alike` were written as it would have them. */
+  /**
+   * How many of the `common` tokens a sequence of `length` may start from, if at most `alike` were written under its
+   * plan.
+   */
   #offers(common: number, length: number, alike: number): number {
     return this.kept(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
 
-  /** Whether a sequence of `length` tokens is rotated as what is held. */
+  /** True if a sequence of `length` tokens uses the same rope factors as the cached keys. */
   fits(length: number): boolean {
     return this.stretched === stretches(this.cache.config, length);
   }
@@ -101,8 +104,9 @@ export class Cached {
   }
 
   /**
-   * Of `reusable`, what ran as whole chunks of a dense prefill, which any prompt runs that begins with them: to go on from there gives, to
-   * the bit, what the prompt gives alone. None where a longer text before has let go of what windows would keep there.
+   * The part of `reusable` that ran as whole chunks of a dense prefill. Continuing from there gives the same bits as
+   * running the prompt alone.
+   * 0 if a longer text has freed keys that the windows need.
    */
   chunksOf(prompt: readonly number[]): number {
     const reusable = this.reusable(prompt, "");
@@ -152,7 +156,7 @@ export class Cached {
     for (const group of this.groups) group.trim(0);
   }
 
-  /** Of memory that was written. */
+  /** Bytes written so far. */
   get bytes(): number {
     return this.groups.reduce((sum, { bytes }) => sum + bytes, 0);
   }
@@ -161,7 +165,7 @@ export class Cached {
 const splitAt = (groups: readonly KvGroup[], at: number): KvGroup[] =>
   groups.flatMap((group) => (group.layers.from < at && at < group.layers.to ? group.split(at) : [group]));
 
-/** How many of their elements both begin with. */
+/** Length of the common prefix of two arrays. */
 export function commonPrefix<T>(a: readonly T[], b: readonly T[]): number {
   const end = Math.min(a.length, b.length);
   let i = 0;

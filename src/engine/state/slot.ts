@@ -40,7 +40,7 @@ export class Slot extends Cached implements Disposable {
     return this.#missed;
   }
 
-  /** Whether deeper layers have yet to see some. */
+  /** True if deeper layers have not seen some of the tokens yet. */
   get hasMissed(): boolean {
     return this.#missed !== undefined && this.#missed.count > 0;
   }
@@ -117,7 +117,7 @@ export class Slot extends Cached implements Disposable {
     stack[Symbol.dispose]();
   }
 
-  /** What a run from a layer on has its lengths in. */
+  /** The lengths of a run that starts at `layer`. */
   lengthsFrom(layer: number): Lengths {
     const known = this.#lengths.get(layer) ?? new Lengths(this.programs.decoder.config, 1, PREFILL_CHUNK);
     this.#lengths.set(layer, known);

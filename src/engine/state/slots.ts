@@ -14,10 +14,10 @@ export const WORTH_COPYING = 8;
 /** Tokens of two rows up to which to exchange them takes less than a few steps of a row that lies apart. */
 const WORTH_MOVING = 2048;
 
-/** Of a plan's state; undefined: of one that is never offered. */
+/** The key of a plan's state; undefined for state that is never reused. */
 type StateKey = string | undefined;
 
-/** What gave its row to another sequence, aside in a cache of its own length. */
+/** A sequence whose row was given to another, kept aside in a cache of its own length. */
 class Shelved extends Cached implements Disposable {
   readonly #own: KvCache;
 
@@ -72,7 +72,7 @@ export class Slots implements Disposable {
     return this.#all().reduce((sum, { busy, tokens }) => sum + (busy ? tokens.length : 0), 0);
   }
 
-  /** Whether a sequence has any of them. */
+  /** True if a sequence uses any of the slots. */
   get busy(): boolean {
     return this.#all().some((slot) => slot.busy);
   }
@@ -155,7 +155,7 @@ export class Slots implements Disposable {
     else this.#shelf.push(new Shelved(slot));
   }
 
-  /** What has to leave the shelf for so many tokens, if anything. */
+  /** The sequence to drop from the shelf to make room for `coming` tokens, if any. */
   #nextToGo(coming: number): Shelved | undefined {
     const { config } = this.programs.decoder;
     const bytes = kvBytes(config, { from: 0, to: config.layers }, coming);
@@ -209,7 +209,7 @@ export class Slots implements Disposable {
   }
 }
 
-/** Of those that share as much with the prompt, the one longest unused. */
+/** The sequence that shares most with the prompt; among equals, the least recently used. */
 function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {
