@@ -1,4 +1,4 @@
-/** What the library's calls take, checked: whoever calls from JavaScript has no compiler to say so. */
+/** Checks the arguments of the library's calls, since JavaScript callers have no compiler. */
 import { z } from "zod";
 import { generateOptions } from "../engine/answer/generate.ts";
 import type { Reading } from "../engine/encoder/classifier.ts";
@@ -91,7 +91,7 @@ const isFormat = (value: unknown): boolean =>
   (typeof value === "object" && value !== null && !Array.isArray(value));
 const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "json" or a JSON schema').optional();
 
-/** What of a request is not generation's. */
+/** The fields of a request besides those of generation. */
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
   ...{ raw: flag, format },
@@ -106,7 +106,7 @@ const requestShape = {
 /** 0: of an answer, nothing is wanted but what the prompt gives. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
-/** What an answer is asked for with, but for the recipe. */
+/** The options of an answer, without its recipe. */
 export type Asked = z.output<typeof generateOptions> & Omit<RequestOptions, "save">;
 
 const key = z.string("expected a text").optional();

@@ -63,7 +63,10 @@ export class Model implements Disposable {
     }
   }
 
-  /** What a call runs under, until it is disposed of; undefined for models that have no seams. @throws UserError if it cannot act in the model */
+  /**
+   * The lease that a call runs under until disposed; undefined for models without seams. @throws UserError if the
+   * recipe cannot act in the model
+   */
   #use(recipe: Recipe = this.recipe): Promise<Lease | undefined> {
     return this.loaded.use(recipe);
   }
@@ -183,7 +186,10 @@ export class Model implements Disposable {
     return { results: answers, receipt };
   }
 
-  /** How relevant each text is to a query: a cross-encoder's score, the cosine of embeddings, or how much likelier a model that generates says yes than no. */
+  /**
+   * Relevance of each text to a query: a cross-encoder's score, the cosine of embeddings, or a generative model's
+   * log-odds of yes over no.
+   */
   async relevance(
     query: string,
     texts: readonly string[],
@@ -286,7 +292,7 @@ function encoderOf(loaded: LoadedModel): EncoderModel {
   }
 }
 
-/** Of a text that is longer than so many tokens. */
+/** The beginning of a text that is longer than `most` tokens. */
 function beginning(tokenizer: Tokenizer, text: string, most: number): string {
   const ids = tokenizer.encode(text);
   return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;

@@ -1,4 +1,4 @@
-/** What the library's calls take and give. */
+/** The arguments and results of the library's calls. */
 import type { Ceiling } from "../engine/answer/cut.ts";
 import type { FinishReason, GenerateInput } from "../engine/answer/generate.ts";
 import type { Format } from "../engine/grammar/index.ts";
@@ -23,7 +23,7 @@ export interface LoadOptions extends ResolveOptions {
   adapters?: Readonly<Record<string, string>> | undefined;
 }
 
-/** How a call may be stopped, and who is told what it had spent by then. */
+/** Options to stop a call, and to learn what it had spent by then. */
 export interface Stoppable {
   /** Stops the run within one step, of an encoder before the next batch of texts; the call then throws the signal's reason, by default an AbortError. */
   signal?: AbortSignal;
@@ -36,7 +36,7 @@ export interface Saves {
   save?: readonly string[] | Recipe | undefined;
 }
 
-/** What of an answer is not generation's. */
+/** The options of an answer besides those of generation. */
 export interface AnswerOptions extends Saves {
   /** Which of the model's `adapters` acts; without it, none does. */
   adapter?: string | undefined;
@@ -46,13 +46,16 @@ export interface AnswerOptions extends Saves {
   suffix?: string | undefined;
   /** Give the prompt's tokens, too, with their log-probabilities and so many of the likeliest in the place of each, at most 20: all of the prompt runs, nothing of it comes from a cache. */
   promptLogprobs?: number | undefined;
-  /** What the answer is held to, token by token: `"json"`, any JSON object, or a JSON schema. It parses unless `maxTokens` cut it. */
+  /**
+   * Constrains the answer, token by token: `"json"` for any JSON object, or a JSON schema. The answer parses unless
+   * `maxTokens` cut it.
+   */
   format?: Format | undefined;
   /** Functions that the model may call, in the form that OpenAI has; calls are texts of the answer, `<tool_call>{"name", "arguments"}</tool_call>`, their arguments held to the function's schema. */
   tools?: readonly Tool[] | undefined;
   /** `auto` (default), `none`, `required`, or the name of one that is to be called; the answer then begins inside the call. */
   toolChoice?: ToolChoice | undefined;
-  /** Whether an answer may have several calls (default); else the first ends it. */
+  /** True (the default) if an answer may have several calls; else the first ends it. */
   parallelToolCalls?: boolean | undefined;
   /** Told each token's raw logits before it is chosen; they are valid until it returns. Of models that generate. */
   observe?: ((logits: Float32Array) => void) | undefined;
@@ -65,7 +68,10 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   deadline?: number | undefined;
   /** Told when its turn has come, where the model is scheduled. */
   onBegun?: (() => void) | undefined;
-  /** What the answer may come to, FLOPs or tokens: beyond it, it ends with the reason `length`, and its receipt says so. */
+  /**
+   * The most that the answer may cost, in FLOPs or tokens. Beyond it, the answer ends with the reason `length`, and its
+   * receipt says so.
+   */
   ceiling?: Ceiling | undefined;
 }
 
@@ -76,7 +82,10 @@ export interface ReadOptions extends Stoppable {
   deadline?: number | undefined;
   /** Told when its turn has come. */
   onBegun?: (() => void) | undefined;
-  /** What the texts may come to by their lengths, in FLOPs, run densely and with nothing cached: beyond it the call fails before anything runs. */
+  /**
+   * The most that the texts may cost by their lengths, in FLOPs, run densely with nothing cached. Beyond it the call
+   * fails before anything runs.
+   */
   ceiling?: Pick<Ceiling, "flops"> | undefined;
 }
 
@@ -101,7 +110,10 @@ export interface Chunk {
   text: string;
   /** The tokens sampled since the last chunk, with log-probabilities when asked for. */
   tokens: readonly Sampled[];
-  /** Of the first chunk, where `promptLogprobs` asks for them: the prompt's tokens, of which the first has its id alone; fewer than all where the answer was cut before. */
+  /**
+   * In the first chunk, if `promptLogprobs` is set: the prompt's tokens. The first has only its id; an answer cut early
+   * has fewer.
+   */
   prompt?: readonly Sampled[];
   finishReason?: FinishReason;
   receipt?: Receipt;
@@ -110,7 +122,7 @@ export interface Chunk {
 export interface Completion {
   text: string;
   tokens: Sampled[];
-  /** As a chunk's. */
+  /** Like a chunk's. */
   prompt?: Sampled[];
   finishReason: FinishReason;
   receipt: Receipt;

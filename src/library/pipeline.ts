@@ -96,7 +96,9 @@ async function identityOf(name: string, model: Model, quant: string | undefined)
   };
 }
 
-/** As `load` would have it, without loading it: what is not here is downloaded. @throws UserError */
+/**
+ * The identity of the model that `load` would open, without loading it. Missing files are downloaded. @throws UserError
+ */
 export async function identityNamed(
   name: string,
   quant: string | undefined,

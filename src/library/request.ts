@@ -7,7 +7,10 @@ import { UserError } from "../util/errors.ts";
 import type { Asked } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
-/** What is asked of a model that generates: text as ids, and what the answer is held to. @throws UserError when the model has no such adapter, or what is asked for does not go together */
+/**
+ * The request to a generative model: token ids, and the constraint on the answer.
+ * @throws UserError if the model has no such adapter, or the options conflict
+ */
 export async function requestOf(
   model: Pick<Model, "generative" | "language">,
   prompt: Prompt,

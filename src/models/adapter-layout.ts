@@ -3,8 +3,8 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 
 /**
- * How a checkpoint's matrices lie beside the modules that adapters were trained on, which are Hugging Face's: where a GGUF's heads are rotated
- * in pairs of neighbours, its rows of q and k are those of each head's halves, one by one in turn.
+ * Maps a checkpoint's matrices to the Hugging Face modules that adapters were trained on. If a GGUF rotates
+ * neighbouring pairs, its rows of q and k interleave the two halves of each head.
  */
 export function layoutOf({ config }: Checkpoint, { modules }: Architecture, decoder: Decoder): Layout {
   const { layers, headSize } = decoder.config;
@@ -14,7 +14,7 @@ export function layoutOf({ config }: Checkpoint, { modules }: Architecture, deco
   return { modules, row: (name, row) => (isTurned(name) ? rowInHalves(row, headSize) : row) };
 }
 
-/** Where the row lies when a head's even rows come first, then its odd ones. */
+/** The index of a row after a head's even rows are placed before its odd ones. */
 function rowInHalves(row: number, headSize: number): number {
   const inHead = row % headSize;
   return row - inHead + Math.floor(inHead / 2) + (inHead % 2) * (headSize / 2);

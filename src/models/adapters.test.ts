@@ -85,7 +85,7 @@ describe.each(["llama", "gpt2", "llama-head"])("%s merged into its base", (name)
 
   test("kept apart, it is the same within 1e-5", async () => {
     const merged = await logits(base, tokens, { merged: folder });
-    // Of the largest logit, 7 to 10.
+    // The largest logit, 7 to 10.
     const unit = Math.max(...merged.map(Math.abs));
     expect(gap(await logits(base, tokens, { apart: folder }), merged) / unit).toBeLessThan(1e-5);
   });

@@ -6,7 +6,7 @@ import { Fields } from "./fields.ts";
 import { modulesOf, namesOf, type Scheme } from "./names.ts";
 import { Transformer, type TransformerConfig } from "./transformer.ts";
 
-/** What `decoder` and `encoder` are told of an architecture beside its name. */
+/** The arguments of `decoder` and `encoder`, besides the name. */
 export interface Traits<C> {
   /** Other names that checkpoints have for it. */
   readonly also?: readonly string[];
@@ -39,7 +39,7 @@ export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure"> 
   configure(fields: Fields, has: (tensor: string) => boolean): EncoderConfig;
 }
 
-/** As `decoder`, for models in which every token sees every other. */
+/** Like `decoder`, for models in which every token sees every other. */
 export function encoder(name: string, { also = [], scheme, keys = {}, configure }: EncoderTraits) {
   return {
     names: [name, ...also],

@@ -56,7 +56,7 @@ export class KvRows {
     }
   }
 
-  /** As `copy`, both ways. */
+  /** Like `copy`, in both directions. */
   exchange(other: KvRows, layers: readonly number[], first: number, end: number): void {
     for (const { own, theirs, elements } of this.#beside(other, layers, first, end)) {
       own.key.exchange(own.offset, theirs.key, theirs.offset, elements);
@@ -90,12 +90,15 @@ export class KvRows {
       for (let head = 0; head < this.rows * this.config.kvHeads; head++) yield this.place(index, head, 0);
   }
 
-  /** Of the first row, the first `rows` rows of one key–value head, as rows of `width` elements (whole tokens, one after the other). */
+  /**
+   * The first `rows` rows of one key–value head, in the first row of the cache, as rows of `width` elements (whole
+   * tokens, one after the other).
+   */
   head(index: number, head: number, rows: number, width: number): { key: View; value: View } {
     return this.#view(index, [rows, width], head);
   }
 
-  /** Where the first row's `position` of one key–value head lies: element offset into the layer's buffers. */
+  /** The element offset, in the layer's buffers, of one key–value head's `position` in the first row. */
   place(index: number, head: number, position: number): { key: Buffer; value: Buffer; offset: number } {
     return { ...this.layers[index]!, offset: this.#offset(head) + position * this.config.headSize };
   }

@@ -60,7 +60,7 @@ function mutated(source: ConfigSource, changes: number): ConfigSource {
   return { ...source, metadata };
 }
 
-/** As `show` opens it: nothing is read of the weights, or written. */
+/** Opens a checkpoint as `show` does: no weights are read, nothing is written. */
 function survey(checkpoint: Checkpoint): void {
   const [weights, trace] = opened(checkpoint);
   weights.survey(trace);

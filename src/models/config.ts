@@ -148,7 +148,7 @@ export function readEncoder(
   };
 }
 
-/** Whether a token sees those after it is for no configuration to say: an encoder's does, a decoder's does not. */
+/** Refuses a configuration that contradicts the model: an encoder's tokens see those after them, a decoder's do not. */
 function requireCausal(fields: Fields, causal: boolean): void {
   const { source, architecture } = fields;
   fields.only(causal ? "is_causal" : "is_decoder", [causal]);

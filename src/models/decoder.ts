@@ -4,7 +4,7 @@ import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 
-/** What every decoder has, whatever its architecture. */
+/** The configuration that all decoders share. */
 export interface DecoderConfig {
   readonly layers: number;
   /** Width of the residual stream. */
@@ -57,9 +57,9 @@ export interface Architecture {
   configure(config: ConfigSource): DecoderConfig;
   /** Tensors of a checkpoint that are of parts that do not run here, such as those of images. */
   unread(checkpoint: Checkpoint): readonly string[];
-  /** What a checkpoint calls the tensors. */
+  /** The checkpoint's names of the tensors. */
   tensors(checkpoint: Checkpoint): Names;
-  /** What Hugging Face's code may call the module of a matrix, by its canonical name without `.weight`. */
+  /** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
   modules(canonical: string): readonly string[];
   open(weights: WeightSource): Decoder;
 }

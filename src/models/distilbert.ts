@@ -38,7 +38,7 @@ export const distilbert = encoder("distilbert", {
     readEncoder(
       fields,
       { classifier: { dense: "cls", activation: "relu", output: "cls.output", pooling: "cls" } },
-      // Not configurable.
+      // Fixed in the reference, not configurable.
       1e-12,
     ),
 });

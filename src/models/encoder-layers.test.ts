@@ -27,7 +27,7 @@ describe.each(["bert", "modernbert"])("%s", (name) => {
 
   test("its first layers are the model of so many", async () => {
     const { config } = encoder;
-    // Not spread: ModernBERT's layers differ by methods of the configuration.
+    // A spread would lose the methods by which ModernBERT's layers differ.
     const shallow = new Encoder(Object.assign(Object.create(config), { layers: 1 }), weights);
     const cut = await embed(encoder, 1);
     expect(cut).toEqual(await embed(shallow));

@@ -20,7 +20,7 @@ import type { WeightSource } from "../weights/weight-source.ts";
 import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
 
-/** What lies between the hidden states and a task's outputs: `dense`, an activation, perhaps a norm, the output. */
+/** The layers between the hidden states and a task's outputs: `dense`, an activation, an optional norm, the output. */
 export interface Head {
   readonly dense: string;
   readonly activation: Activation | "tanh";
@@ -30,13 +30,13 @@ export interface Head {
 
 /** All that tells one encoder from another. */
 export interface EncoderConfig extends Sizes {
-  /** Where a sublayer is normalised: its input (and the first layer's is not), or its sum with the stream. */
+  /** Normalises a sublayer's input (except the first layer's), or its sum with the stream. */
   readonly norms: "before" | "after";
-  /** Whether norms have a shift. */
+  /** True if norms have a bias. */
   readonly shifted: boolean;
-  /** Whether q, k and v are one tensor. */
+  /** True if q, k and v are one tensor. */
   readonly fused: boolean;
-  /** Whether feed-forwards have a gate: in one tensor with what it gates, or apart from it. */
+  /** True if feed-forwards have a gate: in one tensor with the values it gates, or in a separate one. */
   readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
   /** Kinds of token (of a first text and a second); 0: none are told apart. */
@@ -54,7 +54,10 @@ export interface EncoderConfig extends Sizes {
   readonly predictor: Head;
 }
 
-/** What an encoder reads: ids and mask (1 a token, 0 padding, after the tokens) [batch, tokens], `types` where the model has types. */
+/**
+ * An encoder's inputs: ids and mask (1 for a token, 0 for padding, which comes last) [batch, tokens], and `types` if
+ * the model has them.
+ */
 export interface EncoderInput {
   readonly ids: Tensor;
   readonly mask: Tensor;

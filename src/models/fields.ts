@@ -28,7 +28,7 @@ export class Fields {
     return this.refuse(key ?? gguf ?? huggingface!, value, "a number");
   }
 
-  /** As `number`; undefined where the value is absent. */
+  /** Like `number`; undefined if the value is absent. */
   optional(gguf: string | undefined, huggingface: string | undefined): number | undefined {
     return this.has(gguf, huggingface) ? this.number(gguf, huggingface) : undefined;
   }

@@ -3,7 +3,10 @@ import type { Fields } from "./fields.ts";
 import { llamaNames, offsetNorms, withParts } from "./names.ts";
 import type { TransformerConfig } from "./transformer.ts";
 
-/** What Gemma 2 and 3 have in common: norms around each sublayer, stored less one; gelu; embeddings scaled by the root of their width. */
+/**
+ * The part that Gemma 2 and 3 share: norms around each sublayer, stored less one; gelu; embeddings scaled by the root
+ * of their width.
+ */
 export function readGemma(
   fields: Fields,
   own: (base: TransformerConfig) => Partial<TransformerConfig>,

@@ -17,7 +17,10 @@ export const gemma3 = decoder("gemma3", {
   },
 });
 
-/** What transformers takes where the text's part of a model with images does not say it, as those of 4B and 12B do not. */
+/**
+ * transformers' defaults for the text part of a model with images, when its configuration omits them, as those of 4B
+ * and 12B do.
+ */
 const TEXT = {
   ...{ vocab_size: 262208, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256, query_pre_attn_scalar: 256 },
   ...{ max_position_embeddings: 131072, rms_norm_eps: 1e-6, rope_theta: 1e6, sliding_window: 4096 },

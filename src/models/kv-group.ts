@@ -12,12 +12,18 @@ const TURN_BACK = 512;
 /** The first token that layers with a window keep in a cache of `length` tokens. */
 export const firstKept = (config: DecoderConfig, length: number): number => windowStart(config, length - TURN_BACK);
 
-/** What some layers keep of one sequence between steps: all of them entries of the same tokens. Every kind of state has this face. */
+/**
+ * The state that some layers keep of one sequence between steps, with entries of the same tokens. All kinds of state
+ * implement this.
+ */
 export interface StateGroup {
   readonly layers: LayerRange;
   /** Entries, one a token. */
   readonly length: number;
-  /** Of the sequence's first `end` tokens, those from which it may go on here: all that came here, or none if what is needed of them is gone. */
+  /**
+   * How many of the sequence's first `end` tokens can be continued from: all that are here, or 0 if needed entries are
+   * gone.
+   */
   kept(end: number): number;
   /** Cuts it back to the entries of `kept` tokens; returns how many tokens. */
   truncate(end: number): number;
@@ -62,12 +68,15 @@ export class KvGroup implements StateGroup {
     return this.#length;
   }
 
-  /** Of an entry. */
+  /** The position of an entry. */
   position(entry: number): number {
     return this.#positions?.[entry] ?? entry;
   }
 
-  /** Whether layers with a window have let go of nothing but what they do in a sequence of `length` tokens that runs for the first time. */
+  /**
+   * True if layers with a window have freed only what they free in a sequence of `length` tokens that runs for the
+   * first time.
+   */
   isFresh(length: number): boolean {
     return firstKept(this.cache.config, length) === this.#gone;
   }

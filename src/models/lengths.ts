@@ -3,13 +3,13 @@ import type { Binding } from "../runtime/program.ts";
 import type { DecoderConfig } from "./decoder.ts";
 import { windowStart } from "./window-start.ts";
 
-/** Where the new tokens of a row go. */
+/** The place where a row's new tokens go. */
 export interface Place {
   /** Entries that the row's cache has before them. */
   readonly entries: number;
   /** The new tokens' positions in the sequence: the first one's if the others follow it, or each. */
   readonly positions: number | ArrayLike<number>;
-  /** Whether the sequence is rotated as one beyond `stretchedBeyond`. */
+  /** True if the sequence uses the long rope factors. */
   readonly stretched?: boolean;
 }
 
@@ -59,7 +59,7 @@ export class Lengths implements Disposable {
     new Int32Array(window.memory)[at] = length - start;
   }
 
-  /** What `set` writes to. */
+  /** The views that `set` writes to. */
   views(first: number, rows: number, tokens: number): Binding {
     return {
       lengths: this.#lengths.view([rows], first),

@@ -3,12 +3,12 @@ import { UserError } from "../util/errors.ts";
 import type { Fields } from "./fields.ts";
 import { numberOf, type Parameters } from "./rope-parameters.ts";
 
-/** What a rotary embedding serves. */
+/** The shape that a rotary embedding applies to. */
 export interface Span {
   readonly context: number;
   /** Elements of a head. */
   readonly rotated: number;
-  /** Of layers, where they differ. */
+  /** The kind of layer, if layers differ. */
   readonly kind?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ const wholeOf = (fields: Fields, original: number): number =>
     ? original
     : fields.refuse("original_max_position_embeddings", original, "a whole number above 0");
 
-/** Where no sequence is long, one set of factors serves. */
+/** If no sequence is long, one set of factors is enough. */
 function byLength(fields: Fields, { context, kind }: Span, { short, ...more }: Omit<Long, "type">): RopeScaling {
   const { original, magnitude } = more;
   // All positions of a sequence are moved on by as much.

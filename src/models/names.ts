@@ -4,13 +4,13 @@ import { identity, type Names, type Stored } from "../weights/prepared/names.ts"
 /** A name without `.weight` or `.bias`, or how else the tensor is stored. */
 export type StoredAs = string | (Omit<Stored, "rows"> & { readonly name: string });
 
-/** How Hugging Face's checkpoints of an architecture name their tensors. */
+/** The names of tensors in an architecture's Hugging Face checkpoints. */
 export interface Scheme {
-  /** What may come before every name; the first that fits the checkpoint does. Some leave it away. */
+  /** Possible prefixes of every name; the first that fits the checkpoint is used. Some checkpoints have none. */
   readonly prefixes: readonly string[];
   /** Before a layer's number. */
   readonly layers: string;
-  /** Of a layer, by GGUF's name of the part (`attn_q`). */
+  /** Names within a layer, by GGUF's name of the part (`attn_q`). */
   readonly parts: Readonly<Record<string, StoredAs>>;
   /** Outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
   readonly top: Readonly<Record<string, StoredAs>>;
@@ -32,7 +32,7 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
   };
 }
 
-/** What the code of Hugging Face's models may call the module of a matrix, by its canonical name without `.weight`. */
+/** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
 export function modulesOf(canonical: string, { prefixes, layers, parts, top }: Scheme): string[] {
   const [, layer, part] = /^(?:blk\.(\d+)\.)?([\w.]+)$/.exec(canonical) ?? [];
   const known = (layer === undefined ? top : parts)[part ?? ""];

@@ -34,11 +34,11 @@ type Compiled = Map<string, Program>;
  * pieces around attention and fills when a plan first asks for them. All share one copy of the weights.
  */
 export class DecoderPrograms implements Disposable {
-  /** Of the embedding and the stack, to its last attention. */
+  /** The cost of the embedding and the stack, up to its last attention. */
   readonly stackCost: Cost;
-  /** Of what follows the last attention, with the head. */
+  /** The cost of everything after the last attention, with the head. */
   readonly headCost: Cost;
-  /** Those whose segments are compiled. */
+  /** Cuts whose segments are compiled. */
   readonly #cuts = new Set<string>();
   readonly #costs = new Map<string, Cost>();
   readonly #pending = new Map<string, Promise<Program>>();
@@ -65,7 +65,7 @@ export class DecoderPrograms implements Disposable {
     return this.get("embedding");
   }
 
-  /** What follows the last layer's attention. */
+  /** The program that follows the last layer's attention. */
   get tail(): Program {
     return this.get(afterKey(this.decoder.config.layers - 1));
   }
@@ -82,7 +82,7 @@ export class DecoderPrograms implements Disposable {
       .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to)) }));
   }
 
-  /** Of those segments together. */
+  /** The cost of those segments together. */
   costOf(from: number, to: number, cuts: readonly number[]): Cost {
     const key = [from, to, ...cuts].join(" ");
     const known = this.#costs.get(key) ?? sumCosts(this.segments(from, to, cuts).map(({ program }) => program.cost));
@@ -189,7 +189,7 @@ function spansOf({ config: { layers } }: Decoder, cuts: readonly number[]): { fr
   return starts.map((from, i) => ({ from, to: starts[i + 1] ?? layers }));
 }
 
-/** What a dense run needs: compiled at once. */
+/** The graphs of a dense run, compiled at once. */
 function denseGraphs(decoder: Decoder): { key: string; block: string; trace: () => Graph }[] {
   const last = decoder.config.layers - 1;
   return [

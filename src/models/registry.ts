@@ -110,7 +110,7 @@ export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "a
   return adapter ? open(new Branches(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
 }
 
-/** What an adapter of a checkpoint may hold all of; undefined: of nothing, as a GGUF's tensors have other names than PEFT's. */
+/** Modules that an adapter may replace entirely; undefined if none: a GGUF's tensors have other names than PEFT's. */
 export function headModules(checkpoint: Checkpoint): HeadModules | undefined {
   if (checkpoint.config.kind === "gguf" || !isOfKind("encoder", checkpoint)) return undefined;
   const { modules } = architectureOf(checkpoint, encoders);
@@ -123,7 +123,7 @@ export interface OpenEncoder {
   readonly weights: Weights;
 }
 
-/** As `openDecoder`, for encoders. */
+/** Like `openDecoder`, for encoders. */
 export function openEncoder(
   checkpoint: Checkpoint,
   folder: string,
@@ -144,7 +144,7 @@ export interface OpenSeq2Seq {
   readonly weights: Weights;
 }
 
-/** As `openDecoder`, for encoder–decoders. */
+/** Like `openDecoder`, for encoder–decoders. */
 export function openSeq2Seq(
   checkpoint: Checkpoint,
   folder: string,

@@ -1,6 +1,6 @@
 import type { Fields } from "./fields.ts";
 
-/** What config.json says of a rotary embedding. */
+/** The fields of config.json on a rotary embedding. */
 export type Parameters = Readonly<Record<string, unknown>>;
 
 export function numberOf(fields: Fields, parameters: Parameters, key: string, fallback?: number): number {

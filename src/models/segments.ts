@@ -21,7 +21,7 @@ import { hasWindow } from "./window-start.ts";
 const batch = sym("batch");
 const tokens = sym("tokens");
 export const past = sym("past");
-/** Of those, the ones that are bound to layers with a window. */
+/** The part of the past that layers with a window are bound to. */
 const windowPast = sym("windowPast");
 
 const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
@@ -128,7 +128,7 @@ export function traceBefore(decoder: Decoder, layer: number): Graph {
   return attentionIn(g, decoder, layer, streamIn(g, decoder, layer));
 }
 
-/** What leads from the attention of the layer before to that of `layer`, as one graph: `traceAfter`, then `traceBefore`. */
+/** One graph from the attention of the previous layer to that of `layer`: `traceAfter`, then `traceBefore`. */
 export function traceBetween(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   return attentionIn(g, decoder, layer, afterAttention(g, decoder, layer - 1));
@@ -154,7 +154,10 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
   return g;
 }
 
-/** What follows a layer's attention: `attended` [batch, tokens, heads·headSize] and the residual beside it → the stream. */
+/**
+ * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize] and the residual beside it → the
+ * stream.
+ */
 export function traceAfter(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   return streamOut(g, afterAttention(g, decoder, layer));
@@ -195,7 +198,7 @@ export function traceHead(decoder: Decoder): Graph {
   return g;
 }
 
-/** As `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */
+/** Like `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */
 export function traceLikelihoods(decoder: Decoder): Graph {
   const g = new Graph();
   const { nats, best } = logLikelihoods(logits(g, decoder), g.input("targets", "i64", [batch, tokens, sym("targets")]));
@@ -214,7 +217,7 @@ function afterAttention(g: Graph, decoder: Decoder, layer: number): Stream {
   return block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), residual));
 }
 
-/** What a layer's attention does, as a text that is the same for layers that do the same. */
+/** A key that is equal for layers whose attention is the same. */
 export function attentionKind(decoder: Decoder, layer: number): string {
   const tables = decoder.rotary(new Graph(), layer);
   return JSON.stringify([decoder.attention(layer), tables?.cos.graph.constants.map((c) => c.name)]);

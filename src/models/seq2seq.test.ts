@@ -17,7 +17,7 @@ const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixt
 
 interface Reference {
   readonly texts: readonly (readonly number[])[];
-  /** What the decoder is given for each text. */
+  /** The decoder's input for each text. */
   readonly targets: readonly (readonly number[])[];
   readonly hidden: string;
   readonly logits: string;

@@ -42,14 +42,17 @@ export interface SourceInput {
   readonly mask: Tensor;
 }
 
-/** What one layer of the decoder attends to in the source: keys and values [batch, heads, source, headSize], and the source's mask. */
+/**
+ * The source as one decoder layer attends to it: keys and values [batch, heads, source, headSize], and the source's
+ * mask.
+ */
 export interface SourceRows {
   readonly k: Tensor;
   readonly v: Tensor;
   readonly mask: Tensor;
 }
 
-/** What one layer of the decoder reads besides the stream, and where it says what became of its cache. */
+/** The inputs of one decoder layer besides the stream, and the outputs of its cache. */
 export interface DecoderLayer {
   readonly cache: CacheTensors;
   readonly source: SourceRows;

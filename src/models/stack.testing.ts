@@ -16,7 +16,7 @@ import {
   traceLayers,
 } from "./segments.ts";
 
-/** Where a decoder may be cut: nowhere, between layers, or around each attention. */
+/** The ways to cut a decoder: nowhere, between layers, or around each attention. */
 export const cuts = ["whole", "layers", "pieces"] as const;
 export type Cut = (typeof cuts)[number];
 

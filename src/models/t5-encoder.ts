@@ -6,7 +6,7 @@ import { Encoder, type EncoderConfig, type EncoderInput } from "./encoder.ts";
 import { Seq2Seq, type Seq2SeqConfig } from "./seq2seq.ts";
 import { configureT5, modulesFor, namesFor } from "./t5.ts";
 
-/** What T5's encoder is in an encoder's words; biases of relative positions are all that these have no word for. */
+/** The configuration of T5's encoder as an encoder's; only the relative position biases have no field here. */
 function encoderConfig({ encoderLayers, gated, activation, ...sizes }: Seq2SeqConfig): EncoderConfig {
   return {
     ...sizes,

@@ -39,7 +39,7 @@ export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, 
   return (canonical) => (canonical.startsWith("enc.") ? encoder : decoder)(canonical.replace(/^(enc|dec)\./, ""));
 }
 
-/** Not the table of tokens, of which PEFT's update acts on neither stack. */
+/** The token table is left out: PEFT's update of it acts on neither stack. */
 export const modulesFor =
   ({ gated }: Pick<Seq2SeqConfig, "gated">) =>
   (canonical: string): string[] => {
@@ -50,7 +50,7 @@ export const modulesFor =
 
 const even = z.int().multipleOf(2);
 const schema = sizes.extend({
-  // Of which the kernel of cached attention takes multiples.
+  // The kernel of cached attention needs a multiple of 8.
   headSize: sizes.shape.headSize.multipleOf(8),
   encoderLayers: sizes.shape.layers,
   buckets: even.min(4).max(4096),
@@ -60,10 +60,10 @@ const schema = sizes.extend({
 
 type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 
-/** Whether a checkpoint holds a tensor, which is all that a GGUF says of its form and its head. */
+/** True if a checkpoint holds a tensor. A GGUF shows its form and its head in no other way. */
 type Has = (tensor: string) => boolean;
 
-/** What `feed_forward_proj` says of feed-forwards. Gated GELU is its approximation, whatever the name. */
+/** Reads `feed_forward_proj`. Gated GELU is always the approximation, whatever the name. */
 function readForm(fields: Fields, has: Has): Form {
   const form = fields.gguf ? formOf(has) : (fields.value("feed_forward_proj") ?? "relu");
   if (form === "relu") return { activation: "relu", gated: false };
@@ -84,7 +84,7 @@ function readSizes(fields: Fields) {
     ...{ vocabulary: readVocabulary(fields), context: key("context_length", "n_positions", 512) },
     epsilon: key("attention.layer_norm_rms_epsilon", "layer_norm_epsilon", 1e-6),
     buckets: key("attention.relative_buckets_count", "relative_attention_num_buckets", 32),
-    // Of which a GGUF has no word: it is 128 in every T5, and in llama.cpp.
+    // A GGUF does not store it; it is 128 in every T5, and in llama.cpp.
     reach: key(undefined, "relative_attention_max_distance", 128),
     start: key("decoder_start_token_id", "decoder_start_token_id", 0),
   });

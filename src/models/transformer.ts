@@ -14,13 +14,13 @@ export interface TransformerConfig extends DecoderConfig {
   readonly ffn: number;
   readonly epsilon: number;
   readonly norm: Norm["kind"];
-  /** Where a sublayer is normalised: its input, its output, or both. */
+  /** Normalises a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
-  /** Whether queries and keys are normalised: over each head, or over all heads together. */
+  /** Normalises queries and keys: over each head, or over all heads together. */
   readonly headNorm?: "head" | "width";
   /** Parts of a layer that must have a bias (`attn_q`); others may. */
   readonly biases: readonly string[];
-  /** Whether q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */
+  /** True if q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */
   readonly fused: boolean;
   readonly activation: Activation;
   readonly gated: boolean;
@@ -29,7 +29,7 @@ export interface TransformerConfig extends DecoderConfig {
   /** A layer's rotary embedding; undefined where it has none. */
   rope(layer: number): RopeConfig | undefined;
   window(layer: number): number | undefined;
-  /** Whether each position has a vector of its own, added to its token's (`position_embd`). */
+  /** True if each position has a vector that is added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;
   readonly attentionScale: number;
   readonly embeddingScale: number;

@@ -7,7 +7,7 @@ type Windows = Pick<DecoderConfig, "layers" | "window">;
 
 export const hasWindow = (config: Windows, layer: number): boolean => config.window?.(layer) !== undefined;
 
-/** Of configurations that were asked about. */
+/** The reach of each configuration, computed once. */
 const reaches = new WeakMap<Windows, number>();
 
 /** Keys that the model's widest window holds; without end where no layer has one. */
@@ -23,8 +23,8 @@ function widest(config: Windows): number {
 }
 
 /**
- * Of a cache of `past` tokens, the first that the queries to come may see through a window, or a few before it: layers with a window are
- * bound to the cache from there on. 0 where no layer has a window.
+ * The first of `past` cached tokens that coming queries can see through a window, rounded down. Layers with a window
+ * are bound to the cache from there on. 0 if no layer has a window.
  */
 export function windowStart(config: Windows, past: number): number {
   const first = past + 1 - reach(config);

@@ -96,7 +96,7 @@ export class Buffer implements Disposable {
     return view;
   }
 
-  /** As `view`, but the caller's own, to be disposed of. */
+  /** Like `view`, but the caller owns and disposes of it. */
   fresh(shape: readonly number[], offset = 0): View {
     this.#check();
     if (!Number.isInteger(offset) || offset < 0)
@@ -121,7 +121,7 @@ export class Buffer implements Disposable {
     exchangeMemory(this.#at(offset, elements), other.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Where some elements lie. */
+  /** The address of an element. */
   #at(offset: number, elements: number): Pointer {
     this.#check();
     if (offset < 0 || offset + elements > this.elements)

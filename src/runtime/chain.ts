@@ -4,7 +4,7 @@ import type { BoundProgram, Program } from "./program.ts";
 /** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
 const BRIEF = { bytes: 40e6, flops: 1e8 };
 
-/** Whether a program, with these sizes, is to run on the calling thread. */
+/** True if a program with these sizes should run on the calling thread. */
 export function isBrief(program: Program, sizes: Bindings): boolean {
   const { bytes, flops } = evalCost(program.cost, sizes);
   return bytes < BRIEF.bytes && flops < BRIEF.flops;

@@ -3,12 +3,12 @@ import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
 import { giveBack } from "./pages.ts";
 
-// Of sys/mman.h, alike on Linux and macOS.
+// Constants of sys/mman.h, equal on Linux and macOS.
 const PROT_READ = 1;
 const MAP_PRIVATE = 2;
 const FAILED = BigInt.asUintN(64, -1n);
 
-/** Whether this system's C library maps files as POSIX has it; Windows' does not. */
+/** True if this system's C library maps files as POSIX does; Windows' does not. */
 export const mapsFiles = process.platform !== "win32";
 
 const MMAP = "void *mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset)";
@@ -32,7 +32,7 @@ export class MappedFile implements Disposable {
     if (this.#address === FAILED) throw new Error(`${path} cannot be mapped`);
   }
 
-  /** Where `bytes` from `offset` on are; valid until it is disposed of. */
+  /** The address of `bytes` bytes at `offset`; valid until the file is disposed of. */
   at(offset: number, bytes: number): Pointer {
     if (!this.#mapped || offset + bytes > this.#bytes)
       throw new RangeError(`${this.path}: nothing is mapped at ${offset} to ${offset + bytes}`);

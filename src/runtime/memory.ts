@@ -3,7 +3,7 @@ import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
 
 const MEMCPY = "void *memcpy(void *to, void *from, size_t bytes)";
-/** What is exchanged at once: few enough bytes to stay in a core's own cache. */
+/** The bytes exchanged at once: few enough to stay in a core's own cache. */
 const scratch = new Uint8Array(2 ** 16);
 
 /**

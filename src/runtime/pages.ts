@@ -1,7 +1,7 @@
 import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
 
-// Of sys/mman.h on Linux. macOS keeps what is given back with its like until memory runs short.
+// From sys/mman.h on Linux. macOS keeps such pages until memory runs short.
 const MADV_DONTNEED = 4;
 const MADV_NOHUGEPAGE = 15;
 const supported = process.platform === "linux";

@@ -16,7 +16,7 @@ export function fastestBits(cpuinfo: string): CodeBits {
   return !flags || BYTE_PRODUCTS.some((name) => flags.includes(name)) ? 8 : 4;
 }
 
-/** As `fastestBits`, of this machine. */
+/** Like `fastestBits`, for this machine. */
 export const processorBits = (): CodeBits => fastestBits(readStart("/proc/cpuinfo"));
 
 /** The file's beginning; "" where it cannot be read. */

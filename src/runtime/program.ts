@@ -139,7 +139,7 @@ export class BoundProgram {
     await this.program.run(this.#inputValues, this.#outputValues);
   }
 
-  /** As `run`, holding up the event loop: for programs of microseconds, where a change of thread would cost more. */
+  /** Like `run`, but blocks the event loop: for programs of microseconds, where changing threads would cost more. */
   runSync(): void {
     this.#check();
     this.program.runSync(this.#inputValues, this.#outputValues);

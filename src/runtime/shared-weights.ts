@@ -34,8 +34,8 @@ export class SharedWeights implements Disposable {
   }
 
   /**
-   * Of ONNX Runtime: weights in the kernels' own layout, by what is in them. Programs over the same weights name the same block; a container
-   * lets a single program pack at a time, so those over other weights name another.
+   * ONNX Runtime's container of weights in the kernels' own layout. Programs over the same weights name the same block.
+   * Only one program at a time can pack into a container, so programs over other weights name another.
    */
   container(block: string): Pointer {
     const container = this.#containers.get(block) ?? ortCreate("CreatePrepackedWeightsContainer");
@@ -144,7 +144,7 @@ export class SharedWeights implements Disposable {
 const keyOf = ({ name, data }: Constant): string =>
   data.kind === "file" ? `${data.path}:${data.offset}:${name}` : name;
 
-/** Where constants lie of which runs read single rows, such as the vectors of tokens. */
+/** Addresses of constants that are read by single rows, such as token embeddings. */
 function tablesOf({ nodes, constants }: Graph): FileData[] {
   const tables = nodes.flatMap(({ op, inputs }) => (op.table === undefined ? [] : inputs[op.table]!));
   return constants.flatMap(({ tensor, data }) => (data.kind === "file" && tables.includes(tensor) ? data : []));

@@ -20,9 +20,9 @@ function cgroupQuota(): number | undefined {
   return Number.isFinite(cores) && cores > 0 ? cores : undefined;
 }
 
-/** What a caller of this process asked for. */
+/** The number of threads that a caller in this process asked for. */
 let chosen: number | undefined;
-/** What the pool was made with. */
+/** The number of threads that the pool was created with. */
 let poolSize: number | undefined;
 
 /** Asks for a pool of so many threads, before the first model makes it. @throws UserError if it was made with another number, as a process has one */

@@ -6,7 +6,7 @@ import type { SavingHost } from "./seams.ts";
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
   /** Names what is learnt: "a threshold for each layer and head". */
   readonly summary: string;
-  /** How it is learnt: every option with a default and a description. */
+  /** The options of learning; each has a default and a description. */
   readonly options: S;
   /** @throws UserError when the model is none that the saving serves */
   learn(host: CalibrationHost, prompts: readonly (readonly number[])[], options: z.output<S>): Promise<Learnt>;

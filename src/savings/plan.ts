@@ -3,7 +3,7 @@ import type { KvRows } from "../models/cache.ts";
 import type { View } from "../runtime/buffer.ts";
 import type { AttentionSaving } from "./seams.ts";
 
-/** What a recipe asks of one request: made before its first token. Dense is the empty plan. */
+/** A recipe's plan for one request, made before its first token. Dense is the empty plan. */
 export interface Plan {
   /** Fills a layer's attention while the prompt runs; undefined: dense. */
   attention(layer: number): AttentionSaving | undefined;
@@ -35,11 +35,11 @@ export interface Cut {
   decide(seen: Seen): Decision;
 }
 
-/** What a cut knows when it decides. */
+/** The information that a cut decides on. */
 export interface Seen {
   /** Tokens of the row so far; of the prompt where the cut has that scope. */
   readonly tokens: number;
-  /** What the probe gave; empty without one. */
+  /** The probe's output; empty without a probe. */
   readonly probed: Float32Array;
 }
 
@@ -68,22 +68,24 @@ export type Decision =
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**
- * What deeper layers get in place of the keys and values of a token that left (DYNAMAX b.7). `none`: nothing, they are never read again;
- * `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from the stream at the exit; `recompute`: their own, computed
+ * The values that deeper layers get in place of the keys and values of a token that exited (DYNAMAX b.7). `none`:
+ * nothing, they are never read again;
+ * `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from the stream at the exit; `recompute`:
+ * their own, computed
  * when a later token goes deeper; `mask`: nothing, and later tokens do not see the token there.
  */
 export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask"] as const;
 export type StateFill = (typeof stateFills)[number] | "none";
 
-/** What one saving adds to a plan. */
+/** One saving's contribution to a plan. */
 export interface PlanPart {
   attention?(layer: number): AttentionSaving | undefined;
   readonly cuts?: readonly Cut[];
-  /** What the saving changes of the state; absent: nothing. */
+  /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
 }
 
-/** What is known of a request before it runs. */
+/** The facts known about a request before it runs. */
 export interface PlanRequest {
   /** Tokens of the prompt. */
   readonly prompt: number;

@@ -9,7 +9,7 @@ import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
 import { checkSeams, parseRecipe, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
-  /** As a user names it. */
+  /** The model's name as a user writes it. */
   model: z.string(),
   /** SHA-256 of the model that the evidence is of. */
   model_hash: z.string().optional(),
@@ -31,10 +31,10 @@ const schema = z.object({
   created: z.iso.datetime(),
 });
 
-/** What a recipe is called, after its model's name and an @. */
+/** A recipe's name: it follows the model's name and an @. */
 export const recipeName = z.string().regex(/^[\w.-]{1,100}$/, "expected letters, digits, ., - and _");
 
-/** What a model's recipes are registered under, before the @: its name without source, folders and owner. */
+/** The model's part of a registered name, before the @: without source, folders and owner. */
 export const shortName = (model: string): string =>
   model
     .split(/[:/\\]/)
@@ -86,7 +86,10 @@ export const unregisterRecipe = (name: string): Promise<void> =>
     return others;
   });
 
-/** What `smollm2@fast` stands for; undefined where the text has no such form. @throws UserError when nothing is registered under the name */
+/**
+ * The recipe that `smollm2@fast` stands for; undefined if the text has no such form. @throws UserError if the name is
+ * not registered
+ */
 export async function registeredAs(text: string): Promise<(Registered & { steps: Recipe }) | undefined> {
   // An @ in other names comes after a scheme or in a path.
   if (!/^[^:/\\@]+@[^:/\\@]+$/.test(text)) return undefined;

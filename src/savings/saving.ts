@@ -37,6 +37,6 @@ export interface Saving<O = unknown> {
 
 /** A saving ready to act in one model, for any number of requests. */
 export interface PreparedSaving extends Disposable {
-  /** What it adds to the plan of a request; undefined where it does not act. */
+  /** The saving's part of a request's plan; undefined if it does not act on this request. */
   plan(request: PlanRequest): PlanPart | undefined;
 }

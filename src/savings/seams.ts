@@ -22,7 +22,7 @@ export interface AttentionCall {
   readonly positions: Buffer;
   /** [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; what lies after the chunk's tokens may be overwritten. */
   readonly qkv: Buffer;
-  /** Where to write the result, from the start: [chunk · heads·headSize]. */
+  /** The output buffer, written from its start: [chunk · heads·headSize]. */
   readonly attended: Buffer;
   /** Does this chunk densely, as the saving's neutral setting would. */
   dense(): Promise<void>;
@@ -31,7 +31,7 @@ export interface AttentionCall {
   readonly bill: AttentionBill;
 }
 
-/** What a saving says it spent. */
+/** Records what a saving spent. */
 export interface AttentionBill {
   /** Attention that ran. */
   run(cost: Spent): void;
@@ -53,6 +53,6 @@ export interface AttentionSaving {
 /** The model that a saving is to serve. */
 export interface SavingHost {
   readonly decoder: Decoder;
-  /** Of the model's file; absent when it is a file of the user's own whose hash was not asked for. */
+  /** The hash of the model's file; absent if it is the user's own file and nobody asked for its hash. */
   readonly sha256: string | undefined;
 }

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { UserError } from "./errors.ts";
 
-/** Where a check failed first, and the reason: `expected number, got "much"`. */
+/** The first check that failed, and the reason: `expected number, got "much"`. */
 export interface Fault {
   readonly path: readonly string[];
   readonly reason: string;
@@ -17,7 +17,7 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   return { path, reason: `${expectedBy(issue)}, got ${shown(valueAt(value, issue.path))}` };
 }
 
-/** Of the alternatives of a union, zod says nothing. */
+/** zod's message for a union does not name its alternatives. */
 const expectedBy = ({ message }: z.core.$ZodIssue): string =>
   message === "Invalid input"
     ? "expected another value"

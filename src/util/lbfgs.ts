@@ -13,7 +13,7 @@ export interface MinimiseOptions {
   readonly precondition?: (gradient: Float64Array) => void;
 }
 
-/** Where a minimisation ended. */
+/** The end point of a minimisation. */
 export interface Minimum {
   readonly x: Float64Array;
   readonly value: number;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What a list is of, in the plural, and how many there may be. */
+/** The plural noun for a list's items, and the allowed number of items. */
 interface Bounds {
   readonly of: string;
   readonly min?: number;
@@ -17,7 +17,7 @@ export function listOf<T extends z.ZodType>(item: T, { of, min = 0, max }: Bound
   return z.preprocess((given) => (Array.isArray(given) ? upToFault(item, given, max) : given), list);
 }
 
-/** What `z.array` is to see: nothing, of a list that is too long. */
+/** The items for `z.array` to check, up to the first fault; undefined if the list is too long. */
 function upToFault(item: z.ZodType, given: readonly unknown[], max: number): readonly unknown[] | undefined {
   if (given.length > max) return undefined;
   const fault = given.findIndex((one) => !item.safeParse(one).success);

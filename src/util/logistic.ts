@@ -8,7 +8,7 @@ import { cholesky, solveCholesky } from "./cholesky.ts";
 import { UserError } from "./errors.ts";
 import { minimise, type Objective } from "./lbfgs.ts";
 
-/** How a fit is made. */
+/** The options of a fit. */
 export const logisticOptions = z.strictObject({
   l2: z.number().positive().default(1e-3).describe("weight of half the squared length of all weights"),
   iterations: z.int().min(1).default(200).describe("most iterations of the solver"),
@@ -150,7 +150,7 @@ export function logisticLoss(data: LogisticData, l2: number): Objective {
 /** Rows that are multiplied at once: 4 rows by 2 classes fill a processor's registers. */
 const ROWS_AT_ONCE = 4;
 
-/** Where four rows begin in `values`; the last one takes the place of those that there are not. */
+/** The offsets of four rows in `values`; the last row stands in for missing ones. */
 function startsOf(row: number, rows: number, width: number): Starts {
   const start = (r: number) => (row + Math.min(r, rows - 1)) * width;
   return [start(0), start(1), start(2), start(3)];

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { UserError } from "./errors.ts";
 
-/** What a system error's code says of a file or folder, where that is the user's business. */
+/** Messages for system errors about files and folders that a user can fix. */
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",

@@ -7,7 +7,9 @@ const unread: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
 };
 
-/** What a file of YAML (by its name) or JSON says; `what` it is stands in errors, as "the recipe". @throws UserError */
+/**
+ * The contents of a YAML (by its name) or JSON file; `what` names it in errors, e.g. "the recipe". @throws UserError
+ */
 export async function readValues(file: string, what: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`cannot read ${what} ${file}: ${unread[error.code ?? ""] ?? error.message}`);

@@ -4,7 +4,7 @@ export function worked(): number {
   return (user + system) / 1000;
 }
 
-/** What `yardstick` takes on a machine as these tests are written for, in milliseconds. */
+/** The time of `yardstick` on a typical test machine, in milliseconds. */
 const USUAL = 12;
 
 const list = Array.from({ length: 20_000 }, (_, i) => ({ name: `item ${(i * 7919) % 20_000}`, at: [i, i / 3] }));
@@ -17,7 +17,7 @@ function yardstick(): number {
   return worked() - before;
 }
 
-/** How many times as long as usual this machine takes now for the same work, at least 1: what a bound of milliseconds is multiplied by. */
+/** How much slower than usual this machine is now, at least 1: a factor for limits in milliseconds. */
 export function slowness(): number {
   return Math.max(1, Math.min(...Array.from({ length: 5 }, yardstick)) / USUAL);
 }

@@ -19,11 +19,11 @@ export async function writeWhole(file: string, text: string, mode?: number): Pro
   }
 }
 
-/** As `writeWhole`, a value as JSON that people can read. */
+/** Like `writeWhole`, for a value as indented JSON. */
 export const writeJson = (file: string, value: unknown, mode?: number): Promise<void> =>
   writeWhole(file, `${JSON.stringify(value, null, 2)}\n`, mode);
 
-/** As `writeJson`, into a folder of our own, which is made where there is none. */
+/** Like `writeJson`, into a folder of ours, created if missing. */
 export async function keepJson(file: string, value: unknown, mode?: number): Promise<void> {
   try {
     makeFolders(dirname(file));

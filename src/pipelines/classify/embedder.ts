@@ -6,7 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { openGlove } from "../../weights/vectors/glove.ts";
 
-/** What a vector of a text depends on. */
+/** Everything that a text's vector depends on. */
 export const embedderIdentity = z.strictObject({
   /** `glove`, a MODEL, or `MODEL@layers=N`. */
   name: z.string().min(1),
@@ -21,7 +21,7 @@ export interface Embedder extends Disposable {
   /** Numbers of a vector. */
   readonly width: number;
   embed(texts: readonly string[], terms?: ReadTerms): Promise<Answers<Float32Array>>;
-  /** What these texts would cost; nothing runs. */
+  /** The cost of these texts; runs nothing. */
   price(texts: readonly string[]): Spent;
 }
 

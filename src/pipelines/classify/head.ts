@@ -14,7 +14,7 @@ const floats = z.base64("expected float32 numbers in base64").transform(unpacked
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
-/** How a head was trained. */
+/** The record of a head's training. */
 export const training = z.strictObject({
   /** The rows it was trained on: their name, the hash of their texts and labels, how many they are. */
   data: z.strictObject({ name: z.string(), sha256, rows: z.int().min(1) }),

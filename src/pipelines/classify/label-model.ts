@@ -10,7 +10,7 @@ export interface LabelModel {
   readonly labels: readonly string[];
   /** Logits of each text, in the order of `labels`. */
   logits(texts: readonly string[], terms?: ReadTerms): Promise<Answers<ArrayLike<number>>>;
-  /** What these texts would cost; nothing runs. */
+  /** The cost of these texts; runs nothing. */
   price(texts: readonly string[]): Spent;
 }
 

@@ -41,7 +41,7 @@ export class Call<O extends object> {
     return value;
   }
 
-  /** As `next`; fails if no piece has come after so many milliseconds. */
+  /** Like `next`; fails if no piece arrives within `limit` milliseconds. */
   async within(limit: number | undefined): Promise<ModelPiece | undefined> {
     if (limit === undefined) return this.next();
     let timer: NodeJS.Timeout | undefined;

@@ -7,14 +7,14 @@ import type { LabelModel } from "../classify/label-model.ts";
 import type { Route } from "./route.ts";
 import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOf, scoreOptions } from "./scores.ts";
 
-/** How a cascade decides. */
+/** The options of a cascade. */
 export interface CascadeOptions {
   readonly swift: LabelModel;
   /** Answers the texts that score lower than the threshold. */
   readonly super: LabelModel;
   /** −∞: Swift answers all, but for logits that are not finite. +∞: Super does. */
   readonly threshold: number;
-  /** How Swift's logits are scored; energy at temperature 1 if nothing is said. */
+  /** The score of Swift's logits; by default energy at temperature 1. */
   readonly scoring?: ScoreOptions;
 }
 
@@ -58,7 +58,7 @@ export class ClassifyCascade {
     try {
       const swift = await run.ask("swift", [...texts.keys()], terms);
       const scores = swift.map((logits) => scoreOf(logits, this.scoring));
-      // Not `<`: a score that is none goes to Super.
+      // Not `<`: a NaN score goes to Super.
       const hard = [...scores.keys()].filter((i) => !(scores[i]! >= this.options.threshold));
       run.escalated(hard);
       const strong = hard.length > 0 ? await run.ask("super", hard, terms) : [];

@@ -89,7 +89,7 @@ class Run<O extends object> {
     const draft = await this.#draft();
     const { score } = this.#scorer;
     this.#bill.scoring = this.#scorer.flops;
-    // Not `<`: a score that is none goes to Super.
+    // Not `<`: a NaN score goes to Super.
     if (score >= this.routing.threshold) return yield* this.#give("swift", draft);
     await this.#call!.stop();
     const begun = await this.#escalate();

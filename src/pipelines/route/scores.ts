@@ -140,7 +140,7 @@ function randomScore(logits: Logits, seed: number): number {
 /** The score of one token's logits; NaN if a logit is not finite or there are fewer than two: such an input goes to Super. */
 export const scoreOf = (logits: Logits, options: ScoreOptions): number => scoresOf(logits, [options])[0]!;
 
-/** As `scoreOf`, in several ways at once: what they have in common is computed once. */
+/** Like `scoreOf`, for several scores at once; shared work is done once. */
 export function scoresOf(logits: Logits, ways: readonly ScoreOptions[]): number[] {
   const known: { readonly way: ScoreOptions; readonly of: Distribution | undefined }[] = [];
   return ways.map((way) => {

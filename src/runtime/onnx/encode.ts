@@ -9,7 +9,7 @@ const IR_VERSION = 10;
 const OPSET = 24;
 export const onnxType: Readonly<Record<DType, number>> = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10 };
 
-/** What of a graph is encoded. */
+/** The part of a graph that is encoded. */
 export type Encodable = Pick<Graph, "inputs" | "outputs" | "constants" | "nodes">;
 
 type Write = (w: BinaryWriter) => void;

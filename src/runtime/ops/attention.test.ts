@@ -10,7 +10,7 @@ interface Setting {
   headSize: number;
   rotary: AttentionAttrs["rotary"];
   batch: number;
-  /** Of each row. */
+  /** The past length of each row. */
   past: number[];
   tokens: number;
   capacity: number;

@@ -5,7 +5,7 @@ import { ortLibrary } from "./library.ts";
 export type Pointer = bigint;
 export const NULL: Pointer = 0n;
 
-/** What a C function takes from us: an address, a typed array (passed without copying), a text, a number. */
+/** An argument to a C function: an address, a typed array (passed without copying), a string, a number. */
 type Argument = Pointer | ArrayBufferView | string | number | null;
 
 /** Position in the `OrtApi` table (onnxruntime_c_api.h, 1.21; the table only grows at its end) and argument types. */
@@ -77,7 +77,7 @@ export function ort(name: OrtFunction, ...args: Argument[]): void {
 /** Arguments of calls under way: the library works on their memory, which would be freed if nothing referred to them. */
 const inFlight = new Set<readonly Argument[]>();
 
-/** As `ort`, on a worker thread: the event loop goes on. */
+/** Like `ort`, on a worker thread: the event loop is not blocked. */
 export function ortAsync(name: OrtFunction, ...args: Argument[]): Promise<void> {
   inFlight.add(args);
   return new Promise((resolve, reject) => {

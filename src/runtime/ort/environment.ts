@@ -2,7 +2,7 @@ import { poolThreads } from "../threads.ts";
 import type { Pointer } from "./api.ts";
 import { NULL, ort, ortCreate } from "./api.ts";
 
-/** What all programs of the process share: one thread pool, one allocator. */
+/** Shared by all programs of the process: one thread pool, one allocator. */
 export interface Environment {
   readonly env: Pointer;
   readonly allocator: Pointer;

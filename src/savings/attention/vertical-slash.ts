@@ -59,7 +59,7 @@ export function topPlaces(mass: Float64Array, count: number, forced: number): Ui
   return flags;
 }
 
-/** How many of the greatest masses it takes to reach `need`. */
+/** The number of largest masses whose sum reaches `need`. */
 export function countToCover(mass: Float64Array, need: number): number {
   const sorted = mass.toSorted().reverse();
   let reached = 0;

@@ -27,7 +27,7 @@ const options = z
 
 type ExitOptions = z.infer<typeof options>;
 
-/** What keeps any token from leaving early. */
+/** The reason why no token can exit early, if there is one. */
 function unsupported({ config }: Decoder): string | undefined {
   if (config.stretchedBeyond !== undefined) return "rotary factors that go by the length of a text";
   return config.layers < 2 ? "a single layer" : undefined;

@@ -53,7 +53,7 @@ class Run implements Disposable {
     using qkv = new Buffer("f32", this.saving.chunk * width);
     using attended = new Buffer("f32", this.saving.chunk * config.heads * headSize);
     using positions = positionsFrom(past, tokens, this.saving.chunk);
-    // What an earlier chunk left after the tokens must not matter.
+    // Leftovers of an earlier chunk after the tokens must not matter.
     new Float32Array(qkv.memory).fill(7).set(qkvOf(heads, past, tokens));
     const dense = async () => void this.dense.push(past);
     const { cache, bill } = this;
@@ -182,7 +182,7 @@ describe("a layer that gets some of the prompt's tokens alone", () => {
     using saving = await create({ lastDenseTokens: 40 });
     using run = new Run(saving);
     await whole(run, thinned, kept);
-    // Of 263 tokens, 223 to 262 lie in blocks 13 to 16.
+    // Tokens 223 to 262 of 263 lie in blocks 13 to 16.
     const masks = thinned.map((head) => expectedMask(head, 0.6, 13));
     for (const [h, head] of thinned.entries())
       expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);

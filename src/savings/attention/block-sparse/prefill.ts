@@ -27,7 +27,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
   /** The last prompt's chunks. */
   report: ChunkReport[] = [];
-  /** Where the chunks of the report's prompt have come to. */
+  /** The last chunk of the prompt in the report. */
   #reported = { prompt: 0, end: 0 };
   /** The last chunk under way: prompts prefilled at the same time take turns, since all use the kernels' buffers. */
   #turn: Promise<void> = Promise.resolve();

@@ -20,7 +20,7 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
     new XattentionChooser(limits.shape, options, await createScores(limits, options), thresholds),
 });
 
-/** Those of the profile that options name. */
+/** Thresholds of the profile that the options name. */
 async function thresholdsOf({ thresholds: path, stride, blockSize }: XattentionOptions, host: SavingHost) {
   if (path === undefined) return undefined;
   const { decoder, sha256 } = host;

@@ -88,7 +88,7 @@ describe("block scores equal the mean over sampled pairs, brute force", () => {
     for (const [h, head] of prompt.entries())
       for (const [i, row] of probabilities(chunkOf(head, 32, 60)).entries())
         for (const [key, p] of row.entries()) got[(h * rows + Math.floor(i / 32)) * cols + Math.floor(key / 32)]! -= p;
-    // Of a row's mass of 32.
+    // Each row's mass is 32.
     expect(Math.max(...got.map(Math.abs)) / 32).toBeLessThanOrEqual(1e-6);
   });
 });

@@ -11,7 +11,7 @@ export interface ProfileKey {
   blockSize: number;
 }
 
-/** As it is written and read. */
+/** The file's format. */
 export const thresholdProfile = z.strictObject({
   modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
   stride: z.int().min(1),
