@@ -1,4 +1,4 @@
-/** What a task asks, one question at a time, and what a model answered. The kind says how the model answers. */
+/** The questions of a task, and a model's answers. An item's kind says how the model answers it. */
 
 interface Base {
   /** Unique within its task and the same in every run: results are joined by it. */
@@ -8,7 +8,7 @@ interface Base {
 /** A text and how it may go on. */
 export interface Continuation {
   readonly context: string;
-  /** What follows, with the space or line break that it begins with. */
+  /** The text to score, with the space or line break that it begins with. */
   readonly continuation: string;
 }
 
@@ -20,7 +20,7 @@ export interface ChoiceItem extends Base {
   readonly gold: number;
 }
 
-/** How likely one continuation is, and whether greedy decoding would give it (LAMBADA). */
+/** Scores one continuation, and whether greedy decoding would produce it (LAMBADA). */
 export interface ContinuationItem extends Base, Continuation {
   readonly kind: "continuation";
 }
@@ -39,7 +39,7 @@ export interface GenerationItem extends Base {
   readonly tests?: string;
 }
 
-/** How well the model predicts a text. */
+/** Scores how well the model predicts a text. */
 export interface TextItem extends Base {
   readonly kind: "text";
   readonly text: string;
@@ -79,7 +79,7 @@ export interface Likelihood {
   readonly tokens: number;
 }
 
-/** What a model gave for an item of each kind. */
+/** A model's answer to an item of each kind. */
 export interface AnswerOf {
   readonly choice: { readonly likelihoods: readonly Likelihood[] };
   readonly continuation: Likelihood;

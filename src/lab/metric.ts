@@ -3,10 +3,10 @@ import type { AnswerOf, ItemKind, ItemOf } from "./item.ts";
 /** One item's part in a metric: what sums over items suffice to tell the whole (an accuracy's is `[right]`, a perplexity's `[nats, tokens]`). */
 export type Part = readonly number[];
 
-/** How answers of one kind are judged. */
+/** Judges answers of one kind. */
 export interface Metric<K extends ItemKind> {
   readonly name: string;
-  /** What it measures and where its definition stands, in one sentence. */
+  /** One sentence: the quantity, and the source of its definition. */
   readonly summary: string;
   readonly better: "higher" | "lower";
   /** `dense` is the dense run's answer to the same item; metrics of agreement need it. */

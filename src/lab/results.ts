@@ -1,4 +1,4 @@
-/** What a lab run leaves on disk; names are the contracts'. */
+/** The files of a lab run; their field names are a public contract. */
 import { z } from "zod";
 import { real } from "./reals.ts";
 
@@ -9,7 +9,7 @@ export const resultSchema = z.object({
   item: z.string(),
   /** Tells the question: items of one id in two runs may be two questions. */
   item_hash: z.string().optional(),
-  /** As parsed and written again; `dense` is the empty one. */
+  /** The recipe, parsed and written again; `dense` is the empty one. */
   recipe: z.string(),
   /** SHA-256, its first sixteen digits, of the files that the recipe names, by their paths as written there. */
   files: z.record(z.string(), z.string()).optional(),
@@ -44,14 +44,14 @@ const recipeSummary = z.object({
   others: z.record(z.string(), z.object({ quality: real, ci95: interval })),
 });
 
-/** What a search for settings tried, and what that took. */
+/** The settings that a search tried, and its cost. */
 const searched = z.object({
   search: z.string(),
   probes: z.number(),
   flops: z.number(),
-  /** Of answering. */
+  /** Minutes spent on answering. */
   minutes: z.number(),
-  /** Whether it was done, or its budget was. */
+  /** The reason it ended: a setting was found, or the budget was spent. */
   ended: z.enum(["found", "budget"]),
 });
 
@@ -66,7 +66,7 @@ export const summarySchema = z.object({
   /** Form of the weights. */
   quant: z.string().optional(),
   seed: z.number(),
-  /** As given; absent of runs from before they were told. Null: all items, and prompts are not cut. */
+  /** The `--limit` that was given; absent in older runs. Null: all items, and prompts are not cut. */
   limit: z.number().nullable().optional(),
   truncate: z.string().nullable().optional(),
   /** Answers that were generated together. */

@@ -2,7 +2,7 @@ import type { PullOptions } from "../weights/sources/plan.ts";
 import type { ItemKind, ItemOf } from "./item.ts";
 import type { Metric } from "./metric.ts";
 
-/** What a task may know of the run it makes items for; its data may have to be fetched first. */
+/** The parts of a run that a task may use to make items; its data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
   /** Items wanted; a task that makes its items makes so many, one that reads them may stop there. */
@@ -12,11 +12,11 @@ export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onP
 }
 
 export interface TaskOf<K extends ItemKind> {
-  /** As a user writes it, with its options: `needle:tokens=8192`. */
+  /** The name as a user writes it, with options: `needle:tokens=8192`. */
   readonly name: string;
   readonly summary: string;
   readonly kind: K;
-  /** Where items come from, as a person would look it up. */
+  /** The source of the items, as a person would look it up. */
   readonly source: string;
   /** Items in all; undefined where they are made to measure. */
   readonly size: number | undefined;

@@ -242,7 +242,8 @@ describe("what is longer than a context", () => {
     expect(cut(ids, 0, "left")).toBeUndefined();
   });
 
-  // As lm_eval.utils.get_rolling_token_windows with make_disjoint_window gives them, for max_seq_len 4 and context_len 1.
+  // Expected values: lm_eval.utils.get_rolling_token_windows with make_disjoint_window, for max_seq_len 4 and
+  // context_len 1.
   test("is read in windows, each token predicted once", () => {
     expect(windows([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0, 4)).toEqual([
       { tokens: [0, 1, 2, 3, 4], from: 1 },

@@ -11,7 +11,7 @@ export interface Answered {
   readonly shared?: number;
 }
 
-/** Where a prompt that is longer than the context is cut: its beginning, or its middle. */
+/** Which part of a prompt longer than the context is cut: its beginning, or its middle. */
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 
@@ -24,15 +24,20 @@ export interface Answering extends Disposable {
   under(recipe: Recipe): Promise<Answerer>;
 }
 
-/** What answers items with a model under one recipe. */
+/** Answers items with a model under one recipe. */
 export interface Answerer extends Disposable {
   /** Tokens of a text as a prompt, with one that begins it where the model has such. */
   countTokens(text: string): number;
-  /** How an item will be answered; undefined when its prompt is longer than the context. @throws UserError for a kind that the model cannot answer, or not under the recipe */
+  /**
+   * Plans an item's answer; undefined if its prompt is longer than the context.
+   * @throws UserError if the model cannot answer this kind, or not under the recipe
+   */
   plan(item: Item): Plan | undefined;
   /** Computes what the item shares with others of its list, once, so that its own time is without that; absent where nothing is shared. */
   prepare?(item: Item, signal?: AbortSignal): Promise<void>;
-  /** How many texts of the items are read without their ends, since they are longer than the model was made for; absent where that cannot be. */
+  /**
+   * The number of texts in the items that are longer than the model reads and are cut; absent if that cannot happen.
+   */
   cutTexts?(items: readonly Item[]): number;
   /** Answers items that fit, generating side by side; absent where a model cannot. An answer may differ from the item's own plan's in near ties. */
   together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;

@@ -31,7 +31,7 @@ export class DecoderAnswerer implements Answerer {
   /** @throws UserError if the recipe cannot act in the model */
   static async open(model: LanguageModel, recipe: Recipe, truncate: Truncation | undefined): Promise<DecoderAnswerer> {
     const lease = await model.recipes.use(recipe);
-    // What other recipes left behind is not this one's.
+    // State left by other recipes must not be reused.
     model.engine.forget();
     return new DecoderAnswerer(model, lease, await Likelihoods.create(model.engine, lease.plan), truncate);
   }

@@ -12,7 +12,7 @@ import { Seq2SeqAnswerer } from "./seq2seq.ts";
 
 export { type Answered, type Answerer, type Answering, type Plan, type Truncation, truncations } from "./answerer.ts";
 
-/** What a model is loaded with. */
+/** The options a model is loaded with. */
 export interface Setting {
   readonly source: ResolvedModel;
   readonly quant: Quant;

@@ -1,7 +1,10 @@
 import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
 import type { Item, RankingItem } from "../item.ts";
 
-/** How many texts of the items are longer than an encoder reads, each counted once: a cross-encoder's are a query and a document together. */
+/**
+ * The number of distinct texts in the items that are longer than an encoder reads. A cross-encoder reads a query and a
+ * document as one text.
+ */
 export function overlong(model: EncoderModel, items: readonly Item[]): number {
   const tokens = memo((text) => model.tokensOf(text));
   if (model.classifier && items[0]?.kind === "ranking") {

@@ -1,7 +1,7 @@
 import type { Piece, Usage } from "../../engine/answer/generate.ts";
 import type { Answered } from "./answerer.ts";
 
-/** What of a bill a result tells. */
+/** The part of a bill that results keep. */
 export const bill = ({ flops, bytes }: Pick<Usage, "flops" | "bytes">): Omit<Answered, "answer"> => ({ flops, bytes });
 
 /** Told where there is some. */

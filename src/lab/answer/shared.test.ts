@@ -8,7 +8,7 @@ import type { Answered, Answerer } from "./index.ts";
 const examples = (count: number) =>
   Array.from({ length: count }, (_, i) => `q ${i}: a cat and ${i + 2} dogs, how many? a: ${i + 3}\n`).join("");
 
-/** Of one task: what they share is longer than a chunk of prefill, and of another length than chunks. */
+/** Items of one task: their common prefix is longer than a prefill chunk, and not a multiple of one. */
 function items(shots: number): Item[] {
   const generated = [3, 11].map((n): Item => {
     const prompt = `${examples(shots)}q 99: a cat and ${n} dogs ${"and a bird ".repeat(n % 7)}, how many? a:`;

@@ -9,7 +9,7 @@ const zipped = (path: string): boolean => /\.gz$/i.test(path);
 export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path);
   const gunzip = zipped(path) ? createGunzip() : undefined;
-  // What goes wrong comes out of the stream that is read from.
+  // Errors surface in the stream that is read.
   if (gunzip) void pipeline(file, gunzip).catch(() => {});
   try {
     yield* gunzip ?? file;

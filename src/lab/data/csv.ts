@@ -34,7 +34,7 @@ function recordsOf(path: string, text: string, delimiter: string): Parsed[] {
   }
 }
 
-/** Of the parser's words on quotes, what was wanted is missing. */
+/** The parser's messages on quotes do not say what was expected. */
 function faultOf({ code, message, lines }: CsvError): string {
   const fault = code && quoting[code.replace(/^CSV_/, "")];
   return fault ? `line ${lines}: ${fault}` : message;

@@ -13,7 +13,7 @@ export interface PackagePlace {
   readonly members: readonly string[];
 }
 
-/** As a person would look it up. */
+/** The place as a person would look it up. */
 export const placeName = (place: Place): string =>
   typeof place === "string" ? place : `${dataName(place.data)}:${shared(place.members)}`;
 
@@ -47,7 +47,7 @@ function ownFile(path: string): string {
 
 export type RemoteSource = (DataPackage | { kind: "hf"; repo: string; revision?: string }) & { path?: string };
 
-/** What a text with a scheme names; undefined where it has none and is a path. @throws UserError */
+/** The source named by a text with a scheme; undefined for a path. @throws UserError */
 export function remoteSource(text: string): RemoteSource | undefined {
   const [, scheme, dataset, version] = /^(pypi|npm|hf):(datasets\/(?=[^:/]+\/))?(?:[^:=]+==([^:]+))?/.exec(text) ?? [];
   if (scheme === undefined) return undefined;

@@ -22,7 +22,7 @@ export function parseRow<T>(schema: z.ZodType<T>, { where, value }: Row): T {
   throw new UserError(`${where}: ${field}${message}${/\bgot\b/.test(message) ? "" : insteadOf(path, value)}`);
 }
 
-/** What is there; where the field is missing, which fields there are: of a table without a heading, its first row. */
+/** The value found. If the field is missing: the fields that exist, or the first row of a table without a heading. */
 function insteadOf(path: readonly PropertyKey[], value: unknown): string {
   const [field] = path;
   if (field === undefined || typeof value !== "object" || value === null) return "";

@@ -5,7 +5,7 @@ import { best, meanOfParts } from "./sums.ts";
 
 const number = /^[-+−]?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)$/;
 
-/** What may stand around a word and says nothing of which word it is: quotes, brackets, the marks that end a sentence. */
+/** Characters around a word that do not change the word: quotes, brackets, sentence punctuation. */
 const around = /(?<!\S)["'`([{“‘]+|["'`)\]}.,;:!?”’]+(?!\S)/g;
 
 /**

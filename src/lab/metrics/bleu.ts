@@ -27,7 +27,7 @@ function ngrams(tokens: readonly string[], order: number): Map<string, number> {
   return counts;
 }
 
-/** How many n-grams of a text are in the references, each as often as the one that has it most. */
+/** Counts a text's n-grams that occur in the references, each at most as often as in the reference that has it most. */
 function matches(tokens: readonly string[], references: readonly string[][], order: number): number {
   const among = references.map((reference) => ngrams(reference, order));
   let count = 0;

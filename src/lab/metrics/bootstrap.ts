@@ -31,7 +31,10 @@ export function bootstrap(
   };
 }
 
-/** How much higher a metric is with `a` than with `b` on the same items, in the same order; both are resampled together. Of shares that differ nowhere, or all wholly, Wilson's interval. */
+/**
+ * The difference of a metric between `a` and `b` on the same items, in the same order; both are resampled together. If
+ * shares differ nowhere, or everywhere wholly, the interval is Wilson's.
+ */
 export function pairedDelta(
   a: readonly Part[],
   b: readonly Part[],
@@ -51,7 +54,7 @@ export function pairedDelta(
   return { mean: quality(a) - quality(b), ci95 };
 }
 
-/** Whether each item's quality is its part, from 0 to 1: a hit or a miss, an F1, a gain. */
+/** True if each item's quality is a share from 0 to 1: a hit or a miss, an F1, a gain. */
 const areShares = (parts: readonly Part[], quality: Quality): boolean =>
   parts.every((part) => part.length === 1 && part[0]! >= 0 && part[0]! <= 1 && quality([part]) === part[0]);
 
@@ -101,7 +104,7 @@ function draw(from: readonly (readonly Part[])[], to: readonly Part[][], random:
   }
 }
 
-/** Of sorted numbers, between neighbours in proportion (Hyndman & Fan's type 7, numpy's default). */
+/** A quantile of sorted numbers, interpolated linearly (Hyndman & Fan's type 7, numpy's default). */
 function quantile(sorted: Float64Array, q: number): number {
   const at = q * (sorted.length - 1);
   const low = sorted[Math.floor(at)]!;

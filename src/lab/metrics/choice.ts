@@ -2,7 +2,10 @@ import type { AnswerOf, ItemOf } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import { argmax, meanOfParts } from "./sums.ts";
 
-/** How long a choice is for the normalised score: its characters (code points), without the space that joins it to its context. */
+/**
+ * The length of a choice for the normalised score: its characters (code points), without the space that joins it to its
+ * context.
+ */
 export const characters = (continuation: string) => [...continuation.trimStart()].length;
 
 type Likelihoods = AnswerOf["choice"]["likelihoods"];

@@ -1,14 +1,16 @@
 import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
-/** Not after digits of the same number, nor its sign; a hyphen between words is none. */
+/** An answer does not begin after digits of the same number or after its sign; a hyphen between words is not a sign. */
 const begins = "(?<!\\d|\\d\\.|\\d,(?=\\d{3}(?!\\d))|(?<![\\p{L}\\d])[-−])";
 const ends = "(?!\\d|\\.\\d|,\\d{3}(?!\\d))";
 
-/** Whether a text holds an answer, whatever its case, that is not a piece of a longer number or the other side of a minus. */
+/**
+ * True if a text contains an answer, ignoring case, and the match is not part of a longer number or of a negative one.
+ */
 export const holds = (text: string, answer: string): boolean => placeOf(text, answer) >= 0;
 
-/** Where a text holds an answer first; −1 where it does not. */
+/** The index of the first match of an answer in a text; −1 if there is none. */
 export function placeOf(text: string, answer: string): number {
   const escaped = answer.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const [before, after] = [/^\d/.test(answer) ? begins : "", /\d$/.test(answer) ? ends : ""];

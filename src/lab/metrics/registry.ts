@@ -3,7 +3,7 @@ import type { ItemKind } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import * as metrics from "./index.ts";
 
-/** What is known of a metric whatever its kind: enough to judge parts that a run left on disk. */
+/** The members of a metric that do not depend on its kind: enough to judge the parts that a run left on disk. */
 export type JudgeOfParts = Omit<Metric<ItemKind>, "part">;
 
 const { ndcg, ...plain } = metrics;

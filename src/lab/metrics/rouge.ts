@@ -1,7 +1,7 @@
 import type { Metric } from "../metric.ts";
 import { best, meanOfParts } from "./sums.ts";
 
-/** As google-research's rouge-score splits without stemming: runs of ASCII letters and digits, in lower case. */
+/** Splits like google-research's rouge-score without stemming: runs of ASCII letters and digits, in lower case. */
 const words = (text: string): string[] => text.toLowerCase().match(/[a-z0-9]+/g) ?? [];
 
 /** Length of the longest common subsequence; O(|a| × |b|) time, O(|b|) memory. */

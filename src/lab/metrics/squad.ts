@@ -4,7 +4,7 @@ import { best, meanOfParts } from "./sums.ts";
 /** Marks that Python's string.punctuation names. */
 const punctuation = /[!-/:-@[-`{-~]/g;
 
-/** As SQuAD's evaluation v1.1 normalises an answer: lower case, no punctuation, no articles, single spaces. */
+/** Normalises like SQuAD's evaluation v1.1: lower case, no punctuation, no articles, single spaces. */
 export const normalised = (text: string): string => withoutArticles(text.toLowerCase().replace(punctuation, ""));
 
 /** An article that stands alone; Python's \b takes all scripts' letters and digits for words. */
@@ -13,7 +13,7 @@ const articles = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 /** A text in lower case, its words with single spaces between. */
 export const withoutArticles = (text: string): string => text.replace(articles, " ").trim().split(/\s+/).join(" ");
 
-/** How many tokens two lists share, each as often as both have it. */
+/** The number of tokens that two lists share, counted with multiplicity. */
 function shared(a: readonly string[], b: readonly string[]): number {
   const left = new Map<string, number>();
   for (const token of a) left.set(token, (left.get(token) ?? 0) + 1);

@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 /** All runs and workers of one Redis share it. */
 export const QUEUE = "modicum-lab";
 
-/** How long Redis may take to answer at first, in milliseconds. */
+/** The limit for Redis's first answer, in milliseconds. */
 const PATIENCE = 5000;
 
 export type Notice = (sentence: string) => void;

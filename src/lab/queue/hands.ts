@@ -14,7 +14,7 @@ import { answersSchema, type Job, type JobAnswers, jobId, jobsOf } from "./job.t
 import { refusalOf } from "./refusal.ts";
 import { onceThereIsRoom } from "./room.ts";
 
-/** How often it is looked whether an answer was missed, and whether anybody works, in milliseconds. */
+/** The interval, in milliseconds, of checks for missed answers and for live workers. */
 const LOOK = 15_000;
 /** Workers that may refuse a run's items and leave, one after the other, until it is the run that is taken to be wrong. */
 const ENOUGH = 3;
@@ -66,7 +66,7 @@ export class QueueHands implements Hands {
       }
     } finally {
       stop();
-      // Those that a worker has taken are not removed: nobody waits for them.
+      // Jobs that a worker has taken are not removed: nobody waits for them.
       for (const id of pending.keys()) await Promise.race([this.queue.remove(id).catch(() => 0), soon()]);
     }
   }

@@ -6,25 +6,25 @@ import type { FileHashes } from "../run/recipe-files.ts";
 
 /** Items that a worker answers in one go, with all that it has to know. */
 export interface Job {
-  /** Of Modicum, which the worker's is, too. */
+  /** Modicum's version; the worker must have the same. */
   readonly version: string;
-  /** As a user names it, or the absolute path of a file that the worker, too, has. */
+  /** The model's name, or the absolute path of a file that the worker has, too. */
   readonly model: string;
   readonly modelHash: string;
   readonly quant: Setting["quant"];
   readonly truncate: Setting["truncate"] | null;
   /** Savings, in order, their files by absolute paths. */
   readonly recipe: readonly string[];
-  /** Of those files, which the worker, too, has. */
+  /** Hashes of those files, which the worker must have, too. */
   readonly files: FileHashes;
-  /** Whether the items are one group. */
+  /** True if the items are one group. */
   readonly together: boolean;
   readonly items: readonly Item[];
-  /** Of ranking items, which then have none of their own: the corpus that they share. */
+  /** The corpus shared by ranking items, which then carry no documents of their own. */
   readonly documents?: readonly Document[];
 }
 
-/** What a worker gives back, an answer an item, in order. */
+/** A worker's result: one answer per item, in order. */
 export const answersSchema = z.array(
   z.object({
     answer: z.json(),

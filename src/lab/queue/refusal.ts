@@ -1,7 +1,7 @@
 import { type Job as QueueJob, WaitingError } from "bullmq";
 import { z } from "zod";
 
-/** What is told of a job: why a worker refused it. */
+/** The message that says why a worker refused a job. */
 const refusal = z.object({ refused: z.string() });
 
 /** This worker is none for the job, which another may answer: it lacks the model or its disk is full. */

@@ -15,7 +15,7 @@ const SILENCE = 10_000;
 
 /** Who works, and how. */
 export interface Working {
-  /** Of Modicum; jobs of another are refused. */
+  /** Modicum's version; jobs of another version are refused. */
   readonly version: string;
   readonly notice: Notice;
   /** Stops the work; the job under way is then finished. */
@@ -142,7 +142,7 @@ class Workbench implements Disposable {
   }
 }
 
-/** What a job's model is loaded with. */
+/** The options that a job's model is loaded with. */
 const settingOf = ({ model, modelHash, quant, truncate }: Job) => [model, modelHash, quant, truncate];
 
 async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {

@@ -8,13 +8,16 @@ const FEWEST = 10;
 export interface Advice<R> {
   /** Saves most FLOPs of all. */
   readonly most: R;
-  /** What saves most of those that lose no more than the bound. */
+  /** The recipe that saves most among those within the bound. */
   readonly best: R | undefined;
-  /** Whether the run shows that of `best`: its whole interval is within the bound. Where it does not, there were too few items to tell. */
+  /**
+   * True if the run proves it for `best`: its whole interval is within the bound. Otherwise there were too few items to
+   * tell.
+   */
   readonly shown: boolean;
 }
 
-/** What a run speaks for, dense's quality being the measure; undefined where no recipe saves FLOPs. */
+/** The recipes that a run supports, relative to dense; undefined if no recipe saves FLOPs. */
 export function advice<R extends RecipeSummary>(
   { metric, items }: Pick<Summary, "metric" | "items">,
   recipes: readonly R[],
@@ -30,6 +33,6 @@ export function advice<R extends RecipeSummary>(
   return { most, best, shown: shown !== undefined };
 }
 
-/** How much worse than dense the worse end of an interval is. */
+/** The loss against dense at the worse end of an interval. */
 const lossOf = ({ better }: Summary["metric"], [low, high]: readonly [number, number]): number =>
   better === "higher" ? -low : high;

@@ -17,7 +17,7 @@ export interface Run {
 export interface Comparison {
   readonly recipe: string;
   readonly items: number;
-  /** Of these, such as are another question under the same id: a task that fills a length makes others for another model. */
+  /** Items whose question differs under the same id: a task that fills a length makes other items for another model. */
   readonly other_items: number;
   readonly a: Side;
   readonly b: Side;
@@ -33,7 +33,7 @@ interface Side extends Pick<RecipeSummary, "ms_per_item" | "bytes_per_item"> {
   readonly flops_saved: number;
 }
 
-/** What two runs of one task share, and what only one of them has. */
+/** The items that two runs of one task share, and those that only one of them has. */
 export interface Comparisons {
   readonly metric: Summary["metric"];
   readonly recipes: readonly Comparison[];
@@ -63,7 +63,7 @@ function requireSame(what: string, a: Run, b: Run, of: (summary: Summary) => str
     throw new UserError(`runs of different ${what}s cannot be compared: ${a.folder} is of ${x}, ${b.folder} of ${y}`);
 }
 
-/** Whether all items that both have are one question, by their results. */
+/** True if every shared item has the same question, judging by the results. */
 function sameQuestions(a: Run, b: Run): boolean {
   const pairs = pairsOf("dense", a, b);
   return pairs.length > 0 && pairs.every(([x, y]) => x.item_hash !== undefined && x.item_hash === y.item_hash);

@@ -6,16 +6,16 @@ export interface Change {
   readonly item: string;
   readonly before: Result;
   readonly after: Result;
-  /** How much better, in the metric's unit; negative is worse, whichever way the metric goes. */
+  /** The gain in the metric's unit; negative is worse, whichever direction of the metric is better. */
   readonly gain: number;
 }
 
-/** What a recipe changed, item by item. */
+/** The changes that a recipe made, item by item. */
 export interface Differences {
   readonly better: number;
   readonly same: number;
   readonly worse: number;
-  /** Those that lost most first. */
+  /** The items with the largest losses first. */
   readonly losses: readonly Change[];
 }
 

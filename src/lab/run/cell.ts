@@ -24,13 +24,13 @@ export interface Cell {
   readonly options: RunOptions;
 }
 
-/** How a task's data is fetched. */
+/** The options of fetching a task's data. */
 export type Fetching = Pick<ItemsFor, "signal" | "onNotice" | "onProgress">;
 
 /** A cell whose items are known. */
 export interface KnownCell extends Cell {
   readonly identity: Identity;
-  /** Those that fit into the model's context. */
+  /** The items that fit into the model's context. */
   readonly items: readonly Item[];
   readonly tooLong: number;
   /** Texts that the model reads without their ends. */
@@ -161,7 +161,7 @@ export class CellResults {
     }
   }
 
-  /** What the recipe's files say. @throws UserError when results that are held are of a file that said something else */
+  /** Hashes of the recipe's files. @throws UserError if kept results were made with other contents */
   async #sameFiles(recipe: Recipe): Promise<FileHashes> {
     const files = await fileHashes(recipe);
     requireUnchanged(this.file.path, files, [...(this.#known.get(recipeText(recipe))?.values() ?? [])]);
@@ -176,7 +176,7 @@ export class CellResults {
     return { ...told, answer: answer as Result["answer"], parts: judged, ...took };
   }
 
-  /** Those of the items that are answered already. */
+  /** The results of items that are already answered. */
   held(recipe: string, items: readonly Item[]): Result[] {
     return items.flatMap(({ id }) => this.#known.get(recipe)?.get(id) ?? []);
   }

@@ -51,7 +51,7 @@ async function fetched(cell: Cell, watcher: Watcher, signal?: AbortSignal): Prom
   return await openCell(cell, { ...fetching, ...(signal && { signal }) });
 }
 
-/** What the cell's folder holds of it already. */
+/** The results already in the cell's folder. */
 async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
   const folder = folderOf(grid, cell);
   const goesOn = await checkFolder(folder, { ...cell.identity, version: grid.version }, grid.reuse);

@@ -23,13 +23,13 @@ export const identitySchema = z.object({
   items: z.number(),
   /** SHA-256 of the items. */
   items_hash: z.string(),
-  /** Of Modicum; runs that began before it was kept have none. */
+  /** Modicum's version; older runs have none. */
   version: z.string().optional(),
 });
 
 export type Identity = z.infer<typeof identitySchema>;
 
-/** What is done with a folder that holds a run: nothing, since that is a mistake; go on with it; or begin anew. */
+/** What to do with a folder that holds a run: refuse, resume it, or start over. */
 export type Reuse = "refuse" | "resume" | "force";
 
 const written = ["run.json", "results.jsonl", "summary.json", "report.html", "frontier.svg"];
@@ -38,7 +38,10 @@ export const identityFile = (folder: string): string => path.join(folder, "run.j
 export const resultsFile = (folder: string): string => path.join(folder, "results.jsonl");
 export const summaryFile = (folder: string): string => path.join(folder, "summary.json");
 
-/** Whether a run may use the folder, in which nothing is changed; the run that it goes on with, if any. @throws UserError when it holds another's */
+/**
+ * Checks that a run may use the folder, and changes nothing in it. Returns the run to resume, if any.
+ * @throws UserError if it holds a different run
+ */
 export async function checkFolder(folder: string, identity: Identity, reuse: Reuse): Promise<Identity | undefined> {
   const held = await contents(folder);
   if (held.length === 0 || reuse === "force") return undefined;

@@ -1,10 +1,10 @@
-/** What a recipe is judged by: its quality, and the share of dense's FLOPs that it does not spend. */
+/** A recipe's quality, and the share of dense's FLOPs that it saves. */
 export interface Point {
   readonly quality: number;
   readonly saved: number;
 }
 
-/** Whether `a` is as good as `b` in both and better in one. */
+/** True if `a` is at least as good as `b` in both and better in one. */
 export function beats(a: Point, b: Point, better: "higher" | "lower"): boolean {
   const gain = better === "higher" ? a.quality - b.quality : b.quality - a.quality;
   return gain >= 0 && a.saved >= b.saved && (gain > 0 || a.saved > b.saved);

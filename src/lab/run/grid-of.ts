@@ -19,16 +19,16 @@ export interface Grid {
   readonly reuse: Reuse;
   /** The command that makes the run again. */
   readonly command: string;
-  /** Of Modicum. */
+  /** Modicum's version. */
   readonly version: string;
 }
 
 /** Told how a run gets on. */
 export interface Watcher {
-  /** Of a task's data, should it have to be fetched. */
+  /** Options of fetching a task's data, if it must be fetched. */
   fetching?(cell: Cell): Omit<Fetching, "signal"> & Disposable;
   begin(cell: OpenCell): void;
-  /** What a person should know meanwhile. */
+  /** Called with a sentence that the user should read during the run. */
   notice?(sentence: string): void;
   /** `held`: results that the recipe has already. */
   recipe(cell: OpenCell, recipe: string, held: readonly Result[]): OnResult;

@@ -51,7 +51,7 @@ async function grid(name: string, given: Partial<Grid> = {}, options = {}): Prom
 }
 
 const lines = (out: string) => readFileSync(path.join(out, "results.jsonl"), "utf8").split("\n").slice(0, -1);
-/** What does not depend on the clock. */
+/** The results without timings. */
 const lasting = (out: string) => {
   const {
     recipes,
@@ -90,7 +90,7 @@ describe("a run", () => {
       const stopping = { begin() {}, recipe: () => () => void (seen++ === stopAt && stop.abort()) };
       await expect(runGrid(part, stopping, stop.signal)).rejects.toThrow(/abort/);
       expect(lines(part.out).length).toBe(stopAt + 1);
-      // As a process that is killed while it writes leaves it.
+      // The end of a file whose writer was killed.
       appendFileSync(path.join(part.out, "results.jsonl"), '{"item":"q1","rec');
       let [again, held] = [0, 0];
       const recipe: Watcher["recipe"] = (_cell, _recipe, had) => {

@@ -34,7 +34,7 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
   return summaries;
 }
 
-/** Not in the folder itself, which is to hold nothing but the run. */
+/** The lock lies outside the folder, which holds nothing but the run. */
 const lockOf = (folder: string): string =>
   lockFile(`lab-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 24)}`);
 
@@ -117,7 +117,7 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
   };
 }
 
-/** Where a recipe's text is not enough to run it elsewhere. */
+/** Adds a recipe's steps if its text is not enough to run it elsewhere. */
 const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps"> => {
   const steps = recipe.map(absoluteText);
   return steps.some((step, i) => step !== recipe[i]!.text || step.includes(" ")) ? { steps } : {};

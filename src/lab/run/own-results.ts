@@ -5,7 +5,7 @@ import type { Task } from "../task.ts";
 import { itemHash } from "./item-hash.ts";
 import { metricsOf } from "./judge.ts";
 
-/** What a cell's results are of. */
+/** The identity of a cell's results. */
 interface Own {
   readonly task: Task;
   readonly items: readonly Item[];

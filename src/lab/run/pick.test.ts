@@ -65,7 +65,7 @@ describe("pick", () => {
 describe("a registered recipe", () => {
   const file = path.join(folder, "summary.json");
 
-  /** As `lab pick` registers it from a run's folder that holds the summary. */
+  /** Registers a recipe as `lab pick` does, from a run's folder that holds the summary. */
   async function registered(given: Summary, name: string): Promise<Registered> {
     writeFileSync(file, JSON.stringify(given));
     const read = await readSummary(folder);

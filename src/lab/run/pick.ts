@@ -12,7 +12,7 @@ import { parseSpec } from "../../weights/sources/spec.ts";
 import { type RecipeSummary, type Summary, summarySchema } from "../results.ts";
 import { summaryFile } from "./folder.ts";
 
-/** What a recipe is to reach: a change of quality that is not worse, or a share of FLOPs that is not smaller. */
+/** The goal of a recipe: a change of quality that is not worse, or a share of FLOPs that is not smaller. */
 export type Wanted = { readonly quality: number } | { readonly saving: number };
 
 /** The summary of a run's folder. @throws UserError when there is none */
@@ -38,7 +38,10 @@ export function pick({ recipes, metric: { name, better } }: Summary, wanted: Wan
   throw new UserError(`no recipe saves ${wanted.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
 }
 
-/** What is registered of a recipe that was picked from a run's folder: what it names by absolute paths, so that it means the same everywhere. @throws UserError when a file that it names is not there */
+/**
+ * The registration of a picked recipe, with absolute paths so that it means the same everywhere. @throws UserError if a
+ * file that it names is missing
+ */
 export async function evidenced(folder: string, summary: Summary, picked: RecipeSummary): Promise<Registered> {
   const file = path.resolve(summaryFile(folder));
   const sha256 = createHash("sha256")

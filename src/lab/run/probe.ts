@@ -14,7 +14,7 @@ export class RunProber implements Prober {
   readonly budget: Budget;
   readonly items: number;
   readonly better: "higher" | "lower";
-  /** What was billed of each recipe. */
+  /** The bill of each recipe. */
   readonly #billed = new Map<string, Spending>();
 
   constructor(

@@ -8,7 +8,7 @@ import type { Result } from "../results.ts";
 /** SHA-256 of files, its first sixteen digits, by their paths as a recipe has them. */
 export type FileHashes = NonNullable<Result["files"]>;
 
-/** What the files that a recipe names say now. @throws UserError when one cannot be read */
+/** Hashes of the files that a recipe names. @throws UserError if one cannot be read */
 export async function fileHashes(recipe: Recipe): Promise<FileHashes> {
   const entries = filesOf(recipe).map(async (file) => [file, await hashOf(file)] as const);
   return Object.fromEntries(await Promise.all(entries));

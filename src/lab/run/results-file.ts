@@ -70,7 +70,10 @@ export class ResultsFile {
   }
 }
 
-/** What a file of results holds, its last line left out where it was cut short; nothing where there is no file. @throws UserError when a line is no result */
+/**
+ * The results in a file, without a last line that was cut short; empty if the file is missing. @throws UserError if a
+ * line is not a result
+ */
 export async function heldResults(path: string): Promise<Result[]> {
   if (!existsSync(path)) return [];
   return parse(path, wholeLines(await readFile(path, "utf8")));

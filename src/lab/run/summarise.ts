@@ -5,7 +5,7 @@ import type { Task } from "../task.ts";
 import { onFrontier } from "./frontier.ts";
 import { type AnyMetric, metricsOf } from "./judge.ts";
 
-/** What each recipe's results say, dense first; every recipe has the same items, in the same order. */
+/** Summarises each recipe's results, dense first. Every recipe has the same items, in the same order. */
 export function summarise(task: Task, seed: number, byRecipe: ReadonlyMap<string, readonly Result[]>): RecipeSummary[] {
   const dense = byRecipe.get("dense")!;
   const summaries = [...byRecipe].map(([recipe, results]) => summary(task, seed, recipe, results, dense));
@@ -16,7 +16,7 @@ export function summarise(task: Task, seed: number, byRecipe: ReadonlyMap<string
 
 const resampling = ({ resampled }: AnyMetric) => resampled && { resampled };
 
-/** Of dense against itself. */
+/** Dense against itself. */
 const NONE: RecipeSummary["delta"] = { mean: 0, ci95: [0, 0] };
 
 function summary(

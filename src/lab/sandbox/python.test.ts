@@ -12,7 +12,7 @@ const refused = (statement: string, ...errors: string[]): boolean =>
     `import os, socket, subprocess, sys\ntry:\n    ${statement}\nexcept (${errors.join(", ")},):\n    pass\nelse:\n    raise AssertionError()`,
   );
 
-// Where the kernel allows no namespaces, nothing is executed, which the last tests check.
+// If the kernel allows no namespaces, nothing is executed; the last tests check that.
 describe.skipIf(!works)("a program in the sandbox", () => {
   test("passes when it runs to its end, fails on an error and when it leaves early", () => {
     expect(passesInSandbox("import math, random, collections, hashlib, typing\nassert math.floor(2.5) == 2")).toBe(

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { isolate } from "./isolate.ts";
 
-/** What the sandbox is not: told to whoever lets a model's code run. */
+/** The limits of the sandbox, told to anyone who lets a model's code run. */
 export const sandboxSentence =
   "code that the model writes is executed, without network, without your files and for seconds only; " +
   "what protects you is the Linux kernel's namespaces: a fault of the kernel's is not kept out, nor is use of processor and memory meanwhile " +
@@ -15,7 +15,7 @@ export const sandboxSentence =
 const path = "/usr/sbin:/usr/bin:/sbin:/bin";
 const spaces = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
 
-/** What a shell left open beside the usual three is no way out; then the program is read and run. */
+/** Closes descriptors that a shell left open besides the usual three, then reads and runs the program. */
 const start =
   'import os, sys; os.closerange(3, 1 << 16); exec(compile(sys.stdin.read(), "program", "exec"), {"__name__": "__main__"})';
 
@@ -26,9 +26,10 @@ interface Python {
 }
 
 /**
- * Whether a Python program runs to its end without an error, in a place with no network, no files but programs (read only), no
- * rights and little time: 5 s of processor and 1 GB a process, 16 processes (which the kernel does not hold root to), 15 s in all. It cannot pass by
- * leaving early.
+ * True if a Python program runs to its end without an error. The sandbox has no network, read-only files, no
+ * privileges, and limits:
+ * 5 s of processor and 1 GB a process, 16 processes (the kernel does not enforce this for root), 15 s in all. A program
+ * cannot pass by exiting early.
  */
 export function passesInSandbox(program: string, python: Python = findPython()): boolean {
   const sign = randomBytes(16).toString("hex");

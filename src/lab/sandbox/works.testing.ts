@@ -1,6 +1,6 @@
 import { checkSandbox } from "./python.ts";
 
-/** Whether this machine's kernel can isolate what tests would run. */
+/** True if this machine's kernel can isolate the programs that tests run. */
 export const works = ((): boolean => {
   try {
     checkSandbox();

@@ -52,7 +52,7 @@ async function* windowsOf({ file, tokens, last }: AfterTextOptions, run: ItemsFo
   const [path] = await filesOf(file, run);
   const text = await textOf(path!);
   const { countTokens, limit = Number.POSITIVE_INFINITY } = run;
-  // What begins a text counts for the context alone.
+  // Tokens that begin a text count towards its context only.
   const own = last + countTokens("");
   for (let start = 0, n = 0; n < limit; n++) {
     const middle = windowEnd(text, start, tokens - last, countTokens);

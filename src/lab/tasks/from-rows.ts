@@ -7,7 +7,7 @@ import type { ItemKind, ItemOf } from "../item.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
 
-/** What a row asks; without an id of its own, it goes by its number. */
+/** A row's question; without an id of its own, its id is its number. */
 export type Body<K extends ItemKind> = Omit<ItemOf<K>, "kind" | "id"> & { readonly id?: string };
 
 /** A task whose items are rows of a data set, each row one item; of rows with one id the first counts. */

@@ -22,7 +22,7 @@ export const hellaswag = fromRows({
     afterSpace(tidy(`${activity_label}: ${ctx_a} ${capitalised(ctx_b)}`), endings.map(tidy), label),
 });
 
-/** As lm-evaluation-harness takes away what is left of WikiHow's markup. */
+/** Removes WikiHow's leftover markup, as lm-evaluation-harness does. */
 const tidy = (text: string): string =>
   text
     .trim()
@@ -30,5 +30,5 @@ const tidy = (text: string): string =>
     .replace(/\[.*?\]/g, "")
     .replaceAll("  ", " ");
 
-/** As Python does it: the first letter large, all others small. */
+/** Capitalises like Python: the first letter upper case, all others lower case. */
 const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase();

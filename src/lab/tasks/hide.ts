@@ -19,7 +19,7 @@ export interface Hiding {
 
 export interface HiddenIn {
   readonly prompt: string;
-  /** Where each came to lie, at a sentence's end near the depth asked for. */
+  /** The actual depth of each, at the end of the sentence nearest to the wanted depth. */
   readonly depths: readonly number[];
   readonly tokens: number;
 }
@@ -43,11 +43,11 @@ export function hide(hiding: Hiding): HiddenIn {
 
 interface Sentences {
   readonly words: readonly string[];
-  /** Where each begins, among the words. */
+  /** The index of the word where each begins. */
   readonly starts: readonly number[];
 }
 
-/** Of the last haystack, which all items of a task share: a long one takes longer to split than to use. */
+/** The last haystack, which all items of a task share: splitting a long one takes longer than using it. */
 let last: { haystack: string; sentences: Sentences } | undefined;
 
 function sentences(haystack: string): Sentences {

@@ -6,7 +6,7 @@ import { count, type Family, readOptions } from "./family.ts";
 import { haystackName, haystackOf } from "./haystack.ts";
 import { needle as needleItem } from "./needle.ts";
 
-/** Of an answer; as in RULER, the length of an item is the prompt's and the answer's together. */
+/** The answer's tokens. As in RULER, an item's length includes prompt and answer. */
 const maxTokens = 16;
 
 /** Items where a run gives no limit. */

@@ -9,7 +9,7 @@ export interface NeedleOptions {
   tokens: number;
   /** Tokens kept free for the answer; none unless told. */
   reserve?: number;
-  /** Where the asked needle lies: 0 before the haystack, 1 after it. */
+  /** The depth of the needle in question: 0 before the haystack, 1 after it. */
   depth: number;
   /** Needles in all: 1 is the single needle, more is multi-key retrieval, where only one is asked for. */
   keys: number;
@@ -21,7 +21,7 @@ export interface NeedleItem {
   prompt: string;
   /** The five digits asked for. */
   answer: string;
-  /** Where the needle came to lie, at a sentence's end near the depth asked for. */
+  /** The actual depth of the needle, at the end of the sentence nearest to the wanted depth. */
   depth: number;
   tokens: number;
 }

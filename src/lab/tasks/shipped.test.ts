@@ -42,7 +42,7 @@ describe("every task whose rows are in a package", () => {
   });
 });
 
-/** What no item may lack. */
+/** True if the item has all required fields. */
 function sound(item: Item): boolean {
   switch (item.kind) {
     case "choice":

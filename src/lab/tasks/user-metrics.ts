@@ -19,9 +19,9 @@ import {
 } from "../metrics/index.ts";
 import type { TaskOf } from "../task.ts";
 
-/** Of items with choices. */
+/** Metrics of items with choices. */
 export const ofChoices = [accuracy, accuracyNormalised] as const;
-/** Of items with answers. The first three are a task's where its user names none. */
+/** Metrics of items with answers. The first three are the defaults. */
 export const ofTexts = [
   ...[answerMatch, tokenF1, containsAnswer, containsAll, exactMatch, numberMatch],
   ...[rougeL, bleu, editSimilarity, agreement, commonPrefix, rougeLWithDense],

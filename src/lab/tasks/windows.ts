@@ -1,8 +1,8 @@
 type Count = (text: string) => number;
 
 /**
- * How far from `start` a text goes on for at most `tokens` tokens, to the end of a word where one ends before: the greatest such place up to a word's
- * tokens. At least one character is taken.
+ * The end of a window of at most `tokens` tokens from `start`, moved back to the end of a word if there is one: the
+ * last such place, up to one word's tokens. The window has at least one character.
  */
 export function windowEnd(text: string, start: number, tokens: number, countTokens: Count): number {
   const fits = (end: number) => countTokens(text.slice(start, end)) <= tokens;

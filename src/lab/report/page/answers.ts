@@ -5,7 +5,7 @@ import { argmax } from "../../metrics/sums.ts";
 import { figure } from "../format.ts";
 import { shortened } from "./shortened.ts";
 
-/** What an item asks, and what is right. */
+/** The question of an item, and the right answer. */
 export function question(item: Item): Html {
   switch (item.kind) {
     case "choice":
@@ -26,13 +26,13 @@ export function question(item: Item): Html {
 const oneContext = ({ choices }: ItemOf<"choice">): boolean =>
   choices.every(({ context }) => context === choices[0]!.context);
 
-/** What an item's choices share: their context, or what follows each (Winogrande). */
+/** The text that an item's choices share: their context, or the text after each (Winogrande). */
 const commonOf = (item: ItemOf<"choice">): string => {
   const { context, continuation } = item.choices[0]!;
   return oneContext(item) ? context : `…${continuation}`;
 };
 
-/** What tells an item's choices apart. */
+/** The text that differs between an item's choices. */
 const optionsOf = (item: ItemOf<"choice">): string[] =>
   item.choices.map(({ context, continuation }) => (oneContext(item) ? continuation.trim() : context));
 

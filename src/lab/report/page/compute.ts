@@ -23,7 +23,7 @@ function meanFlops(results: readonly Result[]): Spent {
   };
 }
 
-/** What dense would have spent, what each recipe did, and which part of that is the saving's own work. */
+/** A table of dense's compute, each recipe's, and the saving's own overhead. */
 export function computeTable(points: readonly PlotPoint[], resultsOf: (recipe: string) => readonly Result[]): Html {
   const rows = points.map((point) => ({ point, flops: meanFlops(resultsOf(point.recipe)) }));
   const most = Math.max(...rows.map(({ flops }) => Math.max(flops.dense, flops.spent)));

@@ -9,7 +9,7 @@ import { recipeName } from "./table.ts";
 const worstEnd = (metric: Summary["metric"], { delta }: PlotPoint): number =>
   metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
 
-/** What the run says of what to deploy, in a sentence or two. */
+/** One or two sentences on which recipe to deploy. */
 export function verdict(summary: Summary, points: readonly PlotPoint[]): Html {
   const { metric, items } = summary;
   const found = advice(summary, points);

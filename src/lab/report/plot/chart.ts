@@ -15,7 +15,7 @@ export interface Size {
 
 const MARGIN = { top: 28, right: 16, bottom: 42, left: 58 };
 const FONT = 12;
-/** Of a label's characters, which are digits and lower-case letters. */
+/** The width of a label's characters, which are digits and lower-case letters. */
 const CHARACTER = 7;
 
 const axis = { tickSize: 0, fill: colour("faint"), labelArrow: "none" } as const;

@@ -14,7 +14,7 @@ const CHARACTER = 6.65;
 const COLUMNS = { key: 16, recipe: 66, saved: 594, quality: 744 };
 const RECIPE_CHARACTERS = Math.floor((COLUMNS.saved - 60 - COLUMNS.recipe) / CHARACTER);
 
-/** What the plot says, for those who cannot see it. */
+/** A text description of the plot, for screen readers. */
 export function describe(summary: Summary): string {
   const rows = pointsOf(summary).map(
     ({ recipe, quality, ci95, flops_saved, on_frontier }) =>

@@ -4,7 +4,7 @@ import { type Labelled, markOf, overlap, placeLabels } from "./place.ts";
 
 const area = { left: 50, top: 20, right: 740, bottom: 360 };
 
-/** What is wrong with the labels of points: outside the area, or over a mark or another label. */
+/** The faults of the labels' places: outside the area, or over a mark or another label. */
 function faults(points: readonly Labelled[]): string[] {
   const labels = placeLabels(points, area, []);
   const boxes = [...labels, ...points.map(markOf)];

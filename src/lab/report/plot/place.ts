@@ -1,4 +1,4 @@
-/** Where labels of points in a plane may stand so that none overlaps a point or another label. Units are pixels. */
+/** Places labels beside points in a plane so that none overlaps a point or another label. Units are pixels. */
 
 export interface Box {
   readonly left: number;
@@ -10,7 +10,7 @@ export interface Box {
 export interface Labelled {
   readonly x: number;
   readonly y: number;
-  /** Of the label. */
+  /** The label's width. */
   readonly width: number;
 }
 
@@ -34,7 +34,10 @@ export const overlap = (a: Box, b: Box): boolean =>
 const within = (a: Box, b: Box): boolean =>
   a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
 
-/** Whether the line from a point to a box's middle passes another box: it is inside both of its slabs at once. */
+/**
+ * True if the line from a point to the middle of a box passes through another box: it is inside both of its slabs at
+ * once.
+ */
 function crosses({ x, y }: Labelled, to: Box, box: Box): boolean {
   const across = inside(x, (to.left + to.right) / 2 - x, box.left, box.right);
   const along = inside(y, (to.top + to.bottom) / 2 - y, box.top, box.bottom);

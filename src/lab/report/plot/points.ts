@@ -2,7 +2,7 @@ import type { RecipeSummary, Summary } from "../../results.ts";
 
 /** A recipe as a point of the plot and a row of the tables. */
 export interface PlotPoint extends RecipeSummary {
-  /** What stands beside the point: `dense`, or a number. */
+  /** The text beside the point: `dense`, or a number. */
   readonly key: string;
   readonly kind: "dense" | "frontier" | "other";
 }

@@ -5,7 +5,7 @@ export const budgetOptions = z.strictObject({
   budgetMinutes: z.number().positive().optional().describe("most minutes of answering that each search may take"),
 });
 
-/** What a search may spend; what is absent has no end. */
+/** The limits of a search; absent means unlimited. */
 export type BudgetOptions = z.output<typeof budgetOptions>;
 
 export interface Spending {
@@ -13,11 +13,14 @@ export interface Spending {
   readonly minutes: number;
 }
 
-/** What a search has spent, and whether another probe fits. It counts what its probes took, whenever that was: resumed, a search goes the same way. */
+/**
+ * The budget of a search: what it has spent, and whether another probe fits. Costs are those of the original probes, so
+ * a resumed search takes the same path.
+ */
 export class Budget {
   readonly #most: Spending;
   #spent = { probes: 0, flops: 0, minutes: 0 };
-  /** Of the dearest probe. */
+  /** The cost of the most expensive probe. */
   #dearest: Spending = { flops: 0, minutes: 0 };
   #ended = false;
 
@@ -30,12 +33,12 @@ export class Budget {
     this.#dearest = each((key) => Math.max(this.#dearest[key], probe[key]));
   }
 
-  /** Whether there is an end to it at all. */
+  /** True if there is any limit. */
   get limited(): boolean {
     return Number.isFinite(Math.min(this.#most.flops, this.#most.minutes));
   }
 
-  /** Whether so much more would still be within the budget. */
+  /** True if `more` still fits within the budget. */
   affords(more: Spending): boolean {
     const after = each((key) => this.#spent[key] + more[key]);
     return after.flops <= this.#most.flops && after.minutes <= this.#most.minutes;
@@ -46,7 +49,7 @@ export class Budget {
     this.#ended = true;
   }
 
-  /** Whether a probe as dear as the dearest would still be within the budget. */
+  /** True if another probe as expensive as the worst so far still fits. */
   get allows(): boolean {
     return !this.#ended && this.affords(this.#dearest);
   }

@@ -11,11 +11,11 @@ export interface Prober {
   readonly better: "higher" | "lower";
   readonly budget: Budget;
   measure(recipe: Recipe, items: number): Promise<Point>;
-  /** What measuring the recipe on so many items will come to, judged by one item and dense's cost of all. */
+  /** Estimates the cost of measuring the recipe on `items` items, from one item and dense's cost of all. */
   estimate(recipe: Recipe, items: number): Promise<Estimate>;
 }
 
-/** What one item took, and what all of them will take. */
+/** The cost of one item, and the estimate for all. */
 export interface Estimate {
   readonly item: Spending;
   readonly all: Spending;
@@ -32,7 +32,7 @@ export async function search(spec: SearchSpec, prober: Prober): Promise<Recipe[]
   }
 }
 
-/** Whether a first probe is within the budget: one that is far too small is not to cost a whole one. */
+/** True if a first probe fits within the budget: a budget that is far too small must not cost a whole probe. */
 async function affordable(spec: SearchSpec, prober: Prober): Promise<boolean> {
   if (!prober.budget.limited) return true;
   const { item, all } = await (spec.kind === "range"

@@ -116,7 +116,7 @@ describe("successive halving", () => {
     const found = await search(parseSearch(grid), p);
     const sizes = asked.map(({ items }) => items);
     expect([8, 16, 32, 64].map((n) => sizes.filter((s) => s === n).length)).toEqual([8, 4, 2, 1]);
-    // Of stride 16, each is beaten by none; of stride 8, by better ones of stride 16.
+    // At stride 16, no setting beats another; at stride 8, better ones of stride 16 beat each.
     expect(found.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
     expect(p.budget.spent.flops).toBe(8 * 8 + 4 * 8 + 2 * 16 + 32);
   });

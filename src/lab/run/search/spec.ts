@@ -9,7 +9,7 @@ export type SearchSpec =
       readonly text: string;
       readonly low: number;
       readonly high: number;
-      /** Whether the option takes whole numbers only. */
+      /** True if the option takes whole numbers only. */
       readonly whole: boolean;
       at(value: number): Recipe;
     }
