@@ -69,7 +69,7 @@ export interface ChildSide {
   model: string;
   /** Tokens of each sequence. */
   context: number;
-  /** How many at once; one when absent. */
+  /** The number of sequences at once; one if absent. */
   sequences?: number;
   quant?: Quant;
   measure(child: Child): Promise<number>;

@@ -4,7 +4,7 @@ import { compile } from "./child.ts";
 import type { Side } from "./harness.ts";
 import { seconds } from "./protocol.ts";
 
-/** What a side says of a run: how long it took by its own clock, and the last text's vector. */
+/** A side's report of a run: the time by its own clock, and the last text's vector. */
 interface Embedded {
   seconds: number;
   last: number[];
@@ -52,7 +52,7 @@ export function embedSide(
   };
 }
 
-/** What a child says next. @throws Error when it ends before */
+/** The child's next message. @throws Error if the child ends first */
 export async function message(child: ChildProcess): Promise<unknown> {
   const over = new AbortController();
   const { signal } = over;

@@ -18,7 +18,7 @@ export type BenchOptions = z.infer<typeof benchOptions>;
 export interface Bench {
   readonly name: string;
   readonly unit: string;
-  /** Whether a larger measurement is the better one: true for rates, false for times and bytes. */
+  /** True if a larger measurement is better: for rates, not for times and bytes. */
   readonly moreIsBetter: boolean;
   /** `kept`: both sides are started once and warmed by one unmeasured round; `fresh`: they are started and stopped each round. */
   readonly lifetime: "kept" | "fresh";

@@ -10,7 +10,7 @@ import { runOptions } from "../src/lab/run/options.ts";
 import type { Task } from "../src/lab/task.ts";
 import type { Bench, Side } from "./harness.ts";
 
-/** As short as questions of a test are. */
+/** The number of items, each as short as a test's questions. */
 const ITEMS = 40;
 
 const task: Task = {
@@ -63,7 +63,7 @@ class Lab {
   }
 }
 
-/** As a run does it: planned, answered, judged, written. */
+/** Does what a run does: plans, answers, judges, writes. */
 async function throughLab(cell: OpenCell): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "modicum-bench-"));
   const results = await CellResults.open(cell, join(folder, "results.jsonl"));

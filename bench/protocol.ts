@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Quant } from "../src/weights/prepared/weights.ts";
 
-/** What a child of a bench can be asked: each command's arguments and answer. Seconds are measured inside the child. */
+/** The commands of a bench's child: each one's arguments and answer. Seconds are measured inside the child. */
 export interface Commands {
   /** `context` in tokens, of each of `sequences` (1); `quant`, what our engine rounds the weights to. */
   load: { args: { model: string; context: number; sequences?: number; quant?: Quant }; answer: { seconds: number } };
@@ -10,7 +10,7 @@ export interface Commands {
   prefill: { args: { tokens: number[] }; answer: { seconds: number } };
   /** Greedy: `seconds` is the time of `n` steps after the token that the prompt itself gives; the text goes on past an end token. */
   decode: { args: { tokens: number[]; n: number }; answer: { seconds: number; tokens: number[] } };
-  /** As `decode`, of several sequences that go on together; `tokens` of each. */
+  /** Like `decode`, for several sequences that advance together; `tokens` of each. */
   decodeBatch: { args: { prompts: number[][]; n: number }; answer: { seconds: number; tokens: number[][] } };
   /** The most memory this process has held resident, in bytes. */
   peak: { args: Record<string, never>; answer: { bytes: number } };

@@ -57,7 +57,7 @@ async function keep(model: Model, meter: Meter): Promise<void> {
 const ledger = () => (opened ??= openLedger(join(mkdtempSync(join(tmpdir(), "modicum-bench-")), "receipts.db")));
 let opened: ReturnType<typeof openLedger> | undefined;
 
-/** What a receipt costs the request that it bills: priced, written to the ledger, against none. */
+/** The cost of a receipt for its request: priced and written to the ledger, against no receipt. */
 export const receipts: Bench = {
   name: "receipts",
   unit: "tok/s",

@@ -21,7 +21,7 @@ const decoded = (format: Format | undefined) => async (model: Model) => {
   return (receipt.tokens.completion / receipt.ms.decode) * 1000;
 };
 
-/** What holding an answer to a schema costs its decoding: the same model, prompt and seed, against one that is free. */
+/** The cost of constraining an answer to a schema: the same model, prompt and seed, against a free answer. */
 export const structured: Bench = {
   name: "structured",
   unit: "tok/s",

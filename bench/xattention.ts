@@ -34,7 +34,7 @@ export const xattention: Bench = {
     ours: ownSide(RECIPE, new OwnModel(path, [RECIPE]), rate),
     theirs: ownSide("modicum dense", new OwnModel(path), rate),
   }),
-  /** What the measured density allows: attention's share a of dense time shrinks to density + 1/(2S) of itself. */
+  /** The limit at the measured density: attention's share a of dense time shrinks to density + 1/(2S) of itself. */
   async floor({ path }) {
     using dense = await load(path);
     using sparse = await load(path, { save: [RECIPE] });

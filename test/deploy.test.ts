@@ -15,7 +15,7 @@ const read = (name: string) => readFileSync(place(name), "utf8");
 
 const env = { ...process.env, PATH: [join(root, ".ci/venv/bin"), process.env["PATH"]].join(delimiter) };
 
-/** What a command says, and its status. */
+/** A command's output and exit status. */
 function run(command: string, ...words: string[]) {
   const { status, stdout, stderr } = spawnSync(command, words, { encoding: "utf8", env });
   return { status, text: `${stdout}${stderr}` };

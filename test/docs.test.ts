@@ -23,7 +23,7 @@ const unaligned = (text: string) => text.replace(/ +/g, " ").replace(/-{3,}/g, "
 /** Code in fences and in backticks holds no links. */
 const prose = (text: string) => text.replace(/^```.*?^```/gms, "").replace(/`[^`\n]*`/g, "code");
 
-/** As GitHub makes them of headings. */
+/** Anchors as GitHub derives them from headings. */
 const anchors = (text: string) =>
   [...text.replace(/^```.*?^```/gms, "").matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!

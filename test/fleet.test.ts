@@ -126,7 +126,7 @@ test("one that dies before its first token is replaced; one that dies after it e
   for (const { receipt } of await Promise.all(two)) expect(receipt.server).toBe("second");
   await vi.waitFor(async () => expect(await serversUp()).toBe(1), { timeout: 60_000 });
 
-  // As much as one request may ask for: more than a fast machine has said when it is killed.
+  // The longest answer that one request may ask for: even a fast machine is still writing it when it is killed.
   const stream = await post({ stream: true, prompt: Array(8).fill("abc"), n: 8, max_tokens: 200 });
   const reader = stream.body!.getReader();
   const beginning = new TextDecoder().decode((await reader.read()).value);

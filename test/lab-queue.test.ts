@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
-/** So many that they are not all answered while a busy machine gets round to killing a worker or the queue. */
+/** Enough items that some are unanswered when a busy machine gets to kill a worker or the queue. */
 const ITEMS = 250;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-queue-"));
 const task = path.join(folder, "mine.jsonl");
@@ -89,7 +89,7 @@ const answered = (out: string): { recipe: string; item: string }[] => {
   }
 };
 
-/** What does not depend on the clock or on the call's words. */
+/** The results without timings and without the command. */
 function lasting(out: string): unknown {
   const { created, command, recipes, ...rest } = JSON.parse(readFileSync(path.join(out, "summary.json"), "utf8"));
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
-/** So many that a run is not over while a busy machine gets round to stopping it. */
+/** Enough items that a run is still going when a busy machine gets to stop it. */
 const ITEMS = 220;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-cli-"));
 const task = path.join(folder, "mine.jsonl");
@@ -54,7 +54,7 @@ function lines(out: string): string[] {
   }
 }
 
-/** What does not depend on the clock or on the call's words. */
+/** The results without timings and without the command. */
 function lasting(out: string): unknown {
   const { created, command, recipes, ...rest } = JSON.parse(readFileSync(path.join(out, "summary.json"), "utf8"));
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };

@@ -15,7 +15,7 @@ export interface Ended {
 }
 
 export interface Call {
-  /** What is piped into stdin; without it stdin is empty. */
+  /** The text piped into stdin; empty by default. */
   input?: string;
   env?: Record<string, string>;
   /** Sends SIGINT as soon as stdout or stderr shows this. */

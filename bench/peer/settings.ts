@@ -1,4 +1,4 @@
-/** How llama.cpp is driven. */
+/** The settings of llama.cpp. */
 export interface Settings {
   threads: number;
   flashAttention: boolean;

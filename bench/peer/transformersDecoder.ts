@@ -3,7 +3,7 @@ import path from "node:path";
 import { AutoModelForCausalLM, env, type PreTrainedModel, StoppingCriteria, Tensor } from "@huggingface/transformers";
 import { type Answer, type Args, seconds, serve } from "../protocol.ts";
 
-/** What two cores are fastest with; its own default counts physical cores, of which there may be one. */
+/** The fastest setting for two cores; the default counts physical cores, of which there may be one. */
 const THREADS = 2;
 
 /** Stops nothing; notes when each token came. */

@@ -10,7 +10,7 @@ export const completion = (texts: Texts, prompt: string, answer: number, more: o
   body: { model: MODEL, max_tokens: answer, temperature: 0, logit_bias: texts.endless, prompt, ...more },
 });
 
-/** As `completion`, its answer streamed, with the count of its tokens at the end. */
+/** Like `completion`, but streamed, with the token count at the end. */
 export const stream = (texts: Texts, prompt: string, answer: number): Ask =>
   completion(texts, prompt, answer, { stream: true, stream_options: { include_usage: true } });
 

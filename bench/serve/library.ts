@@ -1,7 +1,7 @@
 /** Our library in a process of its own, for the bench `serve-stream`: each message is a prompt and options, each answer the rate in tokens a second. */
 import { load, type RunOptions } from "../../src/index.ts";
 
-/** What it is asked. */
+/** A call of the library. */
 export interface LibraryCall {
   readonly prompt: string;
   readonly options: RunOptions;

@@ -57,7 +57,7 @@ async function saidUrl(child: ChildProcess): Promise<string> {
     said += part;
     const url = /"url":"([^"]+)"/.exec(said)?.[1];
     if (!url) continue;
-    // What it says from now on, a line a request, must not fill the pipe. `resume` does nothing yet.
+    // The server's log, one line a request, must not fill the pipe. `resume` does nothing yet.
     child.stderr!.on("data", () => {});
     return url;
   }

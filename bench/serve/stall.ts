@@ -12,7 +12,7 @@ const LONG = 4096;
 /** A chunk of a prompt: so many tokens at most run between two tokens of a stream. */
 const CHUNK = 256;
 const CHUNKS = 10;
-/** What a stream may wait, in chunks: one of the other's prompt, and its own step. */
+/** The longest gap allowed in a stream, in chunks: one of the other's prompt, and its own step. */
 const ALLOWED = 1.3;
 
 /**
@@ -49,7 +49,7 @@ function stall({ path }: BenchOptions): (send: Send) => Promise<number> {
   };
 }
 
-/** Of those that overlap with the time. */
+/** Gaps that overlap with the interval. */
 const gaps = (events: readonly number[], from: number, to: number): number[] =>
   events.flatMap((at, i) => (i > 0 && at > from && events[i - 1]! < to ? [at - events[i - 1]!] : []));
 

@@ -10,13 +10,13 @@ export interface Client {
   readonly last?: boolean;
 }
 
-/** What a load generator is to do: all clients side by side. */
+/** The work of a load generator: all clients side by side. */
 export interface Traffic {
   readonly url: string;
   readonly clients: readonly Client[];
 }
 
-/** What came of one ask; milliseconds from the start of the traffic. */
+/** The outcome of one request; milliseconds from the start of the traffic. */
 export interface Answered {
   readonly status: number;
   readonly sent: number;

@@ -69,10 +69,9 @@ export type Decision =
 
 /**
  * The values that deeper layers get in place of the keys and values of a token that exited (DYNAMAX b.7). `none`:
- * nothing, they are never read again;
- * `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from the stream at the exit; `recompute`:
- * their own, computed
- * when a later token goes deeper; `mask`: nothing, and later tokens do not see the token there.
+ * nothing, they are never read again; `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from
+ * the stream at the exit; `recompute`: their own, computed when a later token goes deeper; `mask`: nothing, and later
+ * tokens do not see the token there.
  */
 export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask"] as const;
 export type StateFill = (typeof stateFills)[number] | "none";

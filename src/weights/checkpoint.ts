@@ -6,7 +6,9 @@ import type { KernelMatrix } from "./prepared/layout.ts";
 import { safetensorsCheckpoint } from "./safetensors/checkpoint.ts";
 import { isPickle, pickleError } from "./safetensors/folder.ts";
 
-/** What an architecture reads its configuration from: a GGUF's metadata, or what `config.json` says. `path` names the file in errors. */
+/**
+ * The configuration that an architecture reads: a GGUF's metadata, or `config.json`. `path` names the file in errors.
+ */
 export type ConfigSource =
   | { readonly kind: "gguf"; readonly path: string; readonly metadata: Metadata }
   | { readonly kind: "huggingface"; readonly path: string; readonly config: Readonly<Record<string, unknown>> };

@@ -12,8 +12,8 @@ const MOST_BYTES = 2 ** 25;
 export const jsonObject = z.custom<JsonObject>(isObject, "expected an object");
 
 /**
- * What a JSON file says, as `schema` reads it. `what` tells what a file that is missing was expected to hold.
- * @throws UserError that names the file: missing, unreadable, too large, no JSON, or the field that does not fit
+ * Reads a JSON file with `schema`. `what` says what a missing file should have held.
+ * @throws UserError that names the file: missing, unreadable, too large, not JSON, or the field that does not fit
  */
 export function readJson<S extends z.ZodType>(file: string, schema: S, what: string, most = MOST_BYTES): z.output<S> {
   if (!existsSync(file)) throw new UserError(`${file}: there is no such file, expected ${what}`);
@@ -21,12 +21,12 @@ export function readJson<S extends z.ZodType>(file: string, schema: S, what: str
   return inFile(file, () => checked(schema, value));
 }
 
-/** As `readJson`; undefined when there is no such file. */
+/** Like `readJson`; undefined if the file is missing. */
 export function readOptionalJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
   return existsSync(file) ? readJson(file, schema, "") : undefined;
 }
 
-/** As `readOptionalJson`, of a file that this program keeps by itself. @throws KeptFault */
+/** Like `readOptionalJson`, for a file that this program keeps for itself. @throws KeptFault */
 export function readKeptJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
   try {
     return readOptionalJson(file, schema);

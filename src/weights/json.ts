@@ -37,7 +37,7 @@ function parsed(text: string): unknown {
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 const [OPEN, CLOSE] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
 
-/** Whether brackets nest too deep, those in strings aside. */
+/** True if brackets nest too deep, not counting those in strings. */
 function isDeep(bytes: Uint8Array): boolean {
   let [open, quoted] = [0, false];
   for (let i = 0; i < bytes.length && open <= MAX_DEPTH; i++) {

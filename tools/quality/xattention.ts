@@ -1,11 +1,13 @@
 /**
- * What block-sparse prefill costs in quality, on real weights (XAttention, arXiv 2503.16428): negative log-likelihood of a text's last
- * tokens, read densely after a sparse prefill of what comes before them, and numbers found again in a long text.
+ * Measures the quality cost of block-sparse prefill on real weights (XAttention, arXiv 2503.16428): the negative
+ * log-likelihood of a text's last tokens, read densely after a sparse prefill of the rest, and the recall of numbers
+ * hidden in a long text.
  *
  *     npx tsx tools/quality/xattention.ts TEXT [--seconds 600] [--tasks nll,needle,multi-key] [--lengths 2048,4096,8128]
  *         [--thresholds 0.8,0.9,0.95,0.99] [--strides 8,16] [--items 6] [--windows 1] [--model smollm2] [--out docs/results/xattention-quality.json]
  *
- * Results are written as they come, the smallest first, until the time is spent; those that the file has already are not run again.
+ * Results are written as they come, the smallest first, until the time is spent; those already in the file are not run
+ * again.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -22,7 +22,7 @@ export interface DataSet {
   readonly duplicates: number;
 }
 
-/** Where a data set's tables are, as the lab's tasks name files, and how their columns are called. */
+/** The tables of a data set, named as the lab's tasks name files, and the names of their columns. */
 export interface Tables {
   readonly name: string;
   readonly train: string;

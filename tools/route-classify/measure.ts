@@ -28,7 +28,7 @@ export const SCORINGS: Readonly<Record<string, ScoreOptions>> = Object.fromEntri
   ].map(([name, options]) => [name, scoreOptions.parse(options)]),
 );
 
-/** What both models say of a row, and what it cost. */
+/** Both models' answers for a row, and their cost. */
 export interface Judged {
   readonly logits: ArrayLike<number>;
   readonly swift: number;
@@ -41,7 +41,10 @@ export const outcomesOf = (judged: readonly Judged[], scoring: ScoreOptions): Ou
 
 export const SHARES = Array.from({ length: 21 }, (_, i) => i / 20);
 
-/** How good a scoring is at telling hard from easy: AUROC of Swift's errors, APGR, CPT at 50 and 80 %, AIQ in FLOPs. */
+/**
+ * The quality of a score at telling hard inputs from easy ones: AUROC of Swift's errors, APGR, CPT at 50 and 80 %, AIQ
+ * in FLOPs.
+ */
 export interface Quality {
   readonly auroc: number;
   readonly apgr: number;
@@ -68,7 +71,7 @@ export const qualityOf = (outcomes: readonly Outcome[], points = curve(outcomes)
 export const atShares = (points: readonly CurvePoint[]): number[] =>
   SHARES.map((share) => points[Math.round(share * (points.length - 1))]!.quality);
 
-/** What a threshold that calibration rows gave does on test rows. */
+/** The effect on test rows of a threshold chosen on calibration rows. */
 export interface Operated {
   readonly share: number;
   readonly accuracy: number;

@@ -26,7 +26,7 @@ export type Measured<K extends string> = Record<K, { readonly mean: number; read
 /** Scorings whose thresholds are looked at. */
 const OPERATED = ["energy", "softmax", "random"];
 
-/** What one data set and one Swift gave. */
+/** The result of one data set and one Swift. */
 export interface Result {
   readonly set: Pick<DataSet, "name" | "sha256" | "duplicates"> & { labels: number; rows: Record<keyof Split, number> };
   readonly swift: string;

@@ -10,7 +10,7 @@ import type { SeedRun } from "./run.ts";
 
 const six = (score: number): number => Number(score.toPrecision(6));
 
-/** What a card says of where things come from: the data set and its licence, and the command's words. */
+/** The provenance on a card: the data set, its licence, and the command. */
 export interface Origin {
   readonly source: string;
   readonly args: readonly string[];

@@ -1,4 +1,4 @@
-/** What clients of a soak ask for, and what each is to come to. */
+/** The requests of a soak's clients, and the expected outcome of each. */
 
 /** A request of a kind, and when its client leaves, if it does. */
 export interface Ask {

@@ -1,17 +1,17 @@
 import { readFile } from "node:fs/promises";
 
-/** What a server has in memory at a time, MB. */
+/** A server's memory at a time, MB. */
 export interface Resident {
   readonly seconds: number;
   readonly mb: number;
-  /** Of it, what maps no file: weights that lie in their files are left out. */
+  /** The part that maps no file, so without weights that lie in their files. */
   readonly anonymous: number;
-  /** Of it, keys and values by the server's own count, and JavaScript's heap. */
+  /** Keys and values by the server's own count, and JavaScript's heap. */
   readonly keyValues: number;
   readonly heap: number;
 }
 
-/** Of a server's process, and by its own /metrics. */
+/** Reads the memory of a server's process, and its own /metrics. */
 export async function resident(url: string, pid: number): Promise<Omit<Resident, "seconds">> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const status = await readFile(`/proc/${pid}/status`, "utf8");

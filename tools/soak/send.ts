@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Ask } from "./asks.ts";
 
-/** What one request came to. */
+/** The outcome of one request. */
 export interface Outcome {
   readonly kind: string;
   /** "left": its client went away; "failed": the connection did. */
   readonly status: number | "left" | "failed";
-  /** What was to come did, or the server was full and said so. */
+  /** True if the outcome was the expected one, or the server said that it was full. */
   readonly asExpected: boolean;
   readonly message?: string | undefined;
-  /** Of a request that was answered. */
+  /** Present if the request was answered. */
   readonly answered?: {
     readonly receipt: string;
     readonly prompt: number;

@@ -4,7 +4,7 @@ import { markdownTable } from "../section.ts";
 import type { Resident } from "./resident.ts";
 import type { Outcome } from "./send.ts";
 
-/** What a soak has shown. */
+/** The findings of a soak. */
 export interface Soak {
   readonly minutes: number;
   /** Minutes before these. */
@@ -13,7 +13,7 @@ export interface Soak {
   readonly rate: number;
   readonly machine: string;
   readonly started: string;
-  /** Of requests, by kind and status. */
+  /** The number of requests, by kind and status. */
   readonly requests: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly unexpected: readonly Outcome[];
   readonly receipts: Bills;
@@ -23,7 +23,7 @@ export interface Soak {
     readonly change: number;
     readonly seen: readonly Resident[];
   };
-  /** Of the server after SIGTERM. */
+  /** The server's exit status after SIGTERM. */
   readonly exit: number | null;
   readonly passed: boolean;
 }

@@ -39,8 +39,7 @@ export type PlanFor = (prompt: number) => Plan;
 
 /**
  * Likelihoods of given tokens. `ofText` and `ofPairs` return the numbers and the bill of a fresh engine, whatever ran
- * before.
- * A saving acts on contexts as on prompts, and on continuations as on answers.
+ * before. A saving acts on contexts as on prompts, and on continuations as on answers.
  */
 export class Likelihoods implements Disposable {
   readonly #targets = new Buffer("i64", ROWS);

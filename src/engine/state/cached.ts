@@ -105,8 +105,7 @@ export class Cached {
 
   /**
    * The part of `reusable` that ran as whole chunks of a dense prefill. Continuing from there gives the same bits as
-   * running the prompt alone.
-   * 0 if a longer text has freed keys that the windows need.
+   * running the prompt alone. 0 if a longer text has freed keys that the windows need.
    */
   chunksOf(prompt: readonly number[]): number {
     const reusable = this.reusable(prompt, "");

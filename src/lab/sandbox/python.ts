@@ -27,9 +27,8 @@ interface Python {
 
 /**
  * True if a Python program runs to its end without an error. The sandbox has no network, read-only files, no
- * privileges, and limits:
- * 5 s of processor and 1 GB a process, 16 processes (the kernel does not enforce this for root), 15 s in all. A program
- * cannot pass by exiting early.
+ * privileges, and limits: 5 s of processor and 1 GB a process, 16 processes (the kernel does not enforce this for
+ * root), 15 s in all. A program cannot pass by exiting early.
  */
 export function passesInSandbox(program: string, python: Python = findPython()): boolean {
   const sign = randomBytes(16).toString("hex");

@@ -48,8 +48,7 @@ function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
 
 /**
  * Only some tokens of a long prompt go deeper than a given layer. The criterion of `by=attention` is the one that
- * FEATHER (arXiv 2412.13180)
- * studies on visual tokens, here on text: the last query's attention, averaged over heads.
+ * FEATHER (arXiv 2412.13180) studies on visual tokens, here on text: the last query's attention, averaged over heads.
  */
 export const prune: Saving<PruneOptions> = {
   name: "prune",

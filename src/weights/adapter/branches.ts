@@ -2,9 +2,11 @@ import type { Lora } from "./lora.ts";
 import { doesNotFit, isMissing } from "./misfit.ts";
 import type { Update } from "./updates.ts";
 
-/** How a model's matrices, by their canonical names without `.weight`, lie beside what adapters were trained on. */
+/**
+ * Maps a model's matrices, by their canonical names without `.weight`, to the modules that adapters were trained on.
+ */
 export interface Layout {
-  /** What PEFT may call the module of a matrix. */
+  /** The names that PEFT may give a matrix's module. */
   modules(name: string): readonly string[];
   /** The output of the module that is a matrix's output `row`. */
   row(name: string, row: number): number;
@@ -19,7 +21,7 @@ export interface Branch {
 
 interface Piece {
   readonly name: string;
-  /** Where its outputs begin in the stack. */
+  /** The offset of its outputs in the stack. */
   readonly first: number;
   readonly update: Update;
 }

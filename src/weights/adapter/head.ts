@@ -39,7 +39,10 @@ function nameIn(tensors: Checkpoint["tensors"], name: string): string {
   return !tensors.has(name) && tensors.has(inner) ? inner : name;
 }
 
-/** What config.json would say of the classifier. PEFT does not save labels' names: the base's are kept where there are as many. */
+/**
+ * The classifier's fields of config.json. PEFT does not save label names: the base's are kept if their number is the
+ * same.
+ */
 function classifying(source: ConfigSource, { shape: [labels = 0] }: SafeTensor): ConfigSource {
   if (source.kind === "gguf") return source;
   const named = source.config.id2label as Record<string, unknown> | null | undefined;

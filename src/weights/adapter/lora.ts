@@ -9,7 +9,7 @@ import { parseHeader, type SafeTensor } from "../safetensors/header.ts";
 import { alphaPattern } from "./pattern.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
 
-/** What changes the numbers; what else a configuration says is how the adapter was trained, or shows in the tensors' names. */
+/** The settings that change results; the rest of a configuration is about training, or shows in the tensors' names. */
 const settings = z.object({
   peft_type: z.literal("LORA"),
   lora_alpha: z.number().positive(),

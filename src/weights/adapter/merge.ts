@@ -5,8 +5,8 @@ import { doesNotFit, isMissing } from "./misfit.ts";
 import type { Update } from "./updates.ts";
 
 /**
- * Whether what an adapter computes is what some weights compute: it is for weights that are floats, and for none that serve two ends, as a
- * table of embeddings that is the head, too.
+ * True if the adapter can be merged into the weights: they must be floats and serve one purpose, unlike an embedding
+ * table that is also the head.
  */
 export const isMergeable = ({ config, tensors }: Checkpoint, { updates }: Lora): boolean =>
   config.kind === "huggingface" &&

@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import type { Lora } from "./lora.ts";
 
-/** What a misfit is told as: the first of `problems`, and how many of the adapter's modules have one. */
+/** The error for a misfit: the first of `problems`, and the number of modules that have one. */
 export function doesNotFit({ folder, updates }: Lora, model: string, problems: readonly string[]): UserError {
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more of its ${updates.size} modules)` : "";
   return new UserError(`${folder}: the adapter does not fit ${model}: ${problems[0]}${more}`);

@@ -1,6 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 
-/** What a pattern may hold: names, digits, classes and alternatives, but no repeated group, which may take for ever on a name. */
+/** Allowed patterns: names, digits, classes and alternatives, but no repeated group, which may backtrack for ever. */
 const SIMPLE = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
 const REPEATED_GROUP = /\)[*+?]/;
 

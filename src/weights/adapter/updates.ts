@@ -4,7 +4,10 @@ import { readFloats } from "../safetensors/read.ts";
 
 /** A low-rank update (Hu et al. 2021) of a matrix [outputs, inputs]: + scale · B · A. */
 export interface Update {
-  /** Of a module that multiplies by the matrix, or of one that looks up columns of it by token (then `inputs` is the vocabulary). */
+  /**
+   * `matrix`: the module multiplies by the matrix. `table`: it looks up columns by token, and `inputs` is the
+   * vocabulary.
+   */
   readonly kind: "matrix" | "table";
   readonly scale: number;
   readonly rank: number;

@@ -4,7 +4,7 @@ import { GgufStrings } from "./strings.ts";
 
 /** Bytes that can be read at random: a file, or a buffer. `read` is only asked for bytes within `size`. */
 export interface ByteSource {
-  /** As the user gave it: it names the file in every error. */
+  /** The path as the user gave it; it names the file in every error. */
   readonly path: string;
   readonly size: number;
   read(offset: number, length: number): Buffer;
@@ -27,7 +27,7 @@ export function quote(name: string): string {
 /** Reads a header's little-endian fields in turn. Every length is held against the bytes that are left before anything is allocated. */
 export class Cursor {
   position = 0;
-  /** What is being read: the subject of every error's sentence. */
+  /** The part being read: the subject of every error's sentence. */
   subject = "the header";
   private bytes: Buffer;
   private view: DataView;
@@ -103,7 +103,7 @@ export class Cursor {
     return this.view.getFloat64(at, true);
   }
 
-  /** How many `things` follow, each of at least `itemBytes`. */
+  /** Reads the number of `things` that follow, each of at least `itemBytes`. */
   count(things: string, itemBytes: number, most = Number.POSITIVE_INFINITY): number {
     const count = this.uint64();
     const left = Math.max(0, Math.min(this.source.size, MAX_HEADER) - this.position);

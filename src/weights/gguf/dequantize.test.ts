@@ -5,7 +5,7 @@ import { dequantize, isDequantizable } from "./dequantize.ts";
 import { halfFloats } from "./half.ts";
 import { GGML_TYPES, type GgmlType } from "./types.ts";
 
-/** What the gguf package makes of random blocks, behind them in one file: tools/reference/gguf_dequant.py. */
+/** Random blocks, and behind them in one file the gguf package's values for them: tools/reference/gguf_dequant.py. */
 function fixture(type: GgmlType): { count: number; bytes: Uint8Array; floats: Float32Array } {
   const file = new Uint8Array(readFileSync(new URL(`./fixtures/${type.toLowerCase()}.bin`, import.meta.url)));
   const { block, bytes } = GGML_TYPES[type];
@@ -20,7 +20,7 @@ function bitsOf(floats: Float32Array): Uint32Array {
   return bits.map((bit) => ((bit & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bit));
 }
 
-/** As `toEqual`, which takes its time over arrays. */
+/** Like `toEqual`, which is slow on large arrays. */
 function expectSame(got: Uint32Array, expected: Uint32Array): void {
   expect(got.length).toBe(expected.length);
   const first = got.findIndex((bit, i) => bit !== expected[i]);

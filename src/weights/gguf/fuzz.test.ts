@@ -121,7 +121,7 @@ function checkSizes(tensor: GgufTensor): void {
   if (sizes.join() !== [tensor.bytes, rows * cols, rows * cols].join()) expect.fail(`${type} [${shape}]: ${sizes}`);
 }
 
-/** Whether `read` went well; if not, it must have thrown one sentence that begins with a file's name. */
+/** True if `read` succeeded; if not, it must have thrown one sentence that begins with a file's name. */
 function attempt(paths: readonly string[], read: () => void): boolean {
   try {
     read();

@@ -13,7 +13,7 @@ export interface GgufFile {
   metadata: Metadata;
   /** By name, in the order of the file and of its parts. */
   tensors: Map<string, GgufTensor>;
-  /** Where the data section begins, in bytes from the start of the file. */
+  /** The offset of the data section, in bytes from the start of the file. */
   dataOffset: number;
   alignment: number;
 }

@@ -10,7 +10,7 @@ export interface KernelForm {
   readonly bits: CodeBits;
   /** Columns that share a scale; the kernel takes about a quarter longer over blocks of 16. */
   readonly block: 16 | 32;
-  /** Whether a thin product in float32 is needed beside the codes' one. */
+  /** True if a thin product in float32 is needed besides the product of the codes. */
   readonly residual: boolean;
 }
 

@@ -194,7 +194,7 @@ test("a file cut off anywhere", () => {
   }
 });
 
-/** What a file of a terabyte with this start says, and the longest read that it took. */
+/** Parses a file of a terabyte with this start; returns the error and the longest read. */
 function parseEndless(start: Buffer): { message: string; longest: number } {
   let longest = 0;
   const read = (offset: number, length: number) => {

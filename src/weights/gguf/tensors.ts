@@ -8,7 +8,7 @@ export interface GgufTensor {
   type: GgmlType;
   /** Row-major, outermost first: ggml's `ne` reversed. Empty for a scalar. */
   shape: number[];
-  /** Where the data begins, in bytes from the start of the file. */
+  /** The offset of the data, in bytes from the start of the file. */
   offset: number;
   /** Length of the data. */
   bytes: number;

@@ -5,7 +5,7 @@ import { VALUE_TYPES, type ValueType } from "./values.ts";
 
 type Scalar = number | bigint | boolean | string;
 
-/** What a test writes under a key: the type and the value, or for an array its items' type and its items. */
+/** The value of a test's key: its type and value, or for an array its items' type and items. */
 export type Field =
   | [type: Exclude<ValueType, "array">, value: Scalar]
   | [type: "array", item: Exclude<ValueType, "array">, values: Scalar[]]
@@ -42,7 +42,7 @@ export function writeGguf({ version = 3, alignment = 32, metadata = {}, tensors 
   return Buffer.concat([pad(start, alignment), data]);
 }
 
-/** Where a block has its half-precision scale and minimum. */
+/** The offsets of a block's half-precision scale and minimum. */
 const HALVES: Partial<Record<GgmlType, readonly number[]>> = {
   ...{ Q4_0: [0], Q4_1: [0, 2], Q5_0: [0], Q5_1: [0, 2], Q8_0: [0], IQ4_NL: [0], IQ4_XS: [0] },
   ...{ Q2_K: [80, 82], Q3_K: [108], Q4_K: [0, 2], Q5_K: [0, 2], Q6_K: [208] },

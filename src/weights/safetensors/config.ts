@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import type { JsonObject } from "../json.ts";
 import { jsonObject, readJson } from "../json-file.ts";
 
-/** What a model's `config.json` says. @throws UserError when it is missing, malformed, or says that the weights are quantised */
+/** Reads a model's `config.json`. @throws UserError if it is missing or malformed, or the weights are quantised */
 export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
   const file = path.join(folder, "config.json");
   const config = readJson(file, jsonObject, "the model's configuration beside its weights");

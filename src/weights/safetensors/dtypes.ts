@@ -37,12 +37,15 @@ const decoders: Partial<Record<Dtype, Decode>> = {
   F8_E4M3: (buffer) => Float32Array.from(new Uint8Array(buffer), (byte) => e4m3(byte)),
   F16: decodeFloats("F16"),
   BF16: decodeFloats("BF16"),
-  // As it lies in the file; a float32 needs no copy.
+  // A view of the file; float32 needs no copy.
   F32: (buffer) => new Float32Array(buffer),
   F64: decodeFloats("F64"),
 };
 
-/** What turns little-endian elements into float32, nearest where it has no equal; undefined for a type that holds no weights here. */
+/**
+ * The conversion of little-endian elements to float32, rounded to nearest; undefined for a type that holds no weights
+ * here.
+ */
 export const decoderOf = (dtype: Dtype): Decode | undefined => decoders[dtype];
 
 function decodeFloats(type: "F16" | "BF16" | "F64"): Decode {

@@ -5,7 +5,7 @@ import { few, UserError } from "../../util/errors.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { readJson } from "../json-file.ts";
 
-/** Where the weights of a model lie. */
+/** The weight files of a model. */
 export interface WeightFiles {
   /** The folder with `config.json`. */
   readonly folder: string;
@@ -40,7 +40,7 @@ function nothing(folder: string, names: readonly string[]): UserError {
   return new UserError(`${folder}: there are no weights in this folder, expected ${WHOLE} or ${INDEX}`);
 }
 
-/** Whether a file of this name is a Python pickle, as PyTorch writes checkpoints. */
+/** True if the name is that of a Python pickle, the format of PyTorch checkpoints. */
 export const isPickle = (name: string): boolean =>
   /(^|[/\\])pytorch_model[^/\\]*\.bin$|\.(pt|pth|ckpt|pkl|pickle)$/i.test(name);
 

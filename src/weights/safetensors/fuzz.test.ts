@@ -21,7 +21,7 @@ const originals = [
 type Random = () => number;
 const below = (random: Random, n: number): number => Math.floor(random() * n);
 
-/** What a damaged or hostile header may say in place of a number, a text or a bracket. */
+/** Replacements for a number, a text or a bracket in a damaged or hostile header. */
 const words = [
   ...[
     "0",
@@ -85,7 +85,7 @@ function mutate(random: Random): Buffer {
   return bytes;
 }
 
-/** Whether the header was read, and is then true of the file; if not, it was refused in one short sentence. */
+/** True if the header was read and matches the file; otherwise it was refused in one short sentence. */
 function attempt(bytes: Buffer): boolean {
   try {
     const tensors = parseHeader(memoryFile(bytes));

@@ -13,7 +13,7 @@ export interface SafeTensor extends StoredTensor {
   readonly offset: number;
 }
 
-/** What a header says of a tensor, as it says it. */
+/** A tensor's entry in a header. */
 interface Entry {
   dtype?: string;
   shape?: number[];

@@ -13,7 +13,7 @@ export function withHeader(header: string | Uint8Array, data: number, claimed?: 
 export interface TensorSpec {
   dtype: Dtype;
   shape: number[];
-  /** As they lie in the file; zeros where not given. */
+  /** The bytes in the file; zeros by default. */
   data?: Uint8Array;
 }
 

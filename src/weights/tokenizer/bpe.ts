@@ -9,7 +9,7 @@ export interface BpeOptions {
   unk?: number | undefined;
   /** Several such characters in a row are one `unk`. */
   fuseUnk?: boolean | undefined;
-  /** Such a character is written as its bytes, `<0xE2>` and so on. */
+  /** Writes a character missing from the vocabulary as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;
   /** A word that is itself a token is taken whole, whatever the merges say. */
   ignoreMerges?: boolean | undefined;

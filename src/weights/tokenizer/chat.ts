@@ -16,7 +16,10 @@ interface Turns {
   addGenerationPrompt: boolean;
   /** Functions that the model may call, as OpenAI and Hugging Face write them: `{ type: "function", function: { name, description, parameters } }`. */
   tools?: readonly Json[] | undefined;
-  /** Whether the answer may begin with thoughts, for templates that ask (Qwen3's `enable_thinking`); without it, as they have it. */
+  /**
+   * True if the answer may begin with thoughts, for templates that ask (Qwen3's `enable_thinking`); by default, the
+   * template decides.
+   */
   thinking?: boolean | undefined;
 }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { checked } from "../../util/checked.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 
-/** What makes a component of a tokenizer.json from its specification, an object with a `type`. */
+/** Makes a component of a tokenizer.json from its specification, an object with a `type`. */
 export type Kind<T> = (specification: unknown) => T;
 
 /** A kind whose options are checked before it is made. */

@@ -3,7 +3,7 @@ import { bytesOfToken } from "./alphabet.ts";
 import { component, kind } from "./component.ts";
 import { compile, patternSchema } from "./pattern.ts";
 
-/** What a token adds to a text; `first`: it is the first that is shown. */
+/** The text that a token adds; `first`: it is the first one shown. */
 export type Detokenizer = (token: string, first: boolean) => Uint8Array | string;
 
 /** SentencePiece's: spaces are written ▁, and bytes `<0xE2>`. `strip`: the first token's leading space is not shown. */
@@ -31,7 +31,7 @@ export function words(prefix: string, cleanup: boolean): Detokenizer {
 }
 
 interface Step {
-  /** Of a token that is no byte. */
+  /** Converts a token that is not a byte. */
   text?: (text: string, first: boolean) => string;
   bytes?: true;
 }
@@ -76,7 +76,7 @@ const kinds = {
   }),
 };
 
-/** What a tokenizer.json's `decoder` makes of tokens. @throws UserError for one that is not supported. */
+/** Reads the `decoder` of a tokenizer.json. @throws UserError if it is not supported */
 export const detokenizerOf = (specification: unknown): Detokenizer =>
   specification === null || specification === undefined
     ? (token, first) => (first ? token : ` ${token}`)

@@ -15,7 +15,7 @@ import { END_OF_ANSWER } from "./special.ts";
 
 /** A vocabulary of 262,144 tokens with its merges has 33 MB. */
 const MOST_BYTES = 2 ** 27;
-/** Those that are published have some 20 kB. */
+/** Published templates have some 20 kB. */
 const MOST_TEMPLATE = 2 ** 20;
 
 const addedToken = z.object({

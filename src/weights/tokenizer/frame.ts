@@ -4,13 +4,13 @@ import { component, kind } from "./component.ts";
 /** A special token, or one of the texts, with the segment (token type) that it belongs to. */
 export type FramePiece = { id: number; type: number } | { text: "A" | "B"; type: number };
 
-/** What a model reads around a text, and around two. */
+/** The tokens that a model reads around one text, and around two. */
 export interface Frame {
   single: readonly FramePiece[];
   pair: readonly FramePiece[];
 }
 
-/** What an encoder reads: ids, and of each the text it is of (0 or 1, `token_type_ids`). */
+/** An encoder's input: ids, and for each the text it belongs to (0 or 1, `token_type_ids`). */
 export interface Input {
   ids: number[];
   types: number[];

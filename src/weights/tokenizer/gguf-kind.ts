@@ -5,7 +5,7 @@ import type { Parts } from "./parts.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
 import { idsOfType } from "./special.ts";
 
-/** What differs between the kinds of vocabulary. */
+/** The parts that differ between kinds of vocabulary. */
 export type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
 export type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
 

@@ -2,7 +2,7 @@ import { PairTable } from "./pair-table.ts";
 
 /** Which two neighbouring tokens become one, and which pair does so first. */
 export interface Merges {
-  /** Where the pair lies, or -1 where it does not merge; good until the next call. */
+  /** The index of the pair, or -1 if it does not merge; valid until the next call. */
   find(left: number, right: number): number;
   /** The least merges first. */
   rank(slot: number): number;
@@ -99,7 +99,9 @@ export class ScoredMerges extends LearntMerges {
     return this.bases[joined]! + shape * this.stride(joined);
   }
 
-  /** How many tokens share the score of `id`: among them the lengths of the parts decide before the id does. */
+  /**
+   * The number of tokens that share the score of `id`: among them the lengths of the parts decide before the id does.
+   */
   private stride = (id: number): number => this.ties.get(id) ?? 1;
   private readonly ties = new Map<number, number>();
 

@@ -11,8 +11,8 @@ import { TokenStream } from "./stream.ts";
 import { byteSource, fixture } from "./testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-// What tools/reference/tokenizer_models.py wrote: vocabularies reduced to what the texts need, and transformers' answers for the whole ones; and what
-// tools/reference/tokenizer_trained.py trained.
+// Files by tools/reference/tokenizer_models.py: vocabularies reduced to what the texts need, and transformers' answers
+// for the whole ones; and files by tools/reference/tokenizer_trained.py.
 
 interface Chat {
   messages: ChatMessage[];

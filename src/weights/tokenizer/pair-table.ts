@@ -16,7 +16,7 @@ export class PairTable {
     this.joineds = new Int32Array(capacity);
   }
 
-  /** Where the pair lies, or -1. */
+  /** The index of the pair, or -1. */
   find(left: number, right: number): number {
     const slot = this.slot(left, right);
     return this.left[slot] === -1 ? -1 : slot;

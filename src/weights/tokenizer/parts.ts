@@ -31,7 +31,7 @@ export interface Parts {
   pad?: number | undefined;
   unk?: number | undefined;
   mask?: number | undefined;
-  /** As the file names them. */
+  /** Named as in the file. */
   fim?: Fim | undefined;
   templates: Templates;
 }

@@ -24,7 +24,7 @@ export function compile(pattern: Pattern): RegExp {
 }
 
 export const behaviourSchema = z.enum(["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]);
-/** What becomes of the matches when a text is cut at them. */
+/** The fate of the matches when a text is split at them. */
 export type Behaviour = z.output<typeof behaviourSchema>;
 
 interface Range {

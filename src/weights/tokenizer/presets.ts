@@ -23,7 +23,7 @@ export interface Preset {
   preTokenizer: PreTokenizer;
   /** A word that is itself a token is taken whole, whatever the merges say. */
   ignoreMerges?: true;
-  /** Whether a prompt begins with bos where the file does not say. */
+  /** True if a prompt begins with bos when the file does not say. */
   addBos?: true;
   separators?: Separators;
 }

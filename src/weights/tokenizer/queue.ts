@@ -1,6 +1,6 @@
 /** A heap of places by rank: the least rank first, of equal ones the leftmost place. */
 export class Queue {
-  /** What `pop` took out. */
+  /** The rank of the last item popped. */
   rank = 0;
   place = 0;
   private readonly ranks: number[] = [];
@@ -19,7 +19,7 @@ export class Queue {
     places[at] = place;
   }
 
-  /** Whether there was one. */
+  /** Takes out the first item; false if there is none. */
   pop(): boolean {
     if (this.ranks.length === 0) return false;
     this.rank = this.ranks[0]!;

@@ -59,12 +59,12 @@ export class TokenTexts {
     return segments;
   }
 
-  /** Whether a token could hold all of `text`. */
+  /** True if a token could contain all of `text`. */
   holds(text: string): boolean {
     return text.length <= this.longest && Array.from(this.texts).some((token) => token.includes(text));
   }
 
-  /** Whether a token could end within `text`, having begun before it. */
+  /** True if a token could end within `text`, having begun before it. */
   endsIn(text: string): boolean {
     return this.within(text, (length) => {
       const end = text.slice(0, length);
@@ -72,7 +72,7 @@ export class TokenTexts {
     });
   }
 
-  /** Whether a token could begin within `text` and end after it. */
+  /** True if a token could begin within `text` and end after it. */
   beginsIn(text: string): boolean {
     return this.within(text, (length) => {
       const start = text.slice(-length);

@@ -1,6 +1,6 @@
 import type { Metadata } from "../gguf/index.ts";
 
-/** What a GGUF says of its tokenizer, under the names of its `tokenizer.ggml.*`. Ids are indices into `tokens`. */
+/** The fields of a GGUF's tokenizer, named as its `tokenizer.ggml.*`. Ids are indices into `tokens`. */
 export interface TokenizerSource {
   /** Names the file in every error. */
   path: string;
@@ -14,7 +14,7 @@ export interface TokenizerSource {
   tokenTypes?: ArrayLike<number> | undefined;
   /** Pairs "left right", the first to be merged first ("gpt2"). */
   merges?: readonly string[] | undefined;
-  /** Of each token: the higher, the earlier it is merged ("llama"), or its log probability ("t5"). */
+  /** The score of each token: a higher one merges earlier ("llama"), or its log probability ("t5"). */
   scores?: ArrayLike<number> | undefined;
   bos?: number | undefined;
   eos?: number | undefined;
@@ -27,17 +27,17 @@ export interface TokenizerSource {
   eot?: number | undefined;
   /** End of message, before a tool's answer. */
   eom?: number | undefined;
-  /** What fills in the middle of a text: before what precedes it, what follows it, and itself. */
+  /** Tokens for filling in the middle of a text: before the prefix, before the suffix, and before the middle. */
   fimPrefix?: number | undefined;
   fimSuffix?: number | undefined;
   fimMiddle?: number | undefined;
   addBos?: boolean | undefined;
   addEos?: boolean | undefined;
-  /** Whether another separator is written between two texts. */
+  /** True if another separator is written between two texts. */
   addSep?: boolean | undefined;
-  /** Whether a text is given a space before its first word ("llama", "t5"). */
+  /** True if a space is added before a text's first word ("llama", "t5"). */
   addSpacePrefix?: boolean | undefined;
-  /** Whether spaces at a text's ends, and all but one of those in a row, are dropped ("t5"). */
+  /** True if spaces at a text's ends are dropped, and runs of spaces become one ("t5"). */
   removeExtraWhitespaces?: boolean | undefined;
   /** SentencePiece's own normalisation, compiled ("t5"). */
   charsmap?: Uint8Array | undefined;

@@ -21,7 +21,7 @@ export class StopStrings {
     return this.release(pending, found.start);
   }
 
-  /** What was held back, when the text ends without a stop string. */
+  /** Returns the text held back, when the text ends without a stop string. */
   flush(): string {
     return this.matched === undefined ? this.release(this.held, this.held.length) : "";
   }

@@ -19,7 +19,7 @@ export class TokenStream {
     return this.utf8.decode(bytes, { stream: true });
   }
 
-  /** What is left at the end: U+FFFD for half a character. */
+  /** Returns the rest at the end: U+FFFD for an incomplete character. */
   flush(): string {
     return this.utf8.decode();
   }

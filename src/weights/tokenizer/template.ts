@@ -34,8 +34,9 @@ const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
 const programs = new Map<string, Program>();
 
 /**
- * What a Jinja template makes of `variables` (plain JSON). It is stopped after a second, and before its lists and texts fill the memory.
- * Throws a `UserError` when it fails, refuses the chat or is stopped.
+ * Renders a Jinja template with `variables` (plain JSON). It is stopped after a second, and before its lists and texts
+ * fill the memory.
+ * @throws UserError if it fails, refuses the chat or is stopped
  */
 export function renderTemplate(template: string, variables: Record<string, unknown>): string {
   try {

@@ -47,7 +47,7 @@ export class Tokenizer {
     this.specialTokens = Array.from(this.specialIds.keys());
   }
 
-  /** Whether a prompt that is no chat begins with `bos`, which is left to the caller; `input` writes it. */
+  /** True if a plain prompt begins with `bos`. The caller adds it; `input` writes it. */
   get addBos(): boolean {
     const [first] = this.frame.single;
     return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
@@ -64,8 +64,9 @@ export class Tokenizer {
   }
 
   /**
-   * Ids of `text`. Special tokens in it are plain text, unless `special` says that a template wrote it.
-   * As in transformers, a byte that the vocabulary lacks (SmolLM2's has no U+0004, for one) is left out; a lone surrogate counts as U+FFFD.
+   * Ids of `text`. Special tokens in it are plain text, unless `special` says that a template wrote it. Like
+   * transformers, leaves out a byte that the vocabulary lacks (SmolLM2's has no U+0004, for one); a lone surrogate
+   * counts as U+FFFD.
    */
   encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
     return special
@@ -80,8 +81,8 @@ export class Tokenizer {
   }
 
   /**
-   * What the model reads for `text`, or for two texts: their ids with the tokens that the file puts around them, as `[CLS]` and `[SEP]` or `bos`.
-   * At most `limit` ids; what is too long is cut at the end, the longer text first.
+   * The model's input for `text`, or for two texts: their ids with the tokens that the file puts around them, such as
+   * `[CLS]` and `[SEP]` or `bos`. At most `limit` ids; what is too long is cut at the end, the longer text first.
    */
   input(text: string, { pair, limit = Number.POSITIVE_INFINITY }: { pair?: string; limit?: number } = {}): Input {
     const second = pair === undefined ? undefined : this.encode(pair);

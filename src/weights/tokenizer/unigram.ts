@@ -8,7 +8,7 @@ export interface UnigramOptions {
   byteFallback: boolean;
 }
 
-/** What an unknown character costs beyond the least likely token (`K_UNK_PENALTY` of Hugging Face's tokenizers). */
+/** The cost of an unknown character beyond the least likely token (`K_UNK_PENALTY` of Hugging Face's tokenizers). */
 const PENALTY = 10;
 const utf8 = new TextEncoder();
 

@@ -8,7 +8,7 @@ export interface Groups {
   readonly min: Float32Array<ArrayBuffer>;
 }
 
-/** How the blocks of a storage type come apart. */
+/** The layout of a storage type's blocks. */
 export interface BlockForm {
   /** Weights in a group; a block of the file holds one or more whole groups. */
   readonly group: 16 | 32;
@@ -35,7 +35,7 @@ export function words16(bytes: Uint8Array): Uint16Array {
   return new Uint16Array(...aligned(bytes, 2));
 }
 
-/** As `words16`, of 32 bits. */
+/** Like `words16`, for 32 bits. */
 export function words32(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(...aligned(bytes, 4));
 }

@@ -94,7 +94,7 @@ function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 
   }
 }
 
-/** Of the first four groups: 6 bits of a byte; of the others: a nibble, with the two bits that those bytes have left. */
+/** The first four groups: 6 bits of a byte. The others: a nibble, with the two bits left over in those bytes. */
 function scaleQ4(bytes: Uint8Array, at: number, group: number): number {
   const byte = bytes[at + group]!;
   if (group < 4) return byte & 63;
