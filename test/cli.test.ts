@@ -125,7 +125,7 @@ describe("run", () => {
     });
     closeSync(full);
     expect(status).toBe(1);
-    expectSentence(stderr, /^error: cannot write to stdout: the disk is full$/);
+    expectSentence(stderr, /^error: cannot write to stdout: the disk is full; free space on it$/);
   });
 
   test("more on stdin than any prompt may have is one sentence", async () => {

@@ -1,8 +1,9 @@
 import { UserError } from "../util/errors.ts";
+import { DISK_FULL } from "../util/system-errors.ts";
 
 /** Why a command's result cannot be written to stdout. */
 export const unwritten = ({ code, message }: NodeJS.ErrnoException): UserError =>
-  new UserError(`cannot write to stdout: ${code === "ENOSPC" ? "the disk is full" : message}`);
+  new UserError(`cannot write to stdout: ${code === "ENOSPC" ? DISK_FULL : message}`);
 
 /** Writes lines of a command's result to stdout. */
 export function print(...lines: readonly string[]): void {

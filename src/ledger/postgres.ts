@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from "pg";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
-import { type Database, LedgerFault, type Row, type Values } from "./database.ts";
+import { type Database, LedgerFault, type Purpose, type Row, type Values } from "./database.ts";
 import { postgresSteps } from "./schema.ts";
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
@@ -58,14 +58,15 @@ class PostgresDatabase implements Database {
     return rows;
   }
 
-  /** Brings the tables to this program's version. */
-  async update(): Promise<void> {
+  /** Brings the tables to this program's version. @throws UserError if there are none, and the ledger is only read */
+  async update(purpose: Purpose): Promise<void> {
     await this.#guarded(async () => {
       const client = await this.pool.connect();
       try {
         await client.query("BEGIN");
         await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
         const version = await versionOf(client, this.place);
+        if (version === 0 && purpose === "read") throw new UserError(`the database ${this.place} has no ledger`);
         for (const step of postgresSteps.slice(version)) await client.query(step);
         if (version < VERSION) await client.query(`COMMENT ON TABLE receipts IS '${MARK}${VERSION}'`);
         await client.query("COMMIT");
@@ -95,15 +96,15 @@ async function versionOf(client: PoolClient, place: string): Promise<number> {
   );
 }
 
-/** Opens the ledger in the database at `address`, whose tables are made where there are none. @throws UserError */
-export async function openPostgres(address: string): Promise<Database> {
+/** Opens the ledger in the database at `address`; for writing, its tables are created if they are missing. @throws UserError */
+export async function openPostgres(address: string, purpose: Purpose): Promise<Database> {
   const { default: pg } = await import("pg");
   const place = withoutPassword(address);
   const timeouts = { connectionTimeoutMillis: CONNECT_WITHIN, query_timeout: ANSWER_WITHIN, keepAlive: true };
   const pool = new pg.Pool({ connectionString: address, application_name: "modicum", max: 4, ...timeouts });
   const database = new PostgresDatabase(place, pool);
   try {
-    await database.update();
+    await database.update(purpose);
     return database;
   } catch (error) {
     await database.close();
@@ -114,7 +115,7 @@ export async function openPostgres(address: string): Promise<Database> {
 /** @throws UserError when the address is none */
 function withoutPassword(address: string): string {
   if (!URL.canParse(address))
-    throw new UserError("the ledger's address is none; expected postgres://user@host/database", 2);
+    throw new UserError("the ledger's address is invalid; expected postgres://user@host/database", 2);
   const { protocol, host, pathname } = new URL(address);
   return `${protocol}//${host}${pathname}`;
 }

@@ -58,7 +58,7 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
 
   test("text", async () => {
     writeFileSync(path, "these are my notes\n".repeat(100));
-    expect(await sentence()).toBe(`${path} is damaged or no ledger; move it away to start a new one`);
+    expect(await sentence()).toBe(`${path} is damaged or is not a ledger; move it away to start a new one`);
     expect(readFileSync(path, "utf8")).toMatch(/^these are my notes\n/);
   });
 
@@ -90,7 +90,7 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
     truncateSync(cut, 5000);
     const attempt = openLedger(cut).then((opened) => opened.list());
     await expect(attempt).rejects.toThrow(UserError);
-    await expect(attempt).rejects.toThrow(`${cut} is damaged or no ledger`);
+    await expect(attempt).rejects.toThrow(`${cut} is damaged or is not a ledger`);
   });
 
   const remedy = "; make it writable, or set MODICUM_HOME to a folder that is";
@@ -105,7 +105,6 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
   test.each([
     ["SQLITE_READONLY", "it is read-only"],
     ["SQLITE_READONLY_DBMOVED", "it is read-only"],
-    ["SQLITE_FULL", "the disk is full"],
     ["SQLITE_IOERR_WRITE", "the disk fails to read or write it"],
     ["SQLITE_BUSY", "another process does not let go of it"],
     ["SQLITE_CANTOPEN", "it cannot be opened"],
@@ -116,6 +115,15 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
     };
     const refused = { name: "UserError", message: `the ledger ${path} can't be used: ${reason}${remedy}` };
     expect(() => guarded(path, fail)).toThrow(expect.objectContaining(refused));
+  });
+
+  test.each(["SQLITE_FULL", "ENOSPC"])("a full disk: %s", (code) => {
+    const fail = () => {
+      throw Object.assign(new Error("in SQLite's words"), { code });
+    };
+    expect(() => guarded(path, fail)).toThrow(
+      new UserError(`the ledger ${path} can't be used: the disk is full; free space on it`),
+    );
   });
 
   test("a row that someone edited", async () => {

@@ -1,11 +1,11 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type Libsql from "libsql";
 import { UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
-import { codeOf, reasonOf, unopened } from "../util/system-errors.ts";
-import { type Database, LedgerFault, type Row, type Values } from "./database.ts";
+import { codeOf, DISK_FULL, reasonOf, unopened } from "../util/system-errors.ts";
+import { type Database, LedgerFault, type Purpose, type Row, type Values } from "./database.ts";
 import { APPLICATION_ID, sqliteSteps } from "./schema.ts";
 
 const VERSION = sqliteSteps.length;
@@ -18,7 +18,7 @@ const LOG_LIMIT = 4 * 2 ** 20;
 /** What SQLite's codes say of the file. */
 const faults: readonly (readonly [RegExp, string])[] = [
   [/READONLY/, "it is read-only"],
-  [/FULL/, "the disk is full"],
+  [/FULL/, DISK_FULL],
   [/BUSY|LOCKED/, "another process does not let go of it"],
   [/IOERR/, "the disk fails to read or write it"],
 ];
@@ -28,12 +28,14 @@ function explained(error: unknown, path: string): unknown {
   if (!(error instanceof Error)) return error;
   const code = codeOf(error) ?? "";
   if (/NOTADB|CORRUPT/.test(code))
-    return new UserError(`${path} is damaged or no ledger; move it away to start a new one`);
+    return new UserError(`${path} is damaged or is not a ledger; move it away to start a new one`);
   const reason = reasonOf(error) ?? faults.find(([pattern]) => pattern.test(code))?.[1] ?? whyClosed(error, path);
-  return reason === undefined ? error : new LedgerFault(`the ledger ${path} can't be used: ${reason}; ${REMEDY}`);
+  return reason === undefined ? error : new LedgerFault(`the ledger ${path} can't be used: ${withRemedy(reason)}`);
 }
 
-const REMEDY = "make it writable, or set MODICUM_HOME to a folder that is";
+/** A full disk needs space, all else a place that can be written. */
+const withRemedy = (reason: string): string =>
+  reason === DISK_FULL ? reason : `${reason}; make it writable, or set MODICUM_HOME to a folder that is`;
 
 /** libsql gives neither a code nor a reason when it can't open the file. */
 const whyClosed = (error: Error, path: string): string | undefined =>
@@ -138,17 +140,20 @@ class Sqlite implements Database {
 }
 
 /**
- * Opens the ledger's database at `path`, made with its folders when it is not there. Write-ahead log with synchronous = NORMAL: what was written survives the
+ * Opens the ledger's database at `path`; for writing, it is created with its folders if it is missing. Write-ahead log with synchronous = NORMAL: what was written survives the
  * death of the process at any moment; the power failing may cost the last receipts, never the file.
  */
-export async function openSqlite(path: string): Promise<Database> {
+export async function openSqlite(path: string, purpose: Purpose): Promise<Database> {
+  if (purpose === "read" && !existsSync(path)) throw new UserError(`there is no ledger at ${path}`);
   // Loaded when first needed: it costs 20 ms, which an answer must not wait for.
   const { default: Libsql } = await import("libsql");
   try {
     makeFolders(dirname(path));
     const db = new Libsql(path, { timeout: PATIENCE });
     db.exec("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
-    if (db.transaction(() => versionOf(db, path))() < VERSION) await updatePatiently(db, path);
+    const version = db.transaction(() => versionOf(db, path))();
+    if (version === 0 && purpose === "read") throw new UserError(`there is no ledger at ${path}: the file is empty`);
+    if (version < VERSION) await updatePatiently(db, path);
     return new Sqlite(path, db);
   } catch (error) {
     throw explained(error, path);

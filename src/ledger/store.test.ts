@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parts } from "./fixtures/parts.ts";
 import { Postgres, postgresPrograms } from "./postgres.testing.ts";
 import { makeReceipt } from "./receipt.ts";
-import { type Ledger, openLedger as open } from "./store.ts";
+import { emptyLedger, type Ledger, openLedger as open } from "./store.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ledger-"));
 let postgres: Postgres | undefined;
@@ -40,8 +40,8 @@ describe.each([
   afterEach(async () => {
     for (const ledger of opened.splice(0)) await ledger.close();
   });
-  async function openLedger(at: string): Promise<Ledger> {
-    const ledger = await open(at);
+  async function openLedger(at: string, ...purpose: ["read"] | []): Promise<Ledger> {
+    const ledger = await open(at, ...purpose);
     opened.push(ledger);
     return ledger;
   }
@@ -80,6 +80,18 @@ describe.each([
       await two.add(hourly[1]!);
       expect((await one.list()).map((r) => r.id)).toEqual([hourly[1]!.id, hourly[0]!.id]);
       expect(await two.list()).toEqual(await one.list());
+    });
+  });
+
+  describe("reading", () => {
+    test("has what was written", async () => {
+      const ids = async (ledger: Ledger) => (await ledger.list()).map(({ id }) => id);
+      expect(await ids(await filled())).toEqual(await ids(await openLedger(place, "read")));
+    });
+
+    test("never creates a ledger", async () => {
+      for (const _ of [1, 2])
+        await expect(openLedger(place, "read")).rejects.toThrow(/there is no ledger|has no ledger/);
     });
   });
 
@@ -161,4 +173,40 @@ describe.each([
       expect(await ledger.sums()).toEqual([]);
     });
   });
+});
+
+describe("a place", () => {
+  test("that is missing gets neither folder nor file when it is read", async () => {
+    const missing = join(folder, "missing", "x.db");
+    await expect(open(missing, "read")).rejects.toThrow(`there is no ledger at ${missing}`);
+    expect(existsSync(dirname(missing))).toBe(false);
+  });
+
+  test("that is an empty file stays empty when it is read", async () => {
+    const empty = join(folder, "empty.db");
+    writeFileSync(empty, "");
+    await expect(open(empty, "read")).rejects.toThrow(`there is no ledger at ${empty}: the file is empty`);
+    expect(statSync(empty).size).toBe(0);
+  });
+
+  test.each([
+    ["mysql://me:secret@host/x", "mysql://…"],
+    ["http://host/x.db", "http://…"],
+    ["sqlite:///x.db", "sqlite://…"],
+    ["", "nothing"],
+  ])("%j is refused by its scheme, without its password", async (at, got) => {
+    for (const purpose of ["read", "write"] as const)
+      await expect(open(at, purpose)).rejects.toMatchObject({
+        name: "UserError",
+        exitCode: 2,
+        message: `a ledger is a file or postgres://user@host/database, got ${got}`,
+      });
+  });
+});
+
+test("an empty ledger has no receipts and no place", async () => {
+  const ledger = await emptyLedger();
+  expect([await ledger.list(), (await ledger.sum()).receipts]).toEqual([[], 0]);
+  expect(existsSync(":memory:")).toBe(false);
+  await ledger.close();
 });

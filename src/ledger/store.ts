@@ -1,5 +1,5 @@
 import { UserError } from "../util/errors.ts";
-import type { Database, Row } from "./database.ts";
+import type { Database, Purpose, Row } from "./database.ts";
 import { isPostgres, openPostgres } from "./postgres.ts";
 import { from, type LedgerFilter, type LedgerSum, SUMS, sumOf } from "./query.ts";
 import { type Receipt, receiptSchema } from "./receipt.ts";
@@ -58,7 +58,22 @@ function parsed({ receipt }: Row): Receipt {
   throw new UserError(`the ledger holds a receipt that this program can't read: ${path.join(".")}: ${message}`);
 }
 
-/** Opens the ledger in an SQLite file or a Postgres database (`postgres://…`), made when it is not there. One that is damaged, foreign or out of reach is a UserError. */
-export async function openLedger(place: string): Promise<Ledger> {
-  return new Ledger(isPostgres(place) ? await openPostgres(place) : await openSqlite(place));
+/** Checks that `place` is a file or a Postgres address. The error has the scheme alone, since an address may hold a password. @throws UserError */
+export function checkPlace(place: string): void {
+  const [, scheme] = /^([a-z][a-z\d+.-]*):\/\//i.exec(place) ?? [];
+  if (place !== "" && (scheme === undefined || isPostgres(place))) return;
+  const got = scheme === undefined ? "nothing" : `${scheme}://…`;
+  throw new UserError(`a ledger is a file or postgres://user@host/database, got ${got}`, 2);
 }
+
+/**
+ * Opens the ledger in an SQLite file or a Postgres database (`postgres://…`). For writing, a missing one is created; for reading, it is an error.
+ * One that is damaged, foreign or out of reach is a UserError.
+ */
+export async function openLedger(place: string, purpose: Purpose = "write"): Promise<Ledger> {
+  checkPlace(place);
+  return new Ledger(isPostgres(place) ? await openPostgres(place, purpose) : await openSqlite(place, purpose));
+}
+
+/** A ledger without receipts, in memory. */
+export const emptyLedger = (): Promise<Ledger> => openLedger(":memory:");

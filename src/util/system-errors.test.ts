@@ -6,8 +6,8 @@ const failed = (code: string): Error => Object.assign(new Error(`${code}: someth
 
 describe("a failed write", () => {
   test.each([
-    ["ENOSPC", "cannot write /x/m: the disk is full"],
-    ["EDQUOT", "cannot write /x/m: the disk quota is used up"],
+    ["ENOSPC", "cannot write /x/m: the disk is full; free space on it"],
+    ["EDQUOT", "cannot write /x/m: the disk quota is used up; free space"],
     ["EFBIG", "cannot write /x/m: the file would be larger than this process or disk allows"],
     ["ENOENT", "cannot write /x/m: a folder on its path cannot be made"],
     ["EACCES", "cannot write /x/m: permission denied"],

@@ -1,10 +1,13 @@
 import { closeSync, openSync } from "node:fs";
 import { UserError } from "./errors.ts";
 
+/** The message for a full disk, with what to do about it. */
+export const DISK_FULL = "the disk is full; free space on it";
+
 /** Messages for system errors about files and folders that a user can fix. */
 const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
+  ENOSPC: DISK_FULL,
+  EDQUOT: "the disk quota is used up; free space",
   EFBIG: "the file would be larger than this process or disk allows",
   EACCES: "permission denied",
   EPERM: "not permitted",

@@ -12,7 +12,9 @@ export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)}
 export async function ensureSpace(folder: string, bytes: number, what: string): Promise<void> {
   const free = await freeBytes(folder);
   if (free >= bytes) return;
-  throw new UserError(`the disk of ${folder} has ${megabytes(free)} free, ${what} needs ${megabytes(bytes)}`);
+  throw new UserError(
+    `the disk of ${folder} has ${megabytes(free)} free, ${what} needs ${megabytes(bytes)}; free space on it`,
+  );
 }
 
 /** Bytes free on the disk of a folder, or of as much of its path as there is yet. */

@@ -248,7 +248,9 @@ describe("an abort", () => {
 describe("the disk", () => {
   test("without room for the file and what follows is told of beforehand", async () => {
     const { job, part } = await setUp({}, { reserve: 2 ** 60 });
-    expect(await failure(download(job))).toMatch(/^the disk of .* has [\d.]+ MB free, m\.bin needs [\d.]+ MB$/);
+    expect(await failure(download(job))).toMatch(
+      /^the disk of .* has [\d.]+ MB free, m\.bin needs [\d.]+ MB; free space on it$/,
+    );
     expect(readFileSync(part)).toHaveLength(0);
   });
 
@@ -270,7 +272,7 @@ describe("the disk", () => {
     });
     const sentence = await failure(download(job));
     write.mockRestore();
-    expect(sentence).toBe(`cannot write ${part}: the disk is full`);
+    expect(sentence).toBe(`cannot write ${part}: the disk is full; free space on it`);
     expect(readFileSync(part).equals(body.subarray(0, 123_456))).toBe(true);
     await download(job);
     expect(server.starts).toEqual([0, 123_456]);

