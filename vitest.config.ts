@@ -1,17 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { testFiles } from "./tools/test-kinds.ts";
 
-const files = ["src", "test"].flatMap((folder) =>
-  readdirSync(join(import.meta.dirname, folder), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".test.ts"))
-    .map((file) => join(folder, file)),
-);
-
-/** Files that put something else in a module's place, or look at the memory of their process, have one of their own. */
-const NEEDS_ITS_OWN =
-  /\bvi\.(mock|hoisted|spyOn|stub\w+|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|process\.env(\.\w+|\[[^\]]+\]) = /;
-const alone = files.filter((file) => NEEDS_ITS_OWN.test(readFileSync(join(import.meta.dirname, file), "utf8")));
+const { fast, slow, isolated } = testFiles(import.meta.dirname, ["src", "test"]);
 
 export default defineConfig({
   test: {
@@ -20,13 +10,11 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 10_000 } },
+    // Loading modules takes longer than most files' tests, so files that can share a process do.
     projects: [
-      { extends: true, test: { name: "alone", include: alone } },
-      // To load modules takes as long as many a file's tests: these load them once.
-      {
-        extends: true,
-        test: { name: "together", include: files.filter((file) => !alone.includes(file)), isolate: false },
-      },
+      { extends: true, test: { name: "isolated", include: isolated } },
+      { extends: true, test: { name: "slow", include: slow, isolate: false } },
+      { extends: true, test: { name: "fast", include: fast, isolate: false } },
     ],
   },
 });

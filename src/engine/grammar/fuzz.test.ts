@@ -43,7 +43,7 @@ test("whatever a random walk writes meets its schema", () => {
     }
   }
   expect(whole).toBeGreaterThan(drawn.length);
-});
+}, 120_000);
 
 test("values that meet a schema are taken as they are written", () => {
   for (const { schema, value } of drawn) {

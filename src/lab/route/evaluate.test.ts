@@ -41,7 +41,7 @@ test("thresholds come of one half and are judged on the other", () => {
   expect(other.by_share.map(({ thresholds, share }) => [thresholds, share])).toEqual(
     way("first/energy").by_share.map(({ thresholds, share }) => [thresholds, share]),
   );
-});
+}, 120_000);
 
 test("a route after the first token costs less than one after the whole answer", () => {
   const at = (name: string) => way(name).by_share[4]!;

@@ -114,7 +114,7 @@ test("a slash five wide is seen up to stride 16, less so at 32", () => {
   // The specification's simulation has 0.9 here too; 12 heads of ours come to 0.894.
   expect(at[2]).toBeGreaterThanOrEqual(0.87);
   expect(at[3]).toBeLessThan(at[2]!);
-});
+}, 120_000);
 
 test("over random distances the antidiagonal beats the diagonal, and stride 8 beats 32", () => {
   const random = seededRandom(6);
@@ -127,7 +127,7 @@ test("over random distances the antidiagonal beats the diagonal, and stride 8 be
   const average = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
   expect(average(anti) - average(plain)).toBeGreaterThanOrEqual(0.2);
   expect(anti[2]).toBeLessThan(anti[0]!);
-});
+}, 120_000);
 
 describe("selection on planted heads", () => {
   const maskOf = (head: Head, stride: number, threshold: number) => {

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/** Files that replace modules, or look at the memory or the environment of their process, get a process of their own. */
+const ISOLATED =
+  /\bvi\.(mock|hoisted|spyOn|stub\w+|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|process\.env(\.\w+|\[[^\]]+\]) = /;
+
+/** Signs of a slow file. One whose tests compute for seconds gives them a timeout of their own. */
+const SLOW: Readonly<Record<string, RegExp>> = {
+  process:
+    /from "(node:(child_process|cluster|worker_threads)|playwright-core|[^"]*\/(sandbox\/[^"]*|bench\/child\.ts))"/,
+  socket: /from "(node:(net|http|https)|@hono\/node-server|[^"]*\/server\.ts)"|\bfetch\(/,
+  model: /\bresolveModel\(|\bload(ed)?\(\s*"[a-z]|\bopenGlove\(/,
+  clock: /from "node:timers\/promises"|\bsetTimeout\(|\bperformance\.now\(|\bcpuUsage\(|\bvi\.wait(For|Until)\(/,
+  timeout: /^ *\}, [\d_]+\);$/m,
+};
+
+export interface TestFiles {
+  /** No process, socket, real model or clock: `npm run test:fast`. */
+  readonly fast: string[];
+  /** The rest, except those that need isolation. */
+  readonly slow: string[];
+  /** Each of these runs in a process of its own. */
+  readonly isolated: string[];
+}
+
+/** Sorts the test files under `folders` of `root` by what they, and the test helpers they import, use. */
+export function testFiles(root: string, folders: readonly string[]): TestFiles {
+  const files: TestFiles = { fast: [], slow: [], isolated: [] };
+  for (const file of folders.flatMap((folder) => testsIn(root, folder))) {
+    const text = readFileSync(join(root, file), "utf8");
+    files[ISOLATED.test(text) ? "isolated" : reasons(root, file).length > 0 ? "slow" : "fast"].push(file);
+  }
+  return files;
+}
+
+const testsIn = (root: string, folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => join(folder, file));
+
+/** Why a test file is slow: the names of what it uses, itself or through its helpers (`*.testing.ts`). */
+export function reasons(root: string, file: string, seen = new Set<string>()): string[] {
+  seen.add(file);
+  const text = readFileSync(join(root, file), "utf8");
+  const own = Object.keys(SLOW).filter((name) => SLOW[name]!.test(text));
+  const helpers = [...text.matchAll(/from "(\.[^"]+\.testing\.ts|\.\/testing\.ts)"/g)]
+    .map(([, path]) => join(dirname(file), path!))
+    .filter((path) => !seen.has(path));
+  return [...new Set([...own, ...helpers.flatMap((helper) => reasons(root, helper, seen))])];
+}
