@@ -210,8 +210,16 @@ test.each([
 });
 
 test("two savings at one cut are refused by name", async () => {
-  const both = ["exit:layer=1", "prune:after=1"];
+  const both = ["exit:layer=1", "exit:layer=1,mode=random,rate=0.5"];
   await expect(model.recipes.use(parseRecipe(both))).rejects.toThrow(
-    "both exit and prune take the cut after layer 1 of the model; a recipe has one of them",
+    "both exit and exit take the cut of an answer after layer 1 of the model; a recipe has one of them",
   );
+});
+
+test("answers may leave at the layer after which prompts are pruned", async () => {
+  using lease = await model.recipes.use(parseRecipe(["exit:layer=1", "prune:after=1,minLength=2,sinks=0,last=1"]));
+  expect(lease.plan(40).cuts.map(({ after, scope }) => [after, scope])).toEqual([
+    [1, "step"],
+    [1, "prompt"],
+  ]);
 });

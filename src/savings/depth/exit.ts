@@ -57,7 +57,7 @@ export const exit: Saving<ExitOptions> = {
   needs: ["between layers"],
   options,
   unsupported,
-  seams: ({ layer }) => [`the cut after layer ${layer}`],
+  seams: ({ layer }) => [`the cut of an answer after layer ${layer}`],
   async check(options, { decoder }) {
     checkExit(options, decoder);
   },

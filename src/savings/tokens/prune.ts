@@ -57,7 +57,7 @@ export const prune: Saving<PruneOptions> = {
   needs: ["between layers"],
   options,
   unsupported,
-  seams: ({ after }) => [`the cut after layer ${after}`],
+  seams: ({ after }) => [`the cut of a prompt after layer ${after}`],
   async check(options, { decoder }) {
     checkPrune(options, decoder);
   },
