@@ -7,6 +7,7 @@ import { sampleSummary } from "../src/lab/report/sample.testing.ts";
 import { committedRuns } from "../tools/committed-runs.ts";
 import { cutSection, PAGE, SECTION } from "../tools/cut-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-readme.ts";
+import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
 import { xattentionTables } from "../tools/xattention-tables.ts";
 
@@ -75,4 +76,8 @@ test("the page of exits and pruned prompts says what its runs say: npx tsx tools
 test("no recipe of the results' tables is without its run", () => {
   const tables = xattentionTables(committedRuns("docs/results/xattention"));
   expect(tables.split("\n").filter((line) => line.includes("—"))).toEqual([]);
+});
+
+test("the page of routes says what their results say: npx tsx tools/route-results.ts", () => {
+  expect(disagreements([[routes.PAGE, routes.SECTION, routes.routeSection()]], [])).toEqual([]);
 });
