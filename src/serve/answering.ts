@@ -67,7 +67,7 @@ export class Answering {
 
   async #read(it: Endpoint, request: Request, line: RequestLine) {
     const { log, logPrompts, limits, rates: all } = this.house;
-    const caller = await this.access.check(request, it.scope);
+    const caller = await this.access.check(request, it);
     line.note({ key: caller.key?.id });
     const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
     const body = it.input && (await bodyOf(it, request, limits));

@@ -110,9 +110,14 @@ const completions: Bad[] = (
       400,
       'the body has "model" twice in one object',
     ],
-    ["JSON a million deep", nested(1e6), 400, "the body's JSON is nested more than 32 deep"],
-    ["brackets without end", "[".repeat(1e6), 400, "the body's JSON is nested more than 32 deep"],
-    ["a deep field", { ...text, stop: JSON.parse(nested(40)) }, 400, "the body's JSON is nested more than 32 deep"],
+    ["JSON a million deep", nested(1e6), 400, "the body's JSON is nested more than 32 levels deep"],
+    ["brackets without end", "[".repeat(1e6), 400, "the body's JSON is nested more than 32 levels deep"],
+    [
+      "a deep field",
+      { ...text, stop: JSON.parse(nested(40)) },
+      400,
+      "the body's JSON is nested more than 32 levels deep",
+    ],
     ["no model", { prompt: "x" }, 400, "model: expected a model's name, got nothing"],
     ["a model that is a number", { ...text, model: 7 }, 400, "model: expected a model's name, got 7"],
     ["a slip in the model", { ...text, model: "tinny" }, 404, 'no model is called "tinny" here; did you mean "tiny"?'],
@@ -173,7 +178,7 @@ const completions: Bad[] = (
       "ten megabytes",
       { ...text, prompt: "a".repeat(1e7) },
       413,
-      "the body has more than 8388608 bytes, which is the most that is taken",
+      "the body has more than 8388608 bytes, the limit of this server",
     ],
     [
       "too many characters",
@@ -508,7 +513,7 @@ describe("one sentence, the right status, and nothing billed", () => {
     const headers = { ...JSON_TYPE, "content-encoding": "gzip" };
     const body = gzipSync(JSON.stringify(text));
     const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers, body });
-    const sentence = "expected a body as it is, got one in the coding gzip";
+    const sentence = "compressed bodies are not supported (gzip)";
     expect([response.status, (await jsonOf(response)).error.message]).toEqual([415, sentence]);
   });
 
@@ -718,7 +723,7 @@ describe("what is no HTTP", () => {
   ])("%s", async (_, bytes, status) => {
     const answer = await raw(bytes);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(JSON.parse(answer.split("\r\n\r\n")[1]!).error.message).toMatch(/^the request/);
+    expect(JSON.parse(answer.split("\r\n\r\n")[1]!).error.message).toMatch(/^(malformed HTTP request|the request .+)$/);
   });
 
   test.each([
@@ -730,17 +735,19 @@ describe("what is no HTTP", () => {
   ])("a request with %s", async (_, bytes) => {
     const answer = await raw(bytes);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer).toContain("the request's address or host is none that there can be");
+    expect(answer).toContain("the request has an invalid URL or Host header");
   });
 
   test("an expectation that is none", async () => {
     const answer = await raw("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 200-maybe\r\n\r\n");
-    expect(answer).toMatch(/^HTTP\/1\.1 417 .*"expected \\"100-continue\\" as what is expected, got \\"200-maybe\\""/s);
+    expect(answer).toMatch(
+      /^HTTP\/1\.1 417 .*"expected \\"100-continue\\" in the Expect header, got \\"200-maybe\\""/s,
+    );
   });
 
   test("a request for another server, as of a proxy's", async () => {
-    const answer = await raw("GET http://example.org/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    expect(answer).toMatch(/^HTTP\/1\.1 403 .*"the server is on loopback, and was called as example\.org"/s);
+    const answer = await raw("GET http://example.org/docs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 403 .*"refused Host \\"example\.org\\": use localhost or send a key/s);
   });
 
   test("what is smuggled behind a refused request is not answered", async () => {

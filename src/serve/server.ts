@@ -38,6 +38,8 @@ export interface ServeOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly allowAnonymous: boolean;
+  /** Names that a proxy before the server is called by, in lower case. */
+  readonly allowHosts?: readonly string[] | undefined;
   /** Bytes of models in memory. */
   readonly memory: number;
   /** Milliseconds that a model stays in memory which nobody uses; without end where it is not said. */

@@ -2,6 +2,7 @@ import { totalmem } from "node:os";
 import type { Command } from "commander";
 import type { Logger } from "pino";
 import { z } from "zod";
+import { checkPlace } from "../../ledger/store.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
@@ -12,6 +13,10 @@ import { stopSignal } from "../stop-signal.ts";
 
 const bindOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
+  allowHost: z
+    .array(z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "expected a name such as api.example.org"))
+    .default([])
+    .describe("answer requests under this Host name, too: that of a proxy in front"),
   port: z.int().min(0).max(65_535).default(8080).describe("0 takes a free one"),
   memory: z
     .number()
@@ -93,10 +98,21 @@ async function opened(
   const { Catalogue, checkBind, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
     "../../serve/index.ts"
   );
-  const { host, port, memory = totalmem() / 2e9, keepAlive, ledger = receiptsFile(), logPrompts, quant } = bind;
+  const {
+    host,
+    port,
+    allowHost,
+    memory = totalmem() / 2e9,
+    keepAlive,
+    ledger = receiptsFile(),
+    logPrompts,
+    quant,
+  } = bind;
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
+  checkPlace(ledger);
   const keys = new KeyStore();
-  const bound = { host, port, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
+  const allowHosts = allowHost.map((name) => name.toLowerCase());
+  const bound = { host, port, allowHosts, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
   // Before anything is downloaded for it.
   await checkBind(keys, bound);
   const fleet = await Fleet.open(await remotes(flags), log);

@@ -19,7 +19,7 @@ export function refuseBroken(server: Server, note: Note): void {
     response.once("close", () => responses.delete(response));
   });
   server.on("checkExpectation", ({ headers }: IncomingMessage, response: ServerResponse) => {
-    const fault = new HttpError(417, `expected "100-continue" as what is expected, got "${headers.expect}"`);
+    const fault = new HttpError(417, `expected "100-continue" in the Expect header, got "${headers.expect}"`);
     response.writeHead(417, { "content-type": "application/json", connection: "close" });
     response.end(JSON.stringify(fault.body()));
     note(fault);
@@ -38,7 +38,7 @@ export function refuseBroken(server: Server, note: Note): void {
   });
 }
 
-/** A request that names no address, or one that is none, gets a sentence as well: without this one, Node and Hono give an empty answer. */
+/** Answers a request whose URL is missing or invalid with a sentence; Node and Hono would give an empty answer. */
 export const refuseAddress =
   (note: Note) =>
   (error: unknown): Response => {
@@ -47,7 +47,7 @@ export const refuseAddress =
     return errorResponse(fault);
   };
 
-export const noAddress = (): HttpError => new HttpError(400, "the request's address or host is none that there can be");
+export const noAddress = (): HttpError => new HttpError(400, "the request has an invalid URL or Host header");
 
 /** Whether what is written now is taken for the answer to the request that broke: nothing is said yet, nor owed for one before. */
 const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
@@ -59,7 +59,7 @@ function refusal(code: string | undefined): HttpError {
   if (code === "HPE_HEADER_OVERFLOW") return new HttpError(431, "the request's headers are too large", last);
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new HttpError(408, "the request took too long to arrive", last);
   if (code === "HPE_INVALID_EOF_STATE") return new HttpError(400, "the request broke off before its end", last);
-  return new HttpError(400, "the request is not HTTP/1.1 as it should be", last);
+  return new HttpError(400, "malformed HTTP request", last);
 }
 
 function rawResponse(error: HttpError): string {

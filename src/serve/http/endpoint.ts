@@ -31,6 +31,8 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly params?: Readonly<Record<string, string>>;
   /** Which keys may call it; undefined: no key is needed. */
   readonly scope?: Scope | undefined;
+  /** Answered under any Host header, such as a proxy's or a load balancer's. */
+  readonly anyHost?: true;
   /** Of the body of a POST, of the query of others. */
   readonly input?: In;
   /** A short input that the documentation shows. */

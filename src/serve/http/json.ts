@@ -19,7 +19,7 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   if (type !== "application/json")
     throw new HttpError(415, `expected the content type application/json, got ${type ?? "none"}`);
   const coding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (coding !== "identity") throw new HttpError(415, `expected a body as it is, got one in the coding ${coding}`);
+  if (coding !== "identity") throw new HttpError(415, `compressed bodies are not supported (${coding})`);
   return parseJson(decoded(await readBody(request, limits.body)), limits);
 }
 
@@ -47,8 +47,7 @@ async function readParts({ body }: Request, most: number): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-const tooLarge = (most: number) =>
-  new HttpError(413, `the body has more than ${most} bytes, which is the most that is taken`);
+const tooLarge = (most: number) => new HttpError(413, `the body has more than ${most} bytes, the limit of this server`);
 
 function decoded(bytes: Uint8Array): string {
   try {
@@ -60,7 +59,7 @@ function decoded(bytes: Uint8Array): string {
 
 function parseJson(text: string, most: BodyLimits): unknown {
   const { depth, values, twice } = shapeOf(text, most);
-  if (depth > most.depth) throw new HttpError(400, `the body's JSON is nested more than ${most.depth} deep`);
+  if (depth > most.depth) throw new HttpError(400, `the body's JSON is nested more than ${most.depth} levels deep`);
   if (values > most.values) throw new HttpError(400, `the body's JSON has more than ${most.values} values`);
   const value = parsed(text);
   if (twice !== undefined) throw new HttpError(400, `the body has "${twice.slice(0, 60)}" twice in one object`);

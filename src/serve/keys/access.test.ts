@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -15,7 +17,7 @@ const request = (headers: Record<string, string> = {}, url = "http://server.exam
   new Request(url, { headers });
 const keyed = (secret: string) => request({ authorization: `Bearer ${secret}` });
 const status = async (access: Access, asked: Request, scope: "infer" | "admin") =>
-  access.check(asked, scope).then(
+  access.check(asked, { scope }).then(
     () => 200,
     (error: { status: number }) => error.status,
   );
@@ -94,6 +96,40 @@ describe("who may call what", () => {
   });
 });
 
+describe("behind a proxy", () => {
+  const PROXIED = { host: "127.0.0.1", allowHosts: ["server.example"] };
+
+  test("a request under the proxy's name is answered by its key, or without one if that is allowed", async () => {
+    const store = newStore();
+    const { secret } = await store.create("team", ["infer"]);
+    const [closed, open] = [false, true].map((allowAnonymous) => new Access(store, { ...PROXIED, allowAnonymous }));
+    expect(await status(closed!, keyed(secret), "infer")).toBe(200);
+    expect(await status(closed!, request(), "infer")).toBe(401);
+    expect(await status(open!, request(), "infer")).toBe(200);
+    expect(await status(open!, request({}, "http://other.example/v1/models"), "infer")).toBe(403);
+  });
+
+  test("nobody is an admin without a key, and the server needs keys or to be told that it needs none", async () => {
+    const store = newStore();
+    const access = new Access(store, { ...PROXIED, allowAnonymous: true });
+    for (const url of ["http://server.example/metrics", "http://localhost/metrics"])
+      expect(await status(access, request({}, url), "admin")).toBe(403);
+    const local = await access.check(request({}, "http://localhost/v1/models"), { scope: "infer" });
+    expect(local.admin).toBe(false);
+    await expect(checkBind(store, { ...PROXIED, allowAnonymous: false })).rejects.toThrow(
+      "server.example can be reached from other machines, and there are no keys",
+    );
+    await checkBind(store, { ...PROXIED, allowAnonymous: true });
+  });
+
+  test("a refused name is told with what to do", async () => {
+    const access = new Access(newStore(), { host: "127.0.0.1", allowAnonymous: true });
+    await expect(access.check(request(), { scope: "infer" })).rejects.toThrow(
+      'refused Host "server.example": use localhost or send a key, or start with --allow-host server.example',
+    );
+  });
+});
+
 describe("a server that had keys", () => {
   const LOCAL = "http://localhost:1/v1/models";
 
@@ -106,8 +142,8 @@ describe("a server that had keys", () => {
     const access = new Access(keys, { host: "127.0.0.1", allowAnonymous: false });
     await checkBind(keys, { host: "127.0.0.1", allowAnonymous: false });
     await lose(keys);
-    await expect(access.check(request({}, LOCAL), "admin")).rejects.toThrow(
-      /^a key is needed, and all there were are gone/,
+    await expect(access.check(request({}, LOCAL), { scope: "admin" })).rejects.toThrow(
+      "API key required, but all were revoked; create one or restart",
     );
     expect(await status(access, keyed("mk-x"), "infer")).toBe(401);
     const { secret } = await keys.create("new", ["infer"]);
@@ -155,17 +191,17 @@ describe("over HTTP", () => {
   test.each<Case>([
     ["/health", undefined, 200],
     ["/openapi.json", undefined, 200],
-    ["/v1/models", undefined, 401, /^a key is needed/],
+    ["/v1/models", undefined, 401, /^API key required; send it in/],
     ["/v1/models", "infer", 200],
     ["/v1/models", "admin", 200],
-    ["/v1/models", "revoked", 401, /^the key is not known here/],
-    ["/v1/models", "mk-wrong", 401, /^the key is not known here/],
+    ["/v1/models", "revoked", 401, /^unknown API key/],
+    ["/v1/models", "mk-wrong", 401, /^unknown API key/],
     ["/v1/receipts", "infer", 200],
     ["/v1/receipts/x", "infer", 404, /^there is no receipt x/],
     ["/v1/receipts", "admin", 200],
     ["/metrics", "infer", 403],
     ["/metrics", "admin", 200],
-    ["/v1/models?api_key=mk-wrong", "infer", 401, /^a key in the address ends up in logs/],
+    ["/v1/models?api_key=mk-wrong", "infer", 401, /^an API key in the URL ends up in logs/],
   ])("%s with the key %s: %i", async (at, key, status, sentence = /./) => {
     const secret = key && (key in keys ? keys[key as keyof typeof keys] : key);
     const response = await fetch(server.url + at, { headers: secret ? { authorization: `Bearer ${secret}` } : {} });
@@ -173,6 +209,20 @@ describe("over HTTP", () => {
     expect(response.status).toBe(status);
     if (status !== 200) expect(JSON.parse(text).error.message).toMatch(sentence);
     expect(text + server.logged.join("")).not.toContain(keys.infer);
+  });
+
+  test.each<[path: string, key: keyof typeof keys | undefined, status: number]>([
+    ["/health", undefined, 200],
+    ["/ready", undefined, 200],
+    ["/docs", undefined, 403],
+    ["/v1/models", undefined, 403],
+    ["/v1/models", "infer", 200],
+  ])("%s under the Host of a proxy that was not named, with the key %s: %i", async (at, key, status) => {
+    const headers = { host: "api.example.org", ...(key && { authorization: `Bearer ${keys[key]}` }) };
+    const asked = get(server.url + at, { headers });
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(status);
   });
 
   test("another form of authorization is one sentence", async () => {

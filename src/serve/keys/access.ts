@@ -1,23 +1,31 @@
 import { isIP } from "node:net";
 import { UserError } from "../../util/errors.ts";
+import type { Endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { type Key, type KeyStore, PREFIX, type Scope } from "./store.ts";
 
 export interface AccessOptions {
-  /** What the server is bound to. */
+  /** The address the server is bound to. */
   readonly host: string;
-  /** Lets requests without a key ask models, from wherever they come. */
+  /** Allows requests without a key, from any address, to ask models. */
   readonly allowAnonymous: boolean;
+  /** Names that a proxy before the server is called by. */
+  readonly allowHosts?: readonly string[] | undefined;
 }
 
 export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1|\[::1\])$/i.test(host);
 
-/** @throws UserError where everybody on the network could use the server without having meant to allow it */
-export async function checkBind(keys: KeyStore, { host, allowAnonymous }: AccessOptions): Promise<void> {
-  // Read wherever the server is bound: from then on it is known to have had keys.
-  if ((await keys.list()).length > 0 || isLoopback(host) || allowAnonymous) return;
+/** The name or address under which other machines reach the server, if they can. */
+const reachableAt = ({ host, allowHosts = [] }: AccessOptions): string | undefined =>
+  isLoopback(host) ? allowHosts[0] : host;
+
+/** @throws UserError if other machines can reach the server, there are no keys, and requests without one are not allowed */
+export async function checkBind(keys: KeyStore, options: AccessOptions): Promise<void> {
+  const reachable = reachableAt(options);
+  // The keys are read wherever the server is bound: from then on it is known to have had keys.
+  if ((await keys.list()).length > 0 || reachable === undefined || options.allowAnonymous) return;
   throw new UserError(
-    `${host} can be reached from other machines, and there are no keys; make one with \`modicum keys create\`, or say --allow-anonymous`,
+    `${reachable} can be reached from other machines, and there are no keys; create one with \`modicum keys create\`, or add --allow-anonymous`,
   );
 }
 
@@ -27,64 +35,73 @@ const hasKey = ({ searchParams }: URL): boolean =>
   inQuery.some((name) => searchParams.has(name)) ||
   [...searchParams.values()].some((value) => value.startsWith(PREFIX));
 
-/** Who calls: a key, or nobody known; where there are no keys, everybody on this machine is an admin. */
+/** Who calls: a key, or nobody known; if there are no keys, everybody on this machine is an admin. */
 export interface Caller {
   readonly key: Key | undefined;
   readonly admin: boolean;
 }
 
-/** Who may call what: a key's scopes; while there never was a key, everything on loopback. */
+/** Who may call what: a key's scopes; while there never was a key, everything on this machine. */
 export class Access {
   constructor(
     private readonly keys: KeyStore,
     private readonly options: AccessOptions,
   ) {}
 
-  /** @throws HttpError where the call may not be made */
-  async check(request: Request, scope: Scope | undefined): Promise<Caller> {
+  /** @throws HttpError if the call is not allowed */
+  async check(request: Request, { scope, anyHost }: Pick<Endpoint, "scope" | "anyHost">): Promise<Caller> {
     const url = new URL(request.url);
     if (hasKey(url))
-      throw unauthorised("a key in the address ends up in logs; send it in the Authorization header: Bearer …");
+      throw unauthorised("an API key in the URL ends up in logs; send it in the Authorization header: Bearer …");
+    if (anyHost) return nobody;
     if (scope === undefined) return this.#open(url, request);
     const keyless = (await this.keys.list()).length === 0 && !this.keys.hadAny;
     // OpenAI's clients insist on a key, so that people write any where none is needed.
     const secret = keyless ? undefined : bearer(request);
     if (secret === undefined) {
       await this.#anonymous(url, scope, keyless);
-      return { key: undefined, admin: keyless && isLoopback(this.options.host) };
+      return { key: undefined, admin: keyless && !this.#reachable };
     }
     const key = await this.keys.find(secret);
-    if (!key) throw unauthorised("the key is not known here; it may have been revoked");
+    if (!key) throw unauthorised("unknown API key; it may have been revoked");
     const admin = key.scopes.includes("admin");
     if (!key.scopes.includes(scope) && !admin) throw forbidden(scope);
     return { key, admin };
   }
 
+  get #reachable(): boolean {
+    return reachableAt(this.options) !== undefined;
+  }
+
   /** What needs no key is answered whatever becomes of the keys. */
   #open(url: URL, { headers }: Request): Caller {
     if (!headers.has("authorization")) this.#refuseForeign(url);
-    return { key: undefined, admin: false };
+    return nobody;
   }
 
   async #anonymous(url: URL, scope: Scope, keyless: boolean): Promise<void> {
     this.#refuseForeign(url);
-    if (isLoopback(this.options.host) && keyless) return;
+    if (keyless && !this.#reachable) return;
     if (!this.options.allowAnonymous) throw await this.#keyNeeded();
     if (scope !== "infer") throw forbidden(scope);
   }
 
   async #keyNeeded(): Promise<HttpError> {
     if ((await this.keys.list()).length > 0)
-      return unauthorised("a key is needed, in the Authorization header: Bearer …");
-    return unauthorised("a key is needed, and all there were are gone; make one, or start the server anew");
+      return unauthorised("API key required; send it in the Authorization header: Bearer …");
+    return unauthorised("API key required, but all were revoked; create one or restart");
   }
 
-  /** A page of a foreign name that resolves to this machine is no local user. */
+  /** A web page under a name that resolves to this machine must not use the server as if it were a local user. */
   #refuseForeign({ hostname }: URL): void {
-    if (isLoopback(this.options.host) && !isLocalName(hostname))
-      throw new HttpError(403, `the server is on loopback, and was called as ${hostname.slice(0, 60)}`);
+    const { host, allowHosts = [] } = this.options;
+    if (!isLoopback(host) || isLocalName(hostname) || allowHosts.includes(hostname)) return;
+    const name = hostname.slice(0, 60);
+    throw new HttpError(403, `refused Host "${name}": use localhost or send a key, or start with --allow-host ${name}`);
   }
 }
+
+const nobody: Caller = { key: undefined, admin: false };
 
 const isLocalName = (name: string): boolean => isLoopback(name) || isIP(name.replace(/^\[|\]$/g, "")) !== 0;
 
@@ -92,12 +109,11 @@ function bearer(request: Request): string | undefined {
   const header = request.headers.get("authorization");
   if (header === null) return undefined;
   const [, secret] = /^Bearer +(\S+)$/i.exec(header) ?? [];
-  if (secret === undefined) throw unauthorised("the Authorization header is not of the form: Bearer …");
+  if (secret === undefined) throw unauthorised("malformed Authorization header; expected: Bearer …");
   return secret;
 }
 
 export const unauthorised = (message: string) =>
   new HttpError(401, message, { code: "invalid_api_key", headers: { "www-authenticate": "Bearer" } });
 
-const forbidden = (scope: Scope) =>
-  new HttpError(403, `the scope ${scope} is needed, which this call does not have`, { code: "missing_scope" });
+const forbidden = (scope: Scope) => new HttpError(403, `this call needs the scope ${scope}`, { code: "missing_scope" });

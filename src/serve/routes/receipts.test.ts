@@ -74,7 +74,7 @@ test("who has no key sees none, not even those of others without one", async () 
   const response = await fetch(`${open.url}/v1/receipts`);
   expect([response.status, (await jsonOf(response)).error.message]).toEqual([
     401,
-    expect.stringContaining("a key is needed"),
+    expect.stringContaining("API key required"),
   ]);
   await open.stop(0);
 });

@@ -56,7 +56,7 @@ const timeOf = (text: string | undefined): Date | undefined => (text === undefin
 function ownerOf({ key, admin }: Call): string | undefined {
   if (admin) return undefined;
   if (key) return key.id;
-  throw unauthorised("receipts are a key's own; a key is needed, in the Authorization header: Bearer …");
+  throw unauthorised("API key required, since receipts belong to keys; send it in the Authorization header: Bearer …");
 }
 
 /** `GET /v1/receipts/{id}`. */

@@ -58,7 +58,7 @@ test("of several that come at once, each is kept", async () => {
 });
 
 test.each<[object, string, number, RegExp]>([
-  [fast, "infer", 403, /^the scope admin is needed/],
+  [fast, "infer", 403, /^this call needs the scope admin/],
   [{ ...fast, model: "tyni" }, "admin", 404, /did you mean "tiny"/],
   [{ ...fast, model: "tiny@r0" }, "admin", 404, /no model is called "tiny@r0"/],
   [{ ...fast, name: "a b" }, "admin", 400, /^name: expected letters/],

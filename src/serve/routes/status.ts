@@ -10,6 +10,7 @@ export const health = (): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/health"],
+    anyHost: true,
     summary: "Tells that the process answers",
     output: ok,
     handle: async () => ({ status: "ok" }),
@@ -20,6 +21,7 @@ export const ready = ({ state, catalogue, fleet }: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/ready"],
+    anyHost: true,
     summary: "Tells whether requests are answered at once: the first model is warm, and the server is not stopping",
     output: ok,
     async handle() {
