@@ -50,9 +50,9 @@ export class Draft {
     return { text, tokens: [token], reason };
   }
 
-  /** Text that was held back, when no token follows. */
+  /** Text that was held back, when no token follows; half a character is left out. */
   flush(): string {
-    return this.#stops.push(this.#stream.flush()) + this.#stops.flush();
+    return this.#stops.flush();
   }
 
   #reason(ended: boolean, last: boolean): FinishReason | undefined {

@@ -3,6 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Input } from "../../weights/tokenizer/index.ts";
 import { priceOfTexts } from "../bill/price.ts";
 import { FairQueue, type Turns } from "../schedule/fair-queue.ts";
+import { Pace } from "../schedule/pace.ts";
 import { type Refusal, Refused } from "../schedule/refused.ts";
 import { nextBatch } from "./encoder-batches.ts";
 import type { RowRunner } from "./encoder-runner.ts";
@@ -111,8 +112,8 @@ export class EncoderQueue implements Turns, Disposable {
   #disposed = false;
   /** Batches that are running. */
   #busy = 0;
-  /** Milliseconds that a batch takes, lately. */
-  #mean = 10;
+  /** Of batches. */
+  readonly #pace = new Pace();
 
   constructor(private readonly runner: RowRunner) {}
 
@@ -209,7 +210,7 @@ export class EncoderQueue implements Turns, Disposable {
     } finally {
       this.#busy--;
     }
-    this.#mean += (performance.now() - started - this.#mean) / 10;
+    this.#pace.note(performance.now() - started);
   }
 
   #fail(call: Call, error: unknown, lost = 0): void {
@@ -218,7 +219,7 @@ export class EncoderQueue implements Turns, Disposable {
   }
 
   #refused(reason: Refusal): Refused {
-    return new Refused(reason, Math.max(1, Math.ceil((this.#calls.size * this.#mean) / 1000)));
+    return new Refused(reason, this.#pace.secondsFor(this.#calls.size + 1, this.runner.lanes));
   }
 
   /** Calls that are under way fail, and then all is freed. */

@@ -1,15 +1,22 @@
-/** Measures how fast requests have finished lately. */
+/** How long requests have kept their places lately; from it follows when a refused one may be tried again. */
 export class Pace {
-  /** Milliseconds that a request has a row, before any has been seen a guess. */
-  #mean = 1000;
+  /** Milliseconds; undefined before the first has ended. */
+  #mean: number | undefined;
 
-  /** One had a row for so many milliseconds. */
+  /** A request had its place for so many milliseconds. */
   note(spent: number): void {
-    this.#mean += (spent - this.#mean) / 10;
+    this.#mean = this.#mean === undefined ? spent : this.#mean + (spent - this.#mean) / 10;
   }
 
-  /** Seconds, at least one, in which so many requests will have had their turn on so many rows. */
-  secondsFor(requests: number, rows: number): number {
-    return Math.max(1, Math.ceil(((requests / rows) * this.#mean) / 1000));
+  /**
+   * Seconds, at least one, until `waiting` requests have had their turn on `places`. `underWay`: for how many milliseconds each request with a place
+   * has had it. They count before any has ended: slow answers are slow from the first refusal on.
+   */
+  secondsFor(waiting: number, places: number, underWay: readonly number[] = []): number {
+    const mean = Math.max(this.#mean ?? 0, sum(underWay) / Math.max(1, underWay.length));
+    const left = sum(underWay.map((spent) => Math.max(0, mean - spent)));
+    return Math.max(1, Math.ceil((waiting * mean + left) / places / 1000));
   }
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -189,7 +189,9 @@ export class Scheduler implements Turns {
 
   /** With the seconds in which those that wait will have had their turn. */
   #refused(reason: Refusal): Refused {
-    return new Refused(reason, this.#pace.secondsFor(this.#queue.size + 1, this.options.rows));
+    const now = performance.now();
+    const underWay = [...this.#rows].map(({ began }) => now - began);
+    return new Refused(reason, this.#pace.secondsFor(this.#queue.size + 1, this.options.rows, underWay));
   }
 }
 

@@ -1,4 +1,5 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import type { Refused } from "../../engine/schedule/refused.ts";
 import { schedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { TINY } from "../serve.testing.ts";
 import type { Asker } from "./line.ts";
@@ -124,11 +125,28 @@ test("beyond the queue's limit requests are refused, of the key that has most wa
   await twoAtWork();
   const [c, d] = ["c", "d"].map((request) => ask(request, "ranker", { key: "greedy" }));
   await inLine(2);
-  await expect(ask("e", "ranker", { key: "greedy" })).rejects.toMatchObject({ reason: "full", retryAfter: 5 });
+  await expect(ask("e", "ranker", { key: "greedy" })).rejects.toMatchObject({ reason: "full" });
   const f = ask("f", "ranker", { key: "modest" });
   await expect(d).rejects.toMatchObject({ reason: "full" });
   end("a");
   await Promise.all([c, f]);
+});
+
+test("who is refused is told to come back later the longer others have waited", async () => {
+  pool[Symbol.dispose]();
+  pool = open(1);
+  await twoAtWork();
+  const c = ask("c", "ranker");
+  await inLine(1);
+  const now = performance.now();
+  using _ = vi.spyOn(performance, "now").mockReturnValue(now + 30_000);
+  const refused: Refused = await ask("d", "ranker").then(
+    () => expect.unreachable(),
+    (error) => error,
+  );
+  expect(refused.retryAfter).toBeGreaterThanOrEqual(30);
+  end("a");
+  await c;
 });
 
 test("one that cannot be loaded lets the next go on", async () => {

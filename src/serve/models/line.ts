@@ -1,10 +1,8 @@
 import { FairQueue, type Keyed } from "../../engine/schedule/fair-queue.ts";
+import { Pace } from "../../engine/schedule/pace.ts";
 import { type Refusal, Refused } from "../../engine/schedule/refused.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
 import type { Held, Wanted } from "./held.ts";
-
-/** Seconds after which one that was refused may be tried again: about as long as an answer takes. */
-const TRY_AGAIN = 5;
 
 /** Whose request waits, and until when. */
 export interface Asker {
@@ -16,6 +14,7 @@ export interface Asker {
 }
 
 class Waiter implements Keyed {
+  readonly came = performance.now();
   give!: (held: Held) => void;
   refuse!: (why: unknown) => void;
   readonly given = new Promise<Held>((resolve, reject) => {
@@ -31,6 +30,8 @@ class Waiter implements Keyed {
 /** The requests that wait for room in memory: keys take turns, those of one key go in the order in which they came. */
 export class Line {
   readonly #waiting = new FairQueue<Waiter>();
+  /** Of waiting. */
+  readonly #pace = new Pace();
 
   constructor(
     /** Beyond so many, one is refused. */
@@ -54,9 +55,9 @@ export class Line {
     const waiter = new Waiter(key, wanted);
     const leave = () => this.#end(waiter, signal?.reason);
     signal?.addEventListener("abort", leave);
-    const timer = deadline && setTimeout(() => this.#end(waiter, refused("deadline")), msUntil(deadline));
+    const timer = deadline && setTimeout(() => this.#end(waiter, this.refused("deadline")), msUntil(deadline));
     const tooMany = this.#waiting.add(waiter, this.most);
-    if (tooMany) this.#end(tooMany, refused("full"));
+    if (tooMany) this.#end(tooMany, this.refused("full"));
     return waiter.given.finally(() => {
       signal?.removeEventListener("abort", leave);
       clearTimeout(timer);
@@ -67,6 +68,7 @@ export class Line {
   serve(name: string, take: (wanted: Wanted) => Held): void {
     for (const waiter of [...this.#waiting].filter(({ wanted }) => wanted.name === name)) {
       this.#waiting.serve(waiter);
+      this.#pace.note(performance.now() - waiter.came);
       waiter.give(take(waiter.wanted));
     }
   }
@@ -75,7 +77,14 @@ export class Line {
   close(): void {
     const all = [...this.#waiting];
     for (const waiter of all) this.#waiting.remove(waiter);
-    for (const waiter of all) waiter.refuse(refused("closing"));
+    for (const waiter of all) waiter.refuse(this.refused("closing"));
+  }
+
+  /** With the seconds in which those that wait will have been served. */
+  refused(reason: Refusal): Refused {
+    const now = performance.now();
+    const waits = [...this.#waiting].map(({ came }) => now - came);
+    return new Refused(reason, this.#pace.secondsFor(1, Math.max(1, waits.length), waits));
   }
 
   #end(waiter: Waiter, why: unknown): void {
@@ -86,5 +95,3 @@ export class Line {
 }
 
 const msUntil = (time: number): number => Math.min(LONGEST_TIMER, time - performance.now());
-
-export const refused = (reason: Refusal): Refused => new Refused(reason, TRY_AGAIN);

@@ -3,7 +3,7 @@ import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import type { Model } from "../../index.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
 import { type AtWork, bytesOf, entryOf, type Held, load, nameOf, type PoolEntry, type Wanted } from "./held.ts";
-import { type Asker, Line, refused } from "./line.ts";
+import { type Asker, Line } from "./line.ts";
 import { Memory } from "./memory.ts";
 import type { Chosen } from "./served.ts";
 
@@ -33,7 +33,7 @@ export class Pool implements Disposable {
   /** @throws HttpError when it never fits, or cannot be loaded; Refused when it waits in vain */
   async lease(chosen: Chosen, asker: Asker = {}): Promise<Lease> {
     const wanted = await this.#wanted(chosen);
-    if (this.#closing) throw refused("closing");
+    if (this.#closing) throw this.#line.refused("closing");
     const held = this.#mayHave(wanted) ? this.#take(wanted) : await this.#line.wait(wanted, asker);
     try {
       held.loaded = await held.loading;
