@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { scheduleOptions } from "./schedule.ts";
+
+const count = z.int().min(1);
+
+/** AdamW (Loshchilov & Hutter 2019) or SGD with momentum. */
+export const optimizerOptions = z.strictObject({
+  name: z.enum(["adamw", "sgd"]).default("adamw"),
+  lr: z.number().positive().default(1e-3).describe("peak learning rate"),
+  beta1: z.number().min(0).max(1).default(0.9),
+  beta2: z.number().min(0).max(1).default(0.95),
+  eps: z.number().positive().default(1e-8),
+  weightDecay: z.number().min(0).default(0.1).describe("of matrices and tables; vectors never decay"),
+  momentum: z.number().min(0).max(1).default(0.9).describe("of sgd"),
+});
+export type OptimizerOptions = z.output<typeof optimizerOptions>;
+
+export const loraOptions = z.strictObject({
+  rank: count.default(8),
+  alpha: z.number().positive().default(16),
+  targets: z.string().default("attn_q,attn_v").describe("matrices that get LoRA layers, with commas between"),
+});
+export type LoraOptions = z.output<typeof loraOptions>;
+
+/** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
+export const trainOptions = z.strictObject({
+  model: z.string().optional().describe("a model to train further"),
+  architecture: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("a model to train from random weights: fields of a Hugging Face config.json, model_type among them"),
+  tokenizer: z.string().default("characters").describe("of a model from random weights: characters, bytes or a MODEL"),
+  data: z.string().optional().describe("a text file, or JSONL with text, prompt and completion, or messages"),
+  validation: z.number().min(0).max(0.5).default(0.1).describe("share of the data that is held out, its end"),
+  train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
+  lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
+  tokens: count.default(256).describe("tokens of a row; longer samples are dropped"),
+  batch: count.default(8).describe("rows that run together"),
+  accumulate: count.default(1).describe("batches whose gradients make one step"),
+  packing: z.boolean().default(false).describe("put several samples into a row"),
+  steps: count.optional().describe("optimiser steps (default: those of the epochs)"),
+  epochs: z.number().positive().default(1).describe("passes over the data, if steps are not given"),
+  optimizer: optimizerOptions.prefault({}).describe("name, lr, beta1, beta2, eps, weightDecay, momentum"),
+  schedule: scheduleOptions.prefault({}).describe("name, warmup, minimum, decay"),
+  clip: z.number().min(0).default(1).describe("longest gradient, by its norm; 0 clips nothing"),
+  spikes: z.enum(["stop", "skip"]).default("stop").describe("what is done if the loss or the gradient is not finite"),
+  evaluateEvery: count.default(100).describe("steps between two evaluations on the held-out data"),
+  evaluateBatches: count.default(20).describe("batches of an evaluation"),
+  saveEvery: count.default(200).describe("steps between two checkpoints"),
+  seed: z.int().min(0).default(0),
+});
+export type TrainOptions = z.output<typeof trainOptions>;

@@ -1,0 +1,117 @@
+import { Buffer, type View } from "../runtime/buffer.ts";
+import type { Sizes } from "../weights/weight-source.ts";
+
+/** A tensor of the model, by its canonical name. */
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Its first element in the flat buffers. */
+  readonly offset: number;
+  readonly trained: boolean;
+}
+
+/** Tensors that a program reads as one input: they lie end to end. */
+export interface Joined {
+  readonly sizes: Sizes;
+  readonly inner: readonly number[];
+}
+
+/** Consecutive elements of the flat buffers. */
+export interface Span {
+  readonly offset: number;
+  readonly elements: number;
+}
+
+/** Elements to which the start of each input is rounded up: 64 bytes. */
+const ALIGNED = 16;
+
+const volume = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+/**
+ * All parameters of a model, float32, in flat buffers: first matrices and tables that are trained, then vectors that are, then what is frozen.
+ * Gradients exist of what is trained alone.
+ */
+export class ParameterStore implements Disposable {
+  readonly values: Buffer;
+  readonly gradients: Buffer;
+  /** Matrices and tables that are trained: weight decay acts on these. */
+  readonly matrices: Span;
+  /** Vectors that are trained, such as gains and biases. */
+  readonly vectors: Span;
+  readonly #places: ReadonlyMap<string, Parameter>;
+
+  /** `trained` tells by name what is trained. The tensors of one `Joined` are trained all or none. */
+  constructor(joined: readonly Joined[], trained: (name: string) => boolean) {
+    const places = new Map<string, Parameter>();
+    let end = 0;
+    const place = (wanted: (join: Joined) => boolean): Span => {
+      const offset = end;
+      for (const join of joined.filter(wanted)) end = placeJoined(places, join, end, trained);
+      return { offset, elements: end - offset };
+    };
+    const isTrained = ({ sizes }: Joined) => trained(Object.keys(sizes)[0]!);
+    this.matrices = place((join) => isTrained(join) && join.inner.length > 0);
+    this.vectors = place((join) => isTrained(join) && join.inner.length === 0);
+    place((join) => !isTrained(join));
+    this.#places = places;
+    this.values = new Buffer("f32", Math.max(1, end));
+    this.gradients = new Buffer("f32", Math.max(1, this.trainedElements));
+  }
+
+  get parameters(): readonly Parameter[] {
+    return [...this.#places.values()];
+  }
+
+  /** Elements from the start that are trained, the few between inputs included. */
+  get trainedElements(): number {
+    return this.matrices.elements + this.vectors.elements;
+  }
+
+  parameter(name: string): Parameter {
+    const found = this.#places.get(name);
+    if (!found) throw new Error(`there is no parameter "${name}"`);
+    return found;
+  }
+
+  /** The values of one parameter: the memory itself. */
+  valuesOf({ shape, offset }: Parameter): Float32Array {
+    return new Float32Array(this.values.memory, 4 * offset, volume(shape));
+  }
+
+  /** A view of parameters that lie end to end, of their values or gradients. */
+  view(of: "values" | "gradients", { sizes, inner }: Joined): View {
+    const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+    return this[of].view([rows, ...inner], this.parameter(Object.keys(sizes)[0]!).offset);
+  }
+
+  zeroGradients(): void {
+    new Float32Array(this.gradients.memory).fill(0);
+  }
+
+  [Symbol.dispose](): void {
+    this.values[Symbol.dispose]();
+    this.gradients[Symbol.dispose]();
+  }
+}
+
+/** Gives the tensors of an input their places from `end` on, if they have none; returns the new end. */
+function placeJoined(
+  places: Map<string, Parameter>,
+  { sizes, inner }: Joined,
+  end: number,
+  trained: (name: string) => boolean,
+): number {
+  const names = Object.keys(sizes);
+  const known = names.filter((name) => places.has(name));
+  if (known.length === names.length) return end;
+  if (known.length > 0) throw new Error(`${known.join(", ")} cannot lie beside ${names.join(", ")}, too`);
+  if (new Set(names.map(trained)).size > 1)
+    throw new Error(`${names.join(", ")} are one input: all of them are trained, or none`);
+  let offset = end;
+  for (const name of names) {
+    const shape = [sizes[name]!, ...inner];
+    places.set(name, { name, shape, offset, trained: trained(name) });
+    offset += volume(shape);
+  }
+  return Math.ceil(offset / ALIGNED) * ALIGNED;
+}

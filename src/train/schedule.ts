@@ -1,0 +1,29 @@
+import { z } from "zod";
+
+export const scheduleOptions = z.strictObject({
+  name: z.enum(["constant", "linear", "cosine", "wsd"]).default("cosine"),
+  warmup: z.int().min(0).default(0).describe("steps in which the rate rises to its peak"),
+  minimum: z.number().min(0).max(1).default(0.1).describe("share of the peak at the end"),
+  decay: z.number().min(0).max(1).default(0.2).describe("of wsd: share of the steps in which the rate falls"),
+});
+export type ScheduleOptions = z.output<typeof scheduleOptions>;
+
+/**
+ * The learning rate of step `step` (from 0) of `steps` as a share of its peak. The rate rises linearly over the warm-up, its first step being
+ * 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017), `wsd` constant and linear at its end (Hu et al. 2024).
+ */
+export function rateAt({ name, warmup, minimum, decay }: ScheduleOptions, step: number, steps: number): number {
+  if (step < warmup) return (step + 1) / (warmup + 1);
+  const falling = (from: number): number => Math.min(1, Math.max(0, (step - from) / Math.max(1, steps - from)));
+  const between = (share: number): number => minimum + (1 - minimum) * share;
+  switch (name) {
+    case "constant":
+      return 1;
+    case "linear":
+      return between(1 - falling(warmup));
+    case "cosine":
+      return between((1 + Math.cos(Math.PI * falling(warmup))) / 2);
+    case "wsd":
+      return between(1 - falling(Math.max(warmup, Math.round(steps * (1 - decay)))));
+  }
+}

@@ -1,0 +1,87 @@
+import type { Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
+import type { ConfigSource } from "../weights/checkpoint.ts";
+import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weights/weight-source.ts";
+
+/** A graph's input that is bound to weights: tensors by canonical name, end to end. */
+export interface WeightInput {
+  /** The input's name, which is the same in every layer. */
+  readonly input: string;
+  readonly tensor: Tensor;
+  /** Canonical names with the size of their outermost dimension. */
+  readonly sizes: Sizes;
+  /** The dimensions that they share. */
+  readonly inner: readonly number[];
+}
+
+/**
+ * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging Face stores them. Inputs are
+ * named without their layer, so that one program serves all layers that compute the same.
+ */
+export class TracedWeights implements WeightSource {
+  readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
+
+  /** `exists` tells which optional tensors, such as biases and a head apart from the table of tokens, the model has. */
+  constructor(
+    readonly config: ConfigSource,
+    private readonly exists: (name: string) => boolean,
+  ) {}
+
+  /** The weights that a graph asked for. */
+  inputsOf(graph: Graph): readonly WeightInput[] {
+    return [...(this.#inputs.get(graph)?.values() ?? [])];
+  }
+
+  has(name: string): boolean {
+    return this.exists(name);
+  }
+
+  values(): undefined {
+    return undefined;
+  }
+
+  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    return { kind: "float32 rows", weight: this.#input(graph, outputs, [inputs]) };
+  }
+
+  vector(graph: Graph, sizes: Sizes): Tensor {
+    return this.#input(graph, sizes, []);
+  }
+
+  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
+    return this.#input(graph, { [name]: rows }, [width]);
+  }
+
+  inBlocks(): boolean {
+    return false;
+  }
+
+  rowsInBlocks(): QuantizedMatrix {
+    throw new Error("weights that are trained are not held in blocks");
+  }
+
+  computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
+    return graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes: new Uint8Array(make().buffer) });
+  }
+
+  update(): LowRankUpdate | undefined {
+    return undefined;
+  }
+
+  tableUpdate(): LowRank | undefined {
+    return undefined;
+  }
+
+  #input(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
+    const known = this.#inputs.get(graph) ?? new Map<string, WeightInput>();
+    this.#inputs.set(graph, known);
+    const input = Object.keys(sizes).map(withoutLayer).join("+");
+    const found = known.get(input);
+    if (found) return found.tensor;
+    const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+    const tensor = graph.input(input, "f32", [rows, ...inner]);
+    known.set(input, { input, tensor, sizes, inner });
+    return tensor;
+  }
+}
+
+const withoutLayer = (name: string): string => name.replace(/^blk\.\d+\./, "");
