@@ -7,7 +7,15 @@ export const MODEL = "bench";
 /** Greedy, and to the last token that is asked for. */
 export const completion = (texts: Texts, prompt: string, answer: number, more: object = {}): Ask => ({
   path: "/v1/completions",
-  body: { model: MODEL, max_tokens: answer, temperature: 0, logit_bias: texts.endless, prompt, ...more },
+  body: {
+    model: MODEL,
+    max_tokens: answer,
+    temperature: 0,
+    repetition_detection: false,
+    logit_bias: texts.endless,
+    prompt,
+    ...more,
+  },
 });
 
 /** Like `completion`, but streamed, with the token count at the end. */

@@ -42,7 +42,13 @@ function librarySide(path: string): Side {
       await message(child);
     },
     async run() {
-      const options = { raw: true, maxTokens: ANSWER, temperature: 0, logitBias: texts.endless };
+      const options = {
+        raw: true,
+        maxTokens: ANSWER,
+        temperature: 0,
+        repetitionDetection: false,
+        logitBias: texts.endless,
+      };
       child!.send({ prompt: texts.next(PROMPT), options } satisfies LibraryCall);
       return (await message(child!)) as number;
     },

@@ -8,6 +8,7 @@ const schema = z.strictObject({
   share: z.number().optional(),
   name: z.string().default("x"),
   fast: z.boolean().default(false),
+  guarded: z.boolean().default(true).describe("look twice"),
   stop: z.array(z.string().min(1)).default([]),
   logitBias: z.record(z.string().regex(/^\d+$/), z.number()).default({}),
 });
@@ -19,12 +20,12 @@ function read(...words: string[]): z.output<typeof schema> {
 }
 
 test("without flags the schema's own defaults hold", () => {
-  expect(read("--other", "1")).toEqual({ topK: 0, name: "x", fast: false, stop: [], logitBias: {} });
+  expect(read("--other", "1")).toEqual({ topK: 0, name: "x", fast: false, guarded: true, stop: [], logitBias: {} });
 });
 
 test("every kind of property has its flag", () => {
-  const words = ["--top-k", "5", "--share", "-0.5", "--name", "12", "--fast"];
-  expect(read(...words)).toMatchObject({ topK: 5, share: -0.5, name: "12", fast: true });
+  const words = ["--top-k", "5", "--share", "-0.5", "--name", "12", "--fast", "--no-guarded"];
+  expect(read(...words)).toMatchObject({ topK: 5, share: -0.5, name: "12", fast: true, guarded: false });
   expect(read("--stop", "a", "--stop", "b,c").stop).toEqual(["a", "b,c"]);
   expect(read("--logit-bias", "12=-5", "--logit-bias", "7=1").logitBias).toEqual({ 12: -5, 7: 1 });
 });

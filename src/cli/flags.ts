@@ -5,7 +5,7 @@ import { UserError } from "../util/errors.ts";
 
 type Schema = z.ZodObject;
 
-/** What of a property's JSON schema decides its flag. */
+/** The fields of a property's JSON schema that decide its flag. */
 interface Property {
   type: "number" | "integer" | "string" | "boolean" | "array" | "object";
   description?: string;
@@ -35,7 +35,7 @@ function option(flag: string, { type, description, default: usual }: Property): 
     case "string":
       return new Option(`${flag} <text>`, help);
     case "boolean":
-      return new Option(flag, help);
+      return new Option(usual === true ? flag.replace("--", "--no-") : flag, usual === true ? `do not ${help}` : help);
     case "array":
       return new Option(`${flag} <text>`, `${help}; may be repeated`).argParser(collect);
     case "object":

@@ -157,7 +157,13 @@ async function answersOf(
       const found = scoresOf(logits, kinds);
       for (const [k, { score }] of kinds.entries()) tokens.get(score)!.push(found[k]!);
     };
-    const asked = { raw, maxTokens: mostTokens(settings), observe, ...(signal && { signal }) };
+    const asked = {
+      raw,
+      maxTokens: mostTokens(settings),
+      repetitionDetection: false,
+      observe,
+      ...(signal && { signal }),
+    };
     const { text } = await model.complete(prompt, asked);
     for (const { scoring, scores } of scored) scores.push(aggregated(tokens.get(scoring.score)!, scoring.aggregate));
     if (judge) qualities.push(judge(text, answer!));
@@ -178,7 +184,12 @@ const scoringsOf = ({ score, aggregate, temperature, labels }: Chosen, model: Mo
 async function qualitiesOf(model: Model, { rows, judge, raw, maxTokens, signal }: Settings): Promise<number[]> {
   const found: number[] = [];
   for (const { prompt, answer } of rows) {
-    const { text } = await model.complete(prompt, { raw, maxTokens, ...(signal && { signal }) });
+    const { text } = await model.complete(prompt, {
+      raw,
+      maxTokens,
+      repetitionDetection: false,
+      ...(signal && { signal }),
+    });
     found.push(judge!(text, answer!));
   }
   return found;

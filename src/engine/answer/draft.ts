@@ -2,6 +2,7 @@ import { StopStrings, type Tokenizer, TokenStream } from "../../weights/tokenize
 import { Constraint, type Hold, Triggered } from "../grammar/index.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
+import { Repetition } from "./repetition.ts";
 
 /** A piece without what its request used. */
 export interface Taken extends Omit<Piece, "finish"> {
@@ -15,6 +16,7 @@ export class Draft {
   readonly #constraint: Hold | undefined;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
+  readonly #repetition: Repetition | undefined;
   readonly #observe: GenerateOptions["observe"];
   /** Tokens so far. */
   completion = 0;
@@ -32,6 +34,7 @@ export class Draft {
     this.#sampler = new Sampler(options, before, this.#constraint);
     this.#stream = new TokenStream(tokenizer, options.continues !== true);
     this.#stops = new StopStrings(options.stop);
+    this.#repetition = options.repetitionDetection && !this.#constraint ? new Repetition() : undefined;
     this.#observe = options.observe;
   }
 
@@ -42,9 +45,11 @@ export class Draft {
     const token = this.#sampler.sample(logits);
     this.completion++;
     const ended = this.tokenizer.stopIds.has(token.id);
-    const text = ended ? "" : this.#stops.push(this.#stream.push(token.id));
+    const said = ended ? "" : this.#stream.push(token.id);
+    const text = this.#stops.push(said);
     if (!ended) this.#sampler.accept(token.id);
-    const reason = this.#reason(ended || this.#constraint?.complete === true, last);
+    const loops = this.#repetition?.push(token.id, said) === true;
+    const reason = this.#reason(ended || this.#constraint?.complete === true, loops, last);
     if (reason) return { text: text + this.flush(), tokens: [token], reason };
     this.last = token.id;
     return { text, tokens: [token], reason };
@@ -55,8 +60,9 @@ export class Draft {
     return this.#stops.flush();
   }
 
-  #reason(ended: boolean, last: boolean): FinishReason | undefined {
+  #reason(ended: boolean, loops: boolean, last: boolean): FinishReason | undefined {
     if (ended || this.#stops.matched !== undefined) return "stop";
+    if (loops) return "repetition";
     return last || this.completion >= this.most ? "length" : undefined;
   }
 }

@@ -48,6 +48,14 @@ describe("an answer", () => {
     }
   });
 
+  test("that a format holds is never taken for a loop", async () => {
+    const [a] = model.language.tokenizer.encode("a");
+    const format = { type: "string", pattern: "^a*$" };
+    const { finishReason, tokens } = await model.complete(STORY, { maxTokens: 100, format, logitBias: { [a!]: 100 } });
+    expect(tokens.filter(({ id }) => id === a)).toHaveLength(99);
+    expect(finishReason).toBe("length");
+  });
+
   test("ends at a stop string, even one that crosses tokens, and does not show it", async () => {
     const whole = await model.complete(STORY, { maxTokens: 40 });
     const stop = whole.text.slice(20, 41);

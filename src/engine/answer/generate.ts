@@ -12,6 +12,7 @@ import type { Terms } from "./terms.ts";
 export const generateOptions = samplingOptions.extend({
   maxTokens: z.int().min(1).default(512).describe("most tokens to generate; the context's end also ends an answer"),
   stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; they are not part of it"),
+  repetitionDetection: z.boolean().default(true).describe("end an answer that repeats the same words over and over"),
 });
 
 /** Options with defaults filled in, and what the answer is held to, if it is. */
@@ -28,8 +29,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
 };
 export type GenerateInput = z.input<typeof generateOptions>;
 
-/** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did. */
-export type FinishReason = "stop" | "length";
+/** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it went round in circles. */
+export type FinishReason = "stop" | "length" | "repetition";
 
 /** What one request used, for its receipt. Milliseconds are of this request alone. */
 export interface Usage extends ReturnType<Meter["total"]> {

@@ -131,7 +131,7 @@ export class DecoderAnswerer implements Answerer {
     const { context } = this.model.decoder.config;
     const ids = cut(this.model.encode(prompt, true), context - maxTokens, this.truncate);
     if (!ids) return undefined;
-    const options = generateOptions.parse({ maxTokens, stop: [...stop] });
+    const options = generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false });
     return { prompt: ids, options, plan: this.lease.plan(ids.length), alone: true };
   }
 

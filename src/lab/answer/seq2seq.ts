@@ -24,7 +24,11 @@ export class Seq2SeqAnswerer implements Answerer {
       );
     const { ids } = this.model.tokenizer.input(item.prompt);
     const fitting = cut(ids, this.model.model.config.context, this.truncate);
-    const options = generateOptions.parse({ maxTokens: item.maxTokens, stop: [...item.stop] });
+    const options = generateOptions.parse({
+      maxTokens: item.maxTokens,
+      stop: [...item.stop],
+      repetitionDetection: false,
+    });
     return fitting && ((signal) => collected(this.model.generate(fitting, options, { signal })));
   }
 

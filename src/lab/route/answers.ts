@@ -176,7 +176,7 @@ async function tokens(
     scored.push(scoresOf(logits, kinds));
     scoring += FLOPS_PER_LOGIT * logits.length;
   };
-  const options = { ...generateOptions.parse({ maxTokens, stop: [...stop] }), observe };
+  const options = { ...generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false }), observe };
   for await (const piece of generate(engine, tokenizer, prompt, options, { signal, alone: true })) {
     text += piece.text;
     if (piece.finish) {

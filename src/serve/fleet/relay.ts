@@ -162,8 +162,8 @@ export function lateAfter(seconds: number | undefined, taken: number): AbortSign
 const isEnd = (event: JsonObject): boolean =>
   choicesOf(event).length === 0 || choicesOf(event).some(({ finish_reason: reason }) => Boolean(reason));
 
-/** Of OpenAI's; another server's own words would make labels without end. */
-const reasons = ["stop", "length", "tool_calls", "content_filter"];
+/** OpenAI's, and this server's own; another server's own words would make labels without end. */
+const reasons = ["stop", "length", "repetition", "tool_calls", "content_filter"];
 
 function reasonIn(event: JsonObject): string | undefined {
   const reason = choicesOf(event).find(({ finish_reason }) => finish_reason)?.["finish_reason"];

@@ -47,14 +47,14 @@ export class RemoteModel implements RouteModel<RunOptions> {
       for await (const piece of remote.answer({ path, body, headers: trace.headers, signal }, key?.id ?? "")) {
         tab.note(piece);
         const [choice = {}] = choicesOf(piece.event);
-        if (choice["finish_reason"] === "length") reason = "length";
+        reason = reasonOf(choice) ?? reason;
         const text = textOf(choice);
         begun ||= text !== "";
         if (text !== "") yield { text, tokens: [] };
       }
       ended = true;
     } catch (error) {
-      // What this server ends has an end, not a fault.
+      // A stop by this server is a normal end, not an error.
       if (!begun || !ends.aborted || options.signal?.aborted) throw error;
       [reason, ended] = ["length", true];
     } finally {
@@ -91,7 +91,12 @@ export class RemoteModel implements RouteModel<RunOptions> {
   }
 }
 
-/** Of a completion's piece, or a chat's. */
+/** Undefined if it tells no end, or one that is the model's own. */
+function reasonOf({ finish_reason: reason }: JsonObject): FinishReason | undefined {
+  return reason === "length" || reason === "repetition" ? reason : undefined;
+}
+
+/** The text in a piece of a completion or a chat. */
 function textOf({ text, delta }: JsonObject): string {
   const found = isObject(delta) ? delta["content"] : text;
   return typeof found === "string" ? found : "";

@@ -12,6 +12,12 @@ export const generationShape = (limits: Limits) => ({
   ...endsShape(limits),
   ...samplingShape,
   response_format: responseFormat,
+  repetition_detection: z
+    .boolean()
+    .nullish()
+    .describe(
+      "end an answer that repeats the same words over and over, with finish_reason repetition; true where it is not said",
+    ),
   n: z
     .int()
     .min(1)
@@ -43,5 +49,6 @@ export const optionsOf = (fields: Fields, maxTokens: number, choice: number): Ru
   maxTokens,
   ceiling: { flops: fields.max_flops ?? undefined },
   stop: fields.stop ?? undefined,
+  repetitionDetection: fields.repetition_detection ?? undefined,
   format: formatOf(fields.response_format),
 });

@@ -51,7 +51,7 @@ const chatInput = (limits: Limits) =>
 type ChatInput = z.output<ReturnType<typeof chatInput>>;
 
 const head = { id: z.string(), created: z.int(), model: z.string() };
-const finish = z.enum(["stop", "length", "tool_calls"]);
+const finish = z.enum(["stop", "length", "repetition", "tool_calls"]);
 const answer = z.object({
   role: z.literal("assistant"),
   content: z.string().nullable(),

@@ -28,7 +28,7 @@ const completion = z.object({
       index: z.int(),
       text: z.string(),
       logprobs: flatLogprobsSchema.nullable(),
-      finish_reason: z.enum(["stop", "length"]).nullable(),
+      finish_reason: z.enum(["stop", "length", "repetition"]).nullable(),
       ...routedShape,
     }),
   ),

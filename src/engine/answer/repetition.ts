@@ -1,0 +1,37 @@
+/** Longest pattern that is looked for, in tokens. */
+const LONGEST = 64;
+/** How often a pattern comes. */
+const TIMES = 12;
+/** Tokens that it fills. A pattern without a letter, as in a table of numbers, fills more. */
+const LEAST = { words: 96, others: 256 } as const;
+
+/**
+ * Finds a loop in an answer: its last tokens are a pattern of 1 to LONGEST tokens that comes at least TIMES times without a gap, and fills at
+ * least LEAST tokens.
+ */
+export class Repetition {
+  readonly #tokens: number[] = [];
+  /** How many of the tokens up to each one have a letter. */
+  readonly #words: number[] = [0];
+  /** By period, how many of the last tokens equal the one that lies a period before. */
+  readonly #equal = new Uint32Array(LONGEST + 1);
+
+  /** Takes the next token and its text; tells if the answer loops. */
+  push(token: number, text: string): boolean {
+    const at = this.#tokens.push(token) - 1;
+    this.#words.push(this.#words[at]! + (/\p{L}/u.test(text) ? 1 : 0));
+    let loops = false;
+    for (let period = 1; period <= Math.min(at, LONGEST); period++) {
+      const equal = this.#tokens[at - period] === token ? this.#equal[period]! + 1 : 0;
+      this.#equal[period] = equal;
+      loops ||= equal + period >= this.#length(period);
+    }
+    return loops;
+  }
+
+  /** Tokens that a pattern as long as the last `period` tokens has to fill. */
+  #length(period: number): number {
+    const hasWords = this.#words.at(-1)! > this.#words.at(-1 - period)!;
+    return Math.max(TIMES * period, hasWords ? LEAST.words : LEAST.others);
+  }
+}
