@@ -11,13 +11,13 @@ import { packageRoot } from "./package.ts";
 export interface Check {
   name: string;
   ok: boolean;
-  /** Whether nothing runs without it. */
+  /** True if nothing runs without it. */
   needed: boolean;
   found: string;
 }
 
 const run = promisify(execFile);
-/** How long a source may take to answer, in milliseconds. */
+/** The limit for a source to answer, in milliseconds. */
 const SOURCE_TIMEOUT = 10_000;
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
@@ -59,7 +59,7 @@ function node(): string {
   return `${process.version} on ${process.platform}-${process.arch}`;
 }
 
-/** Those that make matrix products fast. */
+/** Instruction sets that make matrix products fast. */
 const wanted = /^(avx|avx2|fma|f16c|avx512f|avx512_vnni|avx512_bf16|avx_vnni|amx_int8|asimd|asimddp|i8mm|sve|bf16)$/;
 
 function instructionSets(): string {
@@ -86,7 +86,7 @@ function cacheFolder(): string {
   return `${home()}, ${gigabytes(bavail * bsize)} free`;
 }
 
-/** Those of other versions stay until someone deletes them: another program may be using them. */
+/** Other versions stay until someone deletes them: another program may use them. */
 async function prepared(): Promise<string> {
   const { preparedHeld } = await import("../weights/prepared/leftovers.ts");
   const { bytes, stale } = preparedHeld(programsFolder());

@@ -7,7 +7,7 @@ import { showDownload } from "./progress.ts";
 import { billed } from "./session.ts";
 import { formGiven } from "./weights-form.ts";
 
-/** What every verb that reads texts takes. */
+/** The flags of every verb that reads texts. */
 export interface EncodeFlags extends Readonly<Record<string, unknown>> {
   model: string;
   json?: boolean;

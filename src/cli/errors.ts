@@ -9,7 +9,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** How a command is called: what is shown when its words are off. */
+/** A command's usage line, shown after a usage error. */
 export function usage(command: Command): string {
   const call = `modicum ${command.name()}`;
   return `usage: ${call} ${command.usage()} (${call} --help tells all options)`;

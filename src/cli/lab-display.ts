@@ -1,6 +1,6 @@
 import type { MultiBar, SingleBar } from "cli-progress";
 
-/** How far a recipe has come. */
+/** A recipe's progress. */
 export interface Shown {
   readonly title: string;
   readonly done: number;
@@ -10,7 +10,7 @@ export interface Shown {
   readonly left: number;
 }
 
-/** Where a run is shown. */
+/** Shows a run's progress. */
 export interface Display extends Disposable {
   say(sentence: string): void;
   show(shown: Shown): void;

@@ -12,7 +12,7 @@ afterEach(() => void vi.useRealTimers());
 const cell = { task: { name: "letters", metrics: [accuracy] }, source: { name: "tiny" } } as unknown as OpenCell;
 const right = (isRight: boolean) => ({ parts: { accuracy: [Number(isRight)] } }) as unknown as Result;
 
-/** What is written to a stream of so many columns; 0: to none that is a terminal. */
+/** The output to a stream of `columns` columns; 0: not a terminal. */
 function screen(columns: number) {
   const stream = new PassThrough();
   let text = "";

@@ -10,7 +10,7 @@ import { showDownload } from "./progress.ts";
 import { recipeOf } from "./recipe.ts";
 import { formGiven } from "./weights-form.ts";
 
-/** What every verb that generates takes. */
+/** The flags of every verb that generates. */
 export interface SessionOptions extends Readonly<Record<string, unknown>> {
   model: string;
   save?: readonly string[];

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { UserError } from "../util/errors.ts";
 import { warn } from "./errors.ts";
 
-/** How long a silent socket is waited for, in milliseconds. */
+/** The limit for waiting on a silent socket, in milliseconds. */
 const PATIENCE = 1000;
 
 /** More than any context holds; beyond it Node's strings end. */
@@ -25,7 +25,7 @@ async function* within(stdin: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   }
 }
 
-/** What is piped or redirected into stdin, beside a prompt that is given already; "" when nothing is. */
+/** Text piped or redirected into stdin, beside a prompt in the arguments; "" if there is none. */
 export async function pipedText(signal: AbortSignal): Promise<string> {
   switch (stdinKind()) {
     case "none":

@@ -3,10 +3,10 @@ import { UserError } from "../util/errors.ts";
 export type Row = Readonly<Record<string, unknown>>;
 export type Values = Readonly<Record<string, string | number>>;
 
-/** What a ledger is opened for. Reading never creates one. */
+/** The purpose of opening a ledger. Reading never creates one. */
 export type Purpose = "read" | "write";
 
-/** Where receipts are kept. SQL is what SQLite and Postgres have in common, with `:name` for a value. */
+/** The store of receipts. SQL is the common part of SQLite's and Postgres's, with `:name` for a value. */
 export interface Database {
   /** Writes receipts, as JSON, in one transaction; when it resolves, they are kept. Those whose id is there already stay as they are. @throws LedgerFault */
   insert(receipts: readonly string[]): Promise<void>;

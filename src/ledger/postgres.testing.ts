@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const DEBIAN = "/usr/lib/postgresql";
 
-/** Where Debian has initdb, pg_ctl and postgres; undefined: this machine has none. */
+/** Debian's folder of initdb, pg_ctl and postgres; undefined if this machine has none. */
 export const postgresPrograms: string | undefined = (existsSync(DEBIAN) ? readdirSync(DEBIAN) : [])
   .sort((a, b) => Number(b) - Number(a))
   .map((version) => join(DEBIAN, version, "bin"))
@@ -44,7 +44,7 @@ export class Postgres {
     await this.#run("pg_ctl", "start", "-w", "-l", join(this.folder, "log"), "-o", settings);
   }
 
-  /** As if it had crashed: connections break, what is under way is undone. */
+  /** Stops like a crash: connections break, open transactions are undone. */
   async goDown(): Promise<void> {
     await this.#run("pg_ctl", "stop", "-m", "immediate");
   }

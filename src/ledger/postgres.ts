@@ -36,7 +36,7 @@ class PostgresDatabase implements Database {
     private readonly place: string,
     private readonly pool: Pool,
   ) {
-    // Of a connection that breaks while nobody uses it; the next query tells.
+    // A connection that breaks while idle; the next query reports it.
     pool.on("error", () => {});
   }
 

@@ -9,7 +9,7 @@ export interface LedgerFilter {
   key?: string | undefined;
 }
 
-/** What the receipts of a filter come to; `estimated` counts those that are. */
+/** The sum of a filter's receipts; `estimated` counts the estimated ones. */
 export interface LedgerSum extends Pick<Receipt, "tokens" | "flops" | "bytes" | "ms"> {
   receipts: number;
   estimated: number;

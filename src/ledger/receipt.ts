@@ -6,7 +6,7 @@ const amount = z.number().min(0);
 const count = z.int().min(0);
 const counter = z.strictObject({ dense: count, run: count });
 
-/** What one request spent, and what the dense run of the same request would have; FLOPs count a multiply-add as 2, `ms` are milliseconds. */
+/** The cost of one request, and of its dense run. FLOPs count a multiply-add as 2; `ms` are milliseconds. */
 export const receiptSchema = z
   .strictObject({
     id: z.string().min(1),

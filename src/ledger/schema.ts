@@ -1,6 +1,6 @@
 type Kind = "text" | "whole" | "real" | "flag";
 
-/** What the database draws from each receipt, for filtering and summing: a column, its place in the receipt, and what it holds. */
+/** Columns that the database derives from each receipt, for filtering and summing: name, place in the receipt, type. */
 const columns: readonly (readonly [name: string, path: string, kind: Kind])[] = [
   ["id", "id", "text"],
   ["created", "created", "text"],
@@ -28,7 +28,7 @@ export const APPLICATION_ID = 0x4d4f4449;
 
 const sqliteTypes: Readonly<Record<Kind, string>> = { text: "TEXT", whole: "INTEGER", real: "REAL", flag: "INTEGER" };
 
-/** What leads from each version of an SQLite ledger to the next; the version is how many have been taken. The receipt itself is the one thing written. */
+/** Migrations of an SQLite ledger, in order; the version is the number applied. Only the receipt itself is written. */
 export const sqliteSteps: readonly string[] = [
   `CREATE TABLE receipts (
   receipt TEXT NOT NULL,
@@ -63,7 +63,7 @@ const postgresColumn = (path: string, kind: Kind): string => {
   return `${postgresTypes[kind]} NOT NULL GENERATED ALWAYS AS (${value}) STORED`;
 };
 
-/** As `sqliteSteps`, of a ledger in Postgres. `rowid`, which SQLite's tables have, tells the order of what was added. */
+/** Like `sqliteSteps`, for a ledger in Postgres. `rowid`, which SQLite has by itself, keeps the order of insertion. */
 export const postgresSteps: readonly string[] = [
   `CREATE TABLE receipts (
   rowid bigint GENERATED ALWAYS AS IDENTITY,

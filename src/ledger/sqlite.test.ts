@@ -168,7 +168,7 @@ test("an empty file, as a kill at the first moment leaves it, becomes a ledger",
 });
 
 describe("a ledger of version 1", () => {
-  /** As the first version of this program wrote it. */
+  /** Writes a ledger as the first version of this program did. */
   function old(receipts: readonly object[]): void {
     const db = new Libsql(path);
     db.exec("PRAGMA journal_mode = WAL");

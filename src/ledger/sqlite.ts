@@ -10,12 +10,12 @@ import { APPLICATION_ID, sqliteSteps } from "./schema.ts";
 
 const VERSION = sqliteSteps.length;
 
-/** How long one process waits for another that is writing, in milliseconds. */
+/** The limit for waiting on another process that writes, in milliseconds. */
 const PATIENCE = 10_000;
 /** Size in bytes beyond which the write-ahead log is moved into the database: a few hundred receipts. */
 const LOG_LIMIT = 4 * 2 ** 20;
 
-/** What SQLite's codes say of the file. */
+/** Messages for SQLite's error codes. */
 const faults: readonly (readonly [RegExp, string])[] = [
   [/READONLY/, "it is read-only"],
   [/FULL/, DISK_FULL],
@@ -98,7 +98,10 @@ function trimLog(db: Libsql.Database, path: string): void {
   if (log !== undefined && log.size > LOG_LIMIT) db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
 }
 
-/** As libsql's `transaction`, which does not tell why SQLite ended it by itself, as it does where the disk is full, but that it then cannot be ended. */
+/**
+ * Like libsql's `transaction`, which hides why SQLite ended it (a full disk, for example) behind the error that it
+ * cannot be ended.
+ */
 function together(db: Libsql.Database, write: () => void): void {
   db.exec("BEGIN");
   try {

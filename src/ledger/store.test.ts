@@ -28,7 +28,7 @@ const hourly = ["a", "b", "a", "b", "a"].map((model, i) =>
 
 describe.each([
   ["SQLite", true],
-  // Of Debian's package postgresql, which .ci/run installs.
+  // From Debian's package postgresql, which .ci/run installs.
   ["Postgres", postgresPrograms !== undefined],
 ] as const)("in %s", (kind, there) => {
   if (!there) return test.skip("this machine has no Postgres", () => {});

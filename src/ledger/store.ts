@@ -5,7 +5,7 @@ import { from, type LedgerFilter, type LedgerSum, SUMS, sumOf } from "./query.ts
 import { type Receipt, receiptSchema } from "./receipt.ts";
 import { openSqlite } from "./sqlite.ts";
 
-/** What the receipts of one key come to; null: those without. */
+/** The sum of one key's receipts; null: those without a key. */
 export interface KeySum extends LedgerSum {
   key: string | null;
 }

@@ -9,7 +9,7 @@ export function define(command: Command): void {
   addSessionFlags(command).action(chat);
 }
 
-/** What of a model a chat needs. */
+/** The part of a model that a chat uses. */
 type Answering = Pick<Model, "generate">;
 
 const HINT = "/clear forgets what was said, /exit leaves; Ctrl-C stops an answer, a second one leaves\n";

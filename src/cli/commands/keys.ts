@@ -57,7 +57,7 @@ async function revoke(idOrName: string, { json }: Flags): Promise<void> {
   print(`revoked ${key.id}, "${key.name}"`);
 }
 
-/** As the flags that made them. */
+/** The terms as the flags that set them. */
 const termsOf = ({ terms }: Pick<Key, "terms">): string =>
   Object.entries(terms)
     .flatMap(([term, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${flagOf(term)} ${one}`))

@@ -44,7 +44,7 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   );
 }
 
-/** What to know before it is deployed. */
+/** Notes to read before deploying it. */
 function told({ metric: { name, better }, items }: Summary, { recipe, delta }: RecipeSummary): string {
   if (recipe === "dense") return "no recipe that saves FLOPs does what was asked: dense is picked, which saves nothing";
   const worst = better === "higher" ? delta.ci95[0] : delta.ci95[1];

@@ -68,7 +68,7 @@ async function run(flags: Flags): Promise<void> {
 
 /** @throws UserError */
 async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "recipes">> {
-  // What needs no model and no data is read first.
+  // Everything that needs no model and no data is read first.
   const quants = (flags.quant ?? ["auto"]).map((quant) => readFlags(quantOptions, { quant }).quant);
   const [options, budget] = [readFlags(runOptions, flags), readFlags(budgetOptions, flags)];
   const [reuse, searches] = [reuseOf(flags), (flags.search ?? []).map(parseSearch)];

@@ -46,7 +46,7 @@ function row([name, { recipe, evidence }]: [string, Registered]): string[] {
 async function add(name: string, { model, save = [] }: { model: string; save?: string[] }): Promise<void> {
   const full = `${shortName(model)}@${checked(recipeName, name)}`;
   const here = await localModel(model);
-  // What is yet to be downloaded is looked at when it is loaded.
+  // A model that is not downloaded yet is checked when it is loaded.
   if (here) await checkSavings(here, parseRecipe(save));
   // From wherever it is used.
   await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, save));

@@ -30,7 +30,7 @@ const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
   `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
 
-/** What products with blocks of codes cost besides. */
+/** The cost of activations for products with quantised blocks. */
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
   tensors.some(({ form }) => form !== "float32")
     ? [["", "what is multiplied with blocks is rounded to 8 bits, too"]]
@@ -49,7 +49,7 @@ function memory({ memory, cache, machine }: ModelDescription["bytes"]): string {
 const attention = ({ heads, headSize, kvHeads }: ModelDescription["config"]): string =>
   `${heads} heads of ${headSize}${kvHeads === heads ? "" : `, ${kvHeads} of them with keys and values`}`;
 
-/** What a model is for. */
+/** The purpose of a model. */
 function purpose({ embedding, labels }: ModelDescription): [string, string][] {
   if (labels) return [["labels", labels.join(", ")]];
   if (!embedding) return [];
@@ -59,7 +59,7 @@ function purpose({ embedding, labels }: ModelDescription): [string, string][] {
   return [["embeddings", `${vector}${normalise ? ", of length 1" : ""}${cut}`]];
 }
 
-/** Where a text is read as a whole, a token costs more the longer it is. */
+/** If a text is read as a whole, the cost of a token grows with the text's length. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
   const told = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>
     `${scientific(empty)} a token${what}, ${scientific(full)} at full context`;

@@ -10,7 +10,7 @@ export interface Applicant extends Keyed {
   readonly signal: AbortSignal;
 }
 
-/** What a request has at a server until it is disposed of. */
+/** A request's place at a server, held until it is disposed of. */
 export interface Place extends Disposable {
   readonly backend: Backend;
 }
@@ -23,7 +23,7 @@ interface Waiting extends Applicant {
 /** Gives requests their places at the servers of a model, so many at each; the others wait, and keys take turns. */
 export class Admission {
   readonly #queue = new FairQueue<Waiting>();
-  /** Those that a server has failed: they have had their turn. */
+  /** Requests that a server has failed: they have had their turn. */
   readonly #again = new Set<Waiting>();
   /** Requests under way, by key. */
   readonly #running = new Map<string, number>();

@@ -102,7 +102,7 @@ export class Backend {
     // A request that broke meanwhile is not answered for by this check.
     this.#doubts -= doubts;
     this.#failed = reason === undefined ? 0 : this.#failed + 1;
-    // What still waits for it would wait without end.
+    // Requests that still wait for it would wait for ever.
     if (this.#failed === health.failures) this.#lose();
     if (this.up !== before || (reason && this.#failed === 1)) this.#tell(reason);
   }
@@ -123,7 +123,7 @@ export class Backend {
   }
 }
 
-/** What happened, in short: never an address with what it asked. */
+/** A short reason: it never contains an address or the request. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Unavailable) return error.message;
   const { name, message } = error as Error;

@@ -5,7 +5,7 @@ import { jsonIn } from "./probe.ts";
 import { DONE, eventsOf, type Reply } from "./transport.ts";
 import { Unavailable } from "./unavailable.ts";
 
-/** What is sent to a server. */
+/** The request that is sent to a server. */
 export interface Outgoing {
   readonly path: string;
   readonly body: JsonObject;
@@ -45,14 +45,14 @@ async function* events(backend: Backend, { body }: Reply): AsyncGenerator<JsonOb
     }
     yield event;
   }
-  // Not every server says that it is done.
+  // Some servers do not say that they are done.
   if (!begun || open.size > 0) throw new Unavailable("down", "the stream ended before its end");
 }
 
 export const choicesOf = ({ choices }: JsonObject): JsonObject[] =>
   Array.isArray(choices) ? choices.filter(isObject) : [];
 
-/** Whether a stream's piece of an answer has text or a call of a tool, not its role alone. */
+/** True if a piece of a streamed answer has text or a tool call, not only its role. */
 export function saysMore({ delta, text }: JsonObject): boolean {
   const { role: _, ...more } = isObject(delta) ? delta : {};
   return (

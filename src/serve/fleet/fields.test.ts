@@ -24,7 +24,7 @@ beforeEach(() => void vllm.got.splice(0));
 const CHAT = "/v1/chat/completions";
 const messages = [{ role: "user", content: "Hi" }];
 
-/** What the server gets. */
+/** The request that the server receives. */
 async function got(path: string, body: object, key?: string): Promise<JsonObject> {
   const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
   const response = await fetch(front.url + path, { method: "POST", headers, body: JSON.stringify(body) });

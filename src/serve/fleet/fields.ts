@@ -15,8 +15,9 @@ export interface Asked {
 const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
 
 /**
- * What of a request goes to other servers: what this server's own description takes, OpenAI's further fields, and of those that the model's entry
- * in the fleet's file allows. A server can be sent to an address by many a field; what nobody here knows is left away. @throws HttpError
+ * The fields of a request that go to other servers: those that this server describes, OpenAI's further fields, and
+ * those that the model's entry in the fleet's file allows. Unknown fields are left out, since many a field can send a
+ * server to an address. @throws HttpError
  */
 export function fieldsFor(
   { kind, pass }: RemoteOptions,

@@ -11,7 +11,7 @@ const address = z
   .url({ protocol: /^https?$/, error: "expected an address, as http://10.0.0.5:8000" })
   .refine((text) => !/\/\/[^/]*@/.test(text), "expected an address without a user's name or password");
 
-/** How it is told whether a server answers. */
+/** The health check of a server. */
 const health = z.strictObject({
   path: z
     .string()
@@ -110,7 +110,7 @@ function shapeFrom(given: z.output<typeof remote>["shape"], name: string, folder
   return priced(readJson(file, jsonObject, "the model's config.json"), file);
 }
 
-/** How the weights are quantised changes nothing of a shape. */
+/** Quantisation does not change a shape. */
 const priced = ({ quantization_config: _, ...config }: z.output<typeof jsonObject>, place: string): Shape =>
   shapeOf(config, place);
 

@@ -5,10 +5,10 @@ import type { RemoteOptions } from "./file.ts";
 import { Remote } from "./remote.ts";
 import { openTransport, type Transport } from "./transport.ts";
 
-/** What a request's model comes to where other servers run it. */
+/** The destination of a request whose model other servers run. */
 export interface Destination {
   readonly remote: Remote;
-  /** What the servers call it, with the recipe that was asked for. */
+  /** The model's name at the servers, with the requested recipe. */
   readonly model: string;
 }
 

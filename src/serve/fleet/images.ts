@@ -31,7 +31,7 @@ const imagesIn = (message: unknown, at: number): Image[] =>
 /** Kinds that hold pixels and refer to nothing, as SVG does. */
 const KINDS = /^data:image\/(png|jpe?g|gif|webp);base64,/;
 
-/** How many there are once decoded; undefined where it is no such image. */
+/** The number of bytes after decoding; undefined if the URL is not such an image. */
 function bytesIn(url: string): number | undefined {
   const [head] = KINDS.exec(url) ?? [];
   const length = url.length - (head?.length ?? 0);

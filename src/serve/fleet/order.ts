@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import type { RemoteOptions } from "./file.ts";
 
-/** What is asked for, as far as it decides what it costs. */
+/** The parts of a request that decide its cost. */
 export interface Order {
   readonly generates: boolean;
   /** Answers, or texts to read. */
@@ -62,7 +62,7 @@ const withoutImages = (messages: unknown): unknown =>
 const textsOf = (content: unknown): unknown =>
   Array.isArray(content) ? content.filter((part) => isObject(part) && part["type"] === "text") : content;
 
-/** Of all texts in a value. */
+/** The characters of all texts in a value. */
 function charactersIn(value: unknown): number {
   if (typeof value === "string") return value.length;
   if (typeof value !== "object" || value === null) return 0;

@@ -17,7 +17,7 @@ const limits = limitOptions.parse({ maxTokens: 100 });
 const CHAT = "/v1/chat/completions";
 const messages = [{ role: "user", content: "x".repeat(36) }];
 
-/** What a server gets of a chat. */
+/** The request that a server gets for a chat. */
 function sent(kind: RemoteOptions["kind"], body: JsonObject, terms: object = {}, recipe = "", path = CHAT) {
   const remote = new Remote(
     { ...base, kind, shape },

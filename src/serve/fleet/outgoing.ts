@@ -16,7 +16,7 @@ export interface Passed {
   readonly cut: CutReason | undefined;
 }
 
-/** What servers may have of a request, as this server and the key's terms have it. @throws HttpError */
+/** The request for other servers, within the limits of this server and the key. @throws HttpError */
 export function passedOn(
   { remote, model }: Destination,
   path: string,
@@ -56,7 +56,7 @@ const withUsage = ({ stream_options: options }: JsonObject) => ({
   stream_options: { ...(options as JsonObject | null | undefined), include_usage: true },
 });
 
-/** What a key's requests run under where they name no savings: a recipe that is registered for the model, or savings. */
+/** The default savings of a key's requests: a recipe registered for the model, or savings. */
 function usual(recipe: readonly string[], name: string, model: string): JsonObject {
   const named = recipe.find((text) => text.startsWith(`${name}@`));
   if (named !== undefined) return { model: model + named.slice(name.length) };
@@ -77,7 +77,7 @@ const boundOf = (
   asked: numberOf(more) ?? numberOf(most) ?? (path === "/v1/chat/completions" ? maxTokens : undefined),
 });
 
-/** As OpenAI has it, of a completion that does not say. */
+/** OpenAI's default for completions. */
 const USUAL_TOKENS = 16;
 
 /** With the least of what is asked for and of the ceilings under the one name that all servers know, and which of these it is. */

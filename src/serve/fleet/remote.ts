@@ -84,7 +84,7 @@ export class Remote {
   }
 }
 
-/** Whether there is more in it than the role: from then on the client has something of this server's. */
+/** True if the event has more than the role: from then on the client has received part of this server's answer. */
 function hasContent(event: JsonObject): boolean {
   const choices = choicesOf(event);
   if (choices.length === 0) return !("choices" in event);

@@ -6,7 +6,7 @@ import { choicesOf, saysMore } from "./exchange.ts";
 import { guessedTokens, type Order } from "./order.ts";
 import type { FromServer, Remote } from "./remote.ts";
 
-/** What comes back of one request, kept for its receipt. */
+/** The usage of one request, collected for its receipt. */
 export class Tab {
   readonly #started = performance.now();
   #first: number | undefined;
@@ -32,7 +32,7 @@ export class Tab {
     return text;
   }
 
-  /** Whether anything ran that is to be billed. */
+  /** True if anything ran that must be billed. */
   get begun(): boolean {
     return this.#server !== undefined;
   }
@@ -81,7 +81,10 @@ export class Tab {
   }
 }
 
-/** What another server's receipt says of a request; who it was for and what is derived is this server's to say. */
+/**
+ * The facts to take from another server's receipt. Whose request it was, and derived values, are this server's to
+ * write.
+ */
 function toldBy({ id, created, key, flops: { saved, ...flops }, ...own }: Receipt) {
   return { ...own, flops };
 }

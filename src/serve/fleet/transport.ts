@@ -44,7 +44,7 @@ export async function openTransport(): Promise<Transport> {
 /** The data of the last event, as OpenAI has it. */
 export const DONE = "[DONE]";
 
-/** What may come of a stream after its last event, in bytes, and how long it is waited for, in milliseconds. */
+/** Limits on the rest of a stream after its last event: bytes, and milliseconds to wait. */
 const AFTER_DONE = { limit: 65_536, within: 2_000 };
 
 /** The data of server-sent events, as they come. A reader that has had the last leaves the connection for others; one that leaves before ends it. */

@@ -13,7 +13,7 @@ export class Unavailable extends Error {
   }
 }
 
-/** What a client is told when no server answered; which ones there are is for the log. */
+/** The error for the client when no server answered. Only the log names the servers. */
 export function noneAnswered(name: string, tried: readonly Unavailable[]): HttpError {
   const wait = Math.min(5, ...tried.map(({ retryAfter }) => retryAfter));
   const headers = { "retry-after": String(Math.max(1, Math.ceil(wait))) };

@@ -18,13 +18,16 @@ export const bigAt = (...urls: readonly string[]): RemoteOptions => ({
   ...{ kind: "openai", model: "org/Big", shape: shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json") },
 });
 
-/** What it does with a request for text: answers, breaks off before or after the first token, has no place, waits without end. */
+/**
+ * The server's behaviour for text requests: answers, breaks off before or after the first token, is busy, or never
+ * answers.
+ */
 export type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs";
 
 export interface Vllm {
   readonly url: string;
   manner: Manner;
-  /** What it does between one word and the next. */
+  /** Awaited between one word and the next. */
   pause: () => Promise<unknown>;
   healthy: boolean;
   /** Bodies and headers that came. */
