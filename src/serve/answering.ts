@@ -1,10 +1,12 @@
 import { isObject } from "../weights/json.ts";
+import { passedFields } from "./fleet/fields.ts";
 import { relayed } from "./fleet/relay.ts";
 import type { House } from "./house.ts";
 import { accepted, type Endpoint, isAsking } from "./http/endpoint.ts";
 import { errorResponse, failure, HttpError } from "./http/errors.ts";
 import { readJson } from "./http/json.ts";
 import { type Events, eventStream, type StreamWatcher } from "./http/stream.ts";
+import { ignoredFields, ignoredHeader } from "./http/unknown-fields.ts";
 import type { Access } from "./keys/access.ts";
 import { type Limits, MOST_DEPTH, MOST_VALUES } from "./limits.ts";
 import { RequestLine } from "./request-line.ts";
@@ -24,7 +26,7 @@ export class Answering {
   async answer(it: Endpoint, request: Request, params: Params): Promise<Response> {
     const line = new RequestLine(this.house.log, request);
     try {
-      return await this.#answer(it, request, params, line);
+      return withHeaders(await this.#answer(it, request, params, line), line.headers);
     } catch (error) {
       return this.refuse(error, line);
     }
@@ -34,11 +36,11 @@ export class Answering {
   refuse(error: unknown, line: RequestLine): Response {
     const fault = this.#explain(error);
     line.end(fault.status);
-    return errorResponse(fault);
+    return withHeaders(errorResponse(fault), line.headers);
   }
 
   async #answer(it: Endpoint, request: Request, params: Params, line: RequestLine): Promise<Response> {
-    const { caller, rates, body, input } = await this.#read(it, request, line);
+    const { caller, headers, body, input } = await this.#read(it, request, line);
     if (isAsking(it)) await this.house.ledger.caughtUp();
     const { signal, end: leave } = this.underWay.begin(request.signal);
     const trace = line.within(this.house.tracer.begin({ it, body, headers: request.headers }));
@@ -46,9 +48,9 @@ export class Answering {
     try {
       const call = { signal, params, trace, taken: line.taken, ...caller };
       const given = await (relayed(this.house, it, { body, input }, call) ?? it.handle(input, call));
-      if (isStream(given)) return withHeaders(await eventStream(given, watcher), rates);
+      if (isStream(given)) return withHeaders(await eventStream(given, watcher), headers);
       watcher.end();
-      return given instanceof Response ? given : Response.json(given, { headers: rates });
+      return given instanceof Response ? given : Response.json(given, { headers });
     } catch (error) {
       const response = errorResponse(watcher.explain(error));
       watcher.end();
@@ -72,9 +74,10 @@ export class Answering {
     const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
     const body = it.input && (await bodyOf(it, request, limits));
     if (isAsking(it)) line.note({ model: modelIn(body) });
+    const ignored = it.input ? ignoredFields(it.input, body, passedFields(this.house, it, modelIn(body))) : [];
     const input = it.input && accepted(it.input, body);
     if (logPrompts && isAsking(it)) log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
-    return { caller, rates, body, input };
+    return { caller, headers: { ...rates, ...ignoredHeader(ignored) }, body, input };
   }
 
   /** Tells the trace, at the end, of the last fault. */

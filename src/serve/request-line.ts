@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Trace } from "./trace/trace.ts";
 
@@ -10,16 +11,31 @@ interface About {
   receipt?: string;
 }
 
+/** OpenAI's header, which its clients show as `_request_id`. */
+const ID_HEADER = "x-request-id";
+/** A request's id, as clients or a proxy may give one. */
+const ID = /^[\w.:-]{1,128}$/;
+
 /** One request's line in the log, without its prompts, its answers and its query. */
 export class RequestLine {
+  /** Its own, or one for it; its answer has it, too. */
+  readonly id: string;
   /** When the request was taken, on the clock of `performance.now()`. */
   readonly taken = performance.now();
   readonly #about: About = {};
 
   constructor(
     private readonly log: Logger,
-    private readonly request: Pick<Request, "method" | "url">,
-  ) {}
+    private readonly request: Pick<Request, "method" | "url" | "headers">,
+  ) {
+    const given = request.headers.get(ID_HEADER) ?? "";
+    this.id = ID.test(given) ? given : randomUUID();
+  }
+
+  /** Of the answer. */
+  get headers(): Readonly<Record<string, string>> {
+    return { [ID_HEADER]: this.id };
+  }
 
   note(about: About): void {
     Object.assign(this.#about, about);
@@ -29,7 +45,7 @@ export class RequestLine {
     const { method, url } = this.request;
     const path = new URL(url).pathname.slice(0, 200);
     const ms = Math.round(performance.now() - this.taken);
-    this.log.info({ method, path, status, ms, ...this.#about }, "answered");
+    this.log.info({ id: this.id, method, path, status, ms, ...this.#about }, "answered");
   }
 
   /** Has the line written when the request's trace ends. */

@@ -11,8 +11,14 @@ beforeAll(async () => {
   vllm = await startVllm();
   const big = { ...bigAt(vllm.url), health: { interval: 3600, timeout: 5, failures: 3 } };
   const open: RemoteOptions = { ...big, name: "open", pass: ["chat_template_kwargs"] };
+  const wordy: RemoteOptions = { ...big, name: "wordy", pass: [...LENGTHS] };
   // One failed check, as it answers no Modicum's, does not mean that it is down.
-  front = await serveModels([], { allowAnonymous: true }, [big, open, { ...big, name: "far", kind: "modicum" }]);
+  front = await serveModels([], { allowAnonymous: true }, [
+    big,
+    open,
+    wordy,
+    { ...wordy, name: "far", kind: "modicum" },
+  ]);
   secret = (await front.keys.create("five", ["infer"], termsSchema.parse({ maxTokens: 5 }))).secret;
 });
 afterAll(async () => {
@@ -35,13 +41,13 @@ async function got(path: string, body: object, key?: string): Promise<JsonObject
 const wordy = Object.fromEntries(LENGTHS.map((field) => [field, 2000]));
 
 test.each([
-  ["/v1/completions", "big", { prompt: "a", ...wordy }, 5],
+  ["/v1/completions", "wordy", { prompt: "a", ...wordy }, 5],
   ["/v1/completions", "far", { prompt: "a", ...wordy }, 5],
   ["/v1/completions", "far", { prompt: "a", ...wordy, max_completion_tokens: 1 }, 1],
-  [CHAT, "big", { messages, ...wordy }, 5],
+  [CHAT, "wordy", { messages, ...wordy }, 5],
   [CHAT, "far", { messages, ...wordy }, 5],
-  [CHAT, "big", { messages, ...wordy, max_completion_tokens: 3 }, 3],
-  [CHAT, "big", { messages, n_predict: -1 }, 5],
+  [CHAT, "wordy", { messages, ...wordy, max_completion_tokens: 3 }, 3],
+  [CHAT, "wordy", { messages, n_predict: -1 }, 5],
 ])(
   "%s of %s: one field tells how long an answer may be, and no other lifts a key's ceiling",
   async (path, model, body, most) => {
@@ -57,20 +63,40 @@ const image = { type: "image_url", image_url: { url: ADDRESS } };
 describe("only what is known here goes to other servers", () => {
   test("fields of chats", async () => {
     const known = { temperature: 0.5, min_p: 0.1, seed: 1, reasoning_effort: "low", user: "u" };
-    const odd = {
-      ...{ kv_transfer_params: { remote_host: ADDRESS }, prompt_embeds: "AAAA", chat_template: "{{ x }}" },
-      ...{ mm_processor_kwargs: {}, guided_regex: "(a+)+", chat_template_kwargs: { enable_thinking: false } },
-    };
+    const odd = { kv_transfer_params: { remote_host: ADDRESS }, mm_processor_kwargs: {}, media: ADDRESS };
+    const chat_template_kwargs = { enable_thinking: false };
     const turns = [{ role: "user", content: [{ type: "text", text: "Hi", image: "x" }], video: "x" }];
     const clean = [{ role: "user", content: [{ type: "text", text: "Hi" }] }];
     const base = { model: "org/Big", messages: clean, max_tokens: 2048, ...known };
     expect(await got(CHAT, { model: "big", messages: turns, ...known, ...odd })).toEqual(base);
     vllm.got.length = 0;
-    const { chat_template_kwargs } = odd;
-    expect(await got(CHAT, { model: "open", messages: turns, ...known, ...odd })).toEqual({
+    expect(await got(CHAT, { model: "open", messages: turns, ...known, ...odd, chat_template_kwargs })).toEqual({
       ...base,
       chat_template_kwargs,
     });
+  });
+
+  test.each([
+    ["chat_template_kwargs", { enable_thinking: false }],
+    ["prompt_embeds", "AAAA"],
+    ["chat_template", "{{ x }}"],
+    ["guided_regex", "(a+)+"],
+    ["n_predict", 5],
+  ])("not %s, which would change the answer: it is refused", async (field, value) => {
+    const refused = await post(front, CHAT, { model: "big", messages, [field]: value });
+    expect([refused.status, (await jsonOf(refused)).error.param, vllm.got]).toEqual([400, field, []]);
+  });
+
+  test("what they do not get is told", async () => {
+    const response = await post(front, CHAT, { model: "big", messages, user: "u", media: ADDRESS });
+    expect(response.headers.get("x-ignored-fields")).toBe("media");
+  });
+
+  test("a schema of another server's field, under OpenAI's name", async () => {
+    const schema = { type: "integer" };
+    const { response_format, ...rest } = await got(CHAT, { model: "big", messages, guided_json: schema });
+    expect(response_format).toEqual({ type: "json_schema", json_schema: { name: "answer", schema } });
+    expect(rest).not.toHaveProperty("guided_json");
   });
 
   test("fields of completions, of which prompts come as lists", async () => {
@@ -110,6 +136,7 @@ test.each([
     },
     "response_format.json_schema.schema.$ref",
   ],
+  [CHAT, { messages, guided_json: { $ref: `${ADDRESS}#/a` } }, "response_format.json_schema.schema.$ref"],
 ])("%s: what would be fetched is refused: %j", async (path, body, param) => {
   const refused = await post(front, path, { model: "big", ...body });
   expect([refused.status, (await jsonOf(refused)).error.param, vllm.got]).toEqual([400, param, []]);

@@ -1,5 +1,7 @@
 import type { JsonObject } from "../../weights/json.ts";
 import { type Document, documentTexts } from "../generation/documents.ts";
+import type { House } from "../house.ts";
+import type { Endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
 import { refuseAddresses } from "./addresses.ts";
 import type { RemoteOptions } from "./file.ts";
@@ -13,6 +15,14 @@ export interface Asked {
 
 /** Fields of OpenAI's API that the models which run here have no use for, and by which a server fetches nothing and spends no more. */
 const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
+
+/** Fields that no description here names and that go to the servers of a request's model, if others run it. */
+export function passedFields({ fleet }: Pick<House, "fleet">, { paths }: Endpoint, model = ""): readonly string[] {
+  const found = isGeneration(paths[0]!) ? fleet.find(model) : undefined;
+  return found ? [...OPENAI, ...found.remote.options.pass] : [];
+}
+
+const isGeneration = (path: string): boolean => path === "/v1/chat/completions" || path === "/v1/completions";
 
 /**
  * The fields of a request that go to other servers: those that this server describes, OpenAI's further fields, and
@@ -28,7 +38,7 @@ export function fieldsFor(
   switch (path) {
     case "/v1/chat/completions":
     case "/v1/completions":
-      refuseAddresses(body);
+      refuseAddresses({ ...body, response_format: input["response_format"] });
       checkImages(input, limits);
       return { ...picked(body, [...OPENAI, ...pass]), ...input };
     case "/v1/rerank":

@@ -3,9 +3,11 @@ import type { Limits } from "../limits.ts";
 import { endsShape } from "./ends.ts";
 import { generationShape, needing } from "./options.ts";
 import { promptsSchema } from "./prompts.ts";
+import { formatShape, inOneFormat } from "./response-format.ts";
 
 const shape = (limits: Limits) => ({
   ...generationShape(limits),
+  ...formatShape,
   ...endsShape(limits, 0),
   prompt: promptsSchema(limits),
   logprobs: z
@@ -41,7 +43,7 @@ const shape = (limits: Limits) => ({
 
 /** What `POST /v1/completions` takes. */
 export const completionInput = (limits: Limits) =>
-  z.object(shape(limits)).superRefine(needing("stream_options", "stream")).superRefine(together);
+  z.object(shape(limits)).superRefine(needing("stream_options", "stream")).superRefine(together).transform(inOneFormat);
 export type CompletionInput = z.output<ReturnType<typeof completionInput>>;
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof shape>>>;

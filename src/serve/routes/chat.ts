@@ -7,6 +7,7 @@ import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answe
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
+import { formatShape, inOneFormat } from "../generation/response-format.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
@@ -29,6 +30,7 @@ const modalities = listOf(z.literal("text", 'expected "text", which is all that 
 
 const chatShape = (limits: Limits) => ({
   ...generationShape(limits),
+  ...formatShape,
   messages: listOf(message, { of: "messages", min: 1, max: 4096 }).describe(
     "the turns so far, in the order that the model's chat template takes",
   ),
@@ -43,11 +45,12 @@ const chatShape = (limits: Limits) => ({
   functions,
   modalities,
 });
-const chatInput = (limits: Limits) =>
+export const chatInput = (limits: Limits) =>
   z
     .object(chatShape(limits))
     .superRefine(needing("stream_options", "stream"))
-    .superRefine(needing("top_logprobs", "logprobs"));
+    .superRefine(needing("top_logprobs", "logprobs"))
+    .transform(inOneFormat);
 type ChatInput = z.output<ReturnType<typeof chatInput>>;
 
 const head = { id: z.string(), created: z.int(), model: z.string() };

@@ -1,0 +1,100 @@
+import type OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { completionInput } from "./generation/completion.ts";
+import { limitOptions } from "./limits.ts";
+import { jsonOf, openaiOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+let server: Testing;
+let openai: OpenAI;
+beforeAll(async () => {
+  server = await serveModels(TINY.slice(0, 2));
+  openai = openaiOf(server);
+});
+afterAll(() => server.stop(0));
+
+const limits = limitOptions.parse({});
+const PATH = "/v1/completions";
+const text = { model: "tiny", prompt: "x", max_tokens: 4, temperature: 0 };
+
+describe("an answer is held to a schema, however other servers' clients ask for it", () => {
+  const schema = { type: "integer", minimum: 0, maximum: 9 };
+  test.each([
+    { response_format: { type: "json_schema", json_schema: { name: "n", schema } } },
+    { response_format: { type: "json_object", schema } },
+    { json_schema: schema },
+    { guided_json: schema },
+    { structured_outputs: { json: schema } },
+    { guided_json: schema, response_format: { type: "text" } },
+  ])("%j", async (fields) => {
+    const { choices } = await jsonOf(post(server, PATH, { ...text, ...fields }));
+    expect(choices[0]).toMatchObject({ text: expect.stringMatching(/^\d$/), finish_reason: "stop" });
+  });
+
+  test("or to any object", () => {
+    const { response_format } = completionInput(limits).parse({ ...text, structured_outputs: { json_object: true } });
+    expect(response_format).toEqual({ type: "json_object" });
+  });
+
+  test("but not to two", async () => {
+    const fields = { guided_json: schema, response_format: { type: "json_object" } };
+    const response = await post(server, PATH, { ...text, ...fields });
+    const { error } = await jsonOf(response);
+    expect([response.status, error.param]).toEqual([400, "guided_json"]);
+    expect(error.message).toMatch(/^guided_json: expected none beside response_format, got /);
+  });
+
+  test("what is no schema is refused", async () => {
+    const { error } = await jsonOf(post(server, PATH, { ...text, guided_json: [1] }));
+    expect(error.message).toBe("guided_json: expected a JSON schema, got [1]");
+  });
+});
+
+describe("fields that nothing here reads", () => {
+  test.each([false, true])("are told in a header, stream: %s", async (stream) => {
+    const response = await post(server, PATH, { ...text, stream, user: "me", whatever: { deep: [1] } });
+    expect([response.status, response.headers.get("x-ignored-fields")]).toEqual([200, "user, whatever"]);
+    await response.text();
+  });
+
+  test("there is no header without them", async () => {
+    const response = await post(server, PATH, text);
+    expect(response.headers.has("x-ignored-fields")).toBe(false);
+  });
+
+  test.each([
+    [PATH, { model: "tiny", prompt: "x", temprature: 0 }, "temprature"],
+    [PATH, { ...text, grammar: "root ::= [0-9]" }, "grammar"],
+    ["/v1/embeddings", { model: "sentences", input: "x", dimension: 4 }, "dimension"],
+    ["/v1/classify", { model: "tiny", input: "x", lables: ["a", "b"] }, "lables"],
+    ["/v1/rerank", { model: "tiny", query: "x", documents: ["y"], return_document: true }, "return_document"],
+  ])("%s: slips and what would change the answer are refused by name: %j", async (path, body, param) => {
+    const response = await post(server, path, body);
+    expect([response.status, (await jsonOf(response)).error.param]).toEqual([400, param]);
+  });
+
+  test("also of a query", async () => {
+    const response = await fetch(`${server.url}/v1/receipts?limits=3`);
+    expect((await jsonOf(response)).error.message).toBe('limits: there is no such field; did you mean "limit"?');
+  });
+});
+
+describe("each answer has an id", () => {
+  test("which the openai client shows, and the log has", async () => {
+    const { _request_id: id } = await openai.completions.create({ ...text, stream: false });
+    expect(id).toMatch(/^[\da-f-]{36}$/);
+    expect(server.logged.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining({ id, status: 200 }));
+    const failed = await openai.completions.create({ ...text, model: "none" }).catch((error) => error);
+    expect([failed.status, failed.requestID]).toEqual([404, expect.stringMatching(/^[\da-f-]{36}$/)]);
+    expect(failed.requestID).not.toBe(id);
+  });
+
+  test.each([
+    ["abc-1.2:3", /^abc-1\.2:3$/],
+    ["a b", /^[\da-f-]{36}$/],
+    ["x".repeat(200), /^[\da-f-]{36}$/],
+  ])("its own if it is a plain one: %s", async (given, told) => {
+    const headers = { "x-request-id": given };
+    for (const path of ["/health", "/nothing", "/docs", "/v1/models"])
+      expect((await fetch(server.url + path, { headers })).headers.get("x-request-id")).toMatch(told);
+  });
+});

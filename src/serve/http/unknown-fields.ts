@@ -1,0 +1,114 @@
+import { z } from "zod";
+import { isObject } from "../../weights/json.ts";
+import { HttpError } from "./errors.ts";
+import { slipOf } from "./slips.ts";
+import { unsupported } from "./unsupported.ts";
+
+type Schema = z.core.JSONSchema.BaseSchema;
+
+/** A field that a schema does not name. */
+interface Unknown {
+  readonly path: readonly (string | number)[];
+  readonly value: unknown;
+  /** What the schema names beside it, and the request does not. */
+  readonly free: readonly string[];
+}
+
+/** Unknown fields that are compared with those that there are: more are no slips of a hand. */
+const MOST_COMPARED = 100;
+
+/**
+ * The fields of a request that nothing here reads, lists' items as `messages[].name`. `passed` are those of no schema that go to another server.
+ * @throws HttpError for a field that would change the answer, or for a slip in the name of one that there is
+ */
+export function ignoredFields(schema: z.ZodType, request: unknown, passed: readonly string[] = []): string[] {
+  const ignored = new Set<string>();
+  let compared = 0;
+  for (const unknown of unknownIn([jsonSchemaOf(schema)], request, [])) {
+    const name = nameOf(unknown.path);
+    if (passed.includes(name)) continue;
+    refuseUnsupported(name, unknown);
+    if (compared++ < MOST_COMPARED) refuseSlip(unknown);
+    ignored.add(name);
+  }
+  return [...ignored];
+}
+
+const schemas = new WeakMap<z.ZodType, Schema>();
+
+function jsonSchemaOf(schema: z.ZodType): Schema {
+  const known = schemas.get(schema) ?? z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  schemas.set(schema, known);
+  return known;
+}
+
+/** A null says nothing, whatever it is called. */
+function* unknownIn(schemas: readonly Schema[], value: unknown, path: Unknown["path"]): Generator<Unknown> {
+  const choices = schemas.flatMap(choicesOf);
+  if (Array.isArray(value)) {
+    const items = choices.flatMap(({ items }) => (items ? [items as Schema] : []));
+    for (const [i, item] of value.entries())
+      if (typeof item === "object" && items.length > 0) yield* unknownIn(items, item, [...path, i]);
+  } else if (isObject(value) && choices.some(({ properties }) => properties) && !choices.some(isOpen)) {
+    const known = new Set(choices.flatMap(({ properties = {} }) => Object.keys(properties)));
+    const free = [...known].filter((name) => !Object.hasOwn(value, name));
+    for (const [key, inner] of Object.entries(value)) {
+      const at = [...path, key];
+      if (!known.has(key)) yield* inner === null ? [] : [{ path: at, value: inner, free }];
+      else if (typeof inner === "object") yield* unknownIn(choices.flatMap(propertyOf(key)), inner, at);
+    }
+  }
+}
+
+const choicesOf = (schema: Schema): Schema[] => {
+  const { anyOf, oneOf, allOf } = schema;
+  const choices = (anyOf ?? oneOf ?? allOf) as Schema[] | undefined;
+  return choices ? choices.flatMap(choicesOf) : [schema];
+};
+
+/** Whether an object may have any fields. */
+const isOpen = ({ type, additionalProperties }: Schema): boolean =>
+  type === undefined || (additionalProperties !== undefined && additionalProperties !== false);
+
+const propertyOf =
+  (key: string) =>
+  ({ properties = {} }: Schema): Schema[] =>
+    Object.hasOwn(properties, key) ? [properties[key] as Schema] : [];
+
+const nameOf = (path: Unknown["path"]): string =>
+  path.reduce<string>(
+    (name, key) => (typeof key === "number" ? `${name}[]` : name === "" ? key : `${name}.${key}`),
+    "",
+  );
+
+function refuseUnsupported(name: string, { path, value }: Unknown): void {
+  const found = unsupported.get(name);
+  if (!found || found.neutral(value)) return;
+  const way = found.instead ? `use ${found.instead}` : "leave it out";
+  throw refused(path, `not supported, and ignoring it would change the answer; ${way}`);
+}
+
+function refuseSlip({ path, free }: Unknown): void {
+  const meant = slipOf(String(path.at(-1)), free);
+  if (meant !== undefined) throw refused(path, `there is no such field; did you mean "${meant}"?`);
+}
+
+function refused(path: Unknown["path"], sentence: string): HttpError {
+  const param = path.join(".");
+  return new HttpError(400, `${param}: ${sentence}`, { param });
+}
+
+/** Names that one header lists, and characters of each. */
+const [MOST_LISTED, LONGEST] = [20, 64];
+
+/** Tells a client which of its fields nothing came of. */
+export function ignoredHeader(ignored: readonly string[]): Record<string, string> {
+  if (ignored.length === 0) return {};
+  const names = ignored.slice(0, MOST_LISTED).map(encoded);
+  const more = ignored.length - names.length;
+  return { "x-ignored-fields": [...names, ...(more > 0 ? [`and ${more} more`] : [])].join(", ") };
+}
+
+/** Headers hold ASCII; half a surrogate is none. */
+const encoded = (name: string): string =>
+  encodeURIComponent(Buffer.from(name.slice(0, LONGEST)).toString()).replaceAll("%5B%5D", "[]");

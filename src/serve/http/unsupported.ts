@@ -1,0 +1,57 @@
+/** A field by which another server's answer would be another one, and which nothing here reads. */
+export interface Unsupported {
+  /** Whether a value changes nothing there either. */
+  readonly neutral: (value: unknown) => boolean;
+  /** What does the same here. */
+  readonly instead?: string;
+}
+
+const empty = (value: unknown): boolean =>
+  value === false || value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+const only =
+  (...values: readonly unknown[]) =>
+  (value: unknown): boolean =>
+    values.includes(value);
+const never = (): boolean => false;
+
+const each = (names: string, neutral: Unsupported["neutral"], instead?: string): [string, Unsupported][] =>
+  names.split(" ").map((name) => [name, { neutral, ...(instead && { instead }) }]);
+
+const FORMAT = "response_format with a JSON schema";
+
+/** Of OpenAI's API, vLLM's, llama.cpp's and Ollama's; an endpoint whose schema has such a field reads it. */
+export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
+  // The form of an answer.
+  ...each("grammar guided_regex guided_choice guided_grammar structural_tag regex ebnf", empty, FORMAT),
+  ...each("format", empty, FORMAT),
+  ...["regex", "choice", "grammar", "structural_tag"].flatMap((name) =>
+    each(`structured_outputs.${name}`, empty, "structured_outputs.json"),
+  ),
+  // Its length and its end.
+  ...each("n_predict num_predict", only(-1), "max_tokens"),
+  ...each("max_new_tokens max_output_tokens max_length", never, "max_tokens"),
+  ...each("min_tokens min_new_tokens", only(0)),
+  ...each("stop_sequences", empty, "stop"),
+  ...each("stop_token_ids bad_words ignore_eos include_stop_str_in_output", empty),
+  // How tokens are drawn.
+  ...each("repeat_penalty", only(1), "repetition_penalty"),
+  ...each("typical_p tfs_z length_penalty best_of", only(1)),
+  ...each("mirostat top_a dynatemp_range xtc_probability dry_multiplier", only(0)),
+  ...each("top_n_sigma", only(-1, 0)),
+  ...each("use_beam_search allowed_token_ids logits_processors samplers lora vllm_xargs", empty),
+  // What the model reads.
+  ...each("system", empty, 'a message of the role "system"'),
+  ...each("chat_template chat_template_kwargs template documents context images prompt_embeds", empty),
+  ...each("continue_final_message mm_processor_kwargs echo suffix", empty),
+  ...each("raw", empty, "POST /v1/completions"),
+  ...each("add_generation_prompt", only(true)),
+  ...each("truncate_prompt_tokens", never),
+  ...each("options", empty, "temperature, top_p … beside it"),
+  ...each("function_call", only("none", "auto"), "tools and tool_choice"),
+  ...each("audio", empty),
+  ...each("web_search_options", never),
+  // Vectors and scores.
+  ...each("embd_normalize", only(2)),
+  ...each("late_chunking", empty),
+  ...each("use_activation activation softmax", only(true)),
+]);
