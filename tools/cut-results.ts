@@ -1,5 +1,5 @@
 import { committedRuns } from "./committed-runs.ts";
-import { detailSection } from "./lab-readme.ts";
+import { detailSection } from "./lab-results.ts";
 import { writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/cuts/README.md";

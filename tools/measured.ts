@@ -44,7 +44,7 @@ function joined(rows: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** The README's figures: a row a command, in it a line a machine, then the machines. */
+/** The table of figures: a row a command, in it a line a machine, then the machines. */
 export function measuredTable(results: readonly Measured[]): string {
   if (results.length === 0) return "No result has been committed yet.";
   const machines = [...new Set(results.map((r) => r.machine))];
@@ -68,4 +68,4 @@ export function measuredTable(results: readonly Measured[]): string {
 export const RESULTS = join(root, "bench", "results");
 
 if (process.argv[1] === import.meta.filename)
-  writeSection("README.md", "measured", measuredTable(readResults(RESULTS)));
+  writeSection("docs/benchmarks.md", "measured", measuredTable(readResults(RESULTS)));

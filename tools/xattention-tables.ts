@@ -77,7 +77,7 @@ function foundTable(runs: readonly Committed[]): string {
 
 /**
  * Tables of docs/results/README.md: what recipes save and lose on text, and how many needles and keys they find.
- * `lab-readme.ts` writes them.
+ * `lab-results.ts` writes them.
  */
 export const xattentionTables = (runs: readonly Committed[]): string =>
   [...MODELS.map((model) => textTable(runs, model)), foundTable(runs)].join("\n\n");

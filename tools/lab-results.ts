@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { figure, percent, range, signed } from "../src/lab/report/format.ts";
 import { frontierSvg, titleOf } from "../src/lab/report/plot/frontier-svg.ts";
 import type { RecipeSummary, Summary } from "../src/lab/results.ts";
@@ -8,27 +8,23 @@ import { type Committed, committedRuns } from "./committed-runs.ts";
 import { markdownTable, root, withSection, writeSection } from "./section.ts";
 import { xattentionTables } from "./xattention-tables.ts";
 
-const SECTION = "lab-readme";
-/** The run whose plot the README shows. */
-const PLOTTED = "docs/results/xattention/smollm2-text-4k";
+const SECTION = "lab-results";
+/** The page with a row a run, and the folder that its links start from. */
+const PAGE = "docs/benchmarks.md";
+const FROM = "docs";
 
-/** The share of dense's quality that a recipe in the README's table may lose. */
+/** The share of dense's quality that a recipe in the table may lose. */
 const LOSS = 0.02;
 
-/** The README's part: the plot of one run, and a row for every run. */
-export function labSection(runs: readonly Committed[], plotted = runs[0]): string {
-  if (plotted === undefined) return "No run has been committed yet.";
-  const { folder, summary } = plotted;
-  return [
-    `![${titleOf(summary)}, ${summary.items} items; the figures are in docs/results](${folder}/frontier.svg)`,
-    ...[
-      "",
-      `Of every run, what \`lab pick\` takes where at most ${percent(LOSS)} of dense's quality may go, few items or many:`,
-      "",
-      runsTable(runs),
-    ],
-  ].join("\n");
-}
+/** A row for every run. */
+export const labSection = (runs: readonly Committed[]): string =>
+  runs.length === 0
+    ? "No run has been committed yet."
+    : [
+        `For every run, the recipe that \`lab pick\` takes if at most ${percent(LOSS)} of dense's quality may be lost, few items or many:`,
+        "",
+        runsTable(runs),
+      ].join("\n");
 
 /** The part of the results' own page: every recipe of every run, and the command that makes it again. */
 export const detailSection = (runs: readonly Committed[]): string =>
@@ -65,7 +61,7 @@ function runRow({ folder, summary }: Committed): string[] {
   const told =
     picked === dense ? ["dense", "", ""] : [`\`${picked.recipe}\``, percent(picked.flops_saved), delta(picked, items)];
   return [
-    `[${task} with ${model}](${folder}/summary.json)`,
+    `[${task} with ${model}](${posix.relative(FROM, folder)}/summary.json)`,
     String(items),
     metric.name,
     figure(dense.quality),
@@ -88,14 +84,7 @@ type Section = readonly [page: string, name: string, content: string];
 
 /** The sections that runs write, and their pages. */
 export const sections = (runs: readonly Committed[]): Section[] => [
-  [
-    "README.md",
-    SECTION,
-    labSection(
-      runs,
-      runs.find(({ folder }) => folder === PLOTTED),
-    ),
-  ],
+  [PAGE, SECTION, labSection(runs)],
   ["docs/results/README.md", SECTION, detailSection(runs)],
   ["docs/results/README.md", "xattention-tables", xattentionTables(runs)],
 ];
@@ -124,7 +113,7 @@ function write(runs: readonly Committed[]): void {
 /** Writes nothing, and fails where something disagrees. */
 function check(runs: readonly Committed[]): void {
   const said = disagreements(sections(runs), runs);
-  for (const sentence of said) process.stderr.write(`${sentence}: npx tsx tools/lab-readme.ts writes it anew\n`);
+  for (const sentence of said) process.stderr.write(`${sentence}: npx tsx tools/lab-results.ts writes it anew\n`);
   process.exitCode = said.length === 0 ? 0 : 1;
 }
 
