@@ -11,6 +11,9 @@ byteOf.forEach((byte, code) => {
   if (byte >= 0) characterOf[byte] = String.fromCharCode(code);
 });
 
+/** The alphabet's character for each byte. */
+export const alphabet: readonly string[] = characterOf;
+
 const utf8 = new TextEncoder();
 
 /** The UTF-8 of `text`, each byte as its character in the alphabet. */

@@ -52,12 +52,12 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** Ids of a chat, by the model's own template. */
-export function encodeChat(
+/** A chat as the model's own template writes it. @throws UserError when there is none, or as `renderChat` does */
+export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
   { addGenerationPrompt, tools, thinking }: Turns,
-): number[] {
+): Segment[] {
   const { path, templates, specialTokens, bos, eos } = tokenizer;
   const template = (tools && templates.tools) ?? templates.chat;
   if (template === undefined) {
@@ -65,8 +65,12 @@ export function encodeChat(
   }
   const text = (id: number | undefined) => (id === undefined ? undefined : tokenizer.text(id));
   const options = { addGenerationPrompt, tools, thinking, specialTokens, bos: text(bos), eos: text(eos) };
-  return tokenizer.encodeSegments(renderChat(template, messages, options));
+  return renderChat(template, messages, options);
 }
+
+/** Ids of a chat, by the model's own template. */
+export const encodeChat = (tokenizer: Tokenizer, messages: readonly ChatMessage[], turns: Turns): number[] =>
+  tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));
 
 /** Templates write the role between the halves of a special token (`'<|' + role + '|>'`), so it must be a word. */
 function checkRole({ role }: ChatMessage, index: number): void {

@@ -75,7 +75,12 @@ export class Tokenizer {
   }
 
   encodeSegments(segments: readonly Segment[]): number[] {
-    return strip(segments, this.parts.strips).flatMap(({ text, special }, i) =>
+    return this.encodePieces(segments).flat();
+  }
+
+  /** The ids of each segment: none makes a token with what is beside it. */
+  encodePieces(segments: readonly Segment[]): number[][] {
+    return strip(segments, this.parts.strips).map(({ text, special }, i) =>
       special ? [this.specialIds.get(text)!] : this.parts.encoder.encode(text, i === 0),
     );
   }

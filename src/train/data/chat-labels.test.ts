@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import { type ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
+import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { type ChatTurns, labelledChat } from "./chat-labels.ts";
+
+const SPECIAL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"];
+const withTemplate = (chatTemplate: string, eos = "<|im_end|>") =>
+  new Tokenizer(byteSource(SPECIAL, { chatTemplate, bos: 256, eos: 256 + SPECIAL.indexOf(eos) }));
+
+/** What of a chat is labelled, stretch by stretch. */
+const labelled = (tokenizer: Tokenizer, chat: ChatTurns): string[] =>
+  labelledChat(tokenizer, chat)
+    .map(({ text, labelled }) => (labelled ? text : "\0"))
+    .join("")
+    .split(/\0+/)
+    .filter((text) => text !== "");
+
+const says = (role: string) => (content: string) => ({ role, content });
+const [system, user, assistant] = [says("system"), says("user"), says("assistant")];
+const chat: ChatMessage[] = [
+  system("Be brief."),
+  user("user"),
+  assistant("  One.\n"),
+  user("And <|im_end|> two?"),
+  assistant("Two"),
+];
+
+const CHATML =
+  "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+/** Thoughts of all answers but the last are left out; the prompt may hold more than an answer begins with. */
+const THINKING =
+  "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and not loop.last %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
+/** No marker before an answer, and its end is the only token that ends anything. */
+const INSTRUCT =
+  "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content | trim }}{{ eos_token }}{% elif m.role == 'user' %}[INST] {{ m.content }} [/INST]{% endif %}{% endfor %}";
+/** Nothing ends an answer but the next turn. */
+const BARE =
+  "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+
+describe("an answer is what a generation would have written, with the token that ends it", () => {
+  test("markers, the turns of others and what lies between turns are no labels", () => {
+    expect(labelled(withTemplate(CHATML), { messages: chat })).toEqual(["  One.\n<|im_end|>", "Two<|im_end|>"]);
+  });
+
+  test("thoughts that the template leaves out, and a prompt that goes on", () => {
+    const messages = [
+      user("a"),
+      assistant("<think>\nx</think>\nfirst"),
+      user("b"),
+      assistant("<think>\ny</think>\nlast"),
+    ];
+    expect(labelled(withTemplate(THINKING), { messages })).toEqual(["first<|im_end|>", "y</think>\nlast<|im_end|>"]);
+  });
+
+  test("a template without a generation prompt", () => {
+    const messages = chat.slice(1);
+    expect(labelled(withTemplate(INSTRUCT, "</s>"), { messages })).toEqual([" One.</s>", " Two</s>"]);
+  });
+
+  test("a template in which no token ends an answer", () => {
+    expect(labelled(withTemplate(BARE), { messages: chat })).toEqual(["One.\n", "Two\n"]);
+  });
+
+  test("an answer that is a call of a function", () => {
+    const template = CHATML.replace("{{ m.content }}", "{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}");
+    const messages = [user("a"), { role: "assistant", content: "", tool_calls: [{ name: "f" }] }, says("tool")("1")];
+    expect(labelled(withTemplate(template), { messages })).toEqual(['[{"name": "f"}]<|im_end|>']);
+  });
+});
+
+test("unmask: contents of every turn but the system's, and no marker or end of another's turn", () => {
+  const found = labelled(withTemplate(CHATML), { messages: chat, unmask: true });
+  expect(found).toEqual(["user", "  One.\n<|im_end|>", "And <|im_end|> two?", "Two<|im_end|>"]);
+});
+
+test("all of the chat is there, once", () => {
+  const tokenizer = withTemplate(CHATML);
+  const text = labelledChat(tokenizer, { messages: chat, unmask: true })
+    .map((segment) => segment.text)
+    .join("");
+  expect(text).toBe(chat.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join(""));
+});
+
+test("a template that writes the past in another way once there is an answer: one sentence", () => {
+  const template = CHATML.replace("{{ m.role }}", "{{ messages | length }}");
+  expect(() => labelled(withTemplate(template), { messages: chat })).toThrow(
+    /^messages\[2\]: the chat template writes/,
+  );
+});

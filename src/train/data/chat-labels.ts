@@ -1,0 +1,143 @@
+import { UserError } from "../../util/errors.ts";
+import {
+  type ChatMessage,
+  chatSegments,
+  type Json,
+  type Segment,
+  type Tokenizer,
+} from "../../weights/tokenizer/index.ts";
+
+/** Characters `from` to `to` − 1 of a chat's text. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A stretch of a chat's text that is encoded by itself, and whether its tokens are labels. */
+export interface LabelledSegment extends Segment {
+  readonly labelled: boolean;
+}
+
+export interface ChatTurns {
+  readonly messages: readonly ChatMessage[];
+  readonly tools?: readonly Json[] | undefined;
+  /** Labels on the content of every turn but the system's. */
+  readonly unmask?: boolean;
+}
+
+/**
+ * A chat by the model's own template, and what of it an assistant wrote: from where a generation would begin to the token that would end it,
+ * that token among the labels. The text before an answer is encoded as it is before a generation.
+ * @throws UserError when the template does not show where an answer begins and ends
+ */
+export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSegment[] {
+  const rendered = new RenderedChat(tokenizer, chat.messages, chat.tools);
+  const spans = chat.messages.flatMap(({ role }, i) => {
+    if (role === "assistant") return [rendered.answer(i)];
+    const content = chat.unmask && role !== "system" ? rendered.content(i) : undefined;
+    return content ? [content] : [];
+  });
+  return cutAt(rendered.segments, spans);
+}
+
+/** A chat as its template writes it. Where a turn lies in it is told by how the text changes when the chat does. */
+class RenderedChat {
+  readonly segments: readonly Segment[];
+  readonly #text: string;
+
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly messages: readonly ChatMessage[],
+    private readonly tools: readonly Json[] | undefined,
+  ) {
+    this.segments = this.#write(messages);
+    this.#text = textOf(this.segments);
+  }
+
+  /** What a generation in the place of an assistant's message would have written. */
+  answer(i: number): Span {
+    const before = this.messages.slice(0, i);
+    const from = this.#startOf(sharedStart(this.#text, textOf(this.#write(before, true))));
+    const history = i === 0 ? 0 : textOf(this.#write(before)).length;
+    if (from < history) throw unclear(i, "writes what is before it in another way than without it");
+    const stop = this.#stopFrom(from);
+    const next = this.messages[i + 1] ? this.content(i + 1)?.from : undefined;
+    if (stop !== undefined && stop <= (next ?? stop)) return { from, to: stop };
+    const to = sharedStart(this.#text, textOf(this.#write(this.messages.slice(0, i + 1))));
+    if (to > from) return { from, to };
+    throw unclear(i, "does not show where it ends");
+  }
+
+  /** A message's own text; undefined if the template writes none. */
+  content(i: number): Span | undefined {
+    if (typeof this.messages[i]!.content !== "string") return undefined;
+    const other = OTHER.find((mark) => !this.#text.includes(mark));
+    if (other === undefined) throw new UserError(`messages[${i}]: the chat holds noncharacters (U+FDE0 to U+FDE2)`);
+    const changed = textOf(this.#write(this.messages.with(i, { ...this.messages[i]!, content: other })));
+    const from = sharedStart(this.#text, changed);
+    const to = this.#text.length - Math.min(sharedEnd(this.#text, changed), this.#text.length - from);
+    return changed.includes(other) && to > from ? { from, to } : undefined;
+  }
+
+  #write(messages: readonly ChatMessage[], addGenerationPrompt = false): Segment[] {
+    return chatSegments(this.tokenizer, messages, { addGenerationPrompt, tools: this.tools });
+  }
+
+  /** The end of the first token from there on that ends an answer. */
+  #stopFrom(from: number): number | undefined {
+    const { stopIds, vocabSize } = this.tokenizer;
+    const ends = new Set([...stopIds].filter((id) => id < vocabSize).map((id) => this.tokenizer.text(id)));
+    const stop = placed(this.segments).find(({ text, special, at }) => special && at >= from && ends.has(text));
+    return stop && stop.at + stop.text.length;
+  }
+
+  /** A place within a special token is moved to its start. */
+  #startOf(place: number): number {
+    const holds = placed(this.segments).find(
+      ({ text, special, at }) => special && at < place && place < at + text.length,
+    );
+    return holds?.at ?? place;
+  }
+}
+
+/** Contents that no chat has: Unicode keeps them for a program's own use. */
+const OTHER = ["\ufde0", "\ufde1", "\ufde2"];
+
+const unclear = (i: number, why: string): UserError =>
+  new UserError(`messages[${i}]: the chat template ${why}, so that its tokens cannot be told from the others`);
+
+const textOf = (segments: readonly Segment[]): string => segments.map(({ text }) => text).join("");
+
+function placed(segments: readonly Segment[]): (Segment & { at: number })[] {
+  let at = 0;
+  return segments.map((segment) => {
+    const here = { ...segment, at };
+    at += segment.text.length;
+    return here;
+  });
+}
+
+function sharedStart(a: string, b: string): number {
+  let n = 0;
+  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  return n;
+}
+
+function sharedEnd(a: string, b: string): number {
+  let n = 0;
+  while (n < a.length && n < b.length && a[a.length - 1 - n] === b[b.length - 1 - n]) n++;
+  return n;
+}
+
+/** Segments cut where a span begins or ends. */
+function cutAt(segments: readonly Segment[], spans: readonly Span[]): LabelledSegment[] {
+  return placed(segments).flatMap(({ text, special, at }) => {
+    const inside = spans.flatMap(({ from, to }) => [from - at, to - at]).filter((n) => n > 0 && n < text.length);
+    const cuts = [0, ...(special ? [] : inside), text.length];
+    return cuts.slice(1).map((to, i) => {
+      const from = cuts[i]!;
+      const labelled = spans.some((span) => span.from <= at + from && at + to <= span.to);
+      return { text: text.slice(from, to), special, labelled };
+    });
+  });
+}

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { openData } from "./open.ts";
+import { dataOptions } from "./options.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-data-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const tokenizer = new Tokenizer(byteSource(["</s>"], { eos: 256 }));
+const EOS = 256;
+
+function file(name: string, contents: string | Uint8Array): string {
+  const place = path.join(folder, name);
+  writeFileSync(place, contents);
+  return place;
+}
+const open = (options: object, seed = 0) => openData(dataOptions.parse(options), tokenizer, seed);
+const lines = (count: number) =>
+  Array.from({ length: count }, (_, i) => JSON.stringify({ text: `${i}`.padStart(3) })).join("\n");
+
+test("text: the last share is held out, and comes in order", () => {
+  const { training, heldOut } = open({ files: file("a.txt", `${"x".repeat(90)}abcdefghij`), tokens: 4, rows: 1 });
+  expect(heldOut!.batches).toBe(2);
+  expect(Buffer.from(heldOut!.batch(0).ids).toString()).toBe("abcd");
+  expect(training.samples).toBe(21);
+});
+
+test("several texts are parted by the token that ends texts", () => {
+  const files = [file("b.txt", "ab"), file("c.txt", "cd")];
+  const { training, heldOut } = open({ files, tokens: 4, rows: 1, validation: 0 });
+  expect([...training.batch(0).ids]).toEqual([97, 98, EOS, 99]);
+  expect(heldOut).toBeUndefined();
+});
+
+test("samples: a share drawn at random, the same whatever the seed, and never trained on", () => {
+  const options = { files: file("d.jsonl", lines(20)), tokens: 4, rows: 100, validation: 0.25 };
+  const [a, b] = [open(options, 1), open(options, 2)];
+  const texts = (ids: Int32Array) =>
+    Array.from({ length: 20 }, (_, i) => Buffer.from(ids.slice(4 * i, 4 * i + 3)).toString());
+  const held = texts(a.heldOut!.batch(0).ids).slice(0, 5);
+  expect(texts(b.heldOut!.batch(0).ids).slice(0, 5)).toEqual(held);
+  const trained = texts(a.training.batch(0).ids).slice(0, 15);
+  expect(new Set([...trained, ...held]).size).toBe(20);
+  expect(held).not.toEqual(["  0", "  1", "  2", "  3", "  4"]);
+  expect(texts(b.training.batch(0).ids)).not.toEqual(texts(a.training.batch(0).ids));
+});
+
+test("held-out data of its own file; the hash tells contents apart", () => {
+  const options = { files: file("e.jsonl", lines(3)), validation: file("f.jsonl", lines(2)), tokens: 8 };
+  const { training, heldOut, hash } = open(options);
+  expect([training.samples, heldOut!.samples]).toEqual([3, 2]);
+  expect(open(options).hash).toBe(hash);
+  expect(open({ ...options, files: file("g.jsonl", lines(4)) }).hash).not.toBe(hash);
+});
+
+test.each([
+  [() => ({ files: file("h.txt", "") }), /h\.txt: the text has 0 tokens, expected at least 257/],
+  [() => ({ files: file("i.jsonl", "\n\n") }), /i\.jsonl: there are no samples$/],
+  [
+    () => ({ files: file("j.txt", "x".repeat(2000)), validation: 0.05 }),
+    /the held-out 0\.05 of the text has 1\d\d tokens/,
+  ],
+  [() => ({ files: [file("k.txt", "a"), file("l.jsonl", "{}")] }), /got both: .*k\.txt and .*l\.jsonl$/],
+  [() => ({ files: file("m.txt", Uint8Array.of(0xff, 0xfe)) }), /m\.txt: expected text in UTF-8$/],
+  [() => ({ files: path.join(folder, "none.txt") }), /none\.txt: the file cannot be read/],
+  [() => ({ files: file("n.jsonl", `${lines(2)}\n{`) }), /n\.jsonl: line 3: this is not JSON/],
+])("bad data %#: one sentence", (options, sentence) => {
+  expect(() => open(options())).toThrow(sentence);
+});

@@ -1,0 +1,90 @@
+import { inFile, UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { TrainingData } from "./batch.ts";
+import { hashOf, isJsonLines, readText } from "./files.ts";
+import type { DataOptions } from "./options.ts";
+import { permutation } from "./order.ts";
+import { sampleData } from "./pack.ts";
+import { readRecords } from "./records.ts";
+import { type Sample, samplesOf } from "./samples.ts";
+import { splitText, textData } from "./text.ts";
+
+/** The data of a run. */
+export interface RunData {
+  readonly training: TrainingData;
+  /** In the same order each time; undefined if nothing is held out. */
+  readonly heldOut: TrainingData | undefined;
+  /** SHA-256 of the files' contents. */
+  readonly hash: string;
+}
+
+/** Reads and encodes a run's files. `seed` decides the order of training. @throws UserError with file and line */
+export function openData(options: DataOptions, tokenizer: Tokenizer, seed: number): RunData {
+  const { files, validation } = options;
+  const texts = new Map(files.map((file) => [file, readText(file)]));
+  const apart = typeof validation === "number" ? [] : validation;
+  const others = new Map(apart.map((file) => [file, readText(file)]));
+  const share = typeof validation === "number" ? validation : 0;
+  const made = inFile(files[0]!, () => dataOf(texts, share, options, tokenizer, seed));
+  const heldOut =
+    others.size === 0 ? made.heldOut : inFile(apart[0]!, () => dataOf(others, 0, options, tokenizer).training);
+  return { training: made.training, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
+}
+
+type Texts = ReadonlyMap<string, string>;
+type Split = Pick<RunData, "training" | "heldOut">;
+
+function dataOf(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
+  const files = [...texts.keys()];
+  const lines = files.filter(isJsonLines);
+  if (lines.length === 0) return ofText(texts, share, options, tokenizer, seed);
+  if (lines.length === files.length) return ofSamples(texts, share, options, tokenizer, seed);
+  const text = files.find((file) => !isJsonLines(file));
+  throw new UserError(`files are text or JSON lines, got both: ${text} and ${lines[0]}`);
+}
+
+function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
+  const { rows, tokens } = options;
+  const [training, heldOut] = splitText(encoded(texts, tokenizer), share);
+  if (heldOut.length > 0 && heldOut.length <= tokens)
+    throw new UserError(
+      `the held-out ${share} of the text has ${heldOut.length} tokens, expected at least ${tokens + 1}; set another "validation"`,
+    );
+  return {
+    training: textData(training, { rows, tokens, seed }),
+    heldOut: heldOut.length > 0 ? textData(heldOut, { rows, tokens }) : undefined,
+  };
+}
+
+/** All texts in one, each but the last followed by the token that ends texts, if there is one. */
+function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
+  const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
+  const all = [...texts.values()].flatMap((text, i) => [
+    Int32Array.from(i === 0 ? [] : end),
+    Int32Array.from(tokenizer.encode(text)),
+  ]);
+  const stream = new Int32Array(all.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const ids of all) {
+    stream.set(ids, at);
+    at += ids.length;
+  }
+  return stream;
+}
+
+function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
+  const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
+  const [training, heldOut] = splitSamples(samplesOf(records, tokenizer, options.labels), share);
+  return {
+    training: sampleData(training, { ...options, seed }),
+    heldOut: heldOut.length > 0 ? sampleData(heldOut, options) : undefined,
+  };
+}
+
+/** Samples in two: what is trained on, and a share drawn at random. It is the same in every run, whatever its seed. */
+function splitSamples(samples: readonly Sample[], share: number): readonly [training: Sample[], heldOut: Sample[]] {
+  const count = Math.round(samples.length * share);
+  const drawn = new Set(permutation(samples.length, seededRandom(0)).subarray(0, count));
+  return [samples.filter((_, i) => !drawn.has(i)), samples.filter((_, i) => drawn.has(i))];
+}

@@ -1,0 +1,80 @@
+import { UserError } from "../../util/errors.ts";
+import type { Dropped, Row, TrainingData } from "./batch.ts";
+import { type Batching, inBatches } from "./rows.ts";
+import type { Sample } from "./samples.ts";
+
+export interface Packing extends Batching {
+  /** Several samples in a row, where they fit. */
+  readonly packing: boolean;
+}
+
+/**
+ * Samples as rows of `tokens` positions: one a row, or several. Samples that are longer, or have no label, are dropped and counted.
+ * @throws UserError when none is left
+ */
+export function sampleData(samples: readonly Sample[], { packing, ...batching }: Packing): TrainingData {
+  const { kept, dropped } = sorted(samples, batching.tokens);
+  const rows = packing ? packed(kept, batching.tokens) : kept.map(({ ids, labels }) => ({ ids, labels, samples: 1 }));
+  const source = { count: rows.length, samples: kept.length, dropped, packed: packing };
+  return inBatches({ ...source, row: (index) => rows[index]! }, batching);
+}
+
+function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sample[]; dropped: Dropped } {
+  const labelled = samples.filter(({ labels }) => labels.some((label) => label >= 0));
+  const kept = labelled.filter(({ ids }) => ids.length <= tokens);
+  const dropped = { long: labelled.length - kept.length, unlabelled: samples.length - labelled.length };
+  if (kept.length > 0) return { kept, dropped };
+  if (samples.length === 0) throw new UserError("there are no samples");
+  if (labelled.length === 0)
+    throw new UserError(`none of the ${samples.length} samples has a token to predict: all labels are masked`);
+  const least = labelled.reduce((min, { ids }) => Math.min(min, ids.length), Number.POSITIVE_INFINITY);
+  throw new UserError(
+    `all ${labelled.length} samples are longer than a row of ${tokens} tokens, the shortest has ${least}`,
+  );
+}
+
+/** The longest samples first, each into the first row that has room for it. */
+function packed(samples: readonly Sample[], tokens: number): Row[] {
+  const byLength = samples.toSorted((a, b) => b.ids.length - a.ids.length);
+  const rooms = new Rooms(tokens);
+  const rows: Sample[][] = [];
+  for (const sample of byLength) {
+    const row = rooms.take(sample.ids.length);
+    if (rows[row]) rows[row].push(sample);
+    else rows[row] = [sample];
+  }
+  return rows.map(together);
+}
+
+/** Where there is room. */
+class Rooms {
+  /** Rows by the room that is left in them. */
+  readonly #left: number[][];
+  #rows = 0;
+
+  constructor(private readonly tokens: number) {
+    this.#left = Array.from({ length: tokens + 1 }, () => []);
+  }
+
+  /** A row with room for so many tokens, which are taken: the fullest that there is, or a new one. */
+  take(length: number): number {
+    let room = length;
+    while (room <= this.tokens && this.#left[room]!.length === 0) room++;
+    const row = room <= this.tokens ? this.#left[room]!.pop()! : this.#rows++;
+    this.#left[Math.min(room, this.tokens) - length]!.push(row);
+    return row;
+  }
+}
+
+function together(samples: readonly Sample[]): Row {
+  const length = samples.reduce((sum, { ids }) => sum + ids.length, 0);
+  const [ids, labels, documents] = [new Int32Array(length), new Int32Array(length), new Int32Array(length)];
+  let at = 0;
+  for (const [i, sample] of samples.entries()) {
+    ids.set(sample.ids, at);
+    labels.set(sample.labels, at);
+    documents.fill(i, at, at + sample.ids.length);
+    at += sample.ids.length;
+  }
+  return { ids, labels, documents, samples: samples.length };
+}

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { checked } from "../../util/checked.ts";
+import { few, inFile, UserError } from "../../util/errors.ts";
+
+const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
+
+/** Text to go on with. */
+const text = z.object({ text: z.string() });
+/** A text, and how it goes on. */
+const completion = z.object({ prompt: z.string(), completion: z.string() });
+/** A chat; `unmask` asks for labels on every turn but the system's. */
+const chat = z.object({
+  messages: z.array(message).min(1),
+  tools: z.array(z.json()).optional(),
+  unmask: z.boolean().default(false),
+});
+/** A text of a class. */
+const labelled = z.object({ text: z.string(), label: z.union([z.string(), z.int().min(0)]) });
+/** A query, a text that answers it, and texts that do not. */
+const ranked = z.object({ query: z.string(), positive: z.string(), negatives: z.array(z.string()).default([]) });
+
+export type TextRecord = z.output<typeof text>;
+export type CompletionRecord = z.output<typeof completion>;
+export type ChatRecord = z.output<typeof chat>;
+export type LabelledRecord = z.output<typeof labelled>;
+export type RankedRecord = z.output<typeof ranked>;
+
+/** What a line of a data file holds, by the fields that it has. */
+export type DataRecord =
+  | ({ readonly kind: "text" } & TextRecord)
+  | ({ readonly kind: "completion" } & CompletionRecord)
+  | ({ readonly kind: "chat" } & ChatRecord)
+  | ({ readonly kind: "labelled" } & LabelledRecord)
+  | ({ readonly kind: "ranked" } & RankedRecord);
+
+/** A record, and its place for sentences. */
+export interface PlacedRecord {
+  /** File and line. */
+  readonly where: string;
+  readonly record: DataRecord;
+}
+
+/** The records of a file of JSON lines; empty lines are passed over. @throws UserError with the number of the line */
+export function readRecords(file: string, contents: string): PlacedRecord[] {
+  return contents.split("\n").flatMap((line, i) => {
+    const where = `${file}: line ${i + 1}`;
+    return line.trim() === "" ? [] : [{ where, record: inFile(where, () => recordOf(line)) }];
+  });
+}
+
+function recordOf(line: string): DataRecord {
+  const value = parsed(line);
+  const has = (field: string) => Object.hasOwn(value, field);
+  if (has("messages")) return { kind: "chat", ...checked(chat, value) };
+  if (has("prompt") || has("completion")) return { kind: "completion", ...checked(completion, value) };
+  if (has("query")) return { kind: "ranked", ...checked(ranked, value) };
+  if (has("label")) return { kind: "labelled", ...checked(labelled, value) };
+  if (has("text")) return { kind: "text", ...checked(text, value) };
+  const forms = '"text", "prompt" and "completion", "messages", "text" and "label", or "query" and "positive"';
+  throw new UserError(`expected ${forms}, got ${few(Object.keys(value)) || "no field"}`);
+}
+
+function parsed(line: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    throw new UserError(`this is not JSON (${(error as Error).message})`);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new UserError("expected an object");
+}

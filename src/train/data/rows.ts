@@ -1,0 +1,61 @@
+import { type Batch, type Dropped, NONE_DROPPED, type Row, type TrainingData } from "./batch.ts";
+import { epochRandom, lastKept, permutation } from "./order.ts";
+
+/** How rows become batches. */
+export interface Batching {
+  /** Rows of a batch. */
+  readonly rows: number;
+  /** Positions of a row. */
+  readonly tokens: number;
+  /** Of the order, which is another one in each epoch; without it, rows come as they are. */
+  readonly seed?: number | undefined;
+}
+
+/** The rows of an epoch. */
+interface Source {
+  readonly count: number;
+  readonly samples: number;
+  readonly dropped?: Dropped;
+  /** Tells if a row may hold several samples. */
+  readonly packed?: boolean | undefined;
+  row(index: number, epoch: number): Row;
+}
+
+/** Batches of rows, every row once an epoch. The last batch of an epoch is filled up with rows without labels. */
+export function inBatches(source: Source, { rows, tokens, seed }: Batching): TrainingData {
+  const { count, samples, dropped = NONE_DROPPED, packed = false } = source;
+  const batches = Math.ceil(count / rows);
+  const orderOf = lastKept((epoch) =>
+    seed === undefined ? undefined : permutation(count, epochRandom(seed, epoch, "order")),
+  );
+  return {
+    ...{ rows, tokens, batches, samples, dropped },
+    batch(index) {
+      const epoch = Math.floor(index / batches);
+      const order = orderOf(epoch);
+      const first = (index % batches) * rows;
+      const places = Array.from({ length: Math.min(rows, count - first) }, (_, i) => order?.[first + i] ?? first + i);
+      return joined(
+        places.map((place) => source.row(place, epoch)),
+        { rows, tokens, packed },
+      );
+    },
+  };
+}
+
+function joined(
+  all: readonly Row[],
+  { rows, tokens, packed }: { rows: number; tokens: number; packed: boolean },
+): Batch {
+  const ids = new Int32Array(rows * tokens);
+  const labels = new Int32Array(rows * tokens).fill(-1);
+  const documents = packed ? new Int32Array(rows * tokens).fill(-1) : undefined;
+  for (const [i, row] of all.entries()) {
+    ids.set(row.ids, i * tokens);
+    labels.set(row.labels, i * tokens);
+    if (row.documents) documents?.set(row.documents, i * tokens);
+  }
+  const labelled = labels.reduce((sum, label) => sum + Number(label >= 0), 0);
+  const samples = all.reduce((sum, row) => sum + row.samples, 0);
+  return { ...{ rows, tokens, ids, labels, labelled, samples }, ...(documents && { documents }) };
+}

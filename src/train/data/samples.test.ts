@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { readRecords } from "./records.ts";
+import { type LabelRule, samplesOf } from "./samples.ts";
+
+const [BOS, EOS] = [256, 257];
+const CHATML =
+  "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ eos_token if m.role == 'assistant' }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
+const tokenizer = new Tokenizer(
+  byteSource(["<s>", "</s>"], { bos: BOS, eos: EOS, addBos: true, chatTemplate: CHATML }),
+);
+
+const sampled = (line: object, rule: LabelRule = "answers") =>
+  samplesOf(readRecords("d.jsonl", JSON.stringify(line)), tokenizer, rule)[0]!;
+const codes = (text: string) => [...Buffer.from(text)];
+
+test("a text: each token is predicted from those before it, the end too", () => {
+  const { ids, labels } = sampled({ text: "abc" });
+  expect([...ids]).toEqual([BOS, ...codes("abc")]);
+  expect([...labels]).toEqual([...codes("abc"), EOS]);
+});
+
+test("a completion: its own tokens are labels, at the positions before them", () => {
+  const { ids, labels } = sampled({ prompt: "ab", completion: "cd" });
+  expect([...ids]).toEqual([BOS, ...codes("abcd")]);
+  expect([...labels]).toEqual([-1, -1, ...codes("cd"), EOS]);
+});
+
+test("labels of every token, if asked for", () => {
+  expect([...sampled({ prompt: "ab", completion: "c" }, "all").labels]).toEqual([...codes("abc"), EOS]);
+});
+
+test("a chat: the template alone writes special tokens", () => {
+  const messages = [
+    { role: "user", content: "</s>" },
+    { role: "assistant", content: "y" },
+  ];
+  const { ids, labels } = sampled({ messages });
+  expect([...ids]).toEqual([...codes("user:</s>\nassistant:y"), EOS]);
+  expect([...labels]).toEqual([...codes("user:</s>\nassistant").map(() => -1), ...codes("y"), EOS, -1]);
+});
+
+test.each([
+  ['{"text": "a"}\n\n{"text": ', /^d\.jsonl: line 3: this is not JSON/],
+  ['{"text": "a"}\n[1]', "d.jsonl: line 2: expected an object"],
+  ['{"text": 5}', 'd.jsonl: line 1: "text": expected string, got 5'],
+  ['{"prompt": "a"}', 'd.jsonl: line 1: "completion": expected string, got nothing'],
+  ['{"messages": [{"content": "a"}]}', 'd.jsonl: line 1: "messages.0.role": expected string, got nothing'],
+  ['{"foo": 1}', /^d\.jsonl: line 1: expected "text", .* got "foo"$/],
+  ['{"text": "a", "label": "b"}', /^d\.jsonl: line 1: expected .* to train a language model, got "text" and "label"$/],
+  ['{"messages": [{"role": "<|x|>", "content": "a"}]}', /^d\.jsonl: line 1: messages\[0\] has the role/],
+])("%j: one sentence with the line's number", (contents, sentence) => {
+  expect(() => samplesOf(readRecords("d.jsonl", contents), tokenizer, "answers")).toThrow(sentence);
+});

@@ -1,0 +1,69 @@
+import { inFile, UserError } from "../../util/errors.ts";
+import type { Segment, Tokenizer } from "../../weights/tokenizer/index.ts";
+import { type LabelledSegment, labelledChat } from "./chat-labels.ts";
+import type { CompletionRecord, DataRecord, PlacedRecord, TextRecord } from "./records.ts";
+
+/** A text's tokens but the last, and for each the token after it where that is to be predicted, else −1. */
+export interface Sample {
+  readonly ids: Int32Array;
+  readonly labels: Int32Array;
+}
+
+/** `answers`: labels are completions and assistants' turns; `all`: every token. */
+export type LabelRule = "answers" | "all";
+
+/** Samples of a language model. @throws UserError with file and line */
+export const samplesOf = (records: readonly PlacedRecord[], tokenizer: Tokenizer, rule: LabelRule): Sample[] =>
+  records.map(({ where, record }) => inFile(where, () => sampleOf(record, tokenizer, rule)));
+
+function sampleOf(record: DataRecord, tokenizer: Tokenizer, rule: LabelRule): Sample {
+  const { before, segments, behind } = partsOf(record, tokenizer);
+  const pieces = tokenizer.encodePieces(segments);
+  const labelled = pieces.flatMap((ids, i) => ids.map(() => rule === "all" || segments[i]!.labelled));
+  const ids = [...before, ...pieces.flat(), ...behind];
+  return shifted(ids, [...before.map(() => rule === "all"), ...labelled, ...behind.map(() => true)]);
+}
+
+/** What a sample is made of; tokens behind it are always labels. */
+interface SampleParts {
+  readonly before: readonly number[];
+  readonly segments: readonly LabelledSegment[];
+  readonly behind: readonly number[];
+}
+
+function partsOf(record: DataRecord, tokenizer: Tokenizer): SampleParts {
+  switch (record.kind) {
+    case "text":
+    case "completion":
+      return { ...framed(tokenizer), segments: plain(record) };
+    case "chat":
+      return { before: [], segments: labelledChat(tokenizer, record), behind: [] };
+    case "labelled":
+    case "ranked":
+      throw new UserError(
+        `expected "text", "prompt" and "completion", or "messages" to train a language model, got ${got[record.kind]}`,
+      );
+  }
+}
+
+const got = { labelled: '"text" and "label"', ranked: '"query" and "positive"' } as const;
+
+/** A prompt and its completion are encoded apart, as they are when the prompt alone is given. */
+function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
+  const segment = (text: string, labelled: boolean): LabelledSegment & Segment => ({ text, special: false, labelled });
+  return "text" in record
+    ? [segment(record.text, true)]
+    : [segment(record.prompt, false), segment(record.completion, true)];
+}
+
+/** A text begins as the tokenizer lets one begin, and ends with the token that ends texts. */
+const framed = ({ addBos, bos, eos }: Tokenizer) => ({
+  before: addBos ? [bos!] : [],
+  behind: eos === undefined ? [] : [eos],
+});
+
+function shifted(ids: readonly number[], labelled: readonly boolean[]): Sample {
+  const count = Math.max(0, ids.length - 1);
+  const labels = Int32Array.from({ length: count }, (_, i) => (labelled[i + 1] ? ids[i + 1]! : -1));
+  return { ids: Int32Array.from(ids.slice(0, count)), labels };
+}

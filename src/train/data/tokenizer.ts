@@ -1,0 +1,46 @@
+import { alphabet } from "../../weights/tokenizer/alphabet.ts";
+
+/** A tokenizer's files as a Hugging Face folder has them, by name. */
+export type TokenizerFiles = Readonly<Record<string, string>>;
+
+/** Ends a text. */
+const END = "<|endoftext|>";
+
+/** Each character of the texts is a token, in the order of code points; then comes the token that ends texts. Other characters are left out of what is encoded. */
+export function characterTokenizer(texts: Iterable<string>): TokenizerFiles {
+  const found = new Set<string>();
+  for (const text of texts) for (const character of text) found.add(character);
+  const characters = [...found].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+  return filesOf(characters, { pre_tokenizer: null, decoder: { type: "Sequence", decoders: [{ type: "Fuse" }] } });
+}
+
+/** Each byte of UTF-8 is the token of its number; token 256 ends texts. */
+export function byteTokenizer(): TokenizerFiles {
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };
+  return filesOf(alphabet, { pre_tokenizer: byteLevel, decoder: byteLevel });
+}
+
+interface Components {
+  readonly pre_tokenizer: object | null;
+  readonly decoder: object;
+}
+
+function filesOf(tokens: readonly string[], { pre_tokenizer, decoder }: Components): TokenizerFiles {
+  const vocab = Object.fromEntries([...tokens, END].map((token, id) => [token, id]));
+  const end = { id: tokens.length, content: END, single_word: false, lstrip: false, rstrip: false, normalized: false };
+  const tokenizer = {
+    ...{ version: "1.0", truncation: null, padding: null, added_tokens: [{ ...end, special: true }] },
+    ...{ normalizer: null, pre_tokenizer, post_processor: null, decoder },
+    model: {
+      ...{ type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null },
+      ...{ fuse_unk: false, byte_fallback: false, ignore_merges: false, vocab, merges: [] },
+    },
+  };
+  const config = {
+    ...{ tokenizer_class: "PreTrainedTokenizerFast", bos_token: END, eos_token: END },
+    clean_up_tokenization_spaces: false,
+  };
+  return { "tokenizer.json": json(tokenizer), "tokenizer_config.json": json(config) };
+}
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
