@@ -15,6 +15,20 @@ export interface Cost {
   readonly written: Dim;
 }
 
+/** One use of an operator, to which the gradients of its outputs are given. */
+export interface Pullback<A> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attrs: A;
+  /** The loss's gradient by each output; undefined if the loss does not depend on it. At least one is defined. */
+  readonly given: readonly (Tensor | undefined)[];
+  /** Tells of each input if its gradient is asked for; never of integers. */
+  readonly wanted: readonly boolean[];
+}
+
+/** The loss's gradient by each input that is wanted, of the input's shape, made of operators. Others may be undefined. */
+export type GradientRule<A> = (p: Pullback<A>) => readonly (Tensor | undefined)[];
+
 /** An operator, whole in one place. `A` are its attributes, known while tracing. */
 export interface Op<A> {
   readonly name: string;
@@ -28,6 +42,10 @@ export interface Op<A> {
   onnx(emit: Emitter, io: { inputs: string[]; outputs: string[]; types: readonly TensorType[] }, attrs: A): void;
   /** Cost rule; absent: no products, every input read and every output written once. */
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
+  /** Gradient rule; "none" if no output changes with a small change of a float input. Absent: the operator does not train. */
+  readonly gradient?: "none" | GradientRule<A>;
+  /** The operator that trains in its place, if it has no gradient rule and there is one. */
+  readonly trainedAs?: string;
   /** What it computes, plainly, in float64; the compiled form is tested against it. */
   reference(inputs: readonly NdArray[], attrs: A, bindings: Bindings): NdArray[];
 }

@@ -85,6 +85,7 @@ const attentionOp: Op<AttentionAttrs> = {
       written: mul(batch, tokens, (heads + 2 * kvHeads) * headSize * 4),
     };
   },
+  trainedAs: "causalAttention",
   reference([qkv, pastKey, pastValue, lengths, , cos, sin, positions], attrs) {
     const [batch, tokens] = qkv!.shape as [number, number];
     const keys = { shape: pastKey!.shape, data: pastKey!.data.slice() };

@@ -1,11 +1,17 @@
 import { type Shape, sameShape } from "../dim.ts";
 import { mapNd } from "../ndarray.ts";
-import type { Op } from "../op.ts";
+import type { GradientRule, Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { erf, type GeluForm, geluBackward, sigmoid, siluBackward } from "./activation-backward.ts";
+import { sumTo } from "./reduce.ts";
+
+export type { GeluForm };
+
+type Rule = GradientRule<null>;
 
 /** `b` has a's shape or a suffix of it. */
-function binary(name: string, onnx: string, f: (a: number, b: number) => number): Op<null> {
+function binary(name: string, onnx: string, f: (a: number, b: number) => number, gradient: Rule): Op<null> {
   const fits = (a: Shape, b: Shape) => b.length <= a.length && sameShape(a.slice(a.length - b.length), b);
   return {
     name,
@@ -15,19 +21,50 @@ function binary(name: string, onnx: string, f: (a: number, b: number) => number)
       return [a!];
     },
     onnx: (emit, { inputs, outputs }) => emit.node(onnx, inputs, outputs),
+    gradient,
     reference: ([a, b]) => [mapNd(a!, (v, i) => f(v, b!.data[i % b!.data.length]!))],
   };
 }
 
-const addOp = binary("add", "Add", (a, b) => a + b);
-const mulOp = binary("mul", "Mul", (a, b) => a * b);
+const addOp = binary(
+  "add",
+  "Add",
+  (a, b) => a + b,
+  ({ inputs: [, b], given: [dy], wanted }) => [dy, wanted[1] ? sumTo(dy!, b!.shape) : undefined],
+);
+const subOp = binary(
+  "sub",
+  "Sub",
+  (a, b) => a - b,
+  ({ inputs: [, b], given: [dy], wanted }) => [dy, wanted[1] ? scale(sumTo(dy!, b!.shape), -1) : undefined],
+);
+const mulOp = binary(
+  "mul",
+  "Mul",
+  (a, b) => a * b,
+  ({ inputs: [a, b], given: [dy], wanted }) => [
+    wanted[0] ? times(dy!, b!) : undefined,
+    wanted[1] ? sumTo(times(dy!, a!), b!.shape) : undefined,
+  ],
+);
+const divOp = binary(
+  "div",
+  "Div",
+  (a, b) => a / b,
+  ({ inputs: [, b], outputs: [y], given: [dy], wanted }) => {
+    const part = divide(dy!, b!);
+    return [part, wanted[1] ? scale(sumTo(times(part, y!), b!.shape), -1) : undefined];
+  },
+);
 
 /** a + b; b may lack leading dimensions. */
 export const plus = (a: Tensor, b: Tensor): Tensor => apply1(addOp, [a, b], null);
+/** a − b; b may lack leading dimensions. */
+export const minus = (a: Tensor, b: Tensor): Tensor => apply1(subOp, [a, b], null);
 /** a · b element by element; b may lack leading dimensions. */
 export const times = (a: Tensor, b: Tensor): Tensor => apply1(mulOp, [a, b], null);
-
-const sigmoid = (v: number) => 1 / (1 + Math.exp(-v));
+/** a / b element by element; b may lack leading dimensions. */
+export const divide = (a: Tensor, b: Tensor): Tensor => apply1(divOp, [a, b], null);
 
 const siluOp: Op<null> = {
   name: "silu",
@@ -35,6 +72,7 @@ const siluOp: Op<null> = {
   infer: ([x]) => [x!],
   // QuickGelu is x·sigmoid(αx): one kernel where Sigmoid and Mul would be two.
   onnx: (emit, { inputs, outputs }) => emit.contrib("QuickGelu", inputs, outputs, { alpha: { float: 1 } }),
+  gradient: ({ inputs: [x], given: [dy] }) => [siluBackward(x!, dy!)],
   reference: ([x]) => [mapNd(x!, (v) => v * sigmoid(v))],
 };
 
@@ -46,30 +84,11 @@ const scaleOp: Op<{ factor: number }> = {
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }, { factor }) => emit.node("Mul", [inputs[0]!, emit.floats([factor], [])], outputs),
+  gradient: ({ given: [dy], attrs: { factor } }) => [scale(dy!, factor)],
   reference: ([x], { factor }) => [mapNd(x!, (v) => v * factor)],
 };
 
 export const scale = (x: Tensor, factor: number): Tensor => apply1(scaleOp, [x], { factor });
-
-/** The error function: its Maclaurin series near zero, its continued fraction in the tail (both exact to float64's last digits there). */
-function erf(x: number): number {
-  const z = Math.abs(x);
-  if (z > 3) {
-    let fraction = 0;
-    for (let k = 60; k > 0; k--) fraction = k / 2 / (z + fraction);
-    return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * (z + fraction)));
-  }
-  let term = x;
-  let total = x;
-  for (let k = 1; k < 100; k++) {
-    term *= (-x * x) / k;
-    total += term / (2 * k + 1);
-  }
-  return (2 / Math.sqrt(Math.PI)) * total;
-}
-
-/** `exact` by the error function, `tanh` by its approximation: checkpoints are trained with one or the other. */
-export type GeluForm = "exact" | "tanh";
 
 const gelus: Readonly<Record<GeluForm, (v: number) => number>> = {
   exact: (v) => 0.5 * v * (1 + erf(v / Math.SQRT2)),
@@ -81,6 +100,7 @@ const geluOp: Op<{ form: GeluForm }> = {
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }, { form }) => emit.contrib(form === "tanh" ? "FastGelu" : "Gelu", inputs, outputs),
+  gradient: ({ inputs: [x], given: [dy], attrs: { form } }) => [geluBackward(x!, dy!, form)],
   reference: ([x], { form }) => [mapNd(x!, gelus[form])],
 };
 
@@ -88,20 +108,39 @@ const geluOp: Op<{ form: GeluForm }> = {
 export const gelu = (x: Tensor, form: GeluForm): Tensor => apply1(geluOp, [x], { form });
 
 /** A function of each element that ONNX has under one name. */
-const unary = (name: string, onnx: string, f: (v: number) => number): Op<null> => ({
+const unary = (name: string, onnx: string, f: (v: number) => number, gradient: "none" | Rule): Op<null> => ({
   name,
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }) => emit.node(onnx, inputs, outputs),
+  gradient,
   reference: ([x]) => [mapNd(x!, f)],
 });
 
-const tanhOp = unary("tanh", "Tanh", Math.tanh);
-const reluOp = unary("relu", "Relu", (v) => Math.max(v, 0));
+const tanhOp = unary("tanh", "Tanh", Math.tanh, ({ outputs: [y], given: [dy] }) => [
+  minus(dy!, times(dy!, times(y!, y!))),
+]);
+const reluOp = unary(
+  "relu",
+  "Relu",
+  (v) => Math.max(v, 0),
+  ({ outputs: [y], given: [dy] }) => [times(dy!, sign(y!))],
+);
+const signOp = unary("sign", "Sign", Math.sign, "none");
+const expOp = unary("exp", "Exp", Math.exp, ({ outputs: [y], given: [dy] }) => [times(dy!, y!)]);
+const logOp = unary("log", "Log", Math.log, ({ inputs: [x], given: [dy] }) => [divide(dy!, x!)]);
+const sqrtOp = unary("sqrt", "Sqrt", Math.sqrt, ({ outputs: [y], given: [dy] }) => [scale(divide(dy!, y!), 0.5)]);
 
 export const tanh = (x: Tensor): Tensor => apply1(tanhOp, [x], null);
 /** The greater of x and 0. */
 export const relu = (x: Tensor): Tensor => apply1(reluOp, [x], null);
+
+/** −1, 0 or 1. */
+export const sign = (x: Tensor): Tensor => apply1(signOp, [x], null);
+export const exp = (x: Tensor): Tensor => apply1(expOp, [x], null);
+/** The natural logarithm. */
+export const log = (x: Tensor): Tensor => apply1(logOp, [x], null);
+export const sqrt = (x: Tensor): Tensor => apply1(sqrtOp, [x], null);
 
 /** cap · tanh(x / cap): keeps scores within ±cap (Gemma 2). */
 export const softcap = (x: Tensor, cap: number): Tensor => scale(tanh(scale(x, 1 / cap)), cap);

@@ -88,6 +88,7 @@ const columnsOp: Op<{ first: number }> = {
     const end = emit.value("Add", [tokens, emit.ints([first], [])]);
     emit.node("Range", [emit.ints([first], []), end, emit.ints([1], [])], outputs);
   },
+  gradient: "none",
   reference: ([ids], { first }) => [
     ndarray(
       [ids!.shape[1]!],

@@ -21,6 +21,7 @@ const logLikelihoodsOp: Op<null> = {
     emit.node("GatherElements", [all, targets!], [nats!], { axis: { int: -1 } });
     emit.node("ReduceMax", [all, emit.ints([-1])], [best!], { keepdims: { int: 0 } });
   },
+  trainedAs: "crossEntropy",
   reference([logits, targets]) {
     const { outer, size } = around(logits!.shape, logits!.shape.length - 1);
     const each = targets!.shape.at(-1)!;

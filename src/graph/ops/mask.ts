@@ -31,6 +31,7 @@ const lengthsOp: Op<null> = {
     const end = emit.value("Max", [count, width(ids!)]);
     emit.node("Cast", [emit.value("Sub", [end, one])], [ends!], INT32);
   },
+  gradient: "none",
   reference([ids, mask]) {
     const [batch, total] = mask!.shape as [number, number];
     const row = (b: number) => mask!.data.subarray(b * total, (b + 1) * total);
@@ -78,6 +79,7 @@ const cacheOp: Op<null> = {
     const last = emit.value("Cast", [emit.value("Sub", [all, emit.ints([1], [])])], INT32);
     emit.node("Expand", [last, emit.value("Unsqueeze", [size(ids!, 0), emit.ints([0])])], [lengths!]);
   },
+  gradient: "none",
   reference([ids, cache]) {
     const [batch, tokens] = ids!.shape as [number, number];
     const total = cache!.shape[2]! + tokens;
@@ -102,6 +104,7 @@ const narrowOp: Op<null> = {
     return [{ dtype: "i32", shape: mask!.shape }];
   },
   onnx: (emit, { inputs, outputs }) => emit.node("Cast", inputs, outputs, INT32),
+  gradient: "none",
   reference: ([mask]) => [mask!],
 };
 

@@ -3,6 +3,8 @@ import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { matmul } from "./batched-matmul.ts";
+import { scale } from "./elementwise.ts";
 
 const linearOp: Op<null> = {
   name: "linear",
@@ -20,6 +22,10 @@ const linearOp: Op<null> = {
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), weight!.shape[1]!] }];
   },
   onnx: (emit, { inputs, outputs }) => emit.node("MatMul", inputs, outputs),
+  gradient: ({ inputs: [x, weight], given: [dy], wanted }) => [
+    wanted[0] ? matmulTransposed(dy!, weight!) : undefined,
+    wanted[1] ? weightGradient(x!, dy!) : undefined,
+  ],
   cost: ([x, weight]) => ({ flops: mul(2, volume(x!.shape), weight!.shape[1]!) }),
   reference([x, weight]) {
     const [k, n] = weight!.shape as [number, number];
@@ -50,6 +56,13 @@ const matmulTransposedOp: Op<{ scale: number }> = {
   },
   onnx: (emit, { inputs, outputs }, { scale }) =>
     emit.contrib("FusedMatMul", inputs, outputs, { transB: { int: 1 }, alpha: { float: scale } }),
+  gradient({ inputs: [a, b], given: [dy], wanted, attrs: { scale: factor } }) {
+    const scaled = (x: Tensor) => (factor === 1 ? x : scale(x, factor));
+    const stacked = b!.shape.length > 2;
+    const ofA = () => (stacked ? matmul(dy!, b!, { scale: factor }) : scaled(linear(dy!, b!)));
+    const ofB = () => (stacked ? matmul(dy!, a!, { scale: factor, transA: true }) : scaled(weightGradient(dy!, a!)));
+    return [wanted[0] ? ofA() : undefined, wanted[1] ? ofB() : undefined];
+  },
   cost: ([a, b]) => ({ flops: mul(2, volume(a!.shape), b!.shape.at(-2)!) }),
   reference([a, b], { scale }) {
     const [m, k] = a!.shape.slice(-2) as [number, number];
@@ -70,3 +83,38 @@ const matmulTransposedOp: Op<{ scale: number }> = {
 /** scale · a bᵀ over the last two axes: a [..., m, k], b [..., n, k] or one [n, k] for all → [..., m, n]. */
 export const matmulTransposed = (a: Tensor, b: Tensor, scale = 1): Tensor =>
   apply1(matmulTransposedOp, [a, b], { scale });
+
+const weightGradientOp: Op<null> = {
+  name: "weightGradient",
+  operands: ["x", "dy", "sum"],
+  infer([x, dy, sum]) {
+    if (!sameShape(x!.shape.slice(0, -1), dy!.shape.slice(0, -1)))
+      throw new ShapeError("weightGradient", "dy", showType(dy!), `the rows of ${showType(x!)}`);
+    const shape = [x!.shape.at(-1)!, dy!.shape.at(-1)!];
+    if (sum && !sameShape(sum.shape, shape))
+      throw new ShapeError("weightGradient", "sum", showType(sum), `[${shape.join(", ")}]`);
+    return [{ dtype: "f32", shape }];
+  },
+  onnx(emit, { inputs: [x, dy, sum], outputs, types }) {
+    const rows = (name: string, at: number) =>
+      emit.value("Reshape", [name, emit.ints([-1, Number(types[at]!.shape.at(-1))])]);
+    const operands = [rows(x!, 0), rows(dy!, 1), ...(sum === undefined ? [] : [sum])];
+    emit.node("Gemm", operands, outputs, { transA: { int: 1 } });
+  },
+  cost: ([x, dy]) => ({ flops: mul(2, volume(x!.shape), dy!.shape.at(-1)!) }),
+  reference([x, dy, sum]) {
+    const [k, n] = [x!.shape.at(-1)!, dy!.shape.at(-1)!];
+    const y = ndarray([k, n], sum?.data);
+    for (let row = 0; row < x!.data.length / k; row++)
+      for (let i = 0; i < k; i++)
+        for (let j = 0; j < n; j++) y.data[i * n + j]! += x!.data[row * k + i]! * dy!.data[row * n + j]!;
+    return [y];
+  },
+};
+
+/**
+ * The gradient by a weight [K, N] of a loss that `linear(x, weight)` has the gradient dy of: xᵀ dy over all rows, x [..., K], dy [..., N]. It
+ * is added to `sum`, if one is given; that and the result may be bound to one buffer.
+ */
+export const weightGradient = (x: Tensor, dy: Tensor, sum?: Tensor): Tensor =>
+  apply1(weightGradientOp, [x, dy, ...(sum ? [sum] : [])], null);

@@ -4,6 +4,9 @@ import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
+import { plus } from "./elementwise.ts";
+import { normBackward } from "./norm-backward.ts";
+import { full, sumTo } from "./reduce.ts";
 
 interface NormAttrs {
   readonly epsilon: number;
@@ -36,11 +39,32 @@ const rmsNormOp: Op<NormAttrs> = {
   },
   onnx: (emit, { inputs, outputs }, { epsilon }) =>
     emit.node("SimplifiedLayerNormalization", inputs, outputs, { axis: { int: -1 }, epsilon: { float: epsilon } }),
+  gradient({ inputs: [x, gain], given: [dy], wanted, attrs: { epsilon } }) {
+    const d = normBackward(x!, gain!, dy!, { kind: "rms", epsilon, ofGain: wanted[1]! });
+    return [d.x, d.gain];
+  },
   reference: ([x, gain], { epsilon }) => [normalise(x!, gain!, epsilon)],
 };
 
 /** Root-mean-square norm over the last axis (Zhang & Sennrich 2019). x [..., width], gain [width]. */
 export const rmsNorm = (x: Tensor, gain: Tensor, epsilon: number): Tensor => apply1(rmsNormOp, [x, gain], { epsilon });
+
+/** Gradients by x, skip, gain and shift of a norm of x + skip, from those by the norm and by the sum. */
+function skipBackward(
+  kind: "rms" | "layer",
+  { sum, gain }: { sum: Tensor; gain: Tensor },
+  [dy, dsum]: readonly (Tensor | undefined)[],
+  wanted: readonly boolean[],
+  epsilon: number,
+): (Tensor | undefined)[] {
+  if (dy === undefined) return [dsum, dsum, ...unmoved(gain, wanted.slice(2))];
+  const d = normBackward(sum, gain, dy, { kind, epsilon, ofGain: wanted[2]! });
+  const both = dsum === undefined ? d.x : plus(d.x, dsum);
+  return [both, both, d.gain, wanted[3] ? sumTo(dy, gain.shape) : undefined];
+}
+
+/** Zeros for the gain and shift that are wanted, where only the sum was used. */
+const unmoved = (gain: Tensor, wanted: readonly boolean[]) => wanted.map((w) => (w ? full(gain, 0) : undefined));
 
 const skipRmsNormOp: Op<NormAttrs> = {
   name: "skipRmsNorm",
@@ -54,6 +78,8 @@ const skipRmsNormOp: Op<NormAttrs> = {
     emit.contrib("SkipSimplifiedLayerNormalization", inputs, [outputs[0]!, "", "", outputs[1]!], {
       epsilon: { float: epsilon },
     }),
+  gradient: ({ inputs: [, , gain], outputs: [, sum], given, wanted, attrs: { epsilon } }) =>
+    skipBackward("rms", { sum: sum!, gain: gain! }, given, wanted, epsilon),
   reference([x, skip, gain], { epsilon }) {
     const sum = { shape: x!.shape, data: x!.data.map((v, i) => v + skip!.data[i]!) };
     return [normalise(sum, gain!, epsilon), sum];
@@ -96,6 +122,10 @@ const layerNormOp: Op<NormAttrs> = {
   },
   onnx: (emit, { inputs, outputs }, { epsilon }) =>
     emit.node("LayerNormalization", inputs, outputs, { axis: { int: -1 }, epsilon: { float: epsilon } }),
+  gradient({ inputs: [x, gain], given: [dy], wanted, attrs: { epsilon } }) {
+    const d = normBackward(x!, gain!, dy!, { kind: "layer", epsilon, ofGain: wanted[1]! });
+    return [d.x, d.gain, wanted[2] ? sumTo(dy!, gain!.shape) : undefined];
+  },
   reference: ([x, gain, shift], { epsilon }) => [standardise(x!, gain!, shift, epsilon)],
 };
 
@@ -117,6 +147,8 @@ const skipLayerNormOp: Op<NormAttrs> = {
     const attrs = { axis: { int: -1 }, epsilon: { float: epsilon } };
     emit.node("LayerNormalization", [sum!, ...weights], [normed!], attrs);
   },
+  gradient: ({ inputs: [, , gain], outputs: [, sum], given, wanted, attrs: { epsilon } }) =>
+    skipBackward("layer", { sum: sum!, gain: gain! }, given, wanted, epsilon),
   reference([x, skip, gain, shift], { epsilon }) {
     const sum = { shape: x!.shape, data: x!.data.map((v, i) => v + skip!.data[i]!) };
     return [standardise(sum, gain!, shift, epsilon), sum];

@@ -28,6 +28,7 @@ const positionsOp: Op<PositionsAttrs> = {
     const moved = beyond === undefined ? first : emit.value("Add", [first, onward(emit, end, beyond)]);
     emit.node("Add", [emit.value("Unsqueeze", [moved, emit.ints([1])]), steps], outputs);
   },
+  gradient: "none",
   reference([ids, lengths], { beyond = Number.POSITIVE_INFINITY }) {
     const tokens = ids!.shape[1]!;
     const onward = (end: number) => (end > beyond ? beyond : 0);

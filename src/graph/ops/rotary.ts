@@ -4,6 +4,7 @@ import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { scale } from "./elementwise.ts";
 
 /** Which elements of a head are rotated together: (2i, 2i+1), (i, i + d/2), or none. */
 export type RotaryPairs = "interleaved" | "half" | "none";
@@ -55,6 +56,11 @@ const rotaryOp: Op<RotaryAttrs> = {
       interleaved: { int: pairs === "interleaved" ? 1 : 0 },
       num_heads: { int: heads },
     }),
+  // Back by the same angles.
+  gradient({ inputs: [, positions, cos, sin], given: [dy], attrs, wanted }) {
+    if (wanted[2] || wanted[3]) throw new Error("rotaryEmbedding has no gradient by its tables");
+    return [rotaryEmbedding(dy!, positions!, { cos: cos!, sin: scale(sin!, -1) }, attrs)];
+  },
   reference([x, positions, cos, sin], { pairs }) {
     const size = 2 * cos!.shape[1]!;
     const [batch, tokens, width] = x!.shape as [number, number, number];

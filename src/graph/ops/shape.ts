@@ -5,7 +5,7 @@ import { around, ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
-import { sizeInBytes } from "../tensor.ts";
+import { full } from "./reduce.ts";
 
 /**
  * ONNX wants numbers in a reshape's target: known sizes as they are, 0 for a symbolic size that stays where it is, and −1 for at most one
@@ -31,11 +31,30 @@ const reshapeOp: Op<{ shape: Shape }> = {
   onnx: (emit, { inputs, outputs, types }, { shape }) =>
     emit.node("Reshape", [inputs[0]!, emit.ints(onnxTarget(types[0]!.shape, shape))], outputs),
   cost: () => ({ read: 0, written: 0 }),
+  gradient: ({ inputs: [x], given: [dy] }) => [reshapeLike(dy!, x!)],
   reference: ([x], { shape }, bindings) => [{ shape: evalShape(shape, bindings), data: x!.data }],
 };
 
 /** The same elements in another shape, in which at most one symbolic dimension is new. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => apply1(reshapeOp, [x], { shape });
+
+const reshapeLikeOp: Op<{ shape: Shape }> = {
+  name: "reshapeLike",
+  operands: ["x", "like"],
+  infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
+  onnx: (emit, { inputs: [x, like], outputs }) => emit.node("Reshape", [x!, emit.value("Shape", [like!])], outputs),
+  cost: () => ({ read: 0, written: 0 }),
+  gradient: ({ inputs: [x], given: [dy] }) => [reshapeLike(dy!, x!)],
+  reference: ([x, like]) => [{ shape: like!.shape, data: x!.data }],
+};
+
+/** The same elements in the shape of another tensor, however many symbolic dimensions move. */
+export function reshapeLike(x: Tensor, like: Tensor): Tensor {
+  if (!sameDim(volume(x.shape), volume(like.shape)))
+    throw new ShapeError("reshapeLike", "x", showType(x), `as many elements as ${showType(like)}`);
+  const known = like.shape.every((d) => typeof d === "number");
+  return known ? reshape(x, like.shape) : apply1(reshapeLikeOp, [x, like], { shape: like.shape });
+}
 
 const transposeOp: Op<{ axes: readonly number[] }> = {
   name: "transpose",
@@ -46,6 +65,12 @@ const transposeOp: Op<{ axes: readonly number[] }> = {
     return [{ dtype: x!.dtype, shape: axes.map((a) => x!.shape[a]!) }];
   },
   onnx: (emit, { inputs, outputs }, { axes }) => emit.node("Transpose", inputs, outputs, { perm: { ints: axes } }),
+  gradient: ({ given: [dy], attrs: { axes } }) => [
+    transpose(
+      dy!,
+      axes.map((_, a) => axes.indexOf(a)),
+    ),
+  ],
   reference([x], { axes }) {
     const shape = axes.map((a) => x!.shape[a]!);
     const strides = x!.shape.map((_, a) => around(x!.shape, a).inner);
@@ -77,6 +102,12 @@ const splitOp: Op<{ axis: number; sizes: readonly number[] }> = {
   },
   onnx: (emit, { inputs, outputs }, { axis, sizes }) =>
     emit.node("Split", [inputs[0]!, emit.ints(sizes)], outputs, { axis: { int: axis } }),
+  gradient: ({ outputs, given, attrs: { axis } }) => [
+    concat(
+      outputs.map((y, i) => given[i] ?? full(y, 0)),
+      axis,
+    ),
+  ],
   reference([x], { axis, sizes }) {
     let start = 0;
     return sizes.map((size) => {
@@ -98,32 +129,6 @@ function slab(x: NdArray, axis: number, start: number, size: number): NdArray {
 export const split = (x: Tensor, axis: number, sizes: readonly number[]): Tensor[] =>
   apply(splitOp, [x], { axis, sizes });
 
-const gatherOp: Op<{ axis: number }> = {
-  name: "gather",
-  operands: ["x", "indices"],
-  table: 0,
-  infer([x, indices], { axis }) {
-    checkAxis("gather", x!, axis);
-    if (indices!.dtype !== "i64") throw new ShapeError("gather", "indices", showType(indices!), "i64");
-    return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)] }];
-  },
-  onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Gather", inputs, outputs, { axis: { int: axis } }),
-  cost: ([, indices], [y]) => ({ read: add(sizeInBytes(indices!), sizeInBytes(y!)), written: sizeInBytes(y!) }),
-  reference([x, indices], { axis }) {
-    const { outer, size, inner } = around(x!.shape, axis);
-    const y = ndarray([...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)]);
-    for (let o = 0; o < outer; o++)
-      for (const [i, index] of indices!.data.entries()) {
-        const from = (o * size + index) * inner;
-        y.data.set(x!.data.subarray(from, from + inner), (o * indices!.data.length + i) * inner);
-      }
-    return [y];
-  },
-};
-
-/** The slices of x along `axis` that `indices` (i64) name, in its shape. */
-export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => apply1(gatherOp, [x, indices], { axis });
-
 const reverseOp: Op<{ axis: number }> = {
   name: "reverse",
   operands: ["x"],
@@ -137,6 +142,7 @@ const reverseOp: Op<{ axis: number }> = {
       [inputs[0]!, emit.ints([-1]), emit.ints([Number.MIN_SAFE_INTEGER]), emit.ints([axis]), emit.ints([-1])],
       outputs,
     ),
+  gradient: ({ given: [dy], attrs: { axis } }) => [reverse(dy!, axis)],
   reference([x], { axis }) {
     const { outer, size, inner } = around(x!.shape, axis);
     const y = ndarray(x!.shape);
@@ -153,28 +159,6 @@ const reverseOp: Op<{ axis: number }> = {
 /** x with one axis in the opposite order. */
 export const reverse = (x: Tensor, axis: number): Tensor => apply1(reverseOp, [x], { axis });
 
-const sumOp: Op<{ axis: number }> = {
-  name: "sum",
-  operands: ["x"],
-  infer([x], { axis }) {
-    checkAxis("sum", x!, axis);
-    return [{ dtype: x!.dtype, shape: x!.shape.toSpliced(axis, 1) }];
-  },
-  onnx: (emit, { inputs, outputs }, { axis }) =>
-    emit.node("ReduceSum", [inputs[0]!, emit.ints([axis])], outputs, { keepdims: { int: 0 } }),
-  reference([x], { axis }) {
-    const { outer, size, inner } = around(x!.shape, axis);
-    const y = ndarray(x!.shape.toSpliced(axis, 1));
-    for (let o = 0; o < outer; o++)
-      for (let s = 0; s < size; s++)
-        for (let i = 0; i < inner; i++) y.data[o * inner + i]! += x!.data[(o * size + s) * inner + i]!;
-    return [y];
-  },
-};
-
-/** The sum over one axis, which goes. */
-export const sum = (x: Tensor, axis: number): Tensor => apply1(sumOp, [x], { axis });
-
 const concatOp: Op<{ axis: number }> = {
   name: "concat",
   operands: ["first", "second", "third"],
@@ -186,6 +170,12 @@ const concatOp: Op<{ axis: number }> = {
     return [{ ...first!, shape: first!.shape.with(axis, add(...[first!, ...others].map((t) => t.shape[axis]!))) }];
   },
   onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Concat", inputs, outputs, { axis: { int: axis } }),
+  gradient({ inputs, given: [dy], attrs: { axis } }) {
+    const sizes = inputs.map((t) => t.shape[axis]!);
+    if (!sizes.every((size) => typeof size === "number"))
+      throw new Error(`concat of ${inputs.map(showType).join(" and ")} has no gradient: axis ${axis} is symbolic`);
+    return split(dy!, axis, sizes);
+  },
   reference(parts, { axis }) {
     const { outer } = around(parts[0]!.shape, axis);
     const size = parts.reduce((total, p) => total + p.shape[axis]!, 0);

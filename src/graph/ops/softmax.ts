@@ -1,6 +1,7 @@
+import { sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
-import { apply1 } from "../op.ts";
+import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 const softmaxOp: Op<null> = {
@@ -8,6 +9,7 @@ const softmaxOp: Op<null> = {
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }) => emit.node("Softmax", inputs, outputs, { axis: { int: -1 } }),
+  gradient: ({ outputs: [y], given: [dy] }) => [softmaxBackward(y!, dy!)],
   reference([x]) {
     const width = x!.shape.at(-1)!;
     const y = ndarray(x!.shape);
@@ -27,3 +29,30 @@ const softmaxOp: Op<null> = {
 
 /** exp(x) over its sum, along the last axis. */
 export const softmax = (x: Tensor): Tensor => apply1(softmaxOp, [x], null);
+
+const softmaxBackwardOp: Op<null> = {
+  name: "softmaxBackward",
+  operands: ["y", "dy"],
+  infer([y, dy]) {
+    if (!sameShape(y!.shape, dy!.shape)) throw new ShapeError("softmaxBackward", "dy", showType(dy!), showType(y!));
+    return [y!];
+  },
+  onnx(emit, { inputs: [y, dy], outputs }) {
+    const products = emit.value("Mul", [y!, dy!]);
+    const mean = emit.value("ReduceSum", [products, emit.ints([-1])], { keepdims: { int: 1 } });
+    emit.node("Sub", [products, emit.value("Mul", [y!, mean])], outputs);
+  },
+  reference([y, dy]) {
+    const width = y!.shape.at(-1)!;
+    const dx = ndarray(y!.shape);
+    for (let row = 0; row < y!.data.length; row += width) {
+      let mean = 0;
+      for (let i = row; i < row + width; i++) mean += y!.data[i]! * dy!.data[i]!;
+      for (let i = row; i < row + width; i++) dx.data[i] = y!.data[i]! * (dy!.data[i]! - mean);
+    }
+    return [dx];
+  },
+};
+
+/** The gradient by x of a loss that y = softmax(x) has the gradient dy of. */
+export const softmaxBackward = (y: Tensor, dy: Tensor): Tensor => apply1(softmaxBackwardOp, [y, dy], null);

@@ -20,6 +20,7 @@ const tokenPlacesOp: Op<{ kept: Dim }> = {
     const flat = emit.value("Reshape", [mask!, emit.ints([-1])]);
     emit.node("Reshape", [emit.value("NonZero", [flat]), emit.ints([-1])], outputs);
   },
+  gradient: "none",
   reference([mask]) {
     const places = [...mask!.data.keys()].filter((i) => mask!.data[i] !== 0);
     return [ndarray([places.length], places)];
@@ -42,6 +43,7 @@ const tokenRowsOp: Op<null> = {
     const rows = emit.value("Max", [emit.value("Sub", [upTo, emit.ints([1], [])]), emit.ints([0], [])]);
     emit.node("Reshape", [rows, emit.value("Shape", [mask!])], outputs);
   },
+  gradient: "none",
   reference([mask]) {
     const rows = ndarray(mask!.shape);
     let upTo = 0;

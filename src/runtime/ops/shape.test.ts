@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { mul, sym } from "../../graph/dim.ts";
-import { concat, gather, reshape, reverse, split, sum, transpose } from "../../graph/ops/shape.ts";
+import { gather } from "../../graph/ops/gather.ts";
+import { sum } from "../../graph/ops/reduce.ts";
+import { concat, reshape, reverse, split, transpose } from "../../graph/ops/shape.ts";
 import type { Trial } from "../compare.testing.ts";
 import { compare, integers, noise, worst } from "../compare.testing.ts";
 

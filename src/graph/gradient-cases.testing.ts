@@ -1,0 +1,240 @@
+/** Every operator, used in small graphs: what its gradient rule is checked on, against differences and in compiled form. */
+import { seededRandom } from "../util/random.ts";
+import type { Bindings, Shape } from "./dim.ts";
+import { sym } from "./dim.ts";
+import type { Graph } from "./graph.ts";
+import { count } from "./ndarray.ts";
+import { matmul } from "./ops/batched-matmul.ts";
+import * as elementwise from "./ops/elementwise.ts";
+import { columns } from "./ops/encoder.ts";
+import { gather, scatterAdd } from "./ops/gather.ts";
+import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
+import { linear, matmulTransposed } from "./ops/matmul.ts";
+import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "./ops/norm.ts";
+import { positions } from "./ops/positions.ts";
+import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
+import { rotaryEmbedding } from "./ops/rotary.ts";
+import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
+import { softmax } from "./ops/softmax.ts";
+import { tokenPlaces, tokenRows } from "./ops/unpad.ts";
+import type { DType, Tensor } from "./tensor.ts";
+
+interface Input {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+  /** The shape that the graph is told, if it is not `shape`. */
+  readonly symbolic?: Shape;
+  /** Never trained, such as rotary tables. */
+  readonly fixed?: true;
+}
+
+export interface GradientCase {
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, Input>>;
+  readonly bindings?: Bindings;
+  trace(t: Readonly<Record<string, Tensor>>, graph: Graph): readonly Tensor[];
+}
+
+/** About normal values, exact in float32. */
+export function noise(seed: number, shape: readonly number[], symbolic?: Shape): Input {
+  const random = seededRandom(seed);
+  const data = Float64Array.from({ length: count(shape) }, () =>
+    Math.fround(random() + random() + random() + random() - 2),
+  );
+  return { dtype: "f32", shape, data, ...(symbolic && { symbolic }) };
+}
+
+/** The same, from 0.5 on. */
+function positive(seed: number, shape: readonly number[]): Input {
+  const x = noise(seed, shape);
+  return { ...x, data: x.data.map((v) => Math.fround(0.5 + Math.abs(v))) };
+}
+
+const whole = (dtype: "i32" | "i64", shape: readonly number[], ...data: number[]): Input => ({
+  dtype,
+  shape,
+  data: Float64Array.from(data),
+});
+
+const fixed = (input: Input): Input => ({ ...input, fixed: true });
+
+const [batch, tokens] = [sym("batch"), sym("tokens")];
+
+/** A function of one tensor on one shape. */
+const unary = (name: string, f: (x: Tensor) => Tensor, x: Input = noise(1, [2, 3, 5])): GradientCase => ({
+  name,
+  inputs: { x },
+  trace: (t) => [f(t["x"]!)],
+});
+
+/** A function of two, the second of each suffix of the first's shape. */
+const binary = (name: string, f: (a: Tensor, b: Tensor) => Tensor): GradientCase[] =>
+  [[2, 3, 5], [3, 5], [5], []].map((shape) => ({
+    name: `${name}, b of [${shape}]`,
+    inputs: { a: noise(1, [2, 3, 5]), b: positive(2, shape) },
+    trace: (t) => [f(t["a"]!, t["b"]!)],
+  }));
+
+const symbolic: GradientCase[] = [
+  {
+    name: "a sum over symbolic rows, and back",
+    inputs: { x: noise(1, [2, 3, 4], [batch, tokens, 4]), b: noise(2, [3, 4], [tokens, 4]) },
+    bindings: { batch: 2, tokens: 3 },
+    trace: ({ x, b }) => [elementwise.times(sum(x!, 0), b!), elementwise.times(x!, b!), full(x!, 3)],
+  },
+  {
+    name: "a reshape in which two symbols move",
+    inputs: { x: noise(1, [2, 3, 4], [batch, tokens, 4]), y: noise(2, [4, 2, 3], [4, batch, tokens]) },
+    bindings: { batch: 2, tokens: 3 },
+    trace: ({ x, y }) => [elementwise.times(reshapeLike(x!, y!), y!)],
+  },
+];
+
+const shapes: GradientCase[] = [
+  unary("reshape", (x) => reshape(x, [6, 5])),
+  unary("transpose", (x) => transpose(x, [2, 0, 1])),
+  unary("reverse", (x) => reverse(x, 1)),
+  unary("sum", (x) => sum(x, 1)),
+  unary("sumTo", (x) => sumTo(x, [5])),
+  unary("full", (x) => full(x, 2)),
+  { name: "spread", inputs: { x: noise(1, [2, 5]), y: noise(2, [2, 3, 5]) }, trace: ({ x, y }) => [spread(x!, 1, y!)] },
+  { name: "repeat", inputs: { x: noise(1, [3, 5]), y: noise(2, [2, 3, 5]) }, trace: ({ x, y }) => [repeat(x!, y!)] },
+  { name: "split", inputs: { x: noise(1, [2, 7]) }, trace: ({ x }) => split(x!, 1, [1, 4, 2]) },
+  { name: "a part of a split alone", inputs: { x: noise(1, [2, 7]) }, trace: ({ x }) => [split(x!, 1, [1, 4, 2])[1]!] },
+  {
+    name: "concat",
+    inputs: { a: noise(1, [2, 1, 3]), b: noise(2, [2, 4, 3]) },
+    trace: ({ a, b }) => [concat([a!, b!, a!], 1)],
+  },
+  {
+    name: "gather of rows, one twice",
+    inputs: { x: noise(1, [5, 3]), ids: whole("i64", [2, 2], 4, 0, 4, 2) },
+    trace: ({ x, ids }) => [gather(x!, ids!, 0)],
+  },
+  {
+    name: "gather of columns",
+    inputs: { x: noise(1, [2, 5, 3]), ids: whole("i64", [3], 1, 1, 0) },
+    trace: ({ x, ids }) => [gather(x!, ids!, 1)],
+  },
+  {
+    name: "scatterAdd",
+    inputs: { base: noise(1, [5, 3]), ids: whole("i64", [2, 2], 4, 0, 4, 2), updates: noise(2, [2, 2, 3]) },
+    trace: ({ base, ids, updates }) => [scatterAdd(base!, ids!, updates!, 0)],
+  },
+];
+
+const products: GradientCase[] = [
+  {
+    name: "linear",
+    inputs: { x: noise(1, [2, 3, 5]), w: noise(2, [5, 4]) },
+    trace: ({ x, w }) => [linear(x!, w!)],
+  },
+  ...[1, -0.5].map((factor) => ({
+    name: `matmulTransposed, one matrix for all, times ${factor}`,
+    inputs: { a: noise(1, [2, 3, 5]), b: noise(2, [4, 5]) },
+    trace: ({ a, b }: Readonly<Record<string, Tensor>>) => [matmulTransposed(a!, b!, factor)],
+  })),
+  {
+    name: "matmulTransposed, stacked",
+    inputs: { a: noise(1, [2, 3, 5]), b: noise(2, [2, 4, 5]) },
+    trace: ({ a, b }) => [matmulTransposed(a!, b!, 0.5)],
+  },
+  ...[false, true].flatMap((transA) =>
+    [false, true].map((transB) => ({
+      name: `matmul, transposed: ${transA}, ${transB}`,
+      inputs: { a: noise(1, transA ? [2, 5, 3] : [2, 3, 5]), b: noise(2, transB ? [2, 4, 5] : [2, 5, 4]) },
+      trace: ({ a, b }: Readonly<Record<string, Tensor>>) => [matmul(a!, b!, { transA, transB, scale: 0.5 })],
+    })),
+  ),
+];
+
+const weights = { gain: noise(8, [7]), shift: noise(9, [7]) };
+const two = { x: noise(1, [2, 3, 7]), skip: noise(2, [2, 3, 7]) };
+const norms: GradientCase[] = [
+  { name: "rmsNorm", inputs: { x: two.x, ...weights }, trace: ({ x, gain }) => [rmsNorm(x!, gain!, 0.1)] },
+  {
+    name: "layerNorm",
+    inputs: { x: two.x, ...weights },
+    trace: ({ x, gain, shift }) => [layerNorm(x!, gain!, shift, 0.1)],
+  },
+  {
+    name: "layerNorm without a shift",
+    inputs: { x: two.x, gain: weights.gain },
+    trace: ({ x, gain }) => [layerNorm(x!, gain!, undefined, 0.1)],
+  },
+  ...(["normed", "residual", "both"] as const).flatMap((used): GradientCase[] => {
+    const pick = (t: { normed: Tensor; residual: Tensor }) => (used === "both" ? [t.normed, t.residual] : [t[used]]);
+    return [
+      {
+        name: `skipRmsNorm, of which ${used} is used`,
+        inputs: { ...two, gain: weights.gain },
+        trace: ({ x, skip, gain }) => pick(skipRmsNorm(x!, skip!, gain!, 0.1)),
+      },
+      {
+        name: `skipLayerNorm, of which ${used} is used`,
+        inputs: { ...two, ...weights },
+        trace: ({ x, skip, gain, shift }) => pick(skipLayerNorm(x!, skip!, gain!, shift, 0.1)),
+      },
+    ];
+  }),
+];
+
+const angles = noise(5, [6, 2]);
+const tables = {
+  cos: fixed({ ...angles, data: angles.data.map((v) => Math.fround(Math.cos(v))) }),
+  sin: fixed({ ...angles, data: angles.data.map((v) => Math.fround(Math.sin(v))) }),
+};
+const rotary: GradientCase[] = (["half", "interleaved"] as const).flatMap((pairs) =>
+  [whole("i64", [1], 2), whole("i64", [2, 3], 0, 2, 5, 1, 1, 0)].map((at) => ({
+    name: `rotaryEmbedding, ${pairs}, positions [${at.shape}]`,
+    inputs: { x: noise(1, [2, 3, 8]), at, ...tables },
+    trace: ({ x, at: places, cos, sin }: Readonly<Record<string, Tensor>>) => [
+      rotaryEmbedding(x!, places!, { cos: cos!, sin: sin! }, { heads: 2, pairs }),
+    ],
+  })),
+);
+
+/** Operators of integers, which have no gradient. */
+const integers: GradientCase[] = [
+  {
+    name: "positions and masks",
+    inputs: {
+      ids: whole("i64", [2, 3], 1, 2, 3, 4, 5, 6),
+      lengths: whole("i32", [2], 2, 4),
+      mask: whole("i64", [2, 3], 1, 1, 1, 1, 1, 0),
+      cache: noise(1, [2, 1, 4, 2]),
+    },
+    trace({ ids, lengths, mask, cache }) {
+      const narrow = narrowMask(mask!);
+      const of = [positions(ids!, lengths!), columns(ids!, 1), narrow, tokenPlaces(narrow, 5), tokenRows(narrow)];
+      return [...of, ...Object.values(maskLengths(ids!, mask!)), ...Object.values(cacheLengths(ids!, cache!))];
+    },
+  },
+];
+
+export const gradientCases: readonly GradientCase[] = [
+  ...binary("plus", elementwise.plus),
+  ...binary("minus", elementwise.minus),
+  ...binary("times", elementwise.times),
+  ...binary("divide", elementwise.divide),
+  unary("a tensor used twice", (x) => elementwise.times(elementwise.plus(x, x), x)),
+  unary("scale", (x) => elementwise.scale(x, -1.5)),
+  unary("silu", elementwise.silu),
+  unary("gelu", (x) => elementwise.gelu(x, "exact")),
+  unary("gelu by tanh", (x) => elementwise.gelu(x, "tanh")),
+  unary("tanh", elementwise.tanh),
+  unary("relu", elementwise.relu),
+  unary("sign", elementwise.sign),
+  unary("softcap", (x) => elementwise.softcap(x, 1.5)),
+  unary("exp", elementwise.exp),
+  unary("log", elementwise.log, positive(1, [2, 3, 5])),
+  unary("sqrt", elementwise.sqrt, positive(1, [2, 3, 5])),
+  unary("softmax", softmax),
+  ...symbolic,
+  ...shapes,
+  ...products,
+  ...norms,
+  ...rotary,
+  ...integers,
+];

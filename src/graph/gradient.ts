@@ -1,0 +1,92 @@
+import { sameShape } from "./dim.ts";
+import type { Graph, Node } from "./graph.ts";
+import type { Op } from "./op.ts";
+import { showType } from "./op.ts";
+import { plus } from "./ops/elementwise.ts";
+import { full } from "./ops/reduce.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** A tensor, and the loss's gradient by it. */
+export interface Given {
+  readonly of: Tensor;
+  readonly gradient: Tensor;
+}
+
+/** The gradient of a loss, f32 [], by each of the tensors, recorded in their graph. */
+export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
+  if (loss.dtype !== "f32" || loss.shape.length > 0)
+    throw new Error(`gradient: the loss is ${showType(loss)}, expected one number, f32[]`);
+  return pullback([{ of: loss, gradient: full(loss, 1) }], of);
+}
+
+/**
+ * The gradient of a loss by each of the tensors `of`, from its gradient by others that depend on them (reverse mode). What does not lie between
+ * them builds nothing. @throws Error that names a tensor on which none of them depends, or an operator that does not train
+ */
+export function pullback(given: readonly Given[], of: readonly Tensor[]): Tensor[] {
+  const graph = of[0]!.graph;
+  const nodes = [...graph.nodes];
+  const changing = dependents(nodes, of);
+  const gradients = new Gradients();
+  for (const { of: tensor, gradient } of given) gradients.add(tensor, gradient);
+  for (const node of nodes.reverse()) {
+    const outputs = node.outputs.map((t) => (changing.has(t.id) ? gradients.of(t) : undefined));
+    if (outputs.some((t) => t !== undefined)) pull(node, outputs, changing, gradients);
+  }
+  return of.map((t) => gradients.of(t) ?? unreached(graph, t));
+}
+
+/** The ids of all that changes with the tensors: integers never do. */
+function dependents(nodes: readonly Node[], of: readonly Tensor[]): Set<number> {
+  const ids = new Set(of.map((t) => t.id));
+  for (const { op, inputs, outputs } of nodes)
+    if (op.gradient !== "none" && inputs.some((t) => ids.has(t.id)))
+      for (const t of outputs) if (t.dtype === "f32") ids.add(t.id);
+  return ids;
+}
+
+/** The operand's name of which an operator takes the shape and no values. */
+const SHAPE_ALONE = "like";
+
+function pull(
+  { op, inputs, outputs, attrs }: Node,
+  given: readonly (Tensor | undefined)[],
+  changing: ReadonlySet<number>,
+  gradients: Gradients,
+): void {
+  const wanted = inputs.map((t) => changing.has(t.id));
+  if (!wanted.includes(true)) return;
+  if (typeof op.gradient !== "function") throw new Error(untrained(op));
+  const results = op.gradient({ inputs, outputs, attrs, given, wanted });
+  for (const [i, input] of inputs.entries()) {
+    if (!wanted[i] || op.operands[i] === SHAPE_ALONE) continue;
+    const result = results[i];
+    if (!result || !sameShape(result.shape, input.shape))
+      throw new Error(
+        `${op.name}: its gradient rule gives ${result ? showType(result) : "nothing"} for "${op.operands[i]}", ${showType(input)}`,
+      );
+    gradients.add(input, result);
+  }
+}
+
+const untrained = ({ name, trainedAs }: Op<unknown>): string =>
+  `${name} has no gradient: ${trainedAs ? `a model is trained with ${trainedAs} in its place` : "it runs in inference alone"}`;
+
+function unreached(graph: Graph, tensor: Tensor): never {
+  const port = [...graph.inputs, ...graph.constants].find((p) => p.tensor.id === tensor.id);
+  throw new Error(`the loss does not depend on ${port ? `"${port.name}"` : `the tensor ${showType(tensor)}`}`);
+}
+
+/** Gradients by tensor, summed over its uses. */
+class Gradients {
+  readonly #sums = new Map<number, Tensor>();
+
+  of(tensor: Tensor): Tensor | undefined {
+    return this.#sums.get(tensor.id);
+  }
+
+  add(tensor: Tensor, gradient: Tensor): void {
+    const sum = this.#sums.get(tensor.id);
+    this.#sums.set(tensor.id, sum ? plus(sum, gradient) : gradient);
+  }
+}

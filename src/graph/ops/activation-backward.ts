@@ -1,0 +1,101 @@
+import { sameShape } from "../dim.ts";
+import { mapNd } from "../ndarray.ts";
+import type { Emitter } from "../onnx.ts";
+import type { Op } from "../op.ts";
+import { apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
+
+export const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));
+
+/** The error function: its Maclaurin series near zero, its continued fraction in the tail (both exact to float64's last digits there). */
+export function erf(x: number): number {
+  const z = Math.abs(x);
+  if (z > 3) {
+    let fraction = 0;
+    for (let k = 60; k > 0; k--) fraction = k / 2 / (z + fraction);
+    return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * (z + fraction)));
+  }
+  let term = x;
+  let total = x;
+  for (let k = 1; k < 100; k++) {
+    term *= (-x * x) / k;
+    total += term / (2 * k + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
+/** `exact` by the error function, `tanh` by its approximation: checkpoints are trained with one or the other. */
+export type GeluForm = "exact" | "tanh";
+
+function inferBackward(op: string, [x, dy]: readonly TensorType[]): TensorType[] {
+  if (!sameShape(x!.shape, dy!.shape)) throw new ShapeError(op, "dy", showType(dy!), showType(x!));
+  return [x!];
+}
+
+const siluBackwardOp: Op<null> = {
+  name: "siluBackward",
+  operands: ["x", "dy"],
+  infer: (types) => inferBackward("siluBackward", types),
+  // σ · (1 + x − x·σ)
+  onnx(emit, { inputs: [x, dy], outputs }) {
+    const s = emit.value("Sigmoid", [x!]);
+    const rest = emit.value("Sub", [x!, emit.value("Mul", [x!, s])]);
+    const slope = emit.value("Mul", [s, emit.value("Add", [rest, emit.floats([1], [])])]);
+    emit.node("Mul", [slope, dy!], outputs);
+  },
+  reference([x, dy]) {
+    const slope = (v: number) => sigmoid(v) + v * sigmoid(v) * (1 - sigmoid(v));
+    return [mapNd(x!, (v, i) => slope(v) * dy!.data[i]!)];
+  },
+};
+
+/** The gradient by x of a loss that `silu(x)` has the gradient dy of. */
+export const siluBackward = (x: Tensor, dy: Tensor): Tensor => apply1(siluBackwardOp, [x, dy], null);
+
+const ROOT = Math.sqrt(2 / Math.PI);
+const CUBE = 0.044715;
+
+const slopes: Readonly<Record<GeluForm, (v: number) => number>> = {
+  exact: (v) => 0.5 * (1 + erf(v / Math.SQRT2)) + (v * Math.exp((-v * v) / 2)) / Math.sqrt(2 * Math.PI),
+  tanh(v) {
+    const t = Math.tanh(ROOT * (v + CUBE * v ** 3));
+    return 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * ROOT * (1 + 3 * CUBE * v * v);
+  },
+};
+
+/** x → the slope of GELU there, as nodes. */
+const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>> = {
+  exact(emit, x) {
+    const number = (v: number) => emit.floats([v], []);
+    const below = emit.value("Mul", [
+      emit.value("Add", [emit.value("Erf", [emit.value("Mul", [x, number(Math.SQRT1_2)])]), number(1)]),
+      number(0.5),
+    ]);
+    const density = emit.value("Exp", [emit.value("Mul", [emit.value("Mul", [x, x]), number(-0.5)])]);
+    const weighted = emit.value("Mul", [emit.value("Mul", [x, density]), number(1 / Math.sqrt(2 * Math.PI))]);
+    return emit.value("Add", [below, weighted]);
+  },
+  // With t the tanh and u' the slope inside it: (1 + t) · (1 + x·u'·(1 − t)) / 2
+  tanh(emit, x) {
+    const number = (v: number) => emit.floats([v], []);
+    const square = emit.value("Mul", [x, x]);
+    const line = (slope: number, at: number) =>
+      emit.value("Mul", [x, emit.value("Add", [emit.value("Mul", [square, number(slope)]), number(at)])]);
+    const t = emit.value("Tanh", [line(ROOT * CUBE, ROOT)]);
+    const inner = emit.value("Mul", [line(3 * ROOT * CUBE, ROOT), emit.value("Sub", [number(1), t])]);
+    const product = emit.value("Mul", [emit.value("Add", [t, number(1)]), emit.value("Add", [inner, number(1)])]);
+    return emit.value("Mul", [product, number(0.5)]);
+  },
+};
+
+const geluBackwardOp: Op<{ form: GeluForm }> = {
+  name: "geluBackward",
+  operands: ["x", "dy"],
+  infer: (types) => inferBackward("geluBackward", types),
+  onnx: (emit, { inputs: [x, dy], outputs }, { form }) => emit.node("Mul", [emitSlope[form](emit, x!), dy!], outputs),
+  reference: ([x, dy], { form }) => [mapNd(x!, (v, i) => slopes[form](v) * dy!.data[i]!)],
+};
+
+/** As `siluBackward`, of `gelu(x, form)`. */
+export const geluBackward = (x: Tensor, dy: Tensor, form: GeluForm): Tensor =>
+  apply1(geluBackwardOp, [x, dy], { form });

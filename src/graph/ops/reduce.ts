@@ -1,0 +1,129 @@
+import { evalShape, type Shape, sameShape } from "../dim.ts";
+import { around, count, ndarray } from "../ndarray.ts";
+import type { Emitter } from "../onnx.ts";
+import type { Op } from "../op.ts";
+import { apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+
+const isKnown = (shape: Shape): shape is readonly number[] => shape.every((d) => typeof d === "number");
+
+/** The operand that tells a symbolic shape in a run; none is needed if all sizes are numbers. */
+const likeOf = (like: Tensor): Tensor[] => (isKnown(like.shape) ? [] : [like]);
+
+const shapeOf = (emit: Emitter, shape: Shape, like: string | undefined): string =>
+  isKnown(shape) ? emit.ints(shape) : emit.value("Shape", [like!]);
+
+const fullOp: Op<{ shape: Shape; value: number }> = {
+  name: "full",
+  operands: ["like"],
+  infer: (_, { shape }) => [{ dtype: "f32", shape }],
+  onnx: (emit, { inputs: [like], outputs }, { shape, value }) =>
+    emit.node("Expand", [emit.floats([value], []), shapeOf(emit, shape, like)], outputs),
+  cost: () => ({ read: 0 }),
+  gradient: "none",
+  reference(_, { shape, value }, bindings) {
+    const y = ndarray(evalShape(shape, bindings));
+    return [{ shape: y.shape, data: y.data.fill(value) }];
+  },
+};
+
+/** The same value everywhere, f32 in the shape of `like`. */
+export const full = (like: Tensor, value: number): Tensor =>
+  like.graph.record(fullOp, likeOf(like), { shape: like.shape, value })[0]!;
+
+const sumOp: Op<{ axis: number }> = {
+  name: "sum",
+  operands: ["x"],
+  infer([x], { axis }) {
+    if (x!.shape[axis] === undefined) throw new ShapeError("sum", "x", showType(x!), `at least ${axis + 1} dimensions`);
+    return [{ dtype: x!.dtype, shape: x!.shape.toSpliced(axis, 1) }];
+  },
+  onnx: (emit, { inputs, outputs }, { axis }) =>
+    emit.node("ReduceSum", [inputs[0]!, emit.ints([axis])], outputs, { keepdims: { int: 0 } }),
+  gradient: ({ inputs: [x], given: [dy], attrs: { axis } }) => [spread(dy!, axis, x!)],
+  reference([x], { axis }) {
+    const { outer, size, inner } = around(x!.shape, axis);
+    const y = ndarray(x!.shape.toSpliced(axis, 1));
+    for (let o = 0; o < outer; o++)
+      for (let s = 0; s < size; s++)
+        for (let i = 0; i < inner; i++) y.data[o * inner + i]! += x!.data[(o * size + s) * inner + i]!;
+    return [y];
+  },
+};
+
+/** The sum over one axis, which goes. */
+export const sum = (x: Tensor, axis: number): Tensor => apply1(sumOp, [x], { axis });
+
+const spreadOp: Op<{ axis: number; shape: Shape }> = {
+  name: "spread",
+  operands: ["x", "like"],
+  infer([x], { axis, shape }) {
+    if (!sameShape(shape.toSpliced(axis, 1), x!.shape))
+      throw new ShapeError("spread", "x", showType(x!), `[${shape.toSpliced(axis, 1).join(", ")}]`);
+    return [{ dtype: x!.dtype, shape }];
+  },
+  onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
+    const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
+    emit.node("Expand", [column, shapeOf(emit, shape, like)], outputs);
+  },
+  gradient: ({ given: [dy], attrs: { axis } }) => [sum(dy!, axis)],
+  reference([x], { axis, shape }, bindings) {
+    const y = ndarray(evalShape(shape, bindings));
+    const { size, inner } = around(y.shape, axis);
+    return [
+      { shape: y.shape, data: y.data.map((_, i) => x!.data[Math.floor(i / inner / size) * inner + (i % inner)]!) },
+    ];
+  },
+};
+
+/** x once more for each place on a new axis, in the shape of `like`. */
+export const spread = (x: Tensor, axis: number, like: Tensor): Tensor =>
+  apply1(spreadOp, [x, ...likeOf(like)], { axis, shape: like.shape });
+
+const sumToOp: Op<{ rank: number }> = {
+  name: "sumTo",
+  operands: ["x"],
+  infer: ([x], { rank }) => [{ dtype: x!.dtype, shape: x!.shape.slice(x!.shape.length - rank) }],
+  onnx(emit, { inputs: [x], outputs, types }, { rank }) {
+    const axes = emit.ints([...types[0]!.shape.keys()].slice(0, types[0]!.shape.length - rank));
+    emit.node("ReduceSum", [x!, axes], outputs, { keepdims: { int: 0 } });
+  },
+  gradient: ({ inputs: [x], given: [dy] }) => [repeat(dy!, x!)],
+  reference([x], { rank }) {
+    const y = ndarray(x!.shape.slice(x!.shape.length - rank));
+    for (const [i, v] of x!.data.entries()) y.data[i % y.data.length]! += v;
+    return [y];
+  },
+};
+
+/** The sum over all leading dimensions that `shape`, a suffix of x's, has not. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (!sameShape(x.shape.slice(x.shape.length - shape.length), shape))
+    throw new ShapeError("sumTo", "x", showType(x), `[…, ${shape.join(", ")}]`);
+  return x.shape.length === shape.length ? x : apply1(sumToOp, [x], { rank: shape.length });
+}
+
+const repeatOp: Op<{ shape: Shape }> = {
+  name: "repeat",
+  operands: ["x", "like"],
+  infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
+  onnx: (emit, { inputs: [x, like], outputs }, { shape }) =>
+    emit.node("Expand", [x!, shapeOf(emit, shape, like)], outputs),
+  gradient: ({ inputs: [x], given: [dy] }) => [sumTo(dy!, x!.shape)],
+  reference([x], { shape }, bindings) {
+    const sizes = evalShape(shape, bindings);
+    return [
+      ndarray(
+        sizes,
+        Float64Array.from({ length: count(sizes) }, (_, i) => x!.data[i % x!.data.length]!),
+      ),
+    ];
+  },
+};
+
+/** x again and again, in the shape of `like`, of which x has a suffix. */
+export function repeat(x: Tensor, like: Tensor): Tensor {
+  if (!sameShape(like.shape.slice(like.shape.length - x.shape.length), x.shape))
+    throw new ShapeError("repeat", "x", showType(x), `a suffix of ${showType(like)}`);
+  return x.shape.length === like.shape.length ? x : apply1(repeatOp, [x, ...likeOf(like)], { shape: like.shape });
+}
