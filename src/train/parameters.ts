@@ -56,6 +56,7 @@ export class ParameterStore implements Disposable {
     this.#places = places;
     this.values = new Buffer("f32", Math.max(1, end));
     this.gradients = new Buffer("f32", Math.max(1, this.trainedElements));
+    for (const { memory } of [this.values, this.gradients]) new Float32Array(memory).fill(0);
   }
 
   get parameters(): readonly Parameter[] {
