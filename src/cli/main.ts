@@ -73,4 +73,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exitCode = error.code === "EPIPE" ? 0 : report(unwritten(error), undefined);
   if (!interrupt(process.exitCode)) process.exit();
 });
+// A terminal that is gone or a full disk takes no more progress and warnings; the work goes on.
+process.stderr.on("error", () => {});
 await main(process.argv.slice(2));

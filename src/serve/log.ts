@@ -1,16 +1,15 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { libc } from "../runtime/libc.ts";
+import { LineWriter } from "./line-writer.ts";
 
-/** Bytes that are written at once, and milliseconds that a line waits at most. */
-const [TOGETHER, LATEST] = [4096, 100];
-/** Bytes that wait for a reader; what comes beyond them is lost. */
-const MOST_WAITING = 4 * 2 ** 20;
 /** Milliseconds in which the last lines may be read, once nothing else keeps the process. */
 const TO_BE_READ = 1_000;
 
-/** Standard error, by lines together, which costs less. A log that nobody reads takes no more memory than that. */
-export const standardError = (): DestinationStream =>
-  pino.destination({ dest: 2, sync: false, minLength: TOGETHER, periodicFlush: LATEST, maxLength: MOST_WAITING });
+/** Standard error. Nothing waits for it, and it may fail: lines that could not be written are counted, and the log says how many once it can. */
+export const standardError = (): DestinationStream => new LineWriter(2, lostLines);
+
+const lostLines = (lost: number): string =>
+  `${JSON.stringify({ level: 40, time: new Date().toISOString(), lost, msg: "lines of this log could not be written" })}\n`;
 
 /** Ends the process where lines that nobody reads keep it. */
 export function endUnread(): void {

@@ -1,0 +1,21 @@
+import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
+import { codeOf } from "../util/system-errors.ts";
+
+/** Has `end` end the process if its terminal is gone by then: Node would restore the terminal's settings, and aborts if it cannot. */
+export function endWithoutTerminal(end: (status: number) => void): void {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.once("exit", (status) => {
+    if (terminals.some(isGone)) end(status);
+  });
+}
+
+/** A terminal that was hung up refuses to be written nothing, too. */
+function isGone(fd: number): boolean {
+  try {
+    writeSync(fd, new Uint8Array(0));
+    return false;
+  } catch (error) {
+    return codeOf(error) === "EIO";
+  }
+}
