@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 
 const root = join(import.meta.dirname, "..");
 
-/** The program as published; in a clone, a bundle of the sources as they are now, made when there is none yet. */
+/** The published program; in a clone, a bundle of the current sources, made if it does not exist yet. */
 async function program() {
   if (!existsSync(join(root, "src"))) return join(root, "dist", "cli.js");
   const bundle = join(root, "node_modules", ".cache", "modicum", sourcesHash());
@@ -34,6 +34,8 @@ function sourcesHash() {
   return hash.digest("hex").slice(0, 24);
 }
 
-// From Node 22.1 on, compiled code is kept between starts.
+// Stack traces name the TypeScript sources and their lines.
+process.setSourceMapsEnabled(true);
+// Node 22.1 and later keep compiled code between starts.
 module.enableCompileCache?.();
 await import(pathToFileURL(await program()).href);

@@ -10,13 +10,19 @@ import { root } from "./program.testing.ts";
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "modicum-package-"));
 /** Every command finds the model where the other tests keep it. */
-const env = { ...process.env, MODICUM_HOME: home() };
+const env = { ...process.env, MODICUM_HOME: home(), DEBUG: "modicum" };
 
 async function inFolder(command: string, ...words: string[]): Promise<string> {
   const child = run(command, words, { cwd: folder, env });
   child.child.stdin?.end();
   return (await child).stdout;
 }
+
+const rejected = (running: Promise<unknown>): Promise<{ stderr: string }> =>
+  running.then(
+    () => Promise.reject(new Error("expected it to fail")),
+    (error) => error,
+  );
 
 beforeAll(async () => {
   await resolveModel("smollm2");
@@ -35,6 +41,15 @@ test("the installed program answers", async () => {
   );
   expect(tokens).toHaveLength(receipt.tokens.completion);
   expect(receipt.flops.spent).toBeGreaterThan(0);
+});
+
+test("a stack trace has short lines that name the sources", async () => {
+  const { stderr } = await rejected(inFolder("npx", "modicum", "run", "--model", "./missing.gguf", "Hi"));
+  expect(stderr).toMatch(/^UserError: .*\n {4}at .*\/src\/[\w/-]+\.ts:\d+:\d+\)?$/m);
+  writeFileSync(join(folder, "uncaught.js"), 'import { load } from "modicum";\nawait load(42);\n');
+  const uncaught = await rejected(inFolder("node", "--enable-source-maps", "uncaught.js"));
+  expect(uncaught.stderr).toMatch(/^ {4}at load \(.*\/src\/library\/load\.ts:\d+:\d+\)$/m);
+  for (const line of [stderr, uncaught.stderr].join("\n").split("\n")) expect(line.length).toBeLessThan(300);
 });
 
 test("it tells its savings, and that benches need a clone", async () => {

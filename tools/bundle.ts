@@ -6,8 +6,8 @@ import { build } from "esbuild";
 const root = join(import.meta.dirname, "..");
 
 /**
- * Packages of plain modules that every start needs: as part of the bundle they load in a third of the time, since Node looks for,
- * reads and links one file instead of hundreds. Others stay packages: they are native, or loaded only by what needs them.
+ * Plain packages that every start needs. In the bundle they load in a third of the time: Node finds, reads and links one file
+ * instead of hundreds. The others stay packages: they are native, or few verbs load them.
  */
 const inlined = ["@bufbuild/protobuf", "@huggingface/jinja", "@huggingface/tokenizers", "fastest-levenshtein", "zod"];
 
@@ -17,8 +17,8 @@ async function external(): Promise<string[]> {
 }
 
 /**
- * Bundles the command line and the library into `outdir`: `cli.js`, `index.js`, in `chunks/` what they share or load later, and
- * the licences of the packages that are part of it.
+ * Bundles the command line and the library into `outdir`: `cli.js`, `index.js`, `chunks/` with what they share or load later,
+ * their source maps, and the licences of the bundled packages.
  */
 export async function bundle(outdir: string): Promise<void> {
   await build({
@@ -32,8 +32,9 @@ export async function bundle(outdir: string): Promise<void> {
     target: "node20.12",
     external: await external(),
     chunkNames: "chunks/[name]-[hash]",
-    minifySyntax: true,
-    minifyWhitespace: true,
+    // Not minified: a stack trace is to be read. Maps without the sources are a quarter of the size, and show the lines.
+    sourcemap: true,
+    sourcesContent: false,
     logLevel: "warning",
   });
   await writeFile(join(outdir, "THIRD-PARTY-LICENSES.txt"), (await Promise.all(inlined.map(licence))).join("\n"));
@@ -47,7 +48,7 @@ async function licence(name: string): Promise<string> {
   return `${name}: ${license}\n\n${text}`;
 }
 
-/** Bundles aside and renames: a kill leaves nothing half-written, and of several processes at once each finds a whole bundle. */
+/** Bundles into another folder and renames it: a kill leaves no partial bundle, and concurrent processes each find a whole one. */
 export async function bundleOnce(outdir: string): Promise<void> {
   const aside = `${outdir}.${process.pid}.tmp`;
   try {
@@ -62,7 +63,7 @@ export async function bundleOnce(outdir: string): Promise<void> {
   await sweep(dirname(outdir));
 }
 
-/** Deletes bundles of older sources; processes that still run from one may load more of it, so the last day's stay. */
+/** Deletes bundles older than a day. Younger ones stay, since running processes may still load parts of them. */
 async function sweep(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const { mtimeMs } = await stat(join(folder, name));
