@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { UserError } from "../util/errors.ts";
-import { Interrupted, report } from "./errors.ts";
+import { OptionError, UserError } from "../util/errors.ts";
+import { calledBy, Interrupted, report } from "./errors.ts";
 
 let stderr = "";
 beforeEach(() => {
@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-const command = new Command("run").argument("[prompt]");
+const command = new Command("modicum").command("run").argument("[prompt]");
 
 test("a user's mistake is one sentence; words that are off bring the usage", () => {
   expect(report(new UserError("there is no file x"), command)).toBe(1);
@@ -21,6 +21,22 @@ test("a user's mistake is one sentence; words that are off bring the usage", () 
   stderr = "";
   expect(report(new UserError("no such saving", 2), command)).toBe(2);
   expect(stderr).toMatch(/^error: no such saving\nusage: modicum run .*\[prompt\].*\n$/);
+});
+
+test("an option is named by its flag", () => {
+  expect(report(new OptionError("logitBias", "names token 99"), command)).toBe(1);
+  expect(stderr).toBe("error: --logit-bias names token 99\n");
+});
+
+test("the usage is that of the verb that was called, within another", () => {
+  const keys = new Command("modicum").command("keys");
+  const create = keys.command("create").argument("<name>");
+  expect(calledBy(["create", "list"], keys)).toBe(create);
+  expect(calledBy(["--json"], keys)).toBe(keys);
+  report(new UserError("bad", 2), create);
+  expect(stderr).toBe(
+    "error: bad\nusage: modicum keys create [options] <name> (modicum keys create --help lists all options)\n",
+  );
 });
 
 test("another class of that name counts too: the benches have their own", () => {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import type { UserError } from "../util/errors.ts";
+import { OptionError, type UserError } from "../util/errors.ts";
+import { flagOf } from "./flags.ts";
 
 /** Why a command was stopped, by Ctrl-C or since nobody reads its output; what was cut short may have thrown it, or an AbortError caused by it. */
 export class Interrupted extends Error {
@@ -11,8 +12,18 @@ export class Interrupted extends Error {
 
 /** A command's usage line, shown after a usage error. */
 export function usage(command: Command): string {
-  const call = `modicum ${command.name()}`;
-  return `usage: ${call} ${command.usage()} (${call} --help tells all options)`;
+  const call = callOf(command);
+  return `usage: ${call} ${command.usage()} (${call} --help lists all options)`;
+}
+
+/** `modicum keys create`. */
+const callOf = (command: Command): string =>
+  command.parent ? `${callOf(command.parent)} ${command.name()}` : command.name();
+
+/** The command that `words` call within `command`. */
+export function calledBy(words: readonly string[], command: Command): Command {
+  const inner = command.commands.find((c) => c.name() === words[0]);
+  return inner ? calledBy(words.slice(1), inner) : command;
 }
 
 /** Says on stderr, in one sentence, what went wrong; returns the exit status. `DEBUG=modicum` adds the stack. */
@@ -23,10 +34,14 @@ export function report(error: unknown, command: Command | undefined): number {
   if (!(error instanceof Error)) return say(`unexpected: ${error}`, 1);
   if (error.name === "AbortError") return say(error.message, 130);
   if (!isUserError(error)) return say(`unexpected: ${error.message} (DEBUG=modicum shows where it came from)`, 1);
-  say(error.message, error.exitCode);
+  say(sentenceOf(error), error.exitCode);
   if (error.exitCode === 2 && command) process.stderr.write(`${usage(command)}\n`);
   return error.exitCode;
 }
+
+/** Options by their flags. */
+const sentenceOf = (error: UserError): string =>
+  error instanceof OptionError ? `${flagOf(error.option)} ${error.reason}` : error.message;
 
 /** By name: benches are loaded from the sources, which have a class of that name of their own. */
 const isUserError = (error: Error): error is UserError => error.name === "UserError";

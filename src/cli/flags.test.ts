@@ -36,7 +36,7 @@ test.each([
   [["--share", "Infinity"], /^--share: .*, got Infinity/],
   [["--top-k", "-1"], /^--top-k: .*>=0, got -1/],
   [["--stop", ""], /^--stop 0: /],
-  [["--logit-bias", "12"], /expected key=value, got "12"/],
+  [["--logit-bias", "12"], /^--logit-bias: expected key=value, got "12"/],
   [["--logit-bias", "12=much"], /^--logit-bias 12: expected number, got "much"/],
 ])("%j is refused by the flag's name", (words, message) => {
   expect(() => read(...words)).toThrow(

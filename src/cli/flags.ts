@@ -39,7 +39,9 @@ function option(flag: string, { type, description, default: usual }: Property): 
     case "array":
       return new Option(`${flag} <text>`, `${help}; may be repeated`).argParser(collect);
     case "object":
-      return new Option(`${flag} <key=value>`, `${help}; may be repeated`).argParser(collectPair);
+      return new Option(`${flag} <key=value>`, `${help}; may be repeated`).argParser((text, before) =>
+        collectPair(flag, text, before),
+      );
   }
 }
 
@@ -54,10 +56,10 @@ const shown = (usual: unknown): string =>
 /** An option's parser that gathers the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-function collectPair(text: string, before: Record<string, unknown> = {}): Record<string, unknown> {
+function collectPair(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
   const [, key, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  if (key === undefined) throw new UserError(`expected key=value, got "${text}"`, 2);
-  return { ...before, [key]: numeric(value!) };
+  if (key === undefined) throw new UserError(`${flag}: expected key=value, got "${text}"`, 2);
+  return { ...(before as Record<string, unknown>), [key]: numeric(value!) };
 }
 
 /** The values of `schema`'s flags among a command's options, checked. @throws UserError that names the flag. */

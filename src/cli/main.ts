@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { report, usage } from "./errors.ts";
+import { calledBy, report, usage } from "./errors.ts";
 import { interrupt } from "./interrupt.ts";
 import { unwritten } from "./output.ts";
 import { version } from "./package.ts";
@@ -54,15 +54,24 @@ async function main(words: readonly string[]): Promise<void> {
   try {
     if (command) {
       await (await verbs[command.name()]!.load()).define(command, words.slice(1));
-      command.showHelpAfterError(usage(command));
+      showUsage(command);
     }
     // Help on a verb that there is not is that verb's mistake.
     const unknown = words[0] === "help" && name !== undefined && !command;
     await program.parseAsync(unknown ? [name] : words, { from: "user" });
   } catch (error) {
     // Commander has printed what was wrong with the words, or the help that was asked for.
-    process.exitCode = error instanceof CommanderError ? Math.min(error.exitCode, 1) * 2 : report(error, command);
+    process.exitCode =
+      error instanceof CommanderError
+        ? Math.min(error.exitCode, 1) * 2
+        : report(error, command && calledBy(words.slice(1), command));
   }
+}
+
+/** A call that is wrong shows the usage of its own verb. */
+function showUsage(command: Command): void {
+  command.showHelpAfterError(usage(command));
+  for (const inner of command.commands) showUsage(inner);
 }
 
 let unread = false;

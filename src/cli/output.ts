@@ -1,4 +1,5 @@
 import { UserError } from "../util/errors.ts";
+import { printable } from "../util/printable.ts";
 import { DISK_FULL } from "../util/system-errors.ts";
 
 /** Why a command's result cannot be written to stdout. */
@@ -14,8 +15,9 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
-/** Rows as columns two spaces apart, the last one ragged. */
-export function columns(rows: readonly (readonly string[])[]): string[] {
+/** Rows as columns two spaces apart, the last one ragged; names in them cannot control the terminal. */
+export function columns(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(printable));
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
   return rows.map((row) =>
     row

@@ -1,3 +1,4 @@
+import { printable } from "../util/printable.ts";
 import type { LedgerSum } from "./query.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -74,7 +75,7 @@ function row({ created, model, recipe, tokens, flops, ms, estimated }: Receipt):
 
 /** A table with a header, a receipt a line in the order given: text to the left, numbers to the right, `~` before estimates. */
 export function renderTable(receipts: Receipt[]): string {
-  const rows = [HEADER, ...receipts.map(row)];
+  const rows = [HEADER, ...receipts.map((receipt) => row(receipt).map(printable))];
   const widths = HEADER.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
   const pad = (cell: string, column: number): string =>
     column < LEFT ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);

@@ -253,6 +253,7 @@ describe("what there is", () => {
       "messages",
     ]);
     expect(paths["/v1/receipts"].get.parameters.map((p: { name: string }) => p.name)).toContain("since");
+    expect(await (await fetch(server.url)).text()).toBe("Modicum 0.0.0: see /docs, or /openapi.json for programs\n");
     const page = await fetch(`${server.url}/docs`);
     expect(page.headers.get("content-type")).toMatch(/^text\/html/);
     expect(await page.text()).toContain("POST /v1/rerank");

@@ -11,6 +11,16 @@ export class UserError extends Error {
   }
 }
 
+/** A mistake in an option, named as in the library; each face shows it as its user writes it. */
+export class OptionError extends UserError {
+  constructor(
+    readonly option: string,
+    readonly reason: string,
+  ) {
+    super(`${option} ${reason}`);
+  }
+}
+
 /** A file that this program keeps by itself is damaged, or cannot be read: what was asked for is not at fault. */
 export class KeptFault extends UserError {}
 

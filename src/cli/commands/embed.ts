@@ -12,7 +12,7 @@ export function define(command: Command): void {
 async function embed(texts: string[], flags: EncodeFlags): Promise<void> {
   await encode(
     flags,
-    async (signal) => (texts.length > 0 ? texts : linesOf(await readStdin(signal))),
+    async (signal) => notEmpty(texts.length > 0 ? texts : linesOf(await readStdin(signal))),
     (model, all, stopping) => model.embed(all, stopping),
     ({ embeddings, receipt }) => {
       const vectors = embeddings.map((e) => Array.from(e, float));
@@ -22,11 +22,17 @@ async function embed(texts: string[], flags: EncodeFlags): Promise<void> {
   );
 }
 
-/** An empty line is a text too, so that the lines of the result are those of stdin. */
 function linesOf(text: string): string[] {
   if (text === "") throw new UserError("there is nothing to embed: give texts as arguments, or lines on stdin");
   return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 
-/** As few digits as tell a float32 from all others. */
+/** @throws UserError for an empty text, as over HTTP */
+export function notEmpty(texts: string[]): string[] {
+  const empty = texts.indexOf("");
+  if (empty >= 0) throw new UserError(`text ${empty + 1} of ${texts.length} is empty; expected at least one character`);
+  return texts;
+}
+
+/** The fewest digits that identify a float32. */
 const float = (x: number): number => Number(x.toPrecision(9));

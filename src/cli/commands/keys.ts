@@ -2,11 +2,16 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Key, KeyStore, scopes } from "../../serve/keys/store.ts";
 import { checkRecipe, termsSchema } from "../../serve/keys/terms.ts";
+import { printable } from "../../util/printable.ts";
 import { addFlags, flagOf, readFlags } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
 
 const createOptions = termsSchema.extend({
-  scope: z.array(z.enum(scopes)).min(1).default(["infer"]).describe("what it may: infer, admin"),
+  scope: z
+    .array(z.enum(scopes))
+    .min(1)
+    .default(["infer"])
+    .describe("infer: ask models; admin: also see all receipts and metrics, and change recipes"),
 });
 
 interface Flags extends Readonly<Record<string, unknown>> {
@@ -15,10 +20,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   const json = ["--json", "print JSON"] as const;
-  addFlags(
-    command.command("create").description("make a key, which is shown this once").argument("<name>"),
-    createOptions,
-  )
+  addFlags(command.command("create").description("create a key (shown only once)").argument("<name>"), createOptions)
     .option(...json)
     .action(create);
   command
@@ -28,7 +30,7 @@ export function define(command: Command): void {
     .action(list);
   command
     .command("revoke")
-    .description("make a key worthless")
+    .description("revoke a key")
     .argument("<id or name>")
     .option(...json)
     .action(revoke);
@@ -40,13 +42,13 @@ async function create(name: string, flags: Flags): Promise<void> {
   const { secret, key } = await new KeyStore().create(name, scope, terms);
   if (flags.json) return printJson({ key: secret, ...shown(key) });
   print(secret);
-  process.stderr.write(`this is key ${key.id}, "${name}"; it is kept as a hash alone and cannot be shown again\n`);
+  process.stderr.write(`key ${key.id}, "${name}": only its hash is kept, so it cannot be shown again\n`);
 }
 
 async function list({ json }: Flags): Promise<void> {
   const keys = (await new KeyStore().list()).map(shown);
   if (json) return printJson(keys);
-  if (keys.length === 0) return print("there are no keys; `modicum keys create NAME` makes one");
+  if (keys.length === 0) return print("there are no keys; `modicum keys create NAME` creates one");
   const rows = keys.map((key) => [key.id, key.scopes.join(","), key.created, key.name, termsOf(key)]);
   print(...columns([["ID", "SCOPES", "CREATED", "NAME", "TERMS"], ...rows]));
 }
@@ -54,7 +56,7 @@ async function list({ json }: Flags): Promise<void> {
 async function revoke(idOrName: string, { json }: Flags): Promise<void> {
   const key = await new KeyStore().revoke(idOrName);
   if (json) return printJson(shown(key));
-  print(`revoked ${key.id}, "${key.name}"`);
+  print(`revoked ${key.id}, "${printable(key.name)}"`);
 }
 
 /** The terms as the flags that set them. */

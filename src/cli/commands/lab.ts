@@ -22,8 +22,5 @@ export async function define(command: Command, words: readonly string[]): Promis
     const verb = command.command(name).description(summary);
     if (!words.includes(name)) continue;
     (await load()).define(verb);
-    verb.showHelpAfterError(
-      `usage: modicum lab ${name} ${verb.usage()} (modicum lab ${name} --help tells all options)`,
-    );
   }
 }

@@ -39,15 +39,15 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   );
 }
 
-/** Documents without an id are called by their place in the file, from 0. */
-async function documentsOf(file: string): Promise<{ id: string | number; text: string }[]> {
-  const found: { id: string | number; text: string }[] = [];
-  for await (const row of rowsOf(file)) {
-    const { id = found.length, text } = parseRow(document, row);
-    found.push({ id, text });
-  }
-  if (found.length === 0) throw new UserError(`${file}: there are no documents, expected one a line`);
-  return found;
+/** Documents without an id are called by their index, from 0. @throws UserError if that is another's id */
+export async function documentsOf(file: string): Promise<{ id: string | number; text: string }[]> {
+  const rows: z.output<typeof document>[] = [];
+  for await (const row of rowsOf(file)) rows.push(parseRow(document, row));
+  if (rows.length === 0) throw new UserError(`${file}: there are no documents, expected one a line`);
+  const given = new Set(rows.map(({ id }) => String(id)));
+  const taken = rows.findIndex(({ id }, index) => id === undefined && given.has(String(index)));
+  if (taken < 0) return rows.map(({ id, text }, index) => ({ id: id ?? index, text }));
+  throw new UserError(`${file}: document ${taken} has no id, and another has the id ${taken}; expected ids for all`);
 }
 
 const ranked = (documents: readonly { id: string | number }[], scores: readonly number[]) =>

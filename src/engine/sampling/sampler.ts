@@ -1,4 +1,4 @@
-import { UserError } from "../../util/errors.ts";
+import { OptionError, type UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Hold } from "../grammar/index.ts";
 import { everyToken, scratchFor } from "./candidates.ts";
@@ -74,4 +74,4 @@ export class Sampler {
 }
 
 const outside = (id: number, vocabulary: number): UserError =>
-  new UserError(`logitBias names token ${id}, but the model's vocabulary ends at ${vocabulary - 1}`);
+  new OptionError("logitBias", `names token ${id}, but the model's vocabulary ends at ${vocabulary - 1}`);

@@ -33,6 +33,19 @@ describe("keys", () => {
     expect(await store.find(`${secret}x`)).toBeUndefined();
   });
 
+  test.each([
+    ["", "expected a name, not empty"],
+    ["  ", "expected a name, not empty"],
+    ["x".repeat(101), "expected at most 100 characters, got a text of 101 characters"],
+    ["a\x1b[31m", "expected no control characters"],
+    ["two\nlines", "expected no control characters"],
+  ])("have no name like %j", async (name, sentence) => {
+    const store = newStore();
+    await expect(store.create(name, ["infer"])).rejects.toThrow(`"name": ${sentence}`);
+    expect(await store.list()).toEqual([]);
+    await store.create("x".repeat(100), ["infer"]);
+  });
+
   test("that another process makes or revokes count at once", async () => {
     const store = newStore();
     const other = new KeyStore(store.file);

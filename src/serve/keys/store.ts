@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { checked } from "../../util/checked.ts";
 import { UserError } from "../../util/errors.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readKeptJson } from "../../weights/json-file.ts";
@@ -11,6 +12,14 @@ import { type Terms, termsSchema } from "./terms.ts";
 export const scopes = ["infer", "admin"] as const;
 /** `infer`: ask models; `admin`: see receipts and metrics, too. */
 export type Scope = (typeof scopes)[number];
+
+const newKey = z.object({
+  name: z
+    .string()
+    .regex(/\S/, "expected a name, not empty")
+    .max(100, "expected at most 100 characters")
+    .regex(/^\P{Cc}*$/u, "expected no control characters"),
+});
 
 const keySchema = z.strictObject({
   id: z.string(),
@@ -56,12 +65,13 @@ export class KeyStore {
     return this.#read.keys;
   }
 
-  /** Makes a key; `secret` is nowhere else. */
+  /** Creates a key; `secret` is kept nowhere. @throws UserError for a name that cannot be listed */
   async create(
     name: string,
     allowed: readonly Scope[],
     terms: Terms = termsSchema.parse({}),
   ): Promise<{ secret: string; key: Key }> {
+    checked(newKey, { name });
     const secret = `${PREFIX}${randomBytes(32).toString("base64url")}`;
     const created = new Date().toISOString();
     const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created, terms };

@@ -2,7 +2,7 @@ import { docsPage } from "../docs-page.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { openApi } from "../openapi.ts";
 
-/** `GET /openapi.json` and `GET /docs`: what the other endpoints take and give. */
+/** `GET /`, `/openapi.json` and `/docs`: what the other endpoints take and give. */
 export function docs(endpoints: readonly Endpoint[], version: string): Endpoint[] {
   const described = openApi(endpoints, version);
   const page = docsPage(endpoints, version);
@@ -13,6 +13,12 @@ export function docs(endpoints: readonly Endpoint[], version: string): Endpoint[
   return [
     endpoint({
       method: "get",
+      paths: ["/"],
+      summary: "Says where the documentation is",
+      handle: async () => new Response(`Modicum ${version}: see /docs, or /openapi.json for programs\n`),
+    }),
+    endpoint({
+      method: "get",
       paths: ["/openapi.json"],
       summary: "This server's description as OpenAPI 3.1",
       handle: async () => described,
@@ -20,7 +26,7 @@ export function docs(endpoints: readonly Endpoint[], version: string): Endpoint[
     endpoint({
       method: "get",
       paths: ["/docs"],
-      summary: "The same as a page to read",
+      summary: "The same as a web page",
       handle: async () => new Response(page, { headers }),
     }),
   ];

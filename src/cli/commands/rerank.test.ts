@@ -1,0 +1,27 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { tempFolder } from "../../weights/sources/helpers.testing.ts";
+import { documentsOf } from "./rerank.ts";
+
+/** The ids of documents, some of which have one of their own. */
+async function ids(...given: (string | number | undefined)[]): Promise<(string | number)[]> {
+  const file = path.join(tempFolder(), "documents.jsonl");
+  writeFileSync(
+    file,
+    given.map((id, i) => `${JSON.stringify({ ...(id !== undefined && { id }), text: `t${i}` })}\n`).join(""),
+  );
+  return (await documentsOf(file)).map(({ id }) => id);
+}
+
+test("a document without an id is called by its index", async () => {
+  expect(await ids(undefined, "a", undefined)).toEqual([0, "a", 2]);
+  expect(await ids(1, 0)).toEqual([1, 0]);
+});
+
+test.each([
+  [[undefined, 0], /document 0 has no id, and another has the id 0/],
+  [["1", undefined], /document 1 has no id, and another has the id 1; expected ids for all$/],
+])("an index is never another's id: %j", async (given, sentence) => {
+  await expect(ids(...given)).rejects.toThrow(sentence);
+});
