@@ -1,6 +1,6 @@
 import { isObject } from "../weights/json.ts";
 import { passedFields } from "./fleet/fields.ts";
-import { relayed } from "./fleet/relay.ts";
+import { answerOf } from "./fleet/relay.ts";
 import type { House } from "./house.ts";
 import { accepted, type Endpoint, isAsking } from "./http/endpoint.ts";
 import { errorResponse, failure, HttpError } from "./http/errors.ts";
@@ -47,7 +47,7 @@ export class Answering {
     const watcher = this.#watcher(signal, trace, leave);
     try {
       const call = { signal, params, trace, taken: line.taken, ...caller };
-      const given = await (relayed(this.house, it, { body, input }, call) ?? it.handle(input, call));
+      const given = await answerOf(this.house, it, { body, input }, call);
       if (isStream(given)) return withHeaders(await eventStream(given, watcher), headers);
       watcher.end();
       return given instanceof Response ? given : Response.json(given, { headers });

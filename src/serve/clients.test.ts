@@ -121,6 +121,14 @@ test("the examples that /docs shows are answered", async () => {
     receiptSchema.parse(answer.receipt ?? answer);
     return path;
   });
-  const names = ["v1/chat/completions", "v1/completions", "v1/embeddings", "v1/rerank", "v2/rerank", "v1/classify"];
+  const names = [
+    "v1/chat/completions",
+    "v1/completions",
+    "v1/responses",
+    "v1/embeddings",
+    "v1/rerank",
+    "v2/rerank",
+    "v1/classify",
+  ];
   expect(await Promise.all(asked)).toEqual(names.map((name) => `/${name}`));
 });

@@ -7,10 +7,12 @@ export function withModels(
 ): object {
   const named = Object.entries(paths).map(([at, it]) => [
     at,
-    at.includes("chat") ? withChats(withNames(it, ["chat"])) : withNames(it, names),
+    isChat(at) ? withChats(withNames(it, ["chat"])) : withNames(it, names),
   ]);
   return { ...rest, paths: Object.fromEntries(named) };
 }
+
+const isChat = (path: string): boolean => path.includes("chat") || path.includes("responses");
 
 const withNames = (described: unknown, names: readonly string[]): unknown =>
   JSON.parse(JSON.stringify(described), (key, value) =>

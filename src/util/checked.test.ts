@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { checked } from "./checked.ts";
+import { checked, unlessInside } from "./checked.ts";
 
 const schema = z.strictObject({
   count: z.int().min(1).max(9).optional(),
@@ -8,6 +8,7 @@ const schema = z.strictObject({
   names: z.array(z.string()).optional(),
   scores: z.record(z.string().regex(/^\d+$/, "expected a token id"), z.number()).optional(),
   either: z.union([z.string(), z.array(z.string())]).optional(),
+  said: z.union([z.string(), z.array(z.string())], unlessInside("expected a text or texts")).optional(),
 });
 
 test("what fits comes back as the schema reads it", () => {
@@ -32,6 +33,9 @@ test.each([
   [{ names: "x".repeat(99) }, '"names": expected array, got a text of 99 characters'],
   [{ names: [Array(99).fill(1)] }, '"names.0": expected string, got a list of 99'],
   [{ either: 7 }, '"either": expected another value, got 7'],
+  [{ either: ["x", 7] }, '"either.1": expected string, got 7'],
+  [{ said: 7 }, '"said": expected a text or texts, got 7'],
+  [{ said: [{ x: 1 }] }, '"said.0": expected string, got {"x":1}'],
   [{ scores: { x: 5 } }, '"scores": expected a token id, got "x"'],
   [{ scores: { 5: "x" } }, '"scores.5": expected number, got "x"'],
   [{ nosuch: 1 }, 'there is no "nosuch"'],

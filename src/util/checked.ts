@@ -9,7 +9,7 @@ export interface Fault {
 
 /** The first fault of `value`, as a sentence's end. */
 export function faultOf(error: z.ZodError, value: unknown): Fault {
-  const issue = error.issues[0]!;
+  const issue = inAlternative(error.issues[0]!);
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") return { path, reason: `there is no ${JSON.stringify(issue.keys[0])}` };
   if (issue.code === "invalid_key")
@@ -17,9 +17,26 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   return { path, reason: `${expectedBy(issue)}, got ${shown(valueAt(value, issue.path))}` };
 }
 
-/** zod's message for a union does not name its alternatives. */
+/** zod's message for a union, which does not name its alternatives. */
+const NONE_FITS = "Invalid input";
+
+/** What a union expects, to be said unless one of its alternatives has its fault further inside. */
+export const unlessInside = (expected: string) => ({
+  error: ({ errors }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>) => (innerFault(errors) ? undefined : expected),
+});
+
+/** The fault inside the alternative that a value fits from outside, if the union says nothing itself. */
+function inAlternative(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union" || issue.message !== NONE_FITS) return issue;
+  const inner = innerFault(issue.errors);
+  return inner ? inAlternative({ ...inner, path: [...issue.path, ...inner.path] }) : issue;
+}
+
+const innerFault = (alternatives: readonly z.core.$ZodIssue[][] = []): z.core.$ZodIssue | undefined =>
+  alternatives.flatMap(([first]) => first ?? []).find(({ path }) => path.length > 0);
+
 const expectedBy = ({ message }: z.core.$ZodIssue): string =>
-  message === "Invalid input"
+  message === NONE_FITS
     ? "expected another value"
     : message.replace(/^(Invalid (input|option|key)|Too (small|big)): /, "").replace(/, received .*$/, "");
 

@@ -16,17 +16,27 @@ import { brokeOff } from "./unavailable.ts";
  * What an endpoint gives for a model that other servers run: their answer as it comes, under the name that was asked for, with a receipt.
  * Undefined where the model is none of theirs. @throws HttpError
  */
-export function relayed(
+function relayed(
   house: House,
   it: Endpoint,
   asked: Readonly<Record<keyof Asked, unknown>>,
   call: Call,
 ): Promise<object> | Events | undefined {
-  if (!isAsking(it)) return undefined;
+  if (!isAsking(it) || it.translates) return undefined;
   const request = asked as Asked;
   const destination = house.fleet.find(String(request.input["model"]));
   if (!destination) return undefined;
   return new Relay(house, destination, it.paths[0]!, request, call).answer();
+}
+
+/** An endpoint's answer: from other servers if they run the model, else from this one. @throws HttpError */
+export async function answerOf(
+  house: House,
+  it: Endpoint,
+  asked: Readonly<Record<keyof Asked, unknown>>,
+  call: Call,
+): Promise<object | Events | Response> {
+  return (await relayed(house, it, asked, call)) ?? it.handle(asked.input, call);
 }
 
 /** One request that is passed on. */

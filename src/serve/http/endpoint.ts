@@ -41,6 +41,8 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly output?: z.ZodType;
   /** What its stream's events hold, where it has one. */
   readonly event?: z.ZodType;
+  /** Its handler asks another endpoint in its place, which is passed on to other servers if they run the model. */
+  readonly translates?: true;
   /** An object is answered as JSON. */
   handle(input: z.output<In>, call: Call): Promise<object | Events | Response>;
 }

@@ -1,10 +1,13 @@
 import type { HttpError } from "./errors.ts";
 
-const encoder = new TextEncoder();
-const event = (text: string) => encoder.encode(`data: ${text}\n\n`);
-
 /** Server-sent events to come. */
 export type Events = AsyncGenerator<object, void>;
+
+/** Events that are sent under the names in their `type`; the last one says that it is the last. */
+export interface NamedEvents extends Events {
+  /** The last event, if the others fail. */
+  failed(fault: HttpError): object;
+}
 
 /** What a stream calls for an error, and once when it is over. */
 export interface StreamWatcher {
@@ -12,19 +15,42 @@ export interface StreamWatcher {
   end(): void;
 }
 
+/** How a stream's events are written. */
+interface Form {
+  event(value: object): string;
+  fault(fault: HttpError): object;
+  /** What follows the last event. */
+  readonly end?: string;
+}
+
+const plain: Form = {
+  event: (value) => `data: ${JSON.stringify(value)}\n\n`,
+  fault: (fault) => fault.body(),
+  end: "data: [DONE]\n\n",
+};
+
+const named = (events: NamedEvents): Form => ({
+  event: (value) => `event: ${(value as { type?: string }).type}\n${plain.event(value)}`,
+  fault: (fault) => events.failed(fault),
+});
+
+const encoder = new TextEncoder();
+
 /**
- * A response of server-sent events, and at the end OpenAI's `[DONE]`. A reader that leaves ends `events`. What fails before the first event
- * fails here, so that it still has its status; after it, an event tells of the error.
+ * A response of server-sent events, and at the end OpenAI's `[DONE]` unless they have names. A reader that leaves ends `events`. What fails before
+ * the first event fails here, so that it still has its status; after it, an event tells of the error.
  */
 export async function eventStream(events: Events, { explain, end }: StreamWatcher): Promise<Response> {
+  const form = "failed" in events ? named(events as NamedEvents) : plain;
   let next = await events.next();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      controller.enqueue(event(next.done ? "[DONE]" : JSON.stringify(next.value)));
+      const text = next.done ? form.end : form.event(next.value);
+      if (text) controller.enqueue(encoder.encode(text));
       if (next.done) {
         controller.close();
         end();
-      } else next = await events.next().catch((error: unknown) => ({ done: false, value: explain(error).body() }));
+      } else next = await events.next().catch((error: unknown) => ({ done: false, value: form.fault(explain(error)) }));
     },
     cancel: () => events.return().then(end, end),
   });

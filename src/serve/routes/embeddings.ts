@@ -70,7 +70,8 @@ function shortened(values: Float32Array, dimensions: number): Float32Array {
   return length === 0 ? kept : kept.map((value) => value / length);
 }
 
-function base64(values: Float32Array): string {
+/** Of 32-bit little-endian floats. */
+export function base64(values: Float32Array): string {
   const bytes = Buffer.from(values.slice().buffer);
   return (endianness() === "LE" ? bytes : bytes.swap32()).toString("base64");
 }

@@ -9,6 +9,7 @@ import { models, oneModel } from "./models.ts";
 import { oneReceipt, receipts } from "./receipts.ts";
 import { addRecipe, deleteRecipe, recipes } from "./recipes.ts";
 import { rerank } from "./rerank.ts";
+import { responses } from "./responses.ts";
 import { savings } from "./savings.ts";
 import { health, metrics, ready } from "./status.ts";
 
@@ -17,6 +18,7 @@ export function endpointsOf(house: House): Endpoint[] {
   const all = [
     chat(house),
     completions(house),
+    responses(house),
     embeddings(house),
     ...rerank(house),
     classify(house),

@@ -7,7 +7,10 @@ import type { Taken } from "./trace.ts";
 const operations: Readonly<Record<string, string>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "text_completion",
+  "/v1/responses": "chat",
   "/v1/embeddings": "embeddings",
+  "/v1/embed": "embeddings",
+  "/v2/embed": "embeddings",
 };
 
 function operationOf(route: string): string {
@@ -18,6 +21,7 @@ function operationOf(route: string): string {
 const numbers: Readonly<Record<string, string>> = {
   max_tokens: "gen_ai.request.max_tokens",
   max_completion_tokens: "gen_ai.request.max_tokens",
+  max_output_tokens: "gen_ai.request.max_tokens",
   temperature: "gen_ai.request.temperature",
   top_p: "gen_ai.request.top_p",
   top_k: "gen_ai.request.top_k",

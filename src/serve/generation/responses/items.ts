@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { unlessInside } from "../../../util/checked.ts";
+import { listOf } from "../../../util/list-of.ts";
+
+const MOST_PARTS = 1024;
+const MOST_ITEMS = 4096;
+
+const part = z.object({
+  type: z
+    .enum(["input_text", "output_text"], 'expected "input_text" or "output_text", as models here read text')
+    .describe("output_text of an assistant's message"),
+  text: z.string().describe("parts follow each other as they are"),
+});
+
+const content = z.union(
+  [z.string(), listOf(part, { of: "parts", max: MOST_PARTS })],
+  unlessInside(`expected a text, or a list of at most ${MOST_PARTS} parts { type: "input_text", text }`),
+);
+export type Content = z.output<typeof content>;
+
+const message = z.object({
+  type: z.literal("message").optional().describe("may be left out of a message"),
+  role: z.enum(["system", "developer", "user", "assistant"]).describe("whose turn it is; developer is system"),
+  content: content.describe("its text"),
+});
+
+const call = z.object({
+  type: z.literal("function_call").describe("what the model called, as it came in output"),
+  call_id: z.string().describe("by which its output names it"),
+  name: z.string().describe("the function's"),
+  arguments: z.string().describe("an object, as JSON"),
+});
+
+const result = z.object({
+  type: z.literal("function_call_output").describe("what a function gave"),
+  call_id: z.string().describe("of the call that this is the output of"),
+  output: content.describe("its text"),
+});
+
+const item = z.discriminatedUnion(
+  "type",
+  [message, call, result],
+  'expected the type "message", "function_call" or "function_call_output"; no item is stored here that another could refer to',
+);
+export type Item = z.output<typeof item>;
+
+/** What a response is given: a text, or the turns so far. */
+export const inputSchema = z.union(
+  [z.string(), listOf(item, { of: "items", min: 1, max: MOST_ITEMS })],
+  unlessInside(`expected a text, or a list of 1 to ${MOST_ITEMS} items`),
+);

@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import type { ItemStatus, Logprobs, OutputItem, Unnumbered } from "./output.ts";
+import type { CallPiece } from "./pieces.ts";
+
+export const newId = (kind: string): string => `${kind}_${randomUUID().replaceAll("-", "")}`;
+
+/** A message whose text is being written, as one part. */
+export class OpenMessage {
+  readonly #id = newId("msg");
+  readonly #logprobs: Logprobs = [];
+  #text = "";
+
+  constructor(private readonly index: number) {}
+
+  *begin(): Generator<Unnumbered, void> {
+    yield { type: "response.output_item.added", output_index: this.index, item: this.item("in_progress", []) };
+    yield { type: "response.content_part.added", ...this.#place, part: this.#part };
+  }
+
+  *add(delta: string, logprobs: Logprobs): Generator<Unnumbered, void> {
+    if (delta === "" && logprobs.length === 0) return;
+    this.#text += delta;
+    this.#logprobs.push(...logprobs);
+    yield { type: "response.output_text.delta", ...this.#place, delta, logprobs };
+  }
+
+  *end(status: ItemStatus): Generator<Unnumbered, void> {
+    const { text, logprobs } = this.#part;
+    yield { type: "response.output_text.done", ...this.#place, text, logprobs };
+    yield { type: "response.content_part.done", ...this.#place, part: this.#part };
+    yield { type: "response.output_item.done", output_index: this.index, item: this.item(status) };
+  }
+
+  item(status: ItemStatus, content = [this.#part]): OutputItem {
+    return { type: "message", id: this.#id, role: "assistant", status, content };
+  }
+
+  get #part() {
+    return { type: "output_text" as const, text: this.#text, annotations: [], logprobs: [...this.#logprobs] };
+  }
+
+  get #place() {
+    return { output_index: this.index, item_id: this.#id, content_index: 0 };
+  }
+}
+
+/** A call whose arguments are being written. */
+export class OpenCall {
+  /** Among the answer's calls. */
+  readonly place: number;
+  readonly #id = newId("fc");
+  readonly #callId: string;
+  readonly #name: string;
+  #arguments = "";
+
+  constructor(
+    private readonly index: number,
+    { place, id, name }: CallPiece,
+  ) {
+    this.place = place;
+    this.#callId = id ?? newId("call");
+    this.#name = name;
+  }
+
+  *begin(): Generator<Unnumbered, void> {
+    yield { type: "response.output_item.added", output_index: this.index, item: this.item("in_progress") };
+  }
+
+  *add(delta: string): Generator<Unnumbered, void> {
+    if (delta === "") return;
+    this.#arguments += delta;
+    yield { type: "response.function_call_arguments.delta", ...this.#place, delta };
+  }
+
+  *end(status: ItemStatus): Generator<Unnumbered, void> {
+    yield { type: "response.function_call_arguments.done", ...this.#place, ...this.#given };
+    yield { type: "response.output_item.done", output_index: this.index, item: this.item(status) };
+  }
+
+  item(status: ItemStatus): OutputItem {
+    return { type: "function_call", id: this.#id, call_id: this.#callId, ...this.#given, status };
+  }
+
+  get #given() {
+    return { name: this.#name, arguments: this.#arguments };
+  }
+
+  get #place() {
+    return { output_index: this.index, item_id: this.#id };
+  }
+}

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import type { Receipt } from "../../../ledger/receipt.ts";
+import type { Route } from "../../../pipelines/route/route.ts";
+import type { Logprobs } from "./output.ts";
+
+const call = z.object({
+  index: z.int().optional(),
+  id: z.string().nullish(),
+  function: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }),
+});
+const said = z.object({ content: z.string().nullish(), tool_calls: z.array(call).nullish() });
+const choice = z.object({
+  delta: said.optional(),
+  message: said.optional(),
+  logprobs: z.object({ content: z.custom<Logprobs>().nullish() }).nullish(),
+  finish_reason: z.string().nullish(),
+});
+
+/** What is read of a chat's answer or of a chunk of it: this server's own, or another's. */
+const chatSchema = z.object({
+  choices: z.array(choice).optional(),
+  receipt: z.custom<Receipt>().optional(),
+  route: z.custom<Route>().optional(),
+});
+
+/** A call, or what comes of it at a time. */
+export interface CallPiece {
+  /** Among the answer's calls. */
+  readonly place: number;
+  readonly id: string | undefined;
+  readonly name: string;
+  readonly arguments: string;
+}
+
+/** What a chat's answer, or a chunk of it, adds to a response. */
+export interface Piece {
+  readonly text: string;
+  readonly logprobs: Logprobs;
+  readonly calls: readonly CallPiece[];
+  readonly reason: string | undefined;
+  readonly receipt: Receipt | undefined;
+  readonly route: Route | undefined;
+}
+
+export function pieceOf(chat: object): Piece {
+  const { choices = [], receipt, route } = chatSchema.parse(chat);
+  const { delta, message = delta, logprobs, finish_reason } = choices[0] ?? {};
+  return {
+    ...{ text: message?.content ?? "", logprobs: logprobs?.content ?? [] },
+    calls: (message?.tool_calls ?? []).map(callPiece),
+    ...{ reason: finish_reason ?? undefined, receipt, route },
+  };
+}
+
+const callPiece = ({ index, id, function: it }: z.output<typeof call>, at: number): CallPiece => ({
+  ...{ place: index ?? at, id: id ?? undefined },
+  ...{ name: it.name ?? "", arguments: it.arguments ?? "" },
+});

@@ -1,0 +1,41 @@
+import { z } from "zod";
+
+const nothing = (why: string) => z.null(`expected none: ${why}`).optional().describe("nothing is taken");
+const NOT_KEPT = "the server keeps no responses; send all turns as input";
+
+/** Fields of OpenAI's Responses, and of its chats, that would change the answer, with the one value of each that is served. */
+export const refusedShape = {
+  previous_response_id: nothing(NOT_KEPT),
+  conversation: nothing(NOT_KEPT),
+  store: z
+    .literal(false, "expected false: the server keeps no responses")
+    .nullish()
+    .describe("false, also if left out: nothing is kept"),
+  background: z
+    .literal(false, "expected false: an answer comes with its request, whole or as a stream")
+    .nullish()
+    .describe("nothing else is taken"),
+  max_tokens: nothing("use max_output_tokens"),
+  max_completion_tokens: nothing("use max_output_tokens"),
+  response_format: nothing("use text.format"),
+  prompt: nothing("the server has no templates of prompts; send instructions and input"),
+  moderation: nothing("the server moderates nothing"),
+  context_management: z
+    .array(z.unknown())
+    .max(0, "expected none: the server leaves all turns as they are")
+    .nullish()
+    .describe("nothing else is taken"),
+  truncation: z
+    .literal("disabled", 'expected "disabled": an input that does not fit the model is refused, not cut')
+    .nullish()
+    .describe("nothing else is taken"),
+  reasoning: z
+    .object({
+      effort: z
+        .literal("none", 'expected "none": no effort of models here can be set')
+        .nullish()
+        .describe("nothing else is taken"),
+    })
+    .nullish()
+    .describe("models here do not reason apart from their answers"),
+};

@@ -1,0 +1,51 @@
+import type { JsonObject } from "../../../weights/json.ts";
+import { HttpError } from "../../http/errors.ts";
+import { modelShape } from "../naming.ts";
+import { samplingShape } from "../sampling.ts";
+import { chatFormat } from "./format.ts";
+import { type ResponsesInput, wantsLogprobs } from "./request.ts";
+import { chatTools } from "./tools.ts";
+import { turnsIn } from "./turns.ts";
+
+/** A response's request as a chat's. */
+export interface AsChat {
+  readonly asked: JsonObject;
+  /** The field that each turn comes from. */
+  readonly fields: readonly string[];
+}
+
+/** Fields that are the same of both. */
+const SHARED = [...Object.keys(modelShape), ...Object.keys(samplingShape), "max_flops", "stop", "stream"];
+
+export function asChat(input: ResponsesInput): AsChat {
+  const { messages, fields } = turnsIn(input.input, input.instructions);
+  const logprobs = wantsLogprobs(input) && { logprobs: true, top_logprobs: input.top_logprobs };
+  const asked = {
+    ...Object.fromEntries(Object.entries(input).filter(([field]) => SHARED.includes(field))),
+    ...{ messages, ...chatTools(input), ...logprobs },
+    max_completion_tokens: input.max_output_tokens,
+    response_format: chatFormat(input.text),
+  };
+  return { asked: withoutUndefined(asked), fields };
+}
+
+const withoutUndefined = (fields: Readonly<Record<string, unknown>>): JsonObject =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject;
+
+/** A chat's fault in the fields of the response's request. */
+export function inItsFields(error: unknown, fields: readonly string[]): unknown {
+  if (!(error instanceof HttpError) || error.details.param === undefined) return error;
+  const { param } = error.details;
+  const own = fieldOf(param, fields);
+  const message = error.message.startsWith(param) ? own + error.message.slice(param.length) : error.message;
+  return new HttpError(error.status, message, { ...error.details, param: own });
+}
+
+const fieldOf = (param: string, fields: readonly string[]): string =>
+  param
+    .replace(/^messages\.(\d+)/, (turn, at) => fields[Number(at)] ?? turn)
+    .replace(/^messages\b/, "input")
+    .replace(/\.tool_call_id$/, ".call_id")
+    .replace(/^(tools\.\d+)\.function\b/, "$1")
+    .replace(/^response_format(\.json_schema)?/, "text.format")
+    .replace(/^max_(completion_)?tokens$/, "max_output_tokens");

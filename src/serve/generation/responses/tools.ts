@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { listOf } from "../../../util/list-of.ts";
+
+/** A function that the model may call, as OpenAI's Responses have it. */
+const tool = z.object({
+  type: z.literal("function", 'expected "function": the server runs no tools of its own').describe("the only kind"),
+  name: z.string().describe("by which calls name it"),
+  description: z.string().nullish().describe("what it does and when to call it; the model is told"),
+  parameters: z
+    .record(z.string(), z.unknown(), "expected a JSON schema of an object")
+    .nullish()
+    .describe("a JSON schema of its arguments, an object; none if left out"),
+  strict: z.boolean().nullish().describe("arguments follow their schema either way"),
+});
+
+const named = z.object({
+  type: z.literal("function").describe("the only kind"),
+  name: z.string().describe("of the tool that is to be called"),
+});
+
+/** OpenAI's fields for functions, in the form of its Responses. */
+export const responseToolShape = {
+  tools: listOf(tool, { of: "functions", max: 128 }).nullish().describe("functions that the model may call"),
+  tool_choice: z
+    .union(
+      [z.enum(["none", "auto", "required"]), named],
+      'expected "none", "auto", "required" or { type: "function", name }',
+    )
+    .nullish()
+    .describe("auto, the default: an answer is text, calls or both; none: text; required: a call; or a call of one"),
+  parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; true by default"),
+};
+type Fields = z.output<z.ZodObject<typeof responseToolShape>>;
+
+/** The fields as chats have them. */
+export const chatTools = ({ tools, tool_choice: choice, parallel_tool_calls }: Fields) => ({
+  tools: tools?.map(({ type, ...definition }) => ({ type, function: definition })),
+  tool_choice: typeof choice === "object" && choice ? { type: choice.type, function: { name: choice.name } } : choice,
+  parallel_tool_calls,
+});
+
+export const shownToolShape = {
+  tools: z.array(tool.required()),
+  tool_choice: responseToolShape.tool_choice.unwrap().unwrap(),
+  parallel_tool_calls: z.boolean(),
+};
+
+/** The fields as a response gives them back. */
+export const shownTools = ({ tools, tool_choice: choice, parallel_tool_calls: parallel }: Fields) => ({
+  tools: (tools ?? []).map(({ description = null, parameters = null, strict, ...rest }) => ({
+    ...rest,
+    ...{ description, parameters, strict: strict ?? true },
+  })),
+  tool_choice: choice ?? ("auto" as const),
+  parallel_tool_calls: parallel ?? true,
+});

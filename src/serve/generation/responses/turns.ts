@@ -1,0 +1,54 @@
+import type { z } from "zod";
+import type { message } from "../turns.ts";
+import type { Content, Item } from "./items.ts";
+
+type Turn = z.output<typeof message>;
+
+/** A chat's turns, and the field of the request that each of them comes from. */
+export interface Turns {
+  readonly messages: Turn[];
+  readonly fields: string[];
+}
+
+/** The turns of a chat that a response's input and instructions come to. */
+export function turnsIn(input: string | readonly Item[], instructions: string | null | undefined): Turns {
+  const turns: Turns = { messages: [], fields: [] };
+  const add = (turn: Turn, field: string) => {
+    turns.messages.push(turn);
+    turns.fields.push(field);
+  };
+  if (typeof instructions === "string") add({ role: "system", content: instructions }, "instructions");
+  if (typeof input === "string") add({ role: "user", content: input }, "input");
+  else
+    for (const [i, item] of input.entries()) if (!joined(turns.messages.at(-1), item)) add(turnOf(item), `input.${i}`);
+  return turns;
+}
+
+/** A chat has an assistant's text and calls in one turn: adds an item to the turn before it, if both are of one. */
+function joined(before: Turn | undefined, item: Item): boolean {
+  if (before?.role !== "assistant") return false;
+  if (item.type === "function_call") before.tool_calls = [...(before.tool_calls ?? []), callOf(item)];
+  else if (item.type !== "function_call_output" && item.role === "assistant" && before.tool_calls)
+    before.content = `${before.content ?? ""}${textOf(item.content)}`;
+  else return false;
+  return true;
+}
+
+function turnOf(item: Item): Turn {
+  switch (item.type) {
+    case "function_call":
+      return { role: "assistant", tool_calls: [callOf(item)] };
+    case "function_call_output":
+      return { role: "tool", content: textOf(item.output), tool_call_id: item.call_id };
+    default:
+      return { role: item.role, content: textOf(item.content) };
+  }
+}
+
+const callOf = ({ call_id: id, name, arguments: given }: Item & { type: "function_call" }) => ({
+  ...{ id, type: "function" as const },
+  function: { name, arguments: given },
+});
+
+const textOf = (content: Content): string =>
+  typeof content === "string" ? content : content.map(({ text }) => text).join("");

@@ -1,0 +1,110 @@
+import type { HttpError } from "../../http/errors.ts";
+import { usageOf } from "../usage.ts";
+import { begunOf, seconds, shownUsage } from "./begun.ts";
+import { OpenCall, OpenMessage } from "./open-items.ts";
+import type { ItemStatus, OutputItem, Response, ResponseEvent, Unnumbered } from "./output.ts";
+import type { CallPiece, Piece } from "./pieces.ts";
+import type { ResponsesInput } from "./request.ts";
+
+const NOTHING: Pick<Piece, "text" | "logprobs"> = { text: "", logprobs: [] };
+
+/** A response as it is written: the events that each piece of a chat's answer makes, and what they come to. */
+export class Written {
+  #response: Response;
+  #events = 0;
+  readonly #done: OutputItem[] = [];
+  #open: OpenMessage | OpenCall | undefined;
+  /** Not written yet: white space, of which no message is made that a call follows, and a character's first tokens. */
+  #waiting = NOTHING;
+  #reason: string | undefined;
+
+  constructor(input: ResponsesInput) {
+    this.#response = begunOf(input);
+  }
+
+  /** The response that a chat's whole answer comes to. */
+  whole(answer: Piece): Response {
+    for (const _ of this.add(answer));
+    for (const _ of this.end());
+    return this.#response;
+  }
+
+  *begin(): Generator<ResponseEvent, void> {
+    yield this.#numbered({ type: "response.created", response: this.#response });
+    yield this.#numbered({ type: "response.in_progress", response: this.#response });
+  }
+
+  *add({ text, logprobs, calls, reason, receipt, route }: Piece): Generator<ResponseEvent, void> {
+    this.#waiting = { text: this.#waiting.text + text, logprobs: [...this.#waiting.logprobs, ...logprobs] };
+    const begun = this.#open instanceof OpenMessage;
+    if ((begun ? this.#waiting.text : this.#waiting.text.trim()) !== "") yield* this.#write();
+    for (const call of calls) yield* this.#call(call);
+    this.#reason ??= reason;
+    this.#response = {
+      ...this.#response,
+      ...(receipt && { receipt, usage: shownUsage(usageOf(receipt)) }),
+      ...(route && { route }),
+    };
+  }
+
+  *end(): Generator<ResponseEvent, void> {
+    const whole = this.#reason === undefined || ["stop", "tool_calls"].includes(this.#reason);
+    const status = whole ? "completed" : "incomplete";
+    const empty = this.#done.length === 0 && !this.#open;
+    if (empty || this.#open instanceof OpenMessage) yield* this.#write();
+    yield* this.#close(status);
+    const reason = this.#reason === "length" ? "max_output_tokens" : this.#reason!;
+    this.#response = {
+      ...this.#response,
+      ...{ status, output: this.#done, completed_at: whole ? seconds() : null },
+      incomplete_details: whole ? null : { reason },
+    };
+    yield this.#numbered({ type: `response.${status}`, response: this.#response });
+  }
+
+  /** Its last event, if no more of the answer comes. */
+  failed({ message, details: { code = "server_error" } }: HttpError): ResponseEvent {
+    const output = [...this.#done, ...(this.#open ? [this.#open.item("incomplete")] : [])];
+    this.#response = { ...this.#response, status: "failed", error: { code, message }, output };
+    return this.#numbered({ type: "response.failed", response: this.#response });
+  }
+
+  /** Writes what waits into the message under way, or a new one. */
+  *#write(): Generator<ResponseEvent, void> {
+    const { text, logprobs } = this.#waiting;
+    this.#waiting = NOTHING;
+    const message = this.#open instanceof OpenMessage ? this.#open : yield* this.#next((at) => new OpenMessage(at));
+    yield* this.#all(message.add(text, logprobs));
+  }
+
+  *#call(piece: CallPiece): Generator<ResponseEvent, void> {
+    this.#waiting = NOTHING;
+    const isMore = this.#open instanceof OpenCall && this.#open.place === piece.place;
+    const call = isMore ? (this.#open as OpenCall) : yield* this.#next((at) => new OpenCall(at, piece));
+    yield* this.#all(call.add(piece.arguments));
+  }
+
+  /** Begins an item, once the one before is done. */
+  *#next<T extends OpenMessage | OpenCall>(open: (at: number) => T): Generator<ResponseEvent, T> {
+    yield* this.#close("completed");
+    const item = open(this.#done.length);
+    this.#open = item;
+    yield* this.#all(item.begin());
+    return item;
+  }
+
+  *#close(status: ItemStatus): Generator<ResponseEvent, void> {
+    if (!this.#open) return;
+    yield* this.#all(this.#open.end(status));
+    this.#done.push(this.#open.item(status));
+    this.#open = undefined;
+  }
+
+  *#all(events: Iterable<Unnumbered>): Generator<ResponseEvent, void> {
+    for (const event of events) yield this.#numbered(event);
+  }
+
+  #numbered(event: Unnumbered): ResponseEvent {
+    return { ...event, sequence_number: this.#events++ };
+  }
+}

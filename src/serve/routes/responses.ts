@@ -1,0 +1,61 @@
+import { answerOf } from "../fleet/relay.ts";
+import { type ResponseEvent, response, responseEvent } from "../generation/responses/output.ts";
+import { pieceOf } from "../generation/responses/pieces.ts";
+import { responsesInput } from "../generation/responses/request.ts";
+import { asChat, inItsFields } from "../generation/responses/to-chat.ts";
+import { Written } from "../generation/responses/written.ts";
+import type { House } from "../house.ts";
+import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
+import type { HttpError } from "../http/errors.ts";
+import type { Events, NamedEvents } from "../http/stream.ts";
+import { chat } from "./chat.ts";
+
+/** `POST /v1/responses`, as OpenAI has it: a chat in another form. Nothing is kept. */
+export function responses(house: House): Endpoint {
+  const underneath = chat(house);
+  return endpoint({
+    method: "post",
+    paths: ["/v1/responses"],
+    summary:
+      "Answers a text or the turns so far in the form of OpenAI's Responses, whole or as a stream; keeps nothing",
+    scope: "infer",
+    translates: true,
+    input: responsesInput(house.limits),
+    example: { model: "smollm2", input: "Name three primary colours.", max_output_tokens: 24, temperature: 0 },
+    output: response,
+    event: responseEvent,
+    async handle(input, call) {
+      const { asked: body, fields } = asChat(input);
+      const written = new Written(input);
+      try {
+        const asked = { body, input: accepted(underneath.input!, body) };
+        const answer = await answerOf(house, underneath, asked, call);
+        return input.stream ? events(answer as Events, written, fields) : written.whole(pieceOf(answer));
+      } catch (error) {
+        throw inItsFields(error, fields);
+      }
+    },
+  });
+}
+
+const events = (chunks: Events, written: Written, fields: readonly string[]): NamedEvents =>
+  Object.assign(eventsOf(chunks, written, fields), { failed: (fault: HttpError) => written.failed(fault) });
+
+/** The first event comes with the chat's first chunk: what fails before it has a status of its own. */
+async function* eventsOf(
+  chunks: Events,
+  written: Written,
+  fields: readonly string[],
+): AsyncGenerator<ResponseEvent, void> {
+  let begun = false;
+  try {
+    for await (const chunk of chunks) {
+      if (!begun) yield* written.begin();
+      begun = true;
+      yield* written.add(pieceOf(chunk));
+    }
+  } catch (error) {
+    throw inItsFields(error, fields);
+  }
+  yield* written.end();
+}
