@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { makeFolders } from "./make-folders.ts";
 import { writeError } from "./system-errors.ts";
@@ -8,10 +8,19 @@ import { writeError } from "./system-errors.ts";
  * Writes a file beside its place, `NAME….part`, then renames it there, whoever else does: it is never half-written. `mode` is the file's rights.
  * @throws UserError when the disk refuses it
  */
-export async function writeWhole(file: string, text: string, mode?: number): Promise<void> {
+export const writeWhole = (file: string, text: string, mode?: number): Promise<void> =>
+  fillWhole(file, (part) => part.writeFile(text), mode);
+
+/** Like `writeWhole`, for what `fill` writes. */
+export async function fillWhole(file: string, fill: (part: FileHandle) => Promise<void>, mode?: number): Promise<void> {
   const part = `${file}.${randomUUID()}.part`;
   try {
-    await writeFile(part, text, { mode });
+    const handle = await open(part, "w", mode);
+    try {
+      await fill(handle);
+    } finally {
+      await handle.close();
+    }
     await rename(part, file);
   } catch (error) {
     await rm(part, { force: true }).catch(() => {});

@@ -5,14 +5,14 @@ import { portable, type WriteOptions, writeOnnx } from "../../runtime/onnx/write
 import { few, UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
-import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { companions } from "../../weights/companions.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { ensureSpace } from "../../weights/sources/disk.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
 import { openAdapted } from "./adapters.ts";
 
-/** Where files are written before they get their place. A killed export leaves it, the next one removes it. */
+/** The folder where files are written before they are moved. A killed export leaves it; the next one removes it. */
 const ASIDE = ".exporting";
 
 export interface ExportOptions extends WriteOptions {
@@ -20,16 +20,16 @@ export interface ExportOptions extends WriteOptions {
   readonly adapter?: string | undefined;
 }
 
-/** What an export holds. */
+/** The result of an export. */
 export interface Exported {
   readonly folder: string;
   /** Names of its files. */
   readonly files: readonly string[];
-  /** Of the data file. */
+  /** Bytes of the data file. */
   readonly bytes: number;
 }
 
-/** Whether a model can be exported into `folder`: it is new, or empty. @throws UserError when it is not */
+/** Checks that a model can be exported into `folder`, which must be new or empty. @throws UserError */
 export function checkExportFolder(folder: string): void {
   const names = namesIn(folder).filter((name) => name !== ASIDE);
   if (names.length > 0)
@@ -68,24 +68,6 @@ export async function exportModel(
   });
   return { folder: target, files: names, bytes: files.bytes };
 }
-
-/** Files that a Hugging Face folder has beside its weights for whoever runs the model; a GGUF has none. */
-function companions({ config }: Checkpoint): string[] {
-  switch (config.kind) {
-    case "gguf":
-      return [];
-    case "huggingface": {
-      const folder = path.dirname(config.path);
-      return readdirSync(folder)
-        .filter((name) => isCompanion(name))
-        .map((name) => path.join(folder, name));
-    }
-  }
-}
-
-const isCompanion = (name: string): boolean =>
-  /^((generation_)?config|tokenizer(_config)?|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(name) ||
-  /^(vocab\.txt|merges\.txt|chat_template\.jinja|(tokenizer|spiece|sentencepiece\.bpe)\.model)$/.test(name);
 
 /** Fills `folder` with what `write` leaves in the folder that it is given: all of it, the graphs last, or nothing. */
 async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {

@@ -1,0 +1,55 @@
+import { copyFile } from "node:fs/promises";
+import path from "node:path";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { companions } from "../../weights/companions.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { asStored } from "../../weights/prepared/stored.ts";
+import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+
+/** A model to be written as a Hugging Face folder. */
+export interface WritableModel {
+  /** What `config.json` says. */
+  readonly config: JsonObject;
+  /** The architecture's names: of the base's checkpoint, or of a new one's. */
+  readonly names: Names;
+  /** By canonical name; matrices as [outputs, inputs]. */
+  readonly tensors: ReadonlyMap<string, WritableTensor>;
+  /** The model that it was trained from: what else it has is copied, its tokenizer's files too. */
+  readonly base?: Checkpoint | undefined;
+}
+
+/**
+ * Writes `config.json`, `model.safetensors` (float32) and the files of the base's tokenizer into a folder, which is made if there is none. Each
+ * file is written whole, the weights last. @throws UserError when the disk refuses it
+ */
+export async function writeModel(folder: string, { config, names, tensors, base }: WritableModel): Promise<void> {
+  try {
+    makeFolders(folder);
+    for (const file of base ? companions(base) : []) await copyFile(file, path.join(folder, path.basename(file)));
+  } catch (error) {
+    throw writeError(error, folder);
+  }
+  const all = new Map([...(base ? stored(base) : []), ...asStored(names, tensors)]);
+  await writeJson(path.join(folder, "config.json"), { ...config, ...float32(config), ...tied(names, all) });
+  await writeTensors(path.join(folder, "model.safetensors"), all);
+}
+
+const stored = (base: Checkpoint): [string, WritableTensor][] =>
+  [...base.tensors].map(([name, tensor]) => [name, { shape: tensor.shape, values: () => base.floats(tensor) }]);
+
+/** transformers 5 has another key than the versions before it. */
+const float32 = (config: JsonObject): JsonObject =>
+  "dtype" in config ? { dtype: "float32" } : { torch_dtype: "float32" };
+
+/** Says if the head is the table of tokens, whatever the configuration said; nothing of models without a head. */
+function tied(names: Names, tensors: ReadonlyMap<string, WritableTensor>): JsonObject {
+  const found = names(HEAD);
+  const name = typeof found === "string" ? found : found.name;
+  return name === HEAD ? {} : { tie_word_embeddings: !tensors.has(name) };
+}
+
+const HEAD = "output.weight";

@@ -1,0 +1,21 @@
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import type { Checkpoint } from "./checkpoint.ts";
+
+/** Files that a Hugging Face folder has beside its weights for whoever runs the model; a GGUF has none. */
+export function companions({ config }: Checkpoint): string[] {
+  switch (config.kind) {
+    case "gguf":
+      return [];
+    case "huggingface": {
+      const folder = path.dirname(config.path);
+      return readdirSync(folder)
+        .filter((name) => isCompanion(name))
+        .map((name) => path.join(folder, name));
+    }
+  }
+}
+
+const isCompanion = (name: string): boolean =>
+  /^((generation_)?config|tokenizer(_config)?|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(name) ||
+  /^(vocab\.txt|merges\.txt|chat_template\.jinja|(tokenizer|spiece|sentencepiece\.bpe)\.model)$/.test(name);

@@ -1,0 +1,46 @@
+import { Buffer } from "node:buffer";
+import { fillWhole } from "../../util/write-whole.ts";
+
+/** Float32 numbers to be written: they are asked for when their turn comes. */
+export interface WritableTensor {
+  /** Row-major, outermost first. */
+  readonly shape: readonly number[];
+  values(): Float32Array;
+}
+
+/** The data begin at a multiple of so many bytes. */
+const ALIGNMENT = 8;
+
+/**
+ * Writes float32 tensors by name as a safetensors file (the format's README), whole or not at all; the disk has it on return.
+ * @throws UserError when the disk refuses it
+ */
+export async function writeTensors(file: string, tensors: ReadonlyMap<string, WritableTensor>): Promise<void> {
+  await fillWhole(file, async (part) => {
+    await part.writeFile(headerOf(tensors));
+    for (const [name, { shape, values }] of tensors) {
+      const numbers = values();
+      if (numbers.length !== sizeOf(shape)) throw new Error(`${name} has ${numbers.length} numbers, not ${shape}`);
+      await part.writeFile(Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength));
+    }
+    await part.sync();
+  });
+}
+
+function headerOf(tensors: ReadonlyMap<string, WritableTensor>): Buffer {
+  let end = 0;
+  const entries = [...tensors].map(([name, { shape }]) => {
+    const begin = end;
+    end += sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT;
+    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }] as const;
+  });
+  // transformers opens a file only if it says whose tensors it holds.
+  const text = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) }));
+  const length = Math.ceil(text.length / ALIGNMENT) * ALIGNMENT;
+  const header = Buffer.alloc(8 + length, " ");
+  header.writeBigUInt64LE(BigInt(length));
+  text.copy(header, 8);
+  return header;
+}
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
