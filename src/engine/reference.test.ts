@@ -89,7 +89,7 @@ describe("float32, dequantised", () => {
   });
 });
 
-/** What the processor is taken to run fastest. */
+/** The code width that the processor is assumed to run fastest. */
 const processor = vi.hoisted(() => ({ processorBits: vi.fn<() => 4 | 8>() }));
 vi.mock("../runtime/processor.ts", () => processor);
 

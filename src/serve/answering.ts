@@ -32,7 +32,7 @@ export class Answering {
     }
   }
 
-  /** What is at fault before it is an endpoint's turn. */
+  /** Answers an error that occurs before any endpoint runs. */
   refuse(error: unknown, line: RequestLine): Response {
     const fault = this.#explain(error);
     line.end(fault.status);
@@ -96,7 +96,6 @@ export class Answering {
   }
 }
 
-/** Not a long one, which is none. */
 function modelIn(body: unknown): string | undefined {
   const model = isObject(body) ? body["model"] : undefined;
   return typeof model === "string" ? model.slice(0, 300) : undefined;

@@ -28,7 +28,7 @@ const called = (given: string) => ({
 const text = { model: "tiny", prompt: "x", max_tokens: 1 };
 const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 
-/** What is sent to where, the status, and the sentence. */
+/** The name of the case, the path and body of the request, the status, and the sentence. */
 type Bad = [what: string, path: string, body: unknown, status: number, sentence: string | RegExp];
 
 const held = (schema: unknown) => ({
@@ -688,7 +688,7 @@ describe("what is odd but harmless is answered", () => {
   });
 });
 
-/** What the server says to bytes that are no proper HTTP. */
+/** The server's response to bytes that are not valid HTTP. */
 function raw(bytes: string): Promise<string> {
   const { port } = new URL(server.url);
   return new Promise((resolve, reject) => {

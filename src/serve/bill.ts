@@ -8,7 +8,7 @@ import { deadlineOf } from "./limits.ts";
 /** Whose request it is, when it was taken, and who is told of it. */
 export type Asker = Pick<Call, "key" | "trace" | "taken">;
 
-/** What one request comes to: the receipts of its parts, and its times. It is closed once, however the request ends. */
+/** The cost of one request: the receipts of its parts, and its times. It is closed once, however the request ends. */
 export class Bill {
   readonly #parts: Receipt[] = [];
   readonly #label: { model_name: string };

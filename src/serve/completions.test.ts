@@ -1,4 +1,4 @@
-/** What OpenAI's completions have besides a text that goes on: token ids, the prompt back, the best of several, and a place filled in. */
+/** OpenAI's completions beyond continuing a text: token ids, echo, best of several, and filling in the middle. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -29,7 +29,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Of characters that the small vocabulary has. */
+/** Text whose characters the small vocabulary has. */
 const TEXT = "once upon a time there was a lighthouse keeper";
 const base = { model: "tiny", temperature: 0, max_tokens: 6 };
 const encoded = (text: string) => model.language.encode(text, true);

@@ -37,14 +37,14 @@ const asked = (body: object): string => {
   return head(text.length) + text;
 };
 
-/** What the last answer of a connection says; interim ones and those of earlier requests come before it. */
+/** The last response on a connection, after interim ones and those of earlier requests. */
 function last(said: string): { status: number; body: string; count: number } {
   const answers = said.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => !answer.startsWith("HTTP/1.1 102 "));
   const [start, ...rest] = answers.at(-1)!.split("\r\n\r\n");
   return { status: Number(start!.slice(9, 12)), body: rest.join("\r\n\r\n"), count: answers.length };
 }
 
-/** As much as one request may ask for, one answer after the other: more than a fast machine has said when the client leaves. */
+/** The longest answer that one request may ask for: even a fast machine is still writing it when the client leaves. */
 const LONG = { prompt: Array(8).fill("abc"), max_tokens: 200, n: 8 };
 const ALL = 8 * 200 * 8;
 

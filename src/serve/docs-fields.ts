@@ -5,14 +5,14 @@ type Schema = z.core.JSONSchema.BaseSchema;
 
 /** One line of a table of fields. */
 interface Field {
-  /** As `choices[].message.content`. */
+  /** The field's path, such as `choices[].message.content`. */
   readonly name: string;
   readonly schema: Schema;
   /** In what holds it. */
   readonly required: boolean;
 }
 
-/** What a request or an answer holds, those of inner objects after what holds them; empty: it has no fields. */
+/** A table of the fields of a request or an answer, each object's fields after it; empty if there are none. */
 export function fieldsTable(type: z.ZodType, io: "input" | "output"): Html {
   const rows = inside(z.toJSONSchema(type, { io, unrepresentable: "any" }), "").map((field) => row(field, io));
   if (rows.length === 0) return html``;
@@ -41,7 +41,7 @@ function row({ name, schema, required }: Field, io: "input" | "output"): Html {
 const choicesOf = ({ anyOf, oneOf }: Schema): Schema[] =>
   ((anyOf ?? oneOf ?? []) as Schema[]).filter(({ type }) => type !== "null");
 
-/** What is there where it may be null as well. */
+/** The schema without null. */
 function only(schema: Schema): Schema {
   const [first, ...others] = choicesOf(schema);
   return first && others.length === 0 ? first : schema;

@@ -1,4 +1,4 @@
-/** What schemathesis is told, so that more of what it makes up is taken. */
+/** Adapts the server's description for schemathesis, so that more of its requests are accepted. */
 
 /** A server's description with names of its models in it, made-up ones only ever get 404: `names`, and of chats `chat`. */
 export function withModels(

@@ -10,7 +10,7 @@ import type { Lease, Pool } from "./models/pool.ts";
 import type { Catalogue, Chosen } from "./models/served.ts";
 import type { Tracer } from "./trace/trace.ts";
 
-/** What all endpoints of one server share. */
+/** The context that all endpoints of one server share. */
 export interface House {
   readonly catalogue: Catalogue;
   readonly pool: Pool;
@@ -22,9 +22,9 @@ export interface House {
   readonly limits: Limits;
   readonly rates: Rates;
   readonly log: Logger;
-  /** Whether requests are logged with their prompts. */
+  /** True if requests are logged with their prompts. */
   readonly logPrompts: boolean;
-  /** Of Modicum. */
+  /** Modicum's version. */
   readonly version: string;
   /** When it was started. */
   readonly started: Date;

@@ -22,7 +22,7 @@ const chat = (messages: object[], more = {}) => ["/v1/chat/completions", { messa
 const called = (name: string, given: object) => ({ function: { name, arguments: JSON.stringify(given) } });
 const told = (description: string) => ({ tools: [{ type: "function", function: { name: "f", description } }] });
 
-/** What a client writes, at every place that comes to be tokens. */
+/** Every field whose text becomes tokens. */
 const places: [string, (text: string) => readonly [path: string, body: object]][] = [
   ...["system", "developer", "user", "assistant"].map((role): (typeof places)[number] => [
     `a turn of ${role}`,

@@ -46,7 +46,7 @@ class Silenced implements AsyncDisposable {
   }
 }
 
-/** Of Debian's package postgresql, which .ci/run installs. */
+/** From Debian's package postgresql, which .ci/run installs. */
 describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has one", () => {
   let postgres: Postgres;
   let up = true;

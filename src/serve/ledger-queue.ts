@@ -16,7 +16,7 @@ const RETRY = 1_000;
 /** Writes receipts after the answers they belong to have gone out. Where the ledger is away, they wait for it; what is lost is logged whole. */
 export class LedgerQueue {
   readonly #waiting: Receipt[] = [];
-  /** Those that the ledger has been given, and has not said of that they are kept. */
+  /** Receipts given to the ledger and not yet confirmed. */
   #given: readonly Receipt[] = [];
   #writing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;

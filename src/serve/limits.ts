@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What the server takes at most; beyond it a request is refused before anything runs. */
+/** The server's limits; requests beyond them are refused before anything runs. */
 export const limitOptions = z.strictObject({
   maxBody: z
     .int()
@@ -47,7 +47,7 @@ export type Limits = z.output<typeof limitOptions>;
 /** When the time of a request is over that was taken at `taken`, on the clock of `performance.now()`. */
 export const deadlineOf = ({ maxTime }: Limits, taken: number): number | undefined => maxTime && taken + 1000 * maxTime;
 
-/** Of brackets within brackets in a body. */
+/** Nesting depth of brackets in a body. */
 export const MOST_DEPTH = 32;
 /** Values in a body's lists and objects. */
 export const MOST_VALUES = 100_000;

@@ -16,7 +16,7 @@ export function endUnread(): void {
   setTimeout(() => endAtOnce(Number(process.exitCode ?? 0)), TO_BE_READ).unref();
 }
 
-/** Not by Node's own end, which a thread holds up that waits to write lines which nobody reads. */
+/** Ends the process without Node's own exit, which waits for a thread that writes lines which nobody reads. */
 export function endAtOnce(status: number): void {
   if (process.platform === "win32") process.exit(status);
   libc("void _exit(int status)")(status);

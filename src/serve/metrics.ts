@@ -12,7 +12,10 @@ const model = ["model_name"] as const;
 const bySaving = ["model_name", "saving"] as const;
 const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
-/** What a server has done, in Prometheus' form. Where vLLM has a measure, it is called and counted as there, so that dashboards fit. */
+/**
+ * The server's metrics in Prometheus' format. Measures that vLLM has, too, share its names and meanings, so that
+ * dashboards fit.
+ */
 export class Metrics {
   readonly registry = new Registry();
   readonly #finished = this.#counter("vllm:request_success_total", "requests answered", [

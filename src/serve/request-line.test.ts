@@ -11,7 +11,7 @@ afterAll(() => server.stop(0));
 
 const lines = () => server.logged.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "answered");
 
-/** What is logged of one request. */
+/** The log line of one request. */
 async function logged(path: string, body?: object, key = secret) {
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
   const before = lines().length;

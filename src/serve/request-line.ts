@@ -5,7 +5,7 @@ import type { Trace } from "./trace/trace.ts";
 interface About {
   /** A key's id. */
   key?: string | undefined;
-  /** As it was asked for. */
+  /** The model's name in the request. */
   model?: string | undefined;
   /** A receipt's id. */
   receipt?: string;
@@ -32,7 +32,7 @@ export class RequestLine {
     this.id = ID.test(given) ? given : randomUUID();
   }
 
-  /** Of the answer. */
+  /** The headers of the answer. */
   get headers(): Readonly<Record<string, string>> {
     return { [ID_HEADER]: this.id };
   }

@@ -17,7 +17,10 @@ import { untraced } from "./trace/trace.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-/** Of random weights, without a chat template; of embeddings; a cross-encoder; a classifier of three labels. */
+/**
+ * Models with random weights: one without a chat template, one of embeddings, a cross-encoder, a classifier of three
+ * labels.
+ */
 export const TINY = [
   `tiny=${fixture("models/fixtures/llama-tiny.gguf")}`,
   `sentences=${fixture("engine/fixtures/sentences")}`,
@@ -42,7 +45,7 @@ export const tinyWithTemplate = (template: string): Buffer =>
 export interface Testing extends Serving {
   readonly folder: string;
   readonly keys: KeyStore;
-  /** What it logged. */
+  /** The lines of its log. */
   readonly logged: string[];
 }
 

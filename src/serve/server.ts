@@ -49,10 +49,10 @@ export interface ServeOptions {
   /** The ledger's file, or its address: `postgres://…`. */
   readonly ledger: string;
   readonly log: Logger;
-  /** Whether requests are logged with their prompts. */
+  /** True if requests are logged with their prompts. */
   readonly logPrompts: boolean;
   readonly tracer: Tracer;
-  /** Of Modicum, for the documentation. */
+  /** Modicum's version, for the documentation. */
   readonly version: string;
 }
 

@@ -17,7 +17,7 @@ const MUCH = {
   stream: true,
 };
 
-/** So much of an answer takes ten seconds, on a slow machine that is busy a minute. */
+/** Long enough for this answer, which takes ten seconds, and up to a minute on a slow, busy machine. */
 const SLOW = { timeout: 200_000 };
 
 /** Asks for a stream, and takes nothing of it but its beginning. */
@@ -33,7 +33,7 @@ async function stalled({ url }: Testing): Promise<Socket> {
 }
 
 const users = async ({ url }: Testing) => (await jsonOf(fetch(`${url}/v1/models/tiny`))).loaded[0].users;
-/** Of rows, by answers that are being computed. */
+/** The number of rows in use by running answers. */
 const usage = async ({ url }: Testing) =>
   Number(/kv_cache_usage_perc\{[^}]*\} (\S+)/.exec(await (await fetch(`${url}/metrics`)).text())?.[1]);
 

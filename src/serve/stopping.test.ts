@@ -6,14 +6,14 @@ import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
 
 const headers = { "content-type": "application/json" };
 const long = { model: "tiny", prompt: "abc", max_tokens: 200, temperature: 0, stream: true };
-/** As much as one request may ask for: more than a fast machine has said at once. */
+/** The longest answer that one request may ask for: more than a fast machine writes at once. */
 const longest = { ...long, prompt: Array(8).fill("abc"), n: 8 };
 const ALL = 8 * 200 * 8;
 const oneRow = (queue: number) => ({ scheduling: { rows: 1, queue } });
 const post = (url: string, body: object, signal?: AbortSignal) =>
   fetch(`${url}/v1/completions`, { method: "POST", headers, body: JSON.stringify(body), ...(signal && { signal }) });
 
-/** How many run, and how many wait. */
+/** The numbers of running and waiting requests. */
 async function requests({ url }: { url: string }): Promise<number[]> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return ["running", "waiting"].map((name) =>

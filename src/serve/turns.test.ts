@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jsonOf, serveModels, type Testing, tinyWithTemplate } from "./serve.testing.ts";
 
-/** As Gemma's and Mistral's templates have it. */
+/** A template that refuses what Gemma's and Mistral's do. */
 const STRICT =
   "{% for m in messages %}{% if m.role == 'system' or (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/…') }}{% endif %}{{ m.content }} {% endfor %}";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-turns-"));

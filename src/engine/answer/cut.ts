@@ -1,9 +1,15 @@
-/** What may cut an answer, whose reason is then `length`: a ceiling on its FLOPs or its tokens, its deadline, or the closing of what ran it. */
+/**
+ * Causes that cut an answer with the reason `length`: a ceiling on FLOPs or tokens, its deadline, or the shutdown of
+ * its scheduler.
+ */
 export const cutReasons = ["flops", "tokens", "deadline", "closing"] as const;
 
 export type CutReason = (typeof cutReasons)[number];
 
-/** What a request may come to, whatever it asks for: FLOPs, passed by a step or a chunk of the prompt at most, and tokens of its answer. */
+/**
+ * The most that a request may cost, whatever it asks for: FLOPs, exceeded by at most one step or one chunk of the
+ * prompt, and tokens of the answer.
+ */
 export interface Ceiling {
   readonly flops?: number | undefined;
   readonly tokens?: number | undefined;

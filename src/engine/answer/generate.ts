@@ -17,7 +17,7 @@ export const generateOptions = samplingOptions.extend({
 
 /** Options with defaults filled in, and what the answer is held to, if it is. */
 export type GenerateOptions = z.output<typeof generateOptions> & {
-  /** What the answer is held to: from its first token on, or after each `trigger`. */
+  /** Constrains the answer: from its first token on, or after each `trigger`. */
   grammar?: Grammar | undefined;
   trigger?: Trigger | undefined;
   /** The answer goes on with the prompt's text: its first word may need the space before it. */
@@ -32,7 +32,7 @@ export type GenerateInput = z.input<typeof generateOptions>;
 /** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it went round in circles. */
 export type FinishReason = "stop" | "length" | "repetition";
 
-/** What one request used, for its receipt. Milliseconds are of this request alone. */
+/** The usage of one request, for its receipt. Milliseconds are of this request alone. */
 export interface Usage extends ReturnType<Meter["total"]> {
   tokens: { prompt: number; cached: number; completion: number };
   ms: { prefill: number; decode: number; total: number };
@@ -42,7 +42,7 @@ export interface Usage extends ReturnType<Meter["total"]> {
 export interface Piece {
   readonly text: string;
   readonly tokens: readonly Sampled[];
-  /** Of the first piece, where `promptLogprobs` asks for them: the prompt's tokens, as far as they have run. */
+  /** In the first piece, if `promptLogprobs` is set: the prompt's tokens that have run. */
   readonly prompt?: readonly Sampled[];
   readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: CutReason };
 }

@@ -8,7 +8,7 @@ import type { Sampled } from "../sampling/sampler.ts";
 /** Rows of which the head gives logits at once: a megabyte each for the largest vocabularies. */
 const ROWS = 16;
 
-/** How likely the tokens of a prompt are, as far as it has run. */
+/** Log-probabilities of a prompt's tokens, as far as it has run. */
 export class PromptScores implements Disposable {
   /** The prompt's first tokens, each with its log-probability and the `top` likeliest in its place; nothing predicts the very first. */
   readonly found: Sampled[];

@@ -1,6 +1,6 @@
 /** Longest pattern that is looked for, in tokens. */
 const LONGEST = 64;
-/** How often a pattern comes. */
+/** The least number of repeats of a pattern. */
 const TIMES = 12;
 /** Tokens that it fills. A pattern without a letter, as in a table of numbers, fills more. */
 const LEAST = { words: 96, others: 256 } as const;
@@ -11,7 +11,7 @@ const LEAST = { words: 96, others: 256 } as const;
  */
 export class Repetition {
   readonly #tokens: number[] = [];
-  /** How many of the tokens up to each one have a letter. */
+  /** For each length of the answer, the number of its tokens that contain a letter. */
   readonly #words: number[] = [0];
   /** By period, how many of the last tokens equal the one that lies a period before. */
   readonly #equal = new Uint32Array(LONGEST + 1);

@@ -13,11 +13,11 @@ import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts"
 import { PromptScores } from "./prompt-scores.ts";
 import type { Terms } from "./terms.ts";
 
-/** How a sequence runs in the engine. */
+/** The settings under which a sequence runs in the engine. */
 export interface SequenceTerms extends Pick<Terms, "ceiling"> {
   /** Absent: dense. */
   readonly plan?: Plan | undefined;
-  /** What ids below 0 in the prompt stand for. */
+  /** The embeddings that ids below 0 in the prompt stand for. */
   readonly embeddings?: Embeddings | undefined;
   /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
   readonly alone?: boolean | undefined;
@@ -31,7 +31,10 @@ export class Sequence implements Disposable {
   readonly #draft: Draft;
   readonly #scores: PromptScores | undefined;
   #chunks: ReturnType<Engine["chunks"]>;
-  /** What runs chunk by chunk: the prompt, or all tokens so far where they are to run again. Undefined while it decodes. */
+  /**
+   * The text that runs chunk by chunk: the prompt, or all tokens so far if they must run again. Undefined while
+   * decoding.
+   */
   #text: readonly number[] | undefined;
   readonly #cached: number;
   readonly #ceiling: Ceiling;
@@ -64,7 +67,7 @@ export class Sequence implements Disposable {
     this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#terms, this.#scores) : this.#read();
   }
 
-  /** What is to be scored has to run, whatever is in a cache. */
+  /** A prompt whose tokens are scored runs whole, even if it is cached. */
   #acquire(alone: boolean): Slot {
     if (alone && this.#scores) this.engine.forget();
     const { plan } = this.#terms;
@@ -102,7 +105,7 @@ export class Sequence implements Disposable {
     return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }
 
-  /** What is left of the prompt, in chunks of the length that is due now. */
+  /** The number of chunks left in the prompt, at the current chunk length. */
   get chunks(): number {
     return this.left / chunkAfter(this.engine.programs, this.slot.tokens.length);
   }
@@ -125,7 +128,10 @@ export class Sequence implements Disposable {
     return { ...piece, ...this.#scored(), finish: this.#finish(reason, cut) };
   }
 
-  /** Where its next token makes it so long that all of its tokens are rotated otherwise, they run again, as a prompt does. */
+  /**
+   * If the next token makes the sequence long enough to use the long rope factors, all of its tokens run again as a
+   * prompt.
+   */
   #runAgain(): void {
     const { slot } = this;
     if (slot.fits(slot.tokens.length + 1)) return;
@@ -156,12 +162,12 @@ export class Sequence implements Disposable {
     return flops !== undefined && this.#meter.total().flops.spent >= flops;
   }
 
-  /** Whether it has given its last piece. */
+  /** True once it has given its last piece. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** What it has used so far; of its prompt, only what has run. Not after it gave back its slot. */
+  /** Its usage so far; of the prompt, only what has run. Not valid after its slot is given back. */
   usage(): Usage {
     const now = performance.now();
     const prefilled = this.#prefilled ?? now;

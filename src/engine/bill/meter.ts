@@ -5,7 +5,7 @@ import type { DecoderPrograms } from "../../models/programs.ts";
 import { pastSizes } from "../../models/window-start.ts";
 import type { AttentionBill } from "../../savings/seams.ts";
 
-/** How much of one kind of work ran, and how much dense would have run. */
+/** Units of one kind of work: how many ran, and how many dense would have run. */
 export interface Counter {
   readonly dense: number;
   readonly run: number;

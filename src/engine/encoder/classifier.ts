@@ -11,7 +11,7 @@ export interface Classification {
   readonly scores: Readonly<Record<string, number>>;
 }
 
-/** How a classifier's logits become scores. */
+/** The functions from a classifier's logits to scores. */
 type Activation = "softmax" | "sigmoid" | "none";
 
 export interface ClassifierSettings {

@@ -112,7 +112,7 @@ export class EncoderQueue implements Turns, Disposable {
   #disposed = false;
   /** Batches that are running. */
   #busy = 0;
-  /** Of batches. */
+  /** The pace of batches. */
   readonly #pace = new Pace();
 
   constructor(private readonly runner: RowRunner) {}

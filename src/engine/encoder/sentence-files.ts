@@ -4,7 +4,7 @@ import type { Pooling } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { readJson, readOptionalJson } from "../../weights/json-file.ts";
 
-/** How a text becomes one vector. */
+/** The steps from a text's token vectors to its one vector. */
 export interface SentenceSettings {
   readonly pooling: Pooling;
   /** True if vectors are scaled to length 1. */

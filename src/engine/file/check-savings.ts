@@ -3,7 +3,7 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
 
-/** What loading a model under a recipe would find out of their going together, by little more than its file's header. @throws UserError */
+/** Finds the errors of loading a model under a recipe, from little more than its file's header. @throws UserError */
 export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promise<void> {
   checkSeams(recipe);
   if (recipe.length === 0) return;

@@ -11,7 +11,7 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import { Recipes } from "../run/recipes.ts";
 import { describeModel } from "./describe.ts";
 
-/** What the machine is said to have. */
+/** The memory that the machine is said to have. */
 const machine = vi.hoisted(() => ({ bytes: 1e12 }));
 vi.mock("../../weights/prepared/memory.ts", async (original) => ({
   ...(await original<typeof import("../../weights/prepared/memory.ts")>()),

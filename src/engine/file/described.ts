@@ -5,7 +5,10 @@ import type { Seam } from "../../savings/seams.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
 import type { SentenceSettings } from "../encoder/sentence-files.ts";
 
-/** Of one token: the first, and the last of the context; of a model that reads texts whole, the mean over a text of one token and of the context. */
+/**
+ * FLOPs of one token: the first, and the last of the context. If a model reads texts whole: the mean over a text of one
+ * token, and over one of the context's length.
+ */
 export interface Flops {
   readonly empty: number;
   readonly full: number;
@@ -24,9 +27,9 @@ export interface Described {
   readonly seams: readonly Seam[];
   /** Savings act in it; absent if there are no seams. */
   readonly decoder?: Decoder;
-  /** How a text becomes a vector, of a model of embeddings. */
+  /** The steps from a text to its vector, for a model of embeddings. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;
-  /** Of a classifier. */
+  /** The labels of a classifier. */
   readonly labels?: readonly string[];
   /** All that runs. */
   trace(): Graph[];

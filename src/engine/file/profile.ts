@@ -7,7 +7,7 @@ import { UserError } from "../../util/errors.ts";
 import { Meter } from "../bill/meter.ts";
 import type { LanguageModel } from "../language-model.ts";
 
-/** How a saving learns from texts. */
+/** The settings by which a saving learns from texts. */
 export interface CalibrateTerms {
   /** The calibration's own options, as text or as values. */
   readonly options?: Readonly<Record<string, unknown>>;

@@ -1,11 +1,13 @@
 import { z } from "zod";
 
 /**
- * How the next token is chosen from the logits. The steps run in this order, each on what the one before left:
- * repetition penalty → frequency and presence penalties → logit bias → temperature → top-k → top-p → min-p → one draw.
- * (Transformers, vLLM and the OpenAI API put temperature before the filters, too; llama.cpp puts it after them.)
+ * Settings for choosing the next token from the logits. The steps run in this order, each on the result of the one
+ * before: repetition penalty → frequency and presence penalties → logit bias → temperature → top-k → top-p → min-p →
+ * one draw. (Transformers, vLLM and the OpenAI API also put temperature before the filters; llama.cpp puts it after
+ * them.)
  *
- * The default is greedy (temperature 0), so that the same call gives the same answer; 0.7 with topP 0.9 is a usual choice for livelier text.
+ * The default is greedy (temperature 0), so that the same call gives the same answer; 0.7 with topP 0.9 is a usual
+ * choice for livelier text.
  */
 export const samplingOptions = z.strictObject({
   temperature: z.number().min(0).default(0).describe("divides the logits; 0 takes the likeliest token"),

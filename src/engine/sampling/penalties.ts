@@ -12,8 +12,9 @@ function add(counts: Map<number, number>, id: number, n: 1 | -1): void {
 }
 
 /**
- * What the tokens so far do to the next logits. The repetition penalty (CTRL, Keskar et al. 2019, section 4.1) sees the last `repetitionWindow`
- * tokens, the prompt's among them, as Transformers, vLLM and llama.cpp do; the frequency and presence penalties see the generated tokens alone (OpenAI API).
+ * Penalties that the tokens so far put on the next logits. The repetition penalty (CTRL, Keskar et al. 2019, section
+ * 4.1) covers the last `repetitionWindow` tokens, the prompt's included, as in Transformers, vLLM and llama.cpp; the
+ * frequency and presence penalties cover only generated tokens (OpenAI API).
  */
 export class Penalties {
   /** True when `apply` can change anything at all. */

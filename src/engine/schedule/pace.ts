@@ -1,4 +1,4 @@
-/** How long requests have kept their places lately; from it follows when a refused one may be tried again. */
+/** Recent durations of requests, from which follows when a refused one may try again. */
 export class Pace {
   /** Milliseconds; undefined before the first has ended. */
   #mean: number | undefined;

@@ -64,7 +64,9 @@ export class Cached {
     for (const _ of tokens) this.#keys.push(key);
   }
 
-  /** How many of the first `length` tokens can be continued from: all, or 0 if the window before them was freed. */
+  /**
+   * The number of the first `length` tokens that can be continued from: all, or 0 if the window before them was freed.
+   */
   kept(length: number): number {
     return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
   }
@@ -84,8 +86,8 @@ export class Cached {
   }
 
   /**
-   * How many of the `common` tokens a sequence of `length` may start from, if at most `alike` were written under its
-   * plan.
+   * The number of the `common` tokens that a sequence of `length` may start from, if at most `alike` were written under
+   * its plan.
    */
   #offers(common: number, length: number, alike: number): number {
     return this.kept(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));

@@ -2,7 +2,7 @@ import { suggest, UserError } from "../../util/errors.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
 import { callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
 
-/** What a request says of tools and of the form of its answer. */
+/** The fields of a request on tools and on the form of its answer. */
 export interface CallOptions {
   readonly format?: Format | undefined;
   readonly tools?: readonly Tool[] | undefined;
@@ -10,7 +10,7 @@ export interface CallOptions {
   readonly parallelToolCalls?: boolean | undefined;
 }
 
-/** What comes of it: which tools the model is told of, how its answer begins, and what it is held to. */
+/** The effect on the answer: the tools the model is told of, how its answer begins, and its constraint. */
 export interface Calling {
   readonly tools: readonly Tool[];
   /** Text that is put before the answer. */
@@ -31,7 +31,7 @@ export function callingOf({ format, tools = [], toolChoice = "auto", parallelToo
   return { ...held, begin: `${OPEN}\n`, trigger: undefined };
 }
 
-/** Whether an answer begins inside a call. */
+/** True if the answer begins inside a call. */
 export const isForced = (choice: ToolChoice | undefined): boolean =>
   choice === "required" || typeof choice === "object";
 

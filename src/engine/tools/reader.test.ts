@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { CallReader } from "./reader.ts";
 
-/** What a reader makes of an answer that comes in pieces of `size` characters. */
+/** The result of reading an answer in pieces of `size` characters. */
 function read(answer: string, size: number, begun = false) {
   const reader = new CallReader(begun);
   const pieces = answer.match(new RegExp(`.{1,${size}}`, "gs")) ?? [];

@@ -14,7 +14,7 @@ export interface Read {
 
 /** Reads calls out of an answer as its text comes. */
 export class CallReader {
-  /** What is not read yet; it begins with a call's opening where one is under way. */
+  /** Text that is not read yet; it begins with a call's opening tag while a call is open. */
   #text: string;
   /** White space after a call is no text of the answer. */
   #afterCall = false;
@@ -65,11 +65,11 @@ export class CallReader {
 /** JSON up to a call's end: a text in it may have the word. */
 const CALL = /^(?:[^"<]|"(?:[^"\\]|\\.)*"|<(?!\/tool_call>))*(?=<\/tool_call>)/s;
 
-/** Where the call that `text` begins with ends; -1 where that is not written yet. */
+/** The end of the call that `text` begins with; -1 if it is not written yet. */
 function closeOf(text: string, last: boolean): number {
   const plain = text.indexOf(CLOSE);
   const found = plain < 0 ? undefined : CALL.exec(text)?.[0].length;
-  // Where quotes do not match it is no JSON: the first end counts.
+  // Text with unmatched quotes is not JSON: the first closing tag counts.
   return found ?? (last ? plain : -1);
 }
 

@@ -3,7 +3,7 @@ import { listOf } from "../../util/list-of.ts";
 import type { Json } from "../../weights/tokenizer/index.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
 
-/** What a call is written between, as Hermes and Qwen have it. */
+/** The tags around a call, as in Hermes and Qwen. */
 export const OPEN = "<tool_call>";
 export const CLOSE = "</tool_call>";
 
@@ -40,7 +40,7 @@ export const toolChoice = z.union(
 );
 export type ToolChoice = z.output<typeof toolChoice>;
 
-/** What calls are held to: a function's name, and arguments by its schema. */
+/** The constraint on calls: a function's name, and arguments by its schema. */
 export function callFormat(tools: readonly Tool[]): Format {
   const anyOf = tools.map(({ function: { name, parameters } }) => ({
     type: "object",
@@ -55,7 +55,7 @@ export function callFormat(tools: readonly Tool[]): Format {
 /** The arguments of a function that says nothing of them. */
 const NOTHING = { additionalProperties: false };
 
-/** As a template has them: what is not said is not there. */
+/** Tools as a template gets them: absent fields are left out. */
 export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];
 
 /** Calls in free text, as many as the model makes or one. */

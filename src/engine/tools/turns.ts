@@ -1,7 +1,7 @@
 import type { ChatMessage } from "../../weights/tokenizer/index.ts";
 import { CLOSE, OPEN, type Tool } from "./tools.ts";
 
-/** Whether a chat template writes tools and calls in the form that answers are read in. */
+/** True if a chat template writes tools and calls in the form that the reader understands. */
 export const knowsCalls = (template: string): boolean => template.includes(OPEN) && /\btools\b/.test(template);
 
 /** The turns of a chat with tools for a model whose template knows none: functions in the system's turn, calls and what came of them as text. */

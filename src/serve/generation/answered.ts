@@ -7,7 +7,7 @@ import { type Ask, answers, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
 import { routedAnswers } from "./routed.ts";
 
-/** Of a pair of models: which of them answered, and why. */
+/** The model of a pair that answered, and the reason. */
 export const routeSchema = z.object({
   to: z.enum(["swift", "super"]).describe("the pair's first model, or its second"),
   model: z.string(),
@@ -16,7 +16,7 @@ export const routeSchema = z.object({
   degraded: z.literal(true).optional().describe("the second model was wanted and failed"),
 });
 
-/** What an answer of a pair has beside others. */
+/** The fields that an answer of a pair has besides the usual ones. */
 export const routedShape = { route: routeSchema.optional().describe("of a pair of models: which of them answered") };
 
 /** The answers of the model, or the pair of models, that a request names. @throws HttpError if there is none of the name */
@@ -41,7 +41,7 @@ export const routeOf = (pieces: readonly Routed[]): Routed => {
   return route ? { route } : {};
 };
 
-/** Of one answer it stands beside the receipt; of several, with each. */
+/** For one answer, the route is beside the receipt; for several, with each answer. */
 export const routesOf = (choices: readonly (readonly Routed[])[]) => ({
   beside: choices.length === 1 ? routeOf(choices[0]!) : {},
   of: (pieces: readonly Routed[]): Routed => (choices.length > 1 ? routeOf(pieces) : {}),

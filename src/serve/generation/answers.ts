@@ -25,7 +25,7 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly choice: number;
   readonly receipt?: Receipt;
   readonly tokenizer: Tokenizer;
-  /** Of a pair, with an answer's first piece and its last: which model answers. */
+  /** The model of a pair that answers, in an answer's first and last piece. */
   readonly route?: Route;
 }
 
@@ -67,7 +67,7 @@ export async function* billedParts<P extends Chunk>(
   }
 }
 
-/** Of all answers alike. @throws HttpError for a token that the model does not have */
+/** Checks the biases of all answers. @throws HttpError for a token that the model does not have */
 function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): void {
   const outside = Object.keys(logitBias).find((id) => Number(id) >= vocabulary);
   if (outside === undefined) return;
@@ -83,7 +83,7 @@ function checkIds(prompt: Prompt, vocabulary: number): void {
   throw new HttpError(400, message, { param: "prompt" });
 }
 
-/** What each answer may come to: an equal part of the request's FLOPs, by its own word or its key's terms. */
+/** The ceiling of each answer: an equal share of the request's FLOPs, from its own field or its key's terms. */
 export function ceilingOf(asks: readonly Ask[], key: Key | undefined): Ceiling {
   const most = leastOf(asks[0]?.options.ceiling?.flops, key?.terms.maxFlops);
   return { flops: most && most / asks.length, tokens: key?.terms.maxTokens };

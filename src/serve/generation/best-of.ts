@@ -7,7 +7,7 @@ export function bestOf(choices: readonly Part[][], n: number, drawn: number): Pa
   return prompts.flatMap((answers) => answers.toSorted((a, b) => meanLogprob(b) - meanLogprob(a)).slice(0, n));
 }
 
-/** Of an answer's tokens, the one that ended it among them. */
+/** The mean over an answer's tokens, including the one that ended it. */
 function meanLogprob(parts: readonly Part[]): number {
   const each = parts.flatMap(({ tokens }) => tokens.map(({ logprob }) => logprob!));
   return each.reduce((sum, logprob) => sum + logprob, 0) / Math.max(1, each.length);

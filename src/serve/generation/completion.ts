@@ -41,17 +41,17 @@ const shape = (limits: Limits) => ({
     ),
 });
 
-/** What `POST /v1/completions` takes. */
+/** The body of `POST /v1/completions`. */
 export const completionInput = (limits: Limits) =>
   z.object(shape(limits)).superRefine(needing("stream_options", "stream")).superRefine(together).transform(inOneFormat);
 export type CompletionInput = z.output<ReturnType<typeof completionInput>>;
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof shape>>>;
 
-/** How many answers to each prompt are drawn. */
+/** The number of answers drawn for each prompt. */
 export const drawnOf = ({ n, best_of: best }: Pick<Fields, "n" | "best_of">): number => best ?? n ?? 1;
 
-/** What one field leaves another. */
+/** Refuses fields that conflict. */
 function together(input: Fields, { addIssue }: z.RefinementCtx): void {
   const refuse = (field: keyof Fields, message: string) => addIssue({ code: "custom", path: [field], message });
   const { n, best_of: best, stream, echo, suffix } = input;

@@ -5,7 +5,7 @@ import type { Limits } from "../limits.ts";
 /** A text, or an object that has some in its fields. */
 export type Document = string | Readonly<Record<string, unknown>>;
 
-/** What is read of each document. @throws HttpError that names the field */
+/** The texts of the documents. @throws HttpError that names the field */
 export function documentTexts(
   documents: readonly Document[],
   fields: readonly string[] | null | undefined,

@@ -19,7 +19,7 @@ const stops = z
 
 const tokens = (least: number, most: number) => z.int().min(least).max(most).nullish();
 
-/** What ends an answer, of at least so many tokens. */
+/** The fields that end an answer of at least `least` tokens. */
 export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
   max_tokens: tokens(least, maxTokens).describe(
     `most tokens of each answer; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`,

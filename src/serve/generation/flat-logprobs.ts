@@ -51,7 +51,7 @@ interface Row {
 const flat = (rows: readonly Row[]): Flat => ({
   tokens: rows.map(({ entry }) => flatName(entry)),
   token_logprobs: rows.map(({ token, entry }) => (token.logprob === undefined ? null : entry.logprob)),
-  // As OpenAI has it, the token itself is among them, however unlikely.
+  // OpenAI includes the chosen token, however unlikely it is.
   top_logprobs: rows.map(({ token, entry, top }) => (token.logprob === undefined ? null : byName([...top, entry]))),
   text_offset: rows.map(({ offset }) => offset),
 });
@@ -80,10 +80,10 @@ class Offsets {
   }
 }
 
-/** As Python counts characters. */
+/** The length in code points, as in Python. */
 const lengthOf = (text: string): number => [...text].length;
 
-/** Of tokens that have the same bytes, the likeliest. */
+/** If tokens have the same bytes, the likeliest is kept. */
 const byName = (likeliestFirst: readonly Entry[]): Record<string, number> =>
   Object.fromEntries(likeliestFirst.toReversed().map((it) => [flatName(it), it.logprob]));
 

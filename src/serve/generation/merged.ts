@@ -1,6 +1,6 @@
 /**
- * What several generators give, as it comes, each with its place. Where one fails or the reader leaves, `stop` has to make all of them end,
- * and each is heard to its end, so that its bill is known.
+ * Merges several generators as their items arrive, each with its index. If one fails or the reader leaves, `stop` must
+ * end all of them, and each is read to its end, so that its bill is known.
  */
 export async function* merged<T>(
   sources: readonly AsyncGenerator<T, void>[],

@@ -7,7 +7,7 @@ export const savingsField = listOf(z.string().max(500), { of: "savings", max: 8 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 const A_TIME = 'expected seconds, or a time such as "5m"';
-/** As Ollama takes it. */
+/** The duration in Ollama's format. */
 const keepAliveField = z
   .union([z.number(), z.string().regex(/^-?\d{1,9}(\.\d{1,9})?(ms|s|m|h)?$/, A_TIME)], A_TIME)
   .nullish()
@@ -39,10 +39,10 @@ export const modelShape = {
   keep_alive: keepAliveField,
 };
 
-/** What a request says of its model. */
+/** The fields of a request that name its model. */
 export type Naming = z.output<z.ZodObject<typeof modelShape>>;
 
-/** What requests say that have texts read. */
+/** Fields of requests that have texts read. */
 export const readingShape = {
   ...modelShape,
   max_flops: z

@@ -6,7 +6,7 @@ import { modelShape } from "./naming.ts";
 import { formatOf, responseFormat } from "./response-format.ts";
 import { samplingOf, samplingShape } from "./sampling.ts";
 
-/** What chats and completions have in common. */
+/** The fields that chats and completions share. */
 export const generationShape = (limits: Limits) => ({
   ...modelShape,
   ...endsShape(limits),

@@ -16,7 +16,7 @@ import type { Chosen } from "../models/served.ts";
 /** The FLOPs that all calls of one answer may come to together, and how much of their prompt a cache served. */
 export class Purse {
   #spent = 0;
-  /** Of the latest call's prompt, 0 to 1. */
+  /** The cached share of the latest call's prompt, 0 to 1. */
   cached = 0;
 
   constructor(private readonly most: number | undefined) {}

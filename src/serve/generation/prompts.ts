@@ -5,7 +5,7 @@ import { type Limits, MOST_VALUES } from "../limits.ts";
 /** In one request, however many prompts it has: each takes a place in the queue. */
 export const MOST_ANSWERS = 64;
 
-/** What is gone on with: a text, or token ids. */
+/** The text to continue, or its token ids. */
 export type Continued = string | number[];
 
 /** A text, token ids, or several of them, as a list. */

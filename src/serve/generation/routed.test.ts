@@ -61,7 +61,7 @@ describe("a pair of models behind one name", () => {
       work: { calls: { tiny: { dense: 0, run: 1 }, untied: { dense: 1, run: 0 } } },
     });
     expect(receipt.flops.spent - swift!.spent).toBeLessThan(0.01 * swift!.spent);
-    // As Super would be billed, which has the same prompt in its cache; its answer is of another length.
+    // Dense is billed as Super with the same prompt in its cache; its answer has another length.
     expect(receipt.flops.dense).toBeGreaterThan(0.5 * strong!.dense);
     expect(receipt.flops.dense).toBeLessThan(2 * strong!.dense);
   });

@@ -16,7 +16,7 @@ import type { Chosen } from "../models/served.ts";
 import { type Ask, billedParts, ceilingOf, type Part } from "./answers.ts";
 import { checkDecoder, PooledModel, Purse } from "./pooled-model.ts";
 
-/** How a pair decides, and what its models are called. */
+/** The decider of a pair, and the names of its models. */
 interface Opened extends Decider {
   readonly pair: PairIdentity;
 }
@@ -68,7 +68,7 @@ async function* answered(
   }
 }
 
-/** Of another server's model nobody here knows the tokens, which no field then asks for. */
+/** The tokens of another server's model are unknown; no field then asks for them. */
 const tokenizerOf = ({ to }: Route, swift: PooledModel, strong: PooledModel | RemoteModel): Tokenizer =>
   (to === "super" && strong instanceof PooledModel ? strong : swift).tokenizer!;
 
@@ -110,7 +110,7 @@ const identityOf = async ({ catalogue }: House, name: string, { served, recipe, 
   recipe: recipe.map(({ text }) => text),
 });
 
-/** Where calibrations are kept is not for clients to know. */
+/** Hides from clients where calibrations are kept. */
 function withoutHome<T>(run: () => T): T {
   try {
     return run();

@@ -35,7 +35,7 @@ export const toolOptions = ({ tools, tool_choice: choice, parallel_tool_calls: p
   parallelToolCalls: parallel ?? undefined,
 });
 
-/** What reads the calls out of an answer; undefined where it may have none. */
+/** The reader of the calls in an answer; undefined if it may have none. */
 export function readerOf(fields: Fields): CallReader | undefined {
   const { tools = [], toolChoice } = toolOptions(fields);
   return tools.length === 0 || toolChoice === "none" ? undefined : new CallReader(isForced(toolChoice));

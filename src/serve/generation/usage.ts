@@ -8,7 +8,7 @@ export const usageSchema = z.object({
   prompt_tokens_details: z.object({ cached_tokens: z.int() }),
 });
 
-/** What every answer ends with. */
+/** The last fields of every answer. */
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
 /** OpenAI's count of a request's tokens: a prompt that has `n` answers counts once. The receipt tells what really ran. */

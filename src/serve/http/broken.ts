@@ -49,7 +49,10 @@ export const refuseAddress =
 
 export const noAddress = (): HttpError => new HttpError(400, "the request has an invalid URL or Host header");
 
-/** Whether what is written now is taken for the answer to the request that broke: nothing is said yet, nor owed for one before. */
+/**
+ * True if a response written now would be taken for the answer to the broken request: nothing has been sent for it, and
+ * no earlier one is owed.
+ */
 const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
 
 /** Nothing more can be read from its connection. */

@@ -12,12 +12,12 @@ export interface Call {
   readonly signal: AbortSignal;
   /** The key that was given, if any. */
   readonly key: Key | undefined;
-  /** Whether it may see and change what is everybody's. */
+  /** True if the caller may see and change settings that everybody shares. */
   readonly admin: boolean;
   readonly trace: Trace;
   /** When it was taken, on the clock of `performance.now()`. */
   readonly taken: number;
-  /** Of the path's parameters. */
+  /** The parameters in the path. */
   readonly params: Readonly<Record<string, string>>;
 }
 
@@ -27,19 +27,19 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   /** In the form `/v1/receipts/{id}`; the others do the same as the first. */
   readonly paths: readonly string[];
   readonly summary: string;
-  /** What the parameters in its paths are. */
+  /** Descriptions of the parameters in its paths. */
   readonly params?: Readonly<Record<string, string>>;
   /** Which keys may call it; undefined: no key is needed. */
   readonly scope?: Scope | undefined;
   /** Answered under any Host header, such as a proxy's or a load balancer's. */
   readonly anyHost?: true;
-  /** Of the body of a POST, of the query of others. */
+  /** The schema of a POST's body, or of another method's query. */
   readonly input?: In;
   /** A short input that the documentation shows. */
   readonly example?: z.input<In>;
-  /** What it answers; undefined: no JSON. */
+  /** The schema of the answer; undefined: not JSON. */
   readonly output?: z.ZodType;
-  /** What its stream's events hold, where it has one. */
+  /** The schema of its stream's events, if it has a stream. */
   readonly event?: z.ZodType;
   /** Its handler asks another endpoint in its place, which is passed on to other servers if they run the model. */
   readonly translates?: true;
@@ -51,7 +51,7 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
 export const endpoint = <In extends z.ZodType = z.ZodUndefined>(it: Endpoint<In>): Endpoint =>
   it as unknown as Endpoint;
 
-/** Whether a call makes a model run, which a key's rates bound. */
+/** True if a call makes a model run, so that the key's rates apply. */
 export const isAsking = ({ method, scope }: Endpoint): boolean => method === "post" && scope === "infer";
 
 /** A request's input by its schema. @throws HttpError that names the field, what was expected and what was got */

@@ -6,7 +6,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export interface BodyLimits {
   /** Bytes. */
   readonly body: number;
-  /** Of brackets within brackets. */
+  /** Nesting depth of brackets. */
   readonly depth: number;
   /** In its lists and objects. */
   readonly values: number;
@@ -38,7 +38,7 @@ async function readBody(request: Request, most: number): Promise<Uint8Array> {
 async function readParts({ body }: Request, most: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  // Not cancelled, which would end the connection before its answer.
+  // Cancelling would end the connection before its answer.
   for await (const part of body?.values({ preventCancel: true }) ?? []) {
     size += part.length;
     if (size > most) throw tooLarge(most);

@@ -1,8 +1,11 @@
-/** What JSON.parse does not tell of a text. */
+/** Properties of a JSON text that JSON.parse does not report. */
 export interface Shape {
-  /** Of brackets within brackets; counted no further than just beyond the limit. */
+  /** Nesting depth of brackets; counted up to just beyond the limit. */
   readonly depth: number;
-  /** What is in lists and objects, an empty list or object once more; counted no further than just beyond the limit. */
+  /**
+   * The number of values in lists and objects, an empty list or object counting as one more; counted up to just beyond
+   * the limit.
+   */
   readonly values: number;
   /** The first key that an object has twice. */
   readonly twice: string | undefined;
@@ -26,7 +29,7 @@ export function shapeOf(text: string, most: Pick<Shape, "depth" | "values">): Sh
   return { depth, values, twice };
 }
 
-/** Where the string that begins at `start` ends. */
+/** The end of the string that begins at `start`. */
 function closing(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end > 0; end = text.indexOf('"', end + 1))
     if (backslashes(text, end) % 2 === 0) return end;

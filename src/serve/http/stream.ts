@@ -9,17 +9,17 @@ export interface NamedEvents extends Events {
   failed(fault: HttpError): object;
 }
 
-/** What a stream calls for an error, and once when it is over. */
+/** Called on an error of a stream, and once when it is over. */
 export interface StreamWatcher {
   explain(error: unknown): HttpError;
   end(): void;
 }
 
-/** How a stream's events are written. */
+/** The format of a stream's events. */
 interface Form {
   event(value: object): string;
   fault(fault: HttpError): object;
-  /** What follows the last event. */
+  /** Written after the last event. */
   readonly end?: string;
 }
 

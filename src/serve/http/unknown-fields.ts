@@ -10,7 +10,7 @@ type Schema = z.core.JSONSchema.BaseSchema;
 interface Unknown {
   readonly path: readonly (string | number)[];
   readonly value: unknown;
-  /** What the schema names beside it, and the request does not. */
+  /** Names in the schema beside it that the request does not use. */
   readonly free: readonly string[];
 }
 
@@ -66,7 +66,7 @@ const choicesOf = (schema: Schema): Schema[] => {
   return choices ? choices.flatMap(choicesOf) : [schema];
 };
 
-/** Whether an object may have any fields. */
+/** True if an object may have any fields. */
 const isOpen = ({ type, additionalProperties }: Schema): boolean =>
   type === undefined || (additionalProperties !== undefined && additionalProperties !== false);
 

@@ -1,8 +1,8 @@
 /** A field by which another server's answer would be another one, and which nothing here reads. */
 export interface Unsupported {
-  /** Whether a value changes nothing there either. */
+  /** True if the value would change nothing on the other server either. */
   readonly neutral: (value: unknown) => boolean;
-  /** What does the same here. */
+  /** The field that does the same here. */
   readonly instead?: string;
 }
 
@@ -19,7 +19,7 @@ const each = (names: string, neutral: Unsupported["neutral"], instead?: string):
 
 const FORMAT = "response_format with a JSON schema";
 
-/** Of OpenAI's API, vLLM's, llama.cpp's and Ollama's; an endpoint whose schema has such a field reads it. */
+/** Fields of OpenAI's API, vLLM's, llama.cpp's and Ollama's. An endpoint whose schema has such a field reads it. */
 export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   // The form of an answer.
   ...each("grammar guided_regex guided_choice guided_grammar structural_tag regex ebnf", empty, FORMAT),
@@ -33,13 +33,13 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("min_tokens min_new_tokens", only(0)),
   ...each("stop_sequences", empty, "stop"),
   ...each("stop_token_ids bad_words ignore_eos include_stop_str_in_output", empty),
-  // How tokens are drawn.
+  // Sampling fields.
   ...each("repeat_penalty", only(1), "repetition_penalty"),
   ...each("typical_p tfs_z length_penalty best_of", only(1)),
   ...each("mirostat top_a dynatemp_range xtc_probability dry_multiplier", only(0)),
   ...each("top_n_sigma", only(-1, 0)),
   ...each("use_beam_search allowed_token_ids logits_processors samplers lora vllm_xargs", empty),
-  // What the model reads.
+  // Fields that change the model's input.
   ...each("system", empty, 'a message of the role "system"'),
   ...each("chat_template chat_template_kwargs template documents context images prompt_embeds", empty),
   ...each("continue_final_message mm_processor_kwargs echo suffix", empty),

@@ -73,7 +73,7 @@ export class Access {
     return reachableAt(this.options) !== undefined;
   }
 
-  /** What needs no key is answered whatever becomes of the keys. */
+  /** Endpoints that need no key answer even if the keys cannot be read. */
   #open(url: URL, { headers }: Request): Caller {
     if (!headers.has("authorization")) this.#refuseForeign(url);
     return nobody;

@@ -41,10 +41,10 @@ class Bucket {
   }
 }
 
-/** Of rates below one a minute, a whole one is waited for. */
+/** For rates below one a minute, a whole unit is awaited. */
 const enough = ({ perMinute }: Bucket): number => Math.min(1, perMinute);
 
-/** How much each key has left of what its terms allow it a minute, on this server. */
+/** The rest of each key's allowance per minute, on this server. */
 export class Rates {
   readonly #buckets = new Map<string, readonly Bucket[]>();
 

@@ -34,7 +34,7 @@ const keySchema = z.strictObject({
 /** A key as it is kept: never the key itself. */
 export type Key = z.output<typeof keySchema>;
 
-/** What every key begins with. */
+/** The prefix of every key. */
 export const PREFIX = "mk-";
 
 const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
@@ -42,7 +42,7 @@ const hashOf = (secret: string): string => createHash("sha256").update(secret).d
 /** The rights of a file that its owner alone may read. */
 const OWNERS = 0o600;
 
-/** Where keys are kept. */
+/** The file of keys. */
 const keysFile = (): string => path.join(home(), "keys.json");
 
 /** API keys in a file that only its owner may read. What other processes change is seen at once. */
@@ -52,7 +52,7 @@ export class KeyStore {
 
   constructor(readonly file: string = keysFile()) {}
 
-  /** Whether there was a key whenever this process looked. */
+  /** True if there was a key whenever this process looked. */
   get hadAny(): boolean {
     return this.#hadAny;
   }

@@ -67,7 +67,7 @@ describe("ceilings", () => {
     ] as const) {
       const it = await ended({ maxFlops: key }, { max_tokens: 40, ...(own && { max_flops: own }) });
       expect(it).toMatchObject({ reason: "length", cut: "flops" });
-      // What a cache has of the prompt costs nothing.
+      // The cached part of the prompt costs nothing.
       expect(it.receipt.flops.spent).toBeGreaterThanOrEqual(half);
       expect(it.receipt.flops.spent).toBeLessThan(half + step);
     }

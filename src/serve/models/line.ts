@@ -30,7 +30,7 @@ class Waiter implements Keyed {
 /** The requests that wait for room in memory: keys take turns, those of one key go in the order in which they came. */
 export class Line {
   readonly #waiting = new FairQueue<Waiter>();
-  /** Of waiting. */
+  /** The pace of waiting. */
   readonly #pace = new Pace();
 
   constructor(
@@ -40,7 +40,7 @@ export class Line {
     private readonly onLeft: () => void,
   ) {}
 
-  /** What the first of them waits for. */
+  /** The model that the first of them waits for. */
   get first(): Wanted | undefined {
     return this.#waiting.next(() => 0)?.wanted;
   }

@@ -27,12 +27,15 @@ export class Memory {
     throw new HttpError(503, message, { code: "no_memory" });
   }
 
-  /** Whether it is there, or all that leaves for it is used by nobody. */
+  /** True if the model is in memory, or nobody uses the models that must leave for it. */
   hasRoom(wanted: Wanted): boolean {
     return this.leavingFor(wanted).every(({ users }) => users === 0);
   }
 
-  /** Those that nobody uses go first, of these and of the others the one used least recently: whose turn to leave it is stays so, while it is not asked for. */
+  /**
+   * Unused models leave first, then the least recently used. The choice stays the same until the model is asked for
+   * again.
+   */
   leavingFor(wanted: Wanted): Held[] {
     if (this.#held.has(wanted.name)) return [];
     const order = this.all().sort((a, b) => Number(a.users > 0) - Number(b.users > 0) || a.used - b.used);
@@ -53,7 +56,7 @@ export class Memory {
     return beyond();
   }
 
-  /** Of what nobody uses. */
+  /** Drops models that nobody uses. */
   makeRoom(wanted: Wanted): void {
     for (const held of this.leavingFor(wanted)) this.drop(held);
   }
@@ -72,7 +75,7 @@ export class Memory {
     );
   }
 
-  /** What could not be loaded. */
+  /** Forgets a model that failed to load. */
   forget({ name, loading }: Held): void {
     if (this.#held.get(name)?.loading === loading) this.#held.delete(name);
   }

@@ -30,7 +30,7 @@ export class Pool implements Disposable {
     this.#line = new Line(scheduling.queue, () => this.#letIn());
   }
 
-  /** @throws HttpError when it never fits, or cannot be loaded; Refused when it waits in vain */
+  /** @throws HttpError when it never fits; ModelFault when it cannot be loaded; Refused when it waits in vain */
   async lease(chosen: Chosen, asker: Asker = {}): Promise<Lease> {
     const wanted = await this.#wanted(chosen);
     if (this.#closing) throw this.#line.refused("closing");
@@ -50,7 +50,7 @@ export class Pool implements Disposable {
     return this.#memory.get(nameOf(chosen))?.loaded?.model;
   }
 
-  /** What is in memory: models, how many requests use each, how many answers have their turn and wait for it, and keys and values. */
+  /** The models in memory: how many requests use each, how many answers run and wait, and keys and values. */
   list(): PoolEntry[] {
     return this.#memory.all().map(entryOf);
   }

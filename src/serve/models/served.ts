@@ -13,24 +13,24 @@ import { modelsIn, Pairs, pairsIn } from "./pairs.ts";
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
   readonly id: string;
-  /** As it was named at the start. */
+  /** The model's name as given at startup. */
   readonly model: string;
   readonly source: ResolvedModel;
   /** Form of its weights, where a recipe does not tell its own. */
   readonly quant: Quant;
 }
 
-/** What a request's model and savings come to. */
+/** The model and savings that a request resolves to. */
 export interface Chosen {
   readonly served: Served;
-  /** What the request runs under; no part of the model in memory. */
+  /** The request's recipe; it is no part of the loaded model. */
   readonly recipe: Recipe;
   readonly quant: Quant;
   /** Milliseconds that the model stays in memory once nobody uses it; as the server has it where it is not said. */
   readonly keepAlive?: number | undefined;
 }
 
-/** How a server opens its models. */
+/** The options by which a server opens its models. */
 interface Opening {
   resolve?: (model: string) => Promise<ResolvedModel>;
   /** Names that are taken by models of other servers. */

@@ -15,7 +15,7 @@ import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 
-/** As OpenAI has it. */
+/** OpenAI's default. */
 const USUAL_TOKENS = 16;
 
 const completion = z.object({

@@ -41,7 +41,7 @@ export const embeddings = (house: House): Endpoint =>
     }),
     async handle(input, call) {
       const chosen = await house.catalogue.choose(input);
-      // What embeds has no seam, and takes no recipe that it could refuse itself.
+      // A model of embeddings has no seams and takes no recipe, so the recipe is checked here.
       await checkSavings(chosen.served.source, chosen.recipe);
       const { embeddings, receipt } = await billed(house, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
@@ -62,7 +62,7 @@ function checkDimensions(wanted: number, has: number): void {
     throw new HttpError(400, `dimensions: the model has ${has}, got ${wanted}`, { param: "dimensions" });
 }
 
-/** As models that are trained for it (Matryoshka; Kusupati et al., arXiv 2205.13147) are shortened. */
+/** Shortens a vector, as models trained for it allow (Matryoshka; Kusupati et al., arXiv 2205.13147). */
 function shortened(values: Float32Array, dimensions: number): Float32Array {
   if (dimensions === values.length) return values;
   const kept = values.slice(0, dimensions);
@@ -70,7 +70,7 @@ function shortened(values: Float32Array, dimensions: number): Float32Array {
   return length === 0 ? kept : kept.map((value) => value / length);
 }
 
-/** Of 32-bit little-endian floats. */
+/** Encodes 32-bit little-endian floats. */
 export function base64(values: Float32Array): string {
   const bytes = Buffer.from(values.slice().buffer);
   return (endianness() === "LE" ? bytes : bytes.swap32()).toString("base64");

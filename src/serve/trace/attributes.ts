@@ -31,7 +31,7 @@ const numbers: Readonly<Record<string, string>> = {
   n: "gen_ai.request.choice.count",
 };
 
-/** Of which a span is called. */
+/** The attributes that name a span. */
 const NAMES = ["gen_ai.operation.name", "gen_ai.request.model"] as const;
 
 /** By the semantic conventions for generative AI, and for HTTP. */
@@ -55,7 +55,7 @@ export const usageAttributes = ({ tokens }: Receipt): Attributes => ({
   "gen_ai.usage.output_tokens": tokens.completion,
 });
 
-/** Of a whole request. */
+/** Attributes of a whole request. */
 export const billAttributes = (receipt: Receipt, reason: string): Attributes => ({
   ...usageAttributes(receipt),
   "gen_ai.response.id": receipt.id,

@@ -95,7 +95,7 @@ class RequestTrace implements Trace {
   end(fault?: HttpError): void {
     this.#span.setAttribute("http.response.status_code", fault?.status ?? 200);
     if (fault) this.#span.setAttribute("error.type", fault.details.code ?? String(fault.status));
-    // What a client did wrong is no failure of a server's span.
+    // A client's mistake is not a failure of the server's span.
     if (fault && fault.status >= 500) this.#span.setStatus({ code: SpanStatusCode.ERROR });
     this.#span.end();
   }

@@ -44,7 +44,7 @@ const item = z.discriminatedUnion(
 );
 export type Item = z.output<typeof item>;
 
-/** What a response is given: a text, or the turns so far. */
+/** The input of a response: a text, or the turns so far. */
 export const inputSchema = z.union(
   [z.string(), listOf(item, { of: "items", min: 1, max: MOST_ITEMS })],
   unlessInside(`expected a text, or a list of 1 to ${MOST_ITEMS} items`),

@@ -43,7 +43,7 @@ const usage = z.object({
   total_tokens: z.int(),
 });
 
-/** What `POST /v1/responses` answers; `usage` and `receipt` once it is done. */
+/** The answer of `POST /v1/responses`; `usage` and `receipt` are set once it is done. */
 export const response = z.object({
   id: z.string(),
   object: z.literal("response"),
@@ -80,7 +80,7 @@ const ofPart = { ...ofItem, content_index: z.int() };
 const event = <T extends string, F extends z.ZodRawShape>(type: T, fields: F) =>
   z.object({ type: z.literal(type), ...fields });
 
-/** What the events of a stream hold. */
+/** The events of a stream. */
 export const responseEvent = z.discriminatedUnion("type", [
   event("response.created", { sequence_number, response }),
   event("response.in_progress", { sequence_number, response }),

@@ -16,7 +16,7 @@ const choice = z.object({
   finish_reason: z.string().nullish(),
 });
 
-/** What is read of a chat's answer or of a chunk of it: this server's own, or another's. */
+/** The fields read from a chat's answer or chunk, by this server or another. */
 const chatSchema = z.object({
   choices: z.array(choice).optional(),
   receipt: z.custom<Receipt>().optional(),
@@ -32,7 +32,7 @@ export interface CallPiece {
   readonly arguments: string;
 }
 
-/** What a chat's answer, or a chunk of it, adds to a response. */
+/** The part of a response that a chat's answer, or a chunk of it, adds. */
 export interface Piece {
   readonly text: string;
   readonly logprobs: Logprobs;

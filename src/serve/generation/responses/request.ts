@@ -9,7 +9,7 @@ import { inputSchema } from "./items.ts";
 import { refusedShape } from "./refused.ts";
 import { responseToolShape } from "./tools.ts";
 
-/** What `include` may name; all others are of tools that the server does not run, and of reasoning. */
+/** The only supported value of `include`; the others are for tools that the server does not run, and for reasoning. */
 export const LOGPROBS = "message.output_text.logprobs";
 const included = [
   LOGPROBS,
@@ -53,7 +53,7 @@ const shape = (limits: Limits) => ({
   ...refusedShape,
 });
 
-/** What `POST /v1/responses` takes. */
+/** The body of `POST /v1/responses`. */
 export const responsesInput = (limits: Limits) => z.object(shape(limits));
 export type ResponsesInput = z.output<ReturnType<typeof responsesInput>>;
 

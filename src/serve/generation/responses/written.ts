@@ -14,7 +14,9 @@ export class Written {
   #events = 0;
   readonly #done: OutputItem[] = [];
   #open: OpenMessage | OpenCall | undefined;
-  /** Not written yet: white space, of which no message is made that a call follows, and a character's first tokens. */
+  /**
+   * Text not written yet: white space, which makes no message if a call follows, and the first tokens of a character.
+   */
   #waiting = NOTHING;
   #reason: string | undefined;
 
