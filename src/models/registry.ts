@@ -3,6 +3,7 @@ import { Branches, type Layout } from "../weights/adapter/branches.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { ModelFault } from "../weights/model-fault.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import { layoutOf } from "./adapter-layout.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
@@ -65,9 +66,9 @@ export const isOfKind = (kind: ArchitectureKind, { architecture }: Checkpoint): 
   architectures[kind].some(({ names }: Named) => names.includes(architecture));
 
 /** The refusal of a checkpoint that is of no architecture of this room. */
-export function unsupported({ path, architecture: name }: Checkpoint): UserError {
+export function unsupported({ path, architecture: name }: Checkpoint): ModelFault {
   const all = allNames();
-  return new UserError(
+  return new ModelFault(
     `${path}: architecture "${name}" is not supported (supported: ${all.join(", ")})${suggest(name, all)}`,
   );
 }

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import type { CodeBits } from "../graph/index.ts";
 import { ggufCheckpoint } from "./gguf/checkpoint.ts";
 import type { KernelForm, Metadata } from "./gguf/index.ts";
+import { asModelFault } from "./model-fault.ts";
 import type { KernelMatrix } from "./prepared/layout.ts";
 import { safetensorsCheckpoint } from "./safetensors/checkpoint.ts";
 import { isPickle, pickleError } from "./safetensors/folder.ts";
@@ -49,9 +50,17 @@ export interface Checkpoint {
 
 /**
  * Opens a model: a GGUF file, a folder with `config.json` and safetensors, or one safetensors file with `config.json` beside it.
- * Reads what it says of itself, no weights. @throws UserError when there is none or it is malformed
+ * Reads what it says of itself, no weights. @throws ModelFault when there is none or it is malformed
  */
 export function openCheckpoint(path: string): Checkpoint {
+  try {
+    return opened(path);
+  } catch (error) {
+    throw asModelFault(error);
+  }
+}
+
+function opened(path: string): Checkpoint {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
   if (isFolder || /\.safetensors$/i.test(path)) return safetensorsCheckpoint(path);
   if (isPickle(path)) throw pickleError(path);

@@ -1,4 +1,4 @@
-import { UserError } from "../../util/errors.ts";
+import { ModelFault } from "../../weights/model-fault.ts";
 
 /** Depths, how far a logit lies below the highest, are measured in steps of 1/64. */
 export const STEP = 1 / 64;
@@ -31,10 +31,10 @@ export function argmax(logits: Float32Array): number {
       if (logits[j]! <= max) continue;
       [best, max] = [j, logits[j]!];
       if (!(max < Infinity))
-        throw new UserError(`the model gave the logit ${max} for token ${j}, expected a finite number`);
+        throw new ModelFault(`the model gave the logit ${max} for token ${j}, expected a finite number`);
     }
   }
-  if (best < 0) throw new UserError("the model gave no token a logit above -Infinity, so there is none to choose");
+  if (best < 0) throw new ModelFault("the model gave no token a logit above -Infinity, so there is none to choose");
   return best;
 }
 

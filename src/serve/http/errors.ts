@@ -1,6 +1,7 @@
 import { Refused } from "../../engine/schedule/refused.ts";
 import { LedgerFault } from "../../ledger/database.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
+import { ModelFault } from "../../weights/model-fault.ts";
 
 type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 417 | 429 | 431 | 500 | 502 | 503;
 
@@ -38,13 +39,14 @@ export class HttpError extends Error {
   }
 }
 
-/** What the client is told of an error: a user's mistake as it is, a fault of the program without its inside. */
+/** The client's view of an error: a user's mistake unchanged, a bug without its details. */
 export function failure(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof Refused) return refused(error);
-  // Where it is kept is not for clients to know.
+  // Clients must not learn where it is kept.
   if (error instanceof LedgerFault) return away("the ledger cannot be used");
   if (error instanceof KeptFault) return away("the server's keys or recipes cannot be read");
+  if (error instanceof ModelFault) return away("the server's model cannot be used");
   if (error instanceof UserError) return new HttpError(400, error.message);
   return new HttpError(500, "the server failed to answer; its log tells why");
 }

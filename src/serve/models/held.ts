@@ -3,6 +3,7 @@ import { openModel } from "../../engine/file/open-model.ts";
 import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { Model } from "../../index.ts";
+import { asModelFault } from "../../weights/model-fault.ts";
 import type { Chosen } from "./served.ts";
 
 /** A model in memory, and what gives its requests their turns. */
@@ -15,7 +16,7 @@ export interface Loaded {
 export interface Wanted extends Omit<Chosen, "recipe"> {
   /** Tells it from others. */
   readonly name: string;
-  /** Of its weights. */
+  /** Bytes of its weights. */
   readonly bytes: number;
 }
 
@@ -34,7 +35,7 @@ export interface Held extends Wanted {
   unload?: NodeJS.Timeout;
 }
 
-/** How many answers of a model have their turn, and how many wait for it. */
+/** The numbers of a model's answers that run, and that wait. */
 export interface AtWork {
   readonly id: string;
   readonly running: number;
@@ -55,7 +56,7 @@ export const entryOf = ({ served, quant, users, loaded }: Held): PoolEntry => ({
   keyValues: loaded?.turns?.keyValues,
 });
 
-/** Where there are no turns to wait for, requests are at work once the model is there. */
+/** Without turns to wait for, requests count as running once the model is loaded. */
 function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
   if (!loaded) return { running: 0, waiting: users };
   const { running, waiting } = loaded.turns ?? { running: users, waiting: 0 };
@@ -70,11 +71,16 @@ export const nameOf = ({ served, quant }: Pick<Chosen, "served" | "quant">): str
 export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
   quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory;
 
-/** Of its weights, and its answers' keys and values. */
+/** Bytes of its weights, and of its answers' keys and values. */
 export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
 
+/** @throws ModelFault if the server's model cannot be loaded */
 export async function load({ served, quant }: Wanted, scheduling: SchedulerOptions): Promise<Loaded> {
   const started = performance.now();
-  const model = await Model.open(await openModel(served.source, [], quant), [], started);
-  return { model, turns: model.schedule(scheduling) };
+  try {
+    const model = await Model.open(await openModel(served.source, [], quant), [], started);
+    return { model, turns: model.schedule(scheduling) };
+  } catch (error) {
+    throw asModelFault(error);
+  }
 }

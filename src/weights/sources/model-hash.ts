@@ -3,11 +3,21 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { codeOf } from "../../util/system-errors.ts";
+import { ModelFault } from "../model-fault.ts";
 import type { ResolvedModel } from "./store.ts";
 
-/** The SHA-256 of a model: on record, of its file, or of the names and bytes of a folder's files. */
+/** The SHA-256 of a model: on record, of its file, or of the names and bytes of a folder's files. @throws ModelFault when these cannot be read */
 export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {
   if (sha256 !== undefined) return sha256;
+  try {
+    return await hashOf(file);
+  } catch (error) {
+    throw new ModelFault(`${file}: the file cannot be read (${codeOf(error)})`);
+  }
+}
+
+async function hashOf(file: string): Promise<string> {
   const hash = createHash("sha256");
   const folder = (await stat(file)).isDirectory();
   for (const name of folder ? await names(file) : [""]) {

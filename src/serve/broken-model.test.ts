@@ -1,0 +1,55 @@
+import { copyFileSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+const [, whole] = TINY[0]!.split("=") as [string, string];
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-broken-"));
+const file = path.join(folder, "model.gguf");
+let server: Testing;
+beforeAll(async () => {
+  copyFileSync(whole, file);
+  server = await serveModels([TINY[0]!, `second=${file}`]);
+});
+beforeEach(() => copyFileSync(whole, file));
+afterAll(async () => {
+  await server.stop(0);
+  rmSync(folder, { recursive: true });
+});
+
+const ask = (more: object = {}) =>
+  post(server, "/v1/completions", { model: "second", prompt: "a", max_tokens: 1, ...more });
+
+test.each<[string, () => void, object]>([
+  ["deleted", () => rmSync(file), {}],
+  ["deleted, and asked under a recipe", () => rmSync(file), { savings: ["xattention"] }],
+  ["cut short in its header", () => truncateSync(file, 100), {}],
+  ["cut short in its weights", () => truncateSync(file, 20_000), {}],
+])(
+  "a model's file that is %s before its first use is the server's fault, of which its log tells",
+  async (_, spoil, more) => {
+    spoil();
+    const lines = server.logged.length;
+    const response = await ask(more);
+    expect(response.status).toBe(503);
+    expect(await jsonOf(response)).toEqual({
+      error: {
+        message: expect.stringMatching(/^the server's model cannot be used/),
+        type: "server_error",
+        param: null,
+        code: null,
+      },
+    });
+    const errors = server.logged
+      .slice(lines)
+      .map((line) => JSON.parse(line))
+      .filter(({ level }) => level === 50);
+    expect(errors).toMatchObject([{ err: { message: expect.stringContaining(file) } }]);
+  },
+);
+
+test("savings that do not fit a sound model are the client's fault; and once its file is whole again, it answers", async () => {
+  expect((await ask({ savings: ["exit:layer=99"] })).status).toBe(400);
+  expect((await ask()).status).toBe(200);
+});
