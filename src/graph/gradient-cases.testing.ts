@@ -5,6 +5,8 @@ import { sym } from "./dim.ts";
 import type { Graph } from "./graph.ts";
 import { count } from "./ndarray.ts";
 import { matmul } from "./ops/batched-matmul.ts";
+import { causalAttention } from "./ops/causal-attention.ts";
+import { crossEntropy } from "./ops/cross-entropy.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import { columns } from "./ops/encoder.ts";
 import { gather, scatterAdd } from "./ops/gather.ts";
@@ -195,6 +197,50 @@ const rotary: GradientCase[] = (["half", "interleaved"] as const).flatMap((pairs
   })),
 );
 
+/** Keys and values of 2 heads, whose queries are of `group` heads each. */
+const attention = (
+  name: string,
+  { batch, tokens: length, group, documents, ...attrs }: AttentionCase,
+): GradientCase => ({
+  name: `causalAttention, ${name}`,
+  inputs: {
+    q: noise(1, [batch, length, 2 * group * 4]),
+    k: noise(2, [batch, length, 8]),
+    v: noise(3, [batch, length, 8]),
+    ...(documents && { documents: whole("i64", [batch, length], ...documents) }),
+  },
+  trace: ({ q, k, v, documents: told }) => [
+    causalAttention(
+      { q: q!, k: k!, v: v!, documents: told },
+      { heads: 2 * group, kvHeads: 2, headSize: 4, scale: 0.5, ...attrs },
+    ),
+  ],
+});
+interface AttentionCase {
+  readonly batch: number;
+  readonly tokens: number;
+  readonly group: number;
+  readonly documents?: readonly number[];
+  readonly window?: number;
+  readonly softcap?: number;
+}
+const attentions: GradientCase[] = [
+  attention("two tokens", { batch: 1, tokens: 2, group: 1 }),
+  attention("several texts", { batch: 2, tokens: 5, group: 1 }),
+  attention("grouped queries", { batch: 2, tokens: 4, group: 3 }),
+  attention("a window", { batch: 1, tokens: 6, group: 2, window: 3 }),
+  attention("capped scores", { batch: 1, tokens: 5, group: 1, softcap: 0.7 }),
+  attention("two documents in a row", { batch: 2, tokens: 5, group: 2, documents: [0, 0, 1, 1, 1, 3, 4, 4, 4, 4] }),
+];
+
+const losses: GradientCase[] = [
+  {
+    name: "crossEntropy",
+    inputs: { logits: noise(1, [2, 3, 7]), targets: whole("i64", [2, 3], 0, 6, 3, 3, 1, 0) },
+    trace: ({ logits, targets }) => [crossEntropy(logits!, targets!)],
+  },
+];
+
 /** Operators of integers, which have no gradient. */
 const integers: GradientCase[] = [
   {
@@ -236,5 +282,7 @@ export const gradientCases: readonly GradientCase[] = [
   ...products,
   ...norms,
   ...rotary,
+  ...attentions,
+  ...losses,
   ...integers,
 ];

@@ -62,8 +62,12 @@ export class Emitter {
   }
 
   floats(values: readonly number[], shape: readonly number[] = [values.length]): string {
-    const name = `floats_${shape.join("x")}_${values.join("_")}`;
-    this.literals.set(name, { name, dtype: "f32", shape, bytes: new Uint8Array(Float32Array.from(values).buffer) });
+    return this.table(`floats_${shape.join("x")}_${values.join("_")}`, Float32Array.from(values), shape);
+  }
+
+  /** As `floats`, of many values: the name tells them from any other. */
+  table(name: string, values: Float32Array<ArrayBuffer>, shape: readonly number[]): string {
+    this.literals.set(name, { name, dtype: "f32", shape, bytes: new Uint8Array(values.buffer) });
     return name;
   }
 }

@@ -1,0 +1,142 @@
+import { mul, sameShape } from "../dim.ts";
+import { ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply, ShapeError, showType } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Block, blocksOf, type CausalAttrs, CausalEmitter, pairsSeen, sees } from "./causal-blocks.ts";
+
+const backwardOp: Op<CausalAttrs> = {
+  name: "causalAttentionBackward",
+  operands: ["q", "k", "v", "y", "dy", "documents"],
+  infer([q, k, v, y, dy]) {
+    for (const [operand, t] of Object.entries({ y: y!, dy: dy! }))
+      if (!sameShape(t.shape, q!.shape))
+        throw new ShapeError("causalAttentionBackward", operand, showType(t), showType(q!));
+    return [q!, k!, v!];
+  },
+  // With p a block's weights and o what it gave: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ q, dv = pᵀ dy.
+  onnx(emit, { inputs: [q, k, v, y, dy, documents], outputs: [dq, dk, dv], types }, attrs) {
+    const e = new CausalEmitter(emit, types, attrs);
+    const [queries, keys, values, given] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
+    const told = documents === undefined ? undefined : e.documents(documents);
+    const drift = emitDrift(e, y!, dy!);
+    const parts = blocksOf(e.tokens, attrs).map((block) => {
+      const [query, key, value] = [e.queries(queries, block), e.keys(keys, block), e.keys(values, block)];
+      const scores = e.scores(query, keys, block, told);
+      const weights = emit.value("Softmax", [scores], { axis: { int: -1 } });
+      const out = e.queries(given, block);
+      const pulled = emit.value("Sub", [e.product(out, value, { transB: true }), e.queries(drift, block)]);
+      const ds = emitUncapped(e, emit.value("Mul", [weights, pulled]), scores);
+      const { scale } = attrs;
+      return {
+        block,
+        dq: e.product(ds, key, { scale }),
+        dk: e.product(ds, query, { transA: true, scale }),
+        dv: e.product(weights, out, { transA: true }),
+      };
+    });
+    e.merge(e.join(parts.map((part) => part.dq)), e.group, dq!);
+    for (const [of, output] of [
+      ["dk", dk!],
+      ["dv", dv!],
+    ] as const)
+      e.merge(
+        emitSum(
+          e,
+          parts.map((part) => ({ ...part.block, value: part[of] })),
+        ),
+        1,
+        output,
+      );
+  },
+  cost: ([q], _outputs, attrs) => ({
+    flops: mul(10 * attrs.heads * attrs.headSize * pairsSeen(Number(q!.shape[1]), attrs), q!.shape[0]!),
+  }),
+  reference([q, k, v, , dy, documents], attrs) {
+    const [batch, tokens] = q!.shape as [number, number];
+    const { heads, kvHeads, headSize: d, scale, softcap } = attrs;
+    const [dq, dk, dv] = [ndarray(q!.shape), ndarray(k!.shape), ndarray(v!.shape)];
+    for (let i = 0; i < batch * tokens * heads; i++) {
+      const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
+      const document = (at: number) => documents?.data[b * tokens + at];
+      const seen = [...Array(tokens).keys()].filter((at) => sees(t, at, attrs) && document(at) === document(t));
+      const at = (key: number) => ((b * tokens + key) * kvHeads + Math.floor((head * kvHeads) / heads)) * d;
+      const dot = (x: Float64Array, from: number, z: Float64Array, start: number) =>
+        x.subarray(from, from + d).reduce((sum, value, c) => sum + value * z[start + c]!, 0);
+      const plain = seen.map((key) => scale * dot(q!.data, i * d, k!.data, at(key)));
+      const scores = plain.map((s) => (softcap === undefined ? s : softcap * Math.tanh(s / softcap)));
+      const top = Math.max(...scores);
+      const exps = scores.map((score) => Math.exp(score - top));
+      const norm = exps.reduce((sum, value) => sum + value, 0);
+      const weights = exps.map((value) => value / norm);
+      const pulled = seen.map((key) => dot(dy!.data, i * d, v!.data, at(key)));
+      const mean = weights.reduce((sum, w, j) => sum + w * pulled[j]!, 0);
+      for (const [j, key] of seen.entries()) {
+        const slope = softcap === undefined ? 1 : 1 - Math.tanh(plain[j]! / softcap) ** 2;
+        const ds = weights[j]! * (pulled[j]! - mean) * slope * scale;
+        for (let c = 0; c < d; c++) {
+          dq.data[i * d + c]! += ds * k!.data[at(key) + c]!;
+          dk.data[at(key) + c]! += ds * q!.data[i * d + c]!;
+          dv.data[at(key) + c]! += weights[j]! * dy!.data[i * d + c]!;
+        }
+      }
+    }
+    return [dq, dk, dv];
+  },
+};
+
+/** Σ dy·y of each row of queries, [batch, kvHeads, rows, 1]. */
+function emitDrift(e: CausalEmitter, y: string, dy: string): string {
+  const { emit, batch, tokens, attrs } = e;
+  const apart = emit.ints([batch, tokens, attrs.heads, attrs.headSize]);
+  const products = emit.value("Reshape", [emit.value("Mul", [dy, y]), apart]);
+  const sums = emit.value("ReduceSum", [products, emit.ints([-1])], { keepdims: { int: 0 } });
+  return e.rows(sums, e.group, 1);
+}
+
+/** The gradient by the scores before their cap. */
+function emitUncapped(e: CausalEmitter, ds: string, capped: string): string {
+  const { softcap } = e.attrs;
+  if (softcap === undefined) return ds;
+  const { emit } = e;
+  const share = emit.value("Mul", [capped, emit.floats([1 / softcap], [])]);
+  return emit.value("Mul", [ds, emit.value("Sub", [emit.floats([1], []), emit.value("Mul", [share, share])])]);
+}
+
+interface Contribution extends Pick<Block, "from" | "last"> {
+  readonly value: string;
+}
+
+/** Sums what each block gives to the keys that it sees, from the last block on: what lies beyond an earlier block's keys is then complete. */
+function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
+  const complete: string[] = [];
+  const first = parts.toReversed().reduce((later, part) => {
+    const slice = (c: Contribution, from: number, to: number) =>
+      e.slice(c.value, from - c.from, to - c.from, c.last - c.from);
+    if (part.last <= later.from) {
+      complete.unshift(later.value);
+      return part;
+    }
+    complete.unshift(slice(later, part.last, later.last));
+    const both = e.emit.value("Add", [slice(part, later.from, part.last), slice(later, later.from, part.last)]);
+    const value = part.from < later.from ? e.join([slice(part, part.from, later.from), both]) : both;
+    return { ...part, value };
+  });
+  return e.join([first.value, ...complete]);
+}
+
+interface CausalTensors {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  /** What attention gave. */
+  readonly y: Tensor;
+  readonly dy: Tensor;
+  readonly documents: Tensor | undefined;
+}
+
+/** Gradients by q, k and v of a loss that y = `causalAttention` has the gradient dy of. */
+export function causalAttentionBackward({ q, k, v, y, dy, documents }: CausalTensors, attrs: CausalAttrs) {
+  const [dq, dk, dv] = apply(backwardOp, [q, k, v, y, dy, ...(documents ? [documents] : [])], attrs);
+  return { dq: dq!, dk: dk!, dv: dv! };
+}

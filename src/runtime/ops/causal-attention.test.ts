@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { pullback } from "../../graph/gradient.ts";
+import { causalAttention } from "../../graph/ops/causal-attention.ts";
+import { compare, error, type Feed, noise } from "../compare.testing.ts";
+
+/** Documents of `length` tokens each, over rows of `tokens`. */
+function documentsOf(batch: number, tokens: number, length: number): Feed {
+  const data = Array.from({ length: batch * tokens }, (_, i) => Math.floor(i / length));
+  return { dtype: "i64", shape: [batch, tokens], data };
+}
+
+// Blocks are of 128 queries: several, a last one that is not full, windows within a block and across several.
+test.each([
+  { batch: 1, tokens: 1 },
+  { batch: 2, tokens: 128 },
+  { batch: 1, tokens: 300, group: 2 },
+  { batch: 1, tokens: 300, window: 1 },
+  { batch: 2, tokens: 260, window: 50 },
+  { batch: 1, tokens: 400, window: 128 },
+  { batch: 1, tokens: 400, window: 201, group: 3, kvHeads: 1 },
+  { batch: 1, tokens: 140, softcap: 1.5 },
+  { batch: 2, tokens: 270, length: 77, group: 2 },
+])("causal attention over blocks and its gradients: %o", async (c) => {
+  const {
+    batch,
+    tokens,
+    group = 1,
+    kvHeads = 2,
+    length,
+    window,
+    softcap,
+  } = c as {
+    [key in "batch" | "tokens"]: number;
+  } & { [key in "group" | "kvHeads" | "length" | "window" | "softcap"]?: number };
+  const headSize = 8;
+  const attrs = { heads: kvHeads * group, kvHeads, headSize, scale: 0.4, window, softcap };
+  const [wide, narrow] = [attrs.heads, kvHeads].map((heads) => [batch, tokens, heads * headSize]) as [
+    number[],
+    number[],
+  ];
+  const outcomes = await compare({
+    inputs: {
+      q: noise(1, wide),
+      k: noise(2, narrow),
+      v: noise(3, narrow),
+      dy: noise(4, wide),
+      ...(length !== undefined && { documents: documentsOf(batch, tokens, length) }),
+    },
+    trace({ q, k, v, dy, documents }) {
+      const y = causalAttention({ q: q!, k: k!, v: v!, documents }, attrs);
+      const [dq, dk, dv] = pullback([{ of: y, gradient: dy! }], [q!, k!, v!]);
+      return { y, dq: dq!, dk: dk!, dv: dv! };
+    },
+  });
+  const names = tokens === 1 ? ["y", "dv"] : ["y", "dq", "dk", "dv"];
+  for (const name of names)
+    if (window !== 1 || !/d[qk]/.test(name)) expect(error(outcomes[name]!), name).toBeLessThan(1e-5);
+});
