@@ -117,6 +117,14 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
     expect(() => guarded(path, fail)).toThrow(expect.objectContaining(refused));
   });
 
+  test("a folder that is read-only, for which libsql has no code", () => {
+    const fail = () => {
+      const error = new Error("attempt to write a readonly database");
+      throw Object.assign(error, { code: "UNKNOWN_SQLITE_ERROR_1544" });
+    };
+    expect(() => guarded(path, fail)).toThrow(`the ledger ${path} can't be used: it is read-only${remedy}`);
+  });
+
   test.each(["SQLITE_FULL", "ENOSPC"])("a full disk: %s", (code) => {
     const fail = () => {
       throw Object.assign(new Error("in SQLite's words"), { code });

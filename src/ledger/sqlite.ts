@@ -17,7 +17,7 @@ const LOG_LIMIT = 4 * 2 ** 20;
 
 /** Messages for SQLite's error codes. */
 const faults: readonly (readonly [RegExp, string])[] = [
-  [/READONLY/, "it is read-only"],
+  [/READONLY|readonly database/, "it is read-only"],
   [/FULL/, DISK_FULL],
   [/BUSY|LOCKED/, "another process does not let go of it"],
   [/IOERR/, "the disk fails to read or write it"],
@@ -29,7 +29,10 @@ function explained(error: unknown, path: string): unknown {
   const code = codeOf(error) ?? "";
   if (/NOTADB|CORRUPT/.test(code))
     return new UserError(`${path} is damaged or is not a ledger; move it away to start a new one`);
-  const reason = reasonOf(error) ?? faults.find(([pattern]) => pattern.test(code))?.[1] ?? whyClosed(error, path);
+  const reason =
+    reasonOf(error) ??
+    faults.find(([pattern]) => pattern.test(`${code} ${error.message}`))?.[1] ??
+    whyClosed(error, path);
   return reason === undefined ? error : new LedgerFault(`the ledger ${path} can't be used: ${withRemedy(reason)}`);
 }
 

@@ -126,7 +126,8 @@ export class PreparedStore {
     } catch (error) {
       this.abandon();
       const told = writeError(error, this.folder);
-      throw told instanceof UserError ? new UserError(`${told.message}; MODICUM_HOME may name another folder`) : error;
+      if (!(told instanceof UserError)) throw error;
+      throw new UserError(`the model is not prepared yet: ${told.message}; MODICUM_HOME may name another folder`);
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "libsql";
@@ -94,4 +94,11 @@ test("a folder or another file in the lock's place is one sentence", async () =>
   await expect(lock("folder.lock")).rejects.toThrow(/^cannot write .*folder\.lock: a folder is in the way$/);
   writeAt(join(folder, "notes.lock"), "these are my notes\n".repeat(100));
   await expect(lock("notes.lock")).rejects.toThrow(/notes\.lock is no lock but another file; delete it$/);
+});
+
+test("one that cannot be taken says what it was for", async () => {
+  const file = join(tempFolder(), "file");
+  writeFileSync(file, "");
+  const taken = withLock(join(file, "a.lock"), { purpose: "download tiny" }, async () => {});
+  await expect(taken).rejects.toThrow(/^cannot download tiny: cannot write .*; MODICUM_HOME may name another folder$/);
 });

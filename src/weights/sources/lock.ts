@@ -11,6 +11,8 @@ export interface LockOptions {
   onWait?: (() => void) | undefined;
   /** Gives up waiting. */
   signal?: AbortSignal | undefined;
+  /** What cannot be done without the lock, for the sentence that says why it cannot be taken. */
+  purpose?: string | undefined;
 }
 
 /**
@@ -29,8 +31,17 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
   }
 }
 
-async function acquire(path: string, { onWait, signal }: LockOptions): Promise<Database.Database> {
-  makeFolder(dirname(path));
+async function acquire(path: string, { purpose, ...options }: LockOptions): Promise<Database.Database> {
+  try {
+    makeFolder(dirname(path));
+    return await patiently(path, options);
+  } catch (error) {
+    if (!(error instanceof UserError) || purpose === undefined) throw error;
+    throw new UserError(`cannot ${purpose}: ${error.message}; MODICUM_HOME may name another folder`);
+  }
+}
+
+async function patiently(path: string, { onWait, signal }: LockOptions): Promise<Database.Database> {
   for (let waited = false; ; waited = true) {
     const lock = attempt(path);
     if (lock) return lock;

@@ -11,7 +11,8 @@ import { cachedModel, identity, type ResolvedModel } from "./store.ts";
 /** Fetches a model from the first of its mirrors that gives it, unless another process has done so meanwhile. */
 export async function pull(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
   const onWait = () => options.onNotice?.(`another process is fetching or removing ${wanted.name}; waiting for it`);
-  return withLock(lockFile(wanted.name), { onWait, signal: options.signal }, async () => {
+  const purpose = `download ${wanted.name}`;
+  return withLock(lockFile(wanted.name), { onWait, signal: options.signal, purpose }, async () => {
     const meanwhile = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
     if (meanwhile !== undefined && !wanted.refresh) return meanwhile;
     return fromMirrors(wanted, options, (plan) => carryOut(plan, wanted.name, options));
