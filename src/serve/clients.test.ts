@@ -126,6 +126,8 @@ test("the examples that /docs shows are answered", async () => {
     "v1/completions",
     "v1/responses",
     "v1/embeddings",
+    "v1/embed",
+    "v2/embed",
     "v1/rerank",
     "v2/rerank",
     "v1/classify",

@@ -23,11 +23,14 @@ test.skipIf(!there)("openai's and cohere's Python clients work unchanged, and ra
   expect(stdout.trim().split("\n")).toEqual([
     "chat",
     "stream",
+    "responses",
     "models",
     "embeddings",
     "errors",
     "rate_limit",
     "rerank_v1",
     "rerank_v2",
+    "embed_v1",
+    "embed_v2",
   ]);
 });

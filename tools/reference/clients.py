@@ -58,6 +58,16 @@ def embeddings():
             assert all(math.isclose(a, b, abs_tol=1e-5) for a, b in zip(plain.embedding, other, strict=True))
 
 
+def responses():
+    asked = {"model": "smollm2", "input": "Name the capital of Japan.", "temperature": 0, "max_output_tokens": 30}
+    whole = client.responses.create(**asked)
+    assert "Tokyo" in whole.output_text and whole.status == "completed"
+    assert whole.model_extra["receipt"]["tokens"]["completion"] == whole.usage.output_tokens
+    with client.responses.stream(**asked) as stream:
+        text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        assert text == whole.output_text == stream.get_final_response().output_text
+
+
 def raises(kind, status, call):
     try:
         call()
@@ -73,6 +83,9 @@ def errors():
     assert missing.code == "model_not_found" and missing.param == "model"
     assert 'did you mean "smollm2"' in missing.message
     raises(openai.BadRequestError, 400, lambda: create(**{**QUESTION, "temperature": 9}))
+    respond = client.responses.create
+    stored = raises(openai.BadRequestError, 400, lambda: respond(model="smollm2", input="x", store=True))
+    assert stored.param == "store"
     raises(openai.BadRequestError, 400, lambda: create(**{**QUESTION, "messages": []}, stream=True))
     stranger = openai.OpenAI(base_url=f"{URL}/v1", api_key="mk-wrong", max_retries=0)
     raises(openai.AuthenticationError, 401, lambda: stranger.chat.completions.create(**QUESTION))
@@ -105,6 +118,48 @@ def rerank_v2():
     ranks(cohere.ClientV2(KEY, base_url=URL).rerank(model="ranker", query="food", top_n=2, documents=TEXTS), "2")
 
 
-for check in (chat, stream, models, embeddings, errors, rate_limit, rerank_v1, rerank_v2):
+def vectors():
+    return [d.embedding for d in client.embeddings.create(model="sentences", input=TEXTS).data]
+
+
+def same(got):
+    for one, other in zip(got, vectors(), strict=True):
+        assert all(math.isclose(a, b, abs_tol=1e-5) for a, b in zip(one, other, strict=True))
+
+
+def embed_v1():
+    first = cohere.Client(KEY, base_url=URL)
+    asked = {"model": "sentences", "texts": TEXTS, "input_type": "search_document"}
+    answer = first.embed(**asked)
+    same(answer.embeddings)
+    assert answer.texts == TEXTS and answer.meta.api_version.version == "1"
+    same(first.embed(**asked, embedding_types=["float"]).embeddings.float_)
+
+
+def embed_v2():
+    second = cohere.ClientV2(KEY, base_url=URL)
+    asked = {"model": "sentences", "texts": TEXTS, "input_type": "search_query"}
+    answer = second.embed(**asked, embedding_types=["float", "base64"])
+    same(answer.embeddings.float_)
+    packed = [base64.b64decode(each) for each in answer.embeddings.base64]
+    same([struct.unpack(f"<{len(raw) // 4}f", raw) for raw in packed])
+    assert answer.meta.billed_units.input_tokens > len(TEXTS)
+    refused = raises(cohere.BadRequestError, 400, lambda: second.embed(**asked, embedding_types=["int8"]))
+    assert "embedding_types.0: " in str(refused.body)
+
+
+for check in (
+    chat,
+    stream,
+    responses,
+    models,
+    embeddings,
+    errors,
+    rate_limit,
+    rerank_v1,
+    rerank_v2,
+    embed_v1,
+    embed_v2,
+):
     check()
     print(check.__name__)

@@ -1,6 +1,6 @@
-import { endianness } from "node:os";
 import { z } from "zod";
 import { checkSavings } from "../../engine/file/check-savings.ts";
+import { base64 } from "../generation/base64.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
 import { textsSchema } from "../generation/texts.ts";
@@ -68,10 +68,4 @@ function shortened(values: Float32Array, dimensions: number): Float32Array {
   const kept = values.slice(0, dimensions);
   const length = Math.hypot(...kept);
   return length === 0 ? kept : kept.map((value) => value / length);
-}
-
-/** Encodes 32-bit little-endian floats. */
-export function base64(values: Float32Array): string {
-  const bytes = Buffer.from(values.slice().buffer);
-  return (endianness() === "LE" ? bytes : bytes.swap32()).toString("base64");
 }

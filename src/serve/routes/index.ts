@@ -4,6 +4,7 @@ import { chat } from "./chat.ts";
 import { classify } from "./classify.ts";
 import { completions } from "./completions.ts";
 import { docs } from "./docs.ts";
+import { embed } from "./embed.ts";
 import { embeddings } from "./embeddings.ts";
 import { models, oneModel } from "./models.ts";
 import { oneReceipt, receipts } from "./receipts.ts";
@@ -20,6 +21,7 @@ export function endpointsOf(house: House): Endpoint[] {
     completions(house),
     responses(house),
     embeddings(house),
+    ...embed(house),
     ...rerank(house),
     classify(house),
     models(house),

@@ -2,11 +2,12 @@ import { answerOf } from "../fleet/relay.ts";
 import { type ResponseEvent, response, responseEvent } from "../generation/responses/output.ts";
 import { pieceOf } from "../generation/responses/pieces.ts";
 import { responsesInput } from "../generation/responses/request.ts";
-import { asChat, inItsFields } from "../generation/responses/to-chat.ts";
+import { asChat, fieldOf } from "../generation/responses/to-chat.ts";
 import { Written } from "../generation/responses/written.ts";
 import type { House } from "../house.ts";
 import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { HttpError } from "../http/errors.ts";
+import { renamed } from "../http/renamed.ts";
 import type { Events, NamedEvents } from "../http/stream.ts";
 import { chat } from "./chat.ts";
 
@@ -32,7 +33,7 @@ export function responses(house: House): Endpoint {
         const answer = await answerOf(house, underneath, asked, call);
         return input.stream ? events(answer as Events, written, fields) : written.whole(pieceOf(answer));
       } catch (error) {
-        throw inItsFields(error, fields);
+        throw renamed(error, fieldOf(fields));
       }
     },
   });
@@ -55,7 +56,7 @@ async function* eventsOf(
       yield* written.add(pieceOf(chunk));
     }
   } catch (error) {
-    throw inItsFields(error, fields);
+    throw renamed(error, fieldOf(fields));
   }
   yield* written.end();
 }

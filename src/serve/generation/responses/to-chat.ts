@@ -1,5 +1,4 @@
 import type { JsonObject } from "../../../weights/json.ts";
-import { HttpError } from "../../http/errors.ts";
 import { modelShape } from "../naming.ts";
 import { samplingShape } from "../sampling.ts";
 import { chatFormat } from "./format.ts";
@@ -32,20 +31,14 @@ export function asChat(input: ResponsesInput): AsChat {
 const withoutUndefined = (fields: Readonly<Record<string, unknown>>): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject;
 
-/** A chat's fault in the fields of the response's request. */
-export function inItsFields(error: unknown, fields: readonly string[]): unknown {
-  if (!(error instanceof HttpError) || error.details.param === undefined) return error;
-  const { param } = error.details;
-  const own = fieldOf(param, fields);
-  const message = error.message.startsWith(param) ? own + error.message.slice(param.length) : error.message;
-  return new HttpError(error.status, message, { ...error.details, param: own });
-}
-
-const fieldOf = (param: string, fields: readonly string[]): string =>
-  param
-    .replace(/^messages\.(\d+)/, (turn, at) => fields[Number(at)] ?? turn)
-    .replace(/^messages\b/, "input")
-    .replace(/\.tool_call_id$/, ".call_id")
-    .replace(/^(tools\.\d+)\.function\b/, "$1")
-    .replace(/^response_format(\.json_schema)?/, "text.format")
-    .replace(/^max_(completion_)?tokens$/, "max_output_tokens");
+/** The field of a response's request that a chat's field stands for. */
+export const fieldOf =
+  (fields: readonly string[]) =>
+  (param: string): string =>
+    param
+      .replace(/^messages\.(\d+)/, (turn, at) => fields[Number(at)] ?? turn)
+      .replace(/^messages\b/, "input")
+      .replace(/\.tool_call_id$/, ".call_id")
+      .replace(/^(tools\.\d+)\.function\b/, "$1")
+      .replace(/^response_format(\.json_schema)?/, "text.format")
+      .replace(/^max_(completion_)?tokens$/, "max_output_tokens");

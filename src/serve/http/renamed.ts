@@ -1,0 +1,10 @@
+import { HttpError } from "./errors.ts";
+
+/** The fault of a request that was put in another endpoint's form, by the fields that it came with. */
+export function renamed(error: unknown, fieldOf: (param: string) => string): unknown {
+  if (!(error instanceof HttpError) || error.details.param === undefined) return error;
+  const { param } = error.details;
+  const own = fieldOf(param);
+  const message = error.message.startsWith(param) ? own + error.message.slice(param.length) : error.message;
+  return new HttpError(error.status, message, { ...error.details, param: own });
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from "node:crypto";
+import { answerOf } from "../fleet/relay.ts";
+import { embedded, embedOutput, type Version, vectorsIn } from "../generation/embed/output.ts";
+import { embedInput, textsOf } from "../generation/embed/request.ts";
+import { usageOf } from "../generation/usage.ts";
+import type { House } from "../house.ts";
+import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
+import { renamed } from "../http/renamed.ts";
+import { embeddings } from "./embeddings.ts";
+
+/** `POST /v1/embed` and `/v2/embed`, as Cohere has them: embeddings in another form. */
+export const embed = (house: House): Endpoint[] => {
+  const underneath = embeddings(house);
+  return [version(house, underneath, "1"), version(house, underneath, "2")];
+};
+
+const version = (house: House, underneath: Endpoint, version: Version): Endpoint =>
+  endpoint({
+    method: "post",
+    paths: [`/v${version}/embed`],
+    summary: `Turns texts into vectors, in the form of Cohere's API of version ${version}`,
+    scope: "infer",
+    translates: true,
+    input: embedInput(house.limits),
+    example: { model: "minilm", texts: ["An apple a day", "The train is late"], input_type: "search_document" },
+    output: embedOutput,
+    async handle(input, call) {
+      const { model, savings, keep_alive, max_flops, output_dimension: dimensions } = input;
+      const body = { model, savings, keep_alive, max_flops, dimensions, input: textsOf(input) };
+      try {
+        const asked = { body, input: accepted(underneath.input!, body) };
+        const { data, receipt } = embedded.parse(await answerOf(house, underneath, asked, call));
+        const vectors = data.map(({ embedding }) => embedding);
+        const usage = usageOf(receipt);
+        return {
+          id: randomUUID(),
+          ...vectorsIn(input, version, vectors),
+          meta: { api_version: { version }, billed_units: { input_tokens: usage.prompt_tokens } },
+          usage,
+          receipt,
+        };
+      } catch (error) {
+        throw renamed(error, (param) => param.replace(/^input\b/, "texts").replace(/^dimensions$/, "output_dimension"));
+      }
+    },
+  });
