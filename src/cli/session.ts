@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { generateOptions } from "../engine/answer/generate.ts";
+import { saysHowToDraw } from "../engine/sampling/defaults.ts";
 import { load, type Model, openPipeline, type Receipt, type RoutePipeline } from "../index.ts";
 import { UserError } from "../util/errors.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
@@ -32,8 +33,11 @@ export function addSessionFlags(command: Command): Command {
   return addFlags(addFlags(command, quantOptions), generateOptions);
 }
 
-/** Generation's options among a command's. @throws UserError */
-export const generation = (options: SessionOptions) => readFlags(generateOptions, options);
+/** Generation's options among a command's; without one that says how tokens are drawn, the model's own settings hold. @throws UserError */
+export const generation = (options: SessionOptions) => ({
+  ...readFlags(generateOptions, options),
+  modelSampling: !saysHowToDraw(options),
+});
 
 /** Loads the model under the recipe that the options name. @throws UserError */
 export async function open(options: SessionOptions, signal: AbortSignal): Promise<Model> {

@@ -15,6 +15,7 @@ import { tokenizerOf } from "./file/tokenizer-of.ts";
 import type { Loaded } from "./kinds/kind.ts";
 import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
+import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
 import { knowsCalls, plainTurns } from "./tools/turns.ts";
 
@@ -34,6 +35,8 @@ export class LanguageModel implements Loaded {
     readonly tokenizer: Tokenizer,
     /** Of requests that name no adapter. */
     readonly engine: Engine,
+    /** Its own settings, if it has any. */
+    readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
   ) {
     this.recipes = new Recipes({ decoder, sha256: source.sha256 }, async (plan) => {
@@ -51,6 +54,7 @@ export class LanguageModel implements Loaded {
     quant: Quant = "auto",
     { checkpoint, own, named }: Adapted = openAdapted(source.path, {}),
   ): Promise<LanguageModel> {
+    const sampling = samplingOf(checkpoint.config, source.sha256);
     // Held once for the base and the adapters beside it. Programs keep what they share for as long as they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = (lora?: Lora) => {
@@ -60,7 +64,7 @@ export class LanguageModel implements Loaded {
     const { decoder, create } = open(own);
     const [engine, tokenizer] = await beside(create(), () => tokenizerOf(checkpoint, decoder.config.vocabulary));
     const adapted = new Map<string, Engine>();
-    const model = new LanguageModel(source, decoder, tokenizer, engine, adapted);
+    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted);
     try {
       for (const [name, lora] of named) adapted.set(name, await open(lora).create());
     } catch (error) {

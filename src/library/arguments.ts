@@ -94,7 +94,7 @@ const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "j
 /** The fields of a request besides those of generation. */
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
-  ...{ raw: flag, format },
+  ...{ raw: flag, format, modelSampling: flag },
   save: savings.optional(),
   suffix: text.optional(),
   promptLogprobs: z.int().min(0).max(20).optional(),

@@ -6,6 +6,7 @@ import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
 import type { Lease } from "../engine/run/recipes.ts";
+import type { ModelSampling } from "../engine/sampling/defaults.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import type { Job, Request } from "../engine/schedule/ticket.ts";
@@ -73,6 +74,12 @@ export class Model implements Disposable {
 
   get name(): string {
     return this.#loaded.source.name;
+  }
+
+  /** How it is to be sampled, by those who made it; undefined if they do not say it. */
+  get sampling(): ModelSampling | undefined {
+    const { loaded } = this;
+    return loaded.kind === "encoder" ? undefined : loaded.sampling;
   }
 
   /** @throws UserError when it was disposed of */

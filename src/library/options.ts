@@ -42,6 +42,8 @@ export interface AnswerOptions extends Saves {
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
+  /** Draw tokens by the model's own settings, which take the place of this call's (`model.sampling`); a setting that the model does not have stays. */
+  modelSampling?: boolean | undefined;
   /** Text that comes after the answer, which fills the place between it and the prompt, a text or ids: of models that have tokens for this. */
   suffix?: string | undefined;
   /** Give the prompt's tokens, too, with their log-probabilities and so many of the likeliest in the place of each, at most 20: all of the prompt runs, nothing of it comes from a cache. */

@@ -16,7 +16,17 @@ export async function requestOf(
   prompt: Prompt,
   asked: Asked,
 ): Promise<Request> {
-  const { adapter, raw = false, suffix: _, format, tools, toolChoice, parallelToolCalls, ...rest } = asked;
+  const {
+    adapter,
+    raw = false,
+    suffix: _,
+    format,
+    tools,
+    toolChoice,
+    parallelToolCalls,
+    modelSampling,
+    ...rest
+  } = asked;
   if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
@@ -24,7 +34,9 @@ export async function requestOf(
   const continues = generative.kind === "decoder" && (isIds(prompt) || (raw && typeof prompt === "string"));
   const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
-  return { prompt: ids, options: { ...rest, continues, grammar, trigger: calling.trigger }, engine };
+  const settings = modelSampling ? generative.sampling?.settings : undefined;
+  const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger };
+  return { prompt: ids, options, engine };
 }
 
 function readBy(model: Model["generative"], prompt: Prompt, asked: Asked, calling: Calling): number[] {

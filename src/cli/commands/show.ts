@@ -59,6 +59,13 @@ function purpose({ embedding, labels }: ModelDescription): [string, string][] {
   return [["embeddings", `${vector}${normalise ? ", of length 1" : ""}${cut}`]];
 }
 
+/** How an answer is drawn. */
+function sampling({ sampling }: ModelDescription): [string, string][] {
+  if (!sampling) return [];
+  const settings = Object.entries(sampling.settings).map(([option, value]) => `${flagOf(option).slice(2)} ${value}`);
+  return [["sampling", `${settings.join(", ")}; by ${sampling.from}`]];
+}
+
 /** If a text is read as a whole, the cost of a token grows with the text's length. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
   const told = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>
@@ -87,6 +94,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ...activations({ config, bytes, ...model }),
   ...flops({ config, bytes, ...model }),
   ...purpose({ config, bytes, ...model }),
+  ...sampling({ config, bytes, ...model }),
   ["seams", model.seams.join(", ") || "none"],
   ["savings", model.savings.join(", ") || "none"],
   ...Object.entries(model.unsupported).map(([name, why]): [string, string] => ["", `not ${name}: it has ${why}`]),

@@ -88,6 +88,17 @@ describe("an answer", () => {
     expect(new Set(texts).size).toBe(3);
   });
 
+  test("by the model's own settings is drawn as if they were given, and only if that is asked for", async () => {
+    const { settings } = model.sampling!;
+    // The prompt is then in the cache for all.
+    await model.complete(STORY, { maxTokens: 1 });
+    const plain = await model.complete(STORY, { maxTokens: 30 });
+    const given = await model.complete(STORY, { maxTokens: 30, ...settings });
+    const own = await model.complete(STORY, { maxTokens: 30, temperature: 1, modelSampling: true });
+    expect(own.tokens).toEqual(given.tokens);
+    expect(own.tokens).not.toEqual(plain.tokens);
+  });
+
   test("tells log-probabilities of the chosen token and the n likeliest", async () => {
     const { tokens } = await model.complete(STORY, { maxTokens: 5, logprobs: 4 });
     for (const { id, logprob, top } of tokens) {

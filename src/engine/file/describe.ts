@@ -8,6 +8,7 @@ import { memoryLimit } from "../../weights/prepared/memory.ts";
 import type { Holding, Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type KindName, kindOf } from "../kinds/index.ts";
+import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
 import type { Described, Flops } from "./described.ts";
 
 /** What a model is made of and what it costs, without compiling it. */
@@ -23,6 +24,8 @@ export interface ModelDescription extends Pick<Described, "config" | "embedding"
    * this machine has.
    */
   bytes: { disk: number; memory: number; cache: number; machine: number };
+  /** The sampling settings that its authors publish; absent if there are none, or it does not generate. */
+  sampling?: ModelSampling;
   /** In which form the tensors of each storage type run, what that takes in memory, and how far it is from the file's weights. */
   tensors: Holding[];
   /** Dense FLOPs of one token; a multiply-add is 2. Of a decoder that reads a source: of one that it writes. */
@@ -48,6 +51,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
   const { embedding, labels } = described;
+  const sampling = kind.name === "encoder" ? undefined : samplingOf(checkpoint.config, model.sha256);
   return {
     ...{ name: model.name, path: model.path, source: model.source },
     ...{ architecture: checkpoint.architecture, kind: kind.name, config },
@@ -57,6 +61,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
     ...described.flops(costs),
     ...(embedding && { embedding }),
     ...(labels && { labels }),
+    ...(sampling && { sampling }),
     seams,
     ...weights.imagined(() => servedBy(seams, decoder)),
   };

@@ -20,6 +20,7 @@ import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import type { Prompt } from "../language-model.ts";
+import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
 import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
 
 /** An encoder with a decoder, loaded: text to text. */
@@ -30,6 +31,8 @@ export class Seq2SeqModel implements Loaded {
     readonly source: ResolvedModel,
     readonly model: Seq2Seq,
     readonly tokenizer: Tokenizer,
+    /** Its own settings, if it has any. */
+    readonly sampling: ModelSampling | undefined,
     private readonly programs: Seq2SeqPrograms,
   ) {}
 
@@ -40,10 +43,11 @@ export class Seq2SeqModel implements Loaded {
     { checkpoint, own }: Adapted = openAdapted(source.path, {}),
   ): Promise<Seq2SeqModel> {
     const { model, weights } = openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
+    const sampling = samplingOf(checkpoint.config, source.sha256);
     const graphs = prepare(weights, () => [traceSource(model), traceDecoded(model)]);
     const compiling = Seq2SeqPrograms.compile(graphs as [Graph, Graph]);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, model.config.vocabulary));
-    return new Seq2SeqModel(source, model, tokenizer, programs);
+    return new Seq2SeqModel(source, model, tokenizer, sampling, programs);
   }
 
   use(recipe: Recipe): Promise<undefined> {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { saysHowToDraw } from "../../engine/sampling/defaults.ts";
 import type { RunOptions } from "../../index.ts";
 
 const MOST_BIASES = 4096;
@@ -16,14 +17,16 @@ const biases = z.preprocess(
 
 const SEEDS = `expected a whole number from -1 to ${Number.MAX_SAFE_INTEGER}`;
 
-/** How tokens are drawn: OpenAI's fields, and vLLM's for what OpenAI has none. */
+/** Sampling fields: OpenAI's, and vLLM's where OpenAI has none. */
 export const samplingShape = {
   temperature: z
     .number()
     .min(0)
     .max(2)
     .nullish()
-    .describe("1 where it is not said, as OpenAI has it; 0 takes the likeliest token"),
+    .describe(
+      "0 takes the likeliest token; where it is not said, 1, as OpenAI has it, but a chat that says no other field of sampling either is drawn by the model's own settings",
+    ),
   top_p: z
     .number()
     .min(0)
@@ -74,13 +77,21 @@ type Fields = z.output<z.ZodObject<typeof samplingShape>>;
 
 /** The fields as the library's options, of the `choice`th answer: seeds follow each other, so that answers differ. */
 export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOptions => ({
+  ...drawingOf(fields),
   temperature: fields.temperature ?? 1,
+  logitBias: fields.logit_bias ?? undefined,
+  seed: typeof seed === "number" && seed >= 0 ? (seed + choice) % Number.MAX_SAFE_INTEGER : undefined,
+});
+
+/** For a chat, the model's own settings apply if no field says how tokens are drawn. */
+export const chatSamplingOf = (fields: Fields): RunOptions => ({ modelSampling: !saysHowToDraw(drawingOf(fields)) });
+
+const drawingOf = (fields: Omit<Fields, "seed">): RunOptions => ({
+  temperature: fields.temperature ?? undefined,
   topP: fields.top_p ?? undefined,
-  topK: Math.max(fields.top_k ?? 0, 0),
+  topK: typeof fields.top_k === "number" ? Math.max(fields.top_k, 0) : undefined,
   minP: fields.min_p ?? undefined,
   frequencyPenalty: fields.frequency_penalty ?? undefined,
   presencePenalty: fields.presence_penalty ?? undefined,
   repetitionPenalty: fields.repetition_penalty ?? undefined,
-  logitBias: fields.logit_bias ?? undefined,
-  seed: typeof seed === "number" && seed >= 0 ? (seed + choice) % Number.MAX_SAFE_INTEGER : undefined,
 });

@@ -7,6 +7,7 @@ import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answe
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
+import { chatSamplingOf } from "../generation/sampling.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { message, turnsOf } from "../generation/turns.ts";
@@ -135,7 +136,7 @@ function asks(input: ChatInput, { maxPrompt, maxTokens }: Limits): Ask[] {
   const logprobs = input.logprobs ? (input.top_logprobs ?? 0) : undefined;
   return Array.from({ length: input.n ?? 1 }, (_, choice) => ({
     prompt,
-    options: { ...optionsOf(input, most, choice), ...toolOptions(input), logprobs },
+    options: { ...optionsOf(input, most, choice), ...chatSamplingOf(input), ...toolOptions(input), logprobs },
   }));
 }
 
