@@ -5,7 +5,7 @@ import type { Plan } from "../src/lab/answer/index.ts";
 import type { ItemOf } from "../src/lab/item.ts";
 import { accuracy, accuracyNormalised } from "../src/lab/metrics/index.ts";
 import { CellResults, type OpenCell, openCell } from "../src/lab/run/cell.ts";
-import { OwnHands } from "../src/lab/run/hands.ts";
+import { LocalExecutor } from "../src/lab/run/executor.ts";
 import { runOptions } from "../src/lab/run/options.ts";
 import type { Task } from "../src/lab/task.ts";
 import type { Bench, Side } from "./harness.ts";
@@ -67,8 +67,8 @@ class Lab {
 async function throughLab(cell: OpenCell): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "modicum-bench-"));
   const results = await CellResults.open(cell, join(folder, "results.jsonl"));
-  const hands = new OwnHands(cell.model, cell.dense);
-  await results.complete([], cell.items, hands, () => {});
+  const executor = new LocalExecutor(cell.model, cell.dense);
+  await results.complete([], cell.items, executor, () => {});
   await results.close();
   rmSync(folder, { recursive: true });
 }

@@ -91,7 +91,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
     gated: true,
     pairs: "half",
     rope: () => rope,
-    stretchedBeyond: rope.scaling?.type === "long" ? rope.scaling.original : undefined,
+    longRopeBeyond: rope.scaling?.type === "long" ? rope.scaling.original : undefined,
     window: () => undefined,
     learnedPositions: false,
     attentionScale: 1 / Math.sqrt(config.headSize),

@@ -137,19 +137,19 @@ test("YaRN with two coefficients (DeepSeek's) has their quotient for its magnitu
   expect(scaling).toMatchObject({ type: "yarn", magnitude: temperature(0.8) / temperature(1) });
 });
 
-test("LongRoPE: how far attention is stretched, and a context without long sequences", () => {
+test("LongRoPE: the scale of attention, and a context without long sequences", () => {
   const scalingOf = (changes: Json, more: Json = {}) => {
     const { config } = source("phi3-long");
     const rope_parameters = { ...(config["rope_parameters"] as Json), ...more };
     return configure(phi3, "phi3-long", { rope_parameters, ...changes });
   };
-  const stretch = (by: number) => Math.sqrt(1 + Math.log(by) / Math.log(48));
-  expect(scalingOf({}).rope(0)!.scaling).toMatchObject({ type: "long", original: 48, magnitude: stretch(64 / 48) });
-  expect(scalingOf({}, { factor: 4 }).rope(0)!.scaling).toMatchObject({ magnitude: stretch(4) });
+  const magnitude = (by: number) => Math.sqrt(1 + Math.log(by) / Math.log(48));
+  expect(scalingOf({}).rope(0)!.scaling).toMatchObject({ type: "long", original: 48, magnitude: magnitude(64 / 48) });
+  expect(scalingOf({}, { factor: 4 }).rope(0)!.scaling).toMatchObject({ magnitude: magnitude(4) });
   expect(scalingOf({}, { factor: 4, attention_factor: 1.5 }).rope(0)!.scaling).toMatchObject({ magnitude: 1.5 });
   const short = scalingOf({ max_position_embeddings: 48 });
   expect(short.rope(0)!.scaling).toMatchObject({ type: "factors", magnitude: 1 });
-  expect([scalingOf({}).stretchedBeyond, short.stretchedBeyond]).toEqual([48, undefined]);
+  expect([scalingOf({}).longRopeBeyond, short.longRopeBeyond]).toEqual([48, undefined]);
   expect(() => scalingOf({}, { long_factor: [1, "2"] })).toThrow(
     '"long_factor" is [1,"2"], expected a list of positive',
   );

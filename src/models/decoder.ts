@@ -19,7 +19,7 @@ export interface DecoderConfig {
    * Tokens beyond which a sequence is rotated by other factors, from its first token on (LongRoPE): by so many rows further on in the rotary
    * tables. What ran while it was shorter then runs again.
    */
-  readonly stretchedBeyond?: number | undefined;
+  readonly longRopeBeyond?: number | undefined;
   /** Keys that a layer's queries see, their own the last; undefined: all. Absent where no layer has a window. */
   window?(layer: number): number | undefined;
 }

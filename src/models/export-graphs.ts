@@ -25,7 +25,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
   const ids = g.input("input_ids", "i64", [batch, tokens]);
   const mask = g.input("attention_mask", "i64", [batch, total]);
   const { ends, ...each } = maskLengths(ids, mask);
-  const beyond = decoder.config.stretchedBeyond;
+  const beyond = decoder.config.longRopeBeyond;
   const lengths = beyond === undefined ? each : { ...each, positions: positions(ids, ends, { beyond }) };
   let stream: Stream = { branch: decoder.embed(g, ids, () => ends) };
   const presents: [name: string, cache: Tensor][] = [];

@@ -10,7 +10,7 @@ export interface Place {
   /** The new tokens' positions in the sequence: the first one's if the others follow it, or each. */
   readonly positions: number | ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
-  readonly stretched?: boolean;
+  readonly longRope?: boolean;
 }
 
 /** The inputs of a stack's programs that say how long the rows of a cache are and where new tokens stand, with places for `rows` rows. */
@@ -47,9 +47,9 @@ export class Lengths implements Disposable {
     return start;
   }
 
-  #putPositions(at: number, { positions, stretched }: Place, tokens: number): void {
+  #putPositions(at: number, { positions, longRope }: Place, tokens: number): void {
     const all = new BigInt64Array(this.positions.memory);
-    const further = stretched ? this.config.stretchedBeyond! : 0;
+    const further = longRope ? this.config.longRopeBeyond! : 0;
     for (let t = 0; t < tokens; t++)
       all[at + t] = BigInt(further + (typeof positions === "number" ? positions + t : positions[t]!));
   }

@@ -19,8 +19,8 @@ export function hubLongRope(fields: Fields, parameters: Parameters, span: Span):
   const { context, rotated } = span;
   const nested = numberOf(fields, parameters, "original_max_position_embeddings", context);
   const original = wholeOf(fields, fields.number(undefined, "original_max_position_embeddings", nested));
-  const stretch = numberOf(fields, parameters, "factor", context / original);
-  const magnitude = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(original));
+  const factor = numberOf(fields, parameters, "factor", context / original);
+  const magnitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
   return byLength(fields, span, {
     short: factorsOf(fields, parameters, "short_factor", rotated / 2),
     long: factorsOf(fields, parameters, "long_factor", rotated / 2),

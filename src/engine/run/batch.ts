@@ -140,7 +140,7 @@ export class Batch implements Disposable {
     const places = this.slotsOf(of).map((slot) => ({
       entries: slot.group(from).length,
       positions: slot.tokens.length,
-      stretched: slot.stretched,
+      longRope: slot.longRope,
     }));
     return lengths.set(of.first, places, 1);
   }

@@ -132,7 +132,7 @@ export class PromptRun {
     const first = positions[0]!;
     const tokens = this.prompt.slice(first, first + positions.length);
     const { buffers } = seam ?? slot;
-    const place = { entries: first, positions: first, stretched: slot.stretched };
+    const place = { entries: first, positions: first, longRope: slot.longRope };
     await embedTokens(slot.programs, buffers, seam?.lengths ?? slot.lengthsFrom(0), tokens, place);
     const { hidden } = slot.programs.decoder.config;
     const rows = new Float32Array(buffers.streamBuffers(0).branch.memory);

@@ -6,7 +6,7 @@ import type { Meter } from "../bill/meter.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Run } from "../run/prompt-run.ts";
 import type { Stream } from "../run/stack-buffers.ts";
-import { stretches } from "../state/cached.ts";
+import { usesLongRope } from "../state/cached.ts";
 import type { Slot } from "../state/slot.ts";
 import { scoreSteps } from "./step-scores.ts";
 
@@ -79,9 +79,9 @@ export class Likelihoods implements Disposable {
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<TokenScore[][]> {
     const found: TokenScore[][] = pairs.map(() => []);
     const numbered = pairs.map((pair, index) => ({ ...pair, index }));
-    for (const { index, context, continuation } of numbered.filter((pair) => this.#stretchesLater(pair)))
+    for (const { index, context, continuation } of numbered.filter((pair) => this.#switchesRope(pair)))
       found[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
-    const plain = numbered.filter((pair) => !this.#stretchesLater(pair));
+    const plain = numbered.filter((pair) => !this.#switchesRope(pair));
     for (const contexts of this.#together(byContext(plain))) {
       const plan = this.planFor(contexts[0]![0]!.context.length);
       await this.#withSlot(contexts[0]![0]!.context, plan, meter, async (slot) => {
@@ -103,9 +103,9 @@ export class Likelihoods implements Disposable {
   }
 
   /** True if the continuation makes the text long enough that its context's numbers change. */
-  #stretchesLater({ context, continuation }: Pair): boolean {
+  #switchesRope({ context, continuation }: Pair): boolean {
     const { config } = this.engine.programs.decoder;
-    return stretches(config, context.length + continuation.length - 1) && !stretches(config, context.length);
+    return usesLongRope(config, context.length + continuation.length - 1) && !usesLongRope(config, context.length);
   }
 
   /**

@@ -3,8 +3,8 @@ import type { DecoderConfig } from "../../models/decoder.ts";
 import { KvGroup } from "../../models/kv-group.ts";
 
 /** True if a sequence of `length` tokens uses the long rope factors. */
-export const stretches = ({ stretchedBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
-  length > stretchedBeyond;
+export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
+  length > longRopeBeyond;
 
 /** Tokens for an answer, whose memory is not given back between two sequences of a row: to take it anew costs more than to keep it. */
 export const SPARE = 64;
@@ -15,7 +15,7 @@ export class Cached {
   /** In order of depth: one, unless a plan cuts the row's layers apart. */
   groups: readonly KvGroup[];
   /** True if the keys were rotated with the long rope factors. */
-  stretched = false;
+  longRope = false;
   /** When it was last used, on the clock of those who choose among several. */
   used = 0;
   /** Tokens, from the first on, that other sequences may begin with; undefined: all. */
@@ -58,7 +58,7 @@ export class Cached {
   grow(tokens: readonly number[], key: string | undefined, whole = false): void {
     const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
     this.tokens.push(...tokens);
-    if (!this.fits(this.tokens.length) && !this.stretched)
+    if (!this.fits(this.tokens.length) && !this.longRope)
       throw new Error(`${this.tokens.length} tokens were rotated as a shorter sequence's are`);
     if (whole && follows) this.#ends.push(this.tokens.length);
     for (const _ of tokens) this.#keys.push(key);
@@ -95,14 +95,14 @@ export class Cached {
 
   /** True if a sequence of `length` tokens uses the same rope factors as the cached keys. */
   fits(length: number): boolean {
-    return this.stretched === stretches(this.cache.config, length);
+    return this.longRope === usesLongRope(this.cache.config, length);
   }
 
   /** Prepares for a sequence that will have `length` tokens: what was rotated otherwise is let go. */
   prepare(length: number): void {
     if (this.fits(length)) return;
     this.truncate(0);
-    this.stretched = !this.stretched;
+    this.longRope = !this.longRope;
   }
 
   /**
@@ -136,7 +136,7 @@ export class Cached {
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
     this.groups = [KvGroup.join(parts)];
     this.tokens = from.tokens.slice(0, length);
-    this.stretched = from.stretched;
+    this.longRope = from.longRope;
     this.#ends = from.#ends.filter((end) => end <= length);
     this.#keys = from.#keys.slice(0, length);
   }
@@ -145,7 +145,7 @@ export class Cached {
   exchange(other: Cached): void {
     for (const [i, group] of this.groups.entries()) group.exchange(other.groups[i]!);
     [this.tokens, other.tokens] = [other.tokens, this.tokens];
-    [this.stretched, other.stretched] = [other.stretched, this.stretched];
+    [this.longRope, other.longRope] = [other.longRope, this.longRope];
     [this.#ends, other.#ends] = [other.#ends, this.#ends];
     [this.#keys, other.#keys] = [other.#keys, this.#keys];
     [this.used, other.used] = [other.used, this.used];

@@ -87,7 +87,7 @@ export class Slot extends Cached implements Disposable {
     const first = positions[0]!;
     const follows = positions.at(-1) === first + positions.length - 1;
     const gapless = follows && (first === group.length || group.length > 0);
-    return { entries: group.length, positions: gapless ? first : positions, stretched: this.stretched };
+    return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope };
   }
 
   async #run(

@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
-import { answerGroup } from "../run/hands.ts";
+import { answerGroup } from "../run/executor.ts";
 import { changedFile, type FileHashes, fileHashes } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";

@@ -2,8 +2,8 @@ import type { Recipe } from "../../savings/recipe.ts";
 import type { Item } from "../item.ts";
 import type { Result, Searched } from "../results.ts";
 import { CellResults, type OnResult, type OpenCell, recipeText } from "./cell.ts";
+import type { Executor } from "./executor.ts";
 import { resultsFile } from "./folder.ts";
-import type { Hands } from "./hands.ts";
 import { RunProber } from "./probe.ts";
 import type { BudgetOptions } from "./search/budget.ts";
 import { search } from "./search/index.ts";
@@ -17,7 +17,7 @@ export class CellRun implements AsyncDisposable {
   private constructor(
     readonly cell: OpenCell,
     readonly results: CellResults,
-    private readonly hands: Hands,
+    private readonly executor: Executor,
     private readonly watch: Watch,
     private readonly signal: AbortSignal | undefined,
   ) {}
@@ -25,11 +25,11 @@ export class CellRun implements AsyncDisposable {
   static async open(
     folder: string,
     cell: OpenCell,
-    hands: Hands,
+    executor: Executor,
     watch: Watch,
     signal?: AbortSignal,
   ): Promise<CellRun> {
-    return new CellRun(cell, await CellResults.open(cell, resultsFile(folder)), hands, watch, signal);
+    return new CellRun(cell, await CellResults.open(cell, resultsFile(folder)), executor, watch, signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -39,7 +39,7 @@ export class CellRun implements AsyncDisposable {
   /** Has the items answered under the recipe, as far as they are not yet. */
   complete(recipe: Recipe, items: readonly Item[] = this.cell.items): Promise<void> {
     const on = this.watch(recipeText(recipe), this.results.held(recipeText(recipe), items));
-    return this.results.complete(recipe, items, this.hands, on, this.signal);
+    return this.results.complete(recipe, items, this.executor, on, this.signal);
   }
 
   /** Settings that a search finds, and what it spent. */

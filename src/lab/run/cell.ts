@@ -7,8 +7,8 @@ import type { Answer, Item } from "../item.ts";
 import { withReals } from "../reals.ts";
 import type { Result } from "../results.ts";
 import type { ItemsFor, Task } from "../task.ts";
+import type { Done, Executor } from "./executor.ts";
 import type { Identity } from "./folder.ts";
-import type { Done, Hands } from "./hands.ts";
 import { hashOf, itemHash } from "./item-hash.ts";
 import { parts } from "./judge.ts";
 import type { RunOptions } from "./options.ts";
@@ -142,7 +142,7 @@ export class CellResults {
   }
 
   /** Has every item that is not answered yet answered under the recipe, with those of its group; dense goes first. */
-  async complete(recipe: Recipe, items: readonly Item[], hands: Hands, on: OnResult, signal?: AbortSignal) {
+  async complete(recipe: Recipe, items: readonly Item[], executor: Executor, on: OnResult, signal?: AbortSignal) {
     const text = recipeText(recipe);
     const files = await this.#sameFiles(recipe);
     const waits = (item: Item) => !this.#known.get(text)?.has(item.id);
@@ -151,7 +151,7 @@ export class CellResults {
     const groups = grouped(this.cell).filter((group) => group.some((item) => waiting.has(item)));
     const of = items.length - waiting.size + groups.flat().filter(waits).length;
     let done = items.length - waiting.size;
-    for await (const answered of hands.answer(recipe, groups, signal)) {
+    for await (const answered of executor.answer(recipe, groups, signal)) {
       // A run that was killed has kept some of a group.
       if (!waits(answered.item)) continue;
       const result = this.#judged(text, files, answered);

@@ -10,8 +10,8 @@ import { accuracy, labelAccuracy } from "../metrics/index.ts";
 import { resultSchema, summarySchema } from "../results.ts";
 import type { Task } from "../task.ts";
 import { findTask } from "../tasks/registry.ts";
+import { LocalExecutor } from "./executor.ts";
 import { type Grid, runGrid, type Watcher } from "./grid.ts";
-import { OwnHands } from "./hands.ts";
 import { readRun } from "./held.ts";
 import { runOptions } from "./options.ts";
 import { choiceTask, TINY, textTask } from "./run.testing.ts";
@@ -205,7 +205,7 @@ test("answers generated side by side: the same groups and results however often 
 
 test("a run that fails in the middle leaves its queue", async () => {
   const failing = await grid("failing", { recipes: [] }, { limit: 2 });
-  const left = vi.spyOn(OwnHands.prototype, Symbol.asyncDispose);
+  const left = vi.spyOn(LocalExecutor.prototype, Symbol.asyncDispose);
   const gone = () => {
     throw new Error("gone");
   };

@@ -11,9 +11,9 @@ import type { RecipeSummary, Searched, Summary } from "../results.ts";
 import { type Cell, type KnownCell, type OpenCell, recipeText, reopenCell } from "./cell.ts";
 import { CellRun } from "./cell-run.ts";
 import { checkAll, openChecked } from "./check.ts";
+import { type Executor, LocalExecutor } from "./executor.ts";
 import { claimFolder, summaryFile } from "./folder.ts";
 import { folderOf, type Grid, type Watcher } from "./grid-of.ts";
-import { type Hands, OwnHands } from "./hands.ts";
 import { metricsOf } from "./judge.ts";
 import { machine, versions } from "./machine.ts";
 import { summarise } from "./summarise.ts";
@@ -43,25 +43,25 @@ async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, sig
   using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);
   // Before the folder is written to: a queue that does not answer leaves it as it is.
-  await using hands = await handsOf(grid, open, watcher);
+  await using executor = await executorOf(grid, open, watcher);
   await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);
-  await using run = await CellRun.open(folder, open, hands, (...of) => watcher.recipe(open, ...of), signal);
+  await using run = await CellRun.open(folder, open, executor, (...of) => watcher.recipe(open, ...of), signal);
   const summary = summaryOf(grid, run, await answered(grid, run));
   await writeJson(summaryFile(folder), JSON.parse(stringify(summary)));
   await report(folder, run, summary);
   return summary;
 }
 
-async function handsOf(
+async function executorOf(
   { queue, version }: Grid,
   { source, quant, options, identity, model, dense }: OpenCell,
   watcher: Watcher,
-): Promise<Hands> {
-  if (queue === undefined) return new OwnHands(model, dense);
+): Promise<Executor> {
+  if (queue === undefined) return new LocalExecutor(model, dense);
   const setting = { source, quant, truncate: options.truncate };
-  const { QueueHands } = await import("../queue/hands.ts");
-  return QueueHands.open(queue, setting, { modelHash: identity.model_hash, version }, (sentence) =>
+  const { QueueExecutor } = await import("../queue/queue-executor.ts");
+  return QueueExecutor.open(queue, setting, { modelHash: identity.model_hash, version }, (sentence) =>
     watcher.notice?.(sentence),
   );
 }

@@ -29,7 +29,7 @@ type ExitOptions = z.infer<typeof options>;
 
 /** The reason why no token can exit early, if there is one. */
 function unsupported({ config }: Decoder): string | undefined {
-  if (config.stretchedBeyond !== undefined) return "rotary factors that go by the length of a text";
+  if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
   return config.layers < 2 ? "a single layer" : undefined;
 }
 

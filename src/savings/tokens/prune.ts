@@ -33,7 +33,7 @@ export type PruneOptions = z.infer<typeof options>;
 function unsupported({ config }: Decoder): string | undefined {
   const windowed = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).some((w) => w !== undefined);
   if (windowed) return "a sliding window";
-  if (config.stretchedBeyond !== undefined) return "rotary factors that go by the length of a text";
+  if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
   return config.layers < 2 ? "a single layer" : undefined;
 }
 

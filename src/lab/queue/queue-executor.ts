@@ -6,7 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Setting } from "../answer/index.ts";
 import type { Item } from "../item.ts";
 import { withReals } from "../reals.ts";
-import type { Done, Hands } from "../run/hands.ts";
+import type { Done, Executor } from "../run/executor.ts";
 import { fileHashes } from "../run/recipe-files.ts";
 import { Arrivals } from "./arrivals.ts";
 import { connect, later, leave, type Notice, QUEUE } from "./connection.ts";
@@ -26,8 +26,8 @@ interface Pending {
   readonly items: readonly Item[];
 }
 
-/** Hands items out through Redis: the workers of `lab worker` answer them, whoever is there. */
-export class QueueHands implements Hands {
+/** Executor items out through Redis: the workers of `lab worker` answer them, whoever is there. */
+export class QueueExecutor implements Executor {
   private constructor(
     private readonly redis: Redis,
     private readonly queue: Queue,
@@ -43,13 +43,13 @@ export class QueueHands implements Hands {
     setting: Setting,
     run: Pick<Job, "modelHash" | "version">,
     notice: Notice,
-  ): Promise<QueueHands> {
+  ): Promise<QueueExecutor> {
     const redis = await connect(url, notice);
     const [queue, events] = [new Queue(QUEUE, { connection: redis }), new QueueEvents(QUEUE, { connection: redis })];
     queue.on("error", () => {});
     events.on("error", () => {});
     await events.waitUntilReady();
-    return new QueueHands(redis, queue, events, setting, run, notice);
+    return new QueueExecutor(redis, queue, events, setting, run, notice);
   }
 
   async *answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncGenerator<Done> {

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
 import { EncoderAnswerer } from "../answer/encoder.ts";
 import type { Item } from "../item.ts";
-import { answerGroup } from "./hands.ts";
+import { answerGroup } from "./executor.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -9,13 +9,13 @@ export interface Done extends Answered {
 }
 
 /** Who answers items: this process, or the workers of a queue. */
-export interface Hands extends AsyncDisposable {
+export interface Executor extends AsyncDisposable {
   /** Answers each item once, those of a group together, in any order. @throws UserError; an AbortError when `signal` stopped it */
   answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<Done>;
 }
 
 /** Answers groups one after the other in this process, with one loaded model for all recipes. */
-export class OwnHands implements Hands {
+export class LocalExecutor implements Executor {
   constructor(
     private readonly model: Answering,
     private readonly dense: Answerer,
