@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -9,7 +9,8 @@ import type { ChatMessage, Chunk, Prompt, RunOptions } from "../../index.ts";
 import { parts } from "../../ledger/fixtures/parts.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import { openLedger } from "../../ledger/store.ts";
-import { converse } from "./chat.ts";
+import { UserError } from "../../util/errors.ts";
+import { type Answered, converse } from "./chat.ts";
 
 const CTRL_C = "\x03";
 const home = mkdtempSync(join(tmpdir(), "modicum-chat-"));
@@ -62,7 +63,15 @@ function start(words: number) {
   const terminal = createInterface({ input, output, terminal: true });
   /** Until it asks for the so-many-eth line. */
   const asksFor = (nth: number) => until(() => shown.split("> ").length === nth + 1);
-  return { model, input, asksFor, talk: converse(model, terminal, {}).finally(() => terminal.close()) };
+  const conversation: Answered = {
+    ...{ messages: [], model: "slow", answering: model },
+    async change(name) {
+      if (name !== "other") throw new UserError(`no model is called "${name}"`);
+      Object.assign(conversation, { model: name });
+    },
+  };
+  const talk = converse(conversation, terminal, {}).finally(() => terminal.close());
+  return { model, conversation, input, asksFor, talk };
 }
 
 const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 10_000, interval: 2 });
@@ -103,4 +112,45 @@ test("the end of the input leaves", async () => {
   const { input, talk } = start(1);
   input.end();
   await talk;
+});
+
+test("commands are obeyed and not asked; what goes wrong is told, and the chat goes on", async () => {
+  let stderr = "";
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    stderr += text;
+    return true;
+  });
+  const { model, conversation, input, asksFor, talk } = start(1);
+  const file = join(home, "saved.json");
+  const lines = [
+    "hello",
+    "/help",
+    "/model",
+    "/model none",
+    "/model other",
+    `/save ${file}`,
+    `/save ${file}`,
+    "/hlp",
+    "/",
+  ];
+  for (const [i, line] of [...lines, "/etc/hosts is a file"].entries()) {
+    input.write(`${line}\r`);
+    await asksFor(i + 2);
+  }
+  input.write("/quit\r");
+  await talk;
+  for (const told of [
+    "/save FILE  ",
+    "the model is slow\n",
+    'error: no model is called "none"\n',
+    "the model is other\n",
+    `saved 2 messages in ${file}\n`,
+    `error: ${file} exists already; expected a new file\n`,
+    'error: there is no command /hlp; did you mean "help"?; see /help\n',
+    "error: there is no command /; see /help\n",
+  ])
+    expect(stderr).toContain(told);
+  const [first, answer] = conversation.messages;
+  expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ model: "other", messages: [first, answer] });
+  expect(model.asked.map((messages) => messages.at(-1)!.content)).toEqual(["hello", "/etc/hosts is a file"]);
 });

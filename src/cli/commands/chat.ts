@@ -2,8 +2,10 @@ import { createInterface, type Interface } from "node:readline/promises";
 import type { Command } from "commander";
 import type { ChatMessage, Model, RunOptions } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
+import { report } from "../errors.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addSessionFlags, billed, generation, open, type SessionOptions } from "../session.ts";
+import { isCommand, leaves, obey, type Talk } from "./chat-commands.ts";
 
 export function define(command: Command): void {
   addSessionFlags(command).action(chat);
@@ -12,34 +14,75 @@ export function define(command: Command): void {
 /** The part of a model that a chat uses. */
 type Answering = Pick<Model, "generate">;
 
-const HINT = "/clear forgets what was said, /exit leaves; Ctrl-C stops an answer, a second one leaves\n";
+/** A conversation and what answers it. */
+export interface Answered extends Talk {
+  readonly answering: Answering;
+}
+
+const HINT = "/help lists the commands, /quit leaves; Ctrl-C stops an answer, a second one leaves\n";
 
 /** Talks until the user leaves. The engine finds what it has of the earlier turns in its cache by itself. */
 export async function chat(options: SessionOptions): Promise<void> {
   const settings = generation(options);
   if (!process.stdin.isTTY) throw new UserError("chat needs a terminal; `modicum run` reads a prompt from stdin");
   const signal = interruptSignal();
-  using model = await open(options, signal);
+  using talk = new Conversation(options, await open(options, signal));
   process.stderr.write(HINT);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
-    await converse(model, terminal, { ...settings, signal });
+    await converse(talk, terminal, { ...settings, signal });
   } finally {
     terminal.close();
   }
 }
 
-/** Turns, each asked with all that were before it. */
-export async function converse(model: Answering, terminal: Interface, settings: RunOptions): Promise<void> {
-  let messages: ChatMessage[] = [];
+/** A conversation whose model is loaded as the command's options say. */
+class Conversation implements Answered, Disposable {
+  messages: ChatMessage[] = [];
+
+  constructor(
+    private options: SessionOptions,
+    public answering: Model,
+  ) {}
+
+  get model(): string {
+    return this.options.model;
+  }
+
+  async change(model: string, signal: AbortSignal): Promise<void> {
+    const options = { ...this.options, model };
+    const next = await open(options, signal);
+    this.answering[Symbol.dispose]();
+    [this.options, this.answering] = [options, next];
+  }
+
+  [Symbol.dispose](): void {
+    this.answering[Symbol.dispose]();
+  }
+}
+
+/** Turns, each asked with all that were before it, and commands. */
+export async function converse(talk: Answered, terminal: Interface, settings: RunOptions): Promise<void> {
   for (;;) {
     const line = await ask(terminal);
-    if (line === undefined || line === "/exit") return;
-    if (line === "/clear") messages = [];
+    if (line === undefined || leaves(line)) return;
+    if (isCommand(line)) await command(line, talk, terminal);
     else if (line !== "") {
-      const turn: ChatMessage[] = [...messages, { role: "user", content: line }];
-      messages = [...turn, { role: "assistant", content: await answer(model, terminal, turn, settings) }];
+      const turn: ChatMessage[] = [...talk.messages, { role: "user", content: line }];
+      talk.messages = [...turn, { role: "assistant", content: await answer(talk.answering, terminal, turn, settings) }];
     }
+  }
+}
+
+/** Does what a command says, which Ctrl-C stops. What goes wrong is told, and the chat goes on. */
+async function command(line: string, talk: Talk, terminal: Interface): Promise<void> {
+  const { signal, stop } = stoppedBy(terminal, "SIGINT");
+  try {
+    process.stderr.write(`${await obey(line, talk, signal)}\n`);
+  } catch (error) {
+    report(error, undefined);
+  } finally {
+    stop();
   }
 }
 

@@ -1,0 +1,67 @@
+import { existsSync } from "node:fs";
+import type { ChatMessage } from "../../index.ts";
+import { suggest, UserError } from "../../util/errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+
+/** A conversation as its commands see it. */
+export interface Talk {
+  /** What was said, oldest first. */
+  messages: ChatMessage[];
+  /** The model's name. */
+  readonly model: string;
+  /** Lets another model answer from now on. @throws UserError if it cannot be loaded; the old one then stays */
+  change(model: string, signal: AbortSignal): Promise<void>;
+}
+
+interface ChatCommand {
+  usage: string;
+  summary: string;
+  /** Returns what to tell the user. @throws UserError */
+  run(talk: Talk, argument: string, signal: AbortSignal): string | Promise<string>;
+}
+
+const commands: Readonly<Record<string, ChatCommand>> = {
+  help: { usage: "/help", summary: "list the commands", run: help },
+  model: { usage: "/model [MODEL]", summary: "show the model, or change it; what was said stays", run: model },
+  save: { usage: "/save FILE", summary: "save what was said as JSON, as chat completions take it", run: save },
+  clear: { usage: "/clear", summary: "forget what was said", run: clear },
+  quit: { usage: "/quit", summary: "leave (also /exit, /bye and Ctrl-D)", run: () => "" },
+};
+
+/** Whether a line leaves the chat. */
+export const leaves = (line: string): boolean => /^\/(quit|exit|bye)$/.test(line);
+
+/** Whether a line is a command, and not a path that begins with a slash. */
+export const isCommand = (line: string): boolean => /^\/[a-z]*(\s|$)/i.test(line);
+
+/** Does what a command says, and returns what to tell the user. @throws UserError */
+export async function obey(line: string, talk: Talk, signal: AbortSignal): Promise<string> {
+  const [, name = "", argument = ""] = /^\/(\S*)\s*(.*)$/s.exec(line) ?? [];
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) throw new UserError(`there is no command /${name}${suggest(name, Object.keys(commands))}; see /help`);
+  return await command.run(talk, argument.trim(), signal);
+}
+
+function help(): string {
+  const width = Math.max(...Object.values(commands).map(({ usage }) => usage.length));
+  return Object.values(commands)
+    .map(({ usage, summary }) => `${usage.padEnd(width)}  ${summary}`)
+    .join("\n");
+}
+
+async function model(talk: Talk, name: string, signal: AbortSignal): Promise<string> {
+  if (name !== "") await talk.change(name, signal);
+  return `the model is ${talk.model}`;
+}
+
+async function save({ model, messages }: Talk, file: string): Promise<string> {
+  if (file === "") throw new UserError("expected a file: /save FILE");
+  if (existsSync(file)) throw new UserError(`${file} exists already; expected a new file`);
+  await writeJson(file, { model, messages });
+  return `saved ${messages.length} messages in ${file}`;
+}
+
+function clear(talk: Talk): string {
+  talk.messages = [];
+  return "forgotten";
+}
