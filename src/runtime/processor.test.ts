@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { fastestBits, processorBits } from "./processor.ts";
+import { fastestBits, kernelInstructions, processorBits } from "./processor.ts";
 
 const x86 = (flags: string) =>
   `processor\t: 0\nmodel name\t: A CPU\nflags\t\t: fpu sse2 ${flags} rdpid\nbugs\t\t: none\n`;
@@ -21,6 +21,12 @@ test.each([
   ["nothing", "", 8],
 ])("%s", (_, cpuinfo, bits) => {
   expect(fastestBits(cpuinfo)).toBe(bits);
+});
+
+test("instructions that choose kernels, in one order, and no others", () => {
+  expect(kernelInstructions(x86("fma avx512_vnni avx2 aes"))).toEqual(["avx2", "avx512_vnni", "fma"]);
+  expect(kernelInstructions(arm("sve2 aes"))).toEqual(["asimd", "sve2"]);
+  expect(kernelInstructions("")).toEqual([]);
 });
 
 test("this machine's are those of its whole list", () => {

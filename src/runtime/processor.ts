@@ -12,8 +12,19 @@ const ENTRY = 16_384;
  * instruction, or does not say; else 4. `cpuinfo` is Linux's /proc/cpuinfo, or its beginning.
  */
 export function fastestBits(cpuinfo: string): CodeBits {
-  const flags = /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/);
+  const flags = flagsOf(cpuinfo);
   return !flags || BYTE_PRODUCTS.some((name) => flags.includes(name)) ? 8 : 4;
+}
+
+const flagsOf = (cpuinfo: string): string[] | undefined =>
+  /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/);
+
+/** Linux's names of the instructions by which ONNX Runtime chooses its float32 kernels. */
+const KERNELS = /^(sse4_1|f16c|fma|avx|avx2|avx512\w*|avx_\w+|amx_\w+|asimd\w*|sve\w*|i8mm|bf16)$/;
+
+/** Instructions of this machine's processor that decide which kernels run, and so the last bits of what they compute. */
+export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo")): string[] {
+  return (flagsOf(cpuinfo) ?? []).filter((flag) => KERNELS.test(flag)).toSorted();
 }
 
 /** Like `fastestBits`, for this machine. */

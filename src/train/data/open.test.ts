@@ -4,8 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { byteSource } from "../../weights/tokenizer/testing.ts";
-import { openData } from "./open.ts";
-import { dataOptions } from "./options.ts";
+import { type DataOptions, openData } from "./open.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-data-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -17,12 +16,14 @@ function file(name: string, contents: string | Uint8Array): string {
   writeFileSync(place, contents);
   return place;
 }
-const open = (options: object, seed = 0) => openData(dataOptions.parse(options), tokenizer, seed);
+const usual: Omit<DataOptions, "files"> = { validation: 0.1, tokens: 256, rows: 8, packing: false, labels: "answers" };
+const open = (options: Partial<DataOptions> & { files: readonly string[] }, seed = 0) =>
+  openData({ ...usual, ...options }, tokenizer, seed);
 const lines = (count: number) =>
   Array.from({ length: count }, (_, i) => JSON.stringify({ text: `${i}`.padStart(3) })).join("\n");
 
 test("text: the last share is held out, and comes in order", () => {
-  const { training, heldOut } = open({ files: file("a.txt", `${"x".repeat(90)}abcdefghij`), tokens: 4, rows: 1 });
+  const { training, heldOut } = open({ files: [file("a.txt", `${"x".repeat(90)}abcdefghij`)], tokens: 4, rows: 1 });
   expect(heldOut!.batches).toBe(2);
   expect(Buffer.from(heldOut!.batch(0).ids).toString()).toBe("abcd");
   expect(training.samples).toBe(21);
@@ -36,7 +37,7 @@ test("several texts are parted by the token that ends texts", () => {
 });
 
 test("samples: a share drawn at random, the same whatever the seed, and never trained on", () => {
-  const options = { files: file("d.jsonl", lines(20)), tokens: 4, rows: 100, validation: 0.25 };
+  const options = { files: [file("d.jsonl", lines(20))], tokens: 4, rows: 100, validation: 0.25 };
   const [a, b] = [open(options, 1), open(options, 2)];
   const texts = (ids: Int32Array) =>
     Array.from({ length: 20 }, (_, i) => Buffer.from(ids.slice(4 * i, 4 * i + 3)).toString());
@@ -49,24 +50,24 @@ test("samples: a share drawn at random, the same whatever the seed, and never tr
 });
 
 test("held-out data of its own file; the hash tells contents apart", () => {
-  const options = { files: file("e.jsonl", lines(3)), validation: file("f.jsonl", lines(2)), tokens: 8 };
+  const options = { files: [file("e.jsonl", lines(3))], validation: [file("f.jsonl", lines(2))], tokens: 8 };
   const { training, heldOut, hash } = open(options);
   expect([training.samples, heldOut!.samples]).toEqual([3, 2]);
   expect(open(options).hash).toBe(hash);
-  expect(open({ ...options, files: file("g.jsonl", lines(4)) }).hash).not.toBe(hash);
+  expect(open({ ...options, files: [file("g.jsonl", lines(4))] }).hash).not.toBe(hash);
 });
 
 test.each([
-  [() => ({ files: file("h.txt", "") }), /h\.txt: the text has 0 tokens, expected at least 257/],
-  [() => ({ files: file("i.jsonl", "\n\n") }), /i\.jsonl: there are no samples$/],
+  [() => ({ files: [file("h.txt", "")] }), /h\.txt: the text has 0 tokens, expected at least 257/],
+  [() => ({ files: [file("i.jsonl", "\n\n")] }), /i\.jsonl: there are no samples$/],
   [
-    () => ({ files: file("j.txt", "x".repeat(2000)), validation: 0.05 }),
+    () => ({ files: [file("j.txt", "x".repeat(2000))], validation: 0.05 }),
     /the held-out 0\.05 of the text has 1\d\d tokens/,
   ],
   [() => ({ files: [file("k.txt", "a"), file("l.jsonl", "{}")] }), /got both: .*k\.txt and .*l\.jsonl$/],
-  [() => ({ files: file("m.txt", Uint8Array.of(0xff, 0xfe)) }), /m\.txt: expected text in UTF-8$/],
-  [() => ({ files: path.join(folder, "none.txt") }), /none\.txt: the file cannot be read/],
-  [() => ({ files: file("n.jsonl", `${lines(2)}\n{`) }), /n\.jsonl: line 3: this is not JSON/],
+  [() => ({ files: [file("m.txt", Uint8Array.of(0xff, 0xfe))] }), /m\.txt: expected text in UTF-8$/],
+  [() => ({ files: [path.join(folder, "none.txt")] }), /none\.txt: the file cannot be read/],
+  [() => ({ files: [file("n.jsonl", `${lines(2)}\n{`)] }), /n\.jsonl: line 3: this is not JSON/],
 ])("bad data %#: one sentence", (options, sentence) => {
   expect(() => open(options())).toThrow(sentence);
 });

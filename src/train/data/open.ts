@@ -3,12 +3,26 @@ import { seededRandom } from "../../util/random.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { TrainingData } from "./batch.ts";
 import { hashOf, isJsonLines, readText } from "./files.ts";
-import type { DataOptions } from "./options.ts";
 import { permutation } from "./order.ts";
 import { sampleData } from "./pack.ts";
 import { readRecords } from "./records.ts";
-import { type Sample, samplesOf } from "./samples.ts";
+import { type LabelRule, type Sample, samplesOf } from "./samples.ts";
 import { splitText, textData } from "./text.ts";
+
+/** What a run trains on. */
+export interface DataOptions {
+  /** Text files, or JSON lines (`.jsonl`). */
+  readonly files: readonly string[];
+  /** The share of the data that is held out, or other files. */
+  readonly validation: number | readonly string[];
+  /** Positions of a row. */
+  readonly tokens: number;
+  /** Rows of a batch. */
+  readonly rows: number;
+  /** Several samples in a row, of which none must see another. */
+  readonly packing: boolean;
+  readonly labels: LabelRule;
+}
 
 /** The data of a run. */
 export interface RunData {

@@ -1,0 +1,24 @@
+import { ortLibrary } from "../../runtime/ort/library.ts";
+import { kernelInstructions } from "../../runtime/processor.ts";
+
+/** What decides the last bits of what is computed. */
+export interface Machine {
+  /** Version of ONNX Runtime. */
+  readonly onnxruntime: string;
+  /** Architecture and instructions of the processor. */
+  readonly processor: string;
+}
+
+export const thisMachine = (): Machine => ({
+  onnxruntime: ortLibrary().version,
+  processor: [process.arch, ...kernelInstructions()].join(" "),
+});
+
+/** Why a run that goes on here may differ in its last bits from one that had gone on there; undefined if it does not. */
+export function driftOf(kept: Machine, now: Machine): string | undefined {
+  if (kept.onnxruntime !== now.onnxruntime)
+    return `the checkpoint is of ONNX Runtime ${kept.onnxruntime}, this is ${now.onnxruntime}: losses may differ in their last bits`;
+  if (kept.processor !== now.processor)
+    return "the checkpoint is of a processor with other instructions: losses may differ in their last bits";
+  return undefined;
+}

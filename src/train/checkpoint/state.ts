@@ -1,0 +1,143 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import { readJson } from "../../weights/json-file.ts";
+import { withFile } from "../../weights/read-file.ts";
+import { parseHeader, type SafeTensor } from "../../weights/safetensors/header.ts";
+import { readFloats } from "../../weights/safetensors/read.ts";
+import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+import type { Machine } from "./machine.ts";
+
+const stateFile = z.object({
+  version: z.literal(1),
+  step: z.int().min(0),
+  counters: z.record(z.string(), z.number()),
+  config: z.unknown(),
+  data: z.string(),
+  machine: z.object({ onnxruntime: z.string(), processor: z.string() }),
+  buffers: z.record(z.string(), z.array(z.int().min(0))),
+});
+
+/** A run between two steps: all that the rest of it depends on, but for the buffers. */
+export interface TrainingState {
+  /** Steps done. */
+  readonly step: number;
+  /** What is counted, such as samples seen; finite numbers. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** The run's options, as JSON. */
+  readonly config: unknown;
+  /** Hash of the data. */
+  readonly data: string;
+  readonly machine: Machine;
+}
+
+/** A state that a folder holds. */
+export interface KeptState extends TrainingState {
+  readonly folder: string;
+  /** Newer ones that are damaged, and why, each as a sentence. */
+  readonly damaged: readonly string[];
+  /** The numbers of a buffer. @throws UserError if there is none of this name and shape */
+  buffer(name: string, shape: readonly number[]): Float32Array<ArrayBuffer>;
+}
+
+/** How many are kept. */
+const KEPT = 2;
+
+const folderOf = (run: string): string => path.join(run, "checkpoints");
+const nameOf = (step: number): string => `step-${step}`;
+
+/**
+ * Keeps a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. It has its name once it is whole;
+ * then all but the last two are removed. @throws UserError when the disk refuses it; those before it are untouched
+ */
+export async function keepState(
+  run: string,
+  state: TrainingState,
+  buffers: ReadonlyMap<string, WritableTensor>,
+): Promise<void> {
+  const all = folderOf(run);
+  const folder = path.join(all, nameOf(state.step));
+  const part = `${folder}.${randomUUID()}.part`;
+  try {
+    makeFolders(all);
+    await mkdir(part);
+    await writeTensors(path.join(part, "state.safetensors"), buffers);
+    const shapes = Object.fromEntries([...buffers].map(([name, { shape }]) => [name, shape]));
+    await writeJson(path.join(part, "state.json"), { version: 1, ...state, buffers: shapes });
+    await rm(folder, { recursive: true, force: true });
+    await rename(part, folder);
+  } catch (error) {
+    await rm(part, { recursive: true, force: true }).catch(() => {});
+    throw withLast(run, writeError(error, folder), (message) => message.replaceAll(part, folder));
+  }
+  await removeOld(all);
+}
+
+/** An error that says from where the run can go on. */
+function withLast(run: string, error: unknown, named: (message: string) => string): unknown {
+  if (!(error instanceof UserError)) return error;
+  const [last] = stepsIn(folderOf(run));
+  const left = last === undefined ? "" : `; the checkpoint of step ${last} is whole`;
+  return new UserError(named(error.message) + left);
+}
+
+/** Steps that have a folder, the latest first. */
+function stepsIn(folder: string): number[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const steps = names.flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? []).map(Number);
+  return steps.sort((a, b) => b - a);
+}
+
+/** Removes old states, and what a run that was killed has left. */
+async function removeOld(folder: string): Promise<void> {
+  const old = stepsIn(folder).slice(KEPT).map(nameOf);
+  const parts = readdirSync(folder).filter((name) => name.endsWith(".part"));
+  // The next one tries again.
+  for (const name of [...old, ...parts])
+    await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
+}
+
+/** The latest state of a run that is whole; undefined if it has none. @throws UserError when all are damaged */
+export function latestState(run: string): KeptState | undefined {
+  const damaged: string[] = [];
+  for (const step of stepsIn(folderOf(run))) {
+    try {
+      return opened(path.join(folderOf(run), nameOf(step)), damaged);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      damaged.push(error.message);
+    }
+  }
+  if (damaged.length > 0) throw new UserError(`${run}: no checkpoint is whole: ${damaged[0]}`);
+  return undefined;
+}
+
+function opened(folder: string, damaged: readonly string[]): KeptState {
+  const { version: _, buffers, ...state } = readJson(path.join(folder, "state.json"), stateFile, "a run's state");
+  const file = path.join(folder, "state.safetensors");
+  const tensors = withFile(file, parseHeader);
+  for (const [name, shape] of Object.entries(buffers)) tensorOf(file, tensors, name, shape);
+  return {
+    ...state,
+    ...{ folder, damaged },
+    buffer: (name, shape) => readFloats(tensorOf(file, tensors, name, shape)),
+  };
+}
+
+function tensorOf(
+  file: string,
+  tensors: ReadonlyMap<string, SafeTensor>,
+  name: string,
+  shape: readonly number[],
+): SafeTensor {
+  const found = tensors.get(name);
+  if (found?.type === "F32" && found.shape.join() === shape.join()) return found;
+  const got = found ? `${found.type} [${found.shape.join(", ")}]` : "nothing";
+  throw new UserError(`${file}: expected "${name}" as F32 [${shape.join(", ")}], got ${got}`);
+}
