@@ -1,0 +1,63 @@
+import { evalCost, type Graph, type Spent } from "../graph/index.ts";
+import type { Binding, BoundProgram } from "../runtime/program.ts";
+import { bindWeights } from "./bind-weights.ts";
+import {
+  type Shape,
+  type Trainee,
+  traceEmbedding,
+  traceEmbeddingBackward,
+  traceLayer,
+  traceLayerBackward,
+} from "./graphs.ts";
+import type { ParameterStore } from "./parameters.ts";
+import type { Programs } from "./programs.ts";
+import type { StepBuffers } from "./step-buffers.ts";
+
+/** A program on its tensors, and what a run of it costs. */
+export interface Run {
+  readonly bound: BoundProgram;
+  readonly cost: Spent;
+}
+
+/** A model's programs in the order in which a step runs them, the head's aside. */
+export interface BoundPasses {
+  readonly forward: readonly Run[];
+  readonly backward: readonly Run[];
+}
+
+interface Parts {
+  readonly trainee: Trainee;
+  readonly store: ParameterStore;
+  readonly programs: Programs;
+  readonly buffers: StepBuffers;
+}
+
+/** `first` is the first layer that is trained, −1 if the embedding is. */
+export async function bindPasses(parts: Parts, shape: Shape, first: number): Promise<BoundPasses> {
+  const { trainee, buffers } = parts;
+  const layers = Array.from({ length: trainee.decoder.config.layers }, (_, l) => l);
+  const run = (graph: Graph, tensors: Binding) => bindRun(parts, graph, tensors);
+  const given = buffers.given;
+  const forward = [await run(traceEmbedding(trainee, shape), { ...given, y: buffers.stream(0) })];
+  for (const l of layers) {
+    const tensors = { ...given, x: buffers.stream(l), y: buffers.stream(l + 1) };
+    forward.push(await run(traceLayer(trainee, l, shape), tensors));
+  }
+  const backward: Run[] = [];
+  for (const l of layers.filter((layer) => layer >= first).reverse()) {
+    const gradients = { dy: buffers.gradient(l + 1), dx: buffers.gradient(l) };
+    const graph = traceLayerBackward(trainee, l, shape, l > first);
+    backward.push(await run(graph, { ...given, x: buffers.stream(l), ...gradients }));
+  }
+  if (first < 0)
+    backward.push(await run(traceEmbeddingBackward(trainee, shape), { ...given, dy: buffers.gradient(0) }));
+  return { forward, backward };
+}
+
+async function bindRun({ trainee, store, programs }: Parts, graph: Graph, tensors: Binding): Promise<Run> {
+  const program = await programs.of(graph);
+  return {
+    bound: program.bind({ ...tensors, ...bindWeights(graph, trainee, store) }),
+    cost: evalCost(program.cost, {}),
+  };
+}

@@ -1,0 +1,15 @@
+import type { Graph } from "../graph/index.ts";
+import type { Binding } from "../runtime/program.ts";
+import { gradientName, isTrained, sumName, type Trainee } from "./graphs.ts";
+import type { ParameterStore } from "./parameters.ts";
+
+/** What binds a graph's weights, and the gradients of those that are trained, to the store. */
+export function bindWeights(graph: Graph, { weights, trained }: Trainee, store: ParameterStore): Binding {
+  const views = weights.inputsOf(graph).flatMap((joined) => {
+    const value = [joined.input, store.view("values", joined)] as const;
+    if (!isTrained(joined, trained)) return [value];
+    const gradient = store.view("gradients", joined);
+    return [value, [sumName(joined.input), gradient] as const, [gradientName(joined.input), gradient] as const];
+  });
+  return Object.fromEntries(views);
+}

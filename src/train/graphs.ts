@@ -1,0 +1,95 @@
+import { Graph, plus, pullback, type Tensor } from "../graph/index.ts";
+import type { Decoder } from "../models/decoder.ts";
+import { settle } from "../nn/stream.ts";
+import { attendCausally } from "./attend.ts";
+import type { TracedWeights, WeightInput } from "./traced-weights.ts";
+
+/** Rows of tokens that run together, as numbers: a program is compiled for one shape. */
+export interface Shape {
+  readonly rows: number;
+  readonly tokens: number;
+  /** Tells if rows hold several documents. */
+  readonly packed: boolean;
+}
+
+/** A model whose weights are inputs, and which of them are trained. */
+export interface Trainee {
+  readonly decoder: Decoder;
+  readonly weights: TracedWeights;
+  readonly trained: (name: string) => boolean;
+}
+
+/**
+ * Graphs of a step. Between layers the stream is one tensor [rows, tokens, hidden]. Inputs that are weights are named as the weights; a gradient is
+ * the input `sum:NAME` and the output `gradient:NAME`, which has been added to it: both may be bound to one buffer.
+ */
+export const sumName = (input: string): string => `sum:${input}`;
+export const gradientName = (input: string): string => `gradient:${input}`;
+
+/** `ids` i64 [rows, tokens], `lengths` i32 [rows] (tokens less one, of models that learn positions) → `y`. */
+export function traceEmbedding({ decoder }: Trainee, shape: Shape): Graph {
+  const g = new Graph();
+  g.output("y", embed(g, decoder, shape));
+  return g;
+}
+
+/** As `traceEmbedding`, and `dy` → the gradients of its weights. */
+export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
+  const g = new Graph();
+  const y = embed(g, trainee.decoder, shape);
+  outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), []);
+  return g;
+}
+
+function embed(g: Graph, decoder: Decoder, { rows, tokens }: Shape): Tensor {
+  return decoder.embed(g, g.input("ids", "i64", [rows, tokens]), () => g.input("lengths", "i32", [rows]));
+}
+
+/** A layer: `x` → `y`. */
+export function traceLayer(trainee: Trainee, layer: number, shape: Shape): Graph {
+  const g = new Graph();
+  g.output("y", runLayer(g, trainee.decoder, layer, streamIn(g, trainee.decoder, shape), shape));
+  return g;
+}
+
+/** A layer once more from its input: `x`, `dy` → `dx`, if something before the layer is trained, and the gradients of its weights. */
+export function traceLayerBackward(trainee: Trainee, layer: number, shape: Shape, before: boolean): Graph {
+  const g = new Graph();
+  const x = streamIn(g, trainee.decoder, shape);
+  const y = runLayer(g, trainee.decoder, layer, x, shape);
+  const [dx] = outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), before ? [x] : []);
+  if (dx) g.output("dx", dx);
+  return g;
+}
+
+const streamIn = (g: Graph, { config }: Decoder, { rows, tokens }: Shape): Tensor =>
+  g.input("x", "f32", [rows, tokens, config.hidden]);
+
+function runLayer(g: Graph, decoder: Decoder, layer: number, x: Tensor, { packed }: Shape): Tensor {
+  const block = decoder.block(g, layer);
+  const { qkv, residual } = block.attentionIn({ branch: x });
+  const attended = attendCausally(g, decoder, layer, qkv, packed);
+  return settle(block.feedForward(block.attentionOut(attended, residual)));
+}
+
+/** Records the gradients of the graph's weights that are trained as its outputs; returns those of `others`. */
+export function outputGradients(
+  g: Graph,
+  { weights, trained }: Trainee,
+  of: Tensor,
+  given: Tensor,
+  others: readonly Tensor[],
+): Tensor[] {
+  const inputs = weights.inputsOf(g).filter((w) => isTrained(w, trained));
+  if (inputs.length + others.length === 0) return [];
+  const gradients = pullback([{ of, gradient: given }], [...others, ...inputs.map(({ tensor }) => tensor)]);
+  for (const [i, { input, tensor }] of inputs.entries()) {
+    const sum = g.input(sumName(input), "f32", tensor.shape);
+    g.output(gradientName(input), plus(sum, gradients[others.length + i]!));
+  }
+  return gradients.slice(0, others.length);
+}
+
+/** The tensors of one input are trained all or none: `ParameterStore` sees to it. */
+export const isTrained = ({ sizes }: WeightInput, trained: (name: string) => boolean): boolean =>
+  trained(Object.keys(sizes)[0]!);

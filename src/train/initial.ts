@@ -1,0 +1,35 @@
+import { seededRandom } from "../util/random.ts";
+import type { ParameterStore } from "./parameters.ts";
+
+const DEVIATION = 0.02;
+
+/**
+ * Fills a model's parameters with random numbers as GPT-2's (Radford et al. 2019): matrices and tables are normal with deviation 0.02, those that
+ * lead back into the stream divided by √(2 · layers); gains are 1, biases 0.
+ */
+export function fillRandomly(store: ParameterStore, layers: number, seed: number): void {
+  const normal = normals(seededRandom(seed));
+  for (const parameter of store.parameters) {
+    const values = store.valuesOf(parameter);
+    const { name, shape } = parameter;
+    if (shape.length > 1) {
+      const deviation = /attn_output|ffn_down/.test(name) ? DEVIATION / Math.sqrt(2 * layers) : DEVIATION;
+      for (let i = 0; i < values.length; i++) values[i] = deviation * normal();
+    } else values.fill(name.endsWith(".weight") ? 1 : 0);
+  }
+}
+
+/** Normally distributed numbers by Box and Muller's method. */
+function normals(random: () => number): () => number {
+  let spare: number | undefined;
+  return () => {
+    if (spare !== undefined) {
+      const kept = spare;
+      spare = undefined;
+      return kept;
+    }
+    const [radius, angle] = [Math.sqrt(-2 * Math.log(1 - random())), 2 * Math.PI * random()];
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+}

@@ -1,0 +1,93 @@
+import { addSpent, type Graph, type Spent } from "../graph/index.ts";
+import { type BoundPasses, bindPasses, type Run } from "./bind-passes.ts";
+import type { Batch } from "./data/batch.ts";
+import { type Shape, type Trainee, traceEmbedding, traceLayer } from "./graphs.ts";
+import { Head } from "./head.ts";
+import { traceLoss } from "./loss.ts";
+import type { Joined, ParameterStore } from "./parameters.ts";
+import { Programs } from "./programs.ts";
+import { StepBuffers } from "./step-buffers.ts";
+
+/** What the passes of a run cost so far. */
+export interface PassCost {
+  readonly forward: Spent;
+  readonly backward: Spent;
+}
+
+/** For what does not depend on the shape. */
+const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
+
+/** The weights that a model reads, in its order. */
+export function weightsOf(trainee: Trainee): Joined[] {
+  const layers = layersOf(trainee).map((l) => traceLayer(trainee, l, ANY_SHAPE));
+  const graphs = [traceEmbedding(trainee, ANY_SHAPE), ...layers, traceLoss(trainee)];
+  return graphs.flatMap((g) => trainee.weights.inputsOf(g));
+}
+
+/**
+ * Runs batches forward and backward. The input of each layer is kept, and the layer runs once more in the backward pass. Below the first layer that
+ * is trained nothing is kept and nothing runs backward.
+ */
+export class Passes implements Disposable {
+  readonly cost: PassCost = { forward: { flops: 0, bytes: 0 }, backward: { flops: 0, bytes: 0 } };
+
+  private constructor(
+    private readonly shape: Shape,
+    private readonly buffers: StepBuffers,
+    private readonly bound: BoundPasses,
+    private readonly head: Head,
+    private readonly programs: Programs,
+  ) {}
+
+  static async create(trainee: Trainee, store: ParameterStore, shape: Shape): Promise<Passes> {
+    const { layers, hidden } = trainee.decoder.config;
+    const first = firstTrained(trainee);
+    const [programs, buffers] = [new Programs(), new StepBuffers(shape, hidden, layers, Math.max(0, first))];
+    const bound = await bindPasses({ trainee, store, programs, buffers }, shape, first);
+    const head = await Head.create(trainee, store, programs, first < layers);
+    return new Passes(shape, buffers, bound, head, programs);
+  }
+
+  /** Adds a batch's gradients to those of the store; `weight` is the part of each label in the loss. Returns the sum of its labels' nats. */
+  async train(batch: Batch, weight: number): Promise<number> {
+    await this.#forward(batch);
+    const nats = await this.head.backward(batch, weight, this.buffers.last, this.cost.backward);
+    await runAll(this.bound.backward, this.cost.backward);
+    return nats;
+  }
+
+  /** The sum of the nats of a batch's labels. */
+  async evaluate(batch: Batch): Promise<number> {
+    await this.#forward(batch);
+    return this.head.forward(batch, this.buffers.last, this.cost.forward);
+  }
+
+  async #forward(batch: Batch): Promise<void> {
+    const { rows, tokens } = batch;
+    if (rows !== this.shape.rows || tokens !== this.shape.tokens)
+      throw new Error(`a batch of ${rows} × ${tokens} for programs of ${this.shape.rows} × ${this.shape.tokens}`);
+    this.buffers.fill(batch);
+    await runAll(this.bound.forward, this.cost.forward);
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of [this.buffers, this.head, this.programs]) part[Symbol.dispose]();
+  }
+}
+
+async function runAll(runs: readonly Run[], spent: Spent): Promise<void> {
+  for (const { bound, cost } of runs) {
+    await bound.run();
+    addSpent(spent, cost);
+  }
+}
+
+const layersOf = ({ decoder }: Trainee): number[] => Array.from({ length: decoder.config.layers }, (_, l) => l);
+
+/** The first layer of which something is trained; −1: the embedding; the number of layers: only the head. */
+function firstTrained(trainee: Trainee): number {
+  const { weights, trained } = trainee;
+  const any = (graph: Graph) => weights.inputsOf(graph).some(({ sizes }) => Object.keys(sizes).some(trained));
+  if (any(traceEmbedding(trainee, ANY_SHAPE))) return -1;
+  return layersOf(trainee).find((l) => any(traceLayer(trainee, l, ANY_SHAPE))) ?? trainee.decoder.config.layers;
+}

@@ -1,0 +1,24 @@
+import { createHash } from "node:crypto";
+import type { Graph } from "../graph/index.ts";
+import { encodeOnnx } from "../runtime/onnx/encode.ts";
+import { Program } from "../runtime/program.ts";
+
+/** Compiled graphs by what they compute: layers that differ in their weights alone share one program. */
+export class Programs implements Disposable {
+  readonly #known = new Map<string, Promise<Program>>();
+
+  of(graph: Graph): Promise<Program> {
+    const key = createHash("sha256").update(encodeOnnx(graph)).digest("hex");
+    const program = this.#known.get(key) ?? Program.compile(graph);
+    this.#known.set(key, program);
+    return program;
+  }
+
+  [Symbol.dispose](): void {
+    for (const program of this.#known.values())
+      program.then(
+        (compiled) => compiled[Symbol.dispose](),
+        () => {},
+      );
+  }
+}
