@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { preparedHeld } from "./leftovers.ts";
-import { PreparedStore, VERSION } from "./store.ts";
+import { PreparedStore } from "./store.ts";
+import { VERSION } from "./store-index.ts";
 
 const programs = mkdtempSync(path.join(tmpdir(), "modicum-leftovers-"));
 afterAll(() => rmSync(programs, { recursive: true }));

@@ -1,6 +1,6 @@
 import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { VERSION } from "./store.ts";
+import { VERSION } from "./store-index.ts";
 
 /** What the folder of prepared weights holds. */
 export interface Held {

@@ -8,13 +8,16 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { bundled } from "../../util/bundled.testing.ts";
+import { fileState } from "../file-state.ts";
 import { PreparedStore } from "./store.ts";
+import { discard, isFolderSound } from "./store-index.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -22,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const FINISHED = ["weights.bin", "weights.json"];
+const FINISHED = ["weights.bin", "weights.json", "weights.state"];
 const files = () => readdirSync(folder).toSorted();
 
 const script = bundled(new URL("./writer.testing.ts", import.meta.url));
@@ -136,6 +139,53 @@ test("weights that are cut short or gone are made again", () => {
   expect(new PreparedStore(folder, "a model").floats("v")).toBeUndefined();
 });
 
+const flip = (file: string) => {
+  const bytes = readFileSync(file);
+  bytes.writeUInt8(bytes.readUInt8(70) ^ 1, 70);
+  writeFileSync(file, bytes);
+};
+
+test("weights that were changed in place are read whole: those that are damaged are made again, sound ones are used", () => {
+  const store = new PreparedStore(folder, "a model");
+  fill(store);
+  store.commit();
+  const more = new PreparedStore(folder, "a model");
+  more.addFloats("w", { shape: [1], data: more.append(Float32Array.of(9)) });
+  more.commit();
+  utimesSync(store.file, 1000, 1000);
+  expect(new PreparedStore(folder, "a model").floats("w")).toBeDefined();
+  const sound = readFileSync(store.file);
+  flip(store.file);
+  const again = new PreparedStore(folder, "a model");
+  expect([again.floats("v"), again.floats("w"), again.matrix("m"), again.bytes]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    0,
+  ]);
+  fill(again);
+  again.addFloats("w", { shape: [1], data: again.append(Float32Array.of(9)) });
+  again.commit();
+  expect(readFileSync(store.file)).toEqual(sound);
+  expect(new PreparedStore(folder, "a model").floats("w")).toBeDefined();
+});
+
+test("weights that are as they were last known to be sound are not read", () => {
+  const store = new PreparedStore(folder, "a model");
+  fill(store);
+  store.commit();
+  flip(store.file);
+  writeFileSync(path.join(folder, "weights.state"), fileState(store.file));
+  expect(new PreparedStore(folder, "a model").floats("v")).toBeDefined();
+  expect(isFolderSound(folder)).toBe(false);
+  discard(folder);
+  expect([new PreparedStore(folder, "a model").floats("v"), isFolderSound(folder), files()]).toEqual([
+    undefined,
+    undefined,
+    [],
+  ]);
+});
+
 test("killed between append and commit, nothing half-written is used, and its draft goes with the next one", async () => {
   const child = writer("hang");
   await once(child.stdout!, "data");
@@ -157,7 +207,9 @@ test("a disk that refuses what is appended is one sentence, and what was there b
   const words = [process.execPath, script, folder, "commit"].map((word) => `'${word}'`).join(" ");
   const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 8; exec ${words}`], { encoding: "utf8" });
   expect(status).toBe(1);
-  expect(stderr).toMatch(/UserError: the model is not prepared yet: cannot write .*: the file would be larger than .*; MODICUM_HOME may name another/);
+  expect(stderr).toMatch(
+    /UserError: the model is not prepared yet: cannot write .*: the file would be larger than .*; MODICUM_HOME may name another/,
+  );
   expect(files()).toEqual(FINISHED);
   expect(new PreparedStore(folder, "a model").floats("v")).toEqual(store.floats("v"));
 });

@@ -1,68 +1,51 @@
-import {
-  closeSync,
-  copyFileSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { createHash, type Hash } from "node:crypto";
+import { closeSync, copyFileSync, openSync, readdirSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
-import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
+import {
+  emptyIndex,
+  endOf,
+  FILE,
+  INDEX,
+  type Index,
+  noteSound,
+  type Span,
+  type StoredFloats,
+  type StoredMatrix,
+  soundIndex,
+} from "./store-index.ts";
 
-const span = z.object({ offset: z.number(), bytes: z.number() });
-const matrix = z.object({
-  rows: z.number(),
-  cols: z.number(),
-  bits: z.literal([4, 8]),
-  codes: span,
-  scale: span,
-  zero: span,
-  residual: span.optional(),
-});
-const floats = z.object({ shape: z.array(z.number()), data: span });
-const indexSchema = z.object({
-  version: z.number(),
-  source: z.string(),
-  matrices: z.record(z.string(), matrix),
-  floats: z.record(z.string(), floats),
-});
+export type { Span, StoredFloats, StoredMatrix } from "./store-index.ts";
 
-export type Span = z.infer<typeof span>;
-/** Where the parts of a quantised matrix lie in the prepared file. */
-export type StoredMatrix = z.infer<typeof matrix>;
-export type StoredFloats = z.infer<typeof floats>;
-type Index = z.infer<typeof indexSchema>;
-
-/** Changes whenever the layout does; files of another version are made again. */
-export const VERSION = 4;
 /** Spans start where any kernel may want them. */
 const ALIGNMENT = 64;
 
 /**
  * Weights in the kernels' layout, written once beside the model's cache and mapped by the runtime at every later start.
  * What is asked for and not there yet is appended to a file of another name; `commit` renames it, so that a kill leaves nothing half-written.
+ * A file that was changed since it was last known to be sound is read whole before it is used; one that is damaged is made again.
  */
 export class PreparedStore {
   readonly file: string;
   readonly #indexFile: string;
-  #index: Index;
-  #draft: { readonly fd: number; end: number } | undefined;
+  /** Read when it is first needed. */
+  #known: Index | undefined;
+  #draft: { readonly fd: number; readonly from: number; end: number; readonly hash: Hash } | undefined;
 
   /** `source` tells what the weights are made of: what was made of another source is made again. */
   constructor(
     readonly folder: string,
     private readonly source: string,
   ) {
-    this.file = path.join(folder, "weights.bin");
-    this.#indexFile = path.join(folder, "weights.json");
-    this.#index = readIndex(this.#indexFile, this.file, source) ?? emptyIndex(source);
+    this.file = path.join(folder, FILE);
+    this.#indexFile = path.join(folder, INDEX);
+  }
+
+  get #index(): Index {
+    this.#known ??= soundIndex(this.folder, this.source) ?? emptyIndex(this.source);
+    return this.#known;
   }
 
   /** Bytes of what was prepared before: 0 when there is nothing yet. */
@@ -98,6 +81,7 @@ export class PreparedStore {
       for (let done = 0; done < view.length; )
         done += writeSync(draft.fd, view, done, view.length - done, offset + done);
     });
+    draft.hash.update(new Uint8Array(offset - draft.end)).update(view);
     draft.end = offset + view.length;
     return { offset, bytes: view.length };
   }
@@ -116,7 +100,8 @@ export class PreparedStore {
     const end = this.bytes;
     // What is there keeps its place: graphs may refer to it, and other processes have the file itself mapped.
     if (end > 0) copyFileSync(this.file, this.#draftFile);
-    return { fd: openSync(this.#draftFile, end > 0 ? "r+" : "w"), end };
+    const fd = openSync(this.#draftFile, end > 0 ? "r+" : "w");
+    return { fd, from: end, end, hash: createHash("sha256") };
   }
 
   /** Runs what writes; a disk that is full, or refuses otherwise, becomes a UserError, and nothing half-written stays. */
@@ -134,11 +119,14 @@ export class PreparedStore {
   /** Makes what was appended permanent. */
   commit(): void {
     if (!this.#draft) return;
+    const { fd, from, end, hash } = this.#draft;
+    this.#index.seals.push({ from, end, sha256: hash.digest("hex") });
     this.#guarded(() => writeFileSync(this.#indexDraft, JSON.stringify(this.#index)));
-    closeSync(this.#draft.fd);
+    closeSync(fd);
     this.#draft = undefined;
     renameSync(this.#draftFile, this.file);
     renameSync(this.#indexDraft, this.#indexFile);
+    noteSound(this.folder);
   }
 
   /** Drops what was appended since the last commit. */
@@ -147,18 +135,9 @@ export class PreparedStore {
     closeSync(this.#draft.fd);
     this.#draft = undefined;
     for (const file of [this.#draftFile, this.#indexDraft]) rmSync(file, { force: true });
-    this.#index = readIndex(this.#indexFile, this.file, this.source) ?? emptyIndex(this.source);
+    this.#known = undefined;
   }
 }
-
-const emptyIndex = (source: string): Index => ({ version: VERSION, source, matrices: {}, floats: {} });
-
-const spans = ({ matrices, floats }: Index): Span[] => [
-  ...Object.values(matrices).flatMap(({ codes, scale, zero, residual }) => [codes, scale, zero, residual ?? []].flat()),
-  ...Object.values(floats).map((f) => f.data),
-];
-
-const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /** Removes drafts of processes that were killed. */
 function removeOrphans(folder: string): void {
@@ -173,16 +152,5 @@ function isRunning(pid: number): boolean {
     return process.kill(pid, 0);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-}
-
-/** The index of prepared weights; undefined when there is none, one of another version or source, or weights that are cut short. */
-function readIndex(file: string, weights: string, source: string): Index | undefined {
-  try {
-    const index = indexSchema.parse(JSON.parse(readFileSync(file, "utf8")));
-    const sound = index.version === VERSION && index.source === source;
-    return sound && statSync(weights).size === endOf(index) ? index : undefined;
-  } catch {
-    return undefined;
   }
 }

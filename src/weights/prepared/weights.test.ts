@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -194,7 +194,7 @@ function review(contents: Parameters<typeof writeSafetensors>[0]): void {
 test("a sound model passes its review, of which nothing is written", () => {
   expect(() => review(tensors)).not.toThrow();
   expect(() => review({ ...tensors, "another.head.weight": f32([1]), "m.layers.0.buffer": f32([1]) })).not.toThrow();
-  expect(() => readFileSync(at("prepared/q8/weights.bin"))).toThrow("ENOENT");
+  expect(existsSync(at("prepared"))).toBe(false);
 });
 
 test("all that is missing, of another shape or unexpected is found before anything is read: three and a count", () => {

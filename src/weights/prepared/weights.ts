@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { realpathSync, statSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import path from "node:path";
 import type { CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { processorBits } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Branch, Branches } from "../adapter/branches.ts";
 import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
+import { fileState } from "../file-state.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weight-source.ts";
 import { type KernelMatrix, stack } from "./layout.ts";
 import { checkMemory, memoryLimit } from "./memory.ts";
@@ -14,6 +15,7 @@ import { Part } from "./part.ts";
 import { type Form, formOf, type Quant, quants, stackedForm } from "./quant.ts";
 import { type Holding, Review } from "./review.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
+import { VERSION } from "./store-index.ts";
 
 export { type Quant, quantOptions } from "./quant.ts";
 export type { Holding } from "./review.ts";
@@ -234,19 +236,18 @@ export class Weights implements WeightSource {
   }
 }
 
-/** Tells a state of files from any other: where they are, how long, and when they last changed, be it only in place. */
+/** Tells a state of files from any other, and where they are. */
 function stateOf(files: readonly string[]): string {
   const state = createHash("sha256");
   for (const file of files.map((f) => realpathSync(f))) {
-    const { size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
-    state.update(`${file}\0${size}\0${mtimeNs}\0${ctimeNs}\0`);
+    state.update(`${file}\0${fileState(file)}\0`);
   }
   return state.digest("hex");
 }
 
-/** Where the bits make a difference, each choice has a folder of its own. */
+/** Where the bits make a difference, each choice has a folder of its own; so has each version, lest two that are in use make it anew by turns. */
 const folderName = (quant: Quant, fewest: CodeBits): string =>
-  quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`;
+  `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 
 const inForm = (part: Part, { rounded }: Form, bits: CodeBits): KernelMatrix =>
   rounded ? part.rounded(rounded, bits) : part.blocks(bits);

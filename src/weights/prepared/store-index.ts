@@ -1,0 +1,99 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { fileState } from "../file-state.ts";
+import { isSound } from "./seal.ts";
+
+/** The weights of a folder, their index, and the state in which they were last known to be sound. */
+export const [FILE, INDEX, STATE] = ["weights.bin", "weights.json", "weights.state"] as const;
+
+const span = z.object({ offset: z.number(), bytes: z.number() });
+const matrix = z.object({
+  rows: z.number(),
+  cols: z.number(),
+  bits: z.literal([4, 8]),
+  codes: span,
+  scale: span,
+  zero: span,
+  residual: span.optional(),
+});
+const floats = z.object({ shape: z.array(z.number()), data: span });
+const indexSchema = z.object({
+  version: z.number(),
+  source: z.string(),
+  matrices: z.record(z.string(), matrix),
+  floats: z.record(z.string(), floats),
+  /** Of the whole file, in its order: each is what one process appended. */
+  seals: z.array(z.object({ from: z.number(), end: z.number(), sha256: z.string() })),
+});
+
+export type Span = z.infer<typeof span>;
+/** Where the parts of a quantised matrix lie in the prepared file. */
+export type StoredMatrix = z.infer<typeof matrix>;
+export type StoredFloats = z.infer<typeof floats>;
+export type Index = z.infer<typeof indexSchema>;
+
+/** Changes whenever the layout does; files of another version are made again. */
+export const VERSION = 5;
+
+export const emptyIndex = (source: string): Index => ({
+  version: VERSION,
+  source,
+  matrices: {},
+  floats: {},
+  seals: [],
+});
+
+const spans = ({ matrices, floats }: Index): Span[] => [
+  ...Object.values(matrices).flatMap(({ codes, scale, zero, residual }) => [codes, scale, zero, residual ?? []].flat()),
+  ...Object.values(floats).map((f) => f.data),
+];
+
+export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
+
+/** The index of weights in a folder that were made of `source`, and are sound; undefined if there are none. */
+export function soundIndex(folder: string, source: string): Index | undefined {
+  const index = readIndex(folder);
+  if (index?.source !== source) return undefined;
+  if (isAsNoted(folder)) return index;
+  if (!isSound(path.join(folder, FILE), index.seals)) return undefined;
+  noteSound(folder);
+  return index;
+}
+
+/** The index in a folder; undefined when there is none, one of another version, or of weights that are cut short. */
+function readIndex(folder: string): Index | undefined {
+  try {
+    const index = indexSchema.parse(JSON.parse(readFileSync(path.join(folder, INDEX), "utf8")));
+    const whole = statSync(path.join(folder, FILE)).size === endOf(index);
+    return index.version === VERSION && whole ? index : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAsNoted(folder: string): boolean {
+  try {
+    return readFileSync(path.join(folder, STATE), "utf8") === fileState(path.join(folder, FILE));
+  } catch {
+    return false;
+  }
+}
+
+/** If it cannot be noted, the next store reads the weights whole again. */
+export function noteSound(folder: string): void {
+  try {
+    writeFileSync(path.join(folder, STATE), fileState(path.join(folder, FILE)));
+  } catch {}
+}
+
+/** Reads the weights of a folder whole; undefined if this version would not use them as they are, sound or not. */
+export function isFolderSound(folder: string): boolean | undefined {
+  const index = readIndex(folder);
+  return index && isSound(path.join(folder, FILE), index.seals);
+}
+
+/** Removes the weights of a folder: they are made again when they are next needed. */
+export function discard(folder: string): void {
+  for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
+}
