@@ -53,7 +53,8 @@ describe.each(pages)("%s", (page) => {
 
   test("has no verb, script or saving that is not there", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-    for (const [, verb] of text.matchAll(/npx modicum ([a-z]+)/g)) expect(verbs, verb).toContain(verb);
+    for (const [, verb] of text.matchAll(/(?:npx --no modicum|node bin\/modicum\.js) ([a-z]+)/g))
+      expect(verbs, verb).toContain(verb);
     for (const [, script] of text.matchAll(/npm run ([a-z]+)/g)) expect(Object.keys(scripts), script).toContain(script);
     for (const [, saving] of text.matchAll(/--save ([a-z][a-z-]*)/g))
       expect(
@@ -61,6 +62,10 @@ describe.each(pages)("%s", (page) => {
         saving,
       ).toContain(saving);
   });
+});
+
+test.each(pages)("%s has no command that would download a stranger's package of our name", (page) => {
+  expect(read(page)).not.toMatch(/npx (?!--no )(-\S+ )*modicum\b/);
 });
 
 describe("README.md", () => {

@@ -37,7 +37,7 @@ const detail = (summary: Summary): string =>
     ...["", "```sh", commandOf(summary), "```"],
   ].join("\n");
 
-const commandOf = ({ command }: Summary): string => (command.startsWith("modicum ") ? `npx ${command}` : command);
+const commandOf = ({ command }: Summary): string => command.replace(/^modicum /, "node bin/modicum.js ");
 
 const recipesTable = ({ recipes, metric, items }: Summary): string =>
   markdownTable(
