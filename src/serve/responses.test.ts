@@ -1,3 +1,4 @@
+import { ChatOpenAI } from "@langchain/openai";
 import OpenAI from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -155,6 +156,18 @@ describe("tools with the openai client", () => {
 /** What a response gives back as a later one's input. */
 const input = ({ output }: OpenAI.Responses.Response) => output as OpenAI.Responses.ResponseInput;
 
+test("LangChain's ChatOpenAI asks for responses: an answer, and a stream", async () => {
+  const chat = new ChatOpenAI({
+    ...{ model: "smollm2", apiKey: "any", temperature: 0, maxTokens: 12, maxRetries: 0, useResponsesApi: true },
+    configuration: { baseURL: `${server.url}/v1` },
+  });
+  const answer = await chat.invoke(QUESTION);
+  expect(answer.text).toBe((await whole()).output_text);
+  let text = "";
+  for await (const piece of await chat.stream(QUESTION)) text += piece.text;
+  expect(text).toBe(answer.text);
+});
+
 test("items are the turns of a chat: the model reads the same tokens", async () => {
   const call = { name: "f", arguments: '{"a":1}' };
   const chat = await openai.chat.completions.create({
@@ -194,6 +207,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     [{ store: true }, "store", /expected false/],
     [{ max_tokens: 5 }, "max_tokens", /use max_output_tokens/],
     [{ instruction: "x" }, "instruction", /did you mean "instructions"/],
+    [{ metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, "x"])) }, "metadata", /at most 16 texts/],
     [{ background: true }, "background", /expected false/],
     [{ truncation: "auto" }, "truncation", /expected "disabled"/],
     [{ reasoning: { effort: "high" } }, "reasoning.effort", /expected "none"/],

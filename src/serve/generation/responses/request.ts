@@ -22,6 +22,15 @@ const included = [
   "message.input_image.image_url",
 ] as const;
 
+const MOST_PAIRS = 16;
+const isShort = (given: unknown): boolean =>
+  typeof given !== "object" || given === null || Object.keys(given).length <= MOST_PAIRS;
+/** The pairs are counted before they are read: a record keeps each fault of many. */
+const metadata = z.preprocess(
+  (given) => (isShort(given) ? given : undefined),
+  z.record(z.string().max(64), z.string().max(512), `expected at most ${MOST_PAIRS} texts by name`),
+);
+
 /** Fields that chats have, too. */
 const sharedShape = (limits: Limits) => {
   const { max_flops, stop } = endsShape(limits);
@@ -44,11 +53,7 @@ const shape = (limits: Limits) => ({
     .max(20)
     .nullish()
     .describe("how many of the likeliest tokens to give with log-probabilities in each place; 0 if left out"),
-  metadata: z
-    .record(z.string().max(64), z.string().max(512))
-    .refine((pairs) => Object.keys(pairs).length <= 16, "expected at most 16 pairs")
-    .nullish()
-    .describe("texts by name, which come back as they are"),
+  metadata: metadata.nullish().describe("texts by name, which come back as they are"),
   stream: z.boolean().nullish().describe("give the answer piece by piece, as server-sent events with names"),
   ...refusedShape,
 });
