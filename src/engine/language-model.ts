@@ -19,7 +19,7 @@ import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
 import { knowsCalls, plainTurns } from "./tools/turns.ts";
 
-/** What to generate from: a text, the turns of a chat, or token ids, which are taken as they are. */
+/** A prompt: a text, the turns of a chat, or token ids, which are used unchanged. */
 export type Prompt = string | readonly ChatMessage[] | readonly number[];
 
 export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
@@ -33,7 +33,7 @@ export class LanguageModel implements Loaded {
     readonly source: ResolvedModel,
     readonly decoder: Decoder,
     readonly tokenizer: Tokenizer,
-    /** Of requests that name no adapter. */
+    /** The engine of requests that name no adapter. */
     readonly engine: Engine,
     /** Its own settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
@@ -55,7 +55,7 @@ export class LanguageModel implements Loaded {
     { checkpoint, own, named }: Adapted = openAdapted(source.path, {}),
   ): Promise<LanguageModel> {
     const sampling = samplingOf(checkpoint.config, source.sha256);
-    // Held once for the base and the adapters beside it. Programs keep what they share for as long as they live.
+    // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = (lora?: Lora) => {
       const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
@@ -78,7 +78,7 @@ export class LanguageModel implements Loaded {
     return this.recipes.use(recipe);
   }
 
-  /** What runs requests that name an adapter. @throws UserError when there is no such adapter */
+  /** The engine of requests that name an adapter. @throws UserError if there is no such adapter */
   engineFor(adapter: string): Engine {
     const engine = this.adapted.get(adapter);
     if (engine) return engine;
@@ -133,7 +133,7 @@ export class LanguageModel implements Loaded {
 
 const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
 
-/** The first of some ids that a model of so many tokens does not have. */
+/** The first id outside the vocabulary. */
 export const idBeyond = (ids: readonly number[], vocabulary: number): number | undefined =>
   ids.find((id) => id >= vocabulary);
 

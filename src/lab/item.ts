@@ -35,7 +35,10 @@ export interface GenerationItem extends Base {
   readonly maxTokens: number;
   /** Any of them is right. */
   readonly answers: readonly string[];
-  /** The end of a Python program of prompt, answer and this, which fails where the answer is wrong; where a user lets such programs run. */
+  /**
+   * The end of a Python program of prompt, answer and this, which fails if the answer is wrong; run only if the user
+   * allows it.
+   */
   readonly tests?: string;
 }
 
@@ -63,9 +66,9 @@ export interface Document {
 export interface RankingItem extends Base {
   readonly kind: "ranking";
   readonly query: string;
-  /** Shared between items where the corpus is one. */
+  /** Shared between items if the corpus is one. */
   readonly documents: readonly Document[];
-  /** Grade by document id; what is absent is 0. */
+  /** Grade by document id; absent means 0. */
   readonly relevance: Readonly<Record<string, number>>;
 }
 

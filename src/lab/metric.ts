@@ -1,6 +1,9 @@
 import type { AnswerOf, ItemKind, ItemOf } from "./item.ts";
 
-/** One item's part in a metric: what sums over items suffice to tell the whole (an accuracy's is `[right]`, a perplexity's `[nats, tokens]`). */
+/**
+ * One item's part in a metric: numbers whose sums over items give the whole (an accuracy's is `[right]`, a perplexity's
+ * `[nats, tokens]`).
+ */
 export type Part = readonly number[];
 
 /** Judges answers of one kind. */
@@ -13,6 +16,6 @@ export interface Metric<K extends ItemKind> {
   part(item: ItemOf<K>, answer: AnswerOf[K], dense: AnswerOf[K]): Part;
   /** The metric of a set of items; intervals resample the parts. */
   quality(parts: readonly Part[]): number;
-  /** The same of resamples, told by how often each item is in it: where what all have in common (an order) need not be found anew for each. */
+  /** The same for resamples, given how often each item occurs: shared work (such as an order) is done once. */
   resampled?(parts: readonly Part[]): (times: Uint32Array) => number;
 }

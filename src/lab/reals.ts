@@ -4,7 +4,7 @@ import type { Answer } from "./item.ts";
 /** A number, also one that JSON has no form for: such are written as texts, as ProtoJSON has them. */
 export const real = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number)]);
 
-/** JSON of a value whose numbers may be none or infinite. */
+/** JSON of a value whose numbers may be NaN or infinite. */
 export const stringify = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v));
 

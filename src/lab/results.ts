@@ -7,7 +7,7 @@ const interval = z.tuple([real, real]);
 /** A line of results.jsonl: one item under one recipe. */
 export const resultSchema = z.object({
   item: z.string(),
-  /** Tells the question: items of one id in two runs may be two questions. */
+  /** Identifies the question: items with one id in two runs may be two questions. */
   item_hash: z.string().optional(),
   /** The recipe, parsed and written again; `dense` is the empty one. */
   recipe: z.string(),
@@ -16,7 +16,7 @@ export const resultSchema = z.object({
   answer: z.json(),
   /** By metric: the item's part. */
   parts: z.record(z.string(), z.array(real)),
-  /** `spent` includes `overhead`, the savings' own work, where it is known. */
+  /** `spent` includes `overhead`, the savings' own work, if it is known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
   /** Read and written, by the rules that count FLOPs. */
   bytes: z.object({ dense: z.number(), spent: z.number() }).optional(),
@@ -27,7 +27,7 @@ export const resultSchema = z.object({
 
 const recipeSummary = z.object({
   recipe: z.string(),
-  /** Its savings, files by absolute paths, where the text would not tell them apart or where they lie. */
+  /** Its savings, with absolute file paths, if the text would not tell them apart or say where they lie. */
   steps: z.array(z.string()).optional(),
   quality: real,
   ci95: interval,
@@ -78,7 +78,7 @@ export const summarySchema = z.object({
   cut_texts: z.int().min(1).optional(),
   recipes: z.array(recipeSummary),
   searches: z.array(searched).optional(),
-  /** The command that makes it again, and where and with what it was made. */
+  /** The command that makes it again, and the machine and versions that made it. */
   command: z.string(),
   machine: z.string(),
   versions: z.record(z.string(), z.string()),

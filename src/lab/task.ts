@@ -5,7 +5,7 @@ import type { Metric } from "./metric.ts";
 /** The parts of a run that a task may use to make items; its data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
-  /** Items wanted; a task that makes its items makes so many, one that reads them may stop there. */
+  /** The wanted number of items; a task that makes its items makes this many, one that reads them may stop there. */
   readonly limit: number | undefined;
   /** Tokens of a text in the model under test; for tasks that fill a length. */
   countTokens(text: string): number;
@@ -18,7 +18,7 @@ export interface TaskOf<K extends ItemKind> {
   readonly kind: K;
   /** The source of the items, as a person would look it up. */
   readonly source: string;
-  /** Items in all; undefined where they are made to measure. */
+  /** The number of items in all; undefined if they are made to measure. */
   readonly size: number | undefined;
   /** The first one is the task's quality; the others are reported beside it. */
   readonly metrics: readonly [Metric<K>, ...Metric<K>[]];

@@ -17,9 +17,10 @@ export interface Answer {
 }
 
 /**
- * Answers many prompts, BATCH_ROWS of them decoding together: one that ends makes room for the next. Each has its own sampler, end and
- * bill. `signal` stops all within one step; `onStopped` is then told of each that had begun, also of those that were done, with its request.
- * @throws UserError when a prompt is empty or longer than the context, before anything runs.
+ * Answers many prompts, BATCH_ROWS of them decoding together: when one ends, the next starts. Each has its own sampler,
+ * end and bill. `signal` stops all within one step; `onStopped` is then called for each request that had begun, also
+ * for finished ones.
+ * @throws UserError if a prompt is empty or longer than the context, before anything runs
  */
 export async function generateAll(
   engine: Engine,

@@ -4,7 +4,7 @@ import { Sampler } from "../sampling/sampler.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
 import { Repetition } from "./repetition.ts";
 
-/** A piece without what its request used. */
+/** A piece without its request's usage. */
 export interface Taken extends Omit<Piece, "finish"> {
   /** Why this piece is the last; absent: it is not. */
   readonly reason: FinishReason | undefined;

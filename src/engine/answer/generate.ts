@@ -15,16 +15,19 @@ export const generateOptions = samplingOptions.extend({
   repetitionDetection: z.boolean().default(true).describe("end an answer that repeats the same words over and over"),
 });
 
-/** Options with defaults filled in, and what the answer is held to, if it is. */
+/** Options with defaults filled in, and the constraint on the answer, if any. */
 export type GenerateOptions = z.output<typeof generateOptions> & {
   /** Constrains the answer: from its first token on, or after each `trigger`. */
   grammar?: Grammar | undefined;
   trigger?: Trigger | undefined;
-  /** The answer goes on with the prompt's text: its first word may need the space before it. */
+  /** True if the answer continues the prompt's text: its first word may need the space before it. */
   continues?: boolean | undefined;
-  /** Score the prompt's own tokens, with so many of the likeliest in the place of each; small. */
+  /** Scores the prompt's own tokens, with this many of the likeliest for each; a small number. */
   promptLogprobs?: number | undefined;
-  /** Told each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until it returns. */
+  /**
+   * Called with each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until
+   * it returns.
+   */
   observe?: ((logits: Float32Array) => void) | undefined;
 };
 export type GenerateInput = z.input<typeof generateOptions>;
@@ -38,7 +41,7 @@ export interface Usage extends ReturnType<Meter["total"]> {
   ms: { prefill: number; decode: number; total: number };
 }
 
-/** A piece of an answer: text that is certain, the tokens behind it; the last one says why it ended and what it used. */
+/** A piece of an answer: final text and its tokens. The last piece has the reason that it ended, and the usage. */
 export interface Piece {
   readonly text: string;
   readonly tokens: readonly Sampled[];

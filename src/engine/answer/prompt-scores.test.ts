@@ -21,7 +21,7 @@ async function reference({ language: { engine, recipes }, recipe }: Model, ids: 
   return { found, bill: meter.total() };
 }
 
-/** The likeliest is told whether it is the token itself, and all have their order. */
+/** Checks whether the likeliest token is the token itself, and the order of all. */
 function compare(scored: readonly Sampled[] | undefined, ids: readonly number[], found: readonly TokenScore[]): void {
   expect(scored!.map(({ id }) => id)).toEqual(ids);
   const [first, ...rest] = scored!;

@@ -26,7 +26,10 @@ export class PromptScores implements Disposable {
     this.#logits = new Buffer("f32", ROWS * this.#vocabulary);
   }
 
-  /** Scores what the next run of the prompt predicts; yields after some rows each, so that answers beside it do not wait for all. */
+  /**
+   * Scores the tokens that the next run of the prompt predicts. Yields after every few rows, so that answers beside it
+   * need not wait.
+   */
   async *read(run: Run): AsyncGenerator<undefined> {
     const rows = Math.min(run.tokens, this.prompt.length - this.found.length);
     for (let first = 0; first < rows; first += ROWS) {

@@ -16,7 +16,7 @@ export class Repetition {
   /** By period, how many of the last tokens equal the one that lies a period before. */
   readonly #equal = new Uint32Array(LONGEST + 1);
 
-  /** Takes the next token and its text; tells if the answer loops. */
+  /** Adds the next token and its text; true if the answer loops. */
   push(token: number, text: string): boolean {
     const at = this.#tokens.push(token) - 1;
     this.#words.push(this.#words[at]! + (/\p{L}/u.test(text) ? 1 : 0));
@@ -29,7 +29,7 @@ export class Repetition {
     return loops;
   }
 
-  /** Tokens that a pattern as long as the last `period` tokens has to fill. */
+  /** The number of tokens that a pattern like the last `period` tokens must fill. */
   #length(period: number): number {
     const hasWords = this.#words.at(-1)! > this.#words.at(-1 - period)!;
     return Math.max(TIMES * period, hasWords ? LEAST.words : LEAST.others);

@@ -19,11 +19,14 @@ export interface SequenceTerms extends Pick<Terms, "ceiling"> {
   readonly plan?: Plan | undefined;
   /** The embeddings that ids below 0 in the prompt stand for. */
   readonly embeddings?: Embeddings | undefined;
-  /** With the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then not run, but billed. */
+  /**
+   * True for the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then
+   * not run, but billed.
+   */
   readonly alone?: boolean | undefined;
 }
 
-/** One request under way: its slot, until it is disposed of, and its own sampler, text and bill. */
+/** One running request: its slot, until it is disposed of, and its own sampler, text and bill. */
 export class Sequence implements Disposable {
   readonly slot: Slot;
   readonly #meter: Meter;
@@ -75,13 +78,13 @@ export class Sequence implements Disposable {
     return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
   }
 
-  /** Runs the prompt for what predicts its own tokens: no answer follows. */
+  /** Runs the prompt to score its own tokens; no answer follows. */
   async *#read(): AsyncGenerator<undefined> {
     for await (const run of this.engine.runs(this.slot, this.#text!, this.#terms))
       if (this.#scores) yield* this.#scores.read(run);
   }
 
-  /** Runs what is `left`; the next piece of the answer. */
+  /** Runs the rest of the prompt; returns the next piece of the answer. */
   async prefill(signal?: AbortSignal): Promise<Piece> {
     for (;;) {
       signal?.throwIfAborted();
@@ -90,7 +93,10 @@ export class Sequence implements Disposable {
     }
   }
 
-  /** Runs a chunk of the prompt, or of all tokens again; with the last one comes the next piece of the answer, or where the ceiling cuts it. */
+  /**
+   * Runs a chunk of the prompt, or of all tokens again. The last chunk returns the next piece of the answer, or the end
+   * if the ceiling cuts it.
+   */
   async advance(): Promise<Piece | undefined> {
     const { value: logits, done } = await this.#chunks.next();
     if (!logits && !done) return this.#over() ? this.cut("flops") : undefined;
@@ -140,7 +146,7 @@ export class Sequence implements Disposable {
     this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
   }
 
-  /** The last piece of an answer that ends here, with what it has of text. */
+  /** The last piece of an answer that ends here, with the rest of its text. */
   cut(cut?: CutReason): Piece {
     return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish("length", cut) };
   }
@@ -184,7 +190,7 @@ export class Sequence implements Disposable {
   }
 }
 
-/** @throws UserError if what scores a prompt's tokens cannot see all of them */
+/** @throws UserError if a saving drops prompt tokens that must be scored */
 function refuseGathering({ cuts }: Plan): void {
   if (cuts.some(({ scope }) => scope === "prompt"))
     throw new UserError(

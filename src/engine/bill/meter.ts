@@ -43,7 +43,7 @@ export class Meter implements AttentionBill {
     this.spared += tokens;
   }
 
-  /** The head, with what follows the last attention, ran on `tokens` rows. */
+  /** Bills the head, and what follows the last attention, on `tokens` rows. */
   head(tokens: number): void {
     this.insteadOfHead(tokens);
     this.part(this.programs.headCost, tokens, 0);

@@ -8,7 +8,7 @@ import type { Asked } from "../score/likelihood.ts";
 import { commonPrefix } from "../state/cached.ts";
 import { Meter } from "./meter.ts";
 
-/** @throws UserError where texts cost more FLOPs than they may; nothing has run yet. */
+/** @throws UserError if the texts cost more FLOPs than allowed; nothing has run yet */
 export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () => number): void {
   if (most === undefined) return;
   const flops = price();
@@ -31,7 +31,9 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   return sum;
 }
 
-/** FLOPs of what is to be predicted, run densely with nothing in a cache but what a context shares with the one before. */
+/**
+ * FLOPs of scoring the continuations, run densely with an empty cache, except for prefixes shared by adjacent contexts.
+ */
 export function priceOfAsked(programs: DecoderPrograms, asked: readonly Asked[]): number {
   const meter = new Meter(programs);
   let before: readonly number[] = [];

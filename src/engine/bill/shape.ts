@@ -6,7 +6,7 @@ import type { Shape } from "../kinds/shape.ts";
 
 export type { Generated, Shape } from "../kinds/shape.ts";
 
-/** The shape that a `config.json` tells; `path` names it in errors. @throws UserError if it is of no architecture that runs here */
+/** The shape in a `config.json`; `path` names it in errors. @throws UserError if the architecture is not supported */
 export function shapeOf(config: JsonObject, path: string): Shape {
   const architecture = config["model_type"];
   if (typeof architecture !== "string")
@@ -18,7 +18,7 @@ export function shapeOf(config: JsonObject, path: string): Shape {
   throw new UserError(`${path} is of the kind "${kind.name}", expected the configuration of a ${told.join(" or ")}`);
 }
 
-/** The shape of a model's file, which is not loaded; undefined for a kind that has none. */
+/** The shape of a model's file, without loading it; undefined if its kind has no shape. */
 export function shapeOfFile(path: string): Shape | undefined {
   const checkpoint = openCheckpoint(path);
   return kindOf(checkpoint).shape?.(checkpoint);

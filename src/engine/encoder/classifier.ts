@@ -73,7 +73,9 @@ function relevanceOf(file: string, name: string): ClassifierSettings["relevance"
   throw new UserError(`${file}: the activation "${name}" of its scores is not supported, expected Identity or Sigmoid`);
 }
 
-/** The classification that logits [labels] mean; with `among`, of those labels alone. @throws UserError for a label that there is not */
+/**
+ * The classification by logits [labels]; with `among`, over those labels only. @throws UserError for an unknown label
+ */
 export function classification(
   { labels, activation }: ClassifierSettings,
   logits: Float32Array,

@@ -3,7 +3,7 @@ import type { Pair } from "../score/likelihood.ts";
 
 /** The part of a tokenizer that turns text into ids. */
 export interface Encoder {
-  /** With what the tokenizer puts before a text, if anything. */
+  /** Encodes a text with the tokens that the tokenizer puts before it, if any. */
   encode(text: string): number[];
   /** Stands before a text that has no context: the token that begins a text, else the one that ends it. */
   readonly start: number;

@@ -3,7 +3,7 @@ import { add, addSpent, type Dim, evalCost, mul, sym } from "../../graph/index.t
 import { seededRandom } from "../../util/random.ts";
 import { BATCH_TOKENS, nextBatch, sharesOf } from "./encoder-batches.ts";
 
-/** Takes batches until nothing is left: of each its lengths, by list, and what they are padded to. */
+/** Takes batches until nothing is left. Returns each batch's lengths, by list, and its padded length. */
 function batchesOf(lists: readonly (readonly number[])[], limit?: number) {
   const left = lists.map((lengths) => [...lengths]);
   const batches: { lengths: number[][]; tokens: number }[] = [];

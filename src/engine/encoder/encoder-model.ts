@@ -46,11 +46,14 @@ export class EncoderModel implements Loaded {
     readonly tokenizer: Tokenizer,
     readonly settings: SentenceSettings,
     readonly classifier: ClassifierSettings | undefined,
-    /** Batches what waits at the same time. */
+    /** Batches texts that wait at the same time. */
     readonly queue: EncoderQueue,
   ) {}
 
-  /** `layers`: it embeds by its first layers alone. @throws UserError when its files ask for what does not run here, or it has not so many layers */
+  /**
+   * Opens an encoder; `layers`: uses only its first layers. @throws UserError if its files need something unsupported,
+   * or it has fewer layers
+   */
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
@@ -91,7 +94,7 @@ export class EncoderModel implements Loaded {
   ): Promise<Answers<Classification>> {
     const settings = this.#classifier();
     const read = (row: Float32Array) => classification(settings, row, among);
-    // A label that there is not is told before anything runs.
+    // An unknown label is reported before anything runs.
     read(new Float32Array(settings.labels.length));
     return this.#run(readings, read, terms);
   }
@@ -157,7 +160,7 @@ export class EncoderModel implements Loaded {
     return this.tokenizer.encode(this.#cased(whole)).length;
   }
 
-  /** Most such tokens that the model reads of a text, or of a pair of texts together; what is more is cut at the end. */
+  /** The most tokens that the model reads of a text, or of a pair of texts together; longer ones are cut at the end. */
   room(texts: 1 | 2): number {
     return this.#most - this.tokenizer.input("", texts === 2 ? { pair: "" } : {}).ids.length;
   }

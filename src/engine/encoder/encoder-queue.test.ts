@@ -61,7 +61,7 @@ test("keys take turns: a short call is not behind all of a long one", async () =
   expect(begun.length).toBeGreaterThan(10);
   const shortest = Math.min(...begun.flat());
   const short = begun.findIndex((lengths) => lengths.includes(shortest));
-  // Behind what the lanes had begun when it came, and one turn of the long call's.
+  // It waits for the lanes that had begun when it came, and for one turn of the long call.
   expect(short).toBeLessThanOrEqual(lanes + 1);
 });
 

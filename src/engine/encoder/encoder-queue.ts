@@ -19,9 +19,9 @@ export interface EncodeTerms {
   readonly key?: string | undefined;
   /** Stops it before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** On the clock of `performance.now()`: what has not run by then is refused. */
+  /** A time of `performance.now()`: texts that have not run by then are refused. */
   readonly deadline?: number | undefined;
-  /** Told when its first texts run. */
+  /** Called when its first texts run. */
   readonly onBegun?: (() => void) | undefined;
 }
 
@@ -75,7 +75,10 @@ class Call {
     this.#settle();
   }
 
-  /** Nothing more of it runs; what is running is billed before it ends. `lost`: it was one of the texts in a batch that failed. */
+  /**
+   * Stops the call; texts that are running are billed before it ends. `lost`: the number of its texts in a failed
+   * batch.
+   */
   fail(error: unknown, lost = 0): void {
     this.#fault ??= { error };
     this.left.length = 0;
@@ -95,8 +98,8 @@ class Call {
 }
 
 /**
- * Runs the texts of many calls in common batches of about equal length, several batches side by side where there are many texts. Keys take
- * turns, and so do the calls of one key: whose turn it is has its longest text run.
+ * Runs the texts of many calls in common batches of about equal length, and several batches side by side if there are
+ * many texts. Keys take turns, and so do the calls of one key: the call in turn has its longest text run.
  */
 export class EncoderQueue implements Turns, Disposable {
   /** Calls that wait for a batch. */
@@ -125,7 +128,10 @@ export class EncoderQueue implements Turns, Disposable {
     return [...this.#open].filter(({ running }) => running).length;
   }
 
-  /** One row of outputs for each text, in their order; what ran is added to `bill`, also where the call is stopped. @throws Refused when there is no room */
+  /**
+   * One row of outputs for each text, in order. The cost is added to `bill`, also if the call is stopped. @throws
+   * Refused if there is no room
+   */
   async read(inputs: readonly Input[], bill: Encoded, terms: EncodeTerms): Promise<Float32Array[]> {
     terms.signal?.throwIfAborted();
     if (this.#closes !== undefined) throw this.#refused("closing");
@@ -222,7 +228,7 @@ export class EncoderQueue implements Turns, Disposable {
     return new Refused(reason, this.#pace.secondsFor(this.#calls.size + 1, this.runner.lanes));
   }
 
-  /** Calls that are under way fail, and then all is freed. */
+  /** Running calls fail; then everything is freed. */
   [Symbol.dispose](): void {
     this.#disposed = true;
     if (this.#lanes.size === 0) this.runner[Symbol.dispose]();

@@ -41,7 +41,7 @@ export class RowPrograms implements Disposable {
 /** The inputs and outputs of an encoder's programs. */
 export interface RowShape {
   readonly width: number;
-  /** Kinds of token that the model tells apart; 0: it takes none. */
+  /** The number of token types; 0 if the model takes none. */
   readonly types: number;
 }
 
@@ -65,8 +65,8 @@ export class RowRunner implements Disposable {
   }
 
   /**
-   * One row of outputs for each text, in their order, each padded to `tokens` where its attention is; and what each costs. `alone`: no
-   * other lane has work, so that it may have all threads.
+   * One row of outputs for each text, in order, each padded to `tokens` in attention, and the cost of each. `alone`: no
+   * other lane has work, so it may use all threads.
    */
   async run(
     inputs: readonly Input[],
@@ -95,7 +95,7 @@ export class RowRunner implements Disposable {
   }
 }
 
-/** Memory for a batch of so many tokens in all, and rows. */
+/** Memory for a batch of at most `tokens` tokens in all, and its rows. */
 class BatchBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #mask: Buffer;
@@ -128,7 +128,7 @@ class BatchBuffers implements Disposable {
   #fill(inputs: readonly Input[], tokens: number): void {
     const [ids, types] = [this.#ids, this.#types].map((b) => new BigInt64Array(b.memory).fill(0n));
     const mask = new Int32Array(this.#mask.memory).fill(0);
-    // A RoBERTa has one kind of token, whatever its tokenizer's file says of pairs.
+    // A RoBERTa has one token type, whatever its tokenizer's file says about pairs.
     const last = Math.max(0, this.shape.types - 1);
     for (const [row, input] of inputs.entries())
       for (let t = 0, at = row * tokens; t < input.ids.length; t++, at++) {

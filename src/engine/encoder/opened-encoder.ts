@@ -11,7 +11,7 @@ import { type ClassifierSettings, readClassifier } from "./classifier.ts";
 import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
 import { PLAIN, sentenceMetadata } from "./sentence-metadata.ts";
 
-/** An encoder and what its files say that it is for, before anything is read of its weights. */
+/** An encoder and its purpose by its files, before any weights are read. */
 export interface OpenedEncoder {
   readonly encoder: Encoder;
   readonly weights: Weights;
@@ -23,8 +23,8 @@ export interface OpenedEncoder {
 }
 
 /**
- * `layers`: it embeds by its first layers alone.
- * @throws UserError when its files ask for what does not run here, and when it cannot embed by so many layers
+ * Opens an encoder; `layers`: uses only its first layers.
+ * @throws UserError if its files need something unsupported, or it cannot embed with that many layers
  */
 export function openedEncoder(
   checkpoint: Checkpoint,

@@ -9,7 +9,7 @@ export interface SentenceSettings {
   readonly pooling: Pooling;
   /** True if vectors are scaled to length 1. */
   readonly normalise: boolean;
-  /** Most tokens of a text, those around it included; undefined: what the model bears. */
+  /** The most tokens of a text, with those added around it; undefined: the model's limit. */
   readonly limit: number | undefined;
   /** Written before every text. */
   readonly prompt: string;

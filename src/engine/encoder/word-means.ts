@@ -17,7 +17,7 @@ export class WordMeans {
     return this.vectors.width;
   }
 
-  /** A vector of each text, and what it cost by the rule of the graph's own pooling. */
+  /** A vector of each text, and its cost by the rule of the graph's own pooling. */
   async embed(
     texts: readonly string[],
     { onStopped: _, ceiling = {}, ...terms }: ReadTerms = {},

@@ -14,14 +14,14 @@ export interface AdapterFolders {
 /** A checkpoint and the adapters that are kept apart from it. */
 export interface Adapted {
   readonly checkpoint: Checkpoint;
-  /** Acts on every request that names none. */
+  /** The adapter of requests that name none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
 }
 
 /**
- * Opens a model with its adapters. A single one is merged where weights are floats and come out as what it computes; what else there is
- * is kept apart. @throws UserError when a folder holds no adapter that runs here, or both kinds are asked for
+ * Opens a model with its adapters. A single adapter is merged if the weights are floats and the merge gives the same
+ * result; others are kept apart. @throws UserError if a folder holds no supported adapter, or both kinds are asked for
  */
 export function openAdapted(path: string, { adapter, adapters = {} }: AdapterFolders): Adapted {
   const folders = Object.entries(adapters);
@@ -38,7 +38,9 @@ export function openAdapted(path: string, { adapter, adapters = {} }: AdapterFol
     : { checkpoint: whole, own: lora, named };
 }
 
-/** @throws UserError when requests are to choose among adapters of a model in which they cannot: `what` it is */
+/**
+ * @throws UserError if requests are to choose among adapters of a model that does not allow it; `what` names the model
+ */
 export function refuseSeveral({ named, checkpoint }: Adapted, what: string): void {
   if (named.size === 0) return;
   throw new UserError(

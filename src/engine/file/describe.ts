@@ -11,7 +11,7 @@ import { type KindName, kindOf } from "../kinds/index.ts";
 import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
 import type { Described, Flops } from "./described.ts";
 
-/** What a model is made of and what it costs, without compiling it. */
+/** The parts of a model and its costs, without compiling it. */
 export interface ModelDescription extends Pick<Described, "config" | "embedding" | "labels"> {
   kind: KindName;
   name: string;
@@ -20,22 +20,22 @@ export interface ModelDescription extends Pick<Described, "config" | "embedding"
   architecture: string;
   parameters: number;
   /**
-   * `disk`: the file; `memory`: the weights as the runtime maps them; `cache`: keys and values of one sequence at full context; `machine`: what
-   * this machine has.
+   * Bytes. `disk`: the files; `memory`: the weights as the runtime maps them; `cache`: keys and values of one sequence
+   * at full context; `machine`: this machine's memory.
    */
   bytes: { disk: number; memory: number; cache: number; machine: number };
   /** The sampling settings that its authors publish; absent if there are none, or it does not generate. */
   sampling?: ModelSampling;
-  /** In which form the tensors of each storage type run, what that takes in memory, and how far it is from the file's weights. */
+  /** For each storage type: the form its tensors run in, their memory, and the error against the file's weights. */
   tensors: Holding[];
   /** Dense FLOPs of one token; a multiply-add is 2. Of a decoder that reads a source: of one that it writes. */
   flopsPerToken: Flops;
-  /** Of a token of the source, where there is one. */
+  /** FLOPs of a token of the source, if there is one. */
   sourceFlopsPerToken?: Flops;
   seams: readonly Seam[];
   /** Savings that can act in it, as a run with them finds. */
   savings: string[];
-  /** Savings whose seams the model has and that cannot act in it all the same, by what of it is in their way. */
+  /** Savings whose seams the model has but that cannot act in it, with the reason. */
   unsupported: Record<string, string>;
 }
 
@@ -81,5 +81,5 @@ function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescript
   };
 }
 
-/** Of every file that the model is made of. */
+/** Bytes of all files of the model. */
 const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);

@@ -16,7 +16,7 @@ export interface Flops {
 
 /** A model as its kind describes it. */
 export interface Described {
-  /** `layers` are the decoder's where there are both. */
+  /** `layers` are the decoder's if there are both. */
   readonly config: Pick<
     DecoderConfig,
     "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context"
@@ -33,7 +33,7 @@ export interface Described {
   readonly labels?: readonly string[];
   /** All that runs. */
   trace(): Graph[];
-  /** By the costs of what was traced. */
+  /** FLOPs from the costs of the traced graphs. */
   flops(costs: readonly Cost[]): { flopsPerToken: Flops; sourceFlopsPerToken?: Flops };
 }
 

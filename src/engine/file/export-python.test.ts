@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import { exportModel } from "./export.ts";
 
-/** With what tools/reference/export.txt asks for; `.ci/run` makes it. */
+/** Has the packages of tools/reference/export.txt; `.ci/run` installs it. */
 const python = fileURLToPath(new URL("../../../.ci/venv/bin/python", import.meta.url));
 const script = fileURLToPath(new URL("../../../tools/reference/run_export.py", import.meta.url));
 const there = existsSync(python);

@@ -64,7 +64,7 @@ class Stock {
     return new Stock(ort, await ort.InferenceSession.create(path.join(folder, file)), rows);
   }
 
-  /** Logits [rows, tokens, vocabulary] of the next ids; `padding` of each row's are none. */
+  /** Logits [rows, tokens, vocabulary] of the next ids; the first `padding` of each row are not tokens. */
   async run(ids: readonly (readonly number[])[], padding = ids.map(() => 0)): Promise<Float32Array> {
     const width = ids[0]!.length;
     this.#mask = this.#mask.map((m, r) => [...m, ...ids[r]!.map((_, i) => Number(i < width - padding[r]!))]);

@@ -46,9 +46,9 @@ function namesIn(folder: string): string[] {
 }
 
 /**
- * Writes a model as ONNX into a new or empty folder: `model.onnx`, or `encoder_model.onnx` and `decoder_model.onnx`; `model.onnx.data`; and its
- * configuration and tokenizer where it has files of them.
- * Weights that were not prepared yet are prepared. @throws UserError; the folder is then as it was
+ * Writes a model as ONNX into a new or empty folder: `model.onnx`, or `encoder_model.onnx` and `decoder_model.onnx`;
+ * `model.onnx.data`; and its configuration and tokenizer files, if it has them. Prepares weights that are not prepared
+ * yet. @throws UserError; the folder is then unchanged
  */
 export async function exportModel(
   model: ResolvedModel,
@@ -69,7 +69,7 @@ export async function exportModel(
   return { folder: target, files: names, bytes: files.bytes };
 }
 
-/** Fills `folder` with what `write` leaves in the folder that it is given: all of it, the graphs last, or nothing. */
+/** Moves the files that `write` makes into `folder`: all of them, the graphs last, or none. */
 async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
   const aside = path.join(folder, ASIDE);
   let made: string | undefined;

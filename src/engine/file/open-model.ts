@@ -4,7 +4,7 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf, type LoadedModel } from "../kinds/index.ts";
 import { type AdapterFolders, openAdapted } from "./adapters.ts";
 
-/** Loads what a file holds, of whichever kind; `recipe` is what it is to run under. @throws UserError if it is nothing that runs here */
+/** Loads a file of any supported kind, to run under `recipe`. @throws UserError if it is not supported */
 export async function openModel(
   source: ResolvedModel,
   recipe: Recipe,

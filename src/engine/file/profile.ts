@@ -17,10 +17,10 @@ export interface CalibrateTerms {
 }
 
 /**
- * Learns from texts like those to come what a saving needs to know of a model; the result names the model's and the texts' hashes.
+ * Calibrates a saving on texts like those to come. The result names the hashes of the model and of the texts.
  * @param what the call, for errors
- * @throws UserError when the model has no hash on record or is none that the saving serves, there is no text, or one is empty or longer than
- * the context
+ * @throws UserError if the model has no hash on record or is not supported by the saving, there is no text, or one is
+ * empty or longer than the context
  */
 export async function calibrate(
   what: string,
@@ -52,7 +52,7 @@ const prefillOf =
     signal?.throwIfAborted();
     const plan = planOf([part]);
     await engine.prepare(plan);
-    // Every row is to be seen, whatever an earlier prompt left in the cache.
+    // Every row must run, whatever an earlier prompt left in the cache.
     const slot = engine.acquireEmpty(prompt, plan);
     try {
       return await engine.prefill(slot, prompt, new Meter(engine.programs), plan);

@@ -3,7 +3,7 @@ import type { Node } from "./forest.ts";
 import type { Keywords } from "./keywords.ts";
 import type { SchemaReader } from "./schema.ts";
 
-/** Lists of a schema. @throws UserError for what cannot be met */
+/** The lists that match a schema. @throws UserError for unsatisfiable keywords */
 export function arrayNode(reader: SchemaReader, words: Keywords, place: string): Node {
   const {
     items = words.unevaluatedItems ?? true,

@@ -1,6 +1,9 @@
 import type { Node, Range } from "./forest.ts";
 
-/** Numbers the bytes so that two have the same number where nothing in `root` tells them apart; and how many numbers there are. */
+/**
+ * Maps bytes to classes: two bytes have the same class if nothing in `root` distinguishes them. Also returns the number
+ * of classes.
+ */
 export function byteClasses(root: Node): [classOf: Uint8Array, classes: number] {
   const begins = new Set([0]);
   for (const node of reachable(root))
@@ -23,7 +26,7 @@ function rangesOf(node: Node): readonly Range[] {
 /** Every node that `root` holds. */
 export function reachable(root: Node): Set<Node> {
   const seen = new Set([root]);
-  // A set's iterator also comes to what is added on the way.
+  // A set's iterator also visits items added on the way.
   for (const node of seen) for (const part of partsOf(node)) seen.add(part);
   return seen;
 }

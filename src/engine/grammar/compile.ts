@@ -8,7 +8,7 @@ import { sound } from "./sound.ts";
 /** The constraint on an answer: any JSON object, or a JSON schema. */
 export type Format = "json" | Schema;
 
-/** Nodes that a schema may come to. */
+/** The most nodes that a schema may need. */
 const MOST_NODES = 2_000_000;
 
 const tooLarge = () => new UserError("the schema is too large to be enforced; make it simpler");

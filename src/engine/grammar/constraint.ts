@@ -4,7 +4,10 @@ import type { Grammar } from "./grammar.ts";
 
 /** Constrains the tokens of one answer. */
 export interface Hold {
-  /** Takes from the draw what may not come next: `logits` [vocabulary] become −Infinity there. @throws UserError when no token may */
+  /**
+   * Sets `logits` [vocabulary] of tokens that may not come next to −Infinity. @throws UserError if no token may come
+   * next
+   */
   restrict(logits: Float32Array): void;
   /** Goes on with a token that was chosen. */
   accept(token: number): void;
@@ -12,7 +15,7 @@ export interface Hold {
   readonly complete: boolean;
 }
 
-/** Holds one answer to a grammar, token by token, from where `rest` is left of it. */
+/** Constrains one answer to a grammar, token by token; `rest` is the part still to come. */
 export class Constraint implements Hold {
   #rest: Node;
 

@@ -9,7 +9,7 @@ export function parts(value: number): [whole: string, rest: string] {
   return [whole!, rest.replace(/0+$/, "")];
 }
 
-/** Without an exponent: below 10^21 large numbers have none. */
+/** Writes a number without an exponent: numbers below 10^21 need none. */
 function decimal(value: number): string {
   const text = String(value);
   const [, mantissa, exponent] = /^(.+)e-(\d+)$/.exec(text) ?? [];
@@ -17,7 +17,7 @@ function decimal(value: number): string {
   return `0.${"0".repeat(Number(exponent) - 1)}${mantissa.replace(".", "")}`;
 }
 
-/** The digits of a bound that a fraction has followed so far; it is at the bound itself when none are left. */
+/** The digits of a bound that a fraction has followed so far; it equals the bound if none are left. */
 export interface Edge {
   readonly digits: string;
   readonly open: boolean;

@@ -23,7 +23,7 @@ function apart(a: Schema, b: Schema, resolve: Resolve): boolean {
   return common.join() === "object" && tagged(a, b, resolve);
 }
 
-/** True if a property that both require tells them apart. */
+/** True if a property that both require distinguishes them. */
 function tagged(a: Words, b: Words, resolve: Resolve): boolean {
   const both = required(a).filter((name) => required(b).includes(name));
   return both.some((name) => {
@@ -47,7 +47,7 @@ function kindsOf(schema: Words): string[] {
 
 const kindOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
-/** Values that are the same if and only if they are written the same; undefined where others may be among them. */
+/** Values that are equal exactly if they are written the same; undefined if there may be others. */
 function scalarsOf(schema: Words): string[] | undefined {
   const values = listed(schema);
   const all = Array.isArray(values) && values.every((value) => typeof value !== "object" || value === null);

@@ -13,7 +13,7 @@ export type Node = { readonly id: number; readonly nullable: boolean } & (
 );
 export type Ref = Extract<Node, { kind: "ref" }>;
 
-/** Makes nodes. One that was made before is given again, so that what texts may follow is compared by identity. */
+/** Makes nodes. Equal nodes are one object, so that nodes are compared by identity. */
 export class Forest {
   #last = 1;
   readonly none: Node = { kind: "none", id: 0, nullable: false };
@@ -32,7 +32,7 @@ export class Forest {
     this.#known.clear();
   }
 
-  /** Lets `work` look at `most` nodes. @throws what `exhausted` makes when it would need more */
+  /** Lets `work` visit at most `most` nodes. @throws the error of `exhausted` if it needs more */
   within<T>(most: number, exhausted: () => Error, work: () => T): T {
     this.#budget = most;
     try {

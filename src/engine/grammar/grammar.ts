@@ -4,7 +4,7 @@ import type { Forest, Node } from "./forest.ts";
 import { spaceNode } from "./json.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** Nodes that one token may make us look at, of what is too ambiguous to be followed. */
+/** The most nodes that one token may visit; a grammar that needs more is too ambiguous. */
 const MOST_WORK = 3_000_000;
 /** States and nodes that are kept; beyond this limit they are built again when needed. */
 const MOST_STATES = 20_000;
@@ -45,7 +45,7 @@ export class Grammar {
     [this.#classOf, this.#classes] = byteClasses(this.spaced);
   }
 
-  /** One bit a token, of those that may come after what `node` is the rest of; stop tokens where it may be empty. */
+  /** One bit per token that may come next, if `node` is the rest; stop tokens if it may be empty. */
   mask(node: Node): Uint32Array {
     return this.#bounded(() => {
       const id = this.#idOf(node);
@@ -55,7 +55,7 @@ export class Grammar {
     });
   }
 
-  /** The rest of a text after a token; undefined where the token may not come. */
+  /** The rest after a token; undefined if the token may not come. */
   after(node: Node, token: number): Node | undefined {
     return this.afterBytes(node, this.vocabulary.bytesOf(token));
   }

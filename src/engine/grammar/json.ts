@@ -48,7 +48,7 @@ export class Json {
     return this.forest.seq(this.quote, content, this.quote);
   }
 
-  /** At most as many digits as a double holds, so that what is written is what is read. */
+  /** A number with at most as many digits as a double holds, so that it is read back unchanged. */
   number(): Node {
     const { text, alt, seq, repeat, optional } = bound(this.forest);
     const digit = this.set("0123456789");
@@ -95,7 +95,7 @@ export class Json {
   }
 }
 
-/** White space where it may be, bounded, since small models like to go on with it. */
+/** Optional white space; bounded, since small models tend to write it without end. */
 export function spaceNode(forest: Forest): Node {
   const { text, alt, seq, repeat } = bound(forest);
   return alt([forest.empty, text(" "), seq(text("\n"), repeat(utf8Node(forest, points(" \t")), 0, 20))]);

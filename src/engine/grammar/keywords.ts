@@ -19,7 +19,7 @@ export const TYPES = ["string", "number", "integer", "boolean", "null", "object"
 export type Type = (typeof TYPES)[number];
 const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 
-/** The keywords that are enforced, and what their values look like. */
+/** The enforced keywords and their values. */
 export const keywords = z.object({
   type: z
     .union(
@@ -58,7 +58,7 @@ export const keywords = z.object({
 export type Keywords = z.output<typeof keywords>;
 export type Keyword = keyof Keywords;
 
-/** @throws UserError for a keyword that would be left out, which would change what the schema means */
+/** @throws UserError for an unknown keyword: ignoring it would change the schema's meaning */
 export function refuseUnknown(schema: object): void {
   for (const [keyword, value] of Object.entries(schema)) {
     if (remarks.has(keyword) || Object.hasOwn(keywords.shape, keyword) || keyword.startsWith("x-")) continue;

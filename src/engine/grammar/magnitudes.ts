@@ -92,6 +92,9 @@ export class Magnitudes {
   }
 }
 
-/** Digits that lead to a bound. Beyond what a double keeps, what is written may be read as an open bound itself, so that none leads there. */
+/**
+ * The number of digits that lead to a bound. Beyond a double's precision, a number may be read as the open bound
+ * itself, so no digits lead there.
+ */
 const reach = (edge: Edge | undefined): number =>
   !edge || (edge.open && edge.digits.replace(/^0+/, "").length > DIGITS) ? 0 : edge.digits.length;

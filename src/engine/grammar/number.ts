@@ -30,7 +30,7 @@ function tighter(of: typeof Math.max, closed: number, open: number): Bound {
 /** Numbers beyond this are not written: a double may not keep all of their digits. */
 const MOST = 10 ** DIGITS - 1;
 
-/** The numbers within the bounds, as JSON writes them without an exponent. @throws UserError when there is none */
+/** The numbers within the bounds, as JSON without an exponent. @throws UserError if there are none */
 export function numberNode(forest: Forest, { low, high, whole }: Bounds): Node {
   if (low.at > MOST || high.at < -MOST) throw new UserError(`numbers of more than ${DIGITS} digits cannot be enforced`);
   const [least, most] = [clamp(low), clamp(high)];

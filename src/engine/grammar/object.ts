@@ -13,8 +13,9 @@ interface Member {
 }
 
 /**
- * Objects of a schema: its properties in their order, then others where the schema says that there may be or names none. An object that says
- * nothing of others has none: that is still one of those the schema takes. @throws UserError for what cannot be met or enforced
+ * The objects that match a schema: its properties in order, then others if the schema allows them or names none. An
+ * object that says nothing of others has none, which is one of the allowed choices. @throws UserError for keywords that
+ * cannot be satisfied or enforced
  */
 export function objectNode(reader: SchemaReader, words: Keywords, place: string): Node {
   const { properties = {}, required = [], propertyNames } = words;
@@ -36,7 +37,7 @@ export function objectNode(reader: SchemaReader, words: Keywords, place: string)
 const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
   reader.node(narrowed(schema, { type: ["string"] }), `${place}/propertyNames`);
 
-/** Which members there may be, and how many others beside them: those that may be left out are, where not all have room. */
+/** The members to allow, and how many others beside them: optional members are dropped if there is no room for all. */
 function room(members: readonly Member[], { minProperties = 0, maxProperties }: Keywords): [readonly Member[], number] {
   const needed = members.filter((member) => member.required);
   if (minProperties > needed.length)
@@ -65,7 +66,7 @@ function body(json: Json, members: readonly Member[], other: Node, most: number)
   return fresh;
 }
 
-/** A key that is none of `names`; beside some it is written without escapes, so that it can be told. */
+/** A key that is not in `names`; if there are names, it is written without escapes, so that it can be compared. */
 function otherName(json: Json, names: readonly string[]): Node {
   if (names.length === 0) return json.string();
   const written = names.map((name) => Array.from(name, (c) => c.codePointAt(0)!));
@@ -74,7 +75,7 @@ function otherName(json: Json, names: readonly string[]): Node {
   return json.forest.seq(json.quote, apartFrom(json, plain));
 }
 
-/** The rest of a string, its closing quote too, that is none of `rests`. */
+/** The rest of a string with its closing quote, but none of `rests`. */
 function apartFrom(json: Json, rests: readonly (readonly number[])[]): Node {
   const { forest } = json;
   const firsts = [...new Set(rests.flatMap(([first]) => first ?? []))];

@@ -22,8 +22,9 @@ export interface Lengths {
 }
 
 /**
- * The content of JSON strings in which a regular expression of ECMAScript is found, as JSON Schema has it: anywhere, unless it is anchored.
- * @throws UserError for what is no such expression, or has parts that a grammar has no form for
+ * The content of JSON strings that contain a match of an ECMAScript regular expression, as in JSON Schema: anywhere,
+ * unless it is anchored.
+ * @throws UserError if the expression is invalid, or has parts that a grammar cannot express
  */
 export function patternNode(json: Json, source: string, { min, max }: Lengths): Node {
   const { forest } = json;

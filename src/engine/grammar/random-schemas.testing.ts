@@ -8,7 +8,7 @@ export interface Drawn {
   value(): unknown;
 }
 
-/** Strings with what JSON and patterns treat apart from other characters. */
+/** Strings with characters that JSON and patterns treat specially. */
 const TEXTS = ["", "a", "b", "ab", 'a"b', "\\", "é\n", "日本", "x/y~z", "😀", "</a>", "0"];
 const NAMES = ["a", "ab", "b", 'q"', "\\n", "é", "long name", "0"];
 const PATTERNS: readonly (readonly [string, readonly string[]])[] = [
@@ -125,7 +125,7 @@ export class RandomSchemas {
     return { schema: { anyOf: parts.map(({ schema }) => schema) }, value: () => this.#one(parts).value() };
   }
 
-  /** A type beside alternatives that name none, or another. */
+  /** A type beside alternatives that name no type, or another one. */
   private typed(): Drawn {
     const anyOf = [{ maximum: -3 }, { minimum: 3 }, { type: "string" }, true];
     return { schema: { type: "integer", anyOf: anyOf.slice(Math.floor(this.random() * 3)) }, value: () => 5 };

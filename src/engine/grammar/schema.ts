@@ -16,7 +16,7 @@ const MOST_SCHEMAS = 5000;
 /** Nesting limit for schemas, and for references that lead to each other. */
 const MOST_DEPTH = 100;
 
-/** Reads one schema, with what its references point to. */
+/** Reads one schema, and the schemas that it refers to. */
 export class SchemaReader {
   readonly #refs = new Map<string, Ref>();
   #count = 0;
@@ -29,7 +29,10 @@ export class SchemaReader {
     private readonly whole: Schema,
   ) {}
 
-  /** The values of a schema, as JSON; `place` is where it stands. @throws UserError that names the place and what cannot be met or enforced */
+  /**
+   * The values of a schema, as JSON; `place` is its position. @throws UserError that names the place and the keyword
+   * that cannot be satisfied or enforced
+   */
   node(schema: Schema, place: string): Node {
     if (++this.#count > MOST_SCHEMAS) throw new UserError(`the schema has more than ${MOST_SCHEMAS} schemas in it`);
     if (schema === true) return this.json.value;

@@ -3,8 +3,8 @@ import { partsOf, reachable } from "./byte-classes.ts";
 import type { Forest, Node, Ref } from "./forest.ts";
 
 /**
- * `root` without what can never come to an end, so that whoever follows it always can.
- * @throws UserError when nothing is left of it, or when it refers to itself without a character between
+ * `root` without branches that can never end, so that a text can always be completed.
+ * @throws UserError if nothing is left, or if it refers to itself without a character between
  */
 export function sound(forest: Forest, root: Node): Node {
   const nodes = [...reachable(root)];
@@ -35,7 +35,7 @@ function kept(forest: Forest, node: Node, keep: (node: Node) => Node): Node {
   }
 }
 
-/** The nodes of which some text comes to an end. */
+/** The nodes that match some finite text. */
 function endingOf(nodes: readonly Node[]): ReadonlySet<Node> {
   const ending = new Set<Node>();
   for (let before = -1; before < ending.size; ) {

@@ -6,7 +6,7 @@ import type { Json } from "./json.ts";
 import type { Keywords } from "./keywords.ts";
 import { patternNode } from "./pattern.ts";
 
-/** Strings of a schema. @throws UserError for what cannot be met or enforced */
+/** The strings that match a schema. @throws UserError for keywords that cannot be satisfied or enforced */
 export function stringNode(json: Json, { minLength = 0, maxLength, pattern, format }: Keywords): Node {
   const lengths = { min: minLength, max: maxLength ?? Number.POSITIVE_INFINITY };
   if (lengths.min > lengths.max) throw new UserError(`"minLength" is above "maxLength"`);
@@ -16,7 +16,7 @@ export function stringNode(json: Json, { minLength = 0, maxLength, pattern, form
   return json.string(json.forest.repeat(json.char, lengths.min, lengths.max));
 }
 
-/** zod writes its own pattern beside a format, often with what a grammar has no form for; the format says the same. */
+/** zod adds its own pattern beside a format, often one that a grammar cannot express; the format says the same. */
 const isZods = (pattern: string): boolean => zodsPatterns().has(pattern);
 
 let known: ReadonlySet<unknown> | undefined;

@@ -2,7 +2,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { Constraint, type Hold } from "./constraint.ts";
 import type { Grammar } from "./grammar.ts";
 
-/** Texts in an answer that are held to a grammar, the rest of which is free. */
+/** Constrains parts of an answer to a grammar; the rest is free. */
 export interface Trigger {
   /** The ASCII text after which constrained text begins. */
   readonly text: string;
@@ -10,9 +10,12 @@ export interface Trigger {
   readonly once: boolean;
 }
 
-/** Leaves an answer free until it writes the trigger; what follows, after white space or at once, is held to the grammar to its end. */
+/**
+ * Leaves an answer free until it writes the trigger; the text after it, and after white space, is constrained to the
+ * grammar until the grammar ends.
+ */
 export class Triggered implements Hold {
-  /** The end of what was written freely, a character a byte. */
+  /** The end of the free text, one character per byte. */
   #tail = "";
   #held: Constraint | undefined;
   #done = false;
@@ -39,7 +42,9 @@ export class Triggered implements Hold {
     return this.#done && this.trigger.once;
   }
 
-  /** A token may end the trigger and begin what follows; what the grammar does not know of that stays free. */
+  /**
+   * A token may end the trigger and begin the constrained text; a beginning that the grammar does not match stays free.
+   */
   #look(token: number): void {
     const { text } = this.trigger;
     const written = this.#tail + Buffer.from(this.tokenizer.bytes(token)).toString("latin1");

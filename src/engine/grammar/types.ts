@@ -10,7 +10,7 @@ const TYPE_OF: Partial<Record<Keyword, Type>> = {
 };
 const ALL_TYPES: readonly Type[] = ["object", "array", "string", "number", "boolean", "null"];
 
-/** The type of values that a keyword says something of; undefined where that is any. */
+/** The type of values that a keyword constrains; undefined if it constrains any. */
 export const typeOf = (keyword: string): Type | undefined => TYPE_OF[keyword as Keyword];
 
 /** The types of a schema's values: those that it names, or those of its keywords; without any, all. */
@@ -41,7 +41,7 @@ export function isOf(value: unknown, type: Type): boolean {
 /** Keywords beside a reference or alternatives that apply to each of them. */
 export type Beside = Pick<Keywords, "type" | "unevaluatedProperties" | "unevaluatedItems">;
 
-/** `schema` with what stands beside the place that leads to it. */
+/** `schema` with the keywords beside the reference that leads to it. */
 export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   const words = schema === true ? {} : schema;
   if (words === false) return false;

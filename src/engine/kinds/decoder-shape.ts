@@ -43,7 +43,10 @@ function prefill(
   return sumOf(parts);
 }
 
-/** `count` steps of one token after `past`. What a step costs grows evenly with what is before it, so that the middle one stands for all; windows, which move, do not. */
+/**
+ * The cost of `count` steps of one token after `past`. A step's cost grows linearly with the past, so the middle step
+ * stands for all; with windows, whose cost does not, each step is counted.
+ */
 function steps(step: (past: number) => Spent, past: number, count: number, even: boolean): Spent {
   if (even) return times(step(past + (count - 1) / 2), count);
   return sumOf(Array.from({ length: Math.round(count) }, (_, i) => step(past + i)));

@@ -40,7 +40,7 @@ function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Describ
   return {
     config: { ...sizesOf(model.config), encoderLayers },
     weights,
-    // Keys and values of what it wrote, and of what it reads.
+    // Keys and values of the answer, and of the source.
     cache: 2 * cacheBytes(model.config),
     seams: [],
     trace: () => [traceSource(model), traceDecoded(model)],

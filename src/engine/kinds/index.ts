@@ -12,7 +12,7 @@ export type KindName = AnyKind["name"];
 /** A loaded model of any kind; `kind` tells which. */
 export type LoadedModel = Awaited<ReturnType<AnyKind["open"]>>;
 
-/** The kind that a checkpoint is of. @throws UserError if it is of none */
+/** The kind of a checkpoint. @throws UserError if it has none */
 export function kindOf(checkpoint: Checkpoint): AnyKind {
   const kind = kinds.find(({ matches }) => matches(checkpoint));
   if (kind) return kind;

@@ -9,7 +9,7 @@ import type { Described } from "../file/described.ts";
 import type { Lease } from "../run/recipes.ts";
 import type { Shape } from "./shape.ts";
 
-/** A loaded model, of any kind. `kind` tells its type: `switch (model.kind)` is checked for all kinds of the table. */
+/** A loaded model of any kind. `kind` is its type: `switch (model.kind)` is checked for all kinds in the table. */
 export interface Loaded extends Disposable {
   readonly kind: string;
   readonly source: ResolvedModel;
@@ -30,9 +30,9 @@ export interface Opening {
 /** A kind of model: how a checkpoint of it becomes something that runs. A new kind is one file of this folder and one line of its table. */
 export interface Kind<M extends Loaded> {
   readonly name: M["kind"];
-  /** Tells if a checkpoint is of this kind. At most one kind matches. */
+  /** True if a checkpoint is of this kind. At most one kind matches. */
   matches(checkpoint: Checkpoint): boolean;
-  /** @throws UserError if the model asks for what does not run here, or the recipe cannot act in it */
+  /** @throws UserError if the model needs something unsupported, or the recipe cannot act in it */
   open(opening: Opening): Promise<M>;
   /** Describes a model without loading it; `folder` is that of its prepared weights. */
   describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described;
@@ -40,6 +40,6 @@ export interface Kind<M extends Loaded> {
   export(adapted: Adapted, folder: string, quant: Quant): Record<string, Graph>;
   /** Checks, by little more than the file's header, that a recipe which is not empty can act in a model. @throws UserError */
   check(model: ResolvedModel, checkpoint: Checkpoint, recipe: Recipe): Promise<void>;
-  /** Costs of requests by a configuration alone; absent if that cannot be told. */
+  /** The cost of requests by a configuration alone; absent if it cannot be computed. */
   shape?(checkpoint: Checkpoint): Shape;
 }

@@ -1,7 +1,10 @@
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** Refuses savings in a kind of model without seams; `what` begins the sentence: "sentences is an encoder". @throws UserError */
+/**
+ * Refuses savings for a kind of model without seams; `what` starts the sentence: "sentences is an encoder". @throws
+ * UserError
+ */
 export function refuseSavings(what: string, recipe: Recipe): void {
   if (recipe.length > 0)
     throw new UserError(`${what}, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`);

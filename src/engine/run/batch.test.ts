@@ -17,7 +17,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-batch-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("rows that join and leave at any step have the logits that they have alone", () => {
-  // Every architecture of decoders; none as long as where LongRoPE's factors change, which runs a text anew.
+  // Every decoder architecture. None is as long as where LongRoPE's factors change, which runs a text again.
   const folders = readdirSync(fixture("")).filter((name) => existsSync(fixture(`${name}/reference.json`)));
   const files = ["llama-tiny.gguf", ...folders.map((name) => `${name}/model.safetensors`)];
   test.each(files)("%s, more of them than rows of one cache", async (file) => {

@@ -18,8 +18,8 @@ export interface Rows {
 }
 
 /**
- * Slots side by side in one cache, and what a decode step runs over them: adjacent ones as one batch. Every buffer has a place for each row,
- * so that steps of other rows may be under way at the same time.
+ * Slots side by side in one cache, and the decode steps over them: adjacent ones run as one batch. Every buffer has a
+ * place for each row, so that steps of other rows may run at the same time.
  */
 export class Batch implements Disposable {
   readonly slots: readonly Slot[];
@@ -64,8 +64,9 @@ export class Batch implements Disposable {
   }
 
   /**
-   * Runs layers that no row's groups divide over the rows' new tokens: from the embedding on, or from their stream, where `done` segments have
-   * left it. Groups that end with these layers note the entry. Returns the segments that have run by then.
+   * Runs layers that no row's groups divide over the rows' new tokens: from the embedding on, or from their stream,
+   * where `done` segments have left it. Groups that end with these layers note the entry. Returns the number of
+   * segments that have run.
    */
   async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
     const segments = this.#programs.segments(from, to, borders);

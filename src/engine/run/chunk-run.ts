@@ -42,7 +42,7 @@ export async function embedTokens(
   await programs.embedding.bind(binding).run();
 }
 
-/** Runs a chunk through whole segments, which begin anew at `borders`. */
+/** Runs a chunk through whole segments, which are cut at `borders`. */
 export async function runSegments(
   { slot, layers, positions, meter }: ChunkJob,
   borders: readonly number[],
@@ -58,7 +58,7 @@ export async function runSegments(
   };
 }
 
-/** Runs what follows the last attention for some tokens of a run; the stream after the model's last layer. */
+/** Runs the rest after the last attention for some tokens of a run. Returns the stream after the model's last layer. */
 export async function tailOf(
   programs: DecoderPrograms,
   buffers: StackBuffers,

@@ -25,7 +25,7 @@ test("chunks get shorter as the past gets longer, so that none takes longer than
     expect(tokens).toBeLessThanOrEqual(before);
     expect(tokens % 32).toBe(0);
     if (tokens > 32) expect(cost(tokens, past)).toBeLessThanOrEqual(first);
-    // No shorter than it has to be.
+    // It is no shorter than necessary.
     if (tokens < PREFILL_CHUNK) expect(cost(tokens + 32, past)).toBeGreaterThan(first);
     before = tokens;
   }

@@ -13,8 +13,8 @@ const sizes = Array.from({ length: PREFILL_CHUNK / STEP }, (_, i) => PREFILL_CHU
 const ATTENTION = 1.4;
 
 /**
- * Tokens of the next chunk after `past`. Attention to what came before makes each token dearer, so there are fewer: no chunk takes longer than
- * the first, and answers that run beside it wait no longer.
+ * The number of tokens in the next chunk after `past`. Attention to the past makes each token more expensive, so there
+ * are fewer: no chunk takes longer than the first, and answers that run beside it wait no longer.
  */
 export function chunkAfter(
   { decoder, stackCost }: Pick<DecoderPrograms, "decoder" | "stackCost">,

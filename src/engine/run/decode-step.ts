@@ -65,7 +65,7 @@ export class DecodeStep {
     for (const of of this.#rows()) this.#done = await this.batch.run(of, range, this.#borders, before);
   }
 
-  /** Asks the rows that have a cut after so many layers whether they go on. */
+  /** Asks rows that have a cut after `after` layers whether they continue. */
   async #decide(after: number): Promise<void> {
     const leaving = new Map<Slot, StateFill>();
     for (const slot of this.#active) {

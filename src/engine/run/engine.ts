@@ -26,7 +26,7 @@ export class Engine implements Disposable {
     return new Engine(await DecoderPrograms.compile(decoder, weights, shared));
   }
 
-  /** Compiles what a plan needs beside the dense programs, once. */
+  /** Compiles the programs that a plan needs besides the dense ones, once. */
   async prepare(plan: Plan): Promise<void> {
     await this.programs.prepareCuts(bordersOf(plan));
     await this.programs.prepareCuts(cutsOf(plan));
@@ -48,8 +48,9 @@ export class Engine implements Disposable {
   }
 
   /**
-   * A free slot for a prompt that is to have the numbers and the bill of a run on a fresh engine: it begins with what is, to the bit, what the
-   * prompt would compute, and is billed for it; what no prompt comes back to is not kept.
+   * A free slot for a prompt that must have the numbers and the bill of a run on a fresh engine. It starts with cached
+   * tokens that equal, to the bit, what the prompt would compute, and is billed for them. Cached tokens that no prompt
+   * can reuse are dropped.
    */
   acquireAlone(prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Slot {
     this.#check();
@@ -62,7 +63,7 @@ export class Engine implements Disposable {
     return this.#begin(slot, prompt, plan);
   }
 
-  /** Readies a row for a plan: its layers apart at the cuts, and only what others may begin with offered. */
+  /** Prepares a row for a plan: its layers are divided at the cuts, and only reusable tokens are offered. */
   #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
     for (const { after } of cuts) slot.split(after);
     if (state.prompt === undefined) slot.offerOnly(0);
@@ -70,7 +71,10 @@ export class Engine implements Disposable {
     return slot;
   }
 
-  /** Readies a slot that has run one prompt for another: what both begin with stays, if their plans leave the same state behind. */
+  /**
+   * Prepares a slot that has run one prompt for another. Their common prefix stays, if their plans leave the same
+   * state.
+   */
   restart(slot: Slot, prompt: readonly number[], plan: Plan): void {
     slot.settle();
     slot.truncate(slot.reusable(prompt, plan.state.prompt));
@@ -82,7 +86,7 @@ export class Engine implements Disposable {
     if (this.#disposed) this.#free();
   }
 
-  /** Empties the free slots, so that what comes next starts as on a fresh engine: its numbers and its bill are then its own. */
+  /** Empties the free slots, so that the next request has the numbers and the bill of a fresh engine. */
   forget(): void {
     this.slots.forget();
   }
@@ -131,8 +135,8 @@ export class Engine implements Disposable {
   }
 
   /**
-   * One decode step of several sequences together, of whatever lengths. Returns the logits [vocabulary] after each token, in the same
-   * order; the memory is overwritten by the slot's next step. Each is billed what it would cost alone.
+   * One decode step of several sequences together, of any lengths. Returns the logits [vocabulary] after each token, in
+   * the same order; the memory is overwritten by the slot's next step. Each is billed its cost alone.
    */
   async stepAll(steps: readonly Step[]): Promise<Float32Array[]> {
     this.#check();
@@ -148,7 +152,7 @@ export class Engine implements Disposable {
     return steps.map(({ slot }) => logits.get(slot)!);
   }
 
-  /** Frees everything; requests that are under way end with an error first. */
+  /** Frees everything; running requests end with an error first. */
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#free();

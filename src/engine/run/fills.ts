@@ -7,7 +7,7 @@ import { PREFILL_CHUNK } from "./chunk.ts";
 import { tailOf } from "./chunk-run.ts";
 import { cacheBinding } from "./stack-buffers.ts";
 
-/** A row whose token has come to a cut, where the batch's streams lie after `done` segments. */
+/** A row whose token is at a cut; the batch's streams lie after `done` segments. */
 export interface AtCut {
   readonly slot: Slot;
   /** Layers that have run. */
@@ -17,7 +17,7 @@ export interface AtCut {
   readonly meter: Meter;
 }
 
-/** Gives the layers after a cut what they are to have of a token that left there. */
+/** Writes the state that deeper layers keep for a token that exited at a cut. */
 export async function fill(how: StateFill, at: AtCut): Promise<void> {
   switch (how) {
     case "none":
@@ -34,7 +34,7 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
   }
 }
 
-/** Keeps the stream of a row's token for when deeper layers come to need it. */
+/** Keeps the stream of a row's token until deeper layers need it. */
 const holdBack = ({ slot, batch, done }: AtCut): void =>
   slot.missed.add(batch.streamBuffers(done), batch.slots.indexOf(slot), 1);
 

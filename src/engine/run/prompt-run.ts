@@ -104,7 +104,7 @@ export class PromptRun {
     }
   }
 
-  /** Runs some layers over the tokens that come to them, as many at a time as they may be. */
+  /** Runs some layers over the tokens that reach them, in chunks as large as allowed. */
   async *#chunks(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Chunk> {
     const { slot, terms } = this;
     const { plan, meter } = terms;
@@ -149,7 +149,7 @@ export class PromptRun {
   }
 }
 
-/** Layers at which a plan's segments begin anew: its cuts, and the layer before one that a probe looks at. */
+/** The layers where a plan's segments are cut: its cuts, and the layer before one that a probe reads. */
 export const bordersOf = ({ cuts }: Plan): number[] =>
   cuts.flatMap(({ after, probe }) => (probe ? [after - 1, after] : [after]));
 

@@ -52,7 +52,7 @@ async function run(tokens: readonly number[], save: readonly string[], plan = pl
 const planFrom = (save: readonly string[]) => async (tokens: number) =>
   (await model.recipes.use(parseRecipe(save))).plan(tokens);
 
-/** The plan, which notes what its cut saw. */
+/** The plan, which records what its cut saw. */
 function watched(plan: Plan, seen: Float32Array[]): Plan {
   const [cut] = plan.cuts;
   const decide: Cut["decide"] = (at) => {

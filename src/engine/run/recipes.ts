@@ -9,18 +9,18 @@ const KEPT = 8;
 /** A recipe ready to act in one model. */
 export interface PreparedRecipe {
   readonly recipe: Recipe;
-  /** The plan of a request with a prompt of so many tokens. */
+  /** The plan of a request with a prompt of `prompt` tokens. */
   plan(prompt: number): Plan;
 }
 
 /** A prepared recipe in use, until it is disposed of. */
 export interface Lease extends PreparedRecipe, Disposable {}
 
-/** The recipes that requests run a model under. Each is made ready once; those used longest ago are let go. */
+/** The recipes that requests run a model under. Each is prepared once; the least recently used are dropped. */
 export class Recipes implements Disposable {
   readonly #ready = new Map<string, Entry>();
 
-  /** `prepare` compiles what the plans of a recipe need of the model's own. */
+  /** `prepare` compiles the model's programs that the plans of a recipe need. */
   constructor(
     private readonly host: SavingHost,
     private readonly prepare: (plan: Plan) => Promise<void>,

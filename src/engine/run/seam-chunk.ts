@@ -23,7 +23,7 @@ export class SeamChunks implements Disposable {
     this.lengths = new Lengths(slot.programs.decoder.config, 1, capacity);
   }
 
-  /** `total`: tokens that come to these layers in all; `whole`: those of the prompt. */
+  /** `total`: all tokens that reach these layers; `whole`: the prompt's tokens. */
   async run(job: ChunkJob, { total, whole }: { total: number; whole: number }): Promise<Chunk> {
     const { slot, layers, positions } = job;
     const { programs } = slot;
@@ -50,7 +50,7 @@ export class SeamChunks implements Disposable {
     return this.buffers.qkv.view([1, tokens, (heads + 2 * kvHeads) * headSize]);
   }
 
-  /** Runs what leads to a layer's attention. */
+  /** Runs the steps that lead to a layer's attention. */
   async #lead(job: ChunkJob, layer: number, span: Span): Promise<void> {
     const { slot, layers, meter } = job;
     const pieces = layer - layers.from;
@@ -84,7 +84,7 @@ export class SeamChunks implements Disposable {
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }
 
-  /** Runs what follows the last attention before a cut. */
+  /** Runs the rest after the last attention before a cut. */
   async #leave({ slot, layers, meter }: ChunkJob, span: Span, pieces: number): Promise<void> {
     const program = await slot.programs.after(layers.to - 1);
     await program.bind({ ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(1, span) }).run();

@@ -5,7 +5,7 @@ import type { Embeddings } from "./prompt-run.ts";
 export interface EmbeddedSpan {
   /** [rows, hidden], as the model's embedding would give them. */
   readonly embeddings: Float32Array;
-  /** Tells this content from any other: only prompts with the same hash share what was computed of it. */
+  /** Identifies the content: only prompts with the same hash share its computed state. */
   readonly contentHash: string;
 }
 

@@ -123,7 +123,7 @@ describe("a tiny model in float32", () => {
       [128, 0],
       [128, 1],
     ]);
-    // Attention that ran is the dense one less the skipped blocks: what the receipt spends beside scoring.
+    // The FLOPs of attention are dense's less the skipped blocks: what the receipt spends besides scoring.
     const full = await prefill(await load(step("threshold=0.9999999")), prompt);
     const skipped = spent.work["blocks"]!.dense - spent.work["blocks"]!.run;
     const headSize = model.model.decoder.config.headSize;

@@ -13,7 +13,7 @@ export interface Span {
   readonly at: number;
 }
 
-/** The stream of a span, [rows, tokens, hidden] each: what any segment, the head and probes read. */
+/** The stream of a span, [rows, tokens, hidden] each, as segments, the head and probes read it. */
 export type Stream = Readonly<Record<"branch" | "residual", View>>;
 
 /** Programs bound to a span, one after the other. */

@@ -1,7 +1,7 @@
 import { ViewSet } from "../../runtime/buffer.ts";
 import type { BoundProgram } from "../../runtime/program.ts";
 
-/** Programs bound to a cache, anew whenever the token moves from which on layers with a window are bound. */
+/** Programs bound to a cache, bound again whenever the window's first token moves. */
 export class WindowChain implements Disposable {
   #start: number | undefined;
   #views = new ViewSet();

@@ -65,7 +65,7 @@ beforeAll(async () => {
   engine = await create();
 });
 
-/** Overwrites what would be given back with numbers that no sum forgets. */
+/** Overwrites freed memory with numbers that would show in any sum. */
 function poison(this: KvRows, _layers: readonly number[], _first: number, gone: number): void {
   const { kvHeads, headSize } = this.config;
   for (const layer of [0, 1, 2, 3, 4])
@@ -116,7 +116,8 @@ test.runIf(process.platform === "linux")(
       const head = new Float32Array(key.memory, 4 * offset, capacity * config.headSize);
       return Array.from({ length: capacity }, (_, t) => head.subarray(t * 16, (t + 1) * 16).some((v) => v !== 0));
     };
-    // A window of 8, 512 to go back by, a step of 64; and less than two pages of 64 tokens that are shared with what lies beside.
+    // A window of 8, 512 to go back by, a step of 64; and less than two pages of 64 tokens that are shared with
+    // neighbours.
     for (const layer of [0, 4]) {
       const kept = written(layer);
       expect(kept.slice(1500 - 8 - 512, 1500)).not.toContain(false);

@@ -24,7 +24,7 @@ export interface Candidates {
 // Sampling is synchronous, so one set of buffers per vocabulary size serves all samplers.
 const scratches = new Map<number, Scratch>();
 
-/** The shared buffers for `vocabulary` tokens; the next draw overwrites what they hold. */
+/** The shared buffers for `vocabulary` tokens; the next draw overwrites them. */
 export function scratchFor(vocabulary: number): Scratch {
   let buffers = scratches.get(vocabulary);
   if (buffers === undefined) {

@@ -33,7 +33,8 @@ export interface ModelSampling {
 }
 
 /**
- * A model's own settings: of an alias those that are listed, else what its GGUF or the `generation_config.json` beside its weights says.
+ * A model's own settings: the listed ones for an alias, else those of its GGUF or of the `generation_config.json`
+ * beside its weights.
  * @throws UserError that names a setting of the file that is out of range
  */
 export function samplingOf(config: ConfigSource, sha256: string | undefined): ModelSampling | undefined {

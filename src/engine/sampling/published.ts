@@ -1,6 +1,6 @@
 import type { ModelSampling } from "./defaults.ts";
 
-/** Settings of the aliases, whose GGUFs have none. */
+/** Settings of the aliases; their GGUFs have none. */
 export const published: Readonly<Record<string, ModelSampling>> = {
   smollm2: {
     settings: { temperature: 0, repetitionPenalty: 1.05 },

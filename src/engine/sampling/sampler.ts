@@ -17,8 +17,9 @@ export interface Sampled {
 }
 
 /**
- * Chooses one sequence's tokens, in the order of steps that `samplingOptions` documents. `prompt` are the ids before the first generated token,
- * which the repetition penalty sees. The same options, seed, prompt and logits give the same tokens; each draw takes one random number, greedy none.
+ * Chooses one sequence's tokens, in the order of steps that `samplingOptions` documents. `prompt` are the ids before
+ * the first generated token, for the repetition penalty. The same options, seed, prompt and logits give the same
+ * tokens; each draw takes one random number, greedy none.
  */
 export class Sampler {
   readonly #options: SamplingOptions;

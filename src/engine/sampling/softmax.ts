@@ -17,8 +17,9 @@ export function decay(depth: number): number {
 }
 
 /**
- * Index of the highest logit, the lowest of equals. Refuses logits that no draw can be made from: NaN or +Infinity anywhere, or nothing above −Infinity.
- * Four at a time, since almost none is a new maximum; `!(x <= max)` also catches NaN.
+ * Index of the highest logit, the lowest of equals. Refuses logits that cannot be drawn from: NaN or +Infinity
+ * anywhere, or nothing above −Infinity. Reads four at a time, since almost none is a new maximum; `!(x <= max)` also
+ * catches NaN.
  */
 export function argmax(logits: Float32Array): number {
   const n = logits.length;
@@ -38,7 +39,7 @@ export function argmax(logits: Float32Array): number {
   return best;
 }
 
-/** log Σ exp(logits), where `max` is their highest. */
+/** log Σ exp(logits); `max` is the highest logit. */
 export function logSumExp(logits: Float32Array, max: number): number {
   let sum = 0;
   for (let i = 0; i < logits.length; i++) {

@@ -7,7 +7,7 @@ export interface Keyed {
 export interface KeyValues {
   /** Bytes of running answers, and of finished ones that are kept. */
   readonly bytes: number;
-  /** The share of all rows' tokens that answers under way hold, 0 to 1. */
+  /** The share of all rows' tokens that running answers hold, 0 to 1. */
   readonly usage: number;
 }
 
@@ -21,11 +21,11 @@ export interface Turns {
   readonly keyValues?: KeyValues;
   /** Gives back the memory of those that are kept of answers which have ended. */
   letGo?(): void;
-  /** Takes no more requests; what has come may go on for `limit` milliseconds. Resolves when all have ended. */
+  /** Accepts no more requests; accepted ones may run for `limit` milliseconds. Resolves when all have ended. */
   close(limit: number): Promise<void>;
 }
 
-/** A queue of many keys: the key with fewest under way is next, of several the one that was not served for longest. */
+/** A queue of many keys: the key with fewest running requests is next; among equals, the one served longest ago. */
 export class FairQueue<T extends Keyed> {
   /** Keys in the order in which they were last served or came. */
   readonly #waiting = new Map<string, T[]>();
@@ -38,7 +38,10 @@ export class FairQueue<T extends Keyed> {
     return [...this.#waiting.values()].flat().values();
   }
 
-  /** Adds one, where at most `limit` may wait. Returns whom there is no room for: it, or the last of the key that has most waiting. */
+  /**
+   * Adds a request if at most `limit` may wait. Returns the request that has no room: this one, or the last of the key
+   * with most waiting.
+   */
   add(one: T, limit: number): T | undefined {
     const own = this.#waiting.get(one.key) ?? [];
     const crowd = [...this.#waiting.values()].reduce((a, b) => (b.length > a.length ? b : a), own);
@@ -52,7 +55,7 @@ export class FairQueue<T extends Keyed> {
     return last;
   }
 
-  /** Who is next, when of each key so many are under way. */
+  /** The next request, given the number of each key's running requests. */
   next(underWay: (key: string) => number): T | undefined {
     const keys = [...this.#waiting.keys()];
     const fewest = Math.min(...keys.map(underWay));

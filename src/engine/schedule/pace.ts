@@ -3,7 +3,7 @@ export class Pace {
   /** Milliseconds; undefined before the first has ended. */
   #mean: number | undefined;
 
-  /** A request had its place for so many milliseconds. */
+  /** Notes that a request held its place for `spent` milliseconds. */
   note(spent: number): void {
     this.#mean = this.#mean === undefined ? spent : this.#mean + (spent - this.#mean) / 10;
   }

@@ -8,7 +8,7 @@ export type Begun = Ticket & { sequence: Work };
 
 export const begun = (ticket: Ticket): ticket is Begun => ticket.sequence !== undefined;
 
-/** The requests that are under way, in the order in which they began. */
+/** The running requests, in the order in which they began. */
 export class Rows extends Set<Begun> {
   /** The number of requests of a key. */
   of(key: string): number {

@@ -18,8 +18,8 @@ export const schedulerOptions = z.strictObject({
 export type SchedulerOptions = z.output<typeof schedulerOptions>;
 
 /**
- * Runs many requests on a model: by turns, some of the prompts that wait, at most a chunk, then one step of all answers together. Requests
- * come and go between any two turns; none changes the numbers or the bill of another.
+ * Runs many requests on a model. Each turn runs some of the waiting prompts, at most a chunk, then one step of all
+ * answers together. Requests come and go between turns; none changes the numbers or the bill of another.
  */
 export class Scheduler implements Turns {
   readonly #queue = new FairQueue<Ticket>();
@@ -31,10 +31,10 @@ export class Scheduler implements Turns {
   #loop: Promise<void> | undefined;
   /** Tokens of prompts that have run. */
   #clock = 0;
-  /** When all that is under way ends, once it is closing. */
+  /** The time when all running requests end, once it is closing. */
   #closes: number | undefined;
 
-  /** `engine` runs requests that name none. */
+  /** `engine` runs requests that name no adapter. */
   constructor(
     private readonly engine: Engine,
     private readonly tokenizer: Tokenizer,
@@ -79,7 +79,10 @@ export class Scheduler implements Turns {
     return ticket.stream;
   }
 
-  /** Takes no more requests; what has come may go on for `limit` milliseconds, then what has begun ends as it is. Resolves when all have ended. */
+  /**
+   * Accepts no more requests; accepted ones may run for `limit` milliseconds, then running ones end as they are.
+   * Resolves when all have ended.
+   */
   async close(limit: number): Promise<void> {
     this.#closes = Math.min(this.#closes ?? Number.POSITIVE_INFINITY, performance.now() + limit);
     await this.#loop;
@@ -195,7 +198,10 @@ export class Scheduler implements Turns {
   }
 }
 
-/** Tells whose request it was what it spent, and returns why it ends: what they throw is theirs alone, too. */
+/**
+ * Reports a request's usage to its owner, and returns the reason that it ends. An error thrown there affects only that
+ * request.
+ */
 function told({ job, sequence }: Begun, error: unknown): unknown {
   try {
     job.onStopped?.(sequence.usage());

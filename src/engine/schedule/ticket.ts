@@ -57,7 +57,7 @@ export class Ticket {
     return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }
 
-  /** Tokens that need not run where a cache has them: none of a prompt that is scored. */
+  /** Tokens that a cache may supply: none of a prompt that is scored. */
   get reuses(): readonly number[] {
     return "options" in this.job && this.job.options.promptLogprobs !== undefined ? [] : this.job.prompt;
   }

@@ -3,7 +3,10 @@ import { UserError } from "../../util/errors.ts";
 /** Characters that a token stands for at most, but in texts that hardly say anything, such as long runs of spaces. */
 const CHARACTERS = 16;
 
-/** The ids of `encode(text)`, of the beginning of the text where all of it does not fit into `room` tokens. @throws UserError when there is no room for any of it */
+/**
+ * The ids of `encode(text)`, or of the beginning that fits into `room` tokens. @throws UserError if there is no room at
+ * all
+ */
 export function fitted(text: string, room: number, encode: (text: string) => number[]): number[] {
   let kept = text.slice(0, Math.max(0, room) * CHARACTERS);
   let ids = encode(kept);

@@ -28,7 +28,7 @@ export interface Pair {
   readonly continuation: readonly number[];
 }
 
-/** One context, and ways in which it may go on; none of them is empty. */
+/** One context and its possible continuations; none is empty. */
 export interface Asked {
   readonly context: readonly number[];
   readonly continuations: readonly (readonly number[])[];
@@ -194,7 +194,7 @@ export class Likelihoods implements Disposable {
     return targets.map((_, i) => ({ nats: each[i]!, best: top[shape[1] === 1 ? 0 : i]! }));
   }
 
-  /** `prompt` is what may begin in a cache. */
+  /** `prompt` is the part that may come from a cache. */
   async #withSlot<T>(prompt: readonly number[], plan: Plan, meter: Meter, use: (slot: Slot) => Promise<T>): Promise<T> {
     const slot = this.engine.acquireAlone(prompt, meter, plan);
     try {

@@ -25,7 +25,7 @@ export function askedOfQuery(model: LanguageModel, query: string, texts: readonl
   return texts.map((text) => ({ context: fitted(text, room, (t) => encode(question(query, t))), continuations }));
 }
 
-/** The share of "yes" in what is likely to be said: P(yes) / (P(yes) + P(no)). */
+/** The share of "yes" among the two answers: P(yes) / (P(yes) + P(no)). */
 export const relevanceOf = (predicted: readonly TokenScore[][]): number =>
   activate(predicted.map(natsOf), "softmax")[0]!;
 

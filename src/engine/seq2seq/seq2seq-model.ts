@@ -36,7 +36,7 @@ export class Seq2SeqModel implements Loaded {
     private readonly programs: Seq2SeqPrograms,
   ) {}
 
-  /** @throws UserError when its files ask for what does not run here. */
+  /** @throws UserError if its files need something unsupported */
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",

@@ -22,7 +22,7 @@ export class Seq2SeqPrograms implements Disposable {
   }
 }
 
-/** One text under way: its keys and values, the answer's cache, and what the programs are bound to. */
+/** One running text: its keys and values, the answer's cache, and the programs' bindings. */
 export class Seq2SeqRun implements Disposable {
   readonly spent: Spent = { flops: 0, bytes: 0 };
   readonly #buffers: Buffer[] = [];

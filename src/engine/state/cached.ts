@@ -6,7 +6,10 @@ import { KvGroup } from "../../models/kv-group.ts";
 export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
   length > longRopeBeyond;
 
-/** Tokens for an answer, whose memory is not given back between two sequences of a row: to take it anew costs more than to keep it. */
+/**
+ * Tokens for an answer, whose memory is kept between two sequences of a row: allocating it again costs more than
+ * keeping it.
+ */
 export const SPARE = 64;
 
 /** Tokens whose state lies in one row of a cache, in groups of layers that hold the same entries. */
@@ -39,12 +42,12 @@ export class Cached {
     this.groups = splitAt(this.groups, at);
   }
 
-  /** Offers no token after the first `length` to other sequences; they are let go when the sequence ends. */
+  /** Offers only the first `length` tokens to other sequences; the others are dropped when the sequence ends. */
   offerOnly(length: number): void {
     this.#offered = Math.min(length, this.#offered ?? length);
   }
 
-  /** Ends the sequence: what others may begin with stays. */
+  /** Ends the sequence; its reusable tokens stay. */
   settle(): void {
     this.truncate(this.#offered ?? this.tokens.length);
     if (this.groups.length > 1) this.groups = [KvGroup.join(this.groups)];
@@ -52,8 +55,8 @@ export class Cached {
   }
 
   /**
-   * Notes tokens that came to the row, under the key of a plan's state; the groups are told apart, as they are written. `whole`: as a chunk of
-   * a dense prefill.
+   * Notes tokens that came to the row, under the key of a plan's state; the groups note them as they are written.
+   * `whole`: a chunk of a dense prefill.
    */
   grow(tokens: readonly number[], key: string | undefined, whole = false): void {
     const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
@@ -71,7 +74,10 @@ export class Cached {
     return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
   }
 
-  /** Tokens of a prompt that need not run again after these; its last one always does. `key`: of what its plan leaves behind. */
+  /**
+   * The number of a prompt's tokens that need not run again; its last one always runs. `key`: the state that its plan
+   * leaves.
+   */
   reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
@@ -98,7 +104,7 @@ export class Cached {
     return this.longRope === usesLongRope(this.cache.config, length);
   }
 
-  /** Prepares for a sequence that will have `length` tokens: what was rotated otherwise is let go. */
+  /** Prepares for a sequence of `length` tokens: keys rotated with other factors are dropped. */
   prepare(length: number): void {
     if (this.fits(length)) return;
     this.truncate(0);
@@ -115,7 +121,7 @@ export class Cached {
     return this.groups.every((group) => group.isFresh(end)) ? end : 0;
   }
 
-  /** Cuts the cache back to its first `length` tokens, or what is kept of them. */
+  /** Cuts the cache to its first `length` tokens, or to the part of them that is kept. */
   truncate(length: number): void {
     const kept = this.kept(length);
     for (const group of this.groups) group.truncate(kept);
@@ -125,7 +131,7 @@ export class Cached {
     if (kept === 0) this.used = 0;
   }
 
-  /** Gives back what a longer sequence had written, before one of `length` tokens begins, where it is much. */
+  /** Frees memory that a longer sequence wrote, before one of `length` tokens begins, if it is much. */
   trim(length: number): void {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
@@ -141,7 +147,7 @@ export class Cached {
     this.#keys = from.#keys.slice(0, length);
   }
 
-  /** Each then holds what the other did. Neither has a sequence under way. */
+  /** Swaps the contents of two caches. Neither has a running sequence. */
   exchange(other: Cached): void {
     for (const [i, group] of this.groups.entries()) group.exchange(other.groups[i]!);
     [this.tokens, other.tokens] = [other.tokens, this.tokens];

@@ -21,7 +21,7 @@ export class Slot extends Cached implements Disposable {
   readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
   readonly #logitsMemory: Float32Array;
-  /** By what is bound, those used last at the end. */
+  /** Stacks by their bindings, the most recently used last. */
   readonly #stacks = new Map<string, BoundStack>();
 
   #missed: StreamRows | undefined;
@@ -61,8 +61,8 @@ export class Slot extends Cached implements Disposable {
   }
 
   /**
-   * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments begin anew at `borders`, too. The
-   * entries are noted, and the meter gets the bill. Returns how many segments have run by then.
+   * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments are also
+   * cut at `borders`. Notes the entries, and bills the meter. Returns the number of segments that have run.
    */
   async pass(
     range: LayerRange,
@@ -82,7 +82,7 @@ export class Slot extends Cached implements Disposable {
     return segments;
   }
 
-  /** The kernel counts on from an entry's number unless it is told otherwise. */
+  /** The kernel counts positions on from the entry's number unless it is given others. */
   placeIn(group: KvGroup, positions: readonly number[]): Place {
     const first = positions[0]!;
     const follows = positions.at(-1) === first + positions.length - 1;

@@ -5,7 +5,7 @@ import { Batch } from "../run/batch.ts";
 import { Cached, SPARE } from "./cached.ts";
 import type { Slot } from "./slot.ts";
 
-/** Bytes of keys and values that are kept for prompts to come, unless told otherwise. */
+/** The default limit for keys and values that are kept for later prompts, in bytes. */
 const KEPT_BYTES = 256 * 2 ** 20;
 
 /** Shared tokens from which on copying them from another row beats running them; each costs a hundredth of a run, the copy some calls a layer. */
@@ -28,7 +28,7 @@ class Shelved extends Cached implements Disposable {
     this.hold(from);
   }
 
-  /** In the place of what it held. */
+  /** Replaces the contents. */
   hold(from: Cached): void {
     this.used = from.used;
     this.copy(from, from.tokens.length);
@@ -48,7 +48,7 @@ export class Slots implements Disposable {
   readonly #batches: Batch[] = [];
   #shelf: Shelved[] = [];
   #clock = 0;
-  /** Most bytes that are kept of sequences that have ended; those of the last one are kept whatever it is. */
+  /** The most bytes kept of ended sequences; the last one's are kept in any case. */
   limit = KEPT_BYTES;
 
   constructor(private readonly programs: DecoderPrograms) {}
@@ -62,12 +62,12 @@ export class Slots implements Disposable {
     return this.#kept().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Bytes of all sequences, under way or kept. */
+  /** Bytes of all sequences, running or kept. */
   get bytes(): number {
     return [...this.#all(), ...this.#shelf].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Tokens of the sequences that are under way. */
+  /** Tokens of running sequences. */
   get busyTokens(): number {
     return this.#all().reduce((sum, { busy, tokens }) => sum + (busy ? tokens.length : 0), 0);
   }
@@ -121,7 +121,10 @@ export class Slots implements Disposable {
     for (const held of this.#shelf.splice(0)) held[Symbol.dispose]();
   }
 
-  /** The row that loses least: the one that holds most of the prompt, unless most of what it holds would be lost while there is room; else the one longest unused. */
+  /**
+   * The row that loses least: the one that shares most with the prompt, unless most of its contents would be lost while
+   * there is room; else the least recently used.
+   */
   #choose(prompt: readonly number[], key: StateKey): Slot {
     const free = this.#free();
     const best = longest(free, prompt, key);
@@ -131,8 +134,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * The slot, or one that has more busy neighbours, with what it held: adjacent rows step as one batch, at half the price of rows that
-   * lie apart. Neighbours that are cut as it will be stay adjacent to the end of the layers.
+   * The slot, or one with more busy neighbours, with the slot's contents: adjacent rows step as one batch, at half the
+   * price of rows that lie apart. Neighbours with the same cuts stay adjacent to the end of the layers.
    */
   #beside(slot: Slot, cuts: readonly number[]): Slot {
     const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
@@ -144,7 +147,7 @@ export class Slots implements Disposable {
     return best;
   }
 
-  /** Puts aside what a row holds, where most of it is nowhere else; `coming` tokens will be in its place. */
+  /** Puts a row's contents aside if most of it is nowhere else; `coming` tokens will replace it. */
   #shelve(slot: Slot, coming = 0): void {
     const others = [...this.#all(), ...this.#shelf].filter((held) => held !== slot);
     const elsewhere = Math.max(0, ...others.map((held) => held.shares(slot)));
@@ -163,7 +166,7 @@ export class Slots implements Disposable {
     return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
   }
 
-  /** Lets go of what was used longest ago until the rest is within the limit. */
+  /** Drops the least recently used until the rest is within the limit. */
   #bound(): void {
     for (const held of this.#kept()
       .toSorted((a, b) => a.used - b.used)

@@ -24,7 +24,7 @@ export class CallReader {
     this.#text = begun ? OPEN : "";
   }
 
-  /** `last`: no text follows. What is no call after all stays text. */
+  /** `last`: no text follows. Text that turns out not to be a call stays text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];
@@ -51,7 +51,7 @@ export class CallReader {
     return free;
   }
 
-  /** Takes a call, from its opening to its end; undefined where none has come to its end. */
+  /** Takes one whole call, from its opening to its end; undefined if none has ended. */
   #taken(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
     const end = closeOf(this.#text, last);

@@ -4,7 +4,10 @@ import { CLOSE, OPEN, type Tool } from "./tools.ts";
 /** True if a chat template writes tools and calls in the form that the reader understands. */
 export const knowsCalls = (template: string): boolean => template.includes(OPEN) && /\btools\b/.test(template);
 
-/** The turns of a chat with tools for a model whose template knows none: functions in the system's turn, calls and what came of them as text. */
+/**
+ * The turns of a chat with tools for a model whose template has none: functions in the system's turn, calls and results
+ * as text.
+ */
 export function plainTurns(messages: readonly ChatMessage[], tools: readonly Tool[]): ChatMessage[] {
   return joined(told(messages, tools).map(plainTurn));
 }
@@ -36,7 +39,7 @@ function plainTurn(turn: ChatMessage): ChatMessage {
   return { role: turn.role, content: [turn.content, ...texts].filter((text) => text).join("\n") };
 }
 
-/** Templates want turns to alternate: results that come together are one. */
+/** Templates want turns to alternate: adjacent results become one turn. */
 function joined(turns: readonly ChatMessage[]): ChatMessage[] {
   const all: ChatMessage[] = [];
   for (const turn of turns) {

@@ -3,7 +3,7 @@ import type { Cut } from "../../savings/plan.ts";
 import type { Recipe, Step } from "../../savings/recipe.ts";
 import { type Answerer, openAnswering, type Setting } from "./index.ts";
 
-/** A model of its own under one recipe, which is disposed of with what answers. */
+/** A model of its own under one recipe, which is disposed of with the answerer. */
 export async function openAnswerer(setting: Setting, recipe: Recipe = []): Promise<Answerer> {
   const model = await openAnswering(setting);
   const answerer = await model.under(recipe);

@@ -2,7 +2,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import type { Answer, Item } from "../item.ts";
 import type { Result } from "../results.ts";
 
-/** An item's answer, and what it took beside what dense would have taken. */
+/** An item's answer, its cost, and dense's cost. */
 export interface Answered {
   readonly answer: Answer;
   readonly flops: Result["flops"];
@@ -26,19 +26,25 @@ export interface Answering extends Disposable {
 
 /** Answers items with a model under one recipe. */
 export interface Answerer extends Disposable {
-  /** Tokens of a text as a prompt, with one that begins it where the model has such. */
+  /** Tokens of a text as a prompt, with the model's beginning token if it has one. */
   countTokens(text: string): number;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
    * @throws UserError if the model cannot answer this kind, or not under the recipe
    */
   plan(item: Item): Plan | undefined;
-  /** Computes what the item shares with others of its list, once, so that its own time is without that; absent where nothing is shared. */
+  /**
+   * Computes what the item shares with others of its list, once, so that the item's own time excludes it; absent if
+   * nothing is shared.
+   */
   prepare?(item: Item, signal?: AbortSignal): Promise<void>;
   /**
    * The number of texts in the items that are longer than the model reads and are cut; absent if that cannot happen.
    */
   cutTexts?(items: readonly Item[]): number;
-  /** Answers items that fit, generating side by side; absent where a model cannot. An answer may differ from the item's own plan's in near ties. */
+  /**
+   * Answers items that fit, generating side by side; absent if the model cannot. An answer may differ from the item's
+   * own plan's in near ties.
+   */
   together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
 }

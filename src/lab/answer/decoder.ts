@@ -15,7 +15,10 @@ import { cut } from "./cut.ts";
 import { windows } from "./pairs.ts";
 import { bill, collected, sharing } from "./pieces.ts";
 
-/** A language model under a recipe answers by the likelihood of what is given, or by text that it generates greedily after the prompt as it is. */
+/**
+ * A language model under a recipe answers by the likelihood of given continuations, or by text that it generates
+ * greedily after the prompt.
+ */
 export class DecoderAnswerer implements Answerer {
   readonly #start: number;
 

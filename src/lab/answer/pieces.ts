@@ -4,7 +4,7 @@ import type { Answered } from "./answerer.ts";
 /** The part of a bill that results keep. */
 export const bill = ({ flops, bytes }: Pick<Usage, "flops" | "bytes">): Omit<Answered, "answer"> => ({ flops, bytes });
 
-/** Told where there is some. */
+/** The shared cost, if there is any. */
 export const sharing = (shared: number): Pick<Answered, "shared"> => (shared > 0 ? { shared } : {});
 
 /** A generated text, whole. */

@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 
 const zipped = (path: string): boolean => /\.gz$/i.test(path);
 
-/** The bytes of a file, unpacked where its name ends in `.gz`. @throws UserError */
+/** The bytes of a file, unpacked if its name ends in `.gz`. @throws UserError */
 export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path);
   const gunzip = zipped(path) ? createGunzip() : undefined;
@@ -37,13 +37,13 @@ export async function bytesOf(path: string): Promise<Buffer<ArrayBuffer>> {
   return whole;
 }
 
-/** All of a file's text, in UTF-8. @throws UserError naming the file where it is something else */
+/** All of a file's text, in UTF-8. @throws UserError naming the file if it is not UTF-8 */
 export async function textOf(path: string): Promise<string> {
   const bytes = await bytesOf(path);
   return decoded(path, () => new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 }
 
-/** The lines of a file's text, without what ends them. @throws UserError */
+/** The lines of a file's text, without line breaks. @throws UserError */
 export async function* linesOf(path: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";

@@ -14,7 +14,7 @@ export interface CorpusFile {
 }
 
 const source = /\.(ts|tsx|mts|js|jsx|mjs|py|go|rs|java|kt|swift|c|h|cc|cpp|hpp|cs|rb|php|scala|lua|sh|sql)$/;
-/** Other people's code, what compilers made, and declarations alone. */
+/** Third-party code, compiled output, and declaration files. */
 const aside = /(^|\/)(\.[^/]+|node_modules|__pycache__|[^/]+\.min\.js|[^/]+\.d\.[cm]?ts)(\/|$)/;
 
 const wanted = (name: string): boolean => source.test(name) && !aside.test(name);

@@ -5,7 +5,7 @@ import { type DataPackage, dataName, packageFiles } from "../../weights/sources/
 import type { PullOptions } from "../../weights/sources/plan.ts";
 import { parseSpec } from "../../weights/sources/spec.ts";
 
-/** A package's files, or a file or folder by a text of the user's: what a task reads its rows from. */
+/** The source of a task's rows: a package's files, or a file or folder named by the user. */
 export type Place = PackagePlace | string;
 
 export interface PackagePlace {
@@ -25,7 +25,7 @@ function shared([first = "", ...others]: readonly string[]): string {
   return first.slice(0, end);
 }
 
-/** Absolute paths of files on this machine, fetched where they are not here. @throws UserError */
+/** Absolute paths of files on this machine; missing ones are fetched. @throws UserError */
 export const filesOf = async (place: Place, options: PullOptions = {}): Promise<string[]> =>
   typeof place === "string" ? [await fileNamed(place, options)] : packageFiles(place.data, place.members, options);
 

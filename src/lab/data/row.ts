@@ -10,10 +10,12 @@ export interface Row {
   readonly value: unknown;
 }
 
-/** Characters of a value that is not what was expected. */
+/** Characters shown of an unexpected value. */
 const SHOWN = 60;
 
-/** The row as a schema has it. @throws UserError that names file, line and field, what was expected and what was got */
+/**
+ * The row as the schema parses it. @throws UserError that names file, line and field, the expected and the actual value
+ */
 export function parseRow<T>(schema: z.ZodType<T>, { where, value }: Row): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

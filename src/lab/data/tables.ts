@@ -12,7 +12,7 @@ export async function* arrowRows(path: string): AsyncGenerator<Row> {
   for (let i = 0; i < table.numRows; i++) yield row(path, i, table.get(i));
 }
 
-/** The rows of a parquet file, whatever its compression. @throws UserError */
+/** The rows of a parquet file of any compression. @throws UserError */
 export async function* parquetRows(path: string): AsyncGenerator<Row> {
   const { buffer } = await bytesOf(path);
   const rows = await sound(path, "parquet file", () => parquetReadObjects({ file: buffer, compressors }));
@@ -33,7 +33,7 @@ async function sound<T>(path: string, what: string, read: () => T | Promise<T>):
   }
 }
 
-/** Values as JSON has them, whatever the reader's own: lists from typed arrays, numbers from 64-bit integers that are exact as such. */
+/** JSON values: lists from typed arrays, numbers from 64-bit integers that are exact as doubles. */
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (Array.isArray(value)) return value.map(plain);

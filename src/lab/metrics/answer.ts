@@ -9,8 +9,8 @@ const number = /^[-+−]?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)$/;
 const around = /(?<!\S)["'`([{“‘]+|["'`)\]}.,;:!?”’]+(?!\S)/g;
 
 /**
- * A text by what it says: lower case, single spaces, without articles and without marks around words. Signs, symbols and marks inside a word stay: `-4`,
- * `1.5`, `c++`. What is nothing but an article or such marks stays, too.
+ * A text reduced to its words: lower case, single spaces, without articles and without marks around words. Signs,
+ * symbols and marks inside a word stay: `-4`, `1.5`, `c++`. A text of nothing but an article or such marks stays, too.
  */
 function said(text: string): string {
   const words = text.toLowerCase().replace(around, "").trim().split(/\s+/).join(" ");

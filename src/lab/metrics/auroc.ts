@@ -7,7 +7,10 @@ interface Ranked {
   readonly places: Uint32Array;
 }
 
-/** Area under the ROC curve: the chance that a positive's score is above a negative's, equal scores counting half. NaN where one class is missing. */
+/**
+ * Area under the ROC curve: the chance that a positive's score is above a negative's, equal scores counting half. NaN
+ * if one class is missing.
+ */
 function areaUnder({ scores, positive, places }: Ranked, times: Uint32Array): number {
   let [positives, negatives, above] = [0, 0, 0];
   for (let i = 0; i < scores.length; ) {

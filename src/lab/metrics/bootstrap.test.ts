@@ -12,7 +12,7 @@ const scipy = (name: string) => fixture.intervals.find((row) => row.name === nam
 const zip = (...columns: number[][]): Part[] => columns[0]!.map((_, i) => columns.map((column) => column[i]!));
 const mean = exactMatch.quality;
 
-/** Both ends within a fifth of the standard error: what is left between two generators at so many resamples. */
+/** Both ends within a fifth of the standard error: the difference between two generators at so many resamples. */
 function near([low, high]: readonly number[], expected: { low: number; high: number; error: number }): void {
   expect(Math.abs(low! - expected.low)).toBeLessThan(expected.error / 5);
   expect(Math.abs(high! - expected.high)).toBeLessThan(expected.error / 5);
@@ -75,7 +75,7 @@ describe("where all items are alike an interval is still wide on few", () => {
   const of = (n: number, share: number) => zip(Array(n).fill(share));
   const rounded = (ends: readonly number[]) => ends.map((end) => Number(end.toFixed(4)));
 
-  // n / (n + z²) on the side of what was seen.
+  // n / (n + z²) on the side of the observation.
   test.each([
     [3, 1, [0.4385, 1]],
     [4, 0, [0, 0.4899]],

@@ -5,7 +5,7 @@ import { unseen } from "./unseen.ts";
 
 export interface BootstrapOptions {
   readonly seed: number;
-  /** 1,000 where nothing else is said. */
+  /** 1,000 by default. */
   readonly resamples?: number;
   /** The metric's own way to judge resamples. */
   readonly resampled?: Metric<ItemKind>["resampled"];
@@ -58,7 +58,7 @@ export function pairedDelta(
 const areShares = (parts: readonly Part[], quality: Quality): boolean =>
   parts.every((part) => part.length === 1 && part[0]! >= 0 && part[0]! <= 1 && quality([part]) === part[0]);
 
-/** The interval of values that are all one, a whole number from `least` to 1; undefined where they are not. */
+/** The interval of values that are all the same whole number from `least` to 1; undefined otherwise. */
 function ofAlike(values: readonly number[], least = 0): Interval | undefined {
   const [value] = values;
   if (value === undefined || !Number.isInteger(value) || values.some((other) => other !== value)) return undefined;
@@ -79,7 +79,7 @@ function counted(parts: readonly Part[], options: BootstrapOptions): Interval {
   return interval([places], judged, options);
 }
 
-/** Resamples lists of the same items together, into lists that are written anew for every resample. */
+/** Resamples lists of the same items together, into lists that are overwritten for every resample. */
 function interval(
   lists: readonly (readonly Part[])[],
   statistic: (resampled: readonly (readonly Part[])[]) => number,

@@ -1,7 +1,10 @@
 import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
-/** The last number of a text, `$` and thousands' commas left away, a true minus a sign as well; undefined where there is none. */
+/**
+ * The last number of a text, without `$` and thousands' commas; a true minus counts as a sign. Undefined if there is
+ * none.
+ */
 export function lastNumber(text: string): number | undefined {
   const last = text
     .replaceAll("−", "-")

@@ -18,7 +18,7 @@ function commonSubsequence(a: readonly string[], b: readonly string[]): number {
   return row[b.length]!;
 }
 
-/** ROUGE-L's F-measure of two texts (Lin 2004, β = 1), in [0, 1]; 0 where either has no word. */
+/** ROUGE-L's F-measure of two texts (Lin 2004, β = 1), in [0, 1]; 0 if either has no word. */
 export function rougeLOf(text: string, reference: string): number {
   const [a, b] = [words(text), words(reference)];
   if (a.length === 0 || b.length === 0) return 0;

@@ -1,6 +1,6 @@
 import type { Part } from "../metric.ts";
 
-/** Sums of the parts' columns, added in the items' order; none for no item. */
+/** Sums of the parts' columns, added in the items' order; empty for no item. */
 function columnSums(parts: readonly Part[]): number[] {
   const sums = new Array<number>(parts[0]?.length ?? 0).fill(0);
   for (const part of parts) for (let i = 0; i < part.length; i++) sums[i]! += part[i]!;

@@ -14,7 +14,7 @@ export class Arrivals<T> {
     this.#wake?.();
   }
 
-  /** The next value. Throws what `fail` was told. */
+  /** The next value. Throws the error given to `fail`. */
   async next(): Promise<T> {
     while (this.#values.length === 0) {
       if (this.#error) throw this.#error.error;

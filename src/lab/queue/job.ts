@@ -4,7 +4,7 @@ import type { Answered, Setting } from "../answer/index.ts";
 import type { Document, Item } from "../item.ts";
 import type { FileHashes } from "../run/recipe-files.ts";
 
-/** Items that a worker answers in one go, with all that it has to know. */
+/** Items that a worker answers in one go, with everything it needs to know. */
 export interface Job {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
@@ -37,7 +37,7 @@ export const answersSchema = z.array(
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** Most items of a job that are not a group: what is done again when a worker dies. */
+/** The most items of a job that is not a group: the work repeated when a worker dies. */
 const ITEMS = 4;
 
 /** Jobs for all items: one for a group, and for some items that are answered each by itself. */
@@ -63,5 +63,5 @@ function packed(items: readonly Item[]): Pick<Job, "items" | "documents"> {
 export const unpacked = ({ items, documents }: Job): readonly Item[] =>
   documents === undefined ? items : items.map((item) => (item.kind === "ranking" ? { ...item, documents } : item));
 
-/** The same job has the same id, whoever hands it out: Redis keeps one of it. */
+/** Equal jobs have the same id, whoever enqueues them, so that Redis keeps one. */
 export const jobId = (job: Job): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");

@@ -18,7 +18,7 @@ import { onceThereIsRoom } from "./room.ts";
 const LOOK = 15_000;
 /** Workers that may refuse a run's items and leave, one after the other, until it is the run that is taken to be wrong. */
 const ENOUGH = 3;
-/** Seconds for which Redis keeps answers, for a run that was killed and goes on. */
+/** Seconds for which Redis keeps answers, so that a killed run can resume. */
 const KEEP = 3600;
 
 interface Pending {
@@ -26,7 +26,7 @@ interface Pending {
   readonly items: readonly Item[];
 }
 
-/** Executor items out through Redis: the workers of `lab worker` answer them, whoever is there. */
+/** Answers items through Redis: any `lab worker` may take them. */
 export class QueueExecutor implements Executor {
   private constructor(
     private readonly redis: Redis,
@@ -84,7 +84,7 @@ export class QueueExecutor implements Executor {
     return new Map(jobs.map((job) => [jobId(job), { job, items: job.items.map(({ id }) => byId.get(id)!) }]));
   }
 
-  /** Puts every pending job into the queue, where it is not yet, and takes what is answered already. */
+  /** Enqueues every pending job that is not in the queue yet, and takes existing answers. */
   async #handOut(pending: ReadonlyMap<string, Pending>, arrivals: Arrivals<[string, unknown]>): Promise<void> {
     const options = { removeOnComplete: { age: KEEP }, removeOnFail: true };
     const all = [...pending];
@@ -97,7 +97,7 @@ export class QueueExecutor implements Executor {
     }
   }
 
-  /** @returns what ends the listening */
+  /** @returns a function that stops listening */
   #listen(
     pending: ReadonlyMap<string, Pending>,
     arrivals: Arrivals<[string, unknown]>,
@@ -122,7 +122,7 @@ export class QueueExecutor implements Executor {
           new UserError(`${refusals} workers have refused the run's items and left, and no other is there`),
         );
     };
-    // A Redis that comes back may have lost what it held.
+    // A Redis that comes back may have lost its jobs.
     const again = () => void this.#handOut(pending, arrivals).catch(() => {});
     const abort = () => arrivals.fail(signal?.reason);
     const looking = setInterval(() => void this.#look(again, abandoned), LOOK);

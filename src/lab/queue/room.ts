@@ -3,7 +3,10 @@ import { later, type Notice } from "./connection.ts";
 /** Between two attempts, in milliseconds. */
 const AGAIN = 2000;
 
-/** Asks Redis for what takes memory, again and again while it has none left. @throws an AbortError when `signal` stopped it, or what else went wrong */
+/**
+ * Retries a command that needs memory while Redis has none left. @throws an AbortError if `signal` stopped it, or any
+ * other error
+ */
 export async function onceThereIsRoom<T>(
   attempt: () => Promise<T>,
   notice: Notice,

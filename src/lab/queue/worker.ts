@@ -18,7 +18,7 @@ export interface Working {
   /** Modicum's version; jobs of another version are refused. */
   readonly version: string;
   readonly notice: Notice;
-  /** Stops the work; the job under way is then finished. */
+  /** Stops the work; a running job is finished first. */
   readonly signal: AbortSignal;
   readonly fetching?: Pick<ResolveOptions, "onProgress">;
 }
@@ -75,7 +75,7 @@ class Workbench implements Disposable {
     private readonly fetching: Pick<ResolveOptions, "onProgress">,
   ) {}
 
-  /** @throws Unfit when this worker cannot have what the job asks for */
+  /** @throws Unfit if this worker lacks something that the job needs */
   async answer(job: Job): Promise<JobAnswers> {
     const answerer = await this.#answerer(job).catch((error: unknown) => {
       throw new Unfit(error);

@@ -41,7 +41,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Opens a file of the run's folder; what the page asked for and complained of. */
+/** Opens a file of the run's folder; returns the page's requests and complaints. */
 async function opened(file: string, width: number, colorScheme: "light" | "dark") {
   const page = await browser!.newPage({ viewport: { width, height: 900 }, colorScheme });
   const [requests, complaints]: [string[], string[]] = [[], []];

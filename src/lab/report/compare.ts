@@ -43,7 +43,7 @@ export interface Comparisons {
 
 /** Compares two runs recipe by recipe; models may differ. @throws UserError when the questions or metrics do, or no item is in both */
 export function compareRuns(a: Run, b: Run): Comparisons {
-  // One file of a user's has other names where it is seen from elsewhere.
+  // One user file has other names when seen from another folder.
   if (!sameQuestions(a, b)) requireSame("task", a, b, ({ task }) => task);
   requireSame("metric", a, b, ({ metric }) => metric.name);
   const [ofA, ofB] = [recipesOf(a), recipesOf(b)];
@@ -90,7 +90,7 @@ function compared(recipe: string, a: Run, b: Run): Comparison {
   };
 }
 
-/** Results of runs that do not tell their questions are taken for such of one question. */
+/** Results of runs without item hashes count as the same question. */
 const otherQuestions = ([{ item_hash: a }, { item_hash: b }]: readonly [Result, Result]): boolean =>
   a !== undefined && b !== undefined && a !== b;
 

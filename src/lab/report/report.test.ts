@@ -175,7 +175,7 @@ describe("the plot as a file", () => {
   });
 
   test("has a line of its grid at every number of its axes, and nowhere else", () => {
-    // Few numbers, as where all saves about as much: there the plot's library would draw more lines of itself.
+    // Few numbers, as when all recipes save about as much: the plotting library would add ticks of its own.
     const summary = sampleSummary(3);
     const near = summary.recipes.map((recipe, i) => ({ ...recipe, flops_saved: 0.06 * i, ci95: [0.51, 1] as const }));
     const svg = frontierSvg({ ...summary, recipes: near } as Summary);

@@ -34,13 +34,13 @@ const bytes = ({ bytes_per_item: bytes }: Comparison["a"]): string => (bytes ===
 
 export interface Listed {
   readonly folder: string;
-  /** Undefined for a run that has not come to its end. */
+  /** Undefined for an unfinished run. */
   readonly summary: Summary | undefined;
-  /** Why the summary cannot be read, where there is one that cannot. */
+  /** The reason that the summary cannot be read, if it cannot. */
   readonly fault?: string;
 }
 
-/** A heading, then a row a run: what it is of, dense's quality, and the frontier's recipe that saves most. */
+/** A heading, then a row per run: its task and model, dense's quality, and the frontier's recipe that saves most. */
 export function runRows(runs: readonly Listed[]): string[][] {
   const head = ["FOLDER", "TASK", "MODEL", "ITEMS", "RECIPES", "METRIC", "DENSE", "SAVES MOST", "WRITTEN"];
   return [

@@ -14,7 +14,7 @@ export const aurocOfWrong = (inputs: readonly Scored[]): number => auroc.quality
 
 /** The metric's parts: whether Swift is wrong, and how hard the input seems, for either label. */
 export function wrongPart({ score, swift }: Scored): readonly [number, number, number] {
-  // A score that is none marks an input as hard.
+  // A NaN score marks an input as hard.
   const ease = Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
   return [Number(swift < 0.5), ease, -ease];
 }

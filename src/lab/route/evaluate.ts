@@ -38,7 +38,7 @@ export interface Applied {
   readonly ms_ratio: number;
 }
 
-/** One way to score. AUROC, curves and what follows from them are of all items: no threshold is in them. */
+/** The results of one score. AUROC and curves are over all items: they use no threshold. */
 export interface WayResult {
   readonly way: string;
   readonly auroc: Estimate;
@@ -54,7 +54,10 @@ export interface WayResult {
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
   /** The smallest share that is no more than a point worse than Super on the other half. */
   readonly by_accuracy: Applied;
-  /** The least compute that is no more than a point worse than Super on these items themselves: what the best of thresholds could do. */
+  /**
+   * The least compute that is at most one point worse than Super on these items themselves: the limit for any
+   * threshold.
+   */
   readonly best: { readonly share: number; readonly quality: number; readonly flops_ratio: number };
 }
 
@@ -177,7 +180,7 @@ function applied(find: (known: readonly Outcome[]) => number, items: readonly Co
   };
 }
 
-/** 1 if a score reaches its threshold, else −1: differences of infinite numbers are none. */
+/** 1 if a score reaches its threshold, else −1: differences of infinite numbers are NaN. */
 const above0 = (score: number, threshold: number): number => (score >= threshold ? 1 : -1);
 
 function bestOf(points: readonly CurvePoint[], outcomes: readonly Outcome[]): WayResult["best"] {

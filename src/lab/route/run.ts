@@ -39,8 +39,9 @@ export interface RouteReport extends PairResult {
 }
 
 /**
- * Answers every item with every model, once, then tells what a route between each pair would have done: an answer does not depend on the pair.
- * Answers in the folder are not made again. Writes `<pair>/<task>.json` and a table. @throws UserError
+ * Answers every item with every model, once, then reports what a route between each pair would have done: an answer
+ * does not depend on the pair. Answers in the folder are not made again. Writes `<pair>/<task>.json` and a table.
+ * @throws UserError
  */
 export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
   const pairs = run.pairs.map(modelsOf);

@@ -9,10 +9,10 @@ import type { BudgetOptions } from "./search/budget.ts";
 import { search } from "./search/index.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
-/** Told of a recipe that begins or goes on, and of the results that it has already. */
+/** Called when a recipe begins or resumes, with its existing results. */
 type Watch = (recipe: string, held: readonly Result[]) => OnResult;
 
-/** One cell of a grid under way: its items, its results, and who answers. */
+/** One running cell of a grid: its items, its results, and its executor. */
 export class CellRun implements AsyncDisposable {
   private constructor(
     readonly cell: OpenCell,
@@ -42,7 +42,7 @@ export class CellRun implements AsyncDisposable {
     return this.results.complete(recipe, items, this.executor, on, this.signal);
   }
 
-  /** Settings that a search finds, and what it spent. */
+  /** Settings that a search finds, and its cost. */
   async search(spec: SearchSpec, budget: BudgetOptions): Promise<{ found: Recipe[]; searched: Searched }> {
     const prober = new RunProber(this, budget);
     const found = await search(spec, prober);

@@ -65,7 +65,7 @@ function free({ model, dense }: Loaded): void {
   model[Symbol.dispose]();
 }
 
-/** Loads the model and reads the items. @throws UserError when there are none, or the model answers none of their kind */
+/** Loads the model and reads the items. @throws UserError if there are none, or the model cannot answer their kind */
 export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<OpenCell> {
   const { task, source, quant, options } = cell;
   const loaded = await loadedOf(cell);
@@ -93,7 +93,7 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
   }
 }
 
-/** @throws UserError when there are none, or two of one id */
+/** @throws UserError if there are none, or two have one id */
 async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetching): Promise<Item[]> {
   const { seed, limit } = options;
   const found = new Map<string, Item>();
@@ -107,14 +107,14 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
   return [...found.values()];
 }
 
-/** A recipe as it is written in results: savings in order, with a space between; `dense` where there are none. */
+/** A recipe as written in results: savings in order, separated by spaces; `dense` if there are none. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
 /** Items that are answered in one go: always the same ones, since an answer may depend on those beside it. */
 const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =>
   Array.from({ length: Math.ceil(items.length / rows) }, (_, i) => items.slice(i * rows, (i + 1) * rows));
 
-/** Told of every item that is answered. */
+/** Called for every answered item. */
 export type OnResult = (result: Result, done: number, of: number) => void;
 
 /** Results of a cell, kept in its file and by recipe and item. */
@@ -129,7 +129,7 @@ export class CellResults {
     for (const result of held) this.#keep(result);
   }
 
-  /** @throws UserError when the file holds what is no result of the cell */
+  /** @throws UserError if the file holds anything but results of the cell */
   static async open(cell: OpenCell, path: string): Promise<CellResults> {
     const { file, results } = await ResultsFile.open(path, (held) => requireOwn(path, held, cell));
     return new CellResults(cell, file, results);

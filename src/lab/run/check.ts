@@ -9,7 +9,10 @@ import { fileHashes, requireUnchanged } from "./recipe-files.ts";
 import { heldResults } from "./results-file.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
-/** Opens and checks every cell, one after the other, so that what is wrong with the last is told before the first is answered. @throws UserError */
+/**
+ * Opens and checks every cell in turn, so that an error in the last is reported before the first is answered. @throws
+ * UserError
+ */
 export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<KnownCell[]> {
   const known: KnownCell[] = [];
   for (const cell of grid.cells) {

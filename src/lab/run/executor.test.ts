@@ -6,7 +6,7 @@ import { answerGroup } from "./executor.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
-/** An encoder that takes a millisecond a text, and tells which it embedded. */
+/** An encoder that takes a millisecond a text, and records which texts it embedded. */
 function slow() {
   const read: string[] = [];
   vi.spyOn(performance, "now").mockImplementation(() => read.length);

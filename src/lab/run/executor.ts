@@ -41,7 +41,10 @@ async function* answerAll(
   }
 }
 
-/** Items that fit, together where the model can; the time is then each one's share. What they share with items of other groups is not in it. */
+/**
+ * Answers items that fit, together if the model can; the time is then each one's share. It excludes work shared with
+ * items of other groups.
+ */
 export async function answerGroup(
   answerer: Answerer,
   items: readonly Item[],

@@ -8,7 +8,7 @@ import { codeOf, writeError } from "../../util/system-errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 
-/** run.json: what a folder's results are of. Results of another run are never put beside them. */
+/** run.json: the identity of a folder's results. Results of another run are never put beside them. */
 export const identitySchema = z.object({
   task: z.string(),
   model: z.string(),
@@ -54,7 +54,10 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
   return own;
 }
 
-/** Makes the folder ready for a run's results; `notice` is told what about those it holds is not known. @throws UserError when it holds another's */
+/**
+ * Prepares the folder for a run's results; `notice` is told what is unknown about results already there. @throws
+ * UserError if it holds another run
+ */
 export async function claimFolder(
   folder: string,
   identity: Identity,

@@ -23,7 +23,7 @@ export interface Grid {
   readonly version: string;
 }
 
-/** Told how a run gets on. */
+/** Called as a run progresses. */
 export interface Watcher {
   /** Options of fetching a task's data, if it must be fetched. */
   fetching?(cell: Cell): Omit<Fetching, "signal"> & Disposable;
@@ -34,7 +34,10 @@ export interface Watcher {
   recipe(cell: OpenCell, recipe: string, held: readonly Result[]): OnResult;
 }
 
-/** A cell's folder: the run's own where there is one cell, else one below it, whose name has the form of the weights where there are several. */
+/**
+ * A cell's folder: the run's own if there is one cell, else a folder below it, named after the form of the weights if
+ * there are several.
+ */
 export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, { task, source, quant }: Cell): string {
   if (cells.length === 1) return out;
   const forms = new Set(cells.map((cell) => cell.quant)).size > 1 ? [quant] : [];

@@ -9,7 +9,7 @@ import { identityFile, resultsFile, summaryFile } from "./folder.ts";
 import { readSummary } from "./pick.ts";
 import { heldResults } from "./results-file.ts";
 
-/** A run that has come to its end, with all its results. @throws UserError when the folder holds none */
+/** A finished run, with all its results. @throws UserError if the folder holds none */
 export async function readRun(folder: string): Promise<Run> {
   await requireRun(folder);
   const file = resultsFile(folder);
@@ -18,7 +18,7 @@ export async function readRun(folder: string): Promise<Run> {
   return { folder, summary: await readSummary(folder), results: await heldResults(file) };
 }
 
-/** @throws UserError when the folder itself holds no run that has come to its end; those below it are named */
+/** @throws UserError if the folder itself holds no finished run; those below it are named */
 export async function requireRun(folder: string): Promise<void> {
   if (existsSync(summaryFile(folder))) return;
   if (existsSync(identityFile(folder)))

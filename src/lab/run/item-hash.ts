@@ -8,7 +8,7 @@ export function hashOf(items: readonly Item[]): string {
   return hash.digest("hex");
 }
 
-/** Documents are told by a hash of their own, made once: a corpus stands in every item that it is searched for. */
+/** Documents are replaced by a hash of their own, made once: a corpus occurs in every item that searches it. */
 const short = (key: string, value: unknown) =>
   key === "documents" && Array.isArray(value) ? (hashes.get(value) ?? documentsHash(value)) : value;
 
@@ -20,5 +20,5 @@ function documentsHash(documents: readonly unknown[]): string {
   return hash;
 }
 
-/** Tells one question from another in a result. */
+/** Identifies a question in a result. */
 export const itemHash = (item: Item): string => hashOf([item]).slice(0, 16);

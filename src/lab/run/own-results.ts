@@ -27,7 +27,7 @@ export function requireOwn(path: string, results: readonly Result[], { task, ite
   function foreign({ item, item_hash, parts }: Result): string | undefined {
     const hash = hashes.get(item);
     if (hash === undefined) return `${task.name} has no item "${item}" here`;
-    // Runs that began before the hash was kept have none.
+    // Older runs have no hash.
     if (item_hash !== undefined && item_hash !== hash) return `its item "${item}" is another question`;
     const missing = metrics.find((name) => parts[name] === undefined);
     return missing && `it has no part in ${missing}`;

@@ -15,14 +15,14 @@ import { summaryFile } from "./folder.ts";
 /** The goal of a recipe: a change of quality that is not worse, or a share of FLOPs that is not smaller. */
 export type Wanted = { readonly quality: number } | { readonly saving: number };
 
-/** The summary of a run's folder. @throws UserError when there is none */
+/** The summary in a run's folder. @throws UserError if there is none */
 export async function readSummary(folder: string): Promise<Summary> {
   return readJson(summaryFile(folder), summarySchema, "the summary of a lab run");
 }
 
 /**
- * The recipe to deploy: of those that lose no more quality against dense than `quality` (-0.01) says, the one that saves most; or of those
- * that save at least `saving` (0.3), the best one. @throws UserError when there is none
+ * The recipe to deploy: the one that saves most among those whose quality is at most `quality` (-0.01) below dense; or
+ * the best one among those that save at least `saving` (0.3). @throws UserError if there is none
  */
 export function pick({ recipes, metric: { name, better } }: Summary, wanted: Wanted): RecipeSummary {
   const gain = ({ delta }: RecipeSummary) => (better === "higher" ? delta.mean : -delta.mean);
@@ -58,7 +58,7 @@ export async function evidenced(folder: string, summary: Summary, picked: Recipe
   };
 }
 
-/** A file of the user's own by its absolute path; runs from before it was kept name it as seen from where they were started. */
+/** A user's own file by its absolute path; older runs name it relative to where they were started. */
 function modelOf({ model, model_file }: Summary, folder: string): string {
   const spec = model_file === undefined ? parseSpec(model) : ({ kind: "file", path: model_file } as const);
   return spec.kind === "file" ? found(spec.path, folder) : model;

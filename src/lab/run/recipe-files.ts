@@ -21,7 +21,7 @@ async function hashOf(file: string): Promise<string> {
   return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
 }
 
-/** A file that says something else than it did, if any; what it said is not known of results from before it was kept. */
+/** A file whose contents changed, if any; older results have no hashes. */
 export const changedFile = (now: FileHashes, then: FileHashes = now): string | undefined =>
   Object.keys(now).find((file) => now[file] !== then[file]);
 

@@ -5,7 +5,7 @@ import { writeError } from "../../util/system-errors.ts";
 import { stringify } from "../reals.ts";
 import { type Result, resultSchema } from "../results.ts";
 
-/** Lines written before the disk is told to keep them. */
+/** Lines written between two syncs to disk. */
 const BATCH = 16;
 
 /** results.jsonl: an item a line, appended as it is answered. A process that is killed loses nothing that was appended whole. */
@@ -19,7 +19,10 @@ export class ResultsFile {
     private readonly file: FileHandle,
   ) {}
 
-  /** Opens the file, or makes it; a last line that was cut short is dropped. @throws UserError when it holds something else, or what `check` throws */
+  /**
+   * Opens the file, or makes it; a last line that was cut short is dropped. @throws UserError if it holds anything
+   * else, or if `check` throws
+   */
   static async open(
     path: string,
     check?: (results: readonly Result[]) => void,
@@ -50,7 +53,7 @@ export class ResultsFile {
     }
   }
 
-  /** Begins once the one before is done, whose failure it tells. */
+  /** Begins after the previous sync is done, and rethrows its failure. */
   async #sync(): Promise<void> {
     await this.#syncing;
     this.#unsynced = 0;

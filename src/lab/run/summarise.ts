@@ -42,7 +42,7 @@ function summary(
   };
 }
 
-/** An item's, in the mean; bytes where all results tell them. */
+/** The mean cost of an item; bytes only if all results have them. */
 export function meanCosts(
   results: readonly Result[],
 ): Pick<RecipeSummary, "ms_per_item" | "bytes_per_item" | "shared_tokens"> {

@@ -64,7 +64,7 @@ function askPython(): Python {
   return { executable, prefix };
 }
 
-/** @throws UserError where this machine cannot keep a program in: then nothing is executed */
+/** @throws UserError if this machine cannot isolate a program: then nothing is executed */
 export function checkSandbox(python: Python = findPython()): void {
   const { error, stderr, stdout } = sandboxed('print("in")', python);
   if (stdout?.trim() === "in") return;

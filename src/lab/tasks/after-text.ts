@@ -47,7 +47,7 @@ const afterTextTask = (name: string, options: AfterTextOptions): TaskOf<"continu
   items: (run) => windowsOf(options, run),
 });
 
-/** In the file's order, side by side; what is left at its end is too short. */
+/** Windows in the file's order, side by side; the rest at its end is too short. */
 async function* windowsOf({ file, tokens, last }: AfterTextOptions, run: ItemsFor): AsyncGenerator<ContinuationItem> {
   const [path] = await filesOf(file, run);
   const text = await textOf(path!);

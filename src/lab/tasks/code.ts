@@ -10,7 +10,10 @@ const options = z.strictObject({
   execute: z.enum(["yes", "no"], 'expected "yes" or "no"').default("no"),
 });
 
-/** Code by its likeness to the authors' own, nothing of it executed; or, where a user says so, by whether it passes its tests. */
+/**
+ * Code tasks: scored by similarity to the authors' own code, without executing anything; or, if the user allows it, by
+ * whether it passes its tests.
+ */
 function family<R>(task: Omit<RowsTask<"generation", R>, "kind" | "metrics">): Family {
   const likeness = fromRows<"generation", R>({ ...task, kind: "generation", metrics: [editSimilarity, bleu] });
   return {

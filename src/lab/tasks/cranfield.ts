@@ -35,7 +35,7 @@ async function* itemsOf(folder: string, run: ItemsFor): AsyncGenerator<RankingIt
     text: fields["W"] || fields["T"] || "",
   }));
   const judged = await judgements(join(folder, "cranqrel"));
-  // The judgements number the queries by their position, whatever their `.I` says.
+  // The judgements number the queries by position and ignore their `.I`.
   const queries = (await records(folder, "cran.qry")).map(({ fields }, i) => ({
     id: String(i + 1),
     query: fields["W"]!,

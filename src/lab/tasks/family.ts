@@ -2,12 +2,15 @@ import { z } from "zod";
 import { nearest, suggest, UserError } from "../../util/errors.ts";
 import type { Task } from "../task.ts";
 
-/** Tasks that options make, such as a length or a file: what is told of all of them, and the one that a user's options ask for. */
+/**
+ * Tasks made by options, such as a length or a file: their common description, and the one that a user's options
+ * select.
+ */
 export type Family = Omit<Task, "items" | "kind"> & {
   readonly kind: Task["kind"] | "that of TASK";
   /** Its options as a user writes them: `FILE,tokens=1024`. */
   readonly usage: string;
-  /** @param text what follows the name and a colon; empty where there is neither. @throws UserError */
+  /** @param text the part after the name and a colon; empty if there is none. @throws UserError */
   make(text: string): Task | Promise<Task>;
 };
 
@@ -15,8 +18,9 @@ export type Family = Omit<Task, "items" | "kind"> & {
 export type Entry = Task | Family;
 
 /**
- * Reads `key=value,key=value` by a schema; what is not of that form is the value of the option `main`, commas and all, as in `a.txt,tokens=512`.
- * @throws UserError that names the task and the option, and what was expected
+ * Reads `key=value,key=value` by a schema; a piece of another form is the value of the option `main`, commas and all,
+ * as in `a.txt,tokens=512`.
+ * @throws UserError that names the task, the option, and the expected value
  */
 export function readOptions<S extends z.ZodObject>(task: string, schema: S, text: string, main?: string): z.output<S> {
   const keys = Object.keys(schema.shape);

@@ -12,7 +12,7 @@ const passage = z.object({ passage: z.string() });
 
 export const haystackName = (file: string | undefined): string => `made, in ${file ?? "BoolQ's passages"}`;
 
-/** The text that hides what a task asks for: a file's, or passages from Wikipedia. @throws UserError */
+/** The text in which a task hides its needles: a file's, or passages from Wikipedia. @throws UserError */
 export async function haystackOf(file: string | undefined, run: ItemsFor): Promise<string> {
   const [path] = await filesOf(file ?? passages, run);
   if (file !== undefined) return textOf(path!);

@@ -6,13 +6,13 @@ export interface Hiding {
   readonly haystack: string;
   /** Most tokens of the whole prompt and `reserve`, as `countTokens` counts them; missed by a word's at most. */
   readonly tokens: number;
-  /** Tokens kept free for the answer; none unless told. */
+  /** Tokens kept free for the answer; none by default. */
   readonly reserve?: number;
-  /** Each with its place: 0 before the haystack, 1 after it; where two come to lie together, the first goes first. */
+  /** Texts with their depth: 0 before the haystack, 1 after it; if two meet, the first comes first. */
   readonly hidden: readonly { readonly text: string; readonly depth: number }[];
   /** The prompt around the text. */
   frame(text: string): string;
-  /** Decides where the haystack starts. */
+  /** Chooses where the haystack starts. */
   random(): number;
   countTokens(text: string): number;
 }
@@ -24,7 +24,7 @@ export interface HiddenIn {
   readonly tokens: number;
 }
 
-/** A prompt of at most so many tokens. @throws UserError when the sentences and the frame alone take more */
+/** A prompt of at most `tokens` tokens. @throws UserError if the sentences and the frame alone take more */
 export function hide(hiding: Hiding): HiddenIn {
   const { haystack, tokens, reserve = 0, random, countTokens } = hiding;
   const { words, starts } = sentences(haystack);
@@ -79,14 +79,17 @@ function sentenceEnd(words: string[], place: number): number {
   return 0;
 }
 
-/** The greatest number of words up to `tokens` of which a prompt has at most so many tokens (fewer words have fewer), or -1. */
+/**
+ * The greatest number of words up to `tokens` for which a prompt fits into that many tokens (fewer words need fewer),
+ * or -1.
+ */
 function longest(tokens: number, tokensOf: (words: number) => number): number {
   let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];
   for (let probes = 1; high - low > 1; probes++) {
     const used = tokensOf(guess);
     if (used <= tokens) low = guess;
     else high = guess;
-    // The tokens of a word, as counted, soon tell how many more there is room for; halving ends what they do not.
+    // Tokens per word soon predict how many more fit; halving finishes the search.
     const step = Math.trunc(((tokens - used) * guess) / used) || (used <= tokens ? 1 : -1);
     guess = probes < 10 ? Math.min(Math.max(guess + step, low + 1), high - 1) : (low + high) >> 1;
   }

@@ -1,11 +1,11 @@
 import type { Item } from "../item.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 
-/** A token for every four letters of a word, and one at least: near what byte-pair encodings do. */
+/** One token for every four letters of a word, and at least one: close to byte-pair encodings. */
 export const countTokens = (text: string): number =>
   text.split(/\s+/).reduce((sum, word) => sum + Math.ceil(word.length / 4), 0);
 
-/** A task's items, with the seed 0 where no other is given. */
+/** A task's items, with seed 0 by default. */
 export async function allItems<K extends Item["kind"]>(
   task: TaskOf<K>,
   run: Partial<ItemsFor> = {},

@@ -1,7 +1,7 @@
 import type { Entry } from "./family.ts";
 import { tasks } from "./registry.ts";
 
-/** A line of what `modicum lab tasks` lists. */
+/** A line of `modicum lab tasks`. */
 export interface Listed {
   /** With its options as a user writes them. */
   readonly task: string;

@@ -9,7 +9,7 @@ import { needle as needleItem } from "./needle.ts";
 /** The answer's tokens. As in RULER, an item's length includes prompt and answer. */
 const maxTokens = 16;
 
-/** Items where a run gives no limit. */
+/** The number of items if a run gives no limit. */
 export const madeItems = 50;
 
 const optionsWith = (keys: string) =>

@@ -6,7 +6,7 @@ const haystack = Array.from(
   (_, i) => `Sentence ${i} tells how the river ran past the old mill, then stopped. Nobody asked why (not even then!).`,
 ).join("\n");
 
-/** Tokens of about four letters, a word at least one: near what byte-pair encodings do. */
+/** Tokens of about four letters, at least one per word: close to byte-pair encodings. */
 const countTokens = (text: string) =>
   text.split(/\s+/).reduce((sum, word) => sum + Math.ceil(word.length / 4), 0) + text.split("\n").length - 1;
 

@@ -7,11 +7,11 @@ export interface NeedleOptions {
   haystack: string;
   /** Length of the whole prompt and `reserve` as `countTokens` counts it; never exceeded, and missed by a word's tokens at most. */
   tokens: number;
-  /** Tokens kept free for the answer; none unless told. */
+  /** Tokens kept free for the answer; none by default. */
   reserve?: number;
   /** The depth of the needle in question: 0 before the haystack, 1 after it. */
   depth: number;
-  /** Needles in all: 1 is the single needle, more is multi-key retrieval, where only one is asked for. */
+  /** The number of needles: 1 is the single needle, more is multi-key retrieval, which asks for one of them. */
   keys: number;
   seed: number;
   countTokens: (text: string) => number;

@@ -27,7 +27,10 @@ export const ofTexts = [
   ...[rougeL, bleu, editSimilarity, agreement, commonPrefix, rougeLWithDense],
 ] as const;
 
-/** The first metrics of a kind, before them the one that a user names. @throws UserError, the nearest suggested, when there is none of that name */
+/**
+ * The first metrics of a kind, with the one that a user names in front. @throws UserError, with the nearest name, if
+ * there is none of that name
+ */
 export function chosenFirst<K extends ItemKind>(
   name: string | undefined,
   metrics: readonly Metric<K>[],

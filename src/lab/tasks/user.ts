@@ -63,8 +63,9 @@ const own = z.strictObject({ file: z.string("expected a file: FILE,metric=NAME")
 type Made<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
 
 /**
- * The task of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt", "answer"}`, where the answer may be a list of right ones, or of `{"prompt", "choices", "gold"}`.
- * All of it is read and checked before anything runs.
+ * The task of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt", "answer"}`, where the answer may
+ * be a list of right ones, or of `{"prompt", "choices", "gold"}`. The whole file is read and checked before anything
+ * runs.
  * @throws UserError that names file and line
  */
 export async function userTask(
@@ -138,7 +139,7 @@ function choice(row: Row): Made<ChoiceItem> {
   return () => ({ kind: "choice", id: String(row.number), choices: pairs, gold });
 }
 
-/** A text of one line ends with it. What is generated may be twice as long as the longest answer. */
+/** A one-line answer ends at its line. Generated text may be twice as long as the longest answer. */
 function generation(row: Row): Made<GenerationItem> {
   const { prompt, answer: answers } = parseRow(asked, row);
   const stop = answers.some((answer) => answer.trim().includes("\n")) ? [] : ["\n"];

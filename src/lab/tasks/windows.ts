@@ -18,7 +18,7 @@ export function windowEnd(text: string, start: number, tokens: number, countToke
   return wordEnd(text, start, low);
 }
 
-/** The last place up to `end` before a space; `end` itself, not inside a character, where there is none. */
+/** The last place up to `end` before a space; if there is none, `end` itself, but not inside a character. */
 function wordEnd(text: string, start: number, end: number): number {
   for (let i = end; i > start; i--) if (/\s/.test(text[i] ?? " ") && !/\s/.test(text[i - 1]!)) return i;
   const whole = /[\uD800-\uDBFF]/.test(text[end - 1] ?? "") ? end - 1 : end;

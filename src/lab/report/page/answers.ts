@@ -79,7 +79,7 @@ const shown: Shown = {
 const likelihoodText = ({ logLikelihood, tokens }: Omit<Likelihood, "greedy">): string =>
   `log-likelihood ${figure(logLikelihood)} nats, ${figure(logLikelihood / tokens)} a token`;
 
-/** Lines with what each is; a marked one stands out. */
+/** Lines with their labels; a marked one stands out. */
 const list = (lines: readonly { text: string; marks: readonly (string | false)[] }[]): Html =>
   html`<ul>${lines.map(line)}</ul>`;
 
@@ -88,7 +88,7 @@ function line({ text, marks }: { text: string; marks: readonly (string | false)[
   return html`<li>${shortened(text)}${said.length === 0 ? "" : html` <strong>${said.join(", ")}</strong>`}</li>`;
 }
 
-/** A text with what comes after its common beginning with another marked. */
+/** A text with everything after its common prefix with another marked. */
 function marked(text: string, other: string): Html {
   let same = 0;
   while (same < text.length && text[same] === other[same]) same++;

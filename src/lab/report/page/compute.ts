@@ -7,7 +7,7 @@ import { recipeCell, table } from "./table.ts";
 interface Spent {
   readonly dense: number;
   readonly spent: number;
-  /** Undefined where results do not say. */
+  /** Undefined if results do not have it. */
   readonly overhead: number | undefined;
 }
 

@@ -6,10 +6,10 @@ const [HEAD, TAIL, ABOUT] = [400, 1200, 120];
 /** Most places of note: a question may have many right answers. */
 const PLACES = 8;
 
-/** From where to where in a text. */
+/** A range in a text. */
 type Span = readonly [from: number, to: number];
 
-/** A long text without its middle, of which what stands around the first place of each answer is kept: there lies what the item asks for. */
+/** A long text without its middle, except around the first place of each answer, which the item asks for. */
 export function shortened(text: string, answers: readonly string[] = []): Html {
   if (text.length <= HEAD + TAIL) return html`${text}`;
   const places = answers.slice(0, PLACES).map((answer) => spanAbout(text, answer));
@@ -22,7 +22,7 @@ function spanAbout(text: string, answer: string): Span | undefined {
   return at < 0 ? undefined : [Math.max(0, at - ABOUT), Math.min(text.length, at + answer.length + ABOUT)];
 }
 
-/** By where they begin, those that touch as one. */
+/** Sorts ranges by their start and joins those that touch. */
 function joined(spans: readonly Span[]): Span[] {
   const whole: Span[] = [];
   for (const [from, to] of spans.toSorted(([a], [b]) => a - b)) {

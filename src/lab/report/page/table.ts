@@ -1,7 +1,7 @@
 import { type Html, html } from "../../../util/html.ts";
 import type { PlotPoint } from "../plot/points.ts";
 
-/** A table that scrolls by itself where it is wider than the page. Rows are lists of cells. */
+/** A table that scrolls if it is wider than the page. Rows are lists of cells. */
 export const table = (caption: string, head: readonly string[], rows: readonly (readonly Html[])[]): Html => html`
 <div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table>
 <caption>${caption}</caption>

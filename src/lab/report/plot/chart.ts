@@ -85,7 +85,7 @@ const layer = (point: PlotPoint): number => (isDense(point) ? 2 : Number(point.o
 
 const strokeOf = ({ kind }: PlotPoint): string => colour(kind);
 
-/** Shown where the pointer rests. */
+/** Shown when the pointer rests on a point. */
 const hint = ({ recipe, quality, ci95, flops_saved }: PlotPoint): string =>
   `${recipe}\nquality ${figure(quality)} ${range(ci95)}\nFLOPs saved ${percent(flops_saved)}`;
 
@@ -124,7 +124,7 @@ function labelOf({ key, kind }: PlotPoint, { x, y }: Labelled, box: Box): string
   return leader({ x, y }, box) + text;
 }
 
-/** A thin line from a point's edge to its label where they do not touch. */
+/** A thin line from a point's edge to its label if they do not touch. */
 function leader({ x, y }: { x: number; y: number }, box: Box): string {
   const [dx, dy] = [Math.max(box.left, Math.min(x, box.right)) - x, (box.top + box.bottom) / 2 - y];
   const length = Math.hypot(dx, dy);

@@ -1,6 +1,6 @@
 /**
- * Colours by what they stand for, after Okabe and Ito's palette, which the colour-blind tell apart; kinds of points differ by
- * shape and filling too.
+ * Colours by meaning, after Okabe and Ito's palette, which colour-blind people can tell apart; kinds of points also
+ * differ by shape and filling.
  */
 const light = {
   ...{ ground: "#ffffff", ink: "#1b1b1b", faint: "#5f5f5f", line: "#d9d9d9", panel: "#f5f5f5" },
@@ -33,6 +33,6 @@ const variables = (colours: typeof light): string =>
     .map(([name, value]) => `--${name}: ${value};`)
     .join(" ");
 
-/** The colours as CSS variables, by what the reader prefers; paper is light. */
+/** The colours as CSS variables, light or dark as the reader prefers; paper is light. */
 export const colourStyle = (element: string): string => `${element} { color-scheme: light dark; ${variables(light)} }
 @media screen and (prefers-color-scheme: dark) { ${element} { ${variables(dark)} } }`;

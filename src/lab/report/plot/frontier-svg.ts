@@ -26,7 +26,7 @@ export function describe(summary: Summary): string {
 export const titleOf = ({ task, model, metric }: Summary): string =>
   `${metric.name} by compute saved: ${task} with ${model}`;
 
-/** The frontier plot with its legend as a file of its own: light and dark by what the reader prefers. */
+/** The frontier plot with its legend as a file of its own, light or dark as the reader prefers. */
 export function frontierSvg(summary: Summary): string {
   const legend = legendOf(pointsOf(summary));
   const top = CHART_TOP + CHART_HEIGHT + 24;
@@ -80,7 +80,7 @@ function row(
   );
 }
 
-/** Lines of at most so many characters, broken after a space, comma or colon where there is one. */
+/** Lines of at most `most` characters, broken after a space, comma or colon if there is one. */
 export function wrapped(text: string, most: number): string[] {
   if (text.length <= most) return [text];
   const at = Math.max(...[" ", ",", ":"].map((mark) => text.lastIndexOf(mark, most - 1)));

@@ -63,8 +63,8 @@ function* places(point: Labelled): Generator<{ box: Box; distance: number }> {
 }
 
 /**
- * A box for each point's label, inside the area, off all marks and the other labels. Of the free places the nearest is taken, where a
- * label on a line (`lines`, thin boxes) or a way that passes another mark or label counts as farther.
+ * A box for each point's label, inside the area, off all marks and the other labels. The nearest free place is taken; a
+ * label on a line (`lines`, thin boxes), or a leader that passes another mark or label, counts as farther.
  */
 export function placeLabels(points: readonly Labelled[], area: Box, lines: readonly Box[]): Box[] {
   const marks = points.map(markOf);

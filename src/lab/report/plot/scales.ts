@@ -1,6 +1,6 @@
 import type { PlotPoint } from "./points.ts";
 
-/** The ends of an axis: the values and a twentieth of their span on either side; `least` where they are all one. */
+/** The ends of an axis: the values and a twentieth of their span on either side; `least` if all values are equal. */
 function padded(values: readonly number[], least: number): [number, number] {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const pad = high > low ? (high - low) / 20 : least;
@@ -16,7 +16,10 @@ export interface QualityScale {
   readonly domain: [number, number];
 }
 
-/** Qualities with their intervals; by powers of ten where the greatest is more than ten times the least (a perplexity that went astray). */
+/**
+ * Qualities with their intervals; on a logarithmic scale if the greatest is more than ten times the least (a perplexity
+ * that went astray).
+ */
 export function qualityScale(points: readonly PlotPoint[]): QualityScale {
   const ends = points.flatMap(({ quality, ci95 }) => [quality, ...ci95]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];

@@ -9,7 +9,7 @@ const NEAR = 0.1;
 /** Nor are values that are nearer than this share of it. */
 const FINEST = 1 / 64;
 
-/** Into so many pieces a gap is cut whose middle the saving does not take. */
+/** The number of pieces that a gap is cut into if the saving refuses its middle. */
 const PIECES = 16;
 
 interface Tried {
@@ -29,7 +29,7 @@ export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
     if (tried.length > 0 && !prober.budget.allows) break;
     tried.push({ value, point: await prober.measure(range.at(value), prober.items) });
   }
-  /** Values after which, up to the next one tried, the saving takes none. */
+  /** Values after which the saving accepts none up to the next tried one. */
   const closed = new Set<number>();
   for (let gap = widest(tried, closed, range); gap && prober.budget.allows; gap = widest(tried, closed, range)) {
     const found = await between(gap.a.value, gap.b.value, range, prober);
@@ -53,7 +53,7 @@ function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, hig
   return open.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
 }
 
-/** The value nearest to the middle that the saving and the model take, measured; undefined where there is none. */
+/** The value nearest to the middle that the saving and the model accept, measured; undefined if there is none. */
 async function between(a: number, b: number, range: Range, prober: Prober): Promise<Tried | undefined> {
   for (const value of outwards(a, b, range.whole)) {
     const tried = await unlessRefused(async () => ({
@@ -65,7 +65,7 @@ async function between(a: number, b: number, range: Range, prober: Prober): Prom
   return undefined;
 }
 
-/** Undefined where a setting is not one that there can be; other mistakes go on. */
+/** Undefined if a setting is not valid; other errors are rethrown. */
 async function unlessRefused<T>(measure: () => Promise<T>): Promise<T | undefined> {
   try {
     return await measure();
@@ -84,7 +84,7 @@ function* outwards(a: number, b: number, whole: boolean): Generator<number> {
     for (const value of [middle - away, middle + away]) if (a < value && value < b) yield value;
 }
 
-/** In few digits where that keeps it apart from both. */
+/** The middle in few digits, if that keeps it apart from both. */
 function middleOf(a: number, b: number, whole: boolean): number {
   const middle = (a + b) / 2;
   const short = whole ? Math.round(middle) : Number(middle.toPrecision(6));

@@ -44,7 +44,7 @@ export class Budget {
     return after.flops <= this.#most.flops && after.minutes <= this.#most.minutes;
   }
 
-  /** Told that the cheapest probe there is would be beyond it. */
+  /** Called when even the cheapest probe would exceed the budget. */
   end(): void {
     this.#ended = true;
   }

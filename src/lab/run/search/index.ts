@@ -5,7 +5,7 @@ import type { Budget, Spending } from "./budget.ts";
 import { fewest, halve } from "./halve.ts";
 import type { SearchSpec } from "./spec.ts";
 
-/** Measures recipes on a task's first items, and bills what that took. */
+/** Measures recipes on a task's first items, and bills the cost. */
 export interface Prober {
   readonly items: number;
   readonly better: "higher" | "lower";

@@ -12,7 +12,7 @@ interface Options {
   after: number;
 }
 
-/** A saving whose quality and saving are formulas of its options, and what was asked of it. An item costs one FLOP. */
+/** A saving whose quality and saving are formulas of its options, and the requests to it. An item costs one FLOP. */
 function prober(point: (options: Options, items: number) => Point, most: BudgetOptions = {}, items = 64) {
   const asked: { options: Options; items: number }[] = [];
   const billed = new Map<string, number>();
