@@ -1,0 +1,98 @@
+import path from "node:path";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import type { Layout } from "../../weights/adapter/branches.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+
+/** What was trained beside one matrix [outputs, inputs], row-major: its update is (alpha / rank) · down · up. */
+export interface LoraFactors {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** [inputs, rank] */
+  down(): Float32Array;
+  /** [rank, outputs] */
+  up(): Float32Array;
+}
+
+/** A LoRA adapter to be written as PEFT does. */
+export interface WritableAdapter {
+  /** The name of its base, for whoever loads it. */
+  readonly base: string;
+  /** What the base was opened as: with its head, or for its hidden states alone. */
+  readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
+  readonly rank: number;
+  readonly alpha: number;
+  readonly layout: Layout;
+  readonly names: Names;
+  /** By the matrix's canonical name without `.weight`. */
+  readonly factors: ReadonlyMap<string, LoraFactors>;
+}
+
+/**
+ * Writes `adapter_config.json` and `adapter_model.safetensors` (float32) into a folder, which is made if there is none. Each file is written whole,
+ * the weights last. @throws UserError when the disk refuses it
+ */
+export async function writeAdapter(folder: string, adapter: WritableAdapter): Promise<void> {
+  try {
+    makeFolders(folder);
+  } catch (error) {
+    throw writeError(error, folder);
+  }
+  await writeJson(path.join(folder, "adapter_config.json"), configOf(adapter));
+  const tensors = [...adapter.factors].flatMap(([name, factors]) => tensorsOf(name, factors, adapter));
+  await writeTensors(path.join(folder, "adapter_model.safetensors"), new Map(tensors));
+}
+
+function configOf(adapter: WritableAdapter) {
+  const { base, task, rank, alpha, names, factors } = adapter;
+  return {
+    ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
+    ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", use_rslora: false, init_lora_weights: true },
+    // Whole names: PEFT would find an end of one in other modules, too.
+    target_modules: [...factors.keys()].map((name) => moduleOf(adapter, name)),
+    fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
+    inference_mode: true,
+  };
+}
+
+function tensorsOf(name: string, factors: LoraFactors, adapter: WritableAdapter): [string, WritableTensor][] {
+  const { inputs, outputs, down, up } = factors;
+  const { rank, layout } = adapter;
+  const module = `base_model.model.${moduleOf(adapter, name)}`;
+  const a = () => placed(down(), rank, inputs, (k, i) => i * rank + k);
+  const rows = Int32Array.from({ length: outputs });
+  for (let o = 0; o < outputs; o++) rows[layout.row(name, o)] = o;
+  const b = () => placed(up(), outputs, rank, (row, k) => k * outputs + rows[row]!);
+  return [
+    [`${module}.lora_A.weight`, { shape: [rank, inputs], values: a }],
+    [`${module}.lora_B.weight`, { shape: [outputs, rank], values: b }],
+  ];
+}
+
+/** A matrix [rows, columns], its elements taken from where `from` says. */
+function placed(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  from: (row: number, column: number) => number,
+): Float32Array {
+  const out = new Float32Array(rows * columns);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[r * columns + c] = values[from(r, c)]!;
+  return out;
+}
+
+/** The module as the base's code has it; models of hidden states alone leave the outermost name away. */
+function moduleOf({ layout, task }: WritableAdapter, name: string): string {
+  const found = layout.modules(name);
+  const shortest = found.toSorted((a, b) => a.length - b.length)[0];
+  const module = task === "FEATURE_EXTRACTION" ? shortest : found[0];
+  if (module === undefined) throw new Error(`no module has the matrix ${name}`);
+  return module;
+}
+
+function isTransposed(names: Names, name: string): boolean {
+  const found = names(`${name}.weight`);
+  return typeof found !== "string" && found.transposed === true;
+}
