@@ -63,7 +63,7 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => model.complete(untyped([{ role: "user", content: bits }])), /^generate's prompt: .*got a list of 1$/],
   [() => model.complete("x", untyped(5)), "generate's options: expected object, got 5"],
   [() => model.complete("x", untyped({ maxTokens: "a" })), 'generate\'s options.maxTokens: expected number, got "a"'],
-  [() => model.complete("x", { maxTokens: -1 }), "generate's options.maxTokens: expected number to be >=0, got -1"],
+  [() => model.complete("x", { maxTokens: -1 }), "generate's options.maxTokens: must be at least 0 (got -1)"],
   [() => model.complete("x", { maxTokens: Number.NaN }), "generate's options.maxTokens: expected number, got NaN"],
   [
     () => model.complete("x", untyped({ max_tokens: 5 })),
@@ -80,7 +80,7 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   ],
   [
     () => methods(model).completeAll([{ prompt: "x", temperature: -1 }]),
-    "completeAll's requests.0.temperature: expected number to be >=0, got -1",
+    "completeAll's requests.0.temperature: must be at least 0 (got -1)",
   ],
   [() => methods(model).completeAll([], 5), "completeAll's options: expected object, got 5"],
   [() => methods(encoder).embed("text"), 'embed\'s texts: expected a list of texts, got "text"'],

@@ -155,7 +155,7 @@ describe.concurrent("mistakes get one sentence", () => {
     ["an unknown option", ["run", "--modle", "x", "Hi"], /unknown option '--modle' \(Did you mean --model\?\)/],
     ["too many words", ["run", "one", "two"], /too many arguments/],
     ["a number that is none", ["run", "--top-k", "many", "Hi"], /--top-k: .*number.*"many"/],
-    ["a number out of range", ["run", "--top-p", "7", "Hi"], /--top-p: .*<=1.*got 7/],
+    ["a number out of range", ["run", "--top-p", "7", "Hi"], /--top-p: must be at most 1 \(got 7\)/],
     ["a bias without a value", ["run", "--logit-bias", "12", "Hi"], /key=value.*"12"/],
     ["an unknown saving", ["run", "--save", "xatention", "Hi"], /"xatention".*did you mean "xattention"/],
     ["a saving's unknown option", ["run", "--save", "xattention:treshold=1", "Hi"], /did you mean "threshold"/],

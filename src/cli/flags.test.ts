@@ -34,7 +34,7 @@ test.each([
   [["--top-k", "1.5"], /^--top-k: .*int.*got 1\.5/],
   [["--top-k", ""], /^--top-k: expected number, got ""/],
   [["--share", "Infinity"], /^--share: .*, got Infinity/],
-  [["--top-k", "-1"], /^--top-k: .*>=0, got -1/],
+  [["--top-k", "-1"], /^--top-k: must be at least 0 \(got -1\)$/],
   [["--stop", ""], /^--stop 0: /],
   [["--logit-bias", "12"], /^--logit-bias: expected key=value, got "12"/],
   [["--logit-bias", "12=much"], /^--logit-bias 12: expected number, got "much"/],

@@ -229,7 +229,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     [{ input: [{ ...call, arguments: "{" }] }, "input.0.tool_calls", /arguments that are JSON/],
     [{ text: { format: { type: "json_schema", name: "a b", schema: {} } } }, "text.format.name", /a name of 1 to 64/],
     [{ text: { verbosity: "low" } }, "text.verbosity", /expected "medium"/],
-    [{ temperature: 9 }, "temperature", /<=2/],
+    [{ temperature: 9 }, "temperature", /at most 2/],
   ])("%j", async (changes, param, sentence) => {
     const error = await failing(changes);
     expect(error).toBeInstanceOf(OpenAI.BadRequestError);

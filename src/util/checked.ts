@@ -14,13 +14,32 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   if (issue.code === "unrecognized_keys") return { path, reason: `there is no ${JSON.stringify(issue.keys[0])}` };
   if (issue.code === "invalid_key")
     return { path: path.slice(0, -1), reason: `${expectedBy(issue.issues[0]!)}, got ${shown(path.at(-1))}` };
-  return { path, reason: `${expectedBy(issue)}, got ${shown(valueAt(value, issue.path))}` };
+  const got = shown(valueAt(value, issue.path));
+  const bound = boundOf(issue);
+  return { path, reason: bound ? `must ${bound} (got ${got})` : `${expectedBy(issue)}, got ${got}` };
+}
+
+/** `be at most 9`, for a check without a message of its own. */
+function boundOf(issue: z.core.$ZodIssue): string | undefined {
+  if (!/^Too (small|big): /.test(issue.message)) return undefined;
+  if (issue.code === "too_big")
+    return relation(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum);
+  if (issue.code === "too_small")
+    return relation(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum);
+  return undefined;
+}
+
+const units: Readonly<Record<string, string>> = { string: "character", array: "item" };
+
+function relation(origin: string, words: string, limit: number | bigint): string {
+  const unit = units[origin];
+  return unit ? `have ${words} ${limit} ${unit}${Number(limit) === 1 ? "" : "s"}` : `be ${words} ${limit}`;
 }
 
 /** zod's message for a union, which does not name its alternatives. */
 const NONE_FITS = "Invalid input";
 
-/** What a union expects, to be said unless one of its alternatives has its fault further inside. */
+/** The message of a union, unless one of its alternatives fails deeper inside. */
 export const unlessInside = (expected: string) => ({
   error: ({ errors }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>) => (innerFault(errors) ? undefined : expected),
 });
@@ -40,7 +59,7 @@ const expectedBy = ({ message }: z.core.$ZodIssue): string =>
     ? "expected another value"
     : message.replace(/^(Invalid (input|option|key)|Too (small|big)): /, "").replace(/, received .*$/, "");
 
-/** `value` as `schema` reads it. @throws UserError that names the field, what was expected and what was got */
+/** Parses `value` with `schema`. @throws UserError that names the field, the expected and the actual value */
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -51,10 +70,10 @@ export function checked<S extends z.ZodType>(schema: S, value: unknown): z.outpu
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce((inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key], value);
 
-/** Longer values are told by their kind. */
+/** The length up to which values are shown; longer ones are described by their type. */
 const MOST_SHOWN = 60;
 
-/** A value as a sentence shows it: short JSON, or what kind of thing it is. */
+/** A value for an error message: short JSON, or its type. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "number") return String(value);
@@ -64,7 +83,7 @@ export function shown(value: unknown): string {
   return typeof value === "string" ? `a text of ${value.length} characters` : `a value of type ${typeof value}`;
 }
 
-/** A value as JSON; nothing where JSON has no form for it. */
+/** A value as JSON; undefined if JSON cannot express it. */
 export function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);

@@ -164,7 +164,7 @@ describe("refuses", () => {
 
   test("options that make no sense", () => {
     expect(() => fitLogistic([[1], [2]], [0, 1], { l2: 0 })).toThrow(
-      new UserError('"l2": expected number to be >0, got 0'),
+      new UserError('"l2": must be more than 0 (got 0)'),
     );
   });
 });

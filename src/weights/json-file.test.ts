@@ -23,7 +23,7 @@ test.each([
   [Buffer.from('{"size":"\xff"}', "latin1"), "this is not JSON"],
   [`{"a":${"[".repeat(70)}${"]".repeat(70)}}`, "this is not JSON"],
   ["null", "expected object, got null"],
-  ['{"size": 0}', '"size": expected number to be >=1, got 0'],
+  ['{"size": 0}', '"size": must be at least 1 (got 0)'],
   [`{"size": 1${" ".repeat(100)}}`, "111 bytes are too many, at most 99 are read"],
 ])("%j is refused by the file's name", (text, sentence) => {
   writeFileSync(file, text);

@@ -50,7 +50,7 @@ test.each([
   [["tri-shape", "--texts", "README.md"], "tri-shape learns nothing of a model"],
   [["xatention"], 'did you mean "xattention"?'],
   [["xattention", "--texts", "README.md", "--stride", "12"], "--stride: expected a divisor of blockSize 128, got 12"],
-  [["xattention", "--texts", "README.md", "--coverage", "2"], "--coverage: expected number to be <=1, got 2"],
+  [["xattention", "--texts", "README.md", "--coverage", "2"], "--coverage: must be at most 1 (got 2)"],
   [["xattention", "--texts", "none.txt"], "cannot read the text none.txt: no such file"],
   [["xattention", "--texts", "README.md", "--out", "none/p.json"], "there is no folder none"],
   [

@@ -32,7 +32,7 @@ describe("the name of a pair", () => {
     ["a>b>c", /not a pair of models/],
     ["a>a", /Swift and Super are the same model/],
     ["a>a@share=0.5", /Swift and Super are the same model/],
-    ["a>b@share=2", /share: expected number to be <=1, got "2"/],
+    ["a>b@share=2", /share: must be at most 1 \(got "2"\)/],
     ["a>b@share=much", /share: expected number/],
     ["a>b@t=", /route: t: expected a number, inf or -inf, got ""/],
     ["a>b@share=0.3,t=2", /expected a share or a threshold, not both/],

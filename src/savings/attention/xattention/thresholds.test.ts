@@ -136,7 +136,7 @@ describe("the file", () => {
   test.each([
     ["{", "this is not JSON"],
     ["[]", "expected object, got []"],
-    [JSON.stringify({ ...profile, thresholds: [[0.1, -1]] }), '"thresholds.0.1": expected number to be >=0, got -1'],
+    [JSON.stringify({ ...profile, thresholds: [[0.1, -1]] }), '"thresholds.0.1": must be at least 0 (got -1)'],
     [JSON.stringify({ ...profile, modelSha256: "x" }), '"modelSha256": expected 64 hex digits, got "x"'],
   ])("other content is refused: %s", async (text, sentence) => {
     const other = join(folder, "other.json");
