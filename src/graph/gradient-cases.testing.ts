@@ -9,7 +9,7 @@ import { causalAttention } from "./ops/causal-attention.ts";
 import { crossEntropy } from "./ops/cross-entropy.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import { columns } from "./ops/encoder.ts";
-import { gather, scatterAdd } from "./ops/gather.ts";
+import { gather } from "./ops/gather.ts";
 import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
 import { linear, matmulTransposed } from "./ops/matmul.ts";
 import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "./ops/norm.ts";
@@ -118,11 +118,6 @@ const shapes: GradientCase[] = [
     name: "gather of columns",
     inputs: { x: noise(1, [2, 5, 3]), ids: whole("i64", [3], 1, 1, 0) },
     trace: ({ x, ids }) => [gather(x!, ids!, 1)],
-  },
-  {
-    name: "scatterAdd",
-    inputs: { base: noise(1, [5, 3]), ids: whole("i64", [2, 2], 4, 0, 4, 2), updates: noise(2, [2, 2, 3]) },
-    trace: ({ base, ids, updates }) => [scatterAdd(base!, ids!, updates!, 0)],
   },
 ];
 

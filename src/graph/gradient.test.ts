@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { reached, type TracedCase, traced } from "./gradient.testing.ts";
 import { gradient, pullback } from "./gradient.ts";
-import { type GradientCase, gradientCases } from "./gradient-cases.testing.ts";
+import { type GradientCase, gradientCases, noise } from "./gradient-cases.testing.ts";
 import { Graph } from "./graph.ts";
 import { interpret } from "./interpret.ts";
 import { ndarray } from "./ndarray.ts";
@@ -113,5 +113,33 @@ describe("gradient", () => {
     const values = interpret(g, { x: ndarray([2, 2], [1, 2, 3, -1]) }, {});
     expect([...values[1]!.data]).toEqual([1, 4, 9, 1].map((v) => 1 + 2 * v));
     expect([...values[0]!.data]).toEqual([1, 2, 3, -1].map((v) => 2 * v * (1 + 2 * v * v)));
+  });
+
+  test("gradients are added to sums, by the products themselves", () => {
+    const g = new Graph();
+    const [x, w, b] = [g.input("x", "f32", [3, 4]), g.input("w", "f32", [4, 4]), g.input("b", "f32", [4])];
+    const sums = [g.input("sum of w", "f32", [4, 4]), g.input("sum of b", "f32", [4])];
+    const y = plus(linear(plus(silu(linear(x, w)), x), w), b);
+    const given = [{ of: y, gradient: g.input("dy", "f32", [3, 4]) }];
+    const before = g.nodes.length;
+    const summed = pullback(given, [w, b], sums);
+    const made = g.nodes.slice(before).map((n) => [n.op.name, n.inputs.length]);
+    expect(made.filter(([name]) => name === "add").length).toBe(1);
+    expect(made.filter(([name]) => name === "weightGradient")).toEqual([
+      ["weightGradient", 3],
+      ["weightGradient", 3],
+    ]);
+    const plain = pullback(given, [w, b]);
+    for (const [i, t] of [...summed, ...plain].entries()) g.output(String(i), t);
+    const feeds = Object.fromEntries(
+      g.inputs.map(({ name, tensor }, i) => {
+        const { shape, data } = noise(i, tensor.shape.map(Number));
+        return [name, ndarray(shape, data)] as const;
+      }),
+    );
+    const values = interpret(g, feeds, {});
+    for (const [i, name] of ["sum of w", "sum of b"].entries())
+      for (const [at, v] of values[i]!.data.entries())
+        expect(v).toBeCloseTo(feeds[name]!.data[at]! + values[i + 2]!.data[at]!, 12);
   });
 });

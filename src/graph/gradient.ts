@@ -1,7 +1,7 @@
 import { sameShape } from "./dim.ts";
 import type { Graph, Node } from "./graph.ts";
 import type { Op } from "./op.ts";
-import { showType } from "./op.ts";
+import { apply1, showType } from "./op.ts";
 import { plus } from "./ops/elementwise.ts";
 import { full } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor.ts";
@@ -21,13 +21,18 @@ export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
 
 /**
  * The gradient of a loss by each of the tensors `of`, from its gradient by others that depend on them (reverse mode). What does not lie between
- * them builds nothing. @throws Error that names a tensor on which none of them depends, or an operator that does not train
+ * them builds nothing. A gradient is added to its entry of `sums`, if there is one, where possible without being written by itself. @throws Error that names a tensor on which none of them depends, or an operator that does not train
  */
-export function pullback(given: readonly Given[], of: readonly Tensor[]): Tensor[] {
-  const graph = of[0]!.graph;
+export function pullback(
+  given: readonly Given[],
+  of: readonly Tensor[],
+  sums: readonly (Tensor | undefined)[] = [],
+): Tensor[] {
+  if (of.length === 0) return [];
+  const { graph } = of[0]!;
   const nodes = [...graph.nodes];
   const changing = dependents(nodes, of);
-  const gradients = new Gradients();
+  const gradients = new Gradients(of, sums);
   for (const { of: tensor, gradient } of given) gradients.add(tensor, gradient);
   for (const node of nodes.reverse()) {
     const outputs = node.outputs.map((t) => (changing.has(t.id) ? gradients.of(t) : undefined));
@@ -77,16 +82,32 @@ function unreached(graph: Graph, tensor: Tensor): never {
   throw new Error(`the loss does not depend on ${port ? `"${port.name}"` : `the tensor ${showType(tensor)}`}`);
 }
 
-/** Gradients by tensor, summed over its uses. */
+/** Gradients by tensor, summed over its uses, and on the sums that there are from the start. */
 class Gradients {
-  readonly #sums = new Map<number, Tensor>();
+  readonly #totals = new Map<number, Tensor>();
+  readonly #sums: ReadonlyMap<number, Tensor | undefined>;
+
+  constructor(of: readonly Tensor[], sums: readonly (Tensor | undefined)[]) {
+    this.#sums = new Map(of.map((t, i) => [t.id, sums[i]]));
+  }
 
   of(tensor: Tensor): Tensor | undefined {
-    return this.#sums.get(tensor.id);
+    return this.#totals.get(tensor.id);
   }
 
   add(tensor: Tensor, gradient: Tensor): void {
-    const sum = this.#sums.get(tensor.id);
-    this.#sums.set(tensor.id, sum ? plus(sum, gradient) : gradient);
+    const sum = this.#totals.get(tensor.id) ?? this.#sums.get(tensor.id);
+    this.#totals.set(tensor.id, sum ? added(sum, gradient) : gradient);
   }
+}
+
+/** sum + gradient: by the operator that gave the gradient, if it can add and nothing else reads what it gave. */
+function added(sum: Tensor, gradient: Tensor): Tensor {
+  const { nodes } = gradient.graph;
+  const at = nodes.findLastIndex((n) => n.outputs[0] === gradient);
+  const node = nodes[at];
+  const read = nodes.slice(at + 1).some((n) => n.inputs.includes(gradient));
+  if (!node || node.op.addsTo !== node.inputs.length || read) return plus(sum, gradient);
+  nodes.splice(at, 1);
+  return apply1(node.op, [...node.inputs, sum], node.attrs);
 }

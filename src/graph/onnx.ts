@@ -1,3 +1,4 @@
+import type { Shape } from "./dim.ts";
 import type { DType } from "./tensor.ts";
 
 /** An attribute's value; the key's type decides the ONNX type, since ONNX tells 1 from 1.0. */
@@ -59,6 +60,12 @@ export class Emitter {
       bytes: new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer),
     });
     return name;
+  }
+
+  /** A shape as a tensor: numbers as they are, or read from `like`, which has it, in the run. */
+  shape(shape: Shape, like: string | undefined): string {
+    const known = shape.every((d) => typeof d === "number");
+    return known ? this.ints(shape) : this.value("Shape", [like!]);
   }
 
   floats(values: readonly number[], shape: readonly number[] = [values.length]): string {

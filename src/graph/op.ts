@@ -44,6 +44,8 @@ export interface Op<A> {
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
   /** Gradient rule; "none" if no output changes with a small change of a float input. Absent: the operator does not train. */
   readonly gradient?: "none" | GradientRule<A>;
+  /** The operand, its last, that may be left out: a sum to which the one output is added. */
+  readonly addsTo?: number;
   /** The operator that trains in its place, if it has no gradient rule and there is one. */
   readonly trainedAs?: string;
   /** What it computes, plainly, in float64; the compiled form is tested against it. */

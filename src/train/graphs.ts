@@ -1,4 +1,4 @@
-import { Graph, plus, pullback, type Tensor } from "../graph/index.ts";
+import { Graph, pullback, type Tensor } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { settle } from "../nn/stream.ts";
 import { attendCausally } from "./attend.ts";
@@ -82,11 +82,10 @@ export function outputGradients(
 ): Tensor[] {
   const inputs = weights.inputsOf(g).filter((w) => isTrained(w, trained));
   if (inputs.length + others.length === 0) return [];
-  const gradients = pullback([{ of, gradient: given }], [...others, ...inputs.map(({ tensor }) => tensor)]);
-  for (const [i, { input, tensor }] of inputs.entries()) {
-    const sum = g.input(sumName(input), "f32", tensor.shape);
-    g.output(gradientName(input), plus(sum, gradients[others.length + i]!));
-  }
+  const sums = inputs.map(({ input, tensor }) => g.input(sumName(input), "f32", tensor.shape));
+  const wanted = [...others, ...inputs.map(({ tensor }) => tensor)];
+  const gradients = pullback([{ of, gradient: given }], wanted, [...others.map(() => undefined), ...sums]);
+  for (const [i, { input }] of inputs.entries()) g.output(gradientName(input), gradients[others.length + i]!);
   return gradients.slice(0, others.length);
 }
 

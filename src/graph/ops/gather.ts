@@ -4,7 +4,6 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { sizeInBytes } from "../tensor.ts";
-import { full } from "./reduce.ts";
 
 const gatherOp: Op<{ axis: number }> = {
   name: "gather",
@@ -18,7 +17,7 @@ const gatherOp: Op<{ axis: number }> = {
   },
   onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Gather", inputs, outputs, { axis: { int: axis } }),
   cost: ([, indices], [y]) => ({ read: add(sizeInBytes(indices!), sizeInBytes(y!)), written: sizeInBytes(y!) }),
-  gradient: ({ inputs: [x, indices], given: [dy], attrs: { axis } }) => [scatterAdd(full(x!, 0), indices!, dy!, axis)],
+  gradient: ({ inputs: [x, indices], given: [dy], attrs: { axis } }) => [gatherBackward(x!, indices!, dy!, axis)],
   reference([x, indices], { axis }) {
     const { outer, size, inner } = around(x!.shape, axis);
     const y = ndarray([...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)]);
@@ -34,52 +33,50 @@ const gatherOp: Op<{ axis: number }> = {
 /** The slices of x along `axis` that `indices` (i64) name, in its shape. */
 export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => apply1(gatherOp, [x, indices], { axis });
 
-const scatterOp: Op<{ axis: number }> = {
-  name: "scatterAdd",
-  operands: ["base", "indices", "updates"],
-  infer([base, indices, updates], { axis }) {
-    if (indices!.dtype !== "i64") throw new ShapeError("scatterAdd", "indices", showType(indices!), "i64");
-    const shape = base!.shape.toSpliced(axis, 1, ...indices!.shape);
-    if (!sameShape(updates!.shape, shape))
-      throw new ShapeError("scatterAdd", "updates", showType(updates!), `[${shape.join(", ")}]`);
-    return [base!];
+const gatherBackwardOp: Op<{ axis: number }> = {
+  name: "gatherBackward",
+  operands: ["like", "indices", "dy", "sum"],
+  addsTo: 3,
+  infer([x, indices, dy, sum], { axis }) {
+    const shape = x!.shape.toSpliced(axis, 1, ...indices!.shape);
+    if (!sameShape(dy!.shape, shape))
+      throw new ShapeError("gatherBackward", "dy", showType(dy!), `[${shape.join(", ")}]`);
+    if (sum && !sameShape(sum.shape, x!.shape))
+      throw new ShapeError("gatherBackward", "sum", showType(sum), showType(x!));
+    return [x!];
   },
   // ScatterND with a reduction is wrong if an index comes twice and two threads run (ONNX Runtime 1.32).
-  onnx(emit, { inputs: [base, indices, updates], outputs, types }, { axis }) {
-    const rank = types[0]!.shape.length;
-    const before = types[0]!.shape.slice(0, axis).map((d) => (typeof d === "number" ? d : 0));
-    const after = types[0]!.shape.slice(axis + 1).map(Number);
-    const rows = emit.value("Reshape", [updates!, emit.ints([...before, -1, ...after])]);
-    const column = emit.ints(Array.from({ length: rank }, (_, a) => (a === axis ? -1 : 1)));
-    const places = emit.value("Expand", [emit.value("Reshape", [indices!, column]), emit.value("Shape", [rows])]);
+  onnx(emit, { inputs: [x, indices, dy, sum], outputs, types }, { axis }) {
+    const { shape } = types[0]!;
+    const before = shape.slice(0, axis).map((d) => (typeof d === "number" ? d : 0));
+    const rows = emit.value("Reshape", [dy!, emit.ints([...before, -1, ...shape.slice(axis + 1).map(Number)])]);
+    const column = emit.value("Reshape", [indices!, emit.ints(shape.map((_, a) => (a === axis ? -1 : 1)))]);
+    const places = emit.value("Expand", [column, emit.value("Shape", [rows])]);
+    const base = sum ?? emit.value("Expand", [emit.floats([0], []), emit.shape(shape, x!)]);
     const attrs = { axis: { int: axis }, reduction: { string: "add" } };
-    emit.node("ScatterElements", [base!, places, rows], outputs, attrs);
+    emit.node("ScatterElements", [base, places, rows], outputs, attrs);
   },
-  // Bound to one buffer as base and output, the rest of it is not touched.
-  cost([, indices, updates]) {
-    const rows = sizeInBytes(updates!);
-    return { read: add(sizeInBytes(indices!), mul(2, rows)), written: rows };
+  // Where a sum is bound to one buffer with the result, only the rows of the indices are touched.
+  cost([, indices, dy, sum], [y]) {
+    const rows = sizeInBytes(dy!);
+    const read = add(sizeInBytes(indices!), mul(sum ? 2 : 1, rows));
+    return { read, written: sum ? rows : sizeInBytes(y!) };
   },
-  gradient: ({ inputs: [, indices], given: [dy], wanted, attrs: { axis } }) => [
-    dy,
-    undefined,
-    wanted[2] ? gather(dy!, indices!, axis) : undefined,
-  ],
-  reference([base, indices, updates], { axis }) {
-    const { outer, size, inner } = around(base!.shape, axis);
+  reference([x, indices, dy, sum], { axis }) {
+    const { outer, size, inner } = around(x!.shape, axis);
     const n = indices!.data.length;
-    const data = base!.data.slice();
+    const y = ndarray(x!.shape, sum?.data);
     for (let o = 0; o < outer; o++)
       for (const [i, index] of indices!.data.entries())
         for (let at = 0; at < inner; at++)
-          data[(o * size + index) * inner + at]! += updates!.data[(o * n + i) * inner + at]!;
-    return [{ shape: base!.shape, data }];
+          y.data[(o * size + index) * inner + at]! += dy!.data[(o * n + i) * inner + at]!;
+    return [y];
   },
 };
 
 /**
- * `base` with `updates` added to the slices along `axis` that `indices` (i64, of any shape, which the updates have in the axis's place)
- * name; an index may come again. Bound to one buffer as base and result, it adds in place.
+ * The gradient by x of a loss that `gather(x, indices, axis)` has the gradient dy of; an index may come again. It is added to `sum`, if one is given;
+ * bound to one buffer with the result, it adds in place.
  */
-export const scatterAdd = (base: Tensor, indices: Tensor, updates: Tensor, axis: number): Tensor =>
-  apply1(scatterOp, [base, indices, updates], { axis });
+export const gatherBackward = (x: Tensor, indices: Tensor, dy: Tensor, axis: number, sum?: Tensor): Tensor =>
+  apply1(gatherBackwardOp, [x, indices, dy, ...(sum ? [sum] : [])], { axis });

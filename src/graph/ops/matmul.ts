@@ -87,6 +87,7 @@ export const matmulTransposed = (a: Tensor, b: Tensor, scale = 1): Tensor =>
 const weightGradientOp: Op<null> = {
   name: "weightGradient",
   operands: ["x", "dy", "sum"],
+  addsTo: 2,
   infer([x, dy, sum]) {
     if (!sameShape(x!.shape.slice(0, -1), dy!.shape.slice(0, -1)))
       throw new ShapeError("weightGradient", "dy", showType(dy!), `the rows of ${showType(x!)}`);

@@ -1,24 +1,18 @@
 import { evalShape, type Shape, sameShape } from "../dim.ts";
 import { around, count, ndarray } from "../ndarray.ts";
-import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-const isKnown = (shape: Shape): shape is readonly number[] => shape.every((d) => typeof d === "number");
-
 /** The operand that tells a symbolic shape in a run; none is needed if all sizes are numbers. */
-const likeOf = (like: Tensor): Tensor[] => (isKnown(like.shape) ? [] : [like]);
-
-const shapeOf = (emit: Emitter, shape: Shape, like: string | undefined): string =>
-  isKnown(shape) ? emit.ints(shape) : emit.value("Shape", [like!]);
+const likeOf = (like: Tensor): Tensor[] => (like.shape.every((d) => typeof d === "number") ? [] : [like]);
 
 const fullOp: Op<{ shape: Shape; value: number }> = {
   name: "full",
   operands: ["like"],
   infer: (_, { shape }) => [{ dtype: "f32", shape }],
   onnx: (emit, { inputs: [like], outputs }, { shape, value }) =>
-    emit.node("Expand", [emit.floats([value], []), shapeOf(emit, shape, like)], outputs),
+    emit.node("Expand", [emit.floats([value], []), emit.shape(shape, like)], outputs),
   cost: () => ({ read: 0 }),
   gradient: "none",
   reference(_, { shape, value }, bindings) {
@@ -64,7 +58,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
   onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
     const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
-    emit.node("Expand", [column, shapeOf(emit, shape, like)], outputs);
+    emit.node("Expand", [column, emit.shape(shape, like)], outputs);
   },
   gradient: ({ given: [dy], attrs: { axis } }) => [sum(dy!, axis)],
   reference([x], { axis, shape }, bindings) {
@@ -108,7 +102,7 @@ const repeatOp: Op<{ shape: Shape }> = {
   operands: ["x", "like"],
   infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
   onnx: (emit, { inputs: [x, like], outputs }, { shape }) =>
-    emit.node("Expand", [x!, shapeOf(emit, shape, like)], outputs),
+    emit.node("Expand", [x!, emit.shape(shape, like)], outputs),
   gradient: ({ inputs: [x], given: [dy] }) => [sumTo(dy!, x!.shape)],
   reference([x], { shape }, bindings) {
     const sizes = evalShape(shape, bindings);

@@ -3,7 +3,9 @@ import { reached, traced } from "../../graph/gradient.testing.ts";
 import { pullback } from "../../graph/gradient.ts";
 import { type GradientCase, gradientCases } from "../../graph/gradient-cases.testing.ts";
 import { scale } from "../../graph/ops/elementwise.ts";
-import { compare, error, type Trial } from "../compare.testing.ts";
+import { gatherBackward } from "../../graph/ops/gather.ts";
+import { weightGradient } from "../../graph/ops/matmul.ts";
+import { compare, error, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
 /** A case's outputs, and its inputs' gradients from those given to the outputs. */
 function trialOf(c: GradientCase): Trial {
@@ -36,3 +38,26 @@ test.each(cases)("$name: ONNX Runtime computes the operator and its gradients", 
   const outcomes = await compare(trialOf(c));
   for (const [name, outcome] of Object.entries(outcomes)) expect(error(outcome), name).toBeLessThan(1e-5);
 });
+
+test.each([
+  { rows: [1], k: 1, n: 3 },
+  { rows: [2, 150], k: 257, n: 190 },
+])("a weight's gradient is added to a sum in its buffer: $rows, $k, $n", async ({ rows, k, n }) => {
+  const inputs = { x: noise(1, [...rows, k]), dy: noise(2, [...rows, n]), sum: noise(3, [k, n]) };
+  const trace: Trial["trace"] = ({ x, dy, sum }) => ({ y: weightGradient(x!, dy!, sum!) });
+  expect(await worst({ inputs, inPlace: { y: "sum" }, trace })).toBeLessThan(1e-5);
+});
+
+test.each([true, false])(
+  "gradients of table rows that are read again and again, added in place: %s",
+  async (inPlace) => {
+    const inputs = {
+      x: noise(1, [11, 33]),
+      ids: integers(2, "i64", [4, 50], 11),
+      dy: noise(3, [4, 50, 33]),
+      sum: noise(4, [11, 33]),
+    };
+    const trace: Trial["trace"] = ({ x, ids, dy, sum }) => ({ y: gatherBackward(x!, ids!, dy!, 0, sum!) });
+    expect(await worst({ inputs, inPlace: inPlace ? { y: "sum" } : {}, trace })).toBeLessThan(1e-5);
+  },
+);

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import type { Architecture } from "../models/decoder.ts";
+import { gemma2 } from "../models/gemma2.ts";
+import { gpt2 } from "../models/gpt2.ts";
+import { llama } from "../models/llama.ts";
+import { qwen2 } from "../models/qwen2.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import type { Names } from "../weights/prepared/names.ts";
+import { Part } from "../weights/prepared/part.ts";
+import type { Batch } from "./data/batch.ts";
+import type { Trainee } from "./graphs.ts";
+import { ParameterStore } from "./parameters.ts";
+import { Passes, weightsOf } from "./passes.ts";
+import { TracedWeights } from "./traced-weights.ts";
+
+/** By PyTorch in float64: tools/reference/gradients.py. */
+const fixture = (name: string) => fileURLToPath(new URL(`../models/fixtures/${name}`, import.meta.url));
+
+interface Reference {
+  readonly rows: readonly number[][];
+  readonly labels: readonly number[][];
+  readonly loss: number;
+}
+
+const referenceOf = (folder: string): Reference =>
+  JSON.parse(readFileSync(path.join(folder, "gradients.json"), "utf8")) as Reference;
+
+function batchOf({ rows, labels }: Reference): Batch {
+  return {
+    rows: rows.length,
+    tokens: rows[0]!.length,
+    ids: Int32Array.from(rows.flat()),
+    labels: Int32Array.from(labels.flat()),
+    labelled: labels.flat().filter((label) => label >= 0).length,
+    samples: rows.length,
+  };
+}
+
+/** A checkpoint's model with all of its weights trained, and their values. */
+function open(folder: string, architecture: Architecture) {
+  const checkpoint = openCheckpoint(folder);
+  const names = architecture.tensors(checkpoint);
+  const weights = new TracedWeights(checkpoint.config, (name) => new Part(checkpoint, names, name).exists);
+  const trainee: Trainee = { decoder: architecture.open(weights), weights, trained: () => true };
+  const store = new ParameterStore(weightsOf(trainee), trainee.trained);
+  for (const p of store.parameters) store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
+  return { trainee, store, names };
+}
+
+/** Names of gradients, to which nothing is added as to some weights. */
+const plain =
+  (names: Names): Names =>
+  (canonical) => {
+    const stored = names(canonical);
+    if (typeof stored === "string") return stored;
+    const { plus: _, ...rest } = stored;
+    return rest;
+  };
+
+/** Norm of the difference over the norm of what is expected. */
+function apart(got: Float32Array, expected: Float32Array): number {
+  const norm = (f: (i: number) => number) => Math.sqrt(expected.reduce((sum, _, i) => sum + f(i) ** 2, 0));
+  return norm((i) => got[i]! - expected[i]!) / norm((i) => expected[i]!);
+}
+
+test.each([
+  { name: "gpt2", architecture: gpt2 },
+  { name: "llama-biased", architecture: llama },
+  { name: "qwen2", architecture: qwen2 },
+  { name: "gemma2", architecture: gemma2 },
+])("$name: loss and gradients equal PyTorch's", async ({ name, architecture }) => {
+  const folder = fixture(name);
+  const reference = referenceOf(folder);
+  const { trainee, store, names } = open(folder, architecture);
+  const batch = batchOf(reference);
+  const { labelled } = batch;
+  const shape = { rows: batch.rows, tokens: batch.tokens, packed: false };
+  using passes = await Passes.create(trainee, store, shape);
+  // Twice the half: gradients are added to those that are there.
+  await passes.train(batch, 0.5 / labelled);
+  const nats = await passes.train(batch, 0.5 / labelled);
+  expect(Math.abs(nats / labelled - reference.loss)).toBeLessThan(1e-5);
+  const expected = openCheckpoint(path.join(folder, "gradients.safetensors"));
+  const gradients = new Float32Array(store.gradients.memory);
+  for (const { name: parameter, shape: dims, offset } of store.parameters) {
+    const torch = new Part(expected, plain(names), parameter, dims).floats();
+    expect(apart(gradients.subarray(offset, offset + torch.length), torch), parameter).toBeLessThan(1e-4);
+  }
+  store[Symbol.dispose]();
+});
