@@ -21,7 +21,7 @@ export const decode: Bench = {
   moreIsBetter: true,
   lifetime: "kept",
   sides: (options) => engines(options, 1024, decodeRate),
-  // Each step reads every weight once: the file's bytes over the rate at which so many bytes can be read.
+  // Each step reads every weight once: the file's bytes over the machine's read rate for so many bytes.
   async floor({ path }) {
     const { size } = statSync(path);
     return (await bandwidth(size)) / size;

@@ -20,7 +20,7 @@ export const embed: Bench = {
   },
 };
 
-/** Sees that all runs, whoever's, give the same last vector. */
+/** Checks that all runs of both sides give the same last vector. */
 function sameVectors(): (last: readonly number[]) => void {
   let first: readonly number[] | undefined;
   return (last) => {

@@ -30,7 +30,7 @@ export interface Bench {
 export interface Round {
   ours: number;
   theirs: number;
-  /** Above 1 is good for us, whatever the unit. */
+  /** Above 1 is good for us, in any unit. */
   ratio: number;
 }
 
@@ -42,7 +42,7 @@ export interface Outcome {
   floor?: number;
 }
 
-/** Measures ours, theirs, ours, … so that a slow minute of the machine falls on both. Stops both sides whatever happens. */
+/** Measures ours, theirs, ours, … so that a slow minute of the machine falls on both. Always stops both sides. */
 export async function measure(bench: Bench, options: BenchOptions): Promise<Outcome> {
   const { ours, theirs } = bench.sides(options);
   const floor = await bench.floor?.(options);

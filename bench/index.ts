@@ -3,7 +3,7 @@ import { suggest, UserError } from "../src/util/errors.ts";
 import { type Bench, benchOptions, measure } from "./harness.ts";
 import { type Result, summarise, table } from "./report.ts";
 
-/** Every bench: what it compares, and where it is, so that listing them loads none. */
+/** Every bench: its summary, and its module, so that listing them loads none. */
 const benches: Readonly<Record<string, { summary: string; load: () => Promise<Bench> }>> = {
   decode: {
     summary: "128 tokens after a prompt of 512, against llama.cpp",

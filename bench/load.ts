@@ -16,7 +16,7 @@ export const load: Bench = {
   }),
 };
 
-/** A side whose child has imported everything before it is asked to load, and tells the milliseconds by its own clock. */
+/** A side whose child has imported everything before it is asked to load, and reports milliseconds by its own clock. */
 function loadSide(name: string, script: string, model: string): Side {
   let child: Child | undefined;
   return {

@@ -4,11 +4,14 @@ import type { Quant } from "../src/weights/prepared/weights.ts";
 
 /** The commands of a bench's child: each one's arguments and answer. Seconds are measured inside the child. */
 export interface Commands {
-  /** `context` in tokens, of each of `sequences` (1); `quant`, what our engine rounds the weights to. */
+  /** `context`: tokens of each of `sequences` (default 1); `quant`: the form to which our engine rounds the weights. */
   load: { args: { model: string; context: number; sequences?: number; quant?: Quant }; answer: { seconds: number } };
   /** Evaluates the tokens from an empty cache. */
   prefill: { args: { tokens: number[] }; answer: { seconds: number } };
-  /** Greedy: `seconds` is the time of `n` steps after the token that the prompt itself gives; the text goes on past an end token. */
+  /**
+   * Greedy: `seconds` is the time of `n` steps after the first token, which the prompt's run gives; the text continues
+   * past an end token.
+   */
   decode: { args: { tokens: number[]; n: number }; answer: { seconds: number; tokens: number[] } };
   /** Like `decode`, for several sequences that advance together; `tokens` of each. */
   decodeBatch: { args: { prompts: number[][]; n: number }; answer: { seconds: number; tokens: number[][] } };

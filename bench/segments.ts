@@ -63,7 +63,7 @@ async function bindStack(path: string, per: (layers: number) => number): Promise
   return { chain, owned: [...programs, cache, lengths, views, branch!, residual!, attended!] };
 }
 
-/** A layer's keys and values, none of them nought, as its program reads and writes them. */
+/** A layer's keys and values, all nonzero, as its program reads and writes them. */
 function filled(layer: number, { key, value }: Record<"key" | "value", View>): Record<string, View> {
   for (const { buffer } of [key, value]) new Float32Array(buffer.memory).fill(0.01);
   return {
@@ -72,7 +72,10 @@ function filled(layer: number, { key, value }: Record<"key" | "value", View>): R
   };
 }
 
-/** A decision may be taken between any two layers: what it costs a token to run each layer as a program of its own. Both leave the event loop its turns. */
+/**
+ * The cost of a possible decision between any two layers: a token with each layer as a program of its own. Both sides
+ * yield to the event loop.
+ */
 export const segments: Bench = {
   name: "segments",
   unit: "ms/token",

@@ -7,7 +7,7 @@ const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
 /** Words of the shortest: less is a heading. */
 const LEAST_WORDS = 4;
 
-/** `count` sentences of English, in an order by chance: the project's documents and what its sources say of themselves. */
+/** `count` sentences of English in random order, from the project's documents and comments. */
 export function realSentences(count: number): string[] {
   const docs = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
   const pages = ["README.md", "LICENSE", ...docs.map((name) => join("docs", name))].flatMap((name) =>

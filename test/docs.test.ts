@@ -18,7 +18,7 @@ const pages = [
 ];
 const verbs = [...read("src/cli/main.ts").matchAll(/^ {2}(\w+): \{\s+summary: /gm)].map(([, verb]) => verb);
 
-/** Formatters align the columns of a table, which changes nothing of what it says. */
+/** Formatters align the columns of a table, which does not change its content. */
 const unaligned = (text: string) => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
 
 /** Code in fences and in backticks holds no links. */

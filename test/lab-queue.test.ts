@@ -54,7 +54,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Keeps nothing on disk: what it held is lost when it ends. */
+/** Keeps nothing on disk: its data are lost when it ends. */
 function redis(port: number): ChildProcess {
   return started(server!, ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]);
 }
@@ -68,7 +68,7 @@ function started(command: string, words: readonly string[], env = {}): ChildProc
 }
 
 const modicum = (...words: string[]) => started(process.execPath, [bin, "lab", ...words]);
-/** A worker that has no place for what a model is prepared into. */
+/** A worker without a folder for prepared weights. */
 const unfit = (url: string) =>
   started(process.execPath, [bin, "lab", "worker", "--queue", url], { MODICUM_HOME: task });
 const run = (out: string, ...words: string[]) =>

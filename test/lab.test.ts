@@ -27,7 +27,7 @@ beforeAll(() => {
   );
 });
 
-/** Starts a run of the lab; `stopAfter` ends it with a signal once so many items are on the disk. */
+/** Starts a run of the lab; `stopAfter` sends a signal once `lines` items are on disk. */
 function lab(out: string, words: readonly string[], stopAfter?: { lines: number; signal: NodeJS.Signals }) {
   const child = spawn(process.execPath, [bin, "lab", "run", "--model", tiny, "--task", task, "--out", out, ...words]);
   const said = { out: "", err: "" };

@@ -57,7 +57,7 @@ test.each([
           headers: { "content-type": "application/json" },
           body: JSON.stringify({ ...LONGEST, model: "tiny", temperature: 0, stream: true, ...body }),
         });
-      // Nobody reads it either: it is under way until the connection closes.
+      // Nobody reads it either: it runs until the connection closes.
       const answer = await ask({ logprobs: 5 });
       // More than a pipe and its reader hold; its line is the whole of it.
       expect((await ask({ prompt: "abc".repeat(300_000) })).status).toBe(400);

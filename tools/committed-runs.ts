@@ -3,13 +3,13 @@ import { join, posix } from "node:path";
 import { type Summary, summarySchema } from "../src/lab/results.ts";
 import { root } from "./section.ts";
 
-/** A run whose summary is committed, and where, relative to the project. */
+/** A run whose summary is committed, and its folder, relative to the project. */
 export interface Committed {
   readonly folder: string;
   readonly summary: Summary;
 }
 
-/** The runs below a folder of the project, by path. @throws when a summary is none */
+/** The runs below a folder of the project, by path. @throws if a summary is invalid */
 export function committedRuns(folder: string, from = root): Committed[] {
   if (!existsSync(join(from, folder))) return [];
   const files = readdirSync(join(from, folder), { recursive: true, encoding: "utf8" });

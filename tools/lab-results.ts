@@ -72,11 +72,11 @@ function runRow({ folder, summary }: Committed): string[] {
 const delta = ({ delta }: RecipeSummary, items: number): string =>
   `${signed(delta.mean)}${interval(delta.ci95, items, signed)}`;
 
-/** One item alone has none. */
+/** One item has no interval. */
 const interval = (ci95: RecipeSummary["ci95"], items: number, write: (value: number) => string): string =>
   items === 1 ? "" : ` ${range(ci95, write)}`;
 
-/** Formatters align the columns of a table, which changes nothing of what it says. */
+/** Formatters align the columns of a table, which does not change its content. */
 const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
 
 /** A page, relative to the project, and a section of it that runs write. */
@@ -110,7 +110,7 @@ function write(runs: readonly Committed[]): void {
   for (const section of sections(runs)) writeSection(...section);
 }
 
-/** Writes nothing, and fails where something disagrees. */
+/** Writes nothing, and fails if something disagrees. */
 function check(runs: readonly Committed[]): void {
   const said = disagreements(sections(runs), runs);
   for (const sentence of said) process.stderr.write(`${sentence}: npx tsx tools/lab-results.ts writes it anew\n`);

@@ -21,7 +21,7 @@ const resultSchema = z.object({
 });
 export type Measured = z.infer<typeof resultSchema>;
 
-/** The results in a folder: of each `.json` file its last line, by file name; none when there is no folder. */
+/** The results in a folder: the last line of each `.json` file, by file name; empty if there is no folder. */
 export function readResults(folder: string): Measured[] {
   const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".json")) : [];
   return files.sort().map((file) => parseResult(join(folder, file)));

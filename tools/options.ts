@@ -28,7 +28,7 @@ export function optionsTable({ options }: Pick<Saving, "options">): string {
 function kind({ type, enum: choices, minimum, maximum }: Option): string {
   if (choices) return choices.join(", ");
   const name = type === "integer" ? "whole number" : type === "boolean" ? "true, false" : (type ?? "");
-  // Whole numbers have the greatest safe one as their maximum, which tells a reader nothing.
+  // Whole numbers have the greatest safe one as their maximum, which is of no use to a reader.
   const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   if (minimum === undefined) return name;
   return bounded ? `${name}, ${minimum} to ${maximum}` : `${name}, at least ${minimum}`;

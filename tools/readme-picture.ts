@@ -13,7 +13,7 @@ const AREA = { left: 64, top: 64, right: WIDTH - 24, bottom: HEIGHT - 52 };
 /** Ends of the axes: the share of FLOPs saved, and perplexity. */
 const RANGE = { saved: [-0.01, 0.31], perplexity: [36, 52] } as const;
 
-/** Kinds of recipe, the first that matches; a mark's shape tells them apart without colour. */
+/** Kinds of recipe; the first match counts. The shape of a mark tells them apart without colour. */
 const KINDS: readonly { readonly of: RegExp; readonly name: string; readonly ink: Colour; readonly mark: string }[] = [
   { of: /^dense$/, name: "dense", ink: "dense", mark: '<path d="M0-8 6 0 0 8-6 0Z"/>' },
   { of: /threshold/, name: "xattention, by threshold", ink: "frontier", mark: '<circle r="5.5"/>' },
@@ -37,7 +37,7 @@ const y = (perplexity: number): number => between(perplexity, RANGE.perplexity, 
 const text = (at: readonly [number, number], words: string, ink: Colour, more = ""): string =>
   `<text x="${at[0]}" y="${at[1]}" fill="${colour(ink)}" ${more}>${words}</text>`;
 
-/** Quality against compute of one run on one text: what a reader of the README sees first. */
+/** Quality against compute of one run on one text. */
 export function picture({ recipes, items }: Summary): string {
   const marks = recipes.map((recipe) => {
     const { ink, mark } = kindOf(recipe);

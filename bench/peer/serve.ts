@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** The thinnest server: each POST's JSON to `answer`, whatever its path, and what it gives back as JSON. */
+/** The thinnest server: passes each POST's JSON to `answer`, on any path, and returns the result as JSON. */
 export function servePeer(answer: (body: never) => Promise<object>): void {
   const server = createServer(async (request, response) => {
     const given = request.method === "POST" ? await answer((await jsonOf(request)) as never) : {};

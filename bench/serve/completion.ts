@@ -22,7 +22,7 @@ export const completion = (texts: Texts, prompt: string, answer: number, more: o
 export const stream = (texts: Texts, prompt: string, answer: number): Ask =>
   completion(texts, prompt, answer, { stream: true, stream_options: { include_usage: true } });
 
-/** @throws Error where a prompt or an answer has other lengths than it was to have */
+/** @throws Error if a prompt or an answer does not have the expected length */
 export function checkTokens(answered: readonly Answered[], prompt: number, answer: number): void {
   for (const { usage } of answered.map(({ body }) => body))
     if (usage?.prompt_tokens !== prompt || usage.completion_tokens !== answer)

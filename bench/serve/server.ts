@@ -44,7 +44,7 @@ async function launch(file: string, args: readonly string[], env: Record<string,
     env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
-  // A bench that fails leaves none behind.
+  // A bench that fails leaves no server behind.
   process.once("exit", () => child.kill("SIGKILL"));
   const url = await saidUrl(child);
   while (!(await fetch(`${url}/ready`)).ok) await sleep(50);

@@ -5,7 +5,7 @@ import type { Side } from "../harness.ts";
 import type { Server } from "./server.ts";
 import type { Answered, Client, Traffic } from "./traffic.ts";
 
-/** Has clients send their asks; what came of each, by client. @throws Error when one was refused */
+/** Has clients send their requests; returns the outcomes by client. @throws Error if one was refused */
 export type Send = (clients: readonly Client[]) => Promise<Answered[][]>;
 
 /** A side that is a server, asked by a load generator; `measure` makes one measurement of it. */

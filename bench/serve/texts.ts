@@ -6,7 +6,7 @@ import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Texts of the project's documents and sources, none of which begins as another does. */
+/** Texts of the project's documents and sources; no two begin alike. */
 export class Texts {
   readonly tokenizer: Tokenizer;
   readonly #book: readonly number[];
@@ -18,7 +18,7 @@ export class Texts {
     this.#book = book().flatMap((text) => this.tokenizer.encode(text));
   }
 
-  /** A text of exactly so many tokens; `after` another, with it. */
+  /** A text of exactly `tokens` tokens, including `after`, which it follows. */
   next(tokens: number, after = ""): string {
     const wanted = this.tokenizer.encode(after).length + tokens;
     for (; this.#at + tokens <= this.#book.length; this.#at++) {

@@ -20,7 +20,7 @@ export interface Traffic {
 export interface Answered {
   readonly status: number;
   readonly sent: number;
-  /** When each event of a stream came; none where the answer is whole. */
+  /** The time of each event of a stream; empty for a whole answer. */
   readonly events: readonly number[];
   readonly ended: number;
   /** The body, of a stream its last event that is JSON. */

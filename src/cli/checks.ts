@@ -7,13 +7,15 @@ import { availableThreads } from "../runtime/threads.ts";
 import { aliases, home, type PackageMirror, programsFolder } from "../weights/sources/index.ts";
 import { packageRoot } from "./package.ts";
 
-/** One thing that Modicum wants of a machine, and what there is. */
+/** One requirement of Modicum, and what the machine has. */
 export interface Check {
   name: string;
   ok: boolean;
   /** True if nothing runs without it. */
   needed: boolean;
   found: string;
+  /** It is there, but not as it should be. */
+  damaged?: boolean;
 }
 
 const run = promisify(execFile);

@@ -14,7 +14,7 @@ export interface EncodeFlags extends Readonly<Record<string, unknown>> {
   adapter?: string;
 }
 
-/** Adds the flags of `EncodeFlags`; without a usual model, one has to be named. */
+/** Adds the flags of `EncodeFlags`; without a default model, one must be named. */
 export function addEncodeFlags(command: Command, usual?: string): Command {
   const model = new Option(
     "--model <model>",
@@ -22,7 +22,7 @@ export function addEncodeFlags(command: Command, usual?: string): Command {
   );
   command.addOption(usual === undefined ? model.makeOptionMandatory() : model.default(usual));
   return addFlags(command, quantOptions)
-    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into safetensors or kept apart from a GGUF")
+    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF")
     .option("--json", "print one JSON object with the receipt");
 }
 

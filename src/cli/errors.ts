@@ -2,7 +2,10 @@ import type { Command } from "commander";
 import { OptionError, type UserError } from "../util/errors.ts";
 import { flagOf } from "./flags.ts";
 
-/** Why a command was stopped, by Ctrl-C or since nobody reads its output; what was cut short may have thrown it, or an AbortError caused by it. */
+/**
+ * The reason that a command was stopped: Ctrl-C, or nobody reads its output. The interrupted work may throw it, or an
+ * AbortError caused by it.
+ */
 export class Interrupted extends Error {
   override readonly name = "AbortError";
   constructor(readonly status: number) {
@@ -26,7 +29,7 @@ export function calledBy(words: readonly string[], command: Command): Command {
   return inner ? calledBy(words.slice(1), inner) : command;
 }
 
-/** Says on stderr, in one sentence, what went wrong; returns the exit status. `DEBUG=modicum` adds the stack. */
+/** Prints one sentence about the error on stderr; returns the exit status. `DEBUG=modicum` adds the stack. */
 export function report(error: unknown, command: Command | undefined): number {
   if (process.env["DEBUG"]?.split(",").includes("modicum")) console.error(error);
   const interrupted = interruptionOf(error);
@@ -54,7 +57,7 @@ function say(sentence: string, status: number): number {
   return status;
 }
 
-/** A warning on stderr; the command goes on. */
+/** A warning on stderr; the command continues. */
 export function warn(sentence: string): void {
   process.stderr.write(`warning: ${sentence}\n`);
 }

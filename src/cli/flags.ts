@@ -45,7 +45,7 @@ function option(flag: string, { type, description, default: usual }: Property): 
   }
 }
 
-/** A number, or a text that is none as it is: the schema will name it. */
+/** A number, or a text that is not one, unchanged: the schema will report it. */
 const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 

@@ -13,7 +13,7 @@ export function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Stops what runs, so that it is billed and ends with `status`; false where nothing runs that can be stopped. */
+/** Stops running work, so that it is billed and ends with `status`; false if nothing that can be stopped runs. */
 export function interrupt(status: number): boolean {
   running?.abort(new Interrupted(status));
   return running !== undefined;

@@ -30,7 +30,7 @@ export function watch(stream = process.stderr): Watcher & Disposable {
   };
 }
 
-/** The quality so far is of the results that were held, too; the time that is left goes by those of now. */
+/** The quality so far includes existing results; the remaining time is estimated from new ones only. */
 function follow(cell: OpenCell, recipe: string, held: readonly Result[], display: Display): OnResult {
   const metric = metricsOf(cell.task)[0]!;
   // The recipe first: a narrow terminal shows only the beginning.

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 const url = (file: string) => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
 
-/** Logs until it is told to stop; then ends by itself. It says its number on another channel than its log. */
+/** Logs until it is stopped, then ends by itself. It writes its number to another channel than its log. */
 const server = `import { writeSync } from "node:fs";
   import { createLog, endAtOnce, endUnread, standardError } from ${url("../serve/log.ts")};
   import { stopSignal } from ${url("./stop-signal.ts")};
@@ -21,7 +21,7 @@ const server = `import { writeSync } from "node:fs";
   });
   writeSync(3, process.pid + "\\n");`;
 
-/** Outlives its terminal, and tells how the server ended. */
+/** Outlives its terminal, and reports how the server ended. */
 const shell = `trap "" HUP; '${process.execPath}' --import tsx --input-type=module -e "$SERVER"; echo "ended $?" >&3`;
 
 test.runIf(process.platform === "linux").each(["SIGHUP", "SIGTERM"] as const)(

@@ -12,33 +12,36 @@ interface Verb {
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "answer a prompt", load: () => import("./commands/run.ts") },
-  chat: { summary: "talk with a model on the terminal", load: () => import("./commands/chat.ts") },
+  chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
   embed: { summary: "turn texts into vectors", load: () => import("./commands/embed.ts") },
-  classify: { summary: "score a text by labels", load: () => import("./commands/classify.ts") },
-  rerank: { summary: "rank texts by how relevant they are to a query", load: () => import("./commands/rerank.ts") },
+  classify: { summary: "classify a text", load: () => import("./commands/classify.ts") },
+  rerank: { summary: "rank texts by relevance to a query", load: () => import("./commands/rerank.ts") },
   route: {
-    summary: "calibrate a pair of models between which a route chooses",
+    summary: "calibrate a pair of models for routing",
     load: () => import("./commands/route.ts"),
   },
   pull: { summary: "download a model", load: () => import("./commands/pull.ts") },
   list: { summary: "list the models on this machine", load: () => import("./commands/list.ts") },
-  show: { summary: "tell what a model is made of and what it costs", load: () => import("./commands/show.ts") },
+  show: { summary: "show a model's structure and cost", load: () => import("./commands/show.ts") },
   rm: { summary: "delete a downloaded model", load: () => import("./commands/rm.ts") },
-  serve: { summary: "answer over HTTP, as OpenAI's API does", load: () => import("./commands/serve.ts") },
-  ps: { summary: "list the models that a server has in memory", load: () => import("./commands/ps.ts") },
-  keys: { summary: "make, list and revoke keys for the server", load: () => import("./commands/keys.ts") },
-  bench: { summary: "measure against a peer (in a clone of the project)", load: () => import("./commands/bench.ts") },
-  export: { summary: "write a model as ONNX, for any ONNX Runtime", load: () => import("./commands/export.ts") },
-  lab: { summary: "measure what a saving costs in quality", load: () => import("./commands/lab.ts") },
-  receipts: { summary: "list what answers cost, and the sum", load: () => import("./commands/receipts.ts") },
-  recipes: { summary: "list the recipes that are registered", load: () => import("./commands/recipes.ts") },
-  savings: { summary: "list the ways to spend less, with their options", load: () => import("./commands/savings.ts") },
-  doctor: { summary: "tell what this machine has, and what is missing", load: () => import("./commands/doctor.ts") },
+  serve: { summary: "serve models over HTTP with OpenAI's API", load: () => import("./commands/serve.ts") },
+  ps: { summary: "list the models in a server's memory", load: () => import("./commands/ps.ts") },
+  keys: { summary: "create, list and revoke the server's API keys", load: () => import("./commands/keys.ts") },
+  bench: { summary: "run a benchmark (in a clone of the project)", load: () => import("./commands/bench.ts") },
+  export: { summary: "export a model as ONNX", load: () => import("./commands/export.ts") },
+  lab: { summary: "measure what savings cost in quality", load: () => import("./commands/lab.ts") },
+  receipts: { summary: "list receipts with totals", load: () => import("./commands/receipts.ts") },
+  recipes: { summary: "list registered recipes", load: () => import("./commands/recipes.ts") },
+  savings: {
+    summary: "list savings, pipelines and methods with their options",
+    load: () => import("./commands/savings.ts"),
+  },
+  doctor: { summary: "check this machine's setup", load: () => import("./commands/doctor.ts") },
 };
 
 function build(): Command {
   const program = new Command("modicum")
-    .description("Runs language models with only the compute that each input needs; every answer has a receipt.")
+    .description("Runs language models with only the compute each input needs. Every answer has a receipt.")
     .version(version())
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
@@ -56,11 +59,11 @@ async function main(words: readonly string[]): Promise<void> {
       await (await verbs[command.name()]!.load()).define(command, words.slice(1));
       showUsage(command);
     }
-    // Help on a verb that there is not is that verb's mistake.
+    // Help on an unknown verb is that verb's error.
     const unknown = words[0] === "help" && name !== undefined && !command;
     await program.parseAsync(unknown ? [name] : words, { from: "user" });
   } catch (error) {
-    // Commander has printed what was wrong with the words, or the help that was asked for.
+    // Commander has printed the usage error, or the help.
     process.exitCode =
       error instanceof CommanderError
         ? Math.min(error.exitCode, 1) * 2
@@ -82,6 +85,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exitCode = error.code === "EPIPE" ? 0 : report(unwritten(error), undefined);
   if (!interrupt(process.exitCode)) process.exit();
 });
-// A terminal that is gone or a full disk takes no more progress and warnings; the work goes on.
+// If the terminal is gone or the disk is full, progress and warnings are lost; the work continues.
 process.stderr.on("error", () => {});
 await main(process.argv.slice(2));

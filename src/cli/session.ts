@@ -24,12 +24,12 @@ export function addSessionFlags(command: Command): Command {
   command
     .option(
       "--model <model>",
-      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; `run` takes a pair, A>B@share=0.3, too",
+      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; for `run` also a pair, A>B@share=0.3",
       "smollm2",
     )
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
     .option("--recipe <file>", "savings from a JSON or YAML file")
-    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into safetensors or kept apart from a GGUF");
+    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF");
   return addFlags(addFlags(command, quantOptions), generateOptions);
 }
 
@@ -53,7 +53,7 @@ export async function openRoute(options: SessionOptions, signal: AbortSignal): P
   const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
   if (one)
     throw new UserError(
-      `--${one[0]} is for one model; \`modicum recipes add\` names a recipe, and a pair takes MODEL@NAME`,
+      `--${one[0]} is for one model; register a recipe with \`modicum recipes add\` and use MODEL@NAME in the pair`,
       2,
     );
   using download = showDownload(model);
@@ -61,7 +61,7 @@ export async function openRoute(options: SessionOptions, signal: AbortSignal): P
   return await openPipeline(model, { ...formGiven(options), signal, onDegraded, ...download });
 }
 
-/** Shows and keeps the receipt of `work`, or, where it is stopped, what `work` was told had been spent by then. */
+/** Shows and keeps the receipt of `work`, or, if it is stopped, of its cost so far. */
 export async function billed(work: (onStopped: (receipt: Receipt) => void) => Promise<Receipt>): Promise<void> {
   let stopped: Receipt | undefined;
   const onStopped = (receipt: Receipt) => {
@@ -89,7 +89,7 @@ async function keep(receipt: Receipt): Promise<void> {
     await ledger.add(receipt);
     await ledger.close();
   } catch (error) {
-    warn(`the receipt was not kept: ${(error as Error).message}`);
+    warn(`the receipt was not saved: ${(error as Error).message}`);
   }
 }
 

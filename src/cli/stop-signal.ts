@@ -7,7 +7,10 @@ const ONE_SIGNAL = 500;
 
 const stopping = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Aborted by Ctrl-C, by what a supervisor sends, or as the terminal closes; another signal later ends the process at once, by `end`; so does its exit without a terminal. */
+/**
+ * Aborted by Ctrl-C, by a supervisor's signal, or when the terminal closes; a later signal ends the process at once, by
+ * `end`; so does an exit without a terminal.
+ */
 export function stopSignal(end: (status: number) => void): AbortSignal {
   const told = new AbortController();
   let first = Number.POSITIVE_INFINITY;

@@ -15,5 +15,5 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** The ledger's place is at fault, not what is written there: it may work again later. */
+/** The ledger's place fails, not the data: a retry may work. */
 export class LedgerFault extends UserError {}

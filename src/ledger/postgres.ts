@@ -21,16 +21,18 @@ function bound(sql: string, values: Values): { text: string; values: (string | n
   return { text: sql.replace(/:(\w+)/g, (_, name) => `$${names.indexOf(name) + 1}`), values: Object.values(values) };
 }
 
-/** An error as one sentence where the server or the way to it is at fault; any other error as it is. `place` has no password. */
+/**
+ * The error as one sentence if the server or the connection failed; any other error unchanged. `place` has no password.
+ */
 function explained(error: unknown, place: string): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
   const code = codeOf(error) ?? "";
-  // SQLSTATE's classes of data, constraints and syntax: what was asked is at fault.
+  // SQLSTATE's classes of data, constraints and syntax: the query itself is wrong.
   if (/^(22|23|42(?!501))\w{3}$/.test(code)) return error;
   return new LedgerFault(`the ledger ${place} can't be used: ${error.message || code}`);
 }
 
-/** Receipts in a Postgres database, which several servers may share. Connections that break are made anew. */
+/** Receipts in a Postgres database, which several servers may share. Broken connections are replaced. */
 class PostgresDatabase implements Database {
   constructor(
     private readonly place: string,
@@ -58,7 +60,7 @@ class PostgresDatabase implements Database {
     return rows;
   }
 
-  /** Brings the tables to this program's version. @throws UserError if there are none, and the ledger is only read */
+  /** Migrates the tables to this program's version. @throws UserError if there are none, and the ledger is only read */
   async update(purpose: Purpose): Promise<void> {
     await this.#guarded(async () => {
       const client = await this.pool.connect();
@@ -71,7 +73,7 @@ class PostgresDatabase implements Database {
         if (version < VERSION) await client.query(`COMMENT ON TABLE receipts IS '${MARK}${VERSION}'`);
         await client.query("COMMIT");
       } finally {
-        // With what was not committed.
+        // Uncommitted changes are lost with it.
         client.release(true);
       }
     });
@@ -82,14 +84,16 @@ class PostgresDatabase implements Database {
   }
 }
 
-/** The version of the tables, 0 where there are none. @throws UserError where they are another program's, or a newer version's */
+/**
+ * The version of the tables, 0 if there are none. @throws UserError if they are another program's, or a newer version's
+ */
 async function versionOf(client: PoolClient, place: string): Promise<number> {
   const sql = "SELECT obj_description(oid, 'pg_class') AS comment FROM pg_class WHERE oid = to_regclass('receipts')";
   const [found] = (await client.query<{ comment: string | null }>(sql)).rows;
   if (!found) return 0;
   const version = found.comment?.startsWith(MARK) ? Number(found.comment.slice(MARK.length)) : Number.NaN;
   if (Number.isNaN(version))
-    throw new UserError(`the database ${place} has another program's table "receipts"; give the ledger one of its own`);
+    throw new UserError(`the database ${place} has another program's table "receipts"; use another database`);
   if (version <= VERSION) return version;
   throw new UserError(
     `the ledger ${place} has schema version ${version}, this program reads version ${VERSION}; update the program`,
@@ -112,7 +116,7 @@ export async function openPostgres(address: string, purpose: Purpose): Promise<D
   }
 }
 
-/** @throws UserError when the address is none */
+/** @throws UserError if the address is invalid */
 function withoutPassword(address: string): string {
   if (!URL.canParse(address))
     throw new UserError("the ledger's address is invalid; expected postgres://user@host/database", 2);

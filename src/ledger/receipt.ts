@@ -41,15 +41,18 @@ export const receiptSchema = z
 
 export type Receipt = z.output<typeof receiptSchema>;
 
-/** A receipt but for what is derived: its id, its time, and the share saved. */
+/** A receipt without derived fields: its id, its time, and the share saved. */
 export type ReceiptParts = Omit<Receipt, "id" | "created" | "flops"> & { flops: Omit<Receipt["flops"], "saved"> };
 
-/** 1 − spent/dense: negative when more was spent than dense would have; 0 when dense is 0, where there was nothing to save. */
+/** 1 − spent/dense: negative if more was spent than dense would have; 0 if dense is 0. */
 export function savedShare({ dense, spent }: { dense: number; spent: number }): number {
   return dense === 0 ? 0 : 1 - spent / dense;
 }
 
-/** Completes `parts` to a receipt made at `now` (Unix milliseconds). Throws a RangeError that names the first field at fault: such a bill is a fault of the program. */
+/**
+ * Completes `parts` to a receipt made at `now` (Unix milliseconds). Throws a RangeError that names the first invalid
+ * field: such a bill is a bug.
+ */
 export function makeReceipt(parts: ReceiptParts, now: number = Date.now()): Receipt {
   const flops = { ...parts.flops, saved: savedShare(parts.flops) };
   const { data, error } = receiptSchema.safeParse({

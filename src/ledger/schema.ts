@@ -42,7 +42,7 @@ PRAGMA application_id = ${APPLICATION_ID};`,
 CREATE INDEX receipts_key ON receipts (key, created);`,
 ];
 
-/** In the order of bytes: ISO times and ids sort by time, whatever the database's language. */
+/** Byte order: ISO times and ids sort by time in any locale. */
 const postgresText = 'text COLLATE "C"';
 const postgresTypes: Readonly<Record<Kind, string>> = {
   text: postgresText,

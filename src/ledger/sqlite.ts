@@ -19,11 +19,11 @@ const LOG_LIMIT = 4 * 2 ** 20;
 const faults: readonly (readonly [RegExp, string])[] = [
   [/READONLY|readonly database/, "it is read-only"],
   [/FULL/, DISK_FULL],
-  [/BUSY|LOCKED/, "another process does not let go of it"],
-  [/IOERR/, "the disk fails to read or write it"],
+  [/BUSY|LOCKED/, "another process has locked it"],
+  [/IOERR/, "the disk cannot read or write it"],
 ];
 
-/** The error as one sentence where the file or its place is at fault; any other error as it is. */
+/** The error as one sentence if the file or its place failed; any other error unchanged. */
 function explained(error: unknown, path: string): unknown {
   if (!(error instanceof Error)) return error;
   const code = codeOf(error) ?? "";
@@ -59,13 +59,16 @@ function pragma(db: Libsql.Database, name: string): unknown {
   return (db.prepare(`PRAGMA ${name}`).get() as Record<string, unknown>)[name];
 }
 
-/** The version of the file's tables, 0 where there are none yet; refuses a file that another program or a newer version made. Call it within a transaction. */
+/**
+ * The version of the file's tables, 0 if there are none yet; refuses a file of another program or a newer version. Call
+ * it within a transaction.
+ */
 function versionOf(db: Libsql.Database, path: string): number {
   const [owner, version] = [pragma(db, "application_id"), Number(pragma(db, "user_version"))];
   const { tables } = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as { tables: number };
   if (owner === 0 && tables === 0) return 0;
   if (owner !== APPLICATION_ID)
-    throw new UserError(`${path} is another program's database, expected a ledger; move it away to start a new one`);
+    throw new UserError(`${path} is another program's database, not a ledger; move it away to start a new one`);
   if (version <= VERSION) return version;
   throw new UserError(
     `the ledger ${path} has schema version ${version}, this program reads version ${VERSION}; update the program`,
@@ -81,7 +84,10 @@ function update(db: Libsql.Database, path: string): void {
   }).immediate();
 }
 
-/** `update`, again when two processes do it at once: SQLite then refuses one of them at once, whatever its timeout, as waiting could be a deadlock. */
+/**
+ * `update`, repeated if two processes do it at once: SQLite then refuses one of them immediately, whatever its timeout,
+ * since waiting could deadlock.
+ */
 async function updatePatiently(db: Libsql.Database, path: string): Promise<void> {
   for (const deadline = Date.now() + PATIENCE; ; await setTimeout(5)) {
     try {
@@ -93,8 +99,9 @@ async function updatePatiently(db: Libsql.Database, path: string): Promise<void>
 }
 
 /**
- * Moves the write-ahead log into the database when it has grown. SQLite would do so by itself, but up to 3.51.2 (libsql has 3.45.1) a checkpoint that another
- * connection writes beside can lose what it writes (sqlite.org/wal.html, "The WAL-Reset Bug"); TRUNCATE holds the write lock meanwhile.
+ * Moves the write-ahead log into the database once it has grown. SQLite would do so by itself, but up to 3.51.2 (libsql
+ * has 3.45.1) a checkpoint beside another connection's write can lose that write (sqlite.org/wal.html, "The WAL-Reset
+ * Bug"); TRUNCATE holds the write lock meanwhile.
  */
 function trimLog(db: Libsql.Database, path: string): void {
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
@@ -146,8 +153,9 @@ class Sqlite implements Database {
 }
 
 /**
- * Opens the ledger's database at `path`; for writing, it is created with its folders if it is missing. Write-ahead log with synchronous = NORMAL: what was written survives the
- * death of the process at any moment; the power failing may cost the last receipts, never the file.
+ * Opens the ledger's database at `path`; for writing, creates it with its folders if it is missing. Write-ahead log
+ * with synchronous = NORMAL: written receipts survive a crash of the process at any moment; a power failure may lose
+ * the last receipts, never the file.
  */
 export async function openSqlite(path: string, purpose: Purpose): Promise<Database> {
   if (purpose === "read" && !existsSync(path)) throw new UserError(`there is no ledger at ${path}`);

@@ -16,7 +16,10 @@ import type { Model } from "./model.ts";
 import type { LoadOptions, Stoppable } from "./options.ts";
 import type { PipelineOptions } from "./pipeline.ts";
 
-/** The argument `what`, as in "load's model", as `schema` reads it. @throws UserError that names it, what was expected and what was got */
+/**
+ * Parses the argument `what`, such as "load's model", with `schema`. @throws UserError that names it, the expected and
+ * the actual value
+ */
 export function given<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -103,7 +106,7 @@ const requestShape = {
   parallelToolCalls: flag,
   observe: call<(logits: Float32Array) => void>(),
 };
-/** 0: of an answer, nothing is wanted but what the prompt gives. */
+/** 0: only the prompt is processed, for its scores. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 /** The options of an answer, without its recipe. */

@@ -19,7 +19,7 @@ export class Biller {
     this.#unbilledLoad = loadTime;
   }
 
-  /** `recipe`: what it ran under. */
+  /** `recipe`: the recipe of the run. */
   receipt({ tokens, flops, bytes, work, ms }: Usage, recipe: Recipe, cut?: CutReason): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
@@ -40,7 +40,7 @@ export class Biller {
     return { answers, receipt: this.receipt(usage, []) };
   }
 
-  /** Makes a receipt of what a stopped run used, if it came to run anything. */
+  /** Makes a receipt of a stopped run's usage, if anything ran. */
   told(onStopped: Stoppable["onStopped"], recipe: Recipe): OnStopped | undefined {
     return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.receipt(usage, recipe))));
   }

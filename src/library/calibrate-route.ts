@@ -60,7 +60,7 @@ export interface CalibrateOptions
   data?: string | undefined;
   /** The file to write; by default one under MODICUM_HOME that the pair's routes find. */
   out?: string | undefined;
-  /** Told how many rows are done. */
+  /** Called with the number of finished rows. */
   onRow?: ((done: number, of: number) => void) | undefined;
 }
 
@@ -151,7 +151,7 @@ async function answersOf(
   const kinds = scored.map(({ scoring }) => scoring).filter(({ aggregate }) => aggregate === settings.aggregate[0]);
   const qualities: number[] = [];
   for (const [i, { prompt, answer }] of rows.entries()) {
-    // Each token is scored once in each way, whatever is made of the scores.
+    // Each token is scored once by each score, however the scores are aggregated.
     const tokens = new Map<string, number[]>(settings.score.map((kind) => [kind, []]));
     const observe = (logits: Float32Array) => {
       const found = scoresOf(logits, kinds);

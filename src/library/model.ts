@@ -53,7 +53,10 @@ export class Model implements Disposable {
     this.#biller = new Biller(loaded.source.name, loadTime);
   }
 
-  /** `recipe` is that of calls that name none; loading began at `started`, on the clock of `performance.now()`. @throws UserError if the recipe cannot act in the model */
+  /**
+   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began. @throws
+   * UserError if the recipe cannot act in the model
+   */
   static async open(loaded: LoadedModel, recipe: Recipe, started: number): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
@@ -76,7 +79,7 @@ export class Model implements Disposable {
     return this.#loaded.source.name;
   }
 
-  /** How it is to be sampled, by those who made it; undefined if they do not say it. */
+  /** The sampling settings that its authors publish; undefined if there are none. */
   get sampling(): ModelSampling | undefined {
     const { loaded } = this;
     return loaded.kind === "encoder" ? undefined : loaded.sampling;
@@ -163,7 +166,10 @@ export class Model implements Disposable {
     throw new Error("an answer ended without its receipt");
   }
 
-  /** One vector a text, as sentence-transformers' files beside the model have it made; long texts are cut. @throws UserError when the model has none */
+  /**
+   * One vector a text, by sentence-transformers' files beside the model; long texts are cut. @throws UserError if the
+   * model has no vectors
+   */
   async embed(
     texts: readonly string[],
     options: ReadOptions = {},
@@ -174,7 +180,10 @@ export class Model implements Disposable {
     return { embeddings: answers, receipt };
   }
 
-  /** Scores of a classifier's labels for each text, or pair of texts; of given labels, by their likelihood after the text, where the model generates. @throws UserError when the model has no such head or label */
+  /**
+   * Scores of a classifier's labels for each text or pair of texts; for a generative model, the likelihood of given
+   * labels after the text. @throws UserError if the model has no such head or label
+   */
   async classify(
     readings: readonly Reading[],
     options: ClassifyOptions = {},
@@ -236,8 +245,9 @@ export class Model implements Disposable {
   }
 
   /**
-   * Whole answers to many prompts, in the same order, decoded together: as many tokens a second as the machine gives, each answer later than
-   * it would come alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then told of each that had begun. @throws UserError as `generate` does, before anything runs
+   * Whole answers to many prompts, in the same order, decoded together for the most tokens a second; each answer comes
+   * later than it would alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then
+   * called for each that had begun. @throws UserError as `generate` does, before anything runs
    */
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
     const { signal, onStopped } = given("completeAll's options", args.stoppable, options);

@@ -11,9 +11,12 @@ import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
 
 export interface LoadOptions extends ResolveOptions {
-  /** Savings of the calls that name none, each `name` or `name:key=value,…`, in order; none is dense. */
+  /** The default savings of calls, each `name` or `name:key=value,…`, in order; none is dense. */
   save?: readonly string[] | Recipe;
-  /** `auto` (default, but for a registered recipe that tells its own): weights in the fastest form that is exact; `f32`: dequantised, slow, for comparison with a reference. */
+  /**
+   * `auto` (the default, unless a registered recipe sets it): weights in the fastest exact form; `f32`: dequantised,
+   * slow, for comparison with a reference.
+   */
   quant?: Quant;
   /** Threads of the pool that all models of the process share: the first load decides. Default: the cores that the process may use. */
   threads?: number | undefined;
@@ -27,7 +30,10 @@ export interface LoadOptions extends ResolveOptions {
 export interface Stoppable {
   /** Stops the run within one step, of an encoder before the next batch of texts; the call then throws the signal's reason, by default an AbortError. */
   signal?: AbortSignal;
-  /** Told what a run spent that ended without its receipt: by `signal`, by an error, or since its reader left. Not told where nothing ran. */
+  /**
+   * Called with the cost of a run that ended without its receipt: by `signal`, an error, or a reader that left. Not
+   * called if nothing ran.
+   */
   onStopped?: (receipt: Receipt) => void;
 }
 
@@ -38,7 +44,7 @@ export interface Saves {
 
 /** The options of an answer besides those of generation. */
 export interface AnswerOptions extends Saves {
-  /** Which of the model's `adapters` acts; without it, none does. */
+  /** The one of the model's `adapters` to use; by default none. */
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
@@ -46,29 +52,42 @@ export interface AnswerOptions extends Saves {
   modelSampling?: boolean | undefined;
   /** Text that comes after the answer, which fills the place between it and the prompt, a text or ids: of models that have tokens for this. */
   suffix?: string | undefined;
-  /** Give the prompt's tokens, too, with their log-probabilities and so many of the likeliest in the place of each, at most 20: all of the prompt runs, nothing of it comes from a cache. */
+  /**
+   * Also gives the prompt's tokens, each with its log-probability and this many of the likeliest, at most 20. The whole
+   * prompt then runs; nothing comes from a cache.
+   */
   promptLogprobs?: number | undefined;
   /**
    * Constrains the answer, token by token: `"json"` for any JSON object, or a JSON schema. The answer parses unless
    * `maxTokens` cut it.
    */
   format?: Format | undefined;
-  /** Functions that the model may call, in the form that OpenAI has; calls are texts of the answer, `<tool_call>{"name", "arguments"}</tool_call>`, their arguments held to the function's schema. */
+  /**
+   * Functions that the model may call, in OpenAI's form. Calls are texts in the answer, `<tool_call>{"name",
+   * "arguments"}</tool_call>`, with arguments constrained to the function's schema.
+   */
   tools?: readonly Tool[] | undefined;
-  /** `auto` (default), `none`, `required`, or the name of one that is to be called; the answer then begins inside the call. */
+  /**
+   * `auto` (default), `none`, `required`, or the name of the function to call; the answer then begins inside the call.
+   */
   toolChoice?: ToolChoice | undefined;
   /** True (the default) if an answer may have several calls; else the first ends it. */
   parallelToolCalls?: boolean | undefined;
-  /** Told each token's raw logits before it is chosen; they are valid until it returns. Of models that generate. */
+  /**
+   * Called with each token's raw logits before it is chosen; they are valid until it returns. For models that generate.
+   */
   observe?: ((logits: Float32Array) => void) | undefined;
 }
 
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
-  /** Whose request it is, where the model is scheduled: keys have equal shares. */
+  /** The owner of the request, if the model is scheduled: keys have equal shares. */
   key?: string | undefined;
-  /** On the clock of `performance.now()`, where the model is scheduled: the answer ends then as it is, or fails with `Refused` where it has not begun. */
+  /**
+   * A time of `performance.now()`, if the model is scheduled: the answer ends then as it is, or fails with `Refused` if
+   * it has not begun.
+   */
   deadline?: number | undefined;
-  /** Told when its turn has come, where the model is scheduled. */
+  /** Called when its turn comes, if the model is scheduled. */
   onBegun?: (() => void) | undefined;
   /**
    * The most that the answer may cost, in FLOPs or tokens. Beyond it, the answer ends with the reason `length`, and its
@@ -78,11 +97,11 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 }
 
 export interface ReadOptions extends Stoppable {
-  /** Whose call it is: calls of the same moment run in common batches, where keys have equal shares. */
+  /** The owner of the call: simultaneous calls run in common batches, where keys have equal shares. */
   key?: string | undefined;
   /** On the clock of `performance.now()`: the call then fails with `Refused`. */
   deadline?: number | undefined;
-  /** Told when its turn has come. */
+  /** Called when its turn comes. */
   onBegun?: (() => void) | undefined;
   /**
    * The most that the texts may cost by their lengths, in FLOPs, run densely with nothing cached. Beyond it the call
@@ -92,12 +111,12 @@ export interface ReadOptions extends Stoppable {
 }
 
 export interface RelevanceOptions extends ReadOptions, Saves {
-  /** Tokens of each text that are read at most; without it, what the model reads. */
+  /** The most tokens that are read of each text; by default the model's limit. */
   maxTokensPerText?: number | undefined;
 }
 
 export interface ClassifyOptions extends ReadOptions, Saves {
-  /** The labels to choose among; else all that the model has. A model that generates has none. */
+  /** The labels to choose among; by default all of the model's. A generative model has none of its own. */
   labels?: readonly string[];
 }
 

@@ -24,17 +24,18 @@ export interface PipelineOptions extends Omit<LoadOptions, "save" | "adapter" | 
   route?: RouteInput;
   /** File of a calibration, in place of the pair's own. */
   calibration?: string | undefined;
-  /** Told why Super's answer could not be had, and Swift's was given. */
+  /** Called with the reason if Super could not answer, and Swift's answer was given. */
   onDegraded?: ((why: string) => void) | undefined;
 }
 
-/** A model's chunk; the first and the last also tell the route. */
+/** A model's chunk; the first and the last have the route. */
 export type RoutedChunk = Chunk & { route?: Route };
 export type RoutedCompletion = Completion & { route: Route };
 
 /**
- * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if the first one's logits say
- * that the prompt is hard. Either is a model as `load` takes it, or a recipe's name. What is not here is downloaded.
+ * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if
+ * the first one's logits say that the prompt is hard. Either is a model as `load` takes it, or a recipe's name. Missing
+ * models are downloaded.
  * @throws UserError
  */
 export async function openPipeline(name: string, options: PipelineOptions = {}): Promise<RoutePipeline> {
@@ -86,7 +87,7 @@ export function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity
   return { swift, super: strong };
 }
 
-/** Tells a loaded model by its weights, recipe and form; `name` is as the user wrote it. */
+/** Identifies a loaded model by its weights, recipe and form; `name` is as the user wrote it. */
 async function identityOf(name: string, model: Model, quant: string | undefined): Promise<ModelIdentity> {
   const registered = await registeredAs(name);
   return {

@@ -29,9 +29,10 @@ export function calibrationOf(name: string): Calibration {
 }
 
 /**
- * Learns from texts like those to come what a saving needs to know of a model. Keep it with `saveCalibration(file, learnt)`;
+ * Calibrates a saving for a model on texts like those to come. Keep the result with `saveCalibration(file, learnt)`;
  * `learnt.use(file)` is the saving that uses it.
- * @throws UserError when the saving learns nothing, the model has no hash on record, or a text is empty or longer than the context.
+ * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
+ * than the context
  */
 export async function calibrateSaving(
   model: Model,
@@ -46,7 +47,7 @@ export async function calibrateSaving(
   return calibrate("calibrateSaving", language, calibration, all, { ...terms, options });
 }
 
-/** Writes what a saving learnt as JSON, aside and then renamed. @throws UserError if it cannot be written */
+/** Writes a calibration as JSON, aside and then renamed. @throws UserError if it cannot be written */
 export const saveCalibration = (file: string, { artefact }: Learnt): Promise<void> => writeJson(file, artefact);
 
 /**

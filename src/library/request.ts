@@ -48,7 +48,7 @@ function readBy(model: Model["generative"], prompt: Prompt, asked: Asked, callin
   }
 }
 
-/** An encoder scores nothing of what it reads. */
+/** An encoder does not score the text that it reads. */
 function sourceOf(model: Seq2SeqModel, prompt: Prompt, { suffix, promptLogprobs, maxTokens }: Asked): number[] {
   if (suffix !== undefined || promptLogprobs !== undefined || maxTokens === 0)
     throw new UserError(

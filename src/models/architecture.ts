@@ -11,7 +11,10 @@ export interface Traits<C> {
   /** Other names that checkpoints have for it. */
   readonly also?: readonly string[];
   readonly scheme: Scheme;
-  /** Hugging Face's keys where they are not the usual ones. */
+  /**
+   * The number of the sequence's first `end` tokens that can be continued from: all that are here, or 0 if needed
+   * entries are gone.
+   */
   readonly keys?: Readonly<Record<string, string>>;
   /** Tensors of parts that are not read, such as those of images. */
   readonly unread?: RegExp;
@@ -34,7 +37,9 @@ export function decoder(
   };
 }
 
-/** Traits of an encoder; `has` tells whether the checkpoint holds a tensor, for what a GGUF says in no other way. */
+/**
+ * Traits of an encoder; `has` says whether the checkpoint holds a tensor, for facts that a GGUF shows in no other way.
+ */
 export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure"> {
   configure(fields: Fields, has: (tensor: string) => boolean): EncoderConfig;
 }

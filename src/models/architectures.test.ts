@@ -80,7 +80,7 @@ describe.each(cases)("$name, $format: logits equal transformers'", ({ name, form
   });
 });
 
-/** The table of docs/models.md; `PARITY=write` in the environment writes what was measured into it. */
+/** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
 test("docs/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../docs/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "decoders");

@@ -46,7 +46,7 @@ export const bert = encoder("bert", {
   },
 });
 
-/** Kinds of token; `told`: the checkpoint has vectors for them. */
+/** The number of token types; `told`: the checkpoint has vectors for them. */
 export function typesOf(fields: Fields, told: boolean): number {
   const { source } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "type_vocab_size", 2);

@@ -10,7 +10,7 @@ interface LayerBuffers {
   readonly value: Buffer;
 }
 
-/** Adjacent rows of a cache, a sequence each: [rows, kvHeads, capacity, headSize] a layer, seen where they lie. */
+/** Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer, viewed in place. */
 export class KvRows {
   constructor(
     readonly config: DecoderConfig,
@@ -123,7 +123,7 @@ export class KvCache extends KvRows implements Disposable {
     const capacity = Math.ceil(tokens / CACHE_BLOCK) * CACHE_BLOCK;
     const heads = (count: number) => new Buffer("f32", count * capacity * config.headSize);
     const all = rows * config.kvHeads;
-    // The view of a whole row from a later token on ends as much later, where nothing is written.
+    // The view of a whole row that starts at a later token ends as much later, where nothing is written.
     const buffer = (layer: number) => (hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all));
     const layers = Array.from({ length: config.layers }, (_, l) => ({ key: buffer(l), value: buffer(l) }));
     super(config, layers, capacity, 0, rows);

@@ -23,7 +23,7 @@ export const sizes = z.object({
 });
 export type Sizes = z.infer<typeof sizes>;
 
-/** Checks a configuration's values; throws a UserError that names the field, what it holds and what was expected. */
+/** Checks a configuration's values. @throws UserError that names the field, its value and the expected one */
 export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file }: ConfigSource, values: unknown): T {
   const result = schema.safeParse(values);
   if (!result.success) {
@@ -39,12 +39,12 @@ export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file 
 const valueAt = (values: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], values);
 
-/** Width of a head, where it is not told that of its share of the hidden states. */
+/** Width of a head; by default its share of the hidden states. */
 export const readHeadSize = (fields: Fields): number =>
   fields.optional("attention.key_length", "head_dim") ??
   fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
 
-/** The sizes of a model, checked; `epsilon` where an architecture does not configure it. */
+/** The checked sizes of a model; `epsilon` is for architectures that do not configure it. */
 export function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes {
   const hidden = fields.number("embedding_length", "hidden_size");
   const heads = fields.number("attention.head_count", "num_attention_heads");
@@ -75,7 +75,10 @@ export function readVocabulary(fields: Fields): number {
 const ATTENTION = ["attn_q", "attn_k", "attn_v", "attn_output"];
 const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
 
-/** A decoder's configuration: what most have in common, read from either format, and what `own` says of this one. */
+/**
+ * A decoder's configuration: the fields that most have in common, from either format, and `own` ones of this
+ * architecture.
+ */
 export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
   requireCausal(fields, true);
   const read = readSizes(fields, own.norm ?? "rms");
@@ -120,7 +123,7 @@ function readActivation(fields: Fields): EncoderConfig["activation"] {
   );
 }
 
-/** An encoder's configuration: what most have in common, and what `own` says of this one. */
+/** An encoder's configuration: the fields that most have in common, and `own` ones of this architecture. */
 export function readEncoder(
   fields: Fields,
   own: Partial<EncoderConfig> & Pick<EncoderConfig, "classifier">,

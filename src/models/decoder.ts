@@ -16,11 +16,13 @@ export interface DecoderConfig {
   /** Positions the model was trained for. */
   readonly context: number;
   /**
-   * Tokens beyond which a sequence is rotated by other factors, from its first token on (LongRoPE): by so many rows further on in the rotary
-   * tables. What ran while it was shorter then runs again.
+   * The length beyond which a sequence uses the long rope factors, from its first token on (LongRoPE), which lie this
+   * many rows further on in the rotary tables. Tokens that ran while it was shorter run again.
    */
   readonly longRopeBeyond?: number | undefined;
-  /** Keys that a layer's queries see, their own the last; undefined: all. Absent where no layer has a window. */
+  /**
+   * The number of keys that a layer's queries see, their own included; undefined: all. Absent if no layer has a window.
+   */
   window?(layer: number): number | undefined;
 }
 
@@ -28,7 +30,7 @@ export interface DecoderConfig {
 export interface Block {
   /** Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize]. */
   attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor };
-  /** The output projection of what attention gave, [batch, tokens, heads·headSize]. */
+  /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor): Stream;
   feedForward(stream: Stream): Stream;
 }
@@ -36,14 +38,14 @@ export interface Block {
 /** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
 export interface Decoder {
   readonly config: DecoderConfig;
-  /** Attention's attributes in a layer, except where in the cache it is. */
+  /** Attention's attributes in a layer, except for its place in the cache. */
   attention(layer: number): Omit<AttentionAttrs, "past">;
-  /** Rotary tables for the attention of a layer; undefined where it rotates nothing. */
+  /** Rotary tables for the attention of a layer; undefined if the layer has none. */
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
   /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as attention takes them, for models that learn positions. */
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
   block(graph: Graph, layer: number): Block;
-  /** The stream after the last block, normalised: what `logits` takes. */
+  /** The normalised stream after the last block, the input of `logits`. */
   finish(graph: Graph, stream: Stream): Tensor;
   /** [batch, tokens, hidden] → [batch, tokens, vocabulary]. */
   logits(graph: Graph, hidden: Tensor): Tensor;

@@ -1,4 +1,4 @@
-/** Texts through an encoder's graph, for tests that compare what it gives. */
+/** Runs texts through an encoder's graph, for tests that compare outputs. */
 import { expect } from "vitest";
 import { evalShape, type Graph } from "../graph/index.ts";
 import { count } from "../graph/ndarray.ts";
@@ -6,7 +6,7 @@ import { Buffer, type View } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 
-/** Ids, and kinds of token where they are told apart. */
+/** Ids, and token types if the model has them. */
 export interface Texts {
   readonly texts: readonly (readonly number[])[];
   readonly types?: readonly (readonly number[])[];

@@ -28,7 +28,7 @@ export interface Head {
   readonly output: string;
 }
 
-/** All that tells one encoder from another. */
+/** The configuration of an encoder. */
 export interface EncoderConfig extends Sizes {
   /** Normalises a sublayer's input (except the first layer's), or its sum with the stream. */
   readonly norms: "before" | "after";
@@ -39,7 +39,7 @@ export interface EncoderConfig extends Sizes {
   /** True if feed-forwards have a gate: in one tensor with the values it gates, or in a separate one. */
   readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
-  /** Kinds of token (of a first text and a second); 0: none are told apart. */
+  /** The number of token types (first and second text); 0 if the model has none. */
   readonly types: number;
   /** Row of the position table that the first token has; undefined: no position has a vector. */
   readonly firstPosition: number | undefined;
@@ -152,7 +152,7 @@ export class Encoder {
     return parts.project(attended, { [name("attn_output")]: hidden });
   }
 
-  /** Turns queries or keys by their positions, where the layer does. */
+  /** Rotates queries or keys by their positions, if the layer does. */
   #rotation(graph: Graph, layer: number): (x: Tensor) => Tensor {
     const rope = this.config.rope(layer);
     if (rope === undefined) return (x) => x;

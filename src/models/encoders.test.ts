@@ -30,7 +30,7 @@ const prepared = mkdtempSync(path.join(tmpdir(), "modicum-encoders-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
 const open = (file: string) => openEncoder(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
 
-/** A fixture in one of the formats that it is in; llama.cpp's converter leaves poolers out, and so BERT's head is none. */
+/** A fixture in each of its formats; llama.cpp's converter leaves poolers out, so BERT's head is missing there. */
 const cases = folders.flatMap((name) => {
   const gguf = path.join(fixtures, name, "model.gguf");
   const folder = { name, format: "safetensors", file: path.join(fixtures, name), headed: true };

@@ -52,7 +52,7 @@ function cache(g: Graph, decoder: Decoder, name: string): Tensor {
   return g.input(`past_key_values.${name}`, "f32", [batch, kvHeads, past, headSize]);
 }
 
-/** An encoder as one graph: ids and mask → `last_hidden_state`, and `logits` where the checkpoint has a head. */
+/** An encoder as one graph: ids and mask → `last_hidden_state`, and `logits` if the checkpoint has a head. */
 export function exportedEncoder(encoder: Encoder): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, tokens]);
@@ -68,7 +68,10 @@ export function exportedEncoder(encoder: Encoder): Graph {
 
 const source = sym("encoder_sequence_length");
 
-/** The encoder of an encoder–decoder: ids and mask → `last_hidden_state`, and what each layer of the decoder reads of it. */
+/**
+ * The encoder of an encoder–decoder: ids and mask → `last_hidden_state`, and the keys and values that each layer of the
+ * decoder reads.
+ */
 export function exportedSource(model: Seq2Seq): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, source]);

@@ -2,15 +2,15 @@ import { UserError } from "../util/errors.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
 
 /**
- * A configuration's values by the key that each format has for them: GGUF's without the architecture before it
- * (`embedding_length`), and config.json's (`hidden_size`). Where a format has none, the key is undefined and the fallback holds.
- * Missing and ill-typed values are UserErrors that name file and key.
+ * A configuration's values by the key of each format: GGUF's without the architecture's prefix (`embedding_length`),
+ * and config.json's (`hidden_size`). If a format has no such key, the key is undefined and the fallback holds. Missing
+ * and ill-typed values are UserErrors that name file and key.
  */
 export class Fields {
   constructor(
     readonly source: ConfigSource,
     readonly architecture: string,
-    /** config.json's keys where an architecture has its own: `n_embd` for `hidden_size`. */
+    /** An architecture's own keys of config.json: `n_embd` for `hidden_size`. */
     private readonly keys: Readonly<Record<string, string>> = {},
   ) {}
 
@@ -39,19 +39,19 @@ export class Fields {
     return huggingface !== undefined && this.value(huggingface) !== undefined;
   }
 
-  /** config.json's flag; false where it is absent, and of a GGUF. */
+  /** config.json's flag; false if it is absent, and for a GGUF. */
   flag(key: string, fallback = false): boolean {
     const value = this.value(key) ?? fallback;
     return typeof value === "boolean" ? value : this.refuse(key, value, "true or false");
   }
 
-  /** config.json's list, one value a layer; undefined where it is absent, and of a GGUF. */
+  /** config.json's list, one value a layer; undefined if it is absent, and for a GGUF. */
   list(key: string): readonly unknown[] | undefined {
     const value = this.value(key);
     return value === undefined || Array.isArray(value) ? value : this.refuse(key, value, "a list");
   }
 
-  /** config.json's object; undefined where it is absent, and of a GGUF. */
+  /** config.json's object; undefined if it is absent, and for a GGUF. */
   object(key: string): Readonly<Record<string, unknown>> | undefined {
     const value = this.value(key);
     if (value === undefined) return undefined;

@@ -24,7 +24,10 @@ export function readGemma(
   };
 }
 
-/** A GGUF does not say it: llama.cpp goes by the size, as only the models of 27B have a scalar other than the head's size. */
+/**
+ * A GGUF does not store it. Like llama.cpp, this goes by the size: only the 27B models have a scalar other than the
+ * head's size.
+ */
 function attentionScale(fields: Fields, { hidden, heads, headSize, layers }: TransformerConfig): number {
   const is27B = fields.gguf && (layers === 46 || layers === 62);
   const scalar = fields.number(undefined, "query_pre_attn_scalar", is27B ? hidden / heads : headSize);

@@ -4,8 +4,9 @@ import type { DecoderConfig } from "./decoder.ts";
 import { hasWindow, windowStart } from "./window-start.ts";
 
 /**
- * Tokens by which a prompt may differ from the end of what is in the cache, and still go on from what they share, in a model with windows:
- * so much more than a window is kept. A chat's next turn often differs a little from the answer that was generated.
+ * The number of tokens at the end of the cache in which a prompt may differ, and still continue from the common part,
+ * in a model with windows: so many more than a window are kept. A chat's next turn often differs a little from the
+ * generated answer.
  */
 const TURN_BACK = 512;
 
@@ -40,8 +41,8 @@ export interface LayerRange {
 }
 
 /**
- * Keys and values of some layers in one row of a cache. Entries are of the sequence's tokens from the first on, or of those that a cut let
- * through. Layers with a window let go of what no later query sees.
+ * Keys and values of some layers in one row of a cache. Entries are of the sequence's tokens from the first on, or of
+ * those that a cut kept. Layers with a window free keys that no later query sees.
  */
 export class KvGroup implements StateGroup {
   #length = 0;
@@ -49,7 +50,7 @@ export class KvGroup implements StateGroup {
   #positions: number[] | undefined;
   /** Tokens whose memory was given back, in layers with a window. */
   #gone = 0;
-  /** The most tokens that were written since memory was last given back: so many are resident. */
+  /** The most tokens written since memory was last given back: this many are resident. */
   #written = 0;
   readonly #windowed: readonly number[];
   /** Layers without a window. */
@@ -81,7 +82,7 @@ export class KvGroup implements StateGroup {
     return firstKept(this.cache.config, length) === this.#gone;
   }
 
-  /** Notes entries that were written, of these positions, and gives back what no window will come to. */
+  /** Notes entries written for these positions, and frees those that no window will reach. */
   grow(positions: ArrayLike<number>): void {
     const last = positions[positions.length - 1];
     const gapless = this.#positions === undefined && last === this.#length + positions.length - 1;
@@ -128,7 +129,7 @@ export class KvGroup implements StateGroup {
     this.#written = Math.max(this.#written, length);
   }
 
-  /** Each then holds what the other did. */
+  /** Swaps the contents of two groups. */
   exchange(other: KvGroup): void {
     const [end, gone] = [Math.max(this.#length, other.#length), Math.min(this.#gone, other.#gone)];
     this.cache.exchange(other.cache, this.#full, 0, end);
@@ -140,7 +141,7 @@ export class KvGroup implements StateGroup {
     other.#written = Math.max(other.#written, end);
   }
 
-  /** Gives back what was written beyond the first `keep` tokens. */
+  /** Frees everything beyond the first `keep` tokens. */
   trim(keep: number): void {
     if (this.#written <= keep) return;
     this.cache.giveBack([...this.#full, ...this.#windowed], keep, this.#written);
@@ -177,7 +178,7 @@ export class KvGroup implements StateGroup {
   }
 }
 
-/** Bytes of keys and values of `tokens` tokens in these layers, of which those with a window have let go of the first `gone`. */
+/** Bytes of keys and values of `tokens` tokens in these layers; those with a window have freed the first `gone`. */
 export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
   let held = 0;
   for (let layer = from; layer < to; layer++) held += hasWindow(config, layer) ? tokens - gone : tokens;

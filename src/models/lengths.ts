@@ -13,7 +13,9 @@ export interface Place {
   readonly longRope?: boolean;
 }
 
-/** The inputs of a stack's programs that say how long the rows of a cache are and where new tokens stand, with places for `rows` rows. */
+/**
+ * The inputs of a stack's programs for the lengths of a cache's rows and the positions of new tokens, for `rows` rows.
+ */
 export class Lengths implements Disposable {
   readonly #lengths: Buffer;
   readonly #windowLengths: Buffer;

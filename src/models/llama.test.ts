@@ -106,7 +106,7 @@ const shapes: Record<string, number[]> = {
 };
 
 let written = 0;
-/** Traces a model of these parts, as loading does; the name of its file is left out of what it throws. */
+/** Traces a model of these parts, as loading does; leaves its file's name out of errors. */
 function trace(fields: Record<string, Field | undefined>, sizes: Record<string, number[] | undefined>): void {
   const file = path.join(folder, `made-${written++}.gguf`);
   const present = <T>(all: Record<string, T | undefined>) =>

@@ -33,7 +33,7 @@ export const modernbert = encoder("modern-bert", {
   configure(fields) {
     fields.only("classifier_activation", ["gelu"]);
     const head = { dense: "cls", norm: "cls.norm", activation: "gelu" } as const;
-    // A GGUF does not say it: llama.cpp takes the mean.
+    // A GGUF does not store it: llama.cpp takes the mean.
     const pooling = fields.gguf || fields.value("classifier_pooling") === "mean" ? "mean" : "cls";
     return readEncoder(fields, {
       ...layerKinds(fields),

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-/** Machines round differently: a difference counts as stated up to this many times what the table says. */
+/** Machines round differently: a difference may be this many times the one in the table. */
 const SLACK = 5;
 
 const formats = ["safetensors", "GGUF"] as const;
@@ -34,7 +34,7 @@ export class Parity {
     );
   }
 
-  /** The page with what was measured; keys are fixture and format. */
+  /** The page with the measured values; keys are fixture and format. */
   with(fixtures: readonly string[], measured: ReadonlyMap<string, number>): string {
     const cell = (key: string) => measured.get(key)?.toExponential(0) ?? "–";
     const rows = fixtures.map((f) => `| \`${f}\` | ${formats.map((format) => cell(`${f} ${format}`)).join(" | ")} |`);

@@ -34,7 +34,7 @@ export class Parts {
     return this.#updated(project(x, matrix), x, { output: vocabulary });
   }
 
-  /** A product of x with what an adapter adds to it. */
+  /** A product of x plus the adapter's update. */
   #updated(product: Tensor, x: Tensor, outputs: Sizes): Tensor {
     const update = this.weights.update(this.graph, Number(x.shape.at(-1)), outputs);
     return update ? addUpdate(product, x, outputs, update) : product;

@@ -26,12 +26,13 @@ export interface Segment {
   readonly program: Program;
 }
 
-/** Programs that were asked for, by what they are. */
+/** Programs by their keys. */
 type Compiled = Map<string, Program>;
 
 /**
- * A decoder compiled: the embedding, the stack in blocks of layers, what follows the last attention, and the head, at once; finer segments, the
- * pieces around attention and fills when a plan first asks for them. All share one copy of the weights.
+ * A compiled decoder. At once: the embedding, the stack in blocks of layers, the rest after the last attention, and the
+ * head. Finer segments, the pieces around attention and fills are compiled when a plan first needs them. All share one
+ * copy of the weights.
  */
 export class DecoderPrograms implements Disposable {
   /** The cost of the embedding and the stack, up to its last attention. */
@@ -53,7 +54,7 @@ export class DecoderPrograms implements Disposable {
     this.headCost = sumCosts([this.tail.cost, this.head.cost]);
   }
 
-  /** `shared` are weights that it has together with the programs of other decoders, none of which may run meanwhile. */
+  /** `shared`: weights shared with the programs of other decoders, none of which may run meanwhile. */
   static async compile(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<DecoderPrograms> {
     const made = denseGraphs(decoder);
     const graphs = prepare(weights, () => made.map(({ trace }) => trace()));
@@ -75,7 +76,7 @@ export class DecoderPrograms implements Disposable {
     return this.get("head");
   }
 
-  /** Layers from..to−1 as segments that begin anew at each of `cuts`. @throws Error if `prepareCuts` did not come first */
+  /** Layers from..to−1 as segments, cut at each of `cuts`. @throws Error unless `prepareCuts` came first */
   segments(from: number, to: number, cuts: readonly number[]): Segment[] {
     return spansOf(this.decoder, [...cuts, from, to])
       .filter((span) => span.from >= from && span.to <= to)
@@ -132,12 +133,12 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
-  /** The head, and what it says of given tokens alone: logits stay where they are. */
+  /** The head with the scores of given tokens only: logits are not copied. */
   likelihoods(): Promise<Program> {
     return this.#ask("likelihoods", "head", () => traceLikelihoods(this.decoder));
   }
 
-  /** Frees what a prompt has left of the table of tokens in memory. */
+  /** Frees the token table's pages that a prompt has read into memory. */
   dropTables(): void {
     this.shared?.dropTables();
   }
@@ -177,7 +178,7 @@ export class DecoderPrograms implements Disposable {
 const layersKey = (from: number, to: number): string => `layers ${from} ${to}`;
 const afterKey = (layer: number): string => `after ${layer}`;
 
-/** Programs of one block share what the kernels have made of its weights. */
+/** Programs of one block share the kernels' packed weights. */
 const blockOf = (layer: number): string => `block ${Math.floor(layer / BLOCK)}`;
 
 const blocks = (decoder: Decoder): { from: number; to: number }[] => spansOf(decoder, []);

@@ -4,7 +4,7 @@ import type { Fields } from "./fields.ts";
 import { llamaNames } from "./names.ts";
 import { slidingWindow } from "./window.ts";
 
-/** Windows of Qwen's later layers, where the configuration turns them on. */
+/** Windows of Qwen's later layers, if the configuration turns them on. */
 export function qwenWindow(fields: Fields): (layer: number) => number | undefined {
   if (!fields.flag("use_sliding_window")) return () => undefined;
   const first = fields.number(undefined, "max_window_layers", 0);

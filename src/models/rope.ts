@@ -6,9 +6,9 @@ import { ggufLongRope, hubLongRope, type Span } from "./longrope.ts";
 import { numberOf, type Parameters } from "./rope-parameters.ts";
 
 /**
- * The rotary embedding of a configuration; `kind` picks one where layers differ (`full_attention`, `sliding_attention`);
+ * The rotary embedding of a configuration; `kind` picks one if layers differ (`full_attention`, `sliding_attention`);
  * LongRoPE is refused then.
- * @throws UserError for a scaling that is not known
+ * @throws UserError for an unknown scaling
  */
 export function readRope(fields: Fields, headSize: number, context: number, kind?: string): RopeConfig {
   const parameters = fields.gguf ? undefined : hubParameters(fields, kind);
@@ -41,7 +41,10 @@ function rotatedOf(fields: Fields, parameters: Parameters | undefined, headSize:
   return Math.trunc(headSize * numberOf(fields, parameters, "partial_rotary_factor", share));
 }
 
-/** transformers 5 says `rope_parameters`, by kind of layer where they differ; before, it was `rope_theta` and `rope_scaling`. */
+/**
+ * transformers 5 has `rope_parameters`, by kind of layer if they differ; older versions have `rope_theta` and
+ * `rope_scaling`.
+ */
 function hubParameters(fields: Fields, kind: string | undefined): Parameters {
   const own = fields.object("rope_parameters");
   const ofKind = kind === undefined ? undefined : own?.[kind];
@@ -84,7 +87,10 @@ function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeSca
   }
 }
 
-/** YaRN's temperature: 0.1 ln(factor) + 1; as the quotient of two where the configuration gives two coefficients (DeepSeek's). */
+/**
+ * YaRN's temperature: 0.1 ln(factor) + 1, or the quotient of two if the configuration has two coefficients
+ * (DeepSeek's).
+ */
 function yarnMagnitude(fields: Fields, parameters: Parameters): number {
   const factor = numberOf(fields, parameters, "factor");
   const temperature = (coefficient: number) => (factor <= 1 ? 1 : 0.1 * coefficient * Math.log(factor) + 1);

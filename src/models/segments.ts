@@ -36,7 +36,7 @@ function cache(g: Graph, decoder: Decoder, suffix: string): Pick<CacheTensors, "
   };
 }
 
-/** The inputs that say how long the cache is and where new tokens stand, made when first asked for. */
+/** The inputs for the cache's length and the new tokens' positions, made on first use. */
 class Lengths {
   readonly #made = new Map<string, Tensor>();
   constructor(private readonly graph: Graph) {}
@@ -89,7 +89,10 @@ export const traceDense = (decoder: Decoder): Graph[] => [
   traceHead(decoder),
 ];
 
-/** `ids` i64 [batch, tokens] → `branchOut` [batch, tokens, hidden], where the stack starts. Models that learn positions read `lengths`, too. */
+/**
+ * `ids` i64 [batch, tokens] → `branchOut` [batch, tokens, hidden], the start of the stack. Models with learned
+ * positions read `lengths`, too.
+ */
 export function traceEmbedding(decoder: Decoder): Graph {
   const g = new Graph();
   const lengths = new Lengths(g);
@@ -101,8 +104,8 @@ export function traceEmbedding(decoder: Decoder): Graph {
 }
 
 /**
- * Layers from..to−1 as one graph, the stream → the stream. The model's last layer ends at its attention: what follows runs for the tokens that
- * are asked for alone, as `traceAfter`.
+ * Layers from..to−1 as one graph, the stream → the stream. The model's last layer ends at its attention: the rest runs
+ * only for the tokens that are needed, as `traceAfter`.
  */
 export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();

@@ -1,4 +1,4 @@
-/** Texts through the graphs of an encoder with a decoder, for tests that compare what they give. */
+/** Runs texts through the graphs of an encoder–decoder, for tests that compare outputs. */
 import type { Graph } from "../graph/index.ts";
 import { count } from "../graph/ndarray.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
@@ -8,7 +8,7 @@ import { prepare } from "./programs.ts";
 import type { OpenSeq2Seq } from "./registry.ts";
 import type { Seq2Seq } from "./seq2seq.ts";
 
-/** Ids of texts, and what the decoder is given for each. */
+/** Ids of texts, and the decoder's input for each. */
 export interface Texts {
   readonly texts: readonly (readonly number[])[];
   readonly targets: readonly (readonly number[])[];

@@ -21,7 +21,7 @@ import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
 import { past } from "./segments.ts";
 
-/** All that tells one encoder–decoder from another; `layers` are the decoder's, as its cache has them. */
+/** The configuration of an encoder–decoder; `layers` are the decoder's, as in its cache. */
 export interface Seq2SeqConfig extends Sizes {
   readonly encoderLayers: number;
   /** Rows of the tables of relative positions' biases. */

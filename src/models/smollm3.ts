@@ -15,7 +15,7 @@ export const smollm3 = decoder("smollm3", {
   },
 });
 
-/** `no_rope_layers` has a 1 where a layer does rotate. */
+/** `no_rope_layers` has a 1 for a layer that rotates. */
 function rotatingLayers(fields: Fields): (layer: number) => boolean {
   const given = fields.list("no_rope_layers");
   const every = fields.number(undefined, "no_rope_layer_interval", 4);

@@ -8,7 +8,7 @@ import type { WeightSource } from "../weights/weight-source.ts";
 import type { Block, Decoder, DecoderConfig } from "./decoder.ts";
 import { Parts } from "./parts.ts";
 
-/** All that tells one decoder from another. An architecture reads it from a configuration; `plain` has what most of them share. */
+/** The configuration of a decoder, which an architecture reads; `plain` has the values that most share. */
 export interface TransformerConfig extends DecoderConfig {
   /** Width of the feed-forward. */
   readonly ffn: number;
@@ -26,14 +26,14 @@ export interface TransformerConfig extends DecoderConfig {
   readonly gated: boolean;
   /** Which elements of a head are rotated together. */
   readonly pairs: "interleaved" | "half";
-  /** A layer's rotary embedding; undefined where it has none. */
+  /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
   window(layer: number): number | undefined;
   /** True if each position has a vector that is added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;
   readonly attentionScale: number;
   readonly embeddingScale: number;
-  /** Multiplies what a sublayer adds to the stream. */
+  /** A factor for a sublayer's output before it is added to the stream. */
   readonly residualScale: number;
   readonly logitScale: number;
   readonly attentionSoftcap?: number | undefined;

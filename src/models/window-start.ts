@@ -1,6 +1,9 @@
 import type { DecoderConfig } from "./decoder.ts";
 
-/** Tokens before a window that are bound all the same, at most: to pass over some keys costs less than to bind anew for every token. */
+/**
+ * The most tokens before a window that are bound, too: skipping some keys costs less than binding again for every
+ * token.
+ */
 const STEP = 64;
 
 type Windows = Pick<DecoderConfig, "layers" | "window">;
@@ -10,7 +13,7 @@ export const hasWindow = (config: Windows, layer: number): boolean => config.win
 /** The reach of each configuration, computed once. */
 const reaches = new WeakMap<Windows, number>();
 
-/** Keys that the model's widest window holds; without end where no layer has one. */
+/** The number of keys in the model's widest window; infinite if no layer has one. */
 function reach(config: Windows): number {
   const known = reaches.get(config) ?? widest(config);
   reaches.set(config, known);

@@ -1,6 +1,6 @@
 import type { Fields } from "./fields.ts";
 
-/** Which layers attend to everything: `layer_types` says it where the configuration has that, else `slides` does. */
+/** The layers that attend to everything: from `layer_types` if the configuration has it, else from `slides`. */
 export function isSliding(fields: Fields, slides: (layer: number) => boolean): (layer: number) => boolean {
   const types = fields.list("layer_types");
   if (types === undefined) return slides;
@@ -10,7 +10,7 @@ export function isSliding(fields: Fields, slides: (layer: number) => boolean): (
   return (layer) => types[layer] === "sliding_attention";
 }
 
-/** A layer's window; undefined where it sees everything. */
+/** A layer's window; undefined if it sees everything. */
 export function slidingWindow(
   fields: Fields,
   slides: (layer: number) => boolean,

@@ -103,7 +103,7 @@ describe("memory given back", () => {
   test.runIf(process.platform === "linux")(
     "is what buffers had that lie between others in the allocator's heap",
     () => {
-      // From then on glibc takes from its heap what is smaller.
+      // Afterwards glibc takes smaller buffers from its heap.
       new Buffer("f32", 7e6)[Symbol.dispose]();
       const buffers = Array.from({ length: 600 }, () => new Buffer("f32", 75_000));
       for (const buffer of buffers) new Float32Array(buffer.memory).fill(1);

@@ -106,7 +106,10 @@ export class Buffer implements Disposable {
     return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
   }
 
-  /** Gives the memory of elements from `offset` on back to the system where it can; they may read as zeros from now on, until written anew. */
+  /**
+   * Gives the memory of elements from `offset` on back to the system, if it can; they may read as zeros until they are
+   * written again.
+   */
   giveBack(offset: number, elements: number): void {
     giveBack(this.#at(offset, elements), elements * bytesPerElement[this.dtype]);
   }
@@ -148,7 +151,7 @@ export class Buffer implements Disposable {
     for (const view of this.#views.values()) view[Symbol.dispose]();
     this.#views.clear();
     if (this.#owner === NULL) return;
-    // The allocator keeps what lies among what is still used, some for good; its pages go back to the system.
+    // The allocator keeps memory between blocks in use, some for good; its pages go back to the system.
     this.giveBack(0, this.elements);
     release("ReleaseValue", this.#owner);
     this.#owner = NULL;

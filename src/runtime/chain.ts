@@ -1,7 +1,7 @@
 import { type Bindings, evalCost } from "../graph/index.ts";
 import type { BoundProgram, Program } from "./program.ts";
 
-/** A program that moves and computes less than this takes a few milliseconds, on whatever core. */
+/** A program that moves and computes less than this takes a few milliseconds on any core. */
 const BRIEF = { bytes: 40e6, flops: 1e8 };
 
 /** True if a program with these sizes should run on the calling thread. */

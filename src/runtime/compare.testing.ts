@@ -9,7 +9,7 @@ import { seededRandom } from "../util/random.ts";
 import { Buffer } from "./buffer.ts";
 import { Program } from "./program.ts";
 
-/** A tensor with its values; `symbolic` is the shape that the graph is told, where it is not `shape` itself. */
+/** A tensor with its values; `symbolic` is the shape given to the graph, if it is not `shape`. */
 export interface Feed {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -17,7 +17,7 @@ export interface Feed {
   readonly symbolic?: Shape;
 }
 
-/** A graph to be run twice: what is fed to it, and what it computes of that. */
+/** A graph to run twice: its inputs, and its outputs. */
 export interface Trial {
   readonly inputs: Readonly<Record<string, Feed>>;
   readonly constants?: Readonly<Record<string, Feed>>;
@@ -99,7 +99,7 @@ export async function compare(trial: Trial): Promise<Record<string, Outcome>> {
   return Object.fromEntries(outcomes);
 }
 
-/** Greatest difference over the greatest value, Infinity where shapes differ or a value is not a number. */
+/** The greatest difference over the greatest value; Infinity if shapes differ or a value is not a number. */
 export function error({ got, expected }: Outcome): number {
   if (got.shape.join() !== expected.shape.join() || got.data.length !== expected.data.length)
     return Number.POSITIVE_INFINITY;

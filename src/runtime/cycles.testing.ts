@@ -37,7 +37,7 @@ async function cycles(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await cycle();
 }
 
-/** The least of the readings over 50 cycles: what single ones add to it is memory that the allocators have not returned yet. */
+/** The lowest reading over 50 cycles: a higher one includes memory that the allocators have not returned yet. */
 async function least(): Promise<number> {
   let bytes = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 5; i++) {

@@ -5,14 +5,14 @@ type Callable = (...args: (Pointer | Uint8Array | number | null)[]) => unknown;
 
 const known = new Map<string, Callable>();
 
-/** A function of the C library, which the process has loaded, by its declaration. Throws where the library has no such function. */
+/** A function of the loaded C library, by its declaration. Throws if the library has no such function. */
 export function libc(declaration: string): Callable {
   const found = known.get(declaration) ?? (koffi.load(null).func(declaration) as Callable);
   known.set(declaration, found);
   return found;
 }
 
-/** Gives memory back to the system that was freed but kept for later, where the C library can: glibc keeps much after large passing buffers. */
+/** Returns freed memory to the system, if the C library can: glibc keeps much after large temporary buffers. */
 export function trimHeap(): void {
   if (process.platform !== "linux") return;
   try {

@@ -20,7 +20,7 @@ export class MappedFile implements Disposable {
   readonly #bytes: number;
   #mapped = true;
 
-  /** Throws where it cannot be mapped. */
+  /** Throws if the file cannot be mapped. */
   constructor(readonly path: string) {
     const fd = openSync(path, "r");
     try {
@@ -39,7 +39,7 @@ export class MappedFile implements Disposable {
     return this.#address + BigInt(offset);
   }
 
-  /** Lets go of what was read, where the system takes it; what is touched again is read again. */
+  /** Drops pages that were read, if the system can; touching them reads them again. */
   drop(): void {
     giveBack(this.#address, this.#bytes);
   }

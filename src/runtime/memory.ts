@@ -7,8 +7,8 @@ const MEMCPY = "void *memcpy(void *to, void *from, size_t bytes)";
 const scratch = new Uint8Array(2 ** 16);
 
 /**
- * Copies bytes that do not overlap. By the C library where it can be called: views for JavaScript count as memory of its own, and its
- * collector would run every few of them, for several times as long as the copy takes.
+ * Copies bytes that do not overlap, with the C library if it can be called: JavaScript views count as its own memory,
+ * and the garbage collector would run every few of them, for several times as long as the copy takes.
  */
 export function copyMemory(to: Pointer | Uint8Array, from: Pointer | Uint8Array, bytes: number): void {
   if (process.platform === "win32") viewOf(to, bytes).set(viewOf(from, bytes));

@@ -9,7 +9,7 @@ const supported = process.platform === "linux";
 const MADVISE = "int madvise(void *address, size_t length, int advice)";
 const pageSize = () => BigInt(libc("int getpagesize()")() as number);
 
-/** Whole pages only: what else lies on a page that the range begins or ends on is not the caller's. */
+/** Whole pages only: the rest of a page at either end of the range is not the caller's. */
 function advise(address: Pointer, bytes: number, advice: number): void {
   const page = pageSize();
   const begin = ((address + page - 1n) / page) * page;
@@ -17,7 +17,10 @@ function advise(address: Pointer, bytes: number, advice: number): void {
   if (end > begin) libc(MADVISE)(begin, Number(end - begin), advice);
 }
 
-/** Gives memory back to the system where it takes it: whole pages are resident no more, and read as zeros until they are written anew, or as the file that they map. */
+/**
+ * Gives memory back to the system, if it can: whole pages are no longer resident, and read as zeros, or as the file
+ * that they map, until written again.
+ */
 export function giveBack(address: Pointer, bytes: number): void {
   if (supported) advise(address, bytes, MADV_DONTNEED);
 }

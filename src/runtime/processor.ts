@@ -4,12 +4,12 @@ import type { CodeBits } from "../graph/index.ts";
 /** Linux's names of instructions that multiply bytes and add up in one: x86's VNNI and AMX, ARM's dot product. */
 const BYTE_PRODUCTS = ["avx512_vnni", "avx_vnni", "amx_int8", "asimddp"];
 
-/** One processor's entry, with the names of its instructions, ends well before so many bytes. */
+/** One processor's entry, with the names of its instructions, ends well before this many bytes. */
 const ENTRY = 16_384;
 
 /**
- * Bits in which ONNX Runtime multiplies matrices of 4-bit codes fastest (docs/log.md): 8 where the processor multiplies bytes in one
- * instruction, or does not say; else 4. `cpuinfo` is Linux's /proc/cpuinfo, or its beginning.
+ * The code width at which ONNX Runtime multiplies matrices of 4-bit codes fastest (docs/log.md): 8 if the processor
+ * multiplies bytes in one instruction, or does not say; else 4. `cpuinfo` is Linux's /proc/cpuinfo, or its beginning.
  */
 export function fastestBits(cpuinfo: string): CodeBits {
   const flags = flagsOf(cpuinfo);
@@ -22,7 +22,7 @@ const flagsOf = (cpuinfo: string): string[] | undefined =>
 /** Linux's names of the instructions by which ONNX Runtime chooses its float32 kernels. */
 const KERNELS = /^(sse4_1|f16c|fma|avx|avx2|avx512\w*|avx_\w+|amx_\w+|asimd\w*|sve\w*|i8mm|bf16)$/;
 
-/** Instructions of this machine's processor that decide which kernels run, and so the last bits of what they compute. */
+/** Instructions of this machine's processor that decide which kernels run, and so the last bits of their results. */
 export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo")): string[] {
   return (flagsOf(cpuinfo) ?? []).filter((flag) => KERNELS.test(flag)).toSorted();
 }
@@ -30,7 +30,7 @@ export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo"))
 /** Like `fastestBits`, for this machine. */
 export const processorBits = (): CodeBits => fastestBits(readStart("/proc/cpuinfo"));
 
-/** The file's beginning; "" where it cannot be read. */
+/** The file's beginning; "" if it cannot be read. */
 function readStart(file: string): string {
   try {
     const fd = openSync(file, "r");

@@ -68,7 +68,7 @@ export class Program implements Disposable {
     return new BoundProgram(this, views(this.inputs, binding), views(this.outputs, binding));
   }
 
-  /** Resolves when it may run, as none of the programs that it shares weights with is being compiled; undefined: now. */
+  /** Resolves when no program that shares its weights is being compiled; undefined: now. */
   get busy(): Promise<void> | undefined {
     return this.weights?.busy;
   }
@@ -103,7 +103,7 @@ export class Program implements Disposable {
     if (this.#disposed) throw new Error("a program was used after it was disposed");
   }
 
-  /** Frees the program; a run that is under way ends first. */
+  /** Frees the program, after a running run ends. */
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#free();
@@ -187,7 +187,7 @@ function sessionOptions(graph: Graph, threads: Threads): Pointer {
   else ort("SetIntraOpNumThreads", options, 1);
   // One arena for all programs: a scratch buffer that one has freed serves the next.
   ort("AddSessionConfigEntry", options, "session.use_env_allocators", "1");
-  // Threads spin inside a run, where the next operator is microseconds away, and sleep between runs.
+  // Threads spin during a run, when the next operator is microseconds away, and sleep between runs.
   ort("AddSessionConfigEntry", options, "session.force_spinning_stop", "1");
   const folder = weightsFolder(graph);
   if (folder !== undefined)

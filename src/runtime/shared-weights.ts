@@ -9,8 +9,8 @@ import { giveBack } from "./pages.ts";
 type FileData = Extract<ConstantData, { kind: "file" }>;
 
 /**
- * Constants that several programs have in common, held once: their files are mapped once, and what the kernels make of a weight for their own
- * use is one copy for all that use it. Lives until it is disposed of and the last of its programs is freed.
+ * Constants that several programs share, held once: their files are mapped once, and the kernels' packed weights are
+ * one copy. Lives until it is disposed of and the last of its programs is freed.
  */
 export class SharedWeights implements Disposable {
   readonly #containers = new Map<string, Pointer>();
@@ -20,7 +20,7 @@ export class SharedWeights implements Disposable {
   readonly #tables = new Map<Pointer, number>();
   #users = 0;
   #disposed = false;
-  /** Runs of its programs that are under way. */
+  /** The number of running runs of its programs. */
   #runs = 0;
   /** Programs that are being compiled, or wait for runs to end. */
   #compiling = 0;
@@ -43,7 +43,10 @@ export class SharedWeights implements Disposable {
     return container;
   }
 
-  /** Compiles while nothing runs: kernels pack again what they have packed. Several programs may compile at the same time. */
+  /**
+   * Compiles while nothing runs: kernels pack again what they have packed. Several programs may compile at the same
+   * time.
+   */
   async compiling<T>(compile: () => Promise<T>): Promise<T> {
     this.#compiling++;
     try {
@@ -102,18 +105,18 @@ export class SharedWeights implements Disposable {
     return file.at(offset, bytes);
   }
 
-  /** After programs were compiled: what they have packed need not stay in memory as the file has it, nor what they packed in vain. */
+  /** Called after compiling: drops file pages of packed weights, and copies packed in vain. */
   settle(): void {
     for (const file of this.#files.values()) file.drop();
     trimHeap();
   }
 
-  /** Lets go of what runs have read of tables; the system brings much around each row. */
+  /** Drops the table pages that runs have read; the system reads much around each row. */
   dropTables(): void {
     for (const [address, bytes] of this.#tables) giveBack(address, bytes);
   }
 
-  /** A program uses what is here, until it is freed and says so. */
+  /** Counts a program as a user until it is freed. */
   use(): void {
     this.#users++;
   }

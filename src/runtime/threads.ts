@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import os from "node:os";
 import { UserError } from "../util/errors.ts";
 
-/** CPU quota of the cgroup (v2, then v1) that this process is in, in cores; undefined when there is none. */
+/** The CPU quota of this process's cgroup (v2, then v1), in cores; undefined if there is none. */
 function cgroupQuota(): number | undefined {
   const read = (file: string) => {
     try {
@@ -25,7 +25,10 @@ let chosen: number | undefined;
 /** The number of threads that the pool was created with. */
 let poolSize: number | undefined;
 
-/** Asks for a pool of so many threads, before the first model makes it. @throws UserError if it was made with another number, as a process has one */
+/**
+ * Sets the size of the thread pool, before the first model creates it. @throws UserError if it was created with another
+ * size, as a process has one
+ */
 export function chooseThreads(threads: number): void {
   if (poolSize !== undefined && poolSize !== threads)
     throw new UserError(

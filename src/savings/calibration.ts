@@ -2,13 +2,13 @@ import type { z } from "zod";
 import type { PlanPart } from "./plan.ts";
 import type { SavingHost } from "./seams.ts";
 
-/** Learns what a saving needs to know of one model from texts like those to come: thresholds, heads. */
+/** Calibrates a saving for one model on texts like those to come: thresholds, heads. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
-  /** Names what is learnt: "a threshold for each layer and head". */
+  /** Names the result: "a threshold for each layer and head". */
   readonly summary: string;
   /** The options of learning; each has a default and a description. */
   readonly options: S;
-  /** @throws UserError when the model is none that the saving serves */
+  /** @throws UserError if the saving does not support the model */
   learn(host: CalibrationHost, prompts: readonly (readonly number[])[], options: z.output<S>): Promise<Learnt>;
 }
 

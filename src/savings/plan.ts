@@ -13,15 +13,15 @@ export interface Plan {
 }
 
 /**
- * Tells states apart that requests leave behind: a prefix is reused only under the key of the plan that wrote it. "" is dense's. `answer`
- * undefined: the answer's state is never offered to others.
+ * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. "" is
+ * dense's. `answer` undefined: the answer's state is never offered to others.
  */
 export interface StateKeys {
   readonly prompt: string | undefined;
   readonly answer: string | undefined;
 }
 
-/** A place between two layers where something is decided. */
+/** A place between two layers where a decision is taken. */
 export interface Cut {
   /** Layers that have run: 1 to the model's layers less one. */
   readonly after: number;
@@ -37,19 +37,19 @@ export interface Cut {
 
 /** The information that a cut decides on. */
 export interface Seen {
-  /** Tokens of the row so far; of the prompt where the cut has that scope. */
+  /** The row's tokens so far; for a cut with scope "prompt", the prompt's. */
   readonly tokens: number;
   /** The probe's output; empty without a probe. */
   readonly probed: Float32Array;
 }
 
-/** Looks at one row where it has come to a cut. */
+/** Reads one row at a cut. */
 export interface Probe {
   look(at: ProbePoint): Promise<{ readonly found: Float32Array; readonly cost: Spent }>;
 }
 
 export interface ProbePoint {
-  /** Tokens that have come to the cut: entries of `layer` in the cache. */
+  /** Tokens at the cut: entries of `layer` in the cache. */
   readonly tokens: number;
   /** Their positions in the prompt. */
   readonly positions: readonly number[];
@@ -64,7 +64,7 @@ export type Decision =
   | { readonly kind: "continue" }
   /** The row's token is decided here by the shared head; deeper layers are not called. */
   | { readonly kind: "exit"; readonly fill: StateFill }
-  /** Only these of the tokens that came to the cut go deeper, by their numbers here, in order; the last is always one of them. */
+  /** Only these of the tokens at the cut go deeper, by their indices here, in order; the last is always included. */
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**

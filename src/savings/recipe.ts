@@ -17,7 +17,10 @@ export type Recipe = readonly Step[];
 /** A recipe file: a list of `name:key=value` texts, or of objects `{ name, …options }`. */
 const recipeFile = z.array(z.union([z.string(), z.looseObject({ name: z.string() })]));
 
-/** Reads `name` or `name:key=value,key=value`. @throws UserError that names the saving, the option and what was expected. */
+/**
+ * Reads `name` or `name:key=value,key=value`. @throws UserError that names the saving, the option and the expected
+ * value
+ */
 export function parseStep(text: string): Step {
   const colon = text.indexOf(":");
   const name = colon < 0 ? text : text.slice(0, colon);

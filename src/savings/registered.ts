@@ -52,7 +52,7 @@ export async function registeredRecipes(): Promise<Record<string, Registered>> {
   return readKeptJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
 
-/** Changes of the file, one after the other: each begins with what the one before it wrote. */
+/** Changes of the file run in turn: each starts from the result of the one before. */
 let last: Promise<unknown> = Promise.resolve();
 
 function change(to: (all: Record<string, Registered>) => Record<string, Registered>): Promise<void> {
@@ -71,7 +71,10 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
   return earlier;
 }
 
-/** A recipe that somebody chose for a model, without the lab's evidence. @throws UserError when its savings are none, or do not go together */
+/**
+ * A recipe that a user chose for a model, without the lab's evidence. @throws UserError if its savings are unknown or
+ * conflict
+ */
 export function chosenRecipe(model: string, savings: readonly string[]): Registered {
   const steps = parseRecipe(savings);
   checkSeams(steps);
@@ -104,7 +107,10 @@ const unknownRecipe = (name: string, names: readonly string[]): UserError =>
     `no recipe is registered as "${name}"${suggest(name, names) || "; `modicum recipes` lists those that are, `lab pick` and `recipes add` register one"}`,
   );
 
-/** @param hash the model's, asked for where the recipe tells its own. @throws UserError when the model is another than the one that the recipe was chosen for */
+/**
+ * @param hash the model's hash, computed only if the recipe has one. @throws UserError if the recipe was chosen for
+ * another model
+ */
 export async function requireModel(
   name: string,
   { model_hash }: Registered,

@@ -14,7 +14,7 @@ export type SavingGroup =
   | "knowledge"
   | "training";
 
-/** One way to spend less inside a model: typed options, and what it puts at the model's seams. */
+/** One way to spend less inside a model: typed options, and the code at the model's seams. */
 export interface Saving<O = unknown> {
   readonly name: string;
   readonly group: SavingGroup;
@@ -23,7 +23,7 @@ export interface Saving<O = unknown> {
   readonly options: z.ZodType<O>;
   /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
   unsupported(decoder: Decoder): string | undefined;
-  /** Learns from texts what it needs to know of a model; its options name the file. Absent: it learns nothing. */
+  /** The saving's calibration; its options name the resulting file. Absent: it needs none. */
   readonly calibration?: Calibration | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];
@@ -31,7 +31,10 @@ export interface Saving<O = unknown> {
   seams(options: O): readonly string[];
   /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;
-  /** Makes what it needs, once for a model and options; undefined if the options are neutral, so that the request runs dense. @throws UserError as `check` */
+  /**
+   * Prepares the saving, once for a model and options; undefined if the options are neutral, so that the request runs
+   * dense. @throws UserError like `check`
+   */
   prepare(options: O, host: SavingHost): Promise<PreparedSaving | undefined>;
 }
 

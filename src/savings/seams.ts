@@ -20,7 +20,10 @@ export interface AttentionCall {
   readonly whole: number;
   /** The chunk's positions in the prompt, i64 [chunk], by which queries and keys are rotated. */
   readonly positions: Buffer;
-  /** [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; what lies after the chunk's tokens may be overwritten. */
+  /**
+   * [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; memory after the chunk's tokens may be
+   * overwritten.
+   */
   readonly qkv: Buffer;
   /** The output buffer, written from its start: [chunk · heads·headSize]. */
   readonly attended: Buffer;

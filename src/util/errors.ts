@@ -21,10 +21,10 @@ export class OptionError extends UserError {
   }
 }
 
-/** A file that this program keeps by itself is damaged, or cannot be read: what was asked for is not at fault. */
+/** A damaged or unreadable file that this program keeps for itself: the request is not at fault. */
 export class KeptFault extends UserError {}
 
-/** The name in `names` closest to `name`, or undefined when none is near enough to be a slip of the hand. */
+/** The name in `names` closest to `name`, or undefined if none is close enough to be a typing error. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
@@ -48,7 +48,7 @@ export function few(names: readonly string[]): string {
   return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/** Puts the file's name before the sentence of what `read` throws. */
+/** Puts the file's name in front of errors that `read` throws. */
 export function inFile<T>(path: string, read: () => T): T {
   try {
     return read();

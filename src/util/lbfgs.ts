@@ -22,7 +22,7 @@ export interface Minimum {
   readonly converged: boolean;
 }
 
-/** A step and what it changed of the gradient. */
+/** A step and its change of the gradient. */
 interface Pair {
   readonly step: Float64Array;
   readonly change: Float64Array;
@@ -32,7 +32,7 @@ interface Pair {
 
 /** Armijo's share of the decrease that the gradient promises. */
 const SUFFICIENT = 1e-4;
-/** Halvings of a step before it counts as none: nothing lower can be told apart in float64. */
+/** Halvings of a step before it counts as zero: nothing lower can be distinguished in float64. */
 const MOST_CUTS = 50;
 
 /**
@@ -65,7 +65,7 @@ interface Place {
   readonly gradient: Float64Array<ArrayBuffer>;
 }
 
-/** The first place along a direction that decreases enough; undefined if there is none. */
+/** The first point along a direction that decreases enough; undefined if there is none. */
 function search(objective: Objective, from: Place, direction: Float64Array, first: number): Place | undefined {
   const slope = dot(from.gradient, direction);
   if (!(slope < 0)) return undefined;

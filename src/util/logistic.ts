@@ -40,10 +40,12 @@ export interface LogisticFit extends Logistic {
 export type Features = ArrayLike<number>;
 
 /**
- * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits, and in another
- * order the same to rounding. Its logits have mean 0 over the classes: their common shift is free, and the solver starts at 0 and never moves it.
- * `from` is a fit to begin at, such as that of another l2: fewer iterations, the same end to the tolerance.
- * @throws UserError for rows of several lengths or with a number that is not finite, and labels of one class or none
+ * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits, and in
+ * another order the same up to rounding. Its logits have mean 0 over the classes: their common shift is free, and the
+ * solver starts at 0 and never moves it. `from` is a fit to begin at, such as that of another l2: fewer iterations, the
+ * same end up to the tolerance.
+ * @throws UserError for rows of several lengths or with a number that is not finite, and for labels of one class or
+ * none
  */
 export function fitLogistic(
   rows: readonly Features[],
@@ -224,7 +226,7 @@ function multiply(
   }
 }
 
-/** Adds residualsᵀ·rows to the gradient; residuals [4, classes] are 0 for rows that there are not. */
+/** Adds residualsᵀ·rows to the gradient; residuals [4, classes] are 0 for missing rows. */
 function accumulate(
   values: Float64Array,
   [v0, v1, v2, v3]: Starts,

@@ -28,7 +28,10 @@ export function codeOf(error: unknown): string | undefined {
 /** Why a file or folder could not be written, in words; nothing for an error that is no fault of the disk. */
 export const reasonOf = (error: unknown): string | undefined => reasons[codeOf(error) ?? ""];
 
-/** Why a file cannot be opened for writing, for libraries that do not say: it is opened, and made where there is none. */
+/**
+ * The reason that a file cannot be opened for writing, for libraries that do not say: opens it, and creates it if it is
+ * missing.
+ */
 export function unopened(path: string): string | undefined {
   try {
     closeSync(openSync(path, "a"));

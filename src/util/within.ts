@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Until what is awaited has come, or so many milliseconds are over. */
+/** Resolves when `awaited` does, or after `limit` milliseconds. */
 export async function within(limit: number, awaited: Promise<unknown>): Promise<void> {
   const over = new AbortController();
   await Promise.race([awaited, sleep(limit, undefined, { signal: over.signal }).catch(() => {})]);

@@ -1,4 +1,4 @@
-/** Milliseconds of this process's work so far: what other processes do meanwhile does not count. */
+/** Milliseconds of CPU time of this process so far; other processes do not count. */
 export function worked(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -17,7 +17,7 @@ function yardstick(): number {
   return worked() - before;
 }
 
-/** How much slower than usual this machine is now, at least 1: a factor for limits in milliseconds. */
+/** The factor by which this machine is slower than usual now, at least 1, for limits in milliseconds. */
 export function slowness(): number {
   return Math.max(1, Math.min(...Array.from({ length: 5 }, yardstick)) / USUAL);
 }

@@ -5,13 +5,14 @@ import { makeFolders } from "./make-folders.ts";
 import { writeError } from "./system-errors.ts";
 
 /**
- * Writes a file beside its place, `NAME….part`, then renames it there, whoever else does: it is never half-written. `mode` is the file's rights.
- * @throws UserError when the disk refuses it
+ * Writes a file as `NAME….part` and renames it, so that it is never partial, even with concurrent writers. `mode` is
+ * the file's permissions.
+ * @throws UserError if the disk refuses it
  */
 export const writeWhole = (file: string, text: string, mode?: number): Promise<void> =>
   fillWhole(file, (part) => part.writeFile(text), mode);
 
-/** Like `writeWhole`, for what `fill` writes. */
+/** Like `writeWhole`, with `fill` writing the contents. */
 export async function fillWhole(file: string, fill: (part: FileHandle) => Promise<void>, mode?: number): Promise<void> {
   const part = `${file}.${randomUUID()}.part`;
   try {

@@ -122,7 +122,10 @@ export const oracleOf = (outcomes: readonly Outcome[]): { quality: Omit<Quality,
 
 export type Interval = readonly [low: number, high: number];
 
-/** 95 % percentile intervals of statistics over rows, drawn anew within each seed's rows; the statistic is the mean over seeds. */
+/**
+ * 95 % percentile intervals of statistics over rows, resampled within each seed's rows; the statistic is the mean over
+ * seeds.
+ */
 export function intervals<K extends string>(
   seeds: readonly (readonly Outcome[])[],
   statistic: (outcomes: readonly Outcome[], seed: number) => Readonly<Record<K, number>>,

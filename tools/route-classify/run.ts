@@ -46,7 +46,7 @@ export interface Result {
   readonly machine: string;
 }
 
-/** Heads of one seed, and what they say of rows that they were not trained on. */
+/** Heads of one seed, and their results on rows that they were not trained on. */
 export interface SeedRun {
   readonly split: Split;
   readonly swift: HeadModel;

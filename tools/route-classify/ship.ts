@@ -28,7 +28,7 @@ export async function ship(dir: string, set: DataSet, run: SeedRun, origin: Orig
   await writeWhole(join(folder, "README.md"), card(set, run, origin));
 }
 
-/** Energy and softmax, first the one that tells Swift's errors better on these rows. */
+/** Energy and softmax, with the one that predicts Swift's errors better on these rows first. */
 export function calibrationsOf(set: DataSet, judged: readonly Judged[]) {
   const calibrations = ["energy", "softmax"].map((name) => {
     const outcomes = outcomesOf(judged, SCORINGS[name]!);

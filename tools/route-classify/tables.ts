@@ -8,7 +8,7 @@ import type { Timed } from "./time.ts";
 
 type Kept = Result & { readonly time: { readonly single: Timed; readonly batched: Timed } };
 
-/** Writes the tables of a folder's README anew, from all results in it. */
+/** Rewrites the tables of a folder's README from all results in it. */
 export async function writeTables(folder: string): Promise<void> {
   const results = readdirSync(folder)
     .filter((file) => file.endsWith(".json"))
@@ -22,7 +22,7 @@ export async function writeTables(folder: string): Promise<void> {
   await writeWhole(page, withSection(text, "route-classify", [summary(results), ...results.map(details)].join("\n\n")));
 }
 
-/** The name of a result's files, without what they end in. */
+/** The name of a result's files, without an extension. */
 export const fileOf = ({ set, swift }: Pick<Result, "set" | "swift">): string =>
   `${set.name}-${swift.replace("@layers=", "-")}`;
 

@@ -1,7 +1,7 @@
 import type { HeadModel } from "../../src/pipelines/classify/head.ts";
 import { ClassifyCascade } from "../../src/pipelines/route/classify.ts";
 
-/** Milliseconds of a text, and what its receipts say was spent of dense. */
+/** Milliseconds of a text, and the share of dense's cost by its receipts. */
 export interface Timed {
   readonly texts: number;
   readonly threshold: number;

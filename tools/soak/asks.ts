@@ -8,7 +8,7 @@ export interface Ask {
   readonly body: object | string;
   /** The status that it is to get. */
   readonly status: number;
-  /** Leaves after so many events of the stream, or so many milliseconds. */
+  /** Leaves after this many events of the stream, or milliseconds. */
   readonly leaves?: { readonly events: number } | { readonly ms: number };
 }
 

@@ -34,13 +34,13 @@ const { values } = parseArgs({
   },
 });
 const [minutes, rate, warmUp] = [Number(values.minutes), Number(values.rate), Number(values["warm-up"])];
-/** Requests that come at once, and how often, in the mean one in so many. */
+/** The size of a burst of requests, and its frequency: one in this many, on average. */
 const [BURST, BURST_ONE_IN] = [30, 120];
 /** Seconds from one look at the server's memory to the next. */
 const TICK = 10;
 /** Bytes for keys and values beside the models' files. */
 const KEYS_AND_VALUES = 1e9;
-/** More than these are not under way at a time: the machine may be slow. */
+/** The most requests that run at a time: the machine may be slow. */
 const MOST = 60;
 
 makeFolders(values.out);
@@ -65,7 +65,10 @@ await writeFile(join(values.out, "soak.md"), page(soak));
 console.log(page(soak));
 process.exit(soak.passed ? 0 : 1);
 
-/** Models fit with what answers hold, and leave when nobody has used them for some seconds, so that they come and go. */
+/**
+ * Models fit together with their answers' state, and leave when nobody has used them for some seconds, so that they
+ * come and go.
+ */
 async function start(): Promise<OwnServer> {
   const named = ["smollm2", "minilm"];
   const resolved = await Promise.all(named.map((name) => resolveModel(name)));

@@ -30,7 +30,7 @@ interface Said {
 /** Statuses of a server that is full: of its queue, and of its memory. */
 const FULL = [429, 503];
 
-/** One that asks: what it has seen, and how it leaves. */
+/** A client: what it has seen, and how it leaves. */
 interface Client {
   readonly leaving: AbortController;
   events: number;
@@ -39,7 +39,7 @@ interface Client {
 /** No request takes so long, on however slow a machine. */
 const LONGEST = 300_000;
 
-/** A request is over when its client has left: once in half an hour Node's `fetch` tells nothing of that, ever. */
+/** A request is over when its client has left: once in half an hour Node's `fetch` never reports it. */
 export async function send(url: string, ask: Ask): Promise<Outcome> {
   const client = { leaving: new AbortController(), events: 0 };
   return Promise.race([answer(url, ask, client), gone(ask, client), late(ask)]);

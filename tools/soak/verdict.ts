@@ -56,7 +56,7 @@ export function bills(outcomes: readonly Outcome[], receipts: readonly Receipt[]
   };
 }
 
-/** Medians of the first and the last third after so many minutes of warm-up. */
+/** Medians of the first and the last third, after `warmUp` minutes. */
 export function memory(seen: readonly Resident[], warmUp: number): Soak["memory"] {
   const after = seen.filter(({ seconds }) => seconds > warmUp * 60);
   const third = Math.floor(after.length / 3);

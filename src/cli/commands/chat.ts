@@ -14,17 +14,17 @@ export function define(command: Command): void {
 /** The part of a model that a chat uses. */
 type Answering = Pick<Model, "generate">;
 
-/** A conversation and what answers it. */
+/** A conversation and the model that answers it. */
 export interface Answered extends Talk {
   readonly answering: Answering;
 }
 
 const HINT = "/help lists the commands, /quit leaves; Ctrl-C stops an answer, a second one leaves\n";
 
-/** Talks until the user leaves. The engine finds what it has of the earlier turns in its cache by itself. */
+/** Chats until the user leaves. The engine finds earlier turns in its cache by itself. */
 export async function chat(options: SessionOptions): Promise<void> {
   const settings = generation(options);
-  if (!process.stdin.isTTY) throw new UserError("chat needs a terminal; `modicum run` reads a prompt from stdin");
+  if (!process.stdin.isTTY) throw new UserError("chat needs a terminal; use `modicum run` for a prompt from stdin");
   const signal = interruptSignal();
   using talk = new Conversation(options, await open(options, signal));
   process.stderr.write(HINT);
@@ -74,7 +74,7 @@ export async function converse(talk: Answered, terminal: Interface, settings: Ru
   }
 }
 
-/** Does what a command says, which Ctrl-C stops. What goes wrong is told, and the chat goes on. */
+/** Runs a command, which Ctrl-C stops. Errors are shown, and the chat continues. */
 async function command(line: string, talk: Talk, terminal: Interface): Promise<void> {
   const { signal, stop } = stoppedBy(terminal, "SIGINT");
   try {

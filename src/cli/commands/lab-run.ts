@@ -42,12 +42,12 @@ export function define(command: Command): void {
     .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; may be repeated (default: smollm2)", collect)
     .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
     .option("--quant <form>", `${quantOptions.shape.quant.description}; may be repeated (default: auto)`, collect)
-    .option("--recipe <recipe>", "savings with a space between, or a JSON or YAML file; may be repeated", collect)
-    .option("--search <saving>", "settings to find: one option as low..high, or lists a|b; may be repeated", collect)
+    .option("--recipe <recipe>", "savings separated by spaces, or a JSON or YAML file; may be repeated", collect)
+    .option("--search <saving>", "settings to search: one option as low..high, or lists a|b; may be repeated", collect)
     .requiredOption("--out <folder>", "where results and summary are written")
-    .option("--queue <url>", "redis://host:port: `lab worker` processes there answer, and not this one")
-    .option("--resume", "go on with the run that the folder holds")
-    .option("--force", "replace the run that the folder holds")
+    .option("--queue <url>", "redis://host:port: let `lab worker` processes answer instead of this one")
+    .option("--resume", "continue the run in the folder")
+    .option("--force", "replace the run in the folder")
     .option("--json", "print one JSON object with the summaries");
   addFlags(addFlags(command, budgetOptions), runOptions).action(run);
 }
@@ -58,7 +58,7 @@ async function run(flags: Flags): Promise<void> {
   const grid: Grid = { ...(await gridOf(flags, signal)), recipes };
   using watcher = watch();
   const summaries = await runGrid(grid, watcher, signal).catch((error: unknown) => {
-    if (signal.aborted) process.stderr.write(`stopped; the same command with --resume goes on\n`);
+    if (signal.aborted) process.stderr.write(`stopped; the same command with --resume continues\n`);
     throw error;
   });
   watcher[Symbol.dispose]();
@@ -103,29 +103,31 @@ export async function found(model: string, signal: AbortSignal): Promise<Resolve
   if (registered) {
     const recipe = registered.recipe.join(" ") || "dense";
     const instead = `--model ${registered.model} --recipe "${recipe}"`;
-    throw new UserError(`--model: ${model} is a recipe; expected its model, and the recipe beside it: ${instead}`, 2);
+    throw new UserError(`--model: ${model} is a recipe; expected its model and recipe: ${instead}`, 2);
   }
   using download = showDownload(model);
   return await resolveModel(model, { signal, ...download });
 }
 
-/** @throws UserError where a flag would do nothing */
+/** @throws UserError if a flag would have no effect */
 function requireUse({ search, budgetFlops, budgetMinutes }: Flags, rows: number, tasks: readonly Task[]): void {
   if (search === undefined && (budgetFlops ?? budgetMinutes) !== undefined)
-    throw new UserError("a budget bounds a search; give --search, or no budget", 2);
+    throw new UserError("a budget needs a search; add --search, or leave the budget out", 2);
   if (rows > 1 && tasks.every(({ kind }) => kind !== "generation"))
-    throw new UserError("--rows is for tasks whose answers are generated, and none of these is", 2);
+    throw new UserError("--rows is only for tasks with generated answers", 2);
 }
 
 function reuseOf({ resume = false, force = false }: Flags): Reuse {
-  if (resume && force) throw new UserError("--resume goes on with a run and --force replaces it; give one of them", 2);
+  if (resume && force) throw new UserError("--resume continues a run and --force replaces it; give one of them", 2);
   return resume ? "resume" : force ? "force" : "refuse";
 }
 
-/** Each one savings, or a file. @throws UserError when one is empty, none that there is, or has two savings that claim one seam */
+/**
+ * Recipes, each a list of savings or a file. @throws UserError if one is empty, unknown, or has two savings that claim
+ * one seam
+ */
 export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
-  if (texts.some((text) => text.trim() === ""))
-    throw new UserError("--recipe is empty; dense is always among the recipes", 2);
+  if (texts.some((text) => text.trim() === "")) throw new UserError("--recipe is empty; dense is always included", 2);
   const recipes = await Promise.all(
     texts.map((text) =>
       /\.(json|ya?ml)$/i.test(text) ? recipeOf([], text) : parseRecipe(text.split(/\s+/).filter(Boolean)),

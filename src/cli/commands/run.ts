@@ -15,10 +15,10 @@ interface Options extends SessionOptions {
 }
 
 export function define(command: Command): void {
-  addSessionFlags(command.argument("[prompt]", "the prompt; stdin's text, if any, is put before it"))
-    .option("--raw", "take the prompt as it is, without the model's chat template")
-    .option("--format <json or file>", "hold the answer to any JSON object, or to the JSON schema in a file")
-    .option("--json", "print one JSON object with the text, the tokens and the receipt")
+  addSessionFlags(command.argument("[prompt]", "the prompt; text from stdin is put before it"))
+    .option("--raw", "use the prompt as is, without the model's chat template")
+    .option("--format <json or file>", "json: constrain the answer to a JSON object; FILE: to the JSON schema in it")
+    .option("--json", "print one JSON object with text, tokens and receipt")
     .action(run);
 }
 
@@ -40,14 +40,14 @@ const formatOf = (given: string): Format =>
 async function promptOf(argument: string | undefined, signal: AbortSignal): Promise<string> {
   const piped = argument === undefined ? await readStdin(signal) : await pipedText(signal);
   const prompt = [piped.trimEnd(), argument].filter(Boolean).join("\n\n");
-  if (prompt.trim() === "") throw new UserError("the prompt is empty: give it as an argument or on stdin");
+  if (prompt.trim() === "") throw new UserError("the prompt is empty; give it as an argument or on stdin");
   return prompt;
 }
 
 type Answering = Model | RoutePipeline;
 type Settings = Parameters<Model["generate"]>[1];
 
-/** Prints the text as it comes, and ends its last line whatever happens. */
+/** Prints the text as it comes, and always ends its last line. */
 async function stream(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
   let printed = "";
   try {

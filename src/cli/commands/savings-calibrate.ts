@@ -23,7 +23,7 @@ interface Options extends Readonly<Record<string, unknown>> {
 
 /** A command for each saving that learns, with its own flags. */
 export function define(command: Command): void {
-  // A saving that learns nothing is told so whatever flags are given with it.
+  // A saving without calibration is reported whatever flags are given with it.
   command.allowUnknownOption().allowExcessArguments();
   command.argument("<saving>", learners.map(({ name }) => name).join(", ")).action((name: string) => {
     calibrationOf(name);
@@ -35,10 +35,10 @@ function defineOne(command: Command, name: string): void {
   const { summary, options } = calibrationOf(name);
   command
     .description(`learn ${summary}`)
-    .option("--model <model>", "as `run` takes it", "smollm2")
-    .requiredOption("--texts <files...>", "files of text like that to come")
-    .option("--tokens <n>", "tokens of each text that are read; time and memory grow with their square", whole, 4096)
-    .option("--out <file>", "write what was learnt there; else it is printed")
+    .option("--model <model>", "as for `run`", "smollm2")
+    .requiredOption("--texts <files...>", "files of representative text")
+    .option("--tokens <n>", "tokens to read of each text; time and memory grow with the square", whole, 4096)
+    .option("--out <file>", "where to write the result (default: print it)")
     .option("--json", "with --out: print one JSON object, { out, save, summary }");
   addFlags(addFlags(command, options), quantOptions).action((_: Options, own: Command) =>
     // --json is the parent's, too, and commander gives it to that.
@@ -55,7 +55,7 @@ async function calibrate(name: string, given: Options): Promise<void> {
   const { tokens, out, json = false } = given;
   const options = readFlags(calibrationOf(name).options, given);
   if (out !== undefined && !existsSync(path.dirname(out)))
-    throw new UserError(`${out} cannot be written: there is no folder ${path.dirname(out)}`);
+    throw new UserError(`cannot write ${out}: there is no folder ${path.dirname(out)}`);
   const texts = await Promise.all(given.texts.map(textOf));
   const signal = interruptSignal();
   using download = showDownload(given.model);

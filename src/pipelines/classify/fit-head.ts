@@ -19,9 +19,9 @@ export interface FittedHead {
 const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /**
- * A logistic head on standardised features, with the L2 that gives `held` rows the least loss: weaker ones are tried until the loss rises. The
- * standardisation is folded into the head, which reads plain features.
- * @throws UserError as `fitLogistic` does, and if a label of the held rows is in none of the others
+ * A logistic head on standardised features, with the L2 that gives `held` rows the least loss: weaker ones are tried
+ * until the loss rises. The standardisation is folded into the head, which reads plain features.
+ * @throws UserError as `fitLogistic` does, and if a label of the held rows occurs in none of the others
  */
 export function fitHead(train: Labelled, held: Labelled): FittedHead {
   const scale = standardOf(train.rows);
@@ -53,7 +53,7 @@ function standardOf(rows: readonly Features[]): Standard {
   const deviation = new Float64Array(width);
   for (const row of rows) for (let i = 0; i < width; i++) mean[i]! += row[i]! / rows.length;
   for (const row of rows) for (let i = 0; i < width; i++) deviation[i]! += (row[i]! - mean[i]!) ** 2 / rows.length;
-  // A feature that never varies says nothing, whatever it is divided by.
+  // A feature that never varies carries no information; any divisor will do.
   return { mean, deviation: deviation.map((v) => Math.sqrt(v) || 1) };
 }
 

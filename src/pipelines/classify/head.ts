@@ -40,7 +40,7 @@ const headFile = z
   })
   .refine((h) => h.bias.length === h.labels.length, { path: ["bias"], error: "expected a number for each label" });
 
-/** A trained linear head: which vectors it reads, and which labels it tells apart. */
+/** A trained linear head, the vectors that it reads, and its labels. */
 export interface LabelHead {
   readonly model: EmbedderIdentity;
   readonly labels: readonly string[];

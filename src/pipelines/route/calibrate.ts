@@ -8,7 +8,7 @@ export type CalibrateBy = (typeof calibrations)[number];
 
 /** One input of a calibration: its score, and how good the answers were (0 to 1) if that is known. */
 export interface Sample {
-  /** NaN: the input goes to Super whatever the threshold. */
+  /** NaN: the input goes to Super at any threshold. */
   readonly score: number;
   readonly swift?: number | undefined;
   readonly super?: number | undefined;
@@ -30,7 +30,7 @@ export const target = z.strictObject({
 });
 export type Target = z.output<typeof target>;
 
-/** The share for Super if none is given. */
+/** The default share for Super. */
 export const USUAL_SHARE = 0.3;
 
 /** The threshold that samples give: a score below it goes to Super. @throws UserError for samples that cannot give one */

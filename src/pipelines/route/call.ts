@@ -2,10 +2,10 @@ import type { Prompt } from "../../engine/language-model.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { ModelPiece, RouteModel, RouteTerms } from "./model.ts";
 
-/** Milliseconds that a stopped call has to say what it spent. */
+/** Milliseconds that a stopped call has to report its cost. */
 const PATIENCE = 2000;
 
-/** One call of a model: its pieces as they are asked for, and what it spent however it ends. */
+/** One call of a model: its pieces on demand, and its cost however it ends. */
 export class Call<O extends object> {
   readonly #pieces: AsyncIterator<ModelPiece>;
   readonly #stop = new AbortController();
@@ -16,7 +16,7 @@ export class Call<O extends object> {
     prompt: Prompt,
     options: O & Pick<RouteTerms, "observe">,
     signal: AbortSignal | undefined,
-    /** Told what the call spent, once. */
+    /** Called once with the cost of the call. */
     private readonly spent: (receipt: Receipt) => void,
   ) {
     const either = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
@@ -35,7 +35,7 @@ export class Call<O extends object> {
     if (value.receipt) {
       this.#ended = true;
       this.spent(value.receipt);
-      // Lets the model's call let go of what it holds.
+      // Lets the model's call free its resources.
       await this.#pieces.return?.();
     }
     return value;
@@ -55,7 +55,7 @@ export class Call<O extends object> {
     }
   }
 
-  /** Stops the call within a step. Returns once it has told what it spent, or does not seem to. */
+  /** Stops the call within a step. Returns once it has reported its cost, or seems not to. */
   async stop(): Promise<void> {
     if (this.#ended) return;
     this.#stop.abort();
@@ -72,7 +72,7 @@ export class Call<O extends object> {
     try {
       while (await this.next());
     } catch {
-      // It was told to stop.
+      // It was asked to stop.
     }
     this.#ended = true;
   }

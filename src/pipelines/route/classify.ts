@@ -20,7 +20,7 @@ export interface CascadeOptions {
 
 /** On which terms texts are classified. */
 export interface CascadeTerms extends Pick<ReadTerms, "signal" | "key" | "deadline"> {
-  /** Told what was spent by a call that ended without its receipt. */
+  /** Called with the cost of a call that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
 }
 
@@ -97,7 +97,7 @@ function checkLabels({ swift, super: strong }: CascadeOptions): void {
   );
 }
 
-/** The calls of one cascade, and what they spent. */
+/** The calls of one cascade, and their cost. */
 class CascadeRun {
   readonly #usages: { readonly role: Role; readonly usage: Usage }[] = [];
   readonly #started = performance.now();
@@ -128,7 +128,10 @@ class CascadeRun {
     this.#scored = this.texts.length;
   }
 
-  /** Dense is Super on every text. Overhead is what did not answer: scoring, and Swift on the texts that Super answered. */
+  /**
+   * Dense is Super on every text. Overhead is work that gave no answer: scoring, and Swift on the texts that Super
+   * answered.
+   */
   receipt(): Receipt {
     const { swift, super: strong } = this.cascade.options;
     const dense = strong.price(this.texts);

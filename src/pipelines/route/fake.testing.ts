@@ -12,7 +12,7 @@ export interface FakeOptions {
   readonly maxTokens?: number;
 }
 
-/** A model that answers by a script, and counts what it did. */
+/** A model that answers by a script, and counts its calls. */
 export class Fake implements RouteModel<FakeOptions> {
   readonly identity;
   calls = 0;

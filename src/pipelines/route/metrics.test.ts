@@ -13,7 +13,10 @@ import {
   recovered,
 } from "./metrics.ts";
 
-/** A pair like RouteLLM's table of GSM8K: Swift 0.64, Super 0.86, 1,319 rows; the score tells something of Swift's being right. */
+/**
+ * A pair like RouteLLM's table of GSM8K: Swift 0.64, Super 0.86, 1,319 rows; the score predicts partly whether Swift is
+ * right.
+ */
 function table(count = 1319, seed = 7, noise = 1): Outcome[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {

@@ -104,7 +104,7 @@ export function apgr(points: readonly CurvePoint[]): number {
   return area;
 }
 
-/** Smallest share that recovers so much of the gap (0.5 for CPT(50 %)); NaN if none does. */
+/** The smallest share that recovers `part` of the gap (0.5 for CPT(50 %)); NaN if none does. */
 export function callsNeeded(points: readonly CurvePoint[], part: number): number {
   const pgr = recovered(points);
   const at = pgr.findIndex((value) => value >= part - 1e-12);

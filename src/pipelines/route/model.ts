@@ -16,9 +16,9 @@ export interface ModelPiece {
 /** Options that a route adds to those of a request. */
 export interface RouteTerms {
   readonly signal?: AbortSignal;
-  /** Told what an answer spent that ended without its receipt. */
+  /** Called with the cost of an answer that ended without its receipt. */
   readonly onStopped?: (receipt: Receipt) => void;
-  /** Told each token's logits before it is chosen; they are valid until it returns. */
+  /** Called with each token's logits before it is chosen; they are valid until it returns. */
   readonly observe?: (logits: Float32Array) => void;
 }
 
@@ -42,6 +42,6 @@ export interface RouteModel<O extends object> {
 export interface Pair<O extends object> {
   /** Answers first, and shows its logits. */
   readonly swift: RouteModel<O>;
-  /** Answers what is hard. */
+  /** The model for hard inputs. */
   readonly super: RouteModel<O>;
 }

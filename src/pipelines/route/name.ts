@@ -50,14 +50,17 @@ export interface PairName {
   readonly name: string;
   readonly swift: string;
   readonly super: string;
-  /** The options as they were given: `share=0.3`; empty if there were none. */
+  /** The options as written: `share=0.3`; empty if there were none. */
   readonly given: string;
   readonly options: RouteOptions;
 }
 
 export const isPairName = (text: string): boolean => text.includes(">");
 
-/** Reads the name of a pair; undefined if the text names one model. @throws UserError that says what is wrong with the name */
+/**
+ * Reads the name of a pair; undefined if the text names one model. @throws UserError that says what is wrong with the
+ * name
+ */
 export function parsePair(text: string): PairName | undefined {
   if (!isPairName(text)) return undefined;
   const [, models = text, given = ""] = /^(.*)@([^@>]*=[^@>]*)$/s.exec(text) ?? [];

@@ -122,7 +122,7 @@ const identityKey = ({ name, sha256, recipe, quant }: ModelIdentity) => [sha256 
 export const readCalibrations = (file: string): CalibrationFile =>
   readJson(file, calibrationFile, "a route's calibration");
 
-/** Writes a pair's file anew with the calibration in it, beside those of other scores. */
+/** Rewrites a pair's file with the calibration in it, beside those of other scores. */
 export async function keepCalibration(file: string, pair: PairIdentity, made: Calibration): Promise<void> {
   const others = existing(file, pair).filter((other) => !sameScoring(other, made));
   await keepJson(file, calibrationFile.parse({ ...pair, calibrations: [...others, made] }));
@@ -164,7 +164,7 @@ const described = ({ name, sha256, recipe, quant }: ModelIdentity): string => {
 };
 
 /**
- * The calibration of a pair for a way to score: of `file` if it is given, else the user's own, else one that the package ships.
+ * The calibration of a pair for a score: from `file` if given, else the user's own, else one that the package ships.
  * @throws UserError if there is none, or it is for other models
  */
 export function findCalibration(

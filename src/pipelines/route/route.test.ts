@@ -167,7 +167,7 @@ describe("the receipt", () => {
     }
     expect(pair.super.calls).toBe(escalated);
     expect(kept).toBe(50 - escalated);
-    // Swift's later steps run only where its answer is kept.
+    // Swift's later steps run only if its answer is kept.
     expect(pair.swift.steps).toBe(2 * kept);
     expect(spent).toBe(50 * 100 + kept * 20 + escalated * 1100 + 50 * 2 * FLOPS_PER_LOGIT);
   });

@@ -19,16 +19,16 @@ export interface Route {
   readonly degraded?: true;
 }
 
-/** A piece of a routed answer: the first one and the last one tell where it came from. */
+/** A piece of a routed answer; the first and the last have the route. */
 export type RoutePiece = ModelPiece & { readonly route?: Route };
 
 /** The rule by which a route decides. */
 export interface Decider {
   readonly scoring: ScoreOptions;
   readonly threshold: number;
-  /** Milliseconds that Super has to begin its answer; of a whole answer, to end it. */
+  /** Milliseconds that Super has to begin its answer, or, for a whole answer, to end it. */
   readonly timeout?: number | undefined;
-  /** Told why Super's answer could not be had. */
+  /** Called with the reason that Super could not answer. */
   readonly onDegraded?: ((why: string) => void) | undefined;
 }
 
@@ -39,16 +39,17 @@ export interface Routing<O extends object> extends Decider {
   /** The route's name and recipe, as its receipt shows them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
   readonly signal?: AbortSignal | undefined;
-  /** Told what was spent by a request that ended without its receipt. */
+  /** Called with the cost of a request that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
   /** The reader takes the whole answer at once: a Super that breaks off can then be replaced, too. */
   readonly whole?: boolean | undefined;
 }
 
 /**
- * Swift answers; if its logits score below the threshold, Super answers instead, from the same raw prompt. Decided before the first piece is given
- * out: after Swift's first token if that is what is scored, else after its whole draft. Swift's own stream goes on if it is kept. A Super that
- * fails, or has not begun in time, leaves Swift's answer, `degraded`.
+ * Swift answers; if its logits score below the threshold, Super answers instead, from the same raw prompt. The decision
+ * falls before the first piece is given out: after Swift's first token if that is scored, else after its whole draft.
+ * Swift's own stream continues if it is kept. If Super fails, or has not begun in time, Swift's answer is given,
+ * `degraded`.
  * @throws UserError for a prompt of token ids: they mean different things to two models
  */
 export async function* route<O extends object>(
@@ -135,7 +136,7 @@ class Run<O extends object> {
     return this.#call;
   }
 
-  /** Gives out what has come, then the rest as it comes; the last piece with the receipt of all. */
+  /** Gives out the pieces so far, then the rest as it comes; the last piece has the receipt of all. */
   async *#give(to: Role, begun: readonly ModelPiece[], degraded = false): AsyncGenerator<RoutePiece, void> {
     this.#answering = to;
     const route = this.#route(to, degraded);
@@ -173,7 +174,7 @@ class Run<O extends object> {
     };
   }
 
-  /** Ends what still runs; tells what was spent by a request that was stopped, failed, or lost its reader. */
+  /** Ends everything that still runs; reports the cost of a request that was stopped, failed, or lost its reader. */
   async close(): Promise<void> {
     if (this.#done) return;
     await this.#call?.stop();

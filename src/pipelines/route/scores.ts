@@ -2,8 +2,8 @@ import { z } from "zod";
 import { seededRandom } from "../../util/random.ts";
 
 /**
- * Ways to tell from Swift's logits how easy an input is (E-LANG, arXiv 2203.00748). Higher is easier in all of them. `energy-of-probs` is what
- * the authors' released code computes, the energy of probabilities; `random` is a control.
+ * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher is easier in all of them.
+ * `energy-of-probs` is the formula of the authors' released code, the energy of probabilities; `random` is a control.
  */
 export const scoreKinds = ["energy", "energy-of-probs", "softmax", "entropy", "margin", "random"] as const;
 export type ScoreKind = (typeof scoreKinds)[number];
@@ -43,7 +43,10 @@ type Logits = ArrayLike<number>;
 /** A comparison, a subtraction, an exponential and an addition for each logit that is scored. */
 export const FLOPS_PER_LOGIT = 4;
 
-/** Logits over a temperature, and what the scores have in common: computed in float64, shifted by the maximum, so that ±1e4 stays finite. */
+/**
+ * Logits over a temperature, and the terms that the scores share: computed in float64, shifted by the maximum, so that
+ * ±1e4 stays finite.
+ */
 class Distribution {
   /** Logits over the temperature. */
   readonly z: Float64Array;
@@ -127,7 +130,7 @@ function marginOf({ z, logSum }: Distribution): number {
   return Math.exp(first - logSum) - Math.exp(second - logSum);
 }
 
-/** A number in [0, 1) that depends on the seed and on the input alone, whatever was scored before. */
+/** A number in [0, 1) that depends only on the seed and on the input. */
 function randomScore(logits: Logits, seed: number): number {
   let hash = 0x811c9dc5;
   const bits = new Int32Array(

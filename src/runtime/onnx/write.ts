@@ -35,8 +35,8 @@ export interface Portable {
 }
 
 /**
- * Gives the graphs' mapped constants, and nothing else of the files that they lie in, their places in one file in `folder`. What graphs share, and
- * constants that are the same bytes in two shapes, lies there once.
+ * Places the graphs' mapped constants, and nothing else of their files, in one file in `folder`. Constants that graphs
+ * share, and equal bytes in two shapes, are stored once.
  */
 export function portable(graphs: Readonly<Record<string, Encodable>>, folder: string): Portable {
   const moves: Move[] = [];

@@ -74,7 +74,7 @@ export function ort(name: OrtFunction, ...args: Argument[]): void {
   check(name, callable(name)(...args));
 }
 
-/** Arguments of calls under way: the library works on their memory, which would be freed if nothing referred to them. */
+/** Arguments of running calls: the library works on their memory, which must not be freed meanwhile. */
 const inFlight = new Set<readonly Argument[]>();
 
 /** Like `ort`, on a worker thread: the event loop is not blocked. */

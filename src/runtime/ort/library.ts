@@ -29,7 +29,7 @@ export function ortLibrary(): { table: bigint; version: string } {
 }
 
 function open(file: string) {
-  // Else the library keeps a database of what runs here, with an id of the machine, and sends it to its makers.
+  // Otherwise the library keeps a database of its runs, with an id of the machine, and sends it to its makers.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const library = koffi.load(file);
   const base: bigint = library.func("OrtGetApiBase", "void *", [])();

@@ -47,7 +47,7 @@ export async function minferenceChooser(
   };
 }
 
-/** Keys and distances that the released code keeps whatever their mass. */
+/** Keys and distances that the released code always keeps. */
 const forcedKeys = 30;
 const forcedDistances = 100;
 

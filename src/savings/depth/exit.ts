@@ -33,7 +33,7 @@ function unsupported({ config }: Decoder): string | undefined {
   return config.layers < 2 ? "a single layer" : undefined;
 }
 
-/** @throws UserError if the model has no such layer, or its layers cannot take what the fill gives them */
+/** @throws UserError if the model has no such layer, or its layers cannot use the fill */
 function checkExit({ layer, mode, fill }: ExitOptions, decoder: Decoder): void {
   const { layers, window } = decoder.config;
   const why = unsupported(decoder);
@@ -74,7 +74,7 @@ const isNeutral = ({ layer, mode, rate }: ExitOptions, { config }: Decoder): boo
 function partOf({ layer, mode, rate, seed, fill }: ExitOptions): PlanPart {
   const random = seededRandom(seed);
   const leave = (how: StateFill): Decision => ({ kind: "exit", fill: how });
-  // Deeper layers are never read where every token leaves.
+  // Deeper layers are never read if every token exits.
   const decide = mode === "fixed" ? () => leave("none") : () => (random() < rate ? leave(fill) : GO_ON);
   return { cuts: [{ after: layer!, scope: "step", decide }], state: { prompt: "", answer: undefined } };
 }

@@ -7,7 +7,7 @@ export interface MaskShape {
 
 /** Rows to choose blocks for. */
 export interface MaskRequest extends MaskShape {
-  /** Query blocks of the prompt from this number on stay dense; none when left out. */
+  /** Query blocks of the prompt from this index on stay dense; by default none. */
   denseFrom?: number;
 }
 
@@ -25,7 +25,7 @@ export class BlockMask implements MaskShape {
     shape: MaskShape,
     readonly offsets: Int32Array,
     readonly indices: Int32Array,
-    /** Kept share of each row's estimated mass, `[heads * rows]`; absent if the method estimates none. */
+    /** The kept share of each row's estimated mass, `[heads * rows]`; absent if the method makes no estimate. */
     readonly keptMass?: Float64Array,
   ) {
     this.heads = shape.heads;
@@ -78,14 +78,14 @@ export class BlockMask implements MaskShape {
     return this.blocks(head) / (this.causalBlocks * (head === undefined ? this.heads : 1));
   }
 
-  /** Mean over one head's rows of the kept share of estimated mass; undefined if none was estimated. */
+  /** The mean over one head's rows of the kept share of estimated mass; undefined if there is no estimate. */
   meanKeptMass(head: number): number | undefined {
     const kept = this.keptMass?.subarray(head * this.rows, (head + 1) * this.rows);
     return kept && kept.reduce((sum, mass) => sum + mass, 0) / kept.length;
   }
 }
 
-/** True if a row stays dense, whatever its scores. */
+/** True if a row stays dense, regardless of its scores. */
 export const isDense = ({ rowOffset, denseFrom = Number.POSITIVE_INFINITY }: MaskRequest, row: number) =>
   rowOffset + row >= denseFrom;
 

@@ -1,4 +1,4 @@
-/** Attention over a mask against brute force in float64, and what it is billed at. */
+/** Attention over a mask against brute force in float64, and its bill. */
 import { describe, expect, test } from "vitest";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { seededRandom } from "../../../util/random.ts";

@@ -1,4 +1,6 @@
-/** A decoder without layers, and random queries, keys and values at its attention seam: what the compiled half is tested with. */
+/**
+ * A decoder without layers, and random queries, keys and values at its attention seam, for tests of the compiled half.
+ */
 import { addSpent, type Spent } from "../../../graph/index.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 import { rotate } from "../../../graph/ops/rotary.ts";
@@ -92,7 +94,7 @@ export function qkvOf(prompt: readonly Head[], past: number, tokens: number): Fl
   return qkv;
 }
 
-/** Sums what is billed. */
+/** Sums the bill. */
 export class Bill implements AttentionBill {
   readonly ran: Spent = { flops: 0, bytes: 0 };
   readonly caused: Spent = { flops: 0, bytes: 0 };
@@ -160,7 +162,7 @@ export class Rig implements Disposable {
   }
 }
 
-/** One head of what attention gave, [tokens, headSize], from [tokens, heads·headSize]. */
+/** One head of attention's output, [tokens, headSize], from [tokens, heads·headSize]. */
 export const headOf = (attended: Float32Array, head: number): Float32Array =>
   Float32Array.from({ length: attended.length / heads }, (_, i) => {
     const token = Math.floor(i / headSize);

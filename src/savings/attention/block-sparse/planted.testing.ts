@@ -1,4 +1,4 @@
-/** Heads whose queries point at chosen keys, and what of a mask holds them. */
+/** Heads whose queries point at chosen keys, and the share of them that a mask keeps. */
 import type { LastAttention } from "../last-attention.ts";
 import type { BlockMask } from "./block-mask.ts";
 import { type Head, keysOf, probabilities, randomHead } from "./oracle.testing.ts";

@@ -1,4 +1,4 @@
-/** The saving at its seam: outputs, chunks, neutral parts, what it reports and bills. */
+/** The saving at its seam: outputs, chunks, neutral parts, report and bill. */
 import { describe, expect, test } from "vitest";
 import { KvCache } from "../../../models/cache.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
@@ -39,7 +39,10 @@ function create(values: Record<string, unknown> = {}, thresholds?: number[][], d
   );
 }
 
-/** One sequence's prefill in chunks: outputs [tokens, heads·headSize], what was billed, and which chunks were left to `dense`. */
+/**
+ * One sequence's prefill in chunks: outputs [tokens, heads·headSize], the bill, and the chunks that were left to
+ * `dense`.
+ */
 class Run implements Disposable {
   readonly cache = new KvCache(config);
   readonly bill = new Bill();
@@ -48,7 +51,7 @@ class Run implements Disposable {
 
   constructor(readonly saving: BlockSparsePrefill) {}
 
-  /** Some tokens of a prompt; `of` tells what of them a cut before the layer changed. */
+  /** Some tokens of a prompt; `of` holds the changes by a cut before the layer. */
   async chunk(heads: readonly Head[], past: number, tokens: number, layer = 0, of: Partial<AttentionCall> = {}) {
     using qkv = new Buffer("f32", this.saving.chunk * width);
     using attended = new Buffer("f32", this.saving.chunk * config.heads * headSize);

@@ -17,7 +17,7 @@ export interface ChunkReport {
   readonly past: number;
   /** Kept over causal blocks, a query head each. */
   readonly density: readonly number[];
-  /** Kept share of the estimated mass; absent for methods that estimate none. */
+  /** The kept share of the estimated mass; absent for methods without an estimate. */
   readonly keptMass: readonly (number | undefined)[];
   readonly ms: { readonly scoring: number; readonly attention: number };
 }
@@ -29,7 +29,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   report: ChunkReport[] = [];
   /** The last chunk of the prompt in the report. */
   #reported = { prompt: 0, end: 0 };
-  /** The last chunk under way: prompts prefilled at the same time take turns, since all use the kernels' buffers. */
+  /** The last running chunk: prompts prefilled at the same time take turns, since all use the kernels' buffers. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -105,7 +105,10 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     return lastDenseTokens > 0 ? Math.floor((prompt - lastDenseTokens) / blockSize) : Number.POSITIVE_INFINITY;
   }
 
-  /** Blocks that dense would have had beside this layer's, since a cut before it dropped tokens; told with the prompt's last chunk. */
+  /**
+   * Blocks that dense would have had in this layer, if a cut before it had not dropped tokens; counted with the
+   * prompt's last chunk.
+   */
   #unseen({ past, tokens, prompt, whole }: AttentionCall): number {
     if (past + tokens < prompt) return 0;
     return this.#triangle(whole) - this.#triangle(prompt);

@@ -6,12 +6,14 @@ import type { BlockChooser, ChooserContext } from "./chooser.ts";
 import type { BlockSparseOptions } from "./options.ts";
 import { BlockSparsePrefill } from "./prefill.ts";
 
-/** A way to choose blocks, and all that tells its saving from others. */
+/** A way to choose blocks, and the rest of its saving. */
 export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration"> {
-  /** True if a prompt of so many tokens keeps every causal block: the dense program then runs, the same to the last bit. */
+  /**
+   * True if a prompt of `prompt` tokens keeps every causal block: the dense program then runs, equal to the last bit.
+   */
   neutral(options: O, prompt: number): boolean;
-  /** Reads what options name outside themselves, such as a file. @throws UserError if it does not fit the model */
+  /** Reads files that the options name. @throws UserError if they do not fit the model */
   read?(options: O, host: SavingHost): Promise<L>;
   chooser(options: O, context: ChooserContext, found: L | undefined): Promise<BlockChooser>;
 }

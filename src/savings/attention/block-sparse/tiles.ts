@@ -14,7 +14,7 @@ const AT_ONCE = 8;
 interface Tile {
   readonly head: number;
   readonly row: number;
-  /** Its blocks of keys, and where in the index buffer they are listed. */
+  /** Its blocks of keys, and their offset in the index buffer. */
   readonly kept: Int32Array;
   readonly at: number;
   /** The last block is its own, under the causal mask. */
@@ -137,7 +137,7 @@ export class TileAttention implements Disposable {
   }
 }
 
-/** Gathering is what sparsity costs; the rest is attention itself. */
+/** Gathering is the overhead of sparsity; the rest is attention itself. */
 function costOfTile(graph: Parameters<typeof graphCost>[0]): TileCost {
   return { run: graphCost(graph, (op) => op !== "gather"), overhead: graphCost(graph, (op) => op === "gather") };
 }

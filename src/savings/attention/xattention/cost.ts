@@ -1,8 +1,8 @@
 import type { BlockMask } from "../block-sparse/block-mask.ts";
 
 /**
- * Closed forms of what attention costs one head of one layer, in FLOPs (a multiply-add is 2), softmax left out
- * (arXiv 2503.16428; the causal half of the score matrix is counted).
+ * Closed forms of attention's cost for one head of one layer, in FLOPs (a multiply-add is 2), without softmax (arXiv
+ * 2503.16428; the causal half of the score matrix is counted).
  */
 
 /** Dense causal attention, QK^T and PV: half of 4 L^2 d. */

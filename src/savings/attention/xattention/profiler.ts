@@ -13,7 +13,7 @@ interface Row {
   readonly estimated: Float32Array;
 }
 
-/** Attends densely, one row of blocks at a time, and notes what a row's exact and estimated masses are. */
+/** Attends densely, one row of blocks at a time, and records each row's exact and estimated masses. */
 export class ThresholdProfiler implements AttentionSaving, Disposable {
   readonly chunk: number;
   readonly #layers: Row[][];

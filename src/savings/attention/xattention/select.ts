@@ -46,7 +46,10 @@ export function sumOverGroups(scores: Float32Array | Float64Array, heads: number
   return sums;
 }
 
-/** The threshold of a key-value head: the largest of its query heads, so that none keeps less than it asked for. */
+/**
+ * The threshold of a key-value head: the largest of its query heads, so that none keeps less than its own threshold
+ * asks for.
+ */
 export function maxOverGroups(thresholds: ArrayLike<number>, kvHeads: number): Float64Array {
   const group = thresholds.length / kvHeads;
   return Float64Array.from({ length: kvHeads }, (_, kv) =>
@@ -114,7 +117,7 @@ class RowPicker {
       }
     }
     for (let i = (this.size >> 1) - 1; i >= 0; i--) this.sink(row, i);
-    // A softmax over nothing is undefined: a row without forced blocks keeps its best one whatever the threshold.
+    // A softmax over nothing is undefined: a row without forced blocks always keeps its best one.
     while (this.size > 0 && (count === 0 || (mass < need && count < quota))) {
       const block = this.pop(row);
       this.kept[block] = 1;

@@ -1,4 +1,4 @@
-/** Compiled scores against brute force in float64, and what they are billed at. */
+/** Compiled scores against brute force in float64, and their bill. */
 import { describe, expect, test } from "vitest";
 import type { Chunk } from "../block-sparse/chunk.ts";
 import {
@@ -104,7 +104,7 @@ test.each(["half", "interleaved"] as const)("queries and keys are rotated to the
 });
 
 describe("what is billed", () => {
-  // Softmax and sums come to a few operations for each of the S·d multiply-adds of a score: 3 % at S·d = 128 and more.
+  // Softmax and sums take a few operations for each of the S·d multiply-adds of a score: 3 % at S·d = 128 and more.
   test.each(shapes)("scoring, blocks of %d, stride %d: each chunk's rectangle of groups", async (blockSize, stride) => {
     using rig = await Rig.create({ blockSize });
     const prompt = randomPrompt(15, 1024);

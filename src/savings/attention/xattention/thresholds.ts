@@ -22,7 +22,7 @@ export const thresholdProfile = z.strictObject({
   thresholds: z.array(z.array(z.number().min(0)).min(1)).min(1),
 });
 
-/** Thresholds per layer and query head, with what they were profiled on. */
+/** Thresholds per layer and query head, and the model and texts that they were profiled on. */
 export type ThresholdProfile = z.infer<typeof thresholdProfile>;
 
 export interface ProfileShape {
@@ -35,10 +35,11 @@ export interface ProfileShape {
 }
 
 /**
- * The threshold at which a head's *estimated* scores keep what its *exact* attention needs, on one text. Each row's fewest
- * blocks that hold `coverage` of the exact mass are found; blocks whose estimate is at least the least estimate among those are
- * kept; the threshold is the kept share of the estimated mass over all rows. This is what the authors of XAttention released
- * (`profile_threshold.py`) in place of the dynamic program of arXiv 2503.16428, section 3.3.
+ * The threshold at which a head's *estimated* scores keep the blocks that its *exact* attention needs, on one text. For
+ * each row, this finds the fewest blocks that hold `coverage` of the exact mass, and keeps all blocks whose estimate is
+ * at least the least estimate among those. The threshold is the kept share of the estimated mass over all rows. The
+ * authors of XAttention released this (`profile_threshold.py`) in place of the dynamic program of arXiv 2503.16428,
+ * section 3.3.
  *
  * `exact` and `estimated` are `[rows, cols]` of one head.
  */
