@@ -18,7 +18,7 @@ const texts = ["A man is eating food.", "b"];
 const asked = { model: "sentences", texts, input_type: "search_document" };
 const embed = (version: number, more: object = {}) => post(server, `/v${version}/embed`, { ...asked, ...more });
 
-/** Those of `POST /v1/embeddings`. */
+/** The vectors from `POST /v1/embeddings`. */
 async function vectors(more: object = {}): Promise<number[][]> {
   const { data } = await jsonOf(post(server, "/v1/embeddings", { model: "sentences", input: texts, ...more }));
   return data.map(({ embedding }: { embedding: number[] }) => embedding);

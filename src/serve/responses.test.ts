@@ -1,10 +1,10 @@
 import { ChatOpenAI } from "@langchain/openai";
 import OpenAI from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { bigAt, startVllm, type Vllm } from "./fleet/vllm.testing.ts";
+import { bigAt, briefly, startVllm, type Vllm, withoutEnd } from "./fleet/vllm.testing.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 let server: Testing;
@@ -20,7 +20,7 @@ afterAll(async () => {
   vllm.stop();
 });
 beforeEach(() => {
-  vllm.manner = "answers";
+  Object.assign(vllm, { manner: "answers", pause: briefly, left: 0 });
   vllm.got.length = 0;
 });
 
@@ -29,7 +29,7 @@ type Any = any;
 const QUESTION = "Name the capital of Japan.";
 const question = { model: "smollm2", input: QUESTION, temperature: 0, max_output_tokens: 12, metadata: { a: "b" } };
 
-/** What the openai client gives of a stream: its events, and the response that it puts together of them. */
+/** A stream's events, and the response that the openai client puts together from them. */
 async function streamed(more: object = {}) {
   const stream = openai.responses.stream({ ...question, ...more });
   const events: Any[] = [];
@@ -153,7 +153,7 @@ describe("tools with the openai client", () => {
   });
 });
 
-/** What a response gives back as a later one's input. */
+/** A response's output as a later input. */
 const input = ({ output }: OpenAI.Responses.Response) => output as OpenAI.Responses.ResponseInput;
 
 test("LangChain's ChatOpenAI asks for responses: an answer, and a stream", async () => {
@@ -275,6 +275,13 @@ describe("a model that other servers run", () => {
     });
     expect(events.at(-1).response.output).toMatchObject([{ status: "incomplete", content: [{ text: "The" }] }]);
     expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, i) => i));
+  });
+
+  test("is left by a client that leaves the stream", async () => {
+    vllm.pause = withoutEnd;
+    const stream = await openai.responses.create({ ...asked, stream: true });
+    for await (const { type } of stream) if (type === "response.output_text.delta") break;
+    await vi.waitFor(() => expect(vllm.left).toBe(1), { timeout: 30_000 });
   });
 
   test("is the larger of a pair: the response says where it went", async () => {

@@ -8,7 +8,7 @@ import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { renamed } from "../http/renamed.ts";
 import { embeddings } from "./embeddings.ts";
 
-/** `POST /v1/embed` and `/v2/embed`, as Cohere has them: embeddings in another form. */
+/** `POST /v1/embed` and `/v2/embed` of Cohere's API, over the embeddings endpoint. */
 export const embed = (house: House): Endpoint[] => {
   const underneath = embeddings(house);
   return [version(house, underneath, "1"), version(house, underneath, "2")];

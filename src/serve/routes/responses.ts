@@ -3,7 +3,7 @@ import { type ResponseEvent, response, responseEvent } from "../generation/respo
 import { pieceOf } from "../generation/responses/pieces.ts";
 import { responsesInput } from "../generation/responses/request.ts";
 import { asChat, fieldOf } from "../generation/responses/to-chat.ts";
-import { Written } from "../generation/responses/written.ts";
+import { ResponseWriter } from "../generation/responses/writer.ts";
 import type { House } from "../house.ts";
 import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { HttpError } from "../http/errors.ts";
@@ -11,7 +11,7 @@ import { renamed } from "../http/renamed.ts";
 import type { Events, NamedEvents } from "../http/stream.ts";
 import { chat } from "./chat.ts";
 
-/** `POST /v1/responses`, as OpenAI has it: a chat in another form. Nothing is kept. */
+/** `POST /v1/responses`, OpenAI's Responses API without storage, over the chat endpoint. */
 export function responses(house: House): Endpoint {
   const underneath = chat(house);
   return endpoint({
@@ -27,11 +27,11 @@ export function responses(house: House): Endpoint {
     event: responseEvent,
     async handle(input, call) {
       const { asked: body, fields } = asChat(input);
-      const written = new Written(input);
+      const writer = new ResponseWriter(input);
       try {
         const asked = { body, input: accepted(underneath.input!, body) };
         const answer = await answerOf(house, underneath, asked, call);
-        return input.stream ? events(answer as Events, written, fields) : written.whole(pieceOf(answer));
+        return input.stream ? events(answer as Events, writer, fields) : writer.whole(pieceOf(answer));
       } catch (error) {
         throw renamed(error, fieldOf(fields));
       }
@@ -39,24 +39,24 @@ export function responses(house: House): Endpoint {
   });
 }
 
-const events = (chunks: Events, written: Written, fields: readonly string[]): NamedEvents =>
-  Object.assign(eventsOf(chunks, written, fields), { failed: (fault: HttpError) => written.failed(fault) });
+const events = (chunks: Events, writer: ResponseWriter, fields: readonly string[]): NamedEvents =>
+  Object.assign(eventsOf(chunks, writer, fields), { failed: (fault: HttpError) => writer.failed(fault) });
 
-/** The first event comes with the chat's first chunk: what fails before it has a status of its own. */
+/** Waits for the chat's first chunk before the first event, so that earlier faults keep their HTTP status. */
 async function* eventsOf(
   chunks: Events,
-  written: Written,
+  writer: ResponseWriter,
   fields: readonly string[],
 ): AsyncGenerator<ResponseEvent, void> {
   let begun = false;
   try {
     for await (const chunk of chunks) {
-      if (!begun) yield* written.begin();
+      if (!begun) yield* writer.begin();
       begun = true;
-      yield* written.add(pieceOf(chunk));
+      yield* writer.add(pieceOf(chunk));
     }
   } catch (error) {
     throw renamed(error, fieldOf(fields));
   }
-  yield* written.end();
+  yield* writer.end();
 }

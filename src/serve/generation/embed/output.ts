@@ -4,7 +4,7 @@ import { base64 } from "../base64.ts";
 import { billedShape } from "../usage.ts";
 import { type EmbedInput, textsOf } from "./request.ts";
 
-/** What is read of an answer of `POST /v1/embeddings`: this server's own, or another's. */
+/** The parts that are read of an answer to `POST /v1/embeddings`, from this server or another. */
 export const embedded = z.object({
   data: z.array(z.object({ embedding: z.array(z.number()) })),
   receipt: z.custom<Receipt>(),

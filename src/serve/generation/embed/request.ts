@@ -14,7 +14,7 @@ const inputOf = (text: z.ZodString) => {
   return z.object({ content: listOf(part, { of: "parts", min: 1, max: 1 }).describe("one part, a text") });
 };
 
-/** What `POST /v1/embed` and `/v2/embed` take, as Cohere has them. */
+/** The fields of `POST /v1/embed` and `/v2/embed`, as in Cohere's API. */
 export function embedInput({ maxPrompt, maxTexts }: Limits) {
   const { truncation: _, ...shape } = readingShape;
   const text = z.string().min(1).max(maxPrompt);

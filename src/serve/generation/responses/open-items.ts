@@ -4,7 +4,7 @@ import type { CallPiece } from "./pieces.ts";
 
 export const newId = (kind: string): string => `${kind}_${randomUUID().replaceAll("-", "")}`;
 
-/** A message whose text is being written, as one part. */
+/** A message that is being written, with one text part. */
 export class OpenMessage {
   readonly #id = newId("msg");
   readonly #logprobs: Logprobs = [];
@@ -44,9 +44,9 @@ export class OpenMessage {
   }
 }
 
-/** A call whose arguments are being written. */
+/** A call that is being written. */
 export class OpenCall {
-  /** Among the answer's calls. */
+  /** The call's place among the answer's calls. */
   readonly place: number;
   readonly #id = newId("fc");
   readonly #callId: string;

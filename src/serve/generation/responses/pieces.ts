@@ -23,16 +23,16 @@ const chatSchema = z.object({
   route: z.custom<Route>().optional(),
 });
 
-/** A call, or what comes of it at a time. */
+/** A call, or a part of one. */
 export interface CallPiece {
-  /** Among the answer's calls. */
+  /** The call's place among the answer's calls. */
   readonly place: number;
   readonly id: string | undefined;
   readonly name: string;
   readonly arguments: string;
 }
 
-/** The part of a response that a chat's answer, or a chunk of it, adds. */
+/** A chat's answer, or one chunk of it. */
 export interface Piece {
   readonly text: string;
   readonly logprobs: Logprobs;

@@ -3,7 +3,7 @@ import { z } from "zod";
 const nothing = (why: string) => z.null(`expected none: ${why}`).optional().describe("nothing is taken");
 const NOT_KEPT = "the server keeps no responses; send all turns as input";
 
-/** Fields of OpenAI's Responses, and of its chats, that would change the answer, with the one value of each that is served. */
+/** OpenAI's fields that are not supported and would change the answer, each with the one value that is accepted. */
 export const refusedShape = {
   previous_response_id: nothing(NOT_KEPT),
   conversation: nothing(NOT_KEPT),

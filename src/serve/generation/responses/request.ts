@@ -25,13 +25,13 @@ const included = [
 const MOST_PAIRS = 16;
 const isShort = (given: unknown): boolean =>
   typeof given !== "object" || given === null || Object.keys(given).length <= MOST_PAIRS;
-/** The pairs are counted before they are read: a record keeps each fault of many. */
+/** Pairs are counted before they are checked, since zod keeps a fault for each. */
 const metadata = z.preprocess(
   (given) => (isShort(given) ? given : undefined),
   z.record(z.string().max(64), z.string().max(512), `expected at most ${MOST_PAIRS} texts by name`),
 );
 
-/** Fields that chats have, too. */
+/** Fields that chats also have. */
 const sharedShape = (limits: Limits) => {
   const { max_flops, stop } = endsShape(limits);
   return { ...modelShape, ...samplingShape, max_flops, stop };

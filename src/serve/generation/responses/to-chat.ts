@@ -6,14 +6,14 @@ import { type ResponsesInput, wantsLogprobs } from "./request.ts";
 import { chatTools } from "./tools.ts";
 import { turnsIn } from "./turns.ts";
 
-/** A response's request as a chat's. */
+/** A request for a response in the form of a chat. */
 export interface AsChat {
   readonly asked: JsonObject;
   /** The field that each turn comes from. */
   readonly fields: readonly string[];
 }
 
-/** Fields that are the same of both. */
+/** Fields that both forms have. */
 const SHARED = [...Object.keys(modelShape), ...Object.keys(samplingShape), "max_flops", "stop", "stream"];
 
 export function asChat(input: ResponsesInput): AsChat {
@@ -31,7 +31,7 @@ export function asChat(input: ResponsesInput): AsChat {
 const withoutUndefined = (fields: Readonly<Record<string, unknown>>): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject;
 
-/** The field of a response's request that a chat's field stands for. */
+/** Translates the name of a chat's field into the request's own. */
 export const fieldOf =
   (fields: readonly string[]) =>
   (param: string): string =>

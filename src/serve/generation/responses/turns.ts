@@ -4,13 +4,13 @@ import type { Content, Item } from "./items.ts";
 
 type Turn = z.output<typeof message>;
 
-/** A chat's turns, and the field of the request that each of them comes from. */
+/** A chat's turns, each with the request's field that it comes from. */
 export interface Turns {
   readonly messages: Turn[];
   readonly fields: string[];
 }
 
-/** The turns of a chat that a response's input and instructions come to. */
+/** Turns instructions and input into a chat. */
 export function turnsIn(input: string | readonly Item[], instructions: string | null | undefined): Turns {
   const turns: Turns = { messages: [], fields: [] };
   const add = (turn: Turn, field: string) => {
@@ -24,7 +24,7 @@ export function turnsIn(input: string | readonly Item[], instructions: string | 
   return turns;
 }
 
-/** A chat has an assistant's text and calls in one turn: adds an item to the turn before it, if both are of one. */
+/** Adds an item to the turn before it if both belong to one assistant turn, which in a chat holds text and calls. Returns whether it did. */
 function joined(before: Turn | undefined, item: Item): boolean {
   if (before?.role !== "assistant") return false;
   if (item.type === "function_call") before.tool_calls = [...(before.tool_calls ?? []), callOf(item)];

@@ -3,7 +3,7 @@ import { limitOptions } from "../../limits.ts";
 import type { Logprobs } from "./output.ts";
 import { pieceOf } from "./pieces.ts";
 import { responsesInput } from "./request.ts";
-import { Written } from "./written.ts";
+import { ResponseWriter } from "./writer.ts";
 
 const input = responsesInput(limitOptions.parse({})).parse({ model: "m", input: "x" });
 
@@ -13,7 +13,7 @@ const call = (index: number, more: object) => ({ tool_calls: [{ index, ...more }
 const logprob = (token: string): Logprobs => [{ token, logprob: -1, bytes: [], top_logprobs: [] }];
 
 function written(...chunks: ReturnType<typeof chunk>[]) {
-  const response = new Written(input);
+  const response = new ResponseWriter(input);
   return [...response.begin(), ...chunks.flatMap((piece) => [...response.add(piece)]), ...response.end()];
 }
 const last = (events: ReturnType<typeof written>) => events.at(-1) as { response: { output: object[] } };

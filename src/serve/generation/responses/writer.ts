@@ -1,6 +1,6 @@
 import type { HttpError } from "../../http/errors.ts";
 import { usageOf } from "../usage.ts";
-import { begunOf, seconds, shownUsage } from "./begun.ts";
+import { newResponse, seconds, shownUsage } from "./new-response.ts";
 import { OpenCall, OpenMessage } from "./open-items.ts";
 import type { ItemStatus, OutputItem, Response, ResponseEvent, Unnumbered } from "./output.ts";
 import type { CallPiece, Piece } from "./pieces.ts";
@@ -8,8 +8,8 @@ import type { ResponsesInput } from "./request.ts";
 
 const NOTHING: Pick<Piece, "text" | "logprobs"> = { text: "", logprobs: [] };
 
-/** A response as it is written: the events that each piece of a chat's answer makes, and what they come to. */
-export class Written {
+/** Turns the pieces of a chat's answer into the events of a response, and into the response itself. */
+export class ResponseWriter {
   #response: Response;
   #events = 0;
   readonly #done: OutputItem[] = [];
@@ -21,10 +21,10 @@ export class Written {
   #reason: string | undefined;
 
   constructor(input: ResponsesInput) {
-    this.#response = begunOf(input);
+    this.#response = newResponse(input);
   }
 
-  /** The response that a chat's whole answer comes to. */
+  /** The response to a chat's whole answer. */
   whole(answer: Piece): Response {
     for (const _ of this.add(answer));
     for (const _ of this.end());
@@ -64,14 +64,14 @@ export class Written {
     yield this.#numbered({ type: `response.${status}`, response: this.#response });
   }
 
-  /** Its last event, if no more of the answer comes. */
+  /** The last event of an answer that breaks off. */
   failed({ message, details: { code = "server_error" } }: HttpError): ResponseEvent {
     const output = [...this.#done, ...(this.#open ? [this.#open.item("incomplete")] : [])];
     this.#response = { ...this.#response, status: "failed", error: { code, message }, output };
     return this.#numbered({ type: "response.failed", response: this.#response });
   }
 
-  /** Writes what waits into the message under way, or a new one. */
+  /** Adds the waiting text to the open message, or to a new one. */
   *#write(): Generator<ResponseEvent, void> {
     const { text, logprobs } = this.#waiting;
     this.#waiting = NOTHING;
@@ -86,7 +86,7 @@ export class Written {
     yield* this.#all(call.add(piece.arguments));
   }
 
-  /** Begins an item, once the one before is done. */
+  /** Closes the open item and opens the next one. */
   *#next<T extends OpenMessage | OpenCall>(open: (at: number) => T): Generator<ResponseEvent, T> {
     yield* this.#close("completed");
     const item = open(this.#done.length);

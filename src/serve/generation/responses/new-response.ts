@@ -5,11 +5,11 @@ import type { Response } from "./output.ts";
 import type { ResponsesInput } from "./request.ts";
 import { shownTools } from "./tools.ts";
 
-/** Since 1970. */
+/** Now, in seconds since 1970. */
 export const seconds = (): number => Math.floor(Date.now() / 1000);
 
-/** A response before anything of it is written: what its request says. */
-export const begunOf = (input: ResponsesInput): Response => ({
+/** A response with no output yet, which repeats the fields of its request. */
+export const newResponse = (input: ResponsesInput): Response => ({
   id: newId("resp"),
   object: "response",
   created_at: seconds(),
@@ -35,7 +35,7 @@ export const begunOf = (input: ResponsesInput): Response => ({
   usage: null,
 });
 
-/** A chat's count of tokens, in the words of Responses. */
+/** A chat's usage under the names of Responses. */
 export const shownUsage = (usage: ReturnType<typeof usageOf>): NonNullable<Response["usage"]> => ({
   input_tokens: usage.prompt_tokens,
   input_tokens_details: { ...usage.prompt_tokens_details, cache_write_tokens: 0 },
