@@ -144,7 +144,7 @@ describe("run", () => {
     });
     expect(status).toBe(0);
     expect(stdout).toMatch(/\S\n$/);
-    expect(stderr).toMatch(/^warning: the receipt was not kept: .*receipts\.db/);
+    expect(stderr).toMatch(/^warning: the receipt was not saved: .*receipts\.db/);
   });
 });
 
@@ -162,7 +162,7 @@ describe.concurrent("mistakes get one sentence", () => {
     ["a threshold that is no number", ["run", "--save", "xattention:threshold=abc", "Hi"], /threshold.*number.*"abc"/],
     ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride 7 does not/],
     ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
-    ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is no time/],
+    ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
     const { status, stdout, stderr } = await call(words);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });

@@ -26,11 +26,11 @@ test("a pick tells what the run does not exclude, and that dense saves nothing",
   const found = pick(written("some", 3), "--quality", "-0.01");
   expect(found.stdout).toBe("xattention:threshold=0.9,stride=8,minLengthForSparse=2048\n");
   expect(found.stderr).toMatch(
-    /^on 40 items a change of contains-answer as bad as −0\.019 is not excluded\nregistered as/,
+    /^with 40 items, a change of contains-answer as bad as −0\.019 cannot be excluded\nregistered as/,
   );
   const dense = pick(written("none", 1), "--quality", "-0.01");
   expect(dense.stdout).toBe("dense\n");
   expect(dense.stderr).toMatch(
-    /^no recipe that saves FLOPs does what was asked: dense is picked, which saves nothing\nregistered as smollm2@fast, in place of xattention:threshold=0\.9,stride=8,minLengthForSparse=2048: /,
+    /^no recipe that saves FLOPs meets the condition; picked dense, which saves nothing\nregistered as smollm2@fast, in place of xattention:threshold=0\.9,stride=8,minLengthForSparse=2048: /,
   );
 });

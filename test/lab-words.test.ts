@@ -13,9 +13,9 @@ writeFileSync(task, '{"prompt": "a", "choices": ["b", "c"], "gold": 0}\n');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each([
-  [["--budget-flops", "1e12"], "a budget bounds a search; give --search, or no budget"],
-  [["--recipe", ""], "--recipe is empty; dense is always among the recipes"],
-  [["--rows", "2"], "--rows is for tasks whose answers are generated, and none of these is"],
+  [["--budget-flops", "1e12"], "a budget needs a search; add --search, or leave the budget out"],
+  [["--recipe", ""], "--recipe is empty; dense is always included"],
+  [["--rows", "2"], "--rows is only for tasks with generated answers"],
 ])("lab run with %j, which would do nothing, is refused before anything runs", (words, sentence) => {
   const out = path.join(folder, "out");
   const call = [bin, "lab", "run", "--model", tiny, "--task", task, "--out", out, ...words];

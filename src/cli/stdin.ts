@@ -20,7 +20,7 @@ async function* within(stdin: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   let bytes = 0;
   for await (const chunk of stdin) {
     bytes += chunk.length;
-    if (bytes > MOST_BYTES) throw new UserError(`stdin has more than ${MOST_BYTES} bytes, which no prompt may have`);
+    if (bytes > MOST_BYTES) throw new UserError(`stdin has more than ${MOST_BYTES} bytes, the maximum for a prompt`);
     yield chunk;
   }
 }
@@ -53,7 +53,7 @@ async function somethingComes(): Promise<boolean> {
     await once(process.stdin, "readable", { signal: AbortSignal.timeout(PATIENCE) });
     return true;
   } catch {
-    warn(`nothing came on stdin within ${PATIENCE} ms, going on without it`);
+    warn(`nothing on stdin within ${PATIENCE} ms; continuing without it`);
     process.stdin.destroy();
     return false;
   }

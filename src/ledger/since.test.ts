@@ -53,7 +53,7 @@ test.each([
   const attempt = () => parseSince(text, now);
   expect(attempt).toThrow(UserError);
   expect(attempt).toThrow(
-    `"${text}" is no time to start from; expected a duration such as 2h or 7d, or a date such as 2026-01-31`,
+    `"${text}" is not a time; expected a duration such as 2h or 7d, or a date such as 2026-01-31`,
   );
   try {
     attempt();

@@ -15,8 +15,5 @@ export function parseSince(text: string, now: number = Date.now()): Date {
   // A bare date would be read as UTC midnight; people mean their own.
   if (isoDate.safeParse(text).success) return new Date(`${text}T00:00`);
   if (isoTime.safeParse(text).success) return new Date(text);
-  throw new UserError(
-    `"${text}" is no time to start from; expected a duration such as 2h or 7d, or a date such as 2026-01-31`,
-    2,
-  );
+  throw new UserError(`"${text}" is not a time; expected a duration such as 2h or 7d, or a date such as 2026-01-31`, 2);
 }

@@ -68,7 +68,7 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
     foreign.close();
     const before = readFileSync(path);
     expect(await sentence()).toBe(
-      `${path} is another program's database, expected a ledger; move it away to start a new one`,
+      `${path} is another program's database, not a ledger; move it away to start a new one`,
     );
     expect(readFileSync(path)).toEqual(before);
   });
@@ -105,8 +105,8 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
   test.each([
     ["SQLITE_READONLY", "it is read-only"],
     ["SQLITE_READONLY_DBMOVED", "it is read-only"],
-    ["SQLITE_IOERR_WRITE", "the disk fails to read or write it"],
-    ["SQLITE_BUSY", "another process does not let go of it"],
+    ["SQLITE_IOERR_WRITE", "the disk cannot read or write it"],
+    ["SQLITE_BUSY", "another process has locked it"],
     ["SQLITE_CANTOPEN", "it cannot be opened"],
     ["EROFS", "the file system is read-only"],
   ])("what the disk or the system refuses: %s", (code, reason) => {

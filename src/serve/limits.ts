@@ -6,40 +6,44 @@ export const limitOptions = z.strictObject({
     .int()
     .min(1024)
     .default(8 * 2 ** 20)
-    .describe("most bytes of a request's body"),
+    .describe("maximum bytes of a request body"),
   maxPrompt: z
     .int()
     .min(1)
     .default(1_000_000)
-    .describe("most characters of a prompt, or token ids; the model's context is a limit of its own"),
+    .describe("maximum characters or token ids of a prompt; the model's context also limits it"),
   maxTokens: z.int().min(1).default(2048).describe("most tokens of an answer, and how many where a chat does not say"),
-  maxChoices: z.int().min(1).default(8).describe("most answers to one prompt (n)"),
-  maxTexts: z.int().min(1).default(2048).describe("most texts in one request for embeddings, ranks or classes"),
-  maxImages: z.int().min(0).default(16).describe("most images in one chat, for models that other servers run"),
+  maxChoices: z.int().min(1).default(8).describe("maximum answers per prompt (n)"),
+  maxTexts: z
+    .int()
+    .min(1)
+    .default(2048)
+    .describe("maximum texts per request for embeddings, reranking or classification"),
+  maxImages: z.int().min(0).default(16).describe("maximum images per chat, for models on other servers"),
   maxImage: z
     .int()
     .min(1)
     .default(4 * 2 ** 20)
-    .describe("most bytes of one image, decoded from its base64"),
+    .describe("maximum bytes of one image, decoded from base64"),
   maxTime: z
     .number()
     .min(0.1)
     .optional()
     .describe(
-      "most seconds of a request, its waiting included: answers then end as they are, and what has not begun is refused",
+      "maximum seconds per request, including waiting: answers are cut there, and requests that have not started are refused",
     ),
   maxArrival: z
     .number()
     .min(0.1)
     .max(3600)
     .default(60)
-    .describe("most seconds in which a request has to arrive whole, and its head in a quarter of them"),
+    .describe("maximum seconds for a request to arrive; its headers have a quarter of that"),
   maxStall: z
     .number()
     .min(0.1)
     .max(3600)
     .default(60)
-    .describe("most seconds in which a client takes nothing of what waits for it; its connection is then closed"),
+    .describe("close connections whose client reads nothing for this many seconds"),
 });
 
 export type Limits = z.output<typeof limitOptions>;

@@ -13,7 +13,7 @@ import { showDownload } from "../progress.ts";
 
 const options = z.strictObject({
   model: z.string().default("smollm2").describe("alias, hf:…, pypi:…, npm:… or path"),
-  rounds: z.int().min(5).optional().describe("measured rounds, each ours then theirs"),
+  rounds: z.int().min(5).optional().describe("measured rounds: in each, ours runs, then theirs"),
 });
 
 /** The face of `bench/index.ts`, which is no part of the package. */
@@ -23,13 +23,13 @@ interface Benches {
 }
 
 export function define(command: Command): void {
-  addFlags(command.argument("[name]", "the bench"), options).option("--list", "tell all benches").action(bench);
+  addFlags(command.argument("[name]", "the benchmark"), options).option("--list", "list the benchmarks").action(bench);
 }
 
 async function bench(name: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {
   const benches = await loadBenches();
   if (given["list"]) return print(...columns(benches.list().map((b) => [b.name, b.summary])));
-  if (name === undefined) throw new UserError("which bench? --list tells them all", 2);
+  if (name === undefined) throw new UserError("which benchmark? --list lists them", 2);
   const { model, rounds } = readFlags(options, given);
   using download = showDownload(model);
   const { path } = await resolveModel(model, { signal: interruptSignal(), ...download });
@@ -39,7 +39,8 @@ async function bench(name: string | undefined, given: Readonly<Record<string, un
 /** Benches are written in TypeScript and compare with development packages, so a clone has them and the published package does not. */
 async function loadBenches(): Promise<Benches> {
   const file = join(packageRoot(), "bench", "index.ts");
-  if (!existsSync(file)) throw new UserError("benches run from a clone of the project, with its development packages");
+  if (!existsSync(file))
+    throw new UserError("benchmarks run from a clone of the project, with its development packages");
   const { tsImport } = await import("tsx/esm/api");
   return await tsImport(pathToFileURL(file).href, import.meta.url);
 }

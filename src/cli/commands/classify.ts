@@ -9,8 +9,8 @@ interface Flags extends EncodeFlags {
 }
 
 export function define(command: Command): void {
-  addEncodeFlags(command.argument("[text]", "the text; without it, all of stdin"))
-    .option("--labels <labels>", "a,b,…: some of a classifier's labels, or any where the model generates", (text) =>
+  addEncodeFlags(command.argument("[text]", "the text (default: stdin)"))
+    .option("--labels <labels>", "a,b,…: some of a classifier's labels; any labels for a generating model", (text) =>
       text.split(","),
     )
     .action(classify);
@@ -35,6 +35,6 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
 }
 
 function wanted(text: string): string {
-  if (text.trim() === "") throw new UserError("there is nothing to classify: give a text as an argument or on stdin");
+  if (text.trim() === "") throw new UserError("nothing to classify; give a text as an argument or on stdin");
   return text;
 }

@@ -5,7 +5,7 @@ import { print, printJson } from "../output.ts";
 import { readStdin } from "../stdin.ts";
 
 export function define(command: Command): void {
-  addEncodeFlags(command.argument("[texts...]", "the texts; without any, the lines of stdin"), "minilm").action(embed);
+  addEncodeFlags(command.argument("[texts...]", "the texts (default: the lines of stdin)"), "minilm").action(embed);
 }
 
 /** Prints a vector a line, in the texts' order. */
@@ -23,7 +23,7 @@ async function embed(texts: string[], flags: EncodeFlags): Promise<void> {
 }
 
 function linesOf(text: string): string[] {
-  if (text === "") throw new UserError("there is nothing to embed: give texts as arguments, or lines on stdin");
+  if (text === "") throw new UserError("nothing to embed; give texts as arguments, or lines on stdin");
   return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 

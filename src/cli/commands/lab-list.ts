@@ -8,7 +8,7 @@ import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
   command
-    .argument("[folder]", "where runs lie, up to three folders deep", ".")
+    .argument("[folder]", "where to look for runs, up to three folders deep", ".")
     .option("--json", "print a JSON array")
     .action(list);
 }

@@ -13,13 +13,13 @@ const options = z.strictObject({
   quality: z
     .number()
     .optional()
-    .describe("of the recipes that change quality by this (-0.01) or better, the one that saves most"),
+    .describe("pick the recipe that saves most among those whose change of quality is this (-0.01) or better"),
   saving: z
     .number()
     .max(1)
     .optional()
-    .describe("of the recipes that save this share (0.3) of FLOPs or more, the best one"),
-  as: recipeName.default("fast").describe("the name it is registered under, after the model's and an @"),
+    .describe("pick the best recipe among those that save this share (0.3) of FLOPs or more"),
+  as: recipeName.default("fast").describe("the recipe's name, used as MODEL@NAME"),
 });
 
 export function define(command: Command): void {
@@ -46,13 +46,13 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
 
 /** Notes to read before deploying it. */
 function told({ metric: { name, better }, items }: Summary, { recipe, delta }: RecipeSummary): string {
-  if (recipe === "dense") return "no recipe that saves FLOPs does what was asked: dense is picked, which saves nothing";
+  if (recipe === "dense") return "no recipe that saves FLOPs meets the condition; picked dense, which saves nothing";
   const worst = better === "higher" ? delta.ci95[0] : delta.ci95[1];
-  return `on ${count(items, "item")} a change of ${name} as bad as ${signed(worst)} is not excluded`;
+  return `with ${count(items, "item")}, a change of ${name} as bad as ${signed(worst)} cannot be excluded`;
 }
 
 function wantedBy(quality: number | undefined, saving: number | undefined): Wanted {
   if (quality !== undefined && saving === undefined) return { quality };
   if (saving !== undefined && quality === undefined) return { saving };
-  throw new UserError("expected --quality or --saving, one of them", 2);
+  throw new UserError("expected either --quality or --saving", 2);
 }

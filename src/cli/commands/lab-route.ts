@@ -20,7 +20,7 @@ export function define(command: Command): void {
   command
     .requiredOption("--pair <pair>", "two models, SWIFT>SUPER; may be repeated", collect)
     .requiredOption("--task <task>", "a task of choices or short answers, or a FILE.jsonl; may be repeated", collect)
-    .requiredOption("--out <folder>", "where answers and results are written; what it holds is not answered again")
+    .requiredOption("--out <folder>", "where answers and results are written; items answered there are not run again")
     .option("--json", "print one JSON object with the results");
   addFlags(command, routeRunOptions).action(run);
 }

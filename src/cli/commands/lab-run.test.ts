@@ -8,6 +8,6 @@ test("a registered recipe in a model's place is told as model and recipe", async
   const recipe = ["xattention:threshold=0.5"];
   await registerRecipe("tiny@fast", { model: "some/tiny.gguf", recipe, created: new Date().toISOString() });
   await expect(found("tiny@fast", new AbortController().signal)).rejects.toThrow(
-    '--model: tiny@fast is a recipe; expected its model, and the recipe beside it: --model some/tiny.gguf --recipe "xattention:threshold=0.5"',
+    '--model: tiny@fast is a recipe; expected its model and recipe: --model some/tiny.gguf --recipe "xattention:threshold=0.5"',
   );
 });

@@ -4,7 +4,7 @@ import { version } from "../package.ts";
 
 export function define(command: Command): void {
   command
-    .requiredOption("--queue <url>", "redis://host:port of the queue that `lab run --queue` fills")
+    .requiredOption("--queue <url>", "redis://host:port, the queue of `lab run --queue`")
     .action(async ({ queue }: { queue: string }) => {
       // The queue's libraries are of use here and in `lab run --queue` alone.
       const { work } = await import("../../lab/queue/worker.ts");

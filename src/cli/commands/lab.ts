@@ -7,11 +7,11 @@ interface Verb {
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "score recipes on tasks, against dense", load: () => import("./lab-run.ts") },
-  route: { summary: "measure what routes between two models would do", load: () => import("./lab-route.ts") },
+  route: { summary: "measure routes between two models", load: () => import("./lab-route.ts") },
   pick: { summary: "register a run's best recipe", load: () => import("./lab-pick.ts") },
   list: { summary: "list the runs in a folder", load: () => import("./lab-list.ts") },
-  compare: { summary: "two runs of a task, item by item", load: () => import("./lab-compare.ts") },
-  worker: { summary: "answer items that runs hand out", load: () => import("./lab-worker.ts") },
+  compare: { summary: "compare two runs of a task, item by item", load: () => import("./lab-compare.ts") },
+  worker: { summary: "answer items from a queue", load: () => import("./lab-worker.ts") },
   tasks: { summary: "list the tasks", load: () => import("./lab-tasks.ts") },
 };
 

@@ -31,7 +31,7 @@ async function printed(...words: string[]): Promise<string> {
 
 test("a model is a line, with the names of its recipes, the form of its weights and the requests at work", async () => {
   const [head, ...lines] = (await printed()).trimEnd().split("\n");
-  expect(head).toMatch(/^MODEL +FILES +RECIPES +FORM +AT WORK$/);
+  expect(head).toMatch(/^MODEL +FILES +RECIPES +FORM +RUNNING$/);
   expect(lines).toEqual([
     expect.stringMatching(/^tiny +\d+\.\d MB +fast slim +auto +0$/),
     expect.stringMatching(/^sentences +\d+\.\d MB +not in memory$/),

@@ -5,8 +5,8 @@ import { addFlags, readFlags } from "../flags.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
 const options = z.strictObject({
-  url: z.url().default("http://127.0.0.1:8080").describe("where the server is"),
-  key: z.string().optional().describe("a key of the server's, if it wants one; else MODICUM_API_KEY"),
+  url: z.url().default("http://127.0.0.1:8080").describe("the server's URL"),
+  key: z.string().optional().describe("the server's API key, if it needs one (default: MODICUM_API_KEY)"),
 });
 
 const models = z.object({
@@ -33,7 +33,7 @@ async function ps(flags: Readonly<Record<string, unknown>>): Promise<void> {
   // Recipes are listed with their models, whose memory they share.
   const all = data.filter(({ parent }) => parent === undefined);
   if (flags["json"]) return printJson({ models: all });
-  print(...columns([["MODEL", "FILES", "RECIPES", "FORM", "AT WORK"], ...all.flatMap(rows)]));
+  print(...columns([["MODEL", "FILES", "RECIPES", "FORM", "RUNNING"], ...all.flatMap(rows)]));
 }
 
 async function ask(url: string, key: string | undefined): Promise<z.output<typeof models>> {
@@ -45,7 +45,7 @@ async function ask(url: string, key: string | undefined): Promise<z.output<typeo
   const { success, data } = models.safeParse(answer);
   if (success) return data;
   const { error } = (answer ?? {}) as { error?: { message?: string } };
-  throw new UserError(`${url}: ${error?.message ?? `this is no server of Modicum's (status ${response.status})`}`);
+  throw new UserError(`${url}: ${error?.message ?? `not a Modicum server (status ${response.status})`}`);
 }
 
 function rows({ id, bytes, recipes, loaded, servers }: Listed): string[][] {

@@ -9,16 +9,16 @@ import { addFlags, readFlags } from "../flags.ts";
 import { print, printJson } from "../output.ts";
 
 const options = z.strictObject({
-  since: z.string().optional().describe("a duration such as 2h or 7d, or a date; older receipts are left out"),
+  since: z.string().optional().describe("only receipts since a duration ago (2h, 7d) or a date"),
   model: z.string().optional().describe("only receipts of this model"),
-  key: z.string().optional().describe("only receipts of this key of a server, by its id"),
-  ledger: z.string().optional().describe("a server's ledger elsewhere: a file, or postgres://…"),
-  limit: z.int().min(1).default(20).describe("most receipts to list; the sum is always of all"),
+  key: z.string().optional().describe("only receipts of this server key, by id"),
+  ledger: z.string().optional().describe("the ledger: a file, or postgres://… (default: the one in MODICUM_HOME)"),
+  limit: z.int().min(1).default(20).describe("how many receipts to list; totals include all"),
 });
 
 export function define(command: Command): void {
   addFlags(command, options)
-    .option("--json", "print one JSON object: the receipts, newest first, their sum, and the sum by key")
+    .option("--json", "print one JSON object: receipts (newest first), sum and sums by key")
     .action(receipts);
 }
 

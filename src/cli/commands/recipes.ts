@@ -19,19 +19,21 @@ export function define(command: Command): void {
   command.option("--json", "print a JSON array").action(list);
   command
     .command("add")
-    .description("register a recipe for a model, to be used as MODEL@NAME")
+    .description("register a recipe for a model, used as MODEL@NAME")
     .argument("<name>")
-    .requiredOption("--model <model>", "as `run` takes it")
-    .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated; none is dense", collect)
+    .requiredOption("--model <model>", "as for `run`")
+    .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated (default: dense)", collect)
     .action(add);
-  command.command("rm").description("forget a recipe").argument("<name>", "as it is listed: MODEL@NAME").action(remove);
+  command.command("rm").description("remove a recipe").argument("<name>", "MODEL@NAME, as listed").action(remove);
 }
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
   const recipes = Object.entries(await registeredRecipes());
   if (json) return printJson(recipes.map(([name, entry]) => ({ name, ...entry })));
   if (recipes.length === 0)
-    return print("no recipe is registered yet; `modicum lab pick` registers one from a run, `modicum recipes add` any");
+    return print(
+      "no recipes are registered; `modicum lab pick` registers one from a run, `modicum recipes add` any other",
+    );
   print(...columns([["NAME", "RECIPE", "FLOPS SAVED", "QUALITY", "TASK"], ...recipes.map(row)]));
 }
 
@@ -55,5 +57,5 @@ async function add(name: string, { model, save = [] }: { model: string; save?: s
 
 async function remove(name: string): Promise<void> {
   await unregisterRecipe(name);
-  print(`forgot ${name}`);
+  print(`removed ${name}`);
 }

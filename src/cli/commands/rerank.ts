@@ -16,8 +16,8 @@ const document = z.object({
 });
 
 export function define(command: Command): void {
-  addEncodeFlags(command.argument("<file>", 'documents, {"id": …, "text": …} a line'), "minilm")
-    .requiredOption("--query <text>", "what the documents are to be relevant to")
+  addEncodeFlags(command.argument("<file>", 'documents, one {"id": …, "text": …} per line'), "minilm")
+    .requiredOption("--query <text>", "the query")
     .action(rerank);
 }
 
@@ -43,7 +43,7 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
 export async function documentsOf(file: string): Promise<{ id: string | number; text: string }[]> {
   const rows: z.output<typeof document>[] = [];
   for await (const row of rowsOf(file)) rows.push(parseRow(document, row));
-  if (rows.length === 0) throw new UserError(`${file}: there are no documents, expected one a line`);
+  if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);
   const given = new Set(rows.map(({ id }) => String(id)));
   const taken = rows.findIndex(({ id }, index) => id === undefined && given.has(String(index)));
   if (taken < 0) return rows.map(({ id, text }, index) => ({ id: id ?? index, text }));

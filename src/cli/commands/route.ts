@@ -23,10 +23,10 @@ export function define(command: Command): void {
   command.usage("calibrate [options] <pair> <file>");
   const verb = command
     .command("calibrate")
-    .description("find the score below which a pair's larger model answers, on prompts like those to come")
+    .description("find the score below which the larger model answers, on representative prompts")
     .argument("<pair>", "two models, such as smollm2>qwen2.5-coder")
-    .argument("<file>", 'rows of {"prompt"}, with an "answer" or several if answers are judged')
-    .option("--out <file>", "where the calibration is written (default: where the pair's routes look for it)")
+    .argument("<file>", 'rows of {"prompt"}, each with one "answer" or a list if answers are judged')
+    .option("--out <file>", "where to write the calibration (default: where routes look for it)")
     .option("--json", "print one JSON object with the thresholds");
   addFlags(addFlags(verb, quantOptions), calibrateOptions).action(calibrate);
 }
@@ -36,7 +36,7 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
   const options = readFlags(calibrateOptions, flags);
   const rows: ReturnType<typeof calibrationRow.parse>[] = [];
   for await (const row of rowsOf(file)) rows.push(parseRow(calibrationRow, row));
-  if (rows.length === 0) throw new UserError(`${file}: there are no rows in it`);
+  if (rows.length === 0) throw new UserError(`${file} has no rows`);
   using download = showDownload(pair);
   const { out = undefined, json = false } = flags;
   const made = await calibrateRoute(pair, rows, {
@@ -47,7 +47,7 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
   const found = made.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
   if (json) return printJson({ pair, file: made.file, calibrations: found });
   print(...columns([["SCORE", "AGGREGATE", "THRESHOLD", "AUROC"], ...found.map(line)]));
-  process.stderr.write(`kept in ${made.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
+  process.stderr.write(`saved in ${made.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
 }
 
 /** 1 if the text holds one of the answers. */

@@ -5,8 +5,8 @@ import { columns, print, printJson } from "../output.ts";
 import * as calibrate from "./savings-calibrate.ts";
 
 export function define(command: Command): void {
-  command.option("--json", "print a JSON array with the options' schemas").action(list);
-  calibrate.define(command.command("calibrate").description("learn from texts what a saving needs to know of a model"));
+  command.option("--json", "print a JSON array with option schemas").action(list);
+  calibrate.define(command.command("calibrate").description("calibrate a saving for a model on texts"));
 }
 
 function list({ json = false }: { json?: boolean }): void {

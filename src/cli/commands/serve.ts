@@ -16,34 +16,32 @@ const bindOptions = z.strictObject({
   allowHost: z
     .array(z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "expected a name such as api.example.org"))
     .default([])
-    .describe("answer requests under this Host name, too: that of a proxy in front"),
-  port: z.int().min(0).max(65_535).default(8080).describe("0 takes a free one"),
+    .describe("also answer requests for this Host name, such as a proxy's"),
+  port: z.int().min(0).max(65_535).default(8080).describe("port to listen on; 0 picks a free one"),
   memory: z
     .number()
     .positive()
     .optional()
-    .describe("GB of models in memory, counted by their files; without it half of the machine's"),
+    .describe("GB of memory for models, by file size (default: half of this machine's)"),
   keepAlive: z
     .number()
     .min(0)
     .max(20_000)
     .optional()
-    .describe(
-      "minutes after which a model that nobody uses leaves memory; without it, it stays until another needs its place",
-    ),
+    .describe("minutes after which an unused model is unloaded (default: when another model needs its memory)"),
   quant: z
     .enum(quants)
     .default("auto")
-    .describe("form of the weights of all models, but for recipes that were measured in another: as of `run`"),
+    .describe("form of all models' weights, as for `run`; a recipe measured in another form keeps its own"),
   ledger: z
     .string()
     .optional()
-    .describe("where receipts are kept: a file, or postgres://…, which several servers may share"),
+    .describe("where receipts are kept: a file, or postgres://…, which several servers can share"),
   logPrompts: z
     .boolean()
     .default(false)
-    .describe("log each request that asks a model, prompts and all; without it no text of theirs is logged"),
-  drain: z.number().min(0).default(30).describe("seconds in which requests may end once the server is told to stop"),
+    .describe("log whole requests to models, including prompts; otherwise no text is logged"),
+  drain: z.number().min(0).default(30).describe("seconds to let running requests finish after a stop signal"),
 });
 
 interface Flags extends Readonly<Record<string, unknown>> {
@@ -59,16 +57,16 @@ export async function define(command: Command): Promise<void> {
   command
     .option(
       "--model <model>",
-      "a model to offer, or name=model, or a pair, A>B@share=0.3; may be repeated (default: smollm2)",
+      "a model to serve: MODEL, name=MODEL, or a pair, A>B@share=0.3; may be repeated (default: smollm2)",
       collect,
     )
     .option(
       "--remote <name=url>",
-      "a model that another Modicum offers, or several do: NAME=URL,URL; may be repeated",
+      "a model served by one or more other Modicum servers: NAME=URL,URL; may be repeated",
       collect,
     )
-    .option("--fleet <file>", "models that other servers run, in YAML or JSON")
-    .option("--allow-anonymous", "let requests without a key ask models, from wherever they come");
+    .option("--fleet <file>", "a YAML or JSON file of models on other servers")
+    .option("--allow-anonymous", "allow requests without a key from any address");
   for (const options of [bindOptions, limitOptions, schedulerOptions]) addFlags(command, options);
   command.action(serveModels);
 }

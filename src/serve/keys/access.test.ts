@@ -59,7 +59,7 @@ describe("keys", () => {
   test("are revoked by id or by a name that one alone has", async () => {
     const store = newStore();
     const [a, b] = [await store.create("same", ["infer"]), await store.create("same", ["admin"])];
-    await expect(store.revoke("same")).rejects.toThrow('2 keys are called "same", expected an id');
+    await expect(store.revoke("same")).rejects.toThrow('2 keys are named "same"; expected an id');
     await store.revoke(a.key.id);
     expect(await store.list()).toEqual([b.key]);
     await expect(store.revoke("none")).rejects.toThrow('there is no key "none"');

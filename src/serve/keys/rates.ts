@@ -79,7 +79,7 @@ const headersOf = (buckets: readonly Bucket[]): Record<string, string> =>
 
 function tooMany(bucket: Bucket, headers: Record<string, string>): HttpError {
   const seconds = Math.max(1, Math.ceil(bucket.until(enough(bucket))));
-  const message = `this key may have ${bucket.perMinute} ${bucket.what} a minute, and has used them; try again in ${seconds} s`;
+  const message = `rate limit of ${bucket.perMinute} ${bucket.what} per minute reached; try again in ${seconds} s`;
   return new HttpError(429, message, {
     code: "rate_limit_exceeded",
     headers: { ...headers, "retry-after": String(seconds) },

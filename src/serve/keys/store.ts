@@ -83,8 +83,8 @@ export class KeyStore {
   async revoke(idOrName: string): Promise<Key> {
     const keys = await this.list();
     const found = keys.filter(({ id, name }) => id === idOrName || name === idOrName);
-    if (found.length > 1) throw new UserError(`${found.length} keys are called "${idOrName}", expected an id`);
-    if (!found[0]) throw new UserError(`there is no key "${idOrName}"; \`modicum keys list\` shows them`);
+    if (found.length > 1) throw new UserError(`${found.length} keys are named "${idOrName}"; expected an id`);
+    if (!found[0]) throw new UserError(`there is no key "${idOrName}"; see \`modicum keys list\``);
     await keepJson(
       this.file,
       keys.filter((key) => key !== found[0]),

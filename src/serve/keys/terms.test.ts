@@ -187,7 +187,7 @@ describe("rates", () => {
     await client.completions.create({ ...base });
     const refused = client.completions.create({ ...base });
     await expect(refused).rejects.toThrow(RateLimitError);
-    await expect(refused).rejects.toThrow("this key may have 1 requests a minute");
+    await expect(refused).rejects.toThrow("rate limit of 1 requests per minute reached");
   });
 
   describe("over time", () => {

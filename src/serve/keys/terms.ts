@@ -7,21 +7,19 @@ export const termsSchema = z.strictObject({
   recipe: z
     .array(z.string())
     .default([])
-    .describe(
-      "what its requests run under where they name no savings: a saving, or a registered recipe of one model (smollm2@fast)",
-    ),
+    .describe("savings for requests that name none: a saving, or a registered recipe of one model (smollm2@fast)"),
   maxFlops: z
     .number()
     .positive()
     .optional()
-    .describe("most FLOPs of one request: its answer ends there, and texts to read that cost more are refused"),
-  maxTokens: z.int().min(1).optional().describe("most tokens of one answer"),
-  requestsPerMinute: z.number().positive().optional().describe("most requests, a minute's at once; more are refused"),
+    .describe("maximum FLOPs per request: answers end there; embeddings, ranks and classes that cost more are refused"),
+  maxTokens: z.int().min(1).optional().describe("maximum tokens per answer"),
+  requestsPerMinute: z.number().positive().optional().describe("maximum requests per minute; more are refused"),
   tokensPerMinute: z
     .number()
     .positive()
     .optional()
-    .describe("most tokens that are computed, of prompts and answers; while they are used up, requests are refused"),
+    .describe("maximum computed tokens per minute, of prompts and answers; requests beyond are refused"),
 });
 
 export type Terms = z.output<typeof termsSchema>;
