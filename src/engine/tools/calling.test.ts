@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { compiled } from "../grammar/compile.ts";
-import { callingOf } from "./calling.ts";
+import { answerReader, callingOf } from "./calling.ts";
 import type { Tool, ToolChoice } from "./tools.ts";
 import { knowsCalls, plainTurns } from "./turns.ts";
 
@@ -39,9 +39,32 @@ test.each<[ToolChoice | undefined, string, boolean]>([
   ["auto", "", true],
   ["required", "<tool_call>\n", false],
   [{ name: "g" }, "<tool_call>\n", false],
+  [{ mode: "auto", names: ["g"] }, "", true],
+  [{ mode: "required", names: ["g"] }, "<tool_call>\n", false],
 ])("chosen by %j, an answer begins with %j", (toolChoice, begin, free) => {
   const calling = callingOf({ tools: both, toolChoice });
   expect([calling.begin, calling.trigger !== undefined]).toEqual([begin, free]);
+});
+
+test.each(["auto", "required"] as const)(
+  "of some tools, %s: the model is told of all, and is held to these",
+  (mode) => {
+    const { tools, format } = callingOf({ tools: both, toolChoice: { mode, names: ["g", "g"] } });
+    expect(tools).toEqual(both);
+    const { forest, root } = compiled(format!);
+    const takes = (text: string) => forest.takes(root, Buffer.from(text));
+    expect(['{"name":"g","arguments":{"a":1}}', '{"name":"f","arguments":{}}'].map(takes)).toEqual([true, false]);
+  },
+);
+
+test("of an answer that may call some tools, a call of another is text", () => {
+  const answer = '{"name":"f","arguments":{}}';
+  const read = (names: string[]) =>
+    answerReader({ tools: both, toolChoice: { mode: "auto", names } })!.push(answer, true);
+  expect([read(["g"]), read(["f", "g"])]).toEqual([
+    { text: answer, calls: [] },
+    { text: "", calls: [{ name: "f", arguments: "{}" }] },
+  ]);
 });
 
 test("none: the model is told of no tool, and held to nothing but a format", () => {
@@ -51,6 +74,7 @@ test("none: the model is told of no tool, and held to nothing but a format", () 
 test.each([
   [{ tools: [toolOf("f"), toolOf("f")] }, /two tools are called "f"/],
   [{ tools: both, toolChoice: { name: "ff" } }, /no tool "ff".*"f"/],
+  [{ tools: both, toolChoice: { mode: "auto" as const, names: ["f", "gg"] } }, /no tool "gg".*"f"|no tool "gg".*"g"/],
   [{ toolChoice: "required" as const }, /there are none/],
   [{ tools: both, format: "json" as const }, /not held to a format, too/],
 ])("%j is refused", (options, sentence) => {

@@ -1,5 +1,7 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
+import { FreeReader } from "./free-reader.ts";
+import { type AnswerReader, CallReader } from "./reader.ts";
 import { callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
 
 /** The fields of a request on tools and on the form of its answer. */
@@ -27,23 +29,36 @@ export function callingOf({ format, tools = [], toolChoice = "auto", parallelToo
   if (format !== undefined)
     throw new UserError("an answer that may call tools is not held to a format, too; expected one of the two", 2);
   const held = { tools, format: callFormat(chosen) };
-  if (toolChoice === "auto") return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
-  return { ...held, begin: `${OPEN}\n`, trigger: undefined };
+  if (isForced(toolChoice)) return { ...held, begin: `${OPEN}\n`, trigger: undefined };
+  return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
+}
+
+/** The reader of the calls in an answer; undefined if it may have none. */
+export function answerReader({ tools = [], toolChoice = "auto" }: CallOptions): AnswerReader | undefined {
+  const chosen = chosenOf(tools, toolChoice);
+  if (chosen.length === 0) return undefined;
+  return isForced(toolChoice) ? new CallReader(true) : new FreeReader(chosen);
 }
 
 /** True if the answer begins inside a call. */
-export const isForced = (choice: ToolChoice | undefined): boolean =>
-  choice === "required" || typeof choice === "object";
+const isForced = (choice: ToolChoice): boolean =>
+  typeof choice === "object" ? !("mode" in choice) || choice.mode === "required" : choice === "required";
 
+/** The tools that may be called. */
 function chosenOf(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
   if (choice === "none") return [];
   if (choice === "auto") return tools;
   if (tools.length === 0) throw new UserError("a tool is to be called, and there are none; expected tools", 2);
   if (choice === "required") return tools;
-  const named = tools.filter((it) => it.function.name === choice.name);
-  if (named.length > 0) return named;
+  const names = "mode" in choice ? [...new Set(choice.names)] : [choice.name];
+  return names.map((name) => toolOf(tools, name));
+}
+
+function toolOf(tools: readonly Tool[], name: string): Tool {
+  const found = tools.find((it) => it.function.name === name);
+  if (found) return found;
   const names = tools.map((it) => it.function.name);
-  throw new UserError(`there is no tool "${choice.name}"${suggest(choice.name, names)}`, 2);
+  throw new UserError(`there is no tool "${name}"${suggest(name, names)}`, 2);
 }
 
 function checkNames(tools: readonly Tool[]): void {

@@ -12,8 +12,14 @@ export interface Read {
   readonly calls: readonly ToolCall[];
 }
 
-/** Reads calls out of an answer as its text comes. */
-export class CallReader {
+/** Reads an answer as its text comes. */
+export interface AnswerReader {
+  /** `last`: no text follows. */
+  push(text: string, last: boolean): Read;
+}
+
+/** Reads calls between `<tool_call>` and `</tool_call>` out of an answer. */
+export class CallReader implements AnswerReader {
   /** Text that is not read yet; it begins with a call's opening tag while a call is open. */
   #text: string;
   /** White space after a call is no text of the answer. */
@@ -24,7 +30,7 @@ export class CallReader {
     this.#text = begun ? OPEN : "";
   }
 
-  /** `last`: no text follows. Text that turns out not to be a call stays text. */
+  /** Text that turns out not to be a call stays text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];

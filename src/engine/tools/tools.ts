@@ -33,24 +33,31 @@ export type Tool = z.output<typeof tool>;
 /** The functions that one request may offer. */
 export const toolList = listOf(tool, { of: "functions", max: 128 });
 
-/** `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one. */
+/** `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one; names: only these may be called. */
 export const toolChoice = z.union(
-  [z.enum(["none", "auto", "required"]), z.object({ name: z.string() })],
-  'expected "none", "auto", "required" or { name }',
+  [
+    z.enum(["none", "auto", "required"]),
+    z.object({ name: z.string() }),
+    z.object({ mode: z.enum(["auto", "required"]), names: z.array(z.string()) }),
+  ],
+  'expected "none", "auto", "required", { name } or { mode, names }',
 );
 export type ToolChoice = z.output<typeof toolChoice>;
 
 /** The constraint on calls: a function's name, and arguments by its schema. */
 export function callFormat(tools: readonly Tool[]): Format {
-  const anyOf = tools.map(({ function: { name, parameters } }) => ({
+  const anyOf = tools.map((it) => ({
     type: "object",
     // With an `$id` a schema's references go from its own root.
-    properties: { name: { const: name }, arguments: { $id: name, type: OBJECT, ...(parameters ?? NOTHING) } },
+    properties: { name: { const: it.function.name }, arguments: { $id: it.function.name, ...argumentsOf(it) } },
     required: ["name", "arguments"],
     additionalProperties: false,
   }));
   return { anyOf };
 }
+
+/** The schema of a call's arguments. */
+export const argumentsOf = ({ function: { parameters } }: Tool) => ({ type: OBJECT, ...(parameters ?? NOTHING) });
 
 /** The arguments of a function that says nothing of them. */
 const NOTHING = { additionalProperties: false };

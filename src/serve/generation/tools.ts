@@ -1,12 +1,22 @@
 import { z } from "zod";
-import { isForced } from "../../engine/tools/calling.ts";
-import { CallReader, type ToolCall } from "../../engine/tools/reader.ts";
+import { answerReader } from "../../engine/tools/calling.ts";
+import type { AnswerReader, ToolCall } from "../../engine/tools/reader.ts";
 import { toolList } from "../../engine/tools/tools.ts";
 import type { RunOptions } from "../../index.ts";
+import { listOf } from "../../util/list-of.ts";
 
 const named = z.object({
   type: z.literal("function").describe("the only kind"),
   function: z.object({ name: z.string().describe("of one of the tools") }).describe("the one that is to be called"),
+});
+const allowed = z.object({
+  type: z.literal("allowed_tools").describe("some of the tools"),
+  allowed_tools: z
+    .object({
+      mode: z.enum(["auto", "required"]).describe("whether one of them is to be called"),
+      tools: listOf(named, { of: "functions", min: 1, max: 128 }).describe("those that may be called"),
+    })
+    .describe("the model is told of all tools, and may call these"),
 });
 
 /** OpenAI's fields for functions that the model may call. */
@@ -14,12 +24,12 @@ export const toolShape = {
   tools: toolList.nullish().describe("functions that the model may call"),
   tool_choice: z
     .union(
-      [z.enum(["none", "auto", "required"]), named],
-      'expected "none", "auto", "required" or { type: "function", function: { name } }',
+      [z.enum(["none", "auto", "required"]), named, allowed],
+      'expected "none", "auto", "required", { type: "function", function: { name } } or { type: "allowed_tools", allowed_tools: { mode, tools } }',
     )
     .nullish()
     .describe(
-      "auto, where it is not said: an answer is text, calls or both; none: text; required: a call; or a call of one",
+      "auto, where it is not said: an answer is text, calls or both; none: text; required: a call; or a call of one, or of some",
     ),
   parallel_tool_calls: z
     .boolean()
@@ -31,15 +41,19 @@ type Fields = z.output<z.ZodObject<typeof toolShape>>;
 /** The fields as the library's options. */
 export const toolOptions = ({ tools, tool_choice: choice, parallel_tool_calls: parallel }: Fields): RunOptions => ({
   tools: tools ?? undefined,
-  toolChoice: typeof choice === "object" && choice !== null ? { name: choice.function.name } : (choice ?? undefined),
+  toolChoice: choiceOf(choice),
   parallelToolCalls: parallel ?? undefined,
 });
 
-/** The reader of the calls in an answer; undefined if it may have none. */
-export function readerOf(fields: Fields): CallReader | undefined {
-  const { tools = [], toolChoice } = toolOptions(fields);
-  return tools.length === 0 || toolChoice === "none" ? undefined : new CallReader(isForced(toolChoice));
+function choiceOf(choice: Fields["tool_choice"]): RunOptions["toolChoice"] {
+  if (typeof choice !== "object" || choice === null) return choice ?? undefined;
+  if (choice.type === "function") return { name: choice.function.name };
+  const { mode, tools } = choice.allowed_tools;
+  return { mode, names: tools.map((it) => it.function.name) };
 }
+
+/** The reader of the calls in an answer; undefined if it may have none. */
+export const readerOf = (fields: Fields): AnswerReader | undefined => answerReader(toolOptions(fields));
 
 export const toolCallSchema = z.object({
   id: z.string().describe("by which its result names it"),

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { CallReader } from "../../engine/tools/reader.ts";
+import type { AnswerReader } from "../../engine/tools/reader.ts";
 import type { FinishReason } from "../../index.ts";
 import { listOf } from "../../util/list-of.ts";
 import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
-import { chatSamplingOf } from "../generation/sampling.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
+import { chatSamplingOf } from "../generation/sampling.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
@@ -173,7 +173,7 @@ type Delta = Event["choices"][number]["delta"];
 
 /** One answer of a stream, as it comes. */
 class Streamed {
-  readonly #reader: CallReader | undefined;
+  readonly #reader: AnswerReader | undefined;
   #begun = false;
   #calls = 0;
 
