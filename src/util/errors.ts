@@ -24,6 +24,9 @@ export class OptionError extends UserError {
 /** A damaged or unreadable file that this program keeps for itself: the request is not at fault. */
 export class KeptFault extends UserError {}
 
+/** A prompt is longer than the model reads. */
+export class ContextExceeded extends UserError {}
+
 /** The name in `names` closest to `name`, or undefined if none is close enough to be a typing error. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;

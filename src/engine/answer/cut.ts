@@ -1,8 +1,8 @@
 /**
- * Causes that cut an answer with the reason `length`: a ceiling on FLOPs or tokens, its deadline, or the shutdown of
- * its scheduler.
+ * Causes that cut an answer with the reason `length`: a ceiling on FLOPs or tokens, the end of the model's context, its
+ * deadline, or the shutdown of its scheduler.
  */
-export const cutReasons = ["flops", "tokens", "deadline", "closing"] as const;
+export const cutReasons = ["flops", "tokens", "context", "deadline", "closing"] as const;
 
 export type CutReason = (typeof cutReasons)[number];
 
@@ -15,8 +15,12 @@ export interface Ceiling {
   readonly tokens?: number | undefined;
 }
 
-/** The ceiling, if any, that ended an answer for its length: `over` that of FLOPs, or with fewer tokens than were asked for. */
+/**
+ * The ceiling, if any, that ended an answer for its length: `over` that of FLOPs, else one that left fewer tokens than were asked for, the
+ * request's or the model's context.
+ */
 export function cutOf({ tokens }: Ceiling, over: boolean, completion: number, asked: number): CutReason | undefined {
   if (over) return "flops";
-  return completion === tokens && completion < asked ? "tokens" : undefined;
+  if (completion >= asked) return undefined;
+  return completion === tokens ? "tokens" : "context";
 }

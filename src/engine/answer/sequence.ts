@@ -1,5 +1,5 @@
 import { densePlan, type Plan } from "../../savings/plan.ts";
-import { UserError } from "../../util/errors.ts";
+import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { Meter } from "../bill/meter.ts";
 import { chunkAfter } from "../run/chunk.ts";
@@ -212,8 +212,8 @@ export function checkLength(prompt: number, context: number): void {
   if (prompt >= context) throw tooLong(`${prompt}`, context);
 }
 
-const tooLong = (tokens: string, context: number): UserError =>
-  new UserError(
+const tooLong = (tokens: string, context: number): ContextExceeded =>
+  new ContextExceeded(
     `the prompt has ${tokens} tokens, and the model's context is ${context}, of which an answer needs at least one`,
   );
 

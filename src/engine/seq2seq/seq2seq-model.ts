@@ -4,7 +4,7 @@ import { openSeq2Seq } from "../../models/registry.ts";
 import type { Seq2Seq } from "../../models/seq2seq.ts";
 import { traceDecoded, traceSource } from "../../models/seq2seq-graphs.ts";
 import type { Recipe } from "../../savings/recipe.ts";
-import { UserError } from "../../util/errors.ts";
+import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
@@ -64,7 +64,7 @@ export class Seq2SeqModel implements Loaded {
     checkText(prompt, this.tokenizer, context);
     const { ids } = this.tokenizer.input(prompt);
     if (ids.length > context)
-      throw new UserError(`the text has ${ids.length} tokens, and ${this.source.name} reads ${context} at most`);
+      throw new ContextExceeded(`the text has ${ids.length} tokens, and ${this.source.name} reads ${context} at most`);
     return ids;
   }
 
@@ -112,7 +112,7 @@ export class Seq2SeqModel implements Loaded {
 }
 
 const endedBy = (late: boolean, cut: CutReason | undefined): CutReason | undefined =>
-  cut ?? (late ? "deadline" : undefined);
+  late && (cut === undefined || cut === "context") ? "deadline" : cut;
 
 function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, ms: Omit<Usage["ms"], "total">): Usage {
   return {

@@ -75,6 +75,14 @@ describe("a key's terms hold for what other servers run", () => {
     );
   });
 
+  test("more tokens than this server gives are cut to its limit", () => {
+    for (const kind of ["openai", "modicum"] as const) {
+      expect(sent(kind, { max_tokens: 101 })).toMatchObject({ max_tokens: 100, cut: "tokens" });
+      expect(sent(kind, { max_tokens: 101 }, { maxTokens: 7 })).toMatchObject({ max_tokens: 7, cut: "tokens" });
+      expect(sent(kind, { max_tokens: 100 })).toMatchObject({ max_tokens: 100, cut: undefined });
+    }
+  });
+
   test("the usual recipe goes to a Modicum where the request names none", () => {
     const terms = { recipe: ["other@fast", "xattention"] };
     expect(sent("modicum", {}, terms)).toMatchObject({ model: "theirs", savings: ["xattention"] });

@@ -35,7 +35,7 @@ export function passedOn(
     return capped(
       { ...named, ...own, ...(kept !== undefined && { keep_alive: kept }), ...(most && { max_flops: most }) },
       bound,
-      [["tokens", terms?.maxTokens]],
+      [["tokens", leastOf(limits.maxTokens, terms?.maxTokens)]],
     );
   }
   if (Array.isArray(savings) && savings.length > 0)
@@ -44,7 +44,7 @@ export function passedOn(
     checkCeiling({ flops: most }, () => shape.read(order.parts, guessedTokens(order)).flops);
   const within = most && shape && bound && tokensWithin(shape, order, most, bound.asked ?? limits.maxTokens);
   return capped(named, bound, [
-    ["tokens", terms?.maxTokens],
+    ["tokens", leastOf(limits.maxTokens, terms?.maxTokens)],
     ["flops", within || undefined],
   ]);
 }

@@ -10,6 +10,7 @@ import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Key } from "../keys/store.ts";
 import { leastOf } from "../keys/terms.ts";
+import type { Limits } from "../limits.ts";
 import type { Chosen } from "../models/served.ts";
 import { merged } from "./merged.ts";
 
@@ -47,7 +48,7 @@ export async function* answers(
     save: chosen.recipe,
     signal: AbortSignal.any([call.signal, left.signal]),
   };
-  const ceiling = ceilingOf(asks, call.key);
+  const ceiling = ceilingOf(asks, house.limits, call.key);
   const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms, ceiling }));
   for await (const part of billedParts(bill, runs, () => left.abort())) yield { ...part, tokenizer };
 }
@@ -83,10 +84,10 @@ function checkIds(prompt: Prompt, vocabulary: number): void {
   throw new HttpError(400, message, { param: "prompt" });
 }
 
-/** The ceiling of each answer: an equal share of the request's FLOPs, from its own field or its key's terms. */
-export function ceilingOf(asks: readonly Ask[], key: Key | undefined): Ceiling {
+/** The ceiling of each answer: an equal share of the request's FLOPs, from its own field or its key's terms, and tokens by the server's limit or the key's terms. */
+export function ceilingOf(asks: readonly Ask[], { maxTokens }: Limits, key: Key | undefined): Ceiling {
   const most = leastOf(asks[0]?.options.ceiling?.flops, key?.terms.maxFlops);
-  return { flops: most && most / asks.length, tokens: key?.terms.maxTokens };
+  return { flops: most && most / asks.length, tokens: leastOf(maxTokens, key?.terms.maxTokens) };
 }
 
 /** The answers whole, in the order of the asks. */

@@ -17,14 +17,14 @@ const stops = z
   .nullish()
   .describe("texts that end the answer; they are not part of it");
 
-const tokens = (least: number, most: number) => z.int().min(least).max(most).nullish();
+const tokens = (least: number) => z.int().min(least).nullish();
 
 /** The fields that end an answer of at least `least` tokens. */
 export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
-  max_tokens: tokens(least, maxTokens).describe(
-    `most tokens of each answer; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`,
+  max_tokens: tokens(least).describe(
+    `most tokens of each answer, at most ${maxTokens}; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`,
   ),
-  max_completion_tokens: tokens(least, maxTokens).describe("most tokens of each answer, in the place of max_tokens"),
+  max_completion_tokens: tokens(least).describe("most tokens of each answer, in the place of max_tokens"),
   max_flops: z
     .number()
     .positive()

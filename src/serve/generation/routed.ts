@@ -37,7 +37,7 @@ export async function* routedAnswers(
   const left = new AbortController();
   const signal = AbortSignal.any([call.signal, left.signal]);
   const { onStopped, ...turn } = bill.terms;
-  const terms = { ...turn, ceiling: ceilingOf(asks, call.key) };
+  const terms = { ...turn, ceiling: ceilingOf(asks, house.limits, call.key) };
   const runs = asks.map(({ prompt, options }) =>
     answered(house, chosen, opened, { prompt, options: { ...options, ...terms, signal, onStopped } }, call, posted),
   );

@@ -1,6 +1,6 @@
 import { Refused } from "../../engine/schedule/refused.ts";
 import { LedgerFault } from "../../ledger/database.ts";
-import { KeptFault, UserError } from "../../util/errors.ts";
+import { ContextExceeded, KeptFault, UserError } from "../../util/errors.ts";
 import { ModelFault } from "../../weights/model-fault.ts";
 
 type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 417 | 429 | 431 | 500 | 502 | 503;
@@ -47,6 +47,7 @@ export function failure(error: unknown): HttpError {
   if (error instanceof LedgerFault) return away("the ledger cannot be used");
   if (error instanceof KeptFault) return away("the server's keys or recipes cannot be read");
   if (error instanceof ModelFault) return away("the server's model cannot be used");
+  if (error instanceof ContextExceeded) return new HttpError(400, error.message, { code: "context_length_exceeded" });
   if (error instanceof UserError) return new HttpError(400, error.message);
   return new HttpError(500, "the server failed to answer; its log tells why");
 }

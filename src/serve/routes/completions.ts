@@ -76,7 +76,7 @@ function asks(input: CompletionInput, { maxTokens }: Limits): Ask[] {
     throw new HttpError(400, `prompt: expected at most ${MOST_ANSWERS} answers in all, got ${all}`, {
       param: "prompt",
     });
-  const most = Math.min(input.max_completion_tokens ?? input.max_tokens ?? USUAL_TOKENS, maxTokens);
+  const most = input.max_completion_tokens ?? input.max_tokens ?? Math.min(USUAL_TOKENS, maxTokens);
   return input.prompt.flatMap((prompt) =>
     Array.from({ length: drawn }, (_, choice) => ({ prompt, options: completionOptions(input, most, choice) })),
   );
