@@ -14,6 +14,7 @@ import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
 import { linear, matmulTransposed } from "./ops/matmul.ts";
 import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "./ops/norm.ts";
 import { positions } from "./ops/positions.ts";
+import { quantizedLinear } from "./ops/quantized.ts";
 import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
 import { rotaryEmbedding } from "./ops/rotary.ts";
 import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
@@ -146,6 +147,28 @@ const products: GradientCase[] = [
   ),
 ];
 
+const codes = (seed: number, shape: readonly number[]): Input => {
+  const random = seededRandom(seed);
+  return { dtype: "u8", shape, data: Float64Array.from({ length: count(shape) }, () => Math.floor(256 * random())) };
+};
+
+/** Frozen matrices of 5 rows in blocks of codes. */
+const frozen: GradientCase[] = ([4, 8] as const).flatMap((bits) =>
+  [false, true].map((withResidual) => ({
+    name: `quantizedLinear of ${bits} bits, with a residual: ${withResidual}`,
+    inputs: {
+      x: noise(1, [2, 3, 48]),
+      codes: codes(2, [5, 3, (16 * bits) / 8]),
+      scale: fixed({ ...noise(3, [5, 3]), data: noise(3, [5, 3]).data.map((v) => Math.fround(v / 2 ** bits)) }),
+      zero: codes(4, [5, Math.ceil((3 * bits) / 8)]),
+      ...(withResidual && { residual: fixed(noise(5, [3, 5])) }),
+    },
+    trace: ({ x, codes: of, scale, zero, residual }: Readonly<Record<string, Tensor>>) => [
+      quantizedLinear(x!, { bits, codes: of!, scale: scale!, zero: zero!, residual }, "float32"),
+    ],
+  })),
+);
+
 const weights = { gain: noise(8, [7]), shift: noise(9, [7]) };
 const two = { x: noise(1, [2, 3, 7]), skip: noise(2, [2, 3, 7]) };
 const norms: GradientCase[] = [
@@ -275,6 +298,7 @@ export const gradientCases: readonly GradientCase[] = [
   ...symbolic,
   ...shapes,
   ...products,
+  ...frozen,
   ...norms,
   ...rotary,
   ...attentions,

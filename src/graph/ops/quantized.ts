@@ -124,6 +124,9 @@ const linearOp: Op<LinearAttrs> = {
     const sums = emit.value("ReduceSum", [split, emit.ints([-1])], { keepdims: { int: 0 } });
     emit.node("Add", [product, emit.value("MatMul", [sums, residual])], outputs);
   },
+  gradient: ({ inputs: [, ...matrix], given: [dy], attrs: { bits } }) => [
+    apply1(backwardOp, [dy!, ...matrix], { bits }),
+  ],
   // The work is the product's; the residual is a matter of storage, and dense and sparse runs bear it alike.
   cost: ([x, codes]) => ({ flops: mul(2, volume(x!.shape), codes!.shape[0]!) }),
   reference([x, ...matrix], { bits }) {
@@ -138,6 +141,51 @@ const linearOp: Op<LinearAttrs> = {
     return [y];
   },
 };
+
+/** dy [..., N] times the matrix, whose codes become floats for this alone. They must not be constants, or the compiler keeps the floats. */
+const backwardOp: Op<MatrixAttrs> = {
+  name: "quantizedLinearBackward",
+  operands: ["dy", ...operands.slice(1)],
+  infer([dy, ...matrix], { bits }) {
+    const { n, k } = checkMatrix("quantizedLinearBackward", matrix, bits, "blocks");
+    if (dy!.shape.at(-1) !== n) throw new ShapeError("quantizedLinearBackward", "dy", showType(dy!), `[..., ${n}]`);
+    return [{ dtype: "f32", shape: [...dy!.shape.slice(0, -1), k] }];
+  },
+  onnx(emit, { inputs, outputs, types }, { bits }) {
+    const [dy, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
+    const { n, blocks, block, k } = sizesOf(types.slice(1), bits);
+    const number = (value: number) => emit.ints([value], []);
+    const all = emit.value("Range", [number(0), number(n), number(1)]);
+    const rows = emit.value("Reshape", [codes, emit.ints([n, bytesOfCodes(k, bits)])]);
+    const floats = emit.temp();
+    emit.contrib("GatherBlockQuantized", [rows, all, scale, zero], [floats], gathered(bits, block));
+    if (residual === undefined) return emit.node("MatMul", [dy, floats], outputs);
+    const product = emit.value("MatMul", [dy, floats]);
+    const perBlock = emit.temp();
+    emit.contrib("FusedMatMul", [dy, residual], [perBlock], { transB: { int: 1 } });
+    const leading = types[0]!.shape.slice(1).map(() => 0);
+    const split = emit.value("Reshape", [product, emit.ints([...leading, blocks, block])]);
+    const sum = emit.value("Add", [split, emit.value("Unsqueeze", [perBlock, emit.ints([-1])])]);
+    emit.node("Reshape", [sum, emit.ints([...leading, k])], outputs);
+  },
+  cost: ([dy], [dx]) => ({ flops: mul(2, volume(dx!.shape), dy!.shape.at(-1)!) }),
+  reference([dy, ...matrix], { bits }) {
+    const n = matrix[0]!.shape[0]!;
+    const rows = Array.from({ length: n }, (_, j) => row(matrix, bits, j));
+    const k = rows[0]!.length;
+    const dx = ndarray([...dy!.shape.slice(0, -1), k]);
+    for (const [i, given] of dy!.data.entries())
+      for (let c = 0; c < k; c++) dx.data[Math.floor(i / n) * k + c]! += given * rows[i % n]![c]!;
+    return [dx];
+  },
+};
+
+const gathered = (bits: CodeBits, block: number) => ({
+  bits: { int: bits },
+  block_size: { int: block },
+  gather_axis: { int: 0 },
+  quantize_axis: { int: 1 },
+});
 
 const inOrder = (m: QuantizedMatrix): Tensor[] => [m.codes, m.scale, m.zero, ...(m.residual ? [m.residual] : [])];
 
@@ -163,12 +211,7 @@ const embeddingOp: Op<MatrixAttrs> = {
     const [ids, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
     const { blocks, block, k } = sizesOf(types.slice(1), bits);
     const rows = residual === undefined ? outputs[0]! : emit.temp();
-    emit.contrib("GatherBlockQuantized", [codes, ids, scale, zero], [rows], {
-      bits: { int: bits },
-      block_size: { int: block },
-      gather_axis: { int: 0 },
-      quantize_axis: { int: 1 },
-    });
+    emit.contrib("GatherBlockQuantized", [codes, ids, scale, zero], [rows], gathered(bits, block));
     if (residual === undefined) return;
     const perBlock = emit.value("Gather", [residual, ids], { axis: { int: 1 } });
     const last = emit.value("Transpose", [perBlock], { perm: { ints: [1, 2, 0] } });
