@@ -57,9 +57,10 @@ class RenderedChat {
   /** What a generation in the place of an assistant's message would have written. */
   answer(i: number): Span {
     const before = this.messages.slice(0, i);
-    const from = this.#startOf(sharedStart(this.#text, textOf(this.#write(before, true))));
-    const history = i === 0 ? 0 : textOf(this.#write(before)).length;
-    if (from < history) throw unclear(i, "writes what is before it in another way than without it");
+    const prompt = textOf(this.#write(before, true));
+    const from = this.#startOf(sharedStart(this.#text, prompt));
+    if (from < prompt.length && from < textOf(this.#write(before)).length)
+      throw unclear(i, "writes what is before it in another way than without it");
     const stop = this.#stopFrom(from);
     const next = this.messages[i + 1] ? this.content(i + 1)?.from : undefined;
     if (stop !== undefined && stop <= (next ?? stop)) return { from, to: stop };
