@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { inputSchema } from "./items.ts";
+import { turnsIn } from "./turns.ts";
+
+const call = (id: string) => ({ type: "function_call", call_id: id, name: "f", arguments: "{}" });
+const result = (id: string) => ({ type: "function_call_output", call_id: id, output: id });
+const says = (content: string) => ({ role: "assistant", content });
+const chat = (...items: object[]) => turnsIn(inputSchema.parse(items), undefined);
+const called = (...ids: string[]) =>
+  ids.map((id) => ({ id, type: "function", function: { name: "f", arguments: "{}" } }));
+const given = (id: string) => ({ role: "tool", content: id, tool_call_id: id });
+
+test("a text is the user's turn after the instructions", () => {
+  expect(turnsIn("x", "y")).toEqual({
+    messages: [
+      { role: "system", content: "y" },
+      { role: "user", content: "x" },
+    ],
+    fields: ["instructions", "input"],
+  });
+});
+
+test("text and calls that follow each other are one turn of the assistant, and outputs end it", () => {
+  const { messages, fields } = chat(says("a"), call("1"), call("2"), result("1"), result("2"), call("3"), result("3"));
+  expect(messages).toEqual([
+    { role: "assistant", content: "a", tool_calls: called("1", "2") },
+    ...[given("1"), given("2")],
+    { role: "assistant", tool_calls: called("3") },
+    given("3"),
+  ]);
+  expect(fields).toEqual(["input.0", "input.3", "input.4", "input.5", "input.6"]);
+});
+
+test("text between a call and its output joins the turn of the call; texts alone stay turns of their own", () => {
+  expect(chat(call("1"), says("a"), call("2"), says("b")).messages).toEqual([
+    { role: "assistant", content: "ab", tool_calls: called("1", "2") },
+  ]);
+  expect(chat(says("a"), says("b")).messages).toEqual([says("a"), says("b")]);
+});
