@@ -15,7 +15,7 @@ import type { UnderWay } from "./under-way.ts";
 
 type Params = Readonly<Record<string, string>>;
 
-/** Answers requests by their endpoints: whose they are, what they say, and how they end. */
+/** Answers requests by their endpoints, from identifying the caller to the end of the response. */
 export class Answering {
   constructor(
     private readonly house: House,
@@ -58,7 +58,7 @@ export class Answering {
     }
   }
 
-  /** An error as clients are told of it; what they are not told is logged whole. */
+  /** The client's view of an error; details that it must not see are logged. */
   #explain(error: unknown): HttpError {
     const { catalogue, metrics, log } = this.house;
     const { status, message, details } = failure(error);
@@ -80,7 +80,7 @@ export class Answering {
     return { caller, headers: { ...rates, ...ignoredHeader(ignored) }, body, input };
   }
 
-  /** Tells the trace, at the end, of the last fault. */
+  /** Reports the last error to the trace at the end. */
   #watcher(signal: AbortSignal, trace: Trace, leave: () => void): StreamWatcher {
     let fault: HttpError | undefined;
     return {

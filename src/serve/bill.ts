@@ -5,7 +5,7 @@ import type { House } from "./house.ts";
 import type { Call } from "./http/endpoint.ts";
 import { deadlineOf } from "./limits.ts";
 
-/** Whose request it is, when it was taken, and who is told of it. */
+/** The owner of a request, the time when it came, and its trace. */
 export type Asker = Pick<Call, "key" | "trace" | "taken">;
 
 /** The cost of one request: the receipts of its parts, and its times. It is closed once, however the request ends. */
@@ -24,7 +24,7 @@ export class Bill {
     this.#label = { model_name: model };
   }
 
-  /** On which its parts run, whose receipts come to it also where they are stopped. */
+  /** The terms of the request's parts, whose receipts are added here, also if they are stopped. */
   get terms() {
     return {
       key: this.call.key?.id,
@@ -65,7 +65,7 @@ export class Bill {
     return receipt;
   }
 
-  /** Bills what has run of a request that did not come to its end; nothing after `close`. */
+  /** Bills the finished part of an interrupted request; nothing after `close`. */
   [Symbol.dispose](): void {
     if (!this.#closed && this.#parts.length > 0) this.close("abort");
   }

@@ -3,7 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
-/** A quarter of it is for the head: whoever says nothing in that time gets no answer, and a busy machine may take some of it. */
+/**
+ * A quarter of it is for the head: a client that sends nothing in that time gets no answer. A busy machine may take
+ * some of it.
+ */
 const SECONDS = 2;
 let server: Testing;
 beforeAll(async () => {

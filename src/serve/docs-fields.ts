@@ -8,7 +8,7 @@ interface Field {
   /** The field's path, such as `choices[].message.content`. */
   readonly name: string;
   readonly schema: Schema;
-  /** In what holds it. */
+  /** True if its object requires it. */
   readonly required: boolean;
 }
 
@@ -47,7 +47,7 @@ function only(schema: Schema): Schema {
   return first && others.length === 0 ? first : schema;
 }
 
-/** `number 0 … 2`, `string or array of string`: what a field may be, in short; that it may be null is left out. */
+/** The type of a field, in short: `number 0 … 2`, `string or array of string`. Null is left out. */
 export function kindOf(schema: Schema): string {
   const choices = choicesOf(schema);
   if (choices.length > 0) return [...new Set(choices.map(kindOf))].join(" or ");
@@ -68,5 +68,5 @@ function rangeOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schem
     .join(", ");
 }
 
-/** Schemas of integers have the largest safe one as a bound, which tells nobody anything. */
+/** Integer schemas have the largest safe integer as a bound, which is of no use to a reader. */
 const isBound = (bound: unknown): boolean => typeof bound === "number" && Math.abs(bound) < 1e15;

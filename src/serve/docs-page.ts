@@ -15,13 +15,13 @@ white-space:pre-wrap;user-select:all}summary{cursor:pointer;padding:.5rem 0}
 @media(max-width:40rem){nav li,nav span{display:block}thead{display:none}tr,td{display:block}tr{border-top:1px solid var(--line);padding:.4rem 0}
 td{border:0;padding:0}td:nth-child(2){color:var(--quiet)}}`;
 
-/** A page that tells what each endpoint takes and gives: nothing in it is loaded from elsewhere, and nothing in it runs. */
+/** A page on each endpoint's input and output. It loads nothing from elsewhere and runs no script. */
 export function docsPage(endpoints: readonly Endpoint[], version: string): string {
   const page = html`<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>Modicum</title><style>${new Html(STYLE)}</style>
-<h1>Modicum ${version}</h1><p>An answer carries its <code>receipt</code>, a refusal one sentence in OpenAI's shape.
-The same for programs: <a href="/openapi.json">openapi.json</a>. The examples ask a server at its usual port; a click selects the whole of one.
-Where keys are in use, add <code>-H 'authorization: Bearer KEY'</code>.</p>
+<h1>Modicum ${version}</h1><p>Every answer has a <code>receipt</code>; errors have OpenAI's format.
+For programs: <a href="/openapi.json">openapi.json</a>. Examples use the default port; a click selects a whole example.
+If the server has API keys, add <code>-H 'authorization: Bearer KEY'</code>.</p>
 <nav><ul>${endpoints.map(entry)}</ul></nav>${endpoints.map(section)}</html>`;
   return page.text;
 }
@@ -37,13 +37,13 @@ const entry = (it: Endpoint): Html =>
 function section(it: Endpoint): Html {
   const { scope, event, input, output, example } = it;
   return html`<section id="${anchorOf(it)}"><h2><code>${nameOf(it)}</code></h2><p>${it.summary}. ${alsoAt(it)}
-${scope ? `A key needs the scope ${scope}.` : "No key is needed."}${event ? html` Streams with <code>"stream": true</code>.` : ""}</p>
+${scope ? `Requires an API key with the scope ${scope}, if the server has keys.` : "Requires no API key."}${event ? html` Streams with <code>"stream": true</code>.` : ""}</p>
 ${example === undefined ? "" : curl(it)}${input ? fieldsTable(input, "input") : ""}${output ? folded(fieldsTable(output, "output")) : ""}</section>`;
 }
 
 const alsoAt = ({ paths }: Endpoint): string => (paths.length > 1 ? `Also at ${paths.slice(1).join(", ")}.` : "");
 
-const folded = (table: Html): Html => html`<details><summary>What it answers</summary>${table}</details>`;
+const folded = (table: Html): Html => html`<details><summary>Response</summary>${table}</details>`;
 
 /** A command for a POSIX shell. */
 function curl({ paths, example }: Endpoint): Html {

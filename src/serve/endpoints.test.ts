@@ -67,7 +67,7 @@ describe("completions", () => {
   });
 });
 
-/** The events of a stream, which has to end with `[DONE]`. */
+/** The events of a stream, which must end with `[DONE]`. */
 // biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
 async function streamed(path: string, body: object): Promise<any[]> {
   const response = await post(server, path, body);

@@ -26,7 +26,10 @@ const CALLED = [
   { role: "tool", tool_call_id: "a", content: "y" },
 ];
 
-/** With turns that follow each other as they may: that a tool answers a call before it, no schema can tell, and made-up ones only ever get 400. */
+/**
+ * With turns in a valid order: no schema can say that a tool must answer an earlier call, and invalid orders only get
+ * 400.
+ */
 const withChats = (described: unknown): unknown =>
   JSON.parse(JSON.stringify(described), (key, value) =>
     key === "messages" && value?.items ? { anyOf: [plain(value), { enum: [CALLED] }, value] } : value,

@@ -12,14 +12,14 @@ import { termsSchema } from "./keys/terms.ts";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
-/** With what tools/reference/clients.txt asks for; `.ci/run` makes it. */
+/** Has the packages of tools/reference/clients.txt; `.ci/run` installs it. */
 const schemathesis = fileURLToPath(new URL("../../.ci/venv/bin/schemathesis", import.meta.url));
 export const canFuzz = existsSync(schemathesis);
 
 /** Among them, that no status is 5xx and that answers have the form that is described. */
 const CHECKS = "not_a_server_error,response_schema_conformance,content_type_conformance,status_code_conformance";
 
-/** Turns in any order, with calls and what they gave. */
+/** Turns in any order, with calls and results. */
 const TEMPLATE =
   "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
 
@@ -31,7 +31,7 @@ export interface Fuzzed {
   readonly report: string;
   /** Errors of the program that the server logged. */
   readonly failures: readonly string[];
-  /** Requests that came to run a model, and those of them that were chats. */
+  /** Requests that ran a model, and those of them that were chats. */
   readonly billed: number;
   readonly chats: number;
 }
@@ -63,7 +63,7 @@ export async function fuzz(examples: number, seed: number, scopes?: readonly Sco
   }
 }
 
-/** As an option, a key with a ceiling. */
+/** An option: a key with a ceiling. */
 async function keyOf({ keys }: Testing, scopes: readonly Scope[]): Promise<string[]> {
   const { secret } = await keys.create("fuzz", scopes, termsSchema.parse({ maxTokens: 2, maxFlops: 1e9 }));
   return ["--header", `Authorization: Bearer ${secret}`];

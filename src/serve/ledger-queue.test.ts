@@ -13,7 +13,7 @@ const receipts = (count: number): Receipt[] => Array.from({ length: count }, () 
 const headers = { "content-type": "application/json" };
 const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 2 });
 
-/** A way to a database that takes what it is told, and passes nothing on, from some moment `now`. */
+/** A connection to a database that accepts everything and, from `now` on, passes nothing on. */
 class Silenced implements AsyncDisposable {
   now = false;
   readonly #sockets: Socket[] = [];
@@ -173,7 +173,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
   });
 });
 
-/** Writes when told to. */
+/** Writes when asked to. */
 function slowly() {
   const [written, open]: [string[], (() => void)[]] = [[], []];
   const add = (...some: Receipt[]) =>

@@ -13,7 +13,10 @@ const LONGEST_WAIT = 250;
 /** Milliseconds until a ledger that is away is tried again. */
 const RETRY = 1_000;
 
-/** Writes receipts after the answers they belong to have gone out. Where the ledger is away, they wait for it; what is lost is logged whole. */
+/**
+ * Writes receipts after their answers have been sent. If the ledger is down, they wait for it; lost ones are logged
+ * whole.
+ */
 export class LedgerQueue {
   readonly #waiting: Receipt[] = [];
   /** Receipts given to the ledger and not yet confirmed. */
@@ -36,7 +39,10 @@ export class LedgerQueue {
     if (!this.#away) setImmediate(() => void this.flush());
   }
 
-  /** Until the receipts of answers before are written: whoever kills a server costs those of requests in flight alone. A slow ledger is not waited for. */
+  /**
+   * Resolves when the receipts of earlier answers are written, so that killing the server loses only those of requests
+   * in flight. Does not wait for a slow ledger.
+   */
   async caughtUp(): Promise<void> {
     const behind = this.#waiting.length > 0 || this.#writing !== undefined;
     if (behind && !this.#away) await within(LONGEST_WAIT, this.flush());
@@ -82,7 +88,10 @@ export class LedgerQueue {
     for (const receipt of receipts) this.log.error({ err: why, receipt }, "a receipt was not kept");
   }
 
-  /** Writes what waits, for so many milliseconds at most. Returns how many receipts the ledger has not taken, which are lost. */
+  /**
+   * Writes the waiting receipts, for at most `limit` milliseconds. Returns the number of receipts that the ledger did
+   * not take, which are lost.
+   */
   async close(limit: number): Promise<number> {
     const until = performance.now() + limit;
     await within(limit, this.flush());

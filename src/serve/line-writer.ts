@@ -25,7 +25,7 @@ export class LineWriter {
   #bytes = 0;
   #lost = 0;
   #writing = false;
-  /** Writes what waits, unless a write is under way. */
+  /** Writes waiting lines, unless a write is running. */
   #timer: NodeJS.Timeout | undefined;
   #failing = false;
 

@@ -11,7 +11,7 @@ export const standardError = (): DestinationStream => new LineWriter(2, lostLine
 const lostLines = (lost: number): string =>
   `${JSON.stringify({ level: 40, time: new Date().toISOString(), lost, msg: "lines of this log could not be written" })}\n`;
 
-/** Ends the process where lines that nobody reads keep it. */
+/** Ends the process if unread log lines keep it alive. */
 export function endUnread(): void {
   setTimeout(() => endAtOnce(Number(process.exitCode ?? 0)), TO_BE_READ).unref();
 }
@@ -22,6 +22,6 @@ export function endAtOnce(status: number): void {
   libc("void _exit(int status)")(status);
 }
 
-/** Logs as JSON, a line each; never an answer's text, and a prompt's only where that is asked for. */
+/** Logs as JSON, a line each; never an answer's text, and a prompt's only if asked to. */
 export const createLog = (to: DestinationStream, level = "info"): Logger =>
   pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, to);

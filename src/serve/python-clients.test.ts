@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serveModels, type Testing, TINY } from "./serve.testing.ts";
 
-/** With what tools/reference/clients.txt asks for; `.ci/run` makes it. */
+/** Has the packages of tools/reference/clients.txt; `.ci/run` installs it. */
 const python = fileURLToPath(new URL("../../.ci/venv/bin/python", import.meta.url));
 const script = fileURLToPath(new URL("../../tools/reference/clients.py", import.meta.url));
 const there = existsSync(python);

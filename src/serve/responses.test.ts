@@ -118,7 +118,7 @@ describe("a response with the openai client", () => {
 });
 
 describe("tools with the openai client", () => {
-  /** One value alone meets it, so that what a call is given does not hang on the model. */
+  /** Only one value matches, so that a call's arguments do not depend on the model. */
   const parameters = z.toJSONSchema(z.strictObject({ city: z.enum(["Paris"]) }));
   const weather = { type: "function" as const, name: "get_weather", parameters, strict: true };
   const asked = {

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonOf, serveModels, type Testing } from "./serve.testing.ts";
 
-/** Gemma's vocabulary writes spaces as ▁, some many at once, and what it has no token for as bytes, `<0xF0>` and so on. */
+/**
+ * Gemma's vocabulary writes spaces as ▁, several as one token, and characters without a token as bytes, `<0xF0>` and so
+ * on.
+ */
 let server: Testing;
 beforeAll(async () => {
   server = await serveModels(["gemma3"]);

@@ -49,7 +49,7 @@ export interface Testing extends Serving {
   readonly logged: string[];
 }
 
-/** A response as JSON: whatever comes is what is tested. */
+/** A response as JSON of any type: tests check it. */
 // biome-ignore lint/suspicious/noExplicitAny: its shape is what tests look at
 export const jsonOf = async (response: Response | Promise<Response>): Promise<any> => (await response).json();
 
@@ -61,7 +61,10 @@ export const post = (to: Pick<Testing, "url">, path: string, body: object): Prom
     body: JSON.stringify(body),
   });
 
-/** Asks one client's question, then two clients' at once, then four's, until answers take more than so many milliseconds: how many that needs is the machine's. */
+/**
+ * Asks one client's question, then two clients' at once, then four's, until answers take more than `ms` milliseconds;
+ * the number depends on the machine.
+ */
 export async function outlasting(ms: number, ask: () => Promise<void>): Promise<void> {
   let started: number;
   let clients = 1;

@@ -42,7 +42,7 @@ export interface ServeOptions {
   readonly allowHosts?: readonly string[] | undefined;
   /** Bytes of models in memory. */
   readonly memory: number;
-  /** Milliseconds that a model stays in memory which nobody uses; without end where it is not said. */
+  /** Milliseconds that an unused model stays in memory; unlimited by default. */
   readonly keepAlive?: number | undefined;
   readonly limits: Limits;
   readonly scheduling: SchedulerOptions;
@@ -59,16 +59,19 @@ export interface ServeOptions {
 /** A server that accepts requests. */
 export interface Serving {
   readonly url: string;
-  /** The first model has answered once. @throws what loading it throws */
+  /** Resolves when the first model has answered once. @throws the error of loading it */
   readonly warm: Promise<void>;
-  /** Accepts no more, lets what is under way end for `patience` milliseconds, then ends it, and writes the ledger. Returns how many receipts that did not take. */
+  /**
+   * Accepts no more requests, lets running ones end for `patience` milliseconds, then ends them, and writes the ledger.
+   * Returns the number of receipts that the ledger did not take.
+   */
   stop(patience: number): Promise<number>;
 }
 
-/** Milliseconds that answers which are cut off have to tell their clients. */
+/** Milliseconds for cut answers to reach their clients. */
 const TO_SAY_SO = 2_000;
 
-/** Milliseconds for what has been said to be on its way, and for a request whose connection was cut to be billed. */
+/** Milliseconds for sent data to leave, and for requests with closed connections to be billed. */
 const ON_ITS_WAY = 200;
 
 /** Milliseconds for the last receipts to be written: a ledger that does not answer would hold it up. */
@@ -105,7 +108,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   return { url, warm: warmUp(house), stop: (patience) => stop(house, server, underWay, patience) };
 }
 
-/** Counts and logs what is refused before it is a request that can be answered. */
+/** Counts and logs requests that are refused before any endpoint sees them. */
 const noteRefusal =
   ({ metrics, log }: House) =>
   ({ status, message }: HttpError) => {

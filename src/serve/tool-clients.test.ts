@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop(0));
 
-/** One value alone meets it, so that what a call is given does not hang on the model. */
+/** Only one value matches, so that a call's arguments do not depend on the model. */
 const Place = z.object({ city: z.enum(["Paris"]), days: z.literal(3) });
 const PLACE = { city: "Paris", days: 3 };
 const about = { name: "get_weather", description: "The weather in a city on the next days" };

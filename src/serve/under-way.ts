@@ -1,6 +1,6 @@
 import { HttpError } from "./http/errors.ts";
 
-/** The requests under way, each with a signal that ends it: when its client is gone, or when the server stops. */
+/** The running requests, each with a signal that ends it when its client is gone or the server stops. */
 export class UnderWay {
   readonly #calls = new Set<AbortController>();
   #idle: (() => void) | undefined;
@@ -18,7 +18,7 @@ export class UnderWay {
     return { signal: controller.signal, end };
   }
 
-  /** Until no request is under way; those that are left after `patience` milliseconds are ended. */
+  /** Resolves when no request runs; those left after `patience` milliseconds are ended. */
   async drain(patience: number): Promise<void> {
     if (this.#calls.size === 0) return;
     const idle = new Promise<void>((resolve) => {

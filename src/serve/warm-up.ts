@@ -3,7 +3,10 @@ import type { House } from "./house.ts";
 
 const TEXT = "Hello";
 
-/** Loads the first model and has it answer once, so that the first request is answered as fast as those after it. @throws what loading throws */
+/**
+ * Loads the first model and has it answer once, so that the first request is as fast as later ones. @throws the error
+ * of loading
+ */
 export async function warmUp({ catalogue, pool, state }: House): Promise<void> {
   const [served] = catalogue.list();
   if (served) {
@@ -18,7 +21,7 @@ async function answerOnce(model: Model): Promise<void> {
   switch (loaded.kind) {
     case "decoder":
       await model.complete(TEXT, { maxTokens: 1, raw: true });
-      // No request finds what it did not bring.
+      // No request finds state of another.
       return loaded.engine.forget();
     case "encoder":
       return void (await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT])));

@@ -28,13 +28,13 @@ export interface StoredTensor {
 /** Rows `from` to `to` − 1 of a tensor's outermost dimension. */
 export type Rows = readonly [from: number, to: number];
 
-/** A model as published, whatever its format: configuration, and tensors by name. Nothing of the weights is read before it is asked for. */
+/** A published model in any format: configuration, and tensors by name. Weights are read only when they are needed. */
 export interface Checkpoint {
   /** Names it in errors. */
   readonly path: string;
-  /** Every file that decides what it holds. */
+  /** All files that its contents depend on. */
   readonly files: readonly string[];
-  /** Names what was made of a model, such as an adapter merged into it: its prepared weights are kept apart. */
+  /** Names a change to a model, such as a merged adapter: its prepared weights are kept apart. */
   readonly variant?: string;
   readonly config: ConfigSource;
   /** `general.architecture` of a GGUF, `model_type` of a `config.json`. */
@@ -49,8 +49,8 @@ export interface Checkpoint {
 }
 
 /**
- * Opens a model: a GGUF file, a folder with `config.json` and safetensors, or one safetensors file with `config.json` beside it.
- * Reads what it says of itself, no weights. @throws ModelFault when there is none or it is malformed
+ * Opens a model: a GGUF file, a folder with `config.json` and safetensors, or one safetensors file with `config.json`
+ * beside it. Reads headers only, no weights. @throws ModelFault if there is no model, or it is malformed
  */
 export function openCheckpoint(path: string): Checkpoint {
   try {

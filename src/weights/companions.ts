@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** Files that a Hugging Face folder has beside its weights for whoever runs the model; a GGUF has none. */
+/** Files beside the weights in a Hugging Face folder that programs which run the model need; a GGUF has none. */
 export function companions({ config }: Checkpoint): string[] {
   switch (config.kind) {
     case "gguf":

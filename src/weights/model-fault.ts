@@ -1,6 +1,6 @@
 import { UserError } from "../util/errors.ts";
 
-/** A model's files are missing, damaged, or of a form that does not run here: whoever asked the model something is not at fault. */
+/** A model's files are missing, damaged, or of an unsupported form: the request is not at fault. */
 export class ModelFault extends UserError {}
 
 /** A user's mistake as the model's fault; other errors as they are. */

@@ -9,11 +9,14 @@ const MAX_READ = 2 ** 30;
 export interface OpenFile {
   readonly path: string;
   readonly size: number;
-  /** Bytes in a buffer of their own. @throws UserError when they are too many, which names `what` they are, or the file became shorter */
+  /**
+   * Bytes in a buffer of their own. @throws UserError if they are too many (naming `what` they are), or the file became
+   * shorter
+   */
   read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
 }
 
-/** Opens a file while `use` runs. @throws UserError when there is none or it cannot be read */
+/** Opens a file while `use` runs. @throws UserError if it is missing or cannot be read */
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   let fd: number | undefined;
   try {

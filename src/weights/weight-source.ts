@@ -27,18 +27,22 @@ export type LowRankUpdate =
 export type TableShape = readonly [rows: number, width: number];
 
 /**
- * The weights that a model is traced with. A model asks for tensors by canonical name (GGUF's: `blk.0.attn_q.weight`, `token_embd.weight`,
- * `output_norm.weight`) and puts what it gets into its graph; it never knows if they are constants of a file or inputs that are trained.
- * Methods with a graph give tensors of that graph. Each method throws a UserError that names the tensor if there is none of that name and shape.
+ * The weights that a model is traced with. A model asks for tensors by canonical name (GGUF's: `blk.0.attn_q.weight`,
+ * `token_embd.weight`, `output_norm.weight`) and puts the result into its graph; it never knows if they are constants
+ * of a file or trained inputs. Methods with a graph give tensors of that graph. Each method throws a UserError that
+ * names the tensor if none has that name and shape.
  */
 export interface WeightSource {
   /** The configuration that the model is read from. */
   readonly config: ConfigSource;
 
-  /** Tells if there is a tensor of this name. */
+  /** True if there is a tensor of this name. */
   has(name: string): boolean;
 
-  /** The numbers of a small tensor that changes how the model is traced, such as LongRoPE's divisors; undefined if there is none. */
+  /**
+   * The numbers of a small tensor that changes how the model is traced, such as LongRoPE's divisors; undefined if it is
+   * absent.
+   */
   values(name: string): Float32Array | undefined;
 
   /** Matrices [outputs, inputs] by name with their outputs, one under the other, so that one product serves them all. */
@@ -50,13 +54,19 @@ export interface WeightSource {
   /** A table of which rows are looked up: f32 [rows, width]. */
   table(graph: Graph, name: string, shape: TableShape): Tensor;
 
-  /** Tells if a matrix, of this shape if one is given, is held in blocks of codes. Such a table is asked for by `rowsInBlocks`. */
+  /**
+   * True if a matrix (of this shape, if one is given) is held in quantised blocks. Such a table is read by
+   * `rowsInBlocks`.
+   */
   inBlocks(name: string, shape?: readonly number[]): boolean;
 
   /** A table that is held in blocks, its codes row by row. @throws Error if it is not */
   rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix;
 
-  /** A table that the model computes from its configuration, such as rotary cosines: f32 of `shape`, never trained. `name` tells its contents. */
+  /**
+   * A table that the model computes from its configuration, such as rotary cosines: f32 of `shape`, never trained.
+   * `name` identifies its contents.
+   */
   computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor;
 
   /** An adapter's addition to the product with stacked matrices, by name without `.weight`; undefined if it adds nothing. */

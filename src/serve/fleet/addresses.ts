@@ -1,7 +1,10 @@
 import type { JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 
-/** No request makes a server fetch anything, whatever that server would take for an address. @throws HttpError that names the field */
+/**
+ * Refuses addresses, so that no request makes a server fetch anything, whatever that server accepts as an address.
+ * @throws HttpError that names the field
+ */
 export function refuseAddresses({ messages, response_format, tools }: JsonObject): void {
   const contents = (Array.isArray(messages) ? messages : []).map((message) => message?.content);
   const inContent = addressIn(contents, isAddress);

@@ -20,12 +20,14 @@ interface Waiting extends Applicant {
   reject(reason: unknown): void;
 }
 
-/** Gives requests their places at the servers of a model, so many at each; the others wait, and keys take turns. */
+/**
+ * Gives requests their places at the servers of a model, a fixed number at each; the others wait, and keys take turns.
+ */
 export class Admission {
   readonly #queue = new FairQueue<Waiting>();
   /** Requests that a server has failed: they have had their turn. */
   readonly #again = new Set<Waiting>();
-  /** Requests under way, by key. */
+  /** Running requests, by key. */
   readonly #running = new Map<string, number>();
   readonly #pace = new Pace();
   #clock = 0;
@@ -40,8 +42,8 @@ export class Admission {
   }
 
   /**
-   * A place at the server that has least to do, as soon as there is one; undefined where every server is down or has been tried.
-   * @throws Refused when too many wait, the signal's reason
+   * A place at the least busy server, as soon as there is one; undefined if every server is down or has been tried.
+   * @throws Refused if too many wait, or the signal's reason
    */
   place(applicant: Applicant): Promise<Place | undefined> {
     applicant.signal.throwIfAborted();
@@ -52,7 +54,7 @@ export class Admission {
     });
   }
 
-  /** Lets in whom there is a place for: to be called when a server's state may have changed. */
+  /** Admits waiting requests that now have a place; call it when a server's state may have changed. */
   admit(): void {
     for (const one of this.#again) if (this.#offer(one)) this.#again.delete(one);
     for (let one = this.#next(); one && this.#offer(one); one = this.#next()) this.#queue.serve(one);

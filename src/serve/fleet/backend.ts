@@ -9,7 +9,7 @@ import { Unavailable } from "./unavailable.ts";
 /** Seconds between two checks of a server that stays down, at most. */
 const LONGEST_PAUSE = 60;
 
-/** One server behind a model: whether it answers, and how much it has to do from here. */
+/** One server behind a model: its health, and its load from here. */
 export class Backend {
   /** Requests from here that it is answering. */
   running = 0;
@@ -67,7 +67,7 @@ export class Backend {
     this.#pause.abort();
   }
 
-  /** Checks it again and again until it is closed, and tells of each check; the first is done when this returns. */
+  /** Checks the server repeatedly until it is closed, and reports each check; the first is done when this returns. */
   async watch(checked: () => void): Promise<void> {
     await this.#check();
     void this.#watching(checked);

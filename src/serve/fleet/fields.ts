@@ -7,7 +7,7 @@ import { refuseAddresses } from "./addresses.ts";
 import type { RemoteOptions } from "./file.ts";
 import { checkImages } from "./images.ts";
 
-/** A request as it came, and what its endpoint's description takes of it. */
+/** A request as received, and the part that its endpoint's schema accepts. */
 export interface Asked {
   readonly body: JsonObject;
   readonly input: JsonObject;

@@ -17,9 +17,9 @@ const health = z.strictObject({
     .string()
     .startsWith("/")
     .optional()
-    .describe("asked with GET; else /health, or /v1/models where there is none"),
-  interval: z.number().min(0.05).max(3600).default(5).describe("seconds between two checks"),
-  timeout: z.number().min(0.05).max(600).default(5).describe("seconds in which a check is answered"),
+    .describe("path for the check, asked with GET; default /health, or /v1/models if there is none"),
+  interval: z.number().min(0.05).max(3600).default(5).describe("seconds between checks"),
+  timeout: z.number().min(0.05).max(600).default(5).describe("seconds to wait for a check's answer"),
   failures: z.int().min(1).max(100).default(3).describe("failed checks in a row after which a server is down"),
 });
 export type HealthOptions = z.output<typeof health>;
@@ -40,19 +40,19 @@ const pass = z
   )
   .max(100)
   .default([])
-  .describe("fields of chats and completions that the servers are given beyond those that are known here");
+  .describe("further fields of chats and completions to pass on to the servers");
 
 const remote = z.strictObject({
   name: z
     .string()
     .regex(/^[^@\s]{1,200}$/, "expected a name without @ and spaces")
-    .describe("what requests call the model"),
+    .describe("the model's name in requests"),
   servers: z.array(server).min(1).max(100),
-  model: z.string().min(1).max(300).optional().describe("what the servers call it, where that is another name"),
+  model: z.string().min(1).max(300).optional().describe("the model's name on the servers, if different"),
   kind: z
     .enum(["openai", "modicum"])
     .default("openai")
-    .describe("modicum: the figures of its own receipts are kept, marked estimated, and savings passed on"),
+    .describe("modicum: savings are passed on, and its receipts' figures kept, marked as estimated"),
   shape: z
     .union([z.string().min(1), jsonObject], "expected a config.json's path, or what it says")
     .optional()
@@ -64,8 +64,8 @@ const remote = z.strictObject({
     .describe("the environment variable that holds the servers' API key"),
   health: health.prefault({}),
   pass,
-  rows: z.int().min(1).default(64).describe("most requests under way at each server"),
-  queue: z.int().min(0).default(128).describe("most requests that wait for a place; more are refused"),
+  rows: z.int().min(1).default(64).describe("maximum running requests per server"),
+  queue: z.int().min(0).default(128).describe("maximum waiting requests; more are refused"),
 });
 
 const fleetFile = z.strictObject({ models: z.array(remote).min(1).max(1000) });
@@ -82,7 +82,7 @@ export interface RemoteOptions {
   readonly health: HealthOptions;
   /** Fields that its servers are given beyond those that are known here. */
   readonly pass: readonly string[];
-  /** Most requests under way at each server, and most that wait for a place. */
+  /** The most running requests at each server, and the most that wait for a place. */
   readonly rows: number;
   readonly queue: number;
 }

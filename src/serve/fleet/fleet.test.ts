@@ -34,7 +34,7 @@ beforeEach(async () => {
   await answering(2);
 });
 
-/** Until so many servers answer. */
+/** Resolves when `up` servers answer. */
 async function answering(up: number): Promise<void> {
   const listed = async () => (await jsonOf(fetch(`${front.url}/v1/models/big`))).servers.up;
   await vi.waitFor(async () => expect(await listed()).toBe(up), { timeout: 30_000, interval: 30 });

@@ -36,7 +36,7 @@ export class Fleet {
     return [...this.remotes.values()];
   }
 
-  /** Requests under way and waiting, by model. */
+  /** Running and waiting requests, by model. */
   running(): { id: string; users: number; waiting: number }[] {
     return this.list().map(({ options, running, waiting }) => ({ id: options.name, users: running, waiting }));
   }
@@ -49,12 +49,12 @@ export class Fleet {
     return { remote, model: remote.options.model + recipe };
   }
 
-  /** Aborted when answers have to end where they are. */
+  /** Aborted when answers must end where they are. */
   get cut(): AbortSignal {
     return this.#cut.signal;
   }
 
-  /** Answers under way may go on for `patience` milliseconds, then end as they are. */
+  /** Running answers may continue for `patience` milliseconds, then end as they are. */
   close(patience: number): void {
     for (const { servers } of this.list()) for (const server of servers) server.close();
     setTimeout(() => this.#cut.abort(new HttpError(503, "the server is stopping")), patience).unref();

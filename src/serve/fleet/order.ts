@@ -6,11 +6,11 @@ export interface Order {
   readonly generates: boolean;
   /** Answers, or texts to read. */
   readonly parts: number;
-  /** Characters of what is read. */
+  /** Characters of the input. */
   readonly characters: number;
 }
 
-/** Characters of a token, roughly, where nobody has counted. */
+/** A rough number of characters per token, if nobody has counted. */
 const CHARACTERS = 4;
 
 export const guessedTokens = ({ characters }: Order): number => Math.ceil(characters / CHARACTERS);
@@ -26,7 +26,7 @@ const reading = ({ input }: JsonObject): Order => ({
   characters: charactersIn(input),
 });
 
-/** The endpoints that are passed on, and what their requests ask for. */
+/** The endpoints that are forwarded, and the cost terms of their requests. */
 const orders: Readonly<Record<string, (body: JsonObject) => Order>> = {
   "/v1/chat/completions": (body) => generation(body, withoutImages(body["messages"]), 1),
   "/v1/completions": (body) => generation(body, body["prompt"], several(body["prompt"])),
@@ -36,7 +36,7 @@ const orders: Readonly<Record<string, (body: JsonObject) => Order>> = {
   "/v1/classify": reading,
 };
 
-/** Servers of OpenAI's API have none, or one with other fields. */
+/** Servers of OpenAI's API lack this endpoint, or have other fields. */
 const ofModicum = ["/v1/classify"];
 
 /** Undefined for an endpoint that is not passed on to servers of this kind. */

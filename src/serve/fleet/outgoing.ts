@@ -10,7 +10,7 @@ import type { Destination } from "./fleet.ts";
 import { LENGTHS } from "./lengths.ts";
 import { guessedTokens, type Order } from "./order.ts";
 
-/** A request as a server gets it, and what ends its answers if they come to their length. */
+/** A request as a server gets it, and the reason that ends its answers at full length. */
 export interface Passed {
   readonly body: JsonObject;
   readonly cut: CutReason | undefined;
@@ -80,7 +80,10 @@ const boundOf = (
 /** OpenAI's default for completions. */
 const USUAL_TOKENS = 16;
 
-/** With the least of what is asked for and of the ceilings under the one name that all servers know, and which of these it is. */
+/**
+ * Sets the one length field that all servers know to the least of the requested length and the ceilings; also returns
+ * which of these it is.
+ */
 function capped(
   body: JsonObject,
   bound: Bound | undefined,
@@ -96,7 +99,10 @@ function capped(
   return { body: most === undefined ? rest : { ...rest, max_tokens: most }, cut: lowest?.cut };
 }
 
-/** The most tokens of each answer, at least one, with which all come to no more than `flops`, as far as the prompt's length can be guessed. */
+/**
+ * The most tokens of each answer, at least one, with which all cost no more than `flops`, with the prompt's length
+ * estimated.
+ */
 function tokensWithin(shape: Shape, order: Order, flops: number, asked: number): number {
   const cost = (each: number) =>
     shape.generated({ prompt: guessedTokens(order), cached: 0, completion: each * order.parts, answers: order.parts })

@@ -4,7 +4,7 @@ import type { Reply } from "./transport.ts";
 
 const models = z.object({ data: z.array(z.looseObject({ id: z.string(), owned_by: z.string().optional() })) });
 
-/** Asks a server whether it answers, and returns what speaks against it. */
+/** Asks a server whether it answers; returns the reason if it does not. */
 export async function probe(
   options: RemoteOptions,
   get: (path: string) => Promise<Reply>,
@@ -34,7 +34,7 @@ async function offered(model: string, { status, body }: Reply): Promise<string |
   return listed.some(({ id }) => id === model) ? undefined : `it has no model called ${model}`;
 }
 
-/** Undefined where the text is no JSON. */
+/** Undefined if the text is not JSON. */
 export function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -13,8 +13,8 @@ import { Tab } from "./tab.ts";
 import { brokeOff } from "./unavailable.ts";
 
 /**
- * What an endpoint gives for a model that other servers run: their answer as it comes, under the name that was asked for, with a receipt.
- * Undefined where the model is none of theirs. @throws HttpError
+ * Answers for a model that other servers run: their answer as it comes, under the requested name, with a receipt.
+ * Undefined if they do not run the model. @throws HttpError
  */
 function relayed(
   house: House,
@@ -47,7 +47,7 @@ class Relay {
   readonly #wantsUsage: boolean;
   /** Aborted once its time is over. */
   readonly #late: AbortSignal;
-  /** Aborted when its answers have to end where they are. */
+  /** Aborted when its answers must end where they are. */
   readonly #ends: AbortSignal;
 
   constructor(
@@ -87,7 +87,7 @@ class Relay {
     return this.to.remote.answer(outgoing, this.call.key?.id ?? "");
   }
 
-  /** What ended an answer before its time. */
+  /** The reason that an answer was cut short. */
   #cut(reason: string): CutReason | undefined {
     if (this.house.fleet.cut.aborted) return "closing";
     if (this.#late.aborted) return "deadline";
@@ -129,7 +129,7 @@ class Relay {
     yield { ...held, receipt: bill.close(reason) };
   }
 
-  /** The servers' events; where this server stops, an end for each answer. */
+  /** The servers' events; if this server stops, an end for each answer. */
   async *#events(onText: (answer: number) => void): AsyncGenerator<JsonObject, void> {
     let latest: JsonObject | undefined;
     const open = new Set<unknown>();

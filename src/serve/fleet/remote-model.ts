@@ -91,7 +91,7 @@ export class RemoteModel implements RouteModel<RunOptions> {
   }
 }
 
-/** Undefined if it tells no end, or one that is the model's own. */
+/** Undefined if there is no reason, or it is the model's own end. */
 function reasonOf({ finish_reason: reason }: JsonObject): FinishReason | undefined {
   return reason === "length" || reason === "repetition" ? reason : undefined;
 }

@@ -41,8 +41,9 @@ export class Remote {
   }
 
   /**
-   * The answer of the server that has least to do; of the next where one does not come to its first token. `key` is whose turn it takes.
-   * @throws HttpError when none answers, or one breaks off; Refused when too many wait
+   * The answer of the least busy server, or of the next if one fails before its first token. `key` is the owner, for
+   * its turn.
+   * @throws HttpError if none answers, or one breaks off; Refused if too many wait
    */
   async *answer(outgoing: Outgoing, key: string): AsyncGenerator<FromServer, void> {
     const tried = new Map<Backend, Unavailable>();

@@ -46,7 +46,7 @@ export class Tab {
     return makeReceipt({
       ...figures,
       ...{ model: name, server: this.#server ?? "none", work: { ...work, calls } },
-      // This server has measured none of it.
+      // This server has measured nothing of it.
       estimated: true,
       ...(cut && { cut }),
     });

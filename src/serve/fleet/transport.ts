@@ -7,7 +7,7 @@ export interface Reply {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable & {
     text(): Promise<string>;
-    /** Reads what is left, of at most so many bytes, and lets it go; beyond them, and on the signal, the connection ends. */
+    /** Reads and discards the rest, up to `limit` bytes; beyond that, or on the signal, the connection ends. */
     dump(bounds?: { limit: number; signal: AbortSignal }): Promise<unknown>;
   };
 }
@@ -25,7 +25,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Milliseconds for a connection to come about. An answer may take any time: checks tell whether its server is there. */
+/** Milliseconds for connecting. An answer may take any time: health checks show whether its server is there. */
 const CONNECT_WITHIN = 5_000;
 
 export async function openTransport(): Promise<Transport> {
@@ -67,6 +67,6 @@ export async function* eventsOf(body: Reply["body"]): AsyncGenerator<string, voi
 /** Reads to the end, after which the connection can be used again. */
 async function emptied(body: Reply["body"]): Promise<void> {
   const { limit, within } = AFTER_DONE;
-  // A server that goes on loses its connection; its answer has been had.
+  // A server that keeps sending loses its connection; its answer is complete.
   await body.dump({ limit, signal: AbortSignal.timeout(within) }).catch(() => {});
 }

@@ -1,6 +1,9 @@
 import { HttpError } from "../http/errors.ts";
 
-/** Why one server did not answer, where another may: `busy`: its queue is full; `down`: it cannot be reached; `fault`: what it says is no answer. */
+/**
+ * The reason that one server did not answer, when another may: `busy`: its queue is full; `down`: it cannot be reached;
+ * `fault`: its response is invalid.
+ */
 export class Unavailable extends Error {
   override readonly name = "Unavailable";
   constructor(

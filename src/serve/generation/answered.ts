@@ -9,17 +9,17 @@ import { routedAnswers } from "./routed.ts";
 
 /** The model of a pair that answered, and the reason. */
 export const routeSchema = z.object({
-  to: z.enum(["swift", "super"]).describe("the pair's first model, or its second"),
+  to: z.enum(["swift", "super"]).describe("which model answered: the pair's first or its second"),
   model: z.string(),
-  score: z.number().nullable().describe("the first model's; null if its logits had none"),
-  threshold: z.number().nullable().describe("a lower score goes to the second model; null if it is infinite"),
-  degraded: z.literal(true).optional().describe("the second model was wanted and failed"),
+  score: z.number().nullable().describe("the first model's score; null if it has none"),
+  threshold: z.number().nullable().describe("scores below it go to the second model; null if infinite"),
+  degraded: z.literal(true).optional().describe("the second model was chosen and failed"),
 });
 
 /** The fields that an answer of a pair has besides the usual ones. */
-export const routedShape = { route: routeSchema.optional().describe("of a pair of models: which of them answered") };
+export const routedShape = { route: routeSchema.optional().describe("for a pair of models: which one answered") };
 
-/** The answers of the model, or the pair of models, that a request names. @throws HttpError if there is none of the name */
+/** The answers of the model, or the pair of models, that a request names. @throws HttpError for an unknown name */
 export async function answered(
   house: House,
   path: string,

@@ -30,7 +30,7 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly route?: Route;
 }
 
-/** Answers all that one request asks for, side by side, and bills it once: also for what had run when it was stopped. */
+/** Runs all answers of one request side by side, and bills it once, also for the finished part if it is stopped. */
 export async function* answers(
   house: House,
   chosen: Chosen,

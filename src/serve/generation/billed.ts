@@ -5,12 +5,12 @@ import type { Call } from "../http/endpoint.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Chosen } from "../models/served.ts";
 
-/** A call, and what it says of its ceiling. */
+/** A call with its own ceiling. */
 interface Reading extends Call {
   readonly asked: { readonly max_flops?: number | null | undefined };
 }
 
-/** Has texts read by a model, and bills the request once: also for what had run when it was stopped. */
+/** Has texts read by a model, and bills the request once, also for the finished part if it is stopped. */
 export async function billed<T extends { receipt: Receipt }>(
   house: House,
   chosen: Chosen,

@@ -8,7 +8,7 @@ interface Asked {
   readonly logprobs?: number | null | undefined;
 }
 
-/** One answer as OpenAI's completions show it, some pieces at a time; its prompt comes first where it is to be given back. */
+/** One answer in the form of OpenAI's completions, some pieces at a time, after its prompt if `echo` is set. */
 export class Continuation {
   #logprobs: FlatLogprobs | undefined;
   #begun = false;

@@ -7,13 +7,16 @@ import { type Entry, entryOf } from "./logprobs.ts";
 
 export const flatLogprobsSchema = z.object({
   tokens: z.array(z.string()),
-  token_logprobs: z.array(z.number().nullable()).describe("null of a prompt's first token, which nothing predicts"),
+  token_logprobs: z.array(z.number().nullable()).describe("null for a prompt's first token, which nothing predicts"),
   top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
-  text_offset: z.array(z.int()).describe("where each begins, in characters from the prompt's beginning"),
+  text_offset: z.array(z.int()).describe("where each token begins, in characters from the start of the prompt"),
 });
 type Flat = z.output<typeof flatLogprobsSchema>;
 
-/** Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time; after those of its prompt, where it is given back. */
+/**
+ * Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time, after those of its prompt
+ * if `echo` is set.
+ */
 export class FlatLogprobs {
   readonly #prompt = new Offsets(0);
   readonly #answer: Offsets;
@@ -33,14 +36,14 @@ export class FlatLogprobs {
     return this.echo ? prompt.map((token) => this.#prompt.row(tokenizer, token, true)) : [];
   }
 
-  /** Beside a prompt, whoever reads its numbers counts from the end: the token that ended the answer is among them. */
+  /** With a prompt, readers count from the end: the token that ended the answer is included. */
   #answered({ tokens, tokenizer }: Part): Row[] {
     const shown = tokens.filter(({ id }) => this.echo || !tokenizer.stopIds.has(id));
     return shown.map((token) => this.#answer.row(tokenizer, token, false));
   }
 }
 
-/** A token, what came with it, and where it begins. */
+/** A token, its alternatives, and its offset. */
 interface Row {
   readonly token: Sampled;
   readonly entry: Entry;
@@ -63,7 +66,7 @@ class Offsets {
 
   constructor(private offset: number) {}
 
-  /** The next token: it begins with the character that it goes on with. `opens`: the first of all opens a text. */
+  /** The next token; it begins with the character that it continues. `opens`: the first of all opens a text. */
   row(tokenizer: Tokenizer, token: Sampled, opens: boolean): Row {
     const special = opens && tokenizer.isSpecial(token.id);
     const entry = entryOf(tokenizer, token, opens && !special && !this.#begun);
@@ -87,7 +90,7 @@ const lengthOf = (text: string): number => [...text].length;
 const byName = (likeliestFirst: readonly Entry[]): Record<string, number> =>
   Object.fromEntries(likeliestFirst.toReversed().map((it) => [flatName(it), it.logprob]));
 
-/** A token's text, or its bytes where they are no whole characters: as text, many such tokens look the same. */
+/** A token's text, or its bytes if they are not whole characters: as text, many such tokens look the same. */
 function flatName({ token, bytes }: Entry): string {
   if (isUtf8(Uint8Array.from(bytes))) return token;
   return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;

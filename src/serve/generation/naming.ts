@@ -12,7 +12,7 @@ const keepAliveField = z
   .union([z.number(), z.string().regex(/^-?\d{1,9}(\.\d{1,9})?(ms|s|m|h)?$/, A_TIME)], A_TIME)
   .nullish()
   .describe(
-    'how long the model stays in memory once nobody uses it: seconds, or a time such as "5m"; 0 ends it then, -1 never; as the server has it where it is not said',
+    'how long an unused model stays in memory: seconds, or a time such as "5m"; 0 unloads it at once, -1 never; default --keep-alive',
   );
 
 /** A `keep_alive` in milliseconds; below 0 is without end. */
@@ -23,18 +23,18 @@ export function keptFor(keepAlive: z.output<typeof keepAliveField>): number | un
   return time < 0 ? Number.POSITIVE_INFINITY : time;
 }
 
-/** Which model, under which savings: what every request says. */
+/** The model and its savings: fields of every request. */
 export const modelShape = {
   model: z
     .string("expected a model's name")
     .max(300)
     .describe(
-      "a model's name, or a registered recipe's, as smollm2@fast; of chats and completions also a pair of models, as smollm2>qwen2.5-coder@share=0.3",
+      "a model, or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3",
     ),
   savings: savingsField
     .nullish()
     .describe(
-      "ways to spend less, each name or name:key=value,…; none is dense; where it is not said, chats and completions run under the key's recipe",
+      "savings, each name or name:key=value,…; none is dense; default the API key's recipe for chats and completions, else dense",
     ),
   keep_alive: keepAliveField,
 };
@@ -49,9 +49,9 @@ export const readingShape = {
     .number()
     .positive()
     .nullish()
-    .describe("most FLOPs; a request whose texts cost more by their lengths, densely, is refused"),
+    .describe("maximum FLOPs; requests whose texts cost more, dense, are refused"),
   truncation: z
-    .literal(true, "expected true: what is longer than the model reads is cut")
+    .literal(true, "expected true: texts longer than the model's limit are cut")
     .nullish()
-    .describe("nothing else is taken"),
+    .describe("the only accepted value"),
 };

@@ -13,7 +13,7 @@ import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen } from "../models/served.ts";
 
-/** The FLOPs that all calls of one answer may come to together, and how much of their prompt a cache served. */
+/** The FLOPs that all calls of one answer may cost together, and the cached share of their prompt. */
 export class Purse {
   #spent = 0;
   /** The cached share of the latest call's prompt, 0 to 1. */
@@ -72,8 +72,8 @@ export class PooledModel implements RouteModel<RunOptions> {
   }
 
   /**
-   * By the model that is in memory, else by its file and a guess at the prompt's tokens: it is not loaded to be priced. What a cache served costs
-   * nothing here either.
+   * Prices by the loaded model, else by its file and an estimate of the prompt's tokens: pricing does not load a model.
+   * Cached tokens cost nothing here either.
    */
   price(prompt: Prompt, answer: PricedAnswer, options: RunOptions) {
     const model = this.house.pool.inMemory(this.chosen);

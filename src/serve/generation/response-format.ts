@@ -8,10 +8,10 @@ const named = z.object({
   name: z
     .string("expected a name")
     .regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -")
-    .describe("of the schema; it changes nothing"),
-  description: z.string().nullish().describe("of the schema, for people; the model is not told"),
-  schema: schema.describe("what the answer is held to; refused where a part of it cannot be enforced"),
-  strict: z.boolean().nullish().describe("the schema is enforced either way"),
+    .describe("the schema's name; ignored"),
+  description: z.string().nullish().describe("the schema's description; not shown to the model"),
+  schema: schema.describe("the schema to enforce; refused if a part of it cannot be enforced"),
+  strict: z.boolean().nullish().describe("ignored: the schema is always enforced"),
 });
 
 /** A schema that came without a name. */
@@ -20,19 +20,19 @@ const byName = (schema: Schema) => ({
   json_schema: { name: "answer", schema } as z.output<typeof named>,
 });
 
-/** OpenAI's field for what an answer is held to. */
+/** OpenAI's field for the format of an answer. */
 export const responseFormat = z
   .discriminatedUnion(
     "type",
     [
-      z.object({ type: z.literal("text").describe("holds it to nothing") }),
+      z.object({ type: z.literal("text").describe("no constraint") }),
       z.object({
-        type: z.literal("json_object").describe("holds it to any object of JSON, or to a schema if there is one"),
-        schema: schema.nullish().describe("a JSON schema, as llama.cpp takes it"),
+        type: z.literal("json_object").describe("any JSON object, or schema if given"),
+        schema: schema.nullish().describe("a JSON schema, as in llama.cpp"),
       }),
       z.object({
-        type: z.literal("json_schema").describe("holds it to a schema"),
-        json_schema: named.describe("which"),
+        type: z.literal("json_schema").describe("a JSON schema"),
+        json_schema: named.describe("the schema"),
       }),
     ],
     'expected "text", "json_object" or "json_schema" as its type',
@@ -42,7 +42,7 @@ export const responseFormat = z
     return isGiven(it.schema) ? byName(it.schema) : { type: it.type };
   })
   .nullish()
-  .describe("holds the answer to JSON, or to a JSON schema, token by token");
+  .describe("constrain the answer to JSON or a JSON schema");
 
 type ResponseFormat = z.output<typeof responseFormat>;
 
@@ -50,20 +50,20 @@ const isGiven = (it: Schema | null | undefined): it is Schema => it !== undefine
 
 /** Other servers' fields for the same. */
 export const formatShape = {
-  json_schema: schema.nullish().describe("a JSON schema in the place of response_format, as llama.cpp takes it"),
-  guided_json: schema.nullish().describe("a JSON schema in the place of response_format, as vLLM took it"),
+  json_schema: schema.nullish().describe("a JSON schema instead of response_format, as in llama.cpp"),
+  guided_json: schema.nullish().describe("a JSON schema instead of response_format, as in older vLLM"),
   structured_outputs: z
     .object({
       json: schema.nullish().describe("a JSON schema"),
-      json_object: z.boolean().nullish().describe("any object of JSON"),
+      json_object: z.boolean().nullish().describe("any JSON object"),
     })
     .nullish()
-    .describe("in the place of response_format, as vLLM takes it; its other parts are not supported"),
+    .describe("instead of response_format, as in vLLM; its other fields are not supported"),
 };
 
 type Formats = z.output<z.ZodObject<typeof formatShape>> & { response_format?: ResponseFormat };
 
-/** A request that says in `response_format` alone what its answers are held to. It refuses to hold them to two things. */
+/** Moves other fields for an answer's format into `response_format`. Refuses two formats. */
 export function inOneFormat<T extends Formats>(input: T, { addIssue }: z.RefinementCtx) {
   const { json_schema, guided_json, structured_outputs, ...rest } = input;
   const { response_format: own } = rest;

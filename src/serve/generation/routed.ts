@@ -74,7 +74,7 @@ const tokenizerOf = ({ to }: Route, swift: PooledModel, strong: PooledModel | Re
 
 const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;
 
-/** @throws HttpError for what means different things to two models, or what another server does not give */
+/** @throws HttpError for fields that mean different things to two models, or that another server does not support */
 function refuse({ named, super: strong }: ChosenPair, asks: readonly Ask[]): void {
   const [{ options } = { options: {} as RunOptions }] = asks;
   const no = (param: string, why: string): never => {

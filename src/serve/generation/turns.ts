@@ -10,16 +10,16 @@ import { toolCallSchema } from "./tools.ts";
 const part = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("text").describe("a text"),
-    text: z.string().describe("parts follow each other as they are"),
+    text: z.string().describe("parts are joined as they are"),
   }),
   z.object({
-    type: z.literal("image_url").describe("an image, for models that other servers run; those here read text"),
+    type: z.literal("image_url").describe("an image, for models on other servers; models here read text"),
     image_url: z
       .object({
-        url: z.string().describe("the image itself, as data:image/png;base64,…; nothing is fetched for a request"),
-        detail: z.string().max(20).nullish().describe("how closely it is looked at, in the other server's words"),
+        url: z.string().describe("the image itself, as data:image/png;base64,…; URLs are not fetched"),
+        detail: z.string().max(20).nullish().describe("level of detail, passed on to the other server"),
       })
-      .describe("where it is"),
+      .describe("the image"),
   }),
 ]);
 type ContentPart = z.output<typeof part>;
@@ -31,7 +31,7 @@ const content = z
 
 const IMAGE = /^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$/;
 
-/** A server that fetched what requests name could be sent anywhere. */
+/** A server that fetched addresses in requests could be sent anywhere. */
 function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementCtx): void {
   for (const [i, it] of Array.isArray(given) ? given.entries() : [])
     if (it.type === "image_url" && !IMAGE.test(it.image_url.url))
@@ -46,18 +46,20 @@ function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementC
 export const message = z.object({
   role: z
     .enum(["system", "developer", "user", "assistant", "tool"])
-    .describe("whose turn it is; developer is system, tool is what a function gave"),
-  content: content.nullish().describe("its text; only an assistant's turn that calls functions may have none"),
-  name: z.string().max(200).nullish().describe("of tool: which function; otherwise nothing comes of it"),
-  tool_calls: listOf(toolCallSchema, { of: "calls", max: 128 }).nullish().describe("of assistant: what it called"),
-  tool_call_id: z.string().nullish().describe("of tool: the id of the call that this is the result of"),
+    .describe("who speaks; developer is the same as system, tool is a function's result"),
+  content: content.nullish().describe("the text; may be left out only of an assistant's message with tool calls"),
+  name: z.string().max(200).nullish().describe("for role tool, the function; otherwise ignored"),
+  tool_calls: listOf(toolCallSchema, { of: "calls", max: 128 })
+    .nullish()
+    .describe("for role assistant: the calls it made"),
+  tool_call_id: z.string().nullish().describe("for role tool: the id of the call with this result"),
 });
 type Message = z.output<typeof message>;
 
 /** A turn as templates have it. */
 type Turn = ChatMessage & { content: string };
 
-/** @throws HttpError 400 where a turn lacks its content, or a tool answers what was not called */
+/** @throws HttpError 400 if a turn lacks its content, or a tool answers no call */
 export function turnsOf(messages: readonly Message[]): Turn[] {
   checkArguments(messages);
   let called: readonly string[] = [];
@@ -77,7 +79,7 @@ function checkAnswer({ tool_call_id: id }: Message, called: readonly string[], a
 
 const wrong = (field: string, sentence: string) => new HttpError(400, `${field}: ${sentence}`, { param: field });
 
-/** Templates know no developers: that is what OpenAI calls the system of some of its models. */
+/** Templates have no role "developer": OpenAI's name for the system turn of some of its models. */
 function turn({ role, content, name, tool_calls: calls }: Message, at: number): Turn {
   const text = typeof content === "string" ? content : (content ?? []).map((p) => textOf(p, at)).join("");
   return {

@@ -11,7 +11,7 @@ export const usageSchema = z.object({
 /** The last fields of every answer. */
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
-/** OpenAI's count of a request's tokens: a prompt that has `n` answers counts once. The receipt tells what really ran. */
+/** OpenAI's count of a request's tokens: a prompt with `n` answers counts once. The receipt has what really ran. */
 export function usageOf({ tokens }: Receipt, n = 1): z.output<typeof usageSchema> {
   const [prompt, cached] = [Math.round(tokens.prompt / n), Math.floor(tokens.cached / n)];
   return {

@@ -40,7 +40,7 @@ test.each<[string, string, number]>([
 ])("%s: its status is answered, counted and logged once", async (_, start, status) => {
   const [before, lines] = [await failures(status), server.logged.length];
   const { socket, said } = open(start);
-  // Node keeps a connection for more where it could read the request.
+  // Node keeps a connection open if it could read the request.
   if (status === 400) socket.end();
   expect((await said).split(" ")[1]).toBe(String(status));
   socket.destroy();

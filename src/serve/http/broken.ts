@@ -7,7 +7,7 @@ import { errorResponse, failure, HttpError } from "./errors.ts";
 /** Milliseconds in which a client may take its refusal: who leaves its side open would keep the connection for good. */
 const TO_TAKE_IT = 1_000;
 
-/** Told of each refusal that no endpoint comes to know of. */
+/** Called for each refusal that no endpoint sees. */
 type Note = (fault: HttpError) => void;
 
 /** Requests that are no HTTP, or too slow or large to be read, get their sentence, too, and their connection is closed. */
@@ -30,7 +30,7 @@ export function refuseBroken(server: Server, note: Note): void {
     if (!socket.writable || socket.bytesRead === 0 || !isFree(responses)) return void socket.destroy();
     const fault = refusal(error.code);
     const unread = responses.map(({ req }) => req).find(({ complete }) => !complete);
-    // Whoever reads its body refuses it as any other.
+    // The reader of its body refuses it like any other.
     if (unread && unread.listenerCount("error") > 0) return void unread.emit("error", fault);
     socket.end(rawResponse(fault));
     setTimeout(() => socket.destroy(), TO_TAKE_IT).unref();

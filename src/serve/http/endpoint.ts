@@ -21,7 +21,7 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** One thing that the server does: what it takes and gives, from which the documentation follows, and how. */
+/** One operation of the server: its input and output schemas, from which the documentation follows, and its code. */
 export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly method: "get" | "post" | "delete";
   /** In the form `/v1/receipts/{id}`; the others do the same as the first. */
@@ -54,7 +54,7 @@ export const endpoint = <In extends z.ZodType = z.ZodUndefined>(it: Endpoint<In>
 /** True if a call makes a model run, so that the key's rates apply. */
 export const isAsking = ({ method, scope }: Endpoint): boolean => method === "post" && scope === "infer";
 
-/** A request's input by its schema. @throws HttpError that names the field, what was expected and what was got */
+/** Parses a request's input. @throws HttpError that names the field, the expected and the actual value */
 export function accepted<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

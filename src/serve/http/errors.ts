@@ -5,7 +5,7 @@ import { ModelFault } from "../../weights/model-fault.ts";
 
 type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 417 | 429 | 431 | 500 | 502 | 503;
 
-/** OpenAI's words for what kind of fault it is, by which its clients choose the class of the error that they raise. */
+/** OpenAI's error types, by which its clients choose the class of the error that they raise. */
 function typeOf(status: Status): string {
   if (status >= 500) return "server_error";
   if (status === 401) return "authentication_error";
@@ -14,7 +14,7 @@ function typeOf(status: Status): string {
 }
 
 interface Details {
-  /** The field at fault. */
+  /** The field that is wrong. */
   param?: string | undefined;
   /** A word that programs can rely on. */
   code?: string | undefined;

@@ -4,8 +4,9 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 const FIRST_PAUSE = 4;
 
 /**
- * Lets a client that ends its side of the connection right after its request have its answer. One that is gone altogether looks the same,
- * until something is sent to it: interim responses tell. A client that ends its side while the answer comes has left.
+ * Answers a client that ends its side of the connection right after its request. A client that is gone altogether looks
+ * the same until something is sent to it: interim responses tell them apart. A client that ends its side during the
+ * answer has left.
  */
 export function answerHalfClosed(server: Server): void {
   // Node's own switch, which its types lack.

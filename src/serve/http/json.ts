@@ -23,7 +23,10 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
   return parseJson(decoded(await readBody(request, limits.body)), limits);
 }
 
-/** @throws HttpError for more than `most` bytes, without having kept them; and where the client leaves or is too slow: its fault, of which the log need not tell */
+/**
+ * @throws HttpError for more than `most` bytes, without keeping them; and if the client leaves or is too slow, which is
+ * its own fault and need not be logged
+ */
 async function readBody(request: Request, most: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (Number(announced ?? 0) > most) throw tooLarge(most);

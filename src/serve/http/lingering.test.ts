@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => server.stop(0));
 
 const PIECE = Buffer.alloc(1 << 16, " ");
-/** 20 MB, where 8 are taken. */
+/** 20 MB; the limit is 8. */
 const PIECES = 320;
 const port = () => Number(new URL(server.url).port);
 const json = { "content-type": "application/json" };

@@ -4,8 +4,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 const [MOST, LONGEST] = [64 * 2 ** 20, 5_000];
 
 /**
- * Lets pass what still comes of a body that was refused unread. Many clients send all of it before they read, and a connection that is
- * closed with something unread is reset, which takes the answer from them.
+ * Discards the rest of a body that was refused unread. Many clients send all of it before they read, and a connection
+ * that is closed with unread data is reset, which loses the answer.
  */
 export function letPass(server: Server): void {
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
@@ -20,7 +20,7 @@ function discard(request: IncomingMessage): void {
   const { socket } = request;
   const before = socket.bytesRead;
   const timer = setTimeout(() => socket.destroy(), LONGEST).unref();
-  // Whoever was reading reads no more; what nobody had begun to read Node would discard itself, without end.
+  // Its reader stops; Node would discard a body without a reader by itself, without limit.
   request.removeAllListeners("data").read(0);
   request.on("data", () => {
     if (socket.bytesRead - before > MOST) socket.destroy();
@@ -30,7 +30,7 @@ function discard(request: IncomingMessage): void {
   request.resume();
 }
 
-/** From now on, who has its connection closed ends the server's side alone; the rest follows with what this returns. */
+/** From now on, closing the connection ends only the server's side; the returned function closes the rest. */
 function closedLater({ socket }: IncomingMessage): () => void {
   const { destroySoon } = socket;
   socket.destroySoon = () => socket.end();

@@ -3,7 +3,7 @@ import { distance } from "fastest-levenshtein";
 /** Longer names are slips of nothing. */
 const LONGEST = 64;
 
-/** A name without what writers of names differ in: case, underscores, and the plural's s. */
+/** A name without common variations: case, underscores, and the plural's s. */
 const plain = (name: string): string =>
   name
     .toLowerCase()

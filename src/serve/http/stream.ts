@@ -37,8 +37,9 @@ const named = (events: NamedEvents): Form => ({
 const encoder = new TextEncoder();
 
 /**
- * A response of server-sent events, and at the end OpenAI's `[DONE]` unless they have names. A reader that leaves ends `events`. What fails before
- * the first event fails here, so that it still has its status; after it, an event tells of the error.
+ * A response of server-sent events, ended by OpenAI's `[DONE]` unless they have names. A reader that leaves ends
+ * `events`. An error before the first event is thrown here, so that it still has its status; a later one is sent as an
+ * event.
  */
 export async function eventStream(events: Events, { explain, end }: StreamWatcher): Promise<Response> {
   const form = "failed" in events ? named(events as NamedEvents) : plain;

@@ -14,12 +14,13 @@ interface Unknown {
   readonly free: readonly string[];
 }
 
-/** Unknown fields that are compared with those that there are: more are no slips of a hand. */
+/** The most unknown fields that are compared with known ones; more are not typing errors. */
 const MOST_COMPARED = 100;
 
 /**
- * The fields of a request that nothing here reads, lists' items as `messages[].name`. `passed` are those of no schema that go to another server.
- * @throws HttpError for a field that would change the answer, or for a slip in the name of one that there is
+ * The fields of a request that nothing here reads, lists' items as `messages[].name`. `passed` are unknown fields that
+ * go to another server.
+ * @throws HttpError for a field that would change the answer, or for a misspelt field
  */
 export function ignoredFields(schema: z.ZodType, request: unknown, passed: readonly string[] = []): string[] {
   const ignored = new Set<string>();
@@ -42,7 +43,7 @@ function jsonSchemaOf(schema: z.ZodType): Schema {
   return known;
 }
 
-/** A null says nothing, whatever it is called. */
+/** A null has no effect, whatever its name. */
 function* unknownIn(schemas: readonly Schema[], value: unknown, path: Unknown["path"]): Generator<Unknown> {
   const choices = schemas.flatMap(choicesOf);
   if (Array.isArray(value)) {
@@ -101,7 +102,7 @@ function refused(path: Unknown["path"], sentence: string): HttpError {
 /** Names that one header lists, and characters of each. */
 const [MOST_LISTED, LONGEST] = [20, 64];
 
-/** Tells a client which of its fields nothing came of. */
+/** Tells a client which of its fields were ignored. */
 export function ignoredHeader(ignored: readonly string[]): Record<string, string> {
   if (ignored.length === 0) return {};
   const names = ignored.slice(0, MOST_LISTED).map(encoded);
@@ -109,6 +110,6 @@ export function ignoredHeader(ignored: readonly string[]): Record<string, string
   return { "x-ignored-fields": [...names, ...(more > 0 ? [`and ${more} more`] : [])].join(", ") };
 }
 
-/** Headers hold ASCII; half a surrogate is none. */
+/** Headers hold ASCII; half a surrogate pair cannot be encoded. */
 const encoded = (name: string): string =>
   encodeURIComponent(Buffer.from(name.slice(0, LONGEST)).toString()).replaceAll("%5B%5D", "[]");

@@ -41,7 +41,7 @@ export interface Caller {
   readonly admin: boolean;
 }
 
-/** Who may call what: a key's scopes; while there never was a key, everything on this machine. */
+/** Access rules: a key's scopes; if there never was a key, everything from this machine. */
 export class Access {
   constructor(
     private readonly keys: KeyStore,
@@ -56,7 +56,7 @@ export class Access {
     if (anyHost) return nobody;
     if (scope === undefined) return this.#open(url, request);
     const keyless = (await this.keys.list()).length === 0 && !this.keys.hadAny;
-    // OpenAI's clients insist on a key, so that people write any where none is needed.
+    // OpenAI's clients insist on a key, so people send any key where none is needed.
     const secret = keyless ? undefined : bearer(request);
     if (secret === undefined) {
       await this.#anonymous(url, scope, keyless);

@@ -48,7 +48,7 @@ const enough = ({ perMinute }: Bucket): number => Math.min(1, perMinute);
 export class Rates {
   readonly #buckets = new Map<string, readonly Bucket[]>();
 
-  /** Counts a request; returns headers that tell what is left. @throws HttpError 429 when there is nothing */
+  /** Counts a request; returns headers with the rest of the allowance. @throws HttpError 429 if it is used up */
   enter(key: Key): Record<string, string> {
     const buckets = this.#of(key);
     const empty = buckets.find((bucket) => bucket.left < enough(bucket));

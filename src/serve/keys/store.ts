@@ -45,7 +45,7 @@ const OWNERS = 0o600;
 /** The file of keys. */
 const keysFile = (): string => path.join(home(), "keys.json");
 
-/** API keys in a file that only its owner may read. What other processes change is seen at once. */
+/** API keys in a file that only its owner may read. Changes by other processes are seen at once. */
 export class KeyStore {
   #read: { stamp: string; keys: readonly Key[] } | undefined;
   #hadAny = false;
@@ -57,7 +57,7 @@ export class KeyStore {
     return this.#hadAny;
   }
 
-  /** @throws KeptFault when the file is none of keys */
+  /** @throws KeptFault if the file does not hold keys */
   async list(): Promise<readonly Key[]> {
     const stamp = stampOf(this.file);
     if (this.#read?.stamp !== stamp) this.#read = { stamp, keys: readKeptJson(this.file, z.array(keySchema)) ?? [] };

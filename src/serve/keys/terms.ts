@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseStep } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 
-/** On which terms a key asks; what is not said has no bound. */
+/** The terms of a key; absent ones are unlimited. */
 export const termsSchema = z.strictObject({
   recipe: z
     .array(z.string())
@@ -32,7 +32,7 @@ export function leastOf(...ceilings: readonly (number | null | undefined)[]): nu
 
 export const isRegisteredName = (text: string): boolean => /^[^:]*@/.test(text);
 
-/** @throws UserError when a term's recipe names what there is not */
+/** @throws UserError if the recipe of the terms does not exist */
 export async function checkRecipe({ recipe }: Terms): Promise<void> {
   for (const text of recipe) {
     if (isRegisteredName(text)) await registeredAs(text);

@@ -6,15 +6,15 @@ import { Model } from "../../index.ts";
 import { asModelFault } from "../../weights/model-fault.ts";
 import type { Chosen } from "./served.ts";
 
-/** A model in memory, and what gives its requests their turns. */
+/** A loaded model, and the queue that gives its requests their turns. */
 export interface Loaded {
   readonly model: Model;
   readonly turns: Turns | undefined;
 }
 
-/** A model that a request needs in memory, whatever recipe it runs under. */
+/** A model that a request needs in memory, under any recipe. */
 export interface Wanted extends Omit<Chosen, "recipe"> {
-  /** Tells it from others. */
+  /** Identifies the model in memory. */
   readonly name: string;
   /** Bytes of its weights. */
   readonly bytes: number;
@@ -67,7 +67,7 @@ function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
 export const nameOf = ({ served, quant }: Pick<Chosen, "served" | "quant">): string =>
   JSON.stringify([served.id, quant]);
 
-/** In the usual form about what its files have. */
+/** In the default form, about the size of its files. */
 export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
   quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory;
 

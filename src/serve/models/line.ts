@@ -34,7 +34,7 @@ export class Line {
   readonly #pace = new Pace();
 
   constructor(
-    /** Beyond so many, one is refused. */
+    /** The most that may wait; one more is refused. */
     private readonly most: number,
     /** Called when one has left in vain: the next may have room. */
     private readonly onLeft: () => void,
@@ -49,7 +49,7 @@ export class Line {
     return [...this.#waiting].map(({ wanted }) => wanted);
   }
 
-  /** Until it is given its model. @throws Refused, or what the signal says */
+  /** Resolves when the model is available. @throws Refused, or the signal's reason */
   async wait(wanted: Wanted, { key = "", signal, deadline }: Asker): Promise<Held> {
     signal?.throwIfAborted();
     const waiter = new Waiter(key, wanted);

@@ -20,7 +20,7 @@ export class Memory {
     return [...this.#held.values()];
   }
 
-  /** @throws HttpError for what does not fit even alone */
+  /** @throws HttpError if the model does not fit even alone */
   check({ bytes, served: { id } }: Wanted): void {
     if (bytes <= this.budget) return;
     const message = `there is no memory for ${id}: in this form it ${takes(bytes, this.budget)}`;
@@ -49,7 +49,10 @@ export class Memory {
     return leaving;
   }
 
-  /** Bytes that are too many with so many more. What is kept of ended answers goes first, as it is made anew in less time than a model is loaded. */
+  /**
+   * Bytes above the budget with `bytes` more. The state kept of ended answers goes first: making it again takes less
+   * time than loading a model.
+   */
   #beyond(bytes: number): number {
     const beyond = () => bytesIn(this.all()) + bytes - this.budget;
     if (beyond() > 0) for (const { loaded } of this.all()) loaded?.turns?.letGo?.();

@@ -54,7 +54,7 @@ export class Pairs {
   }
 }
 
-/** Reads the pairs among a server's models. `idOf` tells what requests call a model. @throws UserError */
+/** Reads the pairs among a server's models. `idOf` gives a model's name in requests. @throws UserError */
 export function pairsIn(specs: readonly string[], idOf: (model: string) => string): PairName[] {
   return specs.filter(isPairName).map((spec) => {
     const pair = parsePair(spec)!;
@@ -72,7 +72,9 @@ export const modelsIn = (spec: string): string[] => {
 const withoutRecipe = (model: string): string =>
   isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;
 
-/** The models of a pair, if a request names one; `usual` is what either runs under. @throws HttpError 400, 404 */
+/**
+ * The models of a pair, if a request names one; `usual` holds the default savings of both. @throws HttpError 400, 404
+ */
 export async function choosePair(
   { catalogue, fleet }: Pick<House, "catalogue" | "fleet">,
   asked: Naming,

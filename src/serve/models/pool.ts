@@ -23,7 +23,7 @@ export class Pool implements Disposable {
     /** Bytes. */
     budget: number,
     private readonly scheduling: SchedulerOptions,
-    /** Milliseconds that a model stays which nobody uses; without end where it is not said. */
+    /** Milliseconds that an unused model stays; unlimited by default. */
     private readonly keepAlive = Number.POSITIVE_INFINITY,
   ) {
     this.#memory = new Memory(budget);
@@ -60,7 +60,10 @@ export class Pool implements Disposable {
     return this.#line.all().map(({ served: { id } }) => ({ id, running: 0, waiting: 1 }));
   }
 
-  /** Begins no more; what has come may go on for `limit` milliseconds, then answers end as they are, and who still waits is refused. */
+  /**
+   * Accepts no more; accepted requests may run for `limit` milliseconds, then answers end as they are, and waiting ones
+   * are refused.
+   */
   async close(limit: number): Promise<void> {
     this.#closing = true;
     setTimeout(() => {
@@ -74,7 +77,7 @@ export class Pool implements Disposable {
     await Promise.all(this.#memory.all().map(({ loaded }) => loaded?.turns?.close(limit)));
   }
 
-  /** Nothing waits, nor makes room, for what cannot run. */
+  /** A model that cannot run makes nothing wait or leave. */
   async #wanted({ recipe, ...chosen }: Chosen): Promise<Wanted> {
     const name = nameOf(chosen);
     const held = this.#memory.get(name);

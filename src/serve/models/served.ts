@@ -16,7 +16,7 @@ export interface Served {
   /** The model's name as given at startup. */
   readonly model: string;
   readonly source: ResolvedModel;
-  /** Form of its weights, where a recipe does not tell its own. */
+  /** The form of its weights, if a recipe does not set it. */
   readonly quant: Quant;
 }
 
@@ -26,7 +26,7 @@ export interface Chosen {
   /** The request's recipe; it is no part of the loaded model. */
   readonly recipe: Recipe;
   readonly quant: Quant;
-  /** Milliseconds that the model stays in memory once nobody uses it; as the server has it where it is not said. */
+  /** Milliseconds that the model stays in memory once unused; by default the server's setting. */
   readonly keepAlive?: number | undefined;
 }
 
@@ -51,7 +51,10 @@ export class Catalogue {
     this.#served = new Map(all.map((served) => [served.id, served]));
   }
 
-  /** `specs` are MODEL arguments, `name=MODEL`, or pairs (`A>B@share=0.3`), whose models are offered, too. Downloads what is not here. @throws UserError */
+  /**
+   * `specs` are MODEL arguments, `name=MODEL`, or pairs (`A>B@share=0.3`), whose models are offered, too. Downloads
+   * missing models. @throws UserError
+   */
   static async open(
     specs: readonly string[],
     { resolve = resolveModel, elsewhere = [], quant = "auto" }: Opening = {},
@@ -82,9 +85,9 @@ export class Catalogue {
   }
 
   /**
-   * A model by its name or by a recipe that is registered for it (`smollm2@fast`), with further savings; where none are named, under what is `usual`: savings,
-   * or the recipe that is registered for this model among names of such. @throws HttpError 404 with the nearest name; UserError if the savings do
-   * not go together
+   * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; if none are named, with the
+   * `usual` ones: savings, or the recipe registered for this model among several names. @throws HttpError 404 with the
+   * nearest name; UserError if the savings conflict
    */
   async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
     return { ...(await this.#named(asked, usual)), keepAlive: keptFor(asked.keep_alive) };
@@ -100,7 +103,7 @@ export class Catalogue {
     return chosenOf(entry.served, [...parseRecipe(entry.recipe), ...added], entry.quant);
   }
 
-  /** A model by its own name. @throws HttpError 404 with the nearest name; 400 where other servers run it */
+  /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */
   offered(name: string): Served {
     const served = this.#served.get(name);
     if (served) return served;
@@ -145,7 +148,7 @@ export class Catalogue {
     return hash;
   }
 
-  /** A sentence without the places where models lie on this machine. */
+  /** A sentence without this machine's paths of models. */
   withoutPaths(sentence: string): string {
     const places = this.list().map(({ id, source }) => [source.path, id] as const);
     return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);

@@ -17,31 +17,31 @@ import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 
-/** What OpenAI had before tools. */
+/** OpenAI's predecessor of tools. */
 const functions = z
   .array(z.unknown())
   .max(0, "expected none; functions are given as tools")
   .nullish()
-  .describe("nothing else is taken");
+  .describe("not supported; use tools");
 
 /** The answers are text. */
 const modalities = listOf(z.literal("text", 'expected "text", which is all that is given'), { of: "kinds", max: 8 })
   .nullish()
-  .describe("what answers are: text, and nothing else is taken");
+  .describe("text only");
 
 const chatShape = (limits: Limits) => ({
   ...generationShape(limits),
   ...formatShape,
   messages: listOf(message, { of: "messages", min: 1, max: 4096 }).describe(
-    "the turns so far, in the order that the model's chat template takes",
+    "the conversation so far, in the order the model's chat template allows",
   ),
-  logprobs: z.boolean().nullish().describe("give each token's log-probability (natural)"),
+  logprobs: z.boolean().nullish().describe("return each token's log-probability (natural)"),
   top_logprobs: z
     .int()
     .min(0)
     .max(20)
     .nullish()
-    .describe("with logprobs, how many of the likeliest tokens to give in each place; 0 where it is not said"),
+    .describe("with logprobs: how many of the likeliest tokens to return for each position; default 0"),
   ...toolShape,
   functions,
   modalities,
@@ -104,7 +104,7 @@ export const chat = (house: House): Endpoint =>
   endpoint({
     method: "post",
     paths: [PATH],
-    summary: "Answers a chat, whole or as a stream of server-sent events",
+    summary: "Create a chat completion, whole or as a stream of server-sent events",
     scope: "infer",
     input: chatInput(house.limits),
     example: {
@@ -181,7 +181,7 @@ class Streamed {
     this.#reader = readerOf(input);
   }
 
-  /** The next event's choice; undefined where there is nothing to tell yet. */
+  /** The next event's choice; undefined if there is nothing to send yet. */
   take(part: Part): Event["choices"][number] | undefined {
     const { choice: index, finishReason } = part;
     const last = finishReason !== undefined;

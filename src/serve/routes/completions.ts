@@ -42,12 +42,12 @@ const completionChunk = completion.extend({
 
 const PATH = "/v1/completions";
 
-/** `POST /v1/completions`: goes on with texts as they are, without a chat template. */
+/** `POST /v1/completions`: continues texts as they are, without a chat template. */
 export const completions = (house: House): Endpoint =>
   endpoint({
     method: "post",
     paths: [PATH],
-    summary: "Goes on with texts as they are, whole or as a stream of server-sent events",
+    summary: "Complete a text, whole or as a stream of server-sent events",
     scope: "infer",
     input: completionInput(house.limits),
     example: { model: "smollm2", prompt: "Once upon a time", max_tokens: 24, temperature: 0 },
@@ -86,7 +86,7 @@ function completionOptions(input: CompletionInput, most: number, choice: number)
   const logprobs = input.logprobs ?? undefined;
   return {
     ...optionsOf(input, most, choice),
-    // The best are told by them.
+    // The best answers are chosen by them.
     logprobs: logprobs ?? (drawnOf(input) > (input.n ?? 1) ? 0 : undefined),
     promptLogprobs: input.echo ? logprobs : undefined,
     suffix: input.suffix || undefined,

@@ -2,7 +2,7 @@ import { docsPage } from "../docs-page.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { openApi } from "../openapi.ts";
 
-/** `GET /`, `/openapi.json` and `/docs`: what the other endpoints take and give. */
+/** `GET /`, `/openapi.json` and `/docs`: descriptions of the other endpoints. */
 export function docs(endpoints: readonly Endpoint[], version: string): Endpoint[] {
   const described = openApi(endpoints, version);
   const page = docsPage(endpoints, version);
@@ -14,7 +14,7 @@ export function docs(endpoints: readonly Endpoint[], version: string): Endpoint[
     endpoint({
       method: "get",
       paths: ["/"],
-      summary: "Says where the documentation is",
+      summary: "Show where the documentation is",
       handle: async () => new Response(`Modicum ${version}: see /docs, or /openapi.json for programs\n`),
     }),
     endpoint({
@@ -26,7 +26,7 @@ export function docs(endpoints: readonly Endpoint[], version: string): Endpoint[
     endpoint({
       method: "get",
       paths: ["/docs"],
-      summary: "The same as a web page",
+      summary: "This description as a web page",
       handle: async () => new Response(page, { headers }),
     }),
   ];

@@ -10,36 +10,40 @@ const MOST_LISTED = 1000;
 const count = `expected a whole number from 1 to ${MOST_LISTED}`;
 const time = z.string().max(40).optional();
 const filter = z.object({
-  since: time.describe("a duration such as 2h or 7d, or a date"),
-  until: time.describe("likewise; receipts from then on are left out"),
-  model: z.string().max(300).optional().describe("of requests for this model alone, by its name here"),
-  key: z.string().max(100).optional().describe("a key's id; those without the scope admin see their own alone"),
+  since: time.describe("only receipts since a duration ago (2h, 7d) or a date"),
+  until: time.describe("only receipts before a duration ago or a date"),
+  model: z.string().max(300).optional().describe("only receipts of this model, by its name here"),
+  key: z
+    .string()
+    .max(100)
+    .optional()
+    .describe("only receipts of this key, by id; without the scope admin, a key sees only its own"),
   limit: z.coerce
     .number(count)
     .int(count)
     .min(1, count)
     .max(MOST_LISTED, count)
     .default(20)
-    .describe("most receipts; the sum is of all"),
+    .describe("how many receipts to return; the sum includes all"),
 });
 
 const { tokens, flops, bytes, ms } = receiptSchema.shape;
 const sum = z.object({ receipts: z.int(), estimated: z.int(), tokens, flops, bytes, ms });
-const keySum = sum.extend({ key: z.string().nullable().describe("its id; null: requests without a key") });
+const keySum = sum.extend({ key: z.string().nullable().describe("the key's id; null for requests without a key") });
 
 /** `GET /v1/receipts`: newest first, and the sums of all that the filter takes in. */
 export const receipts = (house: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/receipts"],
-    summary: "Lists receipts, newest first, with the sum of all that the filter takes in; for admins also by key",
+    summary: "List receipts, newest first, with totals; for admins also totals by key",
     scope: "infer",
     input: filter,
     output: z.object({
       object: z.literal("list"),
       data: z.array(receiptSchema),
       sum,
-      keys: z.array(keySum).optional().describe("the sum by key, the one that spent most first; for admins"),
+      keys: z.array(keySum).optional().describe("totals by key, largest first; admins only"),
     }),
     async handle({ since, until, model, key, limit }, call) {
       const wanted = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
@@ -52,7 +56,7 @@ export const receipts = (house: House): Endpoint =>
 
 const timeOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : parseSince(text));
 
-/** The one key whose receipts the caller may see; undefined: all. @throws HttpError for those who may see none */
+/** The one key whose receipts the caller may see; undefined: all. @throws HttpError for callers who may see none */
 function ownerOf({ key, admin }: Call): string | undefined {
   if (admin) return undefined;
   if (key) return key.id;
@@ -65,7 +69,7 @@ export const oneReceipt = (house: House): Endpoint =>
     method: "get",
     paths: ["/v1/receipts/{id}"],
     params: { id: "the id that the answer's receipt has" },
-    summary: "Shows one receipt",
+    summary: "Show one receipt",
     scope: "infer",
     output: receiptSchema,
     async handle(_, call) {

@@ -3,7 +3,7 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Taken } from "./trace.ts";
 
-/** OpenTelemetry's words for what is done, where it has them. */
+/** OpenTelemetry's names of operations, if it has them. */
 const operations: Readonly<Record<string, string>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "text_completion",
@@ -17,7 +17,7 @@ function operationOf(route: string): string {
   return operations[route] ?? route.slice(route.lastIndexOf("/") + 1);
 }
 
-/** Fields that are told as they are: numbers, never text. */
+/** Fields that are recorded unchanged: numbers, never text. */
 const numbers: Readonly<Record<string, string>> = {
   max_tokens: "gen_ai.request.max_tokens",
   max_completion_tokens: "gen_ai.request.max_tokens",

@@ -28,7 +28,7 @@ const recordSetter = {
   set: (to: Record<string, string>, name: string, value: string) => void Object.assign(to, { [name]: value }),
 };
 
-/** Sends spans to a collector, as OpenTelemetry's own variables of the environment say where, which and how many. @throws UserError */
+/** Sends spans to a collector, configured by OpenTelemetry's own environment variables. @throws UserError */
 export function openTelemetry(env: NodeJS.ProcessEnv, version: string, log: Logger): Tracer {
   if (env["OTEL_EXPORTER_OTLP_PROTOCOL"] === "grpc")
     throw new UserError(
@@ -71,7 +71,7 @@ class RequestTrace implements Trace {
     else this.#below("remote", this.#began, now, { ...usageAttributes(receipt), "server.address": receipt.server });
   }
 
-  /** By the receipt's times, counted back from now: what is before them was waiting. */
+  /** Computed from the receipt's times, counted back from now: the time before them was spent waiting. */
   #local(receipt: Receipt, now: number): void {
     const { load, prefill, decode } = receipt.ms;
     const [decoding, reading] = [now - decode, now - decode - prefill];

@@ -5,16 +5,16 @@ import type { HttpError } from "../http/errors.ts";
 /** A request when it is taken. */
 export interface Taken {
   readonly it: Endpoint;
-  /** Its fields, of which only those without text are told. */
+  /** Its fields, of which only those without text are recorded. */
   readonly body: unknown;
   readonly headers: Headers;
 }
 
-/** One request, as it is told to whoever collects traces. */
+/** The trace of one request. */
 export interface Trace {
   /** By which another server's spans join this request's trace. */
   readonly headers: Readonly<Record<string, string>>;
-  /** One of its answers, or what it had read, has just ended. */
+  /** Called when one of its answers, or texts, has ended. */
   part(receipt: Receipt): void;
   /** All of it is billed. */
   billed(receipt: Receipt, reason: string): void;
@@ -24,14 +24,14 @@ export interface Trace {
 
 export interface Tracer {
   begin(taken: Taken): Trace;
-  /** Sends what has not been sent. */
+  /** Sends unsent spans. */
   close(): Promise<void>;
 }
 
-/** A trace that a client began goes on to other servers. */
+/** Headers that continue a client's trace on other servers. */
 const CONTEXT = ["traceparent", "tracestate"];
 
-/** Tells nobody. */
+/** A trace that records nothing. */
 export const silent = ({ headers }: Pick<Taken, "headers">): Trace => ({
   headers: Object.fromEntries(CONTEXT.flatMap((name) => (headers.has(name) ? [[name, headers.get(name)!]] : []))),
   part() {},

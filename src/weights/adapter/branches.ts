@@ -12,7 +12,7 @@ export interface Layout {
   row(name: string, row: number): number;
 }
 
-/** The two factors of what is added to a product: down [inputs, rank], up [rank, outputs], row-major. */
+/** The two factors of an update: down [inputs, rank], up [rank, outputs], row-major. */
 export interface Branch {
   readonly rank: number;
   readonly down: Float32Array<ArrayBuffer>;
@@ -27,8 +27,8 @@ interface Piece {
 }
 
 /**
- * An adapter kept apart from the weights of its base: what it adds to each product that a model asks for. The base may be in any form,
- * as nothing is added to its weights.
+ * An adapter kept apart from the weights of its base: its update for each product of the model. The base may be in any
+ * form, since its weights do not change.
  */
 export class Branches {
   readonly #asked = new Set<string>();
@@ -39,7 +39,7 @@ export class Branches {
     private readonly layout: Layout,
   ) {}
 
-  /** Beside matrices [outputs, inputs] that are stacked, by name with their outputs; undefined where it adds nothing. */
+  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if there is none. */
   matrix(inputs: number, outputs: Readonly<Record<string, number>>): Branch | undefined {
     const pieces: Piece[] = [];
     let first = 0;
@@ -85,7 +85,7 @@ export class Branches {
     return { rank, down, up };
   }
 
-  /** Takes no notice of what is for a matrix that no program of this model has. */
+  /** Ignores updates of a matrix that no program of this model uses. */
   passOver(name: string): void {
     for (const module of this.layout.modules(name)) this.#asked.add(module);
   }

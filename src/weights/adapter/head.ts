@@ -12,8 +12,8 @@ export interface HeadModules {
 }
 
 /**
- * A checkpoint with the head that an adapter was trained with (PEFT's `modules_to_save`) in the place of its own, or where it had none: it is
- * then a classifier with as many labels as the head has outputs.
+ * A checkpoint with the head that an adapter was trained with (PEFT's `modules_to_save`) in place of its own, or added
+ * if it had none: it is then a classifier with as many labels as the head has outputs.
  */
 export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules): Checkpoint {
   const own = new Map([...lora.head].map(([name, tensor]) => [nameIn(base.tensors, name), tensor]));

@@ -29,7 +29,7 @@ const variants = [
 /** A LoRA adapter as PEFT writes it. */
 export interface Lora {
   readonly folder: string;
-  /** Every file that decides what it holds. */
+  /** All files that its contents depend on. */
   readonly files: readonly string[];
   /** By the name of the module that is updated, as the base model's code has it (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`). */
   readonly updates: ReadonlyMap<string, Update>;

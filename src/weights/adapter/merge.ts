@@ -15,9 +15,9 @@ export const isMergeable = ({ config, tensors }: Checkpoint, { updates }: Lora):
   );
 
 /**
- * A checkpoint with a LoRA adapter merged into it: every tensor that the adapter updates reads as the sum. Both sets of files
- * decide what it holds, so that its prepared weights are its own.
- * @throws UserError when the adapter is for another model
+ * A checkpoint with a LoRA adapter merged into it: every tensor that the adapter updates reads as the sum. Both sets of
+ * files identify it, so that it has prepared weights of its own.
+ * @throws UserError if the adapter is for another model
  */
 export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   const updates = fitting(base, lora);
@@ -32,7 +32,7 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   };
 }
 
-/** Updates by the names that the checkpoint has for what they update. */
+/** Updates by the checkpoint's names of the tensors that they update. */
 function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
   const found = new Map<string, Update>();
   const problems: string[] = [];
@@ -55,7 +55,7 @@ const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | 
 const withoutOuter = (name: string): string => name.replace(/^[^.]+\./, "");
 
 const isPlain = ({ shape }: StoredTensor, { outputs, inputs }: Update) => shape.join() === `${outputs},${inputs}`;
-/** GPT-2's Conv1D keeps [inputs, outputs]. A square one is told by its name. */
+/** GPT-2's Conv1D keeps [inputs, outputs]. A square one is recognised by its name. */
 const isTurned = ({ name, shape }: StoredTensor, { outputs, inputs }: Update) =>
   shape.join() === `${inputs},${outputs}` && (inputs !== outputs || /\.c_(attn|proj|fc)\.weight$/.test(name));
 

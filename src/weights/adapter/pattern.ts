@@ -5,9 +5,9 @@ const SIMPLE = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
 const REPEATED_GROUP = /\)[*+?]/;
 
 /**
- * PEFT's `alpha_pattern`: regular expressions of modules' names, or of what their names end with after a dot, each with its alpha. The first that
- * fits a module gives it its own; undefined where none does.
- * @throws UserError when one is no such expression
+ * PEFT's `alpha_pattern`: regular expressions of modules' names, or of the ends of their names after a dot, each with
+ * its alpha. The first match wins; undefined if none matches.
+ * @throws UserError if one is not a valid expression
  */
 export function alphaPattern(
   file: string,
@@ -21,7 +21,7 @@ function expression(file: string, pattern: string): RegExp {
   try {
     if (SIMPLE.test(pattern) && !REPEATED_GROUP.test(pattern)) return new RegExp(`^(?:.*\\.)?(?:${pattern})$`);
   } catch {
-    // Told below, as any other.
+    // Reported below, like any other.
   }
   throw new UserError(
     `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple expression of names`,

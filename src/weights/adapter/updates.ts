@@ -37,7 +37,10 @@ export function savedOf(tensors: Tensors, modules: readonly string[]): Map<strin
   );
 }
 
-/** The updates of an adapter's tensors but those `saved` by module; `scale` is told the module and its rank. @throws UserError when something is missing or more */
+/**
+ * The updates in an adapter's tensors, except for `saved` ones, by module; `scale` gets the module and its rank.
+ * @throws UserError if a tensor is missing or unknown
+ */
 export function updatesOf(
   file: string,
   tensors: Tensors,
@@ -58,7 +61,7 @@ function isFactor(name: string): boolean {
   return Boolean(table) !== Boolean(weight);
 }
 
-/** Every module that has a factor, and what it is. */
+/** Every module that has a factor, with its kind. */
 function modulesOf(tensors: Tensors): Map<string, Update["kind"]> {
   const found = [...tensors.keys()].filter(isFactor).map((name) => FACTOR.exec(name)!);
   return new Map(found.map(([, module, table]) => [module!, table ? "table" : "matrix"]));

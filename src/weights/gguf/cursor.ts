@@ -12,7 +12,7 @@ export interface ByteSource {
 
 /** Longer than most headers (SmolLM2's is 1.8 MB), so that one read is usually enough. */
 const FIRST_READ = 2 * 2 ** 20;
-/** The largest vocabularies take some 30 MB; what claims more is damaged, and must not fill the memory. */
+/** The largest vocabularies take some 30 MB; a larger claim is damage, and must not fill the memory. */
 const MAX_HEADER = 128 * 2 ** 20;
 /** Keys and names end up in messages and maps; the format allows keys of 65,535 bytes. */
 const MAX_NAME = 65_535;
@@ -132,7 +132,7 @@ export class Cursor {
     return new GgufStrings(this.bytes.subarray(begin, this.position), starts);
   }
 
-  /** A copy, so that typed arrays may lie on it whatever its offset in the file. */
+  /** A copy, so that typed arrays can use it at any offset in the file. */
   copy(length: number): ArrayBuffer {
     const at = this.take(length);
     return Uint8Array.prototype.slice.call(this.bytes, at, at + length).buffer as ArrayBuffer;

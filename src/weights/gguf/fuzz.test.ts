@@ -108,7 +108,7 @@ function use(file: GgufFile): void {
   }
 }
 
-/** Reads a tensor's bytes, floats, and its kernel's form where it has one. */
+/** Reads a tensor's bytes, floats, and its kernel's form if it has one. */
 function checkSizes(tensor: GgufTensor): void {
   const { type, shape } = tensor;
   const bytes = readTensor(tensor);

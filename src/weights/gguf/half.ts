@@ -19,7 +19,7 @@ function floatBits(half: number): number {
   if (exponent === 31) return sign | 0x7f800000 | (fraction << 13);
   if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
   if (fraction === 0) return sign;
-  // Denormal: shift the leading one up to where a float32 implies it.
+  // Denormal: shift the leading one up to the place that a float32 implies.
   const shift = Math.clz32(fraction) - 21;
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 1023) << 13);
 }

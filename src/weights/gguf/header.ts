@@ -2,10 +2,10 @@ import { type ByteSource, Cursor } from "./cursor.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
 import { type GgufTensor, placeTensors, readTensors } from "./tensors.ts";
 
-/** A file or, where it was split, its first part with the tensors of all. */
+/** A file, or, if it was split, its first part with the tensors of all. */
 export interface GgufFile {
   path: string;
-  /** `path` and, where the file was split, those of the parts that follow. */
+  /** `path` and, if the file was split, the parts that follow. */
   files: string[];
   version: number;
   /** Length of the file in bytes. */
@@ -27,8 +27,8 @@ const MIN_TENSOR = 8 + 4 + 4 + 8;
 const MAX_ENTRIES = 2 ** 20;
 
 /**
- * Reads the header of a little-endian GGUF file, version 2 or 3 (ggml's docs/gguf.md). Throws a `UserError` that names the file
- * and the field for whatever is malformed; memory stays within a small multiple of the header's true length.
+ * Reads the header of a little-endian GGUF file, version 2 or 3 (ggml's docs/gguf.md). @throws UserError that names the
+ * file and the malformed field; memory stays within a small multiple of the header's true length
  */
 export function parseGguf(source: ByteSource): GgufFile {
   const cursor = new Cursor(source);

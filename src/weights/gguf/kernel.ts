@@ -20,7 +20,7 @@ export function kernelForm(type: GgmlType): KernelForm | undefined {
   return form && { bits: fewestBits(form), block: form.group, residual: form.hasMin };
 }
 
-/** The kernels' 4-bit codes serve those types that have just so many, in blocks of 32. */
+/** The kernels' 4-bit codes serve types with exactly 4 bits, in blocks of 32. */
 const fewestBits = ({ bits }: BlockForm): CodeBits => (bits === 4 ? 4 : 8);
 
 /**

@@ -4,8 +4,8 @@ import { GgufStrings } from "./strings.ts";
 import { type GgufValue, type IntegerArray, type NumberArray, readType, readValue } from "./values.ts";
 
 /**
- * A file's metadata by key. The accessors return the value, or `fallback` where the key is absent and a fallback is given;
- * else they throw a `UserError` that names the file and the key.
+ * A file's metadata by key. The accessors return the value, or `fallback` if the key is absent and a fallback is given;
+ * otherwise they throw a `UserError` that names the file and the key.
  */
 export class Metadata extends Map<string, GgufValue> {
   constructor(readonly path: string) {

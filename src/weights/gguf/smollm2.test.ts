@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { resolveModel } from "../sources/index.ts";
 import { openGguf, readFloats } from "./index.ts";
 
-/** SHA-256 of what the gguf package makes of the same file: tools/reference/gguf_dequant.py. */
+/** SHA-256 of the gguf package's values for the same file: tools/reference/gguf_dequant.py. */
 const expected = JSON.parse(readFileSync(new URL("./fixtures/smollm2.json", import.meta.url), "utf8"));
 const sha256 = (data: Uint8Array | string): string => createHash("sha256").update(data).digest("hex");
 

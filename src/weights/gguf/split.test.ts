@@ -25,7 +25,7 @@ interface PartSpec {
   tensors: string[];
 }
 
-/** Writes part `part` of three parts with two tensors each, or what `change` makes of it. */
+/** Writes part `part` of three parts with two tensors each, changed by `change`. */
 function save(part: number, change: Partial<PartSpec> = {}): void {
   const names = [`t.${2 * part}`, `t.${2 * part + 1}`];
   const { no, count, total, tensors } = { no: part - 1, count: 3, total: 6, tensors: names, ...change };

@@ -21,7 +21,7 @@ export interface TensorSpec {
 
 export interface GgufSpec {
   version?: number;
-  /** Also written as metadata where it is not the default of 32. */
+  /** Also written as metadata if it is not the default of 32. */
   alignment?: number;
   metadata?: Record<string, Field>;
   tensors?: TensorSpec[];

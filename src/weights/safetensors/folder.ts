@@ -44,7 +44,7 @@ function nothing(folder: string, names: readonly string[]): UserError {
 export const isPickle = (name: string): boolean =>
   /(^|[/\\])pytorch_model[^/\\]*\.bin$|\.(pt|pth|ckpt|pkl|pickle)$/i.test(name);
 
-/** Why a pickle is refused, and what to do. */
+/** The error for a pickle, with the way out. */
 export const pickleError = (file: string): UserError =>
   new UserError(
     `${file}: this is a Python pickle, which may run any code and is never opened; ask for the model's safetensors, or write them with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)`,

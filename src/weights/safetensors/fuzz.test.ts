@@ -66,7 +66,7 @@ const mutations: ((bytes: Buffer, random: Random) => Buffer)[] = [
   },
   (bytes, random) => bytes.subarray(0, below(random, bytes.length)),
   (bytes, random) => Buffer.concat([bytes, Buffer.alloc(1 + below(random, 16))]),
-  /** One word of the header for another, the length put right, so that what lies behind it is reached. */
+  /** Replaces one word of the header and fixes the length, so that the code behind the length check is reached. */
   (bytes, random) => {
     const header = bytes.subarray(8, 8 + bytes.readUInt32LE(0)).toString("latin1");
     const found = [...header.matchAll(/"[^"]*"|\d+|[[\]{}:,]/g)];

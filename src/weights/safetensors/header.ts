@@ -6,7 +6,7 @@ import type { OpenFile } from "../read-file.ts";
 import { bytesOf, type Dtype, dtypes, isDtype } from "./dtypes.ts";
 import { Scanner } from "./scanner.ts";
 
-/** A tensor of a safetensors file: `offset` is where its data begins, in bytes from the start of `file`. */
+/** A tensor of a safetensors file: `offset` is the start of its data, in bytes from the start of `file`. */
 export interface SafeTensor extends StoredTensor {
   readonly type: Dtype;
   readonly file: string;
@@ -26,8 +26,9 @@ const MAX_HEADER = 100_000_000;
 const LENGTH_BYTES = 8;
 
 /**
- * Reads the header of a safetensors file (the format's README): tensors by name, in the order of their data. No weights are read.
- * Throws a `UserError` that names the file and the tensor for whatever is malformed.
+ * Reads the header of a safetensors file (the format's README): tensors by name, in the order of their data. Reads no
+ * weights.
+ * @throws UserError that names the file and the malformed tensor
  */
 export function parseHeader(file: OpenFile): Map<string, SafeTensor> {
   const length = headerLength(file);
@@ -106,7 +107,9 @@ function show(value: string | number[] | undefined): string {
   return typeof value === "string" ? quote(value) : `[${value.slice(0, 8).join(", ")}${value.length > 8 ? ", …" : ""}]`;
 }
 
-/** The tensors, sorted, must cover the data: each begins where the one before ends, the last ends with the file. */
+/**
+ * The sorted tensors must cover the data: each begins at the end of the one before, and the last ends with the file.
+ */
 function checkCover({ path, size }: OpenFile, tensors: readonly SafeTensor[], dataOffset: number): void {
   let end = dataOffset;
   let before: SafeTensor | undefined;

@@ -7,8 +7,8 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const MAX_LIST = 64;
 
 /**
- * Reads JSON of a known form from its beginning to its end, and refuses what is not of that form where it begins: nothing that a hostile
- * header may hold besides is ever built in memory.
+ * Reads JSON of a known form from beginning to end, and refuses any deviation where it begins: nothing else that a
+ * hostile header may hold is ever built in memory.
  */
 export class Scanner {
   #at = 0;

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { OpenFile } from "../read-file.ts";
 import { bytesOf, type Dtype } from "./dtypes.ts";
 
-/** A safetensors file with this header, whatever it says, and `data` bytes of weights. */
+/** A safetensors file with any header, and `data` bytes of weights. */
 export function withHeader(header: string | Uint8Array, data: number, claimed?: number | bigint): Buffer {
   const text = Buffer.from(header);
   const length = Buffer.alloc(8);

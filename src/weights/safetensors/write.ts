@@ -8,7 +8,7 @@ export interface WritableTensor {
   values(): Float32Array;
 }
 
-/** The data begin at a multiple of so many bytes. */
+/** The data begin at a multiple of this many bytes. */
 const ALIGNMENT = 8;
 
 /**

@@ -2,7 +2,9 @@
 const isPlain = (byte: number) =>
   (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
 
-/** Byte by the code of its character, -1 where there is none (`bytes_to_unicode` of GPT-2's encoder.py, turned round). */
+/**
+ * Bytes by the code of their character, -1 if there is none (the inverse of `bytes_to_unicode` of GPT-2's encoder.py).
+ */
 const byteOf = new Int16Array(0x100 + 68).fill(-1);
 for (let byte = 0, next = 0x100; byte < 256; byte++) byteOf[isPlain(byte) ? byte : next++] = byte;
 

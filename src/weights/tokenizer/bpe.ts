@@ -11,7 +11,7 @@ export interface BpeOptions {
   fuseUnk?: boolean | undefined;
   /** Writes a character missing from the vocabulary as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;
-  /** A word that is itself a token is taken whole, whatever the merges say. */
+  /** A word that is itself a token is taken whole, regardless of merges. */
   ignoreMerges?: boolean | undefined;
   /** Written before every character of a word but the first. */
   prefix?: string | undefined;
@@ -22,7 +22,10 @@ export interface BpeOptions {
 const CACHED = { words: 20_000, length: 64 };
 const utf8 = new TextEncoder();
 
-/** Byte-pair encoding: of a word's characters, the two neighbours that merge first become one, until none merge (as in Hugging Face's tokenizers). */
+/**
+ * Byte-pair encoding: the two neighbouring parts of a word with the lowest rank merge, until none merge (as in Hugging
+ * Face's tokenizers).
+ */
 export class Bpe implements Model {
   private readonly cache = new Map<string, readonly number[]>();
   private readonly bytes: readonly (number | undefined)[];

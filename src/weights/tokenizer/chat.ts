@@ -52,7 +52,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** A chat as the model's own template writes it. @throws UserError when there is none, or as `renderChat` does */
+/** A chat rendered by the model's own template. @throws UserError if there is none, or as `renderChat` does */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],

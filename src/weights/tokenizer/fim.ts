@@ -1,4 +1,4 @@
-/** Tokens of a model that was trained to fill in the middle of a text: before what precedes it, before what follows it, and before itself. */
+/** Tokens for filling in the middle of a text: before the prefix, before the suffix, and before the middle. */
 export interface Fim {
   readonly prefix: number;
   readonly suffix: number;
@@ -14,7 +14,7 @@ const NAMES = [
   ["▁<PRE>", "▁<SUF>", "▁<MID>"],
 ] as const;
 
-/** Undefined where the vocabulary has none of them whole. */
+/** Undefined if the vocabulary lacks one of them. */
 export function fimNamed(tokens: readonly string[]): Fim | undefined {
   for (const names of NAMES) {
     const [prefix, suffix, middle] = names.map((name) => tokens.indexOf(name)) as [number, number, number];

@@ -48,9 +48,10 @@ const config = roles.extend({
 const generation = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
 
 /**
- * The tokenizer of a Hugging Face folder: tokenizer.json, and what tokenizer_config.json, special_tokens_map.json, generation_config.json and
- * chat_template.jinja add to it. `vocabulary`: how many tokens the model has.
- * @throws UserError when a file is missing or broken, asks for what is not supported, or has tokens that the model does not have.
+ * The tokenizer of a Hugging Face folder: tokenizer.json, with additions from tokenizer_config.json,
+ * special_tokens_map.json, generation_config.json and chat_template.jinja. `vocabulary`: the model's number of tokens.
+ * @throws UserError if a file is missing or broken, needs something unsupported, or has tokens that the model does not
+ * have
  */
 export function fromFolder(folder: string, vocabulary?: number): Parts {
   const path = join(folder, "tokenizer.json");
@@ -135,7 +136,7 @@ function optional<T>(specification: unknown, make: (specification: unknown) => T
   return specification === null || specification === undefined ? undefined : make(specification);
 }
 
-/** A post-processor says which tokens go around a text; where there is none, two flags of tokenizer_config.json do. */
+/** A post-processor says which tokens go around a text; without one, two flags of tokenizer_config.json do. */
 function frame(
   specification: unknown,
   { add_bos_token, add_eos_token }: Partial<z.output<typeof config>>,

@@ -9,7 +9,7 @@ import { idsOfType } from "./special.ts";
 export type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
 export type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
 
-/** Control tokens are found only where a template writes them, user-defined ones in any text. */
+/** Control tokens are found only in a template's own text, user-defined ones in any text. */
 export function userDefined(source: TokenizerSource, tokens: readonly string[]): AddedToken[] {
   return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
 }
@@ -21,7 +21,7 @@ export function scoresOf({ path, scores, tokens }: TokenizerSource): ArrayLike<n
   throw new UserError(`${path}: tokenizer.ggml.scores has ${scores.length} entries for ${tokens.length} tokens`);
 }
 
-/** Which tokens a kind of vocabulary has around texts where the file does not say. */
+/** The tokens that a kind of vocabulary puts around texts if the file does not say. */
 interface Edges {
   readonly bos: boolean;
   readonly eos?: boolean | undefined;

@@ -80,7 +80,7 @@ function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): Ar
   return given;
 }
 
-/** llama.cpp's converter writes a token that begins a word with ▁, and one that goes on without BERT's ##. */
+/** llama.cpp's converter writes a token that begins a word with ▁, and a continuing one without BERT's ##. */
 function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const { path, unk, eos, bos, cls = bos, sep = eos } = source;
   if (unk === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.unknown_token_id" is missing`);

@@ -5,7 +5,7 @@ import { Queue } from "./queue.ts";
 export class Merger {
   private next = new Int32Array(0);
   private previous = new Int32Array(0);
-  /** The rank at which a piece merges with the next one; what the queue says else is out of date. */
+  /** The rank at which a piece merges with the next one; other ranks in the queue are out of date. */
   private ranks = new Float64Array(0);
   private joined = new Int32Array(0);
   private readonly queue = new Queue();

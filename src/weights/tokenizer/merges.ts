@@ -10,7 +10,10 @@ export interface Merges {
   joined(slot: number): number;
 }
 
-/** Merges as a file lists them, the first to be merged first. `missing` is told of one with a token that is not in `ids`, which is then left out. */
+/**
+ * Merges as a file lists them, the first to merge first. `missing` is called for a merge with a token that is not in
+ * `ids`, which is then left out.
+ */
 export function listedMerges(
   count: number,
   pair: (index: number) => readonly [string, string],
@@ -40,7 +43,7 @@ abstract class LearntMerges implements Merges {
     protected readonly ids: ReadonlyMap<string, number>,
   ) {}
 
-  /** The rank of the pair that becomes `joined`, or undefined where it does not merge. */
+  /** The rank of the pair that becomes `joined`; undefined if it does not merge. */
   protected abstract rankOf(joined: number, left: number, right: number): number | undefined;
 
   find(left: number, right: number): number {
@@ -78,8 +81,9 @@ export class WrittenMerges extends LearntMerges {
 }
 
 /**
- * Merges of a SentencePiece vocabulary, which lists none: any two tokens merge that together are a token, the one with the highest score first. Ties go as in
- * transformers' `generate_merges` (tokenization_utils_base.py): the longer left part, then the longer right part, then the lower id.
+ * Merges of a SentencePiece vocabulary, which lists none: any two tokens merge whose text together is a token, the one
+ * with the highest score first. Ties go as in transformers' `generate_merges` (tokenization_utils_base.py): the longer
+ * left part, then the longer right part, then the lower id.
  */
 export class ScoredMerges extends LearntMerges {
   private readonly bases: Float64Array;

@@ -30,7 +30,7 @@ export class PairTable {
     return this.joineds[slot]!;
   }
 
-  /** Returns where the pair lies now. */
+  /** Returns the pair's index. */
   set(left: number, right: number, rank: number, joined: number): number {
     if (this.size * 4 > this.mask * 3) this.grow();
     const slot = this.slot(left, right);

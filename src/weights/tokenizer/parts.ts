@@ -7,15 +7,15 @@ import type { Strip } from "./segments.ts";
 /** Chat templates as Jinja source. */
 export interface Templates {
   chat?: string | undefined;
-  /** For chats with tools, where that is another one. */
+  /** The template for chats with tools, if it is another one. */
   tools?: string | undefined;
 }
 
-/** A tokenizer taken apart, whatever file it came from. */
+/** The parts of a tokenizer, from any file format. */
 export interface Parts {
   /** Names the file in every error. */
   path: string;
-  /** Texts by id, as the vocabulary writes them; "" where there is no such id. */
+  /** Texts by id, as the vocabulary writes them; "" for an unknown id. */
   tokens: readonly string[];
   encoder: Encoder;
   detokenizer: Detokenizer;

@@ -33,7 +33,7 @@ interface Range {
   match: boolean;
 }
 
-/** `text` cut at the matches of `pattern` (at what lies between them, if `invert`); empty parts are left out. */
+/** `text` split at the matches of `pattern` (between them, if `invert`); empty parts are left out. */
 export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert = false): string[] {
   if (behaviour === "Isolated") return isolated(text, pattern);
   const ranges = rangesOf(text, pattern).map((range) => ({ ...range, match: range.match !== invert }));
@@ -41,7 +41,7 @@ export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert 
   return parts.map(({ start, end }) => text.slice(start, end));
 }
 
-/** The matches and what lies between them, each by itself: what nearly every vocabulary asks for. */
+/** The matches and the parts between them, each by itself: the usual case. */
 function isolated(text: string, pattern: RegExp): string[] {
   const parts: string[] = [];
   let at = 0;
@@ -82,7 +82,7 @@ function join(ranges: Range[], behaviour: Exclude<Behaviour, "Isolated">): Range
   }
 }
 
-/** Joins each range with the one before it where `joins` says so; a joined range is judged by its last part. */
+/** Joins each range with the one before it if `joins` says so; a joined range is judged by its last part. */
 function fold(ranges: Range[], joins: (range: Range, last: Range) => boolean): Range[] {
   const folded: Range[] = [];
   let last: Range | undefined;

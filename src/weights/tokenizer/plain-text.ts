@@ -10,10 +10,10 @@ const PROTOCOL = new Set(["role", "type"]);
 const NONCHARACTERS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
 
 /**
- * Keeps the texts of a chat from making special tokens, alone or together with what a template writes before and after them.
- * A mark is put where a special token could lie across a user's character. It goes through the template with the text and is then taken out again, so the
- * text reads the same to the model, and most texts have no mark. Where there is one, filters still do what they did: `trim` meets the same white space.
- * Special tokens are taken to hold no white space.
+ * Keeps the texts of a chat from forming special tokens, alone or together with the template's text before and after
+ * them. A mark is put where a special token could span a user's character. It goes through the template with the text
+ * and is then removed, so the model reads the same text, and most texts have no mark. Filters still work with marks:
+ * `trim` sees the same white space. Special tokens are assumed to contain no white space.
  */
 export class PlainText {
   private readonly mark: string;

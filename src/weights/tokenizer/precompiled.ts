@@ -3,9 +3,10 @@ import { UserError } from "../../util/errors.ts";
 const utf8 = new TextEncoder();
 
 /**
- * SentencePiece's own normalisation: a double-array trie (darts-clone) from byte strings to replacements, which follow it, each ended by a zero byte.
- * A grapheme of up to five bytes is looked up whole, then character by character, as in transformers' `spm_precompiled`.
- * Throws a `UserError` where the trie does not fit in `map`.
+ * SentencePiece's own normalisation: a double-array trie (darts-clone) from byte strings to replacements, which follow
+ * it, each ended by a zero byte. A grapheme of up to five bytes is looked up whole, then character by character, as in
+ * transformers' `spm_precompiled`.
+ * @throws UserError if the trie does not fit in `map`
  */
 export function precompiled(map: Buffer): (text: string) => string {
   const size = map.length < 4 ? -1 : map.readUInt32LE(0);

@@ -17,7 +17,7 @@ export const DIGIT = String.raw`\p{N}`;
 
 /** Falcon's tokenizer.json: runs of punctuation, GPT-2's words, and digits by three. */
 export const FALCON = [String.raw`[\p{P}$+<=>^~|\x60]+`, GPT2, "[0-9][0-9][0-9]"];
-/** BLOOM's words: whatever is between white space and these marks, with one space before it. */
+/** BLOOM's words: everything between white space and these marks, with one space before it. */
 export const BLOOM = String.raw` ?[^(\s|.,!?…。，、।۔،)]+`;
 export const BAILING = String.raw`'(?:[sSſdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`;
 export const SEED_CODER = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|${BREAKS}`;

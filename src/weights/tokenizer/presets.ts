@@ -21,7 +21,7 @@ import { type PreTokenizer, preTokenizer } from "./pretokenizer.ts";
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
-  /** A word that is itself a token is taken whole, whatever the merges say. */
+  /** A word that is itself a token is taken whole, regardless of merges. */
   ignoreMerges?: true;
   /** True if a prompt begins with bos when the file does not say. */
   addBos?: true;
@@ -100,7 +100,7 @@ export function presetOf({ path, pre }: { path: string; pre?: string | undefined
   throw new UserError(`${path}: the pre-tokenizer "${pre}" (tokenizer.ggml.pre) is not supported${hint}`);
 }
 
-/** Each pattern cuts what the one before it left into its matches and the rest. */
+/** Each pattern splits the parts of the one before into its matches and the rest. */
 function byteLevel(patterns: readonly string[]): () => Preset {
   return () => {
     const splits = patterns.map((Regex) => ({ type: "Split", pattern: { Regex }, behavior: "Isolated" }));

@@ -13,7 +13,7 @@ const name = z.string().nullish();
 const vocab = z.custom<JsonObject>(isObject, "expected an object of token texts and ids");
 const merge = z.union([z.string(), z.tuple([z.string(), z.string()])]);
 
-/** The vocabulary of a tokenizer.json's `model`, by id, and what makes the model once it is known which tokens are special. */
+/** The vocabulary of a tokenizer.json's `model`, by id, and a constructor of the model that gets the special tokens. */
 export interface Vocabulary {
   tokens: string[];
   unk: number | undefined;
@@ -95,7 +95,7 @@ const kinds = {
 /** @throws UserError for a model that is not supported, or whose vocabulary is broken. */
 export const vocabularyOf = (specification: unknown): Vocabulary => {
   const { type } = checked(z.looseObject({ type: z.string().optional() }), specification);
-  // Older files do not name the model: merges tell BPE.
+  // Older files do not name the model: merges indicate BPE.
   return component<Vocabulary>("model", kinds, { type: type ?? "BPE", ...(specification as object) });
 };
 

@@ -1,4 +1,4 @@
-/** A stretch of text; `special` where it is the text of one special token and stands for it. */
+/** A segment of text; `special` if it is the text of one special token and stands for it. */
 export interface Segment {
   text: string;
   special: boolean;
@@ -41,7 +41,10 @@ export class TokenTexts {
     return length === undefined ? undefined : text.slice(place, place + length);
   }
 
-  /** Cuts `text` at the tokens in it: the first there is, the longest where several begin. Empty stretches are left out. */
+  /**
+   * Splits `text` at the tokens in it: the first one, or the longest if several begin there. Empty segments are left
+   * out.
+   */
   split(text: string): Segment[] {
     const segments: Segment[] = [];
     let from = 0;

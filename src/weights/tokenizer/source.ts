@@ -23,7 +23,7 @@ export interface TokenizerSource {
   mask?: number | undefined;
   cls?: number | undefined;
   sep?: number | undefined;
-  /** End of turn, where it is not `eos`. */
+  /** End of turn, if it is not `eos`. */
   eot?: number | undefined;
   /** End of message, before a tool's answer. */
   eom?: number | undefined;
@@ -48,7 +48,10 @@ export interface TokenizerSource {
 /** Values of `tokenizer.ggml.token_type` (`llama_token_type` in llama.h) that set a token apart. */
 export const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
-/** Reads a GGUF's own tokenizer. Throws a `UserError` that names the file and the key where one is missing or of the wrong type. */
+/**
+ * Reads a GGUF's own tokenizer. @throws UserError that names the file and the key if one is missing or of the wrong
+ * type
+ */
 export function fromGguf(metadata: Metadata): TokenizerSource {
   const at = <T>(key: string, read: (key: string) => T) => (metadata.has(key) ? read(key) : undefined);
   const id = (name: string) => at(`tokenizer.ggml.${name}_token_id`, (key) => metadata.integer(key));

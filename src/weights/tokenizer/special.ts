@@ -1,7 +1,10 @@
 import { UserError } from "../../util/errors.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
 
-/** Special tokens that end an answer whatever the file calls `eos`, as llama.cpp takes them (`special_eog_ids` in llama-vocab.cpp). */
+/**
+ * Special tokens that always end an answer, besides the file's `eos`, as in llama.cpp (`special_eog_ids` in
+ * llama-vocab.cpp).
+ */
 export const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|im_end|>",
   "<|eot_id|>",
@@ -29,7 +32,7 @@ const ROLES = [
   "fimMiddle",
 ] as const;
 
-/** Throws a `UserError` where the file's lists and ids do not fit each other. */
+/** @throws UserError if the file's lists and ids do not fit each other */
 export function checkIds(source: TokenizerSource): void {
   const { path, tokens, tokenTypes } = source;
   if (tokenTypes !== undefined && tokenTypes.length !== tokens.length) {
@@ -44,7 +47,7 @@ export function checkIds(source: TokenizerSource): void {
   }
 }
 
-/** Tokens that no text stands for: control tokens, and those of a role that says so whatever the file's types are. */
+/** Tokens that no text stands for: control tokens, and those with a special role, regardless of the file's types. */
 export function specialIds(source: TokenizerSource): ReadonlySet<number> {
   const roles = [source.bos, source.eos, source.cls, source.sep, source.eot, source.eom].filter(
     (id) => id !== undefined,

@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 
 /** Cuts streamed text before the stop string that is complete first. Text that may yet turn out to begin one is held back. */
 export class StopStrings {
-  /** The stop string that was met; what follows it is not text. */
+  /** The stop string that was found; text after it is dropped. */
   matched: string | undefined;
   private held = "";
 

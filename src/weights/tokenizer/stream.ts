@@ -11,7 +11,9 @@ export class TokenStream {
     private first = true,
   ) {}
 
-  /** The text that `id` completes, often none. All of them and `flush()` together are `tokenizer.decode` of the ids. */
+  /**
+   * The text that `id` completes, often empty. All of them and `flush()` together equal `tokenizer.decode` of the ids.
+   */
   push(id: number): string {
     if (this.tokenizer.isSpecial(id)) return "";
     const bytes = this.tokenizer.bytes(id, this.first);

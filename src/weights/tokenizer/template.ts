@@ -3,7 +3,7 @@ import * as jinja from "@huggingface/jinja";
 import { UserError } from "../../util/errors.ts";
 import { strftime } from "./strftime.ts";
 
-/** Far above what a chat needs; a template that comes with a model is a stranger's program. */
+/** Far above the needs of a chat; a template that comes with a model is a stranger's program. */
 const MOST = { milliseconds: 1000, steps: 2_000_000, list: 100_000, characters: 1 << 24, items: 2_000_000, kept: 16 };
 
 type Program = object;
@@ -79,7 +79,7 @@ function range(first: number, last?: number, step = 1): number[] {
   return Array.from({ length }, (_, i) => start + i * step);
 }
 
-/** Counts what a template does and makes. */
+/** Counts a template's steps and the sizes of its values. */
 class BoundedInterpreter extends Interpreter {
   private steps = 0;
   private items = 0;
@@ -103,7 +103,7 @@ class BoundedInterpreter extends Interpreter {
   }
 }
 
-/** A template has no business with what objects are made of; a field of the chat may have any name. */
+/** Refuses access to the internals of objects, which a template never needs; a field of the chat may have any name. */
 function refuseInternals(statement: Statement): void {
   if (statement?.type !== "MemberExpression") return;
   const name = statement.property?.value;
@@ -127,7 +127,7 @@ function withDeadline<T>(work: () => T): T {
   }
 }
 
-/** V8 stops it at the deadline, whatever it is doing. */
+/** V8 stops it at the deadline, in any state. */
 function untilStopped<T>(work: () => T): T {
   context.work = work;
   try {

@@ -78,7 +78,7 @@ export class Tokenizer {
     return this.encodePieces(segments).flat();
   }
 
-  /** The ids of each segment: none makes a token with what is beside it. */
+  /** The ids of each segment; no token spans two segments. */
   encodePieces(segments: readonly Segment[]): number[][] {
     return strip(segments, this.parts.strips).map(({ text, special }, i) =>
       special ? [this.specialIds.get(text)!] : this.parts.encoder.encode(text, i === 0),
@@ -100,7 +100,10 @@ export class Tokenizer {
     return ids.map((id) => stream.push(id)).join("") + stream.flush();
   }
 
-  /** The bytes that a token stands for, a special one too; they need not be whole characters. Some differ where the token is the `first` of a text. */
+  /**
+   * A token's bytes, also for a special one; they need not be whole characters. Some differ if the token is the `first`
+   * of a text.
+   */
   bytes(id: number, first = false): Uint8Array {
     // Rows that only pad a model's table up to a round size stand for no text.
     if (id >= this.vocabSize) return new Uint8Array();
@@ -108,7 +111,7 @@ export class Tokenizer {
     return typeof shown === "string" ? utf8.encode(shown) : shown;
   }
 
-  /** A token as the vocabulary writes it: for a special token, what templates call it. */
+  /** A token as the vocabulary writes it: for a special token, its name in templates. */
   text(id: number): string {
     const token = this.parts.tokens[id];
     if (token === undefined) throw new RangeError(`token ${id} is outside the vocabulary of ${this.vocabSize} tokens`);

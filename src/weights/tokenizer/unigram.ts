@@ -40,7 +40,7 @@ export class Unigram implements Model {
     this.unknown(unknown, into);
   }
 
-  /** For every place in the word, where the last token of the best way to it begins, and which token that is. */
+  /** For every place in the word, the start and the id of the last token of the best path to it. */
   private lattice(word: string): { ends: Int32Array; ids: Int32Array } {
     const best = new Float64Array(word.length + 1).fill(Number.NaN);
     const ends = new Int32Array(word.length + 1);

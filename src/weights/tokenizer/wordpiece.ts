@@ -9,7 +9,7 @@ export interface WordPieceOptions {
   longest: number;
 }
 
-/** BERT's pieces: always the longest token that a word goes on with; a word that has none somewhere is unknown as a whole. */
+/** BERT's pieces: always the longest token that continues the word; a word with a gap is unknown as a whole. */
 export class WordPiece implements Model {
   private readonly longestToken: number;
 

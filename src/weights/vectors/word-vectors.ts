@@ -10,7 +10,7 @@ export class WordVectors {
 
   constructor(
     readonly name: string,
-    /** Hex: tells these vectors from any others. */
+    /** Hex; identifies the vectors. */
     readonly sha256: string,
     words: readonly string[],
     private readonly matrix: NpyMatrix,

@@ -14,7 +14,7 @@ export interface BlockForm {
   readonly group: 16 | 32;
   /** Codes are below 2^bits. */
   readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
-  /** The code that stands for 0 where there is no minimum. */
+  /** The code for 0 if there is no minimum. */
   readonly zero: number;
   readonly hasMin: boolean;
   /** Fills `to` from whole blocks. The word views of codes and bytes are little-endian, as the file is. */
