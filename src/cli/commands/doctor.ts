@@ -1,23 +1,42 @@
 import type { Command } from "commander";
 import { type Check, examine } from "../checks.ts";
 import { columns, print, printJson } from "../output.ts";
+import { verify } from "../verify.ts";
+
+interface Options {
+  json?: boolean;
+  verify?: boolean;
+}
 
 export function define(command: Command): void {
-  command.option("--json", "print one JSON object").action(doctor);
+  command
+    .option("--json", "print one JSON object")
+    .option("--verify", "also read the downloaded models and the prepared weights whole, and check their hashes")
+    .action(doctor);
 }
 
-async function doctor({ json = false }: { json?: boolean }): Promise<void> {
-  const checks = await examine();
-  const missing = checks.filter((check) => !check.ok);
-  if (json) printJson({ checks, missing: missing.map(({ name }) => name) });
-  else print(...columns(checks.map(row)), "", summary(missing));
+async function doctor({ json = false, verify: whole = false }: Options): Promise<void> {
+  const checks = [...(await examine()), ...(whole ? await verify() : [])];
+  const damaged = checks.filter((check) => check.damaged);
+  const missing = checks.filter((check) => !check.ok && !check.damaged);
+  if (json) printJson({ checks, missing: namesOf(missing), damaged: namesOf(damaged) });
+  else print(...columns(checks.map(row)), "", ...summary(missing, damaged));
   // A missing pip or network hinders downloads alone; without these nothing runs.
-  if (missing.some((check) => check.needed)) process.exitCode = 1;
+  if (missing.some((check) => check.needed) || damaged.length > 0) process.exitCode = 1;
 }
 
-const row = ({ name, ok, found }: Check): string[] => [ok ? "ok" : "MISSING", name, found];
+const namesOf = (checks: readonly Check[]): string[] => checks.map(({ name }) => name);
 
-function summary(missing: readonly Check[]): string {
-  if (missing.length === 0) return "nothing is missing";
-  return `missing: ${missing.map(({ name }) => name).join(", ")}`;
+const row = ({ name, ok, found, damaged }: Check): string[] => [
+  ok ? "ok" : damaged ? "DAMAGED" : "MISSING",
+  name,
+  found,
+];
+
+function summary(missing: readonly Check[], damaged: readonly Check[]): string[] {
+  if (missing.length + damaged.length === 0) return ["nothing is missing"];
+  return [
+    ...(missing.length > 0 ? [`missing: ${namesOf(missing).join(", ")}`] : []),
+    ...(damaged.length > 0 ? [`damaged: ${namesOf(damaged).join(", ")}`] : []),
+  ];
 }

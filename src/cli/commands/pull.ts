@@ -14,7 +14,7 @@ export function define(command: Command): void {
 
 async function pull(name: string, { dryRun = false }: { dryRun?: boolean }): Promise<void> {
   using download = showDownload(name);
-  const options = { signal: interruptSignal(), refresh: true, ...download };
+  const options = { signal: interruptSignal(), refresh: true, verify: true, ...download };
   if (dryRun) return print(...(await describe(name, await planModel(name, options))));
   const model = await resolveModel(name, options);
   print(`${model.name}  ${megabytes(model.bytes)}  ${model.path}`);

@@ -40,7 +40,8 @@ function bytesIn(folder: string): number {
   return sizes.reduce((a, b) => a + b, 0);
 }
 
-function entriesOf(folder: string): Dirent[] {
+/** What a folder holds; nothing if it is not there. */
+export function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch {

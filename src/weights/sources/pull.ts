@@ -1,3 +1,5 @@
+import { realpathSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { UserError } from "../../util/errors.ts";
 import type { Mirror } from "./aliases.ts";
 import type { Pace } from "./connection.ts";
@@ -6,17 +8,36 @@ import { planHub } from "./hub.ts";
 import { withLock } from "./lock.ts";
 import { planJoined, planPackage } from "./package.ts";
 import { carryOut, type Plan, type PullOptions, type Wanted } from "./plan.ts";
-import { cachedModel, identity, type ResolvedModel } from "./store.ts";
+import { identity } from "./record.ts";
+import { DamagedModel } from "./sound.ts";
+import { cachedModel, type ResolvedModel } from "./store.ts";
 
 /** Fetches a model from the first of its mirrors that gives it, unless another process has done so meanwhile. */
 export async function pull(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
   const onWait = () => options.onNotice?.(`another process is fetching or removing ${wanted.name}; waiting for it`);
   const purpose = `download ${wanted.name}`;
   return withLock(lockFile(wanted.name), { onWait, signal: options.signal, purpose }, async () => {
-    const meanwhile = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
+    const meanwhile = await soundOrRemoved(wanted, options);
     if (meanwhile !== undefined && !wanted.refresh) return meanwhile;
     return fromMirrors(wanted, options, (plan) => carryOut(plan, wanted.name, options));
   });
+}
+
+/** The model that is here. Damaged files are removed, since a file of the right size would not be fetched again. */
+async function soundOrRemoved(
+  { name, files, verify }: Wanted,
+  { onNotice }: PullOptions,
+): Promise<ResolvedModel | undefined> {
+  try {
+    return await cachedModel(name, files && identity(files), verify);
+  } catch (error) {
+    if (!(error instanceof DamagedModel)) throw error;
+    for (const file of error.files) {
+      onNotice?.(`${file} is damaged; fetching it again`);
+      await rm(realpathSync(file), { force: true });
+    }
+    return undefined;
+  }
 }
 
 /** What `pull` would fetch, and from where. */

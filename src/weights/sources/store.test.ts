@@ -2,25 +2,26 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { readText, tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
+import { readText, sha256, tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
 import { modelFolder, programsFolder } from "./home.ts";
 import { cachedModel, keepModel, listModels, preparedFolder, removeModel } from "./store.ts";
 
 /** Caches a model of five bytes. */
 async function keep(name: string, file = "m.gguf"): Promise<string> {
   const path = writeAt(join(modelFolder(name), file), "GGUF!");
-  await keepModel({ name, file, bytes: 5, sha256: "ab", source: `pypi:x:${file}` });
+  await keepModel({ name, file, bytes: 5, sha256: HASH, source: `pypi:x:${file}` });
   return path;
 }
+const HASH = sha256(Buffer.from("GGUF!"));
 
 const freshHome = () => withEnv({ MODICUM_HOME: tempFolder() });
 
 test("a kept model is found again, as the same thing", async () => {
   freshHome();
   const path = await keep("tiny");
-  const model = { name: "tiny", path, bytes: 5, sha256: "ab", source: "pypi:x:m.gguf" };
+  const model = { name: "tiny", path, bytes: 5, sha256: HASH, source: "pypi:x:m.gguf" };
   expect(await cachedModel("tiny")).toEqual(model);
-  expect(await cachedModel("tiny", "ab")).toEqual(model);
+  expect(await cachedModel("tiny", HASH)).toEqual(model);
   expect(await cachedModel("tiny", "cd"), "another hash is wanted").toBeUndefined();
   expect(await cachedModel("other")).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
@@ -9,6 +9,8 @@ import { heldBytes } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
 import { dropFromSnapshot, dropParts, repoLock, snapshotBytes } from "./hub-cache.ts";
 import type { LockOptions } from "./lock.ts";
+import { type ModelRecord, readRecord, recordPath } from "./record.ts";
+import { checkSound } from "./sound.ts";
 import { canonicalName } from "./spec.ts";
 
 /** A model that is on this machine. */
@@ -25,60 +27,19 @@ export interface ResolvedModel {
   sha256?: string;
 }
 
-/** A file of a model, relative to the folder that the model is kept in. */
-export interface KeptFile {
-  path: string;
-  bytes: number;
-}
-
-/** `model.json`, written last into a model's folder: a model without it is not whole. */
-export interface ModelRecord {
-  name: string;
-  /** What is opened: a file or folder in the model's folder, or absolute where the files are another cache's. */
-  file: string;
-  bytes: number;
-  sha256: string;
-  source: string;
-  /** Where there are several. */
-  files?: readonly KeptFile[];
-}
-
-const recordPath = (name: string): string => join(modelFolder(name), "model.json");
-
-/** The downloaded model of that name, if it is whole and (where `sha256` is given) the one wanted. Costs two small reads. */
-export async function cachedModel(name: string, sha256?: string): Promise<ResolvedModel | undefined> {
+/**
+ * The downloaded model of that name, if it is whole and (where `sha256` is given) the one wanted. Costs three small reads; its files are read
+ * whole if they changed since that was last done, or `verify` asks for it. @throws DamagedModel
+ */
+export async function cachedModel(name: string, sha256?: string, verify = false): Promise<ResolvedModel | undefined> {
   const record = await readRecord(recordPath(name));
   if (record === undefined || (sha256 !== undefined && record.sha256 !== sha256)) return undefined;
   const path = resolve(modelFolder(name), record.file);
   const files = record.files ?? [{ path: record.file, bytes: record.bytes }];
   const held = (file: string) => (isAbsolute(file) ? snapshotBytes(file) : heldBytes(join(modelFolder(name), file)));
-  const whole = files.every((file) => held(file.path) === file.bytes);
-  return whole ? { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 } : undefined;
-}
-
-async function readRecord(path: string): Promise<ModelRecord | undefined> {
-  try {
-    const record: unknown = JSON.parse(await readFile(path, "utf8"));
-    return isRecord(record) ? record : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Checked by hand: this is on the way to the first token, where loading a schema library would cost more than all the rest. */
-function isRecord(value: unknown): value is ModelRecord {
-  const texts = ["name", "file", "sha256", "source"] as const;
-  const fields = value as Partial<Record<keyof ModelRecord, unknown>> | null;
-  const files = fields?.files ?? [];
-  const sound = Array.isArray(files) && files.every((f) => typeof f?.path === "string" && typeof f.bytes === "number");
-  return sound && texts.every((key) => typeof fields?.[key] === "string") && typeof fields?.bytes === "number";
-}
-
-/** One hash for a model: its file's, or that of the lines `hash  path` of all of them, as `sha256sum` prints them. */
-export function identity(files: readonly { path: string; sha256: string }[]): string {
-  if (files.length === 1) return files[0]!.sha256;
-  const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).sort();
-  return createHash("sha256").update(lines.join("")).digest("hex");
+  if (!files.every((file) => held(file.path) === file.bytes)) return undefined;
+  await checkSound(record, verify);
+  return { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 };
 }
 
 /** Makes files that lie in their model's folder, or in another cache, the cached model; clears away what else is there. */
@@ -98,19 +59,22 @@ export interface ListedModel extends ResolvedModel {
   fault?: string;
 }
 
-/** The downloaded models, by name. */
-export async function listModels(): Promise<ListedModel[]> {
+/** The downloaded models, by name; `verify` has all their files read. */
+export async function listModels(verify = false): Promise<ListedModel[]> {
   const folders = await readdir(modelsFolder()).catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") return [];
     throw new UserError(`cannot read ${modelsFolder()}: ${codeOf(error)}`);
   });
   const records = await Promise.all(folders.map((folder) => readRecord(join(modelsFolder(), folder, "model.json"))));
-  const models = await Promise.all(records.map((record) => record && listed(record)));
+  const models = await Promise.all(records.map((record) => record && listed(record, verify)));
   return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
 }
 
-async function listed({ name, file, bytes, source, sha256 }: ModelRecord): Promise<ListedModel | undefined> {
-  return cachedModel(name).catch((error: unknown) => {
+async function listed(
+  { name, file, bytes, source, sha256 }: ModelRecord,
+  verify: boolean,
+): Promise<ListedModel | undefined> {
+  return cachedModel(name, sha256, verify).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
     return { name, path: resolve(modelFolder(name), file), bytes, source, sha256, fault: error.message };
   });

@@ -1,0 +1,26 @@
+import path from "node:path";
+import { entriesOf } from "./leftovers.ts";
+import { discard, INDEX, isFolderSound } from "./store-index.ts";
+
+/** What was found among prepared weights. */
+export interface CheckedWeights {
+  /** Folders that are as they were written. */
+  readonly sound: number;
+  /** Folders whose weights were damaged: these are removed, and made again when a model next needs them. */
+  readonly removed: readonly string[];
+}
+
+/** Reads all prepared weights under a folder whole, and removes those that are damaged; those of other versions are let be. */
+export function checkPrepared(folder: string): CheckedWeights {
+  const all = indexed(folder).map((each) => ({ folder: each, sound: isFolderSound(each) }));
+  const damaged = all.filter(({ sound }) => sound === false).map((each) => each.folder);
+  for (const each of damaged) discard(each);
+  return { sound: all.filter(({ sound }) => sound === true).length, removed: damaged };
+}
+
+/** The folders that have an index. */
+function indexed(folder: string): string[] {
+  const entries = entriesOf(folder);
+  const inside = entries.filter((entry) => entry.isDirectory()).flatMap(({ name }) => indexed(path.join(folder, name)));
+  return entries.some(({ name }) => name === INDEX) ? [folder, ...inside] : inside;
+}

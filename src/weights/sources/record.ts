@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { modelFolder } from "./home.ts";
+
+/** A file of a model, relative to the folder that the model is kept in. */
+export interface KeptFile {
+  path: string;
+  bytes: number;
+  /** Hex; records of earlier versions lack it. */
+  sha256?: string;
+}
+
+/** `model.json`, written last into a model's folder: a model without it is not whole. */
+export interface ModelRecord {
+  name: string;
+  /** What is opened: a file or folder in the model's folder, or absolute where the files are another cache's. */
+  file: string;
+  bytes: number;
+  sha256: string;
+  source: string;
+  /** Where there are several. */
+  files?: readonly KeptFile[];
+}
+
+export const recordPath = (name: string): string => join(modelFolder(name), "model.json");
+
+export async function readRecord(path: string): Promise<ModelRecord | undefined> {
+  try {
+    const record: unknown = JSON.parse(await readFile(path, "utf8"));
+    return isRecord(record) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Checked by hand: this is on the way to the first token, where loading a schema library would cost more than all the rest. */
+function isRecord(value: unknown): value is ModelRecord {
+  const texts = ["name", "file", "sha256", "source"] as const;
+  const fields = value as Partial<Record<keyof ModelRecord, unknown>> | null;
+  const files = fields?.files ?? [];
+  const sound = Array.isArray(files) && files.every((f) => typeof f?.path === "string" && typeof f.bytes === "number");
+  return sound && texts.every((key) => typeof fields?.[key] === "string") && typeof fields?.bytes === "number";
+}
+
+/** The folder, in its model's, that a model of several files is kept in. */
+export const INNER = "model";
+
+/** Its files, by their absolute paths. */
+export const filesOf = ({ name, file, bytes, sha256, files }: ModelRecord): KeptFile[] =>
+  (files ?? [{ path: file, bytes, sha256 }]).map((kept) => ({ ...kept, path: resolve(modelFolder(name), kept.path) }));
+
+/** One hash for a model: its file's, or that of the lines `hash  path` of all of them, as `sha256sum` prints them. */
+export function identity(files: readonly { path: string; sha256: string }[]): string {
+  if (files.length === 1) return files[0]!.sha256;
+  const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).sort();
+  return createHash("sha256").update(lines.join("")).digest("hex");
+}

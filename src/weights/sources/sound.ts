@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { fileState } from "../file-state.ts";
+import { ModelFault } from "../model-fault.ts";
+import { modelFolder } from "./home.ts";
+import { filesOf, INNER, identity, type KeptFile, type ModelRecord } from "./record.ts";
+
+/** Files of a downloaded model are not what was downloaded. */
+export class DamagedModel extends ModelFault {
+  constructor(
+    model: string,
+    readonly files: readonly string[],
+  ) {
+    super(`${files[0]} is damaged, its SHA-256 is another than that downloaded; \`modicum pull ${model}\` mends it`);
+  }
+}
+
+/**
+ * Reads a model's files whole, unless they are as they were when that was last done, and `anew` is not set.
+ * @throws DamagedModel
+ */
+export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
+  const state = stateOf(record);
+  if (!anew && (await notedState(record)) === state) return;
+  const damaged = await damagedFiles(record);
+  if (damaged.length > 0) throw new DamagedModel(record.name, damaged);
+  await writeFile(stateFile(record), state).catch(() => {}); // Where that cannot be, each start reads them.
+}
+
+/** Has the state in which the files were last known to be sound. */
+const stateFile = ({ name }: ModelRecord): string => join(modelFolder(name), "model.state");
+
+const notedState = (record: ModelRecord): Promise<string | undefined> =>
+  readFile(stateFile(record), "utf8").catch(() => undefined);
+
+function stateOf(record: ModelRecord): string {
+  const state = createHash("sha256").update(record.sha256);
+  for (const { path } of filesOf(record)) state.update(`\0${fileState(path)}`);
+  return state.digest("hex");
+}
+
+/** The files that are not what was downloaded; all of them where their hashes are not known one by one. */
+async function damagedFiles(record: ModelRecord): Promise<string[]> {
+  const files = filesOf(record);
+  const found: Required<KeptFile>[] = [];
+  for (const file of files) found.push({ ...file, sha256: await fileHash(file.path) });
+  if (files.every(({ sha256 }) => sha256 !== undefined))
+    return found.filter(({ sha256 }, i) => sha256 !== files[i]!.sha256).map(({ path }) => path);
+  const named = found.map(({ path, sha256 }) => ({ path: nameOf(path, record), sha256 }));
+  return identity(named) === record.sha256 ? [] : files.map(({ path }) => path);
+}
+
+/** How a file is called in the list of which the model's hash is. */
+function nameOf(path: string, { name }: ModelRecord): string {
+  const inSnapshot = /[\\/]snapshots[\\/][0-9a-f]{40}[\\/](.*)$/.exec(path)?.[1];
+  return (inSnapshot ?? relative(join(modelFolder(name), INNER), path)).split(sep).join("/");
+}
+
+/** The SHA-256 of a file, in hex. */
+export async function fileHash(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
+  return hash.digest("hex");
+}
