@@ -261,7 +261,7 @@ const completions: Bad[] = (
       "a chat's logprobs",
       { ...text, top_logprobs: 2 },
       400,
-      "top_logprobs: expected nothing: logprobs says how many of the likeliest to give, got 2",
+      "top_logprobs: expected null: logprobs says how many of the likeliest to return, got 2",
     ],
     [
       "what a stream is to hold, without a stream",
@@ -422,8 +422,8 @@ const others: Bad[] = [
   ...(
     [
       ["max_tokens_per_doc", 0, "must be at least 1"],
-      ["max_chunks_per_doc", 10, "expected 1: a document is read once, as far as the model reads"],
-      ["truncation", false, "expected true: what is longer than the model reads is cut"],
+      ["max_chunks_per_doc", 10, "expected 1: a document is read once, up to the model's limit"],
+      ["truncation", false, "expected true: texts longer than the model's limit are cut"],
     ] as const
   ).map(
     ([field, value, sentence]): Bad => [

@@ -55,8 +55,8 @@ describe("openapi.json says what each field of a request means", () => {
 
   test("with the defaults that hold", () => {
     const of = Object.fromEntries(told());
-    expect(of["post /v1/chat/completions.max_tokens"]).toContain("2048 of a chat's");
-    expect(of["post /v1/chat/completions.messages.content.image_url.url"]).toContain("nothing is fetched");
+    expect(of["post /v1/chat/completions.max_tokens"]).toContain("default 2048 for a chat");
+    expect(of["post /v1/chat/completions.messages.content.image_url.url"]).toContain("URLs are not fetched");
     expect(of["get /v1/models/{id}?id"]).toContain("smollm2@fast");
   });
 });

@@ -23,7 +23,7 @@ export function openApi(endpoints: readonly Endpoint[], version: string): object
   const paths: Record<string, Record<string, object>> = {};
   for (const it of endpoints)
     for (const path of it.paths) paths[path] = { ...paths[path], [it.method]: operation(it, path) };
-  const bearer = { type: "http", scheme: "bearer", description: "a key of `modicum keys create`" };
+  const bearer = { type: "http", scheme: "bearer", description: "an API key, from `modicum keys create`" };
   return {
     openapi: "3.1.0",
     info: { title: "Modicum", version, description: "Models that spend only the compute each input needs" },
@@ -39,12 +39,12 @@ function operation(it: Endpoint, path: string): object {
     ...(it.scope && { security: [{ key: [] }, {}], "x-scope": it.scope }),
     parameters: [...pathParameters(it, path), ...queryParameters(it)],
     ...(it.method === "post" && it.input && { requestBody: { required: true, content: json(it.input, "input") } }),
-    responses: { 200: { description: "done", content: contentOf(it) }, default: refusal },
+    responses: { 200: { description: "success", content: contentOf(it) }, default: refusal },
   };
 }
 
 const refusal = {
-  description: "refused or failed, in one sentence",
+  description: "refused or failed; message is one sentence",
   content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
 };
 

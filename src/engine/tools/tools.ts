@@ -15,16 +15,16 @@ const schema = z
 
 /** A function that a model may call, as OpenAI writes it. */
 const tool = z.object({
-  type: z.literal("function", 'expected "function"').describe("the only kind"),
+  type: z.literal("function", 'expected "function"').describe("the only type"),
   function: z
     .object({
       name: z
         .string("expected a name")
         .regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -")
-        .describe("by which calls name it"),
-      description: z.string().nullish().describe("what it does and when to call it; the model is told"),
+        .describe("the function's name"),
+      description: z.string().nullish().describe("what it does and when to call it; shown to the model"),
       parameters: schema.nullish().describe("a JSON schema of its arguments, an object; none where it is not said"),
-      strict: z.boolean().nullish().describe("arguments follow their schema either way"),
+      strict: z.boolean().nullish().describe("ignored: arguments always follow their schema"),
     })
     .describe("what may be called"),
 });

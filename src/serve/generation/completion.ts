@@ -15,29 +15,29 @@ const shape = (limits: Limits) => ({
     .min(0)
     .max(5)
     .nullish()
-    .describe("give each token's log-probability (natural), and those of so many of the likeliest in its place"),
+    .describe("return each token's log-probability (natural) and those of this many of the likeliest tokens"),
   top_logprobs: z
-    .null("expected nothing: logprobs says how many of the likeliest to give")
+    .null("expected null: logprobs says how many of the likeliest to return")
     .optional()
-    .describe("nothing else is taken"),
+    .describe("not supported; use logprobs"),
   echo: z
     .boolean()
     .nullish()
     .describe(
-      "give the prompt back before the answer, with logprobs also its tokens and theirs; with max_tokens 0, nothing else",
+      "return the prompt before the answer, with logprobs also of its tokens; with max_tokens 0, only the prompt",
     ),
   suffix: z
     .string()
     .max(limits.maxPrompt)
     .nullish()
-    .describe("what comes after the answer, which fills the place between: of models that have tokens for this"),
+    .describe("text after the answer, which fills the gap; for models with fill-in-the-middle tokens"),
   best_of: z
     .int()
     .min(1)
     .max(limits.maxChoices)
     .nullish()
     .describe(
-      "how many answers to each prompt are drawn, of which the n with the highest mean log-probability of a token are given; n where it is not said",
+      "how many answers to sample for each prompt; the n with the highest mean log-probability per token are returned; default n",
     ),
 });
 

@@ -15,20 +15,22 @@ const stops = z
     `expected a text, or at most ${MOST_STOPS} texts, of 1 to ${LONGEST_STOP} characters`,
   )
   .nullish()
-  .describe("texts that end the answer; they are not part of it");
+  .describe("texts that end the answer; not included in it");
 
 const tokens = (least: number) => z.int().min(least).nullish();
 
 /** The fields that end an answer of at least `least` tokens. */
 export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
   max_tokens: tokens(least).describe(
-    `most tokens of each answer, at most ${maxTokens}; where it is not said, ${maxTokens} of a chat's, 16 of a completion's`,
+    `maximum tokens of each answer, ${maxTokens} at most; default ${maxTokens} for a chat, 16 for a completion`,
   ),
-  max_completion_tokens: tokens(least).describe("most tokens of each answer, in the place of max_tokens"),
+  max_completion_tokens: tokens(least).describe("maximum tokens of each answer, instead of max_tokens"),
   max_flops: z
     .number()
     .positive()
     .nullish()
-    .describe("most FLOPs of all answers together, passed by a step at most; they end there, as with max_tokens"),
+    .describe(
+      "maximum FLOPs of all answers together, exceeded by one step at most; answers end there, as with max_tokens",
+    ),
   stop: stops,
 });

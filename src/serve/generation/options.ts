@@ -15,22 +15,15 @@ export const generationShape = (limits: Limits) => ({
   repetition_detection: z
     .boolean()
     .nullish()
-    .describe(
-      "end an answer that repeats the same words over and over, with finish_reason repetition; true where it is not said",
-    ),
-  n: z
-    .int()
-    .min(1)
-    .max(limits.maxChoices)
-    .nullish()
-    .describe("how many answers to each prompt; 1 where it is not said"),
-  stream: z.boolean().nullish().describe("give the answer piece by piece, as server-sent events"),
+    .describe("end an answer that repeats the same words over and over, with finish_reason repetition; default true"),
+  n: z.int().min(1).max(limits.maxChoices).nullish().describe("how many answers to each prompt; default 1"),
+  stream: z.boolean().nullish().describe("send the answer piece by piece as server-sent events"),
   stream_options: z
     .object({
-      include_usage: z.boolean().nullish().describe("end with one more event, which has usage and receipt"),
+      include_usage: z.boolean().nullish().describe("end with one more event with usage and receipt"),
     })
     .nullish()
-    .describe("of a stream"),
+    .describe("options of a stream"),
 });
 
 /** A check that refuses a field without the one by which alone it means something. */

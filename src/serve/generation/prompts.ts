@@ -21,6 +21,6 @@ export function promptsSchema({ maxTexts, maxPrompt }: Limits) {
       `expected a text, token ids from 0 on, or a list of 1 to ${max} of these, none of them empty`,
     )
     .describe(
-      `what is gone on with: a text, token ids as they are, or several of these, each answered by itself; at most ${MOST_ANSWERS} answers in all`,
+      `the text to complete, token ids, or a list of these, each completed by itself; at most ${MOST_ANSWERS} answers in all`,
     );
 }

@@ -25,44 +25,40 @@ export const samplingShape = {
     .max(2)
     .nullish()
     .describe(
-      "0 takes the likeliest token; where it is not said, 1, as OpenAI has it, but a chat that says no other field of sampling either is drawn by the model's own settings",
+      "0 takes the likeliest token; default 1, as in OpenAI's API, but a chat without any sampling field uses the model's own settings",
     ),
   top_p: z
     .number()
     .min(0)
     .max(1)
     .nullish()
-    .describe("draw from the fewest tokens whose probabilities reach it; 1, all, where it is not said"),
-  top_k: z
-    .int()
-    .min(-1)
-    .nullish()
-    .describe("draw from so many of the likeliest tokens; 0 or -1, all, where it is not said"),
+    .describe("sample from the fewest tokens whose probabilities reach it; default 1, all"),
+  top_k: z.int().min(-1).nullish().describe("sample from this many of the likeliest tokens; default 0, all, like -1"),
   min_p: z
     .number()
     .min(0)
     .max(1)
     .nullish()
-    .describe("draw from tokens at least this share as likely as the likeliest; 0, all, where it is not said"),
+    .describe("sample from tokens at least this share as likely as the likeliest; default 0, all"),
   frequency_penalty: z
     .number()
     .min(-2)
     .max(2)
     .nullish()
-    .describe("taken from a token's logit for each time that the answer has it; 0 where it is not said"),
+    .describe("subtracted from a token's logit for each time it was generated; default 0"),
   presence_penalty: z
     .number()
     .min(-2)
     .max(2)
     .nullish()
-    .describe("taken from the logit of every token that the answer has; 0 where it is not said"),
+    .describe("subtracted from the logit of every generated token; default 0"),
   repetition_penalty: z
     .number()
     .min(0.1)
     .max(10)
     .nullish()
     .describe(
-      "divides positive and multiplies negative logits of the last 64 tokens, the prompt's too; 1, off, where it is not said",
+      "divides positive and multiplies negative logits of the last 64 tokens, including the prompt's; default 1, off",
     ),
   logit_bias: biases.nullish().describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z
@@ -70,7 +66,7 @@ export const samplingShape = {
     .min(-1, SEEDS)
     .nullish()
     .describe(
-      "same seed, same answers, of which each has the next seed, but where the 8-bit form of weights, the default, rounds otherwise as a prompt's beginning was cached; random where it is -1 or not said",
+      "same seed, same answers; with n, each answer has the next seed; 8-bit weights can round differently if the start of the prompt was cached; default random, like -1",
     ),
 };
 type Fields = z.output<z.ZodObject<typeof samplingShape>>;

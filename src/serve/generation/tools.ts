@@ -6,8 +6,8 @@ import type { RunOptions } from "../../index.ts";
 import { listOf } from "../../util/list-of.ts";
 
 const named = z.object({
-  type: z.literal("function").describe("the only kind"),
-  function: z.object({ name: z.string().describe("of one of the tools") }).describe("the one that is to be called"),
+  type: z.literal("function").describe("the only type"),
+  function: z.object({ name: z.string().describe("name of one of the tools") }).describe("the function to call"),
 });
 const allowed = z.object({
   type: z.literal("allowed_tools").describe("some of the tools"),
@@ -21,7 +21,7 @@ const allowed = z.object({
 
 /** OpenAI's fields for functions that the model may call. */
 export const toolShape = {
-  tools: toolList.nullish().describe("functions that the model may call"),
+  tools: toolList.nullish().describe("functions the model may call"),
   tool_choice: z
     .union(
       [z.enum(["none", "auto", "required"]), named, allowed],
@@ -29,12 +29,9 @@ export const toolShape = {
     )
     .nullish()
     .describe(
-      "auto, where it is not said: an answer is text, calls or both; none: text; required: a call; or a call of one, or of some",
+      "auto (default): text, calls or both; none: text; required: a call; or the function or functions to call",
     ),
-  parallel_tool_calls: z
-    .boolean()
-    .nullish()
-    .describe("whether an answer may call several functions, as it may without it"),
+  parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; default true"),
 };
 type Fields = z.output<z.ZodObject<typeof toolShape>>;
 
@@ -56,11 +53,14 @@ function choiceOf(choice: Fields["tool_choice"]): RunOptions["toolChoice"] {
 export const readerOf = (fields: Fields): AnswerReader | undefined => answerReader(toolOptions(fields));
 
 export const toolCallSchema = z.object({
-  id: z.string().describe("by which its result names it"),
-  type: z.literal("function").describe("the only kind"),
+  id: z.string().describe("id that the call's result refers to"),
+  type: z.literal("function").describe("the only type"),
   function: z
-    .object({ name: z.string().describe("the function's"), arguments: z.string().describe("an object, as JSON") })
-    .describe("what is called, and with what"),
+    .object({
+      name: z.string().describe("the function's name"),
+      arguments: z.string().describe("a JSON object, as text"),
+    })
+    .describe("the function and its arguments"),
 });
 
 /** A call as OpenAI has it; `id` is unique among all. */

@@ -18,15 +18,15 @@ export const classify = (house: House): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/classify"],
-    summary: "Scores texts by a classifier's labels, or by how likely a generating model finds labels that are given",
+    summary: "Classify texts by a classifier's labels, or by the likelihood of given labels",
     scope: "infer",
     input: z.object({
       ...readingShape,
-      input: textsSchema(house.limits, "what is classified: a text, or several, each by itself"),
+      input: textsSchema(house.limits, "a text, or several; each is classified by itself"),
       labels: listOf(z.string().min(1).max(300), { of: "labels", min: 1, max: MOST_SCORES })
         .nullish()
         .describe(
-          `some of a classifier's labels; any, and needed, where the model generates; times texts at most ${MOST_SCORES}`,
+          `some of a classifier's labels; for a generating model any labels, required; labels times texts at most ${MOST_SCORES}`,
         ),
     }),
     example: { model: "smollm2", input: "The food was good.", labels: ["positive", "negative"] },

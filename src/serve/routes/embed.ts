@@ -18,7 +18,7 @@ const version = (house: House, underneath: Endpoint, version: Version): Endpoint
   endpoint({
     method: "post",
     paths: [`/v${version}/embed`],
-    summary: `Turns texts into vectors, in the form of Cohere's API of version ${version}`,
+    summary: `Create embeddings, as in Cohere's API version ${version}`,
     scope: "infer",
     translates: true,
     input: embedInput(house.limits),

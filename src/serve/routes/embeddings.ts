@@ -9,16 +9,14 @@ import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 
-const vector = z
-  .union([z.array(z.number()), z.string()])
-  .describe("numbers, or base64 of their 32-bit little-endian floats");
+const vector = z.union([z.array(z.number()), z.string()]).describe("numbers, or base64 of 32-bit little-endian floats");
 
 /** `POST /v1/embeddings`. */
 export const embeddings = (house: House): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/embeddings"],
-    summary: "Turns texts into vectors",
+    summary: "Create embeddings",
     scope: "infer",
     input: z.object({
       ...readingShape,
@@ -29,8 +27,8 @@ export const embeddings = (house: House): Endpoint =>
       encoding_format: z
         .enum(["float", "base64"])
         .nullish()
-        .describe("as numbers, which it is where it is not said, or as base64 of 32-bit little-endian floats"),
-      dimensions: z.int().min(1).nullish().describe("keep the first ones, and make the vector's length 1 again"),
+        .describe("float (default), or base64 of 32-bit little-endian floats"),
+      dimensions: z.int().min(1).nullish().describe("keep this many dimensions and normalize again"),
     }),
     example: { model: "minilm", input: ["An apple a day", "The train is late"] },
     output: z.object({

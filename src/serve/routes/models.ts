@@ -8,23 +8,21 @@ const model = z.object({
   object: z.literal("model"),
   created: z.int(),
   owned_by: z.literal("modicum"),
-  bytes: z.int().describe("of its files"),
-  recipe: z.array(z.string()).describe("of a registered recipe; empty is dense"),
-  parent: z.string().optional().describe("of a registered recipe: the model that it runs on, and shares in memory"),
+  bytes: z.int().describe("size of its files"),
+  recipe: z.array(z.string()).describe("a registered recipe's savings; empty is dense"),
+  parent: z.string().optional().describe("a registered recipe's model, whose memory it shares"),
   pair: z
     .object({ swift: z.string(), super: z.string() })
     .optional()
-    .describe("of a pair: the model that begins, and the one that answers what is hard"),
-  recipes: z
-    .array(z.string())
-    .describe("of a model: the recipes that are registered for it, each listed by itself, too"),
+    .describe("a pair's models: the one that answers first, and the one for hard prompts"),
+  recipes: z.array(z.string()).describe("the recipes registered for a model; each is also listed itself"),
   loaded: z
     .array(z.object({ quant: z.enum(quants), users: z.int() }))
-    .describe("in memory, once for all recipes: in which form of the weights, with how many requests at work"),
+    .describe("copies in memory, shared by all recipes: form of the weights and running requests"),
   servers: z
     .object({ all: z.int(), up: z.int(), running: z.int() })
     .optional()
-    .describe("of a model that other servers run: how many there are and how many answer, and requests at work"),
+    .describe("a model on other servers: how many servers, how many are up, and running requests"),
 });
 type Listed = z.output<typeof model>;
 
@@ -33,7 +31,7 @@ export const models = (house: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/models"],
-    summary: "Lists the models on offer with their registered recipes, and which are in memory",
+    summary: "List models with their registered recipes, and which are in memory",
     scope: "infer",
     output: z.object({ object: z.literal("list"), data: z.array(model) }),
     handle: async () => ({ object: "list", data: await listed(house) }),
@@ -45,7 +43,7 @@ export const oneModel = (house: House): Endpoint =>
     method: "get",
     paths: ["/v1/models/{id}"],
     params: { id: "a model's name, or a registered recipe's, as smollm2@fast" },
-    summary: "Shows one model",
+    summary: "Show one model",
     scope: "infer",
     output: model,
     async handle(_, { params }) {

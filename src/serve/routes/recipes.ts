@@ -15,12 +15,12 @@ import { HttpError } from "../http/errors.ts";
 import { refusePaths } from "../models/served.ts";
 
 const recipe = z.object({
-  name: z.string().describe("as requests name it in the place of a model"),
+  name: z.string().describe("what requests use as model"),
   recipe: z.array(z.string()),
   evidence: z
     .object({ task: z.string(), metric: z.string(), quality: z.number(), delta: z.number(), flops_saved: z.number() })
     .optional()
-    .describe("what the lab measured, where it chose the recipe"),
+    .describe("what the lab measured, if it picked the recipe"),
 });
 
 function listed(name: string, { recipe: texts, evidence }: Registered): z.output<typeof recipe> {
@@ -34,7 +34,7 @@ export const recipes = ({ catalogue }: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/recipes"],
-    summary: "Lists the recipes that are registered for the models on offer, with what speaks for them",
+    summary: "List the recipes registered for this server's models, with their measurements",
     scope: "infer",
     output: z.object({ object: z.literal("list"), data: z.array(recipe) }),
     async handle() {
@@ -52,9 +52,9 @@ export const addRecipe = ({ catalogue }: House): Endpoint =>
       "Registers savings for a model under a name, as MODEL@NAME, in the place of an earlier recipe of that name",
     scope: "admin",
     input: z.object({
-      name: recipeName.describe("what comes after the model and the @"),
-      model: z.string("expected a model's name").max(300).describe("the model that it is for, by its name here"),
-      savings: savingsField.describe("what it comes to, each name or name:key=value,…; none is dense"),
+      name: recipeName.describe("the recipe's name, after the model and @"),
+      model: z.string("expected a model's name").max(300).describe("the recipe's model, by its name here"),
+      savings: savingsField.describe("savings, each name or name:key=value,…; none is dense"),
     }),
     output: recipe,
     async handle({ name, model, savings }) {
@@ -75,7 +75,7 @@ export const deleteRecipe = ({ catalogue }: House): Endpoint =>
     method: "delete",
     paths: ["/v1/recipes/{name}"],
     params: { name: "as requests name it, MODEL@NAME" },
-    summary: "Forgets a registered recipe, MODEL@NAME",
+    summary: "Delete a registered recipe, MODEL@NAME",
     scope: "admin",
     output: z.object({ name: z.string(), object: z.literal("recipe"), deleted: z.literal(true) }),
     async handle(_, { params }) {

@@ -13,28 +13,28 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
   const text = z.string().min(1).max(maxPrompt);
   const document = z.union(
     [text, z.record(z.string(), z.unknown())],
-    "expected a text, not empty, or an object with text",
+    "expected a non-empty text, or an object with text",
   );
   return z.object({
     ...readingShape,
-    query: text.describe("what documents are to be relevant to"),
+    query: text.describe("the query"),
     documents: listOf(document, { of: "documents", min: 1, max: maxTexts }).describe(
-      "what is ranked: texts, or objects with a text; what is longer than the model reads is cut",
+      "texts, or objects with a text; longer than the model's limit is cut",
     ),
-    top_n: z.int().min(1).nullish().describe("how many of the best to give; all where it is not said"),
-    return_documents: z.boolean().nullish().describe("give each document back with its score"),
+    top_n: z.int().min(1).nullish().describe("how many results to return; default all"),
+    return_documents: z.boolean().nullish().describe("return each document with its score"),
     max_tokens_per_doc: z
       .int()
       .min(1)
       .nullish()
-      .describe("tokens of each document that are read at most; what the model reads where it is not said"),
+      .describe("maximum tokens to read of each document; default the model's limit"),
     max_chunks_per_doc: z
-      .literal(1, "expected 1: a document is read once, as far as the model reads")
+      .literal(1, "expected 1: a document is read once, up to the model's limit")
       .nullish()
-      .describe("nothing else is taken"),
+      .describe("the only accepted value"),
     rank_fields: listOf(z.string().min(1).max(200), { of: "names", min: 1, max: 100 })
       .nullish()
-      .describe("which fields of documents that are objects are read; text where it is not said"),
+      .describe("which fields of document objects to read; default text"),
   });
 };
 type RerankInput = z.output<ReturnType<typeof rerankInput>>;
@@ -62,7 +62,7 @@ const version = (house: House, version: "1" | "2", paths: readonly string[]): En
   endpoint({
     method: "post",
     paths,
-    summary: `Ranks documents by how relevant they are to a query: ${how}`,
+    summary: `Rank documents by relevance to a query: ${how}`,
     scope: "infer",
     input: rerankInput(house.limits),
     example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },

@@ -16,7 +16,7 @@ export const savings = (): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/savings"],
-    summary: "Lists the ways to spend less, with their options",
+    summary: "List savings with their options",
     scope: "infer",
     output: z.object({ object: z.literal("list"), data: z.array(saving) }),
     async handle() {

@@ -11,7 +11,7 @@ export const health = (): Endpoint =>
     method: "get",
     paths: ["/health"],
     anyHost: true,
-    summary: "Tells that the process answers",
+    summary: "Check that the process is alive",
     output: ok,
     handle: async () => ({ status: "ok" }),
   });
@@ -22,7 +22,7 @@ export const ready = ({ state, catalogue, fleet }: House): Endpoint =>
     method: "get",
     paths: ["/ready"],
     anyHost: true,
-    summary: "Tells whether requests are answered at once: the first model is warm, and the server is not stopping",
+    summary: "Returns 200 once the first model is warm, until the server is stopping",
     output: ok,
     async handle() {
       const servers = fleet.list().flatMap((remote) => remote.servers);
@@ -41,7 +41,7 @@ export const metrics = ({ metrics: { registry } }: House): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/metrics"],
-    summary: "Measures, in Prometheus' form",
+    summary: "Metrics in Prometheus' format",
     scope: "admin",
     handle: async () => new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } }),
   });

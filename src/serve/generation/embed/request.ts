@@ -8,10 +8,10 @@ const FORMS = 'expected "float" or "base64": models here are not trained for vec
 
 const inputOf = (text: z.ZodString) => {
   const part = z.object({
-    type: z.literal("text", `expected "text": ${NO_IMAGES}`).describe("the only kind"),
-    text: text.describe("what is turned into a vector"),
+    type: z.literal("text", `expected "text": ${NO_IMAGES}`).describe("the only type"),
+    text: text.describe("the text to embed"),
   });
-  return z.object({ content: listOf(part, { of: "parts", min: 1, max: 1 }).describe("one part, a text") });
+  return z.object({ content: listOf(part, { of: "parts", min: 1, max: 1 }).describe("one text part") });
 };
 
 /** The fields of `POST /v1/embed` and `/v2/embed`, as in Cohere's API. */
@@ -23,31 +23,31 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
       ...shape,
       texts: listOf(text, { of: "texts", min: 1, max: maxTexts })
         .nullish()
-        .describe("what is turned into vectors; what is longer than the model reads is cut"),
+        .describe("texts to embed; longer than the model's limit is cut"),
       inputs: listOf(inputOf(text), { of: "inputs", min: 1, max: maxTexts })
         .nullish()
-        .describe("in the place of texts, each with one part of text"),
-      images: z.null(`expected none: ${NO_IMAGES}`).optional().describe("nothing is taken"),
+        .describe("instead of texts, each with one text part"),
+      images: z.null(`expected none: ${NO_IMAGES}`).optional().describe("not supported"),
       input_type: z
         .enum(
           ["search_document", "search_query", "classification", "clustering"],
           `expected "search_document", "search_query", "classification" or "clustering": ${NO_IMAGES}`,
         )
         .nullish()
-        .describe("changes nothing: models here read queries and documents alike"),
+        .describe("ignored: models here embed queries and documents alike"),
       embedding_types: listOf(z.enum(["float", "base64"], FORMS), { of: "types", min: 1, max: 8 })
         .nullish()
-        .describe("numbers, the default, or base64 of 32-bit little-endian floats; none in fewer bits"),
-      output_dimension: z.int().min(1).nullish().describe("keep the first ones, and make the vector's length 1 again"),
+        .describe("float (default), or base64 of 32-bit little-endian floats"),
+      output_dimension: z.int().min(1).nullish().describe("keep this many dimensions and normalize again"),
       truncate: z
         .literal("END", 'expected "END": what is longer than the model reads is cut at its end')
         .nullish()
-        .describe("nothing else is taken"),
+        .describe("the only accepted value"),
       max_tokens: z
         .null("expected none: as many tokens are read as the model reads")
         .optional()
-        .describe("nothing is taken"),
-      priority: z.int().nullish().describe("changes nothing"),
+        .describe("not supported"),
+      priority: z.int().nullish().describe("ignored"),
     })
     .superRefine(({ texts, inputs }, { addIssue }) => {
       if (!texts === !inputs)

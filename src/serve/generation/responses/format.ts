@@ -3,14 +3,14 @@ import { z } from "zod";
 const format = z.discriminatedUnion(
   "type",
   [
-    z.object({ type: z.literal("text").describe("holds it to nothing") }),
-    z.object({ type: z.literal("json_object").describe("holds it to any object of JSON") }),
+    z.object({ type: z.literal("text").describe("no constraint") }),
+    z.object({ type: z.literal("json_object").describe("any JSON object") }),
     z.object({
-      type: z.literal("json_schema").describe("holds it to a schema"),
-      name: z.string().describe("of the schema; it changes nothing"),
-      description: z.string().nullish().describe("of the schema, for people; the model is not told"),
-      schema: z.record(z.string(), z.unknown(), "expected a JSON schema").describe("what the answer is held to"),
-      strict: z.boolean().nullish().describe("the schema is enforced either way"),
+      type: z.literal("json_schema").describe("a JSON schema"),
+      name: z.string().describe("the schema's name; ignored"),
+      description: z.string().nullish().describe("the schema's description; not shown to the model"),
+      schema: z.record(z.string(), z.unknown(), "expected a JSON schema").describe("the schema to enforce"),
+      strict: z.boolean().nullish().describe("ignored: the schema is always enforced"),
     }),
   ],
   'expected "text", "json_object" or "json_schema" as its type',
@@ -19,11 +19,11 @@ const format = z.discriminatedUnion(
 /** OpenAI's field for the form of an answer. */
 export const textField = z
   .object({
-    format: format.nullish().describe("holds the answer to JSON, or to a JSON schema, token by token"),
+    format: format.nullish().describe("constrain the answer to JSON or a JSON schema"),
     verbosity: z
       .literal("medium", 'expected "medium": models here have no other')
       .nullish()
-      .describe("nothing else is taken"),
+      .describe("the only accepted value"),
   })
   .nullish()
   .describe("the form of the answer");

@@ -8,8 +8,8 @@ const MOST_ITEMS = 4096;
 const part = z.object({
   type: z
     .enum(["input_text", "output_text"], 'expected "input_text" or "output_text", as models here read text')
-    .describe("output_text of an assistant's message"),
-  text: z.string().describe("parts follow each other as they are"),
+    .describe("output_text in an assistant's message"),
+  text: z.string().describe("parts are joined as they are"),
 });
 
 const content = z.union(
@@ -20,20 +20,20 @@ export type Content = z.output<typeof content>;
 
 const message = z.object({
   type: z.literal("message").optional().describe("may be left out of a message"),
-  role: z.enum(["system", "developer", "user", "assistant"]).describe("whose turn it is; developer is system"),
+  role: z.enum(["system", "developer", "user", "assistant"]).describe("who speaks; developer is the same as system"),
   content: content.describe("its text"),
 });
 
 const call = z.object({
-  type: z.literal("function_call").describe("what the model called, as it came in output"),
+  type: z.literal("function_call").describe("a call the model made, as in output"),
   call_id: z.string().describe("by which its output names it"),
-  name: z.string().describe("the function's"),
-  arguments: z.string().describe("an object, as JSON"),
+  name: z.string().describe("the function's name"),
+  arguments: z.string().describe("a JSON object, as text"),
 });
 
 const result = z.object({
-  type: z.literal("function_call_output").describe("what a function gave"),
-  call_id: z.string().describe("of the call that this is the output of"),
+  type: z.literal("function_call_output").describe("a function's result"),
+  call_id: z.string().describe("id of the call with this output"),
   output: content.describe("its text"),
 });
 

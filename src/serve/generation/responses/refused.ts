@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-const nothing = (why: string) => z.null(`expected none: ${why}`).optional().describe("nothing is taken");
+const nothing = (why: string) => z.null(`expected none: ${why}`).optional().describe("not supported");
 const NOT_KEPT = "the server keeps no responses; send all turns as input";
 
 /** OpenAI's fields that are not supported and would change the answer, each with the one value that is accepted. */
@@ -10,11 +10,11 @@ export const refusedShape = {
   store: z
     .literal(false, "expected false: the server keeps no responses")
     .nullish()
-    .describe("false, also if left out: nothing is kept"),
+    .describe("false (default): nothing is stored"),
   background: z
     .literal(false, "expected false: an answer comes with its request, whole or as a stream")
     .nullish()
-    .describe("nothing else is taken"),
+    .describe("the only accepted value"),
   max_tokens: nothing("use max_output_tokens"),
   max_completion_tokens: nothing("use max_output_tokens"),
   response_format: nothing("use text.format"),
@@ -24,18 +24,18 @@ export const refusedShape = {
     .array(z.unknown())
     .max(0, "expected none: the server leaves all turns as they are")
     .nullish()
-    .describe("nothing else is taken"),
+    .describe("not supported"),
   truncation: z
     .literal("disabled", 'expected "disabled": an input that does not fit the model is refused, not cut')
     .nullish()
-    .describe("nothing else is taken"),
+    .describe("the only accepted value"),
   reasoning: z
     .object({
       effort: z
         .literal("none", 'expected "none": no effort of models here can be set')
         .nullish()
-        .describe("nothing else is taken"),
+        .describe("the only accepted value"),
     })
     .nullish()
-    .describe("models here do not reason apart from their answers"),
+    .describe("models here have no separate reasoning"),
 };

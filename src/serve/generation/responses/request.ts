@@ -39,22 +39,22 @@ const sharedShape = (limits: Limits) => {
 
 const shape = (limits: Limits) => ({
   ...sharedShape(limits),
-  input: inputSchema.describe("a text, or the turns so far, in the order that the model's chat template takes"),
-  instructions: z.string().nullish().describe("a system's turn before the input"),
-  max_output_tokens: z.int().min(1).nullish().describe(`most tokens of the answer; ${limits.maxTokens} if left out`),
+  input: inputSchema.describe("a text, or the conversation so far, in the order the model's chat template allows"),
+  instructions: z.string().nullish().describe("a system message before the input"),
+  max_output_tokens: z.int().min(1).nullish().describe(`maximum tokens of the answer; default ${limits.maxTokens}`),
   ...responseToolShape,
   text: textField,
   include: listOf(z.enum(included), { of: "names", max: included.length })
     .nullish()
-    .describe(`${LOGPROBS} gives each token's log-probability; the others name what answers here never have`),
+    .describe(`${LOGPROBS} returns each token's log-probability; the others are ignored`),
   top_logprobs: z
     .int()
     .min(0)
     .max(20)
     .nullish()
-    .describe("how many of the likeliest tokens to give with log-probabilities in each place; 0 if left out"),
-  metadata: metadata.nullish().describe("texts by name, which come back as they are"),
-  stream: z.boolean().nullish().describe("give the answer piece by piece, as server-sent events with names"),
+    .describe("how many of the likeliest tokens to return with log-probabilities for each position; default 0"),
+  metadata: metadata.nullish().describe("texts by name, returned as they are"),
+  stream: z.boolean().nullish().describe("send the answer piece by piece as named server-sent events"),
   ...refusedShape,
 });
 

@@ -3,32 +3,32 @@ import { listOf } from "../../../util/list-of.ts";
 
 /** A function that the model may call, as OpenAI's Responses have it. */
 const tool = z.object({
-  type: z.literal("function", 'expected "function": the server runs no tools of its own').describe("the only kind"),
-  name: z.string().describe("by which calls name it"),
-  description: z.string().nullish().describe("what it does and when to call it; the model is told"),
+  type: z.literal("function", 'expected "function": the server runs no tools of its own').describe("the only type"),
+  name: z.string().describe("the function's name"),
+  description: z.string().nullish().describe("what it does and when to call it; shown to the model"),
   parameters: z
     .record(z.string(), z.unknown(), "expected a JSON schema of an object")
     .nullish()
-    .describe("a JSON schema of its arguments, an object; none if left out"),
-  strict: z.boolean().nullish().describe("arguments follow their schema either way"),
+    .describe("a JSON schema of its arguments, an object; default no arguments"),
+  strict: z.boolean().nullish().describe("ignored: arguments always follow their schema"),
 });
 
 const named = z.object({
-  type: z.literal("function").describe("the only kind"),
-  name: z.string().describe("of the tool that is to be called"),
+  type: z.literal("function").describe("the only type"),
+  name: z.string().describe("name of the function to call"),
 });
 
 /** OpenAI's fields for functions, in the form of its Responses. */
 export const responseToolShape = {
-  tools: listOf(tool, { of: "functions", max: 128 }).nullish().describe("functions that the model may call"),
+  tools: listOf(tool, { of: "functions", max: 128 }).nullish().describe("functions the model may call"),
   tool_choice: z
     .union(
       [z.enum(["none", "auto", "required"]), named],
       'expected "none", "auto", "required" or { type: "function", name }',
     )
     .nullish()
-    .describe("auto, the default: an answer is text, calls or both; none: text; required: a call; or a call of one"),
-  parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; true by default"),
+    .describe("auto (default): text, calls or both; none: text; required: a call; or a function to call"),
+  parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; default true"),
 };
 type Fields = z.output<z.ZodObject<typeof responseToolShape>>;
 
