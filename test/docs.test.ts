@@ -74,7 +74,7 @@ describe("README.md", () => {
   test("has the two commands at its top, and package.json has what they call", () => {
     const [, first, second] =
       /^```sh\n(npm ci && node bin\/modicum\.js run ".+?").*\n(npm ci && npm test)/m.exec(readme) ?? [];
-    expect(first).toBe('npm ci && node bin/modicum.js run "What is the capital of France?"');
+    expect(first).toBe('npm ci && node bin/modicum.js run "Why do we need sleep? Answer in one sentence."');
     expect(second).toBe("npm ci && npm test");
     expect(readme.indexOf(second!)).toBeLessThan(2000);
     const { bin, scripts } = JSON.parse(read("package.json"));
