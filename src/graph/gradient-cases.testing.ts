@@ -8,11 +8,12 @@ import { matmul } from "./ops/batched-matmul.ts";
 import { causalAttention } from "./ops/causal-attention.ts";
 import { crossEntropy } from "./ops/cross-entropy.ts";
 import * as elementwise from "./ops/elementwise.ts";
-import { columns } from "./ops/encoder.ts";
+import { columns, encoderAttention } from "./ops/encoder.ts";
 import { gather } from "./ops/gather.ts";
 import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
 import { linear, matmulTransposed } from "./ops/matmul.ts";
 import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "./ops/norm.ts";
+import { pool, poolings, unit } from "./ops/pool.ts";
 import { positions } from "./ops/positions.ts";
 import { quantizedLinear } from "./ops/quantized.ts";
 import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
@@ -251,6 +252,27 @@ const attentions: GradientCase[] = [
   attention("two documents in a row", { batch: 2, tokens: 5, group: 2, documents: [0, 0, 1, 1, 1, 3, 4, 4, 4, 4] }),
 ];
 
+/** Two texts of 4 and 2 tokens. */
+const mask = whole("i32", [2, 4], 1, 1, 1, 1, 1, 1, 0, 0);
+const encoders: GradientCase[] = [
+  ...[undefined, 1].map((reach) => ({
+    name: `encoderAttention, reach ${reach}`,
+    inputs: { q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
+    // What padding attends to is left open, so only tokens are looked at.
+    trace: ({ q, k, v, mask: told }: Readonly<Record<string, Tensor>>) => {
+      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6, reach });
+      return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
+    },
+  })),
+  ...poolings.map((pooling) => ({
+    name: `pool, ${pooling}`,
+    inputs: { x: noise(1, [2, 4, 3], [batch, tokens, 3]), mask: { ...mask, symbolic: [batch, tokens] } },
+    bindings: { batch: 2, tokens: 4 },
+    trace: ({ x, mask: told }: Readonly<Record<string, Tensor>>) => [pool(x!, told!, pooling)],
+  })),
+  unary("unit", unit),
+];
+
 const losses: GradientCase[] = [
   {
     name: "crossEntropy",
@@ -302,6 +324,7 @@ export const gradientCases: readonly GradientCase[] = [
   ...norms,
   ...rotary,
   ...attentions,
+  ...encoders,
   ...losses,
   ...integers,
 ];

@@ -5,17 +5,12 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { attend } from "./attention.ts";
-
-export interface EncoderAttentionAttrs {
-  readonly heads: number;
-  /** Softmax scale, usually 1/√headSize. */
-  readonly scale: number;
-  /** A query sees keys at most this far from it, to either side; absent: all. */
-  readonly reach?: number | undefined;
-}
-
-/** Scores of padding and of keys out of reach: far below any other, and finite, so that a row of nothing else is no NaN. */
-const MASKED = -1e9;
+import {
+  type EncoderAttentionAttrs,
+  emitReach,
+  encoderAttentionBackward,
+  MASKED,
+} from "./encoder-attention-backward.ts";
 
 const attentionOp: Op<EncoderAttentionAttrs> = {
   name: "encoderAttention",
@@ -30,20 +25,16 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
     return [q!];
   },
   onnx(emit, { inputs: [q, k, v, mask], outputs }, { heads, scale, reach }) {
-    let bias = "";
-    if (reach !== undefined) {
-      const tokens = emit.value("Gather", [emit.value("Shape", [q!]), emit.ints([1], [])]);
-      const steps = emit.value("Range", [emit.ints([0], []), tokens, emit.ints([1], [])]);
-      const apart = emit.value("Sub", [emit.value("Unsqueeze", [steps, emit.ints([1])]), steps]);
-      const far = emit.value("Greater", [emit.value("Abs", [apart]), emit.ints([reach], [])]);
-      const flat = emit.value("Where", [far, emit.floats([MASKED], []), emit.floats([0], [])]);
-      bias = emit.value("Unsqueeze", [flat, emit.ints([0, 1])]);
-    }
+    const bias = reach === undefined ? "" : emitReach(emit, q!, reach);
     emit.contrib("MultiHeadAttention", [q!, k!, v!, "", mask!, bias], outputs, {
       num_heads: { int: heads },
       scale: { float: scale },
       mask_filter_value: { float: MASKED },
     });
+  },
+  gradient({ inputs: [q, k, v, mask], outputs: [y], given: [dy], attrs }) {
+    const { dq, dk, dv } = encoderAttentionBackward({ q: q!, k: k!, v: v!, mask: mask!, y: y!, dy: dy! }, attrs);
+    return [dq, dk, dv];
   },
   // The kernel scores every pair, padding and what is out of reach too.
   cost([q]) {

@@ -37,6 +37,7 @@ const poolOp: Op<{ pooling: Pooling }> = {
       }
     }
   },
+  gradient: ({ inputs: [, mask], given: [dy], attrs }) => [apply1(poolBackwardOp, [dy!, mask!], attrs)],
   cost: ([x], _outputs, { pooling }) => (pooling === "mean" ? { flops: mul(2, volume(x!.shape)) } : {}),
   reference([x, mask], { pooling }) {
     const [batch, tokens, width] = x!.shape as [number, number, number];
@@ -54,6 +55,48 @@ const poolOp: Op<{ pooling: Pooling }> = {
 /** One vector a text: x [batch, tokens, width], mask i32 [batch, tokens], padding (0) after the tokens → [batch, width]. */
 export const pool = (x: Tensor, mask: Tensor, pooling: Pooling): Tensor => apply1(poolOp, [x, mask], { pooling });
 
+const poolBackwardOp: Op<{ pooling: Pooling }> = {
+  name: "poolBackward",
+  operands: ["dy", "mask"],
+  infer([dy, mask]) {
+    if (dy!.shape.length !== 2) throw new ShapeError("poolBackward", "dy", showType(dy!), "[batch, width]");
+    return [{ dtype: "f32", shape: [...mask!.shape, dy!.shape[1]!] }];
+  },
+  // Each token's part in what stands for its text.
+  onnx(emit, { inputs: [dy, mask], outputs }, { pooling }) {
+    const float = (x: string) => emit.value("Cast", [x], { to: { int: 1 } });
+    const count = emit.value("ReduceSum", [mask!, emit.ints([1])], { keepdims: { int: 1 } });
+    const only = (place: string) => {
+      const tokens = emit.value("Gather", [emit.value("Shape", [mask!]), emit.ints([1], [])]);
+      const places = emit.value("Range", [emit.ints([0], []), tokens, emit.ints([1], [])]);
+      return float(emit.value("Equal", [places, place]));
+    };
+    const long = emit.value("Cast", [count], { to: { int: 7 } });
+    const parts = {
+      mean: () => emit.value("Div", [float(mask!), float(count)]),
+      cls: () => only(emit.value("Sub", [long, long])),
+      last: () => only(emit.value("Sub", [long, emit.ints([1])])),
+    }[pooling]();
+    emit.node(
+      "Mul",
+      [emit.value("Unsqueeze", [dy!, emit.ints([1])]), emit.value("Unsqueeze", [parts, emit.ints([2])])],
+      outputs,
+    );
+  },
+  reference([dy, mask], { pooling }) {
+    const [batch, tokens] = mask!.shape as [number, number];
+    const width = dy!.shape[1]!;
+    const dx = ndarray([batch, tokens, width]);
+    for (let b = 0; b < batch; b++) {
+      const n = mask!.data.subarray(b * tokens, (b + 1) * tokens).reduce((a, v) => a + v, 0);
+      const [from, to] = { mean: [0, n], cls: [0, 1], last: [n - 1, n] }[pooling] as [number, number];
+      for (let t = from; t < to; t++)
+        for (let i = 0; i < width; i++) dx.data[(b * tokens + t) * width + i] = dy!.data[b * width + i]! / (to - from);
+    }
+    return [dx];
+  },
+};
+
 /** Below this length a vector counts as having it, as in PyTorch's `normalize`. */
 const SHORTEST = 1e-12;
 
@@ -65,6 +108,7 @@ const unitOp: Op<null> = {
     const length = emit.value("ReduceL2", [x!, emit.ints([-1])], { keepdims: { int: 1 } });
     emit.node("Div", [x!, emit.value("Max", [length, emit.floats([SHORTEST], [])])], outputs);
   },
+  gradient: ({ inputs: [x], outputs: [y], given: [dy] }) => [apply1(unitBackwardOp, [x!, y!, dy!], null)],
   reference([x]) {
     const width = x!.shape.at(-1)!;
     const length = (row: number) =>
@@ -75,3 +119,32 @@ const unitOp: Op<null> = {
 
 /** Each vector of the last axis divided by its length. */
 export const unit = (x: Tensor): Tensor => apply1(unitOp, [x], null);
+
+const unitBackwardOp: Op<null> = {
+  name: "unitBackward",
+  operands: ["x", "y", "dy"],
+  infer([x, , dy]) {
+    if (!sameShape(dy!.shape, x!.shape)) throw new ShapeError("unitBackward", "dy", showType(dy!), showType(x!));
+    return [x!];
+  },
+  // What is not along y, over the length.
+  onnx(emit, { inputs: [x, y, dy], outputs }) {
+    const last = emit.ints([-1]);
+    const along = emit.value("ReduceSum", [emit.value("Mul", [y!, dy!]), last], { keepdims: { int: 1 } });
+    const across = emit.value("Sub", [dy!, emit.value("Mul", [y!, along])]);
+    const length = emit.value("ReduceL2", [x!, last], { keepdims: { int: 1 } });
+    emit.node("Div", [across, emit.value("Max", [length, emit.floats([SHORTEST], [])])], outputs);
+  },
+  reference([x, , dy]) {
+    const width = x!.shape.at(-1)!;
+    const dx = ndarray(x!.shape);
+    for (let row = 0; row < x!.data.length; row += width) {
+      const values = x!.data.subarray(row, row + width);
+      const square = values.reduce((sum, v) => sum + v * v, 0);
+      const along = values.reduce((sum, v, i) => sum + v * dy!.data[row + i]!, 0) / square;
+      for (let i = 0; i < width; i++)
+        dx.data[row + i] = (dy!.data[row + i]! - values[i]! * along) / Math.max(Math.sqrt(square), SHORTEST);
+    }
+    return [dx];
+  },
+};
