@@ -139,6 +139,9 @@ describe("tools with the openai client", () => {
     expect(answer.output).toMatchObject([{ type: "message" }]);
     // The model is given the call and its result.
     expect(answer.usage!.input_tokens).toBeGreaterThan(without.usage!.input_tokens + 15);
+    // Output is input as it came: none of its fields is called ignored.
+    const { response } = await next([turn, ...input(called), result, ...input(answer), turn]).withResponse();
+    expect(response.headers.get("x-ignored-fields")).toBeNull();
   });
 
   test("streamed, the client puts the call together", async () => {

@@ -5,11 +5,19 @@ import { listOf } from "../../../util/list-of.ts";
 const MOST_PARTS = 1024;
 const MOST_ITEMS = 4096;
 
+const AS_IT_CAME = "as it came in output; has no effect";
+const ofOutput = {
+  id: z.string().nullish().describe(AS_IT_CAME),
+  status: z.string().nullish().describe(AS_IT_CAME),
+};
+
 const part = z.object({
   type: z
     .enum(["input_text", "output_text"], 'expected "input_text" or "output_text", as models here read text')
     .describe("output_text in an assistant's message"),
   text: z.string().describe("parts are joined as they are"),
+  annotations: z.array(z.unknown()).nullish().describe(AS_IT_CAME),
+  logprobs: z.array(z.unknown()).nullish().describe(AS_IT_CAME),
 });
 
 const content = z.union(
@@ -22,6 +30,7 @@ const message = z.object({
   type: z.literal("message").optional().describe("may be left out of a message"),
   role: z.enum(["system", "developer", "user", "assistant"]).describe("who speaks; developer is the same as system"),
   content: content.describe("its text"),
+  ...ofOutput,
 });
 
 const call = z.object({
@@ -29,12 +38,14 @@ const call = z.object({
   call_id: z.string().describe("by which its output names it"),
   name: z.string().describe("the function's name"),
   arguments: z.string().describe("a JSON object, as text"),
+  ...ofOutput,
 });
 
 const result = z.object({
   type: z.literal("function_call_output").describe("a function's result"),
   call_id: z.string().describe("id of the call with this output"),
   output: content.describe("its text"),
+  ...ofOutput,
 });
 
 const item = z.discriminatedUnion(
