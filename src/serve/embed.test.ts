@@ -68,7 +68,7 @@ test.each([
   [{ input_type: "image" }, "input_type", /models here read text/],
   [{ inputs: [{ content: [{ type: "image_url" }] }], texts: null }, "inputs.0.content.0.type", /expected "text"/],
   [{ texts: null }, "texts", /expected texts or inputs/],
-  [{ texts: ["a", ""] }, "texts.1", /must have at least 1 character/],
+  [{ texts: ["a", ""] }, "texts.1", /must not be empty/],
   [{ truncate: "START" }, "truncate", /expected "END"/],
   [{ max_tokens: 5 }, "max_tokens", /expected none/],
   [{ output_dimension: 9999 }, "output_dimension", /the model has/],

@@ -14,26 +14,29 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   if (issue.code === "unrecognized_keys") return { path, reason: `there is no ${JSON.stringify(issue.keys[0])}` };
   if (issue.code === "invalid_key")
     return { path: path.slice(0, -1), reason: `${expectedBy(issue.issues[0]!)}, got ${shown(path.at(-1))}` };
-  const got = shown(valueAt(value, issue.path));
-  const bound = boundOf(issue);
-  return { path, reason: bound ? `must ${bound} (got ${got})` : `${expectedBy(issue)}, got ${got}` };
+  const found = valueAt(value, issue.path);
+  return { path, reason: beyond(issue, found) ?? `${expectedBy(issue)}, got ${shown(found)}` };
 }
 
-/** `be at most 9`, for a check without a message of its own. */
-function boundOf(issue: z.core.$ZodIssue): string | undefined {
+/** `must be at most 9 (got 10)`, for a check of size without a message of its own. */
+function beyond(issue: z.core.$ZodIssue, found: unknown): string | undefined {
   if (!/^Too (small|big): /.test(issue.message)) return undefined;
   if (issue.code === "too_big")
-    return relation(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum);
+    return relation(issue.inclusive === false ? "less than" : "at most", issue.maximum, found);
   if (issue.code === "too_small")
-    return relation(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum);
+    return relation(issue.inclusive === false ? "more than" : "at least", issue.minimum, found);
   return undefined;
 }
 
-const units: Readonly<Record<string, string>> = { string: "character", array: "item" };
+function relation(words: string, limit: number | bigint, found: unknown): string {
+  if (typeof found === "string") return sized(found.length, "characters", words, limit);
+  if (Array.isArray(found)) return sized(found.length, "values", words, limit);
+  return `must be ${words} ${limit} (got ${shown(found)})`;
+}
 
-function relation(origin: string, words: string, limit: number | bigint): string {
-  const unit = units[origin];
-  return unit ? `have ${words} ${limit} ${unit}${Number(limit) === 1 ? "" : "s"}` : `be ${words} ${limit}`;
+function sized(length: number, units: string, words: string, limit: number | bigint): string {
+  if (words === "at most") return `has ${length} ${units}; the limit is ${limit}`;
+  return Number(limit) === 1 ? "must not be empty" : `must have ${words} ${limit} ${units} (got ${length})`;
 }
 
 /** zod's message for a union, which does not name its alternatives. */

@@ -36,7 +36,7 @@ describe("keys", () => {
   test.each([
     ["", "expected a name, not empty"],
     ["  ", "expected a name, not empty"],
-    ["x".repeat(101), "expected at most 100 characters, got a text of 101 characters"],
+    ["x".repeat(101), "has 101 characters; the limit is 100"],
     ["a\x1b[31m", "expected no control characters"],
     ["two\nlines", "expected no control characters"],
   ])("have no name like %j", async (name, sentence) => {

@@ -17,7 +17,7 @@ const newKey = z.object({
   name: z
     .string()
     .regex(/\S/, "expected a name, not empty")
-    .max(100, "expected at most 100 characters")
+    .max(100)
     .regex(/^\P{Cc}*$/u, "expected no control characters"),
 });
 
