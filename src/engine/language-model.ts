@@ -24,7 +24,10 @@ export type Prompt = string | readonly ChatMessage[] | readonly number[];
 
 export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
 
-/** A model of one file, loaded: its tokenizer, its engine, and an engine for each adapter that requests may name. Requests run it under recipes of their own. */
+/**
+ * A loaded model of one file: its tokenizer, its engine, and an engine for each adapter that requests may name. Each
+ * request has its own recipe.
+ */
 export class LanguageModel implements Loaded {
   readonly kind = "decoder";
   readonly recipes: Recipes;
@@ -48,7 +51,7 @@ export class LanguageModel implements Loaded {
     return [this.engine, ...this.adapted.values()];
   }
 
-  /** @throws UserError when the file is no model that runs here. */
+  /** @throws UserError if the file is not a supported model */
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
@@ -87,7 +90,7 @@ export class LanguageModel implements Loaded {
     throw new UserError(`there is no adapter "${adapter}", ${known}${suggest(adapter, names)}`, 2);
   }
 
-  /** @throws UserError when a prompt is so long that its first part fills the context */
+  /** @throws UserError if a prompt's beginning alone fills the context */
   checkText(prompt: Prompt): void {
     if (isIds(prompt)) return;
     const texts = typeof prompt === "string" ? [prompt] : prompt.map(({ content }) => textOf(content));
@@ -104,7 +107,10 @@ export class LanguageModel implements Loaded {
     return [...bosOf(tokenizer), ...tokenizer.encode(prompt)];
   }
 
-  /** Ids after which an answer fills the place between two texts, the first of which may be ids. @throws UserError when the model has no tokens for this */
+  /**
+   * Ids of a prompt for filling in between two texts, the first of which may be ids.
+   * @throws UserError if the model has no tokens for this
+   */
   encodeAround(prompt: Prompt, suffix: string): number[] {
     if (typeof prompt !== "string" && !isIds(prompt))
       throw new UserError("a suffix is of a text, not of a chat's turns", 2);

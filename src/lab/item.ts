@@ -62,7 +62,7 @@ export interface Document {
   readonly text: string;
 }
 
-/** In which order documents answer a query. */
+/** Orders documents by how well they answer a query. */
 export interface RankingItem extends Base {
   readonly kind: "ranking";
   readonly query: string;

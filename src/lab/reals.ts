@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { Answer } from "./item.ts";
 
-/** A number, also one that JSON has no form for: such are written as texts, as ProtoJSON has them. */
+/** A number; those that JSON cannot express are written as strings, as in ProtoJSON. */
 export const real = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number)]);
 
 /** JSON of a value whose numbers may be NaN or infinite. */
 export const stringify = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v));
 
-/** An answer that was read from such JSON, its numbers numbers again. */
+/** An answer read from such JSON, with its numbers restored. */
 export function withReals(answer: Answer): Answer {
   const likelihood = <L extends { readonly logLikelihood: number }>(of: L): L => ({
     ...of,

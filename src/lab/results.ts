@@ -11,10 +11,10 @@ export const resultSchema = z.object({
   item_hash: z.string().optional(),
   /** The recipe, parsed and written again; `dense` is the empty one. */
   recipe: z.string(),
-  /** SHA-256, its first sixteen digits, of the files that the recipe names, by their paths as written there. */
+  /** SHA-256 (the first sixteen digits) of the files that the recipe names, by their paths as written there. */
   files: z.record(z.string(), z.string()).optional(),
   answer: z.json(),
-  /** By metric: the item's part. */
+  /** The item's part, by metric. */
   parts: z.record(z.string(), z.array(real)),
   /** `spent` includes `overhead`, the savings' own work, if it is known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
@@ -72,7 +72,7 @@ export const summarySchema = z.object({
   /** Answers that were generated together. */
   rows: z.number().optional(),
   items: z.number(),
-  /** Items whose prompt does not fit the model's context, left out for every recipe. */
+  /** Items whose prompt does not fit the model's context; they are left out for every recipe. */
   too_long: z.number(),
   /** Texts, documents among them, that an encoder read without their ends. */
   cut_texts: z.int().min(1).optional(),

@@ -16,8 +16,8 @@ export interface Ceiling {
 }
 
 /**
- * The ceiling, if any, that ended an answer for its length: `over` that of FLOPs, else one that left fewer tokens than were asked for, the
- * request's or the model's context.
+ * The ceiling, if any, that ended an answer for its length: `over`, that of FLOPs; otherwise one that allowed fewer
+ * tokens than the request or the model's context.
  */
 export function cutOf({ tokens }: Ceiling, over: boolean, completion: number, asked: number): CutReason | undefined {
   if (over) return "flops";

@@ -23,7 +23,7 @@ export class Draft {
   /** The last token, which the model reads next. */
   last = 0;
 
-  /** `before` are the ids that the repetition penalty sees; `most`, how many tokens there may be. */
+  /** `before`: the ids that the repetition penalty sees; `most`: the maximal number of tokens. */
   constructor(
     private readonly tokenizer: Tokenizer,
     options: GenerateOptions,

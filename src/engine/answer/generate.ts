@@ -51,8 +51,9 @@ export interface Piece {
 }
 
 /**
- * Generates after `prompt`, piece by piece, a step when a piece is asked for: a reader that pauses or leaves has no more computed. `signal` stops it within one step with an AbortError, and the slot is free again.
- * @throws UserError when the prompt is empty or longer than the context.
+ * Generates after `prompt`, one step per piece that is read: a reader that pauses or leaves stops the computation.
+ * `signal` stops it within one step with an AbortError, and frees the slot.
+ * @throws UserError if the prompt is empty or longer than the context
  */
 export async function* generate(
   engine: Engine,

@@ -10,7 +10,7 @@ const TINY = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", impo
 const some = (count: number, vocabulary: number) =>
   Array.from({ length: count }, (_, i) => 3 + ((i * 31 + (i % 7) * 11) % (vocabulary - 3)));
 
-/** By the program that the lab scores texts with, which takes 64 rows at once. */
+/** Scores by the lab's program, which takes 64 rows at once. */
 async function reference({ language: { engine, recipes }, recipe }: Model, ids: readonly number[]) {
   using lease = await recipes.use(recipe);
   using likelihoods = await Likelihoods.create(engine, lease.plan);

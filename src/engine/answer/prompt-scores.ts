@@ -5,7 +5,7 @@ import type { Run } from "../run/prompt-run.ts";
 import { logprobs } from "../sampling/logprobs.ts";
 import type { Sampled } from "../sampling/sampler.ts";
 
-/** Rows of which the head gives logits at once: a megabyte each for the largest vocabularies. */
+/** The number of rows whose logits the head computes at once: a megabyte each for the largest vocabularies. */
 const ROWS = 16;
 
 /** Log-probabilities of a prompt's tokens, as far as it has run. */

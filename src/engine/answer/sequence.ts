@@ -46,7 +46,7 @@ export class Sequence implements Disposable {
   #begun = false;
   #ended = false;
 
-  /** @throws UserError when the prompt is empty or longer than the context. */
+  /** @throws UserError if the prompt is empty or longer than the context */
   constructor(
     readonly engine: Engine,
     tokenizer: Tokenizer,
@@ -106,7 +106,7 @@ export class Sequence implements Disposable {
     return logits ? this.take(logits) : this.cut();
   }
 
-  /** Tokens that are yet to run chunk by chunk, at least 1, as the last ones may be yet to be scored; 0 when it decodes. */
+  /** Tokens still to run chunk by chunk, at least 1, since the last ones may still need scores; 0 while decoding. */
   get left(): number {
     return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }
@@ -151,7 +151,7 @@ export class Sequence implements Disposable {
     return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish("length", cut) };
   }
 
-  /** With the first piece. */
+  /** The prompt's scores, for the first piece. */
   #scored(): Pick<Piece, "prompt"> {
     if (!this.#scores || this.#begun) return {};
     this.#begun = true;
@@ -206,7 +206,7 @@ const scoresOf = (
   meter: Meter,
 ): PromptScores | undefined => (top === undefined ? undefined : new PromptScores(programs, prompt, top, meter));
 
-/** @throws UserError when the prompt is empty or longer than the context. */
+/** @throws UserError if the prompt is empty or longer than the context */
 export function checkLength(prompt: number, context: number): void {
   if (prompt === 0) throw new UserError("the prompt is empty, expected at least one token");
   if (prompt >= context) throw tooLong(`${prompt}`, context);
@@ -223,7 +223,7 @@ const PIECE = 2 ** 16;
 /** Tokens that a cut between pieces may add, with much to spare. */
 const CUT = 16;
 
-/** Encodes a very long text piece by piece, as far as the context reaches. @throws UserError when it goes beyond */
+/** Encodes a very long text piece by piece, up to the context's length. @throws UserError if it is longer */
 export function checkText(text: string, tokenizer: Tokenizer, context: number): void {
   if (text.length <= LONG) return;
   let tokens = 0;

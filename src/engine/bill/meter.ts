@@ -23,7 +23,7 @@ export class Meter implements AttentionBill {
   /** Tokens that are billed as run here, and were run for another request. */
   spared = 0;
   readonly #work = new Map<string, { dense: number; run: number }>();
-  /** On which the stack ran. */
+  /** Tokens that the stack ran on. */
   tokens = 0;
 
   constructor(readonly programs: DecoderPrograms) {
@@ -49,13 +49,13 @@ export class Meter implements AttentionBill {
     this.part(this.programs.headCost, tokens, 0);
   }
 
-  /** The stack would have run densely; its parts are billed one by one. */
+  /** Bills a dense run of the stack; its parts are billed one by one. */
   insteadOfLayers(tokens: number, past: number): void {
     this.tokens += tokens;
     this.#dense.note(this.programs.stackCost, tokens, past);
   }
 
-  /** The head would have run on `tokens` rows after the last layer. */
+  /** Bills a dense run of the head on `tokens` rows after the last layer. */
   insteadOfHead(tokens: number): void {
     this.#dense.note(this.programs.headCost, tokens, 0);
   }

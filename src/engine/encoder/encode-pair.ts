@@ -5,7 +5,7 @@ import type { Pair } from "../score/likelihood.ts";
 export interface Encoder {
   /** Encodes a text with the tokens that the tokenizer puts before it, if any. */
   encode(text: string): number[];
-  /** Stands before a text that has no context: the token that begins a text, else the one that ends it. */
+  /** Put before a text without context: the token that begins a text, else the one that ends it. */
   readonly start: number;
 }
 
@@ -22,8 +22,8 @@ interface Continuation {
 }
 
 /**
- * A continuation as ids, by lm-evaluation-harness's convention: spaces that end the context begin the continuation, and its tokens are
- * those that both texts together have beyond the context's own.
+ * A continuation as ids, by lm-evaluation-harness's convention: spaces at the end of the context move to the
+ * continuation, whose tokens are those of both texts together beyond the context's own.
  */
 export function encodePair({ encode, start }: Encoder, { context, continuation }: Continuation): Pair {
   const trimmed = context.trimEnd();

@@ -44,7 +44,7 @@ const tokensOf = (lists: readonly (readonly number[])[], { parts }: TextBatch): 
     return lengths.slice(from, from + count).reduce((a, b) => a + b, sum);
   }, 0);
 
-/** Texts that fit in rows of `tokens`, those of the first list first. */
+/** Texts that fit in rows of `tokens`, taken from the first list first. */
 function batchOf(lists: readonly (readonly number[])[], tokens: number, limit: number): TextBatch {
   let room = Math.max(1, Math.floor(limit / tokens));
   const parts = lists.map((lengths) => {

@@ -29,7 +29,7 @@ export interface Answers<T> {
   readonly usage: Usage;
 }
 
-/** On which terms texts are read. */
+/** The terms on which texts are read. */
 export interface ReadTerms extends EncodeTerms {
   /** More FLOPs are refused before anything runs. */
   readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
@@ -75,7 +75,7 @@ export class EncoderModel implements Loaded {
     return useDense(this.source.name, recipe);
   }
 
-  /** A vector of each text. @throws UserError when the model is a classifier */
+  /** A vector of each text. @throws UserError if the model is a classifier */
   async embed(texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
@@ -86,7 +86,10 @@ export class EncoderModel implements Loaded {
     );
   }
 
-  /** The labels' scores of each text or pair; with `among`, of those labels alone. @throws UserError when the model is no classifier */
+  /**
+   * The labels' scores of each text or pair; with `among`, only of those labels.
+   * @throws UserError if the model is not a classifier
+   */
   async classify(
     readings: readonly Reading[],
     among?: readonly string[],
@@ -99,7 +102,10 @@ export class EncoderModel implements Loaded {
     return this.#run(readings, read, terms);
   }
 
-  /** The logits of each text or pair, in the order of the classifier's labels, before softmax or sigmoid. @throws UserError when the model is no classifier */
+  /**
+   * The logits of each text or pair, in the order of the classifier's labels, before softmax or sigmoid.
+   * @throws UserError if the model is not a classifier
+   */
   async logits(readings: readonly Reading[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     this.#classifier();
     return this.#run(readings, (row) => row, terms);
@@ -154,7 +160,7 @@ export class EncoderModel implements Loaded {
     }
   }
 
-  /** Tokens of a text, of embeddings' with the prompt before it, without those that the tokenizer puts around it. */
+  /** A text's tokens (for embeddings, with the prompt before it), without those that the tokenizer adds around it. */
   tokensOf(text: string): number {
     const whole = this.classifier ? text : this.settings.prompt + text;
     return this.tokenizer.encode(this.#cased(whole)).length;

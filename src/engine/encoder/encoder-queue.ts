@@ -13,7 +13,7 @@ export interface Encoded extends Spent {
   tokens: number;
 }
 
-/** On which terms a call runs. */
+/** The terms of a call. */
 export interface EncodeTerms {
   /** Whose it is: keys have equal shares. */
   readonly key?: string | undefined;
@@ -25,7 +25,7 @@ export interface EncodeTerms {
   readonly onBegun?: (() => void) | undefined;
 }
 
-/** The texts of one call: those that are yet to run, the longest first, and the rows of those that have. */
+/** The texts of one call: the unfinished ones, the longest first, and the rows of the finished ones. */
 class Call {
   readonly key: string;
   readonly rows: Float32Array[] = [];
@@ -177,7 +177,7 @@ export class EncoderQueue implements Turns, Disposable {
     if (this.#disposed && this.#lanes.size === 0) this.runner[Symbol.dispose]();
   }
 
-  /** Ends those that were stopped, and all once there is no more time. */
+  /** Ends calls that were stopped, and all once there is no more time. */
   #sweep(now: number): void {
     const over = now >= (this.#closes ?? Number.POSITIVE_INFINITY);
     for (const call of this.#calls) {
@@ -195,7 +195,7 @@ export class EncoderQueue implements Turns, Disposable {
       calls[i]!.take(from, count).map((text) => ({ call: calls[i]!, text })),
     );
     for (const call of calls) if (call.left.length === 0) this.#calls.remove(call);
-    // Behind the others.
+    // It goes behind the others.
     if (first.left.length > 0) {
       this.#calls.serve(first);
       this.#calls.add(first, Number.POSITIVE_INFINITY);

@@ -12,9 +12,12 @@ import { sharesOf } from "./encoder-batches.ts";
 /** Runs batches: programs from `ids`, `mask`, `types` to one output [batch, width]. */
 export class RowPrograms implements Disposable {
   private constructor(
-    /** On all threads of the process. */
+    /** Runs on all threads of the process. */
     readonly whole: Program,
-    /** On one thread, to run as many times side by side as there are threads: in all that takes less time, as no thread waits for others. */
+    /**
+     * Runs on one thread, as many times side by side as there are threads: faster overall, since no thread waits for
+     * another.
+     */
     readonly lane: Program | undefined,
   ) {}
 

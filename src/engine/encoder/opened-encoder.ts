@@ -18,7 +18,7 @@ export interface OpenedEncoder {
   readonly settings: SentenceSettings;
   /** Undefined: it embeds. */
   readonly classifier: ClassifierSettings | undefined;
-  /** Graphs of its weights; the last is the one that it runs. */
+  /** The graphs of its weights; it runs the last one. */
   trace(): Graph[];
 }
 
@@ -62,6 +62,6 @@ function settingsOf({ config }: Checkpoint, classifies: boolean): SentenceSettin
   return classifies ? PLAIN : sentenceMetadata(config);
 }
 
-/** Vectors are compared with those that others computed, so floats are not rounded unless that is asked for. */
+/** Vectors are compared with those computed elsewhere, so floats are not rounded by default. */
 const exact = (quant: Quant, { config }: Checkpoint): Quant =>
   quant === "auto" && config.kind === "huggingface" ? "f32" : quant;

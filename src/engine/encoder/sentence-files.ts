@@ -71,14 +71,14 @@ function readTransformer(folder: string, module: string): Pick<SentenceSettings,
   );
   const own = settings.find((s) => s !== undefined);
   const tokenizer = readOptionalJson(path.join(folder, module, "tokenizer_config.json"), tokenizerSchema);
-  // A tokenizer without a limit of its own has 1e30 there.
+  // A tokenizer without a limit has 1e30 there.
   return {
     limit: own?.max_seq_length ?? tokenizer?.model_max_length ?? undefined,
     lowercase: own?.do_lower_case ?? false,
   };
 }
 
-/** By name, and by the flags that were set before version 6. */
+/** By name, and by the flags used before version 6. */
 const poolings: Readonly<Record<string, Pooling>> = {
   mean: "mean",
   cls: "cls",

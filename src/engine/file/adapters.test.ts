@@ -23,7 +23,7 @@ const reference = ({ tokens, logits }: { tokens: number[]; logits: string }): Re
   logits: new Float32Array(new Uint8Array(Bytes.from(logits, "base64")).buffer),
 });
 const json = (file: string) => JSON.parse(readFileSync(file, "utf8"));
-/** By PEFT, and of the base by transformers. */
+/** PEFT's results, and transformers' for the base. */
 const references = {
   poet: reference(json(path.join(adapters.poet, "reference.json"))),
   coder: reference(json(path.join(adapters.coder, "reference.json"))),
@@ -108,7 +108,7 @@ describe("two adapters beside one base", () => {
     const { prompt: asked, completion } = poet.tokens;
     const tokens = asked + completion - 1;
     expect(poet.tokens).toEqual(plain.tokens);
-    // After the last attention, for the tokens whose logits are wanted alone.
+    // After the last attention, only tokens whose logits are needed run.
     const branch = 2 * before * tokens + after * (tokens + completion);
     expect(poet.flops.spent - plain.flops.spent).toBe(2 * branch);
     expect(poet.bytes.spent).toBeGreaterThan(plain.bytes.spent);

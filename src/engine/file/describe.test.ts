@@ -87,7 +87,8 @@ test.each(["llama-tiny.gguf", "bert", "t5"])("%s: its tensors in 8 bits, what th
   expect(rounded.length).toBeGreaterThan(0);
   for (const { form, error } of rounded) {
     expect(form).toBe("rounded to 8 bits in blocks of 32");
-    // Normal numbers, of which the greatest of 32 is about 2 in size: steps of 2/127, of which the error is the twelfth's root.
+    // Normally distributed numbers; the largest of 32 is about 2: steps of 2/127, with an error of a twelfth's root of
+    // a step.
     expect(error).toBeGreaterThan(0.003);
     expect(error).toBeLessThan(0.008);
   }

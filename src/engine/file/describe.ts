@@ -39,7 +39,10 @@ export interface ModelDescription extends Pick<Described, "config" | "embedding"
   unsupported: Record<string, string>;
 }
 
-/** Describes a model's file, of which little but its header is read, whether it fits in memory or not. @throws UserError when it is no model that runs here. */
+/**
+ * Describes a model's file from little more than its header, whether it fits in memory or not.
+ * @throws UserError if it is not a supported model
+ */
 export function describeModel(model: ResolvedModel, quant: Quant = "auto"): ModelDescription {
   const checkpoint = openCheckpoint(model.path);
   const kind = kindOf(checkpoint);

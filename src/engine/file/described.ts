@@ -25,7 +25,7 @@ export interface Described {
   /** Keys and values of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
-  /** Savings act in it; absent if there are no seams. */
+  /** The decoder that savings act in; absent if there are no seams. */
   readonly decoder?: Decoder;
   /** The steps from a text to its vector, for a model of embeddings. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;

@@ -173,7 +173,7 @@ test.each(["bert", "modernbert-mlm"])("an encoder, %s, in stock ONNX Runtime equ
   expect(difference(got.outputs, unpack(outputs))).toBeLessThan(1e-4);
 });
 
-/** Names of a cache that comes out as those that it goes in by. */
+/** A cache's input names by its output names. */
 const pastOf = (present: string) => present.replace(/^present/, "past_key_values");
 
 test.each(["t5", "t5-gated/model.gguf"])("%s, two graphs, in stock ONNX Runtime equals transformers", async (name) => {

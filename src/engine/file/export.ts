@@ -89,7 +89,7 @@ async function intoFolder(folder: string, write: (aside: string) => Promise<void
   }
 }
 
-/** Removes `folder` and those above it up to `last`, as far as they are empty. */
+/** Removes `folder` and its parents up to `last`, as long as they are empty. */
 function removeEmpty(folder: string, last: string): void {
   try {
     rmdirSync(folder);

@@ -11,7 +11,10 @@ import type { LanguageModel } from "../language-model.ts";
 export interface CalibrateTerms {
   /** The calibration's own options, as text or as values. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Tokens of each text that are read, from its beginning, at most the context; absent: all, and no text may be longer than the context. */
+  /**
+   * The most tokens that are read of each text, from its beginning, up to the context; absent: all, and no text may be
+   * longer than the context.
+   */
   readonly tokens?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }

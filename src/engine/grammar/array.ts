@@ -20,7 +20,7 @@ export function arrayNode(reader: SchemaReader, words: Keywords, place: string):
   return json.bracketed(places(reader, first, minItems, rest(first.length)));
 }
 
-/** Items each with its place: those from `min` on may be left out, with all that follow. */
+/** Items by position: those from `min` on are optional, with all that follow. */
 function places({ json }: SchemaReader, first: readonly Node[], min: number, rest: Node): Node {
   const { forest } = json;
   return first.reduceRight((after, item, place) => {

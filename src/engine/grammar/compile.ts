@@ -13,7 +13,7 @@ const MOST_NODES = 2_000_000;
 
 const tooLarge = () => new UserError("the schema is too large to be enforced; make it simpler");
 
-/** The texts of a format's answers. @throws UserError when no answer can meet it, or it cannot be enforced */
+/** The texts of a format's answers. @throws UserError if no answer can satisfy it, or it cannot be enforced */
 export function compiled(format: Format): { forest: Forest; root: Node } {
   const forest = new Forest();
   return { forest, root: forest.within(MOST_NODES, tooLarge, () => sound(forest, nodeOf(forest, format))) };

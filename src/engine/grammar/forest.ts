@@ -27,7 +27,7 @@ export class Forest {
     return this.#known.size;
   }
 
-  /** Nodes made from here on are new ones; those that are in use stay as they are. */
+  /** Forgets known nodes; nodes in use stay valid. */
   forget(): void {
     this.#known.clear();
   }

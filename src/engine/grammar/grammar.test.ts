@@ -9,7 +9,7 @@ import { Constraint, type Format, grammarOf } from "./index.ts";
 import { SCHEMAS } from "./schemas.testing.ts";
 
 let tokenizer: Tokenizer;
-/** Tokens that end something, and those that end the answer. */
+/** Tokens that close a string, object or list, and those that end the answer. */
 let closers: number[];
 beforeAll(async () => {
   tokenizer = new Tokenizer(fromGguf(openGguf((await resolveModel("smollm2")).path).metadata));
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 const ajv = formats.default(new Ajv.default({ strict: false }));
 
-/** Draws a token from those that may come, with closing ones preferred. */
+/** Draws one of the allowed tokens, preferring closing ones. */
 function next(constraint: Constraint, random: () => number): number {
   const logits = new Float32Array(tokenizer.vocabSize);
   constraint.restrict(logits);

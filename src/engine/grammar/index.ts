@@ -17,7 +17,10 @@ const KEPT = 24;
 
 const kept = new WeakMap<Vocabulary, Map<string, Grammar>>();
 
-/** The grammar of a format for the answers of a model. @throws UserError when no answer can meet it, or it cannot be enforced */
+/**
+ * The grammar of a format for a model's answers.
+ * @throws UserError if no answer can satisfy it, or it cannot be enforced
+ */
 export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<Grammar> {
   const vocabulary = await vocabularyOf(tokenizer);
   const grammars = kept.get(vocabulary) ?? new Map<string, Grammar>();

@@ -66,7 +66,7 @@ export class Json {
     return this.forest.seq(this.forest.text(","), this.space, item);
   }
 
-  /** From `min` to `max` items with commas between. */
+  /** A list of `min` to `max` items, separated by commas. */
   list(item: Node, min = 0, max = Number.POSITIVE_INFINITY): Node {
     if (max <= 0) return this.forest.empty;
     const some = this.forest.seq(item, this.forest.repeat(this.further(item), Math.max(0, min - 1), max - 1));
@@ -84,7 +84,7 @@ export class Json {
   #within(open: string, content: Node, close: string): Node {
     const { text, seq, alt } = bound(this.forest);
     const inside = seq(this.space, content, this.space);
-    // Nothing within has one space, not two.
+    // Empty content has one space, not two.
     const whole = content.nullable ? alt([inside, this.space]) : inside;
     return seq(text(open), whole, text(close));
   }

@@ -10,7 +10,7 @@ const MORE_REMARKS = ["examples", "deprecated", "readOnly", "writeOnly", "conten
 const remarks = new Set([...REMARKS, ...MORE_REMARKS, "strict", "nullable"]);
 
 const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "expected a schema, an object or a boolean");
-/** In a list. */
+/** The most items of a list. */
 const MOST = 10_000;
 const schemas = listOf(schema, { of: "schemas", min: 1, max: MOST });
 const named = z.record(z.string(), schema, "expected schemas by name");

@@ -73,7 +73,7 @@ export class Magnitudes {
     return alt([nothing, seq(text("."), this.#digitsWithin(low, high, room, 0))]);
   }
 
-  /** At least one digit, if it is the first, then any that keep within the edges. */
+  /** At least one digit, if it is the first, then any that stay within the edges. */
   #digitsWithin(low: Edge | undefined, high: Edge | undefined, room: number, taken: number): Node {
     const { alt, seq, repeat } = bound(this.forest);
     const end = taken > 0 && ends(low, high) ? this.forest.empty : this.forest.none;

@@ -4,7 +4,7 @@ import type { Forest, Node } from "./forest.ts";
 import type { Keywords } from "./keywords.ts";
 import { type Bound, Magnitudes } from "./magnitudes.ts";
 
-/** Numbers between two bounds, of which either may be left out; `whole`: integers only. */
+/** Two bounds on numbers, each optional; `whole`: integers only. */
 export interface Bounds {
   readonly low: Bound;
   readonly high: Bound;
@@ -45,5 +45,5 @@ export function numberNode(forest: Forest, { low, high, whole }: Bounds): Node {
 const negated = ({ at, open }: Bound): Bound => ({ at: -at, open });
 const clamp = ({ at, open }: Bound): Bound =>
   Math.abs(at) > MOST ? { at: Math.sign(at) * MOST, open: false } : { at, open };
-/** Below 0 there is nothing that a sign does not write. */
+/** Below 0, every number is written with a sign. */
 const floor = ({ at, open }: Bound): Bound => (at < 0 ? { at: 0, open: false } : { at, open });

@@ -48,7 +48,7 @@ function room(members: readonly Member[], { minProperties = 0, maxProperties }: 
   return [kept, most - kept.length];
 }
 
-/** Members in their order, those that are not required each there or not, then others. */
+/** Members in order, optional ones with or without, then others. */
 function body(json: Json, members: readonly Member[], other: Node, most: number): Node {
   const { forest } = json;
   const others = forest.repeat(json.further(other), 0, most);

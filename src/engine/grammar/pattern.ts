@@ -83,7 +83,7 @@ interface Anchored {
   readonly end: boolean;
 }
 
-/** Anchors at the ends taken off; those elsewhere have no form. */
+/** Removes anchors at the ends; anchors elsewhere cannot be expressed. */
 function anchored(elements: readonly AST.Element[]): Anchored {
   const start = elements[0]?.type === "Assertion" && elements[0].kind === "start";
   const inner = start ? elements.slice(1) : elements;

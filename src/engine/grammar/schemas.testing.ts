@@ -5,7 +5,7 @@ const closed = (properties: Record<string, Schema>, required = Object.keys(prope
 });
 const tagged = (kind: string, rest: Record<string, Schema>) => closed({ kind: { const: kind }, ...rest });
 
-/** Schemas of all kinds, whose answers tests validate. */
+/** Schemas of all kinds; tests validate answers against them. */
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   "a boolean": { type: "boolean" },
   "an enum of all kinds": { enum: ['a"b', 1, null, { x: [1, "y"] }, 1.5e10, true, "é\n", "日本"] },

@@ -64,7 +64,7 @@ function ends(node: Node, known: ReadonlySet<Node>): boolean {
   }
 }
 
-/** @throws UserError when `ref` comes first in itself */
+/** @throws UserError if `ref` begins with itself */
 function refuseLoop(ref: Ref): void {
   const seen = new Set<Node>([ref.body]);
   for (const node of seen) {

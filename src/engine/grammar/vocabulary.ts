@@ -2,8 +2,9 @@ import { setImmediate } from "node:timers/promises";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 
 /**
- * The tokens that stand for text as a tree of their bytes, laid out so that a node's descendants follow it: node `i` adds `bytes[i]` at depth
- * `depths[i]`, `ends[i]` is the first node that is no descendant, and `tokens[i]` the id of a token that ends there, else -1.
+ * The tokens that stand for text, as a tree of their bytes, laid out so that a node's descendants follow it: node `i`
+ * adds `bytes[i]` at depth `depths[i]`, `ends[i]` is the first node that is not a descendant, and `tokens[i]` is the id
+ * of the token that ends there, or -1.
  */
 export interface Vocabulary {
   readonly bytes: Uint8Array;
@@ -20,7 +21,7 @@ export interface Vocabulary {
 
 const made = new WeakMap<Tokenizer, Promise<Vocabulary>>();
 
-/** The tokenizer's vocabulary, made when it is first asked for. */
+/** The tokenizer's vocabulary, made on first use. */
 export function vocabularyOf(tokenizer: Tokenizer): Promise<Vocabulary> {
   const known = made.get(tokenizer) ?? make(tokenizer);
   made.set(tokenizer, known);

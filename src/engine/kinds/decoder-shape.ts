@@ -6,7 +6,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { chunkAfter } from "../run/chunk.ts";
 import { NOWHERE, type Shape } from "./shape.ts";
 
-/** Costs of a decoder's requests, by its configuration alone. */
+/** Costs of a decoder's requests, from its configuration alone. */
 export function decoderShape(checkpoint: Checkpoint): Shape {
   const { decoder, weights } = openDecoder(checkpoint, NOWHERE);
   const { config } = decoder;
@@ -28,7 +28,7 @@ export function decoderShape(checkpoint: Checkpoint): Shape {
   };
 }
 
-/** In the engine's chunks, as each reads the weights again. */
+/** The cost in the engine's chunks, since each chunk reads the weights again. */
 function prefill(
   run: (tokens: number, past: number) => Spent,
   from: number,

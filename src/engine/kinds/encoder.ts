@@ -50,7 +50,7 @@ function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Describ
 }
 
 function shape(checkpoint: Checkpoint): Shape {
-  // Runs as encoders run here: vectors are compared with those that others computed.
+  // Runs as encoders run here: vectors are compared with those computed elsewhere.
   const { encoder, weights } = openEncoder(checkpoint, NOWHERE, "f32");
   const cost = graphCost(weights.imagined(() => traceHidden(encoder)));
   return {

@@ -13,7 +13,7 @@ export interface Generated {
  * `Meter` bills it.
  */
 export interface Shape {
-  /** @throws UserError when the model does not generate */
+  /** @throws UserError if the model does not generate */
   generated(lengths: Generated): Spent;
   /** Texts of `tokens` in all, taken to be equally long, read as a whole. */
   read(texts: number, tokens: number): Spent;

@@ -1,4 +1,4 @@
-/** Sequences decoded together against each alone, for tests of float32 models. */
+/** Compares sequences decoded together with each alone, for tests of float32 models. */
 import { expect } from "vitest";
 import { seededRandom } from "../../util/random.ts";
 import { Meter } from "../bill/meter.ts";
@@ -67,7 +67,7 @@ function worst(got: readonly Float32Array[], expected: readonly Float32Array[]):
   return pairs.reduce((a, b) => (Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.max(a, b)), 0);
 }
 
-/** Holds every row of a random run of many texts against the same text alone. */
+/** Compares every row of a random run of many texts with the same text alone. */
 export async function compareWithAlone(engine: Engine, all: readonly Text[]): Promise<void> {
   const expected: Float32Array[][] = [];
   for (const text of all) expected.push(await alone(engine, text));

@@ -8,7 +8,7 @@ import type { BoundProgram } from "../../runtime/program.ts";
 import { Slot } from "../state/slot.ts";
 import { type BoundStack, type Span, StackBuffers, type Stream } from "./stack-buffers.ts";
 
-/** Sequences whose rows lie in one cache, and so decode together. Memory is taken as rows are written. */
+/** The rows in one cache, which decode together. Memory is allocated as rows are written. */
 export const BATCH_ROWS = 8;
 
 /** Adjacent rows that take part in a run. */
@@ -26,7 +26,7 @@ export class Batch implements Disposable {
   readonly #programs: DecoderPrograms;
   readonly #cache: KvCache;
   readonly #buffers: StackBuffers;
-  /** By the first layer of those that they are for. */
+  /** By the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
   readonly #stacks = new Map<string, BoundStack>();
@@ -136,7 +136,7 @@ export class Batch implements Disposable {
     return new Float32Array(this.#logits.memory, 4 * this.slots.indexOf(slot) * vocabulary, vocabulary);
   }
 
-  /** Returns the token from which on layers with a window are to be bound. */
+  /** Returns the first token that layers with a window are bound to. */
   #setLengths(of: Rows, from: number, lengths: Lengths): number {
     const places = this.slotsOf(of).map((slot) => ({
       entries: slot.group(from).length,

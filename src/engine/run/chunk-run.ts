@@ -27,7 +27,7 @@ export interface ChunkJob {
   readonly meter: Meter;
 }
 
-/** Embeds tokens into the stream that a run starts with; ids below 0, which stand for rows of other origin, as token 0. */
+/** Embeds tokens into the stream that a run starts with; ids below 0, which stand for embedded rows, as token 0. */
 export async function embedTokens(
   programs: DecoderPrograms,
   buffers: StackBuffers,
@@ -53,7 +53,7 @@ export async function runSegments(
   return {
     ...{ tokens, buffers, done },
     rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),
-    // A cut that asks for it ends a segment of one layer, whose input is still there.
+    // A cut that needs it ends a segment of one layer, whose input is still there.
     qkv: () => qkvOf(programs, buffers, { layer: layers.to - 1, done: done - 1, at: tokens - 1 }, meter),
   };
 }

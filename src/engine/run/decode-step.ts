@@ -88,7 +88,7 @@ export class DecodeStep {
     }
   }
 
-  /** Runs a row through its deeper layers by itself, behind the tokens before it that have not been there. */
+  /** Runs a row through its deeper layers by itself, after the earlier tokens that skipped them. */
   async #catchUp(slot: Slot, after: number): Promise<void> {
     this.#bill(slot, after);
     this.#leave(slot, await catchUp(this.#at(slot, after)));
@@ -108,7 +108,7 @@ export class DecodeStep {
     this.#active.delete(slot);
   }
 
-  /** Bills the layers that a row has come through as if it had run alone. */
+  /** Bills the layers that a row has run, as if it had run alone. */
   #bill(slot: Slot, depth: number): void {
     const { meter } = this.#step(slot);
     const { layers } = this.#programs.decoder.config;

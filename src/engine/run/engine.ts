@@ -33,8 +33,8 @@ export class Engine implements Disposable {
   }
 
   /**
-   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt` that is in any cache, but for its last token, and was left
-   * there by such a plan.
+   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, that any
+   * cache has under such a plan.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan): Slot {
     this.#check();

@@ -75,7 +75,7 @@ test("logits at an exit are those of a model that has these layers alone", async
   const { engine } = model;
   const { programs } = engine;
   const early = await run(prompt, next.slice(0, 1), "exit:layer=1");
-  // The same prefix through the first layer alone, then the head.
+  // The same prefix through the first layer only, then the head.
   await programs.prepareCuts([1]);
   const slot: Slot = engine.acquireEmpty();
   slot.split(1);
@@ -106,7 +106,7 @@ describe("random exits", () => {
   test("more tokens than are held back: all deeper layers see them in time", async () => {
     const many = ids(200);
     const short = ids(4);
-    // All leave but for those that are too many to hold back.
+    // All exit except for those that are too many to hold back.
     const { spent } = await run(short, many, "exit:layer=1,mode=random,rate=1,fill=recompute");
     expect(spent.work["layers"]!.run).toBe(layers + many.length);
   });

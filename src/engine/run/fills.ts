@@ -38,7 +38,7 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
 const holdBack = ({ slot, batch, done }: AtCut): void =>
   slot.missed.add(batch.streamBuffers(done), batch.slots.indexOf(slot), 1);
 
-/** Each deeper layer gets the token's key and value of the last layer that ran. */
+/** Copies the token's key and value of the last layer that ran to each deeper layer. */
 function copyEntries({ slot, after }: AtCut): void {
   const { layers } = slot.programs.decoder.config;
   const from = slot.group(after - 1).length - 1;
@@ -49,7 +49,7 @@ function copyEntries({ slot, after }: AtCut): void {
   }
 }
 
-/** Each deeper layer gets the key and value that it makes of the stream at the cut. */
+/** Computes the token's key and value in each deeper layer from the stream at the cut. */
 async function computeEntries({ slot, after, batch, done, meter }: AtCut): Promise<void> {
   using first = new Buffer("i64", 1);
   using positions = new Buffer("i64", 1);
@@ -65,7 +65,7 @@ async function computeEntries({ slot, after, batch, done, meter }: AtCut): Promi
     group.grow([slot.tokens.length]);
 }
 
-/** Runs a row's token through the layers after a cut, behind those that left there before; logits [vocabulary]. */
+/** Runs a row's token through the layers after a cut, after those that exited there before; logits [vocabulary]. */
 export async function catchUp(at: AtCut): Promise<Float32Array> {
   const { slot, meter } = at;
   holdBack(at);

@@ -21,7 +21,7 @@ interface Case {
   logits: Float32Array;
 }
 
-/** By transformers in float32, a cache and all: tools/reference/longrope.py. */
+/** transformers' results in float32 with a cache: tools/reference/longrope.py. */
 const fixture = fileURLToPath(new URL("../../models/fixtures/phi3-long", import.meta.url));
 const cases: Case[] = JSON.parse(readFileSync(path.join(fixture, "long.json"), "utf8")).cases.map(
   ({ logits, ...given }: Omit<Case, "logits"> & { logits: string }) => ({
@@ -54,7 +54,7 @@ const tokenizer = {
 
 const options = (maxTokens: number) => generateOptions.parse({ maxTokens, logprobs: 1 });
 
-/** The worst difference of the log-probabilities of sampled tokens to those of the reference's logits. */
+/** The largest difference of the sampled tokens' log-probabilities from the reference's logits. */
 function worst(found: readonly { id: number; logprob?: number | undefined }[], { next, logits }: Case): number {
   expect(found.map(({ id }) => id)).toEqual(next);
   return Math.max(

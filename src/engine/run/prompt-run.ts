@@ -18,7 +18,7 @@ export interface Run {
   rows(first: number, count: number): Promise<Stream>;
 }
 
-/** Rows of the stream in place of tokens' own, [hidden] each, by the ids below 0 that stand for them in a prompt. */
+/** Rows of the stream that replace tokens' own, [hidden] each, by their ids below 0 in a prompt. */
 export type Embeddings = ReadonlyMap<number, Float32Array>;
 
 /** The settings that a prompt runs under. */
@@ -34,7 +34,7 @@ interface Phase extends LayerRange {
   readonly cut: Cut | undefined;
 }
 
-/** Runs the part of a prompt that a slot does not hold yet under a plan, chunk by chunk, from cut to cut. */
+/** Runs the part of a prompt that a slot does not hold yet, under a plan, chunk by chunk, from cut to cut. */
 export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
@@ -74,7 +74,7 @@ export class PromptRun {
     return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
   }
 
-  /** Runs all tokens to a cut; those that it lets through stay in `reached`. */
+  /** Runs all tokens to a cut; those that it keeps stay in `reached`. */
   async *#gather(layers: LayerRange, cut: Cut, before: Gathered | undefined, reached: Gathered): AsyncGenerator<Run> {
     const { meter } = this.terms;
     const tokens = reached.positions.length;
@@ -141,7 +141,7 @@ export class PromptRun {
     meter.part(slot.programs.embedding.cost, tokens.length, first);
   }
 
-  /** Notes tokens of which the first layers hold their entries. */
+  /** Notes tokens whose entries the first layers hold. */
   #note({ positions }: ChunkJob, whole: boolean): void {
     const first = positions[0]!;
     const { cuts, state } = this.terms.plan;

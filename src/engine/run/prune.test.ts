@@ -1,4 +1,4 @@
-/** Prompts of which some tokens go deeper than a layer, on a tiny float32 model. */
+/** Prompts pruned after a layer, on a tiny float32 model. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Buffer } from "../../runtime/buffer.ts";
@@ -67,7 +67,7 @@ const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =
   return Math.max(...a.map((row, r) => Math.max(...row.map((v, i) => Math.abs(v - b[r]![i]!)))));
 };
 
-/** Attends densely to all tokens but those of the prompt that were dropped, in float64. */
+/** Attends densely to all tokens except dropped ones of the prompt, in float64. */
 class Masked implements AttentionSaving {
   readonly chunk = 256;
   chunkAfter = () => 256;

@@ -3,7 +3,7 @@ import { checkSeams, type Recipe } from "../../savings/recipe.ts";
 import type { PreparedSaving } from "../../savings/saving.ts";
 import type { SavingHost } from "../../savings/seams.ts";
 
-/** Recipes whose programs and buffers are kept ready, though no request runs under them. */
+/** Recipes that stay prepared, though no request runs under them. */
 const KEPT = 8;
 
 /** A recipe ready to act in one model. */
@@ -26,7 +26,7 @@ export class Recipes implements Disposable {
     private readonly prepare: (plan: Plan) => Promise<void>,
   ) {}
 
-  /** @throws UserError when a saving cannot act in the model, or two want the same place */
+  /** @throws UserError if a saving cannot act in the model, or two need the same seam */
   async use(recipe: Recipe): Promise<Lease> {
     const key = JSON.stringify(recipe.map(({ text }) => text));
     const entry = this.#ready.get(key) ?? { recipe, users: 0, savings: this.#savings(recipe) };

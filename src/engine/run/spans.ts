@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import type { Embeddings } from "./prompt-run.ts";
 
-/** A part of a prompt that is no text, such as an image: rows of the stream that take the place of tokens' own. */
+/** A part of a prompt that is not text, such as an image: rows of the stream in place of tokens' own. */
 export interface EmbeddedSpan {
   /** [rows, hidden], as the model's embedding would give them. */
   readonly embeddings: Float32Array;
@@ -14,7 +14,7 @@ export type PromptSpan = readonly number[] | EmbeddedSpan;
 
 /** A prompt of spans as the engine runs it. */
 export interface SpannedPrompt {
-  /** Token ids; ids below 0 stand for rows of `embeddings`, the same ids for the same content. */
+  /** Token ids; ids below 0 stand for rows of `embeddings`, equal ids for equal content. */
   readonly prompt: number[];
   readonly embeddings: Embeddings;
 }
@@ -23,7 +23,10 @@ export interface SpannedPrompt {
 const known = new Map<string, { readonly first: number; readonly rows: number }>();
 let next = -1;
 
-/** One prompt of all spans. @throws UserError if rows do not fit a stream of width `hidden`, or one hash stands for two contents */
+/**
+ * Joins all spans into one prompt.
+ * @throws UserError if rows do not fit a stream of width `hidden`, or one hash stands for two contents
+ */
 export function promptOfSpans(spans: readonly PromptSpan[], hidden: number): SpannedPrompt {
   const prompt: number[] = [];
   const embeddings = new Map<number, Float32Array>();

@@ -16,7 +16,7 @@ export interface Span {
 /** The stream of a span, [rows, tokens, hidden] each, as segments, the head and probes read it. */
 export type Stream = Readonly<Record<"branch" | "residual", View>>;
 
-/** Programs bound to a span, one after the other. */
+/** Programs bound to a span, in order. */
 export interface BoundStack extends Disposable {
   /** Runs them; layers with a window are bound from the token `start` on. */
   run(start: number): Promise<void>;
@@ -28,7 +28,7 @@ interface Binds {
   readonly done: number;
   readonly span: Span;
   readonly cache: KvRows;
-  /** Views that `Lengths` gives. */
+  /** Views from `Lengths`. */
   readonly lengths: Binding;
   /** Programs that run before the segments. */
   readonly first?: readonly BoundProgram[];
@@ -70,7 +70,7 @@ export class StackBuffers implements Disposable {
     return this.#ids.view([rows, tokens], at);
   }
 
-  /** [capacity · (heads + 2·kvHeads)·headSize], made when first asked for. */
+  /** [capacity · (heads + 2·kvHeads)·headSize], made on first use. */
   get qkv(): Buffer {
     const { heads, kvHeads, headSize } = this.#programs.decoder.config;
     this.#qkv ??= new Buffer("f32", this.capacity * (heads + 2 * kvHeads) * headSize);
@@ -147,7 +147,7 @@ export class StackBuffers implements Disposable {
   }
 }
 
-/** A layer's cache as the inputs and outputs of its attention, whose names end in `suffix`: written in place. */
+/** A layer's cache as the inputs and outputs of its attention, with names that end in `suffix`: updated in place. */
 export function cacheBinding({ key, value }: { key: View; value: View }, suffix: string): Binding {
   const keys = { [`pastKey${suffix}`]: key, [`presentKey${suffix}`]: key };
   return { ...keys, [`pastValue${suffix}`]: value, [`presentValue${suffix}`]: value };

@@ -17,7 +17,7 @@ import { compareWithAlone, texts } from "./batch.testing.ts";
 import { chunkAfter } from "./chunk.ts";
 import { Engine } from "./engine.ts";
 
-/** By transformers in float32: tools/reference/window.py. */
+/** transformers' results in float32: tools/reference/window.py. */
 const fixture = fileURLToPath(new URL("../../models/fixtures/gemma3", import.meta.url));
 const { context, tokens, at, logits } = JSON.parse(readFileSync(path.join(fixture, "window.json"), "utf8")) as {
   context: number;

@@ -47,7 +47,7 @@ export function everyToken(logits: Float32Array, max: number, temperature: numbe
   return { ids: scratch.identity, logits, count: logits.length, max, scale, scratch };
 }
 
-/** The candidates above `logit`, and of those at it the ones up to token `id`. */
+/** The candidates above `logit`, and those at it up to token `id`. */
 export function keep(
   { ids: from, logits: values, count, max, scale, scratch }: Candidates,
   logit: number,

@@ -18,7 +18,10 @@ function weightOf({ logits, max, scale }: Candidates, from: number, to: number):
   return sum;
 }
 
-/** With `weights` laid end to end: the index of the one that the mark `at` lies in, and how far in. Rounding may carry the mark past the end: then the last above 0. */
+/**
+ * With `weights` laid end to end: the index of the weight that contains `at`, and the offset in it. If rounding carries
+ * `at` past the end: the last weight above 0.
+ */
 function locate(weights: number[], at: number): [index: number, rest: number] {
   let rest = at;
   let index = 0;

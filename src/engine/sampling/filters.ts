@@ -1,11 +1,11 @@
 import { type Candidates, keep } from "./candidates.ts";
 import { BOTTOM, decay, STEP } from "./softmax.ts";
 
-// Every filter keeps a head of the list that sorting by falling logit (equals: by rising id) would give. A histogram over depth says in which bucket
-// that head ends, so nothing needs sorting but the bucket's few tokens.
+// Every filter keeps a head of the list that sorting by falling logit (equals: by rising id) would give. A histogram
+// over depth finds the bucket where that head ends, so only the bucket's few tokens need sorting.
 const buckets = new Float64Array(BOTTOM);
 
-/** Counts the candidates by depth, but for those that no draw can reach. */
+/** Counts the candidates by depth, except for those that no draw can reach. */
 function fillCounts({ logits, count, max, scale }: Candidates): void {
   buckets.fill(0);
   for (let i = 0; i < count; i++) {
@@ -37,7 +37,10 @@ function placesIn({ logits, count, max, scale }: Candidates, bucket: number): nu
   return places.sort((a, b) => logits[b]! - logits[a]!);
 }
 
-/** The shortest head of the candidates whose `measure`, with which the buckets were filled, sums to `target`; `target` is at most `filled()`. */
+/**
+ * The shortest head of the candidates whose `measure`, as in the filled buckets, sums to `target`, which is at most
+ * `filled()`.
+ */
 function head(c: Candidates, target: number, measure: (depth: number) => number): Candidates {
   let bucket = 0;
   let sum = 0;

@@ -42,5 +42,5 @@ export const samplingOptions = z.strictObject({
 
 /** Options with their defaults filled in. */
 export type SamplingOptions = z.output<typeof samplingOptions>;
-/** Options as a caller writes them: each may be left out. */
+/** Options as a caller writes them, all optional. */
 export type SamplingInput = z.input<typeof samplingOptions>;

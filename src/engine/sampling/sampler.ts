@@ -9,7 +9,7 @@ import type { SamplingOptions } from "./options.ts";
 import { Penalties } from "./penalties.ts";
 import { argmax } from "./softmax.ts";
 
-/** A chosen token; `logprob` and `top` are there when the `logprobs` option is. */
+/** A chosen token; `logprob` and `top` are present if the `logprobs` option is set. */
 export interface Sampled {
   id: number;
   logprob?: number;

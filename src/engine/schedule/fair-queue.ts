@@ -13,13 +13,13 @@ export interface KeyValues {
 
 /** Gives the requests of a model their turns. */
 export interface Turns {
-  /** Requests that wait for theirs. */
+  /** Waiting requests. */
   readonly waiting: number;
-  /** Requests that have theirs. */
+  /** Running requests. */
   readonly running: number;
   /** The keys and values held, for models that have them. */
   readonly keyValues?: KeyValues;
-  /** Gives back the memory of those that are kept of answers which have ended. */
+  /** Frees the memory kept of ended answers. */
   letGo?(): void;
   /** Accepts no more requests; accepted ones may run for `limit` milliseconds. Resolves when all have ended. */
   close(limit: number): Promise<void>;
@@ -63,14 +63,14 @@ export class FairQueue<T extends Keyed> {
     return key === undefined ? undefined : this.#waiting.get(key)![0];
   }
 
-  /** Takes out one that is next: its key goes behind the others. */
+  /** Removes the next one; its key goes behind the others. */
   serve(one: T): void {
     const rest = this.#without(one);
     this.#waiting.delete(one.key);
     if (rest.length > 0) this.#waiting.set(one.key, rest);
   }
 
-  /** Takes out one that waits no longer, if it is there. */
+  /** Removes one that no longer waits, if it is there. */
   remove(one: T): void {
     const rest = this.#without(one);
     if (rest.length > 0) this.#waiting.set(one.key, rest);

@@ -1,4 +1,7 @@
-/** Why a request was not answered: the queue is full, its deadline passed before there was anything to give, or no more are taken. */
+/**
+ * The reason that a request was not answered: the queue is full, its deadline passed before there was any answer, or
+ * the server is closing.
+ */
 export type Refusal = "full" | "deadline" | "closing";
 
 const says = {
@@ -7,7 +10,7 @@ const says = {
   closing: "the server is shutting down",
 } satisfies Record<Refusal, string>;
 
-/** A request that was not answered, and after how many seconds it may be tried again. */
+/** A request that was not answered, and the seconds after which it may be tried again. */
 export class Refused extends Error {
   override readonly name = "Refused";
   constructor(

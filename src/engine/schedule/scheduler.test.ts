@@ -12,7 +12,7 @@ import type { Job } from "./ticket.ts";
 
 const file = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
 let model: Model;
-/** Nothing ends by itself before its maxTokens. */
+/** No answer ends before its maxTokens. */
 let endless: NonNullable<GenerateInput["logitBias"]>;
 beforeAll(async () => {
   model = await load(file);

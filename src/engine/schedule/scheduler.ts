@@ -25,9 +25,9 @@ export class Scheduler implements Turns {
   readonly #queue = new FairQueue<Ticket>();
   readonly #rows = new Rows();
   readonly #pace = new Pace();
-  /** All that have run a request: the model's own, and those of its adapters. */
+  /** All engines that have run a request: the model's own, and its adapters'. */
   readonly #engines = new Set<Engine>();
-  /** Under way while there is work. */
+  /** Running while there is work. */
   #loop: Promise<void> | undefined;
   /** Tokens of prompts that have run. */
   #clock = 0;
@@ -63,8 +63,9 @@ export class Scheduler implements Turns {
   }
 
   /**
-   * The answer to a request, piece by piece; a reader that leaves it stops it. The stream fails with `Refused` if the request waits in vain.
-   * @throws UserError when the prompt is empty or longer than the context; Refused when there is no room for it
+   * The answer to a request, piece by piece; a reader that leaves stops it. The stream fails with `Refused` if the
+   * request waits in vain.
+   * @throws UserError if the prompt is empty or longer than the context; Refused if there is no room for it
    */
   submit(job: Job | CustomJob): AsyncIterable<Piece> {
     const { engine = this.engine } = job;
@@ -100,7 +101,7 @@ export class Scheduler implements Turns {
     this.#loop = undefined;
   }
 
-  /** Ends those that were stopped and those whose time is up. */
+  /** Ends stopped requests, and those whose time is up. */
   #sweep(now: number): void {
     for (const ticket of [...this.#queue, ...this.#rows]) {
       const late = now >= (ticket.job.deadline ?? Number.POSITIVE_INFINITY);
@@ -129,12 +130,12 @@ export class Scheduler implements Turns {
     const sequence = "begin" in job ? job.begin() : new Sequence(engine, this.tokenizer, job.prompt, job.options, job);
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
-    // The shortest first; yet each waits no longer than for as many tokens as it has itself.
+    // The shortest first, but each waits at most for as many tokens as it has itself.
     ticket.due = this.#clock + sequence.left;
     job.onBegun?.();
   }
 
-  /** One chunk of a prompt, or several prompts that are no longer together. */
+  /** Runs one chunk of a prompt, or several prompts of at most a chunk together. */
   async #prefill(): Promise<void> {
     let run = 0;
     for (const ticket of this.#rows.prefilling()) {
@@ -190,7 +191,7 @@ export class Scheduler implements Turns {
     this.#pace.note(performance.now() - ticket.began);
   }
 
-  /** With the seconds in which those that wait will have had their turn. */
+  /** A refusal with the seconds until waiting requests will have had their turn. */
   #refused(reason: Refusal): Refused {
     const now = performance.now();
     const underWay = [...this.#rows].map(({ began }) => now - began);

@@ -18,7 +18,7 @@ export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take
 /** A request to generate. */
 export interface Job extends Request, Terms {}
 
-/** A prompt that is for something else than an answer. */
+/** A prompt that is run for something other than an answer. */
 export interface CustomJob extends Terms {
   readonly prompt: readonly number[];
   readonly engine: Engine;
@@ -52,7 +52,7 @@ export class Ticket {
     });
   }
 
-  /** The key of the state that its prompt leaves behind. */
+  /** The key of the state that its prompt leaves. */
   get stateKey(): string | undefined {
     return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }

@@ -1,6 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 
-/** Characters that a token stands for at most, but in texts that hardly say anything, such as long runs of spaces. */
+/** The most characters of a token, except in texts of little content, such as long runs of spaces. */
 const CHARACTERS = 16;
 
 /**
@@ -13,7 +13,7 @@ export function fitted(text: string, room: number, encode: (text: string) => num
   while (ids.length > room) {
     if (kept === "")
       throw new UserError(`what is asked of a text takes ${ids.length} tokens, and there is room for ${room}`);
-    // In proportion, and at least by a character.
+    // Shortens in proportion, by at least one character.
     kept = kept.slice(0, Math.min(kept.length - 1, Math.floor((kept.length * room) / ids.length)));
     ids = encode(kept);
   }

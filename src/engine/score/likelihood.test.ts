@@ -14,7 +14,7 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/$
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-likelihood-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** By plain sums over the logits of one decode step after another. */
+/** Plain sums over the logits of one decode step after another. */
 async function stepwise(engine: Engine, tokens: readonly number[]): Promise<TokenScore[]> {
   const meter = new Meter(engine.programs);
   const slot = engine.acquire(tokens.slice(0, 1));
@@ -113,7 +113,7 @@ describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
   });
 });
 
-/** A tiny model with windows, whose context has room for several chunks of a prompt. */
+/** A tiny model with windows and a context of several prompt chunks. */
 function windowed(): string {
   const target = path.join(folder, "windowed");
   cpSync(fixture("gemma3"), target, { recursive: true });

@@ -95,7 +95,7 @@ export class Likelihoods implements Disposable {
     return found;
   }
 
-  /** Contexts that run one after the other in one slot: all, or, if plans cut the layers apart, each by itself. */
+  /** Contexts that run in turn in one slot: all, or, if plans cut the layers apart, each by itself. */
   #together(contexts: Numbered[][]): Numbered[][][] {
     const apart = contexts.some(([pair]) => this.planFor(pair!.context.length).cuts.length > 0);
     if (apart) return contexts.map((group) => [group]);
@@ -163,7 +163,7 @@ export class Likelihoods implements Disposable {
     throw new Error("a context was run that is in the cache already");
   }
 
-  /** Each row of the runs, but for the first `skipped`, predicts the next of `targets`. */
+  /** Each row of the runs, except the first `skipped`, predicts the next of `targets`. */
   async *#scoreRuns(
     runs: AsyncIterable<Run>,
     targets: readonly number[],

@@ -45,7 +45,7 @@ export class ScoringJob implements Work {
     return this.found.length === this.asked.length;
   }
 
-  /** Tokens that are yet to run, at least 1: it ends without a step. */
+  /** Tokens still to run, at least 1: it ends without a step. */
   get left(): number {
     const [now, ...later] = this.asked.slice(this.found.length);
     const here = Math.max(0, (now?.context.length ?? 0) - this.#slot.tokens.length);
@@ -77,7 +77,7 @@ export class ScoringJob implements Work {
     throw new Error("a scoring job takes no steps");
   }
 
-  /** Its prompt is all that was read, of which most may come from the cache. */
+  /** Its prompt is everything it read, of which most may come from the cache. */
   usage(): Usage {
     const whole = this.asked.slice(0, this.found.length).reduce((sum, one) => sum + read(one), 0);
     const prompt = whole + (this.#ended ? 0 : this.#slot.tokens.length);

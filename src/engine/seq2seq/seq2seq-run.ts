@@ -4,7 +4,7 @@ import type { Seq2Seq } from "../../models/seq2seq.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 
-/** From a text to keys and values, and from those and the answer so far to logits. */
+/** Programs from a text to keys and values, and from those and the answer so far to logits. */
 export class Seq2SeqPrograms implements Disposable {
   private constructor(
     readonly source: Program,

@@ -12,14 +12,14 @@ export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: Deco
  */
 export const SPARE = 64;
 
-/** Tokens whose state lies in one row of a cache, in groups of layers that hold the same entries. */
+/** Tokens whose state lies in one row of a cache, in groups of layers with the same entries. */
 export class Cached {
   tokens: number[] = [];
-  /** In order of depth: one, unless a plan cuts the row's layers apart. */
+  /** Ordered by depth; one group, unless a plan cuts the row's layers apart. */
   groups: readonly KvGroup[];
   /** True if the keys were rotated with the long rope factors. */
   longRope = false;
-  /** When it was last used, on the clock of those who choose among several. */
+  /** The time of its last use, on the owner's clock. */
   used = 0;
   /** Tokens, from the first on, that other sequences may begin with; undefined: all. */
   #offered: number | undefined;
@@ -37,7 +37,7 @@ export class Cached {
     return this.groups.find(({ layers: { from, to } }) => layer >= from && layer < to)!;
   }
 
-  /** Lets the layers from `at` on hold other entries than those before. */
+  /** Lets the layers from `at` on hold other entries than the layers before. */
   split(at: number): void {
     this.groups = splitAt(this.groups, at);
   }
@@ -136,7 +136,7 @@ export class Cached {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
 
-  /** Holds the first `length` tokens of another, which are `kept` there, in place of its own. */
+  /** Replaces its contents with the first `length` tokens of another, which has them in `kept`. */
   copy(from: Cached, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
@@ -157,7 +157,7 @@ export class Cached {
     [this.used, other.used] = [other.used, this.used];
   }
 
-  /** Holds nothing, and gives its memory back to the system. */
+  /** Empties the cache, and gives its memory back to the system. */
   drop(): void {
     this.truncate(0);
     for (const group of this.groups) group.trim(0);

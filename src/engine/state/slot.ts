@@ -9,7 +9,7 @@ import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers
 import { StreamRows } from "../run/stream-rows.ts";
 import { Cached } from "./cached.ts";
 
-/** Runs for which a slot's stack stays bound: each takes 50 kB, and prompts end in all lengths. */
+/** The number of stacks that a slot keeps bound: each takes 50 kB, and prompts have all lengths. */
 const KEPT_STACKS = 12;
 
 /** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
@@ -17,7 +17,7 @@ export class Slot extends Cached implements Disposable {
   busy = false;
   readonly programs: DecoderPrograms;
   readonly buffers: StackBuffers;
-  /** By the first layer of those that they are for. */
+  /** By the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
   readonly #logitsMemory: Float32Array;
@@ -34,7 +34,7 @@ export class Slot extends Cached implements Disposable {
     this.#logitsMemory = new Float32Array(this.#logits.memory);
   }
 
-  /** Tokens at a cut that deeper layers have yet to see; made when first asked for. */
+  /** Tokens at a cut that deeper layers have not seen; made on first use. */
   get missed(): StreamRows {
     this.#missed ??= new StreamRows(PREFILL_CHUNK, this.programs.decoder.config.hidden);
     return this.#missed;

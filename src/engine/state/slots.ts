@@ -41,8 +41,8 @@ class Shelved extends Cached implements Disposable {
 }
 
 /**
- * Rows for sequences, and the prefix cache: a sequence begins with the longest prefix of its prompt that any row holds, busy ones too, or
- * that lies on the shelf. Keys and values of ended sequences are kept within a limit, those that were used last.
+ * Rows for sequences, and the prefix cache: a sequence begins with the longest prefix of its prompt in any row, busy
+ * ones too, or on the shelf. The most recently used keys and values of ended sequences are kept, within a limit.
  */
 export class Slots implements Disposable {
   readonly #batches: Batch[] = [];
@@ -83,8 +83,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * A free row that holds as much of `prompt` as is anywhere under the key of a plan's state; its last token is always left to run. `cuts` are
-   * the plan's.
+   * A free row with as much of `prompt` as is anywhere under the key of a plan's state; its last token always runs.
+   * `cuts` are the plan's.
    */
   take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = []): Slot {
     const slot = this.#beside(this.#choose(prompt, key), cuts);
@@ -104,13 +104,13 @@ export class Slots implements Disposable {
     slot.busy = false;
     slot.settle();
     if (slot.tokens.length > 0) slot.used = ++this.#clock;
-    // The first batch stays.
+    // The first batch is kept.
     const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
     for (const batch of idle) this.#remove(batch);
     this.#bound();
   }
 
-  /** Keeps nothing, and gives its memory back. */
+  /** Empties the cache, and gives its memory back. */
   letGo(): void {
     for (const held of this.#kept()) this.#drop(held);
   }

@@ -21,7 +21,7 @@ export interface Calling {
   readonly trigger: Trigger | undefined;
 }
 
-/** @throws UserError when a choice names no tool, names are not unique, or a format is asked for beside calls */
+/** @throws UserError if a choice names no tool, names are not unique, or a format is requested beside calls */
 export function callingOf({ format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions): Calling {
   checkNames(tools);
   const chosen = chosenOf(tools, toolChoice);

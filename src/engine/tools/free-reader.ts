@@ -2,7 +2,10 @@ import { type AnswerReader, CallReader, type Read } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 import { WholeCall } from "./whole-call.ts";
 
-/** Reads an answer that is text, calls or both, or one call as a whole. It holds text back only while the answer may be that. */
+/**
+ * Reads an answer that is text, calls or both, or one call as a whole. It holds text back only while the answer may be
+ * such a call.
+ */
 export class FreeReader implements AnswerReader {
   readonly #calls = new CallReader(false);
   #whole: WholeCall | undefined;

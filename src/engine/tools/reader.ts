@@ -68,7 +68,7 @@ export class CallReader implements AnswerReader {
   }
 }
 
-/** JSON up to a call's end: a text in it may have the word. */
+/** JSON up to a call's end tag; a string in it may contain the tag. */
 const CALL = /^(?:[^"<]|"(?:[^"\\]|\\.)*"|<(?!\/tool_call>))*(?=<\/tool_call>)/s;
 
 /** The end of the call that `text` begins with; -1 if it is not written yet. */

@@ -33,7 +33,10 @@ export type Tool = z.output<typeof tool>;
 /** The functions that one request may offer. */
 export const toolList = listOf(tool, { of: "functions", max: 128 });
 
-/** `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one; names: only these may be called. */
+/**
+ * `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one; names: only these may be
+ * called.
+ */
 export const toolChoice = z.union(
   [
     z.enum(["none", "auto", "required"]),
@@ -48,7 +51,7 @@ export type ToolChoice = z.output<typeof toolChoice>;
 export function callFormat(tools: readonly Tool[]): Format {
   const anyOf = tools.map((it) => ({
     type: "object",
-    // With an `$id` a schema's references go from its own root.
+    // With an `$id`, a schema's references start from its own root.
     properties: { name: { const: it.function.name }, arguments: { $id: it.function.name, ...argumentsOf(it) } },
     required: ["name", "arguments"],
     additionalProperties: false,

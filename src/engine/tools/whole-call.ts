@@ -25,14 +25,14 @@ export class WholeCall {
     );
   }
 
-  /** Goes on with the answer. Returns whether it may still be such a call. */
+  /** Continues the answer. Returns true if it may still be such a call. */
   push(text: string): boolean {
     this.#text += text;
     for (const byte of Buffer.from(text)) this.#rest = this.#forest.after(this.#rest, byte);
     return this.#rest.kind !== "none";
   }
 
-  /** The call that the answer is; undefined if it is none, or its arguments do not meet the tool's schema. */
+  /** The call that the answer is; undefined if it is not one, or its arguments do not match the tool's schema. */
   get call(): ToolCall | undefined {
     if (!this.#rest.nullable) return undefined;
     const { name, arguments: given } = JSON.parse(this.#text.replaceAll(FENCE, "")) as Call;
@@ -62,7 +62,7 @@ function callNode(forest: Forest, names: readonly string[]): Node {
   return seq(space, alt([call, fenced]), space);
 }
 
-/** Whether arguments are among those that a call's are held to, in any order. */
+/** True if the arguments match the tool's schema, in any order. */
 function meets(given: JsonObject, tool: Tool): boolean {
   const schema = argumentsOf(tool);
   const { forest, root } = compiled(schema);

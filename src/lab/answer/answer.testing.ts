@@ -22,7 +22,7 @@ export const dropping = cutting("drop:keep=0.5", {
   decide: ({ tokens }) => ({ kind: "keep", positions: secondHalf(tokens) }),
 });
 
-/** Every token of an answer leaves after the first layer. */
+/** Every token of an answer exits after the first layer. */
 export const leaving = cutting("leave:layer=1", {
   ...{ after: 1, scope: "step" },
   decide: () => ({ kind: "exit", fill: "none" }),

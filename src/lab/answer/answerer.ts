@@ -15,7 +15,7 @@ export interface Answered {
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 
-/** Answers an item, once. Its answer and its bill are those of a model that has answered nothing before. */
+/** Answers an item, once. Its answer and bill are those of a model that has answered nothing before. */
 export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
 /** A loaded model. Whatever answers items under its recipes shares its weights. */

@@ -101,7 +101,7 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** @throws UserError if the recipe drops some tokens of a prompt so long, all of which are to be scored */
+  /** @throws UserError if the recipe drops some tokens of a prompt this long, all of which must be scored */
   #refuseDropping(tokens: number): void {
     const { recipe, plan } = this.lease;
     if (plan(tokens).cuts.every(({ scope }) => scope !== "prompt")) return;
@@ -120,7 +120,7 @@ export class DecoderAnswerer implements Answerer {
     return (signal) => collected(generate(engine, tokenizer, prompt, options, { signal, ...terms }));
   }
 
-  /** From empty rows, so that the same items always lie side by side. */
+  /** Starts from empty rows, so that the same items always lie side by side. */
   async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
     const { engine, tokenizer } = this.model;
     const requests = items.flatMap((item) => (item.kind === "generation" ? (this.#request(item) ?? []) : []));
@@ -138,7 +138,7 @@ export class DecoderAnswerer implements Answerer {
     return { prompt: ids, options, plan: this.lease.plan(ids.length), alone: true };
   }
 
-  /** The model stays. */
+  /** The model is kept. */
   [Symbol.dispose](): void {
     this.likelihoods[Symbol.dispose]();
     this.lease[Symbol.dispose]();

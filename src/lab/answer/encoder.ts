@@ -68,7 +68,7 @@ export class EncoderAnswerer implements Answerer {
     return { answer: { order: ordered(documents, answers) }, ...bill(usage) };
   }
 
-  /** The bill is the item's own, as if nothing were shared, so that it is the same whichever items ran before. */
+  /** The bill is the item's own, as if nothing were shared, so that it does not depend on earlier items. */
   async #similarity(text: string, list: object, others: readonly string[], signal?: AbortSignal) {
     const own = await this.model.embed([text], { signal });
     const shared = await this.#embedded(list, others, signal);
@@ -86,7 +86,7 @@ export class EncoderAnswerer implements Answerer {
     return known;
   }
 
-  /** The model stays. */
+  /** The model is kept. */
   [Symbol.dispose](): void {}
 }
 

@@ -1,4 +1,4 @@
-/** A piece of a text: its tokens, of which those from `from` on are to be predicted. */
+/** A piece of a text: its tokens, of which those from `from` on are scored. */
 export interface Window {
   readonly tokens: readonly number[];
   readonly from: number;

@@ -6,7 +6,7 @@ import type { Answerer, Plan, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
 import { collected } from "./pieces.ts";
 
-/** A model that turns one text into another answers by the text that it gives for the prompt. */
+/** A text-to-text model answers with its output for the prompt. */
 export class Seq2SeqAnswerer implements Answerer {
   constructor(
     private readonly model: Seq2SeqModel,
@@ -32,6 +32,6 @@ export class Seq2SeqAnswerer implements Answerer {
     return fitting && ((signal) => collected(this.model.generate(fitting, options, { signal })));
   }
 
-  /** The model stays. */
+  /** The model is kept. */
   [Symbol.dispose](): void {}
 }

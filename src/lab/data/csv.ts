@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { textOf } from "./bytes.ts";
 import type { Row } from "./row.ts";
 
-/** The rows of a table in text (RFC 4180), whose first line names the columns; every value is a text. @throws UserError */
+/** The rows of a CSV table (RFC 4180). The first line names the columns; every value is a string. @throws UserError */
 export async function* csvRows(path: string, delimiter: "," | "\t"): AsyncGenerator<Row> {
   const text = await textOf(path);
   for (const { record, info } of recordsOf(path, text, delimiter)) {

@@ -5,7 +5,7 @@ import { few, UserError } from "../../util/errors.ts";
 export interface Row {
   /** File and line, for sentences. */
   readonly where: string;
-  /** From 1: of the line in a text file, of the row in a table. */
+  /** Counted from 1: the line of a text file, the row of a table. */
   readonly number: number;
   readonly value: unknown;
 }

@@ -6,7 +6,7 @@ import { arrowRows, parquetRows } from "./tables.ts";
 
 type Reader = (path: string) => AsyncIterable<Row>;
 
-/** By the end of a file's name, before a `.gz`. */
+/** Readers by the end of a file's name, before a `.gz`. */
 const readers: Readonly<Record<string, Reader>> = {
   jsonl: jsonLines,
   ndjson: jsonLines,

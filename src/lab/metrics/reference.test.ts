@@ -167,7 +167,7 @@ test("AUROC as scikit-learn's, ties included; NaN for one class", () => {
 });
 
 test("AUROC of several labels is their mean, each against the rest; its interval is that of resampling item by item", () => {
-  // The first label's score parts its texts from the others'; the second's does by halves; the third has no text.
+  // The first label's score separates its texts from the others'; the second's does so for half; the third has no text.
   const parts = [
     [0, 0.9, 0.1, 0.5],
     [0, 0.8, 0.6, 0.1],

@@ -7,7 +7,7 @@ const punctuation = /[!-/:-@[-`{-~]/g;
 /** Normalises like SQuAD's evaluation v1.1: lower case, no punctuation, no articles, single spaces. */
 export const normalised = (text: string): string => withoutArticles(text.toLowerCase().replace(punctuation, ""));
 
-/** An article that stands alone; Python's \b takes all scripts' letters and digits for words. */
+/** An article as a whole word; Python's \b counts letters and digits of all scripts. */
 const articles = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 
 /** A text in lower case, its words with single spaces between. */

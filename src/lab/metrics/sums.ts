@@ -20,7 +20,7 @@ export const ofSums =
   (parts: readonly Part[]): number =>
     parts.length === 0 ? Number.NaN : quality(columnSums(parts));
 
-/** The greatest score that any of the references gives. */
+/** The best score against any of the references. */
 export const best = (references: readonly string[], score: (reference: string) => number): number =>
   references.reduce((most, reference) => Math.max(most, score(reference)), 0);
 

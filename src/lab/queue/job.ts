@@ -40,7 +40,7 @@ export type JobAnswers = (Answered & { ms: number })[];
 /** The most items of a job that is not a group: the work repeated when a worker dies. */
 const ITEMS = 4;
 
-/** Jobs for all items: one for a group, and for some items that are answered each by itself. */
+/** Jobs for all items: one for a group, and one for several items that are answered separately. */
 export function jobsOf(
   groups: readonly (readonly Item[])[],
   setting: Omit<Job, "items" | "documents" | "together">,

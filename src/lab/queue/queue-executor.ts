@@ -16,7 +16,7 @@ import { onceThereIsRoom } from "./room.ts";
 
 /** The interval, in milliseconds, of checks for missed answers and for live workers. */
 const LOOK = 15_000;
-/** Workers that may refuse a run's items and leave, one after the other, until it is the run that is taken to be wrong. */
+/** The number of workers that may refuse a run's items in a row before the run itself is considered wrong. */
 const ENOUGH = 3;
 /** Seconds for which Redis keeps answers, so that a killed run can resume. */
 const KEEP = 3600;
@@ -37,7 +37,7 @@ export class QueueExecutor implements Executor {
     private readonly notice: Notice,
   ) {}
 
-  /** @throws UserError when Redis does not answer */
+  /** @throws UserError if Redis does not answer */
   static async open(
     url: string,
     setting: Setting,
@@ -153,7 +153,7 @@ export class QueueExecutor implements Executor {
   }
 }
 
-/** Long enough for a Redis that is there. */
+/** Long enough for a running Redis. */
 const soon = () => later(2000);
 
 function* answered({ items }: Pending, value: unknown): Generator<Done> {

@@ -13,7 +13,7 @@ import { giveBack, Unfit } from "./refusal.ts";
 /** A worker that is not heard of for so long, in milliseconds, is taken for dead, and its job is given to another. */
 const SILENCE = 10_000;
 
-/** Who works, and how. */
+/** The settings of a worker. */
 export interface Working {
   /** Modicum's version; jobs of another version are refused. */
   readonly version: string;
@@ -62,7 +62,7 @@ const stopped = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => resolve());
   });
 
-/** The model that the last job asked for stays loaded, ready under the job's recipe: the next one mostly asks for both, too. */
+/** The last job's model stays loaded, with the job's recipe: the next job mostly needs both, too. */
 class Workbench implements Disposable {
   answered = 0;
   #loaded: { readonly key: string; readonly model: Answering } | undefined;
@@ -90,7 +90,7 @@ class Workbench implements Disposable {
     return answers;
   }
 
-  /** A corpus that is equal to the last one is the last one, whose embeddings are known. */
+  /** A corpus equal to the last one is replaced by it, since its embeddings are known. */
   #withKnownDocuments(job: Job): Job {
     if (job.documents === undefined) return job;
     if (JSON.stringify(job.documents) !== JSON.stringify(this.#documents)) this.#documents = job.documents;

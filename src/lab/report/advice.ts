@@ -1,8 +1,8 @@
 import type { RecipeSummary, Summary } from "../results.ts";
 
-/** The loss that a recipe to deploy may have, as a share of dense's quality. */
+/** The largest loss of a recipe to deploy, as a share of dense's quality. */
 export const BOUND = 0.05;
-/** On fewer items no interval is trusted. */
+/** With fewer items, no interval is trusted. */
 const FEWEST = 10;
 
 export interface Advice<R> {

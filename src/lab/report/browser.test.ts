@@ -52,9 +52,9 @@ async function opened(file: string, width: number, colorScheme: "light" | "dark"
   return { page, requests, complaints };
 }
 
-/** Pairs of visible texts of the page's plots whose boxes overlap, and texts that a plot cuts off. */
+/** Pairs of visible texts in the page's plots whose boxes overlap, and clipped texts. */
 const overlaps = (page: Page): Promise<string[]> =>
-  // Run in the page, whose types are not the project's.
+  // Runs in the page, whose types are not the project's.
   page.evaluate(`(() => {
     const found = [];
     for (const svg of document.querySelectorAll("figure svg, body > svg")) {

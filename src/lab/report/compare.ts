@@ -41,7 +41,10 @@ export interface Comparisons {
   readonly only_b: readonly string[];
 }
 
-/** Compares two runs recipe by recipe; models may differ. @throws UserError when the questions or metrics do, or no item is in both */
+/**
+ * Compares two runs recipe by recipe; models may differ.
+ * @throws UserError if the questions or metrics differ, or no item is in both
+ */
 export function compareRuns(a: Run, b: Run): Comparisons {
   // One user file has other names when seen from another folder.
   if (!sameQuestions(a, b)) requireSame("task", a, b, ({ task }) => task);

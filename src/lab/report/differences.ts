@@ -19,7 +19,7 @@ export interface Differences {
   readonly losses: readonly Change[];
 }
 
-/** Results of a recipe against a baseline's on the items that both have, each item judged by itself. */
+/** Compares a recipe's results with a baseline's on their common items, each item by itself. */
 export function differences(
   metric: Summary["metric"],
   before: readonly Result[],

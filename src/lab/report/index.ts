@@ -5,7 +5,10 @@ import { frontierSvg } from "./plot/frontier-svg.ts";
 
 export type { Report } from "./page/page.ts";
 
-/** Writes `report.html` and `frontier.svg` into a run's folder, each whole or not at all. @throws UserError when the disk is full */
+/**
+ * Writes `report.html` and `frontier.svg` into a run's folder, each whole or not at all.
+ * @throws UserError if the disk is full
+ */
 export async function writeReport(folder: string, report: Report): Promise<void> {
   await writeWhole(path.join(folder, "frontier.svg"), frontierSvg(report.summary));
   await writeWhole(path.join(folder, "report.html"), page(report));

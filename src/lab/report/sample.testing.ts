@@ -43,7 +43,7 @@ export const sampleSummary = (recipes = rows.length): Summary => ({
   created: "2026-11-24T22:00:00.000Z",
 });
 
-/** Every third item is lost by every recipe but dense, and every sixth of them with mark-up in its text. */
+/** Every third item is lost by every recipe except dense, and every sixth of them has mark-up in its text. */
 export function sampleReport(recipes = rows.length): Report {
   const summary = sampleSummary(recipes);
   const ids = Array.from({ length: summary.items }, (_, i) => `n${i}`);

@@ -36,16 +36,19 @@ export const itemAnswer = z.strictObject({
   quality: z.number(),
   /** The whole answer's cost. */
   whole: cost,
-  /** The cost of the prompt and its first token alone. */
+  /** The cost of the prompt and its first token. */
   first: cost,
-  /** By way: `first/energy`, `min/margin` over an answer's tokens, `choices/softmax` over the choices' log-likelihoods. */
+  /**
+   * Scores by name: `first/energy`, `min/margin` over an answer's tokens, `choices/softmax` over the choices'
+   * log-likelihoods.
+   */
   scores: z.record(z.string(), real),
 });
 export type ItemAnswer = z.output<typeof itemAnswer>;
 
 const AGGREGATES: readonly Aggregate[] = ["first", "mean", "min", "q0.25"];
 
-/** Kinds of score with options that say nothing else. */
+/** Kinds of score with default options. */
 const kinds = scoreKinds.map((score) => scoreOptions.parse({ score }));
 
 /** The file of a model's answers to a task. */
@@ -63,7 +66,10 @@ export interface Answering {
   readonly onItem?: ((done: number, of: number) => void) | undefined;
 }
 
-/** The answers to all items, in their order: those that the folder holds, and the others, each written down as it comes. @throws UserError */
+/**
+ * The answers to all items, in order: existing ones from the folder, and new ones, each written as it comes.
+ * @throws UserError
+ */
 export async function answersTo({ source, task, items, out, signal, onItem }: Answering): Promise<ItemAnswer[]> {
   const file = fileOf(out, source.name, task.name);
   makeFolders(path.dirname(file));
@@ -108,7 +114,7 @@ async function answered(
 
 type Found = Omit<ItemAnswer, "item" | "item_hash">;
 
-/** By likelihood; scored over the choices, and by the token that would follow the first one's context. */
+/** Answers by likelihood; scored over the choices, and by the token that would follow the first one's context. */
 async function chosen(
   model: LanguageModel,
   answerer: DecoderAnswerer,
@@ -134,7 +140,7 @@ async function chosen(
   };
 }
 
-/** By text; scored over its tokens. */
+/** Answers by generated text; scored over its tokens. */
 async function generated(
   model: LanguageModel,
   task: Task,
@@ -163,7 +169,7 @@ const ways = (how: Aggregate | "choices", scored: readonly (readonly number[])[]
     }),
   );
 
-/** Generates greedily after a prompt, alone, and scores each token in every way. */
+/** Generates greedily after a prompt, alone, and scores each token by every score. */
 async function tokens(
   { engine, tokenizer }: LanguageModel,
   prompt: readonly number[],

@@ -27,13 +27,13 @@ export interface Estimate {
 
 /** Thresholds that were found on one half of the items and applied to the other, both ways: every item is judged by a threshold that it had no part in. */
 export interface Applied {
-  /** For the even items, and for the odd ones. */
+  /** For the even and the odd items. */
   readonly thresholds: readonly [even: number, odd: number];
   readonly share: number;
   readonly quality: number;
-  /** Against Super alone, on the same items. */
+  /** Compared with Super alone, on the same items. */
   readonly delta: Estimate;
-  /** Super alone over the route: above 1 is less compute, less time. */
+  /** Super alone divided by the route: above 1 is less compute, less time. */
   readonly flops_ratio: number;
   readonly ms_ratio: number;
 }
@@ -48,7 +48,7 @@ export interface WayResult {
   readonly cpt50: number;
   readonly cpt80: number;
   readonly aiq: number;
-  /** At every tenth of the items, by their own order. */
+  /** At every tenth of the items. */
   readonly curve: readonly CurvePoint[];
   /** Thresholds for shares of 10, 20, … %. */
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
@@ -191,6 +191,6 @@ function bestOf(points: readonly CurvePoint[], outcomes: readonly Outcome[]): Wa
   return { share, quality, flops_ratio: mean(outcomes.map((one) => [one.cost.super])) / cost };
 }
 
-/** Every tenth of a curve. */
+/** Every tenth point of a curve. */
 const tenths = (points: readonly CurvePoint[]): CurvePoint[] =>
   Array.from({ length: 11 }, (_, i) => points[Math.round(((points.length - 1) * i) / 10)]!);

@@ -36,7 +36,7 @@ export class CellRun implements AsyncDisposable {
     return this.results.close();
   }
 
-  /** Has the items answered under the recipe, as far as they are not yet. */
+  /** Answers the items that have no answer yet under the recipe. */
   complete(recipe: Recipe, items: readonly Item[] = this.cell.items): Promise<void> {
     const on = this.watch(recipeText(recipe), this.results.held(recipeText(recipe), items));
     return this.results.complete(recipe, items, this.executor, on, this.signal);

@@ -110,7 +110,7 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
 /** A recipe as written in results: savings in order, separated by spaces; `dense` if there are none. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
-/** Items that are answered in one go: always the same ones, since an answer may depend on those beside it. */
+/** Groups of items answered in one go: always the same ones, since an answer may depend on its neighbours. */
 const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =>
   Array.from({ length: Math.ceil(items.length / rows) }, (_, i) => items.slice(i * rows, (i + 1) * rows));
 
@@ -141,7 +141,7 @@ export class CellResults {
     this.#known.set(result.recipe, known);
   }
 
-  /** Has every item that is not answered yet answered under the recipe, with those of its group; dense goes first. */
+  /** Answers every unanswered item under the recipe, with its group; dense goes first. */
   async complete(recipe: Recipe, items: readonly Item[], executor: Executor, on: OnResult, signal?: AbortSignal) {
     const text = recipeText(recipe);
     const files = await this.#sameFiles(recipe);
@@ -181,7 +181,7 @@ export class CellResults {
     return items.flatMap(({ id }) => this.#known.get(recipe)?.get(id) ?? []);
   }
 
-  /** In the order of the items. */
+  /** Results in the order of the items. */
   of(recipe: string, items: readonly Item[] = this.cell.items): Result[] {
     const known = this.#known.get(recipe);
     return items.map((item) => known!.get(item.id)!);

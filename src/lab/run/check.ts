@@ -23,7 +23,10 @@ export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSigna
   return known;
 }
 
-/** A cell whose model and data are there, whose folder may be used, and whose recipes act in the model. @throws UserError */
+/**
+ * Opens a cell and checks that its model and data exist, its folder may be used, and its recipes act in the model.
+ * @throws UserError
+ */
 export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, signal?: AbortSignal): Promise<OpenCell> {
   const open = await fetched(cell, watcher, signal);
   try {
@@ -41,7 +44,7 @@ export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, sign
   }
 }
 
-/** @throws UserError if the recipe cannot act in the model, or leaves nothing to answer the task's items by */
+/** @throws UserError if the recipe cannot act in the model, or makes the task's items unanswerable */
 async function checkRecipe({ task, source, model, items }: OpenCell, recipe: Recipe): Promise<void> {
   await checkSavings(source, recipe);
   if (task.kind !== "text") return;

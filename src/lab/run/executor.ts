@@ -8,13 +8,16 @@ export interface Done extends Answered {
   readonly ms: number;
 }
 
-/** Who answers items: this process, or the workers of a queue. */
+/** Answers items in this process, or through the workers of a queue. */
 export interface Executor extends AsyncDisposable {
-  /** Answers each item once, those of a group together, in any order. @throws UserError; an AbortError when `signal` stopped it */
+  /**
+   * Answers each item once, those of a group together, in any order.
+   * @throws UserError; an AbortError if `signal` stopped it
+   */
   answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<Done>;
 }
 
-/** Answers groups one after the other in this process, with one loaded model for all recipes. */
+/** Answers groups in turn in this process, with one loaded model for all recipes. */
 export class LocalExecutor implements Executor {
   constructor(
     private readonly model: Answering,

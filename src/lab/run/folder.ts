@@ -89,7 +89,7 @@ async function contents(folder: string): Promise<string[]> {
   }
 }
 
-/** @throws UserError when the folder holds no run */
+/** @throws UserError if the folder holds no run */
 export async function readIdentity(folder: string): Promise<Identity> {
   const file = identityFile(folder);
   if (!existsSync(file)) throw new UserError(`${folder} holds no lab run: there is no ${file}`);

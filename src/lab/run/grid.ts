@@ -42,7 +42,7 @@ const lockOf = (folder: string): string =>
 async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);
-  // Before the folder is written to: a queue that does not answer leaves it as it is.
+  // Opened before the folder is written to: a queue that does not answer leaves it unchanged.
   await using executor = await executorOf(grid, open, watcher);
   await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);
@@ -71,7 +71,7 @@ interface Outcome {
   readonly searches: readonly Searched[];
 }
 
-/** Every recipe of the grid, dense first, then those that searches find. */
+/** Runs every recipe of the grid, dense first, then those that searches find. */
 async function answered({ recipes, searches, budget }: Grid, run: CellRun): Promise<Outcome> {
   for (const recipe of withDense(recipes)) await run.complete(recipe);
   const outcomes = [];

@@ -35,7 +35,10 @@ export async function requireRun(folder: string): Promise<void> {
 /** A grid's runs are one below its folder, and grids may lie side by side in one. */
 const DEPTH = 3;
 
-/** The runs in a folder and below it, by path; folders below that cannot be read are passed over. @throws UserError when the folder itself cannot */
+/**
+ * The runs in a folder and below it, by path; unreadable folders below are skipped.
+ * @throws UserError if the folder itself cannot be read
+ */
 export async function findRuns(folder: string): Promise<Listed[]> {
   return runsBelow(folder, await foldersIn(folder), DEPTH);
 }

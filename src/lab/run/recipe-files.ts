@@ -25,7 +25,7 @@ async function hashOf(file: string): Promise<string> {
 export const changedFile = (now: FileHashes, then: FileHashes = now): string | undefined =>
   Object.keys(now).find((file) => now[file] !== then[file]);
 
-/** @throws UserError when results of a recipe are of files that said something else, which `path` holds */
+/** @throws UserError if a recipe's results were made with other contents of the file at `path` */
 export function requireUnchanged(path: string, now: FileHashes, held: readonly Result[]): void {
   for (const { recipe, files } of held) {
     const changed = changedFile(now, files);

@@ -43,7 +43,7 @@ export class ResultsFile {
     }
   }
 
-  /** @throws UserError when the disk is full */
+  /** @throws UserError if the disk is full */
   async add(result: Result): Promise<void> {
     try {
       await this.file.appendFile(`${stringify(result)}\n`);
@@ -82,10 +82,10 @@ export async function heldResults(path: string): Promise<Result[]> {
   return parse(path, wholeLines(await readFile(path, "utf8")));
 }
 
-/** Without a last line that was cut short, as a process that is killed leaves it. */
+/** Drops a last line that was cut short by a kill. */
 const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf("\n") + 1);
 
-/** @throws UserError when a line is no result */
+/** @throws UserError if a line is not a result */
 function parse(path: string, text: string): Result[] {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();

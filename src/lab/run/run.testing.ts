@@ -5,7 +5,7 @@ import type { Task } from "../task.ts";
 
 export const TINY = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
 
-/** Questions of which each has three choices; texts that differ in length, of the tiny model's few letters. */
+/** Questions with three choices each; texts of different lengths, in the tiny model's few letters. */
 export const choiceTask = (count: number, name = "letters"): Task => ({
   name,
   summary: "letters after letters",
@@ -22,7 +22,7 @@ export const choiceTask = (count: number, name = "letters"): Task => ({
   },
 });
 
-/** Prompts that differ in length, whose answers do, too. */
+/** Prompts of different lengths, with answers of different lengths. */
 export const textTask = (count: number): Task => ({
   name: "words",
   summary: "words after words",

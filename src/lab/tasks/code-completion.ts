@@ -49,7 +49,7 @@ async function* itemsOf({ corpus, tokens }: CompletionOptions, run: ItemsFor): A
   if (made === 0) throw new UserError(`${corpus}: there is no source file in it with a line to ask for`);
 }
 
-/** A line that says something, neither long nor at the file's beginning, and all that stands before it. */
+/** A line with content, neither long nor at the file's beginning, and the text before it. */
 function placeIn(text: string, random: () => number): { before: string; line: string } | undefined {
   const lines = text.replaceAll("\r\n", "\n").split("\n");
   const fit = [...lines.keys()].filter((i) => i >= 4 && /\w.*\w.*\w/.test(lines[i]!) && lines[i]!.length <= 160);

@@ -46,7 +46,7 @@ async function* itemsOf(folder: string, run: ItemsFor): AsyncGenerator<RankingIt
 
 interface Cranrecord {
   readonly id: string;
-  /** By letter: `T` title, `W` text. */
+  /** Fields by letter: `T` title, `W` text. */
   readonly fields: Readonly<Record<string, string>>;
 }
 

@@ -39,7 +39,10 @@ export function readOptions<S extends z.ZodObject>(task: string, schema: S, text
   throw new UserError(`${task}: ${explain(result.error.issues[0]!, keys)}`, 2);
 }
 
-/** A piece's option and its value; a piece that names no option, nor one by a slip of the hand, goes to `main`, or on to it after a comma. */
+/**
+ * A piece's option and its value. A piece that names no option, not even misspelt, belongs to `main`, after a comma if
+ * `main` has begun.
+ */
 function keyValue(piece: string, keys: readonly string[], main: string | undefined): [string | undefined, string] {
   const [, key, value] = /^([a-z][a-z-]*)=(.*)$/s.exec(piece) ?? [];
   return key !== undefined && (main === undefined || nearest(key, keys) !== undefined) ? [key, value!] : [main, piece];

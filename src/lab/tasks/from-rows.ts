@@ -10,7 +10,7 @@ import { drawn } from "./draw.ts";
 /** A row's question; without an id of its own, its id is its number. */
 export type Body<K extends ItemKind> = Omit<ItemOf<K>, "kind" | "id"> & { readonly id?: string };
 
-/** A task whose items are rows of a data set, each row one item; of rows with one id the first counts. */
+/** A task whose items are rows of a data set, each row one item; of rows with the same id, the first counts. */
 export interface RowsTask<K extends ItemKind, R> extends Omit<TaskOf<K>, "source" | "items"> {
   readonly place: Place;
   readonly row: z.ZodType<R>;

@@ -2,7 +2,7 @@ import { UserError } from "../../util/errors.ts";
 
 /** Sentences to hide in a long text. */
 export interface Hiding {
-  /** Text that hides them; repeated when it is shorter than asked for. */
+  /** Text that hides them; repeated if it is too short. */
   readonly haystack: string;
   /** Most tokens of the whole prompt and `reserve`, as `countTokens` counts them; missed by a word's at most. */
   readonly tokens: number;

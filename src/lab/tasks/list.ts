@@ -3,7 +3,7 @@ import { tasks } from "./registry.ts";
 
 /** A line of `modicum lab tasks`. */
 export interface Listed {
-  /** With its options as a user writes them. */
+  /** The task with its options, as a user writes them. */
   readonly task: string;
   readonly kind: Entry["kind"];
   readonly size: number | undefined;

@@ -3,7 +3,7 @@ import { seededRandom, shuffle } from "../../util/random.ts";
 import { hide } from "./hide.ts";
 
 export interface NeedleOptions {
-  /** Text that hides the needles; repeated when it is shorter than asked for. */
+  /** Text that hides the needles; repeated if it is too short. */
   haystack: string;
   /** Length of the whole prompt and `reserve` as `countTokens` counts it; never exceeded, and missed by a word's tokens at most. */
   tokens: number;
@@ -19,7 +19,7 @@ export interface NeedleOptions {
 
 export interface NeedleItem {
   prompt: string;
-  /** The five digits asked for. */
+  /** The five digits in question. */
   answer: string;
   /** The actual depth of the needle, at the end of the sentence nearest to the wanted depth. */
   depth: number;
@@ -65,7 +65,7 @@ export const needles = (count: number, options: Omit<NeedleOptions, "depth">): N
     needle({ ...options, depth: (i + 0.5) / count, seed: options.seed * 1_000_003 + i }),
   );
 
-/** The first needle is the one asked for; the others lie anywhere. */
+/** The first needle is the one in question; the others lie anywhere. */
 function makeNeedles(keys: number, depth: number, random: () => number): Needle[] {
   const numbers = new Set<string>();
   while (numbers.size < keys) numbers.add(String(10_000 + Math.floor(random() * 90_000)));

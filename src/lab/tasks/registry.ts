@@ -27,7 +27,7 @@ import { userTask } from "./user.ts";
 import { variableTracking } from "./variable-tracking.ts";
 import { winogrande } from "./winogrande.ts";
 
-/** Every task that is shipped: one line each. */
+/** Every built-in task, one line each. */
 export const tasks: readonly Entry[] = [
   arcEasy,
   arcChallenge,
@@ -64,9 +64,9 @@ export const tasks: readonly Entry[] = [
 export const taskNames: readonly string[] = tasks.map(({ name }) => name);
 
 /**
- * The task that a user names: one of those shipped (`arc-easy`), with options (`needle:tokens=8192`), or a file of the user's own items, which is
- * read and checked at once.
- * @throws UserError, the nearest name suggested
+ * The task that a user names: a built-in one (`arc-easy`), with options (`needle:tokens=8192`), or a file of the user's
+ * own items, which is read and checked at once.
+ * @throws UserError with the nearest name
  */
 export async function findTask(
   spec: string,

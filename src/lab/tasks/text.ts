@@ -37,7 +37,7 @@ const textTask = (name: string, options: TextOptions): TaskOf<"text"> => ({
   items: (run) => windowsOf(options, run),
 });
 
-/** In the file's order. */
+/** Windows in the file's order. */
 async function* windowsOf({ file, tokens }: TextOptions, run: ItemsFor): AsyncGenerator<TextItem> {
   const [path] = await filesOf(file, run);
   const text = await textOf(path!);

@@ -59,7 +59,7 @@ const outside = ({ choices, gold }: { choices: string[]; gold: number }): string
 
 const own = z.strictObject({ file: z.string("expected a file: FILE,metric=NAME"), metric: z.string().optional() });
 
-/** An item before the model is known, whose tokens decide how long an answer may be. */
+/** An item before the model is known; the model's tokens decide the answer's length. */
 type Made<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
 
 /**
@@ -95,7 +95,10 @@ async function rowsIn(file: string, options: Pick<ItemsFor, "signal" | "onNotice
 
 const isTextTable = (path: string): boolean => /\.[ct]sv(\.gz)?$/i.test(path);
 
-/** A cell has several right answers as a JSON list of texts. One of numbers may be an answer itself: an interval, a vector. */
+/**
+ * A cell may hold several right answers as a JSON list of texts. A list of numbers may be an answer itself: an
+ * interval, a vector.
+ */
 function withAnswers({ value, ...row }: Row): Row {
   const { answer } = value as Record<string, string>;
   const list = fromCell(answer);
@@ -131,7 +134,7 @@ const task = <K extends "choice" | "generation">(
   },
 });
 
-/** A choice stands after a space, unless the prompt or the choice brings one. */
+/** A choice follows a space, unless the prompt or the choice has one. */
 function choice(row: Row): Made<ChoiceItem> {
   const { prompt, choices, gold } = parseRow(chosen, row);
   const join = (choice: string) => (/\s$/.test(prompt) || /^\s/.test(choice) ? choice : ` ${choice}`);

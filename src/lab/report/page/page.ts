@@ -15,11 +15,11 @@ import { verdict } from "./verdict.ts";
 export interface Report {
   readonly summary: Summary;
   readonly results: readonly Result[];
-  /** By id; those that results are of. */
+  /** Items that have results, by id. */
   readonly items: ReadonlyMap<string, Item>;
 }
 
-/** The report as one page that needs nothing else: no script, no request, as good from a disk as from a mail. */
+/** The report as one self-contained page: no script, no request, so that it also works from a disk or in a mail. */
 export function page({ summary, results, items }: Report): string {
   const points = pointsOf(summary);
   const byRecipe = new Map(points.map(({ recipe }) => [recipe, results.filter((result) => result.recipe === recipe)]));

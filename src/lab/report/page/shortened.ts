@@ -3,7 +3,7 @@ import { placeOf } from "../../metrics/contains.ts";
 
 /** Characters that are shown of a text's beginning, of its end, and on either side of a place of note. */
 const [HEAD, TAIL, ABOUT] = [400, 1200, 120];
-/** Most places of note: a question may have many right answers. */
+/** The most places that are kept: a question may have many right answers. */
 const PLACES = 8;
 
 /** A range in a text. */

@@ -44,7 +44,7 @@ function crosses({ x, y }: Labelled, to: Box, box: Box): boolean {
   return Math.max(0, across[0], along[0]) < Math.min(1, across[1], along[1]);
 }
 
-/** From which share of a way that begins at `from` to which it is between two bounds. */
+/** The range, as shares of a way from `from`, in which it lies between two bounds. */
 function inside(from: number, way: number, low: number, high: number): [number, number] {
   if (way === 0) return from > low && from < high ? [0, 1] : [1, 0];
   const [a, b] = [(low - from) / way, (high - from) / way];

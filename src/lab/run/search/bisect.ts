@@ -20,8 +20,9 @@ interface Tried {
 type Range = Extract<SearchSpec, { kind: "range" }>;
 
 /**
- * Tries both ends of a numeric option, then again and again the middle of those neighbours that lie farthest apart in quality and saving, or the value
- * nearest to it that the saving takes, so that the frontier is known evenly: until all are near, or the budget allows no more.
+ * Tries both ends of a numeric option, then repeatedly the middle between the neighbours that are farthest apart in
+ * quality and saving (or the nearest value that the saving accepts), so that the frontier is sampled evenly: until all
+ * are close, or the budget is spent.
  */
 export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
   const tried: Tried[] = [];
@@ -75,7 +76,7 @@ async function unlessRefused<T>(measure: () => Promise<T>): Promise<T | undefine
   }
 }
 
-/** Values strictly between two others, those near the middle first. */
+/** Values strictly between two others, starting from the middle. */
 function* outwards(a: number, b: number, whole: boolean): Generator<number> {
   const middle = middleOf(a, b, whole);
   yield middle;

@@ -10,8 +10,9 @@ export const fewest = (recipes: number, items: number): number =>
   Math.min(items, Math.max(FEWEST, Math.ceil(items / 2 ** Math.ceil(Math.log2(recipes)))));
 
 /**
- * Successive halving (Jamieson & Talwalkar 2016): all settings on a few items, the better half on twice as many, and so on to the last ones on
- * all. Better is who is beaten in quality and saving by fewer. A budget that ends leaves those that were measured on all items.
+ * Successive halving (Jamieson & Talwalkar 2016): all settings on a few items, the better half on twice as many, and so
+ * on until the last ones run on all. A setting is better if fewer others beat it in quality and saving. When the budget
+ * ends, settings measured on all items remain.
  */
 export async function halve(recipes: readonly Recipe[], prober: Prober): Promise<Recipe[]> {
   let alive = recipes;
