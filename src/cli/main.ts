@@ -20,6 +20,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: "calibrate a pair of models for routing",
     load: () => import("./commands/route.ts"),
   },
+  train: { summary: "train a model", load: () => import("./commands/train.ts") },
   pull: { summary: "download a model", load: () => import("./commands/pull.ts") },
   list: { summary: "list the models on this machine", load: () => import("./commands/list.ts") },
   show: { summary: "show a model's structure and cost", load: () => import("./commands/show.ts") },

@@ -61,7 +61,7 @@ interface Named {
   readonly names: readonly string[];
 }
 
-/** Tells if a checkpoint's architecture is of a kind. */
+/** True if a checkpoint's architecture is of this kind. */
 export const isOfKind = (kind: ArchitectureKind, { architecture }: Checkpoint): boolean =>
   architectures[kind].some(({ names }: Named) => names.includes(architecture));
 
@@ -76,7 +76,7 @@ export function unsupported({ path, architecture: name }: Checkpoint): ModelFaul
 const allNames = (): string[] =>
   Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Named) => names));
 
-/** The architecture of a checkpoint among `known`; throws a UserError if there is none of its name. */
+/** The checkpoint's architecture among `known`. @throws UserError if there is none of its name */
 function architectureOf<A extends Named>(checkpoint: Checkpoint, known: readonly A[]): A {
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));
@@ -86,9 +86,12 @@ function architectureOf<A extends Named>(checkpoint: Checkpoint, known: readonly
   throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
 }
 
-/** Tells if a decoder's checkpoint has parts that are not read, such as those of images. */
+/** True if a decoder's checkpoint has parts that are not read, such as those for images. */
 export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
   architectureOf(checkpoint, decoders).unread(checkpoint).length > 0;
+
+/** The architecture of a decoder's checkpoint. @throws UserError if it is of another kind or unknown */
+export const decoderArchitecture = (checkpoint: Checkpoint): Architecture => architectureOf(checkpoint, decoders);
 
 /** A decoder and the weights that its graphs are traced with. */
 export interface OpenDecoder {
@@ -97,8 +100,8 @@ export interface OpenDecoder {
 }
 
 /**
- * Opens a checkpoint as the decoder it holds; its prepared weights are kept under `folder`. With an adapter, which is kept apart from them,
- * it computes what both together do. @throws UserError when it is none that runs
+ * Opens a checkpoint as a decoder; its prepared weights are kept under `folder`. With an adapter, which stays apart
+ * from the weights, it computes the sum of both. @throws UserError if the decoder is not supported
  */
 export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): OpenDecoder {
   const architecture = architectureOf(whole, decoders);

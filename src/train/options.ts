@@ -30,8 +30,11 @@ export const trainOptions = z.strictObject({
     .optional()
     .describe("a model to train from random weights: fields of a Hugging Face config.json, model_type among them"),
   tokenizer: z.string().default("characters").describe("of a model from random weights: characters, bytes or a MODEL"),
-  data: z.string().optional().describe("a text file, or JSONL with text, prompt and completion, or messages"),
-  validation: z.number().min(0).max(0.5).default(0.1).describe("share of the data that is held out, its end"),
+  data: z
+    .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string()).min(1))
+    .describe("text files, or JSONL with text, prompt and completion, or messages"),
+  validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data that is held out"),
+  labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
   tokens: count.default(256).describe("tokens of a row; longer samples are dropped"),

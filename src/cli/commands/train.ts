@@ -1,0 +1,80 @@
+import type { Command } from "commander";
+import { resumeTraining, type TrainInput, train } from "../../index.ts";
+import { trainOptions } from "../../train/options.ts";
+import type { TrainResult } from "../../train/session.ts";
+import { UserError } from "../../util/errors.ts";
+import { readValues } from "../../util/values-file.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showTraining } from "../train-progress.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  out?: string;
+  resume?: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .argument("[config]", "a YAML or JSON file with the run's options; flags stand above it")
+    .option("--out <folder>", "where the run is kept; at its end it is the model's folder")
+    .option("--resume <folder>", "go on with the run that a folder holds")
+    .option("--force", "begin anew in a folder that holds a run")
+    .option("--json", "print one JSON object with the losses and the receipt");
+  addFlags(command, trainOptions).action(run);
+}
+
+async function run(config: string | undefined, flags: Flags): Promise<void> {
+  const signal = interruptSignal();
+  using progress = showTraining();
+  const call = { ...progress, signal };
+  const result = await started(config, flags, call).catch((error: unknown) => {
+    const folder = flags.out ?? flags.resume;
+    if (signal.aborted) process.stderr.write(`stopped; \`modicum train --resume ${folder}\` goes on\n`);
+    throw error;
+  });
+  progress[Symbol.dispose]();
+  if (flags.json) printJson(result);
+  else tell(result);
+}
+
+type Call = Parameters<typeof resumeTraining>[1];
+
+async function started(config: string | undefined, flags: Flags, call: Call): Promise<TrainResult> {
+  const { out, resume, force } = flags;
+  if (resume !== undefined) {
+    if (config !== undefined || out !== undefined)
+      throw new UserError("--resume takes the options of its folder; give no CONFIG and no --out beside it", 2);
+    return resumeTraining(resume, call);
+  }
+  if (out === undefined) throw new UserError("--out: expected a folder for the run", 2);
+  const options = await optionsOf(config, flags);
+  return train(options, { ...call, out, reuse: force ? "force" : "refuse" });
+}
+
+/** The file's options, with the flags above them. @throws UserError */
+async function optionsOf(config: string | undefined, flags: Flags): Promise<TrainInput> {
+  const given = Object.fromEntries(
+    Object.keys(trainOptions.shape).flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
+  );
+  if (config === undefined) return readFlags(trainOptions, given);
+  const values = await readValues(config, "the run");
+  if (typeof values !== "object" || values === null || Array.isArray(values))
+    throw new UserError(`${config}: expected the run's options by name`);
+  return { ...(values as TrainInput), ...given };
+}
+
+function tell({ out, steps, tokens, loss, receipt }: TrainResult): void {
+  const nats = (value: number) => value.toFixed(4);
+  print(
+    ...columns([
+      ["steps", `${steps}`],
+      ["tokens", `${tokens}`],
+      ["loss", `${nats(loss.first)} first, ${nats(loss.last)} last, ${nats(loss.best)} best`],
+      ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
+    ]),
+    `modicum run --model ${out} "…" answers with it`,
+  );
+}

@@ -1,0 +1,37 @@
+import type { SessionEvents } from "../train/session.ts";
+import { displayOn } from "./lab-display.ts";
+
+/** Least time between two showings of a step, in milliseconds. */
+const EVERY = 500;
+
+/** Shows a run: its loss and the time left; each evaluation on a line of its own, with the speed since the one before. */
+export function showTraining(stream = process.stderr): Required<SessionEvents> & Disposable {
+  const display = displayOn(stream);
+  const since = { tokens: 0, ms: 0 };
+  let shown = Number.NEGATIVE_INFINITY;
+  let [ms, done] = [0, 0];
+  return {
+    onNotice: (sentence) => display.say(sentence),
+    onStep(report) {
+      const { step, steps, loss, validation, tokens } = report;
+      ms += report.ms;
+      done++;
+      if (validation !== undefined) {
+        const speed = Math.round((1000 * (tokens - since.tokens)) / (ms - since.ms));
+        display.say(`step ${step}: loss ${loss.toFixed(4)}, held-out ${validation.toFixed(4)}, ${speed} tokens/s`);
+        Object.assign(since, { tokens, ms });
+      }
+      const now = performance.now();
+      if (now - shown < EVERY && step < steps) return;
+      shown = now;
+      display.show({
+        title: "training loss",
+        done: step,
+        of: steps,
+        quality: loss,
+        left: ((ms / done) * (steps - step)) / 1000,
+      });
+    },
+    [Symbol.dispose]: () => display[Symbol.dispose](),
+  };
+}

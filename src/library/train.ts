@@ -1,0 +1,52 @@
+import type { z } from "zod";
+import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
+import { decoderArchitecture } from "../models/registry.ts";
+import { chooseThreads } from "../runtime/threads.ts";
+import { trainOptions } from "../train/options.ts";
+import {
+  type Base,
+  optionsOf,
+  runSession,
+  type Session,
+  type SessionEvents,
+  type TrainResult,
+} from "../train/session.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import { type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
+import { given } from "./arguments.ts";
+
+/** Where a run is kept, and how it is followed. */
+export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep"> {
+  /** The run's folder, which is a model's folder at the end. */
+  readonly out: string;
+  /** What is done with a run that the folder holds: by default it is refused. */
+  readonly reuse?: Session["reuse"];
+  /** Threads of the process's pool; default: the cores that it may use. */
+  readonly threads?: number;
+}
+
+/** A run as a caller writes it. */
+export type TrainInput = z.input<typeof trainOptions>;
+
+/**
+ * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"` it goes on and gives the
+ * same losses to the last bit. @throws UserError
+ */
+export async function train(
+  options: TrainInput,
+  { out, reuse = "refuse", threads, ...rest }: TrainCall,
+): Promise<TrainResult> {
+  if (threads !== undefined) chooseThreads(threads);
+  const session = { options: given("train's options", trainOptions, options), out, reuse };
+  return runSession(session, (model) => openBase(model, rest), rest, rest.signal);
+}
+
+/** Goes on with the run that a folder holds. @throws UserError if it holds none */
+export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse"> = {}): Promise<TrainResult> =>
+  train(optionsOf(out), { ...call, out, reuse: "resume" });
+
+async function openBase(model: string, options: ResolveOptions): Promise<Base> {
+  const checkpoint = openCheckpoint((await resolveModel(model, options)).path);
+  const { vocabulary } = decoderArchitecture(checkpoint).configure(checkpoint.config);
+  return { checkpoint, tokenizer: tokenizerOf(checkpoint, vocabulary) };
+}

@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { addSpent, evalCost, graphCost, type Spent } from "../graph/index.ts";
+import { type Shape, type Trainee, traceEmbeddingBackward, traceLayerBackward } from "./graphs.ts";
+import { traceLossBackward } from "./loss.ts";
+
+/** What a training run spent; FLOPs count a multiply-add as 2. `dense` is the same steps with no method and nothing frozen. */
+export interface TrainingReceipt {
+  readonly id: string;
+  readonly model: string;
+  /** The training method with its options; "" is plain training. */
+  readonly method: string;
+  /** Positions that ran in training steps, padding included. */
+  readonly tokens: number;
+  readonly steps: number;
+  readonly flops: {
+    readonly dense: number;
+    readonly spent: number;
+    readonly overhead: number;
+    readonly saved: number;
+    /** Of training steps and of evaluations. */
+    readonly forward: number;
+    readonly backward: number;
+    /** The optimiser's products: element by element, it has none. */
+    readonly update: number;
+  };
+  readonly ms: { readonly total: number };
+  readonly estimated: boolean;
+}
+
+/** What a run has to be billed for. */
+export interface Work {
+  readonly forward: number;
+  readonly backward: number;
+  readonly update: number;
+  /** The backward pass if nothing were frozen. */
+  readonly denseBackward: number;
+  readonly tokens: number;
+  readonly steps: number;
+  readonly ms: number;
+}
+
+export function trainingReceipt(model: string, work: Work): TrainingReceipt {
+  const { forward, backward, update, denseBackward, tokens, steps, ms } = work;
+  const [spent, dense] = [forward + backward + update, forward + denseBackward + update];
+  const flops = { dense, spent, overhead: 0, saved: dense === 0 ? 0 : 1 - spent / dense, forward, backward, update };
+  return { id: randomUUID(), model, method: "", tokens, steps, flops, ms: { total: ms }, estimated: false };
+}
+
+/** FLOPs of a batch's backward pass with nothing frozen, by its labelled positions. */
+export function denseBackward(trainee: Trainee, shape: Shape): (labelled: number) => number {
+  const whole = { ...trainee, trained: () => true };
+  const layers = Array.from({ length: trainee.decoder.config.layers }, (_, l) => l);
+  const graphs = [
+    ...layers.map((l) => traceLayerBackward(whole, l, shape, true)),
+    traceEmbeddingBackward(whole, shape),
+  ];
+  const sum: Spent = { flops: 0, bytes: 0 };
+  for (const graph of graphs) addSpent(sum, evalCost(graphCost(graph), {}));
+  const head = graphCost(traceLossBackward(whole, true));
+  return (labelled) => sum.flops + evalCost(head, { n: labelled }).flops;
+}

@@ -1,0 +1,160 @@
+import type { RunData } from "./data/open.ts";
+import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
+import type { TrainOptions } from "./options.ts";
+import { Passes } from "./passes.ts";
+import { denseBackward, type TrainingReceipt, trainingReceipt } from "./receipt.ts";
+import { rateAt } from "./schedule.ts";
+import { Spike } from "./spike.ts";
+import type { Subject } from "./subject.ts";
+
+/** One step as it went. */
+export interface StepReport {
+  /** From 1 on. */
+  readonly step: number;
+  readonly steps: number;
+  /** Nats a label, the mean of the step's labels. */
+  readonly loss: number;
+  readonly rate: number;
+  /** The gradient's length before it is clipped. */
+  readonly norm: number;
+  /** Labels of the step. */
+  readonly labelled: number;
+  /** Positions of all steps so far. */
+  readonly tokens: number;
+  readonly ms: number;
+  /** Nats a label of the held-out data, where the step ends with an evaluation. */
+  readonly validation?: number;
+}
+
+/** What a run counts, kept with its state. */
+export type Counters = {
+  /** Optimiser steps that changed the weights: those that were skipped are not among them. */
+  updates: number;
+  skipped: number;
+  tokens: number;
+  samples: number;
+  first: number;
+  last: number;
+  best: number;
+  forward: number;
+  backward: number;
+  denseBackward: number;
+  ms: number;
+};
+
+const begun = (): Counters => ({
+  ...{ updates: 0, skipped: 0, tokens: 0, samples: 0, first: Number.NaN, last: Number.NaN, best: Number.NaN },
+  ...{ forward: 0, backward: 0, denseBackward: 0, ms: 0 },
+});
+
+/** A run between two steps. What each step does follows from the options, the data and the state alone. */
+export class TrainingRun implements Disposable {
+  /** Steps done. */
+  done = 0;
+  readonly counters: Counters = begun();
+
+  private constructor(
+    private readonly options: TrainOptions,
+    readonly subject: Subject,
+    private readonly data: RunData,
+    private readonly passes: Passes,
+    readonly optimizer: Optimizer,
+    private readonly denseBackward: (labelled: number) => number,
+  ) {}
+
+  static async open(options: TrainOptions, subject: Subject, data: RunData): Promise<TrainingRun> {
+    const { rows, tokens } = data.training;
+    const shape = { rows, tokens, packed: options.packing };
+    const passes = await Passes.create(subject.trainee, subject.store, shape);
+    const optimizer = await Optimizer.create(options.optimizer, subject.store);
+    return new TrainingRun(options, subject, data, passes, optimizer, denseBackward(subject.trainee, shape));
+  }
+
+  /** Steps of the whole run. */
+  get steps(): number {
+    const { steps, epochs, accumulate } = this.options;
+    return steps ?? Math.max(1, Math.ceil((epochs * this.data.training.batches) / accumulate));
+  }
+
+  /** Runs the next step. @throws Spike if the loss or its gradient is not finite and the options say stop */
+  async step(): Promise<StepReport> {
+    const started = performance.now();
+    const { loss, labelled } = await this.#passes();
+    const norm = gradientNorm(this.subject.store);
+    const rate = this.options.optimizer.lr * rateAt(this.options.schedule, this.done, this.steps);
+    await this.#update(loss, norm, rate);
+    this.done++;
+    const validation = await this.#evaluated();
+    this.#count(loss, performance.now() - started);
+    const { tokens } = this.counters;
+    const report = { step: this.done, steps: this.steps, loss, rate, norm, labelled, tokens };
+    return { ...report, ms: performance.now() - started, ...(validation !== undefined && { validation }) };
+  }
+
+  /** Gradients of the step's batches, each label with the same part in the loss. */
+  async #passes(): Promise<{ loss: number; labelled: number }> {
+    const { accumulate } = this.options;
+    const { training } = this.data;
+    const batches = Array.from({ length: accumulate }, (_, i) => training.batch(this.done * accumulate + i));
+    const labelled = batches.reduce((sum, batch) => sum + batch.labelled, 0);
+    this.subject.store.zeroGradients();
+    let nats = 0;
+    for (const batch of batches) {
+      nats += await this.passes.train(batch, 1 / Math.max(1, labelled));
+      this.counters.denseBackward += this.denseBackward(batch.labelled);
+      this.counters.tokens += batch.rows * batch.tokens;
+      this.counters.samples += batch.samples;
+    }
+    return { loss: nats / Math.max(1, labelled), labelled };
+  }
+
+  async #update(loss: number, norm: number, rate: number): Promise<void> {
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      if (this.options.spikes === "stop") throw new Spike(this.done + 1, loss, norm, rate);
+      this.counters.skipped++;
+      return;
+    }
+    this.counters.updates++;
+    await this.optimizer.step({ count: this.counters.updates, rate, clip: clipFactor(norm, this.options.clip) });
+  }
+
+  async #evaluated(): Promise<number | undefined> {
+    const due = this.done % this.options.evaluateEvery === 0 || this.done === this.steps;
+    return due ? await this.evaluate() : undefined;
+  }
+
+  /** Nats a label of the held-out data; undefined if nothing is held out. */
+  async evaluate(): Promise<number | undefined> {
+    const { heldOut } = this.data;
+    if (!heldOut) return undefined;
+    let [nats, labelled] = [0, 0];
+    for (let i = 0; i < Math.min(heldOut.batches, this.options.evaluateBatches); i++) {
+      const batch = heldOut.batch(i);
+      nats += await this.passes.evaluate(batch);
+      labelled += batch.labelled;
+    }
+    const loss = nats / labelled;
+    if (!(this.counters.best <= loss)) this.counters.best = loss;
+    return loss;
+  }
+
+  #count(loss: number, ms: number): void {
+    if (this.done === 1) this.counters.first = loss;
+    this.counters.last = loss;
+    this.counters.forward += this.passes.cost.forward.flops;
+    this.counters.backward += this.passes.cost.backward.flops;
+    this.passes.cost.forward.flops = 0;
+    this.passes.cost.backward.flops = 0;
+    this.counters.ms += ms;
+  }
+
+  receipt(model: string): TrainingReceipt {
+    const { forward, backward, denseBackward, tokens, ms, updates } = this.counters;
+    const update = updates * this.optimizer.cost.flops;
+    return trainingReceipt(model, { forward, backward, update, denseBackward, tokens, steps: this.done, ms });
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of [this.passes, this.optimizer, this.subject]) part[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,168 @@
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { UserError } from "../util/errors.ts";
+import { makeFolders } from "../util/make-folders.ts";
+import { writeError } from "../util/system-errors.ts";
+import { writeJson } from "../util/write-whole.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { readJson } from "../weights/json-file.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { differences } from "./checkpoint/differences.ts";
+import { driftOf, thisMachine } from "./checkpoint/machine.ts";
+import { type KeptState, keepState, latestState } from "./checkpoint/state.ts";
+import { openData, type RunData } from "./data/open.ts";
+import { Metrics } from "./metrics.ts";
+import { type TrainOptions, trainOptions } from "./options.ts";
+import type { TrainingReceipt } from "./receipt.ts";
+import { type Counters, type StepReport, TrainingRun } from "./run.ts";
+import { newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+
+/** A call of `train`. */
+export interface Session {
+  readonly options: TrainOptions;
+  /** The run's folder: it becomes a model's folder, which every command takes. */
+  readonly out: string;
+  /** What is done with a run that the folder holds. */
+  readonly reuse: "refuse" | "resume" | "force";
+}
+
+export interface SessionEvents {
+  onStep?: ((report: StepReport) => void) | undefined;
+  onNotice?: ((sentence: string) => void) | undefined;
+}
+
+/** What a run is trained from, opened. */
+export interface Base {
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: Tokenizer;
+}
+
+export interface TrainResult {
+  readonly out: string;
+  readonly steps: number;
+  readonly tokens: number;
+  /** Nats a label: of the first and the last step, and the best of the held-out data (of the last step, if nothing is held out). */
+  readonly loss: { readonly first: number; readonly last: number; readonly best: number };
+  readonly receipt: TrainingReceipt;
+}
+
+/** Options of the run that a folder holds. @throws UserError if it holds none */
+export function optionsOf(out: string): TrainOptions {
+  const file = path.join(out, "run.json");
+  if (!existsSync(file)) throw new UserError(`${out} holds no training run`);
+  return readJson(file, trainOptions, "a training run's options");
+}
+
+/**
+ * Trains a model, or goes on where a run was left. Checkpoints are kept every `saveEvery` steps and when `signal` aborts, the model is written at
+ * the end. @throws UserError
+ */
+export async function runSession(
+  session: Session,
+  openBase: (model: string) => Promise<Base>,
+  { onStep, onNotice }: SessionEvents,
+  signal?: AbortSignal,
+): Promise<TrainResult> {
+  const { options, out } = session;
+  const kept = await openFolder(session, onNotice);
+  const { subject, data } = await openRun(options, out, openBase);
+  using run = await TrainingRun.open(options, subject, data);
+  if (kept) restore(run, kept, data, session, onNotice);
+  await writeJson(path.join(out, "run.json"), options);
+  const metrics = await Metrics.open(out, run.done);
+  while (run.done < run.steps) {
+    const report = await run.step();
+    metrics.add(report);
+    onStep?.(report);
+    if (run.done % options.saveEvery === 0 || signal?.aborted) await keep(run, options, out, data);
+    signal?.throwIfAborted();
+  }
+  await keep(run, options, out, data);
+  await subject.write(out);
+  const receipt = run.receipt(out);
+  await writeJson(path.join(out, "receipt.json"), receipt);
+  const { first, last, best, tokens } = run.counters;
+  return { out, steps: run.done, tokens, loss: { first, last, best: Number.isNaN(best) ? last : best }, receipt };
+}
+
+/** The state to go on from; undefined for a new run. @throws UserError */
+async function openFolder(
+  { out, reuse }: Session,
+  onNotice: SessionEvents["onNotice"],
+): Promise<KeptState | undefined> {
+  const held = existsSync(path.join(out, "run.json"));
+  if (reuse === "refuse" && existsSync(out) && readdirSync(out).length > 0)
+    throw new UserError(
+      held
+        ? `${out} holds a run; --resume goes on with it, --force begins anew`
+        : `${out} is not empty; --force uses it`,
+    );
+  try {
+    makeFolders(out);
+  } catch (error) {
+    throw writeError(error, out);
+  }
+  if (reuse !== "resume") return undefined;
+  const state = latestState(out);
+  for (const sentence of state?.damaged ?? []) onNotice?.(sentence);
+  if (!state) onNotice?.(`${out} holds no checkpoint: the run begins anew`);
+  return state;
+}
+
+async function openRun(
+  options: TrainOptions,
+  out: string,
+  openBase: (model: string) => Promise<Base>,
+): Promise<{ subject: Subject; data: RunData }> {
+  const { model, architecture, data: files, seed, batch: rows } = options;
+  if ((model === undefined) === (architecture === undefined))
+    throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
+  const base = model === undefined ? undefined : await openBase(model);
+  const tokenizer = base?.tokenizer ?? (await newTokenizer(options, files, out));
+  const data = openData({ ...options, files, rows }, tokenizer, seed);
+  const subject = base ? oldSubject(options, base.checkpoint) : newSubject(options, tokenizer.vocabSize);
+  return { subject, data };
+}
+
+function restore(
+  run: TrainingRun,
+  kept: KeptState,
+  data: RunData,
+  { options, reuse, out }: Session,
+  onNotice: SessionEvents["onNotice"],
+): void {
+  const changed = differences(options, kept.config);
+  if (data.hash !== kept.data) changed.push("the data are others");
+  if (changed.length > 0 && reuse === "resume")
+    throw new UserError(`${out}: the run was begun with other options: ${changed.join("; ")}`);
+  const drift = driftOf(kept.machine, thisMachine());
+  if (drift) onNotice?.(drift);
+  const { store } = run.subject;
+  new Float32Array(store.values.memory).set(kept.buffer("values", [store.trainedElements]));
+  for (const [name, buffer] of Object.entries(run.optimizer.states))
+    new Float32Array(buffer.memory).set(kept.buffer(name, [store.trainedElements]));
+  run.done = kept.step;
+  Object.assign(run.counters, kept.counters);
+}
+
+async function keep(run: TrainingRun, options: TrainOptions, out: string, data: RunData): Promise<void> {
+  const { store } = run.subject;
+  const shape = [store.trainedElements];
+  const buffers = { values: store.values, ...run.optimizer.states };
+  const tensors = Object.entries(buffers).map(
+    ([name, { memory }]) =>
+      [name, { shape, values: () => new Float32Array(memory, 0, store.trainedElements) }] as const,
+  );
+  const state = {
+    step: run.done,
+    counters: finite(run.counters),
+    config: options,
+    data: data.hash,
+    machine: thisMachine(),
+  };
+  await keepState(out, state, new Map(tensors));
+}
+
+/** JSON has no NaN: a counter that has no value yet is left out. */
+const finite = (counters: Counters): Record<string, number> =>
+  Object.fromEntries(Object.entries(counters).filter(([, value]) => Number.isFinite(value)));

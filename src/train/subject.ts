@@ -1,0 +1,131 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { decoderArchitecture } from "../models/registry.ts";
+import { suggest, UserError } from "../util/errors.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { JsonObject } from "../weights/json.ts";
+import type { Names } from "../weights/prepared/names.ts";
+import { Part } from "../weights/prepared/part.ts";
+import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
+import { writeModel } from "./checkpoint/model.ts";
+import { readText } from "./data/files.ts";
+import { byteTokenizer, characterTokenizer, type TokenizerFiles } from "./data/tokenizer.ts";
+import type { Trainee } from "./graphs.ts";
+import { fillRandomly } from "./initial.ts";
+import type { TrainOptions } from "./options.ts";
+import { ParameterStore } from "./parameters.ts";
+import { weightsOf } from "./passes.ts";
+import { TracedWeights } from "./traced-weights.ts";
+
+/** A model that is trained: its graphs' maker, its parameters, and how it is written. */
+export interface Subject extends Disposable {
+  readonly trainee: Trainee;
+  readonly store: ParameterStore;
+  /** Tells if it began with random weights. */
+  readonly fresh: boolean;
+  /** Writes it as a Hugging Face folder, but for a new model's tokenizer, which lies there already. */
+  write(folder: string): Promise<void>;
+}
+
+/** Makes a new model's tokenizer, and writes its files into the run's folder. @throws UserError */
+export async function newTokenizer(
+  { tokenizer }: TrainOptions,
+  files: readonly string[],
+  out: string,
+): Promise<Tokenizer> {
+  const made = tokenizerFiles(tokenizer, files);
+  for (const [name, contents] of Object.entries(made)) await writeFile(path.join(out, name), contents);
+  return new Tokenizer(fromFolder(out));
+}
+
+function tokenizerFiles(name: string, files: readonly string[]): TokenizerFiles {
+  switch (name) {
+    case "characters":
+      return characterTokenizer(files.map(readText));
+    case "bytes":
+      return byteTokenizer();
+    default:
+      throw new UserError(
+        `tokenizer: expected characters or bytes, got "${name}"${suggest(name, ["characters", "bytes"])}`,
+        2,
+      );
+  }
+}
+
+/** A model with random weights, as `architecture` says; `vocabulary` is its tokenizer's. @throws UserError */
+export function newSubject(options: TrainOptions, vocabulary: number): Subject {
+  const config: JsonObject = { vocab_size: vocabulary, tie_word_embeddings: true, ...options.architecture };
+  const given = config["model_type"];
+  if (typeof given !== "string")
+    throw new UserError(
+      `architecture: model_type is ${JSON.stringify(given) ?? "missing"}, expected a name such as gpt2`,
+      2,
+    );
+  const bare: Checkpoint = {
+    ...{ path: "architecture", files: [], architecture: given, tensors: new Map() },
+    config: { kind: "huggingface", path: "architecture", config },
+    floats: none,
+    form: none,
+    blocks: none,
+  };
+  const hasHead = config["tie_word_embeddings"] === false;
+  const subject = opened(bare, options, (name) => name === "output.weight" && hasHead);
+  fillRandomly(subject.store, subject.trainee.decoder.config.layers, options.seed);
+  return { ...subject, fresh: true, write: writer(subject.store, config, subject.names) };
+}
+
+function none(): never {
+  throw new Error("a new model's checkpoint has no tensors");
+}
+
+/** A checkpoint's model, its weights in float32. @throws UserError */
+export function oldSubject(options: TrainOptions, base: Checkpoint): Subject {
+  if (base.config.kind === "gguf")
+    throw new UserError(
+      `${base.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,
+      2,
+    );
+  const names = decoderArchitecture(base).tensors(base);
+  const part = (name: string, shape?: readonly number[]) => new Part(base, names, name, shape);
+  const subject = opened(base, options, (name) => part(name).exists);
+  for (const parameter of subject.store.parameters)
+    subject.store.valuesOf(parameter).set(part(parameter.name, parameter.shape).floats());
+  return { ...subject, fresh: false, write: writer(subject.store, base.config.config, names, base) };
+}
+
+function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
+  const architecture = decoderArchitecture(checkpoint);
+  const weights = new TracedWeights(checkpoint.config, has);
+  const untrained: Trainee = { decoder: architecture.open(weights), weights, trained: () => false };
+  const joined = weightsOf(untrained);
+  const trained = trainedBy(
+    options.train,
+    joined.flatMap(({ sizes }) => Object.keys(sizes)),
+  );
+  const store = new ParameterStore(joined, trained);
+  const trainee: Trainee = { ...untrained, trained };
+  return { trainee, store, names: architecture.tensors(checkpoint), [Symbol.dispose]: () => store[Symbol.dispose]() };
+}
+
+/** What the patterns name: `*` is any part of a name; none: everything. @throws UserError for a pattern that names nothing */
+export function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
+  if (patterns.length === 0) return () => true;
+  const tests = patterns.map((pattern) => {
+    const test = new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`);
+    if (names.some((name) => test.test(name))) return test;
+    throw new UserError(`train: no parameter is named "${pattern}"${suggest(pattern, names)}`, 2);
+  });
+  return (name) => tests.some((test) => test.test(name));
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+const writer =
+  (store: ParameterStore, config: JsonObject, names: Names, base?: Checkpoint) =>
+  (folder: string): Promise<void> =>
+    writeModel(folder, {
+      ...{ config, names, base },
+      tensors: new Map(
+        store.parameters.map((p) => [p.name, { shape: p.shape, values: () => store.valuesOf(p).slice() }]),
+      ),
+    });
