@@ -12,7 +12,7 @@ export const limitOptions = z.strictObject({
     .min(1)
     .default(1_000_000)
     .describe("maximum characters or token ids of a prompt; the model's context also limits it"),
-  maxTokens: z.int().min(1).default(2048).describe("most tokens of an answer, and how many where a chat does not say"),
+  maxTokens: z.int().min(1).default(2048).describe("maximum tokens of an answer, and the default for chats"),
   maxChoices: z.int().min(1).default(8).describe("maximum answers per prompt (n)"),
   maxTexts: z
     .int()

@@ -11,8 +11,8 @@ import { type Begun, begun, Rows } from "./rows.ts";
 import { type CustomJob, type Job, Ticket } from "./ticket.ts";
 
 export const schedulerOptions = z.strictObject({
-  rows: z.int().min(1).default(BATCH_ROWS).describe("most requests under way at once"),
-  queue: z.int().min(0).default(128).describe("most requests that wait; more are refused"),
+  rows: z.int().min(1).default(BATCH_ROWS).describe("maximum running requests"),
+  queue: z.int().min(0).default(128).describe("maximum waiting requests; more are refused"),
 });
 
 export type SchedulerOptions = z.output<typeof schedulerOptions>;

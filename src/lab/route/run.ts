@@ -14,8 +14,12 @@ import { evaluate, type PairResult } from "./evaluate.ts";
 import { resultTable } from "./table.ts";
 
 export const routeRunOptions = z.object({
-  limit: z.int().min(4).default(120).describe("items; thresholds found on one half are judged on the other, both ways"),
-  seed: z.int().min(0).default(0).describe("which items are drawn, and the intervals"),
+  limit: z
+    .int()
+    .min(4)
+    .default(120)
+    .describe("items; thresholds found on one half are evaluated on the other, both ways"),
+  seed: z.int().min(0).default(0).describe("seed of the item selection and the intervals"),
 });
 export type RouteRunOptions = z.output<typeof routeRunOptions>;
 

@@ -18,7 +18,7 @@ export const quantOptions = z.object({
     .enum(quants)
     .default("auto")
     .describe(
-      "form of the weights: f32, q8, q4 (floats rounded to 8 or 4 bits) or auto (q8 for safetensors, as it is for GGUF)",
+      "form of the weights: f32, q8, q4 (floats rounded to 8 or 4 bits) or auto (q8 for safetensors, as stored for GGUF)",
     ),
 });
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 export const budgetOptions = z.strictObject({
-  budgetFlops: z.number().positive().optional().describe("most FLOPs that each search may spend"),
-  budgetMinutes: z.number().positive().optional().describe("most minutes of answering that each search may take"),
+  budgetFlops: z.number().positive().optional().describe("maximum FLOPs per search"),
+  budgetMinutes: z.number().positive().optional().describe("maximum minutes of answering per search"),
 });
 
 /** The limits of a search; absent means unlimited. */
