@@ -61,6 +61,18 @@ describe("an answer is what a generation would have written, with the token that
     expect(labelled(withTemplate(BARE), { messages: chat })).toEqual(["One.\n", "Two\n"]);
   });
 
+  test("a template in which a token ends the turns of others alone", () => {
+    const template = BARE.replace("| trim }}", "| trim }}{{ eos_token if m.role == 'user' }}");
+    expect(labelled(withTemplate(template), { messages: chat })).toEqual(["One.\n", "Two\n"]);
+  });
+
+  test("a prompt that ends in another token than the answer begins with", () => {
+    const template =
+      "{% for m in messages %}{{ '<s>' if m.role == 'assistant' else '<|im_start|>' }}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>{% endif %}";
+    const messages = [user("a"), assistant("b")];
+    expect(labelled(withTemplate(template), { messages })).toEqual(["<s>b<|im_end|>"]);
+  });
+
   test("an answer that is a call of a function", () => {
     const template = CHATML.replace("{{ m.content }}", "{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}");
     const messages = [user("a"), { role: "assistant", content: "", tool_calls: [{ name: "f" }] }, says("tool")("1")];

@@ -76,7 +76,7 @@ class RenderedChat {
     if (other === undefined) throw new UserError(`messages[${i}]: the chat holds noncharacters (U+FDE0 to U+FDE2)`);
     const changed = textOf(this.#write(this.messages.with(i, { ...this.messages[i]!, content: other })));
     const from = sharedStart(this.#text, changed);
-    const to = this.#text.length - Math.min(sharedEnd(this.#text, changed), this.#text.length - from);
+    const to = this.#text.length - sharedEnd(this.#text, changed);
     return changed.includes(other) && to > from ? { from, to } : undefined;
   }
 
