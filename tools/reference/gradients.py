@@ -2,8 +2,9 @@
 
     python tools/reference/gradients.py src/models/fixtures [NAME ...]
 
-Reads each fixture's folder as `architectures.py` wrote it. Writes beside it `gradients.json` (`rows` of token ids, `labels` of each position, -100
-where there is none, and the loss) and `gradients.safetensors` (float32, by the parameters' names in the checkpoint). Tied weights are there once.
+Reads each fixture's folder as `architectures.py` and `encoders.py` wrote it. Writes beside it `gradients.json` (`rows` of token ids, an encoder's of
+different lengths and with their `types`, `labels` of each position, -100 where there is none, and the loss) and `gradients.safetensors` (float32, by
+the parameters' names in the checkpoint). Tied weights are there once.
 """
 
 import argparse
@@ -12,9 +13,9 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-MODELS = ["gpt2", "llama-biased", "qwen2", "gemma2"]
+MODELS = ["gpt2", "llama-biased", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm"]
 ROWS, TOKENS = 2, 12
 
 
@@ -26,18 +27,42 @@ def labels_of(tokens: torch.Tensor) -> torch.Tensor:
     return labels
 
 
-def write(folder: Path) -> None:
+def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+
+
+def decoder(folder: Path) -> tuple:
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float64).eval()
     reference = json.loads((folder / "reference.json").read_text())
     tokens = torch.tensor(reference["tokens"][: ROWS * TOKENS]).view(ROWS, TOKENS)
     labels = labels_of(tokens)
-    logits = model(tokens).logits
-    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+    return model, loss_of(model(tokens).logits, labels), {"rows": tokens.tolist(), "labels": labels.tolist()}
+
+
+def encoder(folder: Path) -> tuple:
+    """A token is to be told at every second place of a text."""
+    model = AutoModelForMaskedLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float64).eval()
+    reference = json.loads((folder / "encoder.json").read_text())
+    rows = [reference["texts"][i] for i in (0, 2)]
+    labels = [[(3 * token + 1) % model.config.vocab_size if i % 2 else -100 for i, token in enumerate(row)] for row in rows]
+    written = {"rows": rows, "labels": labels}
+    if "types" in reference:
+        written["types"] = [reference["types"][i] for i in (0, 2)]
+    # One by one: transformers has no numbers for padding that sees no token within its window.
+    logits = [
+        model(torch.tensor([row]), **({"token_type_ids": torch.tensor([written["types"][i]])} if "types" in written else {})).logits
+        for i, row in enumerate(rows)
+    ]
+    return model, loss_of(torch.cat(logits, dim=1), torch.tensor([sum(labels, [])])), written
+
+
+def write(folder: Path) -> None:
+    model, loss, written = (encoder if folder.name.endswith("-mlm") else decoder)(folder)
     loss.backward()
-    gradients = {name: p.grad.float().contiguous() for name, p in model.named_parameters()}
+    gradients = {name: p.grad.float().contiguous() for name, p in model.named_parameters() if p.grad is not None}
     save_file(gradients, folder / "gradients.safetensors")
-    written = {"rows": tokens.tolist(), "labels": labels.tolist(), "loss": loss.item()}
-    (folder / "gradients.json").write_text(json.dumps(written) + "\n")
+    (folder / "gradients.json").write_text(json.dumps({**written, "loss": loss.item()}) + "\n")
+    (folder / "gradients.safetensors").chmod(0o644)
     print(folder.name, len(gradients), loss.item())
 
 
