@@ -137,9 +137,9 @@ async function listen(server: Server, { host, port }: ServeOptions): Promise<str
 
 function unlistened(error: Error, host: string, port: number): unknown {
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: "another program has the port",
-    EACCES: "this port needs rights that this process does not have",
-    EADDRNOTAVAIL: "this machine has no such address",
+    EADDRINUSE: "the port is in use",
+    EACCES: "permission denied",
+    EADDRNOTAVAIL: "this machine does not have this address",
     ENOTFOUND: "there is no such host",
   };
   const reason = reasons[codeOf(error) ?? ""];

@@ -6,7 +6,7 @@ export type Refusal = "full" | "deadline" | "closing";
 
 const says = {
   full: "too many requests are waiting",
-  deadline: "the request's time was over before it was answered",
+  deadline: "the request timed out before it was answered",
   closing: "the server is shutting down",
 } satisfies Record<Refusal, string>;
 

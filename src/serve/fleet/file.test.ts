@@ -63,7 +63,7 @@ describe("told in one sentence", () => {
 
   const base = { name: "a", servers: ["http://a"] };
   test.each<[string, object, RegExp]>([
-    ["no shape", base, /"a" has no shape, from which its receipts are estimated/],
+    ["no shape", base, /"a" needs a shape to estimate receipts from/],
     ["no key", { ...base, kind: "modicum", key: "NO_SUCH" }, /"a": the environment has no NO_SUCH$/],
     ["a key itself", { ...base, key: "sk-12" }, /expected the name of an environment variable, got "sk-12"$/],
     ["an unknown architecture", { ...base, shape: { model_type: "lama" } }, /did you mean "llama"\?/],
@@ -88,7 +88,7 @@ describe("told in one sentence", () => {
 
   test("a name that a model of this server has, too", async () => {
     await expect(Catalogue.open(TINY.slice(0, 1), { elsewhere: ["tiny"] })).rejects.toThrow(
-      'two models are called "tiny"',
+      'two models are named "tiny"',
     );
   });
 });

@@ -97,7 +97,7 @@ export async function readFleet(file: string, env: NodeJS.ProcessEnv = process.e
 function remoteOf(model: z.output<typeof remote>, folder: string, env: NodeJS.ProcessEnv): RemoteOptions {
   const { name, kind } = model;
   if (model.shape === undefined && kind === "openai")
-    throw new UserError(`"${name}" has no shape, from which its receipts are estimated: give its config.json`);
+    throw new UserError(`"${name}" needs a shape to estimate receipts from: give its config.json`);
   const key = model.key === undefined ? undefined : env[model.key];
   if (model.key !== undefined && !key) throw new UserError(`"${name}": the environment has no ${model.key}`);
   return { ...model, model: model.model ?? name, key, shape: shapeFrom(model.shape, name, folder) };

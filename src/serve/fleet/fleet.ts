@@ -24,7 +24,7 @@ export class Fleet {
   /** Checks every server once before it returns, and from then on. @throws UserError */
   static async open(models: readonly RemoteOptions[], log: Logger): Promise<Fleet> {
     const twice = models.find(({ name }, i) => models.findIndex((m) => m.name === name) < i);
-    if (twice) throw new UserError(`two models are called "${twice.name}"`, 2);
+    if (twice) throw new UserError(`two models are named "${twice.name}"`, 2);
     if (models.length === 0) return new Fleet(new Map(), undefined);
     const transport = await openTransport();
     const fleet = new Fleet(new Map(models.map((m) => [m.name, new Remote(m, transport, log)])), transport);

@@ -39,7 +39,9 @@ export function passedOn(
     );
   }
   if (Array.isArray(savings) && savings.length > 0)
-    throw new HttpError(400, `savings: ${name} runs on servers that know none; leave them away`, { param: "savings" });
+    throw new HttpError(400, `savings: ${name} runs on servers without savings; leave savings out`, {
+      param: "savings",
+    });
   if (shape && !order.generates)
     checkCeiling({ flops: most }, () => shape.read(order.parts, guessedTokens(order)).flops);
   const within = most && shape && bound && tokensWithin(shape, order, most, bound.asked ?? limits.maxTokens);

@@ -164,7 +164,7 @@ class Relay {
 /** Aborted `seconds` after a time, if any are given. */
 export function lateAfter(seconds: number | undefined, taken: number): AbortSignal {
   const late = new AbortController();
-  const end = () => late.abort(new HttpError(503, `no answer came within ${seconds} seconds`, { code: "deadline" }));
+  const end = () => late.abort(new HttpError(503, `no answer within ${seconds} seconds`, { code: "deadline" }));
   if (seconds !== undefined) setTimeout(end, taken + 1000 * seconds - performance.now()).unref();
   return late.signal;
 }

@@ -21,17 +21,17 @@ export function noneAnswered(name: string, tried: readonly Unavailable[]): HttpE
   const wait = Math.min(5, ...tried.map(({ retryAfter }) => retryAfter));
   const headers = { "retry-after": String(Math.max(1, Math.ceil(wait))) };
   if (tried.length > 0 && tried.every(({ kind }) => kind === "busy"))
-    return new HttpError(429, `every server behind ${name} has its queue full; try again later`, {
+    return new HttpError(429, `all servers of ${name} are full; try again later`, {
       code: "full",
       headers,
     });
   if (tried.some(({ kind }) => kind === "fault"))
-    return new HttpError(502, `a server behind ${name} failed to answer, and no other did; the log tells why`, {
+    return new HttpError(502, `the servers of ${name} failed to answer; see this server's log`, {
       code: "bad_gateway",
     });
-  return new HttpError(503, `no server behind ${name} can be reached; try again later`, { code: "no_server", headers });
+  return new HttpError(503, `no server of ${name} can be reached; try again later`, { code: "no_server", headers });
 }
 
 /** After its first token an answer is not begun again elsewhere. */
 export const brokeOff = (name: string): HttpError =>
-  new HttpError(502, `the server that answered for ${name} broke off before the end`, { code: "broke_off" });
+  new HttpError(502, `the server that answered for ${name} broke off`, { code: "broke_off" });

@@ -184,7 +184,7 @@ describe("refused with one sentence", () => {
 
   test("a pair that a server is started with twice", async () => {
     await expect(serveModels([...TINY.slice(0, 1), UNTIED, "tiny>untied", "tiny>untied@t=1"])).rejects.toThrow(
-      'two pairs are called "tiny>untied"',
+      'two pairs are named "tiny>untied"',
     );
   });
 });

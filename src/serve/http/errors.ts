@@ -49,7 +49,7 @@ export function failure(error: unknown): HttpError {
   if (error instanceof ModelFault) return away("the server's model cannot be used");
   if (error instanceof ContextExceeded) return new HttpError(400, error.message, { code: "context_length_exceeded" });
   if (error instanceof UserError) return new HttpError(400, error.message);
-  return new HttpError(500, "the server failed to answer; its log tells why");
+  return new HttpError(500, "internal error; see the server's log");
 }
 
 const away = (what: string) => new HttpError(503, `${what} at the moment`, { headers: { "retry-after": "5" } });

@@ -38,7 +38,7 @@ describe("names", () => {
     const [, file] = TINY[0]!.split("=");
     const own = await Catalogue.open([file!, `other=${file}`]);
     expect(own.list().map(({ id }) => id)).toEqual(["llama-tiny", "other"]);
-    await expect(Catalogue.open([file!, file!])).rejects.toThrow('two models are called "llama-tiny"; say name=MODEL');
+    await expect(Catalogue.open([file!, file!])).rejects.toThrow('two models are named "llama-tiny"; use name=MODEL');
   });
 
   test("of recipes may be those by which the command line registers them, for a model of another name here", async () => {

@@ -24,7 +24,7 @@ export class Pairs {
     this.#configured = new Map(all.map((pair) => [pair.name, pair]));
     if (this.#configured.size === all.length) return;
     const twice = all.find(({ name }, i) => all.findIndex((pair) => pair.name === name) < i)!;
-    throw new UserError(`two pairs are called "${twice.name}"`, 2);
+    throw new UserError(`two pairs are named "${twice.name}"`, 2);
   }
 
   /** The pair that a request's model names; undefined if it names one model. @throws HttpError 400, 404 */

@@ -63,7 +63,7 @@ export class Catalogue {
     for (const spec of withoutPairs(specs, elsewhere)) {
       const { id, model } = named(spec);
       if (elsewhere.includes(id) || all.some((served) => served.id === id))
-        throw new UserError(`two models are called "${id}"; say name=MODEL`, 2);
+        throw new UserError(`two models are named "${id}"; use name=MODEL`, 2);
       const source = await resolve(model);
       all.push({ id, model, source: { ...source, name: id }, quant });
     }

@@ -28,7 +28,7 @@ export const ready = ({ state, catalogue, fleet }: House): Endpoint =>
       const servers = fleet.list().flatMap((remote) => remote.servers);
       const alone = catalogue.list().length === 0 && !servers.some(({ up }) => up);
       if (state.now !== "ready") throw notReady(`the server is ${state.now}`, state.now);
-      if (alone) throw notReady("none of the servers behind this one can be reached", "no_server");
+      if (alone) throw notReady("no server behind this one can be reached", "no_server");
       return { status: "ok" };
     },
   });
