@@ -9,7 +9,7 @@ import type { Answer, Args, Name, Reply } from "./protocol.ts";
 
 const here = import.meta.dirname;
 
-/** Compiles `bench/<script>` so that plain Node runs it: a TypeScript loader would cost both sides time and memory that are not theirs. */
+/** Compiles `bench/<script>` for plain Node: a TypeScript loader would add its own time and memory to both sides. */
 export async function compile(script: string): Promise<string> {
   const outfile = join(here, "dist", `${basename(script, ".ts")}.mjs`);
   await build({
@@ -75,7 +75,7 @@ export interface ChildSide {
   measure(child: Child): Promise<number>;
 }
 
-/** A side that lives in a child process of its own, with the model loaded. */
+/** A side in a child process, with the model loaded. */
 export function childSide({ name, script, args, measure, ...loading }: ChildSide): Side {
   let child: Child | undefined;
   return {

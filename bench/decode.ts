@@ -8,7 +8,7 @@ import { realTokens } from "./tokens.ts";
 const PROMPT = 512;
 const STEPS = 128;
 
-/** In tokens a second. */
+/** Tokens a second. */
 export async function decodeRate(child: Child): Promise<number> {
   const { seconds } = await child.call("decode", { tokens: realTokens(PROMPT), n: STEPS });
   return STEPS / seconds;

@@ -10,7 +10,7 @@ interface Embedded {
   last: number[];
 }
 
-/** In the child: loads the model that is its argument, then answers messages, each a list of texts. */
+/** Runs in the child: loads the model in its argument, then answers messages, each a list of texts. */
 export async function serveTexts(
   load: (model: string) => Promise<(texts: string[]) => Promise<Float32Array>>,
 ): Promise<void> {
@@ -23,7 +23,7 @@ export async function serveTexts(
   process.send!("ready");
 }
 
-/** A side in a process of its own, in texts a second; `script`, relative to `bench/`, calls `serveTexts`. */
+/** A side in a child process, in texts a second; `script`, relative to `bench/`, calls `serveTexts`. */
 export function embedSide(
   name: string,
   script: string,

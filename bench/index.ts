@@ -100,7 +100,7 @@ export function list(): { name: string; summary: string }[] {
   return Object.entries(benches).map(([name, { summary }]) => ({ name, summary }));
 }
 
-/** @throws UserError when there is no bench of that name. */
+/** @throws UserError if there is no bench of that name */
 export async function find(name: string): Promise<Bench> {
   if (Object.hasOwn(benches, name)) return benches[name]!.load();
   throw new UserError(`no bench is called "${name}"${suggest(name, Object.keys(benches))}`, 2);

@@ -73,7 +73,7 @@ async function throughLab(cell: OpenCell): Promise<void> {
   rmSync(folder, { recursive: true });
 }
 
-/** The lab's own time on short items: all that is not the model, against the model alone on items that are tokens already. */
+/** The lab's own time on short items: everything but the model, against the model alone on tokenized items. */
 export const labOverhead: Bench = {
   name: "lab-overhead",
   unit: "ms/item",

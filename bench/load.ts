@@ -4,7 +4,10 @@ import { PEER, US } from "./sides.ts";
 
 const CONTEXT = 1024;
 
-/** From the call that loads until a prompt can be taken, in a new process each time, with the files in the page cache. */
+/**
+ * Measures from the loading call until a prompt can be taken, in a new process each time, with the files in the page
+ * cache.
+ */
 export const load: Bench = {
   name: "load",
   unit: "ms",

@@ -19,7 +19,7 @@ class NoMeter extends Meter {
   override head(): void {}
 }
 
-/** Requests of one measurement, of which the fastest counts: other work on the machine only slows them. */
+/** Requests of one measurement; the fastest counts, since other work on the machine only slows them. */
 const REQUESTS = 4;
 
 const fastest = (run: (model: Model) => Promise<number>) => async (model: Model) => {

@@ -9,7 +9,7 @@ export function realTokens(count: number): number[] {
   return Array.from({ length: count }, (_, i) => nll.tokens[i % nll.tokens.length]!);
 }
 
-/** `count` tokens of real text that nowhere repeats: the project's licence, documents and some sources, one after the other. */
+/** `count` tokens of real text without repetition: the project's licence, documents and some sources in sequence. */
 export function bookTokens(model: Model, count: number): number[] {
   const { tokenizer } = model.language;
   const root = new URL("..", import.meta.url);

@@ -104,7 +104,7 @@ describe("run", () => {
     expect({ status, stderr }).toEqual({ status: 130, stderr: "" });
     expect(stdout).toMatch(/^The.*\n$/);
     expect(stdout.length).toBeLessThan(1000);
-    // A token may have been sampled that was not printed any more.
+    // The last sampled token may not have been printed.
     expect((await lastBilled()) - stdout.split("The").length + 1).toBeOneOf([0, 1]);
   });
 
@@ -255,7 +255,7 @@ describe.concurrent("the other verbs", () => {
       ],
       savings: expect.arrayContaining(["exit", "prune", "xattention"]),
     });
-    // A multiply-add for every weight of a matrix; the norms and the little else are below one percent of it.
+    // A multiply-add for every weight of a matrix; norms and the rest are below one percent of it.
     expect(model.flopsPerToken.empty / (2 * 134_515_008)).toBeCloseTo(1, 2);
     // Attention over the context: two products of heads × headSize for every position and layer.
     expect(model.flopsPerToken.full - model.flopsPerToken.empty).toBe(30 * 8191 * 9 * 64 * 2 * 2);

@@ -6,7 +6,7 @@ import { receiptSchema } from "../src/ledger/receipt.ts";
 import { home, resolveModel } from "../src/weights/sources/index.ts";
 import { modicum, root } from "./program.testing.ts";
 
-/** Lies over the machine's own models, with prepared weights and a ledger of its own. */
+/** A folder over the machine's own models, with separate prepared weights and a separate ledger. */
 const own = mkdtempSync(join(tmpdir(), "modicum-encode-"));
 beforeAll(async () => {
   await resolveModel("minilm");

@@ -9,7 +9,7 @@ import { receiptSchema } from "../src/ledger/receipt.ts";
 import { jsonOf } from "../src/serve/serve.testing.ts";
 import { modicum, root } from "./program.testing.ts";
 
-/** Servers as a user starts them, in processes of their own: two with a model, and one before them. */
+/** Servers in processes, as a user starts them: two with a model, and one in front. */
 const folder = mkdtempSync(join(tmpdir(), "modicum-fleet-"));
 const tiny = `tiny=${join(root, "src/models/fixtures/llama-tiny.gguf")}`;
 
@@ -118,7 +118,7 @@ test("`ps` tells how many servers answer", async () => {
 test("one that dies before its first token is replaced; one that dies after it ends the stream with an error; one that comes back is asked again", {
   timeout: 200_000,
 }, async () => {
-  // It takes requests and gives no token.
+  // It accepts requests and gives no token.
   first!.child.kill("SIGSTOP");
   const two = [answered({}), answered({})];
   await new Promise((resolve) => setTimeout(resolve, 300));

@@ -95,7 +95,7 @@ function lasting(out: string): unknown {
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
 }
 
-/** The items of the job that `end` takes a worker from, once the queue gives it to another. */
+/** The items of the job that `end` takes from a worker, once the queue gives it to another. */
 async function givenBack(url: string, end: () => void): Promise<string[]> {
   const connection = { url };
   const [queue, events] = [new Queue("modicum-lab", { connection }), new QueueEvents("modicum-lab", { connection })];

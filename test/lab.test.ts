@@ -95,7 +95,7 @@ test.skipIf(process.platform !== "linux")(
   async () => {
     const out = path.join(folder, "full");
     const words = [process.execPath, bin, "lab", "run", "--model", tiny, "--task", task, "--out", out];
-    // No file may be longer than 16 kB.
+    // Files are limited to 16 kB.
     const limited = spawnSync("sh", ["-c", `ulimit -f 32; exec "$@"`, "sh", ...words], { encoding: "utf8" });
     expect(limited.status).toBe(1);
     expect(limited.stderr).toMatch(

@@ -22,7 +22,7 @@ export interface Call {
   interruptAt?: RegExp;
 }
 
-/** A folder that is gone after the tests; it lies as `MODICUM_HOME` over the machine's own models, with a ledger of its own. */
+/** A folder that is deleted after the tests: a `MODICUM_HOME` over the machine's own models, with a separate ledger. */
 export async function temporaryHome(): Promise<{ path: string } & Disposable> {
   await resolveModel("smollm2");
   const path = mkdtempSync(join(tmpdir(), "modicum-cli-"));

@@ -1,4 +1,4 @@
-/** `modicum serve` killed while clients ask it: the ledger has the receipt of every answer but those in flight. */
+/** `modicum serve` killed during requests: the ledger has the receipt of every answer except those in flight. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -7,7 +7,7 @@ import { findTask } from "../src/lab/tasks/registry.ts";
 
 const TASKS = ["triviaqa", "sciq", "arc-easy", "gsm8k", "mbpp"];
 
-/** The question alone: no passage before it, no "Answer:" after it, no tests of a program. */
+/** Only the question: no passage before it, no "Answer:" after it, no tests of a program. */
 function questionOf(item: Item): string {
   const text = item.kind === "choice" ? item.choices[0]!.context : item.kind === "generation" ? item.prompt : "";
   const [question = text] = text.split(/\n(?:Answer|A):/).slice(-2);
@@ -20,7 +20,7 @@ const count = Number(process.argv[2] ?? 40);
 for (const name of TASKS) {
   const task = await findTask(name, {});
   let left = count;
-  // Other items than those of the results, which are drawn with seed 0.
+  // Other items than the results', which are drawn with seed 0.
   for await (const item of task.items({ seed: 1, limit: count, countTokens: (text) => text.length / 4 })) {
     if (left-- <= 0) break;
     process.stdout.write(`${JSON.stringify({ prompt: questionOf(item) })}\n`);

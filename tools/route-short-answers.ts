@@ -5,7 +5,7 @@
 import { sciq } from "../src/lab/tasks/sciq.ts";
 
 const limit = Number(process.argv[2] ?? 120);
-// Other items than those that `--task sciq` draws by its usual seed.
+// Other items than those of `--task sciq` with its default seed.
 for await (const item of sciq.items({ seed: 2, limit, countTokens: (text) => text.length / 4 })) {
   const { context } = item.choices[0]!;
   const answer = item.choices[item.gold]!.continuation.trim();

@@ -7,7 +7,7 @@ export const root = join(import.meta.dirname, "..");
 const begin = (name: string) => `<!-- ${name}: written by tools/${name}.ts -->`;
 const end = (name: string) => `<!-- /${name} -->`;
 
-/** `text` with `content` between the comments that mark the section `name`. @throws when it has no such section */
+/** `text` with `content` between the comments that mark the section `name`. @throws if it has no such section */
 export function withSection(text: string, name: string, content: string): string {
   const from = text.indexOf(begin(name));
   const to = text.indexOf(end(name));

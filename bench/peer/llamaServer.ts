@@ -1,6 +1,6 @@
 /**
- * llama.cpp through node-llama-cpp behind the thinnest server: `llamaServer.mjs MODEL [SETTINGS]`. As many sequences of one context as
- * there are clients; those that are evaluated at the same time go into one batch.
+ * llama.cpp through node-llama-cpp behind the thinnest server: `llamaServer.mjs MODEL [SETTINGS]`. One context has as
+ * many sequences as there are clients; those evaluated at the same time go into one batch.
  */
 import type { LlamaContextSequence } from "node-llama-cpp";
 import { open } from "./model.ts";

@@ -6,5 +6,8 @@ export interface Settings {
   api: "evaluate" | "controlledEvaluate";
 }
 
-/** The fastest of `sweep.ts` on two cores. Its own default is four threads at least, whose spinning barriers stall on fewer cores. */
+/**
+ * The fastest of `sweep.ts` on two cores. The default is at least four threads, whose spinning barriers stall on fewer
+ * cores.
+ */
 export const best: Settings = { threads: 2, flashAttention: true, mmap: true, api: "evaluate" };

@@ -6,7 +6,7 @@ import { type Send, serverSide } from "./side.ts";
 import { Texts } from "./texts.ts";
 
 const CLIENTS = 8;
-/** Requests of each client, one after the other. */
+/** Requests of each client, in sequence. */
 const REQUESTS = 3;
 const [PROMPT, ANSWER] = [128, 64];
 

@@ -4,7 +4,7 @@ import type { Answered, Ask } from "./traffic.ts";
 /** The one model of a server that a bench starts. */
 export const MODEL = "bench";
 
-/** Greedy, and to the last token that is asked for. */
+/** Greedy, up to the last requested token. */
 export const completion = (texts: Texts, prompt: string, answer: number, more: object = {}): Ask => ({
   path: "/v1/completions",
   body: {

@@ -1,4 +1,7 @@
-/** Our library in a process of its own, for the bench `serve-stream`: each message is a prompt and options, each answer the rate in tokens a second. */
+/**
+ * Our library in a child process, for the bench `serve-stream`: each message is a prompt and options, each answer the
+ * rate in tokens a second.
+ */
 import { load, type RunOptions } from "../../src/index.ts";
 
 /** A call of the library. */

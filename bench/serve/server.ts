@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { compile } from "../child.ts";
 import { MODEL } from "./completion.ts";
 
-/** A server in a process of its own that answers requests. */
+/** A server in a child process. */
 export interface Server {
   readonly url: string;
   readonly process: ChildProcess;
@@ -19,7 +19,7 @@ const program = join(import.meta.dirname, "..", "..", "bin", "modicum.js");
 /** `modicum serve` as users start it, of one model. */
 export const ownServer = (model: string): Promise<OwnServer> => serve("--model", `${MODEL}=${model}`);
 
-/** With a home of its own, which goes with it. */
+/** A server with its own home, which is deleted with it. */
 export interface OwnServer extends Server {
   readonly home: string;
 }

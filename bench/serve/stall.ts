@@ -16,8 +16,9 @@ const CHUNKS = 10;
 const ALLOWED = 1.3;
 
 /**
- * Between two tokens of one of 7 streams, the 99th percentile, while a prompt of 4,096 tokens is run; against 1.3 times one chunk: the time to
- * first token of a prompt of one chunk, alone. At 1 or more no stream waits for longer than that.
+ * The gap between two tokens of one of 7 streams, the 99th percentile, while a prompt of 4,096 tokens runs; against 1.3
+ * times one chunk: the time to first token of a prompt of one chunk, alone. At 1 or more no stream waits longer than
+ * that.
  */
 export const serveStall: Bench = {
   name: "serve-stall",

@@ -31,7 +31,7 @@ export const serveStream: Bench = {
   },
 };
 
-/** The same texts, in a process that has nothing else to do. */
+/** The same texts, in a process that does nothing else. */
 function librarySide(path: string): Side {
   const texts = new Texts(path);
   let child: ChildProcess | undefined;

@@ -12,7 +12,7 @@ export class Texts {
   readonly #book: readonly number[];
   #at = 0;
 
-  /** For the GGUF file at `path`. */
+  /** Texts for the GGUF file at `path`. */
   constructor(path: string) {
     this.tokenizer = tokenizerOf(openCheckpoint(path), Number.POSITIVE_INFINITY);
     this.#book = book().flatMap((text) => this.tokenizer.encode(text));
@@ -30,7 +30,7 @@ export class Texts {
     throw new Error("the texts have come to their end");
   }
 
-  /** Has a greedy answer go on to its last token: bans those that end it. */
+  /** Makes a greedy answer reach its last token: bans the tokens that end it. */
   get endless(): Record<string, number> {
     return Object.fromEntries([...this.tokenizer.stopIds].map((id) => [id, -100]));
   }

@@ -4,7 +4,10 @@ export interface Ask {
   readonly body: object;
 }
 
-/** Sends its asks one after the other over one connection; if it comes last, once a stream of each other client has begun. */
+/**
+ * Sends its requests in sequence over one connection; a client that comes last waits until a stream of each other
+ * client has begun.
+ */
 export interface Client {
   readonly asks: readonly Ask[];
   readonly last?: boolean;

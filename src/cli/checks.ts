@@ -14,7 +14,7 @@ export interface Check {
   /** True if nothing runs without it. */
   needed: boolean;
   found: string;
-  /** It is there, but not as it should be. */
+  /** It exists, but is damaged. */
   damaged?: boolean;
 }
 
@@ -78,7 +78,7 @@ async function onnxRuntime(): Promise<string> {
   return `${ortLibrary().version}, ${libraryPath()}`;
 }
 
-/** The folder, or as much of its path as there is yet, is to be written to. */
+/** Checks that the folder, or its nearest existing parent, is writable. */
 function cacheFolder(): string {
   let folder = home();
   while (!existsSync(folder)) folder = dirname(folder);

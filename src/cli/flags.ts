@@ -20,7 +20,7 @@ function properties(schema: Schema): [key: string, property: Property][] {
   return Object.entries(properties) as [string, Property][];
 }
 
-/** Adds a flag for every property of `schema`: arrays are flags that may be repeated, records are repeated `key=value`. */
+/** Adds a flag for every property of `schema`: arrays are repeatable flags, records are repeatable `key=value`. */
 export function addFlags(command: Command, schema: Schema): Command {
   for (const [key, property] of properties(schema)) command.addOption(option(flagOf(key), property));
   return command;
@@ -49,7 +49,7 @@ function option(flag: string, { type, description, default: usual }: Property): 
 const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
-/** Schemas fill in defaults themselves, so that a flag that was not given stays apart from one that was. */
+/** Schemas fill in defaults themselves, so that a flag that was not given can be told from one that was. */
 const shown = (usual: unknown): string =>
   typeof usual === "number" || typeof usual === "string" ? `(default: ${usual})` : "";
 

@@ -1,6 +1,6 @@
 /**
- * The command that makes a run's results again, for its summary and report: without the words that are about a folder that holds a run, and
- * without the queue, since who answers changes nothing, and its address may hold a password.
+ * The command that makes a run's results again, for its summary and report: without words about an existing folder, and
+ * without the queue, since it does not change results, and its address may hold a password.
  */
 export function commandOf(words: readonly string[]): string {
   const making = words.filter((word, i) => !passing.test(word) && words[i - 1] !== "--queue");

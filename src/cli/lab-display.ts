@@ -16,7 +16,7 @@ export interface Display extends Disposable {
   show(shown: Shown): void;
 }
 
-/** Bars on a terminal, else a line every tenth. */
+/** Bars on a terminal, otherwise a line every tenth. */
 export const displayOn = (stream: NodeJS.WriteStream): Display => (stream.isTTY ? new Bars(stream) : new Lines(stream));
 
 class Lines implements Display {

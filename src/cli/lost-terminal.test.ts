@@ -27,7 +27,7 @@ const shell = `trap "" HUP; '${process.execPath}' --import tsx --input-type=modu
 test.runIf(process.platform === "linux").each(["SIGHUP", "SIGTERM"] as const)(
   "a server whose terminal is gone goes on, and ends by itself on %s",
   async (signal) => {
-    // Runs a command in a terminal of its own, which goes with it.
+    // Runs a command in a terminal of its own, which closes with it.
     const terminal = spawn("script", ["-qc", shell, "/dev/null"], {
       stdio: ["pipe", "ignore", "ignore", "pipe"],
       env: { ...process.env, SERVER: server, SHELL: "/bin/sh" },

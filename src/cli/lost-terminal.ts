@@ -2,7 +2,10 @@ import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { codeOf } from "../util/system-errors.ts";
 
-/** Has `end` end the process if its terminal is gone by then: Node would restore the terminal's settings, and aborts if it cannot. */
+/**
+ * Lets `end` end the process if its terminal is gone: Node would restore the terminal's settings, and abort if it
+ * cannot.
+ */
 export function endWithoutTerminal(end: (status: number) => void): void {
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));
   process.once("exit", (status) => {

@@ -72,7 +72,7 @@ async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-/** A call that is wrong shows the usage of its own verb. */
+/** A wrong call shows the usage of its verb. */
 function showUsage(command: Command): void {
   command.showHelpAfterError(usage(command));
   for (const inner of command.commands) showUsage(inner);
@@ -82,7 +82,7 @@ let unread = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (unread) return;
   unread = true;
-  // A reader that has seen enough, such as `head`, closes the pipe.
+  // A reader that stops early, such as `head`, closes the pipe.
   process.exitCode = error.code === "EPIPE" ? 0 : report(unwritten(error), undefined);
   if (!interrupt(process.exitCode)) process.exit();
 });

@@ -3,7 +3,7 @@ import { megabytes } from "./output.ts";
 
 type Shown = Required<Pick<PullOptions, "onProgress" | "onNotice">> & Disposable;
 
-/** Shows a download on stderr: a bar on a terminal, else a line every tenth. */
+/** Shows a download on stderr: a bar on a terminal, otherwise a line every tenth. */
 export function showDownload(name: string): Shown {
   return process.stderr.isTTY ? bar(name) : lines(name);
 }

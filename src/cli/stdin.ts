@@ -11,7 +11,7 @@ const PATIENCE = 1000;
 /** More than any context holds; beyond it Node's strings end. */
 const MOST_BYTES = 2 ** 26;
 
-/** Everything on stdin. @throws UserError when that is more than a prompt can be */
+/** Everything on stdin. @throws UserError if it is longer than a prompt can be */
 export async function readStdin(signal: AbortSignal): Promise<string> {
   return await text(within(addAbortSignal(signal, process.stdin)));
 }
@@ -37,7 +37,7 @@ export async function pipedText(signal: AbortSignal): Promise<string> {
   }
 }
 
-/** A terminal and /dev/null hold no text; Node gives the programs it starts a socket, used or not. */
+/** A terminal and /dev/null hold no text; Node gives its children a socket, used or not. */
 function stdinKind(): "none" | "text" | "socket" {
   try {
     const stdin = fstatSync(0);

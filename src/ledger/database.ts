@@ -8,7 +8,11 @@ export type Purpose = "read" | "write";
 
 /** The store of receipts. SQL is the common part of SQLite's and Postgres's, with `:name` for a value. */
 export interface Database {
-  /** Writes receipts, as JSON, in one transaction; when it resolves, they are kept. Those whose id is there already stay as they are. @throws LedgerFault */
+  /**
+   * Writes receipts, as JSON, in one transaction; when it resolves, they are kept. Receipts with existing ids are left
+   * unchanged.
+   * @throws LedgerFault
+   */
   insert(receipts: readonly string[]): Promise<void>;
   /** @throws LedgerFault */
   rows(sql: string, values: Values): Promise<Row[]>;

@@ -1,4 +1,4 @@
-/** A Postgres of a test's own, in a folder that goes with it. */
+/** A Postgres for one test, in a folder that is deleted with it. */
 import { execFile } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";

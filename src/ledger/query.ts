@@ -1,7 +1,7 @@
 import type { Row, Values } from "./database.ts";
 import { type Receipt, savedShare } from "./receipt.ts";
 
-/** Which receipts: made at `since` or later, before `until`, for `model`, of a `key` by its id; each may be left out. */
+/** A filter of receipts: made at `since` or later, before `until`, for `model`, of a `key` by its id; all optional. */
 export interface LedgerFilter {
   since?: Date | undefined;
   until?: Date | undefined;

@@ -50,7 +50,7 @@ const postgresTypes: Readonly<Record<Kind, string>> = {
   real: "double precision",
   flag: "integer",
 };
-/** From the text of a value in the receipt. */
+/** Casts from the text of a value in the receipt. */
 const postgresCasts: Readonly<Record<Kind, string>> = {
   text: "",
   whole: "::bigint",

@@ -36,11 +36,11 @@ function explained(error: unknown, path: string): unknown {
   return reason === undefined ? error : new LedgerFault(`the ledger ${path} can't be used: ${withRemedy(reason)}`);
 }
 
-/** A full disk needs space, all else a place that can be written. */
+/** A full disk needs space; any other fault needs a writable place. */
 const withRemedy = (reason: string): string =>
   reason === DISK_FULL ? reason : `${reason}; make it writable, or set MODICUM_HOME to a folder that is`;
 
-/** libsql gives neither a code nor a reason when it can't open the file. */
+/** libsql gives neither a code nor a reason if it cannot open the file. */
 const whyClosed = (error: Error, path: string): string | undefined =>
   /CANTOPEN/.test(codeOf(error) ?? "") || error.message.startsWith("ConnectionFailed")
     ? (unopened(path) ?? "it cannot be opened")

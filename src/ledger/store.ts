@@ -14,7 +14,7 @@ export interface KeySum extends LedgerSum {
 export class Ledger {
   constructor(private readonly db: Database) {}
 
-  /** Writes receipts; when this resolves, the process may die and they are kept. One that is there already stays as it is. */
+  /** Writes receipts; when this resolves, they survive the death of the process. An existing one is left unchanged. */
   async add(...receipts: readonly Receipt[]): Promise<void> {
     await this.db.insert(receipts.map((receipt) => JSON.stringify(receipt)));
   }
@@ -39,7 +39,7 @@ export class Ledger {
     return sumOf(row!);
   }
 
-  /** A sum for each key that the filter's receipts have, the one that spent most first. */
+  /** A sum for each key in the filter's receipts, the most expensive first. */
   async sums(filter: LedgerFilter = {}): Promise<KeySum[]> {
     const { from: source, values } = from(filter);
     const rows = await this.db.rows(`SELECT key, ${SUMS} ${source} GROUP BY key ORDER BY flops_spent DESC`, values);
@@ -58,7 +58,11 @@ function parsed({ receipt }: Row): Receipt {
   throw new UserError(`the ledger holds a receipt that this program can't read: ${path.join(".")}: ${message}`);
 }
 
-/** Checks that `place` is a file or a Postgres address. The error has the scheme alone, since an address may hold a password. @throws UserError */
+/**
+ * Checks that `place` is a file or a Postgres address. The error shows only the scheme, since an address may hold a
+ * password.
+ * @throws UserError
+ */
 export function checkPlace(place: string): void {
   const [, scheme] = /^([a-z][a-z\d+.-]*):\/\//i.exec(place) ?? [];
   if (place !== "" && (scheme === undefined || isPostgres(place))) return;

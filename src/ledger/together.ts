@@ -2,7 +2,10 @@ import { makeReceipt, type Receipt } from "./receipt.ts";
 
 type Counters = NonNullable<Receipt["work"]>;
 
-/** One receipt for the parts of one request, such as its several answers: amounts are added, those of time, too. @throws RangeError without parts */
+/**
+ * One receipt for the parts of one request, such as its several answers: amounts and times are added.
+ * @throws RangeError without parts
+ */
 export function together(parts: readonly Receipt[]): Receipt {
   const [first] = parts;
   if (!first) throw new RangeError("a request without parts has no receipt");
@@ -30,7 +33,7 @@ function work(parts: readonly Counters[]): Counters {
   return total;
 }
 
-/** The sum of two counters, or of counters by model. A plain number is of a model that was called by itself. */
+/** The sum of two counters, or of counters by model. A plain number belongs to a model that was called directly. */
 function both(a: Counters[string] | undefined, b: Counters[string]): Counters[string] {
   if (a === undefined) return b;
   if (isCounter(a) && isCounter(b)) return sums([a, b]);

@@ -27,7 +27,7 @@ export function given<S extends z.ZodType>(what: string, schema: S, value: unkno
   throw new UserError(`${[what, ...path].join(".")}: ${reason}${hint(result.error.issues[0]!, schema)}`, 2);
 }
 
-/** The option that an unknown one may have meant. */
+/** A hint at the option that an unknown one may have meant. */
 const hint = (issue: z.core.$ZodIssue, schema: z.ZodType): string =>
   issue.code === "unrecognized_keys" && schema instanceof z.ZodObject
     ? suggest(issue.keys[0]!, Object.keys(schema.shape))

@@ -73,8 +73,8 @@ export interface Calibrated {
 }
 
 /**
- * Finds a pair's thresholds on prompts like those to come, and keeps them, bound to both models' hashes. Swift answers every row; Super does only
- * if its answers count (by=accuracy).
+ * Finds a pair's thresholds on prompts like those to come, and keeps them, bound to both models' hashes. Swift answers
+ * every row; Super only if its answers count (by=accuracy).
  * @throws UserError
  */
 export async function calibrateRoute(
@@ -129,7 +129,7 @@ const dataOf = (name: string, rows: Settings["rows"], { raw }: Chosen, settings:
   maxTokens: mostTokens(settings),
 });
 
-/** The first token alone is run if nothing else is looked at. */
+/** Only the first token runs if nothing else is scored. */
 const mostTokens = ({ judge, aggregate, maxTokens }: Settings): number =>
   judge || aggregate.some((how) => how !== "first") ? maxTokens : 1;
 
@@ -172,7 +172,7 @@ async function answersOf(
   return { scored, qualities: judge && qualities };
 }
 
-/** Every kind with every aggregate. */
+/** Every kind of score with every aggregate. */
 const scoringsOf = ({ score, aggregate, temperature, labels }: Chosen, model: Model): ScoreOptions[] =>
   score.flatMap((kind) =>
     aggregate.map((how) => {

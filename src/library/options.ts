@@ -38,7 +38,10 @@ export interface Stoppable {
 }
 
 export interface Saves {
-  /** Savings of this call in place of those that the model was loaded with; an empty list is dense. Recipes share the model's weights. */
+  /**
+   * Savings of this call instead of those that the model was loaded with; an empty list is dense. Recipes share the
+   * model's weights.
+   */
   save?: readonly string[] | Recipe | undefined;
 }
 
@@ -48,7 +51,10 @@ export interface AnswerOptions extends Saves {
   adapter?: string | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
-  /** Draw tokens by the model's own settings, which take the place of this call's (`model.sampling`); a setting that the model does not have stays. */
+  /**
+   * Draws tokens by the model's own settings (`model.sampling`), which override this call's; a setting that the model
+   * does not have is kept.
+   */
   modelSampling?: boolean | undefined;
   /** Text that comes after the answer, which fills the place between it and the prompt, a text or ids: of models that have tokens for this. */
   suffix?: string | undefined;
@@ -99,7 +105,7 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 export interface ReadOptions extends Stoppable {
   /** The owner of the call: simultaneous calls run in common batches, where keys have equal shares. */
   key?: string | undefined;
-  /** On the clock of `performance.now()`: the call then fails with `Refused`. */
+  /** A time of `performance.now()`, after which the call fails with `Refused`. */
   deadline?: number | undefined;
   /** Called when its turn comes. */
   onBegun?: (() => void) | undefined;
@@ -129,7 +135,7 @@ export interface BatchRequest extends GenerateInput, AnswerOptions {
 export interface Chunk {
   /** Text that is certain: never half a character, never the beginning of a stop string. */
   text: string;
-  /** The tokens sampled since the last chunk, with log-probabilities when asked for. */
+  /** The tokens sampled since the last chunk, with log-probabilities if requested. */
   tokens: readonly Sampled[];
   /**
    * In the first chunk, if `promptLogprobs` is set: the prompt's tokens. The first has only its id; an answer cut early

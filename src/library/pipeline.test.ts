@@ -47,7 +47,7 @@ describe("a pair of real models", () => {
         gemma3: { dense: 1, run: hard.includes(i) ? 1 : 0 },
       });
       expect(receipt.estimated).toBe(!hard.includes(i));
-      // From empty caches, as the first run: a prompt that is run in other chunks has its roundings otherwise.
+      // Starts from empty caches, as the first run did: a prompt that runs in other chunks is rounded differently.
       for (const { language } of Object.values(pipeline.models)) language.engine.forget();
       expect(await streamed(pipeline, question)).toBe(text);
     }

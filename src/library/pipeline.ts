@@ -20,7 +20,7 @@ import type { Model } from "./model.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 
 export interface PipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
-  /** The route's options, beside those of its name: `{ share: 0.3 }`. */
+  /** The route's options, besides those in its name: `{ share: 0.3 }`. */
   route?: RouteInput;
   /** File of a calibration, in place of the pair's own. */
   calibration?: string | undefined;
@@ -149,7 +149,7 @@ function thresholdFor(
   file: string | undefined,
 ): number {
   if (t !== undefined) return t;
-  // Random scores are even by themselves.
+  // Random scores are uniform already.
   if (scoring.score === "random" && share !== undefined) return share;
   const record = findCalibration(pair, scoring, file);
   return share === undefined ? thresholdOf(record) : thresholdOf(record, { by: "share", value: share });

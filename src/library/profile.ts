@@ -20,7 +20,7 @@ import type { Model } from "./model.ts";
 /** The savings that learn something of a model. */
 export const learners = savings.filter(({ calibration }) => calibration !== undefined);
 
-/** @throws UserError when there is no such saving, or it learns nothing */
+/** @throws UserError if there is no such saving, or it needs no calibration */
 export function calibrationOf(name: string): Calibration {
   const { calibration } = savingNamed(name);
   if (calibration) return calibration;
@@ -51,9 +51,10 @@ export async function calibrateSaving(
 export const saveCalibration = (file: string, { artefact }: Learnt): Promise<void> => writeJson(file, artefact);
 
 /**
- * XAttention's thresholds for each layer and head of a model, from texts like those to come (at most a few thousand tokens each: time and
- * memory grow with their square). Keep them with `saveProfile(path, profile)`, use them with `xattention:thresholds=path`.
- * @throws UserError when the model has no hash on record, or a text is empty or longer than the context.
+ * XAttention's thresholds for each layer and head of a model, from texts like those to come (at most a few thousand
+ * tokens each: time and memory grow with their square). Keep them with `saveProfile(path, profile)`, use them with
+ * `xattention:thresholds=path`.
+ * @throws UserError if the model has no hash on record, or a text is empty or longer than the context
  */
 export async function profileThresholds(
   model: Model,

@@ -15,7 +15,7 @@ import { openDecoder } from "./registry.ts";
 import { traceDense } from "./segments.ts";
 import { type Cut, Stack } from "./stack.testing.ts";
 
-/** By PEFT: tools/reference/adapters.py. */
+/** PEFT's results: tools/reference/adapters.py. */
 const adapters = fileURLToPath(new URL("../weights/adapter/fixtures", import.meta.url));
 const bases = fileURLToPath(new URL("fixtures", import.meta.url));
 const root = mkdtempSync(path.join(tmpdir(), "modicum-adapters-"));
@@ -34,7 +34,7 @@ interface Form {
   readonly cut?: Cut;
 }
 
-/** Logits of a base in `fixtures`, alone, with an adapter merged into it, or with one kept apart from it. */
+/** Logits of a base in `fixtures`: plain, with an adapter merged into it, or with one kept apart from it. */
 async function logits(base: string, tokens: readonly number[], own: Merged | Apart | undefined, form: Form = {}) {
   const plain = openCheckpoint(path.join(bases, base));
   const checkpoint = own && "merged" in own ? withAdapter(plain, openLora(own.merged)) : plain;

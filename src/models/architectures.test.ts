@@ -9,7 +9,7 @@ import { Parity } from "./parity.testing.ts";
 import { openDecoder } from "./registry.ts";
 import { type Cut, cuts, Stack } from "./stack.testing.ts";
 
-/** By transformers in float32, a folder each: tools/reference/architectures.py. */
+/** transformers' results in float32, a folder each: tools/reference/architectures.py. */
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, "reference.json")));
 

@@ -9,7 +9,7 @@ import type { TransformerConfig } from "./transformer.ts";
 
 const size = (most: number) => z.int().min(1).max(most);
 
-/** Bounds that a file from anywhere must keep, so that it does not make the engine allocate without end. */
+/** Limits on an untrusted file's sizes, so that it cannot make the engine allocate without end. */
 export const sizes = z.object({
   layers: size(1000),
   hidden: size(1 << 16),

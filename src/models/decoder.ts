@@ -57,7 +57,7 @@ export interface Architecture {
   readonly names: readonly string[];
   /** Reads the configuration; throws a UserError that names the key. */
   configure(config: ConfigSource): DecoderConfig;
-  /** Tensors of a checkpoint that are of parts that do not run here, such as those of images. */
+  /** A checkpoint's tensors for parts that do not run here, such as images. */
   unread(checkpoint: Checkpoint): readonly string[];
   /** The checkpoint's names of the tensors. */
   tensors(checkpoint: Checkpoint): Names;

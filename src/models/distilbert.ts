@@ -1,7 +1,7 @@
 import { encoder } from "./architecture.ts";
 import { readEncoder } from "./config.ts";
 
-/** DistilBERT (Sanh et al. 2019): BERT without kinds of token, and with a head of its own. */
+/** DistilBERT (Sanh et al. 2019): BERT without token types, and with a head of its own. */
 export const distilbert = encoder("distilbert", {
   scheme: {
     prefixes: ["distilbert.", ""],

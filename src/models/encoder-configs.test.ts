@@ -13,7 +13,7 @@ const root = mkdtempSync(path.join(tmpdir(), "modicum-encoder-configs-"));
 afterAll(() => rmSync(root, { recursive: true }));
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 
-/** An encoder whose configuration says something otherwise. */
+/** An encoder with a changed configuration. */
 function changed(name: string, changes: Record<string, unknown>) {
   const folder = mkdtempSync(path.join(root, "model-"));
   cpSync(fixture(name), folder, { recursive: true });

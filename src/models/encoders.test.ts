@@ -11,7 +11,7 @@ import { traceEmbedding, traceHidden, tracePredictions, traceScores } from "./en
 import { Parity } from "./parity.testing.ts";
 import { openEncoder } from "./registry.ts";
 
-/** By transformers in float32, a folder each: tools/reference/encoders.py. */
+/** transformers' results in float32, a folder each: tools/reference/encoders.py. */
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, "encoder.json")));
 

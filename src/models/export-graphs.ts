@@ -13,7 +13,7 @@ import type { Decoder } from "./decoder.ts";
 import type { Encoder } from "./encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "./seq2seq.ts";
 
-// Names of inputs, outputs and dimensions are those of Hugging Face's Optimum, which other programs that run ONNX models know.
+// Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other programs for ONNX models know.
 const batch = sym("batch_size");
 const tokens = sym("sequence_length");
 const past = sym("past_sequence_length");

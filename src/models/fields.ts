@@ -64,7 +64,7 @@ export class Fields {
     return this.source.kind === "gguf" ? undefined : (this.source.config[this.keys[key] ?? key] ?? undefined);
   }
 
-  /** Refuses a config.json in which `key` is something else than the values that run; absent, it is the first. */
+  /** Refuses a config.json whose `key` is not one of the supported values; an absent key means the first. */
   only(key: string, values: readonly (string | number | boolean)[]): void {
     const value = this.value(key);
     if (value !== undefined && !values.some((v) => v === value))

@@ -5,7 +5,9 @@ import { readLocalRope, readRope } from "./rope.ts";
 import type { TransformerConfig } from "./transformer.ts";
 import { isSliding, slidingWindow } from "./window.ts";
 
-/** Gemma 3, text (Gemma Team 2025): most layers look back over a window, with a rotary base of their own; heads are normalised. */
+/**
+ * Gemma 3, text (Gemma Team 2025): most layers look back over a window, with another rotary base; heads are normalised.
+ */
 export const gemma3 = decoder("gemma3", {
   also: ["gemma3_text"],
   scheme: gemmaNames,

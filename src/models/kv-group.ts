@@ -28,7 +28,7 @@ export interface StateGroup {
   kept(end: number): number;
   /** Cuts it back to the entries of `kept` tokens; returns how many tokens. */
   truncate(end: number): number;
-  /** Holds the first `length` tokens of another sequence in place of its own. */
+  /** Replaces the contents with the first `length` tokens of another sequence. */
   copy(from: StateGroup, length: number): void;
   /** Bytes of memory that were written. */
   readonly bytes: number;
@@ -48,7 +48,7 @@ export class KvGroup implements StateGroup {
   #length = 0;
   /** Positions of the entries; undefined: 0, 1, 2 …. */
   #positions: number[] | undefined;
-  /** Tokens whose memory was given back, in layers with a window. */
+  /** Tokens whose memory was freed, in layers with a window. */
   #gone = 0;
   /** The most tokens written since memory was last given back: this many are resident. */
   #written = 0;
@@ -148,7 +148,7 @@ export class KvGroup implements StateGroup {
     this.#written = keep;
   }
 
-  /** The same entries as two groups: the layers before `at`, and the others. */
+  /** Splits the entries into two groups: the layers before `at`, and the others. */
   split(at: number): [KvGroup, KvGroup] {
     const { from, to } = this.layers;
     return [this.#part({ from, to: at }), this.#part({ from: at, to })];

@@ -7,7 +7,7 @@ import { windowStart } from "./window-start.ts";
 export interface Place {
   /** Entries that the row's cache has before them. */
   readonly entries: number;
-  /** The new tokens' positions in the sequence: the first one's if the others follow it, or each. */
+  /** The new tokens' positions in the sequence: the first one if the others follow it, or each of them. */
   readonly positions: number | ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
   readonly longRope?: boolean;
@@ -24,7 +24,7 @@ export class Lengths implements Disposable {
   readonly #windowTotals: Buffer;
   readonly positions: Buffer;
 
-  /** For at most `tokens` new tokens a row. */
+  /** Has room for `tokens` new tokens a row. */
   constructor(
     private readonly config: DecoderConfig,
     rows: number,
@@ -35,7 +35,10 @@ export class Lengths implements Disposable {
     this.positions = new Buffer("i64", rows * tokens);
   }
 
-  /** Rows from place `first` on get `tokens` new tokens each. Returns the token from which on layers with a window are to be bound. */
+  /**
+   * Sets `tokens` new tokens for each row from `first` on. Returns the first token that layers with a window are bound
+   * to.
+   */
   set(first: number, places: readonly Place[], tokens: number): number {
     const entries = places.map((place) => place.entries);
     const start = windowStart(this.config, Math.min(...entries));

@@ -19,7 +19,7 @@ interface Reference {
   logits: string;
 }
 
-/** By transformers in float32: tools/reference/llama_tiny.py. */
+/** transformers' results in float32: tools/reference/llama_tiny.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 const { models } = JSON.parse(readFileSync(fixture("llama-tiny.json"), "utf8")) as { models: Reference[] };
 

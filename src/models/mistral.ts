@@ -3,7 +3,7 @@ import { readTransformer } from "./config.ts";
 import { llamaNames } from "./names.ts";
 import { slidingWindow } from "./window.ts";
 
-/** Mistral (Jiang et al. 2023): Llama whose layers may look back over a window only. Its GGUFs are called llama's. */
+/** Mistral (Jiang et al. 2023): Llama with optional windows. Its GGUFs have llama's name. */
 export const mistral = decoder("mistral", {
   scheme: llamaNames,
   configure(fields) {

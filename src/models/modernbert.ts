@@ -74,7 +74,7 @@ function rotaries(fields: Fields) {
   const [far, near] = (["full", "sliding"] as const).map((kind) =>
     readRope(fields, size, context, `${kind}_attention`),
   ) as [RopeConfig, RopeConfig];
-  // Before transformers 5, each kind's base had a key of its own.
+  // Before transformers 5, each kind had its own key for the base.
   const nearby = fields.gguf ? 10000 : near.theta;
   return {
     far: { ...far, theta: fields.number(undefined, "global_rope_theta", far.theta) },

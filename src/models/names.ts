@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { identity, type Names, type Stored } from "../weights/prepared/names.ts";
 
-/** A name without `.weight` or `.bias`, or how else the tensor is stored. */
+/** A name without `.weight` or `.bias`, or another description of the stored tensor. */
 export type StoredAs = string | (Omit<Stored, "rows"> & { readonly name: string });
 
 /** The names of tensors in an architecture's Hugging Face checkpoints. */

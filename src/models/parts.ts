@@ -27,7 +27,7 @@ export class Parts {
     return this.#updated(project(x, this.weights.matrix(this.graph, width, named("weight")), bias), x, outputs);
   }
 
-  /** Logits of the vocabulary, by the head, or by the table of tokens if there is no other. */
+  /** Logits of the vocabulary, by the head, or by the token table if there is no head. */
   head(x: Tensor, vocabulary: number): Tensor {
     const name = this.weights.has("output.weight") ? "output.weight" : "token_embd.weight";
     const matrix = this.weights.matrix(this.graph, Number(x.shape.at(-1)), { [name]: vocabulary });

@@ -16,7 +16,10 @@ import {
   traceLikelihoods,
 } from "./segments.ts";
 
-/** Layers of one program of the stack: few enough that a decode step of a small model leaves the event loop its turns, enough that they cost little. */
+/**
+ * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
+ * the overhead is small.
+ */
 const BLOCK = 5;
 
 /** Layers from..to−1 as one program. */
@@ -115,7 +118,7 @@ export class DecoderPrograms implements Disposable {
     return this.#ask(afterKey(layer), blockOf(layer), () => traceAfter(this.decoder, layer));
   }
 
-  /** A layer's dense attention by itself; layers that attend alike share the program. */
+  /** A layer's dense attention; layers with the same attention share the program. */
   attention(layer: number): Promise<Program> {
     const kind = attentionKind(this.decoder, layer);
     return this.#ask(`attention ${kind}`, undefined, () => traceAttention(this.decoder, layer));
@@ -215,7 +218,7 @@ async function compiled(graph: Graph, block: string | undefined, shared: SharedW
   return program;
 }
 
-/** Traces, and makes permanent the weights that tracing prepared; on failure nothing half-written stays. */
+/** Traces, and keeps the weights that tracing prepared; a failure leaves nothing half-written. */
 export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   weights.review(trace);
   try {

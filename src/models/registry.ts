@@ -30,7 +30,7 @@ import { smollm3 } from "./smollm3.ts";
 import { t5 } from "./t5.ts";
 import { t5Encoder } from "./t5-encoder.ts";
 
-/** Every decoder that runs: one line each. */
+/** Every supported decoder, one line each. */
 const decoders: readonly Architecture[] = [
   ernie45,
   gemma2,
@@ -46,10 +46,10 @@ const decoders: readonly Architecture[] = [
   smollm3,
 ];
 
-/** Every encoder that runs: one line each. */
+/** Every supported encoder, one line each. */
 const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, nomicbert, roberta, t5Encoder];
 
-/** Every encoder–decoder that runs: one line each. */
+/** Every supported encoder–decoder, one line each. */
 const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];
 
 const architectures = { decoder: decoders, encoder: encoders, "encoder with a decoder": seq2seqs };

@@ -2,7 +2,7 @@ import { encoder } from "./architecture.ts";
 import { bertScheme } from "./bert.ts";
 import { readEncoder } from "./config.ts";
 
-/** RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2019): BERT whose positions are counted from after the padding's id. */
+/** RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2019): BERT with positions counted from after the padding id. */
 export const roberta = encoder("roberta", {
   also: ["xlm-roberta"],
   scheme: {

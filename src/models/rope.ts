@@ -104,7 +104,7 @@ function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {
   if (fields.source.kind !== "gguf") return undefined;
   const key = "rope.scaling.type";
   const number = (name: string, fallback?: number) => fields.number(`rope.scaling.${name}`, undefined, fallback);
-  // llama.cpp's converter names no type for LongRoPE, whose factors are tensors, but writes how far it stretches attention.
+  // llama.cpp's converter names no type for LongRoPE, whose factors are tensors, but writes its scale of attention.
   const unnamed = number("attn_factor", 1) === 1 ? "none" : "longrope";
   const type = fields.has(key, undefined) ? fields.source.metadata.string(`${fields.architecture}.${key}`) : unnamed;
   switch (type) {

@@ -148,7 +148,7 @@ function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream):
 const apart = (residual: Tensor, { branch }: Stream): Tensor =>
   residual === branch ? reshape(residual, residual.shape) : residual;
 
-/** A layer's attention by itself, without weights: one program serves every layer of the same `attentionKind`. */
+/** A layer's attention without weights: one program serves every layer of the same `attentionKind`. */
 export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
@@ -167,8 +167,8 @@ export function traceAfter(decoder: Decoder, layer: number): Graph {
 }
 
 /**
- * Keys and values of layers from..to−1 for tokens whose stream at `from` is given, as if it were theirs at each of these layers: they are
- * written into the caches from entry `first` (i64 [batch]) on; nothing attends.
+ * Keys and values of layers from..to−1 for tokens, all computed from their stream at `from`. They are written into the
+ * caches from entry `first` (i64 [batch]) on; nothing attends.
  */
 export function traceFill(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();

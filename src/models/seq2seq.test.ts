@@ -11,7 +11,7 @@ import { openSeq2Seq } from "./registry.ts";
 import { Arena, compile, decode, floats, sourceOf } from "./seq2seq.testing.ts";
 import { traceDecoded, traceEncoded, traceSource } from "./seq2seq-graphs.ts";
 
-/** By transformers in float32, a folder each: tools/reference/t5.py. */
+/** transformers' results in float32, a folder each: tools/reference/t5.py. */
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, "seq2seq.json")));
 

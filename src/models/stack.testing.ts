@@ -36,7 +36,7 @@ export class Stack implements Disposable {
     this.#cache = new KvCache(decoder.config);
   }
 
-  /** Weights that are not constants of the graphs are bound as `inputs`, which may be filled while they are traced. */
+  /** Weights that are not constants of the graphs are bound as `inputs`, which tracing may fill. */
   static async compile(
     decoder: Decoder,
     weights: Pick<Weights, "commit"> | undefined,
@@ -57,7 +57,7 @@ export class Stack implements Disposable {
     return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))), inputs);
   }
 
-  /** Logits [ids, vocabulary] after each of the next tokens, whose keys and values stay in the cache. */
+  /** Logits [ids, vocabulary] after each of the next tokens, whose keys and values are cached. */
   async run(ids: readonly number[]): Promise<Float32Array> {
     const tokens = ids.length;
     const { hidden, vocabulary, heads, kvHeads, headSize } = this.decoder.config;
@@ -73,7 +73,7 @@ export class Stack implements Disposable {
       attended: wide(heads * headSize),
       logits: wide(vocabulary),
     };
-    // Each program reads one stream and writes the other, and so with the residual beside the attention.
+    // Each program reads one stream and writes the other; the same holds for the residual beside the attention.
     const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
     const besides = [wide(hidden), wide(hidden)];
     const stream = (index: number) => {

@@ -12,7 +12,7 @@ import { openEncoder } from "./registry.ts";
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-t5-encoder-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
 
-/** By transformers' T5EncoderModel in float32: tools/reference/t5.py. */
+/** Results of transformers' T5EncoderModel in float32: tools/reference/t5.py. */
 const fixture = (...names: string[]) => path.join(fileURLToPath(new URL("fixtures", import.meta.url)), ...names);
 
 const WIDTH = 32;

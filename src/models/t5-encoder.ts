@@ -36,7 +36,7 @@ class T5Encoder extends Encoder {
 const NAME = "t5encoder";
 const isGated = ({ tensors }: Checkpoint): boolean => tensors.has("enc.blk.0.ffn_gate.weight");
 
-/** The encoder of a T5 without a decoder, for embeddings: GGUF has an architecture of its own for that. */
+/** The encoder of a T5 without a decoder, for embeddings; GGUF has a separate architecture for it. */
 export const t5Encoder = {
   names: [NAME],
   tensors: (checkpoint: Checkpoint): Names => namesFor(checkpoint, { gated: isGated(checkpoint) }),

@@ -13,7 +13,7 @@ const attention = (name: string, layer: string) => ({
   [`${name}_output`]: `${layer}.o`,
 });
 
-/** Names of one stack, whose feed-forward is the sublayer `feed`. */
+/** Names of one stack; its feed-forward is the sublayer `feed`. */
 const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   prefixes: [""],
   layers: `${name}.block`,
@@ -31,7 +31,7 @@ const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   top: { token_embd: "shared", output_norm: `${name}.final_layer_norm`, output: "lm_head" },
 });
 
-/** Each stack has names of its own: `enc.blk.0.attn_q.weight`. A GGUF's differ in one. */
+/** Names within each stack: `enc.blk.0.attn_q.weight`. A GGUF's differ in one. */
 export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, "gated">): Names {
   if (checkpoint.config.kind === "gguf") return (canonical) => canonical.replace("attn_output.", "attn_o.");
   const encoder = namesOf(checkpoint, stack("encoder", 1, gated));
@@ -94,12 +94,12 @@ function readSizes(fields: Fields) {
 export function configureT5(config: Fields["source"], has: Has = () => false, name = "t5"): Seq2SeqConfig {
   const fields = new Fields(config, name);
   const checked = readSizes(fields);
-  // Half of the decoder's buckets are for a distance each, the others for those from there on to `reach`.
+  // Half of the decoder's buckets hold one distance each; the others share the distances up to `reach`.
   if (checked.reach <= checked.buckets / 2)
     fields.refuse("relative_attention_max_distance", checked.reach, `more than half of its ${checked.buckets} buckets`);
   if (checked.start >= checked.vocabulary)
     fields.refuse("decoder_start_token_id", checked.start, `a token below ${checked.vocabulary}`);
-  // A tied head takes hidden states scaled down; transformers 5 has a key of its own for that.
+  // A tied head takes scaled hidden states; transformers 5 has a separate key for that.
   const tied = fields.gguf ? !has("output.weight") : fields.flag("tie_word_embeddings", true);
   const scaled = fields.flag("scale_decoder_outputs", tied);
   return { ...checked, ...readForm(fields, has), logitScale: scaled ? checked.hidden ** -0.5 : 1 };

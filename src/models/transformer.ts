@@ -42,7 +42,7 @@ export interface TransformerConfig extends DecoderConfig {
 
 const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : scale(x, factor));
 
-/** A decoder by its configuration: the one stack that every architecture of this room fills in. */
+/** A decoder by its configuration: the stack that all architectures use. */
 export class Transformer implements Decoder {
   constructor(
     readonly config: TransformerConfig,
@@ -71,7 +71,7 @@ export class Transformer implements Decoder {
     return { cos: table("cos"), sin: table("sin") };
   }
 
-  /** A GGUF keeps divisors of its own in tensors. */
+  /** A GGUF stores divisors in tensors. */
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
     if (this.weights.config.kind !== "gguf") return rope;

@@ -34,5 +34,5 @@ export function windowStart(config: Windows, past: number): number {
   return Math.max(0, STEP * Math.floor(first / STEP));
 }
 
-/** The symbols of a graph's cost that stand for tokens in the cache before a run: all of them, and those bound to layers with a window. */
+/** The cost symbols for cached tokens before a run: all of them, and those that layers with a window are bound to. */
 export const pastSizes = (config: Windows, past: number) => ({ past, windowPast: past - windowStart(config, past) });

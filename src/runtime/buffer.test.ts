@@ -93,7 +93,7 @@ describe("memory given back", () => {
     ];
     expect(middle.every((v) => v === 0)).toBe(true);
     for (const edge of edges) expect(edge.every((v) => v === 7)).toBe(true);
-    // Reading shows zeros that no memory stands behind.
+    // Reads show zeros that take no memory.
     expect(before - resident()).toBeGreaterThan(200e6);
     middle.fill(8);
     expect(middle.every((v) => v === 8)).toBe(true);

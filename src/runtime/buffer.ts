@@ -9,8 +9,16 @@ import { NULL, ort, ortCreate, release } from "./ort/api.ts";
 import { environment } from "./ort/environment.ts";
 import { giveBack, keepPagesSmall } from "./pages.ts";
 
-/** A tensor over native memory, ready to be bound to a program. Holds its buffer alive. */
-export class View implements Disposable {
+/** A tensor in native memory, ready to be bound to a program. */
+export interface Bindable {
+  /** The OrtValue. */
+  readonly value: Pointer;
+  /** Throws if its memory is gone. */
+  check(): void;
+}
+
+/** A tensor over a part of a buffer, which it holds alive. */
+export class View implements Bindable, Disposable {
   #value: Pointer;
 
   constructor(
@@ -50,8 +58,8 @@ export class View implements Disposable {
 }
 
 /**
- * Native memory outside JavaScript's heap. Large ones are mapped lazily by the operating system: only pages that were
- * written count as resident, so a cache may be as long as the model's context.
+ * Native memory outside JavaScript's heap. The operating system maps large buffers lazily: only written pages count as
+ * resident, so a cache may be as long as the model's context.
  */
 export class Buffer implements Disposable {
   #owner: Pointer;
@@ -132,7 +140,7 @@ export class Buffer implements Disposable {
     return this.#address + BigInt(offset * bytesPerElement[this.dtype]);
   }
 
-  /** Prepares a buffer of which parts will be given back, before it is written. */
+  /** Prepares a buffer, before it is written, whose parts will be freed later. */
   inSmallPages(): this {
     this.#check();
     keepPagesSmall(this.#address, this.bytes);

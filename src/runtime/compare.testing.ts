@@ -67,7 +67,7 @@ export function graphOf({ inputs, constants = {}, trace }: Trial): Graph {
   return g;
 }
 
-/** Every output as ONNX Runtime computes it, and as the operators' float64 references do. */
+/** Every output by ONNX Runtime, and by the operators' float64 references. */
 export async function compare(trial: Trial): Promise<Record<string, Outcome>> {
   const graph = graphOf(trial);
   const bindings = trial.bindings ?? {};

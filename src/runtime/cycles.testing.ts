@@ -5,7 +5,10 @@ import { linear } from "../graph/ops/matmul.ts";
 import { Buffer } from "./buffer.ts";
 import { Program } from "./program.ts";
 
-/** Loads, runs and unloads a model of 256 kB (a larger one left allocators with pieces of its own size, 6 % of all), written to the file of its argument, again and again; prints the resident bytes after the warm-up, and 200 cycles later. */
+/**
+ * Loads, runs and unloads a model of 256 kB repeatedly (a larger one left allocators with pieces of its own size, 6 %
+ * of all), written to the file in its argument; prints the resident bytes after the warm-up, and 200 cycles later.
+ */
 const SIZE = 256;
 const file = process.argv[2]!;
 writeFileSync(file, new Float32Array(SIZE * SIZE).fill(1));

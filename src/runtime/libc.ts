@@ -18,6 +18,6 @@ export function trimHeap(): void {
   try {
     libc("int malloc_trim(size_t keep)")(0);
   } catch {
-    // Another C library, such as musl, keeps little.
+    // Other C libraries, such as musl, keep little.
   }
 }

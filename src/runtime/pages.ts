@@ -25,7 +25,7 @@ export function giveBack(address: Pointer, bytes: number): void {
   if (supported) advise(address, bytes, MADV_DONTNEED);
 }
 
-/** Keeps the system from backing memory with pages of megabytes, of which parts given back might be filled again. */
+/** Keeps the system from backing memory with huge pages, which could fill freed parts again. */
 export function keepPagesSmall(address: Pointer, bytes: number): void {
   if (supported) advise(address, bytes, MADV_NOHUGEPAGE);
 }

@@ -3,7 +3,7 @@ import koffi from "koffi";
 import { graphCost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Cost } from "../graph/op.ts";
-import type { View } from "./buffer.ts";
+import type { Bindable } from "./buffer.ts";
 import { encodeOnnx } from "./onnx/encode.ts";
 import type { Pointer } from "./ort/api.ts";
 import { NULL, ort, ortAsync, ortCreate, release } from "./ort/api.ts";
@@ -11,11 +11,14 @@ import { environment } from "./ort/environment.ts";
 import type { SharedWeights } from "./shared-weights.ts";
 
 /** Views to bind, by the graph's names of its inputs and outputs. */
-export type Binding = Readonly<Record<string, View>>;
+export type Binding = Readonly<Record<string, Bindable>>;
 
 const ALL_OPTIMIZATIONS = 99;
 
-/** A run's threads: the process's pool, or only the one that it is called on, so that many runs go side by side without a spinning pool between them. */
+/**
+ * A run's threads: the process's pool, or only the calling one, so that many runs go side by side without a spinning
+ * pool.
+ */
 export type Threads = "shared" | "caller";
 
 /** A graph compiled by ONNX Runtime, ready to run on bound buffers. */
@@ -43,8 +46,8 @@ export class Program implements Disposable {
   }
 
   /**
-   * Compiles on a worker thread; several may compile at once. With `weights`, it holds those of its constants that lie in files together with
-   * other programs: runs of these wait until it is compiled. `block` is the same for programs over the same weights.
+   * Compiles on a worker thread; several may compile at once. With `weights`, its constants in files are shared with
+   * other programs, whose runs wait until it is compiled. `block` is the same for programs over the same weights.
    */
   static async compile(
     graph: Graph,
@@ -73,7 +76,7 @@ export class Program implements Disposable {
     return this.weights?.busy;
   }
 
-  /** For BoundProgram: runs once on OrtValues. */
+  /** Runs once on OrtValues; BoundProgram calls it. */
   async run(inputs: BigUint64Array, outputs: BigUint64Array): Promise<void> {
     for (let busy = this.busy; busy; busy = this.busy) await busy;
     const call = this.#call(inputs, outputs);
@@ -126,8 +129,8 @@ export class BoundProgram {
 
   constructor(
     readonly program: Program,
-    readonly inputs: readonly View[],
-    readonly outputs: readonly View[],
+    readonly inputs: readonly Bindable[],
+    readonly outputs: readonly Bindable[],
   ) {
     this.#inputValues = BigUint64Array.from(inputs, (v) => v.value);
     this.#outputValues = BigUint64Array.from(outputs, (v) => v.value);
@@ -151,7 +154,7 @@ export class BoundProgram {
   }
 }
 
-function views(names: readonly string[], binding: Binding): View[] {
+function views(names: readonly string[], binding: Binding): Bindable[] {
   return names.map((name) => {
     const view = binding[name];
     if (view === undefined) throw new Error(`nothing is bound to "${name}"`);
@@ -185,7 +188,7 @@ function sessionOptions(graph: Graph, threads: Threads): Pointer {
   ort("SetSessionGraphOptimizationLevel", options, ALL_OPTIMIZATIONS);
   if (threads === "shared") ort("DisablePerSessionThreads", options);
   else ort("SetIntraOpNumThreads", options, 1);
-  // One arena for all programs: a scratch buffer that one has freed serves the next.
+  // One arena for all programs: a freed scratch buffer serves the next program.
   ort("AddSessionConfigEntry", options, "session.use_env_allocators", "1");
   // Threads spin during a run, when the next operator is microseconds away, and sleep between runs.
   ort("AddSessionConfigEntry", options, "session.force_spinning_stop", "1");

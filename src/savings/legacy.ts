@@ -6,7 +6,7 @@ interface Written {
 
 const common = ["blockSize", "firstDenseLayers", "lastDenseTokens", "minLengthForSparse"];
 
-/** The options that each `mode` of the first xattention, now a saving of its own, read. */
+/** The options that each `mode` of the first xattention reads; modes are savings of their own now. */
 const modes: Readonly<Record<string, readonly string[]>> = {
   xattention: [
     ...["threshold", "thresholds", "stride", "select", "alternateShift", "seed", "selection", "k", "ratio"],

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
-// Savings' options: the command line gives every value as text, recipe files and HTTP give numbers and flags as such. Both are read alike.
+// Schemas of savings' options: the command line gives every value as text, recipe files and HTTP give numbers and
+// flags. Both are parsed alike.
 
 /** `0.9` and `"0.9"` mean the same; `""` and `"abc"` stay text and are refused. */
 const numberFromText = (value: unknown) =>
@@ -13,7 +14,7 @@ const expected = (what: string) => ({
     `expected ${what}, got ${typeof input === "number" ? input : JSON.stringify(input)}`,
 });
 
-// Defaults stand inside the preprocessing, so that the JSON schema of the input shows them.
+// Defaults are set inside the preprocessing, so that the JSON schema of the input shows them.
 
 /** A number of at least 0. */
 export const number = (fallback: number) => {

@@ -7,7 +7,7 @@ import type { AttentionSaving } from "./seams.ts";
 export interface Plan {
   /** Fills a layer's attention while the prompt runs; undefined: dense. */
   attention(layer: number): AttentionSaving | undefined;
-  /** In order of depth. */
+  /** Ordered by depth. */
   readonly cuts: readonly Cut[];
   readonly state: StateKeys;
 }
@@ -26,11 +26,11 @@ export interface Cut {
   /** Layers that have run: 1 to the model's layers less one. */
   readonly after: number;
   /**
-   * `step`: each generated token decides for itself. `prompt`: all chunks of the prompt reach the cut, and their streams are kept, before any
-   * token goes deeper.
+   * `step`: each generated token is decided by itself. `prompt`: all chunks of the prompt reach the cut, and their
+   * streams are kept, before any token goes deeper.
    */
   readonly scope: "step" | "prompt";
-  /** Looks at a prompt before the decision; its cost is overhead. Cuts of steps are not probed yet. */
+  /** Reads a prompt before the decision; its cost is overhead. Cuts of steps are not probed yet. */
   readonly probe?: Probe;
   decide(seen: Seen): Decision;
 }

@@ -70,7 +70,7 @@ function explain(issue: z.core.$ZodIssue, saving: Saving): string {
 const optionNames = (saving: Saving): string[] =>
   Object.keys((z.toJSONSchema(saving.options, { io: "input" }) as { properties?: object }).properties ?? {});
 
-/** A recipe from texts, in order; `dense` alone is the empty one. */
+/** Parses a recipe from texts, in order; `dense` alone is the empty one. */
 export function parseRecipe(texts: readonly string[]): Recipe {
   return texts.filter((text) => text !== "dense").map(parseStep);
 }

@@ -47,7 +47,7 @@ export type Registered = z.infer<typeof schema>;
 /** Holds every registered recipe by its name. */
 const registryFile = (): string => path.join(home(), "recipes.json");
 
-/** By name. @throws KeptFault when the file cannot be read */
+/** The recipes by name. @throws KeptFault if the file cannot be read */
 export async function registeredRecipes(): Promise<Record<string, Registered>> {
   return readKeptJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
@@ -61,7 +61,10 @@ function change(to: (all: Record<string, Registered>) => Record<string, Register
   return done;
 }
 
-/** Keeps a recipe under `name`; returns the earlier one of that name, whose place it takes. @throws UserError when it cannot be written */
+/**
+ * Registers a recipe under `name`; returns the recipe that it replaces, if any.
+ * @throws UserError if it cannot be written
+ */
 export async function registerRecipe(name: string, entry: Registered): Promise<Registered | undefined> {
   let earlier: Registered | undefined;
   await change((all) => {
@@ -81,7 +84,7 @@ export function chosenRecipe(model: string, savings: readonly string[]): Registe
   return { model, recipe: steps.map(({ text }) => text), created: new Date().toISOString() };
 }
 
-/** @throws UserError when nothing is registered under the name */
+/** @throws UserError if nothing is registered under the name */
 export const unregisterRecipe = (name: string): Promise<void> =>
   change((all) => {
     if (!Object.hasOwn(all, name)) throw unknownRecipe(name, Object.keys(all));

@@ -7,10 +7,10 @@ import { exit } from "./depth/exit.ts";
 import type { Saving } from "./saving.ts";
 import { prune } from "./tokens/prune.ts";
 
-/** Every saving that works: one line each. */
+/** Every saving, one line each. */
 export const savings: readonly Saving[] = [exit, flexPrefill, minference, prune, triShape, xattention];
 
-/** @throws UserError when there is no saving of that name. */
+/** @throws UserError if there is no saving of that name */
 export function savingNamed(name: string): Saving {
   const known = savings.find((s) => s.name === name);
   if (known) return known;

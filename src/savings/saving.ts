@@ -27,7 +27,10 @@ export interface Saving<O = unknown> {
   readonly calibration?: Calibration | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];
-  /** The places in the model that it takes under these options, such as "the attention" or "the cut of an answer after layer 20": no two savings may take one. */
+  /**
+   * The seams that it takes under these options, such as "the attention" or "the cut of an answer after layer 20": no
+   * two savings may take the same one.
+   */
   seams(options: O): readonly string[];
   /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;

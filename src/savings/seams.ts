@@ -14,7 +14,7 @@ export interface AttentionCall {
   readonly past: number;
   /** Tokens of this chunk. */
   readonly tokens: number;
-  /** Tokens of the prompt that this layer gets: all, or those that a cut before it kept. */
+  /** Prompt tokens that reach this layer: all, or those that a cut before it kept. */
   readonly prompt: number;
   /** Tokens of the prompt that dense would give it. */
   readonly whole: number;
@@ -29,7 +29,7 @@ export interface AttentionCall {
   readonly attended: Buffer;
   /** Does this chunk densely, as the saving's neutral setting would. */
   dense(): Promise<void>;
-  /** The chunk's keys (rotated) and values are to be written here too. */
+  /** The chunk's keys (rotated) and values are also written here. */
   readonly cache: KvRows;
   readonly bill: AttentionBill;
 }
@@ -40,7 +40,7 @@ export interface AttentionBill {
   run(cost: Spent): void;
   /** Work that the saving itself caused: scoring, gathering. */
   overhead(cost: Spent): void;
-  /** Work by name, such as the `blocks` of a mask: how much dense would have done, how much was. */
+  /** Work by name, such as the `blocks` of a mask: the amount for dense, and the amount run. */
   count(name: string, dense: number, run: number): void;
 }
 

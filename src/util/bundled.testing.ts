@@ -16,7 +16,8 @@ export function bundled(program: URL): string {
 function build(entry: string): string {
   const name = `${basename(entry, ".ts")}-${process.pid}.mjs`;
   const outfile = fileURLToPath(new URL(`../../node_modules/.cache/modicum/${name}`, import.meta.url));
-  // Packages too, but for the native ones: to find and read their many files takes longer than all else.
+  // Bundles packages too, except for native ones: finding and reading their many files takes longer than everything
+  // else.
   const js = 'import { createRequire as made } from "node:module"; const require = made(import.meta.url);';
   const target = { bundle: true, platform: "node", format: "esm", target: "node20" } as const;
   const external = ["libsql", "koffi", "onnxruntime-node"];

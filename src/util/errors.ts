@@ -44,7 +44,7 @@ export function suggest(name: string, names: Iterable<string>): string {
   return near === undefined ? "" : `; did you mean "${near}"?`;
 }
 
-/** `"a", "b", "c" and 5 more`: the first three of many names, and how many there are besides. */
+/** `"a", "b", "c" and 5 more`: the first three of many names, and the number of others. */
 export function few(names: readonly string[]): string {
   const shown = names.slice(0, 3).map((name) => JSON.stringify(name));
   const more = names.length - shown.length;

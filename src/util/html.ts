@@ -11,7 +11,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Text as it may stand in HTML and XML, between tags and in quoted attributes; characters that XML forbids become U+FFFD. */
+/** Text for HTML and XML, between tags and in quoted attributes; characters that XML forbids become U+FFFD. */
 export const escaped = (text: string): string =>
   text.replace(forbidden, "\ufffd").replace(/[&<>"']/g, (mark) => entities[mark]!);
 

@@ -1,4 +1,4 @@
-/** A function of several variables: its value at `x`; its gradient there is written into `gradient`. */
+/** A function of several variables: returns its value at `x`, and writes its gradient into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
 /** When a minimisation ends. */
@@ -58,7 +58,7 @@ export function minimise(objective: Objective, start: Float64Array, options: Min
   }
 }
 
-/** A place with the function's value and gradient there. */
+/** A point with the function's value and gradient. */
 interface Place {
   readonly x: Float64Array<ArrayBuffer>;
   readonly value: number;
@@ -80,7 +80,7 @@ function search(objective: Objective, from: Place, direction: Float64Array, firs
   return undefined;
 }
 
-/** By how much to cut a step: to the lowest point of the parabola through both ends, within 0.1 … 0.5. */
+/** The factor for shortening a step: to the lowest point of the parabola through both ends, within 0.1 … 0.5. */
 function shorter(rise: number, promised: number): number {
   const lowest = -promised / (2 * (rise - promised));
   return Number.isFinite(lowest) ? Math.min(0.5, Math.max(0.1, lowest)) : 0.1;

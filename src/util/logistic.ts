@@ -29,7 +29,7 @@ export interface Logistic {
 
 /** A classifier, and how it was found. */
 export interface LogisticFit extends Logistic {
-  /** With the L2 term. */
+  /** The loss with the L2 term. */
   readonly loss: number;
   readonly iterations: number;
   /** False if the iterations ran out first. */
@@ -80,7 +80,7 @@ export function logitsOf({ classes, width, weights, bias }: Logistic, row: Featu
   return logits;
 }
 
-/** Rows that were checked, one after the other. */
+/** Checked rows, concatenated. */
 export interface LogisticData {
   readonly count: number;
   readonly width: number;

@@ -3,8 +3,9 @@ import { dirname } from "node:path";
 import { codeOf } from "./system-errors.ts";
 
 /**
- * Makes a folder and those above it; returns the topmost that was not there, if any. Node's own recursive form never returns from a file
- * system that says "no such file" of a folder whose parent is there, as Linux's /proc does. @throws the system's error
+ * Makes a folder and its parents; returns the topmost new one, if any. Node's own recursive form never returns on a
+ * file system that says "no such file" about a folder with an existing parent, as Linux's /proc does.
+ * @throws the system's error
  */
 export function makeFolders(folder: string): string | undefined {
   if (isFolder(folder)) return undefined;

@@ -14,7 +14,7 @@ export async function readValues(file: string, what: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`cannot read ${what} ${file}: ${unread[error.code ?? ""] ?? error.message}`);
   });
-  // YAML is a superset of JSON, but its messages would puzzle who wrote JSON.
+  // YAML is a superset of JSON, but its error messages would puzzle someone who wrote JSON.
   const parse: (text: string) => unknown = /\.ya?ml$/i.test(file) ? (await import("yaml")).parse : JSON.parse;
   try {
     return parse(text);

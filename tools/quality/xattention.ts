@@ -74,7 +74,7 @@ function record(row: Row): void {
 
 const density = (blocks: Counter | undefined) => (blocks ? blocks.run / blocks.dense : 1);
 
-/** Prefills all but the last tokens under the model's recipe, and reads those densely. */
+/** Prefills all but the last tokens under the model's recipe, and reads the last ones densely. */
 async function likelihood(model: Model, recipe: string, ids: readonly number[]): Promise<Row> {
   const { engine, recipes } = model.language;
   using lease = await recipes.use(model.recipe);
@@ -99,7 +99,7 @@ async function retrieval(model: Model, recipe: string, length: number, keys: num
   return { task, length, recipe, density: kept / items, items, right };
 }
 
-/** Makes one row, unless it is there or the time is spent. */
+/** Makes one row, unless it exists or the time is spent. */
 async function make(wanted: Pick<Row, "task" | "length" | "recipe" | "window">, use: (model: Model) => Promise<Row>) {
   const { task, length, recipe, window = 0 } = wanted;
   if (performance.now() > end) return;

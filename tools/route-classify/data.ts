@@ -9,7 +9,7 @@ export interface LabelledText {
   readonly label: number;
 }
 
-/** A data set. Rows of a test table of its own stand last. */
+/** A data set. Rows of a separate test table come last. */
 export interface DataSet {
   readonly name: string;
   readonly labels: readonly string[];
@@ -62,7 +62,7 @@ export interface Split {
   readonly test: readonly number[];
 }
 
-/** A fifth of the rows for calibration, and for tests a fifth, or their own table; the others for training. */
+/** A fifth of the rows for calibration; a fifth, or the test table, for tests; the others for training. */
 export function splitOf({ rows, tests }: DataSet, seed: number): Split {
   const own = rows.length - (tests ?? 0);
   const order = shuffle([...Array(own).keys()], seededRandom(seed));

@@ -23,7 +23,7 @@ import {
 /** Figures with the 95 % interval of each. */
 export type Measured<K extends string> = Record<K, { readonly mean: number; readonly ci95: Interval }>;
 
-/** Scorings whose thresholds are looked at. */
+/** Scores whose thresholds are evaluated. */
 const OPERATED = ["energy", "softmax", "random"];
 
 /** The result of one data set and one Swift. */
@@ -33,14 +33,14 @@ export interface Result {
   readonly super: string;
   readonly seeds: number;
   readonly l2: { readonly swift: readonly number[]; readonly super: readonly number[] };
-  /** Accuracy alone, and FLOPs of a text alone. */
+  /** Accuracy and FLOPs per text of each model alone. */
   readonly alone: Measured<"swift" | "super" | "gap">;
   readonly flops: { readonly swift: number; readonly super: number };
   readonly shares: readonly number[];
-  /** By the name of the scoring, and `oracle`. */
+  /** By the name of the score, and `oracle`. */
   readonly curves: Readonly<Record<string, readonly number[]>>;
   readonly quality: Readonly<Record<string, Measured<string>>>;
-  /** By scoring, then by target. */
+  /** By score, then by target. */
   readonly operated: Readonly<Record<string, Readonly<Record<string, Measured<string>>>>>;
   readonly time?: unknown;
   readonly machine: string;

@@ -27,7 +27,7 @@ export const fileOf = ({ set, swift }: Pick<Result, "set" | "swift">): string =>
   `${set.name}-${swift.replace("@layers=", "-")}`;
 
 const points = (value: number): string => (100 * value).toFixed(1);
-/** A figure that is not finite, such as a share of no gap, is null in a file. */
+/** A figure that is not finite, such as a share of a zero gap, is null in a file. */
 const withInterval = (
   { mean, ci95 }: { readonly mean: number | null; readonly ci95: readonly (number | null)[] },
   shown = (v: number): string => v.toFixed(3),

@@ -13,7 +13,7 @@ export interface Timed {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-/** Swift alone, Super alone and the cascade by turns, on the same texts: `size` texts a call. */
+/** Swift alone, Super alone and the cascade in turn, on the same texts: `size` texts a call. */
 export async function timed(
   { swift, super: strong }: { readonly swift: HeadModel; readonly super: HeadModel },
   texts: readonly string[],

@@ -1,6 +1,6 @@
 /** The requests of a soak's clients, and the expected outcome of each. */
 
-/** A request of a kind, and when its client leaves, if it does. */
+/** A request of a kind, and the moment when its client leaves, if it does. */
 export interface Ask {
   readonly kind: string;
   readonly path: string;
@@ -34,7 +34,7 @@ const streamed = (draw: Draw) => ({ stream: true, stream_options: { include_usag
 const texts = (draw: Draw): string[] =>
   Array.from({ length: between(draw, 1, 12) }, () => words(draw, between(draw, 1, 50)));
 
-/** A kind, how often it comes beside the others, and how it is made. */
+/** A kind, its relative frequency, and a maker of its requests. */
 const mix: readonly (readonly [kind: string, weight: number, make: (draw: Draw, kind: string) => Ask])[] = [
   ["stream", 20, (draw, kind) => chat(kind, draw, streamed(draw))],
   ["whole answer", 14, (draw, kind) => chat(kind, draw, {})],
@@ -88,7 +88,7 @@ const errors: readonly Ask[] = [
   wrong(400, `${"[".repeat(50)}`),
 ];
 
-/** Each kind as often as it weighs. */
+/** Each kind as often as its weight. */
 const bag = mix.flatMap(([kind, weight, make]) => Array.from({ length: weight }, () => ({ kind, make })));
 
 /** The next request, by chance. */

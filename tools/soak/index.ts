@@ -1,10 +1,11 @@
 /**
- * Mixed load against a real server: joins, clients that leave, errors, long and short prompts, streams and whole answers, several models.
+ * Mixed load against a real server: joins, clients that leave, errors, long and short prompts, streams and whole
+ * answers, several models.
  *
  *     npm run soak -- [--minutes 30] [--warm-up 10] [--rate 1] [--seed 1] [--out docs/results]
  *
- * `warm-up`: minutes of the same load before those, in which models are loaded and caches fill. `rate`: requests a second in the mean; now
- * and then many come at once. Writes soak.json and soak.md; exits 1 if it is not passed.
+ * `warm-up`: minutes of the same load before that, in which models are loaded and caches fill. `rate`: requests a
+ * second on average; now and then many come at once. Writes soak.json and soak.md; exits 1 if it fails.
  */
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
@@ -78,7 +79,10 @@ async function start(): Promise<OwnServer> {
   return serve(...models.flatMap((model) => ["--model", model]), "--queue", "24", ...budget);
 }
 
-/** Notes the server's memory every ten seconds in which this program runs: it may be paused, and then so should be the server. */
+/**
+ * Records the server's memory every ten seconds of this program's running time: if it is paused, the server should be,
+ * too.
+ */
 async function watch({ url, process: { pid } }: OwnServer, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await sleep(TICK * 1000);

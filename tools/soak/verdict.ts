@@ -31,9 +31,9 @@ export interface Soak {
 /** Requests and receipts against each other. */
 interface Bills {
   readonly answered: number;
-  /** Answers without a receipt in the ledger, or whose tokens are not those of the response. */
+  /** Answers without a receipt in the ledger, or whose tokens differ from the response's. */
   readonly wrong: number;
-  /** Requests whose client left, of them those that had begun to stream, and receipts of such. */
+  /** Requests whose client left; those among them that had begun to stream; and their receipts. */
   readonly left: number;
   readonly begun: number;
   readonly billed: number;

@@ -61,7 +61,7 @@ function start(words: number) {
   let shown = "";
   output.on("data", (text) => (shown += text));
   const terminal = createInterface({ input, output, terminal: true });
-  /** Until it asks for the so-many-eth line. */
+  /** Resolves when it asks for line number `nth`. */
   const asksFor = (nth: number) => until(() => shown.split("> ").length === nth + 1);
   const conversation: Answered = {
     ...{ messages: [], model: "slow", answering: model },

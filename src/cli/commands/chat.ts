@@ -36,7 +36,7 @@ export async function chat(options: SessionOptions): Promise<void> {
   }
 }
 
-/** A conversation whose model is loaded as the command's options say. */
+/** A conversation whose model is loaded by the command's options. */
 class Conversation implements Answered, Disposable {
   messages: ChatMessage[] = [];
 
@@ -100,7 +100,7 @@ async function ask(terminal: Interface): Promise<string | undefined> {
   }
 }
 
-/** Prints the answer as it comes and returns it, or as much of it as there was when Ctrl-C stopped it. */
+/** Prints the answer as it comes and returns it, or the part before Ctrl-C. */
 async function answer(
   model: Answering,
   terminal: Interface,

@@ -21,7 +21,7 @@ async function doctor({ json = false, verify: whole = false }: Options): Promise
   const missing = checks.filter((check) => !check.ok && !check.damaged);
   if (json) printJson({ checks, missing: namesOf(missing), damaged: namesOf(damaged) });
   else print(...columns(checks.map(row)), "", ...summary(missing, damaged));
-  // A missing pip or network hinders downloads alone; without these nothing runs.
+  // A missing pip or network prevents only downloads; without these nothing runs.
   if (missing.some((check) => check.needed) || damaged.length > 0) process.exitCode = 1;
 }
 

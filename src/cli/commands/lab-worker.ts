@@ -6,7 +6,7 @@ export function define(command: Command): void {
   command
     .requiredOption("--queue <url>", "redis://host:port, the queue of `lab run --queue`")
     .action(async ({ queue }: { queue: string }) => {
-      // The queue's libraries are of use here and in `lab run --queue` alone.
+      // Only this and `lab run --queue` use the queue's libraries.
       const { work } = await import("../../lab/queue/worker.ts");
       const notice = (sentence: string) => process.stderr.write(`${sentence}\n`);
       await work(queue, { version: version(), notice, signal: interruptSignal() });

@@ -50,7 +50,7 @@ async function add(name: string, { model, save = [] }: { model: string; save?: s
   const here = await localModel(model);
   // A model that is not downloaded yet is checked when it is loaded.
   if (here) await checkSavings(here, parseRecipe(save));
-  // From wherever it is used.
+  // The absolute path works from any folder.
   await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, save));
   process.stderr.write(`registered as ${full}: \`modicum run --model ${full} …\` uses it\n`);
 }

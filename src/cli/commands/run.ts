@@ -33,7 +33,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
 
-/** @throws UserError when there is no such file, or no schema in it */
+/** @throws UserError if there is no such file, or it holds no schema */
 const formatOf = (given: string): Format =>
   given === "json" ? given : readJson(given, jsonObject, 'a JSON schema, or the word "json"');
 

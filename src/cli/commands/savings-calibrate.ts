@@ -41,7 +41,7 @@ function defineOne(command: Command, name: string): void {
     .option("--out <file>", "where to write the result (default: print it)")
     .option("--json", "with --out: print one JSON object, { out, save, summary }");
   addFlags(addFlags(command, options), quantOptions).action((_: Options, own: Command) =>
-    // --json is the parent's, too, and commander gives it to that.
+    // --json is also the parent's, and commander gives it to the parent.
     calibrate(name, own.optsWithGlobals<Options>()),
   );
 }

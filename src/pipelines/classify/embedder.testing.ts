@@ -5,7 +5,7 @@ import type { LabelHead } from "./head.ts";
 
 const WORDS = ["good", "bad", "so", "odd"];
 
-/** Embeds by the means of four words' vectors, each 1 in a place of its own. */
+/** Embeds by the means of four words' vectors, which are unit vectors. */
 export function smallEmbedder(name = "small", digit = "a"): Embedder {
   const identity = { name, sha256: digit.repeat(64) };
   const values = Float32Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));

@@ -25,7 +25,7 @@ export interface Embedder extends Disposable {
   price(texts: readonly string[]): Spent;
 }
 
-/** The name of the word vectors, which are no MODEL of their own. */
+/** The name of the word vectors, which are not a MODEL. */
 const GLOVE = "glove";
 
 /**

@@ -15,7 +15,7 @@ export interface FittedHead {
   readonly loss: number;
 }
 
-/** From strong to weak; each is about a third of the one before. */
+/** From strong to weak; each is about a third of its predecessor. */
 const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /**

@@ -14,7 +14,10 @@ export interface LabelModel {
   price(texts: readonly string[]): Spent;
 }
 
-/** A classifier's own checkpoint as such a model, which its owner disposes of. @throws UserError if it is no classifier of two labels or more */
+/**
+ * A classifier's own checkpoint as such a model; the owner disposes of it.
+ * @throws UserError if it is not a classifier of two labels or more
+ */
 export function labelModelOf(model: EncoderModel): LabelModel {
   const { classifier, source } = model;
   if (!classifier || classifier.labels.length < 2)

@@ -30,7 +30,10 @@ export class RouteBill<O extends object> {
     return this.#parts.length > 0;
   }
 
-  /** The receipt of an answer that `role` gave last. Dense is Super alone: as it ran, or priced for this prompt and an answer of this length. */
+  /**
+   * The receipt of an answer by `role`. Dense is Super alone: as it ran, or priced for this prompt and an answer of
+   * this length.
+   */
   receipt(role: Role, answer: PricedAnswer): Receipt {
     const own = this.#parts.findLast((part) => part.role === role)?.receipt;
     const all = this.#parts.map(({ receipt }) => receipt);

@@ -3,7 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import { checkSamples, histograms, type Sample, thresholdFrom } from "./calibrate.ts";
 import { atThreshold } from "./metrics.ts";
 
-/** Inputs whose score is nearer to 1 the easier they are. */
+/** Inputs with scores closer to 1 the easier they are. */
 function samples(count: number, seed: number): Required<Sample>[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {

@@ -33,7 +33,7 @@ export type Target = z.output<typeof target>;
 /** The default share for Super. */
 export const USUAL_SHARE = 0.3;
 
-/** The threshold that samples give: a score below it goes to Super. @throws UserError for samples that cannot give one */
+/** The threshold by samples: a score below it goes to Super. @throws UserError if the samples give none */
 export function thresholdFrom(samples: readonly Sample[], { by, value }: Target): number {
   checkSamples(samples, by);
   switch (by) {

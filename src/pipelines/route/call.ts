@@ -67,7 +67,7 @@ export class Call<O extends object> {
     clearTimeout(timer);
   }
 
-  /** A model that runs ahead of its reader may have ended by itself: its receipt then comes with its last piece. */
+  /** A model that runs ahead of its reader may have ended already: its receipt then comes with its last piece. */
   async #drain(): Promise<void> {
     try {
       while (await this.next());

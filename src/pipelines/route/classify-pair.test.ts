@@ -88,7 +88,7 @@ test("two layers of MiniLM's six cost a third", async () => {
   const [some, all] = [await two.embed(texts), await six.embed(texts)];
   expect(some.answers[0]).toHaveLength(384);
   expect(some.answers[0]).not.toEqual(all.answers[0]);
-  // Prices are of batches of their own, which is how they ran.
+  // Prices are for batches of their own, which is how they ran.
   expect(all.usage.flops.spent).toBeCloseTo(six.price(texts).flops, 0);
 });
 

@@ -31,14 +31,14 @@ export const pairCalibrations = z.strictObject({ calibrations: z.array(pairCalib
 
 const score = z.enum(scoreKinds).optional();
 
-/** A threshold by itself, infinite ones too. */
+/** A threshold given directly; it may be infinite. */
 const ownThreshold = z.strictObject({
   score,
   threshold: z.custom<number>((n) => typeof n === "number" && !Number.isNaN(n), "expected a number"),
 });
 const calibrated = target.extend({ score });
 
-/** Which threshold is wanted, of which score: one by itself, or one that a calibration gives. */
+/** The threshold and its score: given directly, or by a calibration. */
 export type PairOptions = z.input<typeof ownThreshold> | z.input<typeof calibrated>;
 
 /** Files of a trained pair's folder. */
@@ -52,9 +52,10 @@ export const pairFiles = (folder: string) => ({
 export type OpenedPair = ClassifyCascade & Disposable;
 
 /**
- * Opens a pair of trained heads from its folder, such as `models/glove+minilm/classify-banking77`, with the models that they were trained for, at a
- * threshold that one of its calibrations gives.
- * @throws UserError if a file is missing or damaged, or a head was trained for another model, or there is no calibration of the score
+ * Opens a pair of trained heads from its folder, such as `models/glove+minilm/classify-banking77`, with the models that
+ * they were trained for, at a threshold from one of its calibrations.
+ * @throws UserError if a file is missing or damaged, a head was trained for another model, or there is no calibration
+ * of the score
  */
 export async function openClassifyPair(
   folder: string,

@@ -11,7 +11,7 @@ interface Price {
   readonly bytes: number;
 }
 
-/** A model whose logits of a text are written in it, `name:1,2;other:3,4`, and who counts the texts that it was asked. */
+/** A model that reads its logits from the text, `name:1,2;other:3,4`, and counts the texts. */
 function fake(name: string, { flops, bytes }: Price, labels = ["a", "b"]): LabelModel & { readonly asked: string[] } {
   const asked: string[] = [];
   const price = (texts: readonly string[]) => ({ flops: texts.length * flops, bytes: texts.length * bytes });

@@ -18,7 +18,7 @@ export interface CascadeOptions {
   readonly scoring?: ScoreOptions;
 }
 
-/** On which terms texts are classified. */
+/** The terms on which texts are classified. */
 export interface CascadeTerms extends Pick<ReadTerms, "signal" | "key" | "deadline"> {
   /** Called with the cost of a call that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
@@ -32,8 +32,9 @@ export interface RoutedClassification extends Classification {
 type Role = Route["to"];
 
 /**
- * Two classifiers of the same labels: a cheap one scores every text, and a dear one answers those that score below the threshold (E-LANG, arXiv
- * 2203.00748). Texts whose logits are not finite go to Super. Its models belong to the caller.
+ * Two classifiers of the same labels: a cheap one scores every text, and an expensive one answers those that score
+ * below the threshold (E-LANG, arXiv 2203.00748). Texts with logits that are not finite go to Super. The caller owns
+ * the models.
  */
 export class ClassifyCascade {
   readonly scoring: ScoreOptions;

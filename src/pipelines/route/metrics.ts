@@ -12,7 +12,7 @@ export interface Outcome {
 /** The extra cost of an input that goes to Super. */
 const extra = ({ cost }: Outcome): number => cost.super + (cost.escalated ?? cost.swift) - cost.swift;
 
-/** Mean quality and mean cost of an input, if this share of inputs goes to Super. */
+/** Mean quality and mean cost of an input, at one share of inputs for Super. */
 export interface CurvePoint {
   readonly share: number;
   readonly quality: number;
@@ -28,8 +28,8 @@ export const superQuality = (outcomes: readonly Outcome[]): number => mean(outco
 const rank = ({ score }: Outcome): number => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score);
 
 /**
- * Quality and cost at every share k/n of inputs that go to Super, the lowest scores first; n + 1 points. Swift begins on every input. Equal scores
- * count as their mean, as a random order among them gives.
+ * Quality and cost at every share k/n of inputs that go to Super, the lowest scores first; n + 1 points. Swift begins
+ * on every input. Equal scores count as their mean, like a random order among them.
  */
 export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
   const ordered = outcomes.toSorted((a, b) => rank(a) - rank(b));
@@ -43,7 +43,7 @@ export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
   return summed(outcomes, gains);
 }
 
-/** The line that a random choice gives: straight from Swift alone to both models on every input. */
+/** The line of a random choice: straight from Swift alone to both models on every input. */
 export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const quality = superQuality(outcomes) - swiftQuality(outcomes);
   const cost = mean(outcomes.map(extra));
@@ -129,7 +129,7 @@ export function aiq(points: readonly Pick<CurvePoint, "cost" | "quality">[]): nu
 
 type Spot = Pick<CurvePoint, "cost" | "quality">;
 
-/** Convex from above, by cost; from the best point on it stays level. */
+/** The upper convex hull by cost; level after the best point. */
 function upperHull(points: readonly Spot[]): Spot[] {
   const sorted = points.toSorted((a, b) => a.cost - b.cost || b.quality - a.quality);
   let best = Number.NEGATIVE_INFINITY;

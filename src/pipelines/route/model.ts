@@ -13,7 +13,7 @@ export interface ModelPiece {
   readonly receipt?: Receipt;
 }
 
-/** Options that a route adds to those of a request. */
+/** Options that a route adds to a request's. */
 export interface RouteTerms {
   readonly signal?: AbortSignal;
   /** Called with the cost of an answer that ended without its receipt. */
@@ -22,7 +22,7 @@ export interface RouteTerms {
   readonly observe?: (logits: Float32Array) => void;
 }
 
-/** An answer that is to be priced: its text, and whether the model ended it by itself. */
+/** An answer to price: its text, and whether the model ended it by itself. */
 export interface PricedAnswer {
   readonly text: string;
   readonly tokens: number;
@@ -34,7 +34,7 @@ export interface RouteModel<O extends object> {
   readonly identity: ModelIdentity;
   /** Answers a raw prompt; each model has its own template and tokens. */
   generate(prompt: Prompt, options: O & RouteTerms): AsyncIterable<ModelPiece>;
-  /** The dense cost of this prompt and an answer of that length for this model alone; undefined if it is unknown. */
+  /** The dense cost for this model alone of the prompt and an answer of that length; undefined if unknown. */
   price(prompt: Prompt, answer: PricedAnswer, options: O): (Spent & { readonly prompt: number }) | undefined;
 }
 

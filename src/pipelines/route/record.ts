@@ -39,7 +39,7 @@ export const calibration = scoreOptions.extend({
   /** Quality of Swift's and of Super's answers to the same rows. */
   swift: z.array(quality).optional(),
   super: z.array(quality).optional(),
-  /** Rows without a score: they always go to Super, and stand last in `swift` and `super`. */
+  /** Rows without a score: they always go to Super, and come last in `swift` and `super`. */
   unscored: z.int().min(0).default(0),
 });
 export type Calibration = z.output<typeof calibration>;
@@ -142,7 +142,7 @@ const scoringKey = ({ score, temperature, aggregate, labelTokens, seed }: ScoreO
 
 export const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
 
-/** Says how a pair differs from the one that a file is for; undefined if it does not. */
+/** The difference between a pair and the one that a file is for; undefined if there is none. */
 export function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
     const [had, has] = [file[role], pair[role]];

@@ -219,7 +219,7 @@ describe("a Super that fails", () => {
     expect(answer.text).toBe("s1 s2 s3");
     expect(answer.route).toMatchObject({ to: "swift", degraded: true });
     expect(why).toHaveBeenCalledExactlyOnceWith("out of order");
-    // The draft is there already, or runs a second time.
+    // The draft exists already, or runs a second time.
     expect(answer.receipt!.work!.calls).toMatchObject({
       small: { run: aggregate === "first" ? 2 : 1 },
       large: { run: 1 },

@@ -105,7 +105,7 @@ class Run<O extends object> {
     try {
       return this.routing.scoring.aggregate === "first" ? first(await call.next()) : await all(call);
     } catch (error) {
-      // From logits that are not finite no token can be chosen.
+      // No token can be chosen from logits that are not finite.
       if (this.#scorer.failed && !this.routing.signal?.aborted) return [];
       throw error;
     }

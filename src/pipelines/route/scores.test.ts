@@ -60,7 +60,7 @@ describe("values", () => {
   });
 });
 
-/** Pairs of logits with scales of their own. */
+/** Pairs of logits with different scales. */
 function pairs(count: number, seed: number): number[][] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {

@@ -8,7 +8,10 @@ import { seededRandom } from "../../util/random.ts";
 export const scoreKinds = ["energy", "energy-of-probs", "softmax", "entropy", "margin", "random"] as const;
 export type ScoreKind = (typeof scoreKinds)[number];
 
-/** Turns the tokens' scores into one: `first` needs the first token alone, the others need the whole draft; `q0.25` is a quantile. */
+/**
+ * Combines the tokens' scores: `first` needs only the first token, the others need the whole draft; `q0.25` is a
+ * quantile.
+ */
 export type Aggregate = "first" | "mean" | "min" | `q${number}`;
 
 const isAggregate = (text: string): boolean => /^(first|mean|min|q(0(\.\d+)?|1(\.0+)?))$/.test(text);
@@ -89,7 +92,7 @@ class Distribution {
   }
 }
 
-/** −F(x) = T·log Σ exp(f_i/T): high for inputs like those that the model was fitted to. */
+/** −F(x) = T·log Σ exp(f_i/T): high for inputs like the training data. */
 export const energy = (logits: Logits, temperature = 1): number => energyOf(new Distribution(logits, temperature));
 const energyOf = ({ temperature, logSum }: Distribution): number => temperature * logSum;
 
@@ -107,7 +110,7 @@ function energyOfProbsOf(of: Distribution): number {
 export const softmax = (logits: Logits, temperature = 1): number => softmaxOf(new Distribution(logits, temperature));
 const softmaxOf = ({ max, logSum }: Distribution): number => Math.exp(max - logSum);
 
-/** −H = Σ p log p, in nats: higher is easier, as with the others. */
+/** −H = Σ p log p, in nats: higher is easier, as for the other scores. */
 export const negativeEntropy = (logits: Logits, temperature = 1): number =>
   negativeEntropyOf(new Distribution(logits, temperature));
 function negativeEntropyOf(of: Distribution): number {
@@ -214,7 +217,7 @@ export class Scorer {
 
   constructor(readonly options: ScoreOptions) {}
 
-  /** Scores the next token's logits, unless the first token alone decides. */
+  /** Scores the next token's logits, unless only the first token decides. */
   observe(logits: Logits): void {
     if (this.options.aggregate === "first" && this.#scores.length > 0) return;
     this.#scores.push(scoreOf(logits, this.options));

@@ -4,7 +4,7 @@ import type { Constant, ConstantData, Graph } from "../../graph/graph.ts";
 import { Emitter, type OnnxAttr, type OnnxLiteral, type OnnxNode } from "../../graph/onnx.ts";
 import type { DType, TensorType } from "../../graph/tensor.ts";
 
-// Field numbers are those of onnx.proto (onnx.ai, IR version 10).
+// Field numbers from onnx.proto (onnx.ai, IR version 10).
 const IR_VERSION = 10;
 const OPSET = 24;
 export const onnxType: Readonly<Record<DType, number>> = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10 };
@@ -99,7 +99,7 @@ function emit(graph: Encodable): Emitter {
   return emitter;
 }
 
-/** The graph as a serialised ONNX ModelProto. Constants that lie in files stay there (external data, by file name). */
+/** The graph as a serialised ONNX ModelProto. Constants in files stay there (external data, by file name). */
 export function encodeOnnx(graph: Encodable): Uint8Array {
   const { nodes, literals } = emit(graph);
   const w = new BinaryWriter();

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Constant, ConstantData } from "../../graph/graph.ts";
 import { type Encodable, encodeOnnx } from "./encode.ts";
 
-/** Tensors begin on a page, as ONNX asks of data that is to be mapped. */
+/** Tensors begin on a page, as ONNX requires for mapped data. */
 const PAGE = 4096;
 /** Bytes read and written at a time. */
 const CHUNK = 2 ** 23;
@@ -25,9 +25,9 @@ interface Move {
 /** Name of the file of all mapped constants. */
 const DATA = "model.onnx.data";
 
-/** Graphs that lie in files of their own, and `model.onnx.data` with every constant that is mapped, for all of them. */
+/** Graphs as files, and one `model.onnx.data` with all their mapped constants. */
 export interface Portable {
-  /** By the names of their files. */
+  /** Graphs by file name. */
   readonly graphs: Readonly<Record<string, Encodable>>;
   readonly moves: readonly Move[];
   /** Length of the data file. */

@@ -17,7 +17,7 @@ interface Setting {
   rotated?: number;
   window?: number;
   softcap?: number;
-  /** Tokens before those that are bound. */
+  /** The number of tokens before the bound ones. */
   start?: number;
 }
 

@@ -7,7 +7,7 @@ import { gatherBackward } from "../../graph/ops/gather.ts";
 import { weightGradient } from "../../graph/ops/matmul.ts";
 import { compare, error, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
-/** A case's outputs, and its inputs' gradients from those given to the outputs. */
+/** A case's outputs, and its inputs' gradients for given gradients of the outputs. */
 function trialOf(c: GradientCase): Trial {
   const of = traced(c);
   const names = reached(of);

@@ -16,7 +16,7 @@ interface Form {
   readonly withResidual: boolean;
 }
 
-/** Codes, scales, zero points and, if asked for, residuals of a random matrix [n, blocks · block]. */
+/** Codes, scales, zero points and optional residuals of a random matrix [n, blocks · block]. */
 function matrix(n: number, blocks: number, { bits, block, withResidual }: Form): Record<string, Feed> {
   const scale = noise(n, [n, blocks]);
   return {
@@ -58,7 +58,7 @@ describe.each(forms)("$bits bits, blocks of $block, residual: $withResidual", (f
     const trial = { inputs: { x }, constants: matrix(n, blocks, form), bindings: { batch, tokens } };
     expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
     const { y } = await compare({ ...trial, trace: product(bits, "int8") });
-    // One product of a few numbers may be small by chance, and its error large beside it.
+    // One product of a few numbers may be small by chance, and its relative error large.
     expect(normError(y!)).toBeLessThan(n * blocks > 1 ? 0.01 : 0.03);
   });
 

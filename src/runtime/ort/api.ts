@@ -94,7 +94,7 @@ export function ortAsync(name: OrtFunction, ...args: Argument[]): Promise<void> 
   });
 }
 
-/** Calls a function whose last argument receives an address, and returns that. */
+/** Calls a function whose last argument receives an address, and returns the address. */
 export function ortCreate(name: OrtFunction, ...args: Argument[]): Pointer {
   const out = new BigUint64Array(1);
   ort(name, ...args, out);

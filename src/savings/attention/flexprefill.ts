@@ -15,7 +15,7 @@ import {
   verticalSlash,
 } from "./vertical-slash.ts";
 
-/** Defaults are those of the paper. */
+/** Defaults are the paper's. */
 export const flexPrefillOptions = z.strictObject({
   gamma: fraction(0.95).describe("attention mass to cover; 1 is dense"),
   tau: fraction(0.1).describe("Jensen-Shannon distance below which a head's pooled scores are trusted"),
@@ -63,10 +63,10 @@ export interface FlexPrefillStatistics {
 }
 
 /**
- * Algorithms 1 to 4. If a head's pooled attention predicts its last block's true attention
- * (Jensen-Shannon distance below `tau`), the fewest blocks of the pooled map that cover `gamma` are kept; elsewhere the columns
- * and diagonals of the last queries that cover `gamma`. Block 0 and the diagonal are always kept, as in the released code, but do not count among them:
- * counted, they would crowd out the one column or diagonal that a sharp head needs.
+ * Algorithms 1 to 4. If a head's pooled attention predicts its last block's true attention (Jensen-Shannon distance
+ * below `tau`), this keeps the fewest blocks of the pooled map that cover `gamma`; otherwise the columns and diagonals
+ * of the last queries that cover `gamma`. Block 0 and the diagonal are always kept, as in the released code, but do not
+ * count among them: they would crowd out the one column or diagonal that a sharp head needs.
  */
 export function flexPrefillMask(
   request: MaskRequest,

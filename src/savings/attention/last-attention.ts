@@ -6,8 +6,8 @@ import type { Chunk } from "./block-sparse/chunk.ts";
 import type { BlockShape } from "./block-sparse/graphs.ts";
 
 /**
- * Exact probabilities of some of a key–value head's queries, [group, queries, keys]: of `q` [group, tokens, d] those that `which` names,
- * over `keys` [keys, d]; `mask` [queries, keys] is 0 or −∞.
+ * Exact probabilities of some of a key–value head's queries, [group, queries, keys]: of `q` [group, tokens, d], the
+ * queries in `which`, over `keys` [keys, d]; `mask` [queries, keys] is 0 or −∞.
  */
 export function traceLastAttention(
   { heads, kvHeads, headSize }: Pick<BlockShape, "heads" | "kvHeads" | "headSize">,
@@ -43,7 +43,7 @@ export class LastQueries implements Disposable {
     return new LastQueries(shape, await Program.compile(traceLastAttention(shape, scale)));
   }
 
-  /** For the last `most` queries, or all if the chunk has fewer. Billed as overhead. */
+  /** Runs for the last `most` queries, or all if the chunk has fewer. Billed as overhead. */
   async attend(placed: PlacedChunk, most: number): Promise<LastAttention> {
     const { chunk, bill } = placed;
     const { heads, kvHeads, headSize, blockSize } = this.shape;

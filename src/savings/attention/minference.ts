@@ -14,7 +14,7 @@ import {
   verticalSlash,
 } from "./vertical-slash.ts";
 
-/** Defaults are those of the released code. */
+/** Defaults are the released code's. */
 export const minferenceOptions = z.strictObject({
   lastQueries: integer(1, 64).describe("queries at a chunk's end whose attention is inspected"),
   budget: fraction(0.3).describe("share of the keys that is spent on columns and diagonals; 1 is dense"),

@@ -15,7 +15,7 @@ export function unsupportedAttention(decoder: Decoder): string | undefined {
   return undefined;
 }
 
-/** For savings that do attention their own way. @throws UserError when they cannot do the model's */
+/** @throws UserError if the model's attention has features that a saving's own attention cannot compute */
 export function requirePlainAttention(saving: string, decoder: Decoder): void {
   const found = unsupportedAttention(decoder);
   if (found !== undefined) throw new UserError(`${saving} does not serve this model: it has ${found}`);

@@ -14,8 +14,8 @@ export const triShapeOptions = z.strictObject({
 type TriShapeOptions = z.infer<typeof triShapeOptions>;
 
 /**
- * Sink tokens and a recent window, the same for every head and text (the A-shape of MInference; with `lastDenseTokens`, whose rows are the
- * third side, the tri-shape of SCBench, arXiv 2412.10319).
+ * Sink tokens and a recent window, the same for every head and text (the A-shape of MInference; with `lastDenseTokens`,
+ * the tri-shape of SCBench, arXiv 2412.10319).
  */
 export const triShape = blockSparse<TriShapeOptions>({
   name: "tri-shape",

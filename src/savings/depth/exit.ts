@@ -49,7 +49,10 @@ function checkExit({ layer, mode, fill }: ExitOptions, decoder: Decoder): void {
     throw new UserError("exit: fill=mask is for layers without a sliding window, and the model has one", 2);
 }
 
-/** Every generated token, or a random share of them, leaves after a layer: the control of savings that choose which. Prompts run whole. */
+/**
+ * Every generated token, or a random share of them, exits after a layer: the control for savings that choose which
+ * tokens exit. Prompts run whole.
+ */
 export const exit: Saving<ExitOptions> = {
   name: "exit",
   group: "depth",

@@ -90,7 +90,10 @@ const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
   state: { prompt: undefined, answer: undefined },
 });
 
-/** Numbers of the tokens that go deeper, in order: the sinks, the last ones, and of the others as many as the share leaves, by the criterion. */
+/**
+ * Indices of the tokens that go deeper, in order: the sinks, the last ones, and the best of the others by the
+ * criterion, as the share allows.
+ */
 export function keptOf(options: PruneOptions, tokens: number, scores: Float32Array): Int32Array {
   const { keep, sinks, last } = options;
   const between = Array.from({ length: Math.max(0, tokens - sinks - last) }, (_, i) => sinks + i);

@@ -102,7 +102,7 @@ export class BlockMaskWriter {
     this.indices = new Int32Array(heads * (rows * rowOffset + (rows * (rows + 1)) / 2));
   }
 
-  /** Appends the next row, keeping those of its causal blocks that `keeps` names. */
+  /** Appends the next row with the causal blocks for which `keeps` is true. */
   addRow(row: number, keeps: (block: number) => boolean): void {
     const diagonal = this.shape.rowOffset + row;
     for (let block = 0; block <= diagonal; block++) if (keeps(block)) this.indices[this.written++] = block;

@@ -33,7 +33,10 @@ export async function scoreBlocks(
   return new Float32Array(scores.memory).slice();
 }
 
-/** [rows, cols]: 0 if row i sees column j, that is, j ≤ offset + i; else −∞. Rows from `valid` on are padding and see column 0 alone. */
+/**
+ * [rows, cols]: 0 if row i sees column j, that is, j ≤ offset + i; else −∞. Rows from `valid` on are padding and see
+ * only column 0.
+ */
 export function causalMask(rows: number, cols: number, offset: number, valid: number): Buffer {
   const mask = new Buffer("f32", rows * cols);
   const values = new Float32Array(mask.memory).fill(0);

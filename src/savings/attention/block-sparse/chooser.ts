@@ -10,7 +10,7 @@ export interface BlockChooser extends Disposable {
   choose(placed: PlacedChunk, denseFrom: number): Promise<BlockMask>;
 }
 
-/** A chunk whose queries and keys are rotated and in place. */
+/** A chunk whose queries and keys are rotated and stored. */
 export interface PlacedChunk {
   readonly chunk: Chunk;
   /** Its queries, [heads, rows · blockSize, d]. */

@@ -67,8 +67,9 @@ const gathered = (blocks: Tensor, which: Tensor, { blockSize, headSize }: BlockS
   reshape(gather(blocks, which, 0), [mul(which.shape[0]!, blockSize), headSize]);
 
 /**
- * Attention of `count` tiles of one key–value head, each one query head's block of queries. Tile t reads `q{t}` [1, b, d], its own keys
- * `key{t}` [b, d], and of the cache's blocks [cols, b · d] those that `kept{t}` names, its own last; `past{t}` is `kept{t}` without that.
+ * Attention of `count` tiles of one key–value head; a tile is one query head's block of queries. Tile t reads `q{t}`
+ * [1, b, d], its own keys `key{t}` [b, d], and the blocks in `kept{t}` of the cache's [cols, b · d], its own last;
+ * `past{t}` is `kept{t}` without its own.
  */
 export function traceTiles(shape: BlockShape, scale: number, count: number): Graph {
   const g = new Graph();
@@ -89,7 +90,9 @@ export function traceTiles(shape: BlockShape, scale: number, count: number): Gra
   return g;
 }
 
-/** One tile whose own block was not kept (forceDiagonal=false): all keys are before the queries, so nothing is masked. */
+/**
+ * One tile whose own block was not kept (forceDiagonal=false): all keys come before the queries, so nothing is masked.
+ */
 export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   const g = new Graph();
   const { headSize, blockSize } = shape;

@@ -53,7 +53,10 @@ export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] =
   };
 }
 
-/** A prompt's query heads; those of a group share keys and values. Queries are long, so that attention is far from uniform. */
+/**
+ * A prompt's query heads; heads of a group share keys and values. Queries are long, so that attention is far from
+ * uniform.
+ */
 export function randomPrompt(seed: number, length: number): Head[] {
   const made = (n: number) => {
     const { q, k, v } = randomHead(seed * 1000 + n, length, headSize);
@@ -67,7 +70,7 @@ export function randomPrompt(seed: number, length: number): Head[] {
   }));
 }
 
-/** A head whose queries and keys are rotated by their places in the prompt, in float64. */
+/** A head with queries and keys rotated by their positions in the prompt, in float64. */
 export function rotatedHead(head: Head, pairs: "half" | "interleaved"): Head {
   const table = (f: (x: number) => number) => ndarray([rope.positions, headSize / 2], ropeTable(f, rope));
   const tables = { cos: table(Math.cos), sin: table(Math.sin) };
@@ -80,7 +83,7 @@ export function rotatedHead(head: Head, pairs: "half" | "interleaved"): Head {
   return { ...head, q: rotated(head.q), k: rotated(head.k) };
 }
 
-/** Some of the prompt's tokens as a layer gives them: [tokens, (heads + 2·kvHeads)·headSize]. */
+/** Some of the prompt's tokens as a layer outputs them: [tokens, (heads + 2·kvHeads)·headSize]. */
 export function qkvOf(prompt: readonly Head[], past: number, tokens: number): Float32Array {
   const qkv = new Float32Array(tokens * width);
   const parts = [
@@ -115,7 +118,7 @@ export function positionsFrom(first: number, tokens: number, capacity: number): 
   return positions;
 }
 
-/** Kernels with a cache, for chunks placed one after the other. */
+/** Kernels with a cache, for chunks in sequence. */
 export class Rig implements Disposable {
   readonly cache = new KvCache(config);
   readonly bill = new Bill();

@@ -21,7 +21,7 @@ export class SparseKernels implements Disposable {
     readonly programs: Readonly<Record<"place" | "collect", Program>>,
   ) {}
 
-  /** For chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
+  /** Makes kernels for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
   static async create(decoder: Decoder, shape: BlockShape, maxRows: number, maxCols: number): Promise<SparseKernels> {
     const wide = () => new Buffer("f32", shape.heads * maxRows * shape.blockSize * shape.headSize);
     const q = wide();

@@ -1,7 +1,7 @@
 /**
- * Every part of XAttention by brute force in float64, for one head: the truth that tests compare with. Logits
- * are enumerated pair by pair from the definition of the pattern, never regrouped (except in `regroupedLogits`, the form under
- * test). Queries are the last `queries` of `keys` positions; blocks and groups are aligned to absolute positions.
+ * Every part of XAttention by brute force in float64, for one head, as the reference for tests. Logits are enumerated
+ * pair by pair from the definition of the pattern, never regrouped (except in `regroupedLogits`, the form under test).
+ * Queries are the last `queries` of `keys` positions; blocks and groups are aligned to absolute positions.
  */
 import { seededRandom } from "../../../util/random.ts";
 import type { XattentionOptions } from "../xattention/options.ts";

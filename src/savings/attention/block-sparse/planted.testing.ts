@@ -18,7 +18,7 @@ export function lastAttention(head: Head, queries: number): LastAttention {
   };
 }
 
-/** Random head whose queries all point at the keys `targets(position)`. */
+/** A random head whose queries all point at the keys `targets(position)`. */
 export function plant(seed: number, strength: number, targets: (position: number) => number[], size = length): Head {
   const head = randomHead(seed, size, 32);
   for (let i = 0; i < size; i++)

@@ -6,8 +6,8 @@ import { type PlacedChunk, sizesOf } from "./chooser.ts";
 import type { BlockShape } from "./graphs.ts";
 
 /**
- * Softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `pairs` is one over the number of query-key pairs of two
- * blocks (the last may be part filled), `mask` 0 or −∞, both [rows, cols].
+ * Softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `pairs` is one over the number of
+ * query-key pairs of two blocks (the last may be partly filled), `mask` 0 or −∞, both [rows, cols].
  */
 function tracePooledScores({ heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();

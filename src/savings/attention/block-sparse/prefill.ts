@@ -40,7 +40,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     this.chunk = CHUNK_ROWS * options.blockSize;
   }
 
-  /** @throws UserError when blocks do not fit the cache */
+  /** @throws UserError if blocks do not fit the cache */
   static async create(
     options: BlockSparseOptions,
     decoder: Decoder,

@@ -40,7 +40,7 @@ export function blockSparse<O extends BlockSparseOptions, L = undefined>(method:
       const prefill = await BlockSparsePrefill.create(options, decoder, (limits) =>
         chooser(options, { decoder, ...limits }, found),
       );
-      // In all layers but the first, a sparse prompt leaves other keys and values behind than a dense one.
+      // In all layers but the first, a sparse prompt leaves other keys and values than a dense one.
       const state = `${name} ${JSON.stringify(options)}`;
       const part: PlanPart = { attention: () => prefill, state: { prompt: state, answer: state } };
       return {

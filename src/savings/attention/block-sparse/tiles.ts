@@ -17,7 +17,7 @@ interface Tile {
   /** Its blocks of keys, and their offset in the index buffer. */
   readonly kept: Int32Array;
   readonly at: number;
-  /** The last block is its own, under the causal mask. */
+  /** True if the last block is the tile's own, under the causal mask. */
   readonly own: boolean;
 }
 
@@ -54,7 +54,7 @@ export class TileAttention implements Disposable {
     this.#kept = new Buffer("i64", maxKept);
   }
 
-  /** For chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
+  /** Makes tiles for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
   static async create(shape: BlockShape, scale: number, maxRows: number, maxCols: number): Promise<TileAttention> {
     const graphs = [traceTiles(shape, scale, AT_ONCE), traceTiles(shape, scale, 1), traceOpenTile(shape, scale)];
     // Runs go side by side, each on its caller's thread.
@@ -144,7 +144,10 @@ function costOfTile(graph: Parameters<typeof graphCost>[0]): TileCost {
 
 const blocksOf = ({ tiles }: Run): number => tiles.reduce((sum, { kept }) => sum + kept.length, 0);
 
-/** Tiles of one head, the longest first: those with their own block as many at once as a program takes, the others one by one. */
+/**
+ * Tiles of one head, the longest first: tiles with their own block in groups as large as a program takes, the others
+ * one by one.
+ */
 function runsOf(tiles: Tile[]): Tile[][] {
   const sorted = tiles.sort((a, b) => b.kept.length - a.kept.length);
   const [own, open] = [sorted.filter((t) => t.own), sorted.filter((t) => !t.own)];

@@ -38,6 +38,6 @@ export function countedAttentionFlops(
 /** Most that attention can gain at a density (kept over causal blocks) when its kernel is as efficient as the dense one. */
 export const predictedSpeedup = (density: number, stride: number) => 1 / (density + 1 / (2 * stride));
 
-/** Most that a whole prefill can gain, `attentionShare` of whose dense time is attention. */
+/** The largest possible speedup of a whole prefill; `attentionShare` is attention's share of dense time. */
 export const predictedPrefillSpeedup = (density: number, stride: number, attentionShare: number) =>
   1 / (1 - attentionShare + attentionShare / predictedSpeedup(density, stride));

@@ -4,7 +4,7 @@ import { blockSparseShape } from "../block-sparse/options.ts";
 
 const { blockSize, ...common } = blockSparseShape;
 
-/** Defaults are those of the paper (arXiv 2503.16428, section 3). */
+/** Defaults are the paper's (arXiv 2503.16428, section 3). */
 export const xattentionOptions = z
   .strictObject({
     threshold: number(0.9).describe(

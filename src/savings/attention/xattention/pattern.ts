@@ -16,12 +16,13 @@ export interface QueryOrderOptions extends OrderOptions {
 }
 
 /**
- * For every group of `stride` queries, which query meets which key of a tile: entry `group * stride + t` is the query, counted
- * from the first group's first token, that meets key `t` of every key group. Queries gathered in this order and reshaped to
- * `[groups, stride * headDim]`, times keys `[groups, stride * headDim]`, give the sums of the sampled entries.
+ * For every group of `stride` queries, the pairs of queries and keys in a tile: entry `group * stride + t` is the
+ * query, counted from the first group's first token, that meets key `t` of every key group. Queries gathered in this
+ * order and reshaped to `[groups, stride * headDim]`, times keys `[groups, stride * headDim]`, give the sums of the
+ * sampled entries.
  *
- * The antidiagonal (arXiv 2503.16428, section 3.1) reverses each group. With an even stride all its pairs lie an odd distance
- * apart; `alternateShift` rotates every second group by one, whose pairs then lie an even distance apart.
+ * The antidiagonal (arXiv 2503.16428, section 3.1) reverses each group. With an even stride all its pairs are an odd
+ * distance apart; `alternateShift` rotates every second group by one, so that its pairs are an even distance apart.
  */
 export function queryOrder(options: QueryOrderOptions): Int32Array {
   const { stride, groups } = options;

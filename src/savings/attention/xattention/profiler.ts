@@ -57,7 +57,7 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
     await call.dense();
   }
 
-  /** Thresholds [layers][heads] for the one prompt that ran; the profiler is then ready for the next. */
+  /** Thresholds [layers][heads] for the prompt that ran; resets the profiler for the next one. */
   take(coverage: number): number[][] {
     const { heads } = this.kernels.shape;
     return this.#layers.map((rows) => {

@@ -7,8 +7,8 @@ import type { BlockShape } from "../block-sparse/graphs.ts";
 import { type OrderOptions, queryOrder } from "./pattern.ts";
 
 /**
- * Scores of one key–value head's queries (spec b.2): `q` [group, tokens, d] taken in `order`, keys regrouped by stride, softmax over the
- * groups that `mask` leaves, summed into blocks: `scores` [group · rows, cols].
+ * Scores of one key–value head's queries (spec b.2): `q` [group, tokens, d] gathered in `order`, keys regrouped by
+ * stride, softmax over the groups that `mask` allows, summed into blocks: `scores` [group · rows, cols].
  */
 function traceStridedScores({ heads, kvHeads, headSize, blockSize }: BlockShape, stride: number): Graph {
   const g = new Graph();

@@ -29,7 +29,7 @@ function slash(seed: number, distance: number, width: number): Head {
   return head;
 }
 
-/** Random queries and keys, and one key that gets the same logit from every query: a dimension of its own says so. */
+/** Random queries and keys, and one key with the same logit for every query, by a dimension of its own. */
 function stripe(seed: number, key: number, logit: number): Head {
   const head = randomHead(seed, length, headDim);
   for (let i = 0; i < length; i++) {
@@ -47,7 +47,7 @@ const best = ({ scores, cols }: BlockScores, row: number) => {
   return causal.indexOf(causal.reduce((a, b) => Math.max(a, b)));
 };
 
-/** Share of rows (from the first that the whole pattern reaches) whose best estimated block is truly the best. */
+/** The share of rows (from the first that the whole pattern reaches) whose best estimated block is truly the best. */
 function recall(truth: BlockScores, estimate: BlockScores, from: number): number {
   const rows = Array.from({ length: truth.rows - from }, (_, i) => from + i);
   return rows.filter((row) => best(truth, row) === best(estimate, row)).length / rows.length;
