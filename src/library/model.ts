@@ -3,10 +3,12 @@ import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
+import { damageBehind } from "../engine/file/damage.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
 import type { Lease } from "../engine/run/recipes.ts";
 import type { ModelSampling } from "../engine/sampling/defaults.ts";
+import { NotFinite } from "../engine/sampling/softmax.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import type { Job, Request } from "../engine/schedule/ticket.ts";
@@ -34,11 +36,15 @@ import type {
 } from "./options.ts";
 import { requestOf } from "./request.ts";
 
-/** A loaded model. Its calls run under recipes of their own or the one that it was loaded with. Dispose of it (`using`, or `model.dispose()`) to free its memory. */
+/**
+ * A loaded model. Calls run under their own recipe or the one it was loaded with. Dispose of it (`using`, or
+ * `model.dispose()`) to free its memory.
+ */
 export class Model implements Disposable {
   readonly #biller: Biller;
   readonly #loaded: LoadedModel;
   #disposed = false;
+  #unsound = false;
   #scheduler: Scheduler | undefined;
 
   private constructor(
@@ -85,13 +91,13 @@ export class Model implements Disposable {
     return loaded.kind === "encoder" ? undefined : loaded.sampling;
   }
 
-  /** @throws UserError when it was disposed of */
+  /** @throws UserError if it was disposed of */
   get loaded(): LoadedModel {
     if (this.#disposed) throw new UserError(`${this.name}: a model was used after it was disposed; load it again`);
     return this.#loaded;
   }
 
-  /** @throws UserError when the model is an encoder, or has one */
+  /** @throws UserError if the model is an encoder, or has one */
   get language(): LanguageModel {
     const model = this.generative;
     if (model.kind === "decoder") return model;
@@ -103,7 +109,7 @@ export class Model implements Disposable {
     return generativeOf(this.loaded);
   }
 
-  /** @throws UserError when the model generates */
+  /** @throws UserError if the model generates */
   get encoder(): EncoderModel {
     return encoderOf(this.loaded);
   }
@@ -117,10 +123,26 @@ export class Model implements Disposable {
     const recipe = lease?.recipe ?? [];
     const terms = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
     const plan = lease?.plan(request.prompt.length);
-    for await (const { finish, ...piece } of this.#pieces({ ...request, ...terms, plan }))
-      yield finish
-        ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
-        : piece;
+    try {
+      for await (const { finish, ...piece } of this.#pieces({ ...request, ...terms, plan }))
+        yield finish
+          ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
+          : piece;
+    } catch (error) {
+      throw await this.#explained(error);
+    }
+  }
+
+  /** Looks for damage behind numbers that are not finite. */
+  async #explained(error: unknown): Promise<unknown> {
+    if (!(error instanceof NotFinite)) return error;
+    this.#unsound = true;
+    return await damageBehind(error, this.#loaded.source);
+  }
+
+  /** True if it has computed numbers that are not finite: its files may be damaged. */
+  get unsound(): boolean {
+    return this.#unsound;
   }
 
   #pieces(job: Job): AsyncIterable<Piece> {
@@ -136,9 +158,9 @@ export class Model implements Disposable {
   }
 
   /**
-   * For servers: from now on the requests of `generate` run together, each a row of one batch, and those beyond its rows wait. They run at
-   * the batch's pace, however slowly they are read. A request that finds the queue full fails with `Refused`, of an encoder, too. Undefined
-   * for models that turn one text into another, whose requests run one by one.
+   * For servers: from now on the requests of `generate` run together, each a row of one batch; those beyond its rows
+   * wait. They run at the batch's pace, however slowly they are read. A request that finds the queue full fails with
+   * `Refused`, for an encoder, too. Undefined for text-to-text models, whose requests run one by one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
     const { loaded } = this;
@@ -270,6 +292,8 @@ export class Model implements Disposable {
         const receipt = this.#biller.receipt(usage, leases[i]!.recipe);
         return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt };
       });
+    } catch (error) {
+      throw await this.#explained(error);
     } finally {
       for (const lease of leases) lease[Symbol.dispose]();
     }

@@ -1,7 +1,9 @@
-import { copyFileSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { fileState } from "../weights/file-state.ts";
+import { preparedFolder } from "../weights/sources/index.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const [, whole] = TINY[0]!.split("=") as [string, string];
@@ -48,6 +50,18 @@ test.each<[string, () => void, object]>([
     expect(errors).toMatchObject([{ err: { message: expect.stringContaining(file) } }]);
   },
 );
+
+test("a model whose prepared weights are damaged is the server's fault once, and is then loaded anew", async () => {
+  const right = await jsonOf(ask({ keep_alive: 0, temperature: 0 }));
+  const [form] = readdirSync(preparedFolder(file));
+  const prepared = path.join(preparedFolder(file), form!, "weights.bin");
+  writeFileSync(prepared, readFileSync(prepared).fill(255));
+  writeFileSync(prepared.replace(/bin$/, "state"), fileState(prepared));
+  const lines = server.logged.length;
+  expect((await ask({ temperature: 0 })).status).toBe(503);
+  expect(server.logged.slice(lines).join()).toContain("its prepared weights were damaged and are removed");
+  expect((await jsonOf(ask({ temperature: 0 }))).choices).toEqual(right.choices);
+});
 
 test("savings that do not fit a sound model are the client's fault; and once its file is whole again, it answers", async () => {
   expect((await ask({ savings: ["exit:layer=99"] })).status).toBe(400);

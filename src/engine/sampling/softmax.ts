@@ -1,5 +1,8 @@
 import { ModelFault } from "../../weights/model-fault.ts";
 
+/** The model computed numbers that no token can be chosen by. */
+export class NotFinite extends ModelFault {}
+
 /** Depths, how far a logit lies below the highest, are measured in steps of 1/64. */
 export const STEP = 1 / 64;
 /** From this depth on (50 in logits) a token has less than 2^-72 of the likeliest one's weight: a draw of 53 bits can't reach it. */
@@ -32,10 +35,10 @@ export function argmax(logits: Float32Array): number {
       if (logits[j]! <= max) continue;
       [best, max] = [j, logits[j]!];
       if (!(max < Infinity))
-        throw new ModelFault(`the model gave the logit ${max} for token ${j}, expected a finite number`);
+        throw new NotFinite(`the model gave the logit ${max} for token ${j}, expected a finite number`);
     }
   }
-  if (best < 0) throw new ModelFault("the model gave no token a logit above -Infinity, so there is none to choose");
+  if (best < 0) throw new NotFinite("the model gave no token a logit above -Infinity, so there is none to choose");
   return best;
 }
 

@@ -68,6 +68,12 @@ export class Memory {
     this.#held.set(held.name, held);
   }
 
+  /** Makes the next request load it again, and frees it once nobody uses it. */
+  retire(held: Held): void {
+    if (held.users === 0) this.drop(held);
+    else this.forget(held);
+  }
+
   /** Frees it once it is loaded. */
   drop(held: Held): void {
     clearTimeout(held.unload);
@@ -86,7 +92,7 @@ export class Memory {
 
 const bytesIn = (all: readonly Held[]): number => all.reduce((sum, held) => sum + sizeOf(held), 0);
 
-/** @throws UserError when a model can never be loaded within the budget */
+/** @throws UserError if a model can never be loaded within the budget */
 export function checkBudget(budget: number, served: readonly Served[]): void {
   const sizes = served.map((it) => ({ id: it.id, bytes: bytesOf({ served: it, quant: it.quant }) }));
   const large = sizes.find(({ bytes }) => bytes > budget);

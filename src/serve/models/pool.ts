@@ -12,7 +12,10 @@ export interface Lease extends Disposable {
   readonly model: Model;
 }
 
-/** Models in memory, each once for all recipes, loaded when first asked for. Those used least recently make room; while they are at work, who needs it waits. */
+/**
+ * Models in memory, each once for all recipes, loaded on first use. The least recently used make room; while they are
+ * in use, requests for others wait.
+ */
 export class Pool implements Disposable {
   readonly #memory: Memory;
   readonly #line: Line;
@@ -30,7 +33,7 @@ export class Pool implements Disposable {
     this.#line = new Line(scheduling.queue, () => this.#letIn());
   }
 
-  /** @throws HttpError when it never fits; ModelFault when it cannot be loaded; Refused when it waits in vain */
+  /** @throws HttpError if it never fits; ModelFault if it cannot be loaded; Refused if it waits in vain */
   async lease(chosen: Chosen, asker: Asker = {}): Promise<Lease> {
     const wanted = await this.#wanted(chosen);
     if (this.#closing) throw this.#line.refused("closing");
@@ -88,7 +91,7 @@ export class Pool implements Disposable {
     return wanted;
   }
 
-  /** Nobody overtakes the first who waits, but with a model that need not leave for it. */
+  /** Nobody overtakes the first in line, except for a model that does not have to make room. */
   #mayHave(wanted: Wanted): boolean {
     const { first } = this.#line;
     if (!first) return this.#memory.hasRoom(wanted);
@@ -123,7 +126,9 @@ export class Pool implements Disposable {
     const giveBack = () => {
       if (returned) return;
       returned = true;
-      if (--held.users === 0 && held.keepAlive <= LONGEST_TIMER)
+      held.users--;
+      if (model.unsound) this.#memory.retire(held);
+      else if (held.users === 0 && held.keepAlive <= LONGEST_TIMER)
         held.unload = setTimeout(() => this.#memory.drop(held), held.keepAlive).unref();
       this.#letIn();
     };

@@ -14,7 +14,14 @@ export { freeBytes } from "./disk.ts";
 export { home, programsFolder, receiptsFile } from "./home.ts";
 export { modelHash } from "./model-hash.ts";
 export type { Plan } from "./plan.ts";
-export { type ListedModel, listModels, preparedFolder, type ResolvedModel, removeModel } from "./store.ts";
+export {
+  checkDownload,
+  type ListedModel,
+  listModels,
+  preparedFolder,
+  type ResolvedModel,
+  removeModel,
+} from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
   /** Only what is on this machine: a model that is not is an error. */

@@ -61,13 +61,23 @@ export interface ListedModel extends ResolvedModel {
 
 /** The downloaded models, by name; `verify` has all their files read. */
 export async function listModels(verify = false): Promise<ListedModel[]> {
+  const models = await Promise.all((await records()).map((record) => listed(record, verify)));
+  return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Reads the downloaded model that is opened at `path` whole, if it is one. @throws DamagedModel */
+export async function checkDownload(path: string): Promise<void> {
+  const record = (await records()).find(({ name, file }) => resolve(modelFolder(name), file) === path);
+  if (record) await checkSound(record, true);
+}
+
+async function records(): Promise<ModelRecord[]> {
   const folders = await readdir(modelsFolder()).catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") return [];
     throw new UserError(`cannot read ${modelsFolder()}: ${codeOf(error)}`);
   });
-  const records = await Promise.all(folders.map((folder) => readRecord(join(modelsFolder(), folder, "model.json"))));
-  const models = await Promise.all(records.map((record) => record && listed(record, verify)));
-  return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
+  const all = await Promise.all(folders.map((folder) => readRecord(join(modelsFolder(), folder, "model.json"))));
+  return all.filter((record) => record !== undefined);
 }
 
 async function listed(

@@ -1,0 +1,19 @@
+import { ModelFault } from "../../weights/model-fault.ts";
+import { checkPrepared } from "../../weights/prepared/check.ts";
+import { checkDownload, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import type { NotFinite } from "../sampling/softmax.ts";
+
+/**
+ * Why a model computed no finite numbers: reads its files and its prepared weights whole. Damaged prepared weights are removed, so that the
+ * next load makes them again.
+ */
+export async function damageBehind(fault: NotFinite, { path }: ResolvedModel): Promise<ModelFault> {
+  if (checkPrepared(preparedFolder(path)).removed.length > 0)
+    return new ModelFault(`${fault.message}; its prepared weights were damaged and are removed: load it again`);
+  try {
+    await checkDownload(path);
+    return fault;
+  } catch (error) {
+    return error instanceof ModelFault ? new ModelFault(`${fault.message}; ${error.message}`) : fault;
+  }
+}

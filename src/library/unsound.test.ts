@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { fileState } from "../weights/file-state.ts";
+import { sha256, tempFolder, withEnv, writeAt } from "../weights/sources/helpers.testing.ts";
+import { modelFolder, programsFolder } from "../weights/sources/home.ts";
+import { keepModel } from "../weights/sources/store.ts";
+import { load } from "./load.ts";
+
+const tiny = fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url));
+const asked = { maxTokens: 4, temperature: 0 };
+
+async function answer(model: string): Promise<string> {
+  using loaded = await load(model);
+  return (await loaded.complete("abc", asked)).text;
+}
+
+/** Fills the prepared weights with numbers that are none, and has them taken for sound. */
+function spoilPrepared(): void {
+  const file = readdirSync(programsFolder(), { recursive: true, encoding: "utf8" }).find((f) =>
+    f.endsWith("weights.bin"),
+  )!;
+  const path = join(programsFolder(), file);
+  writeFileSync(path, readFileSync(path).fill(255));
+  writeFileSync(path.replace(/bin$/, "state"), fileState(path));
+}
+
+test("prepared weights that give no finite numbers are removed, and made again by the next load", async () => {
+  withEnv({ MODICUM_HOME: tempFolder() });
+  const right = await answer(tiny);
+  spoilPrepared();
+  {
+    using loaded = await load(tiny);
+    const sentence = /logit NaN .*; its prepared weights were damaged and are removed: load it again$/;
+    await expect(loaded.complete("abc", asked)).rejects.toThrow(sentence);
+    expect(loaded.unsound).toBe(true);
+  }
+  expect(await answer(tiny)).toBe(right);
+});
+
+test("a download behind such numbers that is damaged is told with what mends it", async () => {
+  withEnv({ MODICUM_HOME: tempFolder() });
+  const body = readFileSync(tiny);
+  const path = writeAt(join(modelFolder("pypi:tiny"), "m.gguf"), body);
+  await keepModel({
+    name: "pypi:tiny",
+    file: "m.gguf",
+    bytes: body.length,
+    sha256: sha256(body),
+    source: "pypi:tiny:m.gguf",
+  });
+  const state = join(modelFolder("pypi:tiny"), "model.state");
+  // The tensors: float16 that is not a number, from the first to the last.
+  writeFileSync(path, body.fill(255, 40_000));
+  writeFileSync(state, sha256(Buffer.from(`${sha256(readFileSync(tiny))}\0${fileState(path)}`)));
+  using spoilt = await load("pypi:tiny");
+  await expect(spoilt.complete("abc", asked)).rejects.toThrow(
+    /m\.gguf is damaged, .*`modicum pull pypi:tiny` mends it$/,
+  );
+});
