@@ -120,7 +120,8 @@ describe("a response with the openai client", () => {
 describe("tools with the openai client", () => {
   /** Only one value matches, so that a call's arguments do not depend on the model. */
   const parameters = z.toJSONSchema(z.strictObject({ city: z.enum(["Paris"]) }));
-  const weather = { type: "function" as const, name: "get_weather", parameters, strict: true };
+  const named = { type: "function" as const, name: "get_weather" };
+  const weather = { ...named, parameters, strict: true };
   const asked = {
     ...question,
     ...{ input: "What is the weather in Paris?", tools: [weather], tool_choice: "required" as const },
@@ -144,8 +145,18 @@ describe("tools with the openai client", () => {
     expect(response.headers.get("x-ignored-fields")).toBeNull();
   });
 
+  test("that are allowed are called, and no others", async () => {
+    const tools = [{ ...weather, name: "get_time" }, weather];
+    const tool_choice = { type: "allowed_tools" as const, mode: "required" as const, tools: [named] };
+    expect((await openai.responses.create({ ...asked, tools, tool_choice })).output).toMatchObject([CALL]);
+    const other = { ...tool_choice, tools: [{ ...named, name: "get_rain" }] };
+    await expect(openai.responses.create({ ...asked, tools, tool_choice: other })).rejects.toThrow(
+      /no tool "get_rain"/,
+    );
+  });
+
   test("streamed, the client puts the call together", async () => {
-    const { events, final } = await streamed({ ...asked, tool_choice: { type: "function", name: "get_weather" } });
+    const { events, final } = await streamed({ ...asked, tool_choice: named });
     const kinds = events.map(({ type }) => type.replace(/response\.|function_call_/g, ""));
     expect(kinds).toEqual([
       ...["created", "in_progress", "output_item.added", "arguments.delta", "arguments.done", "output_item.done"],
@@ -243,7 +254,9 @@ describe("errors are the client's typed ones, by the request's own fields", () =
   test("with their status, in a stream as well, until its first event", async () => {
     for (const stream of [false, true]) {
       expect(await failing({ model: "smolm2", stream })).toBeInstanceOf(OpenAI.NotFoundError);
-      expect(await failing({ input: "a ".repeat(9000), stream })).toBeInstanceOf(OpenAI.BadRequestError);
+      expect(await failing({ input: "a ".repeat(9000), stream })).toMatchObject({
+        ...{ status: 400, code: "context_length_exceeded" },
+      });
     }
   });
 

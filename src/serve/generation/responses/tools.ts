@@ -18,26 +18,43 @@ const named = z.object({
   name: z.string().describe("name of the function to call"),
 });
 
+const allowed = z.object({
+  type: z.literal("allowed_tools").describe("some of the tools"),
+  mode: z.enum(["auto", "required"]).describe("whether one of them must be called"),
+  tools: listOf(named, { of: "functions", min: 1, max: 128 }).describe("functions the model may call"),
+});
+
 /** OpenAI's fields for functions, in the form of its Responses. */
 export const responseToolShape = {
   tools: listOf(tool, { of: "functions", max: 128 }).nullish().describe("functions the model may call"),
   tool_choice: z
     .union(
-      [z.enum(["none", "auto", "required"]), named],
-      'expected "none", "auto", "required" or { type: "function", name }',
+      [z.enum(["none", "auto", "required"]), named, allowed],
+      'expected "none", "auto", "required", { type: "function", name } or { type: "allowed_tools", mode, tools }',
     )
     .nullish()
-    .describe("auto (default): text, calls or both; none: text; required: a call; or a function to call"),
+    .describe(
+      "auto (default): text, calls or both; none: text; required: a call; or the function or functions to call",
+    ),
   parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; default true"),
 };
 type Fields = z.output<z.ZodObject<typeof responseToolShape>>;
 
 /** The fields as chats have them. */
-export const chatTools = ({ tools, tool_choice: choice, parallel_tool_calls }: Fields) => ({
+export const chatTools = ({ tools, tool_choice, parallel_tool_calls }: Fields) => ({
   tools: tools?.map(({ type, ...definition }) => ({ type, function: definition })),
-  tool_choice: typeof choice === "object" && choice ? { type: choice.type, function: { name: choice.name } } : choice,
+  tool_choice: chatChoice(tool_choice),
   parallel_tool_calls,
 });
+
+function chatChoice(choice: Fields["tool_choice"]) {
+  if (typeof choice !== "object" || choice === null) return choice;
+  if (choice.type === "function") return inChat(choice);
+  const { type, mode, tools } = choice;
+  return { type, allowed_tools: { mode, tools: tools.map(inChat) } };
+}
+
+const inChat = ({ type, name }: z.output<typeof named>) => ({ type, function: { name } });
 
 export const shownToolShape = {
   tools: z.array(tool.required()),
