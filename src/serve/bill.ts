@@ -51,7 +51,7 @@ export class Bill {
     measure.observe(this.#label, (performance.now() - since) / 1000);
   }
 
-  /** The request's one receipt, which goes to the ledger. */
+  /** Closes the bill; returns the request's one receipt, which goes to the ledger. */
   close(reason: string): Receipt {
     const { key, trace } = this.call;
     const receipt = { ...together(this.#parts), ...(key && { key: key.id }) };

@@ -56,7 +56,7 @@ const metric = async (name: string) =>
 const running = () => metric("requests_running");
 /** Answers that have their first token. */
 const computed = () => metric("time_to_first_token_seconds_count");
-/** Until the server has nothing to do. */
+/** Resolves when the server is idle. */
 const idle = () => expect.poll(running, { timeout: 10_000 }).toBe(0);
 const newest = async () => (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data[0];
 

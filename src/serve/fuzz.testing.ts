@@ -36,7 +36,10 @@ export interface Fuzzed {
   readonly chats: number;
 }
 
-/** Asks a server with this project's small models; `examples` are most requests of an endpoint in each phase, `scopes` those of the key that asks, if one does. */
+/**
+ * Fuzzes a server with this project's small models; `examples` is the most requests per endpoint in each phase,
+ * `scopes` are those of the calling key, if there is one.
+ */
 export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<Fuzzed> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-fuzz-"));
   const chat = path.join(folder, "chat.gguf");

@@ -1,7 +1,7 @@
 import { vi } from "vitest";
 import { Engine } from "../engine/run/engine.ts";
 
-/** Nothing is computed from now on until this is called back. */
+/** Stops all computation until the returned function is called. */
 export function hold(): () => void {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {

@@ -33,6 +33,6 @@ export interface House {
 
 export const billFor = (house: House, model: string, call: Asker): Bill => new Bill(model, call, house);
 
-/** The model that a request runs on; it waits for it no longer than its client, nor than its time. */
+/** The model that a request runs on; waiting for it ends with the client or the request's deadline. */
 export const leaseFor = ({ pool, limits }: House, chosen: Chosen, { key, signal, taken }: Call): Promise<Lease> =>
   pool.lease(chosen, { key: key?.id, signal, deadline: deadlineOf(limits, taken) });

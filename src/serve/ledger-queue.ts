@@ -48,7 +48,7 @@ export class LedgerQueue {
     if (behind && !this.#away) await within(LONGEST_WAIT, this.flush());
   }
 
-  /** Until all that have come are written, or the ledger has turned out to be away. */
+  /** Resolves when all receipts so far are written, or the ledger has turned out to be down. */
   flush(): Promise<void> {
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;

@@ -4,7 +4,7 @@ import { LineWriter, type Write } from "./line-writer.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A file whose writes end when a test says so. */
+/** A file whose writes end on a test's command. */
 function file() {
   const taken: string[] = [];
   const pending: { bytes: Uint8Array; done: Parameters<Write>[2] }[] = [];

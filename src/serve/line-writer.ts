@@ -2,7 +2,7 @@ import { write } from "node:fs";
 
 /** Bytes that are written at once, and milliseconds that a line waits for more. */
 const [TOGETHER, LATEST] = [4096, 100];
-/** Bytes that one write takes at most. */
+/** The most bytes of one write. */
 const MOST_TOGETHER = 64 * 1024;
 /** Bytes that wait to be written; a line beyond them is lost. */
 const MOST_WAITING = 4 * 2 ** 20;

@@ -2,7 +2,7 @@ import { type DestinationStream, type Logger, pino } from "pino";
 import { libc } from "../runtime/libc.ts";
 import { LineWriter } from "./line-writer.ts";
 
-/** Milliseconds in which the last lines may be read, once nothing else keeps the process. */
+/** Milliseconds for the last lines to be read, once nothing else keeps the process alive. */
 const TO_BE_READ = 1_000;
 
 /** Standard error. Nothing waits for it, and it may fail: lines that could not be written are counted, and the log says how many once it can. */

@@ -103,7 +103,7 @@ export class Metrics {
     this.#flops(receipt);
   }
 
-  /** By the savings' names: their options, which users choose, would make labels without end. */
+  /** Adds FLOPs by the savings' names: their options, which users choose, would make unlimited labels. */
   #flops({ model: name, recipe, flops }: Receipt): void {
     const saving = recipe.map((text) => text.split(":")[0]).join("+") || "dense";
     const by = { model_name: name, saving };

@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop(0));
 
-/** Every property of a schema, those of inner ones too, by its place. */
+/** Every property of a schema and of inner schemas, by its path. */
 function inside(schema: Schema, place: string): [place: string, description: string | undefined][] {
   const { properties = {}, items, anyOf = [], oneOf = [] } = schema;
   return [

@@ -5,7 +5,7 @@ import { Catalogue } from "./models/served.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const models = TINY.slice(0, 2);
-/** For the larger of the two alone. */
+/** Enough for the larger of the two only. */
 const memory = Math.max(...(await Catalogue.open(models)).list().map(({ source }) => source.bytes));
 let server: Testing;
 let goOn: () => void;

@@ -52,7 +52,7 @@ describe("an answer held to a schema, by a vocabulary of SentencePiece's", () =>
       ...schema({ const: "é ☃ 𓀀𓂀" }),
     });
     expect(JSON.parse(text)).toBe("é ☃ 𓀀𓂀");
-    // Each half of a character by itself is no text.
+    // Half a character by itself is not text.
     expect(logprobs!.tokens.filter((token) => /^bytes:\\x[0-9a-f]{2}$/.test(token)).length).toBeGreaterThanOrEqual(8);
   });
 

@@ -79,14 +79,14 @@ export async function outlasting(ms: number, ask: () => Promise<void>): Promise<
 export const openaiOf = ({ url }: Pick<Testing, "url">): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });
 
-/** Starts a server, and warms it up; the folder holds its keys and ledger, and goes with `stop`. */
+/** Starts a server, and warms it up; the folder holds its keys and ledger, and is deleted by `stop`. */
 export async function serveModels(...given: Parameters<typeof startModels>): Promise<Testing> {
   const started = await startModels(...given);
   await started.warm;
   return started;
 }
 
-/** A server that is yet to warm up. */
+/** A server that has not warmed up yet. */
 export async function startModels(
   models: readonly string[],
   changes: Partial<ServeOptions> = {},

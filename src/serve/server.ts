@@ -80,7 +80,7 @@ const TO_BE_WRITTEN = 5_000;
 /** Milliseconds for the last traces to be sent: a collector that is away would hold it up. */
 const TO_BE_SENT = 1_000;
 
-/** Opens the server. @throws UserError when it may not or cannot be opened */
+/** Opens the server. @throws UserError if it is not allowed to open, or cannot */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, fleet, keys, memory, log, logPrompts, tracer, limits, version } = options;
   await checkBind(keys, options);
@@ -116,7 +116,7 @@ const noteRefusal =
     log.info({ status, fault: message }, "refused");
   };
 
-/** In milliseconds, as Node has them. */
+/** In milliseconds, as Node expects. */
 function timesOf({ maxArrival }: Limits) {
   const quarter = 250 * maxArrival;
   return {
@@ -152,7 +152,7 @@ async function stop(house: House, server: Server, underWay: UnderWay, patience: 
   server.closeIdleConnections();
   house.fleet.close(patience);
   const ended = Promise.all([house.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
-  // A client that does not read its answer would hold it up without end.
+  // A client that does not read its answer would delay the stop for ever.
   await within(patience + TO_SAY_SO + ON_ITS_WAY, ended);
   // A connection that is kept open for more is not waited for.
   setTimeout(() => server.closeAllConnections(), ON_ITS_WAY).unref();

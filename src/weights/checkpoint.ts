@@ -19,7 +19,7 @@ export interface StoredTensor {
   readonly name: string;
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
-  /** Storage type by its format's name, such as `Q4_1` or `BF16`. */
+  /** The storage type's name in its format, such as `Q4_1` or `BF16`. */
   readonly type: string;
   /** Length in the file. */
   readonly bytes: number;
@@ -40,11 +40,11 @@ export interface Checkpoint {
   /** `general.architecture` of a GGUF, `model_type` of a `config.json`. */
   readonly architecture: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Weights as float32, row-major. @throws UserError when they cannot be read */
+  /** Weights as float32, row-major. @throws UserError if they cannot be read */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
   /** The exact form in which the kernels run a matrix of the tensor's type; undefined for floats. */
   form(tensor: StoredTensor): KernelForm | undefined;
-  /** A matrix [rows, cols] that has such a form, in `bits` or more than the form has. @throws UserError when it cannot be read */
+  /** A matrix [rows, cols] in the kernels' form, in at least `bits` bits. @throws UserError if it cannot be read */
   blocks(tensor: StoredTensor, bits: CodeBits, rows?: Rows): KernelMatrix;
 }
 

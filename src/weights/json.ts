@@ -19,7 +19,7 @@ export function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The value that UTF-8 `bytes` are, as Python reads JSON; undefined when they are not UTF-8, not JSON, or nested without end. */
+/** The value of UTF-8 `bytes`, as Python reads JSON; undefined if they are not UTF-8, not JSON, or nested too deep. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = utf8(bytes);
   if (text === undefined || isDeep(bytes)) return undefined;

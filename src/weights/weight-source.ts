@@ -45,13 +45,16 @@ export interface WeightSource {
    */
   values(name: string): Float32Array | undefined;
 
-  /** Matrices [outputs, inputs] by name with their outputs, one under the other, so that one product serves them all. */
+  /** Matrices [outputs, inputs] by name with their outputs, stacked, so that one product serves them all. */
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix;
 
-  /** Vectors by name with their sizes, such as a norm's gain or the biases of stacked matrices, end to end: f32 [sum of the sizes]. */
+  /**
+   * Vectors by name with their sizes, such as a norm's gain or the biases of stacked matrices, concatenated: f32 [sum
+   * of the sizes].
+   */
   vector(graph: Graph, sizes: Sizes): Tensor;
 
-  /** A table of which rows are looked up: f32 [rows, width]. */
+  /** A table for looking up rows: f32 [rows, width]. */
   table(graph: Graph, name: string, shape: TableShape): Tensor;
 
   /**

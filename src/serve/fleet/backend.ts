@@ -6,7 +6,7 @@ import { probe } from "./probe.ts";
 import type { Reply, Sent, Transport } from "./transport.ts";
 import { Unavailable } from "./unavailable.ts";
 
-/** Seconds between two checks of a server that stays down, at most. */
+/** The most seconds between two checks of a server that is down. */
 const LONGEST_PAUSE = 60;
 
 /** One server behind a model: its health, and its load from here. */
@@ -43,7 +43,7 @@ export class Backend {
     return this.#failed >= this.options.health.failures;
   }
 
-  /** Sends to a path such as `/v1/models`. @throws Unavailable when the server cannot be reached */
+  /** Sends to a path such as `/v1/models`. @throws Unavailable if the server cannot be reached */
   async send(path: string, sent: Sent): Promise<Reply> {
     const { key } = this.options;
     const headers = { ...sent.headers, ...(key !== undefined && { authorization: `Bearer ${key}` }) };

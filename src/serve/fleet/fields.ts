@@ -43,7 +43,7 @@ export function fieldsFor(
       return { ...picked(body, [...OPENAI, ...pass]), ...input };
     case "/v1/rerank":
     case "/v2/rerank":
-      // A Modicum reads nothing else of documents itself, and gives them back whole.
+      // A Modicum ignores the other fields of documents, and returns documents whole.
       return kind === "modicum" ? input : textsAlone(input, limits);
     default:
       return input;

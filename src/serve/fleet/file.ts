@@ -80,7 +80,7 @@ export interface RemoteOptions {
   /** The servers' API key. */
   readonly key: string | undefined;
   readonly health: HealthOptions;
-  /** Fields that its servers are given beyond those that are known here. */
+  /** Fields that its servers get besides the known ones. */
   readonly pass: readonly string[];
   /** The most running requests at each server, and the most that wait for a place. */
   readonly rows: number;

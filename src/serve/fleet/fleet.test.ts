@@ -56,7 +56,7 @@ async function streamed(more: object = {}): Promise<Any[]> {
 }
 const textOf = (events: Any[]): string => events.map((e) => e.choices[0]?.delta.content ?? "").join("");
 
-/** Every server's manner. */
+/** Sets every server's behaviour. */
 const all = (manner: Vllm["manner"]) => {
   for (const server of servers) server.manner = manner;
 };
@@ -100,7 +100,7 @@ describe("answers of another server", () => {
     pausing(() => new Promise<void>((resolve) => (next = resolve)));
     const stream = await openai.chat.completions.create({ ...question, stream: true });
     let words = 0;
-    // The server says no word before the one that it has said is here.
+    // The server writes each word only after the previous one has arrived.
     for await (const event of stream)
       if (event.choices[0]?.delta.content) {
         words++;

@@ -41,7 +41,7 @@ export class Fleet {
     return this.list().map(({ options, running, waiting }) => ({ id: options.name, users: running, waiting }));
   }
 
-  /** By its name, or by that of a recipe which servers of Modicum have for it (`smollm2@fast`). */
+  /** Finds a model by its name, or by that of a recipe that Modicum servers have for it (`smollm2@fast`). */
   find(name: string): Destination | undefined {
     const [, base, recipe = ""] = /^([^@]*)(@.*)?$/s.exec(name) ?? [];
     const remote = this.remotes.get(base ?? "");

@@ -8,7 +8,10 @@ interface Image {
   readonly param: string;
 }
 
-/** Holds the images of a chat, of which servers make many times their size, to the limits. @throws HttpError that names the field */
+/**
+ * Checks the limits on a chat's images, which servers expand to many times their size.
+ * @throws HttpError that names the field
+ */
 export function checkImages({ messages }: JsonObject, { maxImages, maxImage }: Limits): void {
   const images = listOf(messages).flatMap(imagesIn);
   if (images.length > maxImages) throw wrong("messages", `expected at most ${maxImages} images, got ${images.length}`);

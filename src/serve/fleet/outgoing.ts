@@ -53,7 +53,7 @@ export function passedOn(
 
 const numberOf = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
 
-/** The servers are always asked for their count. */
+/** The servers are always asked for usage. */
 const withUsage = ({ stream_options: options }: JsonObject) => ({
   stream_options: { ...(options as JsonObject | null | undefined), include_usage: true },
 });

@@ -24,7 +24,7 @@ export async function probe(
 const fault = (path: string, status: number): string | undefined =>
   status === 200 ? undefined : `GET ${path} has the status ${status}`;
 
-/** A Modicum is asked whether it is one and has the model: who takes another for one would learn it with the first answer. */
+/** Checks that a server is a Modicum and has the model; otherwise the mistake would only show with the first answer. */
 async function offered(model: string, { status, body }: Reply): Promise<string | undefined> {
   const text = await body.text();
   if (status !== 200) return fault("/v1/models", status);

@@ -113,7 +113,7 @@ class Relay {
   async *#stream(): Events {
     using bill = this.#bill();
     let [reason, ended] = ["stop", false];
-    // An event that may be the last, which has the receipt: whether it is shows only when the server is done.
+    // An event that may be the last, which gets the receipt; that is known only when the server is done.
     let held: JsonObject | undefined;
     try {
       for await (const event of this.#events((answer) => bill.token(answer))) {
@@ -154,7 +154,7 @@ class Relay {
     return { ...event, model: this.asked.input["model"] };
   }
 
-  /** The servers are always asked for their count; a client that did not ask does not see it. */
+  /** The servers are always asked for usage; a client that did not ask does not see it. */
   #asked({ usage, ...event }: JsonObject): JsonObject | undefined {
     if (this.#wantsUsage) return { ...event, usage: usage ?? null };
     return choicesOf(event).length > 0 ? event : undefined;
@@ -172,7 +172,7 @@ export function lateAfter(seconds: number | undefined, taken: number): AbortSign
 const isEnd = (event: JsonObject): boolean =>
   choicesOf(event).length === 0 || choicesOf(event).some(({ finish_reason: reason }) => Boolean(reason));
 
-/** OpenAI's, and this server's own; another server's own words would make labels without end. */
+/** OpenAI's reasons and this server's; another server's own values would make unlimited labels. */
 const reasons = ["stop", "length", "repetition", "tool_calls", "content_filter"];
 
 function reasonIn(event: JsonObject): string | undefined {

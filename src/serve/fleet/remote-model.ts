@@ -19,7 +19,7 @@ export interface Posted {
   readonly input: JsonObject;
 }
 
-/** The larger model of a pair, if other servers run it: each answer is one stream of theirs. */
+/** The larger model of a pair, if other servers run it: each answer is one of their streams. */
 export class RemoteModel implements RouteModel<RunOptions> {
   readonly identity: RouteModel<RunOptions>["identity"];
 

@@ -37,7 +37,10 @@ export class Tab {
     return this.#server !== undefined;
   }
 
-  /** A Modicum's own figures, which are hearsay here; else an estimate by the model's shape and the lengths that the server counted, or, of an answer that was left, that can be guessed. */
+  /**
+   * A Modicum's own figures, marked as estimated; otherwise an estimate from the model's shape and the lengths that the
+   * server counted, or, for an interrupted answer, a guess at them.
+   */
   receipt(cut?: CutReason): Receipt {
     const { name } = this.remote.options;
     const { work, ...figures } = this.#own ? toldBy(this.#own) : this.#estimate();

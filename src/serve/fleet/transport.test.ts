@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { eventsOf, openTransport, type Transport } from "./transport.ts";
 
 let [server, transport]: [Server, Transport] = [] as never;
-/** Connections that came, answers that are over, and those whose connection ended before them. */
+/** Connections opened, answers finished, and connections that ended before their answers. */
 let [connections, over, ended] = [0, 0, 0];
 let answer: (response: ServerResponse) => Promise<unknown> | unknown;
 
@@ -59,7 +59,7 @@ test.each<[string, (response: ServerResponse) => unknown]>([
   for (let i = 0; i < 5; i++) {
     expect(await read("[DONE]")).toEqual(["a", "[DONE]"]);
     await vi.waitFor(() => expect(over).toBe(i + 1), 10_000);
-    // For the client to have read the end, too: it is on its way, and each turn of the loop looks for it.
+    // Lets the client read the end, too, which is on its way.
     for (let turn = 0; turn < 20; turn++) await setImmediate();
   }
   expect([connections, ended]).toEqual([1, 0]);

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { createParser } from "eventsource-parser";
 
-/** A response whose body has not been read. */
+/** A response with an unread body. */
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -29,7 +29,7 @@ export interface Transport {
 const CONNECT_WITHIN = 5_000;
 
 export async function openTransport(): Promise<Transport> {
-  // Loaded by servers with a fleet alone.
+  // Loaded only by servers with a fleet.
   const { Agent, request } = await import("undici");
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_WITHIN } });
   return {
@@ -47,7 +47,10 @@ export const DONE = "[DONE]";
 /** Limits on the rest of a stream after its last event: bytes, and milliseconds to wait. */
 const AFTER_DONE = { limit: 65_536, within: 2_000 };
 
-/** The data of server-sent events, as they come. A reader that has had the last leaves the connection for others; one that leaves before ends it. */
+/**
+ * The data of server-sent events, as they come. A reader that has read the last event leaves the connection for others;
+ * one that leaves earlier closes it.
+ */
 export async function* eventsOf(body: Reply["body"]): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
   const waiting: string[] = [];

@@ -1,4 +1,7 @@
-/** A thin server with the ways of vLLM: an extra event for the role, fields that OpenAI has not, errors of its own shape, no receipts. */
+/**
+ * A thin server that behaves like vLLM: an extra event for the role, fields that OpenAI does not have, its own form of
+ * errors, no receipts.
+ */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -41,7 +44,7 @@ const WORDS = ["The", " capital", " is", " Tokyo"];
 const usage = { prompt_tokens: 11, total_tokens: 15, completion_tokens: 4, prompt_tokens_details: null };
 export const briefly = () => sleep(2);
 
-/** For `pause`: says one word, and no more. */
+/** For `pause`: writes one word, then nothing more. */
 export const withoutEnd = () => new Promise(() => {});
 
 export async function startVllm(): Promise<Vllm> {

@@ -14,7 +14,7 @@ import type { Limits } from "../limits.ts";
 import type { Chosen } from "../models/served.ts";
 import { merged } from "./merged.ts";
 
-/** One answer that is asked for. */
+/** One requested answer. */
 export interface Ask {
   readonly prompt: Prompt;
   readonly options: RunOptions;

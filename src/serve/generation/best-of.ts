@@ -1,6 +1,6 @@
 import type { Part } from "./answers.ts";
 
-/** The `n` best of the answers to each prompt, of `drawn` each; those of one prompt are adjacent, and have their log-probabilities. */
+/** The `n` best of each prompt's `drawn` answers; those of one prompt are adjacent, and have log-probabilities. */
 export function bestOf(choices: readonly Part[][], n: number, drawn: number): Part[][] {
   if (n === drawn) return [...choices];
   const prompts = Array.from({ length: choices.length / drawn }, (_, i) => choices.slice(i * drawn, (i + 1) * drawn));

@@ -59,7 +59,7 @@ const flat = (rows: readonly Row[]): Flat => ({
   text_offset: rows.map(({ offset }) => offset),
 });
 
-/** Counts characters, of which a token may have a part. */
+/** Counts characters; a token may hold a part of one. */
 class Offsets {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #begun = false;

@@ -22,7 +22,10 @@ export function entryOf(
   return { token: utf8.decode(bytes), logprob: Math.max(logprob, NEVER), bytes: [...bytes] };
 }
 
-/** The tokens of an answer's pieces without the one that ended it, each with its log-probability and the likeliest in its place. */
+/**
+ * The tokens of an answer's pieces without the one that ended it, each with its log-probability and its likeliest
+ * alternatives.
+ */
 export function logprobsOf(parts: readonly Part[]): z.output<typeof logprobsSchema> {
   const content = parts.flatMap(({ tokens, tokenizer }) =>
     tokens.filter(({ id }) => !tokenizer.stopIds.has(id)).map((token) => detailed(tokenizer, token)),

@@ -3,7 +3,7 @@ import { listOf } from "../../util/list-of.ts";
 
 export const savingsField = listOf(z.string().max(500), { of: "savings", max: 8 });
 
-/** In milliseconds. */
+/** Milliseconds. */
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 const A_TIME = 'expected seconds, or a time such as "5m"';
@@ -15,7 +15,7 @@ const keepAliveField = z
     'how long an unused model stays in memory: seconds, or a time such as "5m"; 0 unloads it at once, -1 never; default --keep-alive',
   );
 
-/** A `keep_alive` in milliseconds; below 0 is without end. */
+/** A `keep_alive` in milliseconds; a negative one means for ever. */
 export function keptFor(keepAlive: z.output<typeof keepAliveField>): number | undefined {
   if (keepAlive === undefined || keepAlive === null) return undefined;
   const [, unit = "s"] = /([a-z]+)$/.exec(String(keepAlive)) ?? [];

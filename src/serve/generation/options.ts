@@ -26,7 +26,7 @@ export const generationShape = (limits: Limits) => ({
     .describe("options of a stream"),
 });
 
-/** A check that refuses a field without the one by which alone it means something. */
+/** A check that refuses a field without the other field that it depends on. */
 export const needing =
   (field: string, other: string) =>
   (input: Readonly<Record<string, unknown>>, { addIssue }: z.RefinementCtx): void => {

@@ -90,7 +90,7 @@ function turn({ role, content, name, tool_calls: calls }: Message, at: number): 
   };
 }
 
-/** The models that run here read text alone. */
+/** The models that run here read only text. */
 function textOf(part: ContentPart, at: number): string {
   if (part.type === "text") return part.text;
   throw wrong(`messages.${at}.content`, "expected text, which is all that this model reads, got an image");

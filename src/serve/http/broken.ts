@@ -4,7 +4,9 @@ import type { Duplex } from "node:stream";
 import { RequestError } from "@hono/node-server";
 import { errorResponse, failure, HttpError } from "./errors.ts";
 
-/** Milliseconds in which a client may take its refusal: who leaves its side open would keep the connection for good. */
+/**
+ * Milliseconds for a client to take its refusal: a client that leaves its side open would keep the connection for ever.
+ */
 const TO_TAKE_IT = 1_000;
 
 /** Called for each refusal that no endpoint sees. */
@@ -26,7 +28,7 @@ export function refuseBroken(server: Server, note: Note): void {
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const responses = [...(open.get(socket) ?? [])];
-    // Who opens a connection and says nothing asks for nothing.
+    // A client that opens a connection and sends nothing needs no answer.
     if (!socket.writable || socket.bytesRead === 0 || !isFree(responses)) return void socket.destroy();
     const fault = refusal(error.code);
     const unread = responses.map(({ req }) => req).find(({ complete }) => !complete);

@@ -24,7 +24,7 @@ export interface Call {
 /** One operation of the server: its input and output schemas, from which the documentation follows, and its code. */
 export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly method: "get" | "post" | "delete";
-  /** In the form `/v1/receipts/{id}`; the others do the same as the first. */
+  /** Paths such as `/v1/receipts/{id}`; the others are aliases of the first. */
   readonly paths: readonly string[];
   readonly summary: string;
   /** Descriptions of the parameters in its paths. */

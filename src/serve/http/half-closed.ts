@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
-/** Milliseconds before the first sign of life; each pause is twice the one before. */
+/** Milliseconds before the first interim response; each pause is twice the previous one. */
 const FIRST_PAUSE = 4;
 
 /**

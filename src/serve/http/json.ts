@@ -8,7 +8,7 @@ export interface BodyLimits {
   readonly body: number;
   /** Nesting depth of brackets. */
   readonly depth: number;
-  /** In its lists and objects. */
+  /** The number of values in its lists and objects. */
   readonly values: number;
 }
 
@@ -31,7 +31,7 @@ async function readBody(request: Request, most: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (Number(announced ?? 0) > most) throw tooLarge(most);
   try {
-    // Node holds a body to the length that it announces, and gives it at once, which takes less than a stream.
+    // Node holds a body to its announced length, and delivers it at once, which is faster than a stream.
     return announced === null ? await readParts(request, most) : new Uint8Array(await request.arrayBuffer());
   } catch (error) {
     throw error instanceof HttpError ? error : new HttpError(400, "the body broke off before its end");

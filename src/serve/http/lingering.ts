@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
-/** Bytes that are let pass of a body whose request has its answer, and milliseconds. */
+/** Limits for discarding the rest of an answered request's body: bytes and milliseconds. */
 const [MOST, LONGEST] = [64 * 2 ** 20, 5_000];
 
 /**

@@ -11,7 +11,7 @@ export interface Shape {
   readonly twice: string | undefined;
 }
 
-/** Looks at a text that may be JSON or not. */
+/** Scans a text that may be JSON. */
 export function shapeOf(text: string, most: Pick<Shape, "depth" | "values">): Shape {
   const open: Set<string>[] = [];
   let [depth, values, twice] = [0, 0, undefined as string | undefined];
@@ -56,7 +56,7 @@ function again(keys: Set<string> | undefined, quoted: string): string | undefine
   return undefined;
 }
 
-/** A key may be written with escapes. */
+/** Decodes a key, which may have escapes. */
 function unquoted(quoted: string): string {
   if (!quoted.includes("\\")) return quoted.slice(1, -1);
   try {

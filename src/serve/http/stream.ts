@@ -5,7 +5,7 @@ export type Events = AsyncGenerator<object, void>;
 
 /** Events that are sent under the names in their `type`; the last one says that it is the last. */
 export interface NamedEvents extends Events {
-  /** The last event, if the others fail. */
+  /** The last event after an error. */
   failed(fault: HttpError): object;
 }
 

@@ -99,7 +99,7 @@ function refused(path: Unknown["path"], sentence: string): HttpError {
   return new HttpError(400, `${param}: ${sentence}`, { param });
 }
 
-/** Names that one header lists, and characters of each. */
+/** The most names that one header lists, and the most characters of each. */
 const [MOST_LISTED, LONGEST] = [20, 64];
 
 /** Tells a client which of its fields were ignored. */

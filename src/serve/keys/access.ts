@@ -30,12 +30,12 @@ export async function checkBind(keys: KeyStore, options: AccessOptions): Promise
 }
 
 const inQuery = ["api_key", "api-key", "apikey", "access_token", "token"];
-/** Receipts are asked for by the id of their `key`. */
+/** Receipts are filtered by the id of their `key`. */
 const hasKey = ({ searchParams }: URL): boolean =>
   inQuery.some((name) => searchParams.has(name)) ||
   [...searchParams.values()].some((value) => value.startsWith(PREFIX));
 
-/** Who calls: a key, or nobody known; if there are no keys, everybody on this machine is an admin. */
+/** The caller: a key, or nobody known; if there are no keys, everybody on this machine is an admin. */
 export interface Caller {
   readonly key: Key | undefined;
   readonly admin: boolean;
@@ -92,7 +92,7 @@ export class Access {
     return unauthorised("API key required, but all were revoked; create one or restart");
   }
 
-  /** A web page under a name that resolves to this machine must not use the server as if it were a local user. */
+  /** Refuses web pages under a name that resolves to this machine: they must not use the server like a local user. */
   #refuseForeign({ hostname }: URL): void {
     const { host, allowHosts = [] } = this.options;
     if (!isLoopback(host) || isLocalName(hostname) || allowHosts.includes(hostname)) return;

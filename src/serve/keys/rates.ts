@@ -3,7 +3,7 @@ import type { Key } from "./store.ts";
 
 const MINUTE = 60_000;
 
-/** A bucket that fills evenly, a minute's worth at most. It may be overdrawn, and is then empty for longer. */
+/** A token bucket that fills evenly, up to a minute's worth. It may be overdrawn, and then stays empty for longer. */
 class Bucket {
   #level: number;
   #at = performance.now();
@@ -31,7 +31,7 @@ class Bucket {
     return (Math.max(0, amount - this.left) / this.perMinute) * (MINUTE / 1000);
   }
 
-  /** In OpenAI's words. */
+  /** Headers with OpenAI's names. */
   headers(): Record<string, string> {
     return {
       [`x-ratelimit-limit-${this.what}`]: String(this.perMinute),

@@ -39,7 +39,7 @@ export const PREFIX = "mk-";
 
 const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
-/** The rights of a file that its owner alone may read. */
+/** Permissions: only the owner may read and write. */
 const OWNERS = 0o600;
 
 /** The file of keys. */
@@ -79,7 +79,7 @@ export class KeyStore {
     return { secret, key };
   }
 
-  /** By id or name. @throws UserError when there is no such key, or several of the name */
+  /** Revokes a key by id or name. @throws UserError if there is no such key, or several have the name */
   async revoke(idOrName: string): Promise<Key> {
     const keys = await this.list();
     const found = keys.filter(({ id, name }) => id === idOrName || name === idOrName);

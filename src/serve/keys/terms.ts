@@ -24,7 +24,7 @@ export const termsSchema = z.strictObject({
 
 export type Terms = z.output<typeof termsSchema>;
 
-/** The lowest of ceilings, of which some may not be said. */
+/** The lowest of the given ceilings. */
 export function leastOf(...ceilings: readonly (number | null | undefined)[]): number | undefined {
   const said = ceilings.filter((most) => typeof most === "number");
   return said.length > 0 ? Math.min(...said) : undefined;

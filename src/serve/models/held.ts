@@ -20,16 +20,16 @@ export interface Wanted extends Omit<Chosen, "recipe"> {
   readonly bytes: number;
 }
 
-/** One that is in memory, or on its way there. */
+/** A model in memory, or being loaded. */
 export interface Held extends Wanted {
   readonly loading: Promise<Loaded>;
   /** Once it is. */
   loaded: Loaded | undefined;
   /** Requests. */
   users: number;
-  /** When it was last asked for, on a clock of uses. */
+  /** The time of its last request, on a clock of uses. */
   used: number;
-  /** Milliseconds that it stays once nobody uses it, as it was last asked for. */
+  /** Milliseconds that it stays in memory once unused, as its last request set it. */
   keepAlive: number;
   /** Unloads it, once nobody uses it. */
   unload?: NodeJS.Timeout;

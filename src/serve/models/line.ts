@@ -9,7 +9,7 @@ export interface Asker {
   readonly key?: string | undefined;
   /** Ends its waiting. */
   readonly signal?: AbortSignal | undefined;
-  /** On the clock of `performance.now()`. */
+  /** A time of `performance.now()`. */
   readonly deadline?: number | undefined;
 }
 
@@ -27,7 +27,7 @@ class Waiter implements Keyed {
   ) {}
 }
 
-/** The requests that wait for room in memory: keys take turns, those of one key go in the order in which they came. */
+/** Requests that wait for room in memory: keys take turns; requests of one key keep their order. */
 export class Line {
   readonly #waiting = new FairQueue<Waiter>();
   /** The pace of waiting. */
@@ -36,7 +36,7 @@ export class Line {
   constructor(
     /** The most that may wait; one more is refused. */
     private readonly most: number,
-    /** Called when one has left in vain: the next may have room. */
+    /** Called when a request gives up: the next may have room. */
     private readonly onLeft: () => void,
   ) {}
 
@@ -80,7 +80,7 @@ export class Line {
     for (const waiter of all) waiter.refuse(this.refused("closing"));
   }
 
-  /** With the seconds in which those that wait will have been served. */
+  /** A refusal with the seconds until waiting requests will have been served. */
   refused(reason: Refusal): Refused {
     const now = performance.now();
     const waits = [...this.#waiting].map(({ came }) => now - came);

@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(home, { recursive: true });
 });
 
-/** Who finds no room is refused at once. */
+/** A request without room is refused at once. */
 const nobodyWaits = schedulerOptions.parse({ queue: 0 });
 
 const choose = (name: string, savings: string[] = []) => catalogue.choose({ model: name, savings });

@@ -161,7 +161,7 @@ function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen 
   return { served, recipe, quant };
 }
 
-/** Models by themselves, then those of pairs that are not among them. */
+/** Single models, then models of pairs that are not among them. */
 function withoutPairs(specs: readonly string[], elsewhere: readonly string[]): string[] {
   const alone = specs.filter((spec) => !isPairName(spec));
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
@@ -169,7 +169,7 @@ function withoutPairs(specs: readonly string[], elsewhere: readonly string[]): s
   return [...alone, ...new Set(paired.filter((model) => !known.has(named(model).id)))];
 }
 
-/** `name=MODEL`, or a MODEL whose name is it, or the last part of its path. */
+/** Parses `name=MODEL`, or a MODEL named by itself or by the last part of its path. */
 function named(spec: string): { id: string; model: string } {
   const [, id, model] = /^([\w.:-]+)=(.+)$/.exec(spec) ?? [];
   if (id !== undefined && model !== undefined) return { id, model };

@@ -68,7 +68,7 @@ export const completions = (house: House): Endpoint =>
 
 type About = Omit<z.output<typeof completion>, "choices">;
 
-/** Each prompt's answers are adjacent. @throws HttpError when there would be too many */
+/** Each prompt's answers are adjacent. @throws HttpError if there would be too many */
 function asks(input: CompletionInput, { maxTokens }: Limits): Ask[] {
   const drawn = drawnOf(input);
   const all = drawn * input.prompt.length;

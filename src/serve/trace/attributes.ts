@@ -34,7 +34,7 @@ const numbers: Readonly<Record<string, string>> = {
 /** The attributes that name a span. */
 const NAMES = ["gen_ai.operation.name", "gen_ai.request.model"] as const;
 
-/** By the semantic conventions for generative AI, and for HTTP. */
+/** Attributes by the semantic conventions for generative AI and for HTTP. */
 export function requestAttributes({ it, body }: Taken): Attributes & Record<(typeof NAMES)[number], string> {
   const fields = body as JsonObject;
   const route = it.paths[0]!;

@@ -46,7 +46,7 @@ export function openTelemetry(env: NodeJS.ProcessEnv, version: string, log: Logg
   return { begin, close: () => provider.shutdown().catch(() => {}) };
 }
 
-/** A request's span, and below it those of its parts. */
+/** A request's span, and its parts' spans below it. */
 class RequestTrace implements Trace {
   readonly headers: Record<string, string> = {};
   readonly #began = Date.now();

@@ -12,7 +12,7 @@ export interface Taken {
 
 /** The trace of one request. */
 export interface Trace {
-  /** By which another server's spans join this request's trace. */
+  /** Headers by which another server's spans join this request's trace. */
   readonly headers: Readonly<Record<string, string>>;
   /** Called when one of its answers, or texts, has ended. */
   part(receipt: Receipt): void;

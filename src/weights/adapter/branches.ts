@@ -68,7 +68,7 @@ export class Branches {
     return undefined;
   }
 
-  /** One product down and one up for all; each piece has ranks of its own among theirs. */
+  /** One product down and one up for all pieces; each piece has its own ranks among theirs. */
   #stacked(pieces: readonly Piece[], inputs: number, outputs: number): Branch {
     const rank = pieces.reduce((sum, { update }) => sum + update.rank, 0);
     const down = new Float32Array(inputs * rank);
@@ -90,7 +90,10 @@ export class Branches {
     for (const module of this.layout.modules(name)) this.#asked.add(module);
   }
 
-  /** After all of a model was asked for. @throws UserError when something of the adapter was not, or is of another shape */
+  /**
+   * Called after the model has read all of its weights.
+   * @throws UserError if a part of the adapter was not used, or has another shape
+   */
   check(model: string): void {
     const missing = [...this.lora.updates.keys()].filter((module) => !this.#asked.has(module)).map(isMissing);
     const problems = [...missing, ...this.#problems.values()];

@@ -4,10 +4,10 @@ import { readFloats } from "../safetensors/read.ts";
 import { adapted } from "./adapted.ts";
 import type { Lora } from "./lora.ts";
 
-/** The modules that a classifier has between an encoder's hidden states and its scores, of which an adapter may hold its own. */
+/** The modules of a classifier between an encoder's hidden states and its scores, which an adapter may replace. */
 export interface HeadModules {
   readonly all: readonly string[];
-  /** The last one, whose outputs are the scores. */
+  /** The last module, whose outputs are the scores. */
   readonly output: string;
 }
 
@@ -33,7 +33,7 @@ export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules):
   };
 }
 
-/** Checkpoints of a base alone leave the outermost module's name away. */
+/** A base checkpoint may leave out the outermost module's name. */
 function nameIn(tensors: Checkpoint["tensors"], name: string): string {
   const inner = name.replace(/^[^.]+\./, "");
   return !tensors.has(name) && tensors.has(inner) ? inner : name;

@@ -14,13 +14,13 @@ const settings = z.object({
   peft_type: z.literal("LORA"),
   lora_alpha: z.number().positive(),
   use_rslora: z.boolean().nullish(),
-  /** Alphas of their own for some modules. */
+  /** Alphas of single modules. */
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   /** PiSSA and its kin change the base model's weights, too. */
   init_lora_weights: z.union([z.boolean(), z.literal("gaussian")]).nullish(),
 });
 
-/** Kin of LoRA that compute something else with tensors of the same names. */
+/** Variants of LoRA that compute something else from tensors of the same names. */
 const variants = [
   ...["use_dora", "use_qalora", "use_bdlora", "layer_replication", "alora_invocation_tokens"],
   ...["arrow_config", "kasa_config", "monteclora_config", "velora_config"],
@@ -31,16 +31,19 @@ export interface Lora {
   readonly folder: string;
   /** All files that its contents depend on. */
   readonly files: readonly string[];
-  /** By the name of the module that is updated, as the base model's code has it (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`). */
+  /**
+   * Updates by the module's name in the base model's code (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`).
+   */
   readonly updates: ReadonlyMap<string, Update>;
   /** Tensors of a classifier's head that are to take the place of the base's, as its code has them (`classifier.weight`). */
   readonly head: ReadonlyMap<string, SafeTensor>;
 }
 
 /**
- * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`.
- * `head`: modules of which it may hold all, those of a classifier's head.
- * @throws UserError when one is missing or malformed, or it is more than a plain LoRA (DoRA, trained biases, other modules saved whole)
+ * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`. `head`: modules of a
+ * classifier's head that it may replace entirely.
+ * @throws UserError if one is missing or malformed, or it is more than a plain LoRA (DoRA, trained biases, other
+ * modules saved whole)
  */
 export function openLora(folder: string, head: readonly string[] = []): Lora {
   const [config, weights] = ["adapter_config.json", "adapter_model.safetensors"].map((n) => path.join(folder, n));

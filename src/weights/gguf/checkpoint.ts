@@ -3,7 +3,7 @@ import type { Checkpoint, Rows } from "../checkpoint.ts";
 import type { KernelMatrix } from "../prepared/layout.ts";
 import { byteLength, type GgufTensor, kernelForm, openGguf, readFloats, readTensor, toKernelMatrix } from "./index.ts";
 
-/** Opens a GGUF file as a checkpoint. Throws a `UserError` when there is no such file or it is malformed. */
+/** Opens a GGUF file as a checkpoint. @throws UserError if it is missing or malformed */
 export function ggufCheckpoint(path: string): Checkpoint {
   const { files, metadata, tensors } = openGguf(path);
   return {
@@ -18,7 +18,7 @@ export function ggufCheckpoint(path: string): Checkpoint {
   };
 }
 
-/** Rows of a tensor, which are whole blocks, as a tensor of their own. */
+/** Rows of a tensor, which are whole blocks, as a separate tensor. */
 function part(tensor: GgufTensor, rows: Rows | undefined): GgufTensor {
   if (rows === undefined) return tensor;
   const [from, to] = rows;

@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
 import { GgufStrings } from "./strings.ts";
 
-/** Bytes that can be read at random: a file, or a buffer. `read` is only asked for bytes within `size`. */
+/** Bytes with random access: a file, or a buffer. `read` is only called within `size`. */
 export interface ByteSource {
   /** The path as the user gave it; it names the file in every error. */
   readonly path: string;
@@ -143,7 +143,7 @@ export class Cursor {
     return this.bytes.toString("utf8", at, at + length);
   }
 
-  /** Steps over `length` bytes, loaded by then, and gives their offset. */
+  /** Steps over `length` loaded bytes, and returns their offset. */
   private take(length: number): number {
     const at = this.position;
     if (at + length > this.bytes.length) this.load(at + length);

@@ -12,7 +12,7 @@ export function isDequantizable(type: GgmlType): boolean {
 
 /**
  * `count` weights of `type` as float32, equal to the last bit to `gguf.quants.dequantize` of the gguf Python package.
- * Throws a `UserError` for a type that is not supported, a `RangeError` when `bytes` are not those of `count` weights.
+ * @throws UserError for an unsupported type; RangeError if `bytes` has the wrong length for `count` weights
  */
 export function dequantize(type: GgmlType, bytes: Uint8Array, count: number): Float32Array<ArrayBuffer> {
   const [decode, form] = [floatDecoder(type), blockForm(type)];

@@ -7,8 +7,8 @@ import { joinParts } from "./split.ts";
 import type { GgufTensor } from "./tensors.ts";
 
 /**
- * Reads the header of a GGUF file, and of those that follow when it is the first part of a split one; no weights.
- * Throws a `UserError` when there is no such file or it is malformed.
+ * Reads the header of a GGUF file, and of the following parts if it is the first of a split file; reads no weights.
+ * @throws UserError if it is missing or malformed
  */
 export function openGguf(path: string): GgufFile {
   return joinParts(openPart(path), openPart);
@@ -18,7 +18,7 @@ function openPart(path: string): GgufFile {
   return withFile(path, parseGguf);
 }
 
-/** The bytes of one tensor, as they lie in the file, in a buffer of their own. Throws a `UserError` when they cannot be read. */
+/** The bytes of one tensor, as stored, in a buffer of their own. @throws UserError if they cannot be read */
 export function readTensor({ path, name, offset, bytes }: GgufTensor): Uint8Array<ArrayBuffer> {
   return withFile(path, ({ read }) => new Uint8Array(read(offset, bytes, `tensor ${quote(name)}`).buffer));
 }

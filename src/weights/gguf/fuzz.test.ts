@@ -29,7 +29,7 @@ function tensor(name: string, type: GgmlType, shape: number[]): TensorSpec {
   return { name, type, shape, data: new Uint8Array(byteLength(type, product(shape))).fill(7) };
 }
 
-/** Every kind of field that a mutation can hit, in files small enough that it often hits one. */
+/** Every kind of field, in files so small that a mutation often hits one. */
 const originals = [
   writeGguf({}),
   writeGguf({ tensors: (Object.keys(GGML_TYPES) as GgmlType[]).map((type) => tensor(type, type, [2, 256])) }),
@@ -159,7 +159,7 @@ describe("mutated files", () => {
       if (took > SLOWEST_MS) expect.fail(`mutation ${i} took ${took} ms`);
       if (grown > MOST_BYTES) expect.fail(`mutation ${i} allocated ${grown} bytes`);
     }
-    // Both ways out are taken often, else the mutations test nothing.
+    // Both outcomes must be frequent, or the mutations test nothing.
     expect(read).toBeGreaterThan(IN_MEMORY / 20);
     expect(read).toBeLessThan(IN_MEMORY * 0.8);
   });

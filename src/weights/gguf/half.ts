@@ -1,6 +1,8 @@
 let table: Uint32Array<ArrayBuffer> | undefined;
 
-/** The float32 bits of each of the 65,536 halves, made when first asked for. Bits, not floats, so that NaNs keep theirs. */
+/**
+ * The float32 bits of each of the 65,536 halves, made on first use. Bits rather than floats, so that NaNs keep theirs.
+ */
 export function halfBits(): Uint32Array<ArrayBuffer> {
   table ??= Uint32Array.from({ length: 65_536 }, (_, half) => floatBits(half));
   return table;

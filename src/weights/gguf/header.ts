@@ -11,7 +11,7 @@ export interface GgufFile {
   /** Length of the file in bytes. */
   size: number;
   metadata: Metadata;
-  /** By name, in the order of the file and of its parts. */
+  /** Tensors by name, in the order of the file and of its parts. */
   tensors: Map<string, GgufTensor>;
   /** The offset of the data section, in bytes from the start of the file. */
   dataOffset: number;

@@ -18,7 +18,7 @@ function example(type: GgmlType): Uint8Array {
   return finiteBlocks(type, (ROWS * COLS) / GGML_TYPES[type].block, seededRandom(GGML_TYPES[type].id));
 }
 
-/** Every type in the bits that it can have. */
+/** Every type with each of its possible bit widths. */
 const inBits = <T extends GgmlType>(types: readonly T[]): [T, CodeBits][] =>
   types.flatMap((type) =>
     (ofFour.includes(type) ? [4, 8] : [8]).map((bits): [T, CodeBits] => [type, bits as CodeBits]),

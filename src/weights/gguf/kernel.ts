@@ -6,7 +6,7 @@ import type { GgmlType } from "./types.ts";
 
 /** The exact form in which the kernels run a storage type. */
 export interface KernelForm {
-  /** The fewest that hold its codes exactly, of those that the kernels have. */
+  /** The fewest bits that hold its codes exactly, among those that the kernels support. */
   readonly bits: CodeBits;
   /** Columns that share a scale; the kernel takes about a quarter longer over blocks of 16. */
   readonly block: 16 | 32;
@@ -14,7 +14,7 @@ export interface KernelForm {
   readonly residual: boolean;
 }
 
-/** Undefined for types without one (floats, types that are not read): those run as float32. */
+/** The kernel's form; undefined for types without one (floats, unsupported types), which run as float32. */
 export function kernelForm(type: GgmlType): KernelForm | undefined {
   const form = productForm(type);
   return form && { bits: fewestBits(form), block: form.group, residual: form.hasMin };
@@ -24,8 +24,8 @@ export function kernelForm(type: GgmlType): KernelForm | undefined {
 const fewestBits = ({ bits }: BlockForm): CodeBits => (bits === 4 ? 4 : 8);
 
 /**
- * A matrix [rows, cols] in the form of the kernel with `bits`; its weights are those of `dequantize` within 1e-6 of the largest.
- * Throws a `RangeError` when `bytes` are not those of rows × cols weights, or `type` has no such form.
+ * A matrix [rows, cols] in the kernel's form with `bits`; its weights equal `dequantize`'s within 1e-6 of the largest.
+ * @throws RangeError if `bytes` has the wrong length for rows × cols weights, or `type` has no such form
  */
 export function toKernelMatrix(
   type: GgmlType,

@@ -24,7 +24,7 @@ function withTensors(infos: Buffer[], data = 64): Buffer {
   return Buffer.concat([start, Buffer.alloc(Math.ceil(start.length / 32) * 32 - start.length + data)]);
 }
 
-/** A file whose one metadata entry, `k`, has these bytes after the key. */
+/** A file with one metadata entry, `k`, and these bytes after the key. */
 function withValue(...value: Buffer[]): Buffer {
   return Buffer.concat([header(0, 1), text("k"), ...value]);
 }

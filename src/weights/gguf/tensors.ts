@@ -53,7 +53,10 @@ function product(shape: number[]): number {
   return shape.reduce((total, size) => total * size, 1);
 }
 
-/** Moves the tensors to their place in the file and checks that each lies inside it, aligned, unique and apart from the others. */
+/**
+ * Computes the tensors' places in the file and checks that each lies inside it, is aligned and unique, and overlaps no
+ * other.
+ */
 export function placeTensors(
   cursor: Cursor,
   infos: GgufTensor[],

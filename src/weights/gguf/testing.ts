@@ -57,7 +57,7 @@ export function finiteBlocks(type: GgmlType, blocks: number, random: () => numbe
   for (let i = 0; i < blocks; i++) {
     const pair = [FINITE[i % FINITE.length]!, FINITE[Math.floor(i / FINITE.length) % FINITE.length]!];
     for (const [field, at] of (HALVES[type] ?? []).entries()) out.set(u16(pair[field]!), i * bytes + at);
-    // An exponent: MXFP4 alone has no halves, and has it first.
+    // An exponent: only MXFP4 has no halves, and begins with it.
     if (type === "MXFP4") out[i * bytes] = 110 + (i % 20);
   }
   return out;

@@ -48,7 +48,10 @@ const TYPED_ARRAYS = {
 };
 
 const MAX_DEPTH = 4;
-/** A boolean takes one byte in the file and eight here, an inner array 12 and some 200: the file's size alone is no bound. */
+/**
+ * A boolean takes one byte in the file and eight here, an inner array 12 and some 200: the file's size is not enough of
+ * a limit.
+ */
 const MAX_BOXED = 2 ** 20;
 
 export function readValue(cursor: Cursor, type: ValueType, depth = 0): GgufValue {

@@ -18,7 +18,10 @@ const WHOLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 const indexSchema = z.looseObject({ weight_map: z.custom<JsonObject>(isObject, "expected the file of each tensor") });
 
-/** The files of a folder as Hugging Face lays it out, or of one safetensors file. @throws UserError when they are not all there */
+/**
+ * The weight files of a folder in Hugging Face's layout, or of one safetensors file.
+ * @throws UserError if one is missing
+ */
 export function findWeights(model: string): WeightFiles {
   if (!statSync(model, { throwIfNoEntry: false })?.isDirectory())
     return { folder: path.dirname(model), files: [model] };

@@ -8,7 +8,7 @@ import { parseHeader } from "./header.ts";
 import { memoryFile, withHeader, writeSafetensors } from "./testing.ts";
 
 const MUTATIONS = 20_000;
-/** A parse of these files takes some 10 µs; the rest is for the garbage of those before it. */
+/** Parsing one of these files takes some 10 µs; the rest is for garbage collection. */
 const SLOWEST_MS = 250 * slowness();
 const MOST_BYTES = 4 * 2 ** 20;
 
@@ -125,7 +125,7 @@ test(`${MUTATIONS} mutations: read, or refused in one sentence, in no time and n
     if (after - before > MOST_BYTES) expect.fail(`mutation ${i} allocated ${after - before} bytes`);
     before = after;
   }
-  // Both ways out are taken often, else the mutations test nothing.
+  // Both outcomes must be frequent, or the mutations test nothing.
   expect(read).toBeGreaterThan(MUTATIONS / 100);
   expect(read).toBeLessThan(MUTATIONS * 0.8);
 });

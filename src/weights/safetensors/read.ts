@@ -5,7 +5,7 @@ import { withFile } from "../read-file.ts";
 import { decoderOf } from "./dtypes.ts";
 import type { SafeTensor } from "./header.ts";
 
-/** Weights as float32, row-major; of the outermost dimension only `rows`. @throws UserError when they cannot be read */
+/** Weights as float32, row-major; only `rows` of the outermost dimension. @throws UserError if they cannot be read */
 export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayBuffer> {
   const subject = `tensor ${quote(tensor.name)}`;
   const decode = decoderOf(tensor.type);

@@ -3,7 +3,7 @@ import { quote } from "../gguf/cursor.ts";
 
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-/** Nothing that a header lists has a tenth of it. */
+/** No list in a header has a tenth of this length. */
 const MAX_LIST = 64;
 
 /**

@@ -8,7 +8,7 @@ import { parseHeader } from "./header.ts";
 import { readFloats } from "./read.ts";
 import { memoryFile, writeSafetensors } from "./testing.ts";
 
-/** By the safetensors package and torch: tools/reference/safetensors_types.py. */
+/** Results of the safetensors package and torch: tools/reference/safetensors_types.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 const expected = JSON.parse(readFileSync(fixture("types.json"), "utf8")) as Record<
   string,

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { fillWhole } from "../../util/write-whole.ts";
 
-/** Float32 numbers to be written: they are asked for when their turn comes. */
+/** Float32 numbers to write; they are computed when it is their turn. */
 export interface WritableTensor {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
@@ -12,8 +12,9 @@ export interface WritableTensor {
 const ALIGNMENT = 8;
 
 /**
- * Writes float32 tensors by name as a safetensors file (the format's README), whole or not at all; the disk has it on return.
- * @throws UserError when the disk refuses it
+ * Writes float32 tensors by name as a safetensors file (the format's README), whole or not at all; synced to disk on
+ * return.
+ * @throws UserError if the disk refuses it
  */
 export async function writeTensors(file: string, tensors: ReadonlyMap<string, WritableTensor>): Promise<void> {
   await fillWhole(file, async (part) => {
@@ -34,7 +35,7 @@ function headerOf(tensors: ReadonlyMap<string, WritableTensor>): Buffer {
     end += sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT;
     return [name, { dtype: "F32", shape, data_offsets: [begin, end] }] as const;
   });
-  // transformers opens a file only if it says whose tensors it holds.
+  // transformers opens a file only if it names the framework of its tensors.
   const text = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) }));
   const length = Math.ceil(text.length / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(8 + length, " ");

@@ -26,7 +26,9 @@ export function bytesAsText(text: string): string {
   return written;
 }
 
-/** The bytes that a token stands for. A token with a character outside the alphabet, as added tokens may have, stands for its own UTF-8. */
+/**
+ * A token's bytes. A token with a character outside the alphabet, as added tokens may have, stands for its own UTF-8.
+ */
 export function bytesOfToken(token: string): Uint8Array {
   const bytes = new Uint8Array(token.length);
   for (let i = 0; i < token.length; i++) {

@@ -5,9 +5,9 @@ import type { Model } from "./model.ts";
 export interface BpeOptions {
   ids: ReadonlyMap<string, number>;
   merges: Merges;
-  /** Stands for a character that the vocabulary lacks; without it, such a character is left out. */
+  /** The token for characters that the vocabulary lacks; without it, they are left out. */
   unk?: number | undefined;
-  /** Several such characters in a row are one `unk`. */
+  /** True if several such characters in a row become one `unk`. */
   fuseUnk?: boolean | undefined;
   /** Writes a character missing from the vocabulary as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;

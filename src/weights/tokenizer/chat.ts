@@ -24,7 +24,7 @@ interface Turns {
 }
 
 export interface ChatOptions extends Turns {
-  /** Texts of the special tokens; in the result only the template's own stand for themselves. */
+  /** Texts of the special tokens; in the result, only the template's own count as special. */
   specialTokens: readonly string[];
   bos?: string | undefined;
   eos?: string | undefined;

@@ -21,7 +21,7 @@ function byteOf(token: string): Uint8Array | undefined {
   return found === null ? undefined : Uint8Array.of(Number.parseInt(found[1]!, 16));
 }
 
-/** BERT's: a token is a word of its own, but for those that begin with `prefix`. */
+/** BERT's rule: a token is a word, unless it begins with `prefix`. */
 export function words(prefix: string, cleanup: boolean): Detokenizer {
   return (token, first) => {
     const text = first ? token : prefix !== "" && token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;

@@ -3,7 +3,7 @@ import type { Normalizer } from "./normalizer.ts";
 import type { PreTokenizer } from "./pretokenizer.ts";
 import { type Segment, type Strip, strip, TokenTexts } from "./segments.ts";
 
-/** A token that is found in any text as it stands, before the model sees it. */
+/** A token that is found in any text as is, before the model sees it. */
 export interface AddedToken {
   id: number;
   content: string;
@@ -19,7 +19,7 @@ export interface Pipeline {
   model: Model;
 }
 
-/** From a text to ids in the steps that Hugging Face's tokenizers take: added tokens, normalizer, pre-tokenizer, model. */
+/** Turns a text into ids in the steps of Hugging Face's tokenizers: added tokens, normalizer, pre-tokenizer, model. */
 export class Encoder {
   private readonly raw: Finder;
   private readonly normalized: Finder;

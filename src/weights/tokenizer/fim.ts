@@ -5,7 +5,7 @@ export interface Fim {
   readonly middle: number;
 }
 
-/** By the names of Qwen's, StarCoder's, SantaCoder's, DeepSeek's and Code Llama's tokens. */
+/** Names of Qwen's, StarCoder's, SantaCoder's, DeepSeek's and Code Llama's tokens. */
 const NAMES = [
   ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
   ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],

@@ -28,7 +28,10 @@ interface Edges {
   readonly separators?: Separators | undefined;
 }
 
-/** Between two texts: RoBERTa's are `</s></s>`, which GGUF calls a separator of its own; ModernBERT's file says that, too, but there is one. */
+/**
+ * Between two texts, RoBERTa writes `</s></s>`, which GGUF calls a separator; ModernBERT's file says the same, but has
+ * only one.
+ */
 export type Separators = "one" | "two";
 
 /** The tokens around a text, and around two. */

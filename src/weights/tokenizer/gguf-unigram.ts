@@ -33,7 +33,10 @@ function words({ addSpacePrefix = true, removeExtraWhitespaces = false }: Tokeni
   return removeExtraWhitespaces ? [{ type: "WhitespaceSplit" }, metaspace] : [metaspace];
 }
 
-/** llama.cpp's converter gives tokens that are no pieces a score that would make unknown characters dearer: SentencePiece has 0 for them. */
+/**
+ * llama.cpp's converter gives tokens that are not pieces a score that would make unknown characters more expensive:
+ * SentencePiece has 0 for them.
+ */
 function normalScores(source: TokenizerSource): ArrayLike<number> {
   const { tokenTypes } = source;
   return Float64Array.from(scoresOf(source), (score, id) =>

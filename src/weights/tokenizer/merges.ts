@@ -127,7 +127,7 @@ export class ScoredMerges extends LearntMerges {
   }
 }
 
-/** In characters, as Python counts. */
+/** The length in code points, as in Python. */
 function lengthOf(text: string): number {
   let length = 0;
   for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) !== 0xdc00) length++;

@@ -3,7 +3,10 @@ import type { TokenTexts } from "./segments.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** Fields whose values are words of the protocol, which templates compare and write into special tokens: only whole special tokens are broken. */
+/**
+ * Fields whose values are protocol words, which templates compare and write into special tokens: only whole special
+ * tokens are broken up.
+ */
 const PROTOCOL = new Set(["role", "type"]);
 
 /** Unicode keeps these for a program's own use: no character has them. */

@@ -92,7 +92,7 @@ const kinds = {
   ),
 };
 
-/** @throws UserError for a model that is not supported, or whose vocabulary is broken. */
+/** @throws UserError if the model is not supported, or its vocabulary is broken */
 export const vocabularyOf = (specification: unknown): Vocabulary => {
   const { type } = checked(z.looseObject({ type: z.string().optional() }), specification);
   // Older files do not name the model: merges indicate BPE.

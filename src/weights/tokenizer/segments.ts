@@ -10,10 +10,10 @@ export interface Strip {
   right: boolean;
 }
 
-/** The texts of a vocabulary's special tokens, of which there may be thousands, made ready to be looked for. */
+/** A search for the texts of a vocabulary's special tokens, of which there may be thousands. */
 export class TokenTexts {
   private readonly texts: ReadonlySet<string>;
-  /** By the code of a token's first character the lengths there are, the longest first. */
+  /** The lengths of tokens by the code of their first character, the longest first. */
   private readonly lengths = new Map<number, number[]>();
   private readonly byFirst: ReadonlyMap<string, readonly string[]>;
   private readonly byLast: ReadonlyMap<string, readonly string[]>;

@@ -9,7 +9,7 @@ beforeAll(async () => {
   source = await smollm2();
 });
 
-/** In milliseconds of the processor's. */
+/** Milliseconds of CPU time. */
 function cost(work: () => void): number {
   const before = worked();
   work();

@@ -1,7 +1,10 @@
 import { utf8Decoder } from "./alphabet.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** Text of tokens as they come. A character whose bytes lie in several tokens is held back until it is whole; special tokens are not shown. */
+/**
+ * The text of tokens as they come. A character whose bytes span several tokens is held back until it is complete;
+ * special tokens are not shown.
+ */
 export class TokenStream {
   private readonly utf8 = utf8Decoder();
 

@@ -105,7 +105,7 @@ export class Tokenizer {
    * of a text.
    */
   bytes(id: number, first = false): Uint8Array {
-    // Rows that only pad a model's table up to a round size stand for no text.
+    // Rows that only pad a model's table to a round size stand for no text.
     if (id >= this.vocabSize) return new Uint8Array();
     const shown = this.parts.detokenizer(this.text(id), first);
     return typeof shown === "string" ? utf8.encode(shown) : shown;

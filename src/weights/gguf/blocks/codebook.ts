@@ -6,10 +6,10 @@ const IQ4 = levels([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53,
 /** Twice the values of a 4-bit float, E2M1 (OCP Microscaling Formats 1.0); −0 is 0. */
 const E2M1 = levels([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]);
 
-/** Levels being doubled, the scale is half of the power of two that a byte stands for. */
+/** Levels are doubled, so the scale is half of the byte's power of two. */
 const HALF_E8M0 = Float32Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 127 - 1));
 
-/** Types whose 4-bit codes are places in a table of small integers; the code given out is the integer + 128. */
+/** Types whose 4-bit codes index a table of small integers; the resulting code is the integer + 128. */
 export const codebookForms = {
   IQ4_NL: { group: 32, bits: 8, zero: 128, hasMin: false, unpack: unpackIq4Nl },
   IQ4_XS: { group: 32, bits: 8, zero: 128, hasMin: false, unpack: unpackIq4Xs },

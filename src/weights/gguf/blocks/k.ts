@@ -2,8 +2,8 @@ import { halfFloats } from "../half.ts";
 import { type BlockForm, type Groups, words16, words32 } from "./form.ts";
 
 /**
- * The "K" types of ggml: blocks of 256 weights, whose groups have small integer scales (and minima) under half-precision ones
- * (`block_q2_K` … `block_q6_K` of ggml-common.h). Products of the two fit a float32 exactly.
+ * The "K" types of ggml: blocks of 256 weights, whose groups have small integer scales (and minima) under
+ * half-precision ones (`block_q2_K` … `block_q6_K` of ggml-common.h). Products of the two fit a float32 exactly.
  */
 export const kForms = {
   Q2_K: { group: 16, bits: 2, zero: 0, hasMin: true, unpack: unpackQ2 },
@@ -49,8 +49,9 @@ function unpackQ3(bytes: Uint8Array, { codes, scale }: Groups): void {
 }
 
 /**
- * Q3_K with its integer scales taken into the codes: scale · code is −124 to 128, so 8 bits hold it exactly, the half is the only
- * scale left, and groups may be of 32. Not for dequantising: a negative scale times 0 is to be −0.
+ * Q3_K with its integer scales multiplied into the codes: scale · code is −124 to 128, so 8 bits hold it exactly, only
+ * the half-precision scale remains, and groups may have 32 weights. Not for dequantising: a negative scale times 0 must
+ * be −0.
  */
 export const Q3_K_PRODUCTS: BlockForm = { group: 32, bits: 8, zero: 124, hasMin: false, unpack: unpackQ3Products };
 

@@ -1,7 +1,10 @@
 import { halfFloats } from "../half.ts";
 import { type BlockForm, type Groups, words16 } from "./form.ts";
 
-/** The types of ggml whose block is one group of 32 weights with a half-precision scale (`block_q4_0` … `block_q8_0` of ggml-common.h). */
+/**
+ * The types of ggml whose block is one group of 32 weights with a half-precision scale (`block_q4_0` … `block_q8_0` of
+ * ggml-common.h).
+ */
 export const plainForms = {
   Q4_0: nibbles(4, false),
   Q4_1: nibbles(4, true),
@@ -11,8 +14,8 @@ export const plainForms = {
 } satisfies Record<string, BlockForm>;
 
 /**
- * Block: scale, minimum if any, with 5 bits a word of 32 highest bits, then 16 bytes whose low nibbles are weights 0–15 and whose
- * high nibbles are 16–31.
+ * A block: scale, optional minimum, with 5 bits a word of 32 highest bits, then 16 bytes whose low nibbles are weights
+ * 0–15 and whose high nibbles are 16–31.
  */
 function nibbles(bits: 4 | 5, hasMin: boolean): BlockForm {
   const fields = hasMin ? 2 : 1;
