@@ -69,7 +69,7 @@ test("killed at several points and resumed, a run does no item twice and gives t
       signal: "SIGKILL",
     });
   const stopped = await lab(part, [...words, "--resume"], { lines: ITEMS + 30, signal: "SIGINT" });
-  expect(stopped).toMatchObject({ code: 130, out: "", err: expect.stringMatching(/stopped; .*--resume goes on\n$/) });
+  expect(stopped).toMatchObject({ code: 130, out: "", err: expect.stringMatching(/stopped; .*--resume continues\n$/) });
   expect(lines(part).length).toBeLessThan(2 * ITEMS);
   const last = await lab(part, [...words, "--resume", "--json"]);
   const [summary] = JSON.parse(last.out).summaries;
