@@ -39,6 +39,8 @@ const signal = z.custom<AbortSignal>((s) => s instanceof AbortSignal, "expected 
 
 export const text = z.string("expected a text");
 export const texts = z.array(text, "expected a list of texts");
+const ids = z.array(z.int().min(0));
+export const textsOrIds = z.array(z.union([text, ids], "expected a text, or token ids"), "expected a list of texts");
 
 const isStep = (s: unknown): s is Step => typeof s === "object" && s !== null && "saving" in s;
 const saving = z.union(

@@ -2,7 +2,7 @@ import { generateAll } from "../engine/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
-import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
+import type { EncoderModel, ReadTerms, TextOrIds } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
@@ -193,11 +193,11 @@ export class Model implements Disposable {
    * model has no vectors
    */
   async embed(
-    texts: readonly string[],
+    texts: readonly TextOrIds[],
     options: ReadOptions = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
     const terms = this.#terms(given("embed's options", args.readOptions, options));
-    const all = given("embed's texts", args.texts, texts);
+    const all = given("embed's texts", args.textsOrIds, texts);
     const { answers, receipt } = this.#biller.billed(await this.encoder.embed(all, terms));
     return { embeddings: answers, receipt };
   }

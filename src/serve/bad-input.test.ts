@@ -251,11 +251,11 @@ const completions: Bad[] = (
       400,
       /^logit_bias: the model's tokens are 0 to \d+, got 9{40}$/,
     ],
-    ...([-2, 0.5, 2 ** 53] as const).map((seed): [string, unknown, number, string] => [
+    ...([0.5, 2 ** 65, -(2 ** 64)] as const).map((seed): [string, unknown, number, string] => [
       `${seed} for a seed`,
       { ...text, seed },
       400,
-      `seed: expected a whole number from -1 to 9007199254740991, got ${seed}`,
+      `seed: expected a whole number of at most 64 bits, got ${seed}`,
     ]),
     [
       "a chat's logprobs",
@@ -371,11 +371,18 @@ const others: Bad[] = [
     "input: expected a list of 1 to 2048 texts, got []",
   ],
   [
-    "ids to embed",
+    "ids below 0 to embed",
     "/v1/embeddings",
-    { model: "sentences", input: [[1, 2]] },
+    { model: "sentences", input: [[1, -2]] },
     400,
-    /^input: expected a text, or a list/,
+    "input.0.1: must be at least 0 (got -2)",
+  ],
+  [
+    "ids to embed that the model does not have",
+    "/v1/embeddings",
+    { model: "sentences", input: [[1], [2, 999999]] },
+    400,
+    /^input: the model's tokens are 0 to \d+, got 999999$/,
   ],
   [
     "too many dimensions",

@@ -90,6 +90,22 @@ describe("embeddings", () => {
     expect(Math.max(...floats.map((v, i) => Math.abs(v - embeddings[0]![i]!)))).toBeLessThan(1e-5);
   });
 
+  test("of token ids are those of the text that they are of, and are billed alike", async () => {
+    const ids = await direct(TINY[1]!, async ({ encoder: { tokenizer, settings } }) =>
+      texts.map((text) => tokenizer.input(settings.prompt + (settings.lowercase ? text.toLowerCase() : text)).ids),
+    );
+    const vectors = async (input: unknown): Promise<[number[][], number]> => {
+      const { data, usage } = await answered("/v1/embeddings", { model: "sentences", input });
+      return [data.map((d: { embedding: number[] }) => d.embedding), usage.prompt_tokens];
+    };
+    const expected = await vectors(texts);
+    expect(await vectors(ids)).toEqual(expected);
+    expect(await vectors([texts[0], ids[1]])).toEqual(expected);
+    expect(await vectors(ids[1])).toEqual([[expected[0][1]], ids[1]!.length]);
+    const long = (await answered("/v1/embeddings", { model: "sentences", input: Array(5000).fill(5) })).usage;
+    expect(long.prompt_tokens).toBeLessThan(5000);
+  });
+
   test("are cut to fewer dimensions, with length 1", async () => {
     const [whole, cut] = await Promise.all(
       [undefined, 5].map((dimensions) =>

@@ -36,6 +36,9 @@ export interface ReadTerms extends EncodeTerms {
   readonly onStopped?: OnStopped | undefined;
 }
 
+/** A text, or the token ids of one. */
+export type TextOrIds = string | readonly number[];
+
 /** An encoder, loaded: of embeddings, or a classifier, as its weights have it. */
 export class EncoderModel implements Loaded {
   readonly kind = "encoder";
@@ -75,15 +78,17 @@ export class EncoderModel implements Loaded {
     return useDense(this.source.name, recipe);
   }
 
-  /** A vector of each text. @throws UserError if the model is a classifier */
-  async embed(texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+  /**
+   * A vector of each text. Token ids are taken as they are, without the model's prompt.
+   * @throws UserError if the model is a classifier, or does not have an id
+   */
+  async embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
-    return this.#run(
-      texts.map((text) => this.settings.prompt + text),
-      (row) => row,
-      terms,
-    );
+    const { prompt } = this.settings;
+    const inputs = () =>
+      texts.map((it, i) => (typeof it === "string" ? this.#input(prompt + it, i) : this.#given(it, i)));
+    return this.#run(inputs, (row) => row, terms);
   }
 
   /**
@@ -99,7 +104,7 @@ export class EncoderModel implements Loaded {
     const read = (row: Float32Array) => classification(settings, row, among);
     // An unknown label is reported before anything runs.
     read(new Float32Array(settings.labels.length));
-    return this.#run(readings, read, terms);
+    return this.#run(() => this.#inputs(readings), read, terms);
   }
 
   /**
@@ -108,7 +113,11 @@ export class EncoderModel implements Loaded {
    */
   async logits(readings: readonly Reading[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     this.#classifier();
-    return this.#run(readings, (row) => row, terms);
+    return this.#run(
+      () => this.#inputs(readings),
+      (row) => row,
+      terms,
+    );
   }
 
   /** The cost of these texts in batches of their own; runs nothing. */
@@ -127,7 +136,11 @@ export class EncoderModel implements Loaded {
     if (labels.length !== 1)
       throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
     const pairs = texts.map((text) => [query, text] as const);
-    return this.#run(pairs, (row) => activate([row[0]!], relevance)[0]!, terms);
+    return this.#run(
+      () => this.#inputs(pairs),
+      (row) => activate([row[0]!], relevance)[0]!,
+      terms,
+    );
   }
 
   async #nearness(query: string, texts: readonly string[], terms: ReadTerms): Promise<Answers<number>> {
@@ -142,12 +155,12 @@ export class EncoderModel implements Loaded {
   }
 
   async #run<T>(
-    readings: readonly Reading[],
+    inputsOf: () => Input[],
     read: (row: Float32Array) => T,
     { onStopped, ceiling = {}, ...terms }: ReadTerms,
   ): Promise<Answers<T>> {
     const started = performance.now();
-    const inputs = readings.map((reading, i) => this.#input(reading, i));
+    const inputs = inputsOf();
     checkCeiling(ceiling, () => this.queue.price(inputs).flops);
     const bill = { flops: 0, bytes: 0, tokens: 0 };
     const usage = () => usageOf(bill, performance.now() - started);
@@ -177,6 +190,22 @@ export class EncoderModel implements Loaded {
 
   #cased(text: string): string {
     return this.settings.lowercase ? text.toLowerCase() : text;
+  }
+
+  #inputs(readings: readonly Reading[]): Input[] {
+    return readings.map((reading, i) => this.#input(reading, i));
+  }
+
+  /** Token ids as they are, cut to what the model reads. */
+  #given(ids: readonly number[], index: number): Input {
+    const { vocabulary } = this.encoder.config;
+    const beyond = ids.find((id) => id >= vocabulary);
+    if (ids.length === 0 || beyond !== undefined)
+      throw new UserError(
+        `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
+      );
+    const kept = ids.slice(0, this.#most);
+    return { ids: kept, types: kept.map(() => 0) };
   }
 
   #input(reading: Reading, index: number): Input {

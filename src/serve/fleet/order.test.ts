@@ -9,3 +9,8 @@ test.each([
   const order = orderOf("/v1/completions", body, "openai")!;
   expect([order.parts, guessedTokens(order)]).toEqual([parts, tokens]);
 });
+
+test("what embeddings of texts and ids ask for", () => {
+  const order = orderOf("/v1/embeddings", { input: ["x".repeat(40), [1, 2, 3]] }, "openai")!;
+  expect([order.parts, guessedTokens(order)]).toEqual([2, 13]);
+});

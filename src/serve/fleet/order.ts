@@ -23,7 +23,7 @@ const ranking = ({ query, documents }: JsonObject): Order => ({
 const reading = ({ input }: JsonObject): Order => ({
   generates: false,
   parts: several(input),
-  characters: charactersIn(input),
+  characters: charactersIn(input) + CHARACTERS * idsIn(input),
 });
 
 /** The endpoints that are forwarded, and the cost terms of their requests. */

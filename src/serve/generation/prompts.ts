@@ -8,19 +8,20 @@ export const MOST_ANSWERS = 64;
 /** The text to continue, or its token ids. */
 export type Continued = string | number[];
 
-/** A text, token ids, or several of them, as a list. */
-export function promptsSchema({ maxTexts, maxPrompt }: Limits) {
-  const max = Math.min(maxTexts, MOST_ANSWERS);
+/** A text, token ids, or up to `max` of them, as a list. */
+export function textsOrIds({ maxPrompt }: Limits, of: string, max: number) {
   const text = z.string().min(1).max(maxPrompt);
   const ids = listOf(z.int().min(0), { of: "token ids", min: 1, max: Math.min(maxPrompt, MOST_VALUES) });
-  const several = listOf(z.union([text, ids]), { of: "prompts", min: 1, max });
+  const several = listOf(z.union([text, ids]), { of, min: 1, max });
   const one = z.union([text, ids]).transform((only): Continued[] => [only]);
-  return z
-    .union(
-      [one, several],
-      `expected a text, token ids from 0 on, or a list of 1 to ${max} of these, none of them empty`,
-    )
-    .describe(
-      `the text to complete, token ids, or a list of these, each completed by itself; at most ${MOST_ANSWERS} answers in all`,
-    );
+  return z.union(
+    [one, several],
+    `expected a text, token ids from 0 on, or a list of 1 to ${max} of these, none of them empty`,
+  );
 }
+
+/** The prompts of one request. */
+export const promptsSchema = (limits: Limits) =>
+  textsOrIds(limits, "prompts", Math.min(limits.maxTexts, MOST_ANSWERS)).describe(
+    `the text to complete, token ids, or a list of these, each completed by itself; at most ${MOST_ANSWERS} answers in all`,
+  );

@@ -16,3 +16,24 @@ test("a completion never is: its temperature is 1, and its choices have seeds of
   expect(samplingOf(fields({ top_k: -1 }), 0)).toMatchObject({ temperature: 1, topK: 0, seed: undefined });
   expect(samplingOf(fields({}), 0)).not.toHaveProperty("modelSampling");
 });
+
+test("a seed is any whole number of 64 bits but -1, which is none; the engine gets one of 53 bits", () => {
+  const seedOf = (text: string) => samplingOf(fields(JSON.parse(`{ "seed": ${text} }`)), 0).seed;
+  const plain = ["0", "1", "4294967296", `${2 ** 53 - 2}`];
+  expect(plain.map(seedOf)).toEqual(plain.map(Number));
+  expect(seedOf("-1")).toBeUndefined();
+  const others = [
+    "-2",
+    "-3",
+    "-9223372036854775808",
+    "9223372036854775807",
+    "18446744073709551615",
+    "9007199254740994",
+  ];
+  const seeds = [...plain, ...others].map(seedOf);
+  // As bits, the least is the one beyond the greatest, and 2^64, which JSON makes of the last but one, is 0.
+  expect(new Set(seeds).size).toBe(plain.length + others.length - 2);
+  for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed! >= 0).toBe(true);
+  for (const odd of ["0.5", "1e20", "-1e20", "1e999"])
+    expect(() => seedOf(odd)).toThrow(/of at most 64 bits|expected number/);
+});

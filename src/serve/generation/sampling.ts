@@ -15,7 +15,7 @@ const biases = z.preprocess(
   ),
 );
 
-const SEEDS = `expected a whole number from -1 to ${Number.MAX_SAFE_INTEGER}`;
+const SEEDS = "expected a whole number of at most 64 bits";
 
 /** Sampling fields: OpenAI's, and vLLM's where OpenAI has none. */
 export const samplingShape = {
@@ -62,8 +62,9 @@ export const samplingShape = {
     ),
   logit_bias: biases.nullish().describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z
-    .int(SEEDS)
-    .min(-1, SEEDS)
+    .number(SEEDS)
+    .refine((seed) => Number.isInteger(seed) && -(2 ** 63) <= seed && seed <= 2 ** 64, SEEDS)
+    .meta({ type: "integer" })
     .nullish()
     .describe(
       "same seed, same answers; with n, each answer has the next seed; 8-bit weights can round differently if the start of the prompt was cached; default random, like -1",
@@ -76,8 +77,17 @@ export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOpti
   ...drawingOf(fields),
   temperature: fields.temperature ?? 1,
   logitBias: fields.logit_bias ?? undefined,
-  seed: typeof seed === "number" && seed >= 0 ? (seed + choice) % Number.MAX_SAFE_INTEGER : undefined,
+  seed: typeof seed === "number" && seed !== -1 ? (folded(seed) + choice) % Number.MAX_SAFE_INTEGER : undefined,
 });
+
+const MOST_BITS = 53;
+
+/** A seed as the engine takes it, of 53 bits: one of more bits, or below 0, has the bits beyond them folded in, so that all count. */
+function folded(seed: number): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  const bits = BigInt.asUintN(64, BigInt(seed));
+  return Number(BigInt.asUintN(MOST_BITS, bits ^ (bits >> BigInt(MOST_BITS))));
+}
 
 /** For a chat, the model's own settings apply if no field says how tokens are drawn. */
 export const chatSamplingOf = (fields: Fields): RunOptions => ({ modelSampling: !saysHowToDraw(drawingOf(fields)) });

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { checkSavings } from "../../engine/file/check-savings.ts";
+import { idBeyond } from "../../engine/language-model.ts";
 import { base64 } from "../generation/base64.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
-import { textsSchema } from "../generation/texts.ts";
+import { type Continued, textsOrIds } from "../generation/prompts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -20,9 +21,8 @@ export const embeddings = (house: House): Endpoint =>
     scope: "infer",
     input: z.object({
       ...readingShape,
-      input: textsSchema(
-        house.limits,
-        "what is turned into vectors: a text, or several; what is longer than the model reads is cut",
+      input: textsOrIds(house.limits, "texts", house.limits.maxTexts).describe(
+        "what is turned into vectors: a text, token ids as they are, or several of these; what is longer than the model reads is cut",
       ),
       encoding_format: z
         .enum(["float", "base64"])
@@ -43,6 +43,7 @@ export const embeddings = (house: House): Endpoint =>
       await checkSavings(chosen.served.source, chosen.recipe);
       const { embeddings, receipt } = await billed(house, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
+        checkIds(input.input, model.encoder.encoder.config.vocabulary);
         return model.embed(input.input, terms);
       });
       const encode = input.encoding_format === "base64" ? base64 : (values: Float32Array) => [...values];
@@ -53,6 +54,14 @@ export const embeddings = (house: House): Endpoint =>
       return { object: "list", data, model: input.model, usage: usageOf(receipt), receipt };
     },
   });
+
+/** @throws HttpError for an id that the model does not have */
+function checkIds(inputs: readonly Continued[], vocabulary: number): void {
+  const outside = inputs.flatMap((it) => (typeof it === "string" ? [] : (idBeyond(it, vocabulary) ?? [])));
+  if (outside.length === 0) return;
+  const message = `input: the model's tokens are 0 to ${vocabulary - 1}, got ${outside[0]}`;
+  throw new HttpError(400, message, { param: "input" });
+}
 
 /** @throws HttpError */
 function checkDimensions(wanted: number, has: number): void {
