@@ -33,6 +33,9 @@ export class Graph {
   readonly nodes: Node[] = [];
   #nextId = 0;
 
+  /** `origin`: the graph that it is a part of. */
+  constructor(readonly origin?: Graph) {}
+
   #tensor(type: TensorType): Tensor {
     return { ...type, graph: this, id: this.#nextId++ };
   }

@@ -1,3 +1,4 @@
+export * from "./carve.ts";
 export * from "./cost.ts";
 export * from "./dim.ts";
 export * from "./gradient.ts";
