@@ -98,9 +98,12 @@ describe("run", () => {
   });
 
   test("Ctrl-C stops an answer: status 130, what was said ends with a newline, and is billed", async () => {
-    const { status, stdout, stderr } = await call(["run", "--max-tokens", "2000", "--logit-bias", "504=100", "Go"], {
-      interruptAt: /The/,
-    });
+    const { status, stdout, stderr } = await call(
+      ["run", "--no-repetition-detection", "--max-tokens", "2000", "--logit-bias", "504=100", "Go"],
+      {
+        interruptAt: /The/,
+      },
+    );
     expect({ status, stderr }).toEqual({ status: 130, stderr: "" });
     expect(stdout).toMatch(/^The.*\n$/);
     expect(stdout.length).toBeLessThan(1000);
@@ -109,7 +112,7 @@ describe("run", () => {
   });
 
   test.skipIf(process.platform === "win32")("a reader that leaves stops it, too: status 0, and billed", async () => {
-    const words = `"${process.execPath}" bin/modicum.js run --max-tokens 2000 --logit-bias 504=100 Go`;
+    const words = `"${process.execPath}" bin/modicum.js run --no-repetition-detection --max-tokens 2000 --logit-bias 504=100 Go`;
     const { stderr } = spawnSync("sh", ["-c", `(${words}; echo "status $?" >&2) | head -c 3`], {
       ...{ cwd: root, encoding: "utf8", env: { ...process.env, MODICUM_HOME: home.path } },
     });

@@ -37,7 +37,14 @@ async function start(ledger: string): Promise<{ url: string; kill(): Promise<voi
 /** Asks until the server is gone, and notes the ids of the receipts that come back. */
 async function ask(url: string, ids: string[]): Promise<void> {
   // Long enough that an answer takes longer than writing its receipt, even in Postgres and on a busy machine.
-  const body = JSON.stringify({ model: "tiny", prompt: "abc", max_tokens: 100, n: 4, temperature: 0 });
+  const body = JSON.stringify({
+    model: "tiny",
+    prompt: "abc",
+    max_tokens: 100,
+    n: 4,
+    temperature: 0,
+    repetition_detection: false,
+  });
   const headers = { "content-type": "application/json" };
   for (;;) {
     const answer = await fetch(`${url}/v1/completions`, { method: "POST", headers, body })

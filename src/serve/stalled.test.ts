@@ -13,6 +13,7 @@ const MUCH = {
   prompt: Array(64).fill("abc"),
   max_tokens: 200,
   temperature: 0,
+  repetition_detection: false,
   logprobs: 5,
   stream: true,
 };

@@ -5,7 +5,10 @@ import { limitOptions } from "./limits.ts";
 import { jsonOf, serveModels, TINY } from "./serve.testing.ts";
 
 const headers = { "content-type": "application/json" };
-const long = { model: "tiny", prompt: "abc", max_tokens: 200, temperature: 0, stream: true };
+const long = {
+  ...{ model: "tiny", prompt: "abc", max_tokens: 200 },
+  ...{ temperature: 0, repetition_detection: false, stream: true },
+};
 /** The longest answer that one request may ask for: more than a fast machine writes at once. */
 const longest = { ...long, prompt: Array(8).fill("abc"), n: 8 };
 const ALL = 8 * 200 * 8;

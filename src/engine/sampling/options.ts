@@ -10,7 +10,13 @@ import { z } from "zod";
  * choice for livelier text.
  */
 export const samplingOptions = z.strictObject({
-  temperature: z.number().min(0).default(0).describe("divides the logits; 0 takes the likeliest token"),
+  temperature: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      "divides the logits; 0 takes the likeliest token; run and chat without any sampling option use the model's own settings",
+    ),
   topK: z.int().min(0).default(0).describe("keep the k likeliest tokens; 0 keeps all"),
   topP: z.number().min(0).max(1).default(1).describe("keep the fewest tokens whose probabilities reach p; 1 keeps all"),
   minP: z.number().min(0).max(1).default(0).describe("keep tokens at least this share as likely as the likeliest"),
