@@ -1,7 +1,7 @@
 import { alphabet } from "../../weights/tokenizer/alphabet.ts";
+import type { TokenizerFiles } from "../../weights/tokenizer/files.ts";
 
-/** A tokenizer's files as a Hugging Face folder has them, by name. */
-export type TokenizerFiles = Readonly<Record<string, string>>;
+export type { TokenizerFiles };
 
 /** Ends a text. */
 const END = "<|endoftext|>";

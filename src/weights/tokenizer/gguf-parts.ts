@@ -42,11 +42,11 @@ function fimIn({ fimPrefix: prefix, fimSuffix: suffix, fimMiddle: middle }: Toke
 
 function byteLevel(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const { path, tokens, merges } = source;
-  const { ignoreMerges, addBos, separators, ...pipeline } = presetOf(source);
+  const { normalizer, preTokenizer, ignoreMerges, addBos, separators } = presetOf(source);
   if (merges === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.merges" is missing`);
   const ids = plainIds(tokens, special);
   const model = new Bpe({ ids, merges: new WrittenMerges(tokens, ids, merges), ignoreMerges });
-  const encoder = new Encoder({ added: userDefined(source, tokens), ...pipeline, model });
+  const encoder = new Encoder({ added: userDefined(source, tokens), normalizer, preTokenizer, model });
   return { encoder, detokenizer: bytesOfToken, frame: edges(source, { bos: addBos ?? false, separators }) };
 }
 
@@ -73,7 +73,9 @@ function published(source: TokenizerSource): readonly string[] {
   return tokens;
 }
 
-/** The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so that they merge before all others. */
+/**
+ * The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so that they merge first.
+ */
 function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
   const given = Float32Array.from(scores);
   for (const id of idsOfType(source, TokenType.userDefined)) given[id] = 0;

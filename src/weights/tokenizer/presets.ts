@@ -17,10 +17,15 @@ import {
 } from "./preset-patterns.ts";
 import { type PreTokenizer, preTokenizer } from "./pretokenizer.ts";
 
-/** The parts of a tokenizer.json that GGUF gives by name only (`tokenizer.ggml.pre`): how a text becomes words, before any merge. */
+/**
+ * The parts of a tokenizer.json that a GGUF gives only by name (`tokenizer.ggml.pre`): how a text is split into words,
+ * before any merge.
+ */
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
+  /** Both as a tokenizer.json has them. */
+  written: { normalizer: object | null; pre_tokenizer: object };
   /** A word that is itself a token is taken whole, regardless of merges. */
   ignoreMerges?: true;
   /** True if a prompt begins with bos when the file does not say. */
@@ -37,9 +42,10 @@ const deepseek3 = byteLevel([THREE_DIGITS, "[一-龥\u3040-ゟ゠-ヿ]+", DEEPSE
 const gpt4o = () => ({ ...byteLevel([cased(THREE_DIGITS, `(?:${CONTRACTION})?`)])(), ignoreMerges: true }) as const;
 
 /**
- * Presets with GGUF's names for them. Patterns as in the tokenizer.json files of the models that the names are after (SmolLM2, StarCoder, GPT-2, Qwen2,
- * Llama 3, GPT-OSS, DeepSeek, Mistral NeMo, Falcon, BLOOM, Seed-Coder, Ling); which names share one is llama.cpp's list (llama-vocab.cpp). Normal
- * forms, of which that list has no word, are those of Qwen2, of Command R and of GPT-NeoX, whose tokenizer OLMo and MPT have taken over.
+ * Presets by GGUF's names. Patterns are from the tokenizer.json files of the models in the names (SmolLM2, StarCoder,
+ * GPT-2, Qwen2, Llama 3, GPT-OSS, DeepSeek, Mistral NeMo, Falcon, BLOOM, Seed-Coder, Ling); the names that share one
+ * are from llama.cpp's list (llama-vocab.cpp). Normal forms, which that list leaves out, are those of Qwen2, of Command
+ * R and of GPT-NeoX, whose tokenizer OLMo and MPT use.
  */
 const families: readonly (readonly [names: string, preset: () => Preset])[] = [
   ["smollm starcoder refact codeshell exaone minerva-7b", starcoder],
@@ -103,12 +109,22 @@ export function presetOf({ path, pre }: { path: string; pre?: string | undefined
 /** Each pattern splits the parts of the one before into its matches and the rest. */
 function byteLevel(patterns: readonly string[]): () => Preset {
   return () => {
-    const splits = patterns.map((Regex) => ({ type: "Split", pattern: { Regex }, behavior: "Isolated" }));
-    const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
-    return { preTokenizer: preTokenizer({ type: "Sequence", pretokenizers: [...splits, bytes] }) };
+    const splits = patterns.map((Regex) => ({
+      type: "Split",
+      pattern: { Regex },
+      behavior: "Isolated",
+      invert: false,
+    }));
+    const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };
+    const pre_tokenizer = { type: "Sequence", pretokenizers: [...splits, bytes] };
+    return { preTokenizer: preTokenizer(pre_tokenizer), written: { normalizer: null, pre_tokenizer } };
   };
 }
 
 function composed(preset: () => Preset): () => Preset {
-  return () => ({ ...preset(), normalizer: normalizer({ type: "NFC" }) });
+  return () => {
+    const { written, ...rest } = preset();
+    const nfc = { type: "NFC" };
+    return { ...rest, normalizer: normalizer(nfc), written: { ...written, normalizer: nfc } };
+  };
 }
