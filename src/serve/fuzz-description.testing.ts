@@ -1,5 +1,7 @@
 /** Adapts the server's description for schemathesis, so that more of its requests are accepted. */
 
+import { modelShape } from "./generation/naming.ts";
+
 /** A server's description with names of its models in it, made-up ones only ever get 404: `names`, and of chats `chat`. */
 export function withModels(
   { paths, ...rest }: { paths: Readonly<Record<string, unknown>> },
@@ -16,7 +18,7 @@ const isChat = (path: string): boolean => path.includes("chat") || path.includes
 
 const withNames = (described: unknown, names: readonly string[]): unknown =>
   JSON.parse(JSON.stringify(described), (key, value) =>
-    key === "model" && value?.description?.startsWith("a model's name") ? { type: "string", enum: names } : value,
+    key === "model" && value?.description === modelShape.model.description ? { type: "string", enum: names } : value,
   );
 
 const call = { id: "a", type: "function", function: { name: "f", arguments: '{"b":1}' } };
