@@ -6,9 +6,9 @@ import type { EncoderModel, ReadTerms, TextOrIds } from "../engine/encoder/encod
 import { damageBehind } from "../engine/file/damage.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
+import { NotFinite } from "../engine/not-finite.ts";
 import type { Lease } from "../engine/run/recipes.ts";
 import type { ModelSampling } from "../engine/sampling/defaults.ts";
-import { NotFinite } from "../engine/sampling/softmax.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import type { Job, Request } from "../engine/schedule/ticket.ts";
@@ -133,6 +133,14 @@ export class Model implements Disposable {
     }
   }
 
+  async #sound<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw await this.#explained(error);
+    }
+  }
+
   /** Looks for damage behind numbers that are not finite. */
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof NotFinite)) return error;
@@ -198,7 +206,7 @@ export class Model implements Disposable {
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
     const terms = this.#terms(given("embed's options", args.readOptions, options));
     const all = given("embed's texts", args.textsOrIds, texts);
-    const { answers, receipt } = this.#biller.billed(await this.encoder.embed(all, terms));
+    const { answers, receipt } = this.#biller.billed(await this.#sound(this.encoder.embed(all, terms)));
     return { embeddings: answers, receipt };
   }
 
@@ -219,7 +227,7 @@ export class Model implements Disposable {
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
     await this.#use(save);
-    const classified = await this.encoder.classify(all, labels, this.#terms(terms));
+    const classified = await this.#sound(this.encoder.classify(all, labels, this.#terms(terms)));
     const { answers, receipt } = this.#biller.billed(classified);
     return { results: answers, receipt };
   }
@@ -241,7 +249,7 @@ export class Model implements Disposable {
       return { scores: found.map(relevanceOf), receipt };
     }
     await this.#use(save);
-    const scored = await this.encoder.relevance(q, all, this.#terms(terms));
+    const scored = await this.#sound(this.encoder.relevance(q, all, this.#terms(terms)));
     const { answers, receipt } = this.#biller.billed(scored);
     return { scores: answers, receipt };
   }
@@ -258,7 +266,9 @@ export class Model implements Disposable {
     using lease = await this.language.recipes.use(recipe);
     const told = this.#biller.told(onStopped, lease.recipe);
     const { plan: planFor } = lease;
-    const { found, usage } = await scoreContinuations(engine, scheduler, asked, { ...terms, onStopped: told, planFor });
+    const { found, usage } = await this.#sound(
+      scoreContinuations(engine, scheduler, asked, { ...terms, onStopped: told, planFor }),
+    );
     return { found, receipt: this.#biller.receipt(usage, lease.recipe) };
   }
 
@@ -286,14 +296,12 @@ export class Model implements Disposable {
       }
       const stopped = (usage: Usage, request: Request) =>
         this.#biller.told(onStopped, leases[parsed.indexOf(request)]!.recipe)?.(usage);
-      const answers = await generateAll(engine, tokenizer, parsed, signal, stopped);
+      const answers = await this.#sound(generateAll(engine, tokenizer, parsed, signal, stopped));
       return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
         const scored = prompt && { prompt: [...prompt] };
         const receipt = this.#biller.receipt(usage, leases[i]!.recipe);
         return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt };
       });
-    } catch (error) {
-      throw await this.#explained(error);
     } finally {
       for (const lease of leases) lease[Symbol.dispose]();
     }

@@ -7,8 +7,10 @@ import { sha256, tempFolder, withEnv, writeAt } from "../weights/sources/helpers
 import { modelFolder, programsFolder } from "../weights/sources/home.ts";
 import { keepModel } from "../weights/sources/store.ts";
 import { load } from "./load.ts";
+import type { Model } from "./model.ts";
 
 const tiny = fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url));
+const sentences = fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url));
 const asked = { maxTokens: 4, temperature: 0 };
 
 async function answer(model: string): Promise<string> {
@@ -37,6 +39,19 @@ test("prepared weights that give no finite numbers are removed, and made again b
     expect(loaded.unsound).toBe(true);
   }
   expect(await answer(tiny)).toBe(right);
+});
+
+test.each<[string, string, (model: Model) => Promise<unknown>]>([
+  ["vectors", sentences, (model) => model.embed(["abc"])],
+  ["relevance", sentences, (model) => model.relevance("abc", ["abc"])],
+  ["scores of labels", tiny, (model) => model.classify(["abc"], { labels: ["a", "b"] })],
+  ["whole answers", tiny, (model) => model.completeAll([{ prompt: "abc" }])],
+])("%s that are not numbers are refused, too, and their cause removed", async (_, file, ask) => {
+  withEnv({ MODICUM_HOME: tempFolder() });
+  (await load(file)).dispose();
+  spoilPrepared();
+  using loaded = await load(file);
+  await expect(ask(loaded)).rejects.toThrow(/its prepared weights were damaged and are removed: load it again$/);
 });
 
 test("a download behind such numbers that is damaged is told with what mends it", async () => {

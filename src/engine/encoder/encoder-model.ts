@@ -16,6 +16,7 @@ import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
+import { finite } from "../not-finite.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { cosine } from "./cosine.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
@@ -166,7 +167,7 @@ export class EncoderModel implements Loaded {
     const usage = () => usageOf(bill, performance.now() - started);
     try {
       const rows = await this.queue.read(inputs, bill, terms);
-      return { answers: rows.map(read), usage: usage() };
+      return { answers: rows.map((row) => read(finite(row, "a result"))), usage: usage() };
     } catch (error) {
       onStopped?.(usage());
       throw error;

@@ -1,7 +1,7 @@
 import { ModelFault } from "../../weights/model-fault.ts";
 import { checkPrepared } from "../../weights/prepared/check.ts";
 import { checkDownload, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
-import type { NotFinite } from "../sampling/softmax.ts";
+import type { NotFinite } from "../not-finite.ts";
 
 /**
  * Why a model computed no finite numbers: reads its files and its prepared weights whole. Damaged prepared weights are removed, so that the

@@ -1,7 +1,4 @@
-import { ModelFault } from "../../weights/model-fault.ts";
-
-/** The model computed numbers that no token can be chosen by. */
-export class NotFinite extends ModelFault {}
+import { NotFinite } from "../not-finite.ts";
 
 /** Depths, how far a logit lies below the highest, are measured in steps of 1/64. */
 export const STEP = 1 / 64;

@@ -1,5 +1,6 @@
 import type { Piece, Usage } from "../answer/generate.ts";
 import type { Terms } from "../answer/terms.ts";
+import { finite } from "../not-finite.ts";
 import type { Engine } from "../run/engine.ts";
 import { Refused } from "../schedule/refused.ts";
 import type { Scheduler } from "../schedule/scheduler.ts";
@@ -28,7 +29,12 @@ export async function scoreContinuations(
     terms.onStopped?.(usage);
     throw new Refused(cut === "deadline" ? "deadline" : "closing", 1);
   }
-  return { found: work!.found, usage };
+  const { found } = work!;
+  finite(
+    found.flat(2).map(({ nats }) => nats),
+    "a likelihood",
+  );
+  return { found, usage };
 }
 
 /** The reason a stream ended. */
