@@ -32,7 +32,7 @@ export async function bundle(outdir: string): Promise<void> {
     target: "node20.12",
     external: await external(),
     chunkNames: "chunks/[name]-[hash]",
-    // Not minified, so that stack traces are readable. Maps without the sources are a quarter of the size, and still
+    // Without minification, stack traces are readable. Maps without the sources are a quarter of the size, and still
     // have the lines.
     sourcemap: true,
     sourcesContent: false,

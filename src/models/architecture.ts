@@ -11,10 +11,7 @@ export interface Traits<C> {
   /** Other names that checkpoints have for it. */
   readonly also?: readonly string[];
   readonly scheme: Scheme;
-  /**
-   * The number of the sequence's first `end` tokens that can be continued from: all that are here, or 0 if needed
-   * entries are gone.
-   */
+  /** Hugging Face's keys, if they are not the usual ones. */
   readonly keys?: Readonly<Record<string, string>>;
   /** Tensors of parts that are not read, such as those of images. */
   readonly unread?: RegExp;

@@ -22,8 +22,8 @@ export interface StateGroup {
   /** Entries, one a token. */
   readonly length: number;
   /**
-   * How many of the sequence's first `end` tokens can be continued from: all that are here, or 0 if needed entries are
-   * gone.
+   * The number of the sequence's first `end` tokens that can be continued from: all that are here, or 0 if needed
+   * entries are gone.
    */
   kept(end: number): number;
   /** Cuts it back to the entries of `kept` tokens; returns how many tokens. */

@@ -5,7 +5,7 @@ import { writeJson } from "../../util/write-whole.ts";
 
 /** A conversation as its commands see it. */
 export interface Talk {
-  /** What was said, oldest first. */
+  /** The turns so far, oldest first. */
   messages: ChatMessage[];
   /** The model's name. */
   readonly model: string;
@@ -28,10 +28,10 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   quit: { usage: "/quit", summary: "leave (also /exit, /bye and Ctrl-D)", run: () => "" },
 };
 
-/** Whether a line leaves the chat. */
+/** True if a line leaves the chat. */
 export const leaves = (line: string): boolean => /^\/(quit|exit|bye)$/.test(line);
 
-/** Whether a line is a command, and not a path that begins with a slash. */
+/** True if a line is a command, and not a path that begins with a slash. */
 export const isCommand = (line: string): boolean => /^\/[a-z]*(\s|$)/i.test(line);
 
 /** Does what a command says, and returns what to tell the user. @throws UserError */

@@ -16,7 +16,7 @@ const tools = [
   toolOf("sort", { properties: { all: { type: "array", items: { anyOf: [{ type: "integer" }, { type: "null" }] } } } }),
 ];
 
-/** What comes of each piece of an answer, and of its end. */
+/** The result of reading each piece of an answer, and its end. */
 function read(answer: string, size = 1) {
   const reader = new FreeReader(tools);
   const pieces = answer.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [];

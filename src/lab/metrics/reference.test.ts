@@ -174,7 +174,7 @@ test("AUROC of several labels is their mean, each against the rest; its interval
     [1, 0.1, 0.6, 0.3],
     [1, 0.2, 0.2, 0.9],
   ];
-  // Of the second item's four pairs, two are in order, one is tied and one is not in order.
+  // The second item has four pairs: two in order, one tied and one not in order.
   expect(auroc.quality(parts)).toBeCloseTo((1 + 2.5 / 4) / 2, 12);
   const { quality, resampled } = auroc;
   const many = Array.from({ length: 60 }, (_, i) => [

@@ -57,7 +57,7 @@ function placeIn(text: string, random: () => number): { before: string; line: st
   return at === undefined ? undefined : { before: `${lines.slice(0, at).join("\n")}\n`, line: lines[at]! };
 }
 
-/** As many whole last lines as fit into the tokens, at least one. */
+/** The last whole lines that fit into the tokens, at least one. */
 function tail(before: string, tokens: number, countTokens: (text: string) => number): string {
   const lines = before.split(/(?<=\n)/);
   let [least, most] = [1, lines.length];

@@ -59,7 +59,7 @@ export class ClassifyCascade {
     try {
       const swift = await run.ask("swift", [...texts.keys()], terms);
       const scores = swift.map((logits) => scoreOf(logits, this.scoring));
-      // Not `<`: a NaN score goes to Super.
+      // A NaN score must go to Super, so the comparison is not `<`.
       const hard = [...scores.keys()].filter((i) => !(scores[i]! >= this.options.threshold));
       run.escalated(hard);
       const strong = hard.length > 0 ? await run.ask("super", hard, terms) : [];

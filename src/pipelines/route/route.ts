@@ -90,7 +90,7 @@ class Run<O extends object> {
     const draft = await this.#draft();
     const { score } = this.#scorer;
     this.#bill.scoring = this.#scorer.flops;
-    // Not `<`: a NaN score goes to Super.
+    // A NaN score must go to Super, so the comparison is not `<`.
     if (score >= this.routing.threshold) return yield* this.#give("swift", draft);
     await this.#call!.stop();
     const begun = await this.#escalate();
