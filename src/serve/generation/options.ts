@@ -12,10 +12,6 @@ export const generationShape = (limits: Limits) => ({
   ...endsShape(limits),
   ...samplingShape,
   response_format: responseFormat,
-  repetition_detection: z
-    .boolean()
-    .nullish()
-    .describe("end an answer that repeats the same words over and over, with finish_reason repetition; default true"),
   n: z.int().min(1).max(limits.maxChoices).nullish().describe("how many answers to each prompt; default 1"),
   stream: z.boolean().nullish().describe("send the answer piece by piece as server-sent events"),
   stream_options: z
@@ -42,6 +38,5 @@ export const optionsOf = (fields: Fields, maxTokens: number, choice: number): Ru
   maxTokens,
   ceiling: { flops: fields.max_flops ?? undefined },
   stop: fields.stop ?? undefined,
-  repetitionDetection: fields.repetition_detection ?? undefined,
   format: formatOf(fields.response_format),
 });

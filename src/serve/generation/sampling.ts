@@ -60,6 +60,10 @@ export const samplingShape = {
     .describe(
       "divides positive and multiplies negative logits of the last 64 tokens, including the prompt's; default 1, off",
     ),
+  repetition_detection: z
+    .boolean()
+    .nullish()
+    .describe("end an answer that repeats the same words over and over, with finish_reason repetition; default true"),
   logit_bias: biases.nullish().describe("added to the logits, by token id; ±100 forces or bans"),
   seed: z
     .number(SEEDS)
@@ -76,6 +80,7 @@ type Fields = z.output<z.ZodObject<typeof samplingShape>>;
 export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOptions => ({
   ...drawingOf(fields),
   temperature: fields.temperature ?? 1,
+  repetitionDetection: fields.repetition_detection ?? undefined,
   logitBias: fields.logit_bias ?? undefined,
   seed: typeof seed === "number" && seed !== -1 ? (folded(seed) + choice) % Number.MAX_SAFE_INTEGER : undefined,
 });
