@@ -207,13 +207,15 @@ const tables = {
   sin: fixed({ ...angles, data: angles.data.map((v) => Math.fround(Math.sin(v))) }),
 };
 const rotary: GradientCase[] = (["half", "interleaved"] as const).flatMap((pairs) =>
-  [whole("i64", [1], 2), whole("i64", [2, 3], 0, 2, 5, 1, 1, 0)].map((at) => ({
-    name: `rotaryEmbedding, ${pairs}, positions [${at.shape}]`,
-    inputs: { x: noise(1, [2, 3, 8]), at, ...tables },
-    trace: ({ x, at: places, cos, sin }: Readonly<Record<string, Tensor>>) => [
-      rotaryEmbedding(x!, places!, { cos: cos!, sin: sin! }, { heads: 2, pairs }),
-    ],
-  })),
+  [8, 12].flatMap((width) =>
+    [whole("i64", [1], 2), whole("i64", [2, 3], 0, 2, 5, 1, 1, 0)].map((at) => ({
+      name: `rotaryEmbedding, ${pairs}, heads of ${width / 2}, positions [${at.shape}]`,
+      inputs: { x: noise(1, [2, 3, width]), at, ...tables },
+      trace: ({ x, at: places, cos, sin }: Readonly<Record<string, Tensor>>) => [
+        rotaryEmbedding(x!, places!, { cos: cos!, sin: sin! }, { heads: 2, pairs }),
+      ],
+    })),
+  ),
 );
 
 /** Keys and values of 2 heads, whose queries are of `group` heads each. */

@@ -5,15 +5,18 @@ import { interpret } from "./interpret.ts";
 import { ndarray } from "./ndarray.ts";
 import { ShapeError } from "./op.ts";
 import { cachedAttention } from "./ops/attention.ts";
+import { matmul } from "./ops/batched-matmul.ts";
 import { writeCache } from "./ops/cache.ts";
+import { causalAttention } from "./ops/causal-attention.ts";
+import { crossEntropy } from "./ops/cross-entropy.ts";
 import { plus, times } from "./ops/elementwise.ts";
-import { gather } from "./ops/gather.ts";
-import { linear, matmulTransposed } from "./ops/matmul.ts";
+import { gather, gatherBackward } from "./ops/gather.ts";
+import { linear, matmulTransposed, weightGradient } from "./ops/matmul.ts";
 import { rmsNorm, skipRmsNorm } from "./ops/norm.ts";
 import { quantizedEmbedding, quantizedLinear } from "./ops/quantized.ts";
-import { sum } from "./ops/reduce.ts";
+import { repeat, spread, sum, sumTo } from "./ops/reduce.ts";
 import { rotaryEmbedding } from "./ops/rotary.ts";
-import { reshape, reverse, split, transpose } from "./ops/shape.ts";
+import { reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
 import { tileAttention } from "./ops/tile-attention.ts";
 import { tokenPlaces, tokenRows } from "./ops/unpad.ts";
 import type { DType, Tensor } from "./tensor.ts";
@@ -77,6 +80,12 @@ const tile = (parts: object) =>
     { scale: 1 },
   );
 
+const causal = (parts: object) =>
+  causalAttention(
+    { q: f(1, 3, 32), k: f(1, 3, 16), v: f(1, 3, 16), ...parts },
+    { heads: 2, kvHeads: 1, headSize: 16, scale: 1 },
+  );
+
 /** Operator, operand, what it was, what was expected, and a call that makes the mistake. */
 const mistakes: [op: string, operand: string, got: string, expected: string, () => unknown][] = [
   ["linear", "x", "f32[tokens, 3]", "f32[4, 2]", () => linear(f(tokens, 3), f(4, 2))],
@@ -98,6 +107,22 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   ["gather", "x", "f32[9, 4]", "3 dimensions", () => gather(f(9, 4), t("i64", 2), 2)],
   ["reverse", "x", "f32[9]", "2 dimensions", () => reverse(f(9), 1)],
   ["sum", "x", "f32[9]", "2 dimensions", () => sum(f(9), 1)],
+  ["spread", "x", "f32[4]", "[3]", () => spread(f(4), 1, f(3, 2))],
+  ["sumTo", "x", "f32[tokens, 4]", "3", () => sumTo(f(tokens, 4), [3])],
+  ["repeat", "x", "f32[3]", "f32[tokens, 4]", () => repeat(f(3), f(tokens, 4))],
+  ["reshapeLike", "x", "f32[tokens, 4]", "f32[tokens, 5]", () => reshapeLike(f(tokens, 4), f(tokens, 5))],
+  ["matmul", "b", "f32[3, 4]", "5 rows", () => matmul(f(2, 5), f(3, 4))],
+  ["matmul", "b", "f32[2, 5, 4]", "f32[3, 2, 5]", () => matmul(f(3, 2, 5), f(2, 5, 4))],
+  ["weightGradient", "dy", "f32[3, 2]", "the rows of f32[tokens, 4]", () => weightGradient(f(tokens, 4), f(3, 2))],
+  ["weightGradient", "sum", "f32[2, 4]", "[4, 2]", () => weightGradient(f(3, 4), f(3, 2), f(2, 4))],
+  ["gatherBackward", "dy", "f32[2, 3]", "[2, 4]", () => gatherBackward(f(9, 4), t("i64", 2), f(2, 3), 0)],
+  ["gatherBackward", "sum", "f32[9, 3]", "f32[9, 4]", () => gatherBackward(f(9, 4), t("i64", 2), f(2, 4), 0, f(9, 3))],
+  ["crossEntropy", "targets", "i64[3]", "i64[2]", () => crossEntropy(f(2, 7), t("i64", 3))],
+  ["crossEntropy", "targets", "f32[2]", "i64[2]", () => crossEntropy(f(2, 7), f(2))],
+  ["causalAttention", "q", "f32[1, 3, 31]", "[batch, tokens, 32]", () => causal({ q: f(1, 3, 31) })],
+  ["causalAttention", "q", "f32[1, tokens, 32]", "numbers", () => causal({ q: f(1, tokens, 32) })],
+  ["causalAttention", "v", "f32[1, 3, 32]", "[1, 3, 16]", () => causal({ v: f(1, 3, 32) })],
+  ["causalAttention", "documents", "i32[1, 3]", "i64[1, 3]", () => causal({ documents: t("i32", 1, 3) })],
   ["tokenPlaces", "mask", "i64[2, 3]", "i32[batch, tokens]", () => tokenPlaces(t("i64", 2, 3), 4)],
   ["tokenRows", "mask", "i32[9]", "i32[batch, tokens]", () => tokenRows(t("i32", 9))],
   ["quantizedLinear", "x", "f32[1, 2, 32]", "[5, 64]", () => quantizedLinear(f(1, 2, 32), matrix)],
@@ -168,7 +193,7 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   ["cachedAttention", "cos", "f32[9, 16]", "[positions, 8]", () => attention({}, qkv, { ...tables, cos: f(9, 16) })],
   ["cachedAttention", "sin", "f32[8]", "[positions, 8]", () => attention({}, qkv, { ...tables, sin: f(8) })],
   ["cachedAttention", "cos", "missing", "[positions, 8]", () => cachedAttention(qkv, cache, undefined, attrs)],
-  ["rotaryEmbedding", "x", "f32[1, 3, 31]", "[1, tokens, 2 * 2 * 8]", () => rotary(f(1, 3, 31), t("i64", 1))],
+  ["rotaryEmbedding", "x", "f32[1, 3, 31]", "2 heads of 2 * 8", () => rotary(f(1, 3, 31), t("i64", 1))],
   ["rotaryEmbedding", "positions", "i64[2]", "i64[1] or i64[1,3]", () => rotary(f(1, 3, 32), t("i64", 2))],
   ["rotaryEmbedding", "sin", "f32[8, 8]", "f32[9, 8]", () => rotary(f(1, 3, 32), t("i64", 1), f(8, 8))],
   [

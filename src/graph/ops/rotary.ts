@@ -38,8 +38,14 @@ const rotaryOp: Op<RotaryAttrs> = {
   name: "rotaryEmbedding",
   operands: ["x", "positions", "cos", "sin"],
   infer([x, positions, cos, sin], { heads }) {
-    if (x!.shape.length !== 3 || x!.shape[2] !== heads * 2 * Number(cos!.shape[1]))
-      throw new ShapeError("rotaryEmbedding", "x", showType(x!), `[1, tokens, ${heads} * 2 * ${cos!.shape[1]}]`);
+    const size = Number(x!.shape[2]) / heads;
+    if (x!.shape.length !== 3 || !Number.isInteger(size) || size < 2 * Number(cos!.shape[1]))
+      throw new ShapeError(
+        "rotaryEmbedding",
+        "x",
+        showType(x!),
+        `[batch, tokens, ${heads} heads of 2 * ${cos!.shape[1]} or more]`,
+      );
     if (!sameShape(positions!.shape, [1]) && !sameShape(positions!.shape, x!.shape.slice(0, 2)))
       throw new ShapeError(
         "rotaryEmbedding",
@@ -51,19 +57,22 @@ const rotaryOp: Op<RotaryAttrs> = {
       throw new ShapeError("rotaryEmbedding", "sin", showType(sin!), showType(cos!));
     return [x!];
   },
-  onnx: (emit, { inputs, outputs }, { heads, pairs }) =>
+  onnx(emit, { inputs, outputs, types: [x, , cos] }, { heads, pairs }) {
+    const rotated = 2 * Number(cos!.shape[1]);
     emit.contrib("RotaryEmbedding", inputs, outputs, {
       interleaved: { int: pairs === "interleaved" ? 1 : 0 },
       num_heads: { int: heads },
-    }),
+      ...(rotated !== Number(x!.shape[2]) / heads && { rotary_embedding_dim: { int: rotated } }),
+    });
+  },
   // Back by the same angles.
   gradient({ inputs: [, positions, cos, sin], given: [dy], attrs, wanted }) {
     if (wanted[2] || wanted[3]) throw new Error("rotaryEmbedding has no gradient by its tables");
     return [rotaryEmbedding(dy!, positions!, { cos: cos!, sin: scale(sin!, -1) }, attrs)];
   },
-  reference([x, positions, cos, sin], { pairs }) {
-    const size = 2 * cos!.shape[1]!;
+  reference([x, positions, cos, sin], { heads, pairs }) {
     const [batch, tokens, width] = x!.shape as [number, number, number];
+    const size = width / heads;
     const y = ndarray(x!.shape);
     const given = positions!.data;
     const position = (t: number) => (positions!.shape.length === 1 ? given[0]! + (t % tokens) : given[t]!);
@@ -75,8 +84,8 @@ const rotaryOp: Op<RotaryAttrs> = {
 };
 
 /**
- * Rotary position embedding (Su et al. 2021) of x [batch, tokens, heads·d]; tables [positions, d/2]. `positions` is i64 [batch, tokens], or
- * i64 [1] for the first token's position if the others follow it.
+ * Rotary position embedding (Su et al. 2021) of x [batch, tokens, heads·d]; tables [positions, d/2], or narrower if only the first elements of each
+ * head are rotated. `positions` is i64 [batch, tokens], or i64 [1] for the first token's position if the others follow it.
  */
 export const rotaryEmbedding = (
   x: Tensor,
