@@ -85,7 +85,8 @@ class PostgresDatabase implements Database {
 }
 
 /**
- * The version of the tables, 0 if there are none. @throws UserError if they are another program's, or a newer version's
+ * The version of the tables, 0 if there are none.
+ * @throws UserError if they are another program's, or a newer version's
  */
 async function versionOf(client: PoolClient, place: string): Promise<number> {
   const sql = "SELECT obj_description(oid, 'pg_class') AS comment FROM pg_class WHERE oid = to_regclass('receipts')";

@@ -17,8 +17,8 @@ import type { LoadOptions, Stoppable } from "./options.ts";
 import type { PipelineOptions } from "./pipeline.ts";
 
 /**
- * Parses the argument `what`, such as "load's model", with `schema`. @throws UserError that names it, the expected and
- * the actual value
+ * Parses the argument `what`, such as "load's model", with `schema`.
+ * @throws UserError that names it, the expected and the actual value
  */
 export function given<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);

@@ -60,8 +60,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began. @throws
-   * UserError if the recipe cannot act in the model
+   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began.
+   * @throws UserError if the recipe cannot act in the model
    */
   static async open(loaded: LoadedModel, recipe: Recipe, started: number): Promise<Model> {
     try {
@@ -74,8 +74,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * The lease that a call runs under until disposed; undefined for models without seams. @throws UserError if the
-   * recipe cannot act in the model
+   * The lease that a call runs under until disposed; undefined for models without seams.
+   * @throws UserError if the recipe cannot act in the model
    */
   #use(recipe: Recipe = this.recipe): Promise<Lease | undefined> {
     return this.loaded.use(recipe);
@@ -197,8 +197,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * One vector a text, by sentence-transformers' files beside the model; long texts are cut. @throws UserError if the
-   * model has no vectors
+   * One vector a text, by sentence-transformers' files beside the model; long texts are cut.
+   * @throws UserError if the model has no vectors
    */
   async embed(
     texts: readonly TextOrIds[],
@@ -212,7 +212,8 @@ export class Model implements Disposable {
 
   /**
    * Scores of a classifier's labels for each text or pair of texts; for a generative model, the likelihood of given
-   * labels after the text. @throws UserError if the model has no such head or label
+   * labels after the text.
+   * @throws UserError if the model has no such head or label
    */
   async classify(
     readings: readonly Reading[],
@@ -279,7 +280,8 @@ export class Model implements Disposable {
   /**
    * Whole answers to many prompts, in the same order, decoded together for the most tokens a second; each answer comes
    * later than it would alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then
-   * called for each that had begun. @throws UserError as `generate` does, before anything runs
+   * called for each that had begun.
+   * @throws UserError as `generate` does, before anything runs
    */
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
     const { signal, onStopped } = given("completeAll's options", args.stoppable, options);

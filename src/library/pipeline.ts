@@ -98,7 +98,8 @@ async function identityOf(name: string, model: Model, quant: string | undefined)
 }
 
 /**
- * The identity of the model that `load` would open, without loading it. Missing files are downloaded. @throws UserError
+ * The identity of the model that `load` would open, without loading it. Missing files are downloaded.
+ * @throws UserError
  */
 export async function identityNamed(
   name: string,

@@ -101,7 +101,8 @@ export interface OpenDecoder {
 
 /**
  * Opens a checkpoint as a decoder; its prepared weights are kept under `folder`. With an adapter, which stays apart
- * from the weights, it computes the sum of both. @throws UserError if the decoder is not supported
+ * from the weights, it computes the sum of both.
+ * @throws UserError if the decoder is not supported
  */
 export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): OpenDecoder {
   const architecture = architectureOf(whole, decoders);

@@ -26,8 +26,8 @@ let chosen: number | undefined;
 let poolSize: number | undefined;
 
 /**
- * Sets the size of the thread pool, before the first model creates it. @throws UserError if it was created with another
- * size, as a process has one
+ * Sets the size of the thread pool, before the first model creates it.
+ * @throws UserError if it was created with another size, as a process has one
  */
 export function chooseThreads(threads: number): void {
   if (poolSize !== undefined && poolSize !== threads)

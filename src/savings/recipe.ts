@@ -18,8 +18,8 @@ export type Recipe = readonly Step[];
 const recipeFile = z.array(z.union([z.string(), z.looseObject({ name: z.string() })]));
 
 /**
- * Reads `name` or `name:key=value,key=value`. @throws UserError that names the saving, the option and the expected
- * value
+ * Reads `name` or `name:key=value,key=value`.
+ * @throws UserError that names the saving, the option and the expected value
  */
 export function parseStep(text: string): Step {
   const colon = text.indexOf(":");

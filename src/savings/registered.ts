@@ -75,8 +75,8 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
 }
 
 /**
- * A recipe that a user chose for a model, without the lab's evidence. @throws UserError if its savings are unknown or
- * conflict
+ * A recipe that a user chose for a model, without the lab's evidence.
+ * @throws UserError if its savings are unknown or conflict
  */
 export function chosenRecipe(model: string, savings: readonly string[]): Registered {
   const steps = parseRecipe(savings);
@@ -93,8 +93,8 @@ export const unregisterRecipe = (name: string): Promise<void> =>
   });
 
 /**
- * The recipe that `smollm2@fast` stands for; undefined if the text has no such form. @throws UserError if the name is
- * not registered
+ * The recipe that `smollm2@fast` stands for; undefined if the text has no such form.
+ * @throws UserError if the name is not registered
  */
 export async function registeredAs(text: string): Promise<(Registered & { steps: Recipe }) | undefined> {
   // An @ in other names comes after a scheme or in a path.

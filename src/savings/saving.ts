@@ -36,7 +36,8 @@ export interface Saving<O = unknown> {
   check(options: O, host: SavingHost): Promise<void>;
   /**
    * Prepares the saving, once for a model and options; undefined if the options are neutral, so that the request runs
-   * dense. @throws UserError like `check`
+   * dense.
+   * @throws UserError like `check`
    */
   prepare(options: O, host: SavingHost): Promise<PreparedSaving | undefined>;
 }

@@ -4,8 +4,8 @@ import type { House } from "./house.ts";
 const TEXT = "Hello";
 
 /**
- * Loads the first model and has it answer once, so that the first request is as fast as later ones. @throws the error
- * of loading
+ * Loads the first model and has it answer once, so that the first request is as fast as later ones.
+ * @throws the error of loading
  */
 export async function warmUp({ catalogue, pool, state }: House): Promise<void> {
   const [served] = catalogue.list();

@@ -8,7 +8,8 @@ const unread: Readonly<Record<string, string>> = {
 };
 
 /**
- * The contents of a YAML (by its name) or JSON file; `what` names it in errors, e.g. "the recipe". @throws UserError
+ * The contents of a YAML (by its name) or JSON file; `what` names it in errors, e.g. "the recipe".
+ * @throws UserError
  */
 export async function readValues(file: string, what: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {

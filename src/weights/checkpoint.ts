@@ -50,7 +50,8 @@ export interface Checkpoint {
 
 /**
  * Opens a model: a GGUF file, a folder with `config.json` and safetensors, or one safetensors file with `config.json`
- * beside it. Reads headers only, no weights. @throws ModelFault if there is no model, or it is malformed
+ * beside it. Reads headers only, no weights.
+ * @throws ModelFault if there is no model, or it is malformed
  */
 export function openCheckpoint(path: string): Checkpoint {
   try {

@@ -10,8 +10,8 @@ export interface OpenFile {
   readonly path: string;
   readonly size: number;
   /**
-   * Bytes in a buffer of their own. @throws UserError if they are too many (naming `what` they are), or the file became
-   * shorter
+   * Bytes in a buffer of their own.
+   * @throws UserError if they are too many (naming `what` they are), or the file became shorter
    */
   read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
 }

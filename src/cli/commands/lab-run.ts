@@ -123,8 +123,8 @@ function reuseOf({ resume = false, force = false }: Flags): Reuse {
 }
 
 /**
- * Recipes, each a list of savings or a file. @throws UserError if one is empty, unknown, or has two savings that claim
- * one seam
+ * Recipes, each a list of savings or a file.
+ * @throws UserError if one is empty, unknown, or has two savings that claim one seam
  */
 export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
   if (texts.some((text) => text.trim() === "")) throw new UserError("--recipe is empty; dense is always included", 2);

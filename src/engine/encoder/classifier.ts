@@ -31,8 +31,8 @@ const configSchema = z.looseObject({
 });
 
 /**
- * Reads from a configuration how to interpret a classifier's `count` outputs. @throws UserError if the classifier is of
- * another kind
+ * Reads from a configuration how to interpret a classifier's `count` outputs.
+ * @throws UserError if the classifier is of another kind
  */
 export function readClassifier(source: ConfigSource, count: number): ClassifierSettings {
   const parsed = configSchema.safeParse(source.kind === "gguf" ? ggufConfig(source) : source.config);
@@ -74,7 +74,8 @@ function relevanceOf(file: string, name: string): ClassifierSettings["relevance"
 }
 
 /**
- * The classification by logits [labels]; with `among`, over those labels only. @throws UserError for an unknown label
+ * The classification by logits [labels]; with `among`, over those labels only.
+ * @throws UserError for an unknown label
  */
 export function classification(
   { labels, activation }: ClassifierSettings,

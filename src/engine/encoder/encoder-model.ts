@@ -55,8 +55,8 @@ export class EncoderModel implements Loaded {
   ) {}
 
   /**
-   * Opens an encoder; `layers`: uses only its first layers. @throws UserError if its files need something unsupported,
-   * or it has fewer layers
+   * Opens an encoder; `layers`: uses only its first layers.
+   * @throws UserError if its files need something unsupported, or it has fewer layers
    */
   static async load(
     source: ResolvedModel,
@@ -128,8 +128,8 @@ export class EncoderModel implements Loaded {
   }
 
   /**
-   * Relevance of each text to the query: a cross-encoder's score, or the cosine of embeddings. @throws UserError if the
-   * model classifies into several labels
+   * Relevance of each text to the query: a cross-encoder's score, or the cosine of embeddings.
+   * @throws UserError if the model classifies into several labels
    */
   async relevance(query: string, texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<number>> {
     if (!this.classifier) return this.#nearness(query, texts, terms);

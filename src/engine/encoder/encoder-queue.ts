@@ -129,8 +129,8 @@ export class EncoderQueue implements Turns, Disposable {
   }
 
   /**
-   * One row of outputs for each text, in order. The cost is added to `bill`, also if the call is stopped. @throws
-   * Refused if there is no room
+   * One row of outputs for each text, in order. The cost is added to `bill`, also if the call is stopped.
+   * @throws Refused if there is no room
    */
   async read(inputs: readonly Input[], bill: Encoded, terms: EncodeTerms): Promise<Float32Array[]> {
     terms.signal?.throwIfAborted();

@@ -44,8 +44,8 @@ const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
 
 /**
  * Reads sentence-transformers' files in a model folder: modules.json, each module's settings, the default prompt. A
- * folder without them uses the mean of its token vectors, as sentence-transformers does. @throws UserError if a module
- * is not supported
+ * folder without them uses the mean of its token vectors, as sentence-transformers does.
+ * @throws UserError if a module is not supported
  */
 export function readSentenceSettings(folder: string): SentenceSettings {
   const file = path.join(folder, "modules.json");

@@ -21,7 +21,8 @@ export interface Adapted {
 
 /**
  * Opens a model with its adapters. A single adapter is merged if the weights are floats and the merge gives the same
- * result; others are kept apart. @throws UserError if a folder holds no supported adapter, or both kinds are asked for
+ * result; others are kept apart.
+ * @throws UserError if a folder holds no supported adapter, or both kinds are asked for
  */
 export function openAdapted(path: string, { adapter, adapters = {} }: AdapterFolders): Adapted {
   const folders = Object.entries(adapters);

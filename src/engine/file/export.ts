@@ -48,7 +48,8 @@ function namesIn(folder: string): string[] {
 /**
  * Writes a model as ONNX into a new or empty folder: `model.onnx`, or `encoder_model.onnx` and `decoder_model.onnx`;
  * `model.onnx.data`; and its configuration and tokenizer files, if it has them. Prepares weights that are not prepared
- * yet. @throws UserError; the folder is then unchanged
+ * yet.
+ * @throws UserError; the folder is then unchanged
  */
 export async function exportModel(
   model: ResolvedModel,

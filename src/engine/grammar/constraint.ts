@@ -5,8 +5,8 @@ import type { Grammar } from "./grammar.ts";
 /** Constrains the tokens of one answer. */
 export interface Hold {
   /**
-   * Sets `logits` [vocabulary] of tokens that may not come next to −Infinity. @throws UserError if no token may come
-   * next
+   * Sets `logits` [vocabulary] of tokens that may not come next to −Infinity.
+   * @throws UserError if no token may come next
    */
   restrict(logits: Float32Array): void;
   /** Goes on with a token that was chosen. */

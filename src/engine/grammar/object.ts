@@ -14,8 +14,8 @@ interface Member {
 
 /**
  * The objects that match a schema: its properties in order, then others if the schema allows them or names none. An
- * object that says nothing of others has none, which is one of the allowed choices. @throws UserError for keywords that
- * cannot be satisfied or enforced
+ * object that says nothing of others has none, which is one of the allowed choices.
+ * @throws UserError for keywords that cannot be satisfied or enforced
  */
 export function objectNode(reader: SchemaReader, words: Keywords, place: string): Node {
   const { properties = {}, required = [], propertyNames } = words;

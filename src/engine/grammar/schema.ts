@@ -30,8 +30,8 @@ export class SchemaReader {
   ) {}
 
   /**
-   * The values of a schema, as JSON; `place` is its position. @throws UserError that names the place and the keyword
-   * that cannot be satisfied or enforced
+   * The values of a schema, as JSON; `place` is its position.
+   * @throws UserError that names the place and the keyword that cannot be satisfied or enforced
    */
   node(schema: Schema, place: string): Node {
     if (++this.#count > MOST_SCHEMAS) throw new UserError(`the schema has more than ${MOST_SCHEMAS} schemas in it`);

@@ -2,8 +2,8 @@ import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 
 /**
- * Refuses savings for a kind of model without seams; `what` starts the sentence: "sentences is an encoder". @throws
- * UserError
+ * Refuses savings for a kind of model without seams; `what` starts the sentence: "sentences is an encoder".
+ * @throws UserError
  */
 export function refuseSavings(what: string, recipe: Recipe): void {
   if (recipe.length > 0)

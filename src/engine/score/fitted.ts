@@ -4,8 +4,8 @@ import { UserError } from "../../util/errors.ts";
 const CHARACTERS = 16;
 
 /**
- * The ids of `encode(text)`, or of the beginning that fits into `room` tokens. @throws UserError if there is no room at
- * all
+ * The ids of `encode(text)`, or of the beginning that fits into `room` tokens.
+ * @throws UserError if there is no room at all
  */
 export function fitted(text: string, room: number, encode: (text: string) => number[]): number[] {
   let kept = text.slice(0, Math.max(0, room) * CHARACTERS);

@@ -14,8 +14,8 @@ const question = (query: string, document: string) =>
   `<Instruct>: ${INSTRUCT}\n<Query>: ${query}\n<Document>: ${document}`;
 
 /**
- * The continuations whose likelihood gives each text's relevance to the query; long texts are cut. @throws UserError if
- * the query is too long
+ * The continuations whose likelihood gives each text's relevance to the query; long texts are cut.
+ * @throws UserError if the query is too long
  */
 export function askedOfQuery(model: LanguageModel, query: string, texts: readonly string[]): Asked[] {
   model.checkText(query);

@@ -14,7 +14,8 @@ export interface Row {
 const SHOWN = 60;
 
 /**
- * The row as the schema parses it. @throws UserError that names file, line and field, the expected and the actual value
+ * The row as the schema parses it.
+ * @throws UserError that names file, line and field, the expected and the actual value
  */
 export function parseRow<T>(schema: z.ZodType<T>, { where, value }: Row): T {
   const result = schema.safeParse(value);

@@ -10,8 +10,8 @@ const PATIENCE = 5000;
 export type Notice = (sentence: string) => void;
 
 /**
- * Connects to Redis or Valkey, and reports when it goes and comes. Commands in between wait. @throws UserError if it
- * does not answer at first
+ * Connects to Redis or Valkey, and reports when it goes and comes. Commands in between wait.
+ * @throws UserError if it does not answer at first
  */
 export async function connect(url: string, notice: Notice): Promise<Redis> {
   if (!/^rediss?:\/\//.test(url)) throw new UserError(`--queue: expected redis://host:port, got "${url}"`, 2);

@@ -4,8 +4,8 @@ import { later, type Notice } from "./connection.ts";
 const AGAIN = 2000;
 
 /**
- * Retries a command that needs memory while Redis has none left. @throws an AbortError if `signal` stopped it, or any
- * other error
+ * Retries a command that needs memory while Redis has none left.
+ * @throws an AbortError if `signal` stopped it, or any other error
  */
 export async function onceThereIsRoom<T>(
   attempt: () => Promise<T>,

@@ -10,8 +10,8 @@ import { heldResults } from "./results-file.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
 /**
- * Opens and checks every cell in turn, so that an error in the last is reported before the first is answered. @throws
- * UserError
+ * Opens and checks every cell in turn, so that an error in the last is reported before the first is answered.
+ * @throws UserError
  */
 export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<KnownCell[]> {
   const known: KnownCell[] = [];

@@ -55,8 +55,8 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
 }
 
 /**
- * Prepares the folder for a run's results; `notice` is told what is unknown about results already there. @throws
- * UserError if it holds another run
+ * Prepares the folder for a run's results; `notice` is told what is unknown about results already there.
+ * @throws UserError if it holds another run
  */
 export async function claimFolder(
   folder: string,

@@ -22,7 +22,8 @@ export async function readSummary(folder: string): Promise<Summary> {
 
 /**
  * The recipe to deploy: the one that saves most among those whose quality is at most `quality` (-0.01) below dense; or
- * the best one among those that save at least `saving` (0.3). @throws UserError if there is none
+ * the best one among those that save at least `saving` (0.3).
+ * @throws UserError if there is none
  */
 export function pick({ recipes, metric: { name, better } }: Summary, wanted: Wanted): RecipeSummary {
   const gain = ({ delta }: RecipeSummary) => (better === "higher" ? delta.mean : -delta.mean);
@@ -39,8 +40,8 @@ export function pick({ recipes, metric: { name, better } }: Summary, wanted: Wan
 }
 
 /**
- * The registration of a picked recipe, with absolute paths so that it means the same everywhere. @throws UserError if a
- * file that it names is missing
+ * The registration of a picked recipe, with absolute paths so that it means the same everywhere.
+ * @throws UserError if a file that it names is missing
  */
 export async function evidenced(folder: string, summary: Summary, picked: RecipeSummary): Promise<Registered> {
   const file = path.resolve(summaryFile(folder));

@@ -20,8 +20,8 @@ export class ResultsFile {
   ) {}
 
   /**
-   * Opens the file, or makes it; a last line that was cut short is dropped. @throws UserError if it holds anything
-   * else, or if `check` throws
+   * Opens the file, or makes it; a last line that was cut short is dropped.
+   * @throws UserError if it holds anything else, or if `check` throws
    */
   static async open(
     path: string,
@@ -74,8 +74,8 @@ export class ResultsFile {
 }
 
 /**
- * The results in a file, without a last line that was cut short; empty if the file is missing. @throws UserError if a
- * line is not a result
+ * The results in a file, without a last line that was cut short; empty if the file is missing.
+ * @throws UserError if a line is not a result
  */
 export async function heldResults(path: string): Promise<Result[]> {
   if (!existsSync(path)) return [];

@@ -28,8 +28,8 @@ export const ofTexts = [
 ] as const;
 
 /**
- * The first metrics of a kind, with the one that a user names in front. @throws UserError, with the nearest name, if
- * there is none of that name
+ * The first metrics of a kind, with the one that a user names in front.
+ * @throws UserError, with the nearest name, if there is none of that name
  */
 export function chosenFirst<K extends ItemKind>(
   name: string | undefined,

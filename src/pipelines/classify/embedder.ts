@@ -30,8 +30,8 @@ const GLOVE = "glove";
 
 /**
  * Opens an embedder: `glove` (the mean of a text's word vectors), a MODEL of embeddings (`minilm`), or such a MODEL's
- * first layers (`minilm@layers=2`). Downloads it if it is not here yet. @throws UserError for an unknown name, or a
- * model that does not embed
+ * first layers (`minilm@layers=2`). Downloads it if it is not here yet.
+ * @throws UserError for an unknown name, or a model that does not embed
  */
 export async function openEmbedder(name: string, options: ResolveOptions = {}): Promise<Embedder> {
   if (name === GLOVE) return wordMeans(options);

@@ -58,8 +58,8 @@ export interface PairName {
 export const isPairName = (text: string): boolean => text.includes(">");
 
 /**
- * Reads the name of a pair; undefined if the text names one model. @throws UserError that says what is wrong with the
- * name
+ * Reads the name of a pair; undefined if the text names one model.
+ * @throws UserError that says what is wrong with the name
  */
 export function parsePair(text: string): PairName | undefined {
   if (!isPairName(text)) return undefined;

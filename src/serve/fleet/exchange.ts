@@ -14,8 +14,8 @@ export interface Outgoing {
 }
 
 /**
- * One server's answer: its events if it streams, else the one object. @throws Unavailable if another server may do
- * better, HttpError if the request is wrong, or the signal's reason
+ * One server's answer: its events if it streams, else the one object.
+ * @throws Unavailable if another server may do better, HttpError if the request is wrong, or the signal's reason
  */
 export async function* exchange(backend: Backend, { body, ...sent }: Outgoing): AsyncGenerator<JsonObject, void> {
   try {

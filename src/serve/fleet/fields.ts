@@ -27,7 +27,8 @@ const isGeneration = (path: string): boolean => path === "/v1/chat/completions" 
 /**
  * The fields of a request that go to other servers: those that this server describes, OpenAI's further fields, and
  * those that the model's entry in the fleet's file allows. Unknown fields are left out, since many a field can send a
- * server to an address. @throws HttpError
+ * server to an address.
+ * @throws HttpError
  */
 export function fieldsFor(
   { kind, pass }: RemoteOptions,

@@ -14,7 +14,8 @@ import { brokeOff } from "./unavailable.ts";
 
 /**
  * Answers for a model that other servers run: their answer as it comes, under the requested name, with a receipt.
- * Undefined if they do not run the model. @throws HttpError
+ * Undefined if they do not run the model.
+ * @throws HttpError
  */
 function relayed(
   house: House,

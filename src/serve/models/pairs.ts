@@ -73,7 +73,8 @@ const withoutRecipe = (model: string): string =>
   isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;
 
 /**
- * The models of a pair, if a request names one; `usual` holds the default savings of both. @throws HttpError 400, 404
+ * The models of a pair, if a request names one; `usual` holds the default savings of both.
+ * @throws HttpError 400, 404
  */
 export async function choosePair(
   { catalogue, fleet }: Pick<House, "catalogue" | "fleet">,

@@ -53,7 +53,8 @@ export class Catalogue {
 
   /**
    * `specs` are MODEL arguments, `name=MODEL`, or pairs (`A>B@share=0.3`), whose models are offered, too. Downloads
-   * missing models. @throws UserError
+   * missing models.
+   * @throws UserError
    */
   static async open(
     specs: readonly string[],
@@ -86,8 +87,8 @@ export class Catalogue {
 
   /**
    * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; if none are named, with the
-   * `usual` ones: savings, or the recipe registered for this model among several names. @throws HttpError 404 with the
-   * nearest name; UserError if the savings conflict
+   * `usual` ones: savings, or the recipe registered for this model among several names.
+   * @throws HttpError 404 with the nearest name; UserError if the savings conflict
    */
   async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
     return { ...(await this.#named(asked, usual)), keepAlive: keptFor(asked.keep_alive) };

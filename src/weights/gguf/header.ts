@@ -27,8 +27,9 @@ const MIN_TENSOR = 8 + 4 + 4 + 8;
 const MAX_ENTRIES = 2 ** 20;
 
 /**
- * Reads the header of a little-endian GGUF file, version 2 or 3 (ggml's docs/gguf.md). @throws UserError that names the
- * file and the malformed field; memory stays within a small multiple of the header's true length
+ * Reads the header of a little-endian GGUF file, version 2 or 3 (ggml's docs/gguf.md).
+ * @throws UserError that names the file and the malformed field; memory stays within a small multiple of the header's
+ * true length
  */
 export function parseGguf(source: ByteSource): GgufFile {
   const cursor = new Cursor(source);

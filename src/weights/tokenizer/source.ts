@@ -49,8 +49,8 @@ export interface TokenizerSource {
 export const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /**
- * Reads a GGUF's own tokenizer. @throws UserError that names the file and the key if one is missing or of the wrong
- * type
+ * Reads a GGUF's own tokenizer.
+ * @throws UserError that names the file and the key if one is missing or of the wrong type
  */
 export function fromGguf(metadata: Metadata): TokenizerSource {
   const at = <T>(key: string, read: (key: string) => T) => (metadata.has(key) ? read(key) : undefined);
