@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { keepState, latestState, type TrainingState } from "./state.ts";
+import { keepState, latestState, removeStates, type TrainingState } from "./state.ts";
 
 let run: string;
 beforeEach(() => {
@@ -43,6 +43,20 @@ test("the last two are there, whatever their number of digits, and nothing that 
   expect(latestState(run)!.step).toBe(10);
   await keep(11);
   expect(readdirSync(inside()).toSorted()).toEqual(["step-10", "step-11"]);
+});
+
+test("later steps are of a run that was given up: they go", async () => {
+  for (const step of [2, 8, 9]) await keep(step);
+  await keep(3);
+  expect(readdirSync(inside())).toEqual(["step-3"]);
+  expect(latestState(run)!.step).toBe(3);
+});
+
+test("a run that begins anew has none", async () => {
+  await keep(2);
+  await removeStates(run);
+  await removeStates(run);
+  expect(latestState(run)).toBeUndefined();
 });
 
 test("one that is kept again takes the other's place", async () => {

@@ -54,7 +54,7 @@ const nameOf = (step: number): string => `step-${step}`;
 
 /**
  * Keeps a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. It has its name once it is whole;
- * then all but the last two are removed. @throws UserError when the disk refuses it; those before it are untouched
+ * then all but it and the one before it are removed. @throws UserError when the disk refuses it; those before it are untouched
  */
 export async function keepState(
   run: string,
@@ -76,7 +76,7 @@ export async function keepState(
     await rm(part, { recursive: true, force: true }).catch(() => {});
     throw withLast(run, writeError(error, folder), (message) => message.replaceAll(part, folder));
   }
-  await removeOld(all);
+  await removeOthers(all, state.step);
 }
 
 /** An error that says from where the run can go on. */
@@ -94,13 +94,24 @@ function stepsIn(folder: string): number[] {
   return steps.sort((a, b) => b - a);
 }
 
-/** Removes old states, and what a run that was killed has left. */
-async function removeOld(folder: string): Promise<void> {
-  const old = stepsIn(folder).slice(KEPT).map(nameOf);
+/** Removes old states, those of later steps, which are of a run that was given up, and what a killed run has left. */
+async function removeOthers(folder: string, step: number): Promise<void> {
+  const steps = stepsIn(folder);
+  const kept = steps.filter((other) => other <= step).slice(0, KEPT);
+  const others = steps.filter((other) => !kept.includes(other)).map(nameOf);
   const parts = readdirSync(folder).filter((name) => name.endsWith(".part"));
   // The next one tries again.
-  for (const name of [...old, ...parts])
+  for (const name of [...others, ...parts])
     await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
+}
+
+/** Removes all states of a run that begins anew. @throws UserError when the disk refuses it */
+export async function removeStates(run: string): Promise<void> {
+  try {
+    await rm(folderOf(run), { recursive: true, force: true });
+  } catch (error) {
+    throw writeError(error, folderOf(run));
+  }
 }
 
 /** The latest state of a run that is whole; undefined if it has none. @throws UserError when all are damaged */
