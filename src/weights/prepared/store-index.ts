@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { unopened } from "../../util/system-errors.ts";
 import { fileState } from "../file-state.ts";
 import { isSound } from "./seal.ts";
 
@@ -51,11 +52,14 @@ const spans = ({ matrices, floats }: Index): Span[] => [
 
 export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
-/** The index of weights in a folder that were made of `source`, and are sound; undefined if there are none. */
+/**
+ * The index of weights in a folder that were made of `source`, and are sound; undefined if there are none. Weights that were changed are read
+ * whole, unless the folder cannot be written, where each start would do so.
+ */
 export function soundIndex(folder: string, source: string): Index | undefined {
   const index = readIndex(folder);
   if (index?.source !== source) return undefined;
-  if (isAsNoted(folder)) return index;
+  if (isAsNoted(folder) || unopened(path.join(folder, STATE)) !== undefined) return index;
   if (!isSound(path.join(folder, FILE), index.seals)) return undefined;
   noteSound(folder);
   return index;
@@ -80,7 +84,7 @@ function isAsNoted(folder: string): boolean {
   }
 }
 
-/** If it cannot be noted, the next store reads the weights whole again. */
+/** A folder may be read-only, or full. */
 export function noteSound(folder: string): void {
   try {
     writeFileSync(path.join(folder, STATE), fileState(path.join(folder, FILE)));

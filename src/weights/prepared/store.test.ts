@@ -186,6 +186,16 @@ test("weights that are as they were last known to be sound are not read", () => 
   ]);
 });
 
+test("weights are taken as they are where their state cannot be noted", () => {
+  const store = new PreparedStore(folder, "a model");
+  fill(store);
+  store.commit();
+  rmSync(path.join(folder, "weights.state"));
+  mkdirSync(path.join(folder, "weights.state"));
+  flip(store.file);
+  expect(new PreparedStore(folder, "a model").floats("v")).toBeDefined();
+});
+
 test("killed between append and commit, nothing half-written is used, and its draft goes with the next one", async () => {
   const child = writer("hang");
   await once(child.stdout!, "data");

@@ -1,4 +1,4 @@
-import { utimesSync } from "node:fs";
+import { mkdirSync, rmSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fileState } from "../file-state.ts";
@@ -40,6 +40,16 @@ test("a file that is as it was when it was last read is not read again, unless t
   expect(await cachedModel("pypi:tiny")).toBeDefined();
   await expect(cachedModel("pypi:tiny", HASH, true)).rejects.toThrow(DamagedModel);
   expect(await listModels(true)).toMatchObject([{ fault: expect.stringMatching(SENTENCE) }]);
+});
+
+test("files are taken as they are where their state cannot be noted, unless they are to be read", async () => {
+  const path = await kept();
+  const state = join(modelFolder("pypi:tiny"), "model.state");
+  rmSync(state);
+  mkdirSync(state);
+  writeAt(path, "GGUG!");
+  expect(await cachedModel("pypi:tiny")).toBeDefined();
+  await expect(cachedModel("pypi:tiny", HASH, true)).rejects.toThrow(DamagedModel);
 });
 
 test("a file that was only touched is sound", async () => {

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { unopened } from "../../util/system-errors.ts";
 import { fileState } from "../file-state.ts";
 import { ModelFault } from "../model-fault.ts";
 import { modelFolder } from "./home.ts";
@@ -19,15 +20,16 @@ export class DamagedModel extends ModelFault {
 }
 
 /**
- * Reads a model's files whole, unless they are as they were when that was last done, and `anew` is not set.
+ * Reads a model's files whole, unless they are as they were when that was last done; a cache that cannot be written is taken as it is. `anew`
+ * has them read whatever their state.
  * @throws DamagedModel
  */
 export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
   const state = stateOf(record);
-  if (!anew && (await notedState(record)) === state) return;
+  if (!anew && ((await notedState(record)) === state || unopened(stateFile(record)) !== undefined)) return;
   const damaged = await damagedFiles(record);
   if (damaged.length > 0) throw new DamagedModel(record.name, damaged);
-  await writeFile(stateFile(record), state).catch(() => {}); // Where that cannot be, each start reads them.
+  await writeFile(stateFile(record), state).catch(() => {}); // A cache may be read-only, or full.
 }
 
 /** Has the state in which the files were last known to be sound. */
