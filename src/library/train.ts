@@ -3,16 +3,10 @@ import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { decoderArchitecture } from "../models/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import { trainOptions } from "../train/options.ts";
-import {
-  type Base,
-  optionsOf,
-  runSession,
-  type Session,
-  type SessionEvents,
-  type TrainResult,
-} from "../train/session.ts";
+import { optionsOf, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
+import type { Base } from "../train/subject.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
+import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
 
 /** Where a run is kept, and how it is followed. */
@@ -29,8 +23,9 @@ export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep">
 export type TrainInput = z.input<typeof trainOptions>;
 
 /**
- * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"` it goes on and gives the
- * same losses to the last bit. @throws UserError
+ * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"`
+ * it goes on and gives the same losses to the last bit.
+ * @throws UserError
  */
 export async function train(
   options: TrainInput,
@@ -46,7 +41,8 @@ export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse
   train(optionsOf(out), { ...call, out, reuse: "resume" });
 
 async function openBase(model: string, options: ResolveOptions): Promise<Base> {
-  const checkpoint = openCheckpoint((await resolveModel(model, options)).path);
+  const { path } = await resolveModel(model, options);
+  const checkpoint = openCheckpoint(path);
   const { vocabulary } = decoderArchitecture(checkpoint).configure(checkpoint.config);
-  return { checkpoint, tokenizer: tokenizerOf(checkpoint, vocabulary) };
+  return { name: model, checkpoint, tokenizer: tokenizerOf(checkpoint, vocabulary), prepared: preparedFolder(path) };
 }

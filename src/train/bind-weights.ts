@@ -3,13 +3,16 @@ import type { Binding } from "../runtime/program.ts";
 import { gradientName, isTrained, sumName, type Trainee } from "./graphs.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** What binds a graph's weights, and the gradients of those that are trained, to the store. */
+/** What binds a graph's weights to the store or to their files, and the gradients of those that are trained. */
 export function bindWeights(graph: Graph, { weights, trained }: Trainee, store: ParameterStore): Binding {
+  const frozen = weights
+    .frozenOf(graph)
+    .map(({ input, tensor, data }) => [input, store.mapped.of(tensor, data)] as const);
   const views = weights.inputsOf(graph).flatMap((joined) => {
     const value = [joined.input, store.view("values", joined)] as const;
     if (!isTrained(joined, trained)) return [value];
     const gradient = store.view("gradients", joined);
     return [value, [sumName(joined.input), gradient] as const, [gradientName(joined.input), gradient] as const];
   });
-  return Object.fromEntries(views);
+  return Object.fromEntries([...frozen, ...views]);
 }

@@ -2,7 +2,7 @@ import { Graph, pullback, type Tensor } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { settle } from "../nn/stream.ts";
 import { attendCausally } from "./attend.ts";
-import type { TracedWeights, WeightInput } from "./traced-weights.ts";
+import type { TrainableWeights, WeightInput } from "./trainable.ts";
 
 /** Rows of tokens that run together, as numbers: a program is compiled for one shape. */
 export interface Shape {
@@ -15,7 +15,7 @@ export interface Shape {
 /** A model whose weights are inputs, and which of them are trained. */
 export interface Trainee {
   readonly decoder: Decoder;
-  readonly weights: TracedWeights;
+  readonly weights: TrainableWeights;
   readonly trained: (name: string) => boolean;
 }
 

@@ -19,6 +19,16 @@ export function fillRandomly(store: ParameterStore, layers: number, seed: number
   }
 }
 
+/** Fills LoRA layers as PEFT does: the first factor of each uniformly, as PyTorch fills a linear layer, the second with zeros. */
+export function fillLora(store: ParameterStore, seed: number): void {
+  const random = seededRandom(seed);
+  for (const parameter of store.parameters) {
+    const values = store.valuesOf(parameter);
+    const bound = parameter.name.endsWith("lora_down") ? 1 / Math.sqrt(parameter.shape[0]!) : 0;
+    for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random() - 1);
+  }
+}
+
 /** Normally distributed numbers by Box and Muller's method. */
 function normals(random: () => number): () => number {
   let spare: number | undefined;

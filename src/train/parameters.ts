@@ -1,4 +1,5 @@
 import { Buffer, type View } from "../runtime/buffer.ts";
+import { MappedTensors } from "../runtime/mapped-tensors.ts";
 import type { Sizes } from "../weights/weight-source.ts";
 
 /** A tensor of the model, by its canonical name. */
@@ -34,6 +35,8 @@ const volume = (shape: readonly number[]): number => shape.reduce((product, size
 export class ParameterStore implements Disposable {
   readonly values: Buffer;
   readonly gradients: Buffer;
+  /** Frozen weights that stay in their files. */
+  readonly mapped = new MappedTensors();
   /** Matrices and tables that are trained: weight decay acts on these. */
   readonly matrices: Span;
   /** Vectors that are trained, such as gains and biases. */
@@ -92,6 +95,7 @@ export class ParameterStore implements Disposable {
   [Symbol.dispose](): void {
     this.values[Symbol.dispose]();
     this.gradients[Symbol.dispose]();
+    this.mapped[Symbol.dispose]();
   }
 }
 

@@ -46,10 +46,9 @@ export function trainingReceipt(model: string, work: Work): TrainingReceipt {
   return { id: randomUUID(), model, method: "", tokens, steps, flops, ms: { total: ms }, estimated: false };
 }
 
-/** FLOPs of a batch's backward pass with nothing frozen, by its labelled positions. */
-export function denseBackward(trainee: Trainee, shape: Shape): (labelled: number) => number {
-  const whole = { ...trainee, trained: () => true };
-  const layers = Array.from({ length: trainee.decoder.config.layers }, (_, l) => l);
+/** FLOPs of a batch's backward pass, by its labelled positions. */
+export function backwardFlops(whole: Trainee, shape: Shape): (labelled: number) => number {
+  const layers = Array.from({ length: whole.decoder.config.layers }, (_, l) => l);
   const graphs = [
     ...layers.map((l) => traceLayerBackward(whole, l, shape, true)),
     traceEmbeddingBackward(whole, shape),

@@ -2,7 +2,7 @@ import type { RunData } from "./data/open.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
 import { Passes } from "./passes.ts";
-import { denseBackward, type TrainingReceipt, trainingReceipt } from "./receipt.ts";
+import { backwardFlops, type TrainingReceipt, trainingReceipt } from "./receipt.ts";
 import { rateAt } from "./schedule.ts";
 import { Spike } from "./spike.ts";
 import type { Subject } from "./subject.ts";
@@ -67,7 +67,7 @@ export class TrainingRun implements Disposable {
     const shape = { rows, tokens, packed: options.packing };
     const passes = await Passes.create(subject.trainee, subject.store, shape);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
-    return new TrainingRun(options, subject, data, passes, optimizer, denseBackward(subject.trainee, shape));
+    return new TrainingRun(options, subject, data, passes, optimizer, backwardFlops(subject.whole, shape));
   }
 
   /** Steps of the whole run. */

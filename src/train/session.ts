@@ -4,18 +4,17 @@ import { UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";
 import { writeJson } from "../util/write-whole.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
 import { readJson } from "../weights/json-file.ts";
-import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { differences } from "./checkpoint/differences.ts";
 import { driftOf, thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, keepState, latestState } from "./checkpoint/state.ts";
 import { openData, type RunData } from "./data/open.ts";
+import { loraSubject } from "./lora-subject.ts";
 import { Metrics } from "./metrics.ts";
 import { type TrainOptions, trainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
 import { type Counters, type StepReport, TrainingRun } from "./run.ts";
-import { newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
 
 /** A call of `train`. */
 export interface Session {
@@ -31,14 +30,10 @@ export interface SessionEvents {
   onNotice?: ((sentence: string) => void) | undefined;
 }
 
-/** What a run is trained from, opened. */
-export interface Base {
-  readonly checkpoint: Checkpoint;
-  readonly tokenizer: Tokenizer;
-}
-
 export interface TrainResult {
   readonly out: string;
+  /** The model that `out` is an adapter of; undefined if it is a model of its own. */
+  readonly model?: string;
   readonly steps: number;
   readonly tokens: number;
   /** Nats a label: of the first and the last step, and the best of the held-out data (of the last step, if nothing is held out). */
@@ -79,10 +74,12 @@ export async function runSession(
   }
   await keep(run, options, out, data);
   await subject.write(out);
-  const receipt = run.receipt(out);
+  const receipt = run.receipt(options.model ?? out);
   await writeJson(path.join(out, "receipt.json"), receipt);
   const { first, last, best, tokens } = run.counters;
-  return { out, steps: run.done, tokens, loss: { first, last, best: Number.isNaN(best) ? last : best }, receipt };
+  const adapted = options.lora && options.model !== undefined ? { model: options.model } : {};
+  const losses = { first, last, best: Number.isNaN(best) ? last : best };
+  return { out, ...adapted, steps: run.done, tokens, loss: losses, receipt };
 }
 
 /** The state to go on from; undefined for a new run. @throws UserError */
@@ -114,14 +111,17 @@ async function openRun(
   out: string,
   openBase: (model: string) => Promise<Base>,
 ): Promise<{ subject: Subject; data: RunData }> {
-  const { model, architecture, data: files, seed, batch: rows } = options;
+  const { model, architecture, lora, data: files, seed, batch: rows } = options;
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
   const base = model === undefined ? undefined : await openBase(model);
   const tokenizer = base?.tokenizer ?? (await newTokenizer(options, files, out));
   const data = openData({ ...options, files, rows }, tokenizer, seed);
-  const subject = base ? oldSubject(options, base.checkpoint) : newSubject(options, tokenizer.vocabSize);
-  return { subject, data };
+  if (lora && options.train.length > 0)
+    throw new UserError("lora trains its own layers alone; give no train beside it", 2);
+  if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
+  if (base && lora) return { subject: loraSubject(lora, base, seed), data };
+  return { subject: base ? oldSubject(options, base.checkpoint) : newSubject(options, tokenizer.vocabSize), data };
 }
 
 function restore(

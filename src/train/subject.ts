@@ -17,13 +17,23 @@ import { ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
 import { TracedWeights } from "./traced-weights.ts";
 
+/** What a run is trained from, opened. */
+export interface Base {
+  /** As the caller named it. */
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: Tokenizer;
+  /** The folder of its prepared weights. */
+  readonly prepared: string;
+}
+
 /** A model that is trained: its graphs' maker, its parameters, and how it is written. */
 export interface Subject extends Disposable {
   readonly trainee: Trainee;
   readonly store: ParameterStore;
-  /** Tells if it began with random weights. */
-  readonly fresh: boolean;
-  /** Writes it as a Hugging Face folder, but for a new model's tokenizer, which lies there already. */
+  /** The same model with nothing frozen, for what dense training would have cost. */
+  readonly whole: Trainee;
+  /** Writes it as a Hugging Face folder, but for a new model's tokenizer, which lies there already; or its LoRA layers as a PEFT adapter. */
   write(folder: string): Promise<void>;
 }
 
@@ -71,7 +81,7 @@ export function newSubject(options: TrainOptions, vocabulary: number): Subject {
   const hasHead = config["tie_word_embeddings"] === false;
   const subject = opened(bare, options, (name) => name === "output.weight" && hasHead);
   fillRandomly(subject.store, subject.trainee.decoder.config.layers, options.seed);
-  return { ...subject, fresh: true, write: writer(subject.store, config, subject.names) };
+  return { ...subject, write: writer(subject.store, config, subject.names) };
 }
 
 function none(): never {
@@ -90,7 +100,7 @@ export function oldSubject(options: TrainOptions, base: Checkpoint): Subject {
   const subject = opened(base, options, (name) => part(name).exists);
   for (const parameter of subject.store.parameters)
     subject.store.valuesOf(parameter).set(part(parameter.name, parameter.shape).floats());
-  return { ...subject, fresh: false, write: writer(subject.store, base.config.config, names, base) };
+  return { ...subject, write: writer(subject.store, base.config.config, names, base) };
 }
 
 function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
@@ -104,7 +114,9 @@ function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: strin
   );
   const store = new ParameterStore(joined, trained);
   const trainee: Trainee = { ...untrained, trained };
-  return { trainee, store, names: architecture.tensors(checkpoint), [Symbol.dispose]: () => store[Symbol.dispose]() };
+  const whole: Trainee = { ...untrained, trained: () => true };
+  const names = architecture.tensors(checkpoint);
+  return { trainee, store, whole, names, [Symbol.dispose]: () => store[Symbol.dispose]() };
 }
 
 /** What the patterns name: `*` is any part of a name; none: everything. @throws UserError for a pattern that names nothing */

@@ -1,23 +1,13 @@
 import type { Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
-import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weights/weight-source.ts";
-
-/** A graph's input that is bound to weights: tensors by canonical name, end to end. */
-export interface WeightInput {
-  /** The input's name, which is the same in every layer. */
-  readonly input: string;
-  readonly tensor: Tensor;
-  /** Canonical names with the size of their outermost dimension. */
-  readonly sizes: Sizes;
-  /** The dimensions that they share. */
-  readonly inner: readonly number[];
-}
+import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape } from "../weights/weight-source.ts";
+import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
 /**
  * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging Face stores them. Inputs are
  * named without their layer, so that one program serves all layers that compute the same.
  */
-export class TracedWeights implements WeightSource {
+export class TracedWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
 
   /** `exists` tells which optional tensors, such as biases and a head apart from the table of tokens, the model has. */
@@ -29,6 +19,10 @@ export class TracedWeights implements WeightSource {
   /** The weights that a graph asked for. */
   inputsOf(graph: Graph): readonly WeightInput[] {
     return [...(this.#inputs.get(graph)?.values() ?? [])];
+  }
+
+  frozenOf(): readonly [] {
+    return [];
   }
 
   has(name: string): boolean {
@@ -83,5 +77,3 @@ export class TracedWeights implements WeightSource {
     return tensor;
   }
 }
-
-const withoutLayer = (name: string): string => name.replace(/^blk\.\d+\./, "");

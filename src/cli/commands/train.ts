@@ -66,7 +66,7 @@ async function optionsOf(config: string | undefined, flags: Flags): Promise<Trai
   return { ...(values as TrainInput), ...given };
 }
 
-function tell({ out, steps, tokens, loss, receipt }: TrainResult): void {
+function tell({ out, model, steps, tokens, loss, receipt }: TrainResult): void {
   const nats = (value: number) => value.toFixed(4);
   print(
     ...columns([
@@ -75,6 +75,6 @@ function tell({ out, steps, tokens, loss, receipt }: TrainResult): void {
       ["loss", `${nats(loss.first)} first, ${nats(loss.last)} last, ${nats(loss.best)} best`],
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
     ]),
-    `modicum run --model ${out} "…" answers with it`,
+    `modicum run ${model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`} "…" answers with it`,
   );
 }

@@ -1,0 +1,58 @@
+import type { ConstantData } from "../graph/graph.ts";
+import type { TensorType } from "../graph/tensor.ts";
+import type { Bindable } from "./buffer.ts";
+import { MappedFile } from "./mapped-file.ts";
+import { onnxType } from "./onnx/encode.ts";
+import { NULL, ortCreate, type Pointer, release } from "./ort/api.ts";
+import { environment } from "./ort/environment.ts";
+
+type FileData = Extract<ConstantData, { kind: "file" }>;
+
+class MappedTensor implements Bindable, Disposable {
+  #value: Pointer;
+
+  constructor({ dtype, shape }: TensorType, address: Pointer, bytes: number) {
+    const dims = BigInt64Array.from(shape, (d) => BigInt(Number(d)));
+    const { cpu } = environment();
+    this.#value = ortCreate("CreateTensorWithDataAsOrtValue", cpu, address, bytes, dims, dims.length, onnxType[dtype]);
+  }
+
+  get value(): Pointer {
+    this.check();
+    return this.#value;
+  }
+
+  check(): void {
+    if (this.#value === NULL) throw new Error("a mapped tensor was used after it was disposed");
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#value !== NULL) release("ReleaseValue", this.#value);
+    this.#value = NULL;
+  }
+}
+
+/** Tensors that lie in files, for programs that read them as inputs: the files are mapped, not read. */
+export class MappedTensors implements Disposable {
+  readonly #files = new Map<string, MappedFile>();
+  readonly #tensors = new Map<string, MappedTensor>();
+
+  /** The tensor at this place of a file; the same one for the same place and shape. */
+  of(type: TensorType, { path, offset, bytes }: FileData): Bindable {
+    const key = `${path}\0${offset}\0${type.dtype}\0${type.shape.join()}`;
+    const known = this.#tensors.get(key);
+    if (known) return known;
+    const file = this.#files.get(path) ?? new MappedFile(path);
+    this.#files.set(path, file);
+    const tensor = new MappedTensor(type, file.at(offset, bytes), bytes);
+    this.#tensors.set(key, tensor);
+    return tensor;
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.#tensors.values()) tensor[Symbol.dispose]();
+    for (const file of this.#files.values()) file[Symbol.dispose]();
+    this.#tensors.clear();
+    this.#files.clear();
+  }
+}

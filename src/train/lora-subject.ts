@@ -1,0 +1,44 @@
+import { layoutOf } from "../models/adapter-layout.ts";
+import { decoderArchitecture, openDecoder } from "../models/registry.ts";
+import { Part } from "../weights/prepared/part.ts";
+import { type LoraFactors, writeAdapter } from "./checkpoint/adapter.ts";
+import type { Trainee } from "./graphs.ts";
+import { fillLora } from "./initial.ts";
+import { downName, LoraWeights, upName } from "./lora-weights.ts";
+import type { LoraOptions } from "./options.ts";
+import { ParameterStore } from "./parameters.ts";
+import { weightsOf } from "./passes.ts";
+import type { Base, Subject } from "./subject.ts";
+import { TracedWeights } from "./traced-weights.ts";
+
+/** A model whose LoRA layers alone are trained; its weights stay as they are, in blocks of codes too. @throws UserError */
+export function loraSubject(lora: LoraOptions, { name, checkpoint, prepared }: Base, seed: number): Subject {
+  const architecture = decoderArchitecture(checkpoint);
+  const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared);
+  const weights = new LoraWeights(frozen, lora);
+  const trainee: Trainee = { decoder: architecture.open(weights), weights, trained: () => true };
+  const joined = weightsOf(trainee);
+  frozen.commit();
+  weights.checkTargets();
+  const store = new ParameterStore(joined, () => true);
+  fillLora(store, seed);
+  const names = architecture.tensors(checkpoint);
+  const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
+  return {
+    ...{ trainee, store },
+    whole: { decoder: architecture.open(traced), weights: traced, trained: () => true },
+    write: (folder) =>
+      writeAdapter(folder, {
+        ...{ base: name, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names },
+        ...{ layout: layoutOf(checkpoint, architecture, plain), factors: factorsOf(weights, store) },
+      }),
+    [Symbol.dispose]: () => store[Symbol.dispose](),
+  };
+}
+
+function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string, LoraFactors> {
+  const values = (name: string) => () => store.valuesOf(store.parameter(name));
+  return new Map(
+    [...adapted].map(([name, sizes]) => [name, { ...sizes, down: values(downName(name)), up: values(upName(name)) }]),
+  );
+}

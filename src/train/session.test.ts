@@ -1,0 +1,73 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { readMetrics } from "./metrics.ts";
+import { type TrainOptions, trainOptions } from "./options.ts";
+import { runSession, type Session } from "./session.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const text = path.join(folder, "text.txt");
+writeFileSync(text, "It is the small things, done every day, that make a house a home. ".repeat(30));
+
+const options: TrainOptions = trainOptions.parse({
+  architecture: {
+    ...{ model_type: "llama", hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1 },
+    ...{ intermediate_size: 48, max_position_embeddings: 16, rms_norm_eps: 1e-5 },
+  },
+  ...{ data: text, tokens: 16, batch: 2, accumulate: 2, steps: 6, saveEvery: 2, evaluateEvery: 3, evaluateBatches: 2 },
+  ...{ optimizer: { lr: 1e-2 }, schedule: { warmup: 2 } },
+});
+
+const noBase = () => Promise.reject(new Error("there is no base"));
+const session = (out: string, changed: Partial<Session> = {}): Session => ({
+  ...{ options, out: path.join(folder, out), reuse: "refuse" as const },
+  ...changed,
+});
+
+/** Runs until `stop` steps are done, as an interrupt would stop it. */
+async function stopped(call: Session, stop: number): Promise<void> {
+  const controller = new AbortController();
+  const onStep = ({ step }: { step: number }) => step === stop && controller.abort();
+  await expect(runSession(call, noBase, { onStep }, controller.signal)).rejects.toThrow("abort");
+}
+
+test("a run that was stopped goes on with the same losses to the last bit, and ends with the same weights", async () => {
+  const whole = await runSession(session("whole"), noBase, {});
+  await stopped(session("halves"), 3);
+  await runSession(session("halves", { reuse: "resume" }), noBase, {});
+  const losses = (out: string) =>
+    readMetrics(path.join(folder, out)).map(({ loss, norm, validation }) => [loss, norm, validation]);
+  expect(losses("halves")).toEqual(losses("whole"));
+  expect(losses("whole")).toHaveLength(6);
+  const weights = (out: string) => readFileSync(path.join(folder, out, "model.safetensors")).toString("hex");
+  expect(weights("halves")).toBe(weights("whole"));
+  expect(whole.loss.last).toBeLessThan(whole.loss.first);
+});
+
+test("a run that was killed between two checkpoints goes on from the last, its later lines gone", async () => {
+  await stopped(session("killed"), 4);
+  const checkpoints = path.join(folder, "killed", "checkpoints");
+  rmSync(path.join(checkpoints, "step-4"), { recursive: true });
+  expect(readdirSync(checkpoints)).toEqual(["step-2"]);
+  await runSession(session("killed", { reuse: "resume" }), noBase, {});
+  const steps = (out: string) => readMetrics(path.join(folder, out)).map(({ step, loss }) => [step, loss]);
+  expect(steps("killed")).toEqual(steps("whole"));
+});
+
+test("a folder with a run is refused; one of other options is not gone on with, and says which", async () => {
+  await expect(runSession(session("whole"), noBase, {})).rejects.toThrow(/whole holds a run; --resume goes on with it/);
+  const other = { ...options, clip: 2, schedule: { ...options.schedule, warmup: 1 } };
+  await expect(runSession(session("whole", { reuse: "resume", options: other }), noBase, {})).rejects.toThrow(
+    /other options: schedule.warmup: 1, was 2; clip: 2, was 1/,
+  );
+});
+
+test("a learning rate without bounds stops with the step and the norm", async () => {
+  const wild = { ...options, clip: 0, optimizer: { ...options.optimizer, lr: 1e30 } };
+  await expect(runSession(session("wild", { options: wild }), noBase, {})).rejects.toThrow(
+    /^step \d: the loss is \S+, its gradient's norm \S+, at a learning rate of /,
+  );
+});
