@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { describeModel, type ModelDescription } from "../../engine/file/describe.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
-import { addFlags, readFlags } from "../flags.ts";
+import { addFlags, flagOf, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
