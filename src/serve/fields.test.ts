@@ -30,6 +30,11 @@ describe("an answer is held to a schema, however other servers' clients ask for 
     expect(choices[0]).toMatchObject({ text: expect.stringMatching(/^\d$/), finish_reason: "stop" });
   });
 
+  test.each([123, { type: 123 }, { type: "hiccup" }])("%j is no schema, and is refused", async (schema) => {
+    const response = await post(server, PATH, { ...text, response_format: { type: "json_object", schema } });
+    expect([response.status, (await jsonOf(response)).error.type]).toEqual([400, "invalid_request_error"]);
+  });
+
   test("or to any object", () => {
     const { response_format } = completionInput(limits).parse({ ...text, structured_outputs: { json_object: true } });
     expect(response_format).toEqual({ type: "json_object" });

@@ -39,7 +39,9 @@ export const keywords = z.object({
   propertyNames: schema.optional(),
   minProperties: count.optional(),
   maxProperties: count.optional(),
-  items: schema.optional(),
+  // Up to version 2019-09 a list is what prefixItems is now, and additionalItems the items after it.
+  items: z.union([schema, schemas], "expected a schema, or a list of schemas").optional(),
+  additionalItems: schema.optional(),
   prefixItems: schemas.optional(),
   minItems: count.optional(),
   maxItems: count.optional(),

@@ -2,7 +2,13 @@ import { type Keyword, type Keywords, type Schema, TYPES, type Type } from "./ke
 
 const TYPE_OF: Partial<Record<Keyword, Type>> = {
   ...{ properties: "object", required: "object", additionalProperties: "object", propertyNames: "object" },
-  ...{ minProperties: "object", maxProperties: "object", prefixItems: "array", items: "array" },
+  ...{
+    minProperties: "object",
+    maxProperties: "object",
+    prefixItems: "array",
+    items: "array",
+    additionalItems: "array",
+  },
   ...{ minItems: "array", maxItems: "array", minLength: "string", maxLength: "string" },
   ...{ pattern: "string", format: "string", minimum: "number", maximum: "number" },
   ...{ exclusiveMinimum: "number", exclusiveMaximum: "number", multipleOf: "number" },
