@@ -5,16 +5,20 @@ import { type LoraFactors, writeAdapter } from "./checkpoint/adapter.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillLora } from "./initial.ts";
 import { downName, LoraWeights, upName } from "./lora-weights.ts";
-import type { LoraOptions } from "./options.ts";
+import type { LoraOptions, TrainOptions } from "./options.ts";
 import { ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
 import type { Base, Subject } from "./subject.ts";
 import { TracedWeights } from "./traced-weights.ts";
 
 /** A model whose LoRA layers alone are trained; its weights stay as they are, in blocks of codes too. @throws UserError */
-export function loraSubject(lora: LoraOptions, { name, checkpoint, prepared }: Base, seed: number): Subject {
+export function loraSubject(
+  lora: LoraOptions,
+  { name, checkpoint, prepared }: Base,
+  { quant, seed }: Pick<TrainOptions, "quant" | "seed">,
+): Subject {
   const architecture = decoderArchitecture(checkpoint);
-  const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared);
+  const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, quant);
   const weights = new LoraWeights(frozen, lora);
   const trainee: Trainee = { decoder: architecture.open(weights), weights, trained: () => true };
   const joined = weightsOf(trainee);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { quants } from "../weights/prepared/quant.ts";
 import { scheduleOptions } from "./schedule.ts";
 
 const count = z.int().min(1);
@@ -37,9 +38,14 @@ export const trainOptions = z.strictObject({
   labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
+  quant: z.enum(quants).default("auto").describe("form of the frozen weights beside LoRA layers"),
   tokens: count.default(256).describe("tokens of a row; longer samples are dropped"),
   batch: count.default(8).describe("rows that run together"),
   accumulate: count.default(1).describe("batches whose gradients make one step"),
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe("run layers once more in the backward pass in place of keeping their products: less memory, more time"),
   packing: z.boolean().default(false).describe("put several samples into a row"),
   steps: count.optional().describe("optimiser steps (default: those of the epochs)"),
   epochs: z.number().positive().default(1).describe("passes over the data, if steps are not given"),

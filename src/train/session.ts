@@ -120,7 +120,7 @@ async function openRun(
   if (lora && options.train.length > 0)
     throw new UserError("lora trains its own layers alone; give no train beside it", 2);
   if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
-  if (base && lora) return { subject: loraSubject(lora, base, seed), data };
+  if (base && lora) return { subject: loraSubject(lora, base, options), data };
   return { subject: base ? oldSubject(options, base.checkpoint) : newSubject(options, tokenizer.vocabSize), data };
 }
 

@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { openDecoder } from "../models/registry.ts";
+import { Stack } from "../models/stack.testing.ts";
+import { openLora } from "../weights/adapter/lora.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import { fromGguf, Tokenizer } from "../weights/tokenizer/index.ts";
+import type { Batch } from "./data/batch.ts";
+import { loraSubject } from "./lora-subject.ts";
+import { loraOptions, trainOptions } from "./options.ts";
+import { TrainingRun } from "./run.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-lora-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const checkpoint = openCheckpoint(path.join(import.meta.dirname, "../models/fixtures/llama-tiny.gguf"));
+if (checkpoint.config.kind !== "gguf") throw new Error("the fixture is no GGUF");
+const base = {
+  ...{ name: "llama-tiny", checkpoint, prepared: path.join(folder, "prepared") },
+  tokenizer: new Tokenizer(fromGguf(checkpoint.config.metadata)),
+};
+const tokens = 8;
+const ids = Int32Array.from({ length: tokens }, (_, i) => (7 * i + 3) % 32);
+const labels = Int32Array.from(ids, (_, i) => (i < 2 ? -1 : (5 * i + 1) % 32));
+const batch: Batch = { rows: 1, tokens, ids, labels, labelled: 6, samples: 1 };
+const data = {
+  training: { rows: 1, tokens, batches: 1, samples: 1, dropped: { long: 0, unlabelled: 0 }, batch: () => batch },
+  heldOut: undefined,
+  hash: "",
+};
+
+/** Nats a label of a model as the engine runs it. */
+async function natsOf(stack: Stack): Promise<number> {
+  const logits = await stack.run([...ids]);
+  const size = logits.length / tokens;
+  let nats = 0;
+  for (const [row, label] of labels.entries()) {
+    if (label < 0) continue;
+    const values = logits.subarray(row * size, (row + 1) * size);
+    const top = Math.max(...values);
+    nats += top + Math.log(values.reduce((sum, v) => sum + Math.exp(v - top), 0)) - values[label]!;
+  }
+  return nats / 6;
+}
+
+test("LoRA layers learn beside a quantised model, and the engine runs what was written as the trainer did", async () => {
+  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "attn_q,attn_k,attn_output,ffn_down" });
+  const options = trainOptions.parse({ data: "x", steps: 13, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
+  const subject = loraSubject(lora, base, { quant: "q8", seed: 0 });
+  expect(subject.trainee.weights.inBlocks("blk.0.attn_q.weight")).toBe(true);
+  using run = await TrainingRun.open(options, subject, data);
+  const losses: number[] = [];
+  for (let step = 0; step < 12; step++) losses.push((await run.step()).loss);
+  expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
+  await subject.write(path.join(folder, "adapter"));
+
+  const plain = openDecoder(checkpoint, base.prepared, "q8");
+  using before = await Stack.compile(plain.decoder, plain.weights, "whole");
+  expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
+  const adapted = openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, "adapter")));
+  using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
+  // The next step's loss is that of the weights that were written.
+  const { loss } = await run.step();
+  expect(await natsOf(after)).toBeCloseTo(loss, 2);
+});
+
+test("a target that names no matrix is refused", () => {
+  const lora = loraOptions.parse({ targets: "attn_q,atn_v" });
+  expect(() => loraSubject(lora, base, { quant: "q8", seed: 0 })).toThrow(
+    /no matrix is named "atn_v"; did you mean "attn_v"\?/,
+  );
+});
