@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { layoutOf } from "../../models/adapter-layout.ts";
 import { bert } from "../../models/bert.ts";
@@ -12,19 +11,13 @@ import { seededRandom } from "../../util/random.ts";
 import { Branches, type Layout } from "../../weights/adapter/branches.ts";
 import { openLora } from "../../weights/adapter/lora.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { type LoraFactors, type WritableAdapter, writeAdapter } from "./adapter.ts";
+import { type WritableAdapter, writeAdapter } from "./adapter.ts";
+import { factorsOf, fixture, tensorsOf } from "./written.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-adapter-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
-
 const RANK = 4;
 const random = seededRandom(1);
-const values = (length: number) => Float32Array.from({ length }, () => random() - 0.5);
-function factors(inputs: number, outputs: number): LoraFactors {
-  const [down, up] = [values(inputs * RANK), values(RANK * outputs)];
-  return { inputs, outputs, down: () => down, up: () => up };
-}
 
 describe.each([
   { file: "llama-biased", architecture: llama, matrices: ["attn_q", "attn_v", "ffn_down"] },
@@ -34,22 +27,8 @@ describe.each([
   const checkpoint = openCheckpoint(fixture(file));
   const names = architecture.tensors(checkpoint);
   const { decoder } = openDecoder(checkpoint, path.join(folder, `${file}-weights`), "f32");
-  const { layers, hidden, heads, kvHeads, headSize } = decoder.config;
-  const [query, key] = [heads * headSize, kvHeads * headSize];
-  const ffn = "ffn" in decoder.config ? Number(decoder.config.ffn) : 0;
-  const sizes: Record<string, readonly [inputs: number, outputs: number]> = {
-    attn_q: [hidden, query],
-    attn_k: [hidden, key],
-    attn_v: [hidden, key],
-    attn_qkv: [hidden, query + 2 * key],
-    ffn_up: [hidden, ffn],
-    ffn_down: [ffn, hidden],
-  };
   const layout = layoutOf(checkpoint, architecture, decoder);
-  const all = Array.from({ length: layers }, (_, layer) =>
-    matrices.map((m) => [`blk.${layer}.${m}`, sizes[m]!] as const),
-  );
-  const made = new Map(all.flat().map(([name, [inputs, outputs]]) => [name, factors(inputs, outputs)]));
+  const made = factorsOf(tensorsOf(checkpoint, architecture, names), matrices, RANK, random);
   const adapter: WritableAdapter = {
     ...{ base: file, task: "CAUSAL_LM", rank: RANK, alpha: 2 * RANK, layout, names, factors: made },
   };
@@ -75,7 +54,8 @@ describe.each([
 
 test("a model of hidden states alone leaves the outermost name away", async () => {
   const layout: Layout = { modules: bert.modules, row: (_, row) => row };
-  const made = new Map([["blk.0.attn_q", factors(8, 8)]]);
+  const table = new Map([["blk.0.attn_q.weight", { shape: [8, 8], values: () => new Float32Array(64) }]]);
+  const made = factorsOf(table, ["attn_q"], RANK, random);
   const shared = { base: "b", rank: RANK, alpha: 1, layout, names: (name: string) => name, factors: made };
   const modulesFor = async (task: WritableAdapter["task"]) => {
     await writeAdapter(path.join(folder, task), { ...shared, task });

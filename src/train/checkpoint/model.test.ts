@@ -1,22 +1,17 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { gemma3 } from "../../models/gemma3.ts";
 import { gpt2 } from "../../models/gpt2.ts";
-import { InputWeights } from "../../models/input-weights.testing.ts";
 import { llama } from "../../models/llama.ts";
 import { phi3 } from "../../models/phi3.ts";
 import { qwen3 } from "../../models/qwen3.ts";
-import { traceDense } from "../../models/segments.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
-import { Part } from "../../weights/prepared/part.ts";
-import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import { writeModel } from "./model.ts";
+import { configOf, fixture, tensorsOf } from "./written.testing.ts";
 
-const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-checkpoint-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -28,31 +23,19 @@ const cases = [
   ["qwen3", qwen3],
 ] as const;
 
-/** What a model asks for, by canonical name. */
-function asked(checkpoint: Checkpoint, architecture: (typeof cases)[number][1], names: Names) {
-  using source = new InputWeights(checkpoint, names);
-  traceDense(architecture.open(source));
-  const canonical = Object.keys(source.views).flatMap((name) => name.split("+"));
-  return new Map(
-    canonical.map((name): [string, WritableTensor] => {
-      const part = new Part(checkpoint, names, name);
-      return [name, { shape: part.shape, values: () => part.floats() }];
-    }),
-  );
-}
 const bits = (values: Float32Array) => Buffer.from(values.slice().buffer).toString("hex");
 
 describe.each(cases)("%s", (name, architecture) => {
   const original = openCheckpoint(fixture(name));
   const names = architecture.tensors(original);
-  const tensors = asked(original, architecture, names);
+  const tensors = tensorsOf(original, architecture, names);
 
   test("what is written as a new model reads back bit by bit, under the names of its kind", async () => {
     const out = path.join(folder, name, "new");
     const bare: Checkpoint = { ...original, tensors: new Map() };
     await writeModel(out, { config: configOf(original), names: architecture.tensors(bare), tensors });
     const written = openCheckpoint(out);
-    const read = asked(written, architecture, architecture.tensors(written));
+    const read = tensorsOf(written, architecture, architecture.tensors(written));
     expect(tensors.size).toBeGreaterThan(10);
     expect([...read.keys()]).toEqual([...tensors.keys()]);
     for (const [canonical, { shape, values }] of tensors) {
@@ -81,11 +64,6 @@ describe.each(cases)("%s", (name, architecture) => {
   });
 });
 
-function configOf({ config }: Checkpoint) {
-  if (config.kind === "gguf") return expect.unreachable();
-  return config.config;
-}
-
 function namedBy(names: Names, canonical: string): string {
   const found = names(canonical);
   return typeof found === "string" ? found : found.name;
@@ -94,7 +72,7 @@ function namedBy(names: Names, canonical: string): string {
 test("the configuration says what the files hold: float32, and a head of its own or none", async () => {
   const checkpoint = openCheckpoint(fixture("llama-biased"));
   const names = llama.tensors(checkpoint);
-  const tensors = asked(checkpoint, llama, names);
+  const tensors = tensorsOf(checkpoint, llama, names);
   const table = tensors.get("token_embd.weight")!;
   const config = { ...configOf(checkpoint), dtype: "bfloat16", tie_word_embeddings: "?" };
   const written = async (out: string, head: boolean) => {

@@ -1,0 +1,89 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, expect, test } from "vitest";
+import { layoutOf } from "../../models/adapter-layout.ts";
+import type { Architecture } from "../../models/decoder.ts";
+import { gpt2 } from "../../models/gpt2.ts";
+import { llama } from "../../models/llama.ts";
+import { qwen3 } from "../../models/qwen3.ts";
+import { openDecoder } from "../../models/registry.ts";
+import { Stack } from "../../models/stack.testing.ts";
+import { seededRandom } from "../../util/random.ts";
+import { type Lora, openLora } from "../../weights/adapter/lora.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { writeAdapter } from "./adapter.ts";
+import { writeModel } from "./model.ts";
+import { configOf, factorsOf, fixture, tensorsOf } from "./written.testing.ts";
+
+/** Has the packages of tools/reference/train.txt. */
+const venv = fileURLToPath(new URL("../../../.ci/venv", import.meta.url));
+const script = fileURLToPath(new URL("../../../tools/reference/check_trained.py", import.meta.url));
+const libraries = path.join(venv, "lib");
+const there =
+  existsSync(libraries) &&
+  readdirSync(libraries).some((version) => existsSync(path.join(libraries, version, "site-packages", "peft")));
+if (!there)
+  console.warn(
+    "Trained models in Python: not tested, since .ci/venv has no PEFT (pip install -r tools/reference/train.txt)",
+  );
+
+const root = mkdtempSync(path.join(tmpdir(), "modicum-train-python-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const ids = [3, 1, 4, 1, 5, 9, 2, 6];
+const RANK = 4;
+const cases: readonly [name: string, architecture: Architecture, matrices: readonly string[]][] = [
+  ["llama-biased", llama, ["attn_q", "attn_v", "ffn_down"]],
+  ["gpt2", gpt2, ["attn_qkv", "attn_output", "ffn_down"]],
+  ["qwen3", qwen3, ["attn_q", "attn_k", "ffn_gate"]],
+];
+
+/** Writes `model`, `adapter` and `logits.json` into a folder. */
+async function write(name: string, architecture: Architecture, matrices: readonly string[]): Promise<string> {
+  const folder = path.join(root, name);
+  const [model, adapter] = ["model", "adapter"].map((part) => path.join(folder, part)) as [string, string];
+  const original = openCheckpoint(fixture(name));
+  const names = architecture.tensors({ ...original, tensors: new Map() });
+  const tensors = tensorsOf(original, architecture, architecture.tensors(original));
+  await writeModel(model, { config: configOf(original), names, tensors });
+  const written = openCheckpoint(model);
+  const logits = async (lora?: Lora) => {
+    const { decoder, weights } = openDecoder(written, path.join(folder, "weights"), "f32", lora);
+    using stack = await Stack.compile(decoder, weights, "layers");
+    return Buffer.from((await stack.run(ids)).buffer).toString("base64");
+  };
+  const { decoder } = openDecoder(written, path.join(folder, "weights"), "f32");
+  await writeAdapter(adapter, {
+    ...{ base: model, task: "CAUSAL_LM", rank: RANK, alpha: 2 * RANK, names },
+    layout: layoutOf(written, architecture, decoder),
+    factors: factorsOf(tensors, matrices, RANK, seededRandom(2)),
+  });
+  const told = { ids, model: await logits(), adapted: await logits(openLora(adapter)) };
+  expect(told.adapted).not.toBe(told.model);
+  writeFileSync(path.join(folder, "logits.json"), JSON.stringify(told));
+  return folder;
+}
+
+test.skipIf(!there)(
+  "transformers and PEFT open what was trained, and compute what we do",
+  async () => {
+    const folders: string[] = [];
+    for (const one of cases) folders.push(await write(...one));
+    const { stdout } = await promisify(execFile)(path.join(venv, "bin", "python"), [script, ...folders]);
+    const told = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(told.map(({ name }) => name)).toEqual(cases.map(([name]) => name));
+    for (const { model, adapted, amiss } of told) {
+      expect(amiss).toEqual([]);
+      expect(model).toBeLessThan(1e-4);
+      expect(adapted).toBeLessThan(1e-4);
+    }
+  },
+  300_000,
+);
