@@ -7,7 +7,7 @@ import {
   traceEmbedding,
   traceEmbeddingBackward,
   traceLayer,
-  traceLayerBackward,
+  traceLayerPasses,
 } from "./graphs.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Programs } from "./programs.ts";
@@ -30,6 +30,8 @@ interface Parts {
   readonly store: ParameterStore;
   readonly programs: Programs;
   readonly buffers: StepBuffers;
+  /** Tells if layers run again in the backward pass. */
+  readonly recompute: boolean;
 }
 
 /** `first` is the first layer that is trained, −1 if the embedding is. */
@@ -39,15 +41,18 @@ export async function bindPasses(parts: Parts, shape: Shape, first: number): Pro
   const run = (graph: Graph, tensors: Binding) => bindRun(parts, graph, tensors);
   const given = buffers.given;
   const forward = [await run(traceEmbedding(trainee, shape), { ...given, y: buffers.stream(0) })];
-  for (const l of layers) {
-    const tensors = { ...given, x: buffers.stream(l), y: buffers.stream(l + 1) };
-    forward.push(await run(traceLayer(trainee, l, shape), tensors));
-  }
   const backward: Run[] = [];
-  for (const l of layers.filter((layer) => layer >= first).reverse()) {
+  for (const l of layers) {
+    const streams = { ...given, x: buffers.stream(l), y: buffers.stream(l + 1) };
+    if (l < first) {
+      forward.push(await run(traceLayer(trainee, l, shape), streams));
+      continue;
+    }
+    const passes = traceLayerPasses(trainee, l, shape, { before: l > first, recompute: parts.recompute });
+    const tensors = { ...streams, ...buffers.keep(passes.kept) };
+    forward.push(await run(passes.forward, tensors));
     const gradients = { dy: buffers.gradient(l + 1), dx: buffers.gradient(l) };
-    const graph = traceLayerBackward(trainee, l, shape, l > first);
-    backward.push(await run(graph, { ...given, x: buffers.stream(l), ...gradients }));
+    backward.unshift(await run(passes.backward, { ...tensors, ...gradients }));
   }
   if (first < 0)
     backward.push(await run(traceEmbeddingBackward(trainee, shape), { ...given, dy: buffers.gradient(0) }));

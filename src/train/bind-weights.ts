@@ -5,10 +5,11 @@ import type { ParameterStore } from "./parameters.ts";
 
 /** What binds a graph's weights to the store or to their files, and the gradients of those that are trained. */
 export function bindWeights(graph: Graph, { weights, trained }: Trainee, store: ParameterStore): Binding {
+  const asked = graph.origin ?? graph;
   const frozen = weights
-    .frozenOf(graph)
+    .frozenOf(asked)
     .map(({ input, tensor, data }) => [input, store.mapped.of(tensor, data)] as const);
-  const views = weights.inputsOf(graph).flatMap((joined) => {
+  const views = weights.inputsOf(asked).flatMap((joined) => {
     const value = [joined.input, store.view("values", joined)] as const;
     if (!isTrained(joined, trained)) return [value];
     const gradient = store.view("gradients", joined);

@@ -1,4 +1,4 @@
-import { Graph, pullback, type Tensor } from "../graph/index.ts";
+import { carve, Graph, pullback, type Tensor, tensorsToKeep } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { settle } from "../nn/stream.ts";
 import { attendCausally } from "./attend.ts";
@@ -52,14 +52,40 @@ export function traceLayer(trainee: Trainee, layer: number, shape: Shape): Graph
   return g;
 }
 
-/** A layer once more from its input: `x`, `dy` → `dx`, if something before the layer is trained, and the gradients of its weights. */
-export function traceLayerBackward(trainee: Trainee, layer: number, shape: Shape, before: boolean): Graph {
+/** A layer's two passes. */
+export interface LayerPasses {
+  /** `x` → `y`, and what is kept. */
+  readonly forward: Graph;
+  /** `x`, what is kept, `dy` → `dx`, if something before the layer is trained, and the gradients of its weights. */
+  readonly backward: Graph;
+  /** By the name of the output of one and input of the other. */
+  readonly kept: Readonly<Record<string, Tensor>>;
+}
+
+/** How a layer is run backward. */
+export interface BackwardOptions {
+  /** Tells if something before the layer is trained. */
+  readonly before: boolean;
+  /** Keeps nothing but the layer's input, from which the backward pass runs the layer once more. */
+  readonly recompute: boolean;
+}
+
+export function traceLayerPasses(
+  trainee: Trainee,
+  layer: number,
+  shape: Shape,
+  { before, recompute }: BackwardOptions,
+): LayerPasses {
   const g = new Graph();
   const x = streamIn(g, trainee.decoder, shape);
   const y = runLayer(g, trainee.decoder, layer, x, shape);
+  const nodes = g.nodes.length;
   const [dx] = outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), before ? [x] : []);
-  if (dx) g.output("dx", dx);
-  return g;
+  const gradients = Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor]));
+  const results = { ...gradients, ...(dx && { dx }) };
+  const tensors = recompute ? [] : tensorsToKeep(g, nodes, Object.values(results));
+  const kept = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
+  return { forward: carve(g, {}, { y, ...kept }), backward: carve(g, kept, results), kept };
 }
 
 const streamIn = (g: Graph, { config }: Decoder, { rows, tokens }: Shape): Tensor =>

@@ -25,8 +25,8 @@ export function weightsOf(trainee: Trainee): Joined[] {
 }
 
 /**
- * Runs batches forward and backward. The input of each layer is kept, and the layer runs once more in the backward pass. Below the first layer that
- * is trained nothing is kept and nothing runs backward.
+ * Runs batches forward and backward. The products of each layer are kept for the backward pass, or its input alone, from which the layer then runs once
+ * more (`recompute`). Below the first layer that is trained nothing is kept and nothing runs backward.
  */
 export class Passes implements Disposable {
   readonly cost: PassCost = { forward: { flops: 0, bytes: 0 }, backward: { flops: 0, bytes: 0 } };
@@ -39,11 +39,11 @@ export class Passes implements Disposable {
     private readonly programs: Programs,
   ) {}
 
-  static async create(trainee: Trainee, store: ParameterStore, shape: Shape): Promise<Passes> {
+  static async create(trainee: Trainee, store: ParameterStore, shape: Shape, recompute: boolean): Promise<Passes> {
     const { layers, hidden } = trainee.decoder.config;
     const first = firstTrained(trainee);
     const [programs, buffers] = [new Programs(), new StepBuffers(shape, hidden, layers, Math.max(0, first))];
-    const bound = await bindPasses({ trainee, store, programs, buffers }, shape, first);
+    const bound = await bindPasses({ trainee, store, programs, buffers, recompute }, shape, first);
     const head = await Head.create(trainee, store, programs, first < layers);
     return new Passes(shape, buffers, bound, head, programs);
   }

@@ -65,9 +65,10 @@ export class TrainingRun implements Disposable {
   static async open(options: TrainOptions, subject: Subject, data: RunData): Promise<TrainingRun> {
     const { rows, tokens } = data.training;
     const shape = { rows, tokens, packed: options.packing };
-    const passes = await Passes.create(subject.trainee, subject.store, shape);
+    const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
-    return new TrainingRun(options, subject, data, passes, optimizer, backwardFlops(subject.whole, shape));
+    const dense = backwardFlops(subject.whole, shape, options.recompute);
+    return new TrainingRun(options, subject, data, passes, optimizer, dense);
   }
 
   /** Steps of the whole run. */

@@ -1,3 +1,5 @@
+import type { Tensor } from "../graph/index.ts";
+import { count } from "../graph/ndarray.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
 import type { Binding } from "../runtime/program.ts";
 import type { Batch } from "./data/batch.ts";
@@ -10,7 +12,7 @@ export class StepBuffers implements Disposable {
   readonly #documents: Buffer;
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
-  readonly #owned: readonly Buffer[];
+  readonly #owned: Buffer[];
 
   constructor(
     private readonly shape: Shape,
@@ -55,6 +57,17 @@ export class StepBuffers implements Disposable {
 
   #view(buffer: Buffer): View {
     return buffer.view([this.shape.rows, this.shape.tokens, this.hidden]);
+  }
+
+  /** Memory for what a layer keeps. */
+  keep(tensors: Readonly<Record<string, Tensor>>): Binding {
+    const views = Object.entries(tensors).map(([name, { dtype, shape }]) => {
+      const sizes = shape.map(Number);
+      const buffer = new Buffer(dtype, count(sizes));
+      this.#owned.push(buffer);
+      return [name, buffer.view(sizes)] as const;
+    });
+    return Object.fromEntries(views);
   }
 
   /** The last stream, and its gradient, which the head writes. */
