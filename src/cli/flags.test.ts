@@ -35,7 +35,7 @@ test.each([
   [["--top-k", ""], /^--top-k: expected number, got ""/],
   [["--share", "Infinity"], /^--share: .*, got Infinity/],
   [["--top-k", "-1"], /^--top-k: must be at least 0 \(got -1\)$/],
-  [["--stop", ""], /^--stop 0: /],
+  [["--stop", ""], /^--stop: must not be empty$/],
   [["--logit-bias", "12"], /^--logit-bias: expected key=value, got "12"/],
   [["--logit-bias", "12=much"], /^--logit-bias 12: expected number, got "much"/],
 ])("%j is refused by the flag's name", (words, message) => {

@@ -69,5 +69,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   if (result.success) return result.data;
   const { path, reason } = faultOf(result.error, options);
   const [key, ...inside] = path;
-  throw new UserError(`${[flagOf(key!), ...inside].join(" ")}: ${reason}`, 2);
+  // A repeated flag's value is in the reason; its index would be new to the user.
+  const where = Array.isArray(options[key!]) ? [] : inside;
+  throw new UserError(`${[flagOf(key!), ...where].join(" ")}: ${reason}`, 2);
 }

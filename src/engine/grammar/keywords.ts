@@ -19,6 +19,10 @@ export const TYPES = ["string", "number", "integer", "boolean", "null", "object"
 export type Type = (typeof TYPES)[number];
 const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 
+/** Says what is expected instead of another type; a wrong length has its own sentence. */
+const listExpected = ({ code }: z.core.$ZodRawIssue) =>
+  code === "invalid_type" ? "expected a list of values" : undefined;
+
 /** The enforced keywords and their values. */
 export const keywords = z.object({
   type: z
@@ -27,7 +31,7 @@ export const keywords = z.object({
       `expected one of ${TYPES.join(", ")}`,
     )
     .optional(),
-  enum: z.array(z.unknown(), "expected a list of values").min(1).max(2000).optional(),
+  enum: z.array(z.unknown(), { error: listExpected }).min(1).max(2000).optional(),
   const: z.unknown().optional(),
   $ref: z.string("expected a text").optional(),
   anyOf: schemas.optional(),

@@ -40,6 +40,8 @@ test.each<[Schema, RegExp]>([
   [{ multipleOf: 2 }, /"multipleOf": expected 1, since others cannot be enforced/],
   [{ format: "email", maxLength: 8 }, /"minLength" or "maxLength" beside such a "pattern" or "format"/],
   [{ const: 1, enum: [2] }, /"enum" beside "const"/],
+  [{ enum: Array(20_000).fill(1) }, /"enum": has 20000 values; the limit is 2000$/],
+  [{ enum: 1 }, /"enum": expected a list of values, got 1$/],
   [{ properties: { a: true }, propertyNames: { const: "b" }, additionalProperties: false }, /"propertyNames" beside/],
   [{ oneOf: [{ const: { a: 1, b: 2 } }, { const: { b: 2, a: 1 } }] }, /"oneOf" cannot be enforced/],
   [{ oneOf: [tagged(1, ["object", "string"]), tagged(2, ["object", "string"])] }, /"oneOf" cannot be enforced/],
