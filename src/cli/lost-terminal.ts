@@ -13,7 +13,7 @@ export function endWithoutTerminal(end: (status: number) => void): void {
   });
 }
 
-/** A terminal that was hung up refuses to be written nothing, too. */
+/** A terminal that was hung up refuses even an empty write. */
 function isGone(fd: number): boolean {
   try {
     writeSync(fd, new Uint8Array(0));
