@@ -60,7 +60,7 @@ export const loadOptions = z.strictObject({
   threads: z.int("expected a whole number of at least 1").min(1, "expected a whole number of at least 1").optional(),
   adapter: folder.optional(),
   adapters: z.record(z.string(), folder, "expected folders by name").optional(),
-  ...{ offline: flag, refresh: flag, signal },
+  ...{ offline: flag, refresh: flag, verify: flag, signal },
   onProgress: call<NonNullable<LoadOptions["onProgress"]>>(),
   onNotice: call<NonNullable<LoadOptions["onNotice"]>>(),
   pace: z.custom<Pace>().optional(),
