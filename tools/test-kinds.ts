@@ -10,7 +10,7 @@ const SLOW: Readonly<Record<string, RegExp>> = {
   process:
     /from "(node:(child_process|cluster|worker_threads)|playwright-core|[^"]*\/(sandbox\/[^"]*|bench\/child\.ts))"/,
   socket: /from "(node:(net|http|https)|@hono\/node-server|[^"]*\/server\.ts)"|\bfetch\(/,
-  model: /\bresolveModel\(|\bload(ed)?\(\s*"[a-z]|\bopenGlove\(/,
+  model: /\bresolveModel\(|\bload(ed)?\(\s*"[a-z]|\bopen(Glove|Embedder|ClassifyPair|Pipeline)\(/,
   clock: /from "node:timers\/promises"|\bsetTimeout\(|\bperformance\.now\(|\bcpuUsage\(|\bvi\.wait(For|Until)\(/,
   timeout: /^ *\}, [\d_]+\);$/m,
 };

@@ -22,14 +22,15 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
 function beyond(issue: z.core.$ZodIssue, found: unknown): string | undefined {
   if (!/^Too (small|big): /.test(issue.message)) return undefined;
   if (issue.code === "too_big")
-    return relation(issue.inclusive === false ? "less than" : "at most", issue.maximum, found);
+    return relation(issue.inclusive === false ? "less than" : "at most", issue.maximum, found, issue.origin);
   if (issue.code === "too_small")
-    return relation(issue.inclusive === false ? "more than" : "at least", issue.minimum, found);
+    return relation(issue.inclusive === false ? "more than" : "at least", issue.minimum, found, issue.origin);
   return undefined;
 }
 
-function relation(words: string, limit: number | bigint, found: unknown): string {
-  if (typeof found === "string") return sized(found.length, "characters", words, limit);
+/** `origin`: the type that was checked. A number may have been given as text. */
+function relation(words: string, limit: number | bigint, found: unknown, origin: string): string {
+  if (typeof found === "string" && origin === "string") return sized(found.length, "characters", words, limit);
   if (Array.isArray(found)) return sized(found.length, "values", words, limit);
   return `must be ${words} ${limit} (got ${shown(found)})`;
 }
