@@ -78,6 +78,17 @@ describe("run", () => {
     expect((await drawn()).tokens).toEqual((await drawn()).tokens);
   });
 
+  test("an answer that goes round in circles ends, with a warning, unless that is switched off", async () => {
+    const words = ["run", "--model", "src/models/fixtures/llama-tiny.gguf", "--raw", "--max-tokens", "120"];
+    const { status, stdout, stderr } = await call([...words, "a"]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/(\w)\1{95}\n$/);
+    expect(stderr).toBe("warning: the answer repeats itself and was ended; --no-repetition-detection lets it go on\n");
+    const off = await call([...words, "--no-repetition-detection", "a"]);
+    expect(off.stderr).toBe("");
+    expect(off.stdout.length).toBeGreaterThan(stdout.length);
+  });
+
   test("stdin is the prompt, or the document before it", async () => {
     const both = await call(["run", "--json", "--max-tokens", "4", "Which word?"], { input: "The word is kiwi.\n" });
     const stdin = await call(["run", "--json", "--max-tokens", "4"], { input: "The word is kiwi.\n\nWhich word?\n" });

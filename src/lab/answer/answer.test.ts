@@ -53,6 +53,14 @@ describe("a language model", () => {
     expect(stopped.text).toBe(text.slice(0, text.indexOf(text.slice(3, 5))));
   });
 
+  test("goes on for as long as the task says, round in circles, too", async () => {
+    using model = await load(TINY, { quant: "f32" });
+    const { finishReason } = await model.complete("a", { raw: true, maxTokens: 120 });
+    expect(finishReason).toBe("repetition");
+    const got = await answer<AnswerOf["generation"]>(await open(TINY), { ...generation, prompt: "a", maxTokens: 120 });
+    expect(got.text).toHaveLength(120);
+  });
+
   test("predicts a text: all its tokens, as the continuation of nothing", async () => {
     const answerer = await open(TINY);
     const whole = await answer<AnswerOf["continuation"]>(answerer, {
