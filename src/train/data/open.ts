@@ -40,9 +40,8 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   const apart = typeof validation === "number" ? [] : validation;
   const others = new Map(apart.map((file) => [file, readText(file)]));
   const share = typeof validation === "number" ? validation : 0;
-  const made = inFile(files[0]!, () => dataOf(texts, share, options, tokenizer, seed));
-  const heldOut =
-    others.size === 0 ? made.heldOut : inFile(apart[0]!, () => dataOf(others, 0, options, tokenizer).training);
+  const made = dataOf(texts, share, options, tokenizer, seed);
+  const heldOut = others.size === 0 ? made.heldOut : dataOf(others, 0, options, tokenizer).training;
   return { training: made.training, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
 }
 
@@ -61,14 +60,18 @@ function dataOf(texts: Texts, share: number, options: DataOptions, tokenizer: To
 function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const { rows, tokens } = options;
   const [training, heldOut] = splitText(encoded(texts, tokenizer), share);
-  if (heldOut.length > 0 && heldOut.length <= tokens)
-    throw new UserError(
-      `the held-out ${share} of the text has ${heldOut.length} tokens, expected at least ${tokens + 1}; set another "validation"`,
-    );
+  const held = `the held-out share of ${share}`;
   return {
-    training: textData(training, { rows, tokens, seed }),
-    heldOut: heldOut.length > 0 ? textData(heldOut, { rows, tokens }) : undefined,
+    training: about(texts, "", () => textData(training, { rows, tokens, seed })),
+    heldOut: heldOut.length > 0 ? about(texts, held, () => textData(heldOut, { rows, tokens })) : undefined,
   };
+}
+
+/** Names the files, and what of them is at fault, before the sentence of what `make` throws. */
+function about<T>(texts: Texts, what: string, make: () => T): T {
+  const [first, ...more] = texts.keys();
+  const files = more.length > 0 ? `${first} and ${more.length} more` : first!;
+  return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
 /** All texts in one, each but the last followed by the token that ends texts, if there is one. */
@@ -90,15 +93,18 @@ function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
 function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
   const [training, heldOut] = splitSamples(samplesOf(records, tokenizer, options.labels), share);
+  const { rows, tokens, packing } = options;
+  const arranged = { rows, tokens, packing };
+  const held = `the held-out share of ${share}`;
   return {
-    training: sampleData(training, { ...options, seed }),
-    heldOut: heldOut.length > 0 ? sampleData(heldOut, options) : undefined,
+    training: about(texts, "", () => sampleData(training, { ...arranged, seed })),
+    heldOut: heldOut.length > 0 ? about(texts, held, () => sampleData(heldOut, arranged)) : undefined,
   };
 }
 
 /** Samples in two: what is trained on, and a share drawn at random. It is the same in every run, whatever its seed. */
 function splitSamples(samples: readonly Sample[], share: number): readonly [training: Sample[], heldOut: Sample[]] {
-  const count = Math.round(samples.length * share);
+  const count = Math.min(Math.round(samples.length * share), Math.max(0, samples.length - 1));
   const drawn = new Set(permutation(samples.length, seededRandom(0)).subarray(0, count));
   return [samples.filter((_, i) => !drawn.has(i)), samples.filter((_, i) => drawn.has(i))];
 }
