@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { fileState } from "../weights/file-state.ts";
+import { sha256, tempFolder, withEnv, writeAt } from "../weights/sources/helpers.testing.ts";
+import { modelFolder } from "../weights/sources/home.ts";
 import { preparedFolder } from "../weights/sources/index.ts";
+import { keepModel } from "../weights/sources/store.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const [, whole] = TINY[0]!.split("=") as [string, string];
@@ -61,6 +64,20 @@ test("a model whose prepared weights are damaged is the server's fault once, and
   expect((await ask({ temperature: 0 })).status).toBe(503);
   expect(server.logged.slice(lines).join()).toContain("its prepared weights were damaged and are removed");
   expect((await jsonOf(ask({ temperature: 0 }))).choices).toEqual(right.choices);
+});
+
+test("a downloaded model that was damaged in place since the start is not answered with, and its log says what mends it", async () => {
+  withEnv({ MODICUM_HOME: tempFolder() });
+  const body = readFileSync(whole);
+  const kept = writeAt(path.join(modelFolder("pypi:tiny"), "m.gguf"), body);
+  const hash = sha256(body);
+  await keepModel({ name: "pypi:tiny", file: "m.gguf", bytes: body.length, sha256: hash, source: "pypi:tiny:m.gguf" });
+  const other = await serveModels([TINY[0]!, "kept=pypi:tiny"]);
+  writeFileSync(kept, body.fill(0, 100_000, 104_096));
+  const { status } = await post(other, "/v1/completions", { model: "kept", prompt: "a", max_tokens: 1 });
+  expect(status).toBe(503);
+  expect(other.logged.join()).toMatch(/m\.gguf is damaged, .*`modicum pull pypi:tiny` mends it/);
+  await other.stop(0);
 });
 
 test("savings that do not fit a sound model are the client's fault; and once its file is whole again, it answers", async () => {

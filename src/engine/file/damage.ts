@@ -11,7 +11,7 @@ export async function damageBehind(fault: NotFinite, { path }: ResolvedModel): P
   if (checkPrepared(preparedFolder(path)).removed.length > 0)
     return new ModelFault(`${fault.message}; its prepared weights were damaged and are removed: load it again`);
   try {
-    await checkDownload(path);
+    await checkDownload(path, true);
     return fault;
   } catch (error) {
     return error instanceof ModelFault ? new ModelFault(`${fault.message}; ${error.message}`) : fault;

@@ -4,6 +4,7 @@ import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { Model } from "../../index.ts";
 import { asModelFault } from "../../weights/model-fault.ts";
+import { checkDownload } from "../../weights/sources/index.ts";
 import type { Chosen } from "./served.ts";
 
 /** A loaded model, and the queue that gives its requests their turns. */
@@ -78,6 +79,8 @@ export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turn
 export async function load({ served, quant }: Wanted, scheduling: SchedulerOptions): Promise<Loaded> {
   const started = performance.now();
   try {
+    // It may have been damaged since the server found it.
+    await checkDownload(served.source.path);
     const model = await Model.open(await openModel(served.source, [], quant), [], started);
     return { model, turns: model.schedule(scheduling) };
   } catch (error) {

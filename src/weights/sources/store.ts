@@ -9,7 +9,7 @@ import { heldBytes } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
 import { dropFromSnapshot, dropParts, repoLock, snapshotBytes } from "./hub-cache.ts";
 import type { LockOptions } from "./lock.ts";
-import { type ModelRecord, readRecord, recordPath } from "./record.ts";
+import { filesOf, type ModelRecord, readRecord, recordPath } from "./record.ts";
 import { checkSound } from "./sound.ts";
 import { canonicalName } from "./spec.ts";
 
@@ -65,10 +65,10 @@ export async function listModels(verify = false): Promise<ListedModel[]> {
   return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Reads the downloaded model that is opened at `path` whole, if it is one. @throws DamagedModel */
-export async function checkDownload(path: string): Promise<void> {
+/** Checks the downloaded model that is opened at `path`, if it is one and its files are there; `anew` reads them whole. @throws DamagedModel */
+export async function checkDownload(path: string, anew = false): Promise<void> {
   const record = (await records()).find(({ name, file }) => resolve(modelFolder(name), file) === path);
-  if (record) await checkSound(record, true);
+  if (record && filesOf(record).every((file) => existsSync(file.path))) await checkSound(record, anew);
 }
 
 async function records(): Promise<ModelRecord[]> {
