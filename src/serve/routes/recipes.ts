@@ -48,8 +48,7 @@ export const addRecipe = ({ catalogue }: House): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/recipes"],
-    summary:
-      "Registers savings for a model under a name, as MODEL@NAME, in the place of an earlier recipe of that name",
+    summary: "Register a recipe, or replace it; requests use it as MODEL@NAME",
     scope: "admin",
     input: z.object({
       name: recipeName.describe("the recipe's name, after the model and @"),

@@ -17,8 +17,7 @@ export function responses(house: House): Endpoint {
   return endpoint({
     method: "post",
     paths: ["/v1/responses"],
-    summary:
-      "Answers a text or the turns so far in the form of OpenAI's Responses, whole or as a stream; keeps nothing",
+    summary: "Create a response, as in OpenAI's Responses API, whole or as a stream; nothing is stored",
     scope: "infer",
     translates: true,
     input: responsesInput(house.limits),
