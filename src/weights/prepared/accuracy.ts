@@ -5,8 +5,8 @@ import { type Bits, Rounding } from "./quantize.ts";
 const ROWS = 64;
 
 /**
- * How far the weights of a matrix are from the file's once they are rounded to so many bits: the root of their mean square error over that of
- * the weights, of the first rows.
+ * The relative error of a matrix's weights after rounding to `to` bits, over its first rows: the root of the mean
+ * square error over that of the weights.
  */
 export function roundingError(part: Part, to: Bits): number {
   const [rows, cols] = [Math.min(ROWS, part.shape[0]!), part.shape[1]!];

@@ -2,7 +2,7 @@ import path from "node:path";
 import { entriesOf } from "./leftovers.ts";
 import { discard, INDEX, isFolderSound } from "./store-index.ts";
 
-/** What was found among prepared weights. */
+/** The result of checking prepared weights. */
 export interface CheckedWeights {
   /** Folders that are as they were written. */
   readonly sound: number;

@@ -22,7 +22,7 @@ function loose(values: Uint8Array, bits: CodeBits, rows: number, width: number):
   });
 }
 
-/** That each weight differs by no more than `tolerance` times the largest of its block. */
+/** Checks that each weight differs by at most `tolerance` times the largest of its block. */
 export function expectWeights(got: Float64Array, expected: Float32Array, block: number, tolerance: number): void {
   expect(got.length).toBe(expected.length);
   for (let from = 0; from < got.length; from += block) {

@@ -7,7 +7,7 @@ import { type Block, bytesOfCodes, type CodeBits } from "../../graph/index.ts";
 export interface KernelMatrix {
   rows: number;
   block: Block;
-  /** Of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
+  /** Bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
   bits: CodeBits;
   /** [rows × cols·bits/8] */
   codes: Uint8Array<ArrayBuffer>;

@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { VERSION } from "./store-index.ts";
 
-/** What the folder of prepared weights holds. */
+/** The contents of the folder of prepared weights. */
 export interface Held {
   /** In all. */
   readonly bytes: number;
@@ -20,7 +20,7 @@ export function preparedHeld(programs: string): Held {
 /** Forms have had folders of their own only since. */
 const isOldModel = (model: string): boolean => entriesOf(model).some((entry) => entry.isFile());
 
-/** What is being written for the first time has no index yet, and is left in peace. */
+/** Weights that are being written for the first time have no index yet, and are left alone. */
 function isOldForm(form: string): boolean {
   try {
     return JSON.parse(readFileSync(path.join(form, "weights.json"), "utf8")).version !== VERSION;
@@ -40,7 +40,7 @@ function bytesIn(folder: string): number {
   return sizes.reduce((a, b) => a + b, 0);
 }
 
-/** What a folder holds; nothing if it is not there. */
+/** A folder's entries; empty if it is missing. */
 export function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });

@@ -1,6 +1,9 @@
 import type { Rows } from "../checkpoint.ts";
 
-/** Where a checkpoint has what a model calls by its canonical name, which is GGUF's (`blk.0.attn_q.weight`). */
+/**
+ * The checkpoint's place of a tensor that a model asks for by its canonical name, which is GGUF's
+ * (`blk.0.attn_q.weight`).
+ */
 export interface Stored {
   readonly name: string;
   /** Stored [inputs, outputs], as GPT-2's Conv1D has it, where a matrix is called for as [outputs, inputs]. */

@@ -12,9 +12,9 @@ const CHUNK = 2 ** 22;
 export class Part {
   readonly #stored: Stored;
   readonly #tensor: StoredTensor | undefined;
-  /** As the model has it. */
+  /** The model's shape. */
   readonly shape: readonly number[];
-  /** What is wrong with it in the checkpoint: "is missing", or its shape, where another is expected. */
+  /** The fault in the checkpoint: "is missing", or its shape if another is expected. */
   readonly problem: string | undefined;
 
   constructor(
@@ -61,12 +61,12 @@ export class Part {
     return this.#tensor && !transposed && !plus ? this.checkpoint.form(this.#tensor) : undefined;
   }
 
-  /** Whether it is a matrix that can be rounded to blocks. */
+  /** True if it is a matrix that can be rounded to blocks. */
   get blockable(): boolean {
     return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
-  /** Whether it tells tokens: what every position is read from and written to, in which rounding costs most. */
+  /** True for the token table and the head, which every position uses: rounding costs most there. */
   get ofTokens(): boolean {
     return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
   }

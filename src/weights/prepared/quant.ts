@@ -6,13 +6,14 @@ import type { Part } from "./part.ts";
 import type { Bits } from "./quantize.ts";
 
 /**
- * How weights are held. Those that a GGUF has quantised run in the exact form of their type, unless it is `f32`. Those that are floats:
- * `q8` rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits but for tokens' vectors, `f32` rounds nothing; `auto` is `q8` for safetensors, `f32` for GGUF.
+ * Forms of weights. Quantised GGUF weights run in the exact form of their type, unless it is `f32`. For floats, `q8`
+ * rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits except for token vectors, `f32` rounds nothing; `auto` is
+ * `q8` for safetensors, `f32` for GGUF.
  */
 export const quants = ["auto", "f32", "q8", "q4"] as const;
 export type Quant = (typeof quants)[number];
 
-/** As an option of whatever loads a model. */
+/** The option of everything that loads a model. */
 export const quantOptions = z.object({
   quant: z
     .enum(quants)
@@ -36,7 +37,7 @@ export function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefi
   }
 }
 
-/** How one tensor is held: undefined is float32. */
+/** The form of one tensor; undefined is float32. */
 export interface Form extends KernelForm {
   /** Rounded to so many bits; absent where the form is exact. */
   readonly rounded?: Bits;
@@ -85,7 +86,7 @@ export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest:
   return form && { ...form, bits: fewest === 8 ? 8 : form.bits };
 }
 
-/** As GGUF's files of 4 bits have it: a least value a block, and 8 bits for the table of tokens and the head. */
+/** The form of 4-bit GGUF files: a minimum per block, and 8 bits for the token table and the head. */
 function roundedForm({ ofTokens }: Part, wanted: Bits | undefined): Form | undefined {
   const rounded = ofTokens ? wanted && 8 : wanted;
   return rounded && { bits: rounded, block: 32, residual: rounded === 4, rounded };

@@ -7,7 +7,7 @@ const BLOCK = 32;
 /** Bits a weight is rounded to at load. */
 export type Bits = 4 | 8;
 
-/** Whether rows of so many weights are whole blocks. */
+/** True if rows of `cols` weights consist of whole blocks. */
 export const isBlockable = (cols: number): boolean => cols % BLOCK === 0;
 
 /** Codes of a byte each, a scale a block, and with 4 bits the value of code 0 a block. */

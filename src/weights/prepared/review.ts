@@ -6,13 +6,13 @@ import { bytesIn, type Form, formName, partBytes } from "./quant.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
 import { unexpected } from "./unexpected.ts";
 
-/** What a model holds of one storage type in one form. */
+/** The tensors of one storage type in one form. */
 export interface Holding {
   readonly type: string;
   readonly form: string;
-  /** Whether the form has the very weights of the file. */
+  /** True if the form holds exactly the file's weights. */
   readonly exact: boolean;
-  /** How far rounded weights are from the file's, as a share of them, by a sample. */
+  /** The relative error of rounded weights against the file's, from a sample. */
   readonly error?: number;
   tensors: number;
   /** In the file. */
@@ -41,7 +41,7 @@ export class Review {
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, form });
   }
 
-  /** What is held, by storage type and form; of what is rounded, a sample is read. */
+  /** The tensors by storage type and form; reads a sample of those that are rounded. */
   get holdings(): Holding[] {
     const rows = new Map<string, Holding>();
     const counted = new Set<string>();

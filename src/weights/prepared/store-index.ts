@@ -24,12 +24,12 @@ const indexSchema = z.object({
   source: z.string(),
   matrices: z.record(z.string(), matrix),
   floats: z.record(z.string(), floats),
-  /** Of the whole file, in its order: each is what one process appended. */
+  /** Seals that cover the whole file in order; each is for what one process appended. */
   seals: z.array(z.object({ from: z.number(), end: z.number(), sha256: z.string() })),
 });
 
 export type Span = z.infer<typeof span>;
-/** Where the parts of a quantised matrix lie in the prepared file. */
+/** The places of a quantised matrix's parts in the prepared file. */
 export type StoredMatrix = z.infer<typeof matrix>;
 export type StoredFloats = z.infer<typeof floats>;
 export type Index = z.infer<typeof indexSchema>;

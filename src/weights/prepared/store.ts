@@ -23,9 +23,10 @@ export type { Span, StoredFloats, StoredMatrix } from "./store-index.ts";
 const ALIGNMENT = 64;
 
 /**
- * Weights in the kernels' layout, written once beside the model's cache and mapped by the runtime at every later start.
- * What is asked for and not there yet is appended to a file of another name; `commit` renames it, so that a kill leaves nothing half-written.
- * A file that was changed since it was last known to be sound is read whole before it is used; one that is damaged is made again.
+ * Weights in the kernels' layout, written once into the model's cache folder and mapped by the runtime at every later
+ * start. Missing weights are appended to a file of another name; `commit` renames it, so that a kill leaves nothing
+ * half-written. A file that has changed since it was last checked is read whole before it is used; a damaged one is
+ * made again.
  */
 export class PreparedStore {
   readonly file: string;
@@ -98,7 +99,7 @@ export class PreparedStore {
     makeFolders(this.folder);
     removeOrphans(this.folder);
     const end = this.bytes;
-    // What is there keeps its place: graphs may refer to it, and other processes have the file itself mapped.
+    // Existing parts keep their places: graphs may refer to them, and other processes have the file mapped.
     if (end > 0) copyFileSync(this.file, this.#draftFile);
     const fd = openSync(this.#draftFile, end > 0 ? "r+" : "w");
     return { fd, from: end, end, hash: createHash("sha256") };

@@ -110,8 +110,9 @@ export class Weights implements WeightSource {
   }
 
   /**
-   * What `trace` gives, and in which forms and bytes it holds the tensors, the largest share first: nothing is read but a sample of what is rounded, and no memory asked for.
-   * @throws UserError as `review` does, but for memory
+   * The result of `trace`, and the forms and bytes of its tensors, the largest share first. Reads only a sample of
+   * rounded tensors, and allocates nothing.
+   * @throws UserError as `review` does, except for memory
    */
   survey<T>(trace: () => T): { readonly traced: T; readonly holdings: Holding[]; readonly bytes: number } {
     const { review, traced } = this.#reviewed(trace);
@@ -119,7 +120,7 @@ export class Weights implements WeightSource {
     return { traced, holdings: review.holdings, bytes: review.bytes };
   }
 
-  /** What `trace` gives where there are no weights, only their configuration: every tensor that it asks for is as it asks. */
+  /** The result of `trace` if there are no weights, only their configuration: every tensor has the expected shape. */
   imagined<T>(trace: () => T): T {
     return this.#reviewed(trace).traced;
   }
@@ -245,7 +246,10 @@ function stateOf(files: readonly string[]): string {
   return state.digest("hex");
 }
 
-/** Where the bits make a difference, each choice has a folder of its own; so has each version, lest two that are in use make it anew by turns. */
+/**
+ * If bits matter, each choice has its own folder; so has each version, so that two versions in use do not keep
+ * replacing each other's files.
+ */
 const folderName = (quant: Quant, fewest: CodeBits): string =>
   `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 

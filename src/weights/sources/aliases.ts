@@ -1,7 +1,7 @@
 /** A file inside a package of a registry. */
 export interface PackageMirror {
   kind: "pypi" | "npm";
-  /** As the registry calls it: on PyPI its normal form (PEP 503), on npm with the scope. */
+  /** The registry's name: on PyPI its normal form (PEP 503), on npm with the scope. */
   package: string;
   version?: string;
   /** Path inside the package, of a file or a folder; without it the package must hold exactly one model. */

@@ -11,7 +11,7 @@ import { ensureSpace, makeFolder } from "./disk.ts";
 /** A package as a registry gives it: many files in one. Everything in it is refused when one path leads out of it. */
 export interface Archive {
   path: string;
-  /** What it is, in sentences: `wheel`. */
+  /** The kind in error messages: `wheel`. */
   kind: string;
   /** Bytes of every plain file in it, by path. @throws UserError */
   sizes(): Promise<ReadonlyMap<string, number>>;
@@ -23,7 +23,7 @@ export interface Archive {
 export interface Member {
   /** Its path in the archive. */
   name: string;
-  /** Where it goes: written aside, checked, then renamed. */
+  /** The target: written aside, checked, then renamed. */
   to: string;
   /** Hex SHA-256 that it must have. */
   sha256?: string | undefined;
@@ -127,7 +127,7 @@ async function writeAside(
       try {
         await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
       } finally {
-        // Where it was stopped at its beginning, the file is yet to be made, and would be there after it was removed.
+        // If it was stopped early, the file may still be created, after it was removed.
         await closed;
       }
     });
@@ -152,6 +152,6 @@ async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGene
 function explain(error: unknown, archive: Archive, to: string): unknown {
   if (error instanceof UserError || (error instanceof Error && error.name === "AbortError")) return error;
   const written = writeError(error, to);
-  // What remains comes from the archive: a broken deflate stream, or a size that is not the declared one.
+  // The remaining errors come from the archive: a broken deflate stream, or a size that is not the declared one.
   return written === error && error instanceof Error ? damaged(archive.path, archive.kind, error) : written;
 }

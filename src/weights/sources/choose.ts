@@ -96,7 +96,7 @@ const ofFolder = (names: readonly string[], folder: string): Choice => ({
 
 /** Configuration, tokenizer and templates; for sentence-transformers also those of its modules (`1_Pooling/…`). */
 const companion = /^(\d+_\w+\/(config\.json|model\.safetensors)|[^/]+\.(json|jinja|model)|(vocab|merges)\.txt)$/;
-/** Of other frameworks' weights. */
+/** Indexes of other frameworks' weights. */
 const foreign = /\.(bin|msgpack|h5|onnx)\.index\.json$/;
 
 function companions(names: readonly string[], folder: string): string[] {

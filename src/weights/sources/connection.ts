@@ -1,9 +1,9 @@
 import { asDropped, Dropped, refusal, Stall } from "./network.ts";
 
-/** Where bytes come from, and how to speak of it. */
+/** The source of bytes, and its name in messages. */
 export interface Remote {
   url: string;
-  /** What is fetched, in sentences. */
+  /** The name of the file in messages. */
   what: string;
   /** Sent to the host of `url`; `fetch` takes `authorization` out of requests that are redirected to another. */
   headers?: Readonly<Record<string, string>> | undefined;

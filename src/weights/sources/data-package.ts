@@ -25,7 +25,7 @@ export interface DataPackage {
 export const dataName = ({ kind, package: name, version }: DataPackage): string =>
   `${kind}:${name}${version === undefined ? "" : `${kind === "npm" ? "@" : "=="}${version}`}`;
 
-/** Where the package's files are kept that were taken out of it, each by its path in the package. */
+/** The folder of the files unpacked from the package, each by its path in the package. */
 export const unpackedFolder = (data: DataPackage): string => join(dataFolder(dataName(data)), "files");
 
 /**

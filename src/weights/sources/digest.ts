@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 
-/** What the bytes of a file must hash to. */
+/** The expected hash of a file's bytes. */
 export interface Digest {
   algorithm: "sha256" | "sha512" | "sha1";
   hex: string;
@@ -19,6 +19,6 @@ export const gitBlob = (hex: string, bytes: number): Digest => ({
 
 export const startHash = ({ algorithm, prefix = "" }: Digest): Hash => createHash(algorithm).update(prefix);
 
-/** How the algorithm is called in a sentence. */
+/** The name of the algorithm in messages. */
 export const digestName = ({ algorithm, prefix }: Digest): string =>
   `${prefix === undefined ? "" : "Git "}${algorithm.toUpperCase().replace("SHA", "SHA-")}`;

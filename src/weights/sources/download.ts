@@ -11,9 +11,9 @@ import { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
 
 export interface Download extends Omit<Remote, "what"> {
-  /** Where the file goes; until it is whole it grows in `<to>.part` beside it. */
+  /** The target path; until the file is whole, it grows in `<to>.part` beside it. */
   to: string;
-  /** What it is called in sentences; else the name of `to`. */
+  /** The file's name in messages; by default that of `to`. */
   what?: string | undefined;
   digest: Digest;
   /** Bytes that the caller will write to the same disk afterwards. */
@@ -74,7 +74,7 @@ function mismatch(job: Download, digest: string): UserError {
 
 interface Filled {
   digest: string;
-  /** Whether some of it came from an earlier run. */
+  /** True if part of it came from an earlier run. */
   resumed: boolean;
 }
 

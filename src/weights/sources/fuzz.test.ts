@@ -55,7 +55,7 @@ function mutate(random: () => number): Buffer {
   return bytes;
 }
 
-/** Whether everything could be read; if not, it was refused in one sentence that names the file. */
+/** True if everything could be read; otherwise it was refused in one sentence that names the file. */
 async function readAll(archive: Archive): Promise<boolean> {
   try {
     const sizes = await archive.sizes();
@@ -67,7 +67,7 @@ async function readAll(archive: Archive): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    // What streams throw is worded by `extractMembers`.
+    // `extractMembers` words the errors of streams.
     expect(error).toBeInstanceOf(Error);
     expect((error as Error).name).not.toBe("AssertionError");
     return false;

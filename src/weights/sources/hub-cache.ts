@@ -26,7 +26,7 @@ export function checkBlobs(repo: string): void {
   if (existsSync(blobs)) refuseEscape(blobs, repoFolder(repo));
 }
 
-/** Where a process says to others of Modicum that it fetches into the repository. */
+/** The lock by which Modicum's processes announce a download into the repository. */
 export const repoLock = (repo: string): string =>
   join(hubFolder(), ".locks", basename(repoFolder(repo)), "modicum.lock");
 
@@ -122,7 +122,7 @@ export async function dropParts(repo: string): Promise<boolean> {
   return parts.length > 0;
 }
 
-/** What a link of a snapshot points to, by its text alone. */
+/** The target of a snapshot's link, from its text alone. */
 function blobOf(file: string): string | undefined {
   const found = lstatSync(file, { throwIfNoEntry: false });
   return found?.isSymbolicLink() ? resolve(dirname(file), readlinkSync(file)) : undefined;

@@ -11,7 +11,7 @@ export function endpoint(): string {
   throw new UserError(`HF_ENDPOINT is "${text}", expected the address of a hub, such as https://host`);
 }
 
-/** Whether `HF_HUB_OFFLINE` forbids to ask the hub. */
+/** True if `HF_HUB_OFFLINE` forbids asking the hub. */
 export const offline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
 
 /** The hub's host, once it has answered anything. @throws Error saying why it has not */

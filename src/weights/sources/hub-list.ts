@@ -68,7 +68,7 @@ function fileOf(item: unknown): HubFile {
   return { path, bytes, digest: lfs ? sha256(lfs.oid) : gitBlob(oid, bytes), etag: lfs?.oid ?? oid };
 }
 
-/** Of an answer about a repository; the largest are some megabytes. */
+/** The size limit of an answer about a repository; the largest are some megabytes. */
 const mostBytes = 64 * 2 ** 20;
 
 /** `fetch` for the hub's client: patient, and to the hub's host only, since the token goes with it. */
@@ -86,7 +86,7 @@ function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pa
   };
 }
 
-/** What to look at where the hub does not answer. */
+/** The hint for when the hub does not answer. */
 const advice = (): string =>
   process.env["HF_ENDPOINT"] ? "; HF_ENDPOINT chose this hub, is it the right one?" : "; is the network up?";
 

@@ -25,7 +25,7 @@ const small = (text: string): HubServed => ({ body: Buffer.from(text) });
 const weights = randomBytes(300_000);
 const gguf = randomBytes(200_000, 2);
 
-/** What a safetensors repository holds, with what no one needs. */
+/** The files of a safetensors repository, with some that no one needs. */
 const folder: Record<string, HubServed> = {
   ".gitattributes": small("*.safetensors filter=lfs"),
   "README.md": small("# Tiny"),

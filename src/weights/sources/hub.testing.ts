@@ -8,7 +8,7 @@ export interface HubServed {
   body: Buffer;
   large?: boolean;
   serving?: Partial<Serving>;
-  /** What the hub says of it instead of the truth. */
+  /** False claims of the hub about it. */
   claims?: { oid?: string; size?: number; path?: string };
 }
 
@@ -18,7 +18,7 @@ export interface HubOptions {
   refusals?: { path: RegExp; status: number; code?: string; times?: number; headers?: Record<string, string> }[];
   /** Entries that a page of the list holds. */
   page?: number;
-  /** Where the list's next page is said to be. */
+  /** The claimed host of the list's next page. */
   nextHost?: string;
   /** Raw text instead of JSON. */
   answer?: string;
@@ -45,7 +45,7 @@ export interface TestHub {
 export const gitOid = (body: Buffer): string =>
   createHash("sha1").update(`blob ${body.length}\0`).update(body).digest("hex");
 
-/** What the hub keeps a file's content under. */
+/** The name under which the hub stores a file's content. */
 export const etagOf = ({ body, large = false, claims }: HubServed): string =>
   claims?.oid ?? (large ? sha256(body) : gitOid(body));
 

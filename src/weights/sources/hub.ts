@@ -16,8 +16,8 @@ import { hubSpec } from "./spec.ts";
 import { keepModel, type ResolvedModel } from "./store.ts";
 
 /**
- * Plans to fetch a model of the hub into the cache that all its clients share; what one of them has fetched is not fetched again.
- * Where the hub cannot be reached, or must not be asked, what is in the cache is the model.
+ * Plans the download of a model from the hub into the cache that all its clients share; files fetched by another client
+ * are not fetched again. If the hub cannot be reached, or must not be asked, the cache decides.
  */
 export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
   if (offline()) return planCached(mirror, wanted, () => notHere(mirror, "HF_HUB_OFFLINE forbids to fetch it"));

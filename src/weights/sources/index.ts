@@ -68,7 +68,10 @@ export async function localModel(spec: string): Promise<ResolvedModel | undefine
   return cachedModel(name, files && identity(files));
 }
 
-/** What fetching the model would take, or nothing for one that is here, except that a branch of the hub may have moved. @throws UserError */
+/**
+ * The plan for fetching the model; undefined for one that is here, unless a branch of the hub may have moved.
+ * @throws UserError
+ */
 export async function planModel(spec: string, options: PullOptions = {}): Promise<Plan | undefined> {
   const parsed = parseSpec(spec);
   if (parsed.kind === "file") return undefined;
@@ -111,7 +114,7 @@ const hubHint = (path: string): string =>
     ? `; a model of the Hugging Face hub is called hf:${path}`
     : "";
 
-/** Of the weights in a folder. */
+/** Bytes of the weights in a folder. */
 async function weightBytes(folder: string): Promise<number> {
   const names = (await readdir(folder).catch(rethrown(folder))).filter((name) => name.endsWith(".safetensors"));
   const paths = names.map((name) => join(folder, name));

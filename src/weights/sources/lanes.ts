@@ -28,7 +28,7 @@ export async function inLanes(
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      // What waits is counted too, and a lane whose turn has come is counted again as it is written.
+      // Waiting bytes count, too; a lane that starts writing is counted again as it writes.
       shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
       onProgress?.(shown, total);
     }

@@ -11,7 +11,7 @@ export interface LockOptions {
   onWait?: (() => void) | undefined;
   /** Gives up waiting. */
   signal?: AbortSignal | undefined;
-  /** What cannot be done without the lock, for the sentence that says why it cannot be taken. */
+  /** The purpose of the lock, for the error if it cannot be taken. */
   purpose?: string | undefined;
 }
 

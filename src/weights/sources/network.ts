@@ -6,7 +6,7 @@ export class Dropped extends Error {
   constructor(
     reason: string,
     readonly waitMs = 0,
-    /** Of the response, where there was one. */
+    /** The response's status, if there was a response. */
     readonly status?: number,
   ) {
     super(reason);

@@ -48,7 +48,7 @@ export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: 
   };
 }
 
-/** Where a package is, or will be in `folder`. */
+/** The place of a package, or its future place in `folder`. */
 export async function locate(mirror: PackageMirror, folder: string, options: PullOptions): Promise<Located> {
   const found = await find(mirror, options.signal);
   const { url, file, digest, unpacked } = found;
@@ -100,7 +100,7 @@ interface Chosen {
   files: readonly { name: string; path: string; sha256?: string }[];
   /** Path of the file that is opened; the folder is where there is none. */
   opened?: string;
-  /** Of the archive: the file or folder that is the model. */
+  /** The file or folder in the archive that is the model. */
   member: string;
 }
 

@@ -12,7 +12,7 @@ export interface Persistence {
   signal: AbortSignal;
   /** Bytes that attempts have brought so far: an attempt that brought some is no failure in a row. */
   bytes(): number;
-  /** What is added to the sentence when the work is given up. */
+  /** Returns an addition to the error when the work is given up. */
   kept?(): string;
   /** A sentence for the user: what was dropped, and when it is tried again. */
   onNotice?: ((sentence: string) => void) | undefined;

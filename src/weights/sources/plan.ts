@@ -12,9 +12,9 @@ export interface Wanted {
   mirrors: readonly Mirror[];
   /** Its files, where they are known beforehand: each must have its hash, whichever mirror it came from. */
   files?: readonly AliasFile[] | undefined;
-  /** Whether to ask the source again for a model that is here: a branch may have moved. */
+  /** True to ask the source again for a model that is here: a branch may have moved. */
   refresh?: boolean | undefined;
-  /** Whether to read the files of a model that is here whole, though they have not changed. */
+  /** True to read all files of a model that is here, even unchanged ones. */
   verify?: boolean | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface Fetch extends Pick<Download, "url" | "to" | "what" | "digest" |
   bytes: number;
 }
 
-/** What fetching a model, or data, from one source takes. */
+/** The plan for fetching a model, or data, from one source. */
 export interface Plan<T = ResolvedModel> {
   /** The source, as `list` shows it. */
   source: string;

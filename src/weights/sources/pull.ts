@@ -40,11 +40,11 @@ async function soundOrRemoved(
   }
 }
 
-/** What `pull` would fetch, and from where. */
+/** The files that `pull` would fetch, and their source. */
 export const planPull = (wanted: Wanted, options: PullOptions): Promise<Plan> =>
   fromMirrors(wanted, options, async (plan) => plan);
 
-/** How long a source may take to say what it has, where there is another to ask. */
+/** The limits for a source to answer, when there is another one to ask. */
 const hasty: Pace = { attempts: 2, delayMs: 250, stallMs: 10_000 };
 
 async function fromMirrors<T>(wanted: Wanted, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {

@@ -14,12 +14,12 @@ export interface KeptFile {
 /** `model.json`, written last into a model's folder: a model without it is not whole. */
 export interface ModelRecord {
   name: string;
-  /** What is opened: a file or folder in the model's folder, or absolute where the files are another cache's. */
+  /** The file or folder to open: in the model's folder, or absolute if the files are in another cache. */
   file: string;
   bytes: number;
   sha256: string;
   source: string;
-  /** Where there are several. */
+  /** The files, if there are several. */
   files?: readonly KeptFile[];
 }
 

@@ -3,12 +3,12 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
-/** How the test server serves its file. */
+/** The behaviour of the test server. */
 export interface Serving {
   body: Buffer;
-  /** Whether it knows `Range`; it does unless told. */
+  /** True (the default) if it supports `Range`. */
   ranges?: boolean;
-  /** Whether it tells the length; it does unless told. */
+  /** True (the default) if it sends the length. */
   length?: boolean;
   /** Status of the first, second, … request, before the file is given. */
   failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];
@@ -29,9 +29,9 @@ export interface Serving {
 export interface TestServer {
   url: string;
   serving: Serving;
-  /** Of each request: the first byte asked for. */
+  /** The first requested byte of each request. */
   starts: number[];
-  /** Of each request: its `Authorization`. */
+  /** The `Authorization` header of each request. */
   authorizations: (string | undefined)[];
   /** Responses under way. */
   open: () => number;

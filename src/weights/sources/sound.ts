@@ -55,7 +55,7 @@ async function damagedFiles(record: ModelRecord): Promise<string[]> {
   return identity(named) === record.sha256 ? [] : files.map(({ path }) => path);
 }
 
-/** How a file is called in the list of which the model's hash is. */
+/** The name of a file in the list that the model's hash is made of. */
 function nameOf(path: string, { name }: ModelRecord): string {
   const inSnapshot = /[\\/]snapshots[\\/][0-9a-f]{40}[\\/](.*)$/.exec(path)?.[1];
   return (inSnapshot ?? relative(join(modelFolder(name), INNER), path)).split(sep).join("/");

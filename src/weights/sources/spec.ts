@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { suggest, UserError } from "../../util/errors.ts";
 import { aliases, type HubMirror, type PackageMirror } from "./aliases.ts";
 
-/** What a MODEL argument names. */
+/** The model named by a MODEL argument. */
 export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMirror | { kind: "file"; path: string };
 
 /**
@@ -34,7 +34,7 @@ function fromScheme(scheme: string, rest: string): ModelSpec {
   }
 }
 
-/** How a model is called everywhere: package names in their normal form, anything else as it is. */
+/** The canonical name of a model: package names in their normal form, anything else unchanged. */
 export function canonicalName(text: string): string {
   const spec = /^(hf|pypi|npm):/.test(text) ? parseSpec(text) : undefined;
   switch (spec?.kind) {
@@ -58,7 +58,7 @@ export const packageSpec = ({ kind, package: name, version, member }: PackageMir
 
 const prefixed = (mark: string, text: string | undefined): string => (text === undefined ? "" : `${mark}${text}`);
 
-/** What is before the first colon, and what is after it, a path. */
+/** The parts before and after the first colon; the second is a path. */
 function splitPath(scheme: string, rest: string): [string, string | undefined] {
   const colon = rest.indexOf(":");
   if (colon < 0) return [rest, undefined];

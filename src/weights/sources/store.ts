@@ -15,13 +15,13 @@ import { canonicalName } from "./spec.ts";
 
 /** A model that is on this machine. */
 export interface ResolvedModel {
-  /** As a user names it: an alias, `hf:…`, `pypi:…`, `npm:…` or a path. */
+  /** The name that a user writes: an alias, `hf:…`, `pypi:…`, `npm:…` or a path. */
   name: string;
   /** Absolute path of the file, or of the folder of a model that is one. */
   path: string;
-  /** Of all its files. */
+  /** Bytes of all its files. */
   bytes: number;
-  /** Where it came from: `pypi:package:path`, or `file` for a file of the user's own. */
+  /** The source: `pypi:package:path`, or `file` for the user's own file. */
   source: string;
   /** Hex, checked when it was downloaded; of several files that of a list of them. Absent for a file of the user's own. */
   sha256?: string;
@@ -91,8 +91,8 @@ async function listed(
 }
 
 /**
- * Where the prepared weights of a model at `path`, a file or folder, are kept, whatever state it is in: they know by themselves what they
- * were made of. It need not exist.
+ * The folder of the prepared weights of a model at `path`, a file or folder, in any state: the weights record their own
+ * source. It need not exist.
  */
 export function preparedFolder(path: string): string {
   const key = createHash("sha256").update(realpathSync(path)).digest("hex");
