@@ -34,7 +34,7 @@ export {
   RoutePipeline,
 } from "./library/pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
-export { resumeTraining, type TrainCall, type TrainInput, train } from "./library/train.ts";
+export { estimateTraining, resumeTraining, type TrainCall, type TrainInput, train } from "./library/train.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export {
   type CascadeOptions,
@@ -46,6 +46,7 @@ export { type OpenedPair, openClassifyPair, type PairOptions } from "./pipelines
 export type { Route } from "./pipelines/route/route.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export type { Learnt } from "./savings/calibration.ts";
+export type { Estimate } from "./train/estimate.ts";
 export type { TrainingReceipt } from "./train/receipt.ts";
 export type { StepReport } from "./train/run.ts";
 export type { TrainResult } from "./train/session.ts";

@@ -2,8 +2,9 @@ import type { z } from "zod";
 import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { decoderArchitecture } from "../models/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
+import type { Estimate } from "../train/estimate.ts";
 import { trainOptions } from "../train/options.ts";
-import { optionsOf, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
+import { dryRun, optionsOf, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
 import type { Base } from "../train/subject.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
@@ -39,6 +40,11 @@ export async function train(
 /** Goes on with the run that a folder holds. @throws UserError if it holds none */
 export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse"> = {}): Promise<TrainResult> =>
   train(optionsOf(out), { ...call, out, reuse: "resume" });
+
+/** What a run would take on this machine: FLOPs, memory and hours, by trying its first batch. @throws UserError */
+export async function estimateTraining(options: TrainInput, resolving: ResolveOptions = {}): Promise<Estimate> {
+  return dryRun(given("train's options", trainOptions, options), (model) => openBase(model, resolving));
+}
 
 async function openBase(model: string, options: ResolveOptions): Promise<Base> {
   const { path } = await resolveModel(model, options);

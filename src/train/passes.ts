@@ -8,10 +8,10 @@ import type { Joined, ParameterStore } from "./parameters.ts";
 import { Programs } from "./programs.ts";
 import { StepBuffers } from "./step-buffers.ts";
 
-/** What the passes of a run cost so far. */
+/** FLOPs of passes. */
 export interface PassCost {
-  readonly forward: Spent;
-  readonly backward: Spent;
+  readonly forward: number;
+  readonly backward: number;
 }
 
 /** For what does not depend on the shape. */
@@ -29,7 +29,8 @@ export function weightsOf(trainee: Trainee): Joined[] {
  * more (`recompute`). Below the first layer that is trained nothing is kept and nothing runs backward.
  */
 export class Passes implements Disposable {
-  readonly cost: PassCost = { forward: { flops: 0, bytes: 0 }, backward: { flops: 0, bytes: 0 } };
+  #forwards: Spent = { flops: 0, bytes: 0 };
+  #backwards: Spent = { flops: 0, bytes: 0 };
 
   private constructor(
     private readonly shape: Shape,
@@ -51,15 +52,23 @@ export class Passes implements Disposable {
   /** Adds a batch's gradients to those of the store; `weight` is the part of each label in the loss. Returns the sum of its labels' nats. */
   async train(batch: Batch, weight: number): Promise<number> {
     await this.#forward(batch);
-    const nats = await this.head.backward(batch, weight, this.buffers.last, this.cost.backward);
-    await runAll(this.bound.backward, this.cost.backward);
+    const nats = await this.head.backward(batch, weight, this.buffers.last, this.#backwards);
+    await runAll(this.bound.backward, this.#backwards);
     return nats;
   }
 
   /** The sum of the nats of a batch's labels. */
   async evaluate(batch: Batch): Promise<number> {
     await this.#forward(batch);
-    return this.head.forward(batch, this.buffers.last, this.cost.forward);
+    return this.head.forward(batch, this.buffers.last, this.#forwards);
+  }
+
+  /** What ran since this was last asked. The head's forward pass beside its backward pass counts as backward. */
+  takeCost(): PassCost {
+    const cost = { forward: this.#forwards.flops, backward: this.#backwards.flops };
+    this.#forwards = { flops: 0, bytes: 0 };
+    this.#backwards = { flops: 0, bytes: 0 };
+    return cost;
   }
 
   async #forward(batch: Batch): Promise<void> {
@@ -67,7 +76,7 @@ export class Passes implements Disposable {
     if (rows !== this.shape.rows || tokens !== this.shape.tokens)
       throw new Error(`a batch of ${rows} × ${tokens} for programs of ${this.shape.rows} × ${this.shape.tokens}`);
     this.buffers.fill(batch);
-    await runAll(this.bound.forward, this.cost.forward);
+    await runAll(this.bound.forward, this.#forwards);
   }
 
   [Symbol.dispose](): void {

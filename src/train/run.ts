@@ -77,6 +77,19 @@ export class TrainingRun implements Disposable {
     return steps ?? Math.max(1, Math.ceil((epochs * this.data.training.batches) / accumulate));
   }
 
+  get accumulate(): number {
+    return this.options.accumulate;
+  }
+
+  /** Runs the first batch forward and backward, for what it takes; nothing is changed or counted. */
+  async tryBatch(): Promise<{ flops: number; tokens: number; ms: number }> {
+    const batch = this.data.training.batch(0);
+    const started = performance.now();
+    await this.passes.train(batch, 1 / Math.max(1, batch.labelled));
+    const { forward, backward } = this.passes.takeCost();
+    return { flops: forward + backward, tokens: batch.rows * batch.tokens, ms: performance.now() - started };
+  }
+
   /** Runs the next step. @throws Spike if the loss or its gradient is not finite and the options say stop */
   async step(): Promise<StepReport> {
     const started = performance.now();
@@ -142,10 +155,9 @@ export class TrainingRun implements Disposable {
   #count(loss: number, ms: number): void {
     if (this.done === 1) this.counters.first = loss;
     this.counters.last = loss;
-    this.counters.forward += this.passes.cost.forward.flops;
-    this.counters.backward += this.passes.cost.backward.flops;
-    this.passes.cost.forward.flops = 0;
-    this.passes.cost.backward.flops = 0;
+    const { forward, backward } = this.passes.takeCost();
+    this.counters.forward += forward;
+    this.counters.backward += backward;
     this.counters.ms += ms;
   }
 

@@ -1,4 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
@@ -9,6 +11,7 @@ import { differences } from "./checkpoint/differences.ts";
 import { driftOf, thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, keepState, latestState } from "./checkpoint/state.ts";
 import { openData, type RunData } from "./data/open.ts";
+import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { loraSubject } from "./lora-subject.ts";
 import { Metrics } from "./metrics.ts";
 import { type TrainOptions, trainOptions } from "./options.ts";
@@ -65,6 +68,7 @@ export async function runSession(
   if (kept) restore(run, kept, data, session, onNotice);
   await writeJson(path.join(out, "run.json"), options);
   const metrics = await Metrics.open(out, run.done);
+  onNotice?.(sentence(await estimate(run)));
   while (run.done < run.steps) {
     const report = await run.step();
     metrics.add(report);
@@ -80,6 +84,18 @@ export async function runSession(
   const adapted = options.lora && options.model !== undefined ? { model: options.model } : {};
   const losses = { first, last, best: Number.isNaN(best) ? last : best };
   return { out, ...adapted, steps: run.done, tokens, loss: losses, receipt };
+}
+
+/** What a run would take, by trying its first batch; nothing is kept. @throws UserError */
+export async function dryRun(options: TrainOptions, openBase: (model: string) => Promise<Base>): Promise<Estimate> {
+  const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
+  try {
+    const { subject, data } = await openRun(options, out, openBase);
+    using run = await TrainingRun.open(options, subject, data);
+    return await estimate(run);
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
 }
 
 /** The state to go on from; undefined for a new run. @throws UserError */

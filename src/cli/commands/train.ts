@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { resumeTraining, type TrainInput, train } from "../../index.ts";
+import { estimateTraining, resumeTraining, type TrainInput, train } from "../../index.ts";
+import { type Estimate, sentence } from "../../train/estimate.ts";
 import { trainOptions } from "../../train/options.ts";
 import type { TrainResult } from "../../train/session.ts";
 import { UserError } from "../../util/errors.ts";
@@ -13,6 +14,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
   out?: string;
   resume?: string;
   force?: boolean;
+  dryRun?: boolean;
   json?: boolean;
 }
 
@@ -22,12 +24,14 @@ export function define(command: Command): void {
     .option("--out <folder>", "where the run is kept; at its end it is the model's folder")
     .option("--resume <folder>", "go on with the run that a folder holds")
     .option("--force", "begin anew in a folder that holds a run")
+    .option("--dry-run", "say what the run would take here, by its first batch, and stop")
     .option("--json", "print one JSON object with the losses and the receipt");
   addFlags(command, trainOptions).action(run);
 }
 
 async function run(config: string | undefined, flags: Flags): Promise<void> {
   const signal = interruptSignal();
+  if (flags.dryRun) return tellEstimate(await estimateTraining(await optionsOf(config, flags), { signal }), flags);
   using progress = showTraining();
   const call = { ...progress, signal };
   const result = await started(config, flags, call).catch((error: unknown) => {
@@ -64,6 +68,11 @@ async function optionsOf(config: string | undefined, flags: Flags): Promise<Trai
   if (typeof values !== "object" || values === null || Array.isArray(values))
     throw new UserError(`${config}: expected the run's options by name`);
   return { ...(values as TrainInput), ...given };
+}
+
+function tellEstimate(found: Estimate, { json }: Flags): void {
+  if (json) printJson(found);
+  else print(sentence(found));
 }
 
 function tell({ out, model, steps, tokens, loss, receipt }: TrainResult): void {

@@ -1,0 +1,32 @@
+import type { TrainingRun } from "./run.ts";
+
+/** What a run will take on this machine, by the second of two batches that were tried. */
+export interface Estimate {
+  readonly steps: number;
+  readonly tokens: number;
+  /** Of the training steps; evaluations come on top. */
+  readonly flops: number;
+  /** Resident memory of the process after the trial. */
+  readonly bytes: number;
+  readonly hours: number;
+}
+
+/** As one sentence. */
+export function sentence({ steps, tokens, flops, bytes, hours }: Estimate): string {
+  const time = hours < 1 ? `${Math.max(1, Math.round(60 * hours))} min` : `${hours.toFixed(1)} h`;
+  return `${steps} steps of ${Math.round(tokens / steps)} tokens: ${flops.toExponential(2)} FLOPs, ${Math.round(bytes / 1e6)} MB, about ${time} here`;
+}
+
+/** Tries a run's first batch; its weights stay as they are. */
+export async function estimate(run: TrainingRun): Promise<Estimate> {
+  await run.tryBatch();
+  const { flops, tokens, ms } = await run.tryBatch();
+  const batches = (run.steps - run.done) * run.accumulate;
+  return {
+    steps: run.steps,
+    tokens: run.steps * run.accumulate * tokens,
+    flops: batches * flops,
+    bytes: process.memoryUsage.rss(),
+    hours: (batches * ms) / 3.6e6,
+  };
+}
