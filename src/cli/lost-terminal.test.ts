@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, onTestFailed, test } from "vitest";
 
 const url = (file: string) => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
 
@@ -34,6 +34,7 @@ test.runIf(process.platform === "linux").each(["SIGHUP", "SIGTERM"] as const)(
     });
     const lines = createInterface({ input: terminal.stdio[3] as Readable })[Symbol.asyncIterator]();
     const pid = Number((await lines.next()).value);
+    onTestFailed(() => void process.kill(pid, "SIGKILL"));
     terminal.kill("SIGKILL");
     await once(terminal, "exit");
     process.kill(pid, signal);
