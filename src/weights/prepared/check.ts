@@ -6,11 +6,13 @@ import { discard, INDEX, isFolderSound } from "./store-index.ts";
 export interface CheckedWeights {
   /** Folders that are as they were written. */
   readonly sound: number;
-  /** Folders whose weights were damaged: these are removed, and made again when a model next needs them. */
+  /** Folders with damaged weights, which are removed; a model that needs them makes them again. */
   readonly removed: readonly string[];
 }
 
-/** Reads all prepared weights under a folder whole, and removes those that are damaged; those of other versions are let be. */
+/**
+ * Reads all prepared weights under a folder whole, and removes damaged ones; those of other versions are left alone.
+ */
 export function checkPrepared(folder: string): CheckedWeights {
   const all = indexed(folder).map((each) => ({ folder: each, sound: isFolderSound(each) }));
   const damaged = all.filter(({ sound }) => sound === false).map((each) => each.folder);

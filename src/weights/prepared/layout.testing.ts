@@ -13,7 +13,7 @@ export function weightsOf({ rows, block: size, bits, codes, scale, zero, residua
   });
 }
 
-/** A byte for each of `width` values a row; those of 4 bits fill a row's bytes from their low halves on. */
+/** One byte for each of a row's `width` values; 4-bit values fill a row's bytes starting with the low halves. */
 function loose(values: Uint8Array, bits: CodeBits, rows: number, width: number): number[] {
   const bytes = values.length / rows;
   return Array.from({ length: rows * width }, (_, i) => {

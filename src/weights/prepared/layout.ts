@@ -25,7 +25,7 @@ export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits">): Kern
   return { ...matrix, bits, codes: inPairs(codes, codes.length / rows), zero: inPairs(zero, zero.length / rows) };
 }
 
-/** Two values below 16 a byte, the first in its low half; each `width` values begin a byte of their own. */
+/** Packs two values below 16 into a byte, the first in the low half; each `width` values start a new byte. */
 function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   const bytes = bytesOfCodes(width, 4);
   const out = new Uint8Array((values.length / width) * bytes);
@@ -43,8 +43,8 @@ export interface MinimumMatrix extends Omit<KernelMatrix, "bits" | "zero" | "res
 }
 
 /**
- * Exactly, as far as float32 goes: the kernels have whole zero points only, so codes are spread over all of their `bits`, `min`
- * becomes the nearest zero point, and what that leaves is the residual. Takes `codes` and `scale` over.
+ * Exact within float32: the kernels have only whole zero points, so codes are spread over all of their `bits`, `min`
+ * becomes the nearest zero point, and the rest is the residual. Takes ownership of `codes` and `scale`.
  */
 export function fromMinimum(bits: CodeBits, matrix: MinimumMatrix): KernelMatrix {
   const { rows, block, codes, scale, min, codeBits } = matrix;
@@ -63,15 +63,15 @@ export function fromMinimum(bits: CodeBits, matrix: MinimumMatrix): KernelMatrix
   return packed(bits, { rows, block, codes, scale, zero, residual });
 }
 
-/** Codes times 2^by, four at a time; none grows into its neighbour. */
+/** Multiplies codes by 2^by, four at a time; none overflows into its neighbour. */
 function spread(codes: Uint8Array, by: number): void {
   const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4);
   for (let i = 0; i < words.length; i++) words[i]! <<= by;
 }
 
 /**
- * Rows of several matrices with the same columns and bits, one under the other. Blocks are then as small as the smallest among them,
- * and a missing residual counts as zero when another has one. Throws a `RangeError` where bits differ.
+ * Stacks matrices with the same columns and bits. Blocks become as small as the smallest among them, and a missing
+ * residual counts as zero if another has one. Throws a `RangeError` if bits differ.
  */
 export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   if (matrices.length === 1) return matrices[0]!;
@@ -90,7 +90,7 @@ export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   return stacked;
 }
 
-/** The same matrix, of 8 bits as all in blocks of 16 are, in those instead of 32. */
+/** The same 8-bit matrix in blocks of 16 instead of 32. */
 function halved({ rows, codes, scale, zero, residual }: KernelMatrix): KernelMatrix {
   const half: KernelMatrix = {
     rows,
@@ -103,7 +103,7 @@ function halved({ rows, codes, scale, zero, residual }: KernelMatrix): KernelMat
   return half;
 }
 
-/** Each row of `width` two times. */
+/** Repeats each row of `width` values. */
 function twice(values: Float32Array, width: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(2 * values.length);
   for (let at = 0; at < values.length; at += width) {

@@ -4,9 +4,9 @@ import { VERSION } from "./store-index.ts";
 
 /** The contents of the folder of prepared weights. */
 export interface Held {
-  /** In all. */
+  /** Bytes in total. */
   readonly bytes: number;
-  /** Folders whose weights this version does not read, since another one laid them out: no program of this version needs them. */
+  /** Folders with weights of another version's layout, which this version does not use. */
   readonly stale: readonly { readonly folder: string; readonly bytes: number }[];
 }
 
@@ -17,7 +17,7 @@ export function preparedHeld(programs: string): Held {
   return { bytes: bytesIn(programs), stale: old.map((folder) => ({ folder, bytes: bytesIn(folder) })) };
 }
 
-/** Forms have had folders of their own only since. */
+/** Older versions did not keep each form in its own folder. */
 const isOldModel = (model: string): boolean => entriesOf(model).some((entry) => entry.isFile());
 
 /** Weights that are being written for the first time have no index yet, and are left alone. */

@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 /** Bytes a weight takes in blocks of 8 bits: a code, and a scale and a zero point for every 32. */
 const BLOCK_BYTES = 1 + 5 / 32;
 
-/** Memory that this process may have, in bytes: the machine's, or its container's share. */
+/** The memory available to this process, in bytes: the machine's, or its container's share. */
 export function memoryLimit(): number {
   const share = process.constrainedMemory?.() ?? 0;
   return share > 0 ? Math.min(share, os.totalmem()) : os.totalmem();
@@ -12,7 +12,7 @@ export function memoryLimit(): number {
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
-/** @throws UserError when a model's weights do not fit in memory, with both figures and what would fit */
+/** @throws UserError if a model's weights do not fit in memory, with both figures and what would fit */
 export function checkMemory(path: string, weights: number, limit: number): void {
   if (weights <= limit) return;
   const most = `${(limit / BLOCK_BYTES / 1e9).toFixed(1)} billion parameters in 8 bits`;

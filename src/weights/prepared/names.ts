@@ -6,7 +6,7 @@ import type { Rows } from "../checkpoint.ts";
  */
 export interface Stored {
   readonly name: string;
-  /** Stored [inputs, outputs], as GPT-2's Conv1D has it, where a matrix is called for as [outputs, inputs]. */
+  /** True if stored as [inputs, outputs], as in GPT-2's Conv1D, when the model asks for [outputs, inputs]. */
   readonly transposed?: true;
   /** A slice of a fused tensor: these of its outputs. */
   readonly rows?: Rows;
@@ -19,6 +19,6 @@ export type Names = (canonical: string) => string | Stored;
 
 export const identity: Names = (canonical) => canonical;
 
-/** A text that tells apart whatever of a checkpoint `stored` may be. */
+/** A key for the stored tensor. */
 export const keyOf = ({ name, transposed, rows, plus }: Stored): string =>
   `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}${plus ? `+${plus}` : ""}`;

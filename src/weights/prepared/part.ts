@@ -8,7 +8,7 @@ import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 /** Weights that are turned to float32 at a time when a matrix is rounded. */
 const CHUNK = 2 ** 22;
 
-/** One tensor as a model calls for it: all or a slice of what a checkpoint stores, turned if need be. */
+/** One tensor as a model asks for it: all or a slice of a stored one, transposed if necessary. */
 export class Part {
   readonly #stored: Stored;
   readonly #tensor: StoredTensor | undefined;
@@ -50,7 +50,7 @@ export class Part {
     return this.#tensor !== undefined;
   }
 
-  /** Tells what it is among the parts of its checkpoint. */
+  /** Identifies the part within its checkpoint. */
   get key(): string {
     return keyOf(this.#stored);
   }
@@ -75,7 +75,10 @@ export class Part {
     return this.checkpoint.blocks(this.#tensor!, bits, this.#stored.rows);
   }
 
-  /** Rounded to so many bits in blocks of 32, held in codes of `bits`; in steps, as a large matrix may not fit in memory as float32. */
+  /**
+   * Rounds to `to` bits in blocks of 32, held in codes of `bits`; in steps, since a large matrix may not fit in memory
+   * as float32.
+   */
   rounded(to: Bits, bits: CodeBits): KernelMatrix {
     const [rows, cols] = this.shape as [number, number];
     const rounding = new Rounding(to, rows, cols);

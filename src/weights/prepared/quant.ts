@@ -23,7 +23,7 @@ export const quantOptions = z.object({
     ),
 });
 
-/** Bits that the matrices which a checkpoint has as floats are rounded to; undefined: none. */
+/** The bits to which a checkpoint's float matrices are rounded; undefined: none. */
 export function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
   switch (quant) {
     case "f32":
@@ -39,7 +39,7 @@ export function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefi
 
 /** The form of one tensor; undefined is float32. */
 export interface Form extends KernelForm {
-  /** Rounded to so many bits; absent where the form is exact. */
+  /** The bits after rounding; absent if the form is exact. */
   readonly rounded?: Bits;
 }
 

@@ -12,7 +12,7 @@ const values = Float32Array.from({ length: ROWS * COLS }, (_, i) => {
 
 function rounded(bits: Bits) {
   const rounding = new Rounding(bits, ROWS, COLS);
-  // In pieces of whole rows, as a large matrix is.
+  // In pieces of whole rows, like a large matrix.
   for (let row = 0; row < ROWS; row++) rounding.add(values.subarray(row * COLS, (row + 1) * COLS), row * COLS);
   const { codes, scale, zero, residual } = rounding.matrix(8);
   const blocks = COLS / 32;

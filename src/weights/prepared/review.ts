@@ -15,13 +15,13 @@ export interface Holding {
   /** The relative error of rounded weights against the file's, from a sample. */
   readonly error?: number;
   tensors: number;
-  /** In the file. */
+  /** Bytes in the file. */
   stored: number;
-  /** In memory. */
+  /** Bytes in memory. */
   bytes: number;
 }
 
-/** Stands in for the store while a model is traced to see what it asks for: nothing is read, and all that is wrong is found at once. */
+/** Replaces the store while a model is traced to see what it asks for: reads nothing, and finds all faults at once. */
 export class Review {
   readonly #problems = new Map<string, string>();
   readonly #used = new Set<string>();
@@ -35,7 +35,7 @@ export class Review {
     if (problem !== undefined) this.#problems.set(name, problem);
   }
 
-  /** Notes in which form a part is held, which in a stack is the form `stacked` of all; `copy` tells this use of it from others. */
+  /** Records the form of a part, or the stack's form `stacked`; `copy` identifies this use of it. */
   hold(part: Part, copy: string, own?: Form, stacked?: Form): void {
     const form = stacked && { ...stacked, ...(own?.rounded && { rounded: own.rounded }) };
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, form });
@@ -73,12 +73,15 @@ export class Review {
     return { shape: [...shape], data };
   }
 
-  /** Bytes of all that was asked for. */
+  /** Bytes of everything that was asked for. */
   get bytes(): number {
     return [...this.#bytes.values()].reduce((a, b) => a + b, 0);
   }
 
-  /** @throws UserError with all that is missing, of another shape or unexpected: the first three, and how many there are */
+  /**
+   * @throws UserError with everything that is missing, of another shape or unexpected: the first three, and the total
+   * number
+   */
   check(): void {
     const { path, tensors } = this.checkpoint;
     for (const name of unexpected(tensors.keys(), this.#used)) this.#problems.set(name, "is unexpected");

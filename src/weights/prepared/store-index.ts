@@ -34,7 +34,7 @@ export type StoredMatrix = z.infer<typeof matrix>;
 export type StoredFloats = z.infer<typeof floats>;
 export type Index = z.infer<typeof indexSchema>;
 
-/** Changes whenever the layout does; files of another version are made again. */
+/** Increased with every change of the layout; files of another version are made again. */
 export const VERSION = 5;
 
 export const emptyIndex = (source: string): Index => ({
@@ -53,8 +53,8 @@ const spans = ({ matrices, floats }: Index): Span[] => [
 export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /**
- * The index of weights in a folder that were made of `source`, and are sound; undefined if there are none. Weights that were changed are read
- * whole, unless the folder cannot be written, where each start would do so.
+ * The index of sound weights made from `source` in a folder; undefined if there are none. Changed weights are read
+ * whole, unless the folder is read-only, in which case every start would repeat it.
  */
 export function soundIndex(folder: string, source: string): Index | undefined {
   const index = readIndex(folder);
@@ -65,7 +65,7 @@ export function soundIndex(folder: string, source: string): Index | undefined {
   return index;
 }
 
-/** The index in a folder; undefined when there is none, one of another version, or of weights that are cut short. */
+/** The index in a folder; undefined if there is none, or it is of another version, or the weights are cut short. */
 function readIndex(folder: string): Index | undefined {
   try {
     const index = indexSchema.parse(JSON.parse(readFileSync(path.join(folder, INDEX), "utf8")));
@@ -84,7 +84,7 @@ function isAsNoted(folder: string): boolean {
   }
 }
 
-/** A folder may be read-only, or full. */
+/** Notes that the weights are sound; the folder may be read-only, or full. */
 export function noteSound(folder: string): void {
   try {
     writeFileSync(path.join(folder, STATE), fileState(path.join(folder, FILE)));
@@ -97,7 +97,7 @@ export function isFolderSound(folder: string): boolean | undefined {
   return index && isSound(path.join(folder, FILE), index.seals);
 }
 
-/** Removes the weights of a folder: they are made again when they are next needed. */
+/** Removes a folder's weights, which are made again when needed. */
 export function discard(folder: string): void {
   for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
 }

@@ -213,7 +213,7 @@ test("a disk that refuses what is appended is one sentence, and what was there b
   const store = new PreparedStore(folder, "a model");
   fill(store);
   store.commit();
-  // The limit of a file's size stands in for a disk's end.
+  // A limit on file size simulates a full disk.
   const words = [process.execPath, script, folder, "commit"].map((word) => `'${word}'`).join(" ");
   const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 8; exec ${words}`], { encoding: "utf8" });
   expect(status).toBe(1);

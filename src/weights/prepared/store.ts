@@ -19,7 +19,7 @@ import {
 
 export type { Span, StoredFloats, StoredMatrix } from "./store-index.ts";
 
-/** Spans start where any kernel may want them. */
+/** Alignment that suits all kernels. */
 const ALIGNMENT = 64;
 
 /**
@@ -35,7 +35,7 @@ export class PreparedStore {
   #known: Index | undefined;
   #draft: { readonly fd: number; readonly from: number; end: number; readonly hash: Hash } | undefined;
 
-  /** `source` tells what the weights are made of: what was made of another source is made again. */
+  /** `source` identifies the origin of the weights: weights of another origin are made again. */
   constructor(
     readonly folder: string,
     private readonly source: string,
@@ -49,7 +49,7 @@ export class PreparedStore {
     return this.#known;
   }
 
-  /** Bytes of what was prepared before: 0 when there is nothing yet. */
+  /** Bytes prepared earlier; 0 if there are none. */
   get bytes(): number {
     return endOf(this.#index);
   }
@@ -105,7 +105,7 @@ export class PreparedStore {
     return { fd, from: end, end, hash: createHash("sha256") };
   }
 
-  /** Runs what writes; a disk that is full, or refuses otherwise, becomes a UserError, and nothing half-written stays. */
+  /** Runs a write; a full disk, or another refusal, becomes a UserError, and nothing half-written stays. */
   #guarded<T>(write: () => T): T {
     try {
       return write();
@@ -117,7 +117,7 @@ export class PreparedStore {
     }
   }
 
-  /** Makes what was appended permanent. */
+  /** Makes appended weights permanent. */
   commit(): void {
     if (!this.#draft) return;
     const { fd, from, end, hash } = this.#draft;
@@ -130,7 +130,7 @@ export class PreparedStore {
     noteSound(this.folder);
   }
 
-  /** Drops what was appended since the last commit. */
+  /** Drops weights appended since the last commit. */
   abandon(): void {
     if (!this.#draft) return;
     closeSync(this.#draft.fd);

@@ -1,6 +1,6 @@
 /**
- * The tensors that a model leaves unused although the numbers would depend on them: those of further layers, beside a used one in its
- * module (a bias, a scale), and weights inside of a used layer. What lies elsewhere (another head, a buffer) is no concern of the model.
+ * Unused tensors that would change a model's results: those of further layers, those beside a used tensor in its module
+ * (a bias, a scale), and weights inside a used layer. Others (another head, a buffer) do not concern the model.
  */
 export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): string[] {
   const kinds = new Set([...used].map(kindOf));

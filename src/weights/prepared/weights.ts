@@ -20,7 +20,7 @@ import { VERSION } from "./store-index.ts";
 export { type Quant, quantOptions } from "./quant.ts";
 export type { Holding } from "./review.ts";
 
-/** A checkpoint's tensors as constants of graphs, in the layout that the kernels want. `names` says what the checkpoint calls them. */
+/** A checkpoint's tensors as constants of graphs, in the kernels' layout. `names` maps to the checkpoint's names. */
 export class Weights implements WeightSource {
   readonly #store: PreparedStore;
   #review: Review | undefined;
@@ -30,7 +30,7 @@ export class Weights implements WeightSource {
     folder: string,
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
-    /** Codes have no fewer bits: what the processor runs fastest, not what is smallest. */
+    /** The least number of bits of a code: what the processor runs fastest, not the smallest. */
     private readonly fewestBits: CodeBits = processorBits(),
     /** An adapter that is kept apart from them. */
     readonly branches?: Branches,
@@ -70,7 +70,7 @@ export class Weights implements WeightSource {
     return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
   }
 
-  /** The codes are those of `matrix`: if both are asked for, they are stored once. */
+  /** Shares codes with `matrix`: if both are used, they are stored once. */
   rowsInBlocks(graph: Graph, name: string, [rows, width]: TableShape): QuantizedMatrix {
     const part = this.#part(name, [rows, width]);
     const form = this.#form(part);
@@ -100,8 +100,9 @@ export class Weights implements WeightSource {
   }
 
   /**
-   * Before anything is read: sees what `trace` asks for, where it was not prepared before, and that all of it fits in memory.
-   * @throws UserError that lists what is missing, of another shape or unexpected in the checkpoint, or says what memory is wanted
+   * Before anything is read, checks the tensors that `trace` asks for, unless they are prepared, and that all fit in
+   * memory.
+   * @throws UserError that lists missing, misshapen or unexpected tensors, or says how much memory is needed
    */
   review(trace: () => unknown): void {
     const fresh = this.#store.bytes === 0 ? this.#reviewed(trace).review : undefined;
@@ -237,7 +238,7 @@ export class Weights implements WeightSource {
   }
 }
 
-/** Tells a state of files from any other, and where they are. */
+/** Identifies the state of files, and their place. */
 function stateOf(files: readonly string[]): string {
   const state = createHash("sha256");
   for (const file of files.map((f) => realpathSync(f))) {

@@ -19,7 +19,7 @@ export interface HubMirror {
   kind: "hf";
   /** `owner/name`. */
   repo: string;
-  /** Branch, tag or commit; else `main`. */
+  /** Branch, tag or commit; by default `main`. */
   revision?: string;
   /** Path of a file or folder in it; without it the repository must hold exactly one model. */
   file?: string;
@@ -53,7 +53,7 @@ const parts = (count: number, name: string, version: string, member: (nth: numbe
   })),
 });
 
-/** Every model that has a short name. */
+/** Every model with a short name. */
 export const aliases: Readonly<Record<string, Alias>> = {
   smollm2: {
     summary: "SmolLM2 135M Instruct, 4-bit: a small chat model for English, context 8192",

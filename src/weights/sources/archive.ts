@@ -8,7 +8,7 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { ensureSpace, makeFolder } from "./disk.ts";
 
-/** A package as a registry gives it: many files in one. Everything in it is refused when one path leads out of it. */
+/** A package from a registry: many files in one. If one path leads out of it, the whole archive is refused. */
 export interface Archive {
   path: string;
   /** The kind in error messages: `wheel`. */
@@ -39,9 +39,9 @@ export const damaged = (path: string, kind: string, error: Error): UserError =>
   new UserError(`${basename(path)} is not a sound ${kind}: ${error.message}`);
 
 /**
- * Takes members out of an archive, one after another.
- * @throws UserError on an archive that is damaged, a member that is missing, not a plain file, larger or smaller than declared
- * or of another hash, a full disk, and on any entry anywhere in the archive whose path leads out of it.
+ * Extracts members from an archive, one by one.
+ * @throws UserError if the archive is damaged; a member is missing, not a plain file, or has another size or hash than
+ * declared; the disk is full; or any path in the archive leads out of it
  */
 export async function extractMembers(archive: Archive, members: Member[], signal?: AbortSignal): Promise<Extracted[]> {
   const sizes = await archive.sizes();
@@ -99,7 +99,7 @@ function find(archive: Archive, sizes: ReadonlyMap<string, number>, name: string
   throw new UserError(`${basename(archive.path)} has no file ${name}; ${nearby(name, sizes)}`);
 }
 
-/** The largest sizes listed first: a model's file is what people look for. */
+/** Names with sizes, the largest first: people look for a model's file. */
 function nearby(name: string, sizes: ReadonlyMap<string, number>): string {
   const near = nearest(name, sizes.keys());
   if (near !== undefined) return `did you mean ${near}?`;

@@ -5,7 +5,7 @@ export interface ZipMember {
   data: Buffer;
   /** Unix mode with file type. */
   mode?: number;
-  /** Size that the directory claims, where it lies. */
+  /** A false size in the directory. */
   claimed?: number;
 }
 
@@ -45,7 +45,7 @@ export interface TarMember {
   /** `0` a file, `2` a symbolic link, `5` a folder (POSIX ustar). */
   type?: string;
   link?: string;
-  /** Size that the header claims, where it lies. */
+  /** A false size in the header. */
   claimed?: number;
 }
 

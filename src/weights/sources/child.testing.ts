@@ -4,7 +4,7 @@ import { onTestFinished } from "vitest";
 import { bundled } from "../../util/bundled.testing.ts";
 
 export interface Child {
-  /** Each line it printed: what happened in it. */
+  /** The lines that it printed, one an event. */
   lines: string[];
   /** Resolves at the first line that fits, or fails when the process ends without one. */
   until(fits: (line: string) => boolean): Promise<string>;
@@ -14,7 +14,7 @@ export interface Child {
   ended: Promise<number | null>;
 }
 
-/** Resolves a model in a process of its own. */
+/** Resolves a model in a child process. */
 export function resolveInChild(spec: string, env: Record<string, string>): Child {
   const program = bundled(new URL("./resolve.testing.ts", import.meta.url));
   const child = spawn(process.execPath, [program, spec], {

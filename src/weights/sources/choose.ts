@@ -1,19 +1,19 @@
 import { posix } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
 
-/** The files that make a model, among those of a repository or a package. */
+/** The files of a model, among those of a repository or a package. */
 export interface Choice {
   /** The folder that they lie under; `""` is the root. */
   folder: string;
   /** Their paths. */
   files: readonly string[];
-  /** The one of them that is opened; the folder itself is where there is none. */
+  /** The file to open; if absent, the folder itself. */
   file?: string;
 }
 
 /**
- * Which of `names` make a model: the GGUF file (with the other parts of a split one) or the folder of safetensors, with what
- * belongs to it, that `path` names; without a path there must be one only. Pickles are never taken.
+ * The model among `names`: the GGUF file (with all parts of a split one) or the folder of safetensors with its other
+ * files, at `path`; without a path there must be only one model. Pickles are never taken.
  * @throws UserError, naming `where`
  */
 export function chooseModel(names: readonly string[], path: string | undefined, where: string): Choice {
@@ -51,7 +51,7 @@ const pickle = (what: string): UserError =>
 
 const splitName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/i;
 
-/** All the parts of a split file, opened by its first. @throws UserError where some are missing */
+/** All parts of a split file, opened by its first. @throws UserError if some are missing */
 function ofGguf(names: readonly string[], file: string, where: string): Choice {
   const [, stem, , count] = splitName.exec(file) ?? [];
   if (stem === undefined) return { folder: folderOf(file), files: [file], file };
@@ -66,7 +66,7 @@ const part = (stem: string, index: number, count: string): string =>
 
 const folderOf = (name: string): string => posix.dirname(name).replace(/^\.$/, "");
 
-/** The one model there is; a folder of safetensors at the root goes before everything else. */
+/** The only model; a folder of safetensors at the root takes precedence. */
 function only(names: readonly string[], where: string): Choice {
   const folders = modelFolders(names);
   const top = folders.find((folder) => folders.every((other) => other === folder || isUnder(other, folder)));
@@ -94,7 +94,7 @@ const ofFolder = (names: readonly string[], folder: string): Choice => ({
   files: [...companions(names, folder), ...weights(names, folder)],
 });
 
-/** Configuration, tokenizer and templates; for sentence-transformers also those of its modules (`1_Pooling/…`). */
+/** Configuration, tokenizer and templates; for sentence-transformers also its modules' files (`1_Pooling/…`). */
 const companion = /^(\d+_\w+\/(config\.json|model\.safetensors)|[^/]+\.(json|jinja|model)|(vocab|merges)\.txt)$/;
 /** Indexes of other frameworks' weights. */
 const foreign = /\.(bin|msgpack|h5|onnx)\.index\.json$/;
@@ -108,7 +108,7 @@ function companions(names: readonly string[], folder: string): string[] {
 
 const inFolder = (names: readonly string[], folder: string): string[] => names.filter((name) => isUnder(name, folder));
 
-/** The whole file where there is one, else the shards, else whatever safetensors there are: never the same weights twice. */
+/** The whole file if there is one, else the shards, else any safetensors: never the same weights twice. */
 function weights(names: readonly string[], folder: string): string[] {
   const files = names.filter((name) => isSafetensors(name) && folderOf(name) === folder);
   const local = (pattern: RegExp) => files.filter((name) => pattern.test(posix.basename(name)));

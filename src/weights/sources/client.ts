@@ -7,7 +7,7 @@ export interface Answer {
   stderr: string;
 }
 
-/** Runs the first of several commands that is on this machine; nothing where none is. */
+/** Runs the first of several commands that exists on this machine; undefined if none does. */
 export async function runFirst(
   commands: readonly (readonly [string, ...string[]])[],
   args: readonly string[],

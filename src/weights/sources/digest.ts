@@ -4,7 +4,7 @@ import { createHash, type Hash } from "node:crypto";
 export interface Digest {
   algorithm: "sha256" | "sha512" | "sha1";
   hex: string;
-  /** Hashed before the bytes: Git's header, where the digest is that of a Git blob. */
+  /** Hashed before the bytes: Git's header, if the digest is that of a Git blob. */
   prefix?: string;
 }
 

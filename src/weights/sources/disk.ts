@@ -8,7 +8,7 @@ import { writeError } from "../../util/system-errors.ts";
 /** `93.4 MB`: decimal, as disks and networks are sold. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** @throws UserError when `folder` has less than `bytes` free, naming both figures and `what` was to be written. */
+/** @throws UserError if `folder` has less than `bytes` free, naming both figures and `what` was to be written */
 export async function ensureSpace(folder: string, bytes: number, what: string): Promise<void> {
   const free = await freeBytes(folder);
   if (free >= bytes) return;
@@ -17,7 +17,7 @@ export async function ensureSpace(folder: string, bytes: number, what: string): 
   );
 }
 
-/** Bytes free on the disk of a folder, or of as much of its path as there is yet. */
+/** Free bytes on the disk of a folder, or of its nearest existing parent. */
 export async function freeBytes(folder: string): Promise<number> {
   let there = folder;
   while (!existsSync(there)) there = dirname(there);
@@ -25,7 +25,7 @@ export async function freeBytes(folder: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Makes a folder and those above it. @throws UserError where it cannot be made */
+/** Makes a folder and its parents. @throws UserError if it cannot be made */
 export function makeFolder(folder: string): void {
   try {
     makeFolders(folder);
@@ -34,5 +34,5 @@ export function makeFolder(folder: string): void {
   }
 }
 
-/** Size of a file, or nothing where there is none. */
+/** Size of a file; undefined if it is missing. */
 export const heldBytes = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;

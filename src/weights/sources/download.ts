@@ -18,7 +18,7 @@ export interface Download extends Omit<Remote, "what"> {
   digest: Digest;
   /** Bytes that the caller will write to the same disk afterwards. */
   reserve?: number | undefined;
-  /** Bytes held and bytes in all; `total` is 0 while the server has not told it. */
+  /** Called with bytes held and total bytes; `total` is 0 until the server sends it. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** A sentence for the user: a dropped connection, a wait. */
   onNotice?: ((sentence: string) => void) | undefined;
@@ -28,7 +28,7 @@ export interface Download extends Omit<Remote, "what"> {
 
 export const patient: Pace = { attempts: 5, delayMs: 500, stallMs: 30_000 };
 
-/** Bytes of a remote file, or 0 where its server does not tell. @throws UserError */
+/** Bytes of a remote file, or 0 if its server does not say. @throws UserError */
 export async function remoteBytes(
   remote: Remote,
   options: Pick<Download, "signal" | "pace" | "onNotice">,
@@ -42,13 +42,13 @@ export async function remoteBytes(
 }
 
 /**
- * Fetches `url` into `to` over several connections, going on where an earlier run stopped, and returns once the file is there
- * with the right hash. The file on disk is always a beginning of the whole, so that its length says all of what is there.
- * One process at a time may fetch into one file: callers hold a lock (`withLock`).
+ * Downloads `url` into `to` over several connections, resuming an earlier run, and returns once the file is there with
+ * the right hash. The file on disk is always a prefix of the whole, so its length is its whole state. Only one process
+ * at a time may download into a file: callers hold a lock (`withLock`).
  *
- * A resumed request carries no `If-Range`: the hash already names the bytes, and a file that was pieced together from two
- * versions, or spoiled on disk, fails it and is fetched once more from the start.
- * @throws UserError on a refusal, a network that stays down, a full disk or a wrong hash; an `AbortError` on `signal`.
+ * A resumed request has no `If-Range`: the hash already identifies the bytes. A file pieced together from two versions,
+ * or damaged on disk, fails the hash and is downloaded once more from the start.
+ * @throws UserError on a refusal, a network that stays down, a full disk or a wrong hash; an `AbortError` on `signal`
  */
 export async function download(job: Download): Promise<void> {
   const partPath = `${job.to}.part`;
@@ -82,7 +82,7 @@ async function fill(job: Download, path: string): Promise<Filled> {
   const part = await Part.open(path, job.digest);
   try {
     const before = part.bytes;
-    // A run may have been killed between the last byte and the rename.
+    // An earlier run may have been killed between the last byte and the rename.
     if (part.digest() !== job.digest.hex) await fetchRest(job, part);
     return { digest: part.digest(), resumed: before > 0 };
   } catch (error) {
@@ -99,7 +99,7 @@ const interrupted = (job: Download, part: Part): DOMException =>
   new DOMException(`the download of ${nameOf(job)} was interrupted${keptSoFar(part)}`, "AbortError");
 
 async function fetchRest(job: Download, part: Part): Promise<void> {
-  // Ends the connections that are still open when one of them has failed for good.
+  // Ends the other connections when one has failed for good.
   const end = new AbortController();
   const work: Persistence = {
     remote: { ...job, what: nameOf(job) },
@@ -128,11 +128,11 @@ function once(say: ((sentence: string) => void) | undefined): (sentence: string)
   };
 }
 
-/** Asks for the first stretch of what is missing; the part is emptied when the server starts over or cannot go on from there. */
+/** Requests the first missing range; the part is emptied if the server starts over or cannot continue from there. */
 async function begin({ remote, pace, signal }: Persistence, part: Part): Promise<Connection> {
   const from = part.bytes;
   const connection = await Connection.open(remote, pace, signal, from, from + laneBytes).catch(async (error) => {
-    // 416: there is nothing beyond what is held, and yet its hash is not the one wanted.
+    // 416: the server has no more bytes, but the hash is wrong.
     if (error instanceof Dropped && from > 0 && error.status === 416) await part.reset();
     throw error;
   });

@@ -25,7 +25,7 @@ const originals = [
   ]),
 ];
 
-/** Numbers of 2 and 4 bytes at the edges of what zip's fields mean, and the starts of its records. */
+/** Numbers of 2 and 4 bytes at the limits of zip's fields, and the signatures of its records. */
 const extremes = [
   "0000",
   "ffff",
@@ -91,7 +91,7 @@ describe("mutated wheels", () => {
       if (i % 100 === 0) await setImmediate();
       if (process.memoryUsage.rss() - before > 200e6) expect.fail(`mutation ${i} took too much memory`);
     }
-    // Both ways out are taken often, else the mutations test nothing.
+    // Both outcomes must be frequent, or the mutations test nothing.
     expect(read).toBeGreaterThan(IN_MEMORY / 50);
     expect(read).toBeLessThan(IN_MEMORY * 0.8);
   });

@@ -12,7 +12,7 @@ export function randomBytes(length: number, seed = 1): Buffer {
   return Buffer.from(Uint8Array.from({ length }, () => Math.floor(random() * 256)));
 }
 
-/** An empty folder that goes when the test ends. */
+/** An empty folder that is deleted when the test ends. */
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "modicum-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

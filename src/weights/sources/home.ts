@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-/** The folder under which everything downloaded or prepared is kept: `MODICUM_HOME`, else the platform's cache folder. */
+/** The folder of everything downloaded or prepared: `MODICUM_HOME`, else the platform's cache folder. */
 export function home(): string {
   const chosen = process.env["MODICUM_HOME"];
   return chosen ? resolve(chosen) : defaultHome(process.platform, process.env, homedir());
@@ -22,8 +22,8 @@ export const modelsFolder = (): string => join(home(), "models");
 const fileNameOf = (name: string): string => encodeURIComponent(name).replace(/^(\.|$)/, "%2E");
 
 /**
- * The cache of the Hugging Face hub, in the layout that all its clients share: where `HF_HUB_CACHE` or `HF_HOME` says, under
- * `MODICUM_HOME` where only that is set, else where the others have it.
+ * The cache of the Hugging Face hub, in the layout that all its clients share: `HF_HUB_CACHE` or `HF_HOME` if set;
+ * under `MODICUM_HOME` if only that is set; else the clients' default.
  */
 export function hubFolder(): string {
   const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, MODICUM_HOME, XDG_CACHE_HOME } = process.env;
@@ -33,7 +33,7 @@ export function hubFolder(): string {
   return resolve(HF_HOME || (MODICUM_HOME ? join(MODICUM_HOME, "huggingface") : shared), "hub");
 }
 
-/** Holds what was taken out of one package of data, and the package. */
+/** The folder of a data package, and of the files unpacked from it. */
 export const dataFolder = (name: string): string => join(home(), "data", fileNameOf(name));
 
 /** The folder of one model. */
@@ -42,7 +42,7 @@ export const modelFolder = (name: string): string => join(modelsFolder(), fileNa
 /** The file that is locked while a model is fetched or removed, or a run of the lab writes. */
 export const lockFile = (name: string): string => join(home(), "locks", `${fileNameOf(name)}.lock`);
 
-/** Holds one folder per model file whose weights have been prepared for the runtime. */
+/** Has one folder per model file whose weights are prepared for the runtime. */
 export const programsFolder = (): string => join(home(), "programs");
 
 /** The database of receipts. */

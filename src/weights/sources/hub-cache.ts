@@ -20,7 +20,7 @@ export const blobPath = (repo: string, etag: string): string => join(repoFolder(
 
 export const snapshotFolder = (repo: string, commit: string): string => join(repoFolder(repo), "snapshots", commit);
 
-/** @throws UserError where contents would be written to somewhere else */
+/** @throws UserError if contents would be written elsewhere */
 export function checkBlobs(repo: string): void {
   const blobs = join(repoFolder(repo), "blobs");
   if (existsSync(blobs)) refuseEscape(blobs, repoFolder(repo));
@@ -43,7 +43,7 @@ export function knownCommit(repo: string, revision: string): string | undefined 
   }
 }
 
-/** Paths of the files in a snapshot, with `/`; none where there is no snapshot. */
+/** Paths of the files in a snapshot, with `/`; empty if there is no snapshot. */
 export async function snapshotFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => !entry.isDirectory());
@@ -70,7 +70,7 @@ export async function writeSnapshot(
   }
 }
 
-/** A relative link, so that the cache can be moved; a hard one where the system lets no user make others. */
+/** A relative link, so that the cache can be moved; a hard link if the system allows users no other. */
 async function pointTo(blob: string, path: string): Promise<void> {
   makeFolders(dirname(path));
   refuseEscape(dirname(path));
@@ -83,7 +83,7 @@ async function pointTo(blob: string, path: string): Promise<void> {
   await rename(aside, path);
 }
 
-/** @throws UserError where a path in a repository's folder leads out of it */
+/** @throws UserError if a path in a repository's folder leads out of it */
 export function refuseEscape(path: string, repo: string = repoOf(path)): void {
   const real = realpathSync(path);
   if (!`${real}${sep}`.startsWith(`${realpathSync(repo)}${sep}`))
@@ -93,7 +93,10 @@ export function refuseEscape(path: string, repo: string = repoOf(path)): void {
 /** The folder of the repository that a path in a snapshot belongs to. */
 export const repoOf = (path: string): string => /^(.*)[\\/]snapshots[\\/][0-9a-f]{40}([\\/]|$)/.exec(path)?.[1] ?? path;
 
-/** Size of a file in a snapshot, through its link; nothing where it is not there. @throws UserError on a link that leads out */
+/**
+ * Size of a file in a snapshot, through its link; undefined if it is missing.
+ * @throws UserError on a link that leads out
+ */
 export function snapshotBytes(path: string): number | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
@@ -101,7 +104,7 @@ export function snapshotBytes(path: string): number | undefined {
   return found.size;
 }
 
-/** Removes files of a snapshot, with their contents where no other snapshot has them, and the repository where nothing is left. */
+/** Removes files of a snapshot, with contents that no other snapshot has, and the repository if nothing is left. */
 export async function dropFromSnapshot(files: readonly string[]): Promise<void> {
   if (files.length === 0) return;
   const repo = repoOf(files[0]!);
@@ -114,7 +117,7 @@ export async function dropFromSnapshot(files: readonly string[]): Promise<void> 
   if (left.length === 0) await rm(repo, { recursive: true, force: true });
 }
 
-/** Removes what was fetched of a repository in part; whether there was any. */
+/** Removes partial downloads of a repository; true if there were any. */
 export async function dropParts(repo: string): Promise<boolean> {
   const blobs = join(repoFolder(repo), "blobs");
   const parts = (await readdir(blobs).catch(() => [])).filter((name) => name.endsWith(".part"));

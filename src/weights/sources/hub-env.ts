@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { asDropped } from "./network.ts";
 
-/** `HF_ENDPOINT`, else the hub itself, without a slash at its end. */
+/** `HF_ENDPOINT`, or the hub itself, without a trailing slash. */
 export function endpoint(): string {
   const text = (process.env["HF_ENDPOINT"] || "https://huggingface.co").replace(/\/+$/, "");
   if (URL.canParse(text) && /^https?:/.test(text)) return text;
@@ -25,7 +25,7 @@ export async function hubAnswers(signal: AbortSignal): Promise<string> {
   return host;
 }
 
-/** `HF_TOKEN`, else what `hf auth login` left in `HF_HOME`. */
+/** `HF_TOKEN`, or the token that `hf auth login` stored in `HF_HOME`. */
 export function token(): string | undefined {
   const given = process.env["HF_TOKEN"]?.trim();
   if (given) return given;

@@ -37,9 +37,9 @@ const entry = z.object({
 /**
  * The files of a repository at a revision.
  *
- * The hub's own client asks; the bytes of files are fetched by `download`, because the client's downloader neither resumes nor
- * uses ranges, gives a silent connection for ever, and does not check what came.
- * @throws UserError when the hub refuses, or answers with something else
+ * The hub's own client lists them, but `download` fetches their bytes, because the client's downloader neither resumes
+ * nor uses ranges, waits for ever on a silent connection, and does not check the result.
+ * @throws UserError if the hub refuses, or answers with something else
  */
 export async function listRepository(mirror: HubMirror, options: PullOptions): Promise<HubListing> {
   const { datasetInfo, modelInfo, listFiles } = await import("@huggingface/hub");
@@ -71,7 +71,7 @@ function fileOf(item: unknown): HubFile {
 /** The size limit of an answer about a repository; the largest are some megabytes. */
 const mostBytes = 64 * 2 ** 20;
 
-/** `fetch` for the hub's client: patient, and to the hub's host only, since the token goes with it. */
+/** `fetch` for the hub's client: patient, and restricted to the hub's host, since it sends the token. */
 function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pace = patient, onNotice }: PullOptions) {
   return async (input: string | URL | Request): Promise<Response> => {
     const url = String(input);

@@ -51,7 +51,10 @@ async function failure(attempt: Promise<unknown>): Promise<string> {
   return (error as UserError).message;
 }
 
-/** Nothing that a reader of the cache, or Modicum, would take for a model or a file of one; whole contents may stay. */
+/**
+ * The cache holds nothing that its readers, or Modicum, would take for a model or a file of one; whole contents may
+ * stay.
+ */
 function expectNothing(): void {
   expect(existsSync(join(repoFolder(), "snapshots"))).toBe(false);
   expect(existsSync(join(repoFolder(), "refs"))).toBe(false);
@@ -63,7 +66,7 @@ function expectNothing(): void {
   expect(existsSync(join(modelFolder("hf:org/tiny"), "model.json"))).toBe(false);
 }
 
-/** The repository as another client leaves it in the cache. */
+/** The repository as another client would cache it. */
 function leaveInCache(hub: TestHub, names: readonly string[]): void {
   for (const name of names) {
     const file = hub.options.files[name]!;

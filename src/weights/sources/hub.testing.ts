@@ -14,7 +14,7 @@ export interface HubServed {
 
 export interface HubOptions {
   files: Record<string, HubServed>;
-  /** Answers instead of the truth: status and `X-Error-Code`, for requests whose path fits. */
+  /** False answers: status and `X-Error-Code`, for requests whose path matches. */
   refusals?: { path: RegExp; status: number; code?: string; times?: number; headers?: Record<string, string> }[];
   /** Entries that a page of the list holds. */
   page?: number;

@@ -73,7 +73,7 @@ function choose(names: readonly string[], { repo, file }: HubMirror, { files }: 
   return { folder: "", files: paths, ...(paths.length === 1 && { file: paths[0]! }) };
 }
 
-/** Notes a snapshot's files as the model, each being what it should be. */
+/** Records a snapshot's files as the model, after checking each. */
 async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: Choice): Promise<ResolvedModel> {
   const folder = cache.snapshotFolder(mirror.repo, commit);
   const files: { path: string; local: string; bytes: number; sha256: string }[] = [];
@@ -96,7 +96,7 @@ async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: C
   });
 }
 
-/** SHA-256 of a file in the cache. A large file's content lies under the name of its hash, checked by who fetched it. */
+/** SHA-256 of a file in the cache. A large file's content is named by its hash, which its downloader has checked. */
 async function contentHash(path: string): Promise<string> {
   const name = basename(realpathSync(path));
   if (/^[0-9a-f]{64}$/.test(name)) return name;

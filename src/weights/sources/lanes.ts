@@ -4,11 +4,11 @@ import { totalOf } from "./network.ts";
 import type { Part } from "./part.ts";
 import type { Persistence } from "./persist.ts";
 
-/** Bytes that one connection brings, and how many connections there are: what is ahead of the written part waits in memory. */
+/** Bytes per connection; everything ahead of the written part waits in memory. */
 export const laneBytes = 16 * 2 ** 20;
 const lanes = 4;
 
-/** The stretches of what is missing, several at a time, written in order. */
+/** The missing ranges, several at a time, written in order. */
 export async function inLanes(
   work: Persistence,
   part: Part,

@@ -16,10 +16,11 @@ export interface LockOptions {
 }
 
 /**
- * Runs `work` while no other process (and nothing else in this one) holds the lock on `path`, a file that is there as long as the lock is held.
+ * Runs `work` while no other process (and nothing else in this one) holds the lock on `path`, a file that exists while
+ * the lock is held.
  *
- * The lock is the operating system's own, taken through SQLite's portable file locking: it falls the moment its holder dies,
- * by `kill -9` too, so there is no stale lock to recognise, and no process id that could meanwhile belong to another.
+ * The lock is the operating system's, through SQLite's portable file locking. It ends when its holder dies, even by
+ * `kill -9`, so there are no stale locks, and no process id that another process could reuse.
  */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
   const lock = await acquire(path, options);
@@ -50,7 +51,9 @@ async function patiently(path: string, { onWait, signal }: LockOptions): Promise
   }
 }
 
-/** The lock, unless another holds it, or has removed the file that was opened: a lock on what nobody else finds there would be none. */
+/**
+ * The lock, unless another process holds it, or has removed the opened file: a lock on a removed file protects nothing.
+ */
 function attempt(path: string): Database.Database | undefined {
   if (!existsSync(path)) open(path).close();
   const before = fileAt(path);
@@ -65,13 +68,16 @@ function attempt(path: string): Database.Database | undefined {
   return undefined;
 }
 
-/** Which file lies there; an inode's number alone is given to the next file once its own is gone. Nothing is opened: closing would let go of the lock. */
+/**
+ * Identifies the file at a path; an inode number alone may be reused by the next file. Nothing is opened, since closing
+ * would release the lock.
+ */
 function fileAt(path: string): string | undefined {
   const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stats && `${stats.dev} ${stats.ino} ${stats.birthtimeNs}`;
 }
 
-/** Still locked. Where a file that is open cannot be removed (Windows), it stays, empty. */
+/** Called while locked. If an open file cannot be removed (Windows), it stays, empty. */
 function remove(path: string): void {
   try {
     rmSync(path, { force: true });
@@ -90,7 +96,7 @@ function open(path: string): Database.Database {
 
 function tryLock(lock: Database.Database, path: string): boolean {
   try {
-    // Nothing is ever written: a journal on disk would be one more file to lie about.
+    // Nothing is ever written: a journal on disk would be one more file to clean up.
     lock.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
     return true;
   } catch (error) {

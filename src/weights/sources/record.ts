@@ -34,7 +34,7 @@ export async function readRecord(path: string): Promise<ModelRecord | undefined>
   }
 }
 
-/** Checked by hand: this is on the way to the first token, where loading a schema library would cost more than all the rest. */
+/** Checked without a schema library: loading one would cost more than everything else on the way to the first token. */
 function isRecord(value: unknown): value is ModelRecord {
   const texts = ["name", "file", "sha256", "source"] as const;
   const fields = value as Partial<Record<keyof ModelRecord, unknown>> | null;

@@ -12,17 +12,17 @@ export interface Serving {
   length?: boolean;
   /** Status of the first, second, … request, before the file is given. */
   failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];
-  /** Cuts the connection after so many bytes of the first, second, … response. */
+  /** Cuts the connection after this many bytes of the first, second, … response. */
   cuts?: number[];
-  /** Sends nothing beyond this byte of the file until it is changed, and leaves the connection open. */
+  /** Sends nothing beyond this byte of the file until it is changed, and keeps the connection open. */
   holdAt?: number | undefined;
-  /** Bytes sent at a time, 16 KiB unless told. */
+  /** Bytes sent at a time, by default 16 KiB. */
   piece?: number;
   /** Pause after each piece, in ms. */
   paceMs?: number;
-  /** Sends a byte at a time, one in so many ms: a slow loris. */
+  /** Sends one byte per this many ms: a slow loris. */
   dripMs?: number;
-  /** Called with the number of responses under way, as each starts. */
+  /** Called with the number of open responses, as each starts. */
   onOpen?: (open: number) => void;
 }
 
@@ -33,7 +33,7 @@ export interface TestServer {
   starts: number[];
   /** The `Authorization` header of each request. */
   authorizations: (string | undefined)[];
-  /** Responses under way. */
+  /** The number of open responses. */
   open: () => number;
   close: () => Promise<void>;
 }
@@ -93,7 +93,7 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   for (let at = start; at < stop && !response.destroyed; ) {
     const end = Math.min(at + (dripMs ? 1 : piece), stop, cut, state.serving.holdAt ?? stop);
     if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
-    // A cut is a half-close: what is on its way still arrives, where a reset would lose it.
+    // A cut is a half-close: data on its way still arrives; a reset would lose it.
     if (end === cut) return void response.socket?.end();
     await sleep(end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));
     at = end;

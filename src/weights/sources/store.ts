@@ -28,8 +28,9 @@ export interface ResolvedModel {
 }
 
 /**
- * The downloaded model of that name, if it is whole and (where `sha256` is given) the one wanted. Costs three small reads; its files are read
- * whole if they changed since that was last done, or `verify` asks for it. @throws DamagedModel
+ * The downloaded model of a name, if it is whole and has the given `sha256`. Costs three small reads; its files are
+ * read whole if they have changed since the last check, or `verify` asks for it.
+ * @throws DamagedModel
  */
 export async function cachedModel(name: string, sha256?: string, verify = false): Promise<ResolvedModel | undefined> {
   const record = await readRecord(recordPath(name));
@@ -42,7 +43,7 @@ export async function cachedModel(name: string, sha256?: string, verify = false)
   return { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 };
 }
 
-/** Makes files that lie in their model's folder, or in another cache, the cached model; clears away what else is there. */
+/** Records files in their model's folder, or in another cache, as the cached model; removes everything else there. */
 export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   await keepJson(recordPath(record.name), record);
   const folder = modelFolder(record.name);
@@ -65,7 +66,10 @@ export async function listModels(verify = false): Promise<ListedModel[]> {
   return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Checks the downloaded model that is opened at `path`, if it is one and its files are there; `anew` reads them whole. @throws DamagedModel */
+/**
+ * Checks the downloaded model at `path`, if there is one and its files exist; `anew` reads them whole.
+ * @throws DamagedModel
+ */
 export async function checkDownload(path: string, anew = false): Promise<void> {
   const record = (await records()).find(({ name, file }) => resolve(modelFolder(name), file) === path);
   if (record && filesOf(record).every((file) => existsSync(file.path))) await checkSound(record, anew);
@@ -100,8 +104,8 @@ export function preparedFolder(path: string): string {
 }
 
 /**
- * Deletes a downloaded model, whole or half-fetched, and its prepared weights; waits while another process is fetching it.
- * @throws UserError when no model of that name was downloaded.
+ * Deletes a downloaded model, whole or partial, and its prepared weights; waits while another process downloads it.
+ * @throws UserError if no model of that name was downloaded
  */
 export async function removeModel(text: string, options: LockOptions = {}): Promise<void> {
   const name = canonicalName(text);

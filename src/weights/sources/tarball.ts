@@ -8,7 +8,7 @@ import { mostPlausible } from "./wheel.ts";
 
 const kind = "npm package";
 
-/** A package as npm's registry keeps it: a gzipped tar. Paths are those inside the package. */
+/** A package in npm's format: a gzipped tar. Paths are relative to the package. */
 export function tarArchive(path: string): Archive {
   return {
     path,

@@ -55,7 +55,7 @@ function readEntries(wheel: string, zip: yauzl.ZipFile): Promise<Entries> {
   return new Promise((resolve, reject) => {
     zip.on("entry", (entry: yauzl.Entry) => {
       if (entries.has(entry.fileName)) return reject(unsound(new Error(`two members are called ${entry.fileName}`)));
-      // No sound wheel has one, whatever else is wanted of it.
+      // No sound wheel contains one, even as an unneeded member.
       if (isLink(entry)) return reject(unsound(new Error(`${entry.fileName} is a symbolic link`)));
       if (!entry.fileName.endsWith("/")) entries.set(entry.fileName, entry);
       zip.readEntry();
