@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { type ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { byteSource } from "../../weights/tokenizer/testing.ts";
@@ -98,4 +100,43 @@ test("a template that writes the past in another way once there is an answer: on
   expect(() => labelled(withTemplate(template), { messages: chat })).toThrow(
     /^messages\[2\]: the chat template writes/,
   );
+});
+
+/** A template as a model has it, its special tokens over bytes. */
+function published(name: string): Tokenizer {
+  const file = new URL(`../../weights/tokenizer/fixtures/models/${name}.json.gz`, import.meta.url);
+  const { tokenizer, config } = JSON.parse(gunzipSync(readFileSync(file)).toString());
+  const added: { content: string; special: boolean }[] = tokenizer.added_tokens;
+  const special = added.filter((token) => token.special).map(({ content }) => content);
+  const id = (role: string) => {
+    const index = special.indexOf(config[role]?.content ?? config[role]);
+    return index < 0 ? undefined : 256 + index;
+  };
+  const ids = { bos: id("bos_token"), eos: id("eos_token") };
+  return new Tokenizer(byteSource(special, { chatTemplate: config.chat_template, ...ids }));
+}
+
+describe("templates of published models", () => {
+  const thought = (content: string) => `<think>\nhm\n</think>\n\n${content}`;
+  const messages = [user("a"), assistant(" One.\n"), user("b"), assistant(thought("Two"))];
+
+  test.each([
+    ["gemma3", "One.<end_of_turn>", thought("Two<end_of_turn>")],
+    ["llama3.1", "One.<|eot_id|>", thought("Two<|eot_id|>")],
+    ["qwen3", " One.\n<|im_end|>", thought("Two<|im_end|>")],
+    ["deepseek-v3", " One.\n<｜end▁of▁sentence｜>", thought("Two<｜end▁of▁sentence｜>")],
+  ])("%s", (name, ...answers) => {
+    expect(labelled(published(name), { messages })).toEqual(answers);
+  });
+
+  test("qwen3: a call of a function, what it gave, and thoughts of an earlier question left out", () => {
+    const call = { id: "1", type: "function", function: { name: "f", arguments: { x: 1 } } };
+    const turns = [user("a"), assistant(thought("One")), user("b"), { ...assistant(""), tool_calls: [call] }];
+    const after = [says("tool")("7"), assistant("It is 7")];
+    expect(labelled(published("qwen3"), { messages: [...turns, ...after] })).toEqual([
+      "One<|im_end|>",
+      '<tool_call>\n{"name": "f", "arguments": {"x": 1}}\n</tool_call><|im_end|>',
+      "<think>\n\n</think>\n\nIt is 7<|im_end|>",
+    ]);
+  });
 });
