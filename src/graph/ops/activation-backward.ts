@@ -1,4 +1,4 @@
-import { sameShape } from "../dim.ts";
+import { sameShape, volume } from "../dim.ts";
 import { mapNd } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
@@ -88,11 +88,45 @@ const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>
   },
 };
 
+/** Elements of a slice: what an operator of many small steps keeps in a core's cache from the first to the last. */
+const SLICE = 131_072;
+
+/** Emits `body`, a function element by element of two tensors of this shape, for slices one after the other if they are large. */
+function emitInSlices(
+  emit: Emitter,
+  [a, b]: readonly string[],
+  { shape }: TensorType,
+  output: string,
+  body: (a: string, b: string, output: string) => void,
+): void {
+  const elements = shape.every((d) => typeof d === "number") ? Number(volume(shape)) : 0;
+  const slices = Math.ceil(elements / SLICE);
+  if (slices < 2) {
+    body(a!, b!, output);
+    return;
+  }
+  const split = (x: string) => {
+    const names = Array.from({ length: slices }, () => emit.temp());
+    emit.node("Split", [emit.value("Reshape", [x, emit.ints([-1])])], names, { num_outputs: { int: slices } });
+    return names;
+  };
+  const [as, bs] = [split(a!), split(b!)];
+  const results = as.map((slice, i) => {
+    const name = emit.temp();
+    body(slice, bs[i]!, name);
+    return name;
+  });
+  emit.node("Reshape", [emit.value("Concat", results, { axis: { int: 0 } }), emit.ints(shape.map(Number))], [output]);
+}
+
 const geluBackwardOp: Op<{ form: GeluForm }> = {
   name: "geluBackward",
   operands: ["x", "dy"],
   infer: (types) => inferBackward("geluBackward", types),
-  onnx: (emit, { inputs: [x, dy], outputs }, { form }) => emit.node("Mul", [emitSlope[form](emit, x!), dy!], outputs),
+  onnx: (emit, { inputs, outputs, types }, { form }) =>
+    emitInSlices(emit, inputs, types[0]!, outputs[0]!, (x, dy, output) =>
+      emit.node("Mul", [emitSlope[form](emit, x), dy], [output]),
+    ),
   reference: ([x, dy], { form }) => [mapNd(x!, (v, i) => slopes[form](v) * dy!.data[i]!)],
 };
 

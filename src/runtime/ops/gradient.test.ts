@@ -2,9 +2,10 @@ import { expect, test } from "vitest";
 import { reached, traced } from "../../graph/gradient.testing.ts";
 import { pullback } from "../../graph/gradient.ts";
 import { type GradientCase, gradientCases } from "../../graph/gradient-cases.testing.ts";
-import { scale } from "../../graph/ops/elementwise.ts";
+import { gelu, scale } from "../../graph/ops/elementwise.ts";
 import { gatherBackward } from "../../graph/ops/gather.ts";
 import { weightGradient } from "../../graph/ops/matmul.ts";
+import type { Tensor } from "../../graph/tensor.ts";
 import { compare, error, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
 /** A case's outputs, and its inputs' gradients for given gradients of the outputs. */
@@ -61,3 +62,12 @@ test.each([true, false])(
     expect(await worst({ inputs, inPlace: inPlace ? { y: "sum" } : {}, trace })).toBeLessThan(1e-5);
   },
 );
+
+test.each([
+  { name: "gelu", f: (x: Tensor) => gelu(x, "exact") },
+  { name: "gelu by tanh", f: (x: Tensor) => gelu(x, "tanh") },
+])("the gradient of $name over more elements than a slice has", async ({ f }) => {
+  const inputs = { x: noise(1, [3, 65_537]), dy: noise(2, [3, 65_537]) };
+  const trace: Trial["trace"] = ({ x, dy }) => ({ y: pullback([{ of: f(x!), gradient: dy! }], [x!])[0]! });
+  expect(await worst({ inputs, trace })).toBeLessThan(1e-5);
+});
