@@ -85,7 +85,7 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => methods(model).completeAll([], 5), "completeAll's options: expected object, got 5"],
   [() => methods(encoder).embed("text"), 'embed\'s texts: expected a list of texts, got "text"'],
   [() => methods(encoder).embed(), "embed's texts: expected a list of texts, got nothing"],
-  [() => methods(encoder).embed(["a", 5]), "embed's texts.1: expected a text, got 5"],
+  [() => methods(encoder).embed(["a", 5]), "embed's texts.1: expected a text, or token ids, got 5"],
   [() => methods(encoder).embed(["a"], { signal: 5 }), "embed's options.signal: expected an AbortSignal, got 5"],
   [
     () => methods(classifier).classify("text"),
