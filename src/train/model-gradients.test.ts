@@ -86,11 +86,27 @@ test.each([
   const nats = await computing.train(batch, 0.5 / labelled);
   expect(keeping.takeCost().backward).toBeLessThan(computing.takeCost().backward);
   expect(Math.abs(nats / labelled - reference.loss)).toBeLessThan(1e-5);
-  const expected = openCheckpoint(path.join(folder, "gradients.safetensors"));
-  const gradients = new Float32Array(store.gradients.memory);
-  for (const { name: parameter, shape: dims, offset } of store.parameters) {
-    const torch = new Part(expected, plain(names), parameter, dims).floats();
-    expect(apart(gradients.subarray(offset, offset + torch.length), torch), parameter).toBeLessThan(1e-4);
-  }
+  expectGradients(folder, store, names);
   store[Symbol.dispose]();
 });
+
+test("two documents in one row have the gradients that they have in rows of their own", async () => {
+  const folder = fixture("llama-biased");
+  const { trainee, store, names } = open(folder, llama);
+  const { rows, tokens, ...rest } = batchOf(referenceOf(folder));
+  const documents = Int32Array.from({ length: rows * tokens }, (_, i) => Math.floor(i / tokens));
+  const batch = { ...rest, rows: 1, tokens: rows * tokens, documents };
+  using passes = await Passes.create(trainee, store, { rows: 1, tokens: batch.tokens, packed: true }, false);
+  await passes.train(batch, 1 / batch.labelled);
+  expectGradients(folder, store, names);
+  store[Symbol.dispose]();
+});
+
+function expectGradients(folder: string, store: ParameterStore, names: Names): void {
+  const expected = openCheckpoint(path.join(folder, "gradients.safetensors"));
+  const gradients = new Float32Array(store.gradients.memory);
+  for (const { name, shape, offset } of store.parameters) {
+    const torch = new Part(expected, plain(names), name, shape).floats();
+    expect(apart(gradients.subarray(offset, offset + torch.length), torch), name).toBeLessThan(1e-4);
+  }
+}
