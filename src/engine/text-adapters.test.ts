@@ -59,7 +59,7 @@ describe.each([
     const found = async (way: How) => {
       const { encoder, weights } = openEncoder(...parts(file, folder, way));
       const rows = await run({ weights }, () => (headless ? traceHidden : traceScores)(encoder), reference);
-      if (!headless) weights.branches?.check(file);
+      if (!headless) weights.loraLayers?.check(file);
       return headless ? unpadded(rows, reference.texts, encoder.config.hidden) : rows;
     };
     expect(difference(await found(how), expected)).toBeLessThan(1e-4);
@@ -95,7 +95,7 @@ describe("trained heads take the place of the base's, or make a classifier of it
     const { checkpoint, own } = openAdapted(path.join(bases, base), { adapter: folder });
     const { encoder, weights, classifier } = openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
     const rows = await run({ weights }, () => traceScores(encoder), json(bases, base, "encoder.json"));
-    weights.branches?.check(base);
+    weights.loraLayers?.check(base);
     expect(difference(rows, expected)).toBeLessThan(1e-4);
     expect(classifier?.labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]);
   });

@@ -1,4 +1,4 @@
-import type { Layout } from "../weights/adapter/branches.ts";
+import type { Layout } from "../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 

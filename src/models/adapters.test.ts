@@ -41,7 +41,7 @@ async function logits(base: string, tokens: readonly number[], own: Merged | Apa
   const apart = own && "apart" in own ? openLora(own.apart) : undefined;
   const { decoder, weights } = openDecoder(checkpoint, path.join(root, base), form.quant ?? "f32", apart);
   using stack = await Stack.compile(decoder, weights, form.cut ?? "whole");
-  weights.branches?.check(base);
+  weights.loraLayers?.check(base);
   return await stack.run(tokens);
 }
 

@@ -1,7 +1,7 @@
 /** Weights as inputs of graphs in place of constants: a second maker, as training needs one. */
 import type { Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
 import { Buffer, type View } from "../runtime/buffer.ts";
-import type { Branch, Branches } from "../weights/adapter/branches.ts";
+import type { LoraLayer, LoraLayers } from "../weights/adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { Part } from "../weights/prepared/part.ts";
@@ -15,7 +15,7 @@ export class InputWeights implements WeightSource, Disposable {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly names: Names,
-    private readonly branches?: Branches,
+    private readonly loraLayers?: LoraLayers,
   ) {}
 
   get config(): ConfigSource {
@@ -57,18 +57,18 @@ export class InputWeights implements WeightSource, Disposable {
 
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const found = Object.entries(outputs).flatMap(([name, size]) => {
-      const branch = this.branches?.matrix(inputs, { [name]: size });
-      return branch ? [[name, this.#lowRank(graph, name, branch)] as const] : [];
+      const loraLayer = this.loraLayers?.matrix(inputs, { [name]: size });
+      return loraLayer ? [[name, this.#lowRank(graph, name, loraLayer)] as const] : [];
     });
     return found.length > 0 ? { kind: "apart", factors: Object.fromEntries(found) } : undefined;
   }
 
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {
-    const branch = this.branches?.table(name, shape);
-    return branch && this.#lowRank(graph, `${name}.table`, branch);
+    const loraLayer = this.loraLayers?.table(name, shape);
+    return loraLayer && this.#lowRank(graph, `${name}.table`, loraLayer);
   }
 
-  #lowRank(graph: Graph, name: string, { rank, down, up }: Branch): LowRank {
+  #lowRank(graph: Graph, name: string, { rank, down, up }: LoraLayer): LowRank {
     return {
       down: this.#input(graph, `${name}.down`, [down.length / rank, rank], () => down),
       up: this.#input(graph, `${name}.up`, [rank, up.length / rank], () => up),

@@ -223,7 +223,7 @@ export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   weights.review(trace);
   try {
     const graphs = trace();
-    weights.branches?.check(weights.checkpoint.path);
+    weights.loraLayers?.check(weights.checkpoint.path);
     weights.commit();
     return graphs;
   } catch (error) {

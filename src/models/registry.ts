@@ -1,7 +1,7 @@
 import { suggest, UserError } from "../util/errors.ts";
-import { Branches, type Layout } from "../weights/adapter/branches.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
+import { type Layout, LoraLayers } from "../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { ModelFault } from "../weights/model-fault.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
@@ -107,12 +107,12 @@ export interface OpenDecoder {
 export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): OpenDecoder {
   const architecture = architectureOf(whole, decoders);
   const checkpoint = without(whole, architecture.unread(whole));
-  const open = (branches?: Branches): OpenDecoder => {
-    const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches);
+  const open = (loraLayers?: LoraLayers): OpenDecoder => {
+    const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, loraLayers);
     return { decoder: architecture.open(weights), weights };
   };
   const plain = open();
-  return adapter ? open(new Branches(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
+  return adapter ? open(new LoraLayers(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
 }
 
 /** Modules that an adapter may replace entirely; undefined if none: a GGUF's tensors have other names than PEFT's. */
@@ -138,8 +138,8 @@ export function openEncoder(
   const architecture = architectureOf(checkpoint, encoders);
   // GGUF has one name for several of Hugging Face's.
   const kin = checkpoint.config.kind === "gguf" ? encoders : [architecture];
-  const branches = branchesOf(adapter, (canonical) => kin.flatMap((a) => a.modules(canonical)));
-  const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, branches);
+  const loraLayers = loraLayersOf(adapter, (canonical) => kin.flatMap((a) => a.modules(canonical)));
+  const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, loraLayers);
   return { encoder: architecture.open(weights), weights };
 }
 
@@ -157,14 +157,14 @@ export function openSeq2Seq(
   adapter?: Lora,
 ): OpenSeq2Seq {
   const architecture = architectureOf(checkpoint, seq2seqs);
-  const branches = branchesOf(adapter, architecture.modules(checkpoint));
+  const loraLayers = loraLayersOf(adapter, architecture.modules(checkpoint));
   const used = without(checkpoint, architecture.unread(checkpoint));
-  const weights = new Weights(used, folder, quant, architecture.tensors(used), undefined, branches);
+  const weights = new Weights(used, folder, quant, architecture.tensors(used), undefined, loraLayers);
   return { model: architecture.open(weights), weights };
 }
 
-const branchesOf = (adapter: Lora | undefined, modules: Layout["modules"]): Branches | undefined =>
-  adapter && new Branches(adapter, { modules, row: (_, row) => row });
+const loraLayersOf = (adapter: Lora | undefined, modules: Layout["modules"]): LoraLayers | undefined =>
+  adapter && new LoraLayers(adapter, { modules, row: (_, row) => row });
 
 function without(checkpoint: Checkpoint, unread: readonly string[]): Checkpoint {
   const tensors = new Map(checkpoint.tensors);

@@ -8,8 +8,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { Program } from "../runtime/program.ts";
-import { Branches } from "../weights/adapter/branches.ts";
 import { openLora } from "../weights/adapter/lora.ts";
+import { LoraLayers } from "../weights/adapter/lora-layers.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { layoutOf } from "./adapter-layout.ts";
 import { bert } from "./bert.ts";
@@ -51,8 +51,8 @@ describe.each([
   function ofInputs() {
     const names = architecture.tensors(checkpoint);
     const layout = layoutOf(checkpoint, architecture, prepared().decoder);
-    const branches = adapter === undefined ? undefined : new Branches(openLora(adapterOf(adapter)), layout);
-    const source = new InputWeights(checkpoint, names, branches);
+    const loraLayers = adapter === undefined ? undefined : new LoraLayers(openLora(adapterOf(adapter)), layout);
+    const source = new InputWeights(checkpoint, names, loraLayers);
     return { source, decoder: architecture.open(source) };
   }
 

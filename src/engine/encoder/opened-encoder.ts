@@ -37,7 +37,7 @@ export function openedEncoder(
   const { classifier: head, labels } = encoder.config;
   const classifies = weights.has(`${head.output}.weight`);
   // Adapters for all linear modules have one for BERT's pooler, too.
-  if (!classifies) weights.branches?.passOver(head.dense);
+  if (!classifies) weights.loraLayers?.passOver(head.dense);
   const classifier = classifies ? readClassifier(checkpoint.config, labels) : undefined;
   const settings = settingsOf(checkpoint, classifies);
   const { pooling, normalise } = settings;

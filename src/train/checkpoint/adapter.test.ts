@@ -8,8 +8,8 @@ import { gpt2 } from "../../models/gpt2.ts";
 import { llama } from "../../models/llama.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { seededRandom } from "../../util/random.ts";
-import { Branches, type Layout } from "../../weights/adapter/branches.ts";
 import { openLora } from "../../weights/adapter/lora.ts";
+import { type Layout, LoraLayers } from "../../weights/adapter/lora-layers.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { type WritableAdapter, writeAdapter } from "./adapter.ts";
 import { factorsOf, fixture, tensorsOf } from "./written.testing.ts";
@@ -35,13 +35,13 @@ describe.each([
 
   test("what is written is read as what was trained", async () => {
     await writeAdapter(path.join(folder, file), adapter);
-    const branches = new Branches(openLora(path.join(folder, file)), layout);
+    const loraLayers = new LoraLayers(openLora(path.join(folder, file)), layout);
     for (const [name, { inputs, outputs, down, up }] of made) {
-      const branch = branches.matrix(inputs, { [name]: outputs })!;
-      expect(branch.down).toEqual(down());
-      expect(branch.up).toEqual(up().map((value) => 2 * value));
+      const loraLayer = loraLayers.matrix(inputs, { [name]: outputs })!;
+      expect(loraLayer.down).toEqual(down());
+      expect(loraLayer.up).toEqual(up().map((value) => 2 * value));
     }
-    branches.check(file);
+    loraLayers.check(file);
   });
 
   test("the settings name the modules that are there, and no others", async () => {

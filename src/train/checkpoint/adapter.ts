@@ -2,7 +2,7 @@ import path from "node:path";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
-import type { Layout } from "../../weights/adapter/branches.ts";
+import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
 

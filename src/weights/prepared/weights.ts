@@ -4,7 +4,7 @@ import path from "node:path";
 import type { CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { processorBits } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
-import type { Branch, Branches } from "../adapter/branches.ts";
+import type { LoraLayer, LoraLayers } from "../adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
 import { fileState } from "../file-state.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weight-source.ts";
@@ -33,7 +33,7 @@ export class Weights implements WeightSource {
     /** The least number of bits of a code: what the processor runs fastest, not the smallest. */
     private readonly fewestBits: CodeBits = processorBits(),
     /** An adapter that is kept apart from them. */
-    readonly branches?: Branches,
+    readonly loraLayers?: LoraLayers,
   ) {
     if (!quants.includes(quant)) throw new UserError(`quant is "${quant}", expected one of ${quants.join(", ")}`, 2);
     const own = path.join(folder, checkpoint.variant ?? "", folderName(quant, fewestBits));
@@ -88,15 +88,15 @@ export class Weights implements WeightSource {
   }
 
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
-    const branch = this.branches?.matrix(inputs, outputs);
+    const loraLayer = this.loraLayers?.matrix(inputs, outputs);
     const size = Object.values(outputs).reduce((sum, n) => sum + n, 0);
     const name = Object.keys(outputs).join("+");
-    return branch && { kind: "stacked", factors: lowRank(graph, name, branch, size) };
+    return loraLayer && { kind: "stacked", factors: lowRank(graph, name, loraLayer, size) };
   }
 
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {
-    const branch = this.branches?.table(name, shape);
-    return branch && lowRank(graph, `${name}.table`, branch, shape[1]);
+    const loraLayer = this.loraLayers?.table(name, shape);
+    return loraLayer && lowRank(graph, `${name}.table`, loraLayer, shape[1]);
   }
 
   /**
@@ -261,7 +261,7 @@ const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("
 
 const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);
 
-function lowRank(graph: Graph, name: string, { rank, down, up }: Branch, outputs: number): LowRank {
+function lowRank(graph: Graph, name: string, { rank, down, up }: LoraLayer, outputs: number): LowRank {
   const factor = (part: string, shape: number[], { buffer }: Float32Array<ArrayBuffer>) =>
     graph.constant(
       `${name}.adapter.${part}`,

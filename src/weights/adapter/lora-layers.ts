@@ -13,7 +13,7 @@ export interface Layout {
 }
 
 /** The two factors of an update: down [inputs, rank], up [rank, outputs], row-major. */
-export interface Branch {
+export interface LoraLayer {
   readonly rank: number;
   readonly down: Float32Array<ArrayBuffer>;
   readonly up: Float32Array<ArrayBuffer>;
@@ -30,7 +30,7 @@ interface Piece {
  * An adapter kept apart from the weights of its base: its update for each product of the model. The base may be in any
  * form, since its weights do not change.
  */
-export class Branches {
+export class LoraLayers {
   readonly #asked = new Set<string>();
   readonly #problems = new Map<string, string>();
 
@@ -40,7 +40,7 @@ export class Branches {
   ) {}
 
   /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if there is none. */
-  matrix(inputs: number, outputs: Readonly<Record<string, number>>): Branch | undefined {
+  matrix(inputs: number, outputs: Readonly<Record<string, number>>): LoraLayer | undefined {
     const pieces: Piece[] = [];
     let first = 0;
     for (const [name, size] of Object.entries(outputs)) {
@@ -52,7 +52,7 @@ export class Branches {
   }
 
   /** Beside rows of a table [rows, width] that are looked up: `down` is then looked up, too. */
-  table(name: string, [rows, width]: readonly [rows: number, width: number]): Branch | undefined {
+  table(name: string, [rows, width]: readonly [rows: number, width: number]): LoraLayer | undefined {
     const update = this.#find(name, "table", rows, width);
     return update && this.#stacked([{ name, first: 0, update }], rows, width);
   }
@@ -69,7 +69,7 @@ export class Branches {
   }
 
   /** One product down and one up for all pieces; each piece has its own ranks among theirs. */
-  #stacked(pieces: readonly Piece[], inputs: number, outputs: number): Branch {
+  #stacked(pieces: readonly Piece[], inputs: number, outputs: number): LoraLayer {
     const rank = pieces.reduce((sum, { update }) => sum + update.rank, 0);
     const down = new Float32Array(inputs * rank);
     const up = new Float32Array(rank * outputs);
