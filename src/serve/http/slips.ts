@@ -11,17 +11,18 @@ const plain = (name: string): string =>
     .replace(/s$/, "");
 
 /**
- * The one of `names` that `name` is a slip of the hand for: the same but for case, underscores and a plural; with two neighbouring letters
- * swapped; or one letter off in six, two in ten. Short names have too many harmless neighbours for more.
+ * The one of `names` that `name` is a slip of the hand for: with two neighbouring letters swapped; or one letter off in six, two in ten, as
+ * short names have many harmless neighbours; or the same but for case, underscores and a plural. The last is harmless beside the name itself
+ * (`isGiven`), as `models` beside `model`.
  */
-export function slipOf(name: string, names: readonly string[]): string | undefined {
+export function slipOf(name: string, names: Iterable<string>, isGiven: (name: string) => boolean): string | undefined {
   if (name.length > LONGEST) return undefined;
   const written = plain(name);
-  return names.find((known) => isSlip(written, plain(known)));
+  return [...names].find((known) => isMisspelt(written, plain(known)) || (written === plain(known) && !isGiven(known)));
 }
 
-function isSlip(written: string, known: string): boolean {
-  if (written === known) return written !== "";
+function isMisspelt(written: string, known: string): boolean {
+  if (written === known) return false;
   const edits = known.length >= 10 ? 2 : known.length >= 6 ? 1 : 0;
   if (Math.abs(written.length - known.length) > edits) return false;
   return isSwapped(written, known) || (edits > 0 && distance(written, known) <= edits);

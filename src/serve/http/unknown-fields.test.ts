@@ -46,8 +46,9 @@ describe("a slip in a field's name is refused with the nearest name", () => {
     expect(saidOf(chat, { ...asked, tools })).toEqual([400, field, expect.stringContaining('mean "parameters"?')]);
   });
 
-  test("beside the field itself it is none", () => {
-    expect(saidOf(chat, { ...asked, temprature: 1, temperature: 1 })).toEqual(["temprature"]);
+  test("beside the field itself, a misspelt one is refused, and another way to write it harmless", () => {
+    expect(saidOf(chat, { ...asked, temprature: 1, temperature: 1 })).toEqual([400, "temprature", expect.anything()]);
+    expect(saidOf(chat, { ...asked, maxTokens: 1, max_tokens: 1, models: [] })).toEqual(["maxTokens", "models"]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isObject } from "../../weights/json.ts";
+import { isObject, type JsonObject } from "../../weights/json.ts";
 import { HttpError } from "./errors.ts";
 import { slipOf } from "./slips.ts";
 import { unsupported } from "./unsupported.ts";
@@ -10,8 +10,10 @@ type Schema = z.core.JSONSchema.BaseSchema;
 interface Unknown {
   readonly path: readonly (string | number)[];
   readonly value: unknown;
-  /** Names in the schema beside it that the request does not use. */
-  readonly free: readonly string[];
+  /** The names of the schema in its place. */
+  readonly known: ReadonlySet<string>;
+  /** The object that it is a field of. */
+  readonly holder: JsonObject;
 }
 
 /** The most unknown fields that are compared with known ones; more are not typing errors. */
@@ -52,10 +54,9 @@ function* unknownIn(schemas: readonly Schema[], value: unknown, path: Unknown["p
       if (typeof item === "object" && items.length > 0) yield* unknownIn(items, item, [...path, i]);
   } else if (isObject(value) && choices.some(({ properties }) => properties) && !choices.some(isOpen)) {
     const known = new Set(choices.flatMap(({ properties = {} }) => Object.keys(properties)));
-    const free = [...known].filter((name) => !Object.hasOwn(value, name));
     for (const [key, inner] of Object.entries(value)) {
       const at = [...path, key];
-      if (!known.has(key)) yield* inner === null ? [] : [{ path: at, value: inner, free }];
+      if (!known.has(key)) yield* inner === null ? [] : [{ path: at, value: inner, known, holder: value }];
       else if (typeof inner === "object") yield* unknownIn(choices.flatMap(propertyOf(key)), inner, at);
     }
   }
@@ -89,8 +90,8 @@ function refuseUnsupported(name: string, { path, value }: Unknown): void {
   throw refused(path, `not supported, and ignoring it would change the answer; ${way}`);
 }
 
-function refuseSlip({ path, free }: Unknown): void {
-  const meant = slipOf(String(path.at(-1)), free);
+function refuseSlip({ path, known, holder }: Unknown): void {
+  const meant = slipOf(String(path.at(-1)), known, (name) => Object.hasOwn(holder, name));
   if (meant !== undefined) throw refused(path, `there is no such field; did you mean "${meant}"?`);
 }
 
