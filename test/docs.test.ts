@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { savings } from "../src/savings/registry.ts";
+import { trainOptions } from "../src/train/options.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
-import { optionsTable, pageOf } from "../tools/options.ts";
+import { optionsTable, pageOf, TRAIN_PAGE } from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
 import { markdownTable, root, withSection } from "../tools/section.ts";
 import { tasksTable } from "../tools/tasks.ts";
@@ -107,6 +108,12 @@ describe.each(savings.map((saving) => ({ name: saving.name, saving })))("the pag
     const page = read(pageOf(saving));
     expect(unaligned(page)).toBe(unaligned(withSection(page, "options", optionsTable(saving))));
   });
+});
+
+test("docs/train.md has the options of a run: npx tsx tools/options.ts", () => {
+  const page = read(TRAIN_PAGE);
+  const table = optionsTable({ options: trainOptions });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 
 test("docs/lab-tasks.md has the tasks of the registry: npx tsx tools/tasks.ts", () => {

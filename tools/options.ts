@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
+import { trainOptions } from "../src/train/options.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
 /** The fields of an option's JSON schema that its row shows. */
 interface Option {
   type?: string;
+  properties?: Readonly<Record<string, Option>>;
   enum?: readonly string[];
   minimum?: number;
   maximum?: number;
@@ -13,17 +15,22 @@ interface Option {
   description?: string;
 }
 
-/** A saving's options as its page has them. */
+/** Options as their page has them, a saving's or a training run's. */
 export function optionsTable({ options }: Pick<Saving, "options">): string {
   const { properties = {} } = z.toJSONSchema(options, { io: "input" });
-  const rows = Object.entries(properties as Record<string, Option>).map(([name, option]) => [
-    `\`${name}\``,
-    kind(option),
-    option.default === undefined ? "" : `\`${option.default}\``,
-    option.description ?? "",
-  ]);
-  return markdownTable(["option", "value", "default", "meaning"], rows);
+  return markdownTable(["option", "value", "default", "meaning"], rowsOf(properties as Record<string, Option>, ""));
 }
+
+/** An option that has options of its own is a row for each of these. */
+const rowsOf = (properties: Readonly<Record<string, Option>>, prefix: string): string[][] =>
+  Object.entries(properties).flatMap(([name, option]) =>
+    option.properties
+      ? rowsOf(option.properties, `${prefix}${name}.`)
+      : [[`\`${prefix}${name}\``, kind(option), shown(option.default), option.description ?? ""]],
+  );
+
+const shown = (value: unknown): string =>
+  value === undefined || (Array.isArray(value) && value.length === 0) ? "" : `\`${value}\``;
 
 function kind({ type, enum: choices, minimum, maximum }: Option): string {
   if (choices) return choices.join(", ");
@@ -37,5 +44,10 @@ function kind({ type, enum: choices, minimum, maximum }: Option): string {
 /** A saving's page. */
 export const pageOf = ({ name }: Pick<Saving, "name">): string => `docs/savings/${name}.md`;
 
-if (process.argv[1] === import.meta.filename)
+/** The page of training. */
+export const TRAIN_PAGE = "docs/train.md";
+
+if (process.argv[1] === import.meta.filename) {
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
+  writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
+}

@@ -6,19 +6,19 @@ const count = z.int().min(1);
 
 /** AdamW (Loshchilov & Hutter 2019) or SGD with momentum. */
 export const optimizerOptions = z.strictObject({
-  name: z.enum(["adamw", "sgd"]).default("adamw"),
+  name: z.enum(["adamw", "sgd"]).default("adamw").describe("the rule by which gradients change weights"),
   lr: z.number().positive().default(1e-3).describe("peak learning rate"),
-  beta1: z.number().min(0).max(1).default(0.9),
-  beta2: z.number().min(0).max(1).default(0.95),
-  eps: z.number().positive().default(1e-8),
+  beta1: z.number().min(0).max(1).default(0.9).describe("of adamw: what is kept of the mean gradient"),
+  beta2: z.number().min(0).max(1).default(0.95).describe("of adamw: what is kept of the mean square"),
+  eps: z.number().positive().default(1e-8).describe("of adamw: added to the divisor"),
   weightDecay: z.number().min(0).default(0.1).describe("of matrices and tables; vectors never decay"),
   momentum: z.number().min(0).max(1).default(0.9).describe("of sgd"),
 });
 export type OptimizerOptions = z.output<typeof optimizerOptions>;
 
 export const loraOptions = z.strictObject({
-  rank: count.default(8),
-  alpha: z.number().positive().default(16),
+  rank: count.default(8).describe("inner size of a LoRA layer"),
+  alpha: z.number().positive().default(16).describe("a LoRA layer's output is multiplied by alpha / rank"),
   targets: z.string().default("attn_q,attn_v").describe("matrices that get LoRA layers, with commas between"),
 });
 export type LoraOptions = z.output<typeof loraOptions>;
@@ -56,6 +56,6 @@ export const trainOptions = z.strictObject({
   evaluateEvery: count.default(100).describe("steps between two evaluations on the held-out data"),
   evaluateBatches: count.default(20).describe("batches of an evaluation"),
   saveEvery: count.default(200).describe("steps between two checkpoints"),
-  seed: z.int().min(0).default(0),
+  seed: z.int().min(0).default(0).describe("of random weights and of the data's order"),
 });
 export type TrainOptions = z.output<typeof trainOptions>;

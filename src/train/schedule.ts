@@ -1,7 +1,10 @@
 import { z } from "zod";
 
 export const scheduleOptions = z.strictObject({
-  name: z.enum(["constant", "linear", "cosine", "wsd"]).default("cosine"),
+  name: z
+    .enum(["constant", "linear", "cosine", "wsd"])
+    .default("cosine")
+    .describe("how the rate falls after the warm-up"),
   warmup: z.int().min(0).default(0).describe("steps in which the rate rises to its peak"),
   minimum: z.number().min(0).max(1).default(0.1).describe("share of the peak at the end"),
   decay: z.number().min(0).max(1).default(0.2).describe("of wsd: share of the steps in which the rate falls"),
