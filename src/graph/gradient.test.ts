@@ -6,7 +6,9 @@ import { type GradientCase, gradientCases, noise } from "./gradient-cases.testin
 import { Graph } from "./graph.ts";
 import { interpret } from "./interpret.ts";
 import { ndarray } from "./ndarray.ts";
+import { siluBackward } from "./ops/activation-backward.ts";
 import { plus, silu, times } from "./ops/elementwise.ts";
+import { logLikelihoods } from "./ops/likelihood.ts";
 import { linear } from "./ops/matmul.ts";
 import { sum } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor.ts";
@@ -97,6 +99,20 @@ describe("gradient", () => {
     const [x, w] = [g.input("x", "f32", [3, 4]), g.input("blk.0.attn_q.weight", "f32", [4, 2])];
     linear(x, w);
     expect(() => gradient(loss(silu(x)), [x, w])).toThrow('the loss does not depend on "blk.0.attn_q.weight"');
+  });
+
+  test("an operator of inference alone is named, with the one that trains in its place", () => {
+    const g = new Graph();
+    const logits = g.input("logits", "f32", [3, 5]);
+    const { nats } = logLikelihoods(logits, g.input("targets", "i64", [3, 1]));
+    expect(() => gradient(loss(nats), [logits])).toThrow(
+      "logLikelihoods has no gradient: a model is trained with crossEntropy in its place",
+    );
+    const x = g.input("x", "f32", [3, 5]);
+    expect(() => gradient(loss(siluBackward(x, x)), [x])).toThrow("siluBackward has no gradient");
+    // What is not asked for is no matter.
+    const w = g.input("w", "f32", [1]);
+    expect(gradient(loss(times(nats, w)), [w])[0]!.shape).toEqual([1]);
   });
 
   test("a loss that is no single number is refused", () => {
