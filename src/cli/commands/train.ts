@@ -20,11 +20,11 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .argument("[config]", "a YAML or JSON file with the run's options; flags stand above it")
-    .option("--out <folder>", "where the run is kept; at its end it is the model's folder")
-    .option("--resume <folder>", "go on with the run that a folder holds")
-    .option("--force", "begin anew in a folder that holds a run")
-    .option("--dry-run", "say what the run would take here, by its first batch, and stop")
+    .argument("[config]", "a YAML or JSON file with the run's options; flags override it")
+    .option("--out <folder>", "the run's folder, in the end the model's folder")
+    .option("--resume <folder>", "continue the run in a folder")
+    .option("--force", "replace the run in the folder")
+    .option("--dry-run", "estimate what the run takes here from its first batch, and stop")
     .option("--json", "print one JSON object with the losses and the receipt");
   addFlags(command, trainOptions).action(run);
 }
@@ -50,7 +50,7 @@ async function started(config: string | undefined, flags: Flags, call: Call): Pr
   const { out, resume, force } = flags;
   if (resume !== undefined) {
     if (config !== undefined || out !== undefined)
-      throw new UserError("--resume takes the options of its folder; give no CONFIG and no --out beside it", 2);
+      throw new UserError("--resume uses its folder's options; leave out CONFIG and --out", 2);
     return resumeTraining(resume, call);
   }
   if (out === undefined) throw new UserError("--out: expected a folder for the run", 2);

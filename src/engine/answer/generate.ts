@@ -10,8 +10,12 @@ import { Sequence, type SequenceTerms } from "./sequence.ts";
 import type { Terms } from "./terms.ts";
 
 export const generateOptions = samplingOptions.extend({
-  maxTokens: z.int().min(1).default(512).describe("most tokens to generate; the context's end also ends an answer"),
-  stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; they are not part of it"),
+  maxTokens: z
+    .int()
+    .min(1)
+    .default(512)
+    .describe("maximum tokens to generate; the end of the context also ends an answer"),
+  stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; not included in it"),
   repetitionDetection: z.boolean().default(true).describe("end an answer that repeats the same words over and over"),
 });
 
