@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { generateOptions } from "../engine/answer/generate.ts";
 import { saysHowToDraw } from "../engine/sampling/defaults.ts";
-import { load, type Model, openPipeline, type Receipt, type RoutePipeline } from "../index.ts";
+import { type FinishReason, load, type Model, openPipeline, type Receipt, type RoutePipeline } from "../index.ts";
 import { UserError } from "../util/errors.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { receiptsFile } from "../weights/sources/index.ts";
@@ -73,6 +73,11 @@ export async function billed(work: (onStopped: (receipt: Receipt) => void) => Pr
     if (stopped) await bill(stopped);
     throw error;
   }
+}
+
+/** Tells people that an answer was ended since it went round in circles. */
+export function warnOfLoop(reason: FinishReason | undefined): void {
+  if (reason === "repetition") warn("the answer repeats itself and was ended; --no-repetition-detection lets it go on");
 }
 
 /** Shows and keeps a receipt. */

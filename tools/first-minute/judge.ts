@@ -9,11 +9,12 @@ const question = z.strictObject({
 });
 export type Question = z.output<typeof question>;
 
-/** The questions, each with words of which a right answer has one, and words of which it has none. */
-export const questions: readonly Question[] = readFileSync(path.join(import.meta.dirname, "questions.jsonl"), "utf8")
-  .trim()
-  .split("\n")
-  .map((line) => question.parse(JSON.parse(line)));
+/** The questions of a file, each with words of which a right answer has one, and words that make it wrong. */
+export const questionsIn = (file: "questions.jsonl" | "choosing.jsonl"): readonly Question[] =>
+  readFileSync(path.join(import.meta.dirname, file), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => question.parse(JSON.parse(line)));
 
 const words = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 

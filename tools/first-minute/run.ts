@@ -5,12 +5,13 @@
 import { writeFileSync } from "node:fs";
 import { z } from "zod";
 import { load } from "../../src/index.ts";
-import { isRight, questions } from "./judge.ts";
+import { isRight, questionsIn } from "./judge.ts";
 import { llamaAnswers, type Settings } from "./llama.ts";
 
 /** The most tokens of an answer. */
 const TOKENS = 48;
 
+const questions = questionsIn("questions.jsonl");
 const [name = "smollm2", out = "", seeds = "1"] = process.argv.slice(2);
 using model = await load(name);
 const { language, sampling } = model;

@@ -4,7 +4,7 @@ import type { ChatMessage, Model, RunOptions } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { report } from "../errors.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addSessionFlags, billed, generation, open, type SessionOptions } from "../session.ts";
+import { addSessionFlags, billed, generation, open, type SessionOptions, warnOfLoop } from "../session.ts";
 import { isCommand, leaves, obey, type Talk } from "./chat-commands.ts";
 
 export function define(command: Command): void {
@@ -112,9 +112,11 @@ async function answer(
   const signals = AbortSignal.any([signal, ...(settings.signal ? [settings.signal] : [])]);
   try {
     await billed(async (onStopped) => {
-      for await (const { text, receipt } of model.generate(messages, { ...settings, signal: signals, onStopped })) {
+      const terms = { ...settings, signal: signals, onStopped };
+      for await (const { text, receipt, finishReason } of model.generate(messages, terms)) {
         said += text;
         process.stdout.write(receipt ? `${text}\n` : text);
+        warnOfLoop(finishReason);
         if (receipt) return receipt;
       }
       throw new Error("an answer ended without its receipt");

@@ -1,12 +1,11 @@
 import type { Command } from "commander";
-import type { Format, Model, Receipt, RoutePipeline } from "../../index.ts";
+import type { FinishReason, Format, Model, Receipt, RoutePipeline } from "../../index.ts";
 import { isPairName } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
-import { warn } from "../errors.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
-import { addSessionFlags, billed, generation, open, openRoute, type SessionOptions } from "../session.ts";
+import { addSessionFlags, billed, generation, open, openRoute, type SessionOptions, warnOfLoop } from "../session.ts";
 import { pipedText, readStdin } from "../stdin.ts";
 
 interface Options extends SessionOptions {
@@ -51,17 +50,17 @@ type Settings = Parameters<Model["generate"]>[1];
 /** Prints the text as it comes, and always ends its last line. */
 async function stream(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
   let printed = "";
-  let repeats = false;
+  let end: FinishReason | undefined;
   try {
     for await (const { text, receipt, finishReason } of model.generate(prompt, settings)) {
       process.stdout.write(text);
       printed += text;
-      repeats = finishReason === "repetition";
+      end = finishReason;
       if (receipt) return receipt;
     }
   } finally {
     if (printed !== "") process.stdout.write("\n");
-    if (repeats) warn("the answer repeats itself and was ended; --no-repetition-detection lets it go on");
+    warnOfLoop(end);
   }
   throw new Error("an answer ended without its receipt");
 }
