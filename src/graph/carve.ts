@@ -25,8 +25,8 @@ export function carve(graph: Graph, from: Named, to: Named): Graph {
 }
 
 /**
- * What of a forward pass, its first `forward` nodes, is best kept for what comes after it in the graph, to compute `to`: results of operators that have
- * FLOPs. The others, such as norms and activations, cost less to compute again than to keep.
+ * The tensors of a forward pass, its first `forward` nodes, that are worth keeping for computing `to` later: results of
+ * operators with FLOPs. Others, such as norms and activations, are cheaper to compute again.
  */
 export function tensorsToKeep(graph: Graph, forward: number, to: readonly Tensor[]): Tensor[] {
   const makers = new Map<number, Node>(graph.nodes.flatMap((node) => node.outputs.map((t) => [t.id, node] as const)));

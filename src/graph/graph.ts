@@ -2,7 +2,7 @@ import type { Shape } from "./dim.ts";
 import type { Op } from "./op.ts";
 import type { DType, Tensor, TensorType } from "./tensor.ts";
 
-/** Where a constant's bytes are: in memory (small ones), or a span of a file that the runtime maps. */
+/** A constant's bytes: in memory (small ones), or a span of a file that the runtime maps. */
 export type ConstantData =
   | { readonly kind: "memory"; readonly bytes: Uint8Array }
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly bytes: number };

@@ -44,7 +44,7 @@ export class Emitter {
     this.nodes.push({ domain: "com.microsoft", opType, inputs, outputs, attrs });
   }
 
-  /** As `node`, into a fresh name that is returned. */
+  /** Like `node`, but returns a fresh name. */
   value(opType: string, inputs: readonly string[], attrs: OnnxNode["attrs"] = {}): string {
     const name = this.temp();
     this.node(opType, inputs, [name], attrs);
@@ -72,7 +72,7 @@ export class Emitter {
     return this.table(`floats_${shape.join("x")}_${values.join("_")}`, Float32Array.from(values), shape);
   }
 
-  /** As `floats`, of many values: the name tells them from any other. */
+  /** Like `floats`, for many values: the name identifies them. */
   table(name: string, values: Float32Array<ArrayBuffer>, shape: readonly number[]): string {
     this.literals.set(name, { name, dtype: "f32", shape, bytes: new Uint8Array(values.buffer) });
     return name;

@@ -6,8 +6,9 @@ import type { Tensor, TensorType } from "./tensor.ts";
 import { sizeInBytes } from "./tensor.ts";
 
 /**
- * What running an operator once costs. `flops` counts the multiplies and adds of products (matrix products, attention,
- * convolutions), as the field does: norms, activations, softmax and rotary are in `read` and `written` (bytes) alone.
+ * The cost of running an operator once. `flops` counts the multiplies and adds of products (matrix products, attention,
+ * convolutions), as is usual: norms, activations, softmax and rotary embedding appear only in `read` and `written`
+ * (bytes).
  */
 export interface Cost {
   readonly flops: Dim;
@@ -48,7 +49,7 @@ export interface Op<A> {
   readonly addsTo?: number;
   /** The operator that trains in its place, if it has no gradient rule and there is one. */
   readonly trainedAs?: string;
-  /** What it computes, plainly, in float64; the compiled form is tested against it. */
+  /** A plain float64 computation; the compiled form is tested against it. */
   reference(inputs: readonly NdArray[], attrs: A, bindings: Bindings): NdArray[];
 }
 
@@ -73,7 +74,7 @@ export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor
   return inputs[0]!.graph.record(op, inputs, attrs);
 }
 
-/** As `apply`, for operators with one output. */
+/** Like `apply`, for operators with one output. */
 export function apply1<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor {
   return apply(op, inputs, attrs)[0]!;
 }

@@ -14,7 +14,7 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   bool: 1,
 };
 
-/** What is known of a tensor while tracing: element type and (symbolic) shape, outermost dimension first. */
+/** A tensor's element type and (symbolic) shape while tracing, outermost dimension first. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;

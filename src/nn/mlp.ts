@@ -1,6 +1,6 @@
 import { gelu, relu, silu, split, type Tensor, times } from "../graph/index.ts";
 
-/** What lies between a feed-forward's matrices. */
+/** The activation between a feed-forward's matrices. */
 export type Activation = "silu" | "gelu" | "gelu-tanh" | "relu";
 
 function activate(x: Tensor, activation: Activation): Tensor {

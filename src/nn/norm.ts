@@ -4,7 +4,7 @@ import { concat, layerNorm, reshape, rmsNorm, skipLayerNorm, skipRmsNorm, split,
 export interface Norm {
   readonly kind: "rms" | "layer";
   readonly gain: Tensor;
-  /** Of layer norms that have one. */
+  /** The bias, for layer norms that have one. */
   readonly shift?: Tensor | undefined;
   readonly epsilon: number;
 }

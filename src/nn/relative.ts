@@ -1,12 +1,12 @@
 import { type Graph, gather, type Tensor, transpose } from "../graph/index.ts";
 
-/** How distances between positions share biases (Raffel et al. 2020). */
+/** The buckets in which distances between positions share biases (Raffel et al. 2020). */
 export interface Buckets {
   /** Rows of the table of biases. */
   readonly buckets: number;
   /** Distance from which on all share one. */
   readonly reach: number;
-  /** Whether keys after the query have buckets of their own, half of all. */
+  /** True if keys after the query have separate buckets, half of all. */
   readonly bidirectional: boolean;
 }
 

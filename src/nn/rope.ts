@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** How positions are stretched beyond those that a model was first trained on. */
+/** The scaling of positions beyond the model's original context. */
 export type RopeScaling =
   /** Every position divided (Chen et al. 2023). */
   | { readonly type: "linear"; readonly factor: number }

@@ -3,7 +3,7 @@ import { gather, mul, reshape, sym, type Tensor, tokenPlaces, tokenRows } from "
 /** The tokens of a batch, padding left out. */
 export const kept = sym("kept");
 
-/** What attention needs of the texts of a batch; all else is of tokens. */
+/** The inputs of attention for a batch of texts; everything else runs on tokens. */
 export interface TextBatch {
   readonly mask: Tensor;
   readonly padding: Unpadding;

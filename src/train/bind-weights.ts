@@ -3,7 +3,7 @@ import type { Binding } from "../runtime/program.ts";
 import { gradientName, isTrained, sumName, type Trainee } from "./graphs.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** What binds a graph's weights to the store or to their files, and the gradients of those that are trained. */
+/** Binds a graph's weights to the store or to their files, and the gradients of trained ones. */
 export function bindWeights(graph: Graph, { weights, trained }: Trainee, store: ParameterStore): Binding {
   const asked = graph.origin ?? graph;
   const frozen = weights

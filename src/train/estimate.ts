@@ -1,17 +1,17 @@
 import type { TrainingRun } from "./run.ts";
 
-/** What a run will take on this machine, by the second of two batches that were tried. */
+/** The estimated cost of a run on this machine, from the second of two trial batches. */
 export interface Estimate {
   readonly steps: number;
   readonly tokens: number;
-  /** Of the training steps; evaluations come on top. */
+  /** FLOPs of the training steps, without evaluations. */
   readonly flops: number;
   /** Resident memory of the process after the trial. */
   readonly bytes: number;
   readonly hours: number;
 }
 
-/** As one sentence. */
+/** The estimate as one sentence. */
 export function sentence({ steps, tokens, flops, bytes, hours }: Estimate): string {
   const time = hours < 1 ? `${Math.max(1, Math.round(60 * hours))} min` : `${hours.toFixed(1)} h`;
   return `${steps} steps of ${Math.round(tokens / steps)} tokens: ${flops.toExponential(2)} FLOPs, ${Math.round(bytes / 1e6)} MB, about ${time} here`;

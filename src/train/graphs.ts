@@ -33,7 +33,7 @@ export function traceEmbedding({ decoder }: Trainee, shape: Shape): Graph {
   return g;
 }
 
-/** As `traceEmbedding`, and `dy` → the gradients of its weights. */
+/** Like `traceEmbedding`, with `dy` → the gradients of its weights. */
 export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
   const g = new Graph();
   const y = embed(g, trainee.decoder, shape);
@@ -62,7 +62,7 @@ export interface LayerPasses {
   readonly kept: Readonly<Record<string, Tensor>>;
 }
 
-/** How a layer is run backward. */
+/** The options of a layer's backward pass. */
 export interface BackwardOptions {
   /** Tells if something before the layer is trained. */
   readonly before: boolean;

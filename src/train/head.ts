@@ -8,7 +8,7 @@ import { LOSS_ROWS, traceLoss, traceLossBackward } from "./loss.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Programs } from "./programs.ts";
 
-/** Where the head reads the last stream, and where it leaves that stream's gradient. */
+/** The last stream, which the head reads, and the buffer for its gradient. */
 export interface HeadTensors {
   readonly stream: Buffer;
   readonly gradient: Buffer;
@@ -52,7 +52,10 @@ export class Head implements Disposable {
     return sum;
   }
 
-  /** As `forward`, and adds gradients; `weight` is the part of each label in the loss. The gradient of the stream is written whole. */
+  /**
+   * Like `forward`, but adds gradients; `weight` is the share of each label in the loss. The stream's gradient is
+   * overwritten.
+   */
   async backward(batch: Batch, weight: number, { stream, gradient }: HeadTensors, spent: Spent): Promise<number> {
     new Float32Array(this.#weights.memory).fill(weight);
     if (this.before) new Float32Array(gradient.memory).fill(0);

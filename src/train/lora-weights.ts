@@ -5,7 +5,7 @@ import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } 
 import type { LoraOptions } from "./options.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
-/** What a graph asked for. */
+/** The inputs that a graph asked for. */
 interface Inputs {
   readonly trained: Map<string, WeightInput>;
   readonly frozen: Map<string, FrozenInput>;

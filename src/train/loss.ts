@@ -12,7 +12,9 @@ export function traceLoss({ decoder }: Trainee): Graph {
   return g;
 }
 
-/** As `traceLoss`, and `weights` [1, n], each row's part in the loss → `dx` and the gradients of the head's weights. */
+/**
+ * Like `traceLoss`, with `weights` [1, n], each row's share of the loss → `dx` and the gradients of the head's weights.
+ */
 export function traceLossBackward(trainee: Trainee, before: boolean): Graph {
   const g = new Graph();
   const each = nats(g, trainee.decoder);

@@ -160,6 +160,8 @@ export function gradientNorm(store: ParameterStore): number {
   return Math.sqrt(sum);
 }
 
-/** What multiplies a gradient of length `norm` so that it is at most `longest` long, as PyTorch's `clip_grad_norm_`; 0 clips nothing. */
+/**
+ * The factor that limits a gradient of length `norm` to `longest`, as in PyTorch's `clip_grad_norm_`; 0 clips nothing.
+ */
 export const clipFactor = (norm: number, longest: number): number =>
   longest === 0 ? 1 : Math.min(1, longest / (norm + 1e-6));

@@ -63,7 +63,7 @@ export class Passes implements Disposable {
     return this.head.forward(batch, this.buffers.last, this.#forwards);
   }
 
-  /** What ran since this was last asked. The head's forward pass beside its backward pass counts as backward. */
+  /** The cost since the last call. The head's forward pass within a backward pass counts as backward. */
   takeCost(): PassCost {
     const cost = { forward: this.#forwards.flops, backward: this.#backwards.flops };
     this.#forwards = { flops: 0, bytes: 0 };

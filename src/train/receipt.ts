@@ -3,7 +3,10 @@ import { addSpent, evalCost, graphCost, type Spent } from "../graph/index.ts";
 import { type Shape, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "./graphs.ts";
 import { traceLossBackward } from "./loss.ts";
 
-/** What a training run spent; FLOPs count a multiply-add as 2. `dense` is the same steps with no method and nothing frozen. */
+/**
+ * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the same steps with no method and nothing
+ * frozen.
+ */
 export interface TrainingReceipt {
   readonly id: string;
   readonly model: string;
@@ -17,7 +20,7 @@ export interface TrainingReceipt {
     readonly spent: number;
     readonly overhead: number;
     readonly saved: number;
-    /** Of training steps and of evaluations. */
+    /** FLOPs of the forward passes of training steps and evaluations. */
     readonly forward: number;
     readonly backward: number;
     /** The optimiser's products: element by element, it has none. */
@@ -27,7 +30,7 @@ export interface TrainingReceipt {
   readonly estimated: boolean;
 }
 
-/** What a run has to be billed for. */
+/** The work that a run is billed for. */
 export interface Work {
   readonly forward: number;
   readonly backward: number;

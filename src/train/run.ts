@@ -26,7 +26,7 @@ export interface StepReport {
   readonly validation?: number;
 }
 
-/** What a run counts, kept with its state. */
+/** The counters of a run, kept with its state. */
 export type Counters = {
   /** Optimiser steps that changed the weights: those that were skipped are not among them. */
   updates: number;

@@ -33,7 +33,7 @@ export class StepBuffers implements Disposable {
     this.#owned = [...new Set([...given, ...passing, ...this.#streams, ...this.#gradients])];
   }
 
-  /** What the programs read of a batch. */
+  /** The parts of a batch that programs read. */
   get given(): Binding {
     const { rows, tokens, packed } = this.shape;
     const documents = packed ? { documents: this.#documents.view([rows, tokens]) } : {};

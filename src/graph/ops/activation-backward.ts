@@ -130,6 +130,6 @@ const geluBackwardOp: Op<{ form: GeluForm }> = {
   reference: ([x, dy], { form }) => [mapNd(x!, (v, i) => slopes[form](v) * dy!.data[i]!)],
 };
 
-/** As `siluBackward`, of `gelu(x, form)`. */
+/** Like `siluBackward`, for `gelu(x, form)`. */
 export const geluBackward = (x: Tensor, dy: Tensor, form: GeluForm): Tensor =>
   apply1(geluBackwardOp, [x, dy], { form });

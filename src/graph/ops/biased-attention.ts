@@ -90,8 +90,8 @@ const biasedOp: Op<BiasedAttrs> = {
 };
 
 /**
- * As `cachedAttention`, each head with keys and values of its own, nothing rotated, and `bias` [1, heads, tokens, past + tokens] added to the
- * scores. All rows are of one length.
+ * Like `cachedAttention`, with separate keys and values for each head, no rotation, and `bias` [1, heads, tokens, past
+ * + tokens] added to the scores. All rows have the same length.
  */
 export function biasedAttention(qkv: Tensor, cache: CacheTensors, bias: Tensor, attrs: BiasedAttrs) {
   const inputs = [qkv, cache.pastKey, cache.pastValue, cache.lengths, cache.total, bias];

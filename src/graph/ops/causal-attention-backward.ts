@@ -129,7 +129,7 @@ interface CausalTensors {
   readonly q: Tensor;
   readonly k: Tensor;
   readonly v: Tensor;
-  /** What attention gave. */
+  /** The output of attention. */
   readonly y: Tensor;
   readonly dy: Tensor;
   readonly documents: Tensor | undefined;

@@ -1,4 +1,4 @@
-/** What causal attention and its gradient have in common: heads as rows, blocks of queries, and their weights. */
+/** The common part of causal attention and its gradient: heads as rows, blocks of queries, and their weights. */
 import type { Emitter } from "../onnx.ts";
 import type { TensorType } from "../tensor.ts";
 

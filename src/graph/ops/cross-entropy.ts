@@ -48,7 +48,7 @@ const crossEntropyOp: Op<null> = {
   },
 };
 
-/** How unlikely each row's target is, in nats: logits [..., vocabulary], targets i64 [...] → [...]. */
+/** The negative log-likelihood of each row's target, in nats: logits [..., vocabulary], targets i64 [...] → [...]. */
 export const crossEntropy = (logits: Tensor, targets: Tensor): Tensor =>
   apply(crossEntropyOp, [logits, targets], null)[0]!;
 

@@ -17,7 +17,7 @@ export interface EncoderAttentionAttrs {
 /** Scores of padding and of keys out of reach: far below any other, and finite, so that a row of nothing else is no NaN. */
 export const MASKED = -1e9;
 
-/** What is added to scores [batch, heads, tokens, tokens] of q [batch, tokens, width]: keys out of reach are hidden. */
+/** The term added to scores [batch, heads, tokens, tokens] of q [batch, tokens, width]: it hides keys out of reach. */
 export function emitReach(emit: Emitter, q: string, reach: number): string {
   const tokens = emit.value("Gather", [emit.value("Shape", [q]), emit.ints([1], [])]);
   const steps = emit.value("Range", [emit.ints([0], []), tokens, emit.ints([1], [])]);
@@ -107,7 +107,7 @@ interface EncoderTensors {
   readonly k: Tensor;
   readonly v: Tensor;
   readonly mask: Tensor;
-  /** What attention gave. */
+  /** The output of attention. */
   readonly y: Tensor;
   readonly dy: Tensor;
 }

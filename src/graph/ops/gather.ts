@@ -56,7 +56,7 @@ const gatherBackwardOp: Op<{ axis: number }> = {
     const attrs = { axis: { int: axis }, reduction: { string: "add" } };
     emit.node("ScatterElements", [base, places, rows], outputs, attrs);
   },
-  // Where a sum is bound to one buffer with the result, only the rows of the indices are touched.
+  // If the sum and the result share a buffer, only the rows of the indices are touched.
   cost([, indices, dy, sum], [y]) {
     const rows = sizeInBytes(dy!);
     const read = add(sizeInBytes(indices!), mul(sum ? 2 : 1, rows));

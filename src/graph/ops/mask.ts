@@ -51,9 +51,9 @@ const lengthsOp: Op<null> = {
 };
 
 /**
- * What attention and positions take, of a mask i64 [batch, total] (1 a token, in the cache or new; 0 padding) over ids [batch, tokens]:
- * `lengths` i32 [batch], the tokens of each row less one; `total` i32 []; and `ends` i32 [batch], the last position of each row's ids,
- * padding included, where a first prompt is padded on the right.
+ * The inputs of attention and positions, from a mask i64 [batch, total] (1 for a token, cached or new; 0 for padding)
+ * over ids [batch, tokens]: `lengths` i32 [batch], the tokens of each row less one; `total` i32 []; and `ends` i32
+ * [batch], the last position of each row's ids, including padding, if a first prompt is padded on the right.
  */
 export function maskLengths(ids: Tensor, mask: Tensor): { lengths: Tensor; total: Tensor; ends: Tensor } {
   const [lengths, total, ends] = apply(lengthsOp, [ids, mask], null) as [Tensor, Tensor, Tensor];
@@ -88,8 +88,8 @@ const cacheOp: Op<null> = {
 };
 
 /**
- * What attention takes of rows of one length: `lengths` i32 [batch], the tokens of each row less one, and `total` i32 [], of new ids [batch, tokens]
- * and a cache [batch, heads, past, headSize] that is as long as what it holds.
+ * The inputs of attention for rows of one length: `lengths` i32 [batch], the tokens of each row less one, and `total`
+ * i32 [], from new ids [batch, tokens] and a cache [batch, heads, past, headSize] without spare room.
  */
 export function cacheLengths(ids: Tensor, cache: Tensor): { lengths: Tensor; total: Tensor } {
   const [lengths, total] = apply(cacheOp, [ids, cache], null) as [Tensor, Tensor];

@@ -9,7 +9,7 @@ interface NormBackwardAttrs {
   /** By root mean square, or by mean and deviation. */
   readonly kind: "rms" | "layer";
   readonly epsilon: number;
-  /** Whether the gain's gradient is computed, too. */
+  /** True if the gain's gradient is also computed. */
   readonly ofGain: boolean;
 }
 

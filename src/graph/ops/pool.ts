@@ -127,7 +127,7 @@ const unitBackwardOp: Op<null> = {
     if (!sameShape(dy!.shape, x!.shape)) throw new ShapeError("unitBackward", "dy", showType(dy!), showType(x!));
     return [x!];
   },
-  // What is not along y, over the length.
+  // The component that is not along y, divided by the length.
   onnx(emit, { inputs: [x, y, dy], outputs }) {
     const last = emit.ints([-1]);
     const along = emit.value("ReduceSum", [emit.value("Mul", [y!, dy!]), last], { keepdims: { int: 1 } });

@@ -5,7 +5,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
-/** How many weights share a scale: what GGUF's formats have, and the kernels run. */
+/** The possible numbers of weights that share a scale: those of GGUF's formats and of the kernels. */
 const BLOCKS = [16, 32] as const;
 export type Block = (typeof BLOCKS)[number];
 
@@ -39,7 +39,7 @@ interface Sizes {
   readonly k: number;
 }
 
-/** Of codes block by block, or row by row; how many blocks a row has is then the scales' to say. */
+/** The sizes of codes stored block by block, or row by row; the scales then give the number of blocks in a row. */
 function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], bits: CodeBits): Sizes {
   const [n, ...inner] = codes!.shape.map(Number) as [number, ...number[]];
   const blocks = inner.length > 1 ? inner[0]! : Number(scale!.shape[1]);
@@ -86,7 +86,10 @@ function row(matrix: readonly NdArray[], bits: CodeBits, index: number): Float64
   });
 }
 
-/** How the kernel computes: `int8` rounds activations to 8 bits per block (fast, relative error about 5e-3), `float32` does not. */
+/**
+ * The kernel's precision: `int8` rounds activations to 8 bits per block (fast, relative error about 5e-3), `float32`
+ * does not.
+ */
 export type Precision = "int8" | "float32";
 
 interface MatrixAttrs {

@@ -45,9 +45,9 @@ const biasOp: Op<{ past: Dim }> = {
 };
 
 /**
- * What each head adds to a score for how far the key is from the query: byDistance [heads, 2·reach + 1], of distances −reach … reach (farther ones
- * count as those), for the queries of ids [batch, tokens], the last of `total` positions (i32 [], `past` + tokens; absent: they are all) →
- * [1, heads, tokens, total].
+ * The bias that each head adds to a score by the distance of key and query: byDistance [heads, 2·reach + 1], for
+ * distances −reach … reach (farther ones count as those), for the queries of ids [batch, tokens], the last of `total`
+ * positions (i32 [], `past` + tokens; absent: ids are all of them) → [1, heads, tokens, total].
  */
 export const relativeBias = (byDistance: Tensor, ids: Tensor, total?: Tensor, past: Dim = 0): Tensor =>
   apply1(biasOp, [byDistance, ids, ...(total ? [total] : [])], { past });

@@ -27,7 +27,7 @@ const tokenPlacesOp: Op<{ kept: Dim }> = {
   },
 };
 
-/** Where the tokens of mask i32 [batch, tokens] (0: padding) are among all places of the batch, one row after the other: i64 [kept]. */
+/** The flat indices in the batch of the tokens of mask i32 [batch, tokens] (0: padding): i64 [kept]. */
 export const tokenPlaces = (mask: Tensor, kept: Dim): Tensor => apply1(tokenPlacesOp, [mask], { kept });
 
 const tokenRowsOp: Op<null> = {

@@ -6,7 +6,7 @@ import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
 
-/** What was trained beside one matrix [outputs, inputs], row-major: its update is (alpha / rank) · down · up. */
+/** The trained update of one matrix [outputs, inputs], row-major: (alpha / rank) · down · up. */
 export interface LoraFactors {
   readonly inputs: number;
   readonly outputs: number;
@@ -20,7 +20,7 @@ export interface LoraFactors {
 export interface WritableAdapter {
   /** The name of its base, for whoever loads it. */
   readonly base: string;
-  /** What the base was opened as: with its head, or for its hidden states alone. */
+  /** The task that the base was opened for: with its head, or for its hidden states only. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
   readonly rank: number;
   readonly alpha: number;

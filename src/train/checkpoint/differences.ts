@@ -1,6 +1,6 @@
 import { jsonOf } from "../../util/checked.ts";
 
-/** Where two values differ, each as `schedule.warmup: 10, was 5`. */
+/** The places where two values differ, each as `schedule.warmup: 10, was 5`. */
 export function differences(now: unknown, before: unknown): string[] {
   const [a, b] = [leaves(now), leaves(before)];
   const keys = [...new Set([...a.keys(), ...b.keys()])];

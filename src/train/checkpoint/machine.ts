@@ -1,7 +1,7 @@
 import { ortLibrary } from "../../runtime/ort/library.ts";
 import { kernelInstructions } from "../../runtime/processor.ts";
 
-/** What decides the last bits of what is computed. */
+/** The machine's properties that decide the last bits of results. */
 export interface Machine {
   /** Version of ONNX Runtime. */
   readonly onnxruntime: string;

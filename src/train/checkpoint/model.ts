@@ -12,7 +12,7 @@ import { type WritableTensor, writeTensors } from "../../weights/safetensors/wri
 
 /** A model to be written as a Hugging Face folder. */
 export interface WritableModel {
-  /** What `config.json` says. */
+  /** The contents of `config.json`. */
   readonly config: JsonObject;
   /** The architecture's names: of the base's checkpoint, or of a new one's. */
   readonly names: Names;

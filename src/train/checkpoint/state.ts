@@ -28,7 +28,7 @@ const stateFile = z.object({
 export interface TrainingState {
   /** Steps done. */
   readonly step: number;
-  /** What is counted, such as samples seen; finite numbers. */
+  /** Counters, such as samples seen; finite numbers. */
   readonly counters: Readonly<Record<string, number>>;
   /** The run's options, as JSON. */
   readonly config: unknown;
@@ -46,7 +46,7 @@ export interface KeptState extends TrainingState {
   buffer(name: string, shape: readonly number[]): Float32Array<ArrayBuffer>;
 }
 
-/** How many are kept. */
+/** The number of states that are kept. */
 const KEPT = 2;
 
 const folderOf = (run: string): string => path.join(run, "checkpoints");

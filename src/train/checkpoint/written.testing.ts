@@ -13,7 +13,7 @@ import type { LoraFactors } from "./adapter.ts";
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
 
-/** What a model asks for, by canonical name. */
+/** The tensors that a model asks for, by canonical name. */
 export function tensorsOf(
   checkpoint: Checkpoint,
   architecture: Architecture,

@@ -14,7 +14,7 @@ export interface Batch {
   readonly documents?: Int32Array;
 }
 
-/** What a run trains on, or is evaluated on, in batches. */
+/** The data of training or evaluation, in batches. */
 export interface TrainingData {
   readonly rows: number;
   readonly tokens: number;

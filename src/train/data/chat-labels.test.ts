@@ -9,7 +9,7 @@ const SPECIAL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"];
 const withTemplate = (chatTemplate: string, eos = "<|im_end|>") =>
   new Tokenizer(byteSource(SPECIAL, { chatTemplate, bos: 256, eos: 256 + SPECIAL.indexOf(eos) }));
 
-/** What of a chat is labelled, stretch by stretch. */
+/** The labelled parts of a chat. */
 const labelled = (tokenizer: Tokenizer, chat: ChatTurns): string[] =>
   labelledChat(tokenizer, chat)
     .map(({ text, labelled }) => (labelled ? text : "\0"))

@@ -54,7 +54,7 @@ class RenderedChat {
     this.#text = textOf(this.segments);
   }
 
-  /** What a generation in the place of an assistant's message would have written. */
+  /** The text that a generation would write in place of an assistant's message. */
   answer(i: number): Span {
     const before = this.messages.slice(0, i);
     const prompt = textOf(this.#write(before, true));

@@ -13,7 +13,7 @@ const random = seededRandom(7);
 const samples = Array.from({ length: 50 }, (_, i) => sample(i + 1, 1 + Math.floor(random() * 16)));
 const epochOf = (data: TrainingData, epoch = 0): Batch[] =>
   Array.from({ length: data.batches }, (_, i) => data.batch(epoch * data.batches + i));
-/** How many positions each sample has in an epoch. */
+/** The number of positions of each sample in an epoch. */
 const positions = (batches: readonly Batch[]) => {
   const counts = new Map<number, number>();
   for (const { ids } of batches) for (const id of ids) if (id > 0) counts.set(id, (counts.get(id) ?? 0) + 1);

@@ -46,7 +46,7 @@ function packed(samples: readonly Sample[], tokens: number): Row[] {
   return rows.map(together);
 }
 
-/** Where there is room. */
+/** Free places, by their size. */
 class Rooms {
   /** Rows by the room that is left in them. */
   readonly #left: number[][];

@@ -25,7 +25,7 @@ export type ChatRecord = z.output<typeof chat>;
 export type LabelledRecord = z.output<typeof labelled>;
 export type RankedRecord = z.output<typeof ranked>;
 
-/** What a line of a data file holds, by the fields that it has. */
+/** A line of a data file, by its fields. */
 export type DataRecord =
   | ({ readonly kind: "text" } & TextRecord)
   | ({ readonly kind: "completion" } & CompletionRecord)

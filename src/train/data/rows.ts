@@ -1,13 +1,13 @@
 import { type Batch, type Dropped, NONE_DROPPED, type Row, type TrainingData } from "./batch.ts";
 import { epochRandom, lastKept, permutation } from "./order.ts";
 
-/** How rows become batches. */
+/** The options of making batches from rows. */
 export interface Batching {
   /** Rows of a batch. */
   readonly rows: number;
   /** Positions of a row. */
   readonly tokens: number;
-  /** Of the order, which is another one in each epoch; without it, rows come as they are. */
+  /** The seed of the order, which differs in each epoch; without it, rows keep their order. */
   readonly seed?: number | undefined;
 }
 
