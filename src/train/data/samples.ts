@@ -24,7 +24,7 @@ function sampleOf(record: DataRecord, tokenizer: Tokenizer, rule: LabelRule): Sa
   return shifted(ids, [...before.map(() => rule === "all"), ...labelled, ...behind.map(() => true)]);
 }
 
-/** The parts of a sample; tokens after it are always labels. */
+/** The parts of a sample; tokens in `behind` are always labels. */
 interface SampleParts {
   readonly before: readonly number[];
   readonly segments: readonly LabelledSegment[];
