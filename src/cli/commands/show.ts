@@ -26,7 +26,7 @@ const grouped = (n: number): string => n.toLocaleString("en");
 const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
 const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 
-/** Every change of the weights is told; a form without a word of it has the file's own. */
+/** Every change of the weights is shown; a form without a label is the file's own. */
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
   `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
 
@@ -59,7 +59,7 @@ function purpose({ embedding, labels }: ModelDescription): [string, string][] {
   return [["embeddings", `${vector}${normalise ? ", of length 1" : ""}${cut}`]];
 }
 
-/** How an answer is drawn. */
+/** The lines on sampling settings. */
 function sampling({ sampling }: ModelDescription): [string, string][] {
   if (!sampling) return [];
   const settings = Object.entries(sampling.settings).map(([option, value]) => `${flagOf(option).slice(2)} ${value}`);
