@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -70,4 +70,28 @@ test("a learning rate without bounds stops with the step and the norm", async ()
   await expect(runSession(session("wild", { options: wild }), noBase, {})).rejects.toThrow(
     /^step \d: the loss is \S+, its gradient's norm \S+, at a learning rate of /,
   );
+});
+
+test("a run that cannot begin leaves no folder behind", async () => {
+  const short = path.join(folder, "short.txt");
+  writeFileSync(short, "Too short.");
+  const call = session("none", { options: { ...options, data: [short] } });
+  await expect(runSession(call, noBase, {})).rejects.toThrow(/short\.txt: .*the text has \d+ tokens/);
+  expect(existsSync(call.out)).toBe(false);
+});
+
+test("a run that begins anew forgets the states of the one before", async () => {
+  await stopped(session("anew"), 2);
+  await stopped(session("anew", { reuse: "force", options: { ...options, saveEvery: 100 } }), 3);
+  expect(readdirSync(path.join(folder, "anew", "checkpoints"))).toEqual(["step-3"]);
+});
+
+test("samples that are dropped are told", async () => {
+  const file = path.join(folder, "samples.jsonl");
+  const lines = ["abc", "bcd", "cde", "d".repeat(40)].map((text) => JSON.stringify({ text }));
+  writeFileSync(file, lines.join("\n"));
+  const notices: string[] = [];
+  const some = { ...options, data: [file], tokenizer: "bytes", steps: 1, validation: 0 };
+  await runSession(session("dropped", { options: some }), noBase, { onNotice: (told) => notices.push(told) });
+  expect(notices).toContain("samples that are dropped: 1 longer than 16 tokens");
 });

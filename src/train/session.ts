@@ -9,8 +9,8 @@ import { writeJson } from "../util/write-whole.ts";
 import { readJson } from "../weights/json-file.ts";
 import { differences } from "./checkpoint/differences.ts";
 import { driftOf, thisMachine } from "./checkpoint/machine.ts";
-import { type KeptState, keepState, latestState } from "./checkpoint/state.ts";
-import { openData, type RunData } from "./data/open.ts";
+import { type KeptState, keepState, latestState, removeStates } from "./checkpoint/state.ts";
+import { droppedSentence, openData, type RunData } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { loraSubject } from "./lora-subject.ts";
 import { Metrics } from "./metrics.ts";
@@ -24,7 +24,7 @@ export interface Session {
   readonly options: TrainOptions;
   /** The run's folder: it becomes a model's folder, which every command takes. */
   readonly out: string;
-  /** What is done with a run that the folder holds. */
+  /** The treatment of a run that the folder holds. */
   readonly reuse: "refuse" | "resume" | "force";
 }
 
@@ -63,9 +63,16 @@ export async function runSession(
 ): Promise<TrainResult> {
   const { options, out } = session;
   const kept = await openFolder(session, onNotice);
-  const { subject, data } = await openRun(options, out, openBase);
+  const { subject, data } = await openRun(options, out, openBase).catch(async (error: unknown) => {
+    // A folder that was not empty is the user's.
+    if (session.reuse === "refuse") await rm(out, { recursive: true, force: true });
+    throw error;
+  });
   using run = await TrainingRun.open(options, subject, data);
+  const dropped = droppedSentence(data, options.tokens);
+  if (dropped) onNotice?.(dropped);
   if (kept) restore(run, kept, data, session, onNotice);
+  else await removeStates(out);
   await writeJson(path.join(out, "run.json"), options);
   const metrics = await Metrics.open(out, run.done);
   onNotice?.(sentence(await estimate(run)));
@@ -86,7 +93,7 @@ export async function runSession(
   return { out, ...adapted, steps: run.done, tokens, loss: losses, receipt };
 }
 
-/** What a run would take, by trying its first batch; nothing is kept. @throws UserError */
+/** Estimates a run from its first batch; keeps nothing. @throws UserError */
 export async function dryRun(options: TrainOptions, openBase: (model: string) => Promise<Base>): Promise<Estimate> {
   const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
   try {
@@ -131,7 +138,7 @@ async function openRun(
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
   const base = model === undefined ? undefined : await openBase(model);
-  const tokenizer = base?.tokenizer ?? (await newTokenizer(options, files, out));
+  const tokenizer = base?.tokenizer ?? (await newTokenizer(options, files, out, openBase));
   const data = openData({ ...options, files, rows }, tokenizer, seed);
   if (lora && options.train.length > 0)
     throw new UserError("lora trains its own layers alone; give no train beside it", 2);

@@ -6,10 +6,11 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { Part } from "../weights/prepared/part.ts";
+import { type TokenizerFiles, tokenizerFilesOf } from "../weights/tokenizer/files.ts";
 import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
 import { writeModel } from "./checkpoint/model.ts";
 import { readText } from "./data/files.ts";
-import { byteTokenizer, characterTokenizer, type TokenizerFiles } from "./data/tokenizer.ts";
+import { byteTokenizer, characterTokenizer } from "./data/tokenizer.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillRandomly } from "./initial.ts";
 import type { TrainOptions } from "./options.ts";
@@ -17,9 +18,9 @@ import { ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
 import { TracedWeights } from "./traced-weights.ts";
 
-/** What a run is trained from, opened. */
+/** The opened model that a run starts from. */
 export interface Base {
-  /** As the caller named it. */
+  /** The name as the caller wrote it. */
   readonly name: string;
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
@@ -37,28 +38,30 @@ export interface Subject extends Disposable {
   write(folder: string): Promise<void>;
 }
 
-/** Makes a new model's tokenizer, and writes its files into the run's folder. @throws UserError */
+/** Makes a new model's tokenizer, or takes another model's, and writes its files into the run's folder. @throws UserError */
 export async function newTokenizer(
   { tokenizer }: TrainOptions,
   files: readonly string[],
   out: string,
+  openBase: (model: string) => Promise<Base>,
 ): Promise<Tokenizer> {
-  const made = tokenizerFiles(tokenizer, files);
+  const made = await tokenizerFiles(tokenizer, files, openBase);
   for (const [name, contents] of Object.entries(made)) await writeFile(path.join(out, name), contents);
   return new Tokenizer(fromFolder(out));
 }
 
-function tokenizerFiles(name: string, files: readonly string[]): TokenizerFiles {
+async function tokenizerFiles(
+  name: string,
+  files: readonly string[],
+  openBase: (model: string) => Promise<Base>,
+): Promise<TokenizerFiles> {
   switch (name) {
     case "characters":
       return characterTokenizer(files.map(readText));
     case "bytes":
       return byteTokenizer();
     default:
-      throw new UserError(
-        `tokenizer: expected characters or bytes, got "${name}"${suggest(name, ["characters", "bytes"])}`,
-        2,
-      );
+      return tokenizerFilesOf((await openBase(name)).checkpoint);
   }
 }
 
@@ -119,7 +122,10 @@ function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: strin
   return { trainee, store, whole, names, [Symbol.dispose]: () => store[Symbol.dispose]() };
 }
 
-/** What the patterns name: `*` is any part of a name; none: everything. @throws UserError for a pattern that names nothing */
+/**
+ * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
+ * @throws UserError for a pattern without a match
+ */
 export function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => true;
   const tests = patterns.map((pattern) => {

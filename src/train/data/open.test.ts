@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { byteSource } from "../../weights/tokenizer/testing.ts";
-import { type DataOptions, openData } from "./open.ts";
+import { type DataOptions, droppedSentence, openData } from "./open.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-data-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -55,6 +55,14 @@ test("held-out data of its own file; the hash tells contents apart", () => {
   expect([training.samples, heldOut!.samples]).toEqual([3, 2]);
   expect(open(options).hash).toBe(hash);
   expect(open({ ...options, files: [file("g.jsonl", lines(4))] }).hash).not.toBe(hash);
+});
+
+test("what is dropped is told, of both shares together", () => {
+  const chat = JSON.stringify({ prompt: "", completion: "" });
+  const odd = file("o.jsonl", `${lines(10)}\n${JSON.stringify({ text: "x".repeat(9) })}\n${chat}`);
+  const told = (files: string[], tokens: number) => droppedSentence(open({ files, tokens, validation: 0.5 }), tokens);
+  expect(told([odd], 8)).toBe("samples that are dropped: 1 longer than 8 tokens, 1 without a token to predict");
+  expect(told([file("p.jsonl", lines(3))], 8)).toBeUndefined();
 });
 
 test.each([

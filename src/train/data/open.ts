@@ -1,7 +1,7 @@
 import { inFile, UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { TrainingData } from "./batch.ts";
+import type { Dropped, TrainingData } from "./batch.ts";
 import { hashOf, isJsonLines, readText } from "./files.ts";
 import { permutation } from "./order.ts";
 import { sampleData } from "./pack.ts";
@@ -9,7 +9,7 @@ import { readRecords } from "./records.ts";
 import { type LabelRule, type Sample, samplesOf } from "./samples.ts";
 import { splitText, textData } from "./text.ts";
 
-/** What a run trains on. */
+/** The data that a run trains on. */
 export interface DataOptions {
   /** Text files, or JSON lines (`.jsonl`). */
   readonly files: readonly string[];
@@ -43,6 +43,17 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   const made = dataOf(texts, share, options, tokenizer, seed);
   const heldOut = others.size === 0 ? made.heldOut : dataOf(others, 0, options, tokenizer).training;
   return { training: made.training, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
+}
+
+/** What of the samples is not used; undefined if all are. */
+export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
+  const count = (kind: keyof Dropped) => training.dropped[kind] + (heldOut?.dropped[kind] ?? 0);
+  const [long, unlabelled] = [count("long"), count("unlabelled")];
+  const parts = [
+    ...(long > 0 ? [`${long} longer than ${tokens} tokens`] : []),
+    ...(unlabelled > 0 ? [`${unlabelled} without a token to predict`] : []),
+  ];
+  return parts.length > 0 ? `samples that are dropped: ${parts.join(", ")}` : undefined;
 }
 
 type Texts = ReadonlyMap<string, string>;

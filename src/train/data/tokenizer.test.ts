@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { TokenizerFiles } from "../../weights/tokenizer/files.ts";
 import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
-import { byteTokenizer, characterTokenizer, type TokenizerFiles } from "./tokenizer.ts";
+import { byteTokenizer, characterTokenizer } from "./tokenizer.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-tokenizer-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,8 +1,6 @@
 import { alphabet } from "../../weights/tokenizer/alphabet.ts";
 import type { TokenizerFiles } from "../../weights/tokenizer/files.ts";
 
-export type { TokenizerFiles };
-
 /** Ends a text. */
 const END = "<|endoftext|>";
 
