@@ -23,6 +23,8 @@ export const loraOptions = z.strictObject({
 });
 export type LoraOptions = z.output<typeof loraOptions>;
 
+const FILES = "expected a file, or a list of files";
+
 /** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
 export const trainOptions = z.strictObject({
   model: z.string().optional().describe("a model to train further"),
@@ -32,7 +34,7 @@ export const trainOptions = z.strictObject({
     .describe("a model to train from random weights: fields of a Hugging Face config.json, model_type among them"),
   tokenizer: z.string().default("characters").describe("of a model from random weights: characters, bytes or a MODEL"),
   data: z
-    .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string()).min(1))
+    .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string(), FILES).min(1, FILES))
     .describe("text files, or JSONL with text, prompt and completion, or messages"),
   validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data that is held out"),
   labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),

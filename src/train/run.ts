@@ -1,3 +1,4 @@
+import { UserError } from "../util/errors.ts";
 import type { RunData } from "./data/open.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
@@ -64,6 +65,9 @@ export class TrainingRun implements Disposable {
 
   static async open(options: TrainOptions, subject: Subject, data: RunData): Promise<TrainingRun> {
     const { rows, tokens } = data.training;
+    const { context } = subject.trainee.decoder.config;
+    if (tokens > context)
+      throw new UserError(`tokens: ${tokens} are more than the model's context, expected at most ${context}`, 2);
     const shape = { rows, tokens, packed: options.packing };
     const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);

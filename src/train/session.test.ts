@@ -95,3 +95,10 @@ test("samples that are dropped are told", async () => {
   await runSession(session("dropped", { options: some }), noBase, { onNotice: (told) => notices.push(told) });
   expect(notices).toContain("samples that are dropped: 1 longer than 16 tokens");
 });
+
+test("rows longer than the model's context are refused", async () => {
+  const long = { ...options, tokens: 32 };
+  await expect(runSession(session("long", { options: long }), noBase, {})).rejects.toThrow(
+    "tokens: 32 are more than the model's context, expected at most 16",
+  );
+});
