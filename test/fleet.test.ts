@@ -100,7 +100,7 @@ test("answers have the figures of the Modicum that they come from, marked estima
   });
 });
 
-test("savings are passed on, and what the other server refuses is refused", async () => {
+test("savings are forwarded, and what the other server refuses is refused", async () => {
   const { receipt } = await answered({
     savings: ["xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=70"],
     prompt: "a b c ".repeat(30),

@@ -1,6 +1,6 @@
 import { isObject } from "../weights/json.ts";
-import { passedFields } from "./fleet/fields.ts";
-import { answerOf } from "./fleet/relay.ts";
+import { forwardedFields } from "./fleet/fields.ts";
+import { answerOf } from "./fleet/proxy.ts";
 import type { House } from "./house.ts";
 import { accepted, type Endpoint, isAsking } from "./http/endpoint.ts";
 import { errorResponse, failure, HttpError } from "./http/errors.ts";
@@ -74,7 +74,7 @@ export class Answering {
     const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
     const body = it.input && (await bodyOf(it, request, limits));
     if (isAsking(it)) line.note({ model: modelIn(body) });
-    const ignored = it.input ? ignoredFields(it.input, body, passedFields(this.house, it, modelIn(body))) : [];
+    const ignored = it.input ? ignoredFields(it.input, body, forwardedFields(this.house, it, modelIn(body))) : [];
     const input = it.input && accepted(it.input, body);
     if (logPrompts && isAsking(it)) log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
     return { caller, headers: { ...rates, ...ignoredHeader(ignored) }, body, input };

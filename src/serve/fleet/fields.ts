@@ -17,7 +17,7 @@ export interface Asked {
 const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
 
 /** Fields that no description here names and that go to the servers of a request's model, if others run it. */
-export function passedFields({ fleet }: Pick<House, "fleet">, { paths }: Endpoint, model = ""): readonly string[] {
+export function forwardedFields({ fleet }: Pick<House, "fleet">, { paths }: Endpoint, model = ""): readonly string[] {
   const found = isGeneration(paths[0]!) ? fleet.find(model) : undefined;
   return found ? [...OPENAI, ...found.remote.options.pass] : [];
 }

@@ -52,7 +52,7 @@ const remote = z.strictObject({
   kind: z
     .enum(["openai", "modicum"])
     .default("openai")
-    .describe("modicum: savings are passed on, and its receipts' figures kept, marked as estimated"),
+    .describe("modicum: savings are forwarded, and its receipts' figures kept, marked as estimated"),
   shape: z
     .union([z.string().min(1), jsonObject], "expected a config.json's path, or what it says")
     .optional()

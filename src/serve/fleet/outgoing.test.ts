@@ -6,9 +6,9 @@ import { termsSchema } from "../keys/terms.ts";
 import { limitOptions } from "../limits.ts";
 import { createLog } from "../log.ts";
 import { type RemoteOptions, remoteFromText } from "./file.ts";
-import { orderOf } from "./order.ts";
-import { passedOn } from "./outgoing.ts";
+import { forwarded } from "./outgoing.ts";
 import { Remote } from "./remote.ts";
+import { requestSizeOf } from "./request-size.ts";
 
 const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
 const shape = shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
@@ -25,12 +25,12 @@ function sent(kind: RemoteOptions["kind"], body: JsonObject, terms: object = {},
     createLog({ write() {} }),
   );
   const request = path === CHAT ? { messages, ...body } : body;
-  const order = orderOf(path, request, kind)!;
-  const { body: got, cut } = passedOn(
+  const size = requestSizeOf(path, request, kind)!;
+  const { body: got, cut } = forwarded(
     { remote, model: `theirs${recipe}` },
     path,
     { body: request, input: request },
-    order,
+    size,
     limits,
     termsSchema.parse(terms),
   );

@@ -8,28 +8,28 @@ import type { Limits } from "../limits.ts";
 import { type Asked, fieldsFor } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
 import { LENGTHS } from "./lengths.ts";
-import { guessedTokens, type Order } from "./order.ts";
+import { guessedTokens, type RequestSize } from "./request-size.ts";
 
 /** A request as a server gets it, and the reason that ends its answers at full length. */
-export interface Passed {
+export interface Forwarded {
   readonly body: JsonObject;
   readonly cut: CutReason | undefined;
 }
 
 /** The request for other servers, within the limits of this server and the key. @throws HttpError */
-export function passedOn(
+export function forwarded(
   { remote, model }: Destination,
   path: string,
   asked: Asked,
-  order: Order,
+  size: RequestSize,
   limits: Limits,
   terms: Terms | undefined,
-): Passed {
+): Forwarded {
   const { name, kind, shape } = remote.options;
   const { savings, max_flops: flops, keep_alive: kept, ...rest } = fieldsFor(remote.options, path, asked, limits);
   const most = leastOf(numberOf(flops), terms?.maxFlops);
   const named = { ...rest, model, ...(rest["stream"] === true && withUsage(rest)) };
-  const bound = order.generates ? boundOf(path, rest, limits) : undefined;
+  const bound = size.generates ? boundOf(path, rest, limits) : undefined;
   if (kind === "modicum") {
     const own = savings ? { savings } : model === remote.options.model ? usual(terms?.recipe ?? [], name, model) : {};
     return capped(
@@ -42,9 +42,8 @@ export function passedOn(
     throw new HttpError(400, `savings: ${name} runs on servers without savings; leave savings out`, {
       param: "savings",
     });
-  if (shape && !order.generates)
-    checkCeiling({ flops: most }, () => shape.read(order.parts, guessedTokens(order)).flops);
-  const within = most && shape && bound && tokensWithin(shape, order, most, bound.asked ?? limits.maxTokens);
+  if (shape && !size.generates) checkCeiling({ flops: most }, () => shape.read(size.parts, guessedTokens(size)).flops);
+  const within = most && shape && bound && tokensWithin(shape, size, most, bound.asked ?? limits.maxTokens);
   return capped(named, bound, [
     ["tokens", leastOf(limits.maxTokens, terms?.maxTokens)],
     ["flops", within || undefined],
@@ -90,7 +89,7 @@ function capped(
   body: JsonObject,
   bound: Bound | undefined,
   ceilings: readonly (readonly [CutReason, number | undefined])[],
-): Passed {
+): Forwarded {
   if (!bound) return { body, cut: undefined };
   const asked = bound.asked ?? USUAL_TOKENS;
   const [lowest] = ceilings
@@ -105,9 +104,9 @@ function capped(
  * The most tokens of each answer, at least one, with which all cost no more than `flops`, with the prompt's length
  * estimated.
  */
-function tokensWithin(shape: Shape, order: Order, flops: number, asked: number): number {
+function tokensWithin(shape: Shape, size: RequestSize, flops: number, asked: number): number {
   const cost = (each: number) =>
-    shape.generated({ prompt: guessedTokens(order), cached: 0, completion: each * order.parts, answers: order.parts })
+    shape.generated({ prompt: guessedTokens(size), cached: 0, completion: each * size.parts, answers: size.parts })
       .flops;
   let [low, high] = [1, asked];
   while (low < high) {

@@ -8,10 +8,10 @@ import type { House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { choicesOf } from "./exchange.ts";
 import type { Destination } from "./fleet.ts";
-import { guessedTokens, type Order, orderOf } from "./order.ts";
-import { passedOn } from "./outgoing.ts";
-import { lateAfter } from "./relay.ts";
-import { Tab } from "./tab.ts";
+import { forwarded } from "./outgoing.ts";
+import { lateAfter } from "./proxy.ts";
+import { RemoteUsage } from "./remote-usage.ts";
+import { guessedTokens, type RequestSize, requestSizeOf } from "./request-size.ts";
 
 /** A request as its endpoint takes it: its path and fields. */
 export interface Posted {
@@ -37,15 +37,15 @@ export class RemoteModel implements RouteModel<RunOptions> {
     const { remote } = this.to;
     const { path } = this.posted;
     const { key, trace, signal: gone } = this.call;
-    const [input, order] = this.#asked(prompt, options);
-    const { body, cut } = passedOn(this.to, path, { body: input, input }, order, this.house.limits, key?.terms);
-    const tab = new Tab(remote, order);
+    const [input, size] = this.#asked(prompt, options);
+    const { body, cut } = forwarded(this.to, path, { body: input, input }, size, this.house.limits, key?.terms);
+    const usage = new RemoteUsage(remote, size);
     const ends = this.#ends();
     const signal = AbortSignal.any([options.signal ?? gone, ends]);
     let [reason, ended, begun]: [FinishReason, boolean, boolean] = ["stop", false, false];
     try {
       for await (const piece of remote.answer({ path, body, headers: trace.headers, signal }, key?.id ?? "")) {
-        tab.note(piece);
+        usage.note(piece);
         const [choice = {}] = choicesOf(piece.event);
         reason = reasonOf(choice) ?? reason;
         const text = textOf(choice);
@@ -58,9 +58,9 @@ export class RemoteModel implements RouteModel<RunOptions> {
       if (!begun || !ends.aborted || options.signal?.aborted) throw error;
       [reason, ended] = ["length", true];
     } finally {
-      if (!ended && tab.begun) options.onStopped?.(tab.receipt());
+      if (!ended && usage.begun) options.onStopped?.(usage.receipt());
     }
-    const receipt = tab.receipt(ends.aborted ? this.#cut : reason === "length" ? cut : undefined);
+    const receipt = usage.receipt(ends.aborted ? this.#cut : reason === "length" ? cut : undefined);
     yield { text: "", tokens: [], finishReason: reason, receipt };
   }
 
@@ -75,19 +75,19 @@ export class RemoteModel implements RouteModel<RunOptions> {
   }
 
   price(prompt: Prompt, { tokens }: PricedAnswer, options: RunOptions) {
-    const [, order] = this.#asked(prompt, options);
-    const read = guessedTokens(order);
+    const [, size] = this.#asked(prompt, options);
+    const read = guessedTokens(size);
     const cost = this.to.remote.options.shape?.generated({ prompt: read, cached: 0, completion: tokens, answers: 1 });
     return cost && { ...cost, prompt: read };
   }
 
   /** The fields for one answer to this prompt, as a stream. */
-  #asked(prompt: Prompt, { seed }: RunOptions): [JsonObject, Order] {
+  #asked(prompt: Prompt, { seed }: RunOptions): [JsonObject, RequestSize] {
     const { path, input } = this.posted;
     const { best_of: _, echo: __, n: ___, ...rest } = input;
     const own = path === "/v1/completions" ? { prompt } : {};
     const body = { ...rest, ...own, stream: true, ...(seed !== undefined && { seed }) } as JsonObject;
-    return [body, orderOf(path, body, this.to.remote.options.kind)!];
+    return [body, requestSizeOf(path, body, this.to.remote.options.kind)!];
   }
 }
 

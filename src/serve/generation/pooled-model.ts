@@ -7,7 +7,7 @@ import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pip
 import type { ModelIdentity } from "../../pipelines/route/record.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { guessedTokens, orderOf } from "../fleet/order.ts";
+import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
 import { type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -79,7 +79,7 @@ export class PooledModel implements RouteModel<RunOptions> {
     const model = this.house.pool.inMemory(this.chosen);
     const { cached } = this.purse;
     if (model) return priceOfAnswer(model.language, prompt, answer, options, cached);
-    const read = guessedTokens(orderOf("/v1/completions", { prompt }, "modicum")!);
+    const read = guessedTokens(requestSizeOf("/v1/completions", { prompt }, "modicum")!);
     const lengths = {
       prompt: read,
       cached: Math.floor(cached * read),

@@ -17,7 +17,7 @@ const part = z.discriminatedUnion("type", [
     image_url: z
       .object({
         url: z.string().describe("the image itself, as data:image/png;base64,…; URLs are not fetched"),
-        detail: z.string().max(20).nullish().describe("level of detail, passed on to the other server"),
+        detail: z.string().max(20).nullish().describe("level of detail, forwarded to the other server"),
       })
       .describe("the image"),
   }),

@@ -41,7 +41,7 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly output?: z.ZodType;
   /** The schema of its stream's events, if it has a stream. */
   readonly event?: z.ZodType;
-  /** Its handler asks another endpoint in its place, which is passed on to other servers if they run the model. */
+  /** Its handler asks another endpoint in its place, which is forwarded to other servers if they run the model. */
   readonly translates?: true;
   /** An object is answered as JSON. */
   handle(input: z.output<In>, call: Call): Promise<object | Events | Response>;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { answerOf } from "../fleet/relay.ts";
+import { answerOf } from "../fleet/proxy.ts";
 import { embedded, embedOutput, type Version, vectorsIn } from "../generation/embed/output.ts";
 import { embedInput, textsOf } from "../generation/embed/request.ts";
 import { usageOf } from "../generation/usage.ts";

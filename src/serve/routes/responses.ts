@@ -1,4 +1,4 @@
-import { answerOf } from "../fleet/relay.ts";
+import { answerOf } from "../fleet/proxy.ts";
 import { type ResponseEvent, response, responseEvent } from "../generation/responses/output.ts";
 import { pieceOf } from "../generation/responses/pieces.ts";
 import { responsesInput } from "../generation/responses/request.ts";

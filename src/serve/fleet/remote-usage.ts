@@ -3,11 +3,11 @@ import type { Generated, Shape } from "../../engine/bill/shape.ts";
 import { makeReceipt, type Receipt, receiptSchema } from "../../ledger/receipt.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import { choicesOf, saysMore } from "./exchange.ts";
-import { guessedTokens, type Order } from "./order.ts";
 import type { FromServer, Remote } from "./remote.ts";
+import { guessedTokens, type RequestSize } from "./request-size.ts";
 
 /** The usage of one request, collected for its receipt. */
-export class Tab {
+export class RemoteUsage {
   readonly #started = performance.now();
   #first: number | undefined;
   #pieces = 0;
@@ -17,7 +17,7 @@ export class Tab {
 
   constructor(
     private readonly remote: Remote,
-    private readonly order: Order,
+    private readonly size: RequestSize,
   ) {}
 
   /** Returns whether text came. */
@@ -44,7 +44,7 @@ export class Tab {
   receipt(cut?: CutReason): Receipt {
     const { name } = this.remote.options;
     const { work, ...figures } = this.#own ? toldBy(this.#own) : this.#estimate();
-    const count = this.order.generates ? this.order.parts : 1;
+    const count = this.size.generates ? this.size.parts : 1;
     const calls = { [name]: { dense: count, run: count } };
     return makeReceipt({
       ...figures,
@@ -57,7 +57,7 @@ export class Tab {
 
   #estimate() {
     const tokens = this.#tokens();
-    const { flops, bytes } = priced(this.remote.options.shape, this.order, tokens);
+    const { flops, bytes } = priced(this.remote.options.shape, this.size, tokens);
     return {
       ...{ recipe: [], tokens, ms: this.#times(), work: {} },
       flops: { dense: flops, spent: flops, overhead: 0 },
@@ -72,7 +72,7 @@ export class Tab {
       completion_tokens,
       prompt_tokens_details: details,
     } = this.#usage ?? {};
-    const read = count(prompt) ?? count(total) ?? guessedTokens(this.order);
+    const read = count(prompt) ?? count(total) ?? guessedTokens(this.size);
     const cached = isObject(details) ? (count(details["cached_tokens"]) ?? 0) : 0;
     return { prompt: read, cached: Math.min(cached, read), completion: count(completion_tokens) ?? this.#pieces };
   }
@@ -96,7 +96,7 @@ const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
 
 /** Without a shape nothing is known: 0, and an estimate. */
-function priced(shape: Shape | undefined, { generates, parts }: Order, tokens: Omit<Generated, "answers">) {
+function priced(shape: Shape | undefined, { generates, parts }: RequestSize, tokens: Omit<Generated, "answers">) {
   if (!shape) return { flops: 0, bytes: 0 };
   return generates ? shape.generated({ ...tokens, answers: parts }) : shape.read(parts, tokens.prompt);
 }

@@ -7,9 +7,9 @@ import type { Events } from "../http/stream.ts";
 import { choicesOf } from "./exchange.ts";
 import type { Asked } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
-import { type Order, orderOf } from "./order.ts";
-import { type Passed, passedOn } from "./outgoing.ts";
-import { Tab } from "./tab.ts";
+import { type Forwarded, forwarded } from "./outgoing.ts";
+import { RemoteUsage } from "./remote-usage.ts";
+import { type RequestSize, requestSizeOf } from "./request-size.ts";
 import { brokeOff } from "./unavailable.ts";
 
 /**
@@ -17,7 +17,7 @@ import { brokeOff } from "./unavailable.ts";
  * Undefined if they do not run the model.
  * @throws HttpError
  */
-function relayed(
+function proxied(
   house: House,
   it: Endpoint,
   asked: Readonly<Record<keyof Asked, unknown>>,
@@ -27,7 +27,7 @@ function relayed(
   const request = asked as Asked;
   const destination = house.fleet.find(String(request.input["model"]));
   if (!destination) return undefined;
-  return new Relay(house, destination, it.paths[0]!, request, call).answer();
+  return new ProxiedRequest(house, destination, it.paths[0]!, request, call).answer();
 }
 
 /** An endpoint's answer: from other servers if they run the model, else from this one. @throws HttpError */
@@ -37,13 +37,13 @@ export async function answerOf(
   asked: Readonly<Record<keyof Asked, unknown>>,
   call: Call,
 ): Promise<object | Events | Response> {
-  return (await relayed(house, it, asked, call)) ?? it.handle(asked.input, call);
+  return (await proxied(house, it, asked, call)) ?? it.handle(asked.input, call);
 }
 
-/** One request that is passed on. */
-class Relay {
-  readonly #passed: Passed;
-  readonly #tab: Tab;
+/** A request that other servers answer. */
+class ProxiedRequest {
+  readonly #forwarded: Forwarded;
+  readonly #usage: RemoteUsage;
   readonly #streams: boolean;
   readonly #wantsUsage: boolean;
   /** Aborted once its time is over. */
@@ -60,11 +60,11 @@ class Relay {
   ) {
     const { input } = asked;
     const { name, kind } = to.remote.options;
-    const order = orderOf(path, input, kind);
-    if (!order)
+    const size = requestSizeOf(path, input, kind);
+    if (!size)
       throw new HttpError(400, `${name} runs on servers of OpenAI's API, which has no ${path}`, { param: "model" });
-    this.#passed = passedOn(to, path, asked, this.#within(order), house.limits, call.key?.terms);
-    this.#tab = new Tab(to.remote, order);
+    this.#forwarded = forwarded(to, path, asked, this.#within(size), house.limits, call.key?.terms);
+    this.#usage = new RemoteUsage(to.remote, size);
     this.#streams = input["stream"] === true;
     this.#wantsUsage = (input["stream_options"] as JsonObject | undefined)?.["include_usage"] === true;
     this.#late = lateAfter(house.limits.maxTime, call.taken);
@@ -72,10 +72,10 @@ class Relay {
   }
 
   /** @throws HttpError for a chat that is too long */
-  #within(order: Order): Order {
+  #within(size: RequestSize): RequestSize {
     const { maxPrompt } = this.house.limits;
-    if (this.path !== "/v1/chat/completions" || order.characters <= maxPrompt) return order;
-    const message = `messages: expected at most ${maxPrompt} characters, got ${order.characters}`;
+    if (this.path !== "/v1/chat/completions" || size.characters <= maxPrompt) return size;
+    const message = `messages: expected at most ${maxPrompt} characters, got ${size.characters}`;
     throw new HttpError(400, message, { param: "messages" });
   }
 
@@ -84,7 +84,7 @@ class Relay {
   }
 
   #answer(signal: AbortSignal) {
-    const outgoing = { path: this.path, body: this.#passed.body, headers: this.call.trace.headers, signal };
+    const outgoing = { path: this.path, body: this.#forwarded.body, headers: this.call.trace.headers, signal };
     return this.to.remote.answer(outgoing, this.call.key?.id ?? "");
   }
 
@@ -92,7 +92,7 @@ class Relay {
   #cut(reason: string): CutReason | undefined {
     if (this.house.fleet.cut.aborted) return "closing";
     if (this.#late.aborted) return "deadline";
-    return reason === "length" ? this.#passed.cut : undefined;
+    return reason === "length" ? this.#forwarded.cut : undefined;
   }
 
   #bill() {
@@ -103,9 +103,9 @@ class Relay {
     using bill = this.#bill();
     const signal = AbortSignal.any([this.call.signal, this.#ends]);
     for await (const piece of this.#answer(signal)) {
-      this.#tab.note(piece);
+      this.#usage.note(piece);
       const reason = reasonIn(piece.event) ?? "stop";
-      bill.add(this.#tab.receipt(this.#cut(reason)));
+      bill.add(this.#usage.receipt(this.#cut(reason)));
       return { ...this.#named(piece.event), receipt: bill.close(reason) };
     }
     throw brokeOff(this.to.remote.options.name);
@@ -125,7 +125,7 @@ class Relay {
       }
       ended = true;
     } finally {
-      if (ended || this.#tab.begun) bill.add(this.#tab.receipt(this.#cut(reason)));
+      if (ended || this.#usage.begun) bill.add(this.#usage.receipt(this.#cut(reason)));
     }
     yield { ...held, receipt: bill.close(reason) };
   }
@@ -137,7 +137,7 @@ class Relay {
     try {
       const signal = AbortSignal.any([this.call.signal, this.#ends]);
       for await (const piece of this.#answer(signal)) {
-        if (this.#tab.note(piece)) for (const { index } of choicesOf(piece.event)) onText(Number(index));
+        if (this.#usage.note(piece)) for (const { index } of choicesOf(piece.event)) onText(Number(index));
         latest = piece.event;
         for (const { index, finish_reason } of choicesOf(latest)) finish_reason ? open.delete(index) : open.add(index);
         const event = this.#asked(this.#named(latest));

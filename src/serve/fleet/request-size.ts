@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from "../../weights/json.ts";
 import type { RemoteOptions } from "./file.ts";
 
 /** The parts of a request that decide its cost. */
-export interface Order {
+export interface RequestSize {
   readonly generates: boolean;
   /** Answers, or texts to read. */
   readonly parts: number;
@@ -13,21 +13,21 @@ export interface Order {
 /** A rough number of characters per token, if nobody has counted. */
 const CHARACTERS = 4;
 
-export const guessedTokens = ({ characters }: Order): number => Math.ceil(characters / CHARACTERS);
+export const guessedTokens = ({ characters }: RequestSize): number => Math.ceil(characters / CHARACTERS);
 
-const ranking = ({ query, documents }: JsonObject): Order => ({
+const ranking = ({ query, documents }: JsonObject): RequestSize => ({
   generates: false,
   parts: several(documents),
   characters: charactersIn(documents) + several(documents) * charactersIn(query),
 });
-const reading = ({ input }: JsonObject): Order => ({
+const reading = ({ input }: JsonObject): RequestSize => ({
   generates: false,
   parts: several(input),
   characters: charactersIn(input) + CHARACTERS * idsIn(input),
 });
 
 /** The endpoints that are forwarded, and the cost terms of their requests. */
-const orders: Readonly<Record<string, (body: JsonObject) => Order>> = {
+const sizes: Readonly<Record<string, (body: JsonObject) => RequestSize>> = {
   "/v1/chat/completions": (body) => generation(body, withoutImages(body["messages"]), 1),
   "/v1/completions": (body) => generation(body, body["prompt"], several(body["prompt"])),
   "/v1/embeddings": reading,
@@ -39,13 +39,13 @@ const orders: Readonly<Record<string, (body: JsonObject) => Order>> = {
 /** Servers of OpenAI's API lack this endpoint, or have other fields. */
 const ofModicum = ["/v1/classify"];
 
-/** Undefined for an endpoint that is not passed on to servers of this kind. */
-export const orderOf = (path: string, body: JsonObject, kind: RemoteOptions["kind"]): Order | undefined =>
-  kind !== "modicum" && ofModicum.includes(path) ? undefined : orders[path]?.(body);
+/** Undefined for an endpoint that is not forwarded to servers of this kind. */
+export const requestSizeOf = (path: string, body: JsonObject, kind: RemoteOptions["kind"]): RequestSize | undefined =>
+  kind !== "modicum" && ofModicum.includes(path) ? undefined : sizes[path]?.(body);
 
 const several = (value: unknown): number => (Array.isArray(value) ? value.length : 1);
 
-const generation = ({ n, best_of: best = n }: JsonObject, prompt: unknown, prompts: number): Order => ({
+const generation = ({ n, best_of: best = n }: JsonObject, prompt: unknown, prompts: number): RequestSize => ({
   generates: true,
   parts: prompts * (typeof best === "number" ? best : 1),
   characters: charactersIn(prompt) + CHARACTERS * idsIn(prompt),

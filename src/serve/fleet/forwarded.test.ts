@@ -29,8 +29,8 @@ describe("texts that a Modicum elsewhere reads", () => {
     ["/v2/rerank", { model: "ranker", query: "fruit", documents }],
     ["/v1/embeddings", { model: "sentences", input: documents }],
   ])("%s: the answer is its own, the receipt marked estimated", async (path, body) => {
-    const [passed, direct] = [await jsonOf(post(front!, path, body)), await jsonOf(post(back!, path, body))];
-    const { id: _, receipt, ...answer } = passed;
+    const [forwarded, direct] = [await jsonOf(post(front!, path, body)), await jsonOf(post(back!, path, body))];
+    const { id: _, receipt, ...answer } = forwarded;
     const { id: __, receipt: own, ...expected } = direct;
     expect(answer).toEqual(expected);
     expect(own.estimated).toBe(false);
@@ -40,8 +40,11 @@ describe("texts that a Modicum elsewhere reads", () => {
 
   test("what it refuses is refused in its words", async () => {
     const body = { model: "labels", input: "x", labels: ["odd"] };
-    const [passed, direct] = [await post(front!, "/v1/classify", body), await post(back!, "/v1/classify", body)];
-    expect([passed.status, (await jsonOf(passed)).error.message]).toEqual([400, (await jsonOf(direct)).error.message]);
+    const [forwarded, direct] = [await post(front!, "/v1/classify", body), await post(back!, "/v1/classify", body)];
+    expect([forwarded.status, (await jsonOf(forwarded)).error.message]).toEqual([
+      400,
+      (await jsonOf(direct)).error.message,
+    ]);
   });
 
   test("a server of OpenAI's API has no classes", async () => {
