@@ -5,8 +5,8 @@ import type { Tensor } from "./tensor.ts";
 type Named = Readonly<Record<string, Tensor>>;
 
 /**
- * The part of a graph that computes some of its tensors from others, as a graph of its own over the same tensors. What it reads of the graph's inputs and
- * constants keeps its name.
+ * The part of a graph that computes some of its tensors from others, as a separate graph over the same tensors. The
+ * graph's inputs and constants that it reads keep their names.
  */
 export function carve(graph: Graph, from: Named, to: Named): Graph {
   const part = new Graph(graph);

@@ -18,7 +18,7 @@ interface LlamaLayer {
   ffn: number;
 }
 
-/** One layer of a Llama, from the operators alone. */
+/** One layer of a Llama, made directly of operators. */
 function trace({ hidden, heads, kvHeads, headSize, ffn }: LlamaLayer, blocks: boolean): Graph {
   const g = new Graph();
   const shape = [sym("batch"), sym("tokens")];

@@ -1,6 +1,6 @@
 /**
- * A size that may not be known yet: a number, or a polynomial over named symbols such as `tokens` and `past`.
- * Shapes use whole-number dims; costs use the same algebra with rational coefficients, so a graph's cost is one small
+ * A size that may not be known yet: a number, or a polynomial over named symbols such as `tokens` and `past`. Shapes
+ * use whole-number dims; costs use the same algebra with rational coefficients, so a graph's cost is one small
  * polynomial that is evaluated per run instead of a walk over its operators.
  */
 export type Dim = number | Poly;
@@ -65,7 +65,7 @@ export function sameDim(a: Dim, b: Dim): boolean {
   return add(a, mul(-1, b)) === 0;
 }
 
-/** The dim's value; throws when a symbol has none. */
+/** The dim's value. Throws if a symbol has no value. */
 export function evalDim(dim: Dim, bindings: Bindings): number {
   if (typeof dim === "number") return dim;
   let total = 0;

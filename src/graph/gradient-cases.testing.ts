@@ -1,4 +1,4 @@
-/** Every operator, used in small graphs: what its gradient rule is checked on, against differences and in compiled form. */
+/** Every operator, used in small graphs, to check its gradient rule against differences and in compiled form. */
 import { seededRandom } from "../util/random.ts";
 import type { Bindings, Shape } from "./dim.ts";
 import { sym } from "./dim.ts";
@@ -27,9 +27,9 @@ interface Input {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly data: Float64Array;
-  /** The shape that the graph is told, if it is not `shape`. */
+  /** The shape given to the graph, if it is not `shape`. */
   readonly symbolic?: Shape;
-  /** Never trained, such as rotary tables. */
+  /** True for inputs that are never trained, such as rotary tables. */
   readonly fixed?: true;
 }
 
@@ -218,7 +218,7 @@ const rotary: GradientCase[] = (["half", "interleaved"] as const).flatMap((pairs
   ),
 );
 
-/** Keys and values of 2 heads, whose queries are of `group` heads each. */
+/** Keys and values of 2 heads, each with `group` query heads. */
 const attention = (
   name: string,
   { batch, tokens: length, group, documents, ...attrs }: AttentionCase,
@@ -260,7 +260,7 @@ const encoders: GradientCase[] = [
   ...[undefined, 1].map((reach) => ({
     name: `encoderAttention, reach ${reach}`,
     inputs: { q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
-    // What padding attends to is left open, so only tokens are looked at.
+    // Attention's result for padding is undefined, so only tokens are compared.
     trace: ({ q, k, v, mask: told }: Readonly<Record<string, Tensor>>) => {
       const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6, reach });
       return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];

@@ -110,7 +110,7 @@ describe("gradient", () => {
     );
     const x = g.input("x", "f32", [3, 5]);
     expect(() => gradient(loss(siluBackward(x, x)), [x])).toThrow("siluBackward has no gradient");
-    // What is not asked for is no matter.
+    // Tensors whose gradients are not requested do not matter.
     const w = g.input("w", "f32", [1]);
     expect(gradient(loss(times(nats, w)), [w])[0]!.shape).toEqual([1]);
   });

@@ -20,8 +20,10 @@ export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
 }
 
 /**
- * The gradient of a loss by each of the tensors `of`, from its gradient by others that depend on them (reverse mode). What does not lie between
- * them builds nothing. A gradient is added to its entry of `sums`, if there is one, where possible without being written by itself. @throws Error that names a tensor on which none of them depends, or an operator that does not train
+ * The gradients of a loss by the tensors `of`, from its gradients by others that depend on them (reverse mode).
+ * Operators that are not between them add nothing. If possible, a gradient is added directly to its entry of `sums`, if
+ * there is one.
+ * @throws Error that names a tensor on which none of them depends, or an operator that does not train
  */
 export function pullback(
   given: readonly Given[],
@@ -50,7 +52,7 @@ function dependents(nodes: readonly Node[], of: readonly Tensor[]): Set<number> 
   return ids;
 }
 
-/** The operand's name of which an operator takes the shape and no values. */
+/** The name of an operand that gives an operator only its shape. */
 const SHAPE_ALONE = "like";
 
 function pull(
@@ -82,7 +84,7 @@ function unreached(graph: Graph, tensor: Tensor): never {
   throw new Error(`the loss does not depend on ${port ? `"${port.name}"` : `the tensor ${showType(tensor)}`}`);
 }
 
-/** Gradients by tensor, summed over its uses, and on the sums that there are from the start. */
+/** Gradients by tensor, summed over its uses and the given sums. */
 class Gradients {
   readonly #totals = new Map<number, Tensor>();
   readonly #sums: ReadonlyMap<number, Tensor | undefined>;
@@ -101,7 +103,7 @@ class Gradients {
   }
 }
 
-/** sum + gradient: by the operator that gave the gradient, if it can add and nothing else reads what it gave. */
+/** sum + gradient: computed by the operator of the gradient, if it can add and nothing else reads its output. */
 function added(sum: Tensor, gradient: Tensor): Tensor {
   const { nodes } = gradient.graph;
   const at = nodes.findLastIndex((n) => n.outputs[0] === gradient);

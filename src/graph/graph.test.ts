@@ -54,7 +54,7 @@ describe("tracing", () => {
   });
 });
 
-/** A tensor of the given type in a graph of its own. */
+/** A tensor of the given type in a new graph. */
 const g = new Graph();
 const t = (dtype: DType, ...shape: (number | typeof tokens)[]): Tensor => g.input("t", dtype, shape);
 const f = (...shape: (number | typeof tokens)[]): Tensor => t("f32", ...shape);
@@ -86,7 +86,7 @@ const causal = (parts: object) =>
     { heads: 2, kvHeads: 1, headSize: 16, scale: 1 },
   );
 
-/** Operator, operand, what it was, what was expected, and a call that makes the mistake. */
+/** Operator, operand, its actual and expected type, and a call with the mistake. */
 const mistakes: [op: string, operand: string, got: string, expected: string, () => unknown][] = [
   ["linear", "x", "f32[tokens, 3]", "f32[4, 2]", () => linear(f(tokens, 3), f(4, 2))],
   ["linear", "weight", "f32[4]", "[4, outputs]", () => linear(f(tokens, 4), f(4))],

@@ -1,4 +1,4 @@
-/** A dense array in float64, row-major: what the operators' reference forms compute on. Integers are exact below 2^53. */
+/** A dense array in float64, row-major, for the operators' references. Integers are exact below 2^53. */
 export interface NdArray {
   readonly shape: readonly number[];
   readonly data: Float64Array;

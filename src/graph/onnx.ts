@@ -1,7 +1,7 @@
 import type { Shape } from "./dim.ts";
 import type { DType } from "./tensor.ts";
 
-/** An attribute's value; the key's type decides the ONNX type, since ONNX tells 1 from 1.0. */
+/** An attribute's value; the key selects the ONNX type, since ONNX distinguishes 1 from 1.0. */
 export type OnnxAttr =
   | { readonly int: number }
   | { readonly float: number }

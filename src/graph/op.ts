@@ -23,11 +23,11 @@ export interface Pullback<A> {
   readonly attrs: A;
   /** The loss's gradient by each output; undefined if the loss does not depend on it. At least one is defined. */
   readonly given: readonly (Tensor | undefined)[];
-  /** Tells of each input if its gradient is asked for; never of integers. */
+  /** For each input, true if its gradient is needed; never for integers. */
   readonly wanted: readonly boolean[];
 }
 
-/** The loss's gradient by each input that is wanted, of the input's shape, made of operators. Others may be undefined. */
+/** The loss's gradient by each wanted input, of the input's shape, made of operators. Others may be undefined. */
 export type GradientRule<A> = (p: Pullback<A>) => readonly (Tensor | undefined)[];
 
 /** An operator, whole in one place. `A` are its attributes, known while tracing. */
@@ -35,7 +35,7 @@ export interface Op<A> {
   readonly name: string;
   /** Names of the operands, for messages. */
   readonly operands: readonly string[];
-  /** The operand of which a run reads a few rows only, if there is one. */
+  /** The operand of which a run reads only a few rows, if there is one. */
   readonly table?: number;
   /** Shape rule: output types from input types; throws ShapeError. */
   infer(inputs: readonly TensorType[], attrs: A): TensorType[];
@@ -45,9 +45,9 @@ export interface Op<A> {
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
   /** Gradient rule; "none" if no output changes with a small change of a float input. Absent: the operator does not train. */
   readonly gradient?: "none" | GradientRule<A>;
-  /** The operand, its last, that may be left out: a sum to which the one output is added. */
+  /** The last operand, which is optional: a sum to which the one output is added. */
   readonly addsTo?: number;
-  /** The operator that trains in its place, if it has no gradient rule and there is one. */
+  /** The operator that trains in its place, if it has no gradient rule. */
   readonly trainedAs?: string;
   /** A plain float64 computation; the compiled form is tested against it. */
   reference(inputs: readonly NdArray[], attrs: A, bindings: Bindings): NdArray[];

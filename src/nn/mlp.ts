@@ -16,7 +16,9 @@ function activate(x: Tensor, activation: Activation): Tensor {
   }
 }
 
-/** The inside of a feed-forward: plain, or gated (Shazeer 2020), where gate and up lie side by side: activation(gate) · up. */
+/**
+ * The inside of a feed-forward: plain, or gated (Shazeer 2020) with gate and up side by side: activation(gate) · up.
+ */
 export function activateMlp(x: Tensor, activation: Activation, gated: boolean): Tensor {
   if (!gated) return activate(x, activation);
   const width = Number(x.shape.at(-1)) / 2;

@@ -24,7 +24,7 @@ interface Heads {
   readonly headSize: number;
 }
 
-/** Norms of queries and keys: over each head, where the gain has a head's size, or over all heads together. */
+/** Norms of queries and keys: over each head if the gain has a head's size, else over all heads together. */
 export function normaliseHeads(qkv: Tensor, query: Norm, key: Norm, { heads, kvHeads, headSize }: Heads): Tensor {
   const [q, k, v] = split(
     qkv,

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { type Buckets, bucketOf } from "./relative.ts";
 
-/** By transformers: tools/reference/t5.py. */
+/** transformers' results: tools/reference/t5.py. */
 const fixture = new URL("../models/fixtures/t5/seq2seq.json", import.meta.url);
 const references: (Buckets & { rows: number[] })[] = JSON.parse(readFileSync(fixture, "utf8")).buckets;
 

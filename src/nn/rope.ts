@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 /** The scaling of positions beyond the model's original context. */
 export type RopeScaling =
-  /** Every position divided (Chen et al. 2023). */
+  /** Divides every position (Chen et al. 2023). */
   | { readonly type: "linear"; readonly factor: number }
   /** Llama 3.1's: wavelengths longer than the original context divided, a ramp between. */
   | {
@@ -22,7 +22,7 @@ export type RopeScaling =
       readonly truncate: boolean;
       readonly magnitude: number;
     }
-  /** Each pair's own divisor (GGUF's `rope_freqs`). */
+  /** A divisor for each pair (GGUF's `rope_freqs`). */
   | { readonly type: "factors"; readonly factors: readonly number[]; readonly magnitude: number }
   /**
    * LongRoPE (Ding et al. 2024): each pair's own divisors, `short` for sequences of at most `original` tokens and `long` for longer ones, from
@@ -45,11 +45,11 @@ export interface RopeConfig {
   readonly scaling?: RopeScaling | undefined;
 }
 
-/** Tells a table from any other. */
+/** A name that identifies the table. */
 export const ropeName = (of: "cos" | "sin", config: RopeConfig): string =>
   `rope.${of}.${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 16)}`;
 
-/** Rows of the tables: a position each; for LongRoPE those of short sequences, then those of long ones. */
+/** Rows of the tables, one a position; for LongRoPE, first for short sequences, then for long ones. */
 export const ropeRows = ({ positions, scaling }: RopeConfig): number =>
   scaling?.type === "long" ? scaling.original + positions : positions;
 
@@ -76,7 +76,10 @@ function plainTable(f: (angle: number) => number, config: RopeConfig): Float32Ar
   return table;
 }
 
-/** A turn of each pair per position, in radians: θ^(−2i/d), scaled; in short sequences, where that makes a difference. */
+/**
+ * The rotation of each pair per position, in radians: θ^(−2i/d), scaled; for short sequences, if that makes a
+ * difference.
+ */
 export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): number[] {
   const half = headSize / 2;
   const plain = Array.from({ length: half }, (_, i) => theta ** (-i / half));
@@ -109,7 +112,7 @@ function llama3Kept(frequency: number, { low, high, original }: Extract<RopeScal
 }
 
 function yarnKept(pair: number, theta: number, size: number, s: Extract<RopeScaling, { type: "yarn" }>): number {
-  /** The pair, as a real number, that turns so many times within the original context. */
+  /** The pair, as a real number, that completes `turns` rotations within the original context. */
   const pairOf = (turns: number) => (size * Math.log(s.original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
   const [low, high] = [pairOf(s.fast), pairOf(s.slow)];
   const from = Math.max(s.truncate ? Math.floor(low) : low, 0);

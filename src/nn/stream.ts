@@ -7,7 +7,7 @@ export interface Stream {
   readonly residual?: Tensor;
 }
 
-/** Normalises the stream: the sublayer's input, and the residual that its output is to be added to. */
+/** Normalises the stream: returns the sublayer's input, and the residual to which its output is added. */
 export function enter({ branch, residual }: Stream, norm: Norm): { normed: Tensor; residual: Tensor } {
   if (residual === undefined) return { normed: normalise(branch, norm), residual: branch };
   return addAndNormalise(branch, residual, norm);

@@ -26,7 +26,7 @@ export class Unpadding {
     return gather(reshape(x, [mul(batch!, tokens!), width!]), this.#places, 0);
   }
 
-  /** x [kept, width] → [batch, tokens, width]; what padding has is left open. */
+  /** x [kept, width] → [batch, tokens, width]; padding is undefined. */
   pad(x: Tensor): Tensor {
     return gather(x, this.#rows, 0);
   }

@@ -2,8 +2,9 @@ import { causalAttention, type Graph, rotaryEmbedding, split, type Tensor } from
 import type { Decoder } from "../models/decoder.ts";
 
 /**
- * A layer's attention over whole rows: qkv [rows, tokens, (heads + 2·kvHeads)·headSize] → [rows, tokens, heads·headSize]. If rows are packed,
- * no token sees those of another of its row's documents, which the input `documents` i64 [rows, tokens] tells.
+ * A layer's attention over whole rows: qkv [rows, tokens, (heads + 2·kvHeads)·headSize] → [rows, tokens,
+ * heads·headSize]. In packed rows, no token sees other documents of its row; the input `documents` i64 [rows, tokens]
+ * separates them.
  */
 export function attendCausally(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, packed: boolean): Tensor {
   const { heads, kvHeads, headSize, rotary: pairs, scale, window, softcap } = decoder.attention(layer);

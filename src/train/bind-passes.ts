@@ -13,7 +13,7 @@ import type { ParameterStore } from "./parameters.ts";
 import type { Programs } from "./programs.ts";
 import type { StepBuffers } from "./step-buffers.ts";
 
-/** A program on its tensors, and what a run of it costs. */
+/** A program with its tensors, and the cost of a run. */
 export interface Run {
   readonly bound: BoundProgram;
   readonly cost: Spent;
@@ -30,7 +30,7 @@ interface Parts {
   readonly store: ParameterStore;
   readonly programs: Programs;
   readonly buffers: StepBuffers;
-  /** Tells if layers run again in the backward pass. */
+  /** True if layers run again in the backward pass. */
   readonly recompute: boolean;
 }
 

@@ -8,11 +8,11 @@ import type { TrainableWeights, WeightInput } from "./trainable.ts";
 export interface Shape {
   readonly rows: number;
   readonly tokens: number;
-  /** Tells if rows hold several documents. */
+  /** True if rows hold several documents. */
   readonly packed: boolean;
 }
 
-/** A model whose weights are inputs, and which of them are trained. */
+/** A model with weights as inputs, some of which are trained. */
 export interface Trainee {
   readonly decoder: Decoder;
   readonly weights: TrainableWeights;
@@ -20,8 +20,9 @@ export interface Trainee {
 }
 
 /**
- * Graphs of a step. Between layers the stream is one tensor [rows, tokens, hidden]. Inputs that are weights are named as the weights; a gradient is
- * the input `sum:NAME` and the output `gradient:NAME`, which has been added to it: both may be bound to one buffer.
+ * Graphs of a step. Between layers the stream is one tensor [rows, tokens, hidden]. Inputs that are weights have the
+ * weights' names. A gradient is the input `sum:NAME`, and the output `gradient:NAME`, which adds to it: both may be
+ * bound to one buffer.
  */
 export const sumName = (input: string): string => `sum:${input}`;
 export const gradientName = (input: string): string => `gradient:${input}`;
@@ -54,17 +55,17 @@ export function traceLayer(trainee: Trainee, layer: number, shape: Shape): Graph
 
 /** A layer's two passes. */
 export interface LayerPasses {
-  /** `x` → `y`, and what is kept. */
+  /** `x` → `y`, and the kept tensors. */
   readonly forward: Graph;
-  /** `x`, what is kept, `dy` → `dx`, if something before the layer is trained, and the gradients of its weights. */
+  /** `x`, the kept tensors, `dy` → `dx`, if anything before the layer is trained, and the gradients of its weights. */
   readonly backward: Graph;
-  /** By the name of the output of one and input of the other. */
+  /** Kept tensors, by their name as output of one graph and input of the other. */
   readonly kept: Readonly<Record<string, Tensor>>;
 }
 
 /** The options of a layer's backward pass. */
 export interface BackwardOptions {
-  /** Tells if something before the layer is trained. */
+  /** True if anything before the layer is trained. */
   readonly before: boolean;
   /** Keeps nothing but the layer's input, from which the backward pass runs the layer once more. */
   readonly recompute: boolean;
@@ -98,7 +99,7 @@ function runLayer(g: Graph, decoder: Decoder, layer: number, x: Tensor, { packed
   return settle(block.feedForward(block.attentionOut(attended, residual)));
 }
 
-/** Records the gradients of the graph's weights that are trained as its outputs; returns those of `others`. */
+/** Makes the gradients of the graph's trained weights its outputs; returns those of `others`. */
 export function outputGradients(
   g: Graph,
   { weights, trained }: Trainee,
@@ -115,6 +116,6 @@ export function outputGradients(
   return gradients.slice(0, others.length);
 }
 
-/** The tensors of one input are trained all or none: `ParameterStore` sees to it. */
+/** True if an input is trained. `ParameterStore` ensures that its tensors are trained all or none. */
 export const isTrained = ({ sizes }: WeightInput, trained: (name: string) => boolean): boolean =>
   trained(Object.keys(sizes)[0]!);

@@ -14,7 +14,7 @@ export interface HeadTensors {
   readonly gradient: Buffer;
 }
 
-/** A model's head with the loss, on labelled positions alone, some at a time. */
+/** A model's head with the loss, on labelled positions only, in chunks. */
 export class Head implements Disposable {
   readonly #x: Buffer;
   readonly #dx: Buffer;
@@ -26,7 +26,7 @@ export class Head implements Disposable {
     private readonly hidden: number,
     private readonly forwards: { program: Program; weights: Binding },
     private readonly backwards: { program: Program; weights: Binding },
-    /** Tells if anything before the head is trained. */
+    /** True if anything before the head is trained. */
     private readonly before: boolean,
   ) {
     this.#x = new Buffer("f32", LOSS_ROWS * hidden);
@@ -91,7 +91,7 @@ export class Head implements Disposable {
   }
 }
 
-/** The labelled positions of a batch, so many at a time. */
+/** The labelled positions of a batch, in chunks. */
 function chunksOf({ labels }: Batch): number[][] {
   const labelled = Array.from(labels.keys()).filter((at) => labels[at]! >= 0);
   return Array.from({ length: Math.ceil(labelled.length / LOSS_ROWS) }, (_, i) =>

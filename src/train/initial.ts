@@ -4,8 +4,8 @@ import type { ParameterStore } from "./parameters.ts";
 const DEVIATION = 0.02;
 
 /**
- * Fills a model's parameters with random numbers as GPT-2's (Radford et al. 2019): matrices and tables are normal with deviation 0.02, those that
- * lead back into the stream divided by √(2 · layers); gains are 1, biases 0.
+ * Fills a model's parameters with random numbers like GPT-2's (Radford et al. 2019): matrices and tables are normal
+ * with deviation 0.02, those that write into the stream are divided by √(2 · layers); gains are 1, biases 0.
  */
 export function fillRandomly(store: ParameterStore, layers: number, seed: number): void {
   const normal = normals(seededRandom(seed));

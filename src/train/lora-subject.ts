@@ -11,7 +11,7 @@ import { weightsOf } from "./passes.ts";
 import type { Base, Subject } from "./subject.ts";
 import { TracedWeights } from "./traced-weights.ts";
 
-/** A model whose LoRA layers alone are trained; its weights stay as they are, in blocks of codes too. @throws UserError */
+/** A model of which only LoRA layers are trained; its weights do not change, and may be quantised. @throws UserError */
 export function loraSubject(
   lora: LoraOptions,
   { name, checkpoint, prepared }: Base,

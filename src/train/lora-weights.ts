@@ -12,13 +12,14 @@ interface Inputs {
 }
 
 /**
- * A model's weights as they are, frozen, and LoRA layers beside some of its matrices (Hu et al. 2021), which are trained. Frozen weights are inputs,
- * too, bound to the files where they lie in blocks of codes: as constants the compiler would expand them to floats for the backward pass.
+ * A model's frozen weights, with trained LoRA layers beside some of its matrices (Hu et al. 2021). Frozen weights are
+ * inputs, too, bound to their files if quantised: as constants, the compiler would expand them to floats for the
+ * backward pass.
  */
 export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();
   readonly #targets: ReadonlySet<string>;
-  /** Matrices by name without `.weight`, with their inputs and outputs: what was asked for and has a LoRA layer. */
+  /** Matrices with a LoRA layer that were used, by name without `.weight`, with their inputs and outputs. */
   readonly adapted = new Map<string, { readonly inputs: number; readonly outputs: number }>();
   readonly #seen = new Set<string>();
 

@@ -16,7 +16,7 @@ import { ParameterStore } from "./parameters.ts";
 import { Passes, weightsOf } from "./passes.ts";
 import { TracedWeights } from "./traced-weights.ts";
 
-/** By PyTorch in float64: tools/reference/gradients.py. */
+/** PyTorch's results in float64: tools/reference/gradients.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../models/fixtures/${name}`, import.meta.url));
 
 interface Reference {
@@ -63,7 +63,10 @@ const plain =
 const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
 
-/** Norm of the difference over the norm of what is expected, which may be nothing: no key's bias changes what attention gives. */
+/**
+ * Norm of the difference over the norm of the expected values, which may be zero: a key's bias never changes
+ * attention's output.
+ */
 const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
   norm(expected.map((v, i) => got[i]! - v)) / Math.max(norm(expected), 1e-4);
 
@@ -81,7 +84,7 @@ test.each([
   const shape = { rows: batch.rows, tokens: batch.tokens, packed: false };
   using keeping = await Passes.create(trainee, store, shape, false);
   using computing = await Passes.create(trainee, store, shape, true);
-  // Twice the half: gradients are added to those that are there.
+  // Twice half the weight, since gradients are added to existing ones.
   await keeping.train(batch, 0.5 / labelled);
   const nats = await computing.train(batch, 0.5 / labelled);
   expect(keeping.takeCost().backward).toBeLessThan(computing.takeCost().backward);

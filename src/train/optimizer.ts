@@ -16,12 +16,12 @@ import { type BoundProgram, Program } from "../runtime/program.ts";
 import type { OptimizerOptions } from "./options.ts";
 import type { ParameterStore, Span } from "./parameters.ts";
 
-/** Elements of one run: a slice stays in a core's cache from its first operator to its last. */
+/** Elements of one run: few enough that a slice stays in a core's cache from its first operator to its last. */
 const SLICE = 65_536;
 
 /** Numbers of a step that change from one to the next. */
 interface Step {
-  /** From 1 on. */
+  /** Counted from 1. */
   readonly count: number;
   readonly rate: number;
   /** Multiplies the gradient. */
@@ -34,7 +34,7 @@ interface Rule {
   readonly states: readonly string[];
   readonly scalars: readonly string[];
   trace(g: Graph, slice: (name: string) => Tensor, scalar: (name: string) => Tensor): Record<string, Tensor>;
-  /** The scalars of a step; `decays` tells if the parameters of this slice decay. */
+  /** The scalars of a step; `decays` is true if the parameters of this slice decay. */
   numbers(step: Step, decays: boolean): readonly number[];
 }
 
@@ -76,7 +76,7 @@ const rules = { adamw, sgd };
 
 /** Changes the trained parameters of a store by their gradients, in place. */
 export class Optimizer implements Disposable {
-  /** Its own buffers by name, each as long as what is trained: what a checkpoint keeps beside the values. */
+  /** Its own buffers by name, each as long as the trained parameters: the part of a checkpoint besides the values. */
   readonly states: Readonly<Record<string, Buffer>>;
   /** The cost of one step. */
   readonly cost: Spent;

@@ -29,8 +29,8 @@ const ALIGNED = 16;
 const volume = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /**
- * All parameters of a model, float32, in flat buffers: first matrices and tables that are trained, then vectors that are, then what is frozen.
- * Gradients exist of what is trained alone.
+ * All parameters of a model, float32, in flat buffers: first trained matrices and tables, then trained vectors, then
+ * frozen parameters. Only trained parameters have gradients.
  */
 export class ParameterStore implements Disposable {
   readonly values: Buffer;
@@ -39,11 +39,11 @@ export class ParameterStore implements Disposable {
   readonly mapped = new MappedTensors();
   /** Matrices and tables that are trained: weight decay acts on these. */
   readonly matrices: Span;
-  /** Vectors that are trained, such as gains and biases. */
+  /** Trained vectors, such as gains and biases. */
   readonly vectors: Span;
   readonly #places: ReadonlyMap<string, Parameter>;
 
-  /** `trained` tells by name what is trained. The tensors of one `Joined` are trained all or none. */
+  /** `trained` selects trained tensors by name. The tensors of one `Joined` are trained all or none. */
   constructor(joined: readonly Joined[], trained: (name: string) => boolean) {
     const places = new Map<string, Parameter>();
     let end = 0;
@@ -99,7 +99,7 @@ export class ParameterStore implements Disposable {
   }
 }
 
-/** Gives the tensors of an input their places from `end` on, if they have none; returns the new end. */
+/** Places the tensors of an input from `end` on, unless they have places; returns the new end. */
 function placeJoined(
   places: Map<string, Parameter>,
   { sizes, inner }: Joined,

@@ -14,7 +14,7 @@ export interface PassCost {
   readonly backward: number;
 }
 
-/** For what does not depend on the shape. */
+/** The shape for graphs that do not depend on it. */
 const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
 
 /** The weights that a model reads, in its order. */
@@ -25,8 +25,9 @@ export function weightsOf(trainee: Trainee): Joined[] {
 }
 
 /**
- * Runs batches forward and backward. The products of each layer are kept for the backward pass, or its input alone, from which the layer then runs once
- * more (`recompute`). Below the first layer that is trained nothing is kept and nothing runs backward.
+ * Runs batches forward and backward. The backward pass needs each layer's products: they are kept, or only the layer's
+ * input is kept and the layer runs again (`recompute`). Below the first trained layer, nothing is kept and nothing runs
+ * backward.
  */
 export class Passes implements Disposable {
   #forwards: Spent = { flops: 0, bytes: 0 };
@@ -49,7 +50,10 @@ export class Passes implements Disposable {
     return new Passes(shape, buffers, bound, head, programs);
   }
 
-  /** Adds a batch's gradients to those of the store; `weight` is the part of each label in the loss. Returns the sum of its labels' nats. */
+  /**
+   * Adds a batch's gradients to the store's; `weight` is the share of each label in the loss. Returns the sum of its
+   * labels' nats.
+   */
   async train(batch: Batch, weight: number): Promise<number> {
     await this.#forward(batch);
     const nats = await this.head.backward(batch, weight, this.buffers.last, this.#backwards);
@@ -93,7 +97,7 @@ async function runAll(runs: readonly Run[], spent: Spent): Promise<void> {
 
 const layersOf = ({ decoder }: Trainee): number[] => Array.from({ length: decoder.config.layers }, (_, l) => l);
 
-/** The first layer of which something is trained; −1: the embedding; the number of layers: only the head. */
+/** The first layer with a trained weight; −1: the embedding; the number of layers: only the head. */
 function firstTrained(trainee: Trainee): number {
   const { weights, trained } = trainee;
   const any = (graph: Graph) => weights.inputsOf(graph).some(({ sizes }) => Object.keys(sizes).some(trained));

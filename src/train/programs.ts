@@ -3,7 +3,7 @@ import type { Graph } from "../graph/index.ts";
 import { encodeOnnx } from "../runtime/onnx/encode.ts";
 import { Program } from "../runtime/program.ts";
 
-/** Compiled graphs by what they compute: layers that differ in their weights alone share one program. */
+/** Compiled graphs by their computation: layers that differ only in their weights share one program. */
 export class Programs implements Disposable {
   readonly #known = new Map<string, Promise<Program>>();
 

@@ -23,7 +23,7 @@ export interface TrainingReceipt {
     /** FLOPs of the forward passes of training steps and evaluations. */
     readonly forward: number;
     readonly backward: number;
-    /** The optimiser's products: element by element, it has none. */
+    /** FLOPs of the optimiser's products: 0, since it works element by element. */
     readonly update: number;
   };
   readonly ms: { readonly total: number };

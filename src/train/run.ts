@@ -10,7 +10,7 @@ import type { Subject } from "./subject.ts";
 
 /** One step as it went. */
 export interface StepReport {
-  /** From 1 on. */
+  /** Counted from 1. */
   readonly step: number;
   readonly steps: number;
   /** Nats a label, the mean of the step's labels. */
@@ -23,13 +23,13 @@ export interface StepReport {
   /** Positions of all steps so far. */
   readonly tokens: number;
   readonly ms: number;
-  /** Nats a label of the held-out data, where the step ends with an evaluation. */
+  /** Nats per label of the held-out data, if the step ends with an evaluation. */
   readonly validation?: number;
 }
 
 /** The counters of a run, kept with its state. */
 export type Counters = {
-  /** Optimiser steps that changed the weights: those that were skipped are not among them. */
+  /** Optimiser steps that changed the weights, without skipped ones. */
   updates: number;
   skipped: number;
   tokens: number;
@@ -48,7 +48,7 @@ const begun = (): Counters => ({
   ...{ forward: 0, backward: 0, denseBackward: 0, ms: 0 },
 });
 
-/** A run between two steps. What each step does follows from the options, the data and the state alone. */
+/** A run between two steps. Each step depends only on the options, the data and the state. */
 export class TrainingRun implements Disposable {
   /** Steps done. */
   done = 0;
@@ -85,7 +85,7 @@ export class TrainingRun implements Disposable {
     return this.options.accumulate;
   }
 
-  /** Runs the first batch forward and backward, for what it takes; nothing is changed or counted. */
+  /** Runs the first batch forward and backward, and returns its cost; changes and counts nothing. */
   async tryBatch(): Promise<{ flops: number; tokens: number; ms: number }> {
     const batch = this.data.training.batch(0);
     const started = performance.now();

@@ -35,7 +35,7 @@ export interface SessionEvents {
 
 export interface TrainResult {
   readonly out: string;
-  /** The model that `out` is an adapter of; undefined if it is a model of its own. */
+  /** The base model if `out` is an adapter; undefined if it is a whole model. */
   readonly model?: string;
   readonly steps: number;
   readonly tokens: number;
@@ -52,8 +52,9 @@ export function optionsOf(out: string): TrainOptions {
 }
 
 /**
- * Trains a model, or goes on where a run was left. Checkpoints are kept every `saveEvery` steps and when `signal` aborts, the model is written at
- * the end. @throws UserError
+ * Trains a model, or resumes a run. Checkpoints are kept every `saveEvery` steps and when `signal` aborts; the model is
+ * written at the end.
+ * @throws UserError
  */
 export async function runSession(
   session: Session,
@@ -186,6 +187,6 @@ async function keep(run: TrainingRun, options: TrainOptions, out: string, data: 
   await keepState(out, state, new Map(tensors));
 }
 
-/** JSON has no NaN: a counter that has no value yet is left out. */
+/** JSON has no NaN: counters without a value are left out. */
 const finite = (counters: Counters): Record<string, number> =>
   Object.fromEntries(Object.entries(counters).filter(([, value]) => Number.isFinite(value)));

@@ -45,7 +45,7 @@ export class StepBuffers implements Disposable {
     if (this.shape.packed) write(this.#documents, documents ?? new Int32Array(ids.length));
   }
 
-  /** The stream before a layer; that of `layers` is what the head reads. */
+  /** The stream before a layer; at `layers`, the head's input. */
   stream(layer: number): View {
     return this.#view(this.#streams[layer]!);
   }
@@ -59,7 +59,7 @@ export class StepBuffers implements Disposable {
     return buffer.view([this.shape.rows, this.shape.tokens, this.hidden]);
   }
 
-  /** Memory for what a layer keeps. */
+  /** Memory for a layer's kept tensors. */
   keep(tensors: Readonly<Record<string, Tensor>>): Binding {
     const views = Object.entries(tensors).map(([name, { dtype, shape }]) => {
       const sizes = shape.map(Number);

@@ -32,9 +32,12 @@ export interface Base {
 export interface Subject extends Disposable {
   readonly trainee: Trainee;
   readonly store: ParameterStore;
-  /** The same model with nothing frozen, for what dense training would have cost. */
+  /** The same model with nothing frozen, for the cost of dense training. */
   readonly whole: Trainee;
-  /** Writes it as a Hugging Face folder, but for a new model's tokenizer, which lies there already; or its LoRA layers as a PEFT adapter. */
+  /**
+   * Writes it as a Hugging Face folder, except for a new model's tokenizer, which is there already; or writes its LoRA
+   * layers as a PEFT adapter.
+   */
   write(folder: string): Promise<void>;
 }
 

@@ -4,19 +4,20 @@ import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape } from "../weigh
 import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
 /**
- * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging Face stores them. Inputs are
- * named without their layer, so that one program serves all layers that compute the same.
+ * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging
+ * Face stores them. Inputs are named without their layer, so that one program serves all layers with the same
+ * computation.
  */
 export class TracedWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
 
-  /** `exists` tells which optional tensors, such as biases and a head apart from the table of tokens, the model has. */
+  /** `exists` says which optional tensors the model has, such as biases, or a head besides the token table. */
   constructor(
     readonly config: ConfigSource,
     private readonly exists: (name: string) => boolean,
   ) {}
 
-  /** The weights that a graph asked for. */
+  /** The weights that a graph uses. */
   inputsOf(graph: Graph): readonly WeightInput[] {
     return [...(this.#inputs.get(graph)?.values() ?? [])];
   }

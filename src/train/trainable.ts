@@ -19,9 +19,12 @@ export interface FrozenInput {
   readonly data: Extract<ConstantData, { kind: "file" }>;
 }
 
-/** Weights that are graphs' inputs, named without their layer, so that one program serves all layers that compute the same. */
+/**
+ * Weights as inputs of graphs, named without their layer, so that one program serves all layers with the same
+ * computation.
+ */
 export interface TrainableWeights extends WeightSource {
-  /** The parameters that a graph asked for. */
+  /** The parameters that a graph uses. */
   inputsOf(graph: Graph): readonly WeightInput[];
   frozenOf(graph: Graph): readonly FrozenInput[];
 }

@@ -88,10 +88,10 @@ const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>
   },
 };
 
-/** Elements of a slice: what an operator of many small steps keeps in a core's cache from the first to the last. */
+/** Elements of a slice, so that many small steps stay in a core's cache. */
 const SLICE = 131_072;
 
-/** Emits `body`, a function element by element of two tensors of this shape, for slices one after the other if they are large. */
+/** Emits `body`, an element-wise function of two tensors of this shape, in slices if they are large. */
 function emitInSlices(
   emit: Emitter,
   [a, b]: readonly string[],

@@ -21,7 +21,7 @@ export interface AttentionAttrs {
   readonly window?: number | undefined;
   /** Scores are kept within ± this by a tanh; absent: as they are. */
   readonly softcap?: number | undefined;
-  /** Tokens already in the cache as bound, of each row (in the mean): for the cost; what runs is in `lengths`. */
+  /** The mean number of cached tokens per row, for the cost; the run uses `lengths`. */
   readonly past: Dim;
 }
 
@@ -29,7 +29,7 @@ export interface AttentionAttrs {
 export const causalPairs = (tokens: Dim, past: Dim): Dim =>
   add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
 
-// The kernel takes heads whose size is a multiple of this, and rotates those of a multiple of that.
+// The kernel requires head sizes that are multiples of HEAD_STEP, and rotated sizes that are multiples of the other.
 const HEAD_STEP = 8;
 export const ROTARY_STEP = 16;
 
@@ -74,7 +74,7 @@ const attentionOp: Op<AttentionAttrs> = {
     const [qkv, ...rest] = inputs;
     emit.contrib("GroupQueryAttention", [qkv!, "", "", ...rest], outputs, attrs);
   },
-  // The kernel visits every key in the cache as bound, those outside a window too.
+  // The kernel visits every bound key in the cache, including those outside a window.
   cost([qkv], _outputs, { heads, kvHeads, headSize, past }) {
     const [batch, tokens] = qkv!.shape as [Dim, Dim];
     const cache = mul(batch, add(past, tokens), kvHeads * headSize * 2 * 4);
@@ -169,17 +169,17 @@ export interface CacheTensors {
   /** i32 []: the greatest of those lengths, plus one */
   readonly total: Tensor;
   /**
-   * i64 [batch, tokens]: the new tokens' positions, where a cache is bound from a later token on, and `lengths` and `total` count from that.
-   * Absent: as `lengths` says.
+   * i64 [batch, tokens]: the new tokens' positions, if a cache is bound from a later token on, from which `lengths` and
+   * `total` count. Absent: as in `lengths`.
    */
   readonly positions?: Tensor | undefined;
 }
 
 /**
- * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present are to be bound to one buffer: the
- * new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ in length when each has one
- * new token; the kernel refuses several rows with several new tokens each after a past.
- * qkv [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2] → y [batch, tokens, heads·headSize].
+ * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present must be bound to one
+ * buffer: the new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ
+ * in length if each has one new token; the kernel refuses several rows with several new tokens each after a past. qkv
+ * [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2] → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(
   qkv: Tensor,

@@ -45,7 +45,7 @@ const biasedOp: Op<BiasedAttrs> = {
   },
   onnx(emit, { inputs, outputs }, { heads, scale }) {
     const [qkv, pastKey, pastValue, lengths, total, bias] = inputs as [string, string, string, string, string, string];
-    // Without the tables of rotary embedding and positions of its own.
+    // Without rotary tables and separate positions.
     emit.contrib("GroupQueryAttention", [qkv, "", "", pastKey, pastValue, lengths, total, "", "", "", bias], outputs, {
       num_heads: { int: heads },
       kv_num_heads: { int: heads },
@@ -77,7 +77,7 @@ const biasedOp: Op<BiasedAttrs> = {
       };
       keys.data.set(part(1), at(b, h, end - tokens + t));
       values.data.set(part(2), at(b, h, end - tokens + t));
-      // Tokens come in order: what a query sees is written by now.
+      // Tokens come in order: the keys that a query sees are already written.
       const seen = Array.from({ length: end - tokens + t + 1 }, (_, key) => key);
       const added = (key: number) => bias!.data[(h * tokens + t) * end + key]!;
       y.data.set(

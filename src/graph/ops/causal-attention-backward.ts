@@ -14,7 +14,8 @@ const backwardOp: Op<CausalAttrs> = {
         throw new ShapeError("causalAttentionBackward", operand, showType(t), showType(q!));
     return [q!, k!, v!];
   },
-  // With p a block's weights and o what it gave: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ q, dv = pᵀ dy.
+  // With p a block's weights and o its output: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ
+  // q, dv = pᵀ dy.
   onnx(emit, { inputs: [q, k, v, y, dy, documents], outputs: [dq, dk, dv], types }, attrs) {
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values, given] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
@@ -107,7 +108,10 @@ interface Contribution extends Pick<Block, "from" | "last"> {
   readonly value: string;
 }
 
-/** Sums what each block gives to the keys that it sees, from the last block on: what lies beyond an earlier block's keys is then complete. */
+/**
+ * Sums the blocks' contributions to the keys that they see, from the last block on: keys beyond an earlier block's are
+ * then complete.
+ */
 function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
   const complete: string[] = [];
   const first = parts.toReversed().reduce((later, part) => {

@@ -59,9 +59,10 @@ const causalOp: Op<CausalAttrs> = {
 };
 
 /**
- * Causal attention of whole texts without a cache, grouped queries (Ainslie et al. 2023): the form that trains. q [batch, tokens, heads·d], k and v
- * [batch, tokens, kvHeads·d], already rotated → [batch, tokens, heads·d]. `documents` i64 [batch, tokens] tells of each token which document of its
- * row it is of: none sees another's tokens. Batch and tokens are numbers.
+ * Causal attention of whole texts without a cache, grouped queries (Ainslie et al. 2023): the form for training. q
+ * [batch, tokens, heads·d], k and v [batch, tokens, kvHeads·d], already rotated → [batch, tokens, heads·d]. `documents`
+ * i64 [batch, tokens] is each token's document in its row; documents do not see each other. Batch and tokens are
+ * numbers.
  */
 export const causalAttention = (
   { q, k, v, documents }: { q: Tensor; k: Tensor; v: Tensor; documents?: Tensor | undefined },

@@ -14,7 +14,7 @@ export interface CausalAttrs {
   readonly softcap?: number | undefined;
 }
 
-/** Tells if the query at a position sees the key at another. */
+/** True if the query at one position sees the key at another. */
 export const sees = (query: number, key: number, { window = Number.POSITIVE_INFINITY }: CausalAttrs): boolean =>
   key <= query && key > query - window;
 
@@ -24,10 +24,10 @@ export function pairsSeen(tokens: number, { window = tokens }: CausalAttrs): num
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }
 
-/** Queries that are scored together: more would score too many keys that none of them sees. */
+/** Queries that are scored together: more would score too many hidden keys. */
 const BLOCK = 128;
 
-/** Queries first … last − 1, which see none but the keys from … last − 1. */
+/** Queries first … last − 1, which see only keys start … last − 1. */
 export interface Block {
   readonly from: number;
   readonly first: number;
@@ -108,7 +108,10 @@ export class CausalEmitter {
     return parts.length === 1 ? parts[0]! : this.emit.value("Concat", parts, { axis: { int: axis } });
   }
 
-  /** A block's scores, hidden ones far below, from the rows of its queries and all keys. Hides across `documents`, if there are any. */
+  /**
+   * A block's scores, with hidden ones far below the rest, from the rows of its queries and all keys. Also hides other
+   * documents, if `documents` is given.
+   */
   scores(q: string, k: string, block: Block, documents: Documents | undefined): string {
     const { from, first, last } = block;
     const spans = first > from ? [[from, first] as const, [first, last] as const] : [[first, last] as const];
@@ -128,7 +131,7 @@ export class CausalEmitter {
     return emit.value("Mul", [share, emit.floats([softcap], [])]);
   }
 
-  /** Hides what a block's queries do not see of keys start … end − 1. */
+  /** Hides keys start … end − 1 from the block's queries that do not see them. */
   #hide(scores: string, { first, last }: Block, start: number, end: number): string {
     const [queries, keys] = [last - first, end - start];
     const mask = Float32Array.from({ length: queries * this.group * keys }, (_, i) => {

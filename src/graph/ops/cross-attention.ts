@@ -4,7 +4,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** Scores of padding: far below any other, and finite, so that a row of nothing else is no NaN. */
+/** Scores of padding: far below any other, but finite, so that a row of padding does not give NaN. */
 const MASKED = -1e9;
 
 interface CrossAttentionAttrs {

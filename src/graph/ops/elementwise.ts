@@ -70,7 +70,7 @@ const siluOp: Op<null> = {
   name: "silu",
   operands: ["x"],
   infer: ([x]) => [x!],
-  // QuickGelu is x·sigmoid(αx): one kernel where Sigmoid and Mul would be two.
+  // QuickGelu is x·sigmoid(αx): one kernel instead of Sigmoid and Mul.
   onnx: (emit, { inputs, outputs }) => emit.contrib("QuickGelu", inputs, outputs, { alpha: { float: 1 } }),
   gradient: ({ inputs: [x], given: [dy] }) => [siluBackward(x!, dy!)],
   reference: ([x]) => [mapNd(x!, (v) => v * sigmoid(v))],

@@ -14,7 +14,10 @@ export interface EncoderAttentionAttrs {
   readonly reach?: number | undefined;
 }
 
-/** Scores of padding and of keys out of reach: far below any other, and finite, so that a row of nothing else is no NaN. */
+/**
+ * Scores of padding and of keys out of reach: far below any other, but finite, so that a row of only those does not
+ * give NaN.
+ */
 export const MASKED = -1e9;
 
 /** The term added to scores [batch, heads, tokens, tokens] of q [batch, tokens, width]: it hides keys out of reach. */

@@ -36,7 +36,7 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
     const { dq, dk, dv } = encoderAttentionBackward({ q: q!, k: k!, v: v!, mask: mask!, y: y!, dy: dy! }, attrs);
     return [dq, dk, dv];
   },
-  // The kernel scores every pair, padding and what is out of reach too.
+  // The kernel scores every pair, including padding and keys out of reach.
   cost([q]) {
     const [batch, tokens, width] = q!.shape as [Dim, Dim, Dim];
     return { flops: mul(4, batch, tokens, tokens, width) };
@@ -61,8 +61,8 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
 };
 
 /**
- * Attention of every token to every other, padding (mask 0) left out: q, k, v [batch, tokens, heads·d], mask i32 [batch, tokens] →
- * [batch, tokens, heads·d]. What padding itself attends to is left open.
+ * Attention of every token to every other, without padding (mask 0): q, k, v [batch, tokens, heads·d], mask i32 [batch,
+ * tokens] → [batch, tokens, heads·d]. The result for padding is undefined.
  */
 export const encoderAttention = (q: Tensor, k: Tensor, v: Tensor, mask: Tensor, attrs: EncoderAttentionAttrs): Tensor =>
   apply1(attentionOp, [q, k, v, mask], attrs);

@@ -114,8 +114,8 @@ const weightGradientOp: Op<null> = {
 };
 
 /**
- * The gradient by a weight [K, N] of a loss that `linear(x, weight)` has the gradient dy of: xᵀ dy over all rows, x [..., K], dy [..., N]. It
- * is added to `sum`, if one is given; that and the result may be bound to one buffer.
+ * The gradient by a weight [K, N], given the gradient dy by `linear(x, weight)`: xᵀ dy over all rows, x [..., K], dy
+ * [..., N]. It is added to `sum`, if given; both may be bound to one buffer.
  */
 export const weightGradient = (x: Tensor, dy: Tensor, sum?: Tensor): Tensor =>
   apply1(weightGradientOp, [x, dy, ...(sum ? [sum] : [])], null);

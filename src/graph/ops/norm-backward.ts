@@ -76,7 +76,7 @@ function emitRowSum(emit: Emitter, x: string, factors: string, width: number, su
   emit.node("Reshape", [emit.value("MatMul", [flat, rows]), emit.ints([width])], [sum]);
 }
 
-/** Gradients by x [..., width] and, if asked for, by the gain [width] of a loss that the norm of x has the gradient dy of. */
+/** Gradients by x [..., width] and, if requested, by the gain [width], given the gradient dy by the norm of x. */
 export function normBackward(
   x: Tensor,
   gain: Tensor,

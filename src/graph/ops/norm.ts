@@ -63,7 +63,7 @@ function skipBackward(
   return [both, both, d.gain, wanted[3] ? sumTo(dy, gain.shape) : undefined];
 }
 
-/** Zeros for the gain and shift that are wanted, where only the sum was used. */
+/** Zeros for the wanted gain and shift, if only the sum was used. */
 const unmoved = (gain: Tensor, wanted: readonly boolean[]) => wanted.map((w) => (w ? full(gain, 0) : undefined));
 
 const skipRmsNormOp: Op<NormAttrs> = {

@@ -4,7 +4,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** Which of a text's token vectors stand for it: their mean, the first's (CLS), or the last's. */
+/** The token vectors that represent a text: their mean, the first one (CLS), or the last one. */
 export const poolings = ["mean", "cls", "last"] as const;
 export type Pooling = (typeof poolings)[number];
 
@@ -62,7 +62,7 @@ const poolBackwardOp: Op<{ pooling: Pooling }> = {
     if (dy!.shape.length !== 2) throw new ShapeError("poolBackward", "dy", showType(dy!), "[batch, width]");
     return [{ dtype: "f32", shape: [...mask!.shape, dy!.shape[1]!] }];
   },
-  // Each token's part in what stands for its text.
+  // Each token's share of its text's vector.
   onnx(emit, { inputs: [dy, mask], outputs }, { pooling }) {
     const float = (x: string) => emit.value("Cast", [x], { to: { int: 1 } });
     const count = emit.value("ReduceSum", [mask!, emit.ints([1])], { keepdims: { int: 1 } });

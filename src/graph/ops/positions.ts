@@ -6,7 +6,7 @@ import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface PositionsAttrs {
-  /** Rows that end beyond this many tokens are moved on by as many (LongRoPE's second table); absent: none is. */
+  /** The number of tokens beyond which rows use LongRoPE's second table, by an offset of this size; absent: never. */
   readonly beyond?: number | undefined;
 }
 
@@ -45,7 +45,7 @@ const positionsOp: Op<PositionsAttrs> = {
   },
 };
 
-/** By how much each row's positions are moved on. */
+/** The offset of each row's positions. */
 function onward(emit: Emitter, end: string, beyond: number): string {
   const far = emit.value("Greater", [end, emit.ints([beyond], [])]);
   return emit.value("Where", [far, emit.ints([beyond], []), emit.ints([0], [])]);

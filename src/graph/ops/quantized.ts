@@ -13,9 +13,9 @@ export type Block = (typeof BLOCKS)[number];
 export type CodeBits = 4 | 8;
 
 /**
- * A matrix [rows N, columns K] as codes: w = scale · (code − zero) + residual, where scale, zero and residual belong to a
- * block of B columns. The residual makes formats with a real-valued minimum (Q4_1) exact: kernels with float zero points are 70×
- * slower, while its product with the block sums of x is thin (K/B wide).
+ * A matrix [rows N, columns K] as codes: w = scale · (code − zero) + residual, with one scale, zero and residual per
+ * block of B columns. The residual makes formats with a real-valued minimum (Q4_1) exact: kernels with float zero
+ * points are 70× slower, while the residual's product with the block sums of x is thin (K/B wide).
  */
 export interface QuantizedMatrix {
   readonly bits: CodeBits;
@@ -47,10 +47,10 @@ function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], bits: Cod
   return { n, blocks, block: k / blocks, k };
 }
 
-/** Bytes that so many codes or zero points take. */
+/** Bytes of `count` codes or zero points. */
 export const bytesOfCodes = (count: number, bits: CodeBits): number => Math.ceil((count * bits) / 8);
 
-/** Throws where the codes do not lie as `op` takes them, or the rest does not go with them. */
+/** Throws if the codes are not laid out for `op`, or the other parts do not fit them. */
 function checkMatrix(op: string, matrix: readonly TensorType[], bits: CodeBits, lie: "blocks" | "rows"): Sizes {
   const [codes, scale, zero, residual] = matrix;
   const sizes = sizesOf(matrix, bits);
@@ -145,7 +145,10 @@ const linearOp: Op<LinearAttrs> = {
   },
 };
 
-/** dy [..., N] times the matrix, whose codes become floats for this alone. They must not be constants, or the compiler keeps the floats. */
+/**
+ * dy [..., N] times the matrix, whose codes become floats only here. They must not be constants, or the compiler keeps
+ * the floats.
+ */
 const backwardOp: Op<MatrixAttrs> = {
   name: "quantizedLinearBackward",
   operands: ["dy", ...operands.slice(1)],

@@ -4,7 +4,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The operand that tells a symbolic shape in a run; none is needed if all sizes are numbers. */
+/** The operand that gives a symbolic shape its sizes in a run; none if all sizes are numbers. */
 const likeOf = (like: Tensor): Tensor[] => (like.shape.every((d) => typeof d === "number") ? [] : [like]);
 
 const fullOp: Op<{ shape: Shape; value: number }> = {
@@ -45,7 +45,7 @@ const sumOp: Op<{ axis: number }> = {
   },
 };
 
-/** The sum over one axis, which goes. */
+/** The sum over one axis, which is removed. */
 export const sum = (x: Tensor, axis: number): Tensor => apply1(sumOp, [x], { axis });
 
 const spreadOp: Op<{ axis: number; shape: Shape }> = {
@@ -115,7 +115,7 @@ const repeatOp: Op<{ shape: Shape }> = {
   },
 };
 
-/** x again and again, in the shape of `like`, of which x has a suffix. */
+/** Repeats x to the shape of `like`, of which x has a suffix. */
 export function repeat(x: Tensor, like: Tensor): Tensor {
   if (!sameShape(like.shape.slice(like.shape.length - x.shape.length), x.shape))
     throw new ShapeError("repeat", "x", showType(x), `a suffix of ${showType(like)}`);

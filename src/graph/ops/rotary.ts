@@ -6,10 +6,13 @@ import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { scale } from "./elementwise.ts";
 
-/** Which elements of a head are rotated together: (2i, 2i+1), (i, i + d/2), or none. */
+/** The elements of a head that are rotated together: (2i, 2i+1), (i, i + d/2), or none. */
 export type RotaryPairs = "interleaved" | "half" | "none";
 
-/** One head's vector at a position, its first elements rotated, as many as the tables have columns, twice; the others stay. */
+/**
+ * One head's vector at a position. The first elements are rotated, twice as many as the tables have columns; the others
+ * do not change.
+ */
 export function rotate(
   x: Float64Array,
   position: number,

@@ -8,8 +8,7 @@ import type { Tensor, TensorType } from "../tensor.ts";
 import { full } from "./reduce.ts";
 
 /**
- * ONNX wants numbers in a reshape's target: known sizes as they are, 0 for a symbolic size that stays where it is, and −1 for at most one
- * other.
+ * A reshape's target in ONNX: known sizes, 0 for a symbolic size that keeps its place, and −1 for at most one other.
  */
 function onnxTarget(from: Shape, shape: Shape): number[] {
   const target = shape.map((d, i) =>
@@ -186,5 +185,5 @@ const concatOp: Op<{ axis: number }> = {
   },
 };
 
-/** Tensors one after the other along an axis. */
+/** Concatenates tensors along an axis. */
 export const concat = (parts: readonly Tensor[], axis: number): Tensor => apply1(concatOp, parts, { axis });

@@ -68,7 +68,7 @@ export interface TileTensors {
   readonly q: Tensor;
   /** f32 [tokens, d]: the tile's own keys. */
   readonly key: Tensor;
-  /** f32 [past, d]: the keys before them that were gathered; there may be none. */
+  /** f32 [past, d]: the gathered earlier keys; may be empty. */
   readonly pastKeys: Tensor;
   /** f32 [past + tokens, d]: the values of both, the tile's own last. */
   readonly values: Tensor;
@@ -77,8 +77,8 @@ export interface TileTensors {
 }
 
 /**
- * Attention of one head's tile of queries to the keys that were gathered for it: all of the past ones, and causally its own. Billed by the
- * pairs that the causal mask leaves, as dense attention is. → [1, tokens, d]
+ * Attention of one head's tile of queries to the keys gathered for it: all past ones, and causally its own. Billed by
+ * the visible pairs, like dense attention. → [1, tokens, d]
  */
 export const tileAttention = (t: TileTensors, attrs: TileAttrs): Tensor =>
   apply1(tileOp, [t.q, t.key, t.pastKeys, t.values, t.causal], attrs);

@@ -55,5 +55,8 @@ const tokenRowsOp: Op<null> = {
   },
 };
 
-/** Which of the kept rows each place of mask i32 [batch, tokens] has, the token's before it where it is padding: i64 [batch, tokens]. */
+/**
+ * For each place of mask i32 [batch, tokens], the index of its kept row; padding gets that of the token before it: i64
+ * [batch, tokens].
+ */
 export const tokenRows = (mask: Tensor): Tensor => apply1(tokenRowsOp, [mask], null);

@@ -18,7 +18,7 @@ export interface LoraFactors {
 
 /** A LoRA adapter to be written as PEFT does. */
 export interface WritableAdapter {
-  /** The name of its base, for whoever loads it. */
+  /** The base's name, for programs that load the adapter. */
   readonly base: string;
   /** The task that the base was opened for: with its head, or for its hidden states only. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
@@ -26,13 +26,14 @@ export interface WritableAdapter {
   readonly alpha: number;
   readonly layout: Layout;
   readonly names: Names;
-  /** By the matrix's canonical name without `.weight`. */
+  /** Factors by the matrix's canonical name without `.weight`. */
   readonly factors: ReadonlyMap<string, LoraFactors>;
 }
 
 /**
- * Writes `adapter_config.json` and `adapter_model.safetensors` (float32) into a folder, which is made if there is none. Each file is written whole,
- * the weights last. @throws UserError when the disk refuses it
+ * Writes `adapter_config.json` and `adapter_model.safetensors` (float32) into a folder, which is created if missing.
+ * Each file is written whole, the weights last.
+ * @throws UserError if the disk refuses it
  */
 export async function writeAdapter(folder: string, adapter: WritableAdapter): Promise<void> {
   try {
@@ -71,7 +72,7 @@ function tensorsOf(name: string, factors: LoraFactors, adapter: WritableAdapter)
   ];
 }
 
-/** A matrix [rows, columns], its elements taken from where `from` says. */
+/** A matrix [rows, columns] with its elements taken from the places that `from` returns. */
 function placed(
   values: Float32Array,
   rows: number,
@@ -83,7 +84,7 @@ function placed(
   return out;
 }
 
-/** The module as the base's code has it; models of hidden states alone leave the outermost name away. */
+/** The module's name in the base's code; models of hidden states leave out the outermost name. */
 function moduleOf({ layout, task }: WritableAdapter, name: string): string {
   const found = layout.modules(name);
   const shortest = found.toSorted((a, b) => a.length - b.length)[0];

@@ -14,7 +14,7 @@ export const thisMachine = (): Machine => ({
   processor: [process.arch, ...kernelInstructions()].join(" "),
 });
 
-/** Why a run that goes on here may differ in its last bits from one that had gone on there; undefined if it does not. */
+/** The reason that a run resumed here may differ in its last bits from one resumed there; undefined if it does not. */
 export function driftOf(kept: Machine, now: Machine): string | undefined {
   if (kept.onnxruntime !== now.onnxruntime)
     return `the checkpoint is of ONNX Runtime ${kept.onnxruntime}, this is ${now.onnxruntime}: losses may differ in their last bits`;

@@ -16,15 +16,16 @@ export interface WritableModel {
   readonly config: JsonObject;
   /** The architecture's names: of the base's checkpoint, or of a new one's. */
   readonly names: Names;
-  /** By canonical name; matrices as [outputs, inputs]. */
+  /** Tensors by canonical name; matrices as [outputs, inputs]. */
   readonly tensors: ReadonlyMap<string, WritableTensor>;
-  /** The model that it was trained from: what else it has is copied, its tokenizer's files too. */
+  /** The model that training started from; the rest of it is copied, including its tokenizer's files. */
   readonly base?: Checkpoint | undefined;
 }
 
 /**
- * Writes `config.json`, `model.safetensors` (float32) and the files of the base's tokenizer into a folder, which is made if there is none. Each
- * file is written whole, the weights last. @throws UserError when the disk refuses it
+ * Writes `config.json`, `model.safetensors` (float32) and the base's tokenizer files into a folder, which is created if
+ * missing. Each file is written whole, the weights last.
+ * @throws UserError if the disk refuses it
  */
 export async function writeModel(folder: string, { config, names, tensors, base }: WritableModel): Promise<void> {
   try {
@@ -45,7 +46,7 @@ const stored = (base: Checkpoint): [string, WritableTensor][] =>
 const float32 = (config: JsonObject): JsonObject =>
   "dtype" in config ? { dtype: "float32" } : { torch_dtype: "float32" };
 
-/** Says if the head is the table of tokens, whatever the configuration said; nothing of models without a head. */
+/** The configuration's field that says if the head is the token table; empty for models without a head. */
 function tied(names: Names, tensors: ReadonlyMap<string, WritableTensor>): JsonObject {
   const found = names(HEAD);
   const name = typeof found === "string" ? found : found.name;

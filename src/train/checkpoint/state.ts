@@ -42,7 +42,7 @@ export interface KeptState extends TrainingState {
   readonly folder: string;
   /** Newer ones that are damaged, and why, each as a sentence. */
   readonly damaged: readonly string[];
-  /** The numbers of a buffer. @throws UserError if there is none of this name and shape */
+  /** The numbers of a buffer. @throws UserError if none has this name and shape */
   buffer(name: string, shape: readonly number[]): Float32Array<ArrayBuffer>;
 }
 
@@ -53,8 +53,9 @@ const folderOf = (run: string): string => path.join(run, "checkpoints");
 const nameOf = (step: number): string => `step-${step}`;
 
 /**
- * Keeps a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. It has its name once it is whole;
- * then all but it and the one before it are removed. @throws UserError when the disk refuses it; those before it are untouched
+ * Keeps a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. It gets
+ * its name once it is complete; then all states but this and the previous one are removed.
+ * @throws UserError if the disk refuses it; earlier states are not changed
  */
 export async function keepState(
   run: string,
@@ -79,7 +80,7 @@ export async function keepState(
   await removeOthers(all, state.step);
 }
 
-/** An error that says from where the run can go on. */
+/** Adds to an error where the run can resume. */
 function withLast(run: string, error: unknown, named: (message: string) => string): unknown {
   if (!(error instanceof UserError)) return error;
   const [last] = stepsIn(folderOf(run));
@@ -94,7 +95,7 @@ function stepsIn(folder: string): number[] {
   return steps.sort((a, b) => b - a);
 }
 
-/** Removes old states, those of later steps, which are of a run that was given up, and what a killed run has left. */
+/** Removes old states, later states of an abandoned run, and the leftovers of a killed one. */
 async function removeOthers(folder: string, step: number): Promise<void> {
   const steps = stepsIn(folder);
   const kept = steps.filter((other) => other <= step).slice(0, KEPT);
@@ -105,7 +106,7 @@ async function removeOthers(folder: string, step: number): Promise<void> {
     await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
 }
 
-/** Removes all states of a run that begins anew. @throws UserError when the disk refuses it */
+/** Removes all states of a run that starts over. @throws UserError if the disk refuses it */
 export async function removeStates(run: string): Promise<void> {
   try {
     await rm(folderOf(run), { recursive: true, force: true });
@@ -114,7 +115,7 @@ export async function removeStates(run: string): Promise<void> {
   }
 }
 
-/** The latest state of a run that is whole; undefined if it has none. @throws UserError when all are damaged */
+/** The latest complete state of a run; undefined if it has none. @throws UserError if all are damaged */
 export function latestState(run: string): KeptState | undefined {
   const damaged: string[] = [];
   for (const step of stepsIn(folderOf(run))) {

@@ -1,16 +1,19 @@
-/** Rows of tokens, all of one length: what a model's programs are run on at once. */
+/** Rows of tokens of one length, which a model's programs process together. */
 export interface Batch {
   readonly rows: number;
   readonly tokens: number;
   /** [rows, tokens]; 0 behind a row's last token. */
   readonly ids: Int32Array;
-  /** [rows, tokens]: the token that each position is trained to predict; −1: none. */
+  /** [rows, tokens]: the token that each position should predict; −1: none. */
   readonly labels: Int32Array;
   /** Positions that have a label. */
   readonly labelled: number;
-  /** Samples in it; rows that only fill up an epoch's last batch hold none. */
+  /** The number of samples; rows that only fill up an epoch's last batch hold none. */
   readonly samples: number;
-  /** [rows, tokens]: to which of its row's samples a position belongs, from 0; −1: to none. Absent if no row holds more than one. */
+  /**
+   * [rows, tokens]: the index of the position's sample in its row, from 0; −1: none. Absent if no row holds more than
+   * one.
+   */
   readonly documents?: Int32Array;
 }
 
@@ -31,7 +34,7 @@ export interface TrainingData {
 export interface Dropped {
   /** Longer than a row. */
   readonly long: number;
-  /** Without a token that is to be predicted, such as a chat without an answer. */
+  /** Samples without a label, such as a chat without an answer. */
   readonly unlabelled: number;
 }
 

@@ -35,7 +35,7 @@ const THINKING =
 /** No marker before an answer, and its end is the only token that ends anything. */
 const INSTRUCT =
   "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content | trim }}{{ eos_token }}{% elif m.role == 'user' %}[INST] {{ m.content }} [/INST]{% endif %}{% endfor %}";
-/** Nothing ends an answer but the next turn. */
+/** A template in which only the next turn ends an answer. */
 const BARE =
   "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
 

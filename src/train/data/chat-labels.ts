@@ -13,7 +13,7 @@ interface Span {
   readonly to: number;
 }
 
-/** A stretch of a chat's text that is encoded by itself, and whether its tokens are labels. */
+/** A segment of a chat's text that is encoded by itself, and whether its tokens are labels. */
 export interface LabelledSegment extends Segment {
   readonly labelled: boolean;
 }
@@ -26,9 +26,9 @@ export interface ChatTurns {
 }
 
 /**
- * A chat by the model's own template, and what of it an assistant wrote: from where a generation would begin to the token that would end it,
- * that token among the labels. The text before an answer is encoded as it is before a generation.
- * @throws UserError when the template does not show where an answer begins and ends
+ * A chat by the model's own template, with the assistant's parts as labels: from where a generation would begin to the
+ * token that would end it, included. The text before an answer is encoded as before a generation.
+ * @throws UserError if the template does not show where an answer begins and ends
  */
 export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSegment[] {
   const rendered = new RenderedChat(tokenizer, chat.messages, chat.tools);
@@ -40,7 +40,7 @@ export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSeg
   return cutAt(rendered.segments, spans);
 }
 
-/** A chat as its template writes it. Where a turn lies in it is told by how the text changes when the chat does. */
+/** A chat as its template writes it. Places of turns are found by how the text changes with the chat. */
 class RenderedChat {
   readonly segments: readonly Segment[];
   readonly #text: string;
@@ -84,7 +84,7 @@ class RenderedChat {
     return chatSegments(this.tokenizer, messages, { addGenerationPrompt, tools: this.tools });
   }
 
-  /** The end of the first token from there on that ends an answer. */
+  /** The end of the first token at or after `from` that ends an answer. */
   #stopFrom(from: number): number | undefined {
     const { stopIds, vocabSize } = this.tokenizer;
     const ends = new Set([...stopIds].filter((id) => id < vocabSize).map((id) => this.tokenizer.text(id)));
@@ -130,7 +130,7 @@ function sharedEnd(a: string, b: string): number {
   return n;
 }
 
-/** Segments cut where a span begins or ends. */
+/** Splits segments where a span begins or ends. */
 function cutAt(segments: readonly Segment[], spans: readonly Span[]): LabelledSegment[] {
   return placed(segments).flatMap(({ text, special, at }) => {
     const inside = spans.flatMap(({ from, to }) => [from - at, to - at]).filter((n) => n > 0 && n < text.length);

@@ -6,7 +6,7 @@ import { withFile } from "../../weights/read-file.ts";
 /** The longest text that this engine's JavaScript holds, in round figures. */
 const MOST_BYTES = 2 ** 29 - 2 ** 10;
 
-/** A file's text. @throws UserError when it cannot be read, is too large, or is not UTF-8 */
+/** A file's text. @throws UserError if it cannot be read, is too large, or is not UTF-8 */
 export function readText(file: string): string {
   const bytes = withFile(file, ({ size, read }) => {
     if (size > MOST_BYTES)
@@ -25,5 +25,5 @@ export function hashOf(texts: Iterable<string>): string {
   return hash.digest("hex");
 }
 
-/** Tells if a file holds JSON lines, by its name. */
+/** True if a file holds JSON lines, by its name. */
 export const isJsonLines = (file: string): boolean => /\.(jsonl|ndjson)$/i.test(file);

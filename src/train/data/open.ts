@@ -19,7 +19,7 @@ export interface DataOptions {
   readonly tokens: number;
   /** Rows of a batch. */
   readonly rows: number;
-  /** Several samples in a row, of which none must see another. */
+  /** True for several samples in a row, none of which sees another. */
   readonly packing: boolean;
   readonly labels: LabelRule;
 }
@@ -45,7 +45,7 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   return { training: made.training, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
 }
 
-/** What of the samples is not used; undefined if all are. */
+/** A sentence on samples that are not used; undefined if all are. */
 export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
   const count = (kind: keyof Dropped) => training.dropped[kind] + (heldOut?.dropped[kind] ?? 0);
   const [long, unlabelled] = [count("long"), count("unlabelled")];
@@ -78,14 +78,14 @@ function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: To
   };
 }
 
-/** Names the files, and what of them is at fault, before the sentence of what `make` throws. */
+/** Puts the files, and their faulty part, in front of errors that `make` throws. */
 function about<T>(texts: Texts, what: string, make: () => T): T {
   const [first, ...more] = texts.keys();
   const files = more.length > 0 ? `${first} and ${more.length} more` : first!;
   return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
-/** All texts in one, each but the last followed by the token that ends texts, if there is one. */
+/** All texts joined; each but the last is followed by the token that ends texts, if there is one. */
 function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
   const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
   const all = [...texts.values()].flatMap((text, i) => [
@@ -113,7 +113,7 @@ function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer:
   };
 }
 
-/** Samples in two: what is trained on, and a share drawn at random. It is the same in every run, whatever its seed. */
+/** Splits samples into training data and a random share, which is the same in every run, whatever its seed. */
 function splitSamples(samples: readonly Sample[], share: number): readonly [training: Sample[], heldOut: Sample[]] {
   const count = Math.min(Math.round(samples.length * share), Math.max(0, samples.length - 1));
   const drawn = new Set(permutation(samples.length, seededRandom(0)).subarray(0, count));

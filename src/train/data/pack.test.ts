@@ -4,7 +4,7 @@ import type { Batch, TrainingData } from "./batch.ts";
 import { sampleData } from "./pack.ts";
 import type { Sample } from "./samples.ts";
 
-/** A sample of its own number, `length` long. */
+/** A sample with its own number and length. */
 const sample = (number: number, length: number): Sample => ({
   ids: new Int32Array(length).fill(number),
   labels: new Int32Array(length).fill(number),

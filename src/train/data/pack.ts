@@ -4,13 +4,14 @@ import { type Batching, inBatches } from "./rows.ts";
 import type { Sample } from "./samples.ts";
 
 export interface Packing extends Batching {
-  /** Several samples in a row, where they fit. */
+  /** True for several samples in a row, if they fit. */
   readonly packing: boolean;
 }
 
 /**
- * Samples as rows of `tokens` positions: one a row, or several. Samples that are longer, or have no label, are dropped and counted.
- * @throws UserError when none is left
+ * Samples as rows of `tokens` positions: one a row, or several. Samples that are too long, or have no label, are
+ * dropped and counted.
+ * @throws UserError if none is left
  */
 export function sampleData(samples: readonly Sample[], { packing, ...batching }: Packing): TrainingData {
   const { kept, dropped } = sorted(samples, batching.tokens);
@@ -56,7 +57,7 @@ class Rooms {
     this.#left = Array.from({ length: tokens + 1 }, () => []);
   }
 
-  /** A row with room for so many tokens, which are taken: the fullest that there is, or a new one. */
+  /** Takes `length` tokens of room from the fullest row that has it, or from a new one. */
   take(length: number): number {
     let room = length;
     while (room <= this.tokens && this.#left[room]!.length === 0) room++;

@@ -6,7 +6,7 @@ const message = z.looseObject({ role: z.string(), content: z.json().default(null
 
 /** Text to go on with. */
 const text = z.object({ text: z.string() });
-/** A text, and how it goes on. */
+/** A text and its continuation. */
 const completion = z.object({ prompt: z.string(), completion: z.string() });
 /** A chat; `unmask` asks for labels on every turn but the system's. */
 const chat = z.object({

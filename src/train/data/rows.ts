@@ -16,7 +16,7 @@ interface Source {
   readonly count: number;
   readonly samples: number;
   readonly dropped?: Dropped;
-  /** Tells if a row may hold several samples. */
+  /** True if a row may hold several samples. */
   readonly packed?: boolean | undefined;
   row(index: number, epoch: number): Row;
 }

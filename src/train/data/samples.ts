@@ -3,7 +3,7 @@ import type { Segment, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { type LabelledSegment, labelledChat } from "./chat-labels.ts";
 import type { CompletionRecord, DataRecord, PlacedRecord, TextRecord } from "./records.ts";
 
-/** A text's tokens but the last, and for each the token after it where that is to be predicted, else −1. */
+/** A text's tokens without the last, and for each the next token if it is a label, else −1. */
 export interface Sample {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
@@ -48,7 +48,7 @@ function partsOf(record: DataRecord, tokenizer: Tokenizer): SampleParts {
 
 const got = { labelled: '"text" and "label"', ranked: '"query" and "positive"' } as const;
 
-/** A prompt and its completion are encoded apart, as they are when the prompt alone is given. */
+/** A prompt and its completion are encoded separately, as when only the prompt is given. */
 function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
   const segment = (text: string, labelled: boolean): LabelledSegment & Segment => ({ text, special: false, labelled });
   return "text" in record

@@ -4,8 +4,9 @@ import { epochRandom, lastKept } from "./order.ts";
 import { type Batching, inBatches } from "./rows.ts";
 
 /**
- * A text as windows of `tokens` tokens, each of which predicts the next. With a seed, the first window of each epoch begins at another place, and
- * the windows are in another order. @throws UserError when the text is shorter than one window
+ * A text as windows of `tokens` tokens, each of which predicts the next. With a seed, the first window of each epoch
+ * begins at another place, and the windows are in another order.
+ * @throws UserError if the text is shorter than one window
  */
 export function textData(text: Int32Array, batching: Batching): TrainingData {
   const { tokens, seed } = batching;
@@ -14,7 +15,7 @@ export function textData(text: Int32Array, batching: Batching): TrainingData {
     throw new UserError(
       `the text has ${text.length} tokens, expected at least ${tokens + 1}: one row and what follows it`,
     );
-  // With a seed, one window fewer, so that there are as many wherever the first begins.
+  // With a seed there is one window fewer, so that the number does not depend on where the first begins.
   const count = Math.max(1, Math.floor((text.length - (seed === undefined ? 1 : tokens)) / tokens));
   const slack = Math.min(tokens, text.length - count * tokens);
   const offset = lastKept((epoch) =>
@@ -33,7 +34,7 @@ export function textData(text: Int32Array, batching: Batching): TrainingData {
   );
 }
 
-/** A text in two: what is trained on, and its last `share`, which is held out. */
+/** Splits a text into training data and its last `share`, which is held out. */
 export function splitText(text: Int32Array, share: number): readonly [training: Int32Array, heldOut: Int32Array] {
   const from = Math.floor(text.length * (1 - share));
   return [text.subarray(0, from), text.subarray(from)];

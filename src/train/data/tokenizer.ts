@@ -4,7 +4,10 @@ import type { TokenizerFiles } from "../../weights/tokenizer/files.ts";
 /** Ends a text. */
 const END = "<|endoftext|>";
 
-/** Each character of the texts is a token, in the order of code points; then comes the token that ends texts. Other characters are left out of what is encoded. */
+/**
+ * Each character of the texts is a token, in the order of code points; then comes the token that ends texts. Encoding
+ * leaves out other characters.
+ */
 export function characterTokenizer(texts: Iterable<string>): TokenizerFiles {
   const found = new Set<string>();
   for (const text of texts) for (const character of text) found.add(character);
@@ -12,7 +15,7 @@ export function characterTokenizer(texts: Iterable<string>): TokenizerFiles {
   return filesOf(characters, { pre_tokenizer: null, decoder: { type: "Sequence", decoders: [{ type: "Fuse" }] } });
 }
 
-/** Each byte of UTF-8 is the token of its number; token 256 ends texts. */
+/** Each byte of UTF-8 is a token, with the byte as its id; token 256 ends texts. */
 export function byteTokenizer(): TokenizerFiles {
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };
   return filesOf(alphabet, { pre_tokenizer: byteLevel, decoder: byteLevel });
