@@ -57,6 +57,7 @@ export const trainOptions = z.strictObject({
   spikes: z.enum(["stop", "skip"]).default("stop").describe("what is done if the loss or the gradient is not finite"),
   evaluateEvery: count.default(100).describe("steps between two evaluations on the held-out data"),
   evaluateBatches: count.default(20).describe("batches of an evaluation"),
+  patience: count.optional().describe("evaluations without a better held-out loss that end the run (default: none do)"),
   saveEvery: count.default(200).describe("steps between two checkpoints"),
   seed: z.int().min(0).default(0).describe("of random weights and of the data's order"),
 });

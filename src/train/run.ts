@@ -25,6 +25,8 @@ export interface StepReport {
   readonly ms: number;
   /** Nats per label of the held-out data, if the step ends with an evaluation. */
   readonly validation?: number;
+  /** The end of the run, if it comes before the last step: the held-out loss has not improved. */
+  readonly ended?: "patience";
 }
 
 /** The counters of a run, kept with its state. */
@@ -37,6 +39,8 @@ export type Counters = {
   first: number;
   last: number;
   best: number;
+  /** Evaluations since the best. */
+  stale: number;
   forward: number;
   backward: number;
   denseBackward: number;
@@ -45,8 +49,17 @@ export type Counters = {
 
 const begun = (): Counters => ({
   ...{ updates: 0, skipped: 0, tokens: 0, samples: 0, first: Number.NaN, last: Number.NaN, best: Number.NaN },
-  ...{ forward: 0, backward: 0, denseBackward: 0, ms: 0 },
+  ...{ stale: 0, forward: 0, backward: 0, denseBackward: 0, ms: 0 },
 });
+
+/** Checks the options against the model and the data. @throws UserError */
+export function checkRun({ patience }: TrainOptions, subject: Subject, { training, heldOut }: RunData): void {
+  const { context } = subject.trainee.decoder.config;
+  if (training.tokens > context)
+    throw new UserError(`tokens: ${training.tokens} are more than the model's context, expected at most ${context}`, 2);
+  if (patience !== undefined && !heldOut)
+    throw new UserError("patience: no data are held out; expected a validation above 0", 2);
+}
 
 /** A run between two steps. Each step depends only on the options, the data and the state. */
 export class TrainingRun implements Disposable {
@@ -64,10 +77,8 @@ export class TrainingRun implements Disposable {
   ) {}
 
   static async open(options: TrainOptions, subject: Subject, data: RunData): Promise<TrainingRun> {
+    checkRun(options, subject, data);
     const { rows, tokens } = data.training;
-    const { context } = subject.trainee.decoder.config;
-    if (tokens > context)
-      throw new UserError(`tokens: ${tokens} are more than the model's context, expected at most ${context}`, 2);
     const shape = { rows, tokens, packed: options.packing };
     const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
@@ -79,6 +90,13 @@ export class TrainingRun implements Disposable {
   get steps(): number {
     const { steps, epochs, accumulate } = this.options;
     return steps ?? Math.max(1, Math.ceil((epochs * this.data.training.batches) / accumulate));
+  }
+
+  /** The reason that no step follows: all are done, or the held-out loss has not improved for long. */
+  get ended(): "steps" | "patience" | undefined {
+    if (this.done >= this.steps) return "steps";
+    const { patience } = this.options;
+    return patience !== undefined && this.counters.stale >= patience ? "patience" : undefined;
   }
 
   get accumulate(): number {
@@ -106,7 +124,12 @@ export class TrainingRun implements Disposable {
     this.#count(loss, performance.now() - started);
     const { tokens } = this.counters;
     const report = { step: this.done, steps: this.steps, loss, rate, norm, labelled, tokens };
-    return { ...report, ms: performance.now() - started, ...(validation !== undefined && { validation }) };
+    return {
+      ...report,
+      ms: performance.now() - started,
+      ...(validation !== undefined && { validation }),
+      ...(this.ended === "patience" && { ended: "patience" as const }),
+    };
   }
 
   /** Gradients of the step's batches, each label with the same part in the loss. */
@@ -152,7 +175,9 @@ export class TrainingRun implements Disposable {
       labelled += batch.labelled;
     }
     const loss = nats / labelled;
-    if (!(this.counters.best <= loss)) this.counters.best = loss;
+    const better = loss < this.counters.best || Number.isNaN(this.counters.best);
+    if (better) this.counters.best = loss;
+    this.counters.stale = better ? 0 : this.counters.stale + 1;
     return loss;
   }
 

@@ -102,3 +102,28 @@ test("rows longer than the model's context are refused", async () => {
     "tokens: 32 are more than the model's context, expected at most 16",
   );
 });
+
+test("a run ends early once its held-out loss stays as it is, and a resumed one at the same step", async () => {
+  // At this rate each step makes the model worse.
+  const worse = { optimizer: { ...options.optimizer, lr: 3 }, clip: 0, schedule: { ...options.schedule, warmup: 0 } };
+  const patient = { ...options, ...worse, steps: 40, evaluateEvery: 1, patience: 3 };
+  const whole = await runSession(session("patient", { options: patient }), noBase, {});
+  expect(whole).toMatchObject({ ended: "patience" });
+  expect(whole.steps).toBeLessThan(40);
+  const lines = readMetrics(path.join(folder, "patient"));
+  const best = lines.findIndex(({ validation }) => validation === whole.loss.best);
+  expect(lines.length).toBe(best + 1 + 3);
+  expect(lines.map(({ ended }) => ended)).toEqual([...Array(lines.length - 1).fill(undefined), "patience"]);
+  await stopped(session("patient-halves", { options: patient }), lines.length - 1);
+  const halves = await runSession(session("patient-halves", { reuse: "resume", options: patient }), noBase, {});
+  expect([halves.steps, halves.loss]).toEqual([whole.steps, whole.loss]);
+  const again = await runSession(session("patient", { reuse: "resume", options: patient }), noBase, {});
+  expect([again.steps, again.loss]).toEqual([whole.steps, whole.loss]);
+});
+
+test("patience without held-out data is refused", async () => {
+  const none = { ...options, validation: 0, patience: 2 };
+  await expect(runSession(session("impatient", { options: none }), noBase, {})).rejects.toThrow(
+    "patience: no data are held out; expected a validation above 0",
+  );
+});

@@ -38,6 +38,8 @@ export interface TrainResult {
   /** The base model if `out` is an adapter; undefined if it is a whole model. */
   readonly model?: string;
   readonly steps: number;
+  /** The end of the run: all its steps, or no better held-out loss in the options' patience. */
+  readonly ended: "steps" | "patience";
   readonly tokens: number;
   /** Nats a label: of the first and the last step, and the best of the held-out data (of the last step, if nothing is held out). */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
@@ -77,7 +79,7 @@ export async function runSession(
   await writeJson(path.join(out, "run.json"), options);
   const metrics = await Metrics.open(out, run.done);
   onNotice?.(sentence(await estimate(run)));
-  while (run.done < run.steps) {
+  while (!run.ended) {
     const report = await run.step();
     metrics.add(report);
     onStep?.(report);
@@ -91,7 +93,7 @@ export async function runSession(
   const { first, last, best, tokens } = run.counters;
   const adapted = options.lora && options.model !== undefined ? { model: options.model } : {};
   const losses = { first, last, best: Number.isNaN(best) ? last : best };
-  return { out, ...adapted, steps: run.done, tokens, loss: losses, receipt };
+  return { out, ...adapted, steps: run.done, ended: run.ended, tokens, loss: losses, receipt };
 }
 
 /** Estimates a run from its first batch; keeps nothing. @throws UserError */

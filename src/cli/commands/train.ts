@@ -75,11 +75,11 @@ function tellEstimate(found: Estimate, { json }: Flags): void {
   else print(sentence(found));
 }
 
-function tell({ out, model, steps, tokens, loss, receipt }: TrainResult): void {
+function tell({ out, model, steps, ended, tokens, loss, receipt }: TrainResult): void {
   const nats = (value: number) => value.toFixed(4);
   print(
     ...columns([
-      ["steps", `${steps}`],
+      ["steps", ended === "patience" ? `${steps}, ended early: the held-out loss did not improve` : `${steps}`],
       ["tokens", `${tokens}`],
       ["loss", `${nats(loss.first)} first, ${nats(loss.last)} last, ${nats(loss.best)} best`],
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
