@@ -10,11 +10,11 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
 
-/** Where a run is kept, and how it is followed. */
+/** The folder of a run, and its events. */
 export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep"> {
   /** The run's folder, which is a model's folder at the end. */
   readonly out: string;
-  /** What is done with a run that the folder holds: by default it is refused. */
+  /** The treatment of a run that the folder holds: by default it is refused. */
   readonly reuse?: Session["reuse"];
   /** Threads of the process's pool; default: the cores that it may use. */
   readonly threads?: number;
@@ -41,7 +41,7 @@ export async function train(
 export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse"> = {}): Promise<TrainResult> =>
   train(optionsOf(out), { ...call, out, reuse: "resume" });
 
-/** What a run would take on this machine: FLOPs, memory and hours, by trying its first batch. @throws UserError */
+/** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
 export async function estimateTraining(options: TrainInput, resolving: ResolveOptions = {}): Promise<Estimate> {
   return dryRun(given("train's options", trainOptions, options), (model) => openBase(model, resolving));
 }

@@ -31,7 +31,7 @@ test("a seed is any whole number of 64 bits but -1, which is none; the engine ge
     "9007199254740994",
   ];
   const seeds = [...plain, ...others].map(seedOf);
-  // As bits, the least is the one beyond the greatest, and 2^64, which JSON makes of the last but one, is 0.
+  // In 64 bits, the least seed equals the greatest plus one, and 2^64, to which JSON rounds the last but one, is 0.
   expect(new Set(seeds).size).toBe(plain.length + others.length - 2);
   for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed! >= 0).toBe(true);
   for (const odd of ["0.5", "1e20", "-1e20", "1e999"])

@@ -58,6 +58,6 @@ function soundName(path: string, entry: ReadEntry): string {
   if (entry.type !== "File" && entry.type !== "OldFile") throw refuse(`is a ${entry.type}, expected a plain file`);
   const leadsOut = name.startsWith("/") || name.includes("\\") || /^[a-z]:/i.test(name);
   if (leadsOut || posix.normalize(name).split("/").includes("..")) throw refuse("leads out of the package");
-  // As npm does: everything lies in one folder, usually `package`, whose name does not matter.
+  // In npm's archives everything lies in one folder, usually `package`, whose name does not matter.
   return name.split("/").slice(1).join("/");
 }
