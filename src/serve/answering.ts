@@ -1,7 +1,6 @@
 import { isObject } from "../weights/json.ts";
 import { forwardedFields } from "./fleet/fields.ts";
 import { answerOf } from "./fleet/proxy.ts";
-import type { House } from "./house.ts";
 import { accepted, type Endpoint, isAsking } from "./http/endpoint.ts";
 import { errorResponse, failure, HttpError } from "./http/errors.ts";
 import { readJson } from "./http/json.ts";
@@ -10,6 +9,7 @@ import { ignoredFields, ignoredHeader } from "./http/unknown-fields.ts";
 import type { Access } from "./keys/access.ts";
 import { type Limits, MOST_DEPTH, MOST_VALUES } from "./limits.ts";
 import { RequestLine } from "./request-line.ts";
+import type { ServerContext } from "./server-context.ts";
 import type { Trace } from "./trace/trace.ts";
 import type { UnderWay } from "./under-way.ts";
 
@@ -18,13 +18,13 @@ type Params = Readonly<Record<string, string>>;
 /** Answers requests by their endpoints, from identifying the caller to the end of the response. */
 export class Answering {
   constructor(
-    private readonly house: House,
+    private readonly context: ServerContext,
     private readonly access: Access,
     private readonly underWay: UnderWay,
   ) {}
 
   async answer(it: Endpoint, request: Request, params: Params): Promise<Response> {
-    const line = new RequestLine(this.house.log, request);
+    const line = new RequestLine(this.context.log, request);
     try {
       return withHeaders(await this.#answer(it, request, params, line), line.headers);
     } catch (error) {
@@ -41,13 +41,13 @@ export class Answering {
 
   async #answer(it: Endpoint, request: Request, params: Params, line: RequestLine): Promise<Response> {
     const { caller, headers, body, input } = await this.#read(it, request, line);
-    if (isAsking(it)) await this.house.ledger.caughtUp();
+    if (isAsking(it)) await this.context.ledger.caughtUp();
     const { signal, end: leave } = this.underWay.begin(request.signal);
-    const trace = line.within(this.house.tracer.begin({ it, body, headers: request.headers }));
+    const trace = line.within(this.context.tracer.begin({ it, body, headers: request.headers }));
     const watcher = this.#watcher(signal, trace, leave);
     try {
       const call = { signal, params, trace, taken: line.taken, ...caller };
-      const given = await answerOf(this.house, it, { body, input }, call);
+      const given = await answerOf(this.context, it, { body, input }, call);
       if (isStream(given)) return withHeaders(await eventStream(given, watcher), headers);
       watcher.end();
       return given instanceof Response ? given : Response.json(given, { headers });
@@ -60,7 +60,7 @@ export class Answering {
 
   /** The client's view of an error; details that it must not see are logged. */
   #explain(error: unknown): HttpError {
-    const { catalogue, metrics, log } = this.house;
+    const { catalogue, metrics, log } = this.context;
     const { status, message, details } = failure(error);
     metrics.failed(status);
     if (message !== (error as Error).message) log.error({ err: error }, "a request failed");
@@ -68,13 +68,13 @@ export class Answering {
   }
 
   async #read(it: Endpoint, request: Request, line: RequestLine) {
-    const { log, logPrompts, limits, rates: all } = this.house;
+    const { log, logPrompts, limits, rates: all } = this.context;
     const caller = await this.access.check(request, it);
     line.note({ key: caller.key?.id });
     const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
     const body = it.input && (await bodyOf(it, request, limits));
     if (isAsking(it)) line.note({ model: modelIn(body) });
-    const ignored = it.input ? ignoredFields(it.input, body, forwardedFields(this.house, it, modelIn(body))) : [];
+    const ignored = it.input ? ignoredFields(it.input, body, forwardedFields(this.context, it, modelIn(body))) : [];
     const input = it.input && accepted(it.input, body);
     if (logPrompts && isAsking(it)) log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
     return { caller, headers: { ...rates, ...ignoredHeader(ignored) }, body, input };

@@ -1,9 +1,9 @@
 import type { Histogram } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
 import { together } from "../ledger/together.ts";
-import type { House } from "./house.ts";
 import type { Call } from "./http/endpoint.ts";
 import { deadlineOf } from "./limits.ts";
+import type { ServerContext } from "./server-context.ts";
 
 /** The owner of a request, the time when it came, and its trace. */
 export type Asker = Pick<Call, "key" | "trace" | "taken">;
@@ -19,7 +19,7 @@ export class Bill {
   constructor(
     model: string,
     private readonly call: Asker,
-    private readonly house: Pick<House, "ledger" | "metrics" | "rates" | "limits">,
+    private readonly context: Pick<ServerContext, "ledger" | "metrics" | "rates" | "limits">,
   ) {
     this.#label = { model_name: model };
   }
@@ -28,8 +28,8 @@ export class Bill {
   get terms() {
     return {
       key: this.call.key?.id,
-      deadline: deadlineOf(this.house.limits, this.call.taken),
-      onBegun: () => this.#observe(this.house.metrics.queued, this.call.taken),
+      deadline: deadlineOf(this.context.limits, this.call.taken),
+      onBegun: () => this.#observe(this.context.metrics.queued, this.call.taken),
       onStopped: (receipt: Receipt) => this.add(receipt),
     };
   }
@@ -41,7 +41,7 @@ export class Bill {
 
   /** A token of one of its answers has come. */
   token(answer = 0): void {
-    const { firstToken, betweenTokens } = this.house.metrics;
+    const { firstToken, betweenTokens } = this.context.metrics;
     const last = this.#last.get(answer);
     this.#observe(last === undefined ? firstToken : betweenTokens, last ?? this.call.taken);
     this.#last.set(answer, performance.now());
@@ -56,7 +56,7 @@ export class Bill {
     const { key, trace } = this.call;
     const receipt = { ...together(this.#parts), ...(key && { key: key.id }) };
     this.#closed = receipt;
-    const { metrics, ledger, rates } = this.house;
+    const { metrics, ledger, rates } = this.context;
     metrics.finished(receipt, reason, (performance.now() - this.call.taken) / 1000);
     trace.billed(receipt, reason);
     ledger.add(receipt);

@@ -10,7 +10,6 @@ import { within } from "../util/within.ts";
 import { Answering } from "./answering.ts";
 import { createApp } from "./app.ts";
 import type { Fleet } from "./fleet/fleet.ts";
-import type { House } from "./house.ts";
 import { refuseAddress, refuseBroken } from "./http/broken.ts";
 import type { HttpError } from "./http/errors.ts";
 import { answerHalfClosed } from "./http/half-closed.ts";
@@ -26,6 +25,7 @@ import { checkBudget } from "./models/memory.ts";
 import { Pool } from "./models/pool.ts";
 import type { Catalogue } from "./models/served.ts";
 import { endpointsOf } from "./routes/index.ts";
+import type { ServerContext } from "./server-context.ts";
 import type { Tracer } from "./trace/trace.ts";
 import { UnderWay } from "./under-way.ts";
 import { warmUp } from "./warm-up.ts";
@@ -89,10 +89,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const base = { ...given, ledger, rates: new Rates(), started: new Date() };
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
-  const house: House = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
+  const context: ServerContext = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
-  const app = createApp(new Answering(house, new Access(keys, options), underWay), endpointsOf(house), log);
-  const refused = noteRefusal(house);
+  const app = createApp(new Answering(context, new Access(keys, options), underWay), endpointsOf(context), log);
+  const refused = noteRefusal(context);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     // Bodies that are not read are let pass.
@@ -105,12 +105,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   closeStalled(server, limits.maxStall);
   letPass(server);
   const url = await listen(server, options);
-  return { url, warm: warmUp(house), stop: (patience) => stop(house, server, underWay, patience) };
+  return { url, warm: warmUp(context), stop: (patience) => stop(context, server, underWay, patience) };
 }
 
 /** Counts and logs requests that are refused before any endpoint sees them. */
 const noteRefusal =
-  ({ metrics, log }: House) =>
+  ({ metrics, log }: ServerContext) =>
   ({ status, message }: HttpError) => {
     metrics.failed(status);
     log.info({ status, fault: message }, "refused");
@@ -146,21 +146,21 @@ function unlistened(error: Error, host: string, port: number): unknown {
   return reason ? new UserError(`cannot listen on ${host}:${port}: ${reason}`) : error;
 }
 
-async function stop(house: House, server: Server, underWay: UnderWay, patience: number): Promise<number> {
-  house.state.now = "stopping";
+async function stop(context: ServerContext, server: Server, underWay: UnderWay, patience: number): Promise<number> {
+  context.state.now = "stopping";
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  house.fleet.close(patience);
-  const ended = Promise.all([house.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
+  context.fleet.close(patience);
+  const ended = Promise.all([context.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
   // A client that does not read its answer would delay the stop for ever.
   await within(patience + TO_SAY_SO + ON_ITS_WAY, ended);
   // A connection that is kept open for more is not waited for.
   setTimeout(() => server.closeAllConnections(), ON_ITS_WAY).unref();
   await closed;
   await within(ON_ITS_WAY, ended);
-  house.pool[Symbol.dispose]();
-  const unwritten = await house.ledger.close(TO_BE_WRITTEN);
-  await within(TO_BE_SENT, house.tracer.close());
-  await house.fleet[Symbol.asyncDispose]();
+  context.pool[Symbol.dispose]();
+  const unwritten = await context.ledger.close(TO_BE_WRITTEN);
+  await within(TO_BE_SENT, context.tracer.close());
+  await context.fleet[Symbol.asyncDispose]();
   return unwritten;
 }

@@ -1,5 +1,5 @@
 import type { Model } from "../index.ts";
-import type { House } from "./house.ts";
+import type { ServerContext } from "./server-context.ts";
 
 const TEXT = "Hello";
 
@@ -7,7 +7,7 @@ const TEXT = "Hello";
  * Loads the first model and has it answer once, so that the first request is as fast as later ones.
  * @throws the error of loading
  */
-export async function warmUp({ catalogue, pool, state }: House): Promise<void> {
+export async function warmUp({ catalogue, pool, state }: ServerContext): Promise<void> {
   const [served] = catalogue.list();
   if (served) {
     using lease = await pool.lease({ served, recipe: [], quant: served.quant });

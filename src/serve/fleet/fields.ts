@@ -1,8 +1,8 @@
 import type { JsonObject } from "../../weights/json.ts";
 import { type Document, documentTexts } from "../generation/documents.ts";
-import type { House } from "../house.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
+import type { ServerContext } from "../server-context.ts";
 import { refuseAddresses } from "./addresses.ts";
 import type { RemoteOptions } from "./file.ts";
 import { checkImages } from "./images.ts";
@@ -17,7 +17,11 @@ export interface Asked {
 const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
 
 /** Fields that no description here names and that go to the servers of a request's model, if others run it. */
-export function forwardedFields({ fleet }: Pick<House, "fleet">, { paths }: Endpoint, model = ""): readonly string[] {
+export function forwardedFields(
+  { fleet }: Pick<ServerContext, "fleet">,
+  { paths }: Endpoint,
+  model = "",
+): readonly string[] {
   const found = isGeneration(paths[0]!) ? fleet.find(model) : undefined;
   return found ? [...OPENAI, ...found.remote.options.pass] : [];
 }

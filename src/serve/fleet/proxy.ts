@@ -1,9 +1,9 @@
 import type { CutReason } from "../../engine/answer/cut.ts";
 import type { JsonObject } from "../../weights/json.ts";
-import { billFor, type House } from "../house.ts";
 import { type Call, type Endpoint, isAsking } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Events } from "../http/stream.ts";
+import { billFor, type ServerContext } from "../server-context.ts";
 import { choicesOf } from "./exchange.ts";
 import type { Asked } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
@@ -18,26 +18,26 @@ import { brokeOff } from "./unavailable.ts";
  * @throws HttpError
  */
 function proxied(
-  house: House,
+  context: ServerContext,
   it: Endpoint,
   asked: Readonly<Record<keyof Asked, unknown>>,
   call: Call,
 ): Promise<object> | Events | undefined {
   if (!isAsking(it) || it.translates) return undefined;
   const request = asked as Asked;
-  const destination = house.fleet.find(String(request.input["model"]));
+  const destination = context.fleet.find(String(request.input["model"]));
   if (!destination) return undefined;
-  return new ProxiedRequest(house, destination, it.paths[0]!, request, call).answer();
+  return new ProxiedRequest(context, destination, it.paths[0]!, request, call).answer();
 }
 
 /** An endpoint's answer: from other servers if they run the model, else from this one. @throws HttpError */
 export async function answerOf(
-  house: House,
+  context: ServerContext,
   it: Endpoint,
   asked: Readonly<Record<keyof Asked, unknown>>,
   call: Call,
 ): Promise<object | Events | Response> {
-  return (await proxied(house, it, asked, call)) ?? it.handle(asked.input, call);
+  return (await proxied(context, it, asked, call)) ?? it.handle(asked.input, call);
 }
 
 /** A request that other servers answer. */
@@ -52,7 +52,7 @@ class ProxiedRequest {
   readonly #ends: AbortSignal;
 
   constructor(
-    private readonly house: House,
+    private readonly context: ServerContext,
     private readonly to: Destination,
     private readonly path: string,
     private readonly asked: Asked,
@@ -63,17 +63,17 @@ class ProxiedRequest {
     const size = requestSizeOf(path, input, kind);
     if (!size)
       throw new HttpError(400, `${name} runs on servers of OpenAI's API, which has no ${path}`, { param: "model" });
-    this.#forwarded = forwarded(to, path, asked, this.#within(size), house.limits, call.key?.terms);
+    this.#forwarded = forwarded(to, path, asked, this.#within(size), context.limits, call.key?.terms);
     this.#usage = new RemoteUsage(to.remote, size);
     this.#streams = input["stream"] === true;
     this.#wantsUsage = (input["stream_options"] as JsonObject | undefined)?.["include_usage"] === true;
-    this.#late = lateAfter(house.limits.maxTime, call.taken);
-    this.#ends = AbortSignal.any([house.fleet.cut, this.#late]);
+    this.#late = lateAfter(context.limits.maxTime, call.taken);
+    this.#ends = AbortSignal.any([context.fleet.cut, this.#late]);
   }
 
   /** @throws HttpError for a chat that is too long */
   #within(size: RequestSize): RequestSize {
-    const { maxPrompt } = this.house.limits;
+    const { maxPrompt } = this.context.limits;
     if (this.path !== "/v1/chat/completions" || size.characters <= maxPrompt) return size;
     const message = `messages: expected at most ${maxPrompt} characters, got ${size.characters}`;
     throw new HttpError(400, message, { param: "messages" });
@@ -90,13 +90,13 @@ class ProxiedRequest {
 
   /** The reason that an answer was cut short. */
   #cut(reason: string): CutReason | undefined {
-    if (this.house.fleet.cut.aborted) return "closing";
+    if (this.context.fleet.cut.aborted) return "closing";
     if (this.#late.aborted) return "deadline";
     return reason === "length" ? this.#forwarded.cut : undefined;
   }
 
   #bill() {
-    return billFor(this.house, this.to.remote.options.name, this.call);
+    return billFor(this.context, this.to.remote.options.name, this.call);
   }
 
   async #whole(): Promise<object> {

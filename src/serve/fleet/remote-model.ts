@@ -4,8 +4,8 @@ import type { Prompt } from "../../engine/language-model.ts";
 import type { RunOptions } from "../../index.ts";
 import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pipelines/route/model.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
-import type { House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
+import type { ServerContext } from "../server-context.ts";
 import { choicesOf } from "./exchange.ts";
 import type { Destination } from "./fleet.ts";
 import { forwarded } from "./outgoing.ts";
@@ -24,7 +24,7 @@ export class RemoteModel implements RouteModel<RunOptions> {
   readonly identity: RouteModel<RunOptions>["identity"];
 
   constructor(
-    private readonly house: Pick<House, "limits" | "fleet">,
+    private readonly context: Pick<ServerContext, "limits" | "fleet">,
     private readonly to: Destination,
     name: string,
     private readonly posted: Posted,
@@ -38,7 +38,7 @@ export class RemoteModel implements RouteModel<RunOptions> {
     const { path } = this.posted;
     const { key, trace, signal: gone } = this.call;
     const [input, size] = this.#asked(prompt, options);
-    const { body, cut } = forwarded(this.to, path, { body: input, input }, size, this.house.limits, key?.terms);
+    const { body, cut } = forwarded(this.to, path, { body: input, input }, size, this.context.limits, key?.terms);
     const usage = new RemoteUsage(remote, size);
     const ends = this.#ends();
     const signal = AbortSignal.any([options.signal ?? gone, ends]);
@@ -66,12 +66,12 @@ export class RemoteModel implements RouteModel<RunOptions> {
 
   /** Aborted once the request's time is over, or the server stops. */
   #ends(): AbortSignal {
-    const { fleet, limits } = this.house;
+    const { fleet, limits } = this.context;
     return AbortSignal.any([fleet.cut, lateAfter(limits.maxTime, this.call.taken)]);
   }
 
   get #cut(): CutReason {
-    return this.house.fleet.cut.aborted ? "closing" : "deadline";
+    return this.context.fleet.cut.aborted ? "closing" : "deadline";
   }
 
   price(prompt: Prompt, { tokens }: PricedAnswer, options: RunOptions) {

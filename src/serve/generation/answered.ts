@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { JsonObject } from "../../weights/json.ts";
-import type { House } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { choosePair } from "../models/pairs.ts";
+import type { ServerContext } from "../server-context.ts";
 import { type Ask, answers, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
 import { routedAnswers } from "./routed.ts";
@@ -21,16 +21,16 @@ export const routedShape = { route: routeSchema.optional().describe("for a pair 
 
 /** The answers of the model, or the pair of models, that a request names. @throws HttpError for an unknown name */
 export async function answered(
-  house: House,
+  context: ServerContext,
   path: string,
   input: Naming & Readonly<Record<string, unknown>>,
   asks: readonly Ask[],
   call: Call,
 ): Promise<AsyncGenerator<Part, void>> {
   const usual = call.key?.terms.recipe;
-  const pair = await choosePair(house, input, usual);
-  if (pair) return routedAnswers(house, pair, asks, call, { path, input: input as JsonObject });
-  return answers(house, await house.catalogue.choose(input, usual), asks, call);
+  const pair = await choosePair(context, input, usual);
+  if (pair) return routedAnswers(context, pair, asks, call, { path, input: input as JsonObject });
+  return answers(context, await context.catalogue.choose(input, usual), asks, call);
 }
 
 type Routed = Pick<Part, "route">;

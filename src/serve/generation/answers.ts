@@ -5,13 +5,13 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import type { Route } from "../../pipelines/route/route.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Bill } from "../bill.ts";
-import { billFor, type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Key } from "../keys/store.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Limits } from "../limits.ts";
 import type { Chosen } from "../models/served.ts";
+import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 import { merged } from "./merged.ts";
 
 /** One requested answer. */
@@ -32,23 +32,23 @@ export interface Part extends Omit<Chunk, "receipt"> {
 
 /** Runs all answers of one request side by side, and bills it once, also for the finished part if it is stopped. */
 export async function* answers(
-  house: House,
+  context: ServerContext,
   chosen: Chosen,
   asks: readonly Ask[],
   call: Call,
 ): AsyncGenerator<Part, void> {
-  using lease = await leaseFor(house, chosen, call);
+  using lease = await leaseFor(context, chosen, call);
   const { tokenizer, decoder } = lease.model.language;
   checkBiases(asks[0]?.options, decoder.config.vocabulary);
   for (const { prompt } of asks) checkIds(prompt, decoder.config.vocabulary);
-  using bill = billFor(house, chosen.served.id, call);
+  using bill = billFor(context, chosen.served.id, call);
   const left = new AbortController();
   const terms = {
     ...bill.terms,
     save: chosen.recipe,
     signal: AbortSignal.any([call.signal, left.signal]),
   };
-  const ceiling = ceilingOf(asks, house.limits, call.key);
+  const ceiling = ceilingOf(asks, context.limits, call.key);
   const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms, ceiling }));
   for await (const part of billedParts(bill, runs, () => left.abort())) yield { ...part, tokenizer };
 }

@@ -1,9 +1,9 @@
 import type { Model, ReadOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import { billFor, type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Chosen } from "../models/served.ts";
+import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 
 /** A call with its own ceiling. */
 interface Reading extends Call {
@@ -12,13 +12,13 @@ interface Reading extends Call {
 
 /** Has texts read by a model, and bills the request once, also for the finished part if it is stopped. */
 export async function billed<T extends { receipt: Receipt }>(
-  house: House,
+  context: ServerContext,
   chosen: Chosen,
   { asked, ...call }: Reading,
   read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {
-  using lease = await leaseFor(house, chosen, call);
-  using bill = billFor(house, chosen.served.id, call);
+  using lease = await leaseFor(context, chosen, call);
+  using bill = billFor(context, chosen.served.id, call);
   const result = await read(lease.model, {
     ...bill.terms,
     signal: call.signal,

@@ -8,10 +8,10 @@ import type { ModelIdentity } from "../../pipelines/route/record.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
-import { type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen } from "../models/served.ts";
+import { leaseFor, type ServerContext } from "../server-context.ts";
 
 /** The FLOPs that all calls of one answer may cost together, and the cached share of their prompt. */
 export class Purse {
@@ -37,7 +37,7 @@ export class PooledModel implements RouteModel<RunOptions> {
   tokenizer: Tokenizer | undefined;
 
   constructor(
-    private readonly house: House,
+    private readonly context: ServerContext,
     private readonly chosen: Chosen,
     readonly identity: ModelIdentity,
     private readonly purse: Purse,
@@ -51,8 +51,8 @@ export class PooledModel implements RouteModel<RunOptions> {
   }
 
   async *#run(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, ModelPiece | undefined> {
-    const { house, chosen, call, purse } = this;
-    using lease = await leaseFor(house, chosen, { ...call, signal: options.signal ?? call.signal });
+    const { context, chosen, call, purse } = this;
+    using lease = await leaseFor(context, chosen, { ...call, signal: options.signal ?? call.signal });
     this.tokenizer = lease.model.language.tokenizer;
     const onStopped = (receipt: Receipt) => {
       purse.spend(receipt);
@@ -76,7 +76,7 @@ export class PooledModel implements RouteModel<RunOptions> {
    * Cached tokens cost nothing here either.
    */
   price(prompt: Prompt, answer: PricedAnswer, options: RunOptions) {
-    const model = this.house.pool.inMemory(this.chosen);
+    const model = this.context.pool.inMemory(this.chosen);
     const { cached } = this.purse;
     if (model) return priceOfAnswer(model.language, prompt, answer, options, cached);
     const read = guessedTokens(requestSizeOf("/v1/completions", { prompt }, "modicum")!);

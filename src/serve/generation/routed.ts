@@ -8,11 +8,11 @@ import { home } from "../../weights/sources/home.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Destination } from "../fleet/fleet.ts";
 import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
-import { billFor, type House, leaseFor } from "../house.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { ChosenPair } from "../models/pairs.ts";
 import type { Chosen } from "../models/served.ts";
+import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 import { type Ask, billedParts, ceilingOf, type Part } from "./answers.ts";
 import { checkDecoder, PooledModel, Purse } from "./pooled-model.ts";
 
@@ -25,27 +25,27 @@ type Piece = Chunk & Pick<Part, "route" | "tokenizer">;
 
 /** Answers each of a request's asks by one of two models, and bills both once. Each call of a model leases it, so that no pair holds one while it waits for the other. */
 export async function* routedAnswers(
-  house: House,
+  context: ServerContext,
   chosen: ChosenPair,
   asks: readonly Ask[],
   call: Call,
   posted: Posted,
 ): AsyncGenerator<Part, void> {
   refuse(chosen, asks);
-  const opened = await open(house, chosen, call);
-  using bill = billFor(house, chosen.named.name, call);
+  const opened = await open(context, chosen, call);
+  using bill = billFor(context, chosen.named.name, call);
   const left = new AbortController();
   const signal = AbortSignal.any([call.signal, left.signal]);
   const { onStopped, ...turn } = bill.terms;
-  const terms = { ...turn, ceiling: ceilingOf(asks, house.limits, call.key) };
+  const terms = { ...turn, ceiling: ceilingOf(asks, context.limits, call.key) };
   const runs = asks.map(({ prompt, options }) =>
-    answered(house, chosen, opened, { prompt, options: { ...options, ...terms, signal, onStopped } }, call, posted),
+    answered(context, chosen, opened, { prompt, options: { ...options, ...terms, signal, onStopped } }, call, posted),
   );
   yield* billedParts(bill, runs, () => left.abort());
 }
 
 async function* answered(
-  house: House,
+  context: ServerContext,
   chosen: ChosenPair,
   { pair, ...decider }: Opened,
   { prompt, options: { signal, onStopped, ...options } }: Ask,
@@ -53,10 +53,10 @@ async function* answered(
   posted: Posted,
 ): AsyncGenerator<Piece, void> {
   const purse = new Purse(options.ceiling?.flops);
-  const swift = new PooledModel(house, chosen.swift, pair.swift, purse, call);
+  const swift = new PooledModel(context, chosen.swift, pair.swift, purse, call);
   const strong = isRemote(chosen.super)
-    ? new RemoteModel(house, chosen.super, pair.super.name, posted, call)
-    : new PooledModel(house, chosen.super, pair.super, purse, call);
+    ? new RemoteModel(context, chosen.super, pair.super.name, posted, call)
+    : new PooledModel(context, chosen.super, pair.super, purse, call);
   const { name, given } = chosen.named;
   const named = { model: name, recipe: [given === "" ? "route" : `route:${given}`] };
   const whole = posted.input["stream"] !== true;
@@ -93,19 +93,19 @@ function refuse({ named, super: strong }: ChosenPair, asks: readonly Ask[]): voi
 }
 
 /** @throws HttpError, UserError if the models are one, or the pair is not calibrated */
-async function open(house: House, chosen: ChosenPair, call: Call): Promise<Opened> {
+async function open(context: ServerContext, chosen: ChosenPair, call: Call): Promise<Opened> {
   const { named, swift, super: strong } = chosen;
   for (const model of [swift, strong]) if (!isRemote(model)) checkDecoder(model);
-  const other = isRemote(strong) ? remoteIdentity(named.super) : await identityOf(house, named.super, strong);
-  const pair = pairOf(named.name, await identityOf(house, named.swift, swift), other);
-  using lease = await leaseFor(house, swift, call);
-  const onDegraded = (reason: string) => house.log.warn({ pair: named.name, reason }, "a pair's second model failed");
+  const other = isRemote(strong) ? remoteIdentity(named.super) : await identityOf(context, named.super, strong);
+  const pair = pairOf(named.name, await identityOf(context, named.swift, swift), other);
+  using lease = await leaseFor(context, swift, call);
+  const onDegraded = (reason: string) => context.log.warn({ pair: named.name, reason }, "a pair's second model failed");
   return { ...withoutHome(() => deciderOf(pair, named.options, lease.model)), pair, onDegraded };
 }
 
 const remoteIdentity = (name: string): ModelIdentity => ({ name, recipe: [], quant: "auto" });
 
-const identityOf = async ({ catalogue }: House, name: string, { served, recipe, quant }: Chosen) => ({
+const identityOf = async ({ catalogue }: ServerContext, name: string, { served, recipe, quant }: Chosen) => ({
   ...{ name, sha256: await catalogue.hashOf(served.source), quant },
   recipe: recipe.map(({ text }) => text),
 });

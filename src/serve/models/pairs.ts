@@ -2,9 +2,9 @@ import { isPairName, type PairName, parsePair, parseRouteOptions, parseRouter } 
 import { UserError } from "../../util/errors.ts";
 import type { Destination } from "../fleet/fleet.ts";
 import type { Naming } from "../generation/naming.ts";
-import type { House } from "../house.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
+import type { ServerContext } from "../server-context.ts";
 import type { Chosen } from "./served.ts";
 
 /** The two models of a request that names a pair. */
@@ -77,7 +77,7 @@ const withoutRecipe = (model: string): string =>
  * @throws HttpError 400, 404
  */
 export async function choosePair(
-  { catalogue, fleet }: Pick<House, "catalogue" | "fleet">,
+  { catalogue, fleet }: Pick<ServerContext, "catalogue" | "fleet">,
   asked: Naming,
   usual: readonly string[] = [],
 ): Promise<ChosenPair | undefined> {

@@ -12,10 +12,10 @@ import { chatSamplingOf } from "../generation/sampling.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
+import type { ServerContext } from "../server-context.ts";
 
 /** OpenAI's predecessor of tools. */
 const functions = z
@@ -100,13 +100,13 @@ const chatChunk = z.object({
 const PATH = "/v1/chat/completions";
 
 /** `POST /v1/chat/completions`, as OpenAI has it. */
-export const chat = (house: House): Endpoint =>
+export const chat = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
     paths: [PATH],
     summary: "Create a chat completion, whole or as a stream of server-sent events",
     scope: "infer",
-    input: chatInput(house.limits),
+    input: chatInput(context.limits),
     example: {
       model: "smollm2",
       messages: [{ role: "user", content: "Name three primary colours." }],
@@ -117,7 +117,7 @@ export const chat = (house: House): Endpoint =>
     output: chatOutput,
     event: chatChunk,
     async handle(input, call) {
-      const parts = await answered(house, PATH, input, asks(input, house.limits), call);
+      const parts = await answered(context, PATH, input, asks(input, context.limits), call);
       const about = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model };
       return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
     },

@@ -4,9 +4,9 @@ import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
+import type { ServerContext } from "../server-context.ts";
 
 /** Texts times labels in one request: each pair of a model that generates is a piece of a prompt that runs. */
 const MOST_SCORES = 4096;
@@ -14,7 +14,7 @@ const MOST_SCORES = 4096;
 const scores = z.record(z.string(), z.number());
 
 /** `POST /v1/classify`. */
-export const classify = (house: House): Endpoint =>
+export const classify = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/classify"],
@@ -22,7 +22,7 @@ export const classify = (house: House): Endpoint =>
     scope: "infer",
     input: z.object({
       ...readingShape,
-      input: textsSchema(house.limits, "a text, or several; each is classified by itself"),
+      input: textsSchema(context.limits, "a text, or several; each is classified by itself"),
       labels: listOf(z.string().min(1).max(300), { of: "labels", min: 1, max: MOST_SCORES })
         .nullish()
         .describe(
@@ -39,8 +39,8 @@ export const classify = (house: House): Endpoint =>
     async handle(asked, call) {
       const { model: name, input, labels } = asked;
       checkScores(input.length, labels?.length ?? 1);
-      const chosen = await house.catalogue.choose(asked);
-      const { results, receipt } = await billed(house, chosen, { ...call, asked }, (model, terms) =>
+      const chosen = await context.catalogue.choose(asked);
+      const { results, receipt } = await billed(context, chosen, { ...call, asked }, (model, terms) =>
         model.classify(input, { ...terms, save: chosen.recipe, ...(labels && { labels }) }),
       );
       const data = results.map((result, index) => ({ index, ...result }));

@@ -10,10 +10,10 @@ import { flatLogprobsSchema } from "../generation/flat-logprobs.ts";
 import { optionsOf } from "../generation/options.ts";
 import { MOST_ANSWERS } from "../generation/prompts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
+import type { ServerContext } from "../server-context.ts";
 
 /** OpenAI's default. */
 const USUAL_TOKENS = 16;
@@ -43,19 +43,19 @@ const completionChunk = completion.extend({
 const PATH = "/v1/completions";
 
 /** `POST /v1/completions`: continues texts as they are, without a chat template. */
-export const completions = (house: House): Endpoint =>
+export const completions = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
     paths: [PATH],
     summary: "Complete a text, whole or as a stream of server-sent events",
     scope: "infer",
-    input: completionInput(house.limits),
+    input: completionInput(context.limits),
     example: { model: "smollm2", prompt: "Once upon a time", max_tokens: 24, temperature: 0 },
     output: completionOutput,
     event: completionChunk,
     async handle(input, call) {
-      const asked = asks(input, house.limits);
-      const parts = await answered(house, PATH, input, asked, call);
+      const asked = asks(input, context.limits);
+      const parts = await answered(context, PATH, input, asked, call);
       const about = {
         id: `cmpl-${randomUUID()}`,
         created: Math.floor(Date.now() / 1000),

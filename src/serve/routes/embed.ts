@@ -3,25 +3,25 @@ import { answerOf } from "../fleet/proxy.ts";
 import { embedded, embedOutput, type Version, vectorsIn } from "../generation/embed/output.ts";
 import { embedInput, textsOf } from "../generation/embed/request.ts";
 import { usageOf } from "../generation/usage.ts";
-import type { House } from "../house.ts";
 import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { renamed } from "../http/renamed.ts";
+import type { ServerContext } from "../server-context.ts";
 import { embeddings } from "./embeddings.ts";
 
 /** `POST /v1/embed` and `/v2/embed` of Cohere's API, over the embeddings endpoint. */
-export const embed = (house: House): Endpoint[] => {
-  const underneath = embeddings(house);
-  return [version(house, underneath, "1"), version(house, underneath, "2")];
+export const embed = (context: ServerContext): Endpoint[] => {
+  const underneath = embeddings(context);
+  return [version(context, underneath, "1"), version(context, underneath, "2")];
 };
 
-const version = (house: House, underneath: Endpoint, version: Version): Endpoint =>
+const version = (context: ServerContext, underneath: Endpoint, version: Version): Endpoint =>
   endpoint({
     method: "post",
     paths: [`/v${version}/embed`],
     summary: `Create embeddings, as in Cohere's API version ${version}`,
     scope: "infer",
     translates: true,
-    input: embedInput(house.limits),
+    input: embedInput(context.limits),
     example: { model: "minilm", texts: ["An apple a day", "The train is late"], input_type: "search_document" },
     output: embedOutput,
     async handle(input, call) {
@@ -29,7 +29,7 @@ const version = (house: House, underneath: Endpoint, version: Version): Endpoint
       const body = { model, savings, keep_alive, max_flops, dimensions, input: textsOf(input) };
       try {
         const asked = { body, input: accepted(underneath.input!, body) };
-        const { data, receipt } = embedded.parse(await answerOf(house, underneath, asked, call));
+        const { data, receipt } = embedded.parse(await answerOf(context, underneath, asked, call));
         const vectors = data.map(({ embedding }) => embedding);
         const usage = usageOf(receipt);
         return {

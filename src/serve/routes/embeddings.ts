@@ -6,14 +6,14 @@ import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
 import { type Continued, textsOrIds } from "../generation/prompts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
+import type { ServerContext } from "../server-context.ts";
 
 const vector = z.union([z.array(z.number()), z.string()]).describe("numbers, or base64 of 32-bit little-endian floats");
 
 /** `POST /v1/embeddings`. */
-export const embeddings = (house: House): Endpoint =>
+export const embeddings = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/embeddings"],
@@ -21,7 +21,7 @@ export const embeddings = (house: House): Endpoint =>
     scope: "infer",
     input: z.object({
       ...readingShape,
-      input: textsOrIds(house.limits, "texts", house.limits.maxTexts).describe(
+      input: textsOrIds(context.limits, "texts", context.limits.maxTexts).describe(
         "what is turned into vectors: a text, token ids as they are, or several of these; what is longer than the model reads is cut",
       ),
       encoding_format: z
@@ -38,10 +38,10 @@ export const embeddings = (house: House): Endpoint =>
       ...billedShape,
     }),
     async handle(input, call) {
-      const chosen = await house.catalogue.choose(input);
+      const chosen = await context.catalogue.choose(input);
       // A model of embeddings has no seams and takes no recipe, so the recipe is checked here.
       await checkSavings(chosen.served.source, chosen.recipe);
-      const { embeddings, receipt } = await billed(house, chosen, { ...call, asked: input }, async (model, terms) => {
+      const { embeddings, receipt } = await billed(context, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
         checkIds(input.input, model.encoder.encoder.config.vocabulary);
         return model.embed(input.input, terms);

@@ -1,5 +1,5 @@
-import type { House } from "../house.ts";
 import type { Endpoint } from "../http/endpoint.ts";
+import type { ServerContext } from "../server-context.ts";
 import { chat } from "./chat.ts";
 import { classify } from "./classify.ts";
 import { completions } from "./completions.ts";
@@ -15,26 +15,26 @@ import { savings } from "./savings.ts";
 import { health, metrics, ready } from "./status.ts";
 
 /** Everything that the server does, one line each. */
-export function endpointsOf(house: House): Endpoint[] {
+export function endpointsOf(context: ServerContext): Endpoint[] {
   const all = [
-    chat(house),
-    completions(house),
-    responses(house),
-    embeddings(house),
-    ...embed(house),
-    ...rerank(house),
-    classify(house),
-    models(house),
-    oneModel(house),
+    chat(context),
+    completions(context),
+    responses(context),
+    embeddings(context),
+    ...embed(context),
+    ...rerank(context),
+    classify(context),
+    models(context),
+    oneModel(context),
     savings(),
-    recipes(house),
-    addRecipe(house),
-    deleteRecipe(house),
-    receipts(house),
-    oneReceipt(house),
+    recipes(context),
+    addRecipe(context),
+    deleteRecipe(context),
+    receipts(context),
+    oneReceipt(context),
     health(),
-    ready(house),
-    metrics(house),
+    ready(context),
+    metrics(context),
   ];
-  return [...all, ...docs(all, house.version)];
+  return [...all, ...docs(all, context.version)];
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { quants } from "../../weights/prepared/quant.ts";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import type { ServerContext } from "../server-context.ts";
 
 const model = z.object({
   id: z.string(),
@@ -27,18 +27,18 @@ const model = z.object({
 type Listed = z.output<typeof model>;
 
 /** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory; then the server's pairs. */
-export const models = (house: House): Endpoint =>
+export const models = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/models"],
     summary: "List models with their registered recipes, and which are in memory",
     scope: "infer",
     output: z.object({ object: z.literal("list"), data: z.array(model) }),
-    handle: async () => ({ object: "list", data: await listed(house) }),
+    handle: async () => ({ object: "list", data: await listed(context) }),
   });
 
 /** `GET /v1/models/{id}`. */
-export const oneModel = (house: House): Endpoint =>
+export const oneModel = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/models/{id}"],
@@ -47,13 +47,13 @@ export const oneModel = (house: House): Endpoint =>
     scope: "infer",
     output: model,
     async handle(_, { params }) {
-      const found = (await listed(house)).find(({ id }) => id === params["id"]);
-      if (!found) await house.catalogue.choose({ model: params["id"]! });
+      const found = (await listed(context)).find(({ id }) => id === params["id"]);
+      if (!found) await context.catalogue.choose({ model: params["id"]! });
       return found!;
     },
   });
 
-async function listed({ catalogue, pool, fleet, started }: House): Promise<Listed[]> {
+async function listed({ catalogue, pool, fleet, started }: ServerContext): Promise<Listed[]> {
   const created = Math.floor(started.getTime() / 1000);
   const base = { object: "model", created, owned_by: "modicum" } as const;
   const [registered, held] = [await catalogue.recipes(), pool.list()];

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { receiptSchema } from "../../ledger/receipt.ts";
 import { parseSince } from "../../ledger/since.ts";
-import type { House } from "../house.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { unauthorised } from "../keys/access.ts";
+import type { ServerContext } from "../server-context.ts";
 
 const MOST_LISTED = 1000;
 const count = `expected a whole number from 1 to ${MOST_LISTED}`;
@@ -32,7 +32,7 @@ const sum = z.object({ receipts: z.int(), estimated: z.int(), tokens, flops, byt
 const keySum = sum.extend({ key: z.string().nullable().describe("the key's id; null for requests without a key") });
 
 /** `GET /v1/receipts`: newest first, and the sums of all that the filter takes in. */
-export const receipts = (house: House): Endpoint =>
+export const receipts = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/receipts"],
@@ -47,8 +47,8 @@ export const receipts = (house: House): Endpoint =>
     }),
     async handle({ since, until, model, key, limit }, call) {
       const wanted = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
-      await house.ledger.flush();
-      const { ledger } = house.ledger;
+      await context.ledger.flush();
+      const { ledger } = context.ledger;
       const [data, sum] = await Promise.all([ledger.list({ ...wanted, limit }), ledger.sum(wanted)]);
       return { object: "list", data, sum, ...(call.admin && { keys: await ledger.sums(wanted) }) };
     },
@@ -64,7 +64,7 @@ function ownerOf({ key, admin }: Call): string | undefined {
 }
 
 /** `GET /v1/receipts/{id}`. */
-export const oneReceipt = (house: House): Endpoint =>
+export const oneReceipt = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/receipts/{id}"],
@@ -75,8 +75,8 @@ export const oneReceipt = (house: House): Endpoint =>
     async handle(_, call) {
       const owner = ownerOf(call);
       const id = call.params["id"]!;
-      await house.ledger.flush();
-      const found = await house.ledger.ledger.get(id);
+      await context.ledger.flush();
+      const found = await context.ledger.ledger.get(id);
       if (found && (owner === undefined || found.key === owner)) return found;
       throw new HttpError(404, `there is no receipt ${id.slice(0, 60)}`, { code: "receipt_not_found" });
     },

@@ -9,10 +9,10 @@ import {
   unregisterRecipe,
 } from "../../savings/registered.ts";
 import { savingsField } from "../generation/naming.ts";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { refusePaths } from "../models/served.ts";
+import type { ServerContext } from "../server-context.ts";
 
 const recipe = z.object({
   name: z.string().describe("what requests use as model"),
@@ -30,7 +30,7 @@ function listed(name: string, { recipe: texts, evidence }: Registered): z.output
 }
 
 /** `GET /v1/recipes`. */
-export const recipes = ({ catalogue }: House): Endpoint =>
+export const recipes = ({ catalogue }: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/recipes"],
@@ -44,7 +44,7 @@ export const recipes = ({ catalogue }: House): Endpoint =>
   });
 
 /** `POST /v1/recipes`. */
-export const addRecipe = ({ catalogue }: House): Endpoint =>
+export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/recipes"],
@@ -69,7 +69,7 @@ export const addRecipe = ({ catalogue }: House): Endpoint =>
   });
 
 /** `DELETE /v1/recipes/{name}`: of a model on offer. */
-export const deleteRecipe = ({ catalogue }: House): Endpoint =>
+export const deleteRecipe = ({ catalogue }: ServerContext): Endpoint =>
   endpoint({
     method: "delete",
     paths: ["/v1/recipes/{name}"],

@@ -5,9 +5,9 @@ import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
 import { readingShape } from "../generation/naming.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
+import type { ServerContext } from "../server-context.ts";
 
 const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
   const text = z.string().min(1).max(maxPrompt);
@@ -53,24 +53,24 @@ const output = z.object({ id: z.string(), model: z.string(), results: z.array(re
 const how = "by a cross-encoder, by the cosines of embeddings, or by a generating model's yes and no";
 
 /** `POST /v1/rerank`, as Cohere's first API and Jina have it, and `/v2/rerank`, as Cohere's second has it: in `meta`, they differ. */
-export const rerank = (house: House): Endpoint[] => [
-  version(house, "1", ["/v1/rerank", "/rerank"]),
-  version(house, "2", ["/v2/rerank"]),
+export const rerank = (context: ServerContext): Endpoint[] => [
+  version(context, "1", ["/v1/rerank", "/rerank"]),
+  version(context, "2", ["/v2/rerank"]),
 ];
 
-const version = (house: House, version: "1" | "2", paths: readonly string[]): Endpoint =>
+const version = (context: ServerContext, version: "1" | "2", paths: readonly string[]): Endpoint =>
   endpoint({
     method: "post",
     paths,
     summary: `Rank documents by relevance to a query: ${how}`,
     scope: "infer",
-    input: rerankInput(house.limits),
+    input: rerankInput(context.limits),
     example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },
     output,
     async handle(input, call) {
-      const chosen = await house.catalogue.choose(input);
-      const texts = documentTexts(input.documents, input.rank_fields, house.limits);
-      const { scores, receipt } = await billed(house, chosen, { ...call, asked: input }, (model, terms) =>
+      const chosen = await context.catalogue.choose(input);
+      const texts = documentTexts(input.documents, input.rank_fields, context.limits);
+      const { scores, receipt } = await billed(context, chosen, { ...call, asked: input }, (model, terms) =>
         model.relevance(input.query, texts, {
           ...terms,
           save: chosen.recipe,

@@ -4,23 +4,23 @@ import { pieceOf } from "../generation/responses/pieces.ts";
 import { responsesInput } from "../generation/responses/request.ts";
 import { asChat, fieldOf } from "../generation/responses/to-chat.ts";
 import { ResponseWriter } from "../generation/responses/writer.ts";
-import type { House } from "../house.ts";
 import { accepted, type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { HttpError } from "../http/errors.ts";
 import { renamed } from "../http/renamed.ts";
 import type { Events, NamedEvents } from "../http/stream.ts";
+import type { ServerContext } from "../server-context.ts";
 import { chat } from "./chat.ts";
 
 /** `POST /v1/responses`, OpenAI's Responses API without storage, over the chat endpoint. */
-export function responses(house: House): Endpoint {
-  const underneath = chat(house);
+export function responses(context: ServerContext): Endpoint {
+  const underneath = chat(context);
   return endpoint({
     method: "post",
     paths: ["/v1/responses"],
     summary: "Create a response, as in OpenAI's Responses API, whole or as a stream; nothing is stored",
     scope: "infer",
     translates: true,
-    input: responsesInput(house.limits),
+    input: responsesInput(context.limits),
     example: { model: "smollm2", input: "Name three primary colours.", max_output_tokens: 24, temperature: 0 },
     output: response,
     event: responseEvent,
@@ -29,7 +29,7 @@ export function responses(house: House): Endpoint {
       const writer = new ResponseWriter(input);
       try {
         const asked = { body, input: accepted(underneath.input!, body) };
-        const answer = await answerOf(house, underneath, asked, call);
+        const answer = await answerOf(context, underneath, asked, call);
         return input.stream ? events(answer as Events, writer, fields) : writer.whole(pieceOf(answer));
       } catch (error) {
         throw renamed(error, fieldOf(fields));

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { House } from "../house.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
+import type { ServerContext } from "../server-context.ts";
 
 const ok = z.object({ status: z.literal("ok") });
 
@@ -17,7 +17,7 @@ export const health = (): Endpoint =>
   });
 
 /** `GET /ready`: the first model has answered once, or a server behind one answers, and the server is not stopping. */
-export const ready = ({ state, catalogue, fleet }: House): Endpoint =>
+export const ready = ({ state, catalogue, fleet }: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/ready"],
@@ -37,7 +37,7 @@ const notReady = (message: string, code: string) =>
   new HttpError(503, message, { code, headers: { "retry-after": "1" } });
 
 /** `GET /metrics`, in Prometheus' form. */
-export const metrics = ({ metrics: { registry } }: House): Endpoint =>
+export const metrics = ({ metrics: { registry } }: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/metrics"],

@@ -11,7 +11,7 @@ import type { Catalogue, Chosen } from "./models/served.ts";
 import type { Tracer } from "./trace/trace.ts";
 
 /** The context that all endpoints of one server share. */
-export interface House {
+export interface ServerContext {
   readonly catalogue: Catalogue;
   readonly pool: Pool;
   /** Models that other servers run. */
@@ -31,8 +31,11 @@ export interface House {
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
 
-export const billFor = (house: House, model: string, call: Asker): Bill => new Bill(model, call, house);
+export const billFor = (context: ServerContext, model: string, call: Asker): Bill => new Bill(model, call, context);
 
 /** The model that a request runs on; waiting for it ends with the client or the request's deadline. */
-export const leaseFor = ({ pool, limits }: House, chosen: Chosen, { key, signal, taken }: Call): Promise<Lease> =>
-  pool.lease(chosen, { key: key?.id, signal, deadline: deadlineOf(limits, taken) });
+export const leaseFor = (
+  { pool, limits }: ServerContext,
+  chosen: Chosen,
+  { key, signal, taken }: Call,
+): Promise<Lease> => pool.lease(chosen, { key: key?.id, signal, deadline: deadlineOf(limits, taken) });
