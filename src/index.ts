@@ -34,7 +34,14 @@ export {
   RoutePipeline,
 } from "./library/pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
-export { estimateTraining, resumeTraining, type TrainCall, type TrainInput, train } from "./library/train.ts";
+export {
+  estimateTraining,
+  resumeTraining,
+  type TrainCall,
+  type TrainInput,
+  train,
+  trainingReport,
+} from "./library/train.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export {
   type CascadeOptions,
@@ -48,6 +55,8 @@ export type { ThresholdProfile } from "./savings/attention/xattention/thresholds
 export type { Learnt } from "./savings/calibration.ts";
 export type { Estimate } from "./train/estimate.ts";
 export type { TrainingReceipt } from "./train/receipt.ts";
+export type { TrainingSummary } from "./train/report/run.ts";
+export type { TrainingReport } from "./train/report/write.ts";
 export type { StepReport } from "./train/run.ts";
 export type { TrainResult } from "./train/session.ts";
 export { UserError } from "./util/errors.ts";

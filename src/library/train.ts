@@ -3,8 +3,10 @@ import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { decoderArchitecture } from "../models/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import type { Estimate } from "../train/estimate.ts";
+import { optionsOf } from "../train/folder.ts";
 import { trainOptions } from "../train/options.ts";
-import { dryRun, optionsOf, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
+import { reportRuns, type TrainingReport } from "../train/report/write.ts";
+import { dryRun, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
 import type { Base } from "../train/subject.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
@@ -44,6 +46,17 @@ export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse
 /** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
 export async function estimateTraining(options: TrainInput, resolving: ResolveOptions = {}): Promise<Estimate> {
   return dryRun(given("train's options", trainOptions, options), (model) => openBase(model, resolving));
+}
+
+/**
+ * Writes runs side by side as one page with their curves and receipts: into `out`, or `report.html` of the first folder.
+ * @throws UserError if a folder holds no run
+ */
+export function trainingReport(
+  folders: readonly string[],
+  { out }: { readonly out?: string } = {},
+): Promise<TrainingReport> {
+  return reportRuns(folders, out);
 }
 
 async function openBase(model: string, options: ResolveOptions): Promise<Base> {

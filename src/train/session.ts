@@ -6,16 +6,17 @@ import { UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";
 import { writeJson } from "../util/write-whole.ts";
-import { readJson } from "../weights/json-file.ts";
 import { differences } from "./checkpoint/differences.ts";
 import { driftOf, thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, keepState, latestState, removeStates } from "./checkpoint/state.ts";
 import { droppedSentence, openData, type RunData } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
+import { optionsFile, receiptFile } from "./folder.ts";
 import { loraSubject } from "./lora-subject.ts";
 import { Metrics } from "./metrics.ts";
-import { type TrainOptions, trainOptions } from "./options.ts";
+import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
+import { reportRuns } from "./report/write.ts";
 import { type Counters, type StepReport, TrainingRun } from "./run.ts";
 import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
 
@@ -46,13 +47,6 @@ export interface TrainResult {
   readonly receipt: TrainingReceipt;
 }
 
-/** Options of the run that a folder holds. @throws UserError if it holds none */
-export function optionsOf(out: string): TrainOptions {
-  const file = path.join(out, "run.json");
-  if (!existsSync(file)) throw new UserError(`${out} holds no training run`);
-  return readJson(file, trainOptions, "a training run's options");
-}
-
 /**
  * Trains a model, or resumes a run. Checkpoints are kept every `saveEvery` steps and when `signal` aborts; the model is
  * written at the end.
@@ -75,8 +69,8 @@ export async function runSession(
   const dropped = droppedSentence(data, options.tokens);
   if (dropped) onNotice?.(dropped);
   if (kept) restore(run, kept, data, session, onNotice);
-  else await removeStates(out);
-  await writeJson(path.join(out, "run.json"), options);
+  else await forget(out);
+  await writeJson(optionsFile(out), options);
   const metrics = await Metrics.open(out, run.done);
   onNotice?.(sentence(await estimate(run)));
   while (!run.ended) {
@@ -89,11 +83,18 @@ export async function runSession(
   await keep(run, options, out, data);
   await subject.write(out);
   const receipt = run.receipt(options.model ?? out);
-  await writeJson(path.join(out, "receipt.json"), receipt);
+  await writeJson(receiptFile(out), receipt);
+  await reportRuns([out]);
   const { first, last, best, tokens } = run.counters;
   const adapted = options.lora && options.model !== undefined ? { model: options.model } : {};
   const losses = { first, last, best: Number.isNaN(best) ? last : best };
   return { out, ...adapted, steps: run.done, ended: run.ended, tokens, loss: losses, receipt };
+}
+
+/** Removes what a run that begins anew must not be taken for. */
+async function forget(out: string): Promise<void> {
+  await removeStates(out);
+  await rm(receiptFile(out), { force: true });
 }
 
 /** Estimates a run from its first batch; keeps nothing. @throws UserError */
@@ -113,7 +114,7 @@ async function openFolder(
   { out, reuse }: Session,
   onNotice: SessionEvents["onNotice"],
 ): Promise<KeptState | undefined> {
-  const held = existsSync(path.join(out, "run.json"));
+  const held = existsSync(optionsFile(out));
   if (reuse === "refuse" && existsSync(out) && readdirSync(out).length > 0)
     throw new UserError(
       held

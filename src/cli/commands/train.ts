@@ -18,7 +18,22 @@ interface Flags extends Readonly<Record<string, unknown>> {
   json?: boolean;
 }
 
-export function define(command: Command): void {
+const verbs: Readonly<Record<string, () => Promise<{ define(command: Command): void }>>> = {
+  report: () => import("./train-report.ts"),
+};
+
+const VERBS = `
+Also:
+  modicum train report DIR…  compare runs as a page of curves`;
+
+/** The first word may name a verb, whose options are its own. */
+export async function define(command: Command, words: readonly string[]): Promise<void> {
+  const [name = ""] = words;
+  if (Object.hasOwn(verbs, name)) (await verbs[name]!()).define(command.command(name));
+  else defineTraining(command.addHelpText("after", VERBS));
+}
+
+function defineTraining(command: Command): void {
   command
     .argument("[config]", "a YAML or JSON file with the run's options; flags override it")
     .option("--out <folder>", "the run's folder, in the end the model's folder")

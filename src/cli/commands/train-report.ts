@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import { type TrainingReport, trainingReport } from "../../index.ts";
+import { summaryRows } from "../../train/report/rows.ts";
+import { columns, print, printJson } from "../output.ts";
+
+export function define(command: Command): void {
+  command
+    .description("compare training runs as a page with their curves and receipts")
+    .argument("<folders...>", "runs' folders")
+    .option("--out <file>", "the page (default: report.html in the first folder)")
+    .option("--json", "print one JSON object")
+    .action(report);
+}
+
+async function report(folders: readonly string[], { out, json }: { out?: string; json?: boolean }): Promise<void> {
+  tellRuns(await trainingReport(folders, out === undefined ? {} : { out }), json);
+}
+
+/** Prints runs as a table, and where their page is. */
+export function tellRuns(found: TrainingReport, json = false): void {
+  if (json) printJson(found);
+  else print(...columns(summaryRows(found.runs)), found.report);
+}

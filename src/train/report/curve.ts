@@ -1,0 +1,60 @@
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { lineOf } from "./colours.ts";
+
+/** A line of a plot. */
+export interface Curve {
+  /** The run's place in the legend, from 0. */
+  readonly run: number;
+  readonly points: readonly Point[];
+  /** Thin lines are the many values of training, thick ones the few of evaluations. */
+  readonly thin: boolean;
+}
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Points of a line at most: more are no better to see, and make the page large. */
+const MOST = 500;
+
+/** Neighbours together as their mean, so that at most `MOST` points are left; values that are no numbers are left out. */
+export function thinned(points: readonly Point[]): Point[] {
+  const known = points.filter(({ y }) => Number.isFinite(y));
+  const size = Math.ceil(known.length / MOST);
+  if (size <= 1) return known;
+  return Array.from({ length: Math.ceil(known.length / size) }, (_, i) => {
+    const some = known.slice(i * size, (i + 1) * size);
+    return { x: some.at(-1)!.x, y: some.reduce((sum, { y }) => sum + y, 0) / some.length };
+  });
+}
+
+const { document } = parseHTML("<!doctype html><body></body>");
+const SIZE = { width: 760, height: 300, marginLeft: 62, marginBottom: 40 };
+
+/** Curves as an SVG element; heights are logarithmic if the greatest is more than ten times the least. */
+export function plotted(curves: readonly Curve[], x: string, y: string): string {
+  const lines = curves.map((curve) => ({ ...curve, points: thinned(curve.points) }));
+  const heights = lines.flatMap(({ points }) => points.map((point) => point.y));
+  const [low, high] = [Math.min(...heights), Math.max(...heights)];
+  const svg = Plot.plot({
+    ...{ document, ...SIZE, style: { fontSize: "12px" } },
+    x: { label: x, labelAnchor: "center", labelArrow: "none", ticks: 8, tickFormat: "~s" },
+    y: { label: y, labelArrow: "none", ticks: 5, type: low > 0 && high > 10 * low ? "log" : "linear" },
+    marks: [
+      Plot.gridX({ ticks: 8, stroke: "var(--line)", strokeOpacity: 1 }),
+      Plot.gridY({ ticks: 5, stroke: "var(--line)", strokeOpacity: 1 }),
+      ...lines.flatMap(marksOf),
+    ],
+  });
+  return svg.outerHTML;
+}
+
+/** A curve of few points has dots, so that a single one is seen too. */
+function marksOf({ run, points, thin }: Curve): Plot.Markish[] {
+  const { stroke, dash } = lineOf(run);
+  const look = { x: "x", y: "y", stroke, strokeWidth: thin ? 1 : 2, strokeOpacity: thin ? 0.55 : 1 };
+  const line = Plot.line(points, { ...look, strokeDasharray: dash });
+  return points.length > 40 ? [line] : [line, Plot.dot(points, { x: "x", y: "y", r: thin ? 1.5 : 3, fill: stroke })];
+}

@@ -1,0 +1,84 @@
+import { Html, html } from "../../util/html.ts";
+import type { StepReport } from "../run.ts";
+import { lineOf, style } from "./colours.ts";
+import { type Curve, plotted } from "./curve.ts";
+import { flopsText, savedText, summaryRows } from "./rows.ts";
+import { summaryOf, type TrainedRun } from "./run.ts";
+
+/** Runs as one self-contained page: no script, no request. */
+export function page(runs: readonly TrainedRun[]): string {
+  const title = runs.length === 1 ? `Training run ${runs[0]!.out}` : `${runs.length} training runs`;
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${title}</title><style>${new Html(style)}</style></head><body>
+<h1>${title}</h1>
+${summary(runs)}
+<h2>Loss by steps</h2>${losses(runs, "step", ({ step }) => step)}
+<h2>Loss by tokens</h2>${losses(runs, "tokens", ({ tokens }) => tokens)}
+<h2>Learning rate</h2>${figure(
+    curves(runs, ({ rate }) => rate),
+    "step",
+    "learning rate",
+  )}
+<h2>Gradient norm</h2>${figure(
+    curves(runs, ({ norm }) => norm),
+    "step",
+    "norm before clipping",
+  )}
+<h2>Receipts</h2>
+${receipts(runs)}
+${runs.length === 1 ? html`<h2>Options</h2><pre>${JSON.stringify(runs[0]!.options, null, 2)}</pre>` : ""}
+</body></html>
+`.text;
+}
+
+type Along = (report: StepReport) => number;
+
+const bySteps: Along = ({ step }) => step;
+
+const curves = (runs: readonly TrainedRun[], y: (report: StepReport) => number | undefined, x = bySteps): Curve[] =>
+  runs.map(({ steps }, run) => ({
+    ...{ run, thin: true },
+    points: steps.flatMap((report) => ({ x: x(report), y: y(report) ?? Number.NaN })),
+  }));
+
+function losses(runs: readonly TrainedRun[], name: string, x: Along): Html {
+  const training = curves(runs, ({ loss }) => loss, x);
+  const heldOut = curves(runs, ({ validation }) => validation, x).map((curve) => ({ ...curve, thin: false }));
+  const caption = "Thin: the training loss, of long runs as means of neighbouring steps. Thick: the held-out loss.";
+  return figure([...training, ...heldOut], name, "nats a label", caption);
+}
+
+const figure = (lines: readonly Curve[], x: string, y: string, caption = ""): Html => html`
+<figure role="img" aria-label="${y} by ${x}">${new Html(plotted(lines, x, y))}<figcaption>${caption}</figcaption></figure>`;
+
+/** The table of the runs, which is the legend too. */
+function summary(runs: readonly TrainedRun[]): Html {
+  const [head, ...rows] = summaryRows(runs.map(summaryOf));
+  return table(head!, rows);
+}
+
+function receipts(runs: readonly TrainedRun[]): Html {
+  const head = ["run", "FLOPs forward", "backward", "update", "spent", "dense", "saved", "time"];
+  const rows = runs.map(({ out, receipt }) => {
+    if (!receipt) return [out, ...Array<string>(head.length - 1).fill("")];
+    const { forward, backward, update, spent, dense, saved } = receipt.flops;
+    const all = [forward, backward, update, spent, dense].map(flopsText);
+    return [out, ...all, savedText(saved), `${(receipt.ms.total / 1000).toFixed(0)} s`];
+  });
+  return table(head, rows);
+}
+
+/** Rows of runs in their order, each with the sample of its line. */
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): Html => html`
+<div class="scroll"><table><thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
+<tbody>${rows.map(
+  ([name, ...cells], run) => html`
+<tr><th scope="row">${sample(run)}${name!}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+)}</tbody></table></div>`;
+
+function sample(run: number): Html {
+  const { stroke, dash } = lineOf(run);
+  return html`<svg width="28" height="8" aria-hidden="true"><path d="M0 4H28" stroke="${stroke}" stroke-width="3" stroke-dasharray="${dash}"/></svg>`;
+}

@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { readOptionalJson } from "../../weights/json-file.ts";
+import { optionsOf, receiptFile } from "../folder.ts";
+import { readMetrics } from "../metrics.ts";
+import type { TrainOptions } from "../options.ts";
+import type { TrainingReceipt } from "../receipt.ts";
+import type { StepReport } from "../run.ts";
+
+/** A run as its folder holds it. */
+export interface TrainedRun {
+  readonly out: string;
+  readonly options: TrainOptions;
+  readonly steps: readonly StepReport[];
+  /** Undefined for a run that is not done. */
+  readonly receipt: TrainingReceipt | undefined;
+}
+
+/** A run in figures. */
+export interface TrainingSummary {
+  readonly out: string;
+  /** Steps done. */
+  readonly steps: number;
+  readonly tokens: number;
+  readonly ended: "steps" | "patience" | "unfinished";
+  /** Nats a label, as a run's result has them; undefined before the first step. */
+  readonly loss?: { readonly first: number; readonly last: number; readonly best: number };
+  readonly receipt?: TrainingReceipt;
+}
+
+const receipt = z.custom<TrainingReceipt>(
+  (value) => typeof value === "object" && value !== null && "flops" in value,
+  "expected a training run's receipt",
+);
+
+/** Reads a run. @throws UserError if the folder holds none */
+export const readTrainedRun = (out: string): TrainedRun => ({
+  out,
+  options: optionsOf(out),
+  steps: readMetrics(out),
+  receipt: readOptionalJson(receiptFile(out), receipt),
+});
+
+export function summaryOf({ out, steps, receipt }: TrainedRun): TrainingSummary {
+  const [first, last] = [steps[0], steps.at(-1)];
+  const ended: TrainingSummary["ended"] = receipt === undefined ? "unfinished" : (last?.ended ?? "steps");
+  const summary = { out, steps: steps.length, tokens: last?.tokens ?? 0, ended, ...(receipt && { receipt }) };
+  if (!first || !last) return summary;
+  const heldOut = steps.flatMap(({ validation }) => validation ?? []);
+  const best = heldOut.length > 0 ? Math.min(...heldOut) : last.loss;
+  return { ...summary, loss: { first: first.loss, last: last.loss, best } };
+}
