@@ -210,6 +210,7 @@ describe("what there is", () => {
     const { data: savings } = await get("/v1/savings");
     const saving = { name: "xattention", needs: ["attention"], options: expect.objectContaining({ type: "object" }) };
     expect(savings).toContainEqual(expect.objectContaining(saving));
+    expect(savings).toContainEqual(expect.objectContaining({ kind: "pipeline", name: "route" }));
     expect((await get("/v1/recipes")).object).toBe("list");
   });
 

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { savings as all } from "../../savings/registry.ts";
+import { catalogue } from "../../library/catalogue.ts";
 import { seams } from "../../savings/seams.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 
-const saving = z.object({
+const listed = z.object({
+  kind: z.enum(["saving", "pipeline", "method"]).describe("inside a model, around models, or in training"),
   name: z.string(),
   group: z.string(),
   summary: z.string(),
@@ -16,14 +17,8 @@ export const savings = (): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/savings"],
-    summary: "List savings with their options",
+    summary: "List savings, pipelines and methods with their options",
     scope: "infer",
-    output: z.object({ object: z.literal("list"), data: z.array(saving) }),
-    async handle() {
-      const data = all.map(({ name, group, summary, options, needs }) => ({
-        ...{ name, group, summary, needs },
-        options: z.toJSONSchema(options, { io: "input" }),
-      }));
-      return { object: "list", data };
-    },
+    output: z.object({ object: z.literal("list"), data: z.array(listed) }),
+    handle: async () => ({ object: "list", data: catalogue() }),
   });
