@@ -37,10 +37,12 @@ export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from
 export {
   estimateTraining,
   resumeTraining,
+  type SweepCall,
   type TrainCall,
   type TrainInput,
   train,
   trainingReport,
+  trainSweep,
 } from "./library/train.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export {
@@ -59,5 +61,7 @@ export type { TrainingSummary } from "./train/report/run.ts";
 export type { TrainingReport } from "./train/report/write.ts";
 export type { StepReport } from "./train/run.ts";
 export type { TrainResult } from "./train/session.ts";
+export type { SweepInput } from "./train/sweep/grid.ts";
+export type { SweepResult } from "./train/sweep/sweep.ts";
 export { UserError } from "./util/errors.ts";
 export type { ChatMessage } from "./weights/tokenizer/index.ts";

@@ -8,6 +8,8 @@ import { trainOptions } from "../train/options.ts";
 import { reportRuns, type TrainingReport } from "../train/report/write.ts";
 import { dryRun, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
 import type { Base } from "../train/subject.ts";
+import type { SweepInput } from "../train/sweep/grid.ts";
+import { runSweep, type SweepEvents, type SweepResult } from "../train/sweep/sweep.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
@@ -46,6 +48,19 @@ export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse
 /** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
 export async function estimateTraining(options: TrainInput, resolving: ResolveOptions = {}): Promise<Estimate> {
   return dryRun(given("train's options", trainOptions, options), (model) => openBase(model, resolving));
+}
+
+/** Where a sweep is kept, and how it is followed. */
+export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {}
+
+/**
+ * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes `report.html` over all. A call with the
+ * same arguments goes on where one was stopped.
+ * @throws UserError for the first combination that cannot begin, before any does
+ */
+export async function trainSweep(sweep: SweepInput, { out, threads, ...rest }: SweepCall): Promise<SweepResult> {
+  if (threads !== undefined) chooseThreads(threads);
+  return runSweep({ sweep, out }, (model) => openBase(model, rest), rest, rest.signal);
 }
 
 /**

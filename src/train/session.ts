@@ -17,7 +17,7 @@ import { Metrics } from "./metrics.ts";
 import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
 import { reportRuns } from "./report/write.ts";
-import { type Counters, type StepReport, TrainingRun } from "./run.ts";
+import { type Counters, checkRun, type StepReport, TrainingRun } from "./run.ts";
 import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
 
 /** A call of `train`. */
@@ -98,12 +98,28 @@ async function forget(out: string): Promise<void> {
 }
 
 /** Estimates a run from its first batch; keeps nothing. @throws UserError */
-export async function dryRun(options: TrainOptions, openBase: (model: string) => Promise<Base>): Promise<Estimate> {
-  const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
-  try {
-    const { subject, data } = await openRun(options, out, openBase);
+export const dryRun = (options: TrainOptions, openBase: (model: string) => Promise<Base>): Promise<Estimate> =>
+  opened(options, openBase, async ({ subject, data }) => {
     using run = await TrainingRun.open(options, subject, data);
     return await estimate(run);
+  });
+
+/** Checks that a run can begin, by opening its model and data; keeps nothing. @throws UserError if it cannot */
+export const checkOptions = (options: TrainOptions, openBase: (model: string) => Promise<Base>): Promise<void> =>
+  opened(options, openBase, async ({ subject, data }) => {
+    using _ = subject;
+    checkRun(options, subject, data);
+  });
+
+/** Opens a run in a folder that is removed once it was used. */
+async function opened<T>(
+  options: TrainOptions,
+  openBase: (model: string) => Promise<Base>,
+  use: (run: { subject: Subject; data: RunData }) => Promise<T>,
+): Promise<T> {
+  const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
+  try {
+    return await use(await openRun(options, out, openBase));
   } finally {
     await rm(out, { recursive: true, force: true });
   }

@@ -19,12 +19,14 @@ interface Flags extends Readonly<Record<string, unknown>> {
 }
 
 const verbs: Readonly<Record<string, () => Promise<{ define(command: Command): void }>>> = {
+  sweep: () => import("./train-sweep.ts"),
   report: () => import("./train-report.ts"),
 };
 
 const VERBS = `
 Also:
-  modicum train report DIR…  compare runs as a page of curves`;
+  modicum train sweep GRID.yaml --out DIR  train every combination of a grid of options
+  modicum train report DIR…                compare runs as a page of curves`;
 
 /** The first word may name a verb, whose options are its own. */
 export async function define(command: Command, words: readonly string[]): Promise<void> {

@@ -41,7 +41,13 @@ export function plotted(curves: readonly Curve[], x: string, y: string): string 
   const svg = Plot.plot({
     ...{ document, ...SIZE, style: { fontSize: "12px" } },
     x: { label: x, labelAnchor: "center", labelArrow: "none", ticks: 8, tickFormat: "~s" },
-    y: { label: y, labelArrow: "none", ticks: 5, type: low > 0 && high > 10 * low ? "log" : "linear" },
+    y: {
+      label: y,
+      labelArrow: "none",
+      ticks: 5,
+      tickFormat: ".3~g",
+      type: low > 0 && high > 10 * low ? "log" : "linear",
+    },
     marks: [
       Plot.gridX({ ticks: 8, stroke: "var(--line)", strokeOpacity: 1 }),
       Plot.gridY({ ticks: 5, stroke: "var(--line)", strokeOpacity: 1 }),

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { settingsOf } from "./grid.ts";
+
+const base = { model: "some", data: "a.txt" };
+
+test("every combination is a run, the last option's values changing fastest", () => {
+  const grid = { "optimizer.lr": [1e-3, 3e-4], "lora.rank": [4, 8], seed: [0, 1] };
+  const settings = settingsOf({ ...base, optimizer: { lr: 1, momentum: 0.5 }, grid });
+  expect(settings).toHaveLength(8);
+  expect(settings[1]).toMatchObject({
+    name: "lr=0.001,rank=4,seed=1",
+    options: { optimizer: { lr: 1e-3, momentum: 0.5, beta1: 0.9 }, lora: { rank: 4, alpha: 16 }, seed: 1 },
+  });
+  expect(settings[7]).toMatchObject({ name: "lr=0.0003,rank=8,seed=1", options: { lora: { rank: 8 } } });
+});
+
+test("names are told apart, and safe for file systems", () => {
+  const names = (grid: object) => settingsOf({ ...base, grid }).map(({ name }) => name);
+  expect(names({ "optimizer.name": ["sgd"], "schedule.name": ["linear"] })).toEqual([
+    "optimizer.name=sgd,schedule.name=linear",
+  ]);
+  expect(names({ data: ["../a b.txt", "..:a/b.txt", "..-A-B.txt"] })).toEqual([
+    "data=..-a-b.txt",
+    "data=..-a-b.txt~2",
+    "data=..-A-B.txt~3",
+  ]);
+});
+
+test("an architecture's fields may be in a grid", () => {
+  const [, deep] = settingsOf({
+    ...{ data: "a.txt", architecture: { model_type: "llama", hidden_size: 32 } },
+    grid: { "architecture.num_hidden_layers": [1, 2] },
+  });
+  expect(deep!.options.architecture).toEqual({ model_type: "llama", hidden_size: 32, num_hidden_layers: 2 });
+});
+
+test.each([
+  [{ ...base }, '"grid": expected lists of values by option, got nothing'],
+  [{ ...base, grid: {} }, '"grid": expected lists of values by option, got {}'],
+  [{ ...base, grid: { seed: 3 } }, '"grid.seed": expected a list of values, got 3'],
+  [{ ...base, grid: { "optimiser.lr": [1] } }, 'grid: there is no option "optimiser.lr"; did you mean "optimizer.lr"?'],
+  [{ ...base, grid: { "lora.rank": [4, 4] } }, "grid: lora.rank has 4 twice"],
+  [{ ...base, grid: { seed: [0, "one"] } }, 'run seed=one: "seed": expected number, got "one"'],
+])("%j is refused", (sweep, message) => {
+  expect(() => settingsOf(sweep)).toThrow(message);
+});

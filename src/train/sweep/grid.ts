@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { checked, jsonOf, shown } from "../../util/checked.ts";
+import { suggest, UserError } from "../../util/errors.ts";
+import { type TrainOptions, trainOptions } from "../options.ts";
+
+const LIST = "expected a list of values";
+const GRID = "expected lists of values by option";
+
+const sweepOptions = z.looseObject({
+  grid: z
+    .record(z.string(), z.array(z.unknown(), LIST).min(1, LIST), GRID)
+    .refine((grid) => Object.keys(grid).length > 0, GRID),
+});
+
+/** A run's options, and for some of them, by their path such as `optimizer.lr`, the values to try. */
+export type SweepInput = Partial<z.input<typeof trainOptions>> & {
+  readonly grid: Readonly<Record<string, readonly unknown[]>>;
+};
+
+/** One run of a sweep. */
+export interface Setting {
+  /** From its values, such as `lr=0.001,rank=4`; no two are the same, and every file system takes them. */
+  readonly name: string;
+  readonly options: TrainOptions;
+}
+
+type Choice = readonly [path: string, value: unknown];
+
+/** Every combination of a grid's values, the last option's changing fastest. @throws UserError for the first fault */
+export function settingsOf(sweep: unknown): Setting[] {
+  const { grid, ...rest } = checked(sweepOptions, sweep);
+  for (const [path, values] of Object.entries(grid)) checkAxis(path, values);
+  const combinations = Object.entries(grid).reduce<Choice[][]>(
+    (all, [path, values]) => all.flatMap((some) => values.map((value) => [...some, [path, value] as const])),
+    [[]],
+  );
+  const names = unlike(combinations.map((choices) => nameOf(choices, Object.keys(grid))));
+  return combinations.map((choices, i) => ({ name: names[i]!, options: optionsWith(rest, choices, names[i]!) }));
+}
+
+interface Property {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Property>>;
+}
+
+/** Paths of options; those of an object with any fields end with a dot. */
+const pathsIn = ({ properties = {} }: Property, prefix = ""): string[] =>
+  Object.entries(properties).flatMap(([key, inner]) => {
+    const path = `${prefix}${key}`;
+    const fields = inner.properties ? pathsIn(inner, `${path}.`) : inner.type === "object" ? [`${path}.`] : [];
+    return [path, ...fields];
+  });
+
+const paths = pathsIn(z.toJSONSchema(trainOptions, { io: "input" }) as Property);
+
+function checkAxis(path: string, values: readonly unknown[]): void {
+  const known = paths.includes(path) || paths.some((open) => open.endsWith(".") && path.startsWith(open));
+  if (!known) throw new UserError(`grid: there is no option "${path}"${suggest(path, paths)}`);
+  const texts = values.map(jsonOf);
+  const twice = values.find((_, i) => texts.indexOf(texts[i]) < i);
+  if (twice !== undefined) throw new UserError(`grid: ${path} has ${shown(twice)} twice`);
+}
+
+function optionsWith(rest: unknown, choices: readonly Choice[], name: string): TrainOptions {
+  const options = choices.reduce((all, [path, value]) => placed(all, path.split("."), value), rest);
+  try {
+    return checked(trainOptions, options);
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`run ${name}: ${error.message}`) : error;
+  }
+}
+
+/** A copy of `into` with another value at a path. */
+function placed(into: unknown, [key, ...inner]: readonly string[], value: unknown): unknown {
+  if (key === undefined) return value;
+  const fields = typeof into === "object" && into !== null && !Array.isArray(into) ? into : {};
+  return { ...fields, [key]: placed(Object.entries(fields).find(([name]) => name === key)?.[1], inner, value) };
+}
+
+/** File systems take 255 bytes; a number may follow. */
+const MOST_CHARACTERS = 200;
+
+/** An option is named by the last word of its path, unless another path ends alike. */
+function nameOf(choices: readonly Choice[], all: readonly string[]): string {
+  const last = (path: string) => path.slice(path.lastIndexOf(".") + 1);
+  const named = (path: string) => (all.filter((other) => last(other) === last(path)).length > 1 ? path : last(path));
+  const text = (value: unknown) => (typeof value === "string" ? value : (jsonOf(value) ?? ""));
+  const safe = (value: string) => value.replace(/[^\w.+-]+/g, "-");
+  return choices
+    .map(([path, value]) => `${safe(named(path))}=${safe(text(value))}`)
+    .join(",")
+    .slice(0, MOST_CHARACTERS);
+}
+
+/** Names with a number where two would be the same, also to a file system that ignores case. */
+function unlike(names: readonly string[]): string[] {
+  const small = names.map((name) => name.toLowerCase());
+  return names.map((name, i) => (small.indexOf(small[i]!) === i ? name : `${name}~${i + 1}`));
+}
