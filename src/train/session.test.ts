@@ -45,6 +45,8 @@ test("a run that was stopped goes on with the same losses to the last bit, and e
   const weights = (out: string) => readFileSync(path.join(folder, out, "model.safetensors")).toString("hex");
   expect(weights("halves")).toBe(weights("whole"));
   expect(whole.loss.last).toBeLessThan(whole.loss.first);
+  for (const file of ["receipt.json", "report.html"])
+    expect(existsSync(path.join(folder, "whole", file)), file).toBe(true);
 });
 
 test("a run that was killed between two checkpoints goes on from the last, its later lines gone", async () => {
@@ -80,10 +82,13 @@ test("a run that cannot begin leaves no folder behind", async () => {
   expect(existsSync(call.out)).toBe(false);
 });
 
-test("a run that begins anew forgets the states of the one before", async () => {
+test("a run that begins anew forgets the states and the receipt of the one before", async () => {
   await stopped(session("anew"), 2);
+  const receipt = path.join(folder, "anew", "receipt.json");
+  writeFileSync(receipt, "{}");
   await stopped(session("anew", { reuse: "force", options: { ...options, saveEvery: 100 } }), 3);
   expect(readdirSync(path.join(folder, "anew", "checkpoints"))).toEqual(["step-3"]);
+  expect(existsSync(receipt)).toBe(false);
 });
 
 test("samples that are dropped are told", async () => {
