@@ -6,11 +6,14 @@ import { type TrainOptions, trainOptions } from "../options.ts";
 const LIST = "expected a list of values";
 const GRID = "expected lists of values by option";
 
-const sweepOptions = z.looseObject({
-  grid: z
-    .record(z.string(), z.array(z.unknown(), LIST).min(1, LIST), GRID)
-    .refine((grid) => Object.keys(grid).length > 0, GRID),
-});
+const sweepOptions = z.looseObject(
+  {
+    grid: z
+      .record(z.string(), z.array(z.unknown(), LIST).min(1, LIST), GRID)
+      .refine((grid) => Object.keys(grid).length > 0, GRID),
+  },
+  "expected a sweep's options by name",
+);
 
 /** A run's options, and for some of them, by their path such as `optimizer.lr`, the values to try. */
 export type SweepInput = Partial<z.input<typeof trainOptions>> & {
