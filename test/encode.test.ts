@@ -29,13 +29,15 @@ describe("embed", () => {
     expect(receipts).toEqual([receiptSchema.parse(receipt)]);
   });
 
-  test("without texts, a vector for each line of stdin, empty ones too", async () => {
+  test("without texts, a vector for each line of stdin; an empty one is refused", async () => {
     const words = ["embed", "--model", fixture("sentences")];
-    const lines = (await call(words, "good\r\n\nsoup\n")).stdout.trimEnd().split("\n");
-    const given = (await call([...words, "good", "", "soup"])).stdout.trimEnd().split("\n");
-    expect(lines).toHaveLength(3);
+    const lines = (await call(words, "good\r\nsoup\n")).stdout.trimEnd().split("\n");
+    const given = (await call([...words, "good", "soup"])).stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(2);
     expect(lines).toEqual(given);
     for (const line of lines) expect(JSON.parse(line)).toHaveLength(32);
+    const { status, stderr } = await call(words, "good\n\nsoup\n");
+    expect([status, stderr]).toEqual([1, expect.stringContaining("text 2 of 3 is empty")]);
   });
 
   test.each([
