@@ -81,7 +81,7 @@ describe("refused in one sentence", () => {
     ["one class only", answered, ["--max-tokens", "4"], /Swift answers none of the 4 rows right/],
     ["no answers", rows, ["--by", "crossing"], /by=crossing needs an answer to every row, and 4 of 4 have none/],
     ["a row of something else", [{ text: "Hi" }], [], /odd\.jsonl: line 1: field "prompt"/],
-    ["no row", [], [], /there are no rows in it/],
+    ["no row", [], [], /odd\.jsonl has no rows/],
     ["a score that there is not", rows, ["--score", "vibes"], /--score/],
   ])("a file of %s", async (_, given, more, sentence) => {
     const { status, stdout, stderr } = await call("route", "calibrate", PAIR, file("odd.jsonl", given), ...more);
