@@ -3,8 +3,8 @@ import type { Result } from "../lab/results.ts";
 import type { OnResult, OpenCell } from "../lab/run/cell.ts";
 import type { Watcher } from "../lab/run/grid.ts";
 import { metricsOf } from "../lab/run/judge.ts";
-import { type Display, displayOn } from "./lab-display.ts";
 import { showDownload } from "./progress.ts";
+import { type Display, displayOn } from "./progress-display.ts";
 
 /** Least time between two showings of a recipe, in milliseconds. */
 const EVERY = 500;
@@ -44,6 +44,6 @@ function follow(cell: OpenCell, recipe: string, held: readonly Result[], display
     if (now - shown < EVERY && done < of) return;
     shown = now;
     const left = ((now - started) / (parts.length - held.length) / 1000) * (of - done);
-    display.show({ title, done, of, quality: metric.quality(parts), left });
+    display.show({ title, done, of, value: metric.quality(parts), left });
   };
 }

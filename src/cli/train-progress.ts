@@ -1,5 +1,5 @@
 import type { SessionEvents } from "../train/session.ts";
-import { displayOn } from "./lab-display.ts";
+import { displayOn } from "./progress-display.ts";
 
 /** Least time between two showings of a step, in milliseconds. */
 const EVERY = 500;
@@ -13,7 +13,8 @@ export function showTraining(stream = process.stderr): Required<SessionEvents> &
   return {
     onNotice: (sentence) => display.say(sentence),
     onStep(report) {
-      const { step, steps, loss, validation, tokens } = report;
+      const { step, steps, loss, norm, validation, tokens } = report;
+      if (report.skipped) display.say(`step ${step}: skipped, the loss is ${loss}, its gradient's norm ${norm}`);
       ms += report.ms;
       done++;
       if (validation !== undefined) {
@@ -28,7 +29,7 @@ export function showTraining(stream = process.stderr): Required<SessionEvents> &
         title: "training loss",
         done: step,
         of: steps,
-        quality: loss,
+        value: loss,
         left: ((ms / done) * (steps - step)) / 1000,
       });
     },

@@ -50,7 +50,7 @@ export async function estimateTraining(options: TrainInput, resolving: ResolveOp
   return dryRun(given("train's options", trainOptions, options), (model) => openBase(model, resolving));
 }
 
-/** Where a sweep is kept, and how it is followed. */
+/** The folder of a sweep, and its events. */
 export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {}
 
 /**

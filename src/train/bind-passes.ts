@@ -2,6 +2,7 @@ import { evalCost, type Graph, type Spent } from "../graph/index.ts";
 import type { Binding, BoundProgram } from "../runtime/program.ts";
 import { bindWeights } from "./bind-weights.ts";
 import {
+  layersOf,
   type Shape,
   type Trainee,
   traceEmbedding,
@@ -37,7 +38,7 @@ interface Parts {
 /** `first` is the first layer that is trained, −1 if the embedding is. */
 export async function bindPasses(parts: Parts, shape: Shape, first: number): Promise<BoundPasses> {
   const { trainee, buffers } = parts;
-  const layers = Array.from({ length: trainee.decoder.config.layers }, (_, l) => l);
+  const layers = layersOf(trainee);
   const run = (graph: Graph, tensors: Binding) => bindRun(parts, graph, tensors);
   const given = buffers.given;
   const forward = [await run(traceEmbedding(trainee, shape), { ...given, y: buffers.stream(0) })];

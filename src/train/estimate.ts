@@ -2,6 +2,7 @@ import type { TrainingRun } from "./run.ts";
 
 /** The estimated cost of a run on this machine, from the second of two trial batches. */
 export interface Estimate {
+  /** Steps that are left. */
   readonly steps: number;
   readonly tokens: number;
   /** FLOPs of the training steps, without evaluations. */
@@ -21,10 +22,11 @@ export function sentence({ steps, tokens, flops, bytes, hours }: Estimate): stri
 export async function estimate(run: TrainingRun): Promise<Estimate> {
   await run.tryBatch();
   const { flops, tokens, ms } = await run.tryBatch();
-  const batches = (run.steps - run.done) * run.accumulate;
+  const steps = run.steps - run.done;
+  const batches = steps * run.accumulate;
   return {
-    steps: run.steps,
-    tokens: run.steps * run.accumulate * tokens,
+    steps,
+    tokens: batches * tokens,
     flops: batches * flops,
     bytes: process.memoryUsage.rss(),
     hours: (batches * ms) / 3.6e6,

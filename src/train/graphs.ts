@@ -53,6 +53,9 @@ export function traceLayer(trainee: Trainee, layer: number, shape: Shape): Graph
   return g;
 }
 
+/** The numbers of a model's layers. */
+export const layersOf = ({ decoder }: Trainee): number[] => Array.from({ length: decoder.config.layers }, (_, l) => l);
+
 /** A layer's two passes. */
 export interface LayerPasses {
   /** `x` → `y`, and the kept tensors. */

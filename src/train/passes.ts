@@ -1,7 +1,7 @@
 import { addSpent, type Graph, type Spent } from "../graph/index.ts";
 import { type BoundPasses, bindPasses, type Run } from "./bind-passes.ts";
 import type { Batch } from "./data/batch.ts";
-import { type Shape, type Trainee, traceEmbedding, traceLayer } from "./graphs.ts";
+import { layersOf, type Shape, type Trainee, traceEmbedding, traceLayer } from "./graphs.ts";
 import { Head } from "./head.ts";
 import { traceLoss } from "./loss.ts";
 import type { Joined, ParameterStore } from "./parameters.ts";
@@ -94,8 +94,6 @@ async function runAll(runs: readonly Run[], spent: Spent): Promise<void> {
     addSpent(spent, cost);
   }
 }
-
-const layersOf = ({ decoder }: Trainee): number[] => Array.from({ length: decoder.config.layers }, (_, l) => l);
 
 /** The first layer with a trained weight; −1: the embedding; the number of layers: only the head. */
 function firstTrained(trainee: Trainee): number {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { addSpent, evalCost, graphCost, type Spent } from "../graph/index.ts";
-import { type Shape, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "./graphs.ts";
+import { layersOf, type Shape, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "./graphs.ts";
 import { traceLossBackward } from "./loss.ts";
 
 /**
@@ -51,9 +51,8 @@ export function trainingReceipt(model: string, work: Work): TrainingReceipt {
 
 /** FLOPs of a batch's backward pass, by its labelled positions. */
 export function backwardFlops(whole: Trainee, shape: Shape, recompute: boolean): (labelled: number) => number {
-  const layers = Array.from({ length: whole.decoder.config.layers }, (_, l) => l);
   const graphs = [
-    ...layers.map((l) => traceLayerPasses(whole, l, shape, { before: true, recompute }).backward),
+    ...layersOf(whole).map((l) => traceLayerPasses(whole, l, shape, { before: true, recompute }).backward),
     traceEmbeddingBackward(whole, shape),
   ];
   const sum: Spent = { flops: 0, bytes: 0 };

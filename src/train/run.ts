@@ -25,6 +25,8 @@ export interface StepReport {
   readonly ms: number;
   /** Nats per label of the held-out data, if the step ends with an evaluation. */
   readonly validation?: number;
+  /** Present if the loss or the gradient was not finite and the weights stayed. */
+  readonly skipped?: true;
   /** The end of the run, if it comes before the last step: the held-out loss has not improved. */
   readonly ended?: "patience";
 }
@@ -118,7 +120,7 @@ export class TrainingRun implements Disposable {
     const { loss, labelled } = await this.#passes();
     const norm = gradientNorm(this.subject.store);
     const rate = this.options.optimizer.lr * rateAt(this.options.schedule, this.done, this.steps);
-    await this.#update(loss, norm, rate);
+    const updated = await this.#update(loss, norm, rate);
     this.done++;
     const validation = await this.#evaluated();
     this.#count(loss, performance.now() - started);
@@ -127,6 +129,7 @@ export class TrainingRun implements Disposable {
     return {
       ...report,
       ms: performance.now() - started,
+      ...(!updated && { skipped: true as const }),
       ...(validation !== undefined && { validation }),
       ...(this.ended === "patience" && { ended: "patience" as const }),
     };
@@ -149,23 +152,25 @@ export class TrainingRun implements Disposable {
     return { loss: nats / Math.max(1, labelled), labelled };
   }
 
-  async #update(loss: number, norm: number, rate: number): Promise<void> {
+  /** Changes the weights; false if the step is skipped. */
+  async #update(loss: number, norm: number, rate: number): Promise<boolean> {
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       if (this.options.spikes === "stop") throw new Spike(this.done + 1, loss, norm, rate);
       this.counters.skipped++;
-      return;
+      return false;
     }
     this.counters.updates++;
     await this.optimizer.step({ count: this.counters.updates, rate, clip: clipFactor(norm, this.options.clip) });
+    return true;
   }
 
   async #evaluated(): Promise<number | undefined> {
     const due = this.done % this.options.evaluateEvery === 0 || this.done === this.steps;
-    return due ? await this.evaluate() : undefined;
+    return due ? await this.#evaluate() : undefined;
   }
 
   /** Nats a label of the held-out data; undefined if nothing is held out. */
-  async evaluate(): Promise<number | undefined> {
+  async #evaluate(): Promise<number | undefined> {
     const { heldOut } = this.data;
     if (!heldOut) return undefined;
     let [nats, labelled] = [0, 0];

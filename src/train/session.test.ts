@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readMetrics } from "./metrics.ts";
 import { type TrainOptions, trainOptions } from "./options.ts";
+import type { StepReport } from "./run.ts";
 import { runSession, type Session } from "./session.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-"));
@@ -131,4 +132,19 @@ test("patience without held-out data is refused", async () => {
   await expect(runSession(session("impatient", { options: none }), noBase, {})).rejects.toThrow(
     "patience: no data are held out; expected a validation above 0",
   );
+});
+
+test("a step that is skipped says so and leaves the weights", async () => {
+  const wild = {
+    ...options,
+    steps: 4,
+    clip: 0,
+    spikes: "skip" as const,
+    optimizer: { ...options.optimizer, lr: 1e30 },
+  };
+  const skipped: number[] = [];
+  const onStep = (report: StepReport) => report.skipped && skipped.push(report.step);
+  await runSession(session("skipped", { options: wild }), noBase, { onStep });
+  expect(skipped.at(-1)).toBe(4);
+  expect(skipped.length).toBeLessThan(4);
 });

@@ -72,7 +72,7 @@ export async function runSession(
   else await forget(out);
   await writeJson(optionsFile(out), options);
   const metrics = await Metrics.open(out, run.done);
-  onNotice?.(sentence(await estimate(run)));
+  if (!run.ended) onNotice?.(sentence(await estimate(run)));
   while (!run.ended) {
     const report = await run.step();
     metrics.add(report);
@@ -171,13 +171,12 @@ function restore(
   run: TrainingRun,
   kept: KeptState,
   data: RunData,
-  { options, reuse, out }: Session,
+  { options, out }: Session,
   onNotice: SessionEvents["onNotice"],
 ): void {
   const changed = differences(options, kept.config);
   if (data.hash !== kept.data) changed.push("the data are others");
-  if (changed.length > 0 && reuse === "resume")
-    throw new UserError(`${out}: the run was begun with other options: ${changed.join("; ")}`);
+  if (changed.length > 0) throw new UserError(`${out}: the run was begun with other options: ${changed.join("; ")}`);
   const drift = driftOf(kept.machine, thisMachine());
   if (drift) onNotice?.(drift);
   const { store } = run.subject;

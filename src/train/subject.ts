@@ -1,7 +1,7 @@
-import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { decoderArchitecture } from "../models/registry.ts";
 import { suggest, UserError } from "../util/errors.ts";
+import { writeWhole } from "../util/write-whole.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
 import type { Names } from "../weights/prepared/names.ts";
@@ -49,7 +49,7 @@ export async function newTokenizer(
   openBase: (model: string) => Promise<Base>,
 ): Promise<Tokenizer> {
   const made = await tokenizerFiles(tokenizer, files, openBase);
-  for (const [name, contents] of Object.entries(made)) await writeFile(path.join(out, name), contents);
+  for (const [name, contents] of Object.entries(made)) await writeWhole(path.join(out, name), contents);
   return new Tokenizer(fromFolder(out));
 }
 
@@ -129,7 +129,7 @@ function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: strin
  * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
  * @throws UserError for a pattern without a match
  */
-export function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
+function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => true;
   const tests = patterns.map((pattern) => {
     const test = new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`);

@@ -1,18 +1,9 @@
 /** The common part of causal attention and its gradient: heads as rows, blocks of queries, and their weights. */
 import type { Emitter } from "../onnx.ts";
 import type { TensorType } from "../tensor.ts";
+import type { AttentionAttrs } from "./attention.ts";
 
-export interface CausalAttrs {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  /** Softmax scale, usually 1/√headSize. */
-  readonly scale: number;
-  /** Keys that a query sees, its own the last (sliding window); absent: all. */
-  readonly window?: number | undefined;
-  /** Scores are kept within ± this by a tanh; absent: as they are. */
-  readonly softcap?: number | undefined;
-}
+export type CausalAttrs = Pick<AttentionAttrs, "heads" | "kvHeads" | "headSize" | "scale" | "window" | "softcap">;
 
 /** True if the query at one position sees the key at another. */
 export const sees = (query: number, key: number, { window = Number.POSITIVE_INFINITY }: CausalAttrs): boolean =>

@@ -55,4 +55,4 @@ const softmaxBackwardOp: Op<null> = {
 };
 
 /** The gradient by x of a loss that y = softmax(x) has the gradient dy of. */
-export const softmaxBackward = (y: Tensor, dy: Tensor): Tensor => apply1(softmaxBackwardOp, [y, dy], null);
+const softmaxBackward = (y: Tensor, dy: Tensor): Tensor => apply1(softmaxBackwardOp, [y, dy], null);

@@ -1,11 +1,12 @@
 import type { MultiBar, SingleBar } from "cli-progress";
 
-/** A recipe's progress. */
+/** The progress of a recipe in the lab, or of a training run. */
 export interface Shown {
   readonly title: string;
   readonly done: number;
   readonly of: number;
-  readonly quality: number;
+  /** The quality or the loss so far. */
+  readonly value: number;
   /** Seconds. */
   readonly left: number;
 }
@@ -28,11 +29,11 @@ class Lines implements Display {
     this.stream.write(`${sentence}\n`);
   }
 
-  show({ title, done, of, quality, left }: Shown): void {
+  show({ title, done, of, value, left }: Shown): void {
     const tenth = Math.floor((10 * done) / of);
     if (this.#tenths.get(title) === tenth) return;
     this.#tenths.set(title, tenth);
-    this.say(`${title}: ${done} of ${of}, so far ${quality.toFixed(3)}, ${Math.ceil(left)} s left`);
+    this.say(`${title}: ${done} of ${of}, so far ${value.toFixed(3)}, ${Math.ceil(left)} s left`);
   }
 
   [Symbol.dispose](): void {}
@@ -48,9 +49,9 @@ class Bars implements Display {
     void this.#multi().then((all) => all.log(`${sentence}\n`));
   }
 
-  show({ title, done, of, quality, left }: Shown): void {
+  show({ title, done, of, value, left }: Shown): void {
     void this.#multi().then((all) => {
-      const figures = { title, quality: quality.toFixed(3), left: Math.ceil(left) };
+      const figures = { title, sofar: value.toFixed(3), left: Math.ceil(left) };
       const bar = this.#bars.get(title) ?? all.create(of, done, figures);
       this.#bars.set(title, bar);
       bar.update(done, figures);
@@ -59,7 +60,7 @@ class Bars implements Display {
 
   #multi(): Promise<MultiBar> {
     this.#all ??= import("cli-progress").then(({ MultiBar }) => {
-      const format = "{bar} {value}/{total} {quality} {left} s left  {title}";
+      const format = "{bar} {value}/{total} {sofar} {left} s left  {title}";
       return new MultiBar({ format, stream: this.stream, hideCursor: true, barsize: 12 });
     });
     return this.#all;
