@@ -32,7 +32,7 @@ class MappedTensor implements Bindable, Disposable {
   }
 }
 
-/** Tensors that lie in files, for programs that read them as inputs: the files are mapped, not read. */
+/** Tensors that lie in files, for programs that read them as inputs or share them as constants: the files are mapped, not read. */
 export class MappedTensors implements Disposable {
   readonly #files = new Map<string, MappedFile>();
   readonly #tensors = new Map<string, MappedTensor>();
@@ -42,11 +42,21 @@ export class MappedTensors implements Disposable {
     const key = `${path}\0${offset}\0${type.dtype}\0${type.shape.join()}`;
     const known = this.#tensors.get(key);
     if (known) return known;
-    const file = this.#files.get(path) ?? new MappedFile(path);
-    this.#files.set(path, file);
-    const tensor = new MappedTensor(type, file.at(offset, bytes), bytes);
+    const tensor = new MappedTensor(type, this.address({ path, offset, bytes }), bytes);
     this.#tensors.set(key, tensor);
     return tensor;
+  }
+
+  /** The address of bytes of a file. */
+  address({ path, offset, bytes }: Omit<FileData, "kind">): Pointer {
+    const file = this.#files.get(path) ?? new MappedFile(path);
+    this.#files.set(path, file);
+    return file.at(offset, bytes);
+  }
+
+  /** Drops pages that were read, if the system can; touching them reads them again. */
+  drop(): void {
+    for (const file of this.#files.values()) file.drop();
   }
 
   [Symbol.dispose](): void {

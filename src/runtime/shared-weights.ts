@@ -1,9 +1,7 @@
-import type { Constant, ConstantData, Graph } from "../graph/graph.ts";
+import type { ConstantData, Graph } from "../graph/graph.ts";
 import { trimHeap } from "./libc.ts";
-import { MappedFile } from "./mapped-file.ts";
-import { onnxType } from "./onnx/encode.ts";
+import { MappedTensors } from "./mapped-tensors.ts";
 import { ort, ortCreate, type Pointer, release } from "./ort/api.ts";
-import { environment } from "./ort/environment.ts";
 import { giveBack } from "./pages.ts";
 
 type FileData = Extract<ConstantData, { kind: "file" }>;
@@ -14,8 +12,7 @@ type FileData = Extract<ConstantData, { kind: "file" }>;
  */
 export class SharedWeights implements Disposable {
   readonly #containers = new Map<string, Pointer>();
-  readonly #files = new Map<string, MappedFile>();
-  readonly #values = new Map<string, Pointer>();
+  readonly #mapped = new MappedTensors();
   /** Bytes by address. */
   readonly #tables = new Map<Pointer, number>();
   #users = 0;
@@ -28,9 +25,9 @@ export class SharedWeights implements Disposable {
 
   /** Has a session to be made of the graph take its mapped constants from here. */
   offer(graph: Graph, options: Pointer): void {
-    for (const constant of graph.constants)
-      if (constant.data.kind === "file") ort("AddInitializer", options, constant.name, this.#value(constant));
-    for (const table of tablesOf(graph)) this.#tables.set(this.#address(table), table.bytes);
+    for (const { name, tensor, data } of graph.constants)
+      if (data.kind === "file") ort("AddInitializer", options, name, this.#mapped.of(tensor, data).value);
+    for (const table of tablesOf(graph)) this.#tables.set(this.#mapped.address(table), table.bytes);
   }
 
   /**
@@ -79,35 +76,9 @@ export class SharedWeights implements Disposable {
     }
   }
 
-  #value(constant: Constant): Pointer {
-    const { name, tensor, data } = constant;
-    if (data.kind !== "file") throw new Error(`"${name}" lies in no file`);
-    const key = keyOf(constant);
-    const known = this.#values.get(key);
-    if (known) return known;
-    const shape = BigInt64Array.from(tensor.shape, (d) => BigInt(Number(d)));
-    const span = [
-      environment().cpu,
-      this.#address(data),
-      data.bytes,
-      shape,
-      shape.length,
-      onnxType[tensor.dtype],
-    ] as const;
-    const value = ortCreate("CreateTensorWithDataAsOrtValue", ...span);
-    this.#values.set(key, value);
-    return value;
-  }
-
-  #address({ path, offset, bytes }: FileData): Pointer {
-    const file = this.#files.get(path) ?? new MappedFile(path);
-    this.#files.set(path, file);
-    return file.at(offset, bytes);
-  }
-
   /** Called after compiling: drops file pages of packed weights, and copies packed in vain. */
   settle(): void {
-    for (const file of this.#files.values()) file.drop();
+    this.#mapped.drop();
     trimHeap();
   }
 
@@ -134,18 +105,12 @@ export class SharedWeights implements Disposable {
 
   #free(): void {
     if (!this.#disposed || this.#users > 0) return;
-    for (const value of this.#values.values()) release("ReleaseValue", value);
-    for (const file of this.#files.values()) file[Symbol.dispose]();
-    this.#values.clear();
+    this.#mapped[Symbol.dispose]();
     this.#tables.clear();
-    this.#files.clear();
     for (const container of this.#containers.values()) release("ReleasePrepackedWeightsContainer", container);
     this.#containers.clear();
   }
 }
-
-const keyOf = ({ name, data }: Constant): string =>
-  data.kind === "file" ? `${data.path}:${data.offset}:${name}` : name;
 
 /** Addresses of constants that are read by single rows, such as token embeddings. */
 function tablesOf({ nodes, constants }: Graph): FileData[] {
