@@ -15,7 +15,7 @@ import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { addAndNormalise, normalise } from "../nn/norm.ts";
 import { type RopeConfig, ropeName, ropeTable } from "../nn/rope.ts";
 import { type Stream, settle } from "../nn/stream.ts";
-import { type TextBatch, Unpadding } from "../nn/unpad.ts";
+import { type TextBatch, textBatch } from "../nn/unpad.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { Sizes } from "./config.ts";
 import { Parts } from "./parts.ts";
@@ -73,12 +73,46 @@ export class Encoder {
 
   /** Hidden states of the last layer, or after the first `layers`, [batch, tokens, hidden]. */
   hidden(graph: Graph, input: EncoderInput, layers: number = this.config.layers): Tensor {
+    const texts = textBatch(input.mask);
+    let stream: Stream = { branch: this.embed(graph, input, texts) };
+    for (let layer = 0; layer < layers; layer++) stream = this.layer(graph, layer, stream, texts);
+    return this.finish(graph, stream, texts);
+  }
+
+  /** The stream before the first layer, [kept, hidden]. */
+  embed(graph: Graph, { ids, types }: EncoderInput, { padding }: TextBatch): Tensor {
+    const { vocabulary, hidden, firstPosition, positions } = this.config;
     const parts = new Parts(this.weights, graph);
-    const texts = { mask: input.mask, padding: new Unpadding(input.mask) };
-    let stream: Stream = { branch: this.#embed(parts, input, texts) };
-    for (let layer = 0; layer < layers; layer++) stream = this.#layer(graph, parts, layer, stream, texts);
+    let x = parts.tokens(ids, vocabulary, hidden);
+    if (types) x = plus(x, parts.rows("token_types", types, this.config.types, hidden));
+    if (firstPosition !== undefined)
+      x = plus(x, parts.rows("position_embd", columns(ids, firstPosition), positions, hidden));
+    return normalise(padding.unpad(x), this.#norm(parts, "token_embd_norm"));
+  }
+
+  /** A layer over the stream [kept, hidden]. */
+  layer(graph: Graph, layer: number, stream: Stream, texts: TextBatch): Stream {
+    const { norms } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const name = (part: string) => `blk.${layer}.${part}`;
+    const attend = (x: Tensor) => this.#attend(graph, parts, layer, x, texts);
+    const feed = (x: Tensor) => this.#feed(parts, name, x);
+    if (norms === "after") {
+      const { branch } = stream;
+      const middle = addAndNormalise(attend(branch), branch, this.#norm(parts, name("attn_output_norm"))).normed;
+      return { branch: addAndNormalise(feed(middle), middle, this.#norm(parts, name("layer_output_norm"))).normed };
+    }
+    const whole = settle(stream);
+    const normed = layer === 0 ? whole : normalise(whole, this.#norm(parts, name("attn_norm")));
+    const middle = addAndNormalise(attend(normed), whole, this.#norm(parts, name("ffn_norm")));
+    return { branch: feed(middle.normed), residual: middle.residual };
+  }
+
+  /** Hidden states [batch, tokens, hidden] of the stream after the last layer that runs. */
+  finish(graph: Graph, stream: Stream, { padding }: TextBatch): Tensor {
     const last = settle(stream);
-    return texts.padding.pad(this.config.norms === "after" ? last : normalise(last, this.#norm(parts, "output_norm")));
+    const norm = () => this.#norm(new Parts(this.weights, graph), "output_norm");
+    return padding.pad(this.config.norms === "after" ? last : normalise(last, norm()));
   }
 
   /** Scores of the classes, [batch, labels], of hidden states. */
@@ -110,31 +144,6 @@ export class Encoder {
 
   #norm(parts: Parts, name: string) {
     return parts.norm(name, this.config.hidden, { norm: "layer", epsilon: this.config.epsilon }, this.config.shifted);
-  }
-
-  #embed(parts: Parts, { ids, types }: EncoderInput, { padding }: TextBatch): Tensor {
-    const { vocabulary, hidden, firstPosition, positions } = this.config;
-    let x = parts.tokens(ids, vocabulary, hidden);
-    if (types) x = plus(x, parts.rows("token_types", types, this.config.types, hidden));
-    if (firstPosition !== undefined)
-      x = plus(x, parts.rows("position_embd", columns(ids, firstPosition), positions, hidden));
-    return normalise(padding.unpad(x), this.#norm(parts, "token_embd_norm"));
-  }
-
-  #layer(graph: Graph, parts: Parts, layer: number, stream: Stream, texts: TextBatch): Stream {
-    const { norms } = this.config;
-    const name = (part: string) => `blk.${layer}.${part}`;
-    const attend = (x: Tensor) => this.#attend(graph, parts, layer, x, texts);
-    const feed = (x: Tensor) => this.#feed(parts, name, x);
-    if (norms === "after") {
-      const { branch } = stream;
-      const middle = addAndNormalise(attend(branch), branch, this.#norm(parts, name("attn_output_norm"))).normed;
-      return { branch: addAndNormalise(feed(middle), middle, this.#norm(parts, name("layer_output_norm"))).normed };
-    }
-    const whole = settle(stream);
-    const normed = layer === 0 ? whole : normalise(whole, this.#norm(parts, name("attn_norm")));
-    const middle = addAndNormalise(attend(normed), whole, this.#norm(parts, name("ffn_norm")));
-    return { branch: feed(middle.normed), residual: middle.residual };
   }
 
   #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, { mask, padding }: TextBatch): Tensor {

@@ -9,6 +9,9 @@ export interface TextBatch {
   readonly padding: Unpadding;
 }
 
+/** mask i32 [batch, tokens]: 1 a token, 0 padding. */
+export const textBatch = (mask: Tensor): TextBatch => ({ mask, padding: new Unpadding(mask) });
+
 /** A batch without its padding, so that only attention, which is by text, pays for that of other texts (Zeng et al. 2022). */
 export class Unpadding {
   readonly #places: Tensor;
