@@ -74,7 +74,7 @@ export function trainingReport(
   return reportRuns(folders, out);
 }
 
-async function openBase(model: string, options: ResolveOptions): Promise<Base> {
+export async function openBase(model: string, options: ResolveOptions): Promise<Base> {
   const { path } = await resolveModel(model, options);
   const checkpoint = openCheckpoint(path);
   const { vocabulary } = decoderArchitecture(checkpoint).configure(checkpoint.config);

@@ -149,7 +149,7 @@ async function openFolder(
   return state;
 }
 
-async function openRun(
+export async function openRun(
   options: TrainOptions,
   out: string,
   openBase: (model: string) => Promise<Base>,
