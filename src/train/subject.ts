@@ -1,6 +1,7 @@
 import path from "node:path";
+import { distance } from "fastest-levenshtein";
 import { decoderArchitecture } from "../models/registry.ts";
-import { suggest, UserError } from "../util/errors.ts";
+import { few, UserError } from "../util/errors.ts";
 import { writeWhole } from "../util/write-whole.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
@@ -134,9 +135,17 @@ function trainedBy(patterns: readonly string[], names: readonly string[]): (name
   const tests = patterns.map((pattern) => {
     const test = new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`);
     if (names.some((name) => test.test(name))) return test;
-    throw new UserError(`train: no parameter is named "${pattern}"${suggest(pattern, names)}`, 2);
+    throw new UserError(`train: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`, 2);
   });
   return (name) => tests.some((test) => test.test(name));
+}
+
+/** The three names nearest to a pattern. Its asterisks count as nothing, and neither does the last part if it has none. */
+function nearestOf(pattern: string, names: readonly string[]): string[] {
+  const text = pattern.replaceAll("*", "");
+  const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));
+  const far = new Map(names.map((name) => [name, distance(text, short(name))]));
+  return names.toSorted((a, b) => far.get(a)! - far.get(b)!).slice(0, 3);
 }
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

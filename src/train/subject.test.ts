@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { trainOptions } from "./options.ts";
+import { newSubject } from "./subject.ts";
+
+const options = trainOptions.parse({
+  architecture: { model_type: "gpt2", n_embd: 32, n_layer: 2, n_head: 2, n_positions: 8, layer_norm_epsilon: 1e-5 },
+  data: "none.txt",
+});
+
+test("a pattern selects the parameters that are trained", () => {
+  using subject = newSubject({ ...options, train: ["blk.1.ffn_*"] }, 5);
+  const trained = subject.store.parameters.filter((parameter) => parameter.trained).map(({ name }) => name);
+  expect(trained.toSorted()).toEqual(
+    ["norm", "up", "down"].flatMap((part) => [`blk.1.ffn_${part}.bias`, `blk.1.ffn_${part}.weight`]).toSorted(),
+  );
+});
+
+test.each(["blk.1.fnn_up.weight", "blk.1.ffn_up", "*1.ffnup*"])(
+  "%s matches nothing: the nearest names are told",
+  (pattern) => {
+    expect(() => newSubject({ ...options, train: [pattern] }, 5)).toThrow(
+      /^train: no parameter is named .*; near it are .*"blk\.1\.ffn_up\.weight"/,
+    );
+  },
+);
