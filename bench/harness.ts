@@ -15,14 +15,23 @@ export const benchOptions = z.object({
 });
 export type BenchOptions = z.infer<typeof benchOptions>;
 
+export interface Sides {
+  readonly ours: Side;
+  readonly theirs: Side;
+  /** A third side, measured in the same rounds for information: it has no part in the ratio. */
+  readonly beside?: Side;
+}
+
 export interface Bench {
   readonly name: string;
+  /** What is trained, of benches that do not run the options' model. */
+  readonly model?: string;
   readonly unit: string;
   /** True if a larger measurement is better: for rates, not for times and bytes. */
   readonly moreIsBetter: boolean;
   /** `kept`: both sides are started once and warmed by one unmeasured round; `fresh`: they are started and stopped each round. */
   readonly lifetime: "kept" | "fresh";
-  sides(options: BenchOptions): { ours: Side; theirs: Side };
+  sides(options: BenchOptions): Sides | Promise<Sides>;
   /** The best measurement the machine itself allows, in the bench's unit. */
   floor?(options: BenchOptions): Promise<number>;
 }
@@ -32,52 +41,68 @@ export interface Round {
   theirs: number;
   /** Above 1 is good for us, in any unit. */
   ratio: number;
+  beside?: number;
 }
 
 export interface Outcome {
   bench: Bench;
   model: string;
   peer: string;
+  beside?: string;
   rounds: Round[];
   floor?: number;
 }
 
-/** Measures ours, theirs, ours, … so that a slow minute of the machine falls on both. Always stops both sides. */
+/** Measures ours, theirs, ours, … so that a slow minute of the machine falls on both. Always stops all sides. */
 export async function measure(bench: Bench, options: BenchOptions): Promise<Outcome> {
-  const { ours, theirs } = bench.sides(options);
+  const { ours, theirs, beside } = await bench.sides(options);
   const floor = await bench.floor?.(options);
-  const rounds = await (bench.lifetime === "kept" ? keptRounds : freshRounds)(ours, theirs, options.rounds);
+  const sides = [ours, theirs, ...(beside ? [beside] : [])];
+  const rounds = await (bench.lifetime === "kept" ? keptRounds : freshRounds)(sides, options.rounds);
   return {
     bench,
-    model: options.model,
+    model: bench.model ?? options.model,
     peer: theirs.name,
-    rounds: rounds.map(([o, t]) => ({ ours: o, theirs: t, ratio: bench.moreIsBetter ? o / t : t / o })),
+    ...(beside && { beside: beside.name }),
+    rounds: rounds.map((values) => roundOf(bench, values)),
     ...(floor !== undefined && { floor }),
   };
 }
 
-type Pair = [ours: number, theirs: number];
+function roundOf({ moreIsBetter }: Bench, values: readonly number[]): Round {
+  const [ours, theirs, beside] = values as [number, number, number?];
+  const ratio = moreIsBetter ? ours / theirs : theirs / ours;
+  return { ours, theirs, ratio, ...(beside !== undefined && { beside }) };
+}
 
-async function keptRounds(ours: Side, theirs: Side, count: number): Promise<Pair[]> {
+/** Measurements of each side, by round. */
+type Rounds = number[][];
+
+async function keptRounds(sides: readonly Side[], count: number): Promise<Rounds> {
   try {
-    for (const side of [ours, theirs]) {
+    for (const side of sides) {
       await side.start();
       await side.run();
     }
-    const rounds: Pair[] = [];
-    while (rounds.length < count) rounds.push([await ours.run(), await theirs.run()]);
-    return rounds;
+    return await turns(sides, count, (side) => side.run());
   } finally {
-    await Promise.all([ours.stop(), theirs.stop()]);
+    await Promise.all(sides.map((side) => side.stop()));
   }
 }
 
-async function freshRounds(ours: Side, theirs: Side, count: number): Promise<Pair[]> {
+async function freshRounds(sides: readonly Side[], count: number): Promise<Rounds> {
   // The first round fills the file cache.
-  await freshRun(ours);
-  await freshRun(theirs);
-  const rounds: Pair[] = [];
-  while (rounds.length < count) rounds.push([await freshRun(ours), await freshRun(theirs)]);
+  const [, ...rounds] = await turns(sides, count + 1, freshRun);
+  return rounds;
+}
+
+async function turns(sides: readonly Side[], count: number, run: (side: Side) => Promise<number>): Promise<Rounds> {
+  const rounds: Rounds = [];
+  while (rounds.length < count) {
+    const round: number[] = [];
+    for (const side of sides) round.push(await run(side));
+    rounds.push(round);
+  }
   return rounds;
 }
 

@@ -90,6 +90,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "float weights rounded to 4 bits, against float32 (a model of floats)",
     load: async () => (await import("./forms.ts")).form("q4"),
   },
+  "train-gpt": {
+    summary: "a step of training a GPT of 10 million parameters, against PyTorch",
+    load: async () => (await import("./train/gpt.ts")).trainGpt,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,

@@ -60,7 +60,7 @@ function answer(handlers: Handlers, request: Request): Promise<unknown> {
 const oneAtATime = () => Promise.reject(new Error("this engine was asked for several sequences, it decodes one"));
 
 /** Linux's high-water mark. getrusage's figure would do, were it not inherited from the parent through exec. */
-function peakResident(): number {
+export function peakResident(): number {
   const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
   if (!line) throw new Error("/proc/self/status has no VmHWM");
   return Number(line[1]) * 1024;

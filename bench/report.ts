@@ -15,6 +15,8 @@ export interface Result {
   spread: [number, number];
   machine: string;
   floor?: number;
+  /** The median of a third side, for information. */
+  beside?: { name: string; value: number };
 }
 
 /** The middle value, or the mean of the two in the middle. */
@@ -24,7 +26,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-export function summarise({ bench, model, peer, rounds, floor }: Outcome): Result {
+export function summarise({ bench, model, peer, beside, rounds, floor }: Outcome): Result {
   const ratios = rounds.map((r) => r.ratio);
   return {
     bench: bench.name,
@@ -38,6 +40,7 @@ export function summarise({ bench, model, peer, rounds, floor }: Outcome): Resul
     spread: [short(Math.min(...ratios)), short(Math.max(...ratios))],
     machine: machine(),
     ...(floor !== undefined && { floor: short(floor) }),
+    ...(beside !== undefined && { beside: { name: beside, value: short(median(rounds.map((r) => r.beside!))) } }),
   };
 }
 

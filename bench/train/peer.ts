@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { z } from "zod";
+import type { RunData } from "../../src/train/data/open.ts";
+import { type TrainOptions, trainOptions } from "../../src/train/options.ts";
+import { openTraining } from "./open.ts";
+
+/** A run as peers take it: its beginning as files in Hugging Face's layouts, and its data. */
+export interface Prepared {
+  readonly options: TrainOptions;
+  /** A model's folder, or an adapter's; it is removed when this process ends. */
+  readonly folder: string;
+  readonly data: RunData;
+}
+
+/** Writes what a run begins with, so that a peer begins with the same weights. */
+export async function prepare(given: z.input<typeof trainOptions>): Promise<Prepared> {
+  const options = trainOptions.parse(given);
+  const folder = temporary();
+  const { subject, data } = await openTraining(options, folder);
+  using _ = subject;
+  await subject.write(folder);
+  return { options, folder, data };
+}
+
+/** A folder that is removed when this process ends. */
+export function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-bench-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}

@@ -1,0 +1,36 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../src/util/errors.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const folder = join(root, ".ci", "venv-train");
+const requirements = join(root, "tools", "reference", "train.txt");
+
+/** The path of a script of `tools/reference`. */
+export const script = (name: string): string => join(root, "tools", "reference", name);
+
+/** A Python with the packages of `train.txt`; the first call makes it, in minutes. @throws UserError if that fails */
+export async function python(): Promise<string> {
+  const [executable, made] = [join(folder, "bin", "python"), join(folder, "train.txt")];
+  const wanted = readFileSync(requirements, "utf8");
+  if (existsSync(made) && readFileSync(made, "utf8") === wanted) return executable;
+  console.error(`installing PyTorch, transformers and PEFT into ${folder}`);
+  await command("python3", ["-m", "venv", folder]);
+  await command(executable, ["-m", "pip", "install", "--quiet", "-r", requirements]);
+  writeFileSync(made, wanted);
+  return executable;
+}
+
+/** Runs a program to its end. @throws UserError with the last line of what it said */
+export async function command(program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk));
+  const ended = await once(child, "close").then(
+    ([status]) => (status === 0 ? undefined : said.trim().split("\n").at(-1)),
+    (error: Error) => error.message,
+  );
+  if (ended !== undefined) throw new UserError(`the peer cannot run: ${program} ${args.join(" ")}: ${ended}`);
+}
