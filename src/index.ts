@@ -39,7 +39,6 @@ export {
   resumeTraining,
   type SweepCall,
   type TrainCall,
-  type TrainInput,
   train,
   trainingReport,
   trainSweep,
@@ -56,6 +55,7 @@ export type { Route } from "./pipelines/route/route.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export type { Learnt } from "./savings/calibration.ts";
 export type { Estimate } from "./train/estimate.ts";
+export type { TrainInput } from "./train/options.ts";
 export type { TrainingReceipt } from "./train/receipt.ts";
 export type { TrainingSummary } from "./train/report/run.ts";
 export type { TrainingReport } from "./train/report/write.ts";

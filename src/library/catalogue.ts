@@ -2,6 +2,7 @@ import { z } from "zod";
 import { routeOptions } from "../pipelines/route/name.ts";
 import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
+import { methods } from "../train/methods/registry.ts";
 
 /** A way to spend less: inside a model, around models, or in training. */
 export interface Listed {
@@ -39,6 +40,11 @@ export const catalogue = (): Listed[] => [
   ...pipelines.map(
     ({ name, summary, options }): Listed => ({
       ...{ kind: "pipeline", name, group: "routing", summary, options: schemaOf(options), needs: [] },
+    }),
+  ),
+  ...methods.map(
+    ({ name, summary, options }): Listed => ({
+      ...{ kind: "method", name, group: "training", summary, options: schemaOf(options), needs: [] },
     }),
   ),
 ];

@@ -1,10 +1,10 @@
-import type { z } from "zod";
 import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { decoderArchitecture } from "../models/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import type { Estimate } from "../train/estimate.ts";
 import { optionsOf } from "../train/folder.ts";
-import { trainOptions } from "../train/options.ts";
+import { withPresets } from "../train/methods/complete.ts";
+import { type TrainInput, type TrainOptions, trainOptions } from "../train/options.ts";
 import { reportRuns, type TrainingReport } from "../train/report/write.ts";
 import { dryRun, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
 import type { Base } from "../train/subject.ts";
@@ -24,9 +24,6 @@ export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep">
   readonly threads?: number;
 }
 
-/** A run as a caller writes it. */
-export type TrainInput = z.input<typeof trainOptions>;
-
 /**
  * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"`
  * it goes on and gives the same losses to the last bit.
@@ -37,7 +34,7 @@ export async function train(
   { out, reuse = "refuse", threads, ...rest }: TrainCall,
 ): Promise<TrainResult> {
   if (threads !== undefined) chooseThreads(threads);
-  const session = { options: given("train's options", trainOptions, options), out, reuse };
+  const session = { options: optionsGiven(options), out, reuse };
   return runSession(session, (model) => openBase(model, rest), rest, rest.signal);
 }
 
@@ -47,8 +44,11 @@ export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse
 
 /** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
 export async function estimateTraining(options: TrainInput, resolving: ResolveOptions = {}): Promise<Estimate> {
-  return dryRun(given("train's options", trainOptions, options), (model) => openBase(model, resolving));
+  return dryRun(optionsGiven(options), (model) => openBase(model, resolving));
 }
+
+const optionsGiven = (options: TrainInput): TrainOptions =>
+  given("train's options", trainOptions, withPresets(options));
 
 /** The folder of a sweep, and its events. */
 export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {}

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { suggest, UserError } from "../util/errors.ts";
+import { UserError } from "../util/errors.ts";
+import { checkedNamed, readNamed } from "../util/named-options.ts";
 import { present } from "./legacy.ts";
 import { savingNamed } from "./registry.ts";
 import type { Saving } from "./saving.ts";
@@ -22,36 +23,18 @@ const recipeFile = z.array(z.union([z.string(), z.looseObject({ name: z.string()
  * @throws UserError that names the saving, the option and the expected value
  */
 export function parseStep(text: string): Step {
-  const colon = text.indexOf(":");
-  const name = colon < 0 ? text : text.slice(0, colon);
-  if (name === "dense") throw new UserError(`dense is the empty recipe and takes no options, got "${text}"`, 2);
-  // Before its options, which mean nothing without it.
-  savingNamed(name);
-  const pairs =
-    colon < 0
-      ? []
-      : text
-          .slice(colon + 1)
-          .split(",")
-          .map((pair) => keyValue(name, pair));
-  const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) !== i);
-  if (twice) throw new UserError(`${name}: ${twice[0]} is given twice`, 2);
-  return step(name, Object.fromEntries(pairs));
-}
-
-function keyValue(name: string, pair: string): [string, string] {
-  const equals = pair.indexOf("=");
-  if (equals < 1)
-    throw new UserError(`${name}: expected key=value after the colon, got ${pair === "" ? "nothing" : `"${pair}"`}`, 2);
-  return [pair.slice(0, equals), pair.slice(equals + 1)];
+  const { name, values } = readNamed(text, (saving) => {
+    if (saving === "dense") throw new UserError(`dense is the empty recipe and takes no options, got "${text}"`, 2);
+    savingNamed(saving);
+  });
+  return step(name, values);
 }
 
 function step(written: string, given: Readonly<Record<string, unknown>>): Step {
   const { name, values } = present(written, given);
   const saving = savingNamed(name);
-  const result = saving.options.safeParse(values);
-  if (result.success) return { text: textOf(name, Object.keys(values), result.data), saving, options: result.data };
-  throw new UserError(`${name}: ${explain(result.error.issues[0]!, saving)}`, 2);
+  const options = checkedNamed(name, saving.options, values);
+  return { text: textOf(name, Object.keys(values), options), saving, options };
 }
 
 /** Values as they were read, so that 0.90 is 0.9. */
@@ -59,16 +42,6 @@ function textOf(name: string, given: readonly string[], options: unknown): strin
   const values = options as Readonly<Record<string, unknown>>;
   return given.length > 0 ? `${name}:${given.map((key) => `${key}=${values[key]}`).join()}` : name;
 }
-
-function explain(issue: z.core.$ZodIssue, saving: Saving): string {
-  if (issue.code !== "unrecognized_keys")
-    return [issue.path.join("."), issue.message].filter((s) => s !== "").join(": ");
-  const key = issue.keys[0]!;
-  return `there is no option "${key}"${suggest(key, optionNames(saving))}`;
-}
-
-const optionNames = (saving: Saving): string[] =>
-  Object.keys((z.toJSONSchema(saving.options, { io: "input" }) as { properties?: object }).properties ?? {});
 
 /** Parses a recipe from texts, in order; `dense` alone is the empty one. */
 export function parseRecipe(texts: readonly string[]): Recipe {

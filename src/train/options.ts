@@ -27,6 +27,7 @@ const FILES = "expected a file, or a list of files";
 
 /** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
 export const trainOptions = z.strictObject({
+  method: z.string().optional().describe("a training method with its options, such as sparse:sparsity=0.6"),
   model: z.string().optional().describe("a model to train further"),
   architecture: z
     .record(z.string(), z.unknown())
@@ -62,3 +63,5 @@ export const trainOptions = z.strictObject({
   seed: z.int().min(0).default(0).describe("of random weights and of the data's order"),
 });
 export type TrainOptions = z.output<typeof trainOptions>;
+/** A run as a caller writes it. */
+export type TrainInput = z.input<typeof trainOptions>;

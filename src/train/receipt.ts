@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { addSpent, evalCost, graphCost, type Spent } from "../graph/index.ts";
 import { layersOf, type Shape, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "./graphs.ts";
 import { traceLossBackward } from "./loss.ts";
+import type { Counted, MethodBill } from "./methods/method.ts";
 
 /**
  * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the same steps with no method and nothing
@@ -26,6 +27,8 @@ export interface TrainingReceipt {
     /** FLOPs of the optimiser's products: 0, since it works element by element. */
     readonly update: number;
   };
+  /** Counters of the method. */
+  readonly work?: Readonly<Record<string, Counted>>;
   readonly ms: { readonly total: number };
   readonly estimated: boolean;
 }
@@ -40,13 +43,20 @@ export interface Work {
   readonly tokens: number;
   readonly steps: number;
   readonly ms: number;
+  readonly method?: string | undefined;
+  readonly bill?: MethodBill | undefined;
 }
 
-export function trainingReceipt(model: string, work: Work): TrainingReceipt {
+export function trainingReceipt(model: string, { bill = {}, method = "", ...work }: Work): TrainingReceipt {
   const { forward, backward, update, denseBackward, tokens, steps, ms } = work;
-  const [spent, dense] = [forward + backward + update, forward + denseBackward + update];
-  const flops = { dense, spent, overhead: 0, saved: dense === 0 ? 0 : 1 - spent / dense, forward, backward, update };
-  return { id: randomUUID(), model, method: "", tokens, steps, flops, ms: { total: ms }, estimated: false };
+  const { overhead = 0, work: counters } = bill;
+  const [spent, dense] = [forward + backward + update + overhead, forward + denseBackward + update];
+  const flops = { dense, spent, overhead, saved: dense === 0 ? 0 : 1 - spent / dense, forward, backward, update };
+  return {
+    ...{ id: randomUUID(), model, method, tokens, steps, flops },
+    ...(counters && { work: counters }),
+    ...{ ms: { total: ms }, estimated: false },
+  };
 }
 
 /** FLOPs of a batch's backward pass, by its labelled positions. */

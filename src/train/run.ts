@@ -1,5 +1,7 @@
 import { UserError } from "../util/errors.ts";
 import type { RunData } from "./data/open.ts";
+import type { ActiveMethod, MethodHost } from "./methods/method.ts";
+import { parseMethod } from "./methods/registry.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
 import { Passes } from "./passes.ts";
@@ -63,6 +65,16 @@ export function checkRun({ patience }: TrainOptions, subject: Subject, { trainin
     throw new UserError("patience: no data are held out; expected a validation above 0", 2);
 }
 
+const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, { training }: RunData): number =>
+  steps ?? Math.max(1, Math.ceil((epochs * training.batches) / accumulate));
+
+function openMethod(host: MethodHost): ActiveMethod | undefined {
+  const { method } = host.options;
+  if (method === undefined) return undefined;
+  const { method: chosen, options } = parseMethod(method);
+  return chosen.open?.(options, host);
+}
+
 /** A run between two steps. Each step depends only on the options, the data and the state. */
 export class TrainingRun implements Disposable {
   /** Steps done. */
@@ -76,6 +88,8 @@ export class TrainingRun implements Disposable {
     private readonly passes: Passes,
     readonly optimizer: Optimizer,
     private readonly denseBackward: (labelled: number) => number,
+    /** The method of training, if there is one. */
+    readonly method: ActiveMethod | undefined,
   ) {}
 
   static async open(options: TrainOptions, subject: Subject, data: RunData): Promise<TrainingRun> {
@@ -85,13 +99,13 @@ export class TrainingRun implements Disposable {
     const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const dense = backwardFlops(subject.whole, shape, options.recompute);
-    return new TrainingRun(options, subject, data, passes, optimizer, dense);
+    const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data) };
+    return new TrainingRun(options, subject, data, passes, optimizer, dense, openMethod(host));
   }
 
   /** Steps of the whole run. */
   get steps(): number {
-    const { steps, epochs, accumulate } = this.options;
-    return steps ?? Math.max(1, Math.ceil((epochs * this.data.training.batches) / accumulate));
+    return stepsOf(this.options, this.data);
   }
 
   /** The reason that no step follows: all are done, or the held-out loss has not improved for long. */
@@ -117,7 +131,9 @@ export class TrainingRun implements Disposable {
   /** Runs the next step. @throws Spike if the loss or its gradient is not finite and the options say stop */
   async step(): Promise<StepReport> {
     const started = performance.now();
+    this.method?.beforeStep?.(this.done);
     const { loss, labelled } = await this.#passes();
+    this.method?.beforeUpdate?.(this.done);
     const norm = gradientNorm(this.subject.store);
     const rate = this.options.optimizer.lr * rateAt(this.options.schedule, this.done, this.steps);
     const updated = await this.#update(loss, norm, rate);
@@ -198,7 +214,8 @@ export class TrainingRun implements Disposable {
   receipt(model: string): TrainingReceipt {
     const { forward, backward, denseBackward, tokens, ms, updates } = this.counters;
     const update = updates * this.optimizer.cost.flops;
-    return trainingReceipt(model, { forward, backward, update, denseBackward, tokens, steps: this.done, ms });
+    const work = { forward, backward, update, denseBackward, tokens, steps: this.done, ms };
+    return trainingReceipt(model, { ...work, method: this.options.method, bill: this.method?.bill?.(this.done) });
   }
 
   [Symbol.dispose](): void {

@@ -6,6 +6,8 @@ import { UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";
 import { writeJson } from "../util/write-whole.ts";
+import type { WritableTensor } from "../weights/safetensors/write.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { differences } from "./checkpoint/differences.ts";
 import { driftOf, thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, keepState, latestState, removeStates } from "./checkpoint/state.ts";
@@ -13,6 +15,7 @@ import { droppedSentence, openData, type RunData } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
 import { loraSubject } from "./lora-subject.ts";
+import { parseMethod } from "./methods/registry.ts";
 import { Metrics } from "./metrics.ts";
 import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
@@ -159,12 +162,19 @@ export async function openRun(
     throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
   const base = model === undefined ? undefined : await openBase(model);
   const tokenizer = base?.tokenizer ?? (await newTokenizer(options, files, out, openBase));
-  const data = openData({ ...options, files, rows }, tokenizer, seed);
+  const data = methodData(options, openData({ ...options, files, rows }, tokenizer, seed), tokenizer);
   if (lora && options.train.length > 0)
     throw new UserError("lora trains its own layers alone; give no train beside it", 2);
   if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
   if (base && lora) return { subject: loraSubject(lora, base, options), data };
   return { subject: base ? oldSubject(options, base.checkpoint) : newSubject(options, tokenizer.vocabSize), data };
+}
+
+/** The data as the run's method changes them. */
+function methodData(options: TrainOptions, data: RunData, tokenizer: Tokenizer): RunData {
+  if (options.method === undefined) return data;
+  const { method, options: own } = parseMethod(options.method);
+  return method.data?.(own, data, { options, tokenizer }) ?? data;
 }
 
 function restore(
@@ -183,6 +193,8 @@ function restore(
   new Float32Array(store.values.memory).set(kept.buffer("values", [store.trainedElements]));
   for (const [name, buffer] of Object.entries(run.optimizer.states))
     new Float32Array(buffer.memory).set(kept.buffer(name, [store.trainedElements]));
+  for (const [name, values] of Object.entries(run.method?.states ?? {}))
+    values.set(kept.buffer(`method.${name}`, [values.length]));
   run.done = kept.step;
   Object.assign(run.counters, kept.counters);
 }
@@ -191,10 +203,14 @@ async function keep(run: TrainingRun, options: TrainOptions, out: string, data: 
   const { store } = run.subject;
   const shape = [store.trainedElements];
   const buffers = { values: store.values, ...run.optimizer.states };
-  const tensors = Object.entries(buffers).map(
-    ([name, { memory }]) =>
-      [name, { shape, values: () => new Float32Array(memory, 0, store.trainedElements) }] as const,
-  );
+  const tensors: [string, WritableTensor][] = Object.entries(buffers).map(([name, { memory }]) => [
+    name,
+    { shape, values: () => new Float32Array(memory, 0, store.trainedElements) },
+  ]);
+  const own: [string, WritableTensor][] = Object.entries(run.method?.states ?? {}).map(([name, values]) => [
+    `method.${name}`,
+    { shape: [values.length], values: () => values },
+  ]);
   const state = {
     step: run.done,
     counters: finite(run.counters),
@@ -202,7 +218,7 @@ async function keep(run: TrainingRun, options: TrainOptions, out: string, data: 
     data: data.hash,
     machine: thisMachine(),
   };
-  await keepState(out, state, new Map(tensors));
+  await keepState(out, state, new Map([...tensors, ...own]));
 }
 
 /** JSON has no NaN: counters without a value are left out. */

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { checked, jsonOf, shown } from "../../util/checked.ts";
 import { suggest, UserError } from "../../util/errors.ts";
-import { type TrainOptions, trainOptions } from "../options.ts";
+import { completeOptions } from "../methods/complete.ts";
+import { type TrainInput, type TrainOptions, trainOptions } from "../options.ts";
 
 const LIST = "expected a list of values";
 const GRID = "expected lists of values by option";
@@ -16,7 +17,7 @@ const sweepOptions = z.looseObject(
 );
 
 /** A run's options, and for some of them, by their path such as `optimizer.lr`, the values to try. */
-export type SweepInput = Partial<z.input<typeof trainOptions>> & {
+export type SweepInput = Partial<TrainInput> & {
   readonly grid: Readonly<Record<string, readonly unknown[]>>;
 };
 
@@ -67,7 +68,7 @@ function checkAxis(path: string, values: readonly unknown[]): void {
 function optionsWith(rest: unknown, choices: readonly Choice[], name: string): TrainOptions {
   const options = choices.reduce((all, [path, value]) => placed(all, path.split("."), value), rest);
   try {
-    return checked(trainOptions, options);
+    return completeOptions(options);
   } catch (error) {
     throw error instanceof UserError ? new UserError(`run ${name}: ${error.message}`) : error;
   }

@@ -1,0 +1,59 @@
+import type { z } from "zod";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { RunData } from "../data/open.ts";
+import type { Optimizer } from "../optimizer.ts";
+import type { TrainInput, TrainOptions } from "../options.ts";
+import type { ParameterStore } from "../parameters.ts";
+
+/** One way to spend less in training: typed options, and what it changes of a run. */
+export interface Method<O = unknown> {
+  readonly name: string;
+  readonly summary: string;
+  readonly options: z.ZodType<O>;
+  /** A run's options under this method, unless the user gives others. */
+  presets?(options: O): Partial<TrainInput>;
+  /** The data in place of the run's own. @throws UserError */
+  data?(options: O, data: RunData, run: DataHost): RunData;
+  /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */
+  open?(options: O, run: MethodHost): ActiveMethod;
+}
+
+/** A run whose data are being opened. */
+export interface DataHost {
+  readonly options: TrainOptions;
+  readonly tokenizer: Tokenizer;
+}
+
+/** A run before its first step, or before it is restored. */
+export interface MethodHost {
+  readonly options: TrainOptions;
+  readonly store: ParameterStore;
+  readonly optimizer: Optimizer;
+  /** Steps of the whole run. */
+  readonly steps: number;
+}
+
+/** A counter of a receipt's `work`. */
+export interface Counted {
+  readonly dense: number;
+  readonly run: number;
+}
+
+/** A method's part of a run's receipt. */
+export interface MethodBill {
+  readonly work?: Readonly<Record<string, Counted>>;
+  /** FLOPs that only the method needs, which no program of the step counts. */
+  readonly overhead?: number;
+}
+
+/** A method in one run. Steps count from 0. */
+export interface ActiveMethod {
+  /** Its part of the run's state by name, changed in place; kept with each checkpoint, and filled when a run resumes. */
+  readonly states?: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** Called before a step's batches run. */
+  beforeStep?(step: number): void;
+  /** Called once a step's gradients are whole, before their norm is taken. */
+  beforeUpdate?(step: number): void;
+  /** The bill after `steps` steps. */
+  bill?(steps: number): MethodBill;
+}

@@ -1,0 +1,30 @@
+import { suggest, UserError } from "../../util/errors.ts";
+import { checkedNamed, readNamed } from "../../util/named-options.ts";
+import type { Method } from "./method.ts";
+
+/** Every training method, one line each. */
+export const methods: readonly Method[] = [];
+
+/** @throws UserError if there is no method of that name */
+function methodNamed(name: string): Method {
+  const known = methods.find((method) => method.name === name);
+  if (known) return known;
+  const names = methods.map((method) => method.name);
+  throw new UserError(
+    `no training method is called "${name}" (there are: ${names.join(", ")})${suggest(name, names)}`,
+    2,
+  );
+}
+
+/** A method with its options. */
+export interface ChosenMethod {
+  readonly method: Method;
+  readonly options: unknown;
+}
+
+/** Reads `name` or `name:key=value,key=value`. @throws UserError */
+export function parseMethod(text: string): ChosenMethod {
+  const { name, values } = readNamed(text, methodNamed);
+  const method = methodNamed(name);
+  return { method, options: checkedNamed(name, method.options, values) };
+}

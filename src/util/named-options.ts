@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { suggest, UserError } from "./errors.ts";
+
+/** A name with the options given to it, not checked yet. */
+export interface Named {
+  readonly name: string;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** Reads `name` or `name:key=value,key=value`. `known` checks the name before its options are read. @throws UserError */
+export function readNamed(text: string, known: (name: string) => unknown): Named {
+  const colon = text.indexOf(":");
+  const name = colon < 0 ? text : text.slice(0, colon);
+  known(name);
+  if (colon < 0) return { name, values: {} };
+  const pairs = text
+    .slice(colon + 1)
+    .split(",")
+    .map((pair) => keyValue(name, pair));
+  const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) !== i);
+  if (twice) throw new UserError(`${name}: ${twice[0]} is given twice`, 2);
+  return { name, values: Object.fromEntries(pairs) };
+}
+
+function keyValue(name: string, pair: string): [string, string] {
+  const equals = pair.indexOf("=");
+  if (equals < 1)
+    throw new UserError(`${name}: expected key=value after the colon, got ${pair === "" ? "nothing" : `"${pair}"`}`, 2);
+  return [pair.slice(0, equals), pair.slice(equals + 1)];
+}
+
+/** Parses the options of `name`. @throws UserError that names the option and the expected value */
+export function checkedNamed<S extends z.ZodType>(name: string, options: S, values: unknown): z.output<S> {
+  const result = options.safeParse(values);
+  if (result.success) return result.data;
+  throw new UserError(`${name}: ${explain(result.error.issues[0]!, options)}`, 2);
+}
+
+function explain(issue: z.core.$ZodIssue, options: z.ZodType): string {
+  if (issue.code !== "unrecognized_keys")
+    return [issue.path.join("."), issue.message].filter((s) => s !== "").join(": ");
+  const key = issue.keys[0]!;
+  return `there is no option "${key}"${suggest(key, optionNames(options))}`;
+}
+
+const optionNames = (options: z.ZodType): string[] =>
+  Object.keys((z.toJSONSchema(options, { io: "input" }) as { properties?: object }).properties ?? {});
