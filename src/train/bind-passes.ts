@@ -1,9 +1,8 @@
-import { evalCost, type Graph, type Spent } from "../graph/index.ts";
-import type { Binding, BoundProgram } from "../runtime/program.ts";
+import { addSpent, type Bindings, evalCost, type Graph, type Spent } from "../graph/index.ts";
+import type { Binding, BoundProgram, Program } from "../runtime/program.ts";
 import { bindWeights } from "./bind-weights.ts";
 import {
   layersOf,
-  type Shape,
   type Trainee,
   traceEmbedding,
   traceEmbeddingBackward,
@@ -12,12 +11,30 @@ import {
 } from "./graphs.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Programs } from "./programs.ts";
+import type { Shape } from "./stack.ts";
 import type { StepBuffers } from "./step-buffers.ts";
 
-/** A program with its tensors, and the cost of a run. */
-export interface Run {
-  readonly bound: BoundProgram;
-  readonly cost: Spent;
+/** A program with its tensors, which is bound anew for batches of other sizes. */
+export class Run {
+  #bound: { readonly sizes: Bindings; readonly program: BoundProgram; readonly cost: Spent } | undefined;
+
+  constructor(
+    private readonly program: Program,
+    private readonly weights: Binding,
+    private readonly tensors: () => Binding,
+  ) {}
+
+  /** `sizes` are the batch's: another object if views of its tensors are others. */
+  async run(sizes: Bindings, spent: Spent): Promise<void> {
+    if (this.#bound?.sizes !== sizes)
+      this.#bound = {
+        sizes,
+        program: this.program.bind({ ...this.tensors(), ...this.weights }),
+        cost: evalCost(this.program.cost, sizes),
+      };
+    await this.#bound.program.run();
+    addSpent(spent, this.#bound.cost);
+  }
 }
 
 /** A model's programs in the order in which a step runs them, the head's aside. */
@@ -38,32 +55,31 @@ interface Parts {
 /** `first` is the first layer that is trained, −1 if the embedding is. */
 export async function bindPasses(parts: Parts, shape: Shape, first: number): Promise<BoundPasses> {
   const { trainee, buffers } = parts;
-  const layers = layersOf(trainee);
-  const run = (graph: Graph, tensors: Binding) => bindRun(parts, graph, tensors);
-  const given = buffers.given;
-  const forward = [await run(traceEmbedding(trainee, shape), { ...given, y: buffers.stream(0) })];
+  const run = (graph: Graph, tensors: () => Binding) => bindRun(parts, graph, tensors);
+  const forward = [await run(traceEmbedding(trainee, shape), () => ({ y: buffers.stream(0) }))];
   const backward: Run[] = [];
-  for (const l of layers) {
-    const streams = { ...given, x: buffers.stream(l), y: buffers.stream(l + 1) };
+  for (const l of layersOf(trainee)) {
+    const streams = () => ({ x: buffers.stream(l), y: buffers.stream(l + 1) });
     if (l < first) {
       forward.push(await run(traceLayer(trainee, l, shape), streams));
       continue;
     }
     const passes = traceLayerPasses(trainee, l, shape, { before: l > first, recompute: parts.recompute });
-    const tensors = { ...streams, ...buffers.keep(passes.kept) };
+    const kept = buffers.keep(passes.kept);
+    const tensors = () => ({ ...streams(), ...kept() });
     forward.push(await run(passes.forward, tensors));
-    const gradients = { dy: buffers.gradient(l + 1), dx: buffers.gradient(l) };
-    backward.unshift(await run(passes.backward, { ...tensors, ...gradients }));
+    const gradients = () => ({ dy: buffers.gradient(l + 1), dx: buffers.gradient(l) });
+    backward.unshift(await run(passes.backward, () => ({ ...tensors(), ...gradients() })));
   }
-  if (first < 0)
-    backward.push(await run(traceEmbeddingBackward(trainee, shape), { ...given, dy: buffers.gradient(0) }));
+  if (first < 0) backward.push(await run(traceEmbeddingBackward(trainee, shape), () => ({ dy: buffers.gradient(0) })));
   return { forward, backward };
 }
 
-async function bindRun({ trainee, store, programs }: Parts, graph: Graph, tensors: Binding): Promise<Run> {
-  const program = await programs.of(graph);
-  return {
-    bound: program.bind({ ...tensors, ...bindWeights(graph, trainee, store) }),
-    cost: evalCost(program.cost, {}),
-  };
+async function bindRun(
+  { trainee, store, programs, buffers }: Parts,
+  graph: Graph,
+  tensors: () => Binding,
+): Promise<Run> {
+  const given = () => ({ ...buffers.given, ...tensors() });
+  return new Run(await programs.of(graph), bindWeights(graph, trainee, store), given);
 }

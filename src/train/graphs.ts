@@ -1,60 +1,48 @@
 import { carve, Graph, pullback, type Tensor, tensorsToKeep } from "../graph/index.ts";
-import type { Decoder } from "../models/decoder.ts";
-import { settle } from "../nn/stream.ts";
-import { attendCausally } from "./attend.ts";
+import type { Objective } from "./heads/objective.ts";
+import type { Shape, Stack } from "./stack.ts";
 import type { TrainableWeights, WeightInput } from "./trainable.ts";
-
-/** Rows of tokens that run together, as numbers: a program is compiled for one shape. */
-export interface Shape {
-  readonly rows: number;
-  readonly tokens: number;
-  /** True if rows hold several documents. */
-  readonly packed: boolean;
-}
 
 /** A model with weights as inputs, some of which are trained. */
 export interface Trainee {
-  readonly decoder: Decoder;
+  readonly stack: Stack;
+  readonly objective: Objective;
   readonly weights: TrainableWeights;
   readonly trained: (name: string) => boolean;
 }
 
 /**
- * Graphs of a step. Between layers the stream is one tensor [rows, tokens, hidden]. Inputs that are weights have the
+ * Graphs of a step. Between layers the stream is one tensor. Inputs that are weights have the
  * weights' names. A gradient is the input `sum:NAME`, and the output `gradient:NAME`, which adds to it: both may be
  * bound to one buffer.
  */
 export const sumName = (input: string): string => `sum:${input}`;
 export const gradientName = (input: string): string => `gradient:${input}`;
 
-/** `ids` i64 [rows, tokens], `lengths` i32 [rows] (tokens less one, of models that learn positions) → `y`. */
-export function traceEmbedding({ decoder }: Trainee, shape: Shape): Graph {
+/** The inputs of a batch → `y`, the stream before the first layer. */
+export function traceEmbedding({ stack }: Trainee, shape: Shape): Graph {
   const g = new Graph();
-  g.output("y", embed(g, decoder, shape));
+  g.output("y", stack.embed(g, shape));
   return g;
 }
 
 /** Like `traceEmbedding`, with `dy` → the gradients of its weights. */
 export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
   const g = new Graph();
-  const y = embed(g, trainee.decoder, shape);
+  const y = trainee.stack.embed(g, shape);
   outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), []);
   return g;
 }
 
-function embed(g: Graph, decoder: Decoder, { rows, tokens }: Shape): Tensor {
-  return decoder.embed(g, g.input("ids", "i64", [rows, tokens]), () => g.input("lengths", "i32", [rows]));
-}
-
 /** A layer: `x` → `y`. */
-export function traceLayer(trainee: Trainee, layer: number, shape: Shape): Graph {
+export function traceLayer({ stack }: Trainee, layer: number, shape: Shape): Graph {
   const g = new Graph();
-  g.output("y", runLayer(g, trainee.decoder, layer, streamIn(g, trainee.decoder, shape), shape));
+  g.output("y", stack.layer(g, layer, streamIn(g, stack, shape), shape));
   return g;
 }
 
 /** The numbers of a model's layers. */
-export const layersOf = ({ decoder }: Trainee): number[] => Array.from({ length: decoder.config.layers }, (_, l) => l);
+export const layersOf = ({ stack }: Trainee): number[] => Array.from({ length: stack.layers }, (_, l) => l);
 
 /** A layer's two passes. */
 export interface LayerPasses {
@@ -81,8 +69,8 @@ export function traceLayerPasses(
   { before, recompute }: BackwardOptions,
 ): LayerPasses {
   const g = new Graph();
-  const x = streamIn(g, trainee.decoder, shape);
-  const y = runLayer(g, trainee.decoder, layer, x, shape);
+  const x = streamIn(g, trainee.stack, shape);
+  const y = trainee.stack.layer(g, layer, x, shape);
   const nodes = g.nodes.length;
   const [dx] = outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), before ? [x] : []);
   const gradients = Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor]));
@@ -92,15 +80,7 @@ export function traceLayerPasses(
   return { forward: carve(g, {}, { y, ...kept }), backward: carve(g, kept, results), kept };
 }
 
-const streamIn = (g: Graph, { config }: Decoder, { rows, tokens }: Shape): Tensor =>
-  g.input("x", "f32", [rows, tokens, config.hidden]);
-
-function runLayer(g: Graph, decoder: Decoder, layer: number, x: Tensor, { packed }: Shape): Tensor {
-  const block = decoder.block(g, layer);
-  const { qkv, residual } = block.attentionIn({ branch: x });
-  const attended = attendCausally(g, decoder, layer, qkv, packed);
-  return settle(block.feedForward(block.attentionOut(attended, residual)));
-}
+const streamIn = (g: Graph, stack: Stack, shape: Shape): Tensor => g.input("x", "f32", stack.stream(shape));
 
 /** Makes the gradients of the graph's trained weights its outputs; returns those of `others`. */
 export function outputGradients(

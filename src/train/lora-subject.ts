@@ -2,6 +2,7 @@ import { layoutOf } from "../models/adapter-layout.ts";
 import { decoderArchitecture, openDecoder } from "../models/registry.ts";
 import { Part } from "../weights/prepared/part.ts";
 import { type LoraFactors, writeAdapter } from "./checkpoint/adapter.ts";
+import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillLora } from "./initial.ts";
 import { downName, LoraWeights, upName } from "./lora-weights.ts";
@@ -20,7 +21,7 @@ export function loraSubject(
   const architecture = decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, quant);
   const weights = new LoraWeights(frozen, lora);
-  const trainee: Trainee = { decoder: architecture.open(weights), weights, trained: () => true };
+  const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
   const joined = weightsOf(trainee);
   frozen.commit();
   weights.checkTargets();
@@ -30,7 +31,7 @@ export function loraSubject(
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
   return {
     ...{ trainee, store },
-    whole: { decoder: architecture.open(traced), weights: traced, trained: () => true },
+    whole: { ...languageModelOf(architecture.open(traced)), weights: traced, trained: () => true },
     write: (folder) =>
       writeAdapter(folder, {
         ...{ base: name, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names },

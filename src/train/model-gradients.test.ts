@@ -11,6 +11,7 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { Part } from "../weights/prepared/part.ts";
 import type { Batch } from "./data/batch.ts";
+import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { ParameterStore } from "./parameters.ts";
 import { Passes, weightsOf } from "./passes.ts";
@@ -44,7 +45,7 @@ function open(folder: string, architecture: Architecture) {
   const checkpoint = openCheckpoint(folder);
   const names = architecture.tensors(checkpoint);
   const weights = new TracedWeights(checkpoint.config, (name) => new Part(checkpoint, names, name).exists);
-  const trainee: Trainee = { decoder: architecture.open(weights), weights, trained: () => true };
+  const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
   const store = new ParameterStore(weightsOf(trainee), trainee.trained);
   for (const p of store.parameters) store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
   return { trainee, store, names };

@@ -1,11 +1,13 @@
-import { addSpent, type Graph, type Spent } from "../graph/index.ts";
+import type { Graph, Spent } from "../graph/index.ts";
 import { type BoundPasses, bindPasses, type Run } from "./bind-passes.ts";
 import type { Batch } from "./data/batch.ts";
-import { layersOf, type Shape, type Trainee, traceEmbedding, traceLayer } from "./graphs.ts";
-import { Head } from "./head.ts";
+import { layersOf, type Trainee, traceEmbedding, traceLayer } from "./graphs.ts";
+import type { Head, Judged } from "./heads/objective.ts";
+import { openHead } from "./heads/open.ts";
 import { traceLoss } from "./loss.ts";
 import type { Joined, ParameterStore } from "./parameters.ts";
 import { Programs } from "./programs.ts";
+import type { Shape } from "./stack.ts";
 import { StepBuffers } from "./step-buffers.ts";
 
 /** FLOPs of passes. */
@@ -34,7 +36,6 @@ export class Passes implements Disposable {
   #backwards: Spent = { flops: 0, bytes: 0 };
 
   private constructor(
-    private readonly shape: Shape,
     private readonly buffers: StepBuffers,
     private readonly bound: BoundPasses,
     private readonly head: Head,
@@ -42,12 +43,11 @@ export class Passes implements Disposable {
   ) {}
 
   static async create(trainee: Trainee, store: ParameterStore, shape: Shape, recompute: boolean): Promise<Passes> {
-    const { layers, hidden } = trainee.decoder.config;
     const first = firstTrained(trainee);
-    const [programs, buffers] = [new Programs(), new StepBuffers(shape, hidden, layers, Math.max(0, first))];
+    const [programs, buffers] = [new Programs(), new StepBuffers(trainee, shape, Math.max(0, first))];
     const bound = await bindPasses({ trainee, store, programs, buffers, recompute }, shape, first);
-    const head = await Head.create(trainee, store, programs, first < layers);
-    return new Passes(shape, buffers, bound, head, programs);
+    const head = await openHead(trainee, store, programs, first < trainee.stack.layers);
+    return new Passes(buffers, bound, head, programs);
   }
 
   /**
@@ -57,12 +57,12 @@ export class Passes implements Disposable {
   async train(batch: Batch, weight: number): Promise<number> {
     await this.#forward(batch);
     const nats = await this.head.backward(batch, weight, this.buffers.last, this.#backwards);
-    await runAll(this.bound.backward, this.#backwards);
+    await this.#run(this.bound.backward, this.#backwards);
     return nats;
   }
 
-  /** The sum of the nats of a batch's labels. */
-  async evaluate(batch: Batch): Promise<number> {
+  /** The loss of a batch's labels, and how many of them have the highest score. */
+  async evaluate(batch: Batch): Promise<Judged> {
     await this.#forward(batch);
     return this.head.forward(batch, this.buffers.last, this.#forwards);
   }
@@ -76,22 +76,16 @@ export class Passes implements Disposable {
   }
 
   async #forward(batch: Batch): Promise<void> {
-    const { rows, tokens } = batch;
-    if (rows !== this.shape.rows || tokens !== this.shape.tokens)
-      throw new Error(`a batch of ${rows} × ${tokens} for programs of ${this.shape.rows} × ${this.shape.tokens}`);
     this.buffers.fill(batch);
-    await runAll(this.bound.forward, this.#forwards);
+    await this.#run(this.bound.forward, this.#forwards);
+  }
+
+  async #run(runs: readonly Run[], spent: Spent): Promise<void> {
+    for (const run of runs) await run.run(this.buffers.sizes, spent);
   }
 
   [Symbol.dispose](): void {
     for (const part of [this.buffers, this.head, this.programs]) part[Symbol.dispose]();
-  }
-}
-
-async function runAll(runs: readonly Run[], spent: Spent): Promise<void> {
-  for (const { bound, cost } of runs) {
-    await bound.run();
-    addSpent(spent, cost);
   }
 }
 
@@ -100,5 +94,5 @@ function firstTrained(trainee: Trainee): number {
   const { weights, trained } = trainee;
   const any = (graph: Graph) => weights.inputsOf(graph).some(({ sizes }) => Object.keys(sizes).some(trained));
   if (any(traceEmbedding(trainee, ANY_SHAPE))) return -1;
-  return layersOf(trainee).find((l) => any(traceLayer(trainee, l, ANY_SHAPE))) ?? trainee.decoder.config.layers;
+  return layersOf(trainee).find((l) => any(traceLayer(trainee, l, ANY_SHAPE))) ?? trainee.stack.layers;
 }

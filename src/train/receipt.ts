@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { addSpent, evalCost, graphCost, type Spent } from "../graph/index.ts";
-import { layersOf, type Shape, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "./graphs.ts";
+import { evalDim, graphCost, sumCosts } from "../graph/index.ts";
+import { type Batch, sizesOf } from "./data/batch.ts";
+import { layersOf, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "./graphs.ts";
 import { traceLossBackward } from "./loss.ts";
 import type { Counted, MethodBill } from "./methods/method.ts";
+import type { Shape } from "./stack.ts";
 
 /**
  * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the same steps with no method and nothing
@@ -59,14 +61,13 @@ export function trainingReceipt(model: string, { bill = {}, method = "", ...work
   };
 }
 
-/** FLOPs of a batch's backward pass, by its labelled positions. */
-export function backwardFlops(whole: Trainee, shape: Shape, recompute: boolean): (labelled: number) => number {
+/** FLOPs of batches' backward passes. */
+export function backwardFlops(whole: Trainee, shape: Shape, recompute: boolean): (batch: Batch) => number {
   const graphs = [
     ...layersOf(whole).map((l) => traceLayerPasses(whole, l, shape, { before: true, recompute }).backward),
     traceEmbeddingBackward(whole, shape),
+    traceLossBackward(whole, true),
   ];
-  const sum: Spent = { flops: 0, bytes: 0 };
-  for (const graph of graphs) addSpent(sum, evalCost(graphCost(graph), {}));
-  const head = graphCost(traceLossBackward(whole, true));
-  return (labelled) => sum.flops + evalCost(head, { n: labelled }).flops;
+  const { flops } = sumCosts(graphs.map((graph) => graphCost(graph)));
+  return (batch) => evalDim(flops, sizesOf(batch));
 }

@@ -1,4 +1,5 @@
 import { UserError } from "../util/errors.ts";
+import type { Batch } from "./data/batch.ts";
 import type { RunData } from "./data/open.ts";
 import type { ActiveMethod, MethodHost } from "./methods/method.ts";
 import { parseMethod } from "./methods/registry.ts";
@@ -58,7 +59,7 @@ const begun = (): Counters => ({
 
 /** Checks the options against the model and the data. @throws UserError */
 export function checkRun({ patience }: TrainOptions, subject: Subject, { training, heldOut }: RunData): void {
-  const { context } = subject.trainee.decoder.config;
+  const { context } = subject.trainee.stack;
   if (training.tokens > context)
     throw new UserError(`tokens: ${training.tokens} are more than the model's context, expected at most ${context}`, 2);
   if (patience !== undefined && !heldOut)
@@ -87,7 +88,7 @@ export class TrainingRun implements Disposable {
     private readonly data: RunData,
     private readonly passes: Passes,
     readonly optimizer: Optimizer,
-    private readonly denseBackward: (labelled: number) => number,
+    private readonly denseBackward: (batch: Batch) => number,
     /** The method of training, if there is one. */
     readonly method: ActiveMethod | undefined,
   ) {}
@@ -161,7 +162,7 @@ export class TrainingRun implements Disposable {
     let nats = 0;
     for (const batch of batches) {
       nats += await this.passes.train(batch, 1 / Math.max(1, labelled));
-      this.counters.denseBackward += this.denseBackward(batch.labelled);
+      this.counters.denseBackward += this.denseBackward(batch);
       this.counters.tokens += batch.rows * batch.tokens;
       this.counters.samples += batch.samples;
     }
@@ -192,7 +193,7 @@ export class TrainingRun implements Disposable {
     let [nats, labelled] = [0, 0];
     for (let i = 0; i < Math.min(heldOut.batches, this.options.evaluateBatches); i++) {
       const batch = heldOut.batch(i);
-      nats += await this.passes.evaluate(batch);
+      nats += (await this.passes.evaluate(batch)).nats;
       labelled += batch.labelled;
     }
     const loss = nats / labelled;

@@ -1,86 +1,117 @@
-import type { Tensor } from "../graph/index.ts";
+import { type Bindings, type Dim, evalShape, type Tensor } from "../graph/index.ts";
 import { count } from "../graph/ndarray.ts";
-import { Buffer, type View } from "../runtime/buffer.ts";
+import { Buffer, type View, ViewSet } from "../runtime/buffer.ts";
 import type { Binding } from "../runtime/program.ts";
-import type { Batch } from "./data/batch.ts";
-import type { Shape } from "./graphs.ts";
+import { type Batch, sizesOf } from "./data/batch.ts";
+import type { Trainee } from "./graphs.ts";
+import type { HeadTensors } from "./heads/objective.ts";
+import type { BatchInput, Shape } from "./stack.ts";
 
-/** The tensors between the programs of a step. Streams from layer `kept` on stay for the backward pass. */
+/**
+ * The tensors between the programs of a step, with room for the largest batch. Streams from layer `kept` on stay for
+ * the backward pass.
+ */
 export class StepBuffers implements Disposable {
-  readonly #ids: Buffer;
-  readonly #lengths: Buffer;
-  readonly #documents: Buffer;
+  readonly #inputs = new Map<string, Buffer>();
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
   readonly #owned: Buffer[];
+  #views = new ViewSet();
+  #given: Binding = {};
+  #sizes: { readonly key: string; readonly of: Bindings } | undefined;
 
   constructor(
+    private readonly trainee: Trainee,
     private readonly shape: Shape,
-    private readonly hidden: number,
-    private readonly layers: number,
     kept: number,
   ) {
-    const { rows, tokens, packed } = shape;
-    const stream = () => new Buffer("f32", rows * tokens * hidden);
-    this.#ids = new Buffer("i64", rows * tokens);
-    this.#lengths = new Buffer("i32", rows);
-    new Int32Array(this.#lengths.memory).fill(tokens - 1);
-    this.#documents = new Buffer("i64", packed ? rows * tokens : 1);
+    const { layers, hidden } = trainee.stack;
+    const stream = () => new Buffer("f32", shape.rows * shape.tokens * hidden);
     const passing = [stream(), stream()];
     this.#streams = Array.from({ length: layers + 1 }, (_, l) => (l < kept ? passing[l % 2]! : stream()));
     this.#gradients = [stream(), stream()];
-    const given = [this.#ids, this.#lengths, this.#documents];
-    this.#owned = [...new Set([...given, ...passing, ...this.#streams, ...this.#gradients])];
+    this.#owned = [...new Set([...passing, ...this.#streams, ...this.#gradients])];
   }
 
-  /** The parts of a batch that programs read. */
+  /** Takes a batch in. Views of tensors have its sizes from now on; if those are others, the ones before are gone. */
+  fill(batch: Batch): void {
+    const inputs = Object.entries({ ...this.trainee.stack.inputs(batch), ...this.trainee.objective.inputs(batch) });
+    for (const [name, input] of inputs) write(this.#input(name, input), input);
+    const key = inputs.map(([name, { shape }]) => `${name}:${shape}`).join();
+    if (key === this.#sizes?.key) return;
+    this.#views[Symbol.dispose]();
+    this.#views = new ViewSet();
+    this.#sizes = { key, of: sizesOf(batch) };
+    this.#given = Object.fromEntries(
+      inputs.map(([name, input]) => [name, this.#views.of(this.#input(name, input), input.shape, 0)]),
+    );
+  }
+
+  /** The batch's sizes: the same object for batches whose views are the same. */
+  get sizes(): Bindings {
+    if (!this.#sizes) throw new Error("no batch has been taken in");
+    return this.#sizes.of;
+  }
+
+  /** The batch's inputs. */
   get given(): Binding {
-    const { rows, tokens, packed } = this.shape;
-    const documents = packed ? { documents: this.#documents.view([rows, tokens]) } : {};
-    return { ids: this.#ids.view([rows, tokens]), lengths: this.#lengths.view([rows]), ...documents };
+    return this.#given;
   }
 
-  fill({ ids, documents }: Batch): void {
-    write(this.#ids, ids);
-    if (this.shape.packed) write(this.#documents, documents ?? new Int32Array(ids.length));
-  }
-
-  /** The stream before a layer; at `layers`, the head's input. */
+  /** The stream before a layer; at the number of layers, the head's input. */
   stream(layer: number): View {
-    return this.#view(this.#streams[layer]!);
+    return this.#view(this.#streams[layer]!, this.#streamShape);
   }
 
   /** The gradient of the stream before a layer. */
   gradient(layer: number): View {
-    return this.#view(this.#gradients[layer % 2]!);
+    return this.#view(this.#gradients[layer % 2]!, this.#streamShape);
   }
 
-  #view(buffer: Buffer): View {
-    return buffer.view([this.shape.rows, this.shape.tokens, this.hidden]);
-  }
-
-  /** Memory for a layer's kept tensors. */
-  keep(tensors: Readonly<Record<string, Tensor>>): Binding {
-    const views = Object.entries(tensors).map(([name, { dtype, shape }]) => {
-      const sizes = shape.map(Number);
-      const buffer = new Buffer(dtype, count(sizes));
+  /** Memory for a layer's kept tensors; returns their views. */
+  keep(tensors: Readonly<Record<string, Tensor>>): () => Binding {
+    const buffers = Object.entries(tensors).map(([name, { dtype, shape }]) => {
+      const buffer = new Buffer(dtype, count(evalShape(shape, this.#largest)));
       this.#owned.push(buffer);
-      return [name, buffer.view(sizes)] as const;
+      return { name, buffer, shape };
     });
-    return Object.fromEntries(views);
+    return () => Object.fromEntries(buffers.map(({ name, buffer, shape }) => [name, this.#view(buffer, shape)]));
   }
 
-  /** The last stream, and its gradient, which the head writes. */
-  get last(): { stream: Buffer; gradient: Buffer } {
-    return { stream: this.#streams[this.layers]!, gradient: this.#gradients[this.layers % 2]! };
+  /** The batch as the head reads it. */
+  get last(): HeadTensors {
+    const { layers } = this.trainee.stack;
+    return { stream: this.stream(layers), gradient: this.gradient(layers), given: this.#given };
+  }
+
+  get #streamShape() {
+    return this.trainee.stack.stream(this.shape);
+  }
+
+  get #largest(): Bindings {
+    const { rows, tokens } = this.shape;
+    return { batch: rows, tokens, kept: rows * tokens };
+  }
+
+  #view(buffer: Buffer, shape: readonly Dim[]): View {
+    return this.#views.of(buffer, evalShape(shape, this.sizes), 0);
+  }
+
+  #input(name: string, { dtype }: BatchInput): Buffer {
+    const known = this.#inputs.get(name);
+    if (known) return known;
+    const buffer = new Buffer(dtype, this.shape.rows * this.shape.tokens);
+    this.#inputs.set(name, buffer);
+    return buffer;
   }
 
   [Symbol.dispose](): void {
-    for (const buffer of this.#owned) buffer[Symbol.dispose]();
+    this.#views[Symbol.dispose]();
+    for (const buffer of [...this.#owned, ...this.#inputs.values()]) buffer[Symbol.dispose]();
   }
 }
 
-function write({ memory }: Buffer, values: Int32Array): void {
-  const bound = new BigInt64Array(memory);
-  for (let i = 0; i < values.length; i++) bound[i] = BigInt(values[i]!);
+function write({ memory }: Buffer, { dtype, values }: BatchInput): void {
+  if (dtype === "i32") new Int32Array(memory).set(values);
+  else new BigInt64Array(memory).set(BigInt64Array.from(values, BigInt));
 }

@@ -12,6 +12,7 @@ import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
 import { writeModel } from "./checkpoint/model.ts";
 import { readText } from "./data/files.ts";
 import { byteTokenizer, characterTokenizer } from "./data/tokenizer.ts";
+import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillRandomly } from "./initial.ts";
 import type { TrainOptions } from "./options.ts";
@@ -87,7 +88,7 @@ export function newSubject(options: TrainOptions, vocabulary: number): Subject {
   };
   const hasHead = config["tie_word_embeddings"] === false;
   const subject = opened(bare, options, (name) => name === "output.weight" && hasHead);
-  fillRandomly(subject.store, subject.trainee.decoder.config.layers, options.seed);
+  fillRandomly(subject.store, subject.trainee.stack.layers, options.seed);
   return { ...subject, write: writer(subject.store, config, subject.names) };
 }
 
@@ -113,7 +114,7 @@ export function oldSubject(options: TrainOptions, base: Checkpoint): Subject {
 function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
   const architecture = decoderArchitecture(checkpoint);
   const weights = new TracedWeights(checkpoint.config, has);
-  const untrained: Trainee = { decoder: architecture.open(weights), weights, trained: () => false };
+  const untrained: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => false };
   const joined = weightsOf(untrained);
   const trained = trainedBy(
     options.train,

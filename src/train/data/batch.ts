@@ -1,12 +1,17 @@
-/** Rows of tokens of one length, which a model's programs process together. */
+import type { Bindings } from "../../graph/index.ts";
+
+/** Rows of tokens, which a model's programs process together. */
 export interface Batch {
   readonly rows: number;
   readonly tokens: number;
   /** [rows, tokens]; 0 behind a row's last token. */
   readonly ids: Int32Array;
-  /** [rows, tokens]: the token that each position should predict; −1: none. */
+  /**
+   * The right choices: of a language model, the token that each position [rows, tokens] should predict, −1: none; of
+   * texts, each row's class; of pairs, for each query, the index of its document. Queries are the first rows.
+   */
   readonly labels: Int32Array;
-  /** Positions that have a label. */
+  /** Labels that are not −1. */
   readonly labelled: number;
   /** The number of samples; rows that only fill up an epoch's last batch hold none. */
   readonly samples: number;
@@ -15,11 +20,25 @@ export interface Batch {
    * one.
    */
   readonly documents?: Int32Array;
+  /** Tokens of each row; absent if programs read all of them. */
+  readonly lengths?: Int32Array;
+}
+
+/** Tokens of each row. */
+export const lengthsOf = ({ rows, tokens, lengths }: Batch): Int32Array => lengths ?? new Int32Array(rows).fill(tokens);
+
+/** The sizes that graphs for batches of any size have as symbols. */
+export function sizesOf(batch: Batch): Bindings {
+  const { rows, tokens, labelled } = batch;
+  const kept = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
+  return { batch: rows, tokens, kept, n: labelled, queries: labelled, documents: rows - labelled };
 }
 
 /** The data of training or evaluation, in batches. */
 export interface TrainingData {
+  /** Rows of a batch, at most. */
   readonly rows: number;
+  /** Tokens of a row, at most. */
   readonly tokens: number;
   /** Batches of one epoch. */
   readonly batches: number;

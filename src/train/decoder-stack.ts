@@ -1,0 +1,56 @@
+import type { Graph, Tensor } from "../graph/index.ts";
+import type { Decoder } from "../models/decoder.ts";
+import { settle } from "../nn/stream.ts";
+import { attendCausally } from "./attend.ts";
+import type { Batch } from "./data/batch.ts";
+import type { Trainee } from "./graphs.ts";
+import { languageModel } from "./heads/language-model.ts";
+import type { BatchInput, Shape, Stack } from "./stack.ts";
+
+/** A decoder's layers, for batches of one shape: each row is full, or the positions behind its end have no label. */
+export class DecoderStack implements Stack {
+  constructor(private readonly decoder: Decoder) {}
+
+  get layers(): number {
+    return this.decoder.config.layers;
+  }
+
+  get hidden(): number {
+    return this.decoder.config.hidden;
+  }
+
+  get context(): number {
+    return this.decoder.config.context;
+  }
+
+  stream({ rows, tokens }: Shape): readonly number[] {
+    return [rows, tokens, this.hidden];
+  }
+
+  embed(g: Graph, { rows, tokens }: Shape): Tensor {
+    return this.decoder.embed(g, g.input("ids", "i64", [rows, tokens]), () => g.input("lengths", "i32", [rows]));
+  }
+
+  layer(g: Graph, layer: number, x: Tensor, { packed }: Shape): Tensor {
+    const block = this.decoder.block(g, layer);
+    const { qkv, residual } = block.attentionIn({ branch: x });
+    const attended = attendCausally(g, this.decoder, layer, qkv, packed);
+    return settle(block.feedForward(block.attentionOut(attended, residual)));
+  }
+
+  /** `lengths` are one less, for models that learn positions. */
+  inputs({ rows, tokens, ids, documents }: Batch): Readonly<Record<string, BatchInput>> {
+    const shape = [rows, tokens];
+    return {
+      ids: { dtype: "i64", shape, values: ids },
+      lengths: { dtype: "i32", shape: [rows], values: new Int32Array(rows).fill(tokens - 1) },
+      ...(documents && { documents: { dtype: "i64", shape, values: documents } }),
+    };
+  }
+}
+
+/** A decoder, trained as a language model. */
+export const languageModelOf = (decoder: Decoder): Pick<Trainee, "stack" | "objective"> => ({
+  stack: new DecoderStack(decoder),
+  objective: languageModel(decoder),
+});

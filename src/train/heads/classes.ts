@@ -1,0 +1,17 @@
+import { type Graph, sym } from "../../graph/index.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import { hiddenIn } from "../encoder-stack.ts";
+import type { Objective, Scored } from "./objective.ts";
+import { TextHead } from "./text-head.ts";
+
+/** An encoder's scores of a text's class, by its own classifier. */
+export const classes = (encoder: Encoder): Objective => ({
+  judged: true,
+  score(g: Graph): Scored {
+    const { x, hidden, mask } = hiddenIn(g, encoder);
+    const scores = encoder.classify(g, hidden, mask);
+    return { x, scores, targets: g.input("targets", "i64", [sym("batch")]) };
+  },
+  inputs: ({ labels }) => ({ targets: { dtype: "i64", shape: [labels.length], values: labels } }),
+  open: (_, programs) => new TextHead(programs, () => encoder.config.labels),
+});

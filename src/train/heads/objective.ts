@@ -1,0 +1,61 @@
+import type { Graph, Spent, Tensor } from "../../graph/index.ts";
+import type { View } from "../../runtime/buffer.ts";
+import type { Binding, Program } from "../../runtime/program.ts";
+import type { Batch } from "../data/batch.ts";
+import type { BatchInput } from "../stack.ts";
+
+/** A head's scores in a graph. */
+export interface Scored {
+  /** The stream after the last layer, or its labelled rows: the input `x`. */
+  readonly x: Tensor;
+  /** [..., choices]. */
+  readonly scores: Tensor;
+  /** The index of the right choice, i64 [...]. */
+  readonly targets: Tensor;
+}
+
+/** A model's head. Its loss is the cross-entropy of scores. */
+export interface Objective {
+  /** True if the scores are an output, so that right answers can be counted. */
+  readonly judged: boolean;
+  score(g: Graph): Scored;
+  /** The graph's inputs that come with a batch, beside those of the layers. */
+  inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
+  /** The head on programs that compute the loss; `before`: anything before the head is trained. */
+  open(hidden: number, programs: HeadPrograms, before: boolean): Head;
+}
+
+/** A program of the head with its weights. */
+export interface HeadProgram {
+  readonly program: Program;
+  readonly weights: Binding;
+}
+
+export interface HeadPrograms {
+  readonly forward: HeadProgram;
+  readonly backward: HeadProgram;
+}
+
+/** A batch after its last layer. */
+export interface HeadTensors {
+  readonly stream: View;
+  /** For the stream's gradient, which is overwritten. */
+  readonly gradient: View;
+  /** The batch's inputs. */
+  readonly given: Binding;
+}
+
+/** The result of a batch's labels. */
+export interface Judged {
+  /** The sum of the labels' losses. */
+  readonly nats: number;
+  /** Labels that have the highest score; undefined if they are not counted. */
+  readonly correct?: number;
+}
+
+/** A model's head with the loss, as a step runs it. */
+export interface Head extends Disposable {
+  forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged>;
+  /** Adds gradients; `weight` is the share of each label in the loss. Returns the sum of the labels' nats. */
+  backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number>;
+}

@@ -1,0 +1,23 @@
+import type { Graph } from "../../graph/index.ts";
+import { bindWeights } from "../bind-weights.ts";
+import type { Trainee } from "../graphs.ts";
+import { traceLoss, traceLossBackward } from "../loss.ts";
+import type { ParameterStore } from "../parameters.ts";
+import type { Programs } from "../programs.ts";
+import type { Head } from "./objective.ts";
+
+/** A model's head with its programs; `before`: anything before the head is trained. */
+export async function openHead(
+  trainee: Trainee,
+  store: ParameterStore,
+  programs: Programs,
+  before: boolean,
+): Promise<Head> {
+  const bound = async (graph: Graph) => ({
+    program: await programs.of(graph),
+    weights: bindWeights(graph, trainee, store),
+  });
+  const forward = await bound(traceLoss(trainee));
+  const backward = await bound(traceLossBackward(trainee, before));
+  return trainee.objective.open(trainee.stack.hidden, { forward, backward }, before);
+}
