@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { parseRow } from "../../lab/data/row.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
+import { parseRow } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode } from "../encode.ts";
 import { columns, print, printJson } from "../output.ts";

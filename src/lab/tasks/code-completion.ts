@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { textOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
-import { textOf } from "../data/bytes.ts";
 import { corpusOf } from "../data/corpus.ts";
 import type { GenerationItem } from "../item.ts";
 import { editSimilarity } from "../metrics/index.ts";

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { linesOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
-import { linesOf } from "../data/bytes.ts";
 import type { Document, RankingItem } from "../item.ts";
 import { mrr, ndcg } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";

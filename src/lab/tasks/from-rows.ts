@@ -1,7 +1,7 @@
 import type { z } from "zod";
+import { parseRow, type Row } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { filesOf, type Place, placeName } from "../data/place.ts";
-import { parseRow, type Row } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ItemKind, ItemOf } from "../item.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";

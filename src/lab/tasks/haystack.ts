@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { textOf } from "../data/bytes.ts";
+import { textOf } from "../../util/data/bytes.ts";
+import { parseRow } from "../../util/data/row.ts";
 import { splits } from "../data/olmo.ts";
 import { filesOf, type Place } from "../data/place.ts";
-import { parseRow } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ItemsFor } from "../task.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { parseRow } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { filesOf } from "../data/place.ts";
-import { parseRow } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { LabelItem } from "../item.ts";
 import { auroc, labelAccuracy } from "../metrics/index.ts";

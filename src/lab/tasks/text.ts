@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { textOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
-import { textOf } from "../data/bytes.ts";
 import { filesOf } from "../data/place.ts";
 import type { TextItem } from "../item.ts";
 import { bitsPerByte, perplexity } from "../metrics/index.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { fieldsOf, parseRow, type Row } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { filesOf } from "../data/place.ts";
-import { fieldsOf, parseRow, type Row } from "../data/row.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ChoiceItem, GenerationItem, Item } from "../item.ts";
 import type { ItemsFor, Task, TaskOf } from "../task.ts";

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { UserError } from "../../util/errors.ts";
+import { UserError } from "../errors.ts";
 
 const zipped = (path: string): boolean => /\.gz$/i.test(path);
 

@@ -1,4 +1,4 @@
-import { UserError } from "../../util/errors.ts";
+import { UserError } from "../errors.ts";
 import { linesOf, textOf } from "./bytes.ts";
 import type { Row } from "./row.ts";
 

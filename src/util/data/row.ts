@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { few, UserError } from "../../util/errors.ts";
+import { few, UserError } from "../errors.ts";
 
 /** One row of a table, or one value of a list. */
 export interface Row {
