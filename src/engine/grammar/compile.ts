@@ -2,11 +2,12 @@ import { UserError } from "../../util/errors.ts";
 import { Forest, type Node } from "./forest.ts";
 import { Json } from "./json.ts";
 import type { Schema } from "./keywords.ts";
+import { regexNode } from "./pattern.ts";
 import { SchemaReader } from "./schema.ts";
 import { sound } from "./sound.ts";
 
-/** The constraint on an answer: any JSON object, or a JSON schema. */
-export type Format = "json" | Schema;
+/** The constraint on an answer: any JSON object, a JSON schema, or a regular expression that the whole answer matches. */
+export type Format = "json" | Schema | RegExp;
 
 /** The most nodes that a schema may need. */
 const MOST_NODES = 2_000_000;
@@ -20,6 +21,7 @@ export function compiled(format: Format): { forest: Forest; root: Node } {
 }
 
 function nodeOf(forest: Forest, format: Format): Node {
+  if (format instanceof RegExp) return regexNode(forest, format);
   const json = new Json(forest);
   return format === "json" ? json.object : new SchemaReader(json, format).node(format, "#");
 }

@@ -60,3 +60,14 @@ describe("whatever is drawn meets the schema", () => {
     expect(whole).toBeGreaterThan(0);
   });
 });
+
+test.each([/^[A-D](\] > \[[A-D]){3}\]$/, /^(yes|no)$/, /"[a-c\\\n]{3}"/])(
+  "whatever is drawn matches %s as a whole",
+  async (regex) => {
+    const random = seededRandom(3);
+    for (let i = 0; i < 4; i++) {
+      const text = (await drawn(regex, random))!;
+      expect(regex.exec(text)?.[0]).toBe(text);
+    }
+  },
+);

@@ -34,6 +34,7 @@ export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<G
 }
 
 function keyOf(format: Format): string {
+  if (format instanceof RegExp) return `regex ${format.source}`;
   const text = jsonOf(format) ?? "";
   if (text.length > MOST_TEXT)
     throw new UserError(`the schema has ${text.length} characters, expected at most ${MOST_TEXT}`);

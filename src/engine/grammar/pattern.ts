@@ -1,8 +1,8 @@
 import { type AST, RegExpParser } from "@eslint-community/regexpp";
 import { UserError } from "../../util/errors.ts";
-import type { Node } from "./forest.ts";
+import type { Forest, Node } from "./forest.ts";
 import { bound, type Json } from "./json.ts";
-import { ALL, type Points, points, union, without } from "./points.ts";
+import { ALL, type Points, points, union, utf8Node, without } from "./points.ts";
 
 const LINE_ENDS = points("\n\r\u2028\u2029");
 const SETS: Readonly<Record<"any" | "digit" | "space" | "word", Points>> = {
@@ -38,6 +38,15 @@ export function patternNode(json: Json, source: string, { min, max }: Lengths): 
     throw cannot(`"minLength" or "maxLength" beside such a "pattern" or "format"`);
   });
   return forest.alt(whole);
+}
+
+/**
+ * Texts that match an ECMAScript regular expression as a whole; its flags are not used.
+ * @throws UserError if it has parts that a grammar cannot express
+ */
+export function regexNode(forest: Forest, { source }: RegExp): Node {
+  const reader = new Reader({ forest, charOf: (set) => utf8Node(forest, set) });
+  return forest.alt(parsed(source).alternatives.map(({ elements }) => reader.sequence(anchored(elements).elements)));
 }
 
 function padded(json: Json, inner: Node, start: boolean, end: boolean): Node {
@@ -117,7 +126,8 @@ function lengthOf(element: AST.Element): Lengths {
 
 /** Nodes of an expression's parts. */
 class Reader {
-  constructor(private readonly json: Json) {}
+  /** `json` writes characters as a JSON string does; a stand-in may write them as they are. */
+  constructor(private readonly json: Pick<Json, "forest" | "charOf">) {}
 
   sequence(elements: readonly AST.Element[]): Node {
     return this.json.forest.seq(...elements.map((element) => this.element(element)));
