@@ -94,6 +94,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "a step of training a GPT of 10 million parameters, against PyTorch",
     load: async () => (await import("./train/gpt.ts")).trainGpt,
   },
+  "train-lora": {
+    summary: "a step of training LoRA layers on chats of 512 tokens, against PyTorch and PEFT",
+    load: async () => (await import("./train/lora.ts")).trainLora,
+  },
+  "train-memory": {
+    summary: "peak resident memory of such steps, against PyTorch and PEFT",
+    load: async () => (await import("./train/lora.ts")).trainMemory,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,
