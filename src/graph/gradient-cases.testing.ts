@@ -221,7 +221,7 @@ const rotary: GradientCase[] = (["half", "interleaved"] as const).flatMap((pairs
 /** Keys and values of 2 heads, each with `group` query heads. */
 const attention = (
   name: string,
-  { batch, tokens: length, group, documents, ...attrs }: AttentionCase,
+  { batch, tokens: length, group, documents, prefix, ...attrs }: AttentionCase,
 ): GradientCase => ({
   name: `causalAttention, ${name}`,
   inputs: {
@@ -229,10 +229,11 @@ const attention = (
     k: noise(2, [batch, length, 8]),
     v: noise(3, [batch, length, 8]),
     ...(documents && { documents: whole("i64", [batch, length], ...documents) }),
+    ...(prefix && { prefix: whole("i64", [batch, length], ...prefix) }),
   },
-  trace: ({ q, k, v, documents: told }) => [
+  trace: ({ q, k, v, documents: told, prefix: shown }) => [
     causalAttention(
-      { q: q!, k: k!, v: v!, documents: told },
+      { q: q!, k: k!, v: v!, documents: told, prefix: shown },
       { heads: 2 * group, kvHeads: 2, headSize: 4, scale: 0.5, ...attrs },
     ),
   ],
@@ -242,6 +243,7 @@ interface AttentionCase {
   readonly tokens: number;
   readonly group: number;
   readonly documents?: readonly number[];
+  readonly prefix?: readonly number[];
   readonly window?: number;
   readonly softcap?: number;
 }
@@ -252,6 +254,11 @@ const attentions: GradientCase[] = [
   attention("a window", { batch: 1, tokens: 6, group: 2, window: 3 }),
   attention("capped scores", { batch: 1, tokens: 5, group: 1, softcap: 0.7 }),
   attention("two documents in a row", { batch: 2, tokens: 5, group: 2, documents: [0, 0, 1, 1, 1, 3, 4, 4, 4, 4] }),
+  attention("prefixes", { batch: 2, tokens: 4, group: 2, prefix: [1, 1, 1, 0, 1, 0, 0, 0] }),
+  attention("prefixes of two documents", {
+    ...{ batch: 1, tokens: 6, group: 1, window: 2 },
+    ...{ documents: [0, 0, 0, 1, 1, 1], prefix: [1, 1, 0, 1, 1, 0] },
+  }),
 ];
 
 /** Two texts of 4 and 2 tokens. */

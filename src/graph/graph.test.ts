@@ -123,6 +123,7 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   ["causalAttention", "q", "f32[1, tokens, 32]", "numbers", () => causal({ q: f(1, tokens, 32) })],
   ["causalAttention", "v", "f32[1, 3, 32]", "[1, 3, 16]", () => causal({ v: f(1, 3, 32) })],
   ["causalAttention", "documents", "i32[1, 3]", "i64[1, 3]", () => causal({ documents: t("i32", 1, 3) })],
+  ["causalAttention", "prefix", "i64[3]", "i64[1, 3]", () => causal({ prefix: t("i64", 3) })],
   ["tokenPlaces", "mask", "i64[2, 3]", "i32[batch, tokens]", () => tokenPlaces(t("i64", 2, 3), 4)],
   ["tokenRows", "mask", "i32[9]", "i32[batch, tokens]", () => tokenRows(t("i32", 9))],
   ["quantizedLinear", "x", "f32[1, 2, 32]", "[5, 64]", () => quantizedLinear(f(1, 2, 32), matrix)],

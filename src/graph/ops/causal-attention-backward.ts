@@ -3,11 +3,22 @@ import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Block, blocksOf, type CausalAttrs, CausalEmitter, pairsSeen, sees } from "./causal-blocks.ts";
+import {
+  type Block,
+  blocksOf,
+  byName,
+  type CausalAttrs,
+  CausalEmitter,
+  type PerToken,
+  pairsOf,
+  seesBy,
+  type ToldAttrs,
+  toldOf,
+} from "./causal-blocks.ts";
 
-const backwardOp: Op<CausalAttrs> = {
+const backwardOp: Op<ToldAttrs> = {
   name: "causalAttentionBackward",
-  operands: ["q", "k", "v", "y", "dy", "documents"],
+  operands: ["q", "k", "v", "y", "dy", "documents", "prefix"],
   infer([q, k, v, y, dy]) {
     for (const [operand, t] of Object.entries({ y: y!, dy: dy! }))
       if (!sameShape(t.shape, q!.shape))
@@ -16,12 +27,12 @@ const backwardOp: Op<CausalAttrs> = {
   },
   // With p a block's weights and o its output: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ
   // q, dv = pᵀ dy.
-  onnx(emit, { inputs: [q, k, v, y, dy, documents], outputs: [dq, dk, dv], types }, attrs) {
+  onnx(emit, { inputs: [q, k, v, y, dy, ...rest], outputs: [dq, dk, dv], types }, attrs) {
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values, given] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
-    const told = documents === undefined ? undefined : e.documents(documents);
+    const told = e.told(byName(rest, attrs));
     const drift = emitDrift(e, y!, dy!);
-    const parts = blocksOf(e.tokens, attrs).map((block) => {
+    const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block) => {
       const [query, key, value] = [e.queries(queries, block), e.keys(keys, block), e.keys(values, block)];
       const scores = e.scores(query, keys, block, told);
       const weights = emit.value("Softmax", [scores], { axis: { int: -1 } });
@@ -51,16 +62,16 @@ const backwardOp: Op<CausalAttrs> = {
       );
   },
   cost: ([q], _outputs, attrs) => ({
-    flops: mul(10 * attrs.heads * attrs.headSize * pairsSeen(Number(q!.shape[1]), attrs), q!.shape[0]!),
+    flops: mul(10 * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs), q!.shape[0]!),
   }),
-  reference([q, k, v, , dy, documents], attrs) {
+  reference([q, k, v, , dy, ...rest], attrs) {
     const [batch, tokens] = q!.shape as [number, number];
+    const isSeen = seesBy(byName(rest, attrs), tokens, attrs);
     const { heads, kvHeads, headSize: d, scale, softcap } = attrs;
     const [dq, dk, dv] = [ndarray(q!.shape), ndarray(k!.shape), ndarray(v!.shape)];
     for (let i = 0; i < batch * tokens * heads; i++) {
       const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
-      const document = (at: number) => documents?.data[b * tokens + at];
-      const seen = [...Array(tokens).keys()].filter((at) => sees(t, at, attrs) && document(at) === document(t));
+      const seen = [...Array(tokens).keys()].filter((at) => isSeen(b, t, at));
       const at = (key: number) => ((b * tokens + key) * kvHeads + Math.floor((head * kvHeads) / heads)) * d;
       const dot = (x: Float64Array, from: number, z: Float64Array, start: number) =>
         x.subarray(from, from + d).reduce((sum, value, c) => sum + value * z[start + c]!, 0);
@@ -104,7 +115,7 @@ function emitUncapped(e: CausalEmitter, ds: string, capped: string): string {
   return emit.value("Mul", [ds, emit.value("Sub", [emit.floats([1], []), emit.value("Mul", [share, share])])]);
 }
 
-interface Contribution extends Pick<Block, "from" | "last"> {
+interface Contribution extends Pick<Block, "from" | "to"> {
   readonly value: string;
 }
 
@@ -116,31 +127,31 @@ function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
   const complete: string[] = [];
   const first = parts.toReversed().reduce((later, part) => {
     const slice = (c: Contribution, from: number, to: number) =>
-      e.slice(c.value, from - c.from, to - c.from, c.last - c.from);
-    if (part.last <= later.from) {
+      e.slice(c.value, from - c.from, to - c.from, c.to - c.from);
+    if (part.to <= later.from) {
       complete.unshift(later.value);
       return part;
     }
-    complete.unshift(slice(later, part.last, later.last));
-    const both = e.emit.value("Add", [slice(part, later.from, part.last), slice(later, later.from, part.last)]);
+    if (part.to < later.to) complete.unshift(slice(later, part.to, later.to));
+    const both = e.emit.value("Add", [slice(part, later.from, part.to), slice(later, later.from, part.to)]);
     const value = part.from < later.from ? e.join([slice(part, part.from, later.from), both]) : both;
     return { ...part, value };
   });
   return e.join([first.value, ...complete]);
 }
 
-interface CausalTensors {
+interface CausalTensors extends PerToken<Tensor> {
   readonly q: Tensor;
   readonly k: Tensor;
   readonly v: Tensor;
   /** The output of attention. */
   readonly y: Tensor;
   readonly dy: Tensor;
-  readonly documents: Tensor | undefined;
 }
 
 /** Gradients by q, k and v of a loss that y = `causalAttention` has the gradient dy of. */
-export function causalAttentionBackward({ q, k, v, y, dy, documents }: CausalTensors, attrs: CausalAttrs) {
-  const [dq, dk, dv] = apply(backwardOp, [q, k, v, y, dy, ...(documents ? [documents] : [])], attrs);
+export function causalAttentionBackward({ q, k, v, y, dy, ...rest }: CausalTensors, attrs: CausalAttrs) {
+  const { told, operands } = toldOf(rest);
+  const [dq, dk, dv] = apply(backwardOp, [q, k, v, y, dy, ...operands], { ...attrs, told });
   return { dq: dq!, dk: dk!, dv: dv! };
 }

@@ -5,9 +5,40 @@ import type { AttentionAttrs } from "./attention.ts";
 
 export type CausalAttrs = Pick<AttentionAttrs, "heads" | "kvHeads" | "headSize" | "scale" | "window" | "softcap">;
 
-/** True if the query at one position sees the key at another. */
-export const sees = (query: number, key: number, { window = Number.POSITIVE_INFINITY }: CausalAttrs): boolean =>
-  key <= query && key > query - window;
+/** What may be told of each token, i64 [batch, tokens]: its document in the row, and 1 if it is in its prefix. */
+export const PER_TOKEN = ["documents", "prefix"] as const;
+export type PerToken<T> = { readonly [name in (typeof PER_TOKEN)[number]]?: T | undefined };
+
+/** The attributes of the operators, whose last operands are those that `told` names, in the order of `PER_TOKEN`. */
+export type ToldAttrs = CausalAttrs & { readonly told: readonly (keyof PerToken<unknown>)[] };
+
+/** What of the tokens is told, and the operands for it. */
+export function toldOf<T>(all: PerToken<T>): { told: ToldAttrs["told"]; operands: T[] } {
+  const told = PER_TOKEN.filter((name) => all[name] !== undefined);
+  return { told, operands: told.map((name) => all[name]!) };
+}
+
+/** The last operands by name. */
+export function byName<T>(operands: readonly T[], { told }: ToldAttrs): PerToken<T> {
+  return Object.fromEntries(told.map((name, i) => [name, operands[i]]));
+}
+
+/** A test if query and key, positions of row `b`, see each other by the numbers of `toldOf`. */
+export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, tokens: number, attrs: CausalAttrs) {
+  return (b: number, query: number, key: number): boolean => {
+    const [q, k] = [b * tokens + query, b * tokens + key];
+    const both = prefix !== undefined && prefix.data[q] !== 0 && prefix.data[k] !== 0;
+    return sees(query, key, attrs, both) && documents?.data[q] === documents?.data[k];
+  };
+}
+
+/** True if the query at one position sees the key at another; `both` is true if both are in a prefix. */
+export const sees = (
+  query: number,
+  key: number,
+  { window = Number.POSITIVE_INFINITY }: CausalAttrs,
+  both = false,
+): boolean => (key <= query ? key > query - window : both && key < query + window);
 
 /** Pairs of a query and a key that it sees, in one text. */
 export function pairsSeen(tokens: number, { window = tokens }: CausalAttrs): number {
@@ -15,20 +46,28 @@ export function pairsSeen(tokens: number, { window = tokens }: CausalAttrs): num
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }
 
+/** Pairs of a row that are billed: all in both directions if it has prefixes, since their lengths are data. */
+export const pairsOf = (tokens: number, attrs: ToldAttrs): number =>
+  attrs.told.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
+
 /** Queries that are scored together: more would score too many hidden keys. */
 const BLOCK = 128;
 
-/** Queries first … last − 1, which see only keys start … last − 1. */
+/** Queries first … last − 1, which see only keys from … to − 1. */
 export interface Block {
   readonly from: number;
   readonly first: number;
   readonly last: number;
+  readonly to: number;
 }
 
-export function blocksOf(tokens: number, { window = tokens }: CausalAttrs): Block[] {
+/** `prefixed` is true if rows have prefixes, in which queries see later keys. */
+export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefixed: boolean): Block[] {
   return Array.from({ length: Math.ceil(tokens / BLOCK) }, (_, i) => {
     const first = i * BLOCK;
-    return { from: Math.max(0, first + 1 - window), first, last: Math.min(tokens, first + BLOCK) };
+    const last = Math.min(tokens, first + BLOCK);
+    const to = prefixed ? Math.min(tokens, last - 1 + window) : last;
+    return { from: Math.max(0, first + 1 - window), first, last, to };
   });
 }
 
@@ -81,8 +120,8 @@ export class CausalEmitter {
   }
 
   /** The keys or values that a block sees. */
-  keys(x: string, { from, last }: Block): string {
-    return this.slice(x, from, last, this.tokens);
+  keys(x: string, { from, to }: Block): string {
+    return this.slice(x, from, to, this.tokens);
   }
 
   product(a: string, b: string, attrs: { transA?: true; transB?: true; scale?: number }): string {
@@ -100,18 +139,41 @@ export class CausalEmitter {
   }
 
   /**
-   * A block's scores, with hidden ones far below the rest, from the rows of its queries and all keys. Also hides other
-   * documents, if `documents` is given.
+   * A block's scores, with hidden ones far below the rest, from the rows of its queries and all keys. `told` also hides
+   * other documents, and shows prefixes to themselves.
    */
-  scores(q: string, k: string, block: Block, documents: Documents | undefined): string {
-    const { from, first, last } = block;
-    const spans = first > from ? [[from, first] as const, [first, last] as const] : [[first, last] as const];
+  scores(q: string, k: string, block: Block, told: Told): string {
+    const shown = told.prefix ? this.#inPrefix(q, k, block, told.prefix) : this.#causal(q, k, block);
+    if (!told.documents) return shown;
+    const same = this.#pairs("Equal", told.documents, block);
+    const mask = this.emit.value("Where", [same, this.emit.floats([0], []), this.emit.floats([HIDDEN], [])]);
+    return this.emit.value("Add", [shown, mask]);
+  }
+
+  /** Keys before the block's queries are apart: without a window, none of them is hidden. */
+  #causal(q: string, k: string, block: Block): string {
+    const { from, first, to } = block;
+    const spans = first > from ? [[from, first] as const, [first, to] as const] : [[first, to] as const];
     const parts = spans.map(([start, end]) => {
-      const scores = this.product(q, this.slice(k, start, end, this.tokens), { transB: true, scale: this.attrs.scale });
-      return this.#hide(this.#cap(scores), block, start, end);
+      const scores = this.#score(q, k, start, end);
+      const mask = this.#mask(block, start, end, false);
+      return mask === undefined ? scores : this.emit.value("Add", [scores, mask]);
     });
-    const all = this.join(parts, 3);
-    return documents ? this.emit.value("Add", [all, this.#apart(documents, block)]) : all;
+    return this.join(parts, 3);
+  }
+
+  #inPrefix(q: string, k: string, block: Block, prefix: Laid): string {
+    const { emit } = this;
+    const [causal, both] = [false, true].map((whole) => this.#mask(block, block.from, block.to, whole));
+    const none = emit.floats([0], []);
+    const pairs = this.#pairs("And", prefix, block);
+    const mask = emit.value("Where", [pairs, both ?? none, causal ?? none]);
+    return emit.value("Add", [this.#score(q, k, block.from, block.to), mask]);
+  }
+
+  #score(q: string, k: string, start: number, end: number): string {
+    const keys = this.slice(k, start, end, this.tokens);
+    return this.#cap(this.product(q, keys, { transB: true, scale: this.attrs.scale }));
   }
 
   #cap(scores: string): string {
@@ -122,22 +184,32 @@ export class CausalEmitter {
     return emit.value("Mul", [share, emit.floats([softcap], [])]);
   }
 
-  /** Hides keys start … end − 1 from the block's queries that do not see them. */
-  #hide(scores: string, { first, last }: Block, start: number, end: number): string {
+  /** Added to scores, it hides keys start … end − 1 from the block's queries that do not see them; undefined if all do. */
+  #mask({ first, last }: Block, start: number, end: number, prefix: boolean): string | undefined {
     const [queries, keys] = [last - first, end - start];
     const mask = Float32Array.from({ length: queries * this.group * keys }, (_, i) => {
       const query = first + Math.floor(i / keys / this.group);
-      return sees(query, start + (i % keys), this.attrs) ? 0 : HIDDEN;
+      return sees(query, start + (i % keys), this.attrs, prefix) ? 0 : HIDDEN;
     });
-    if (mask.every((v) => v === 0)) return scores;
-    const name = `causal_${queries}x${this.group}_${keys}_${first - start}_${this.attrs.window ?? "all"}`;
-    return this.emit.value("Add", [scores, this.emit.table(name, mask, [queries * this.group, keys])]);
+    if (mask.every((v) => v === 0)) return undefined;
+    const kind = prefix ? "prefix" : "causal";
+    const name = `${kind}_${queries}x${this.group}_${keys}_${first - start}_${this.attrs.window ?? "all"}`;
+    return this.emit.table(name, mask, [queries * this.group, keys]);
   }
 
-  /** [batch, tokens], the document of each token, laid along queries and along keys. */
-  documents(ids: string): Documents {
+  /** What is told of tokens, laid along queries and along keys. */
+  told({ documents, prefix }: PerToken<string>): Told {
+    const flags = prefix === undefined ? undefined : this.emit.value("Cast", [prefix], BOOL);
+    return {
+      documents: documents === undefined ? undefined : this.#laid(documents),
+      prefix: flags === undefined ? undefined : this.#laid(flags),
+    };
+  }
+
+  /** Of x [batch, tokens]. */
+  #laid(x: string): Laid {
     const { emit, batch, tokens, group } = this;
-    const column = emit.value("Reshape", [ids, emit.ints([batch, 1, tokens, 1])]);
+    const column = emit.value("Reshape", [x, emit.ints([batch, 1, tokens, 1])]);
     const each = emit.value("Expand", [column, emit.ints([batch, 1, tokens, group])]);
     return {
       ofQueries: emit.value("Reshape", [each, emit.ints([batch, 1, tokens * group, 1])]),
@@ -145,15 +217,20 @@ export class CausalEmitter {
     };
   }
 
-  #apart({ ofQueries, ofKeys }: Documents, block: Block): string {
+  /** A relation of a block's queries to its keys: bool [batch, 1, queries, keys]. */
+  #pairs(relation: "Equal" | "And", { ofQueries, ofKeys }: Laid, block: Block): string {
     const { emit, batch } = this;
-    const keys = emit.value("Reshape", [this.keys(ofKeys, block), emit.ints([batch, 1, 1, block.last - block.from])]);
-    const same = emit.value("Equal", [this.queries(ofQueries, block), keys]);
-    return emit.value("Where", [same, emit.floats([0], []), emit.floats([HIDDEN], [])]);
+    const keys = emit.value("Reshape", [this.keys(ofKeys, block), emit.ints([batch, 1, 1, block.to - block.from])]);
+    return emit.value(relation, [this.queries(ofQueries, block), keys]);
   }
 }
 
-export interface Documents {
+interface Laid {
   readonly ofQueries: string;
   readonly ofKeys: string;
 }
+
+type Told = PerToken<Laid>;
+
+/** ONNX's number of the type. */
+const BOOL = { to: { int: 9 } };

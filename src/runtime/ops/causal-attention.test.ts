@@ -9,6 +9,12 @@ function documentsOf(batch: number, tokens: number, length: number): Feed {
   return { dtype: "i64", shape: [batch, tokens], data };
 }
 
+/** Prefixes of documents of `length` tokens each: their first tokens, `share` of them. */
+function prefixOf(batch: number, tokens: number, length: number, share: number): Feed {
+  const data = Array.from({ length: batch * tokens }, (_, i) => Number((i % tokens) % length < share * length));
+  return { dtype: "i64", shape: [batch, tokens], data };
+}
+
 // Blocks are of 128 queries: several, a last one that is not full, windows within a block and across several.
 test.each([
   { batch: 1, tokens: 1 },
@@ -20,6 +26,11 @@ test.each([
   { batch: 1, tokens: 400, window: 201, group: 3, kvHeads: 1 },
   { batch: 1, tokens: 140, softcap: 1.5 },
   { batch: 2, tokens: 270, length: 77, group: 2 },
+  { batch: 2, tokens: 7, share: 0.5 },
+  { batch: 1, tokens: 140, share: 0.8, group: 2 },
+  { batch: 1, tokens: 260, share: 0.6, window: 40 },
+  { batch: 1, tokens: 140, share: 1, softcap: 1.5 },
+  { batch: 1, tokens: 140, share: 0.7, length: 70 },
 ])("causal attention over blocks and its gradients: %o", async (c) => {
   const {
     batch,
@@ -27,11 +38,12 @@ test.each([
     group = 1,
     kvHeads = 2,
     length,
+    share,
     window,
     softcap,
   } = c as {
     [key in "batch" | "tokens"]: number;
-  } & { [key in "group" | "kvHeads" | "length" | "window" | "softcap"]?: number };
+  } & { [key in "group" | "kvHeads" | "length" | "share" | "window" | "softcap"]?: number };
   const headSize = 8;
   const attrs = { heads: kvHeads * group, kvHeads, headSize, scale: 0.4, window, softcap };
   const [wide, narrow] = [attrs.heads, kvHeads].map((heads) => [batch, tokens, heads * headSize]) as [
@@ -45,9 +57,10 @@ test.each([
       v: noise(3, narrow),
       dy: noise(4, wide),
       ...(length !== undefined && { documents: documentsOf(batch, tokens, length) }),
+      ...(share !== undefined && { prefix: prefixOf(batch, tokens, length ?? tokens, share) }),
     },
-    trace({ q, k, v, dy, documents }) {
-      const y = causalAttention({ q: q!, k: k!, v: v!, documents }, attrs);
+    trace({ q, k, v, dy, documents, prefix }) {
+      const y = causalAttention({ q: q!, k: k!, v: v!, documents, prefix }, attrs);
       const [dq, dk, dv] = pullback([{ of: y, gradient: dy! }], [q!, k!, v!]);
       return { y, dq: dq!, dk: dk!, dv: dv! };
     },
