@@ -1,0 +1,53 @@
+import { UserError } from "../../../util/errors.ts";
+import type { Block } from "./options.ts";
+import type { Prunable } from "./prunable.ts";
+
+/** The equal blocks that a matrix is pruned by, numbered left to right and then down. */
+export class Blocks {
+  readonly count: number;
+  /** Weights of a block. */
+  readonly size: number;
+  readonly #across: number;
+
+  /** @throws UserError if the matrix has no whole number of blocks */
+  constructor(
+    private readonly matrix: Prunable,
+    private readonly block: Block,
+  ) {
+    const { name, rows, columns } = matrix;
+    if (rows % block.rows !== 0 || columns % block.columns !== 0)
+      throw new UserError(
+        `sparse: block: ${block.rows}x${block.columns} does not divide ${name}, which is ${rows}x${columns}; exclude it`,
+        2,
+      );
+    this.#across = columns / block.columns;
+    this.size = block.rows * block.columns;
+    this.count = (rows * columns) / this.size;
+  }
+
+  /** The place of a block's first weight in the flat buffers. */
+  first(index: number): number {
+    const row = Math.floor(index / this.#across) * this.block.rows;
+    return this.matrix.offset + row * this.matrix.columns + (index % this.#across) * this.block.columns;
+  }
+
+  /** The places of the parts of a block's rows, each `block.columns` long. */
+  *parts(index: number): Generator<number> {
+    const first = this.first(index);
+    for (let row = 0; row < this.block.rows; row++) yield first + row * this.matrix.columns;
+  }
+
+  /** The mean magnitude of a block's weights. */
+  magnitude(index: number, values: Float32Array): number {
+    const { columns } = this.block;
+    if (this.size === 1) return Math.abs(values[this.first(index)]!);
+    let sum = 0;
+    for (const part of this.parts(index)) for (let i = part; i < part + columns; i++) sum += Math.abs(values[i]!);
+    return sum / this.size;
+  }
+
+  fill(index: number, values: Float32Array | Uint8Array, value: number): void {
+    if (this.size === 1) values[this.first(index)] = value;
+    else for (const part of this.parts(index)) values.fill(value, part, part + this.block.columns);
+  }
+}

@@ -1,0 +1,59 @@
+import { Blocks } from "./blocks.ts";
+import type { Block, SparseOptions } from "./options.ts";
+import type { Prunable } from "./prunable.ts";
+import { greatest } from "./select.ts";
+
+/** Below every score: a block that was pruned. */
+const PRUNED = -1;
+
+/** A byte for each trained weight: 1 if it is left, 0 if it was pruned. No pruned weight comes back. */
+export class PruningMask {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #groups: readonly (readonly Blocks[])[];
+
+  /** Weights are ranked within a group: the whole model, or a matrix. @throws UserError if blocks do not fit */
+  constructor(elements: number, matrices: readonly Prunable[], block: Block, scope: SparseOptions["scope"]) {
+    // Whole words: a checkpoint keeps the mask as float32.
+    this.bytes = new Uint8Array(4 * Math.ceil(elements / 4)).fill(1);
+    const all = matrices.map((matrix) => new Blocks(matrix, block));
+    this.#groups = scope === "global" ? [all] : all.map((blocks) => [blocks]);
+  }
+
+  /** Weights that are left if each group keeps the share `kept` of its first weights, rounded down to blocks. */
+  weightsLeft(kept: number): number {
+    return this.#groups.reduce((sum, group) => sum + group[0]!.size * blocksLeft(group, kept), 0);
+  }
+
+  /** Leaves the blocks with the greatest scores, which are at least 0, as many as `kept` says. */
+  prune(kept: number, score: (blocks: Blocks, index: number) => number): void {
+    for (const group of this.#groups) {
+      const stays = greatest(this.#scores(group, score), blocksLeft(group, kept));
+      let i = 0;
+      for (const blocks of group)
+        for (let index = 0; index < blocks.count; index++) if (stays[i++] === 0) blocks.fill(index, this.bytes, 0);
+    }
+  }
+
+  #scores(group: readonly Blocks[], score: (blocks: Blocks, index: number) => number): Float32Array {
+    const scores = new Float32Array(countOf(group)).fill(PRUNED);
+    let i = 0;
+    for (const blocks of group)
+      for (let index = 0; index < blocks.count; index++, i++)
+        if (this.bytes[blocks.first(index)] === 1) scores[i] = score(blocks, index);
+    return scores;
+  }
+
+  /** Sets to zero what was pruned. */
+  apply(values: Float32Array): void {
+    const { bytes } = this;
+    for (let i = 0; i < values.length; i++) if (bytes[i] === 0) values[i] = 0;
+  }
+}
+
+/** The rounding of a power such as 0.2 = 1 − 0.8 must not lose a weight. */
+const ROUNDING = 1e-12;
+
+const countOf = (group: readonly Blocks[]): number => group.reduce((sum, { count }) => sum + count, 0);
+
+const blocksLeft = (group: readonly Blocks[], kept: number): number =>
+  Math.floor(countOf(group) * kept * (1 + ROUNDING));

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { choice, fraction, integer, optionalInteger } from "../../../savings/option-schemas.ts";
+
+const BLOCK = /^([1-9]\d*)x([1-9]\d*)$/;
+
+export const sparseOptions = z
+  .strictObject({
+    sparsity: fraction(0.6).describe("share of the prunable weights that are zero at the end; 0 is dense"),
+    dense: fraction(0.25).describe("share of the compute before the first pruning"),
+    prune: fraction(0.5).describe("share of the compute over which weights are pruned; 0 prunes once"),
+    recover: fraction(0.25).describe("share of the compute after the last pruning; the three shares make 1"),
+    start: optionalInteger(0).describe("step before which weights are first pruned, in place of the shares"),
+    end: optionalInteger(0).describe("step before which weights are last pruned, in place of the shares"),
+    every: optionalInteger(1).describe(
+      "steps between two prunings (default: 100, or a tenth of the steps over which weights are pruned, if that is less)",
+    ),
+    scope: choice(["global", "layer"])
+      .default("global")
+      .describe("weights are ranked over the whole model, or within each matrix"),
+    score: choice(["magnitude", "random"]).default("magnitude").describe("the smallest weights go, or random ones"),
+    seed: integer(0, 0).describe("of score=random"),
+    block: z
+      .string()
+      .regex(BLOCK, "expected rows and columns, such as 4x1")
+      .default("1x1")
+      .describe("rows x columns of a matrix that are pruned together"),
+    exclude: z
+      .string()
+      .default("")
+      .describe("matrices that stay dense, with + between the names; * is any part of a name"),
+  })
+  .superRefine(({ sparsity, dense, prune, recover, start, end }, context) => {
+    const fault = (message: string) => context.addIssue({ code: "custom", message });
+    if (sparsity === 1) fault("sparsity: expected at least 0 and less than 1, got 1");
+    if (Math.abs(dense + prune + recover - 1) > 1e-6)
+      fault(`dense, prune and recover: expected shares that make 1, got ${dense} + ${prune} + ${recover}`);
+    if ((start === undefined) !== (end === undefined)) fault("start and end: expected both or neither");
+    if (start !== undefined && end !== undefined && end < start)
+      fault(`end: expected at least start's ${start}, got ${end}`);
+  });
+export type SparseOptions = z.output<typeof sparseOptions>;
+
+/** The sides of a block. */
+export interface Block {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export function blockOf({ block }: Pick<SparseOptions, "block">): Block {
+  const [, rows, columns] = BLOCK.exec(block)!;
+  return { rows: Number(rows), columns: Number(columns) };
+}

@@ -1,0 +1,43 @@
+import { UserError } from "../../../util/errors.ts";
+import type { ParameterStore } from "../../parameters.ts";
+
+/** A matrix whose weights may be pruned, by its place in the store's flat buffers. */
+export interface Prunable {
+  readonly name: string;
+  readonly offset: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Tables of tokens, positions and types are looked up, not multiplied; a head tied to one is no matrix of its own. */
+const TABLE = /embd|token_types/;
+
+const matches = (pattern: string): RegExp =>
+  new RegExp(
+    `^${pattern
+      .split("*")
+      .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"))
+      .join(".*")}$`,
+  );
+
+/**
+ * The trained matrices of a model's linear layers, a head of its own among them, but for those that `exclude` names.
+ * @throws UserError if there are none
+ */
+export function prunableOf(store: ParameterStore, exclude: string): Prunable[] {
+  const matrices = store.parameters.filter((p) => p.trained && p.shape.length > 1 && !TABLE.test(p.name));
+  const excluded = exclude === "" ? [] : exclude.split("+").map(matches);
+  for (const [i, test] of excluded.entries())
+    if (!matrices.some(({ name }) => test.test(name)))
+      throw new UserError(`sparse: exclude: no prunable matrix is named "${exclude.split("+")[i]}"`, 2);
+  const left = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
+  if (left.length === 0)
+    throw new UserError("sparse: expected a matrix that is trained and not excluded, found none", 2);
+  return left.map(({ name, offset, shape }) => {
+    const columns = shape.at(-1)!;
+    return { name, offset, columns, rows: shape.reduce((product, size) => product * size, 1) / columns };
+  });
+}
+
+export const weightsIn = (matrices: readonly Pick<Prunable, "rows" | "columns">[]): number =>
+  matrices.reduce((sum, { rows, columns }) => sum + rows * columns, 0);

@@ -1,0 +1,90 @@
+import { UserError } from "../../../util/errors.ts";
+import type { SparseOptions } from "./options.ts";
+
+/** Shares of a run's compute: before the first pruning, while weights are pruned, and after the last pruning. */
+export interface Fractions {
+  readonly dense: number;
+  readonly prune: number;
+  readonly recover: number;
+}
+
+/** Steps of the three phases, not rounded. */
+export interface PhaseSteps extends Fractions {
+  readonly total: number;
+}
+
+export const USUAL: Fractions = { dense: 0.25, prune: 0.5, recover: 0.25 };
+
+/**
+ * Steps of the phases of a run whose compute is that of `denseSteps` steps of the dense model. A step costs as much as
+ * its share of weights that are left, on average (1 − d) / ln(1/d) of the dense step while weights are pruned
+ * geometrically to d (from arXiv 2501.12486).
+ */
+export function stepsFromComputeFractions(sparsity: number, denseSteps: number, shares = USUAL): PhaseSteps {
+  const left = 1 - sparsity;
+  const dense = shares.dense * denseSteps;
+  const prune = shares.prune * denseSteps * (sparsity === 0 ? 1 : Math.log(1 / left) / sparsity);
+  const recover = (shares.recover * denseSteps) / left;
+  return { dense, prune, recover, total: dense + prune + recover };
+}
+
+/** Prunings of a run: before steps `start`, `start + every`, … `end`, counted from 0. */
+export interface PruneSchedule {
+  readonly sparsity: number;
+  readonly start: number;
+  readonly end: number;
+  readonly every: number;
+  /** The number of prunings; 0 in a dense run. */
+  readonly events: number;
+}
+
+const EVERY = 100;
+
+/** Prunings that a phase has at least, if it has as many steps. */
+const LEAST_EVENTS = 10;
+
+/**
+ * The prunings of a run of `steps` steps. The first and last step are rounded to multiples of `every`, and the last is
+ * before the run's last step at the latest. @throws UserError if the run is too short
+ */
+export function pruneSchedule(options: SparseOptions, steps: number): PruneSchedule {
+  const { sparsity, start, end } = options;
+  const phases = stepsFromComputeFractions(sparsity, 1, options);
+  const scale = steps / phases.total;
+  const exact = [start ?? phases.dense * scale, end ?? (phases.dense + phases.prune) * scale] as const;
+  const every = options.every ?? Math.max(1, Math.min(EVERY, Math.floor((exact[1] - exact[0]) / LEAST_EVENTS)));
+  if (start !== undefined && end !== undefined) return given(options, { start, end, every }, steps);
+  const rounded = (step: number) => Math.round(step / every) * every;
+  const first = Math.min(rounded(exact[0]), steps - 1);
+  const events = Math.floor((Math.min(rounded(exact[1]), steps - 1) - first) / every) + 1;
+  return whole({ sparsity, start: first, every, events });
+}
+
+function given(
+  { sparsity }: SparseOptions,
+  { start, end, every }: { readonly start: number; readonly end: number; readonly every: number },
+  steps: number,
+): PruneSchedule {
+  if (end >= steps) throw new UserError(`sparse: end: expected a step before the run's ${steps}, got ${end}`, 2);
+  if ((end - start) % every !== 0)
+    throw new UserError(`sparse: every: expected a divisor of end − start, ${end - start}, got ${every}`, 2);
+  return whole({ sparsity, start, every, events: (end - start) / every + 1 });
+}
+
+const whole = ({ sparsity, start, every, events }: Omit<PruneSchedule, "end">): PruneSchedule => ({
+  ...{ sparsity, start, every },
+  ...{ end: start + (events - 1) * every, events: sparsity === 0 ? 0 : events },
+});
+
+/** Prunings until step `step` begins, with the one before it. */
+export function eventsUntil(step: number, { start, every, events }: PruneSchedule): number {
+  return step < start ? 0 : Math.min(events, Math.floor((step - start) / every) + 1);
+}
+
+/** The share of weights that pruning number `event` (from 1) of a run leaves: each takes the same share of those left. */
+export const keptAfter = (event: number, { sparsity, events }: PruneSchedule): number =>
+  event === 0 ? 1 : (1 - sparsity) ** (event / events);
+
+/** The share of weights that step `step`, counted from 0, runs with. */
+export const densityAt = (step: number, schedule: PruneSchedule): number =>
+  keptAfter(eventsUntil(step, schedule), schedule);

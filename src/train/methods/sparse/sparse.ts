@@ -1,0 +1,95 @@
+import { UserError } from "../../../util/errors.ts";
+import { seededRandom } from "../../../util/random.ts";
+import type { ActiveMethod, Method, MethodBill, MethodHost } from "../method.ts";
+import { PruningMask } from "./mask.ts";
+import { blockOf, type SparseOptions, sparseOptions } from "./options.ts";
+import { type Prunable, prunableOf, weightsIn } from "./prunable.ts";
+import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule } from "./schedule.ts";
+
+/**
+ * Sparse pre-training (arXiv 2501.12486): weights of linear layers are pruned while the model trains. Their gradients,
+ * their values and the optimiser's states are zero from then on.
+ */
+export const sparse: Method<SparseOptions> = {
+  name: "sparse",
+  summary: "prune weights while a model trains, from a dense start to a sparse end, by magnitude",
+  options: sparseOptions,
+  open(options, host) {
+    if (host.options.lora) throw new UserError("sparse prunes a model's own weights; train it without lora", 2);
+    return new SparseTraining(options, host);
+  },
+};
+
+class SparseTraining implements ActiveMethod {
+  readonly states: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  readonly #matrices: readonly Prunable[];
+  readonly #schedule: PruneSchedule;
+  readonly #mask: PruningMask;
+
+  constructor(
+    private readonly options: SparseOptions,
+    private readonly host: MethodHost,
+  ) {
+    const { store, steps } = host;
+    this.#matrices = prunableOf(store, options.exclude);
+    this.#schedule = pruneSchedule(options, steps);
+    this.#mask = new PruningMask(store.trainedElements, this.#matrices, blockOf(options), options.scope);
+    this.states = { mask: new Float32Array(this.#mask.bytes.buffer) };
+  }
+
+  beforeStep(step: number): void {
+    const event = eventsUntil(step, this.#schedule);
+    if (event === eventsUntil(step - 1, this.#schedule)) return;
+    this.#prune(event);
+    const { store, optimizer } = this.host;
+    for (const { memory } of [store.values, ...Object.values(optimizer.states)])
+      this.#mask.apply(this.#trained(memory));
+  }
+
+  beforeUpdate(step: number): void {
+    if (eventsUntil(step, this.#schedule) > 0) this.#mask.apply(this.#trained(this.host.store.gradients.memory));
+  }
+
+  #prune(event: number): void {
+    const kept = keptAfter(event, this.#schedule);
+    if (this.options.score === "random") {
+      const random = seededRandom(this.options.seed * this.#schedule.events + event);
+      this.#mask.prune(kept, random);
+    } else {
+      const values = this.#trained(this.host.store.values.memory);
+      this.#mask.prune(kept, (blocks, index) => blocks.magnitude(index, values));
+    }
+  }
+
+  #trained(memory: ArrayBuffer): Float32Array {
+    return new Float32Array(memory, 0, this.host.store.trainedElements);
+  }
+
+  /**
+   * `parameters` are prunable weights summed over the steps, so that run / steps is their mean N̄; `prunable` and
+   * `weights` are the weights of the prunable matrices and of the whole model that are left. The step's FLOPs are those
+   * of dense products, since zeros are multiplied like other numbers.
+   */
+  bill(steps: number): MethodBill {
+    const first = weightsIn(this.#matrices);
+    const whole = this.host.store.parameters.reduce((sum, { shape }) => sum + volume(shape), 0);
+    const left = (step: number) => this.#weightsLeft(step);
+    const last = left(steps - 1);
+    const run = Array.from({ length: steps }, (_, step) => left(step)).reduce((sum, count) => sum + count, 0);
+    return {
+      work: {
+        parameters: { dense: first * steps, run },
+        prunable: { dense: first, run: last },
+        weights: { dense: whole, run: whole - first + last },
+      },
+    };
+  }
+
+  /** Prunable weights that step `step` runs with. */
+  #weightsLeft(step: number): number {
+    const event = eventsUntil(step, this.#schedule);
+    return event === 0 ? weightsIn(this.#matrices) : this.#mask.weightsLeft(keptAfter(event, this.#schedule));
+  }
+}
+
+const volume = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
