@@ -3,9 +3,6 @@ import { UserError } from "../util/errors.ts";
 export type Row = Readonly<Record<string, unknown>>;
 export type Values = Readonly<Record<string, string | number>>;
 
-/** The purpose of opening a ledger. Reading never creates one. */
-export type Purpose = "read" | "write";
-
 /** The store of receipts. SQL is the common part of SQLite's and Postgres's, with `:name` for a value. */
 export interface Database {
   /**

@@ -1,7 +1,8 @@
 import type { Pool, PoolClient } from "pg";
+import type { Purpose } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
-import { type Database, LedgerFault, type Purpose, type Row, type Values } from "./database.ts";
+import { type Database, LedgerFault, type Row, type Values } from "./database.ts";
 import { postgresSteps } from "./schema.ts";
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);

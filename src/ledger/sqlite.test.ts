@@ -3,12 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { guarded } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
 import { LedgerFault } from "./database.ts";
 import { parts } from "./fixtures/parts.ts";
 import { makeReceipt } from "./receipt.ts";
 import { sqliteSteps } from "./schema.ts";
-import { guarded } from "./sqlite.ts";
+import { ledgerFile } from "./sqlite.ts";
 import { openLedger } from "./store.ts";
 
 let folder: string;
@@ -114,7 +115,7 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
       throw Object.assign(new Error("in SQLite's words"), { code });
     };
     const refused = { name: "UserError", message: `the ledger ${path} can't be used: ${reason}${remedy}` };
-    expect(() => guarded(path, fail)).toThrow(expect.objectContaining(refused));
+    expect(() => guarded(path, ledgerFile, fail)).toThrow(expect.objectContaining(refused));
   });
 
   test("a folder that is read-only, for which libsql has no code", () => {
@@ -122,14 +123,14 @@ describe("a file that is none of ours is one sentence, and stays as it was", () 
       const error = new Error("attempt to write a readonly database");
       throw Object.assign(error, { code: "UNKNOWN_SQLITE_ERROR_1544" });
     };
-    expect(() => guarded(path, fail)).toThrow(`the ledger ${path} can't be used: it is read-only${remedy}`);
+    expect(() => guarded(path, ledgerFile, fail)).toThrow(`the ledger ${path} can't be used: it is read-only${remedy}`);
   });
 
   test.each(["SQLITE_FULL", "ENOSPC"])("a full disk: %s", (code) => {
     const fail = () => {
       throw Object.assign(new Error("in SQLite's words"), { code });
     };
-    expect(() => guarded(path, fail)).toThrow(
+    expect(() => guarded(path, ledgerFile, fail)).toThrow(
       new UserError(`the ledger ${path} can't be used: the disk is full; free space on it`),
     );
   });

@@ -1,5 +1,6 @@
+import type { Purpose } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
-import type { Database, Purpose, Row } from "./database.ts";
+import type { Database, Row } from "./database.ts";
 import { isPostgres, openPostgres } from "./postgres.ts";
 import { from, type LedgerFilter, type LedgerSum, SUMS, sumOf } from "./query.ts";
 import { type Receipt, receiptSchema } from "./receipt.ts";

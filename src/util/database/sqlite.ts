@@ -1,0 +1,163 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type Libsql from "libsql";
+import { UserError } from "../errors.ts";
+import { makeFolders } from "../make-folders.ts";
+import { codeOf, DISK_FULL, reasonOf, unopened } from "../system-errors.ts";
+
+/** A kind of SQLite file that this program keeps. */
+export interface SqliteKind {
+  /** For sentences, such as `ledger`. */
+  readonly noun: string;
+  /** With its article. */
+  readonly article: string;
+  /** Marks the file as of this kind. */
+  readonly applicationId: number;
+  /** Migrations, in order; the version is the number applied. The first sets `application_id`. */
+  readonly steps: readonly string[];
+  /** The error if the file's place fails: a retry may work. */
+  readonly fault: (sentence: string) => UserError;
+}
+
+/** The purpose of opening a file. Reading never creates one. */
+export type Purpose = "read" | "write";
+
+/** The limit for waiting on another process that writes, in milliseconds. */
+const PATIENCE = 10_000;
+/** Size in bytes beyond which the write-ahead log is moved into the database. */
+const LOG_LIMIT = 4 * 2 ** 20;
+
+/** Messages for SQLite's error codes. */
+const faults: readonly (readonly [RegExp, string])[] = [
+  [/READONLY|readonly database/, "it is read-only"],
+  [/FULL/, DISK_FULL],
+  [/BUSY|LOCKED/, "another process has locked it"],
+  [/IOERR/, "the disk cannot read or write it"],
+];
+
+/** The error as one sentence if the file or its place failed; any other error unchanged. */
+function explained(error: unknown, path: string, { noun, article, fault }: SqliteKind): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = codeOf(error) ?? "";
+  if (/NOTADB|CORRUPT/.test(code))
+    return new UserError(`${path} is damaged or is not ${article}; move it away to start a new one`);
+  const reason =
+    reasonOf(error) ??
+    faults.find(([pattern]) => pattern.test(`${code} ${error.message}`))?.[1] ??
+    whyClosed(error, path);
+  return reason === undefined ? error : fault(`the ${noun} ${path} can't be used: ${withRemedy(reason)}`);
+}
+
+/** A full disk needs space; any other fault needs a writable place. */
+const withRemedy = (reason: string): string =>
+  reason === DISK_FULL ? reason : `${reason}; make it writable, or set MODICUM_HOME to a folder that is`;
+
+/** libsql gives neither a code nor a reason if it cannot open the file. */
+const whyClosed = (error: Error, path: string): string | undefined =>
+  /CANTOPEN/.test(codeOf(error) ?? "") || error.message.startsWith("ConnectionFailed")
+    ? (unopened(path) ?? "it cannot be opened")
+    : undefined;
+
+/** Runs `action` on the file at `path`; a fault of that file becomes a UserError. */
+export function guarded<T>(path: string, kind: SqliteKind, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw explained(error, path, kind);
+  }
+}
+
+function pragma(db: Libsql.Database, name: string): unknown {
+  return (db.prepare(`PRAGMA ${name}`).get() as Record<string, unknown>)[name];
+}
+
+/**
+ * The version of the file's tables, 0 if there are none yet; refuses a file of another program or a newer version. Call
+ * it within a transaction.
+ */
+function versionOf(db: Libsql.Database, path: string, { noun, article, applicationId, steps }: SqliteKind): number {
+  const [owner, version] = [pragma(db, "application_id"), Number(pragma(db, "user_version"))];
+  const { tables } = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as { tables: number };
+  if (owner === 0 && tables === 0) return 0;
+  if (owner !== applicationId)
+    throw new UserError(`${path} is another program's database, not ${article}; move it away to start a new one`);
+  if (version <= steps.length) return version;
+  throw new UserError(
+    `the ${noun} ${path} has schema version ${version}, this program reads version ${steps.length}; update the program`,
+  );
+}
+
+/** Brings the tables to this program's version, unless another process was faster. */
+function update(db: Libsql.Database, path: string, kind: SqliteKind): void {
+  db.exec("PRAGMA journal_mode = WAL");
+  db.transaction(() => {
+    const steps = kind.steps.slice(versionOf(db, path, kind));
+    if (steps.length > 0) db.exec(`${steps.join("\n")}\nPRAGMA user_version = ${kind.steps.length};`);
+  }).immediate();
+}
+
+/**
+ * `update`, repeated if two processes do it at once: SQLite then refuses one of them immediately, whatever its timeout,
+ * since waiting could deadlock.
+ */
+async function updatePatiently(db: Libsql.Database, path: string, kind: SqliteKind): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE; ; await setTimeout(5)) {
+    try {
+      return update(db, path, kind);
+    } catch (error) {
+      if (!codeOf(error)?.startsWith("SQLITE_BUSY") || Date.now() > deadline) throw error;
+    }
+  }
+}
+
+/**
+ * Moves the write-ahead log into the database once it has grown. SQLite would do so by itself, but up to 3.51.2 (libsql
+ * has 3.45.1) a checkpoint beside another connection's write can lose that write (sqlite.org/wal.html, "The WAL-Reset
+ * Bug"); TRUNCATE holds the write lock meanwhile.
+ */
+function trimLog(db: Libsql.Database, path: string): void {
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  if (log !== undefined && log.size > LOG_LIMIT) db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+}
+
+/**
+ * Runs `write` as one transaction that holds the write lock from its start. libsql's `transaction` hides why SQLite
+ * ended it (a full disk, for example) behind the error that it cannot be ended.
+ */
+export function together<T>(db: Libsql.Database, path: string, write: () => T): T {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const result = write();
+    db.exec("COMMIT");
+    trimLog(db, path);
+    return result;
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/**
+ * Opens the SQLite file at `path`; for writing, creates it with its folders if it is missing. Write-ahead log with
+ * synchronous = NORMAL: what was written survives a crash of the process at any moment; a power failure may lose the
+ * last transactions, never the file.
+ * @throws UserError
+ */
+export async function openSqliteFile(path: string, kind: SqliteKind, purpose: Purpose): Promise<Libsql.Database> {
+  const { noun, steps } = kind;
+  if (purpose === "read" && !existsSync(path)) throw new UserError(`there is no ${noun} at ${path}`);
+  // Loaded when first needed: it costs 20 ms, which an answer must not wait for.
+  const { default: Libsql } = await import("libsql");
+  try {
+    makeFolders(dirname(path));
+    const db = new Libsql(path, { timeout: PATIENCE });
+    db.exec("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
+    const version = db.transaction(() => versionOf(db, path, kind))();
+    if (version === 0 && purpose === "read") throw new UserError(`there is no ${noun} at ${path}: the file is empty`);
+    if (version < steps.length) await updatePatiently(db, path, kind);
+    return db;
+  } catch (error) {
+    throw explained(error, path, kind);
+  }
+}
