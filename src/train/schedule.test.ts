@@ -27,3 +27,10 @@ test("wsd stays at the peak and falls over its last share alone", () => {
 test("a warm-up as long as the run never falls", () => {
   expect(rates({ name: "cosine", warmup: 4 }, 4).slice(0, 4)).toEqual([1 / 5, 2 / 5, 3 / 5, 4 / 5]);
 });
+
+test("a warm-up below 1 is a share of the steps", () => {
+  const share = rates({ name: "linear", minimum: 0, warmup: 0.25 }, 12);
+  expect(share).toEqual(rates({ name: "linear", minimum: 0, warmup: 3 }, 12));
+  expect(share.slice(0, 4)).toEqual([1 / 4, 2 / 4, 3 / 4, 1]);
+  expect(() => scheduleOptions.parse({ warmup: 2.5 })).toThrow("expected a whole number of steps, or a share below 1");
+});

@@ -5,7 +5,12 @@ export const scheduleOptions = z.strictObject({
     .enum(["constant", "linear", "cosine", "wsd"])
     .default("cosine")
     .describe("how the rate falls after the warm-up"),
-  warmup: z.int().min(0).default(0).describe("steps in which the rate rises to its peak"),
+  warmup: z
+    .number()
+    .min(0)
+    .refine((steps) => steps < 1 || Number.isInteger(steps), "expected a whole number of steps, or a share below 1")
+    .default(0)
+    .describe("steps in which the rate rises to its peak, or their share of all if below 1"),
   minimum: z.number().min(0).max(1).default(0.1).describe("share of the peak at the end"),
   decay: z.number().min(0).max(1).default(0.2).describe("of wsd: share of the steps in which the rate falls"),
 });
@@ -15,7 +20,8 @@ export type ScheduleOptions = z.output<typeof scheduleOptions>;
  * The learning rate of step `step` (from 0) of `steps` as a share of its peak. The rate rises linearly over the warm-up, its first step being
  * 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017), `wsd` constant and linear at its end (Hu et al. 2024).
  */
-export function rateAt({ name, warmup, minimum, decay }: ScheduleOptions, step: number, steps: number): number {
+export function rateAt({ name, minimum, decay, ...rest }: ScheduleOptions, step: number, steps: number): number {
+  const warmup = rest.warmup < 1 ? Math.round(rest.warmup * steps) : rest.warmup;
   if (step < warmup) return (step + 1) / (warmup + 1);
   const falling = (from: number): number => Math.min(1, Math.max(0, (step - from) / Math.max(1, steps - from)));
   const between = (share: number): number => minimum + (1 - minimum) * share;

@@ -14,8 +14,17 @@ export interface Method<O = unknown> {
   presets?(options: O): Partial<TrainInput>;
   /** The data in place of the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
+  /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */
+  fit?(options: O, run: TrainOptions, data: RunData): Fitted | undefined;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */
   open?(options: O, run: MethodHost): ActiveMethod;
+}
+
+/** A run's options as its data ask for them. */
+export interface Fitted {
+  readonly options: TrainOptions;
+  /** What was changed and why, as a sentence. */
+  readonly notice: string;
 }
 
 /** A run whose data are being opened. */

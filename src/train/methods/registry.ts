@@ -1,10 +1,11 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
 import type { Method } from "./method.ts";
+import { sft } from "./sft/sft.ts";
 import { sparse } from "./sparse/sparse.ts";
 
 /** Every training method, one line each. */
-export const methods: readonly Method[] = [sparse];
+export const methods: readonly Method[] = [sft, sparse];
 
 /** @throws UserError if there is no method of that name */
 function methodNamed(name: string): Method {

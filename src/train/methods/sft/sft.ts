@@ -1,0 +1,37 @@
+import { z } from "zod";
+import type { RunData } from "../../data/open.ts";
+import type { TrainOptions } from "../../options.ts";
+import type { Fitted, Method } from "../method.ts";
+import { presets } from "./presets.ts";
+
+const options = z.strictObject({
+  preset: z
+    .enum(["lab", "lab-mistral", "tulu"])
+    .default("lab")
+    .describe("lab: 3,840 rows a step at a constant 2e-5; lab-mistral: at 1e-6; tulu: 128 rows, 2e-5 falling to 0"),
+});
+type SftOptions = z.output<typeof options>;
+
+/**
+ * Supervised fine-tuning as arXiv 2412.13337 does it: large effective batches, low and constant rates, all data at once.
+ * TULU's settings (arXiv 2306.04751) are what the paper compares with.
+ */
+export const sft: Method<SftOptions> = {
+  name: "sft",
+  summary: "settings of supervised fine-tuning: large effective batches at low, constant learning rates",
+  options,
+  presets: ({ preset }) => presets[preset],
+  fit: (_, run, data) => smallerSteps(run, data),
+};
+
+/** An epoch has at least this many steps. */
+const STEPS_OF_EPOCH = 8;
+
+/** Fewer batches a step, if the data are too few for eight steps an epoch. */
+function smallerSteps(run: TrainOptions, { training }: RunData): Fitted | undefined {
+  const accumulate = Math.max(1, Math.floor(training.batches / STEPS_OF_EPOCH));
+  if (accumulate >= run.accumulate) return undefined;
+  const [rows, wanted] = [accumulate * run.batch, run.accumulate * run.batch];
+  const notice = `sft: steps of ${rows} rows in place of ${wanted}, since the data have ${training.samples} samples: an epoch has ${STEPS_OF_EPOCH} steps or more`;
+  return { options: { ...run, accumulate }, notice };
+}
