@@ -6,6 +6,14 @@ export type { CalibrateTerms, ProfileOptions } from "./engine/file/profile.ts";
 export type { Format } from "./engine/grammar/index.ts";
 export type { Prompt } from "./engine/language-model.ts";
 export type { Sampled } from "./engine/sampling/sampler.ts";
+export {
+  estimateTraining,
+  resumeTraining,
+  type SweepCall,
+  type TrainCall,
+  train,
+  trainSweep,
+} from "./lab/training/train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
 export {
   type Calibrated,
@@ -34,16 +42,11 @@ export {
   RoutePipeline,
 } from "./library/pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
-export {
-  estimateTraining,
-  resumeTraining,
-  type SweepCall,
-  type TrainCall,
-  train,
-  trainingReport,
-  trainSweep,
-} from "./library/train.ts";
+export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
+export { trainingReport } from "./library/train.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
+export type { Reranked, WindowTrace } from "./pipelines/first/first.ts";
+export type { FirstInput } from "./pipelines/first/options.ts";
 export {
   type CascadeOptions,
   type CascadeTerms,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { firstOptions } from "../pipelines/first/options.ts";
 import { routeOptions } from "../pipelines/route/name.ts";
 import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
@@ -15,7 +16,7 @@ export interface Listed {
   readonly needs: readonly Seam[];
 }
 
-interface Pipeline extends Pick<Listed, "name" | "summary"> {
+interface Pipeline extends Pick<Listed, "name" | "group" | "summary"> {
   readonly options: z.ZodType;
 }
 
@@ -23,8 +24,16 @@ interface Pipeline extends Pick<Listed, "name" | "summary"> {
 const pipelines: readonly Pipeline[] = [
   {
     name: "route",
+    group: "routing",
     summary: "a small model answers, or a large one if the small one's score is low; as --model SWIFT>SUPER@share=0.3",
     options: routeOptions,
+  },
+  {
+    name: "first",
+    group: "reranking",
+    summary:
+      "orders a list by the logits of one position, writing nothing; as rerank --model MODEL+first@windowSize=10",
+    options: firstOptions,
   },
 ];
 
@@ -38,8 +47,8 @@ export const catalogue = (): Listed[] => [
     }),
   ),
   ...pipelines.map(
-    ({ name, summary, options }): Listed => ({
-      ...{ kind: "pipeline", name, group: "routing", summary, options: schemaOf(options), needs: [] },
+    ({ name, group, summary, options }): Listed => ({
+      ...{ kind: "pipeline", name, group, summary, options: schemaOf(options), needs: [] },
     }),
   ),
   ...methods.map(

@@ -19,17 +19,43 @@ export function priceOfAnswer(
   const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
   const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
   const meter = new Meter(programs);
-  for (let past = Math.min(ids - 1, Math.round(cached * ids)), tokens = 0; past < ids; past += tokens) {
-    tokens = Math.min(chunkAfter(programs, past), ids - past);
+  notePrompt(meter, ids, Math.min(ids - 1, Math.round(cached * ids)));
+  noteSteps(meter, ids, completion - 1);
+  return { ...denseOf(meter), prompt: ids };
+}
+
+/** The dense cost of a prompt of `tokens` ids and the choice of its first token. */
+export function priceOfPrompt({ engine: { programs } }: LanguageModel, tokens: number): Spent {
+  const meter = new Meter(programs);
+  notePrompt(meter, tokens, 0);
+  return denseOf(meter);
+}
+
+/** The dense cost of `steps` decode steps after `past` tokens. */
+export function priceOfSteps({ engine: { programs } }: LanguageModel, past: number, steps: number): Spent {
+  const meter = new Meter(programs);
+  noteSteps(meter, past, steps);
+  return denseOf(meter);
+}
+
+function denseOf(meter: Meter): Spent {
+  const { flops, bytes } = meter.total();
+  return { flops: flops.dense, bytes: bytes.dense };
+}
+
+function notePrompt(meter: Meter, ids: number, cached: number): void {
+  for (let past = cached, tokens = 0; past < ids; past += tokens) {
+    tokens = Math.min(chunkAfter(meter.programs, past), ids - past);
     meter.layers(tokens, past);
   }
   meter.head(1);
-  for (let step = 0; step < completion - 1; step++) {
-    meter.layers(1, ids + step);
+}
+
+function noteSteps(meter: Meter, past: number, steps: number): void {
+  for (let step = 0; step < steps; step++) {
+    meter.layers(1, past + step);
     meter.head(1);
   }
-  const { flops, bytes } = meter.total();
-  return { flops: flops.dense, bytes: bytes.dense, prompt: ids };
 }
 
 function idsOf(

@@ -1,13 +1,26 @@
 import type { Command } from "commander";
 import { z } from "zod";
+import { openReranker, type WindowTrace } from "../../index.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
+import { isFirstName } from "../../pipelines/first/options.ts";
+import { scoresByRank } from "../../pipelines/first/order.ts";
 import { parseRow } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode } from "../encode.ts";
+import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { billed } from "../session.ts";
+import { formGiven } from "../weights-form.ts";
 
 interface Flags extends EncodeFlags {
   query: string;
+  explain?: boolean;
+}
+
+interface Identified {
+  id: string | number;
+  text: string;
 }
 
 const document = z.object({
@@ -18,6 +31,7 @@ const document = z.object({
 export function define(command: Command): void {
   addEncodeFlags(command.argument("<file>", 'documents, one {"id": …, "text": …} per line'), "minilm")
     .requiredOption("--query <text>", "the query")
+    .option("--explain", "MODEL+first: also print each window with its letters and logits")
     .action(rerank);
 }
 
@@ -25,6 +39,8 @@ export function define(command: Command): void {
 async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   if (query.trim() === "") throw new UserError("--query is empty, expected a text", 2);
   const documents = await documentsOf(file);
+  if (isFirstName(flags.model)) return rerankByLetters(documents, { query, ...flags });
+  if (flags.explain) throw new UserError("--explain is for rerankers with windows, such as smollm2+first", 2);
   await encode(
     flags,
     async () => documents.map(({ text }) => text),
@@ -39,8 +55,32 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   );
 }
 
+/** By a listwise reranker, `MODEL+first`. */
+async function rerankByLetters(documents: readonly Identified[], { query, ...flags }: Flags): Promise<void> {
+  const signal = interruptSignal();
+  const { model, adapter, json, explain } = flags;
+  using download = showDownload(model);
+  using ranker = await openReranker(model, { ...formGiven(flags), adapter, signal, ...download });
+  await billed(async (onStopped) => {
+    const texts = documents.map(({ text }) => text);
+    const { order, windows, receipt } = await ranker.rerank(query, texts, { signal, onStopped });
+    const results = ranked(documents, scoresByRank(order));
+    if (json) printJson({ results, ...(explain && { windows }), receipt });
+    else printRanking(results, explain ? windows : []);
+    return receipt;
+  });
+}
+
+function printRanking(results: ReturnType<typeof ranked>, windows: readonly WindowTrace[]): void {
+  for (const { window, passages, order } of windows) {
+    print(`places ${window[0] + 1} to ${window[1]}: ${order.join(" > ")}`);
+    print(...columns(passages.map(({ letter, index, logit }) => [letter, logit.toFixed(4), String(index)])));
+  }
+  print(...columns(results.map((r) => [r.relevance_score.toFixed(4), String(r.id)])));
+}
+
 /** Documents without an id are called by their index, from 0. @throws UserError if that is another's id */
-export async function documentsOf(file: string): Promise<{ id: string | number; text: string }[]> {
+export async function documentsOf(file: string): Promise<Identified[]> {
   const rows: z.output<typeof document>[] = [];
   for await (const row of rowsOf(file)) rows.push(parseRow(document, row));
   if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);

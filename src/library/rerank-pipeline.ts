@@ -1,0 +1,104 @@
+import { z } from "zod";
+import { type Reranked, rerank } from "../pipelines/first/first.ts";
+import type { RankModel } from "../pipelines/first/model.ts";
+import { checkFirstOptions, type FirstInput, type FirstName, parseFirst } from "../pipelines/first/options.ts";
+import { WindowRanker } from "../pipelines/first/window.ts";
+import { UserError } from "../util/errors.ts";
+import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
+import { priceOfPrompt, priceOfSteps } from "./dense-price.ts";
+import { load } from "./load.ts";
+import type { Model } from "./model.ts";
+import type { LoadOptions, ReadOptions } from "./options.ts";
+
+export interface RerankerOptions extends Omit<LoadOptions, "save" | "adapters"> {
+  /** Options besides those in the name: `{ windowSize: 10 }`. */
+  first?: FirstInput;
+}
+
+const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, onDegraded: true }).extend({
+  first: z.custom<FirstInput>((it) => typeof it === "object" && it !== null, "expected options by name").optional(),
+  adapter: z.string("expected a folder").optional(),
+});
+
+/**
+ * Opens a listwise reranker by its name, `MODEL+first@windowSize=10`. The presorting encoder is loaded when a list is
+ * long enough to need it. Missing models are downloaded.
+ * @throws UserError
+ */
+export async function openReranker(name: string, options: RerankerOptions = {}): Promise<RerankPipeline> {
+  const { first = {}, quant, ...rest } = given("openReranker's options", rerankerOptions, options);
+  const named = parseFirst(given("openReranker's name", modelName, name));
+  if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
+  const merged = { ...named, options: checkFirstOptions({ ...named.options, ...first }) };
+  const loading = { ...rest, ...(quant && { quant }) };
+  const model = await load(named.model, loading);
+  try {
+    return new RerankPipeline(merged, model, () => load(merged.options.presort, { ...loading, adapter: undefined }));
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+/** A loaded model that orders lists, and the encoder that presorts long ones. Dispose of it to free both. */
+export class RerankPipeline implements Disposable {
+  readonly kind = "rerank";
+  readonly name: string;
+  readonly #ranker: WindowRanker;
+  #presorter: Promise<Model> | undefined;
+
+  /** @throws UserError if the model does not generate, or has no tokens for letters alone */
+  constructor(
+    private readonly named: FirstName,
+    readonly model: Model,
+    private readonly openPresorter: () => Promise<Model>,
+  ) {
+    this.name = named.name;
+    this.#ranker = new WindowRanker(rankModelOf(model), named.options);
+  }
+
+  /** Orders texts by their relevance to the query. @throws UserError */
+  async rerank(query: string, documents: readonly string[], options: ReadOptions = {}): Promise<Reranked> {
+    const { named } = this;
+    const { ceiling, signal, onStopped, ...terms } = given("rerank's options", readOptions, options);
+    const [q, all] = [given("rerank's query", text, query), given("rerank's texts", texts, documents)];
+    const long = named.options.presort !== "none" && all.length > named.options.rankEnd;
+    if (long) this.#presorter ??= this.openPresorter();
+    return rerank(this.#ranker, q, all, named.options, {
+      ...terms,
+      ...(signal && { signal }),
+      ...(onStopped && { onStopped }),
+      ceiling: ceiling?.flops,
+      named: billedAs(named),
+      presorter: long ? await this.#presorter : undefined,
+    });
+  }
+
+  dispose(): void {
+    this.model.dispose();
+    void this.#presorter?.then((model) => model.dispose());
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** A reranker's name and recipe in its receipts. */
+export const billedAs = ({ name, given }: FirstName) => ({
+  model: name,
+  recipe: [given === "" ? "first" : `first:${given}`],
+});
+
+/** A loaded model as a reranker sees it. @throws UserError if it does not generate */
+export function rankModelOf(model: Model): RankModel {
+  const { language } = model;
+  return {
+    name: model.name,
+    tokenizer: language.tokenizer,
+    context: language.decoder.config.context,
+    generate: (prompt, terms) => model.generate(prompt, terms),
+    pricePrompt: (tokens) => priceOfPrompt(language, tokens),
+    priceSteps: (past, steps) => priceOfSteps(language, past, steps),
+  };
+}

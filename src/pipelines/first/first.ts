@@ -1,0 +1,156 @@
+import type { Receipt } from "../../ledger/receipt.ts";
+import { UserError } from "../../util/errors.ts";
+import { FirstBill } from "./bill.ts";
+import { letterOf } from "./letters.ts";
+import type { CallTerms, Presorter } from "./model.ts";
+import type { FirstOptions } from "./options.ts";
+import { byScore, permuted } from "./order.ts";
+import type { Ranked, WindowRanker } from "./window.ts";
+import { type Window, windowsOf } from "./windows.ts";
+
+/** One window of a reranking, as it was read and ordered. */
+export interface WindowTrace {
+  /** Places of the list from..to, `to` excluded. */
+  readonly window: Window;
+  /** The passages in the order that they were read, as indices of the given documents. */
+  readonly passages: readonly { readonly letter: string; readonly index: number; readonly logit: number }[];
+  /** Letters, best first. */
+  readonly order: readonly string[];
+  readonly text?: string;
+  readonly words: number;
+  readonly tokens: Receipt["tokens"];
+}
+
+export interface Reranked {
+  /** Indices of the documents, best first. */
+  readonly order: readonly number[];
+  readonly windows: readonly WindowTrace[];
+  readonly receipt: Receipt;
+}
+
+export interface RerankTerms extends CallTerms {
+  /** FLOPs that may be spent. */
+  readonly ceiling?: number | undefined;
+  /** The reranker's name and recipe, as receipts show them. */
+  readonly named: { readonly model: string; readonly recipe: readonly string[] };
+  /** Orders documents that are more than rankEnd. */
+  readonly presorter?: Presorter | undefined;
+}
+
+/**
+ * Orders documents by their relevance to a query, window by window (FIRST, Reddy et al., arXiv 2406.15657): a window's
+ * prompt ends before the first letter of a ranking, and the logits of the letters there are the passages' scores. No
+ * ranking is written.
+ * @throws UserError for an empty query or list, a query that is too long, or a ceiling that is too low
+ */
+export async function rerank(
+  ranker: WindowRanker,
+  query: string,
+  documents: readonly string[],
+  options: FirstOptions,
+  terms: RerankTerms,
+): Promise<Reranked> {
+  if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
+  if (documents.length === 0) throw new UserError("there are no documents, expected at least one", 2);
+  const run = new Rerank(ranker, query, documents, options, terms);
+  try {
+    return await run.whole();
+  } finally {
+    run.close();
+  }
+}
+
+class Rerank {
+  readonly #bill: FirstBill;
+  readonly #traces: WindowTrace[] = [];
+  #order: number[];
+  #done = false;
+  #begun = false;
+
+  constructor(
+    private readonly ranker: WindowRanker,
+    private readonly query: string,
+    private readonly documents: readonly string[],
+    private readonly options: FirstOptions,
+    private readonly terms: RerankTerms,
+  ) {
+    this.#bill = new FirstBill(terms.named);
+    this.#order = [...documents.keys()];
+  }
+
+  async whole(): Promise<Reranked> {
+    await this.#presort();
+    // A single passage has no order.
+    const windows = windowsOf(this.documents.length, this.options).filter(([from, to]) => to - from > 1);
+    this.#checkCeiling(windows);
+    for (const window of windows) await this.#rank(window);
+    this.#done = true;
+    return { order: this.#order, windows: this.#traces, receipt: this.#bill.receipt() };
+  }
+
+  async #presort(): Promise<void> {
+    const { presorter } = this.terms;
+    if (!presorter || this.documents.length <= this.options.rankEnd) return;
+    const { scores, receipt } = await presorter.relevance(this.query, this.documents, this.#call());
+    this.#bill.other(receipt);
+    this.#begun = true;
+    this.#order = byScore(scores);
+  }
+
+  async #rank(window: Window): Promise<void> {
+    const [from, to] = window;
+    const indices = this.#order.slice(from, to);
+    this.terms.signal?.throwIfAborted();
+    const ranked = await this.ranker.rank(this.query, permuted(this.documents, indices), this.#call());
+    this.#billed(ranked, indices.length);
+    this.#order.splice(from, to - from, ...permuted(indices, ranked.order));
+    this.#traces.push(traceOf(window, indices, ranked));
+  }
+
+  #billed({ receipt }: Ranked, count: number): void {
+    this.#begun = true;
+    const { prompt, completion } = receipt.tokens;
+    const tokens = this.ranker.answerTokens(count) - completion;
+    const spared = { tokens, ...this.ranker.model.priceSteps(prompt + completion - 1, tokens) };
+    this.#bill.window({ receipt, letters: this.options.method === "single-token" ? count : 0, spared });
+  }
+
+  /** Prompts in the order before any window is ranked; a window's length hardly depends on its passages. */
+  #checkCeiling(windows: readonly Window[]): void {
+    const { ceiling } = this.terms;
+    if (ceiling === undefined) return;
+    const price = windows.reduce((sum, [from, to]) => {
+      const { ids } = this.ranker.prompt(this.query, permuted(this.documents, this.#order.slice(from, to)));
+      return sum + this.ranker.model.pricePrompt(ids.length).flops;
+    }, this.#bill.spent);
+    if (price <= ceiling) return;
+    throw new UserError(
+      `by their lengths the windows cost ${price.toExponential(3)} FLOPs, and the ceiling is ${ceiling.toExponential(3)}`,
+      2,
+    );
+  }
+
+  /** The terms of the next call; only the first one begins the request. */
+  #call(): CallTerms {
+    const { named: _, ceiling, presorter, onBegun, ...terms } = this.terms;
+    const onStopped = (receipt: Receipt) => {
+      this.#begun = true;
+      this.#bill.other(receipt);
+    };
+    return { ...terms, ...(!this.#begun && { onBegun }), onStopped };
+  }
+
+  /** Reports the cost of a reranking that was stopped or failed. */
+  close(): void {
+    if (!this.#done && this.#begun) this.terms.onStopped?.(this.#bill.receipt());
+  }
+}
+
+const traceOf = (window: Window, indices: readonly number[], ranked: Ranked): WindowTrace => ({
+  window,
+  passages: indices.map((index, place) => ({ letter: letterOf(place), index, logit: ranked.logits[place]! })),
+  order: ranked.order.map(letterOf),
+  ...(ranked.text !== undefined && { text: ranked.text }),
+  words: ranked.words,
+  tokens: ranked.receipt.tokens,
+});

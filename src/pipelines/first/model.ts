@@ -1,0 +1,45 @@
+import type { Format } from "../../engine/grammar/index.ts";
+import type { Spent } from "../../graph/index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { ModelPiece, RouteTerms } from "../route/model.ts";
+
+/** The conditions under which the calls of one reranking run. */
+export interface CallTerms extends Pick<RouteTerms, "signal" | "onStopped"> {
+  /** The owner, if the models are scheduled. */
+  readonly key?: string | undefined;
+  /** A time of `performance.now()`, if the models are scheduled. */
+  readonly deadline?: number | undefined;
+  /** Called when a call's turn comes. */
+  readonly onBegun?: (() => void) | undefined;
+}
+
+/** Options of one window's answer. */
+export interface RankTerms extends CallTerms, Pick<RouteTerms, "observe"> {
+  readonly maxTokens: number;
+  readonly temperature: 0;
+  readonly format?: Format | undefined;
+}
+
+/** A generative model as a reranker sees it. */
+export interface RankModel {
+  readonly name: string;
+  readonly tokenizer: Tokenizer;
+  /** Tokens. */
+  readonly context: number;
+  generate(prompt: readonly number[], terms: RankTerms): AsyncIterable<ModelPiece>;
+  /** The dense cost of `steps` decode steps after `past` tokens. */
+  priceSteps(past: number, steps: number): Spent;
+  /** The dense cost of a prompt of so many tokens and its first token. */
+  pricePrompt(tokens: number): Spent;
+}
+
+/** Scores texts against a query, to order a long list first. */
+export interface Presorter {
+  readonly name: string;
+  relevance(
+    query: string,
+    texts: readonly string[],
+    terms: CallTerms,
+  ): Promise<{ scores: readonly number[]; receipt: Receipt }>;
+}

@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { checkedNamed, readNamed } from "../../util/named-options.ts";
+import { MOST_LETTERS } from "./letters.ts";
+
+const whole = z.coerce.number().int();
+
+export const methods = ["single-token", "generate"] as const;
+
+/** Options of a listwise reranker, given after its name. Windows and stride as in castorini/rank_llm. */
+export const firstOptions = z
+  .strictObject({
+    windowSize: whole.min(2).max(MOST_LETTERS).default(20).describe("passages that are ranked in one prompt"),
+    stride: whole.min(1).default(10).describe("passages that a window moves towards the front, from the one before it"),
+    rankStart: whole.min(0).default(0).describe("passages in front that keep their places"),
+    rankEnd: whole.min(1).default(20).describe("passages after this many keep their order"),
+    numPasses: whole.min(1).max(10).default(1).describe("how often the windows run from back to front"),
+    maxPassageWords: whole.min(1).default(300).describe("words that are read of each passage"),
+    contextSize: whole.min(64).default(4096).describe("tokens that a prompt may have; passages are cut to fit"),
+    method: z
+      .enum(methods)
+      .default("single-token")
+      .describe("order by the logits of one position, or by letters that the model writes"),
+    presort: z
+      .string()
+      .min(1)
+      .default("minilm")
+      .describe("the encoder that orders more than rankEnd documents first; none keeps the given order"),
+  })
+  .refine(({ stride, windowSize }) => stride <= windowSize, {
+    path: ["stride"],
+    error: "expected at most the windowSize, else passages between windows are not ranked",
+  })
+  .refine(({ rankStart, rankEnd }) => rankStart < rankEnd, {
+    path: ["rankStart"],
+    error: "expected less than the rankEnd",
+  });
+export type FirstOptions = z.output<typeof firstOptions>;
+export type FirstInput = z.input<typeof firstOptions>;
+
+/** A reranker as a user names it: `MODEL+first`, with options after a final `@`. */
+export interface FirstName {
+  /** The name without its options. */
+  readonly name: string;
+  /** The model that ranks. */
+  readonly model: string;
+  /** The options as written: `windowSize=10`; empty if there were none. */
+  readonly given: string;
+  readonly options: FirstOptions;
+}
+
+const NAME = /^(.+)\+first(?:@([^@>]*=[^@>]*))?$/s;
+
+export const isFirstName = (text: string): boolean => NAME.test(text);
+
+/**
+ * Reads the name of a reranker; undefined if the text names something else.
+ * @throws UserError that names the option
+ */
+export function parseFirst(text: string): FirstName | undefined {
+  const [, model, given = ""] = NAME.exec(text) ?? [];
+  if (model === undefined) return undefined;
+  if (model.includes(">")) throw new UserError(`"${text}": first ranks with one model, and ${model} is a pair`, 2);
+  const { values } = readNamed(given === "" ? "first" : `first:${given}`, () => undefined);
+  return { name: `${model}+first`, model, given, options: checkFirstOptions(values) };
+}
+
+/** @throws UserError that names the option */
+export const checkFirstOptions = (values: unknown): FirstOptions => checkedNamed("first", firstOptions, values);

@@ -1,0 +1,38 @@
+/** Bytes by the characters that Windows-1252 shows for them. */
+const shownAs = new Map<string, number>(
+  Array.from({ length: 128 }, (_, i) => [new TextDecoder("windows-1252").decode(Uint8Array.of(128 + i)), 128 + i]),
+);
+const shown = (from: number, to: number) => [...shownAs].filter(([, byte]) => byte >= from && byte <= to);
+const set = (from: number, to: number) =>
+  `[${shown(from, to)
+    .map(([character]) => character)
+    .join("")}]`;
+
+/** Characters that are the bytes of one UTF-8 character, shown as Windows-1252: `Ã©` for `é`. */
+const MOJIBAKE = new RegExp(`${set(0xc2, 0xf4)}${set(0x80, 0xbf)}{1,3}`, "gu");
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function decoded(characters: string): string {
+  try {
+    return utf8.decode(Uint8Array.from(characters, (character) => shownAs.get(character)!));
+  } catch {
+    return characters;
+  }
+}
+
+/** Text without the traces of a wrong decoding; control characters become spaces. */
+const repaired = (text: string): string =>
+  text
+    .replace(MOJIBAKE, decoded)
+    .normalize("NFC")
+    .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029\ufffd]/gu, " ");
+
+/** A text on one line, at most `words` words long. Square brackets become round: only prompts have identifiers. */
+export function oneLine(text: string, words = Number.POSITIVE_INFINITY): string {
+  const all = repaired(unwrapped(text)).replaceAll("[", "(").replaceAll("]", ")").trim().split(/\s+/u);
+  return all.slice(0, words).join(" ");
+}
+
+/** The wrapper that some data sets have around a title and a body. */
+const unwrapped = (text: string): string => text.replace(/^Title: (.*?)\s+Content: /s, "$1 ");

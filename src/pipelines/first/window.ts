@@ -1,0 +1,94 @@
+import type { Receipt } from "../../ledger/receipt.ts";
+import { type Letters, letterOf, lettersOf, scoresOf } from "./letters.ts";
+import type { CallTerms, RankModel } from "./model.ts";
+import type { FirstOptions } from "./options.ts";
+import { byScore, repaired, written } from "./order.ts";
+import { Prompts } from "./prompt.ts";
+
+/** A window's ranking. */
+export interface Ranked {
+  /** Places of the passages, best first. */
+  readonly order: readonly number[];
+  /** Logits of the passages' letters, by place. Those of two windows do not compare. */
+  readonly logits: readonly number[];
+  /** The ranking that the model wrote, in `method=generate`. */
+  readonly text?: string;
+  /** Words that were read of each passage. */
+  readonly words: number;
+  readonly receipt: Receipt;
+}
+
+/** Ranks the passages of one window at a time. */
+export class WindowRanker {
+  readonly #letters: Letters;
+  readonly #prompts: Prompts;
+
+  /** @throws UserError if the model's tokens do not have letters alone */
+  constructor(
+    readonly model: RankModel,
+    private readonly options: FirstOptions,
+  ) {
+    this.#letters = lettersOf(model.tokenizer);
+    this.#prompts = new Prompts(model.tokenizer);
+    for (const [place, id] of this.#prompts.letterIds(options.windowSize).entries())
+      if (!this.#letters[place]!.includes(id)) throw new Error(`${model.name}: ${letterOf(place)} is not token ${id}`);
+  }
+
+  /** Tokens that a whole ranking of so many passages takes. */
+  answerTokens(count: number): number {
+    return this.#prompts.answerTokens(count);
+  }
+
+  /** The prompt of a window, cut to fit. @throws UserError if the query is too long */
+  prompt(query: string, passages: readonly string[]) {
+    const reserved = this.options.method === "generate" ? this.answerTokens(passages.length) : 1;
+    const contextSize = Math.min(this.options.contextSize, this.model.context);
+    return this.#prompts.fitted(query, passages, { ...this.options, contextSize }, reserved);
+  }
+
+  /** @throws NotFinite, UserError if the query is too long */
+  async rank(query: string, passages: readonly string[], terms: CallTerms): Promise<Ranked> {
+    const count = passages.length;
+    const { ids, words } = this.prompt(query, passages);
+    let logits: number[] | undefined;
+    const observe = (all: ArrayLike<number>) => {
+      logits ??= scoresOf(all, this.#letters, count);
+    };
+    const { text, receipt } = await whole(
+      this.model.generate(ids, { ...terms, ...this.#answer(count), temperature: 0, observe }),
+    );
+    if (!logits || !receipt) throw new Error(`${this.model.name}: a window ended without its logits or its receipt`);
+    const shared = { logits, words, receipt };
+    switch (this.options.method) {
+      case "single-token":
+        return { ...shared, order: byScore(logits) };
+      case "generate":
+        return { ...shared, order: repaired(written(`[${text}`), count), text: `[${text}` };
+    }
+  }
+
+  /** A written ranking has each passage's place; letters may repeat, which is repaired. */
+  #answer(count: number) {
+    switch (this.options.method) {
+      case "single-token":
+        return { maxTokens: 1 };
+      case "generate":
+        return { maxTokens: this.answerTokens(count), format: rankingOf(count) };
+    }
+  }
+}
+
+/** The rest of a ranking of `count` passages after its first bracket. */
+function rankingOf(count: number): RegExp {
+  const letter = `[A-${letterOf(count - 1)}]`;
+  return new RegExp(`^${letter}(\\] > \\[${letter}){${count - 1}}\\]$`);
+}
+
+async function whole(pieces: ReturnType<RankModel["generate"]>): Promise<{ text: string; receipt?: Receipt }> {
+  let text = "";
+  for await (const piece of pieces) {
+    text += piece.text;
+    if (piece.receipt) return { text, receipt: piece.receipt };
+  }
+  return { text };
+}
