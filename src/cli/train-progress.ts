@@ -1,8 +1,15 @@
+import type { StepReport } from "../train/run.ts";
 import type { SessionEvents } from "../train/session.ts";
 import { displayOn } from "./progress-display.ts";
 
 /** Least time between two showings of a step, in milliseconds. */
 const EVERY = 500;
+
+/** An evaluation's held-out loss and tasks. */
+const measuresOf = ({ validation, tasks = {} }: StepReport): string[] =>
+  Object.entries({ ...(validation !== undefined && { "held-out": validation }), ...tasks }).map(
+    ([name, value]) => `${name} ${value.toFixed(4)}`,
+  );
 
 /** Shows a run: its loss and the time left; each evaluation on a line of its own, with the speed since the one before. */
 export function showTraining(stream = process.stderr): Required<SessionEvents> & Disposable {
@@ -13,13 +20,14 @@ export function showTraining(stream = process.stderr): Required<SessionEvents> &
   return {
     onNotice: (sentence) => display.say(sentence),
     onStep(report) {
-      const { step, steps, loss, norm, validation, tokens } = report;
+      const { step, steps, loss, norm, tokens } = report;
       if (report.skipped) display.say(`step ${step}: skipped, the loss is ${loss}, its gradient's norm ${norm}`);
       ms += report.ms;
       done++;
-      if (validation !== undefined) {
+      const measures = measuresOf(report);
+      if (measures.length > 0) {
         const speed = Math.round((1000 * (tokens - since.tokens)) / (ms - since.ms));
-        display.say(`step ${step}: loss ${loss.toFixed(4)}, held-out ${validation.toFixed(4)}, ${speed} tokens/s`);
+        display.say(`step ${step}: loss ${loss.toFixed(4)}, ${measures.join(", ")}, ${speed} tokens/s`);
         Object.assign(since, { tokens, ms });
       }
       const now = performance.now();

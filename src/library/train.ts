@@ -14,8 +14,8 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
 
-/** The folder of a run, and its events. */
-export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep"> {
+/** The folder of a run, and its events. Lab tasks among the options need `labTasks`. */
+export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep">, Pick<Session, "labTasks"> {
   /** The run's folder, which is a model's folder at the end. */
   readonly out: string;
   /** The treatment of a run that the folder holds: by default it is refused. */
@@ -31,10 +31,10 @@ export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep">
  */
 export async function train(
   options: TrainInput,
-  { out, reuse = "refuse", threads, ...rest }: TrainCall,
+  { out, reuse = "refuse", threads, labTasks, ...rest }: TrainCall,
 ): Promise<TrainResult> {
   if (threads !== undefined) chooseThreads(threads);
-  const session = { options: optionsGiven(options), out, reuse };
+  const session = { options: optionsGiven(options), out, reuse, labTasks };
   return runSession(session, (model) => openBase(model, rest), rest, rest.signal);
 }
 
@@ -43,8 +43,11 @@ export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse
   train(optionsOf(out), { ...call, out, reuse: "resume" });
 
 /** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
-export async function estimateTraining(options: TrainInput, resolving: ResolveOptions = {}): Promise<Estimate> {
-  return dryRun(optionsGiven(options), (model) => openBase(model, resolving));
+export async function estimateTraining(
+  options: TrainInput,
+  { labTasks, ...resolving }: ResolveOptions & Pick<Session, "labTasks"> = {},
+): Promise<Estimate> {
+  return dryRun(optionsGiven(options), (model) => openBase(model, resolving), labTasks);
 }
 
 const optionsGiven = (options: TrainInput): TrainOptions =>
@@ -58,9 +61,12 @@ export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "
  * same arguments goes on where one was stopped.
  * @throws UserError for the first combination that cannot begin, before any does
  */
-export async function trainSweep(sweep: SweepInput, { out, threads, ...rest }: SweepCall): Promise<SweepResult> {
+export async function trainSweep(
+  sweep: SweepInput,
+  { out, threads, labTasks, ...rest }: SweepCall,
+): Promise<SweepResult> {
   if (threads !== undefined) chooseThreads(threads);
-  return runSweep({ sweep, out }, (model) => openBase(model, rest), rest, rest.signal);
+  return runSweep({ sweep, out, labTasks }, (model) => openBase(model, rest), rest, rest.signal);
 }
 
 /**

@@ -58,7 +58,13 @@ export const trainOptions = z.strictObject({
   spikes: z.enum(["stop", "skip"]).default("stop").describe("what is done if the loss or the gradient is not finite"),
   evaluateEvery: count.default(100).describe("steps between two evaluations on the held-out data"),
   evaluateBatches: count.default(20).describe("batches of an evaluation"),
-  patience: count.optional().describe("evaluations without a better held-out loss that end the run (default: none do)"),
+  tasks: z
+    .array(z.string())
+    .default([])
+    .describe("lab tasks that every evaluation scores, as lab run --task takes them"),
+  taskLimit: count.default(100).describe("maximum items of each task"),
+  best: z.string().default("loss").describe("the measure of patience and sweeps: loss (held-out), or one of tasks"),
+  patience: count.optional().describe("evaluations without a better one that end the run (default: none do)"),
   saveEvery: count.default(200).describe("steps between two checkpoints"),
   seed: z.int().min(0).default(0).describe("of random weights and of the data's order"),
 });

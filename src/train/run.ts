@@ -1,6 +1,7 @@
 import { UserError } from "../util/errors.ts";
-import type { Batch } from "./data/batch.ts";
+import type { Batch, TrainingData } from "./data/batch.ts";
 import type { RunData } from "./data/open.ts";
+import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
 import type { ActiveMethod, MethodHost } from "./methods/method.ts";
 import { parseMethod } from "./methods/registry.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
@@ -12,7 +13,7 @@ import { Spike } from "./spike.ts";
 import type { Subject } from "./subject.ts";
 
 /** One step as it went. */
-export interface StepReport {
+export interface StepReport extends Evaluation {
   /** Counted from 1. */
   readonly step: number;
   readonly steps: number;
@@ -26,11 +27,9 @@ export interface StepReport {
   /** Positions of all steps so far. */
   readonly tokens: number;
   readonly ms: number;
-  /** Nats per label of the held-out data, if the step ends with an evaluation. */
-  readonly validation?: number;
   /** Present if the loss or the gradient was not finite and the weights stayed. */
   readonly skipped?: true;
-  /** The end of the run, if it comes before the last step: the held-out loss has not improved. */
+  /** The end of the run, if it comes before the last step: evaluations were no better than the best. */
   readonly ended?: "patience";
 }
 
@@ -43,8 +42,11 @@ export type Counters = {
   samples: number;
   first: number;
   last: number;
+  /** The best held-out loss. */
   best: number;
-  /** Evaluations since the best. */
+  /** The least measure of the option `best`; see `measureOf`. */
+  bestMeasure: number;
+  /** Evaluations since then. */
   stale: number;
   forward: number;
   backward: number;
@@ -53,20 +55,22 @@ export type Counters = {
 };
 
 const begun = (): Counters => ({
-  ...{ updates: 0, skipped: 0, tokens: 0, samples: 0, first: Number.NaN, last: Number.NaN, best: Number.NaN },
-  ...{ stale: 0, forward: 0, backward: 0, denseBackward: 0, ms: 0 },
+  ...{ updates: 0, skipped: 0, tokens: 0, samples: 0, first: Number.NaN, last: Number.NaN },
+  ...{ best: Number.NaN, bestMeasure: Number.NaN, stale: 0, forward: 0, backward: 0, denseBackward: 0, ms: 0 },
 });
 
+const improves = (value: number, best: number): boolean => value < best || Number.isNaN(best);
+
 /** Checks the options against the model and the data. @throws UserError */
-export function checkRun({ patience }: TrainOptions, subject: Subject, { training, heldOut }: RunData): void {
+export function checkRun(options: TrainOptions, subject: Subject, { training, heldOut }: RunData): void {
   const { context } = subject.trainee.stack;
   if (training.tokens > context)
     throw new UserError(`tokens: ${training.tokens} are more than the model's context, expected at most ${context}`, 2);
-  if (patience !== undefined && !heldOut)
-    throw new UserError("patience: no data are held out; expected a validation above 0", 2);
+  checkBest(options, heldOut !== undefined);
 }
 
-const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, { training }: RunData): number =>
+/** Optimiser steps of a whole run. */
+export const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, training: TrainingData): number =>
   steps ?? Math.max(1, Math.ceil((epochs * training.batches) / accumulate));
 
 function openMethod(host: MethodHost): ActiveMethod | undefined {
@@ -91,25 +95,25 @@ export class TrainingRun implements Disposable {
     private readonly denseBackward: (batch: Batch) => number,
     /** The method of training, if there is one. */
     readonly method: ActiveMethod | undefined,
+    private readonly scoring: Scoring | undefined,
   ) {}
 
-  static async open(options: TrainOptions, subject: Subject, data: RunData): Promise<TrainingRun> {
-    checkRun(options, subject, data);
+  static async open(options: TrainOptions, subject: Subject, data: RunData, scoring?: Scoring): Promise<TrainingRun> {
     const { rows, tokens } = data.training;
     const shape = { rows, tokens, packed: options.packing };
     const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const dense = backwardFlops(subject.whole, shape, options.recompute);
-    const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data) };
-    return new TrainingRun(options, subject, data, passes, optimizer, dense, openMethod(host));
+    const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
+    return new TrainingRun(options, subject, data, passes, optimizer, dense, openMethod(host), scoring);
   }
 
   /** Steps of the whole run. */
   get steps(): number {
-    return stepsOf(this.options, this.data);
+    return stepsOf(this.options, this.data.training);
   }
 
-  /** The reason that no step follows: all are done, or the held-out loss has not improved for long. */
+  /** The reason that no step follows: all are done, or the measure of the run has not improved for long. */
   get ended(): "steps" | "patience" | undefined {
     if (this.done >= this.steps) return "steps";
     const { patience } = this.options;
@@ -139,7 +143,7 @@ export class TrainingRun implements Disposable {
     const rate = this.options.optimizer.lr * rateAt(this.options.schedule, this.done, this.steps);
     const updated = await this.#update(loss, norm, rate);
     this.done++;
-    const validation = await this.#evaluated();
+    const evaluated = await this.#evaluated();
     this.#count(loss, performance.now() - started);
     const { tokens } = this.counters;
     const report = { step: this.done, steps: this.steps, loss, rate, norm, labelled, tokens };
@@ -147,7 +151,7 @@ export class TrainingRun implements Disposable {
       ...report,
       ms: performance.now() - started,
       ...(!updated && { skipped: true as const }),
-      ...(validation !== undefined && { validation }),
+      ...evaluated,
       ...(this.ended === "patience" && { ended: "patience" as const }),
     };
   }
@@ -181,13 +185,17 @@ export class TrainingRun implements Disposable {
     return true;
   }
 
-  async #evaluated(): Promise<number | undefined> {
+  async #evaluated(): Promise<Evaluation> {
     const due = this.done % this.options.evaluateEvery === 0 || this.done === this.steps;
-    return due ? await this.#evaluate() : undefined;
+    if (!due) return {};
+    const [validation, tasks] = [await this.#heldOutLoss(), await this.#scored()];
+    const evaluation = { ...(validation !== undefined && { validation }), ...(tasks && { tasks }) };
+    this.#judge(evaluation);
+    return evaluation;
   }
 
   /** Nats a label of the held-out data; undefined if nothing is held out. */
-  async #evaluate(): Promise<number | undefined> {
+  async #heldOutLoss(): Promise<number | undefined> {
     const { heldOut } = this.data;
     if (!heldOut) return undefined;
     let [nats, labelled] = [0, 0];
@@ -196,11 +204,25 @@ export class TrainingRun implements Disposable {
       nats += (await this.passes.evaluate(batch)).nats;
       labelled += batch.labelled;
     }
-    const loss = nats / labelled;
-    const better = loss < this.counters.best || Number.isNaN(this.counters.best);
-    if (better) this.counters.best = loss;
-    this.counters.stale = better ? 0 : this.counters.stale + 1;
-    return loss;
+    return nats / labelled;
+  }
+
+  async #scored(): Promise<Record<string, number> | undefined> {
+    const scores = await this.scoring?.score();
+    if (!scores) return undefined;
+    for (const { flops } of Object.values(scores)) this.counters.forward += flops;
+    return Object.fromEntries(Object.entries(scores).map(([name, { quality }]) => [name, quality]));
+  }
+
+  #judge(evaluation: Evaluation): void {
+    const { counters } = this;
+    const { validation } = evaluation;
+    const measure = measureOf(evaluation, this.options.best, this.scoring?.tasks ?? []);
+    if (validation !== undefined && improves(validation, counters.best)) counters.best = validation;
+    if (measure === undefined) return;
+    const better = improves(measure, counters.bestMeasure);
+    if (better) counters.bestMeasure = measure;
+    counters.stale = better ? 0 : counters.stale + 1;
   }
 
   #count(loss: number, ms: number): void {

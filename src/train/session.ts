@@ -7,9 +7,8 @@ import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";
 import { writeJson } from "../util/write-whole.ts";
 import type { WritableTensor } from "../weights/safetensors/write.ts";
-import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import { differences } from "./checkpoint/differences.ts";
-import { driftOf, thisMachine } from "./checkpoint/machine.ts";
+import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
+import { thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, keepState, latestState, removeStates } from "./checkpoint/state.ts";
 import { droppedSentence, openData, type RunData } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
@@ -19,17 +18,23 @@ import { parseMethod } from "./methods/registry.ts";
 import { Metrics } from "./metrics.ts";
 import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
+import type { TrainingSummary } from "./report/run.ts";
 import { reportRuns } from "./report/write.ts";
+import { checkState, restore } from "./resume.ts";
 import { type Counters, checkRun, type StepReport, TrainingRun } from "./run.ts";
+import { forgetScored, scoreSubject } from "./scored-step.ts";
 import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+import type { LabTasks, TaskScorer } from "./tasks.ts";
 
 /** A call of `train`. */
 export interface Session {
   readonly options: TrainOptions;
   /** The run's folder: it becomes a model's folder, which every command takes. */
   readonly out: string;
-  /** The treatment of a run that the folder holds. */
-  readonly reuse: "refuse" | "resume" | "force";
+  /** The treatment of a run that the folder holds; `resume changed` goes on although options or data are others. */
+  readonly reuse: "refuse" | "resume" | "resume changed" | "force";
+  /** Needed by options with tasks. */
+  readonly labTasks?: LabTasks | undefined;
 }
 
 export interface SessionEvents {
@@ -42,11 +47,13 @@ export interface TrainResult {
   /** The base model if `out` is an adapter; undefined if it is a whole model. */
   readonly model?: string;
   readonly steps: number;
-  /** The end of the run: all its steps, or no better held-out loss in the options' patience. */
+  /** The end of the run: all its steps, or no better evaluation in the options' patience. */
   readonly ended: "steps" | "patience";
   readonly tokens: number;
   /** Nats a label: of the first and the last step, and the best of the held-out data (of the last step, if nothing is held out). */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
+  /** The metric of each lab task that the options name, of the weights that were written. */
+  readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt: TrainingReceipt;
 }
 
@@ -63,16 +70,21 @@ export async function runSession(
 ): Promise<TrainResult> {
   const { options, out } = session;
   const kept = await openFolder(session, onNotice);
-  const { subject, data } = await openRun(options, out, openBase).catch(async (error: unknown) => {
-    // A folder that was not empty is the user's.
-    if (session.reuse === "refuse") await rm(out, { recursive: true, force: true });
-    throw error;
-  });
-  using run = await TrainingRun.open(options, subject, data);
+  const { subject, data, scorer } = await openWhole(session, openBase, kept !== undefined).catch(
+    async (error: unknown) => {
+      // A folder that was not empty is the user's.
+      if (session.reuse === "refuse") await rm(out, { recursive: true, force: true });
+      throw error;
+    },
+  );
+  const score = () => scoreSubject(subject, options, out, scorer!, signal);
+  using run = await TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score });
   const dropped = droppedSentence(data, options.tokens);
   if (dropped) onNotice?.(dropped);
-  if (kept) restore(run, kept, data, session, onNotice);
-  else await forget(out);
+  if (kept) {
+    for (const told of checkState(session, kept, data)) onNotice?.(told);
+    restore(run, kept);
+  } else await forget(out);
   await writeJson(optionsFile(out), options);
   const metrics = await Metrics.open(out, run.done);
   if (!run.ended) onNotice?.(sentence(await estimate(run)));
@@ -87,42 +99,64 @@ export async function runSession(
   await subject.write(out);
   const receipt = run.receipt(options.model ?? out);
   await writeJson(receiptFile(out), receipt);
-  await reportRuns([out]);
+  const { runs } = await reportRuns([out]);
   const { first, last, best, tokens } = run.counters;
   const adapted = options.lora && options.model !== undefined ? { model: options.model } : {};
   const losses = { first, last, best: Number.isNaN(best) ? last : best };
-  return { out, ...adapted, steps: run.done, ended: run.ended, tokens, loss: losses, receipt };
+  return { out, ...adapted, steps: run.done, ended: run.ended, tokens, loss: losses, ...tasksOf(runs), receipt };
+}
+
+const tasksOf = ([run]: readonly TrainingSummary[]): Pick<TrainResult, "tasks"> =>
+  run?.tasks ? { tasks: run.tasks } : {};
+
+/** A run with its lab tasks. @throws UserError */
+async function openWhole(
+  { options, out, labTasks }: Omit<Session, "reuse">,
+  openBase: (model: string) => Promise<Base>,
+  resumes: boolean,
+): Promise<OpenedRun & { scorer: TaskScorer | undefined }> {
+  const opened = await openRun(options, out, openBase, resumes);
+  if (options.tasks.length === 0) return { ...opened, scorer: undefined };
+  if (!labTasks) throw new UserError("tasks: this call of train scores none; expected no tasks", 2);
+  const { tokenizer } = opened;
+  const countTokens = (text: string) => tokenizer.encode(text).length + Number(tokenizer.addBos);
+  return { ...opened, scorer: await labTasks.open(options, countTokens) };
 }
 
 /** Removes what a run that begins anew must not be taken for. */
 async function forget(out: string): Promise<void> {
   await removeStates(out);
+  await forgetScored(out);
   await rm(receiptFile(out), { force: true });
 }
 
 /** Estimates a run from its first batch; keeps nothing. @throws UserError */
-export const dryRun = (options: TrainOptions, openBase: (model: string) => Promise<Base>): Promise<Estimate> =>
-  opened(options, openBase, async ({ subject, data }) => {
+export const dryRun = (
+  options: TrainOptions,
+  openBase: (model: string) => Promise<Base>,
+  labTasks?: LabTasks,
+): Promise<Estimate> =>
+  opened({ options, labTasks }, openBase, async ({ subject, data }) => {
     using run = await TrainingRun.open(options, subject, data);
     return await estimate(run);
   });
 
 /** Checks that a run can begin, by opening its model and data; keeps nothing. @throws UserError if it cannot */
-export const checkOptions = (options: TrainOptions, openBase: (model: string) => Promise<Base>): Promise<void> =>
-  opened(options, openBase, async ({ subject, data }) => {
-    using _ = subject;
-    checkRun(options, subject, data);
-  });
+export const checkOptions = (
+  options: TrainOptions,
+  openBase: (model: string) => Promise<Base>,
+  labTasks?: LabTasks,
+): Promise<void> => opened({ options, labTasks }, openBase, async ({ subject }) => subject[Symbol.dispose]());
 
 /** Opens a run in a folder that is removed once it was used. */
 async function opened<T>(
-  options: TrainOptions,
+  call: Pick<Session, "options" | "labTasks">,
   openBase: (model: string) => Promise<Base>,
-  use: (run: { subject: Subject; data: RunData }) => Promise<T>,
+  use: (run: OpenedRun) => Promise<T>,
 ): Promise<T> {
   const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
   try {
-    return await use(await openRun(options, out, openBase));
+    return await use(await openWhole({ ...call, out }, openBase, false));
   } finally {
     await rm(out, { recursive: true, force: true });
   }
@@ -145,29 +179,45 @@ async function openFolder(
   } catch (error) {
     throw writeError(error, out);
   }
-  if (reuse !== "resume") return undefined;
+  if (reuse !== "resume" && reuse !== "resume changed") return undefined;
   const state = latestState(out);
   for (const sentence of state?.damaged ?? []) onNotice?.(sentence);
   if (!state) onNotice?.(`${out} holds no checkpoint: the run begins anew`);
   return state;
 }
 
+interface OpenedRun {
+  readonly subject: Subject;
+  readonly data: RunData;
+  readonly tokenizer: Tokenizer;
+}
+
+/** Opens a run's model and data. A new model's tokenizer is written into `out`, or read there if the run resumes. @throws UserError */
 export async function openRun(
   options: TrainOptions,
   out: string,
   openBase: (model: string) => Promise<Base>,
-): Promise<{ subject: Subject; data: RunData }> {
+  resumes = false,
+): Promise<OpenedRun> {
   const { model, architecture, lora, data: files, seed, batch: rows } = options;
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
   const base = model === undefined ? undefined : await openBase(model);
-  const tokenizer = base?.tokenizer ?? (await newTokenizer(options, files, out, openBase));
+  const ownTokenizer = () =>
+    resumes ? new Tokenizer(fromFolder(out)) : newTokenizer(options, files, out, openBase);
+  const tokenizer = base?.tokenizer ?? (await ownTokenizer());
   const data = methodData(options, openData({ ...options, files, rows }, tokenizer, seed), tokenizer);
   if (lora && options.train.length > 0)
     throw new UserError("lora trains its own layers alone; give no train beside it", 2);
   if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
-  if (base && lora) return { subject: loraSubject(lora, base, options), data };
-  return { subject: base ? oldSubject(options, base.checkpoint) : newSubject(options, tokenizer.vocabSize), data };
+  const subject = subjectOf(options, base, tokenizer);
+  checkRun(options, subject, data);
+  return { subject, data, tokenizer };
+}
+
+function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer): Subject {
+  if (!base) return newSubject(options, tokenizer.vocabSize);
+  return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint);
 }
 
 /** The data as the run's method changes them. */
@@ -175,28 +225,6 @@ function methodData(options: TrainOptions, data: RunData, tokenizer: Tokenizer):
   if (options.method === undefined) return data;
   const { method, options: own } = parseMethod(options.method);
   return method.data?.(own, data, { options, tokenizer }) ?? data;
-}
-
-function restore(
-  run: TrainingRun,
-  kept: KeptState,
-  data: RunData,
-  { options, out }: Session,
-  onNotice: SessionEvents["onNotice"],
-): void {
-  const changed = differences(options, kept.config);
-  if (data.hash !== kept.data) changed.push("the data are others");
-  if (changed.length > 0) throw new UserError(`${out}: the run was begun with other options: ${changed.join("; ")}`);
-  const drift = driftOf(kept.machine, thisMachine());
-  if (drift) onNotice?.(drift);
-  const { store } = run.subject;
-  new Float32Array(store.values.memory).set(kept.buffer("values", [store.trainedElements]));
-  for (const [name, buffer] of Object.entries(run.optimizer.states))
-    new Float32Array(buffer.memory).set(kept.buffer(name, [store.trainedElements]));
-  for (const [name, values] of Object.entries(run.method?.states ?? {}))
-    values.set(kept.buffer(`method.${name}`, [values.length]));
-  run.done = kept.step;
-  Object.assign(run.counters, kept.counters);
 }
 
 async function keep(run: TrainingRun, options: TrainOptions, out: string, data: RunData): Promise<void> {

@@ -7,14 +7,16 @@ export function companions({ config }: Checkpoint): string[] {
   switch (config.kind) {
     case "gguf":
       return [];
-    case "huggingface": {
-      const folder = path.dirname(config.path);
-      return readdirSync(folder)
-        .filter((name) => isCompanion(name))
-        .map((name) => path.join(folder, name));
-    }
+    case "huggingface":
+      return companionsIn(path.dirname(config.path));
   }
 }
+
+/** The same of a folder whose weights are not written yet. */
+export const companionsIn = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => isCompanion(name))
+    .map((name) => path.join(folder, name));
 
 const isCompanion = (name: string): boolean =>
   /^((generation_)?config|tokenizer(_config)?|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(name) ||

@@ -92,13 +92,14 @@ function tellEstimate(found: Estimate, { json }: Flags): void {
   else print(sentence(found));
 }
 
-function tell({ out, model, steps, ended, tokens, loss, receipt }: TrainResult): void {
+function tell({ out, model, steps, ended, tokens, loss, tasks = {}, receipt }: TrainResult): void {
   const nats = (value: number) => value.toFixed(4);
   print(
     ...columns([
-      ["steps", ended === "patience" ? `${steps}, ended early: the held-out loss did not improve` : `${steps}`],
+      ["steps", ended === "patience" ? `${steps}, ended early: evaluations did not improve` : `${steps}`],
       ["tokens", `${tokens}`],
       ["loss", `${nats(loss.first)} first, ${nats(loss.last)} last, ${nats(loss.best)} best`],
+      ...Object.entries(tasks).map(([name, quality]) => [name, nats(quality)]),
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
     ]),
     `modicum run ${model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`} "…" answers with it`,

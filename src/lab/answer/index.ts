@@ -18,11 +18,13 @@ export interface Setting {
   readonly quant: Quant;
   /** Undefined: prompts beyond the context are not answered. */
   readonly truncate: Truncation | undefined;
+  /** The folder of a LoRA adapter. */
+  readonly adapter?: string | undefined;
 }
 
 /** Loads a model to answer items under any recipes. @throws UserError */
-export async function openAnswering({ source, quant, truncate }: Setting): Promise<Answering> {
-  const model = await openModel(source, [], quant);
+export async function openAnswering({ source, quant, truncate, adapter }: Setting): Promise<Answering> {
+  const model = await openModel(source, [], quant, { adapter });
   switch (model.kind) {
     case "decoder":
       return {

@@ -16,6 +16,7 @@ export function page(runs: readonly TrainedRun[]): string {
 ${summary(runs)}
 <h2>Loss by steps</h2>${losses(runs, "step", ({ step }) => step)}
 <h2>Loss by tokens</h2>${losses(runs, "tokens", ({ tokens }) => tokens)}
+${taskNames(runs).map((name) => html`<h2>${name}</h2>${qualities(runs, name)}`)}
 <h2>Learning rate</h2>${figure(
     curves(runs, ({ rate }) => rate),
     "step",
@@ -49,6 +50,16 @@ function losses(runs: readonly TrainedRun[], name: string, x: Along): Html {
   const caption = "Thin: the training loss, of long runs as means of neighbouring steps. Thick: the held-out loss.";
   return figure([...training, ...heldOut], name, "nats a label", caption);
 }
+
+const taskNames = (runs: readonly TrainedRun[]): string[] => [...new Set(runs.flatMap(({ options }) => options.tasks))];
+
+const qualities = (runs: readonly TrainedRun[], name: string): Html =>
+  figure(
+    curves(runs, ({ tasks }) => tasks?.[name]).map((curve) => ({ ...curve, thin: false })),
+    "step",
+    name,
+    "The lab task's metric at each evaluation.",
+  );
 
 const figure = (lines: readonly Curve[], x: string, y: string, caption = ""): Html => html`
 <figure role="img" aria-label="${y} by ${x}">${new Html(plotted(lines, x, y))}<figcaption>${caption}</figcaption></figure>`;

@@ -2,13 +2,19 @@ import type { TrainingSummary } from "./run.ts";
 
 /** Runs as rows of text, a heading first. */
 export function summaryRows(runs: readonly TrainingSummary[]): string[][] {
-  const head = ["RUN", "STEPS", "TOKENS", "FIRST LOSS", "LAST", "BEST", "FLOPS", "SAVED", "ENDED"];
-  return [head, ...runs.map(rowOf)];
+  const tasks = [...new Set(runs.flatMap((run) => Object.keys(run.tasks ?? {})))];
+  const names = tasks.map((name) => name.toUpperCase());
+  const head = ["RUN", "STEPS", "TOKENS", "FIRST LOSS", "LAST", "BEST", ...names, "FLOPS", "SAVED", "ENDED"];
+  return [head, ...runs.map((run) => rowOf(run, tasks))];
 }
 
-const rowOf = ({ out, steps, tokens, loss, receipt, ended }: TrainingSummary): string[] => [
+const rowOf = (
+  { out, steps, tokens, loss, tasks, receipt, ended }: TrainingSummary,
+  names: readonly string[],
+): string[] => [
   ...[out, `${steps}`, `${tokens}`],
-  ...[nats(loss?.first), nats(loss?.last), nats(loss?.best)],
+  ...[fourDigits(loss?.first), fourDigits(loss?.last), fourDigits(loss?.best)],
+  ...names.map((name) => fourDigits(tasks?.[name])),
   ...(receipt ? [flopsText(receipt.flops.spent), savedText(receipt.flops.saved)] : ["", ""]),
   endings[ended],
 ];
@@ -21,6 +27,6 @@ export const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
 };
 
 /** A step that was skipped has a loss that is no number: JSON holds it as null. */
-export const nats = (loss: number | null | undefined): string => loss?.toFixed(4) ?? "";
+export const fourDigits = (value: number | null | undefined): string => value?.toFixed(4) ?? "";
 export const flopsText = (flops: number): string => flops.toExponential(3);
 export const savedText = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -24,6 +24,8 @@ export interface TrainingSummary {
   readonly ended: "steps" | "patience" | "unfinished";
   /** Nats a label, as a run's result has them; undefined before the first step. */
   readonly loss?: { readonly first: number; readonly last: number; readonly best: number };
+  /** The metric of each lab task in the last evaluation: that of the weights which a run that is done has written. */
+  readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt?: TrainingReceipt;
 }
 
@@ -47,5 +49,6 @@ export function summaryOf({ out, steps, receipt }: TrainedRun): TrainingSummary 
   if (!first || !last) return summary;
   const heldOut = steps.flatMap(({ validation }) => validation ?? []);
   const best = heldOut.length > 0 ? Math.min(...heldOut) : last.loss;
-  return { ...summary, loss: { first: first.loss, last: last.loss, best } };
+  const tasks = steps.findLast((report) => report.tasks)?.tasks;
+  return { ...summary, loss: { first: first.loss, last: last.loss, best }, ...(tasks && { tasks }) };
 }

@@ -59,6 +59,7 @@ const paths = pathsIn(z.toJSONSchema(trainOptions, { io: "input" }) as Property)
 
 function checkAxis(path: string, values: readonly unknown[]): void {
   const known = paths.includes(path) || paths.some((open) => open.endsWith(".") && path.startsWith(open));
+  if (path === "best") throw new UserError("grid: best is the measure that ranks all runs; give it once, above grid");
   if (!known) throw new UserError(`grid: there is no option "${path}"${suggest(path, paths)}`);
   const texts = values.map(jsonOf);
   const twice = values.find((_, i) => texts.indexOf(texts[i]) < i);

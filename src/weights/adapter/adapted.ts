@@ -7,5 +7,9 @@ import type { Lora } from "./lora.ts";
 export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint => ({
   ...base,
   files: [...new Set([...base.files, ...files])],
-  variant: `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`,
+  variant: variantOf(folder),
 });
+
+/** The name of the weights that are prepared with the adapter of a folder. */
+export const variantOf = (folder: string): string =>
+  `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`;

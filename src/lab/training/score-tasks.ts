@@ -1,0 +1,90 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import type { TrainOptions } from "../../train/options.ts";
+import type { ScoredTask, TaskScore, TaskScorer, WrittenModel } from "../../train/tasks.ts";
+import { UserError } from "../../util/errors.ts";
+import { variantOf } from "../../weights/adapter/adapted.ts";
+import { preparedFolder, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { type Answerer, openAnswering } from "../answer/index.ts";
+import type { Item } from "../item.ts";
+import { answerGroup } from "../run/executor.ts";
+import { metricsOf, parts } from "../run/judge.ts";
+import type { ItemsFor, Task } from "../task.ts";
+import { findTask } from "../tasks/registry.ts";
+
+interface FoundTask extends ScoredTask {
+  readonly task: Task;
+}
+
+interface OpenTask extends FoundTask {
+  readonly items: readonly Item[];
+}
+
+/** Finds tasks that a model in training can be scored on. @throws UserError */
+export async function findTasks(names: readonly string[], resolving: ResolveOptions): Promise<FoundTask[]> {
+  const found: FoundTask[] = [];
+  for (const name of names) found.push(await foundTask(name, resolving));
+  return found;
+}
+
+/** Reads lab tasks, to score a model on the same items again and again while it is trained. @throws UserError */
+export async function openTasks(
+  { tasks, taskLimit }: Pick<TrainOptions, "tasks" | "taskLimit">,
+  countTokens: ItemsFor["countTokens"],
+  resolving: ResolveOptions,
+): Promise<TaskScorer> {
+  const run: ItemsFor = { ...resolving, seed: 0, limit: taskLimit, countTokens };
+  const open: OpenTask[] = [];
+  for (const task of await findTasks(tasks, resolving)) open.push({ ...task, items: await itemsOf(task, run) });
+  return { tasks: open, score: (model, signal) => scored(open, model, resolving, signal) };
+}
+
+async function foundTask(name: string, resolving: ResolveOptions): Promise<FoundTask> {
+  const task = await findTask(name, resolving);
+  if (task.kind === "ranking") throw new UserError(`tasks: ${name} ranks documents; expected a task for a decoder`, 2);
+  if (name.startsWith("consistency:"))
+    throw new UserError(`tasks: ${name} compares recipes; expected a task that has right answers`, 2);
+  return { name, better: metricsOf(task)[0]!.better, task };
+}
+
+async function itemsOf({ name, task }: FoundTask, run: ItemsFor): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const item of task.items(run)) if (items.push(item) === run.limit) break;
+  if (items.length === 0) throw new UserError(`${name} has no items`);
+  return items;
+}
+
+/** Loads the model once, and leaves nothing of it behind. */
+async function scored(
+  tasks: readonly OpenTask[],
+  { folder, base, quant }: WrittenModel,
+  resolving: ResolveOptions,
+  signal?: AbortSignal,
+): Promise<Record<string, TaskScore>> {
+  const source = await resolveModel(base ?? folder, resolving);
+  const adapter = base === undefined ? undefined : folder;
+  const prepared = path.join(preparedFolder(source.path), adapter === undefined ? "" : variantOf(adapter));
+  try {
+    using model = await openAnswering({ source, quant, truncate: undefined, adapter });
+    using answerer = await model.under([]);
+    const scores: Record<string, TaskScore> = {};
+    for (const task of tasks) scores[task.name] = await scoreOf(task, answerer, signal);
+    return scores;
+  } finally {
+    await rm(prepared, { recursive: true, force: true });
+  }
+}
+
+async function scoreOf({ name, task, items }: OpenTask, answerer: Answerer, signal?: AbortSignal): Promise<TaskScore> {
+  const fitting = items.filter((item) => answerer.plan(item) !== undefined);
+  if (fitting.length === 0) throw new UserError(`${name}: every one of its items is longer than the model's context`);
+  const metric = metricsOf(task)[0]!;
+  let flops = 0;
+  const all: (readonly number[])[] = [];
+  for (const item of fitting) {
+    const [done] = await answerGroup(answerer, [item], signal);
+    all.push(parts(task, item, done!.answer, done!.answer)[metric.name]!);
+    flops += done!.flops.spent;
+  }
+  return { quality: metric.quality(all), flops };
+}

@@ -1,0 +1,42 @@
+import { UserError } from "../util/errors.ts";
+import { differences } from "./checkpoint/differences.ts";
+import { driftOf, thisMachine } from "./checkpoint/machine.ts";
+import type { KeptState } from "./checkpoint/state.ts";
+import type { RunData } from "./data/open.ts";
+import { trainOptions } from "./options.ts";
+import type { TrainingRun } from "./run.ts";
+import type { Session } from "./session.ts";
+
+/** Options that decide which numbers a state has. */
+const SHAPING = /^(method|model|architecture(\.\S+)?|tokenizer|train|lora\.(rank|targets)|optimizer\.name): /;
+
+/**
+ * Checks that a run may go on from a state.
+ * @returns sentences on what may make it another run
+ * @throws UserError that lists changed options, unless the call accepts them
+ */
+export function checkState({ options, out, reuse }: Session, kept: KeptState, { hash }: RunData): string[] {
+  const before = trainOptions.safeParse(kept.config).data ?? kept.config;
+  const changed = differences(options, before);
+  const shaping = changed.filter((difference) => SHAPING.test(difference));
+  if (shaping.length > 0) throw new UserError(`${out}: a run cannot go on with another ${shaping.join("; ")}`);
+  if (hash !== kept.data) changed.push("the data are others");
+  const drift = driftOf(kept.machine, thisMachine());
+  const told = drift === undefined ? [] : [drift];
+  if (changed.length === 0) return told;
+  const found = `${out}: the run was begun with other options: ${changed.join("; ")}`;
+  if (reuse !== "resume changed") throw new UserError(`${found}; --force goes on with the new ones`);
+  return [...told, `${found}; it goes on with the new ones`];
+}
+
+/** Puts a run where a state was kept. @throws UserError if the state is of other parameters */
+export function restore(run: TrainingRun, kept: KeptState): void {
+  const { store } = run.subject;
+  new Float32Array(store.values.memory).set(kept.buffer("values", [store.trainedElements]));
+  for (const [name, buffer] of Object.entries(run.optimizer.states))
+    new Float32Array(buffer.memory).set(kept.buffer(name, [store.trainedElements]));
+  for (const [name, values] of Object.entries(run.method?.states ?? {}))
+    values.set(kept.buffer(`method.${name}`, [values.length]));
+  run.done = kept.step;
+  Object.assign(run.counters, kept.counters);
+}
