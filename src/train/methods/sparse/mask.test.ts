@@ -1,0 +1,95 @@
+import { expect, test } from "vitest";
+import { seededRandom } from "../../../util/random.ts";
+import type { Blocks } from "./blocks.ts";
+import { PruningMask } from "./mask.ts";
+import { greatest } from "./select.ts";
+
+const matrices = [
+  { name: "blk.0.ffn_up.weight", offset: 0, rows: 16, columns: 8 },
+  { name: "blk.1.ffn_up.weight", offset: 128, rows: 8, columns: 8 },
+];
+const WEIGHTS = 192;
+/** Elements after the matrices, which no mask touches. */
+const REST = 10;
+
+const randomValues = (seed: number): Float32Array => {
+  const random = seededRandom(seed);
+  return Float32Array.from({ length: WEIGHTS + REST }, () => 2 * random() - 1);
+};
+const single = { rows: 1, columns: 1 };
+const magnitudes = (values: Float32Array) => (blocks: Blocks, index: number) => blocks.magnitude(index, values);
+const left = (mask: PruningMask, from = 0, to = WEIGHTS): number =>
+  mask.bytes.subarray(from, to).reduce((sum, byte) => sum + byte, 0);
+
+test("the greatest are chosen, and of equal ones the first, as many as asked", () => {
+  expect([...greatest(Float32Array.of(1, 3, 2, 3), 2)]).toEqual([0, 1, 0, 1]);
+  expect([...greatest(Float32Array.of(2, 2, 5, 2), 3)]).toEqual([1, 1, 1, 0]);
+  expect([...greatest(Float32Array.of(0, 0), 0)]).toEqual([0, 0]);
+  expect([...greatest(Float32Array.of(0, 0), 5)]).toEqual([1, 1]);
+});
+
+test("counts are exact, and no weight comes back", () => {
+  const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
+  let before = mask.bytes.slice();
+  for (const [i, kept] of [0.9, 0.7, 0.5, 1 - 0.8].entries()) {
+    mask.prune(kept, magnitudes(randomValues(i)));
+    expect(left(mask)).toBe(Math.floor(WEIGHTS * kept + 1e-9));
+    expect(mask.weightsLeft(kept)).toBe(left(mask));
+    expect(mask.bytes.every((byte, place) => byte <= before[place]!)).toBe(true);
+    before = mask.bytes.slice();
+  }
+  expect(left(mask, WEIGHTS, WEIGHTS + REST)).toBe(REST);
+});
+
+test("weights that are all equal still leave the exact count", () => {
+  const mask = new PruningMask(WEIGHTS, matrices, single, "global");
+  mask.prune(0.3, magnitudes(new Float32Array(WEIGHTS)));
+  expect(left(mask)).toBe(57);
+});
+
+test("the smallest magnitudes go", () => {
+  const values = randomValues(7);
+  const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
+  mask.prune(0.5, magnitudes(values));
+  const sizes = (byte: number) =>
+    [...values.subarray(0, WEIGHTS)].filter((_, i) => mask.bytes[i] === byte).map((value) => Math.abs(value));
+  expect(Math.max(...sizes(0))).toBeLessThan(Math.min(...sizes(1)));
+});
+
+test("a matrix ten times as large keeps more of itself by global scope, and its share by layer", () => {
+  const values = randomValues(3).map((value, i) => (i >= 128 ? 10 * value : value));
+  const kept = (scope: "global" | "layer") => {
+    const mask = new PruningMask(WEIGHTS + REST, matrices, single, scope);
+    mask.prune(0.5, magnitudes(values));
+    return left(mask, 128, WEIGHTS) / 64;
+  };
+  expect(kept("global")).toBeGreaterThan(0.9);
+  expect(kept("layer")).toBe(0.5);
+});
+
+test("blocks go together, those of the least mean magnitude", () => {
+  const values = randomValues(5);
+  const mask = new PruningMask(WEIGHTS + REST, matrices, { rows: 4, columns: 2 }, "global");
+  mask.prune(0.5, magnitudes(values));
+  expect(left(mask)).toBe(96);
+  for (let block = 0; block < 16; block++) {
+    const [top, across] = [4 * Math.floor(block / 4), 2 * (block % 4)];
+    const places = [0, 1, 2, 3].flatMap((row) => [0, 1].map((column) => (top + row) * 8 + across + column));
+    expect(new Set(places.map((place) => mask.bytes[place])).size).toBe(1);
+  }
+});
+
+test("a block that does not divide a matrix is refused", () => {
+  expect(() => new PruningMask(WEIGHTS, matrices, { rows: 16, columns: 1 }, "global")).toThrow(
+    "sparse: block: 16x1 does not divide blk.1.ffn_up.weight, which is 8x8; exclude it",
+  );
+});
+
+test("what was pruned is set to zero, also behind words that are not whole", () => {
+  const values = new Float32Array(WEIGHTS + REST).fill(1);
+  const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
+  mask.prune(0.5, magnitudes(values));
+  mask.apply(values);
+  expect(values.reduce((sum, value) => sum + value, 0)).toBe(96 + REST);
+  expect(mask.bytes.length % 4).toBe(0);
+});
