@@ -31,20 +31,21 @@ export class DecoderStack implements Stack {
     return this.decoder.embed(g, g.input("ids", "i64", [rows, tokens]), () => g.input("lengths", "i32", [rows]));
   }
 
-  layer(g: Graph, layer: number, x: Tensor, { packed }: Shape): Tensor {
+  layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor {
     const block = this.decoder.block(g, layer);
     const { qkv, residual } = block.attentionIn({ branch: x });
-    const attended = attendCausally(g, this.decoder, layer, qkv, packed);
+    const attended = attendCausally(g, this.decoder, layer, qkv, shape);
     return settle(block.feedForward(block.attentionOut(attended, residual)));
   }
 
   /** `lengths` are one less, for models that learn positions. */
-  inputs({ rows, tokens, ids, documents }: Batch): Readonly<Record<string, BatchInput>> {
+  inputs({ rows, tokens, ids, documents, prefix }: Batch): Readonly<Record<string, BatchInput>> {
     const shape = [rows, tokens];
     return {
       ids: { dtype: "i64", shape, values: ids },
       lengths: { dtype: "i32", shape: [rows], values: new Int32Array(rows).fill(tokens - 1) },
       ...(documents && { documents: { dtype: "i64", shape, values: documents } }),
+      ...(prefix && { prefix: { dtype: "i64", shape, values: prefix } }),
     };
   }
 }

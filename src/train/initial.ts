@@ -1,7 +1,8 @@
 import { seededRandom } from "../util/random.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-const DEVIATION = 0.02;
+/** Of new rows and matrices. */
+export const DEVIATION = 0.02;
 
 /**
  * Fills a model's parameters with random numbers like GPT-2's (Radford et al. 2019): matrices and tables are normal
@@ -30,7 +31,7 @@ export function fillLora(store: ParameterStore, seed: number): void {
 }
 
 /** Normally distributed numbers by Box and Muller's method. */
-function normals(random: () => number): () => number {
+export function normals(random: () => number): () => number {
   let spare: number | undefined;
   return () => {
     if (spare !== undefined) {

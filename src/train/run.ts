@@ -99,8 +99,8 @@ export class TrainingRun implements Disposable {
   ) {}
 
   static async open(options: TrainOptions, subject: Subject, data: RunData, scoring?: Scoring): Promise<TrainingRun> {
-    const { rows, tokens } = data.training;
-    const shape = { rows, tokens, packed: options.packing };
+    const { rows, tokens, prefixed = false } = data.training;
+    const shape = { rows, tokens, packed: options.packing, prefixed };
     const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const dense = backwardFlops(subject.whole, shape, options.recompute);

@@ -16,6 +16,7 @@ import { optionsFile, receiptFile } from "./folder.ts";
 import { loraSubject } from "./lora-subject.ts";
 import { parseMethod } from "./methods/registry.ts";
 import { Metrics } from "./metrics.ts";
+import { withTokens } from "./new-tokens.ts";
 import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
 import type { TrainingSummary } from "./report/run.ts";
@@ -202,9 +203,10 @@ export async function openRun(
   const { model, architecture, lora, data: files, seed, batch: rows } = options;
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
-  const base = model === undefined ? undefined : await openBase(model);
+  const added = methodTokens(options);
+  const base = model === undefined ? undefined : await withTokens(await openBase(model), added, out);
   const ownTokenizer = () =>
-    resumes ? new Tokenizer(fromFolder(out)) : newTokenizer(options, files, out, openBase);
+    resumes ? new Tokenizer(fromFolder(out)) : newTokenizer(options, files, out, openBase, added);
   const tokenizer = base?.tokenizer ?? (await ownTokenizer());
   const data = methodData(options, openData({ ...options, files, rows }, tokenizer, seed), tokenizer);
   if (lora && options.train.length > 0)
@@ -217,7 +219,14 @@ export async function openRun(
 
 function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer): Subject {
   if (!base) return newSubject(options, tokenizer.vocabSize);
-  return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint);
+  return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint, base.extended);
+}
+
+/** Special tokens that the run's method needs. */
+function methodTokens(options: TrainOptions): readonly string[] {
+  if (options.method === undefined) return [];
+  const { method, options: own } = parseMethod(options.method);
+  return method.newTokens?.(own) ?? [];
 }
 
 /** The data as the run's method changes them. */

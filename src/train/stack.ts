@@ -8,6 +8,8 @@ export interface Shape {
   readonly tokens: number;
   /** True if rows hold several documents. */
   readonly packed: boolean;
+  /** True if rows have prefixes. */
+  readonly prefixed?: boolean;
 }
 
 /** A tensor of a batch that programs read. */

@@ -1,24 +1,24 @@
-import path from "node:path";
 import { distance } from "fastest-levenshtein";
 import { decoderArchitecture } from "../models/registry.ts";
 import { few, UserError } from "../util/errors.ts";
-import { writeWhole } from "../util/write-whole.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { Part } from "../weights/prepared/part.ts";
 import { type TokenizerFiles, tokenizerFilesOf } from "../weights/tokenizer/files.ts";
-import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { writeModel } from "./checkpoint/model.ts";
 import { readText } from "./data/files.ts";
 import { byteTokenizer, characterTokenizer } from "./data/tokenizer.ts";
 import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillRandomly } from "./initial.ts";
+import { writeTokenizer } from "./new-tokens.ts";
 import type { TrainOptions } from "./options.ts";
 import { ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
 import { TracedWeights } from "./traced-weights.ts";
+import { isHuggingFace, widerCheckpoint } from "./wider-checkpoint.ts";
 
 /** The opened model that a run starts from. */
 export interface Base {
@@ -28,6 +28,16 @@ export interface Base {
   readonly tokenizer: Tokenizer;
   /** The folder of its prepared weights. */
   readonly prepared: string;
+  /** Set if tokens were added that the model lacks. */
+  readonly extended?: Extended;
+}
+
+/** Tokens added to a model. */
+export interface Extended {
+  /** The folder of the tokenizer's files. */
+  readonly folder: string;
+  /** Rows that the model's tables lack. */
+  readonly rows: number;
 }
 
 /** A model that is trained: its graphs' maker, its parameters, and how it is written. */
@@ -43,16 +53,19 @@ export interface Subject extends Disposable {
   write(folder: string): Promise<void>;
 }
 
-/** Makes a new model's tokenizer, or takes another model's, and writes its files into the run's folder. @throws UserError */
+/**
+ * Makes a new model's tokenizer, or takes another model's, and writes its files with the special `tokens` into the run's
+ * folder.
+ * @throws UserError
+ */
 export async function newTokenizer(
   { tokenizer }: TrainOptions,
   files: readonly string[],
   out: string,
   openBase: (model: string) => Promise<Base>,
+  tokens: readonly string[] = [],
 ): Promise<Tokenizer> {
-  const made = await tokenizerFiles(tokenizer, files, openBase);
-  for (const [name, contents] of Object.entries(made)) await writeWhole(path.join(out, name), contents);
-  return new Tokenizer(fromFolder(out));
+  return writeTokenizer(await tokenizerFiles(tokenizer, files, openBase), tokens, out);
 }
 
 async function tokenizerFiles(
@@ -96,14 +109,15 @@ function none(): never {
   throw new Error("a new model's checkpoint has no tensors");
 }
 
-/** A checkpoint's model, its weights in float32. @throws UserError */
-export function oldSubject(options: TrainOptions, base: Checkpoint): Subject {
-  if (base.config.kind === "gguf")
+/** A checkpoint's model, its weights in float32, with rows for new tokens. @throws UserError */
+export function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extended?: Extended): Subject {
+  if (!isHuggingFace(checkpoint))
     throw new UserError(
-      `${base.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,
+      `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,
       2,
     );
-  const names = decoderArchitecture(base).tensors(base);
+  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+  const base = extended ? widerCheckpoint(checkpoint, names, extended, options.seed) : checkpoint;
   const part = (name: string, shape?: readonly number[]) => new Part(base, names, name, shape);
   const subject = opened(base, options, (name) => part(name).exists);
   for (const parameter of subject.store.parameters)

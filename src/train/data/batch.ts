@@ -20,6 +20,8 @@ export interface Batch {
    * one.
    */
   readonly documents?: Int32Array;
+  /** [rows, tokens]: 1 for positions of their sample's prefix, which see each other in both directions; absent if none do. */
+  readonly prefix?: Int32Array;
   /** Tokens of each row; absent if programs read all of them. */
   readonly lengths?: Int32Array;
 }
@@ -45,6 +47,8 @@ export interface TrainingData {
   /** Samples of one epoch. */
   readonly samples: number;
   readonly dropped: Dropped;
+  /** True if batches have prefixes. */
+  readonly prefixed?: boolean;
   /** A pure function of the index from the run's start; the epoch is ⌊index / batches⌋. */
   batch(index: number): Batch;
 }

@@ -12,6 +12,8 @@ export interface Method<O = unknown> {
   readonly options: z.ZodType<O>;
   /** A run's options under this method, unless the user gives others. */
   presets?(options: O): Partial<TrainInput>;
+  /** Special tokens that the model must have: those that it lacks are added to its tokenizer and its tables. */
+  newTokens?(options: O): readonly string[];
   /** The data in place of the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */

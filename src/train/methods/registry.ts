@@ -3,9 +3,10 @@ import { checkedNamed, readNamed } from "../../util/named-options.ts";
 import type { Method } from "./method.ts";
 import { sft } from "./sft/sft.ts";
 import { sparse } from "./sparse/sparse.ts";
+import { ul2r } from "./ul2r/ul2r.ts";
 
 /** Every training method, one line each. */
-export const methods: readonly Method[] = [sft, sparse];
+export const methods: readonly Method[] = [sft, sparse, ul2r];
 
 /** @throws UserError if there is no method of that name */
 function methodNamed(name: string): Method {

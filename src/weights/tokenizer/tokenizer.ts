@@ -53,6 +53,11 @@ export class Tokenizer {
     return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
   }
 
+  /** The id of a special token; undefined if there is none of this text. */
+  specialId(text: string): number | undefined {
+    return this.specialIds.get(text);
+  }
+
   /** Undefined of models that do not fill in. */
   get fim(): Fim | undefined {
     return this.parts.fim ?? fimNamed(this.parts.tokens);

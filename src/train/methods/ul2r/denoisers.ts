@@ -1,0 +1,51 @@
+import type { SpanRule } from "./spans.ts";
+
+/** The modes of U-PaLM (Tay et al. 2022, section 3.1.2): each begins the sequences of one kind of denoiser. */
+export const MODES = { S: "[S2S]", R: "[NLU]", X: "[NLG]" } as const;
+export type ModeToken = (typeof MODES)[keyof typeof MODES];
+
+/** One task of the mixture. */
+export type Denoiser =
+  /** Continue: everything behind a random point is hidden. Without `tail` the point is uniform, else it hides that share. */
+  | { readonly kind: "S"; readonly weight: number; readonly tail?: number }
+  /** Fill in: regular (R) or extreme (X) corruption. */
+  | (SpanRule & { readonly kind: "R" | "X"; readonly weight: number });
+
+export const modeOf = ({ kind }: Denoiser): ModeToken => MODES[kind];
+
+const spans = (kind: "R" | "X", meanSpan: number, rate: number, weight: number) =>
+  ({ kind, meanSpan, rate, weight }) as const;
+
+const mixtures = {
+  /** UL2R (Tay et al. 2022): half S, a quarter R, a quarter X; which X, the paper leaves open: long or many, half each. */
+  ul2r: [
+    { kind: "S", weight: 0.5 } as const,
+    spans("R", 3, 0.15, 0.25),
+    spans("X", 32, 0.15, 0.125),
+    spans("X", 3, 0.5, 0.125),
+  ],
+  /** The seven of UL2 (Tay et al. 2022, table 1), all equally often. */
+  ul2: [
+    spans("R", 3, 0.15, 1 / 7),
+    spans("R", 8, 0.15, 1 / 7),
+    spans("X", 3, 0.5, 1 / 7),
+    spans("X", 8, 0.5, 1 / 7),
+    spans("X", 64, 0.15, 1 / 7),
+    spans("X", 64, 0.5, 1 / 7),
+    { kind: "S", weight: 1 / 7, tail: 0.25 } as const,
+  ],
+};
+export const MIXTURES = Object.keys(mixtures) as readonly (keyof typeof mixtures)[];
+
+export const mixtureOf = (name: keyof typeof mixtures, roll: boolean): readonly Denoiser[] =>
+  mixtures[name].map((denoiser) => (denoiser.kind === "S" ? denoiser : { ...denoiser, roll }));
+
+/** A random denoiser, by the weights, whose sum is 1. */
+export function drawDenoiser(mixture: readonly Denoiser[], random: () => number): Denoiser {
+  let left = random();
+  for (const denoiser of mixture) {
+    if (left < denoiser.weight) return denoiser;
+    left -= denoiser.weight;
+  }
+  return mixture.at(-1)!;
+}

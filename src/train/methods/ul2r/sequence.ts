@@ -1,0 +1,72 @@
+import { UserError } from "../../../util/errors.ts";
+import { type Denoiser, modeOf } from "./denoisers.ts";
+import { mostRuns, spanMask } from "./spans.ts";
+import type { DenoisingIds } from "./tokens.ts";
+
+/** A text made into a task: mode, inputs, targets, end to end. */
+export interface Sequence {
+  readonly ids: readonly number[];
+  /** Tokens of the mode and the inputs: these are no labels, and may see each other in both directions. */
+  readonly prefix: number;
+}
+
+/** Inputs and targets of a denoiser. @throws UserError if there are more hidden spans than sentinels */
+export function sequenceOf(
+  text: ArrayLike<number>,
+  denoiser: Denoiser,
+  tokens: DenoisingIds,
+  random: () => number,
+): Sequence {
+  const { inputs, targets } =
+    denoiser.kind === "S"
+      ? splitAt(text, pivotOf(text.length, denoiser.tail, random))
+      : hiddenSpans(text, spanMask(text.length, denoiser, random), tokens);
+  return { ids: [tokens.modes[modeOf(denoiser)], ...inputs, ...targets], prefix: 1 + inputs.length };
+}
+
+interface Parts {
+  readonly inputs: readonly number[];
+  readonly targets: readonly number[];
+}
+
+/** A point in 1 … length − 1. */
+const pivotOf = (length: number, tail: number | undefined, random: () => number): number =>
+  tail === undefined
+    ? 1 + Math.floor(random() * (length - 1))
+    : Math.min(Math.max(length - Math.round(tail * length), 1), length - 1);
+
+function splitAt(text: ArrayLike<number>, pivot: number): Parts {
+  const all = Array.from(text);
+  return { inputs: all.slice(0, pivot), targets: all.slice(pivot) };
+}
+
+/** Each hidden run is a sentinel in the inputs; the targets have the runs, each behind its sentinel. */
+export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentinels, end }: DenoisingIds): Parts {
+  const [inputs, targets]: [number[], number[]] = [[], []];
+  let runs = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (mask[i] === 0) inputs.push(text[i]!);
+    else {
+      if (i === 0 || mask[i - 1] === 0) {
+        const sentinel = sentinels[runs++];
+        if (sentinel === undefined)
+          throw new UserError(`ul2r: a text of ${text.length} tokens has more than ${sentinels.length} hidden spans`);
+        inputs.push(sentinel);
+        targets.push(sentinel);
+      }
+      targets.push(text[i]!);
+    }
+  }
+  return { inputs, targets: end === undefined ? targets : [...targets, end] };
+}
+
+/** Tokens of a text's sequence, at most. */
+const lengthOf = (length: number, denoiser: Denoiser): number =>
+  denoiser.kind === "S" ? 1 + length : 2 + length + 2 * mostRuns(length, denoiser);
+
+/** The longest text, at most `most`, whose sequence has at most `room` tokens; undefined if none of two tokens has. */
+export function longestText(most: number, room: number, denoiser: Denoiser): number | undefined {
+  for (let length = Math.min(most, room - 1); length >= 2; length--)
+    if (lengthOf(length, denoiser) <= room) return length;
+  return undefined;
+}

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import type { TrainingData } from "../../data/batch.ts";
+import type { Method } from "../method.ts";
+import { type Denoising, denoised } from "./data.ts";
+import { type Denoiser, MIXTURES, mixtureOf } from "./denoisers.ts";
+import { longestText } from "./sequence.ts";
+import { mostRuns } from "./spans.ts";
+import { denoisingIds, tokensOf } from "./tokens.ts";
+
+const options = z.strictObject({
+  mixture: z
+    .enum(MIXTURES)
+    .default("ul2r")
+    .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 the seven of UL2"),
+  causal: z.number().min(0).max(1).default(0.2).describe("share of texts that stay as they are, without a mode"),
+  mask: z
+    .enum(["prefix", "causal"])
+    .default("prefix")
+    .describe("what inputs see: prefix, each other in both directions; causal, what is before them"),
+  sentinels: z.int().min(1).default(100).describe("tokens that stand for hidden spans"),
+  roll: z.boolean().default(false).describe("rotate the hidden spans, so that the last token is not always hidden"),
+});
+export type Ul2rOptions = z.output<typeof options>;
+
+/** UL2R (Tay et al. 2022, arXiv 2210.11399): a causal model goes on with a mixture of denoisers, on its own data. */
+export const ul2r: Method<Ul2rOptions> = {
+  name: "ul2r",
+  summary: "go on with a mixture of denoisers: a short run that adds filling in and modes",
+  options,
+  presets: () => ({
+    optimizer: { lr: 1e-4 },
+    schedule: { name: "cosine", warmup: 0, minimum: 0.01 },
+  }),
+  newTokens: ({ sentinels }) => tokensOf(sentinels),
+  data(own, { training, heldOut, hash }, { options: run, tokenizer }) {
+    const mixture = mixtureOf(own.mixture, own.roll);
+    checkSentinels(mixture, training, own.sentinels);
+    const tokens = denoisingIds(tokenizer, own.sentinels);
+    const denoising: Denoising = { mixture, causal: own.causal, tokens, prefixed: own.mask === "prefix" };
+    return {
+      training: denoised(training, denoising, run.seed),
+      heldOut: heldOut && denoised(heldOut, denoising, 0),
+      hash,
+    };
+  },
+};
+
+/** Reusing a sentinel would make the task ambiguous. @throws UserError if a row may need more than there are */
+function checkSentinels(mixture: readonly Denoiser[], { tokens }: TrainingData, sentinels: number): void {
+  for (const denoiser of mixture) {
+    if (denoiser.kind === "S") continue;
+    const runs = mostRuns(longestText(tokens + 1, tokens + 1, denoiser) ?? 2, denoiser);
+    if (runs <= sentinels) continue;
+    const { meanSpan, rate } = denoiser;
+    throw new UserError(
+      `ul2r: rows of ${tokens} tokens have up to ${runs} hidden spans (mean ${meanSpan}, rate ${rate}), expected at most ${sentinels}; give sentinels=${runs}`,
+      2,
+    );
+  }
+}
