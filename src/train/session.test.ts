@@ -64,8 +64,45 @@ test("a folder with a run is refused; one of other options is not gone on with, 
   await expect(runSession(session("whole"), noBase, {})).rejects.toThrow(/whole holds a run; --resume goes on with it/);
   const other = { ...options, clip: 2, schedule: { ...options.schedule, warmup: 1 } };
   await expect(runSession(session("whole", { reuse: "resume", options: other }), noBase, {})).rejects.toThrow(
-    /other options: schedule.warmup: 1, was 2; clip: 2, was 1/,
+    /other options: schedule.warmup: 1, was 2; clip: 2, was 1; --force goes on with the new ones$/,
   );
+});
+
+test("a run goes on with other options if it is told to, and says which; other parameters are refused", async () => {
+  await runSession(session("changed", { options: { ...options, steps: 2 } }), noBase, {});
+  const notices: string[] = [];
+  const call = session("changed", { reuse: "resume changed", options: { ...options, steps: 4 } });
+  const { steps } = await runSession(call, noBase, { onNotice: (told) => notices.push(told) });
+  expect(steps).toBe(4);
+  expect(notices).toContain(
+    `${call.out}: the run was begun with other options: steps: 4, was 2; it goes on with the new ones`,
+  );
+  const wider = { ...options, architecture: { ...options.architecture, intermediate_size: 64 } };
+  await expect(runSession({ ...call, options: wider }, noBase, {})).rejects.toThrow(
+    /^\S+changed: a run cannot go on with another architecture.intermediate_size: 64, was 48$/,
+  );
+});
+
+test("a run whose data have changed is not gone on with, and keeps its tokenizer", async () => {
+  const own = path.join(folder, "own.txt");
+  writeFileSync(own, readFileSync(text));
+  const call = session("other-data", { options: { ...options, data: [own], steps: 2 } });
+  await runSession(call, noBase, {});
+  const tokenizer = () => readFileSync(path.join(call.out, "tokenizer.json"), "utf8");
+  const before = tokenizer();
+  writeFileSync(own, `${readFileSync(text, "utf8")}ÄÖÜ`);
+  await expect(runSession({ ...call, reuse: "resume" }, noBase, {})).rejects.toThrow(/: the data are others; --force/);
+  expect(tokenizer()).toBe(before);
+});
+
+test("a state of a version with fewer options is gone on with", async () => {
+  const call = session("older", { options: { ...options, steps: 2 } });
+  await runSession(call, noBase, {});
+  const file = path.join(call.out, "checkpoints", "step-2", "state.json");
+  const { config, ...state } = JSON.parse(readFileSync(file, "utf8"));
+  const { taskLimit: _, best: __, ...older } = config;
+  writeFileSync(file, JSON.stringify({ ...state, config: older }));
+  await expect(runSession({ ...call, reuse: "resume" }, noBase, {})).resolves.toMatchObject({ steps: 2 });
 });
 
 test("a learning rate without bounds stops with the step and the norm", async () => {
@@ -104,9 +141,11 @@ test("samples that are dropped are told", async () => {
 
 test("rows longer than the model's context are refused", async () => {
   const long = { ...options, tokens: 32 };
-  await expect(runSession(session("long", { options: long }), noBase, {})).rejects.toThrow(
+  const call = session("long", { options: long });
+  await expect(runSession(call, noBase, {})).rejects.toThrow(
     "tokens: 32 are more than the model's context, expected at most 16",
   );
+  expect(existsSync(call.out)).toBe(false);
 });
 
 test("a run ends early once its held-out loss stays as it is, and a resumed one at the same step", async () => {

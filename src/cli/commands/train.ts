@@ -1,6 +1,8 @@
 import type { Command } from "commander";
-import { estimateTraining, resumeTraining, type TrainInput, train } from "../../index.ts";
+import { estimateTraining, type TrainInput, train } from "../../index.ts";
 import { type Estimate, sentence } from "../../train/estimate.ts";
+import { optionsOf as runOptions } from "../../train/folder.ts";
+import { beneath, withPresets } from "../../train/methods/complete.ts";
 import { trainOptions } from "../../train/options.ts";
 import type { TrainResult } from "../../train/session.ts";
 import { UserError } from "../../util/errors.ts";
@@ -39,8 +41,8 @@ function defineTraining(command: Command): void {
   command
     .argument("[config]", "a YAML or JSON file with the run's options; flags override it")
     .option("--out <folder>", "the run's folder, in the end the model's folder")
-    .option("--resume <folder>", "continue the run in a folder")
-    .option("--force", "replace the run in the folder")
+    .option("--resume <folder>", "continue the run in a folder; options that are given must be its own")
+    .option("--force", "replace the run in the folder; with --resume, continue it with changed options or data")
     .option("--dry-run", "estimate what the run takes here from its first batch, and stop")
     .option("--json", "print one JSON object with the losses and the receipt");
   addFlags(command, trainOptions).action(run);
@@ -48,6 +50,7 @@ function defineTraining(command: Command): void {
 
 async function run(config: string | undefined, flags: Flags): Promise<void> {
   const signal = interruptSignal();
+  checkFlags(flags);
   if (flags.dryRun) return tellEstimate(await estimateTraining(await optionsOf(config, flags), { signal }), flags);
   using progress = showTraining();
   const call = { ...progress, signal };
@@ -61,31 +64,42 @@ async function run(config: string | undefined, flags: Flags): Promise<void> {
   else tell(result);
 }
 
-type Call = Parameters<typeof resumeTraining>[1];
+/** @throws UserError for flags that exclude each other */
+function checkFlags({ out, resume, dryRun }: Flags): void {
+  if (resume !== undefined && out !== undefined)
+    throw new UserError("--resume continues in its own folder; leave out --out", 2);
+  if (resume !== undefined && dryRun)
+    throw new UserError("--dry-run is for a run that has not begun; --resume says its estimate before it goes on", 2);
+  if (out === undefined && resume === undefined && !dryRun)
+    throw new UserError("--out: expected a folder for the run", 2);
+}
+
+type Call = Omit<Parameters<typeof train>[1], "out" | "reuse">;
 
 async function started(config: string | undefined, flags: Flags, call: Call): Promise<TrainResult> {
   const { out, resume, force } = flags;
-  if (resume !== undefined) {
-    if (config !== undefined || out !== undefined)
-      throw new UserError("--resume uses its folder's options; leave out CONFIG and --out", 2);
-    return resumeTraining(resume, call);
-  }
-  if (out === undefined) throw new UserError("--out: expected a folder for the run", 2);
-  const options = await optionsOf(config, flags);
-  return train(options, { ...call, out, reuse: force ? "force" : "refuse" });
+  if (resume === undefined)
+    return train(await optionsOf(config, flags), { ...call, out: out!, reuse: force ? "force" : "refuse" });
+  const options = config === undefined ? withFlags(runOptions(resume), flags) : await optionsOf(config, flags);
+  return train(options, { ...call, out: resume, reuse: force ? "resume changed" : "resume" });
 }
 
 /** The file's options, with the flags above them. @throws UserError */
 async function optionsOf(config: string | undefined, flags: Flags): Promise<TrainInput> {
-  const given = Object.fromEntries(
-    Object.keys(trainOptions.shape).flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
-  );
-  if (config === undefined) return readFlags(trainOptions, given);
+  if (config === undefined) return readFlags(trainOptions, withPresets(givenOf(flags)) as Flags);
   const values = await readValues(config, "the run");
   if (typeof values !== "object" || values === null || Array.isArray(values))
     throw new UserError(`${config}: expected the run's options by name`);
-  return { ...(values as TrainInput), ...given };
+  return withFlags(values, flags);
 }
+
+const givenOf = (flags: Flags): Partial<Flags> =>
+  Object.fromEntries(
+    Object.keys(trainOptions.shape).flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
+  );
+
+/** Options with those of the flags above them, also single fields. */
+const withFlags = (options: object, flags: Flags): TrainInput => beneath(options, givenOf(flags)) as TrainInput;
 
 function tellEstimate(found: Estimate, { json }: Flags): void {
   if (json) printJson(found);

@@ -14,7 +14,7 @@ export function withPresets(input: unknown): unknown {
 }
 
 /** Fields of `given`, and those of `usual` that it lacks, at any depth. */
-function beneath(usual: Partial<TrainInput> | object, given: unknown): unknown {
+export function beneath(usual: Partial<TrainInput> | object, given: unknown): unknown {
   if (given === undefined) return usual;
   if (!isRecord(given)) return given;
   const inner = Object.entries(usual).map(([key, value]) => [
