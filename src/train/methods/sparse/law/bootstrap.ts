@@ -1,0 +1,23 @@
+import { seededRandom } from "../../../../util/random.ts";
+import { fitScalingLaw, type Law, type Point, startAt } from "./fit.ts";
+
+/** The least and greatest of the middle 95 % of the coefficients. */
+export type LawIntervals = { readonly [K in keyof Law]: readonly [low: number, high: number] };
+
+const NAMES = ["E", "A", "B", "alpha", "beta"] as const;
+
+/** Coefficients of fits to points that are drawn again with replacement; each fit starts at `law`, that of all points. */
+export function bootstrapLaw(points: readonly Point[], law: Law, rounds = 200, seed = 0): LawIntervals {
+  const random = seededRandom(seed);
+  const fits = Array.from({ length: rounds }, () =>
+    fitScalingLaw(
+      points.map(() => points[Math.floor(random() * points.length)]!),
+      { starts: [startAt(law)] },
+    ),
+  );
+  const interval = (name: keyof Law): readonly [number, number] => {
+    const values = fits.map((fit) => fit[name]).sort((a, b) => a - b);
+    return [values[Math.floor(0.025 * rounds)]!, values[Math.ceil(0.975 * rounds) - 1]!];
+  };
+  return Object.fromEntries(NAMES.map((name) => [name, interval(name)])) as unknown as LawIntervals;
+}

@@ -1,0 +1,116 @@
+import { UserError } from "../../../../util/errors.ts";
+import { minimise, type Objective } from "./minimise.ts";
+
+/** A run as the law sees it. */
+export interface Point {
+  /** Parameters, on average over the steps. */
+  readonly parameters: number;
+  /** Tokens of all steps. */
+  readonly tokens: number;
+  /** Nats a token of held-out data. */
+  readonly loss: number;
+}
+
+/** loss = E + A / parameters^alpha + B / tokens^beta (arXiv 2203.15556; with average parameters, arXiv 2501.12486). */
+export interface Law {
+  readonly E: number;
+  readonly A: number;
+  readonly B: number;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+export interface FittedLaw extends Law {
+  /** The sum that was minimised. */
+  readonly objective: number;
+}
+
+export const predict = ({ E, A, B, alpha, beta }: Law, { parameters, tokens }: Omit<Point, "loss">): number =>
+  E + A / parameters ** alpha + B / tokens ** beta;
+
+/** log A, log B, log E, alpha, beta. */
+type Start = readonly [a: number, b: number, e: number, alpha: number, beta: number];
+
+export interface FitOptions {
+  /** The residual of log loss from which it counts linearly. */
+  readonly delta?: number;
+  /** Points from which the fit starts; the best is kept. Default: the best of the grid of arXiv 2203.15556. */
+  readonly starts?: readonly Start[];
+}
+
+const DELTA = 1e-3;
+
+/** Numbers that five coefficients need at least. */
+const LEAST_POINTS = 6;
+
+/**
+ * Fits a scaling law by the Huber loss on log loss, summed (arXiv 2203.15556, approach 3; a mean ends L-BFGS early,
+ * arXiv 2404.10102). @throws UserError for fewer than six points, or numbers that are not positive
+ */
+export function fitScalingLaw(points: readonly Point[], { delta = DELTA, starts }: FitOptions = {}): FittedLaw {
+  check(points);
+  const objective = objectiveOf(points, delta);
+  const fits = (starts ?? promising(objective)).map((start) => minimise(objective, start));
+  const { x, value } = fits.reduce((best, fit) => (fit.value < best.value ? fit : best));
+  const [a, b, e, alpha, beta] = x as unknown as Start;
+  return { E: Math.exp(e), A: Math.exp(a), B: Math.exp(b), alpha, beta, objective: value };
+}
+
+/** The start at a law, for a fit to points that are nearly the same. */
+export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [Math.log(A), Math.log(B), Math.log(E), alpha, beta];
+
+function check(points: readonly Point[]): void {
+  if (points.length < LEAST_POINTS)
+    throw new UserError(`a scaling law: expected at least ${LEAST_POINTS} runs, got ${points.length}`);
+  for (const point of points)
+    for (const [name, value] of Object.entries(point))
+      if (!(value > 0 && Number.isFinite(value)))
+        throw new UserError(`a scaling law: ${name}: expected a number above 0, got ${value}`);
+}
+
+const GRID = {
+  power: [0, 5, 10, 15, 20, 25],
+  floor: [-1, -0.5, 0, 0.5, 1],
+  exponent: [0, 0.5, 1, 1.5, 2],
+};
+
+/** Starts of the grid that are refined. */
+const REFINED = 30;
+
+function promising(objective: Objective): Start[] {
+  const { power, floor, exponent } = GRID;
+  const starts = power.flatMap((a) =>
+    power.flatMap((b) =>
+      floor.flatMap((e) => exponent.flatMap((alpha) => exponent.map((beta): Start => [a, b, e, alpha, beta]))),
+    ),
+  );
+  const valued = starts.map((start) => ({ start, value: objective(start).value }));
+  return valued
+    .sort((one, other) => one.value - other.value)
+    .slice(0, REFINED)
+    .map(({ start }) => start);
+}
+
+/** The sum over the points of the Huber loss between the logarithms of the law and of the loss. */
+export function objectiveOf(points: readonly Point[], delta: number): Objective {
+  const logs = points.map(({ parameters, tokens, loss }) => [Math.log(parameters), Math.log(tokens), Math.log(loss)]);
+  return ([a, b, e, alpha, beta]) => {
+    let value = 0;
+    const gradient = [0, 0, 0, 0, 0];
+    for (const [n, d, loss] of logs as [number, number, number][]) {
+      const [sizes, data, floor] = [a! - alpha! * n, b! - beta! * d, e!];
+      const top = Math.max(sizes, data, floor);
+      const [p, q, r] = [Math.exp(sizes - top), Math.exp(data - top), Math.exp(floor - top)];
+      const residual = top + Math.log(p + q + r) - loss;
+      const beyond = Math.abs(residual) > delta;
+      value += beyond ? delta * (Math.abs(residual) - delta / 2) : residual ** 2 / 2;
+      const slope = (beyond ? delta * Math.sign(residual) : residual) / (p + q + r);
+      gradient[0]! += slope * p;
+      gradient[1]! += slope * q;
+      gradient[2]! += slope * r;
+      gradient[3]! -= slope * p * n;
+      gradient[4]! -= slope * q * d;
+    }
+    return { value, gradient };
+  };
+}

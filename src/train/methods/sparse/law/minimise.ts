@@ -1,0 +1,95 @@
+/** A function's value and gradient. */
+export interface Evaluated {
+  readonly value: number;
+  readonly gradient: readonly number[];
+}
+
+export type Objective = (x: readonly number[]) => Evaluated;
+
+export interface Minimum extends Evaluated {
+  readonly x: readonly number[];
+}
+
+/** Steps that the approximation of the curvature remembers. */
+const MEMORY = 10;
+const ITERATIONS = 2000;
+/** A relative decrease that is rounding. */
+const ROUNDING = 1e-13;
+
+/** Sufficient decrease and curvature of a step (Nocedal & Wright 2006, section 3.1). */
+const [DECREASE, CURVATURE] = [1e-4, 0.9];
+const BISECTIONS = 60;
+
+type Vector = readonly number[];
+const dot = (a: Vector, b: Vector): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+const along = (a: Vector, factor: number, b: Vector): number[] => a.map((value, i) => value + factor * b[i]!);
+
+interface Change {
+  readonly x: Vector;
+  readonly gradient: Vector;
+}
+
+/**
+ * A minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). It ends where steps make the value less by
+ * rounding alone: the values of a good fit are tiny, so no absolute tolerance fits all.
+ */
+export function minimise(objective: Objective, start: Vector): Minimum {
+  let at: Minimum = { x: start, ...objective(start) };
+  const changes: Change[] = [];
+  for (let i = 0; i < ITERATIONS; i++) {
+    const next = stepFrom(at, directionOf(at.gradient, changes), objective) ?? retried(at, changes, objective);
+    if (!next) return at;
+    const change = { x: along(next.x, -1, at.x), gradient: along(next.gradient, -1, at.gradient) };
+    if (dot(change.x, change.gradient) > 0) changes.push(change);
+    if (changes.length > MEMORY) changes.shift();
+    const stalled = at.value - next.value <= ROUNDING * at.value;
+    at = next;
+    if (stalled) return at;
+  }
+  return at;
+}
+
+/** Steepest descent, if what the changes tell of the curvature leads nowhere. */
+function retried(at: Minimum, changes: Change[], objective: Objective): Minimum | undefined {
+  if (changes.length === 0) return undefined;
+  changes.length = 0;
+  return stepFrom(at, directionOf(at.gradient, changes), objective);
+}
+
+/** The two-loop recursion. */
+function directionOf(gradient: Vector, changes: readonly Change[]): number[] {
+  let direction = gradient.map((value) => -value);
+  const shares = changes.toReversed().map((change) => {
+    const share = dot(change.x, direction) / dot(change.x, change.gradient);
+    direction = along(direction, -share, change.gradient);
+    return share;
+  });
+  const last = changes.at(-1);
+  const scale = last
+    ? dot(last.x, last.gradient) / dot(last.gradient, last.gradient)
+    : 1 / Math.max(1, Math.sqrt(dot(gradient, gradient)));
+  direction = direction.map((value) => scale * value);
+  for (const [i, change] of changes.entries()) {
+    const back = dot(change.gradient, direction) / dot(change.x, change.gradient);
+    direction = along(direction, shares[changes.length - 1 - i]! - back, change.x);
+  }
+  return direction;
+}
+
+/** The end of a step that fulfils Wolfe's conditions, found by bisection; undefined if no step makes the value less. */
+function stepFrom(at: Minimum, direction: Vector, objective: Objective): Minimum | undefined {
+  const slope = dot(at.gradient, direction);
+  if (!(slope < 0)) return undefined;
+  let [low, high, length] = [0, Number.POSITIVE_INFINITY, 1];
+  let best: Minimum | undefined;
+  for (let i = 0; i < BISECTIONS; i++) {
+    const x = along(at.x, length, direction);
+    const here = { x, ...objective(x) };
+    if (here.value < (best ?? at).value) best = here;
+    if (!(here.value <= at.value + DECREASE * length * slope)) high = length;
+    else if (dot(here.gradient, direction) < CURVATURE * slope) low = length;
+    else return here.value < at.value ? here : best;
+    length = Number.isFinite(high) ? (low + high) / 2 : 2 * length;
+  }
+  return best;
+}

@@ -1,0 +1,43 @@
+import { UserError } from "../../../../util/errors.ts";
+import { stepsFromComputeFractions } from "../schedule.ts";
+import { type Law, predict } from "./fit.ts";
+
+export interface RunPlanOptions {
+  /** FLOPs of training: 6 a parameter and token. */
+  readonly compute: number;
+  /** 0 is dense. */
+  readonly sparsity: number;
+  readonly law: Law;
+  /** Tokens that the model reads and writes in its life. */
+  readonly inferenceTokens?: number;
+}
+
+/** The run that a law predicts to be best. Parameters are those that the law counts. */
+export interface RunPlan {
+  /** Parameters at the start, on average over the steps, and at the end. */
+  readonly first: number;
+  readonly mean: number;
+  readonly last: number;
+  readonly tokens: number;
+  readonly loss: number;
+  /** FLOPs of training and inference, if zeros were skipped; 2 a parameter and token of inference. */
+  readonly lifetimeFlops: number;
+}
+
+/**
+ * The average size and the tokens that give the least loss for a compute of 6 · size · tokens (arXiv 2203.15556,
+ * equation 4), and the start and end of a run with the usual schedule and that average. @throws UserError
+ */
+export function planRun({ compute, sparsity, law, inferenceTokens = 0 }: RunPlanOptions): RunPlan {
+  if (!(compute > 0)) throw new UserError(`compute: expected a number above 0, got ${compute}`);
+  if (!(sparsity >= 0 && sparsity < 1))
+    throw new UserError(`sparsity: expected at least 0 and less than 1, got ${sparsity}`);
+  const { A, B, alpha, beta } = law;
+  const ratio = ((alpha * A) / (beta * B)) ** (1 / (alpha + beta));
+  const mean = ratio * (compute / 6) ** (beta / (alpha + beta));
+  const tokens = compute / 6 / mean;
+  const first = mean * stepsFromComputeFractions(sparsity, 1).total;
+  const last = first * (1 - sparsity);
+  const loss = predict(law, { parameters: mean, tokens });
+  return { first, mean, last, tokens, loss, lifetimeFlops: compute + 2 * last * inferenceTokens };
+}
