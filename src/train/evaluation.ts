@@ -17,12 +17,13 @@ export interface Scoring {
 }
 
 /** Checks that the measure of a run is one of its own. @throws UserError */
-export function checkBest({ best, tasks, patience }: TrainOptions, hasHeldOut: boolean): void {
+export function checkBest({ best, tasks, patience, keepBest }: TrainOptions, hasHeldOut: boolean): void {
   const measures = ["loss", ...tasks];
   if (!measures.includes(best))
     throw new UserError(`best: expected ${measures.join(" or ")}, got "${best}"${suggest(best, measures)}`, 2);
-  if (best === "loss" && patience !== undefined && !hasHeldOut)
-    throw new UserError("patience: no data are held out; expected a validation above 0", 2);
+  const wanting = patience !== undefined ? "patience" : keepBest ? "keepBest" : undefined;
+  if (best === "loss" && wanting && !hasHeldOut)
+    throw new UserError(`${wanting}: no data are held out; expected a validation above 0`, 2);
 }
 
 /** The measure that the option `best` names, with its sign turned if more is better; undefined if it was not taken. */

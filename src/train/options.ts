@@ -39,6 +39,7 @@ export const trainOptions = z.strictObject({
     .describe("text files, or JSONL with text, prompt and completion, or messages"),
   validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data that is held out"),
   labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),
+  start: z.string().optional().describe("folder of another run: this one starts from the weights that it ended with"),
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
   quant: z.enum(quants).default("auto").describe("form of the frozen weights beside LoRA layers"),
@@ -65,6 +66,7 @@ export const trainOptions = z.strictObject({
   taskLimit: count.default(100).describe("maximum items of each task"),
   best: z.string().default("loss").describe("the measure of patience and sweeps: loss (held-out), or one of tasks"),
   patience: count.optional().describe("evaluations without a better one that end the run (default: none do)"),
+  keepBest: z.boolean().default(false).describe("write the weights of the best evaluation, not of the last step"),
   saveEvery: count.default(200).describe("steps between two checkpoints"),
   seed: z.int().min(0).default(0).describe("of random weights and of the data's order"),
 });

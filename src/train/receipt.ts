@@ -17,6 +17,8 @@ export interface TrainingReceipt {
   readonly method: string;
   /** Positions that ran in training steps, padding included. */
   readonly tokens: number;
+  /** Samples that ran in training steps, as often as they were seen. */
+  readonly samples: number;
   readonly steps: number;
   readonly flops: {
     readonly dense: number;
@@ -43,6 +45,7 @@ export interface Work {
   /** The backward pass if nothing were frozen. */
   readonly denseBackward: number;
   readonly tokens: number;
+  readonly samples: number;
   readonly steps: number;
   readonly ms: number;
   readonly method?: string | undefined;
@@ -50,12 +53,12 @@ export interface Work {
 }
 
 export function trainingReceipt(model: string, { bill = {}, method = "", ...work }: Work): TrainingReceipt {
-  const { forward, backward, update, denseBackward, tokens, steps, ms } = work;
+  const { forward, backward, update, denseBackward, tokens, samples, steps, ms } = work;
   const { overhead = 0, work: counters } = bill;
   const [spent, dense] = [forward + backward + update + overhead, forward + denseBackward + update];
   const flops = { dense, spent, overhead, saved: dense === 0 ? 0 : 1 - spent / dense, forward, backward, update };
   return {
-    ...{ id: randomUUID(), model, method, tokens, steps, flops },
+    ...{ id: randomUUID(), model, method, tokens, samples, steps, flops },
     ...(counters && { work: counters }),
     ...{ ms: { total: ms }, estimated: false },
   };

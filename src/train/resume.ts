@@ -1,14 +1,16 @@
 import { UserError } from "../util/errors.ts";
 import { differences } from "./checkpoint/differences.ts";
 import { driftOf, thisMachine } from "./checkpoint/machine.ts";
-import type { KeptState } from "./checkpoint/state.ts";
+import { type KeptState, latestState } from "./checkpoint/state.ts";
 import type { RunData } from "./data/open.ts";
-import { trainOptions } from "./options.ts";
+import { type TrainOptions, trainOptions } from "./options.ts";
 import type { TrainingRun } from "./run.ts";
 import type { Session } from "./session.ts";
 
 /** Options that decide which numbers a state has. */
-const SHAPING = /^(method|model|architecture(\.\S+)?|tokenizer|train|lora\.(rank|targets)|optimizer\.name): /;
+const SHAPING = /^(method|model|architecture(\.\S+)?|tokenizer|train|lora\.(rank|targets)|optimizer\.name|keepBest): /;
+/** Options that decide what trained values mean. */
+const MEANING = /^(model|architecture(\.\S+)?|train|lora\.\S+): /;
 
 /**
  * Checks that a run may go on from a state.
@@ -37,6 +39,22 @@ export function restore(run: TrainingRun, kept: KeptState): void {
     new Float32Array(buffer.memory).set(kept.buffer(name, [store.trainedElements]));
   for (const [name, values] of Object.entries(run.method?.states ?? {}))
     values.set(kept.buffer(`method.${name}`, [values.length]));
+  run.bestValues?.set(kept.buffer("best", [store.trainedElements]));
   run.done = kept.step;
   Object.assign(run.counters, kept.counters);
+}
+
+/**
+ * Gives a run the weights that another one has: of its best evaluation if it keeps them, else of its last step.
+ * @throws UserError if the folder holds no checkpoint, or one of other parameters
+ */
+export function startFrom(run: TrainingRun, options: TrainOptions, folder: string): void {
+  const state = latestState(folder);
+  if (!state) throw new UserError(`start: ${folder} holds no checkpoint of a run`);
+  const before = trainOptions.safeParse(state.config).data ?? state.config;
+  const changed = differences(options, before).filter((difference) => MEANING.test(difference));
+  if (changed.length > 0) throw new UserError(`start: ${folder} is a run of another ${changed.join("; ")}`);
+  const { keepBest } = before as Partial<TrainOptions>;
+  const { store } = run.subject;
+  new Float32Array(store.values.memory).set(state.buffer(keepBest ? "best" : "values", [store.trainedElements]));
 }

@@ -2,6 +2,7 @@ import { UserError } from "../util/errors.ts";
 import type { Batch, TrainingData } from "./data/batch.ts";
 import type { RunData } from "./data/open.ts";
 import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
+import { fitToData } from "./methods/fit.ts";
 import type { ActiveMethod, MethodHost } from "./methods/method.ts";
 import { parseMethod } from "./methods/registry.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
@@ -26,7 +27,11 @@ export interface StepReport extends Evaluation {
   readonly labelled: number;
   /** Positions of all steps so far. */
   readonly tokens: number;
+  /** Samples of all steps so far, as often as they were seen; rows that only fill up a batch hold none. */
+  readonly samples: number;
   readonly ms: number;
+  /** Present if the step ends with the best evaluation so far. */
+  readonly best?: true;
   /** Present if the loss or the gradient was not finite and the weights stayed. */
   readonly skipped?: true;
   /** The end of the run, if it comes before the last step: evaluations were no better than the best. */
@@ -85,6 +90,8 @@ export class TrainingRun implements Disposable {
   /** Steps done. */
   done = 0;
   readonly counters: Counters = begun();
+  /** Trained values at the best evaluation, if they are kept; zeros before the first. */
+  readonly bestValues: Float32Array<ArrayBuffer> | undefined;
 
   private constructor(
     private readonly options: TrainOptions,
@@ -96,16 +103,21 @@ export class TrainingRun implements Disposable {
     /** The method of training, if there is one. */
     readonly method: ActiveMethod | undefined,
     private readonly scoring: Scoring | undefined,
-  ) {}
+    /** A sentence on options that the method has fitted to the data. */
+    readonly notice: string | undefined,
+  ) {
+    if (options.keepBest) this.bestValues = new Float32Array(subject.store.trainedElements);
+  }
 
-  static async open(options: TrainOptions, subject: Subject, data: RunData, scoring?: Scoring): Promise<TrainingRun> {
+  static async open(given: TrainOptions, subject: Subject, data: RunData, scoring?: Scoring): Promise<TrainingRun> {
+    const { options, notice } = fitToData(given, data);
     const { rows, tokens, prefixed = false } = data.training;
     const shape = { rows, tokens, packed: options.packing, prefixed };
     const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const dense = backwardFlops(subject.whole, shape, options.recompute);
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
-    return new TrainingRun(options, subject, data, passes, optimizer, dense, openMethod(host), scoring);
+    return new TrainingRun(options, subject, data, passes, optimizer, dense, openMethod(host), scoring, notice);
   }
 
   /** Steps of the whole run. */
@@ -145,8 +157,8 @@ export class TrainingRun implements Disposable {
     this.done++;
     const evaluated = await this.#evaluated();
     this.#count(loss, performance.now() - started);
-    const { tokens } = this.counters;
-    const report = { step: this.done, steps: this.steps, loss, rate, norm, labelled, tokens };
+    const { tokens, samples } = this.counters;
+    const report = { step: this.done, steps: this.steps, loss, rate, norm, labelled, tokens, samples };
     return {
       ...report,
       ms: performance.now() - started,
@@ -185,13 +197,12 @@ export class TrainingRun implements Disposable {
     return true;
   }
 
-  async #evaluated(): Promise<Evaluation> {
+  async #evaluated(): Promise<Pick<StepReport, "best"> & Evaluation> {
     const due = this.done % this.options.evaluateEvery === 0 || this.done === this.steps;
     if (!due) return {};
     const [validation, tasks] = [await this.#heldOutLoss(), await this.#scored()];
     const evaluation = { ...(validation !== undefined && { validation }), ...(tasks && { tasks }) };
-    this.#judge(evaluation);
-    return evaluation;
+    return { ...evaluation, ...(this.#judge(evaluation) && { best: true }) };
   }
 
   /** Nats a label of the held-out data; undefined if nothing is held out. */
@@ -214,15 +225,29 @@ export class TrainingRun implements Disposable {
     return Object.fromEntries(Object.entries(scores).map(([name, { quality }]) => [name, quality]));
   }
 
-  #judge(evaluation: Evaluation): void {
+  /** Counts an evaluation, and keeps the weights if it is the best so far. */
+  #judge(evaluation: Evaluation): boolean {
     const { counters } = this;
     const { validation } = evaluation;
     const measure = measureOf(evaluation, this.options.best, this.scoring?.tasks ?? []);
     if (validation !== undefined && improves(validation, counters.best)) counters.best = validation;
-    if (measure === undefined) return;
+    if (measure === undefined) return false;
     const better = improves(measure, counters.bestMeasure);
     if (better) counters.bestMeasure = measure;
+    if (better) this.bestValues?.set(this.#values);
     counters.stale = better ? 0 : counters.stale + 1;
+    return better;
+  }
+
+  /** Gives the model the weights of its best evaluation, if they are kept. */
+  useBest(): void {
+    if (this.bestValues && !Number.isNaN(this.counters.bestMeasure)) this.#values.set(this.bestValues);
+  }
+
+  /** The trained values: the memory itself. */
+  get #values(): Float32Array {
+    const { values, trainedElements } = this.subject.store;
+    return new Float32Array(values.memory, 0, trainedElements);
   }
 
   #count(loss: number, ms: number): void {
@@ -235,9 +260,9 @@ export class TrainingRun implements Disposable {
   }
 
   receipt(model: string): TrainingReceipt {
-    const { forward, backward, denseBackward, tokens, ms, updates } = this.counters;
+    const { forward, backward, denseBackward, tokens, samples, ms, updates } = this.counters;
     const update = updates * this.optimizer.cost.flops;
-    const work = { forward, backward, update, denseBackward, tokens, steps: this.done, ms };
+    const work = { forward, backward, update, denseBackward, tokens, samples, steps: this.done, ms };
     return trainingReceipt(model, { ...work, method: this.options.method, bill: this.method?.bill?.(this.done) });
   }
 

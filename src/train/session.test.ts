@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { readMetrics } from "./metrics.ts";
 import { type TrainOptions, trainOptions } from "./options.ts";
 import type { StepReport } from "./run.ts";
-import { runSession, type Session } from "./session.ts";
+import { pauseSession, runSession, type Session } from "./session.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -186,4 +186,72 @@ test("a step that is skipped says so and leaves the weights", async () => {
   await runSession(session("skipped", { options: wild }), noBase, { onStep });
   expect(skipped.at(-1)).toBe(4);
   expect(skipped.length).toBeLessThan(4);
+});
+
+const weightsOf = (out: string) => readFileSync(path.join(folder, out, "model.safetensors")).toString("hex");
+
+test("a run that pauses at a step goes on with the same losses and weights, and writes no model before its end", async () => {
+  const call = session("paused");
+  await pauseSession(call, 3, noBase, {});
+  await pauseSession({ ...call, reuse: "resume" }, 5, noBase, {});
+  expect(readMetrics(call.out)).toHaveLength(5);
+  expect(existsSync(path.join(call.out, "model.safetensors"))).toBe(false);
+  await runSession({ ...call, reuse: "resume" }, noBase, {});
+  const losses = (out: string) => readMetrics(path.join(folder, out)).map(({ loss }) => loss);
+  expect(losses("paused")).toEqual(losses("whole"));
+  expect(weightsOf("paused")).toBe(weightsOf("whole"));
+});
+
+test("samples are counted as they are seen, and not rows that fill up a batch", async () => {
+  const file = path.join(folder, "eleven.jsonl");
+  writeFileSync(file, Array.from({ length: 11 }, (_, i) => JSON.stringify({ text: `s${i}` })).join("\n"));
+  const { steps: _, ...rest } = options;
+  const some = { ...rest, data: [file], tokenizer: "bytes", validation: 0, epochs: 3 };
+  const { samples, steps, receipt } = await runSession(session("eleven", { options: some }), noBase, {});
+  // Three epochs of 6 batches of 2 rows, two batches a step.
+  expect([samples, steps, receipt.samples]).toEqual([33, 9, 33]);
+  expect(readMetrics(path.join(folder, "eleven")).map((report) => report.samples)).toEqual([
+    4, 8, 11, 15, 19, 22, 26, 30, 33,
+  ]);
+});
+
+test("keepBest writes the weights of the best evaluation, also of a resumed run; a run may start from them", async () => {
+  // At this rate each step makes the model worse.
+  const schedule = { ...options.schedule, name: "constant" as const, warmup: 0 };
+  const worse = { optimizer: { ...options.optimizer, lr: 3 }, clip: 0, schedule, evaluateEvery: 1 };
+  const kept = { ...options, ...worse, keepBest: true };
+  await runSession(session("best", { options: kept }), noBase, {});
+  const best = readMetrics(path.join(folder, "best")).findLast((report) => report.best)!.step;
+  expect(best).toBeLessThan(5);
+  await stopped(session("best-halves", { options: kept }), best + 1);
+  await runSession(session("best-halves", { options: kept, reuse: "resume" }), noBase, {});
+  expect(weightsOf("best-halves")).toBe(weightsOf("best"));
+  await runSession(session("best-alone", { options: { ...kept, keepBest: false, steps: best } }), noBase, {});
+  expect(weightsOf("best-alone")).toBe(weightsOf("best"));
+  const start = path.join(folder, "best");
+  const still = { ...options, start, steps: 1, optimizer: { ...options.optimizer, lr: 1e-30, weightDecay: 0 } };
+  await runSession(session("started", { options: still }), noBase, {});
+  expect(weightsOf("started")).toBe(weightsOf("best"));
+});
+
+test("a start of another model is refused, and keepBest without held-out data", async () => {
+  const architecture = { ...options.architecture, num_hidden_layers: 1 };
+  const start = path.join(folder, "whole");
+  await expect(
+    runSession(session("other", { options: { ...options, architecture, start } }), noBase, {}),
+  ).rejects.toThrow(/^start: .*whole is a run of another architecture.num_hidden_layers: 1, was 2/);
+  await expect(
+    runSession(session("unkept", { options: { ...options, validation: 0, keepBest: true } }), noBase, {}),
+  ).rejects.toThrow("keepBest: no data are held out; expected a validation above 0");
+});
+
+test("a method's fit to the data is told, and decides the steps", async () => {
+  const notices: string[] = [];
+  const { steps: _, ...rest } = options;
+  const fitted = { ...rest, method: "sft", accumulate: 480, validation: 0 };
+  const { steps } = await runSession(session("fitted", { options: fitted }), noBase, {
+    onNotice: (told) => notices.push(told),
+  });
+  expect(notices.some((told) => told.startsWith("sft: steps of "))).toBe(true);
+  expect(steps).toBeGreaterThanOrEqual(8);
 });

@@ -14,6 +14,7 @@ import { droppedSentence, openData, type RunData } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
 import { loraSubject } from "./lora-subject.ts";
+import { fitToData } from "./methods/fit.ts";
 import { parseMethod } from "./methods/registry.ts";
 import { Metrics } from "./metrics.ts";
 import { withTokens } from "./new-tokens.ts";
@@ -21,8 +22,8 @@ import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
 import type { TrainingSummary } from "./report/run.ts";
 import { reportRuns } from "./report/write.ts";
-import { checkState, restore } from "./resume.ts";
-import { type Counters, checkRun, type StepReport, TrainingRun } from "./run.ts";
+import { checkState, restore, startFrom } from "./resume.ts";
+import { type Counters, checkRun, type StepReport, stepsOf, TrainingRun } from "./run.ts";
 import { forgetScored, scoreSubject } from "./scored-step.ts";
 import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
 import type { LabTasks, TaskScorer } from "./tasks.ts";
@@ -51,6 +52,8 @@ export interface TrainResult {
   /** The end of the run: all its steps, or no better evaluation in the options' patience. */
   readonly ended: "steps" | "patience";
   readonly tokens: number;
+  /** Samples of all steps, as often as they were seen. */
+  readonly samples: number;
   /** Nats a label: of the first and the last step, and the best of the held-out data (of the last step, if nothing is held out). */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
   /** The metric of each lab task that the options name, of the weights that were written. */
@@ -63,12 +66,43 @@ export interface TrainResult {
  * written at the end.
  * @throws UserError
  */
-export async function runSession(
+export const runSession = (
   session: Session,
   openBase: (model: string) => Promise<Base>,
-  { onStep, onNotice }: SessionEvents,
+  events: SessionEvents,
   signal?: AbortSignal,
-): Promise<TrainResult> {
+): Promise<TrainResult> =>
+  advanced(session, Number.POSITIVE_INFINITY, { openBase, events, signal }, (run, ended) =>
+    written(run, ended!, session),
+  );
+
+/**
+ * Runs a session up to a step, or to its end if that comes first, and keeps its state; no model is written. The session
+ * goes on as if it had not paused.
+ * @throws UserError
+ */
+export const pauseSession = (
+  session: Session,
+  until: number,
+  openBase: (model: string) => Promise<Base>,
+  events: SessionEvents,
+  signal?: AbortSignal,
+): Promise<void> => advanced(session, until, { openBase, events, signal }, async () => {});
+
+/** What a session runs with. */
+interface Around {
+  readonly openBase: (model: string) => Promise<Base>;
+  readonly events: SessionEvents;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Opens a run where it is, runs it to its end or a step, keeps its state and hands it on. */
+async function advanced<T>(
+  session: Session,
+  until: number,
+  { openBase, events: { onStep, onNotice }, signal }: Around,
+  then: (run: TrainingRun, ended: TrainingRun["ended"]) => Promise<T>,
+): Promise<T> {
   const { options, out } = session;
   const kept = await openFolder(session, onNotice);
   const { subject, data, scorer } = await openWhole(session, openBase, kept !== undefined).catch(
@@ -80,16 +114,18 @@ export async function runSession(
   );
   const score = () => scoreSubject(subject, options, out, scorer!, signal);
   using run = await TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score });
-  const dropped = droppedSentence(data, options.tokens);
-  if (dropped) onNotice?.(dropped);
+  for (const told of [droppedSentence(data, options.tokens), run.notice]) if (told) onNotice?.(told);
   if (kept) {
     for (const told of checkState(session, kept, data)) onNotice?.(told);
     restore(run, kept);
-  } else await forget(out);
+  } else {
+    if (options.start !== undefined) startFrom(run, options, options.start);
+    await forget(out);
+  }
   await writeJson(optionsFile(out), options);
   const metrics = await Metrics.open(out, run.done);
-  if (!run.ended) onNotice?.(sentence(await estimate(run)));
-  while (!run.ended) {
+  if (!run.ended && until > run.steps) onNotice?.(sentence(await estimate(run)));
+  while (!run.ended && run.done < until) {
     const report = await run.step();
     metrics.add(report);
     onStep?.(report);
@@ -97,14 +133,25 @@ export async function runSession(
     signal?.throwIfAborted();
   }
   await keep(run, options, out, data);
-  await subject.write(out);
+  return await then(run, run.ended);
+}
+
+/** Writes a run's model, receipt and report. */
+async function written(
+  run: TrainingRun,
+  ended: NonNullable<TrainingRun["ended"]>,
+  { options, out }: Session,
+): Promise<TrainResult> {
+  run.useBest();
+  await run.subject.write(out);
   const receipt = run.receipt(options.model ?? out);
   await writeJson(receiptFile(out), receipt);
   const { runs } = await reportRuns([out]);
-  const { first, last, best, tokens } = run.counters;
+  const { first, last, best, tokens, samples } = run.counters;
   const adapted = options.lora && options.model !== undefined ? { model: options.model } : {};
   const losses = { first, last, best: Number.isNaN(best) ? last : best };
-  return { out, ...adapted, steps: run.done, ended: run.ended, tokens, loss: losses, ...tasksOf(runs), receipt };
+  const done = { steps: run.done, ended, tokens, samples, loss: losses };
+  return { out, ...adapted, ...done, ...tasksOf(runs), receipt };
 }
 
 const tasksOf = ([run]: readonly TrainingSummary[]): Pick<TrainResult, "tasks"> =>
@@ -142,12 +189,16 @@ export const dryRun = (
     return await estimate(run);
   });
 
-/** Checks that a run can begin, by opening its model and data; keeps nothing. @throws UserError if it cannot */
+/** Checks that a run can begin, by opening its model and data; returns its steps, keeps nothing. @throws UserError if it cannot */
 export const checkOptions = (
   options: TrainOptions,
   openBase: (model: string) => Promise<Base>,
   labTasks?: LabTasks,
-): Promise<void> => opened({ options, labTasks }, openBase, async ({ subject }) => subject[Symbol.dispose]());
+): Promise<number> =>
+  opened({ options, labTasks }, openBase, async ({ subject, data }) => {
+    subject[Symbol.dispose]();
+    return stepsOf(fitToData(options, data).options, data.training);
+  });
 
 /** Opens a run in a folder that is removed once it was used. */
 async function opened<T>(
@@ -244,6 +295,8 @@ async function keep(run: TrainingRun, options: TrainOptions, out: string, data: 
     name,
     { shape, values: () => new Float32Array(memory, 0, store.trainedElements) },
   ]);
+  const { bestValues } = run;
+  if (bestValues) tensors.push(["best", { shape, values: () => bestValues }]);
   const own: [string, WritableTensor][] = Object.entries(run.method?.states ?? {}).map(([name, values]) => [
     `method.${name}`,
     { shape: [values.length], values: () => values },

@@ -16,11 +16,30 @@ function run(name: string, steps: number, done = true): string {
   mkdirSync(out);
   writeFileSync(path.join(out, "run.json"), JSON.stringify(trainOptions.parse({ model: "some", data: "a.txt" })));
   const lines = Array.from({ length: steps }, (_, i) => ({
-    ...{ step: i + 1, steps, loss: 4 - i / steps, rate: 1e-3, norm: 1, labelled: 16, tokens: 16 * (i + 1), ms: 1 },
+    ...{
+      step: i + 1,
+      steps,
+      loss: 4 - i / steps,
+      rate: 1e-3,
+      norm: 1,
+      labelled: 16,
+      tokens: 16 * (i + 1),
+      samples: i + 1,
+      ms: 1,
+    },
     ...(i % 2 === 1 && { validation: 4.5 - i / steps }),
   }));
   writeFileSync(path.join(out, "metrics.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  const work = { forward: 2e9, backward: 2e9, update: 0, denseBackward: 4e9, tokens: 16 * steps, steps, ms: 2000 };
+  const work = {
+    forward: 2e9,
+    backward: 2e9,
+    update: 0,
+    denseBackward: 4e9,
+    tokens: 16 * steps,
+    samples: steps,
+    steps,
+    ms: 2000,
+  };
   if (done) writeFileSync(path.join(out, "receipt.json"), JSON.stringify(trainingReceipt("some", work)));
   return out;
 }
@@ -30,8 +49,8 @@ test("runs lie over each other in one page, and their figures are those of their
   const { report, runs } = await reportRuns([a, b]);
   expect(report).toBe(path.join(a, "report.html"));
   expect(runs).toMatchObject([
-    { out: a, steps: 4, tokens: 64, ended: "steps", loss: { first: 4, last: 3.25, best: 3.75 } },
-    { out: b, steps: 6, tokens: 96, ended: "unfinished" },
+    { out: a, steps: 4, tokens: 64, samples: 4, ended: "steps", loss: { first: 4, last: 3.25, best: 3.75 } },
+    { out: b, steps: 6, tokens: 96, samples: 6, ended: "unfinished" },
   ]);
   expect(runs[0]!.receipt!.flops.saved).toBeCloseTo(1 / 3);
   const page = readFileSync(report, "utf8");
@@ -54,7 +73,7 @@ test("one run's page has its options; a name with mark-up is text", async () => 
 
 test("a run without a step is shown as such", async () => {
   const { runs } = await reportRuns([run("empty", 0, false)]);
-  expect(runs).toEqual([{ out: path.join(folder, "empty"), steps: 0, tokens: 0, ended: "unfinished" }]);
+  expect(runs).toEqual([{ out: path.join(folder, "empty"), steps: 0, tokens: 0, samples: 0, ended: "unfinished" }]);
 });
 
 test("a folder without a run is refused before anything is written", async () => {

@@ -4,15 +4,15 @@ import type { TrainingSummary } from "./run.ts";
 export function summaryRows(runs: readonly TrainingSummary[]): string[][] {
   const tasks = [...new Set(runs.flatMap((run) => Object.keys(run.tasks ?? {})))];
   const names = tasks.map((name) => name.toUpperCase());
-  const head = ["RUN", "STEPS", "TOKENS", "FIRST LOSS", "LAST", "BEST", ...names, "FLOPS", "SAVED", "ENDED"];
+  const head = ["RUN", "STEPS", "TOKENS", "SAMPLES", "FIRST LOSS", "LAST", "BEST", ...names, "FLOPS", "SAVED", "ENDED"];
   return [head, ...runs.map((run) => rowOf(run, tasks))];
 }
 
 const rowOf = (
-  { out, steps, tokens, loss, tasks, receipt, ended }: TrainingSummary,
+  { out, steps, tokens, samples, loss, tasks, receipt, ended }: TrainingSummary,
   names: readonly string[],
 ): string[] => [
-  ...[out, `${steps}`, `${tokens}`],
+  ...[out, `${steps}`, `${tokens}`, `${samples}`],
   ...[fourDigits(loss?.first), fourDigits(loss?.last), fourDigits(loss?.best)],
   ...names.map((name) => fourDigits(tasks?.[name])),
   ...(receipt ? [flopsText(receipt.flops.spent), savedText(receipt.flops.saved)] : ["", ""]),

@@ -21,10 +21,12 @@ export interface TrainingSummary {
   /** Steps done. */
   readonly steps: number;
   readonly tokens: number;
+  /** Samples of all steps, as often as they were seen. */
+  readonly samples: number;
   readonly ended: "steps" | "patience" | "unfinished";
   /** Nats a label, as a run's result has them; undefined before the first step. */
   readonly loss?: { readonly first: number; readonly last: number; readonly best: number };
-  /** The metric of each lab task in the last evaluation: that of the weights which a run that is done has written. */
+  /** The metric of each lab task, of the weights that a run which is done has written. */
   readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt?: TrainingReceipt;
 }
@@ -42,13 +44,20 @@ export const readTrainedRun = (out: string): TrainedRun => ({
   receipt: readOptionalJson(receiptFile(out), receipt),
 });
 
-export function summaryOf({ out, steps, receipt }: TrainedRun): TrainingSummary {
+export function summaryOf({ out, options, steps, receipt }: TrainedRun): TrainingSummary {
   const [first, last] = [steps[0], steps.at(-1)];
   const ended: TrainingSummary["ended"] = receipt === undefined ? "unfinished" : (last?.ended ?? "steps");
-  const summary = { out, steps: steps.length, tokens: last?.tokens ?? 0, ended, ...(receipt && { receipt }) };
+  const summary = {
+    out,
+    steps: steps.length,
+    tokens: last?.tokens ?? 0,
+    samples: last?.samples ?? 0,
+    ended,
+    ...(receipt && { receipt }),
+  };
   if (!first || !last) return summary;
   const heldOut = steps.flatMap(({ validation }) => validation ?? []);
   const best = heldOut.length > 0 ? Math.min(...heldOut) : last.loss;
-  const tasks = steps.findLast((report) => report.tasks)?.tasks;
+  const tasks = steps.findLast((report) => report.tasks && (report.best || !options.keepBest))?.tasks;
   return { ...summary, loss: { first: first.loss, last: last.loss, best }, ...(tasks && { tasks }) };
 }

@@ -1,0 +1,41 @@
+import type { StepReport } from "../run.ts";
+
+/** A run's first steps in figures. */
+export interface Early {
+  /** Mean loss, nats a label. */
+  readonly loss: number;
+  /** Median length of the gradient before clipping. */
+  readonly norm: number;
+  /** The reason that its figures do not count: its loss did not fall, or its held-out loss rose. */
+  readonly fault?: "flat" | "worse";
+}
+
+/** Figures of steps, at least four. */
+export function earlyOf(steps: readonly StepReport[]): Early {
+  const losses = steps.map(({ loss }) => loss);
+  const heldOut = steps.flatMap(({ validation }) => validation ?? []);
+  const figures = { loss: mean(losses), norm: median(steps.map(({ norm }) => norm)) };
+  if (heldOut.length > 1 && heldOut.at(-1)! > heldOut[0]!) return { ...figures, fault: "worse" };
+  return falls(losses) ? figures : { ...figures, fault: "flat" };
+}
+
+/** True if the second half's mean is lower by more than twice the standard error of the difference. */
+function falls(losses: readonly number[]): boolean {
+  const half = Math.floor(losses.length / 2);
+  const [first, second] = [losses.slice(0, half), losses.slice(half)];
+  return mean(first) - mean(second) > 2 * Math.sqrt(squaredError(first) + squaredError(second));
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The square of a mean's standard error. */
+function squaredError(values: readonly number[]): number {
+  const centre = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  return squares / (values.length - 1) / values.length;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
+}

@@ -1,0 +1,49 @@
+import { UserError } from "../../util/errors.ts";
+import { LEAST_STEPS, type ScreenOptions } from "./screen-options.ts";
+
+/** A place where runs are compared, and some stopped. */
+export interface Rung {
+  /** Share of each run's steps that are done. */
+  readonly share: number;
+  /** Runs that go on. */
+  readonly keep: number;
+}
+
+/** The share of its steps over which each run is watched. @throws UserError if the shortest run leaves nothing to save */
+export function windowOf({ window }: ScreenOptions, steps: readonly number[]): number {
+  const least = Math.min(...steps);
+  if (least < 2 * LEAST_STEPS)
+    throw new UserError(
+      `screen: a run has ${least} steps, expected at least ${2 * LEAST_STEPS}: the first ${LEAST_STEPS} of every run are watched`,
+    );
+  return Math.max(window, LEAST_STEPS / least);
+}
+
+/** Cuts of `runs` runs, the first after a share `window` of their steps. `halving` cuts at 1, 2 and 4 windows, and leaves `keep` at the last. */
+export function rungsOf({ mode, keep }: ScreenOptions, runs: number, window: number): Rung[] {
+  switch (mode) {
+    case "off":
+    case "report":
+      return [];
+    case "paper":
+      return [{ share: window, keep: Math.min(keep, runs) }];
+    case "halving":
+      return halvings(
+        [window, 2 * window, 4 * window].filter((share) => share < 1),
+        runs,
+        keep,
+      );
+  }
+}
+
+function halvings(shares: readonly number[], runs: number, keep: number): Rung[] {
+  const kept = (i: number) => (i === shares.length - 1 ? keep : Math.max(keep, Math.ceil(runs / 2 ** (i + 1))));
+  return shares.map((share, i) => ({ share, keep: Math.min(runs, kept(i)) }));
+}
+
+/** The share of all runs' steps that is done if runs stop at rungs: (k + (K − k)·φ) / K for one rung. */
+export function costOf(rungs: readonly Rung[], runs: number): number {
+  const stopped = rungs.map(({ share, keep }, i) => share * ((rungs[i - 1]?.keep ?? runs) - keep));
+  const whole = rungs.at(-1)?.keep ?? runs;
+  return (whole + stopped.reduce((sum, part) => sum + part, 0)) / runs;
+}

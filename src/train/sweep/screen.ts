@@ -1,0 +1,72 @@
+import { measureOf } from "../evaluation.ts";
+import type { StepReport } from "../run.ts";
+import type { ScoredTask } from "../tasks.ts";
+import { type Early, earlyOf } from "./early.ts";
+import { paperScores } from "./paper-rule.ts";
+import type { Rung } from "./rungs.ts";
+import type { ScreenOptions } from "./screen-options.ts";
+
+/** A run of a sweep as far as it has come. */
+export interface Watched {
+  readonly out: string;
+  /** Steps of the whole run. */
+  readonly steps: number;
+  readonly done: readonly StepReport[];
+}
+
+/** The measure that ranks a sweep's runs. */
+export interface Measure {
+  /** The option `best`. */
+  readonly best: string;
+  readonly tasks: readonly ScoredTask[];
+}
+
+/** Steps of a run at a share of it. */
+export const stepAt = (share: number, steps: number): number => Math.ceil(share * steps - 1e-9);
+
+const until = ({ done, steps }: Watched, share: number): StepReport[] =>
+  done.filter(({ step }) => step <= stepAt(share, steps));
+
+/** The best measure of a run's first steps, the least being the best; undefined if there was no evaluation. */
+export function measured(run: Watched, share: number, { best, tasks }: Measure): number | undefined {
+  const all = until(run, share).flatMap((report) => measureOf(report, best, tasks) ?? []);
+  return all.length > 0 ? Math.min(...all) : undefined;
+}
+
+/** A run in the order of the rule of arXiv 2412.13337. */
+export interface RankedRun extends Early {
+  readonly out: string;
+  /** Weighted sum of ranks, the least first; null if the run has a fault. */
+  readonly score: number | null;
+}
+
+/** Runs by their early loss and gradient norm, the most promising first. */
+export function rankedBy(options: ScreenOptions, window: number, runs: readonly Watched[]): RankedRun[] {
+  const early = runs.map((run) => earlyOf(until(run, window)));
+  const scores = paperScores(early, options);
+  const order = runs.map((_, i) => i).sort((a, b) => compare(scores[a]!, scores[b]!));
+  return order.map((i) => ({
+    out: runs[i]!.out,
+    ...early[i]!,
+    score: Number.isFinite(scores[i]!) ? scores[i]! : null,
+  }));
+}
+
+const compare = (a: number, b: number): number => (a === b ? 0 : a - b);
+
+/** The runs that go on after a rung, the best first. */
+export function survivors(
+  { share, keep }: Rung,
+  runs: readonly Watched[],
+  options: ScreenOptions,
+  measure: Measure,
+): Watched[] {
+  if (options.mode === "paper") {
+    const ranked = rankedBy(options, share, runs);
+    const sound = ranked.filter(({ score }) => score !== null);
+    const kept = (sound.length > 0 ? sound : ranked).slice(0, keep);
+    return kept.map(({ out }) => runs.find((run) => run.out === out)!);
+  }
+  const measures = new Map(runs.map((run) => [run, measured(run, share, measure) ?? Number.POSITIVE_INFINITY]));
+  return runs.toSorted((a, b) => compare(measures.get(a)!, measures.get(b)!)).slice(0, keep);
+}
