@@ -43,7 +43,7 @@ export {
 } from "./library/pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
 export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
-export { trainingReport } from "./library/train.ts";
+export { exportTraining, trainingReport } from "./library/train.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { Reranked, WindowTrace } from "./pipelines/first/first.ts";
 export type { FirstInput } from "./pipelines/first/options.ts";
@@ -58,6 +58,7 @@ export type { Route } from "./pipelines/route/route.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export type { Learnt } from "./savings/calibration.ts";
 export type { Estimate } from "./train/estimate.ts";
+export type { ExportedRun } from "./train/export/trl.ts";
 export type { TrainInput } from "./train/options.ts";
 export type { TrainingReceipt } from "./train/receipt.ts";
 export type { TrainingSummary } from "./train/report/run.ts";

@@ -2,6 +2,7 @@ import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { decoderArchitecture } from "../models/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import type { Estimate } from "../train/estimate.ts";
+import { type ExportedRun, exportTrl } from "../train/export/trl.ts";
 import { optionsOf } from "../train/folder.ts";
 import { withPresets } from "../train/methods/complete.ts";
 import { type TrainInput, type TrainOptions, trainOptions } from "../train/options.ts";
@@ -67,6 +68,18 @@ export async function trainSweep(
 ): Promise<SweepResult> {
   if (threads !== undefined) chooseThreads(threads);
   return runSweep({ sweep, out, labTasks }, (model) => openBase(model, rest), rest, rest.signal);
+}
+
+/**
+ * Writes a run for transformers, PEFT and accelerate, on which TRL stands, into a new or empty folder: tokenised rows in
+ * order, settings, what the model begins with, and a `train.py`.
+ * @throws UserError; nothing is then left in the folder
+ */
+export async function exportTraining(
+  options: TrainInput,
+  { out, ...resolving }: ResolveOptions & { readonly out: string },
+): Promise<ExportedRun> {
+  return exportTrl(optionsGiven(options), out, (model) => openBase(model, resolving));
 }
 
 /**

@@ -23,12 +23,14 @@ interface Flags extends Readonly<Record<string, unknown>> {
 const verbs: Readonly<Record<string, () => Promise<{ define(command: Command): void }>>> = {
   sweep: () => import("./train-sweep.ts"),
   report: () => import("./train-report.ts"),
+  "export-config": () => import("./train-export-config.ts"),
 };
 
 const VERBS = `
 Also:
   modicum train sweep GRID.yaml --out DIR  train every combination of a grid of options
-  modicum train report DIR…                compare runs as a page of curves`;
+  modicum train report DIR…                compare runs as a page of curves
+  modicum train export-config RUN.yaml|DIR --to trl --out DIR  write a run for transformers, PEFT and accelerate`;
 
 /** The first word may name a verb, whose options are its own. */
 export async function define(command: Command, words: readonly string[]): Promise<void> {

@@ -1,0 +1,32 @@
+import { statSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { exportTraining, type TrainInput } from "../../index.ts";
+import { optionsOf } from "../../train/folder.ts";
+import { readValues } from "../../util/values-file.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { print, printJson } from "../output.ts";
+
+export function define(command: Command): void {
+  command
+    .description("write a run for another trainer: its tokenised rows in order, settings and a train.py")
+    .argument("<run>", "a YAML or JSON file with the run's options, or a run's folder")
+    .addOption(
+      new Option("--to <trainer>", "trl: transformers, PEFT and accelerate").choices(["trl"]).makeOptionMandatory(),
+    )
+    .requiredOption("--out <folder>", "a new or empty folder")
+    .option("--json", "print one JSON object")
+    .action(write);
+}
+
+async function write(run: string, { out, json }: { out: string; json?: boolean }): Promise<void> {
+  const signal = interruptSignal();
+  const isFolder = statSync(run, { throwIfNoEntry: false })?.isDirectory();
+  const options = isFolder ? optionsOf(run) : ((await readValues(run, "the run")) as TrainInput);
+  const written = await exportTraining(options, { out, signal });
+  if (json) return printJson(written);
+  print(
+    `${written.files.join(", ")}: ${written.rows} rows`,
+    ...written.notices,
+    `accelerate launch ${out}/train.py trains it`,
+  );
+}

@@ -1,0 +1,118 @@
+/**
+ * `train.py` of an exported run: transformers' Trainer, which TRL's trainers extend, with rows that are tokenised,
+ * labelled and ordered already. It reads everything else from `export.json`.
+ */
+export const script = `"""Trains the run of export.json: \`accelerate launch train.py\`, or \`python train.py\`.
+
+Needs: pip install torch transformers accelerate peft. Written by \`modicum train export-config --to trl\`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, Trainer, TrainingArguments
+
+here = Path(__file__).resolve().parent
+run = json.loads((here / "export.json").read_text())
+
+flags = argparse.ArgumentParser()
+flags.add_argument("--model", default=run["model"], required=run["model"] is None, help="a folder or a hub's name")
+flags.add_argument("--out", default="trained")
+flags.add_argument("--steps", type=int, default=run["steps"], help="stop earlier; the schedule stays")
+flags.add_argument("--bf16", action="store_true", help="faster on GPUs; the losses then differ")
+args = flags.parse_args()
+if (here / args.model).exists():
+    args.model = here / args.model
+
+
+def model():
+    config = AutoConfig.from_pretrained(args.model)
+    for name, value in config.to_dict().items():  # the run has no dropout
+        if isinstance(value, float) and ("dropout" in name or name.endswith("_pdrop")):
+            setattr(config, name, 0.0)
+    attention = {"attn_implementation": "sdpa"} if run["packing"] else {}  # takes the mask of packed rows
+    found = AutoModelForCausalLM.from_pretrained(args.model, config=config, dtype=torch.float32, **attention)
+    if run["adapter"]:
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(found, here / run["adapter"], is_trainable=True)
+    if run["trained"] is not None:
+        for name, parameter in found.named_parameters():
+            parameter.requires_grad_(any(name == n or name.endswith("." + n) for n in run["trained"]))
+    return found
+
+
+class Rows(torch.utils.data.Dataset):
+    def __init__(self, file):
+        self.lines = file.read_bytes().splitlines()
+
+    def __len__(self):
+        return len(self.lines)
+
+    def __getitem__(self, index):
+        return json.loads(self.lines[index])
+
+
+def collate(rows):
+    def padded(name, fill):
+        return torch.tensor([row[name] + [fill] * (run["tokens"] - len(row[name])) for row in rows])
+
+    labels = padded("labels", -100)  # of each position, the token that follows it
+    batch = {"input_ids": padded("input_ids", 0), "labels": labels, "shift_labels": labels}
+    batch["position_ids"] = torch.arange(run["tokens"]).expand(len(rows), -1)
+    if run["packing"]:  # a token sees those of its own sample
+        documents = padded("documents", -1)
+        batch["attention_mask"] = (documents[:, :, None] == documents[:, None, :]).tril()[:, None]
+    return batch
+
+
+class Run(Trainer):
+    def create_optimizer(self, model=None):
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        o = run["optimizer"]
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": o["weightDecay"]},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if o["name"] == "sgd":
+            self.optimizer = torch.optim.SGD(groups, lr=o["lr"], momentum=o["momentum"])
+        else:
+            betas = (o["beta1"], o["beta2"])
+            self.optimizer = torch.optim.AdamW(groups, lr=o["lr"], betas=betas, eps=o["eps"])
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps, optimizer=None):
+        rates = run["rates"]  # of each step, as a share of the peak
+        share = lambda step: rates[min(step, len(rates) - 1)]
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
+        return self.lr_scheduler
+
+
+trainer = Run(
+    model=model(),
+    train_dataset=Rows(here / "rows.jsonl"),
+    data_collator=collate,
+    args=TrainingArguments(
+        output_dir=args.out,
+        max_steps=args.steps,
+        per_device_train_batch_size=run["batch"],
+        gradient_accumulation_steps=run["accumulate"],
+        accelerator_config={"split_batches": True},  # the same batches on any number of devices
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        learning_rate=run["optimizer"]["lr"],
+        max_grad_norm=run["clip"],
+        gradient_checkpointing=run["recompute"],
+        bf16=args.bf16,
+        logging_steps=1,
+        save_steps=run["saveEvery"],
+        save_total_limit=2,
+        report_to="none",
+    ),
+)
+trainer.train()
+trainer.save_model(args.out)
+(Path(args.out) / "losses.json").write_text(json.dumps([e["loss"] for e in trainer.state.log_history if "loss" in e]))
+`;

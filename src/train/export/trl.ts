@@ -1,0 +1,118 @@
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { decoderArchitecture } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { writeJson, writeWhole } from "../../util/write-whole.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
+import type { TrainingData } from "../data/batch.ts";
+import { parseMethod } from "../methods/registry.ts";
+import type { TrainOptions } from "../options.ts";
+import { stepsOf } from "../run.ts";
+import { rateAt } from "../schedule.ts";
+import { openRun } from "../session.ts";
+import type { Base, Subject } from "../subject.ts";
+import { writeRows } from "./rows.ts";
+import { script } from "./script.ts";
+
+/** A run that was written for another trainer. */
+export interface ExportedRun {
+  readonly out: string;
+  /** What was written, by name within `out`. */
+  readonly files: readonly string[];
+  readonly rows: number;
+  /** Sentences on what the other trainer lacks or needs. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * Writes a run for transformers, PEFT and accelerate into a new or empty folder: its tokenised rows in order, schedule,
+ * optimiser, and what a new model or LoRA layers begin with, beside a `train.py`.
+ * @throws UserError; nothing is then left in the folder
+ */
+export async function exportTrl(
+  options: TrainOptions,
+  out: string,
+  openBase: (model: string) => Promise<Base>,
+): Promise<ExportedRun> {
+  refuseMethod(options);
+  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; name a new folder`);
+  try {
+    return await written(options, out, openBase);
+  } catch (error) {
+    await rm(out, { recursive: true, force: true });
+    throw writeError(error, out);
+  }
+}
+
+/** Methods that only prepare data are in the rows; others act within steps. */
+function refuseMethod({ method }: TrainOptions): void {
+  if (method !== undefined && parseMethod(method).method.open)
+    throw new UserError(`method: ${method} acts within steps, which train.py cannot; expected a run without it`);
+}
+
+async function written(
+  options: TrainOptions,
+  out: string,
+  openBase: (model: string) => Promise<Base>,
+): Promise<ExportedRun> {
+  const [model, adapter] = [path.join(out, "model"), path.join(out, "adapter")];
+  const base = options.model === undefined ? undefined : await openBase(options.model);
+  makeFolders(base ? out : model);
+  const { subject, data } = await openRun(options, model, async (name) => base ?? (await openBase(name)));
+  using _ = subject;
+  if (!base) await subject.write(model);
+  else if (options.lora) await subject.write(adapter);
+  const checkpoint = base?.checkpoint ?? openCheckpoint(model);
+  const trained = options.train.length === 0 ? null : trainedNames(checkpoint, subject);
+  const place = base ? placeOf(base) : "model";
+  await writeJson(path.join(out, "export.json"), {
+    ...settingsOf(options, data.training),
+    ...{ model: place ?? null, adapter: options.lora ? "adapter" : null, trained },
+  });
+  const rows = writeAllRows(path.join(out, "rows.jsonl"), options, data.training);
+  await writeWhole(path.join(out, "train.py"), script);
+  return { out, files: readdirSync(out).sort(), rows, notices: noticesOf(options, place) };
+}
+
+/** The checkpoint's names of the tensors that are trained. */
+function trainedNames(checkpoint: Checkpoint, { store }: Subject): string[] {
+  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+  const found = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
+  return found.map((stored) => (typeof stored === "string" ? stored : stored.name));
+}
+
+/** The base as transformers opens it: a repository of the hub, or a folder; undefined for a GGUF. */
+function placeOf({ name, checkpoint: { config } }: Base): string | undefined {
+  if (config.kind === "gguf") return undefined;
+  return /^hf:([^@:]+)$/.exec(name)?.[1] ?? path.resolve(path.dirname(config.path));
+}
+
+function settingsOf(options: TrainOptions, training: TrainingData) {
+  const { tokens, batch, accumulate, packing, recompute, optimizer, schedule, clip, saveEvery } = options;
+  const steps = stepsOf(options, training);
+  const rates = Array.from({ length: steps }, (_, step) => rateAt(schedule, step, steps));
+  return { tokens, batch, accumulate, packing, recompute, optimizer, clip, saveEvery, steps, rates };
+}
+
+function writeAllRows(file: string, options: TrainOptions, training: TrainingData): number {
+  const batches = stepsOf(options, training) * options.accumulate;
+  const open = openSync(file, "w");
+  try {
+    writeRows(open, training, batches);
+  } finally {
+    closeSync(open);
+  }
+  return batches * training.rows;
+}
+
+function noticesOf({ patience }: TrainOptions, place: string | undefined): string[] {
+  const needed =
+    "the base is a GGUF, which transformers does not train: give train.py its Hugging Face form by --model";
+  return [
+    ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
+    `evaluations${patience === undefined ? "" : " and patience"} are not exported; train.py trains every step`,
+  ];
+}
