@@ -8,6 +8,7 @@ const rooms = [
   "savings",
   "train",
   "engine",
+  "retrieval",
   "ledger",
   "pipelines",
   "library",

@@ -23,6 +23,14 @@ export {
 } from "./library/calibrate-route.ts";
 export { load } from "./library/load.ts";
 export { Model } from "./library/model.ts";
+export {
+  type CreateIndexOptions,
+  createIndex,
+  deleteIndex,
+  type IndexOptions,
+  listIndexes,
+  openIndex,
+} from "./library/open-index.ts";
 export type {
   BatchRequest,
   Chunk,
@@ -43,6 +51,7 @@ export {
 } from "./library/pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
 export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
+export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
 export { exportTraining, trainingReport } from "./library/train.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { Reranked, WindowTrace } from "./pipelines/first/first.ts";
@@ -55,6 +64,9 @@ export {
 } from "./pipelines/route/classify.ts";
 export { type OpenedPair, openClassifyPair, type PairOptions } from "./pipelines/route/classify-pair.ts";
 export type { Route } from "./pipelines/route/route.ts";
+export type { Added } from "./retrieval/add.ts";
+export type { Document, DocumentInput } from "./retrieval/document.ts";
+export type { Ranker, SearchResult } from "./retrieval/search.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export type { Learnt } from "./savings/calibration.ts";
 export type { Estimate } from "./train/estimate.ts";

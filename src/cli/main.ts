@@ -16,6 +16,8 @@ const verbs: Readonly<Record<string, Verb>> = {
   embed: { summary: "turn texts into vectors", load: () => import("./commands/embed.ts") },
   classify: { summary: "classify a text", load: () => import("./commands/classify.ts") },
   rerank: { summary: "rank texts by relevance to a query", load: () => import("./commands/rerank.ts") },
+  index: { summary: "create, fill and list search indexes", load: () => import("./commands/index.ts") },
+  search: { summary: "search an index", load: () => import("./commands/search.ts") },
   route: {
     summary: "calibrate a pair of models for routing",
     load: () => import("./commands/route.ts"),

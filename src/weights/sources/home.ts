@@ -45,5 +45,8 @@ export const lockFile = (name: string): string => join(home(), "locks", `${fileN
 /** Has one folder per model file whose weights are prepared for the runtime. */
 export const programsFolder = (): string => join(home(), "programs");
 
+/** Holds one folder per search index. */
+export const indexesFolder = (): string => join(home(), "indexes");
+
 /** The database of receipts. */
 export const receiptsFile = (): string => join(home(), "receipts.db");

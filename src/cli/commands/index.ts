@@ -1,0 +1,147 @@
+import type { Command } from "commander";
+import { type Added, createIndex, deleteIndex, listIndexes, openIndex, type SearchIndex } from "../../index.ts";
+import { together } from "../../ledger/together.ts";
+import { createOptions } from "../../library/open-index.ts";
+import { NOTHING_ADDED, sumOf } from "../../retrieval/add.ts";
+import { UserError } from "../../util/errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { billed } from "../session.ts";
+
+export interface StoreFlags extends Readonly<Record<string, unknown>> {
+  store?: string;
+  json?: boolean;
+}
+
+/** Adds the flags of `StoreFlags`. */
+export const addStoreFlags = (command: Command): Command =>
+  command
+    .option("--store <address>", "postgres://user@host/database (default: files in MODICUM_HOME)")
+    .option("--json", "print one JSON object");
+
+export function define(command: Command): void {
+  const verb = (name: string, summary: string) => addStoreFlags(command.command(name).description(summary));
+  addFlags(verb("create", "create an empty index").argument("<name>"), createOptions).action(create);
+  verb("add", "add the documents of files, or update them")
+    .argument("<name>")
+    .argument("<files...>", "JSON lines with id, title, text, categories, metadata; text, Markdown or HTML")
+    .action(add);
+  verb("rm", "remove documents, or with --all the index")
+    .argument("<name>")
+    .argument("[documents...]", "ids, or files whose documents are removed")
+    .option("--all", "delete the index with all its documents")
+    .action(remove);
+  verb("list", "list the indexes, or the documents of one").argument("[name]").action(list);
+}
+
+/** Opens an index for one command. */
+export async function withIndex<T>(
+  name: string,
+  { store }: StoreFlags,
+  use: (index: SearchIndex, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const signal = interruptSignal();
+  using download = showDownload(name);
+  await using index = await openIndex(name, { store, signal, ...download });
+  return await use(index, signal);
+}
+
+async function create(name: string, flags: StoreFlags): Promise<void> {
+  const options = readFlags(createOptions, flags);
+  using download = showDownload(options.embedding);
+  await using index = await createIndex(name, {
+    ...options,
+    store: flags.store,
+    signal: interruptSignal(),
+    ...download,
+  });
+  const { embedding, chunks } = index.settings;
+  if (flags.json) printJson({ name, embedding, ...chunks });
+  else print(`created ${name}: ${embedding ? `vectors of ${embedding.name}` : "no vectors"}`);
+}
+
+async function add(name: string, files: string[], flags: StoreFlags): Promise<void> {
+  await withIndex(name, flags, (index, signal) =>
+    billed(async (onStopped) => {
+      let sum = NOTHING_ADDED;
+      const receipts = [];
+      for (const file of files) {
+        let far = NOTHING_ADDED;
+        const onBatch = (changes: Added) => {
+          far = sumOf(far, changes);
+          process.stderr.write(`${file}: ${sentence(far)}\n`);
+        };
+        const { receipt, ...changes } = await index.addFile(file, { signal, onStopped, onBatch });
+        receipts.push(receipt);
+        sum = sumOf(sum, changes);
+      }
+      const receipt = together(receipts);
+      if (flags.json) printJson({ ...sum, receipt });
+      else print(sentence(sum));
+      return receipt;
+    }),
+  );
+}
+
+const sentence = ({ empty, ...changes }: Added): string => {
+  const parts = Object.entries(changes).filter(([, count]) => count > 0);
+  const said = parts.map(([change, count]) => `${count} ${change}`).join(", ") || "no documents";
+  return empty > 0 ? `${said} (${empty} without a word)` : said;
+};
+
+async function remove(name: string, documents: string[], flags: StoreFlags & { all?: boolean }): Promise<void> {
+  if (flags.all === true) {
+    if (documents.length > 0) throw new UserError("--all deletes the index; expected no documents beside it", 2);
+    await deleteIndex(name, { store: flags.store });
+    return say(flags, `deleted ${name}`, { deleted: name });
+  }
+  if (documents.length === 0) throw new UserError("expected documents to remove, or --all for the index", 2);
+  await withIndex(name, flags, async (index) => {
+    let removed = 0;
+    for (const each of documents) removed += await removeOne(index, each);
+    say(flags, `removed ${removed}`, { removed });
+  });
+}
+
+/** @throws UserError if nothing is called so */
+async function removeOne(index: SearchIndex, idOrFile: string): Promise<number> {
+  const removed = (await index.remove([idOrFile])) || (await index.removeFile(idOrFile));
+  if (removed > 0) return removed;
+  throw new UserError(`the index ${index.name} has no document "${idOrFile}", nor one from a file of that name`);
+}
+
+function say({ json }: StoreFlags, sentence: string, result: object): void {
+  if (json) printJson(result);
+  else print(sentence);
+}
+
+async function list(name: string | undefined, flags: StoreFlags): Promise<void> {
+  if (name === undefined) return listAll(flags);
+  await withIndex(name, flags, async (index) => {
+    const documents = [];
+    for await (const document of index.list()) documents.push(document);
+    if (flags.json) return printJson({ name, ...index.settings, ...(await index.counts()), list: documents });
+    const rows = documents.map(({ id, title, chunks, source }) => [id, String(chunks), title, source ?? ""]);
+    print(...columns([["ID", "CHUNKS", "TITLE", "FILE"], ...rows]));
+  });
+}
+
+async function listAll(flags: StoreFlags): Promise<void> {
+  const names = await listIndexes({ store: flags.store });
+  const rows = [];
+  for (const name of names) {
+    await using index = await openIndex(name, { store: flags.store });
+    rows.push({ name, embedding: index.settings.embedding?.name ?? null, ...(await index.counts()) });
+  }
+  if (flags.json) return printJson(rows);
+  if (rows.length === 0) return print("there are no indexes; `modicum index create NAME` creates one");
+  const cells = rows.map(({ name, documents, chunks, embedding }) => [
+    name,
+    String(documents),
+    String(chunks),
+    embedding ?? "none",
+  ]);
+  print(...columns([["NAME", "DOCUMENTS", "CHUNKS", "VECTORS"], ...cells]));
+}

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { ANALYSIS } from "../retrieval/analysis.ts";
+import { chunkOptions } from "../retrieval/chunk.ts";
+import type { EmbeddingIdentity } from "../retrieval/settings.ts";
+import { checkIndexName, createStore, deleteStore, indexNames, openStore } from "../retrieval/store/open.ts";
+import { UserError } from "../util/errors.ts";
+import { indexesFolder, type ResolveOptions } from "../weights/sources/index.ts";
+import { given, loadOptions } from "./arguments.ts";
+import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
+import { SearchIndex } from "./search-index.ts";
+
+/** Where indexes are kept, and how embedding models are found. */
+export interface IndexOptions extends ResolveOptions {
+  /** `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
+  store?: string | undefined;
+}
+
+export interface CreateIndexOptions extends IndexOptions {
+  /** A MODEL of embeddings, default `minilm`; `none`: the index is searched by terms only. */
+  embedding?: string | undefined;
+  /** Maximum words of a chunk; default 150. */
+  words?: number | undefined;
+  /** Words at the end of a chunk that the next one repeats; default 25. */
+  overlap?: number | undefined;
+}
+
+const NONE = "none";
+
+const resolving = loadOptions.pick({
+  offline: true,
+  refresh: true,
+  verify: true,
+  signal: true,
+  onProgress: true,
+  onNotice: true,
+  pace: true,
+});
+const indexOptions = resolving.extend({ store: z.string("expected an address").optional() });
+export const createOptions = chunkOptions.extend({
+  embedding: z
+    .string("expected a MODEL of embeddings, or none")
+    .min(1)
+    .default("minilm")
+    .describe("a model of embeddings; none: search by terms only"),
+});
+
+const placeOf = (store: string | undefined): string => store ?? indexesFolder();
+
+/**
+ * Creates an empty index under MODICUM_HOME, or in a Postgres database. The embedding model is downloaded if it is
+ * missing.
+ * @throws UserError if there is an index of that name
+ */
+export async function createIndex(name: string, options: CreateIndexOptions = {}): Promise<SearchIndex> {
+  const { embedding: model, words, overlap, ...rest } = options;
+  const asked = given("createIndex's options", createOptions, defined({ embedding: model, words, overlap }));
+  const { store, ...resolve } = given("createIndex's options", indexOptions, rest);
+  const place = placeOf(store);
+  if ((await indexNames(place)).includes(checkIndexName(name)))
+    throw new UserError(`there is an index ${name} already`);
+  const { embedding, ...chunks } = asked;
+  const identity = embedding === NONE ? null : await identityOf(embedding, resolve);
+  const created = await createStore(place, name, { analysis: ANALYSIS, embedding: identity, chunks });
+  return new SearchIndex(name, created, opener(resolve));
+}
+
+/** Options without those that are undefined, for which defaults hold. */
+const defined = (options: object) => Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined));
+
+async function identityOf(name: string, options: ResolveOptions): Promise<EmbeddingIdentity> {
+  using model = await openEmbeddingModel(name, options);
+  return model.identity;
+}
+
+/** Opens an index by its name. @throws UserError if there is none */
+export async function openIndex(name: string, options: IndexOptions = {}): Promise<SearchIndex> {
+  const { store, ...resolve } = given("openIndex's options", indexOptions, options);
+  return new SearchIndex(name, await openStore(placeOf(store), name), opener(resolve));
+}
+
+const opener =
+  (options: ResolveOptions) =>
+  (name: string, signal: AbortSignal | undefined): Promise<EmbeddingModel> =>
+    openEmbeddingModel(name, { ...options, ...(signal && { signal }) });
+
+/** The names of the indexes. */
+export async function listIndexes(options: Pick<IndexOptions, "store"> = {}): Promise<string[]> {
+  return indexNames(placeOf(given("listIndexes' options", indexOptions, options).store));
+}
+
+/** Deletes an index with all its documents. @throws UserError if there is none */
+export async function deleteIndex(name: string, options: Pick<IndexOptions, "store"> = {}): Promise<void> {
+  await deleteStore(placeOf(given("deleteIndex's options", indexOptions, options).store), name);
+}

@@ -1,0 +1,193 @@
+import { z } from "zod";
+import type { Receipt } from "../ledger/receipt.ts";
+import { type Added, addAll } from "../retrieval/add.ts";
+import { type Document, type DocumentInput, documentSchema } from "../retrieval/document.ts";
+import { documentsIn, sourceOf } from "../retrieval/read/index.ts";
+import { type Ranker, rankers, type SearchResult, search } from "../retrieval/search.ts";
+import { checkEmbedding, type IndexSettings } from "../retrieval/settings.ts";
+import type { Counts, ListedDocument, Store } from "../retrieval/store/store.ts";
+import { UserError } from "../util/errors.ts";
+import { given, stoppable, text, texts } from "./arguments.ts";
+import type { EmbeddingModel } from "./embedding-model.ts";
+import type { ReadOptions, Stoppable } from "./options.ts";
+import { searchReceipt } from "./search-receipt.ts";
+
+export interface SearchOptions extends ReadOptions {
+  /** Default: `hybrid` in an index with vectors, else `bm25`. */
+  by?: Ranker | undefined;
+  /** How many documents to return; default 10. */
+  top?: number | undefined;
+}
+
+export interface AddOptions extends Stoppable {
+  /** Called after each batch of documents that is kept, with the changes in it. */
+  onBatch?: ((changes: Added) => void) | undefined;
+}
+
+export const searchOptions = z.strictObject({
+  by: z.enum(rankers).optional().describe("bm25, dense or hybrid (default: hybrid, or bm25 without vectors)"),
+  top: z.int().min(1).max(1000).default(10).describe("how many documents to return"),
+});
+
+const PAGE = 1000;
+
+/** Documents that are searched by terms and by vectors. Dispose of it (`await using`, or `index.close()`) to free its memory. */
+export class SearchIndex implements AsyncDisposable {
+  #model: Promise<EmbeddingModel> | undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly store: Store,
+    /** Opens the index's embedding model when it is first needed. */
+    private readonly openModel: (name: string, signal: AbortSignal | undefined) => Promise<EmbeddingModel>,
+  ) {}
+
+  get settings(): IndexSettings {
+    return this.store.settings;
+  }
+
+  /** How many documents, chunks, and terms in chunks there are. */
+  counts(): Promise<Counts> {
+    return this.store.counts();
+  }
+
+  /**
+   * Adds documents, or replaces those with the same ids. Documents that are there already, with the same contents, are
+   * not embedded again. What was added before a call is stopped stays.
+   * @throws UserError for a document without id or text, or an id that is given twice
+   */
+  async add(
+    documents: Iterable<DocumentInput> | AsyncIterable<DocumentInput>,
+    options: AddOptions = {},
+  ): Promise<Added & { receipt: Receipt }> {
+    return this.#add(null, parsed(documents), options);
+  }
+
+  /**
+   * Adds the documents of a text, Markdown, HTML or JSON lines file. If it was added before, documents that it no
+   * longer has are removed.
+   * @throws UserError
+   */
+  async addFile(file: string, options: AddOptions = {}): Promise<Added & { receipt: Receipt }> {
+    const path = given("addFile's file", text, file);
+    return this.#add(sourceOf(path), documentsIn(path), options);
+  }
+
+  async #add(source: string | null, documents: AsyncIterable<Document>, options: AddOptions) {
+    const { onBatch = () => {}, ...stopping } = options;
+    const { signal, onStopped } = given("add's options", stoppable, stopping);
+    const [started, parts]: [number, Receipt[]] = [performance.now(), []];
+    const receipt = () => searchReceipt({ ...{ parts, started, flops: 0, retrievals: 0 }, model: this.#modelName });
+    try {
+      const embed = this.settings.embedding ? this.#embedWith(parts, { ...(signal && { signal }) }) : undefined;
+      const added = await addAll(this.store, source, until(signal, documents), embed, onBatch);
+      return { ...added, receipt: receipt() };
+    } catch (error) {
+      if (parts.length > 0) onStopped?.(receipt());
+      throw error;
+    }
+  }
+
+  /** Removes documents by id; returns how many there were. */
+  async remove(ids: readonly string[]): Promise<number> {
+    return this.store.remove(given("remove's ids", texts, ids));
+  }
+
+  /** Removes the documents that came from a file; returns how many there were. */
+  async removeFile(file: string): Promise<number> {
+    return this.store.remove(await this.store.idsFrom(sourceOf(given("removeFile's file", text, file))));
+  }
+
+  /** All documents in the order of their ids, without their texts. */
+  async *list(): AsyncGenerator<ListedDocument> {
+    for (let after = ""; ; ) {
+      const page = await this.store.list(after, PAGE);
+      yield* page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)!.id;
+    }
+  }
+
+  /**
+   * Finds the documents that fit a query best, each by its best chunk.
+   * @throws UserError for an empty query, or vectors that the index does not have
+   */
+  async search(query: string, options: SearchOptions = {}): Promise<{ results: SearchResult[]; receipt: Receipt }> {
+    const { by, top, ...terms } = options;
+    const model = () => (this.settings.embedding ? this.#opened(terms.signal) : Promise.resolve(undefined));
+    return this.searchWith(model, query, { by, top }, terms);
+  }
+
+  /** Like `search`, with an embedding model that is open already; it is asked for only if it is needed. */
+  async searchWith(
+    model: () => Promise<EmbeddingModel | undefined>,
+    query: string,
+    asked: Pick<SearchOptions, "by" | "top">,
+    terms: ReadOptions,
+  ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
+    const words = given("search's query", text, query);
+    const { by = this.usual, top } = given("search's options", searchOptions, asked);
+    const [started, parts]: [number, Receipt[]] = [performance.now(), []];
+    const open = by === "bm25" ? undefined : await model();
+    terms.signal?.throwIfAborted();
+    const { results, flops } = await search(this.store, words, by, top, open && this.#embed(open, parts, terms));
+    return { results, receipt: searchReceipt({ parts, flops, retrievals: 1, started, model: this.#modelName }) };
+  }
+
+  /** The ranker of searches that name none. */
+  get usual(): Ranker {
+    return this.settings.embedding ? "hybrid" : "bm25";
+  }
+
+  get #modelName(): string | undefined {
+    return this.settings.embedding?.name;
+  }
+
+  #embedWith(parts: Receipt[], terms: ReadOptions) {
+    return async (all: readonly string[]) => this.#embed(await this.#opened(terms.signal), parts, terms)(all);
+  }
+
+  #embed(model: EmbeddingModel, parts: Receipt[], terms: ReadOptions) {
+    checkEmbedding(this.name, this.settings.embedding, model.identity);
+    return async (all: readonly string[]) => {
+      const { embeddings, receipt } = await model.embed(all, terms);
+      parts.push(receipt);
+      return embeddings;
+    };
+  }
+
+  async #opened(signal: AbortSignal | undefined): Promise<EmbeddingModel> {
+    const { embedding } = this.settings;
+    if (!embedding) throw new UserError(`the index ${this.name} has no vectors`, 2);
+    this.#model ??= this.openModel(embedding.name, signal);
+    try {
+      return await this.#model;
+    } catch (error) {
+      this.#model = undefined;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    (await this.#model)?.[Symbol.dispose]();
+    this.#model = undefined;
+    await this.store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Ends with the signal's reason between two documents. */
+async function* until(signal: AbortSignal | undefined, documents: AsyncIterable<Document>): AsyncGenerator<Document> {
+  for await (const document of documents) {
+    signal?.throwIfAborted();
+    yield document;
+  }
+}
+
+async function* parsed(documents: Iterable<DocumentInput> | AsyncIterable<DocumentInput>): AsyncGenerator<Document> {
+  let number = 0;
+  for await (const document of documents) yield given(`add's document ${++number}`, documentSchema, document);
+}

@@ -1,0 +1,105 @@
+import { few, UserError } from "../util/errors.ts";
+import { contentHash, type Document } from "./document.ts";
+import { type Embed, prepare } from "./prepare.ts";
+import type { Store } from "./store/store.ts";
+
+/** What became of documents that were added. */
+export interface Added {
+  /** New documents. */
+  readonly added: number;
+  /** Documents of known ids with other contents. */
+  readonly replaced: number;
+  /** Documents that were there already: they are not embedded again. */
+  readonly unchanged: number;
+  /** Documents that the file had before, and has no more. */
+  readonly removed: number;
+  /** Of the new and replaced ones, those without a word, which nothing finds. */
+  readonly empty: number;
+}
+
+export const NOTHING_ADDED: Added = { added: 0, replaced: 0, unchanged: 0, removed: 0, empty: 0 };
+
+export const sumOf = (a: Added, b: Added): Added => ({
+  added: a.added + b.added,
+  replaced: a.replaced + b.replaced,
+  unchanged: a.unchanged + b.unchanged,
+  removed: a.removed + b.removed,
+  empty: a.empty + b.empty,
+});
+
+/** Documents that are written in one transaction, at most; and their characters, beyond which none is added. */
+const [MOST_DOCUMENTS, MOST_CHARACTERS] = [256, 100_000];
+
+type Documents = AsyncIterable<Document> | Iterable<Document>;
+
+/**
+ * Adds the documents of one file (`source`: its full path; null: of no file) in batches, each one transaction. An
+ * addition that was cut off goes on where it was when it is repeated. Documents that the file no longer has are removed
+ * at the end. `onBatch` is called with each batch's changes.
+ * @throws UserError for an id that is given twice
+ */
+export async function addAll(
+  store: Store,
+  source: string | null,
+  documents: Documents,
+  embed: Embed | undefined,
+  onBatch: (changes: Added) => void,
+): Promise<Added> {
+  const seen = new Set<string>();
+  let sum = NOTHING_ADDED;
+  for await (const batch of batched(once(documents, seen))) {
+    const changes = await addBatch(store, source, batch, embed);
+    sum = sumOf(sum, changes);
+    onBatch(changes);
+  }
+  return { ...sum, removed: source === null ? 0 : await removeOthers(store, source, seen) };
+}
+
+async function* once(documents: Documents, seen: Set<string>): AsyncGenerator<Document> {
+  for await (const document of documents) {
+    if (seen.has(document.id)) throw new UserError(`two documents have the id ${few([document.id])}; expected one`);
+    seen.add(document.id);
+    yield document;
+  }
+}
+
+async function* batched(documents: AsyncIterable<Document>): AsyncGenerator<Document[]> {
+  let [batch, characters]: [Document[], number] = [[], 0];
+  for await (const document of documents) {
+    batch.push(document);
+    characters += document.text.length;
+    if (batch.length < MOST_DOCUMENTS && characters < MOST_CHARACTERS) continue;
+    yield batch;
+    [batch, characters] = [[], 0];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function addBatch(
+  store: Store,
+  source: string | null,
+  batch: readonly Document[],
+  embed: Embed | undefined,
+): Promise<Added> {
+  const kept = await store.kept(batch.map(({ id }) => id));
+  const isChanged = (document: Document) => kept.get(document.id)?.hash !== contentHash(document);
+  const changed = batch.filter(isChanged);
+  const prepared = await prepare(changed, source, store.settings, embed);
+  if (prepared.length > 0) await store.put(prepared);
+  // An unchanged document may come from another file than before.
+  const moved = batch.map(({ id }) => id).filter((id) => kept.has(id) && kept.get(id)!.source !== source);
+  if (moved.length > 0) await store.move(moved, source);
+  const replaced = changed.filter(({ id }) => kept.has(id)).length;
+  return {
+    added: changed.length - replaced,
+    replaced,
+    unchanged: batch.length - changed.length,
+    removed: 0,
+    empty: prepared.filter(({ chunks }) => chunks.length === 0).length,
+  };
+}
+
+async function removeOthers(store: Store, source: string, seen: ReadonlySet<string>): Promise<number> {
+  const stale = (await store.idsFrom(source)).filter((id) => !seen.has(id));
+  return stale.length === 0 ? 0 : store.remove(stale);
+}

@@ -1,0 +1,74 @@
+import { BLOCK, numbersOf, type PostingBlock, postingsIn } from "./postings.ts";
+import { type Hit, Top } from "./top.ts";
+
+/** Saturation of a term's count, and the share of a chunk's length that counts. */
+const [K1, B] = [1.2, 0.75];
+
+/** All chunks of an index. */
+export interface Corpus {
+  readonly chunks: number;
+  /** Terms in all of them. */
+  readonly terms: number;
+}
+
+/** A term of the query: how often the query has it, and its postings. */
+export interface QueryTerm {
+  readonly count: number;
+  readonly blocks: readonly PostingBlock[];
+}
+
+export interface Ranked {
+  /** The best first. */
+  readonly hits: readonly Hit[];
+  /** Postings that were scored. */
+  readonly postings: number;
+}
+
+/** FLOPs of one posting: two for the length's part, one sum, one product, one quotient, one sum. */
+export const FLOPS_PER_POSTING = 6;
+
+/** The inverse document frequency of Lucene, ln(1 + (N − df + ½) / (df + ½)): never negative, even for a term in all. */
+export const idf = (chunks: number, frequency: number): number =>
+  Math.log1p((chunks - frequency + 0.5) / (frequency + 0.5));
+
+/**
+ * Ranks chunks by BM25 (Robertson and Zaragoza 2009): Σ idf · count · (k1 + 1) / (count + k1 · (1 − b + b · length /
+ * mean length)), with k1 = 1.2 and b = 0.75. A term that the query has twice counts twice.
+ */
+export function rankByBm25(query: readonly QueryTerm[], { chunks, terms }: Corpus, top: number): Ranked {
+  const perLength = chunks === 0 ? 0 : (K1 * B * chunks) / terms;
+  const scores = new Map<number, Float64Array>();
+  let postings = 0;
+  for (const { count, blocks } of query) {
+    const frequency = blocks.reduce((sum, block) => sum + postingsIn(block), 0);
+    const weight = count * idf(chunks, frequency) * (K1 + 1);
+    for (const { block, data } of blocks) addTo(scoresOf(scores, block), numbersOf(data), weight, perLength);
+    postings += frequency;
+  }
+  return { hits: best(scores, top), postings };
+}
+
+function scoresOf(scores: Map<number, Float64Array>, block: number): Float64Array {
+  const known = scores.get(block) ?? new Float64Array(BLOCK);
+  scores.set(block, known);
+  return known;
+}
+
+function addTo(scores: Float64Array, numbers: Uint32Array, weight: number, perLength: number): void {
+  const base = K1 * (1 - B);
+  for (let i = 0; i < numbers.length; i += 2) {
+    const [posting, length] = [numbers[i]!, numbers[i + 1]!];
+    const count = posting >>> 16;
+    scores[posting & 0xffff]! += (weight * count) / (count + base + perLength * length);
+  }
+}
+
+function best(scores: ReadonlyMap<number, Float64Array>, top: number): Hit[] {
+  const kept = new Top(top);
+  for (const [block, values] of scores)
+    for (let place = 0; place < BLOCK; place++) {
+      const score = values[place]!;
+      if (score > 0 && score >= kept.least) kept.offer({ chunk: block * BLOCK + place, score });
+    }
+  return kept.sorted();
+}

@@ -1,0 +1,30 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+
+/** A text as both stores keep it: Postgres refuses NUL, and UTF-8 has no halves of surrogate pairs. */
+const kept = (text: string): string => text.replace(/\0/g, "\ufffd").replace(/\p{Surrogate}/gu, "\ufffd");
+
+const text = (expected = "expected a text") => z.string(expected).transform(kept);
+const id = z
+  .union([z.string(), z.number()], "expected a text or a number")
+  .transform((value) => kept(String(value)))
+  .refine((value) => value.length >= 1 && value.length <= 512, "expected 1 to 512 characters");
+
+/** A document as callers give it. Other fields are passed over. */
+export const documentSchema = z.object({
+  id,
+  title: text().default(""),
+  text: text(),
+  categories: z.array(text(), "expected a list of texts").default([]),
+  metadata: z.record(z.string(), z.json(), "expected an object").default({}),
+});
+
+export type DocumentInput = z.input<typeof documentSchema>;
+export type Document = z.output<typeof documentSchema>;
+
+/** SHA-256 of everything but the id, in hexadecimal. */
+export function contentHash({ title, text, categories, metadata }: Document): string {
+  return createHash("sha256")
+    .update(JSON.stringify([title, text, categories, metadata]))
+    .digest("hex");
+}

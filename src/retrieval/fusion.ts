@@ -1,0 +1,19 @@
+/** Cormack, Clarke and Büttcher 2009: the constant that their experiments fixed. */
+const K = 60;
+
+/**
+ * Merges rankings by reciprocal rank fusion: an item's score is the sum of 1 / (60 + rank) over the rankings that have
+ * it, ranks counted from 1. The best first; of equals, the one that the first ranking met first. Items are told apart
+ * by `keyOf`; of several, the one with the better rank is kept.
+ */
+export function fuse<T>(rankings: readonly (readonly T[])[], keyOf: (item: T) => string): { item: T; score: number }[] {
+  const fused = new Map<string, { item: T; score: number; rank: number }>();
+  for (const ranking of rankings)
+    for (const [i, item] of ranking.entries()) {
+      const before = fused.get(keyOf(item));
+      const score = (before?.score ?? 0) + 1 / (K + i + 1);
+      const kept = before && before.rank <= i ? before : { item, rank: i };
+      fused.set(keyOf(item), { item: kept.item, rank: kept.rank, score });
+    }
+  return [...fused.values()].sort((a, b) => b.score - a.score).map(({ item, score }) => ({ item, score }));
+}

@@ -1,0 +1,31 @@
+import { textOf } from "../../util/data/bytes.ts";
+import type { Document } from "../document.ts";
+import { wholeFile } from "./text.ts";
+
+/** Elements that hold no text of the page. */
+const SILENT = "script, style, noscript, template, svg, head";
+/** Elements that begin a paragraph. */
+const BLOCKS =
+  "address, article, aside, blockquote, dd, details, div, dl, dt, figcaption, figure, footer, form, h1, h2, h3, h4, " +
+  "h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tr, ul";
+
+/** An HTML page as a document: its title, else its first heading of level 1; its text, a paragraph for each block. */
+export async function* htmlDocument(path: string): AsyncGenerator<Document> {
+  yield wholeFile(path, await htmlParts(await textOf(path)));
+}
+
+export async function htmlParts(html: string): Promise<{ title: string; text: string }> {
+  const { parseHTML } = await import("linkedom");
+  // linkedom makes no body of its own.
+  const { document } = parseHTML(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`);
+  const title = document.querySelector("title")?.textContent ?? document.querySelector("h1")?.textContent ?? "";
+  for (const silent of document.querySelectorAll(SILENT)) silent.remove();
+  for (const cell of document.querySelectorAll("td, th")) cell.append(" ");
+  for (const line of document.querySelectorAll("br")) line.replaceWith("\n");
+  for (const block of document.querySelectorAll(BLOCKS)) {
+    block.before("\n\n");
+    block.append("\n\n");
+  }
+  const text = document.body?.textContent ?? "";
+  return { title: title.replace(/\s+/g, " ").trim(), text: text.replace(/\n\s*\n\s*/g, "\n\n").trim() };
+}

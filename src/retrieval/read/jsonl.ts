@@ -1,0 +1,19 @@
+import { jsonLines } from "../../util/data/jsonl.ts";
+import { parseRow, type Row } from "../../util/data/row.ts";
+import { type Document, documentSchema } from "../document.ts";
+
+/**
+ * The documents of JSON lines, `{ id, title, text, categories, metadata }`; only `text` is required. BEIR's `_id` is an
+ * id, too. A document without one is called by file and line.
+ * @throws UserError that names the line and the field
+ */
+export async function* jsonDocuments(path: string): AsyncGenerator<Document> {
+  for await (const row of jsonLines(path)) yield parseRow(documentSchema, named(row, path));
+}
+
+function named(row: Row, path: string): Row {
+  const { value, number } = row;
+  if (typeof value !== "object" || value === null || "id" in value) return row;
+  const id = "_id" in value ? value._id : `${path}:${number}`;
+  return { ...row, value: { ...value, id } };
+}

@@ -1,0 +1,19 @@
+import { textOf } from "../../util/data/bytes.ts";
+import type { Document } from "../document.ts";
+import { wholeFile } from "./text.ts";
+
+/** A Markdown file as a document: its title is the front matter's, or the first heading of level 1. */
+export async function* markdownDocument(path: string): AsyncGenerator<Document> {
+  yield wholeFile(path, markdownParts(await textOf(path)));
+}
+
+/** The text keeps its marks, without front matter and the heading that is the title. */
+export function markdownParts(markdown: string): { title: string; text: string } {
+  const [, front = "", body = ""] = /^(?:\ufeff)?(?:---\r?\n([\s\S]*?)\r?\n---(?:\r?\n|$))?([\s\S]*)$/.exec(markdown)!;
+  const named = /^title:\s*(.*\S)\s*$/m.exec(front)?.[1]?.replace(/^(["'])(.*)\1$/, "$2");
+  if (named !== undefined) return { title: named, text: body };
+  const heading = /^#[^\S\n]+(.*\S)[^\S\n]*$/m.exec(body);
+  if (!heading) return { title: "", text: body };
+  const end = heading.index + heading[0].length;
+  return { title: heading[1]!, text: body.slice(0, heading.index) + body.slice(end) };
+}

@@ -1,0 +1,13 @@
+import { basename, normalize } from "node:path";
+import { textOf } from "../../util/data/bytes.ts";
+import { type Document, documentSchema } from "../document.ts";
+
+/** The one document of a file; without a title it has the file's name. */
+export function wholeFile(path: string, { title, text }: { title: string; text: string }): Document {
+  const name = basename(path).replace(/(\.[a-z]+)(\.gz)?$/i, "");
+  return documentSchema.parse({ id: normalize(path), title: title || name, text });
+}
+
+export async function* textDocument(path: string): AsyncGenerator<Document> {
+  yield wholeFile(path, { title: "", text: (await textOf(path)).replace(/^\ufeff/, "") });
+}

@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { UserError } from "../util/errors.ts";
+import { ANALYSIS } from "./analysis.ts";
+import { chunkOptions } from "./chunk.ts";
+
+/** Everything that the vectors of an index depend on. */
+export const embeddingIdentity = z.strictObject({
+  /** The embedding model's name, to find it by. */
+  name: z.string().min(1),
+  /** SHA-256 of its weights, in hexadecimal. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+  /** Numbers of a vector. */
+  width: z.int().min(1),
+});
+export type EmbeddingIdentity = z.output<typeof embeddingIdentity>;
+
+/** What an index was created with; it never changes. */
+export const indexSettings = z.strictObject({
+  analysis: z.string(),
+  /** Null: the index has no vectors. */
+  embedding: embeddingIdentity.nullable(),
+  chunks: chunkOptions,
+});
+export type IndexSettings = z.output<typeof indexSettings>;
+
+/** @throws UserError if `text` is no settings, or of another way to find terms */
+export function parseSettings(text: string, place: string): IndexSettings {
+  const { data } = indexSettings.safeParse(JSON.parse(text));
+  if (data === undefined) throw new UserError(`the index ${place} has settings that this program can't read`);
+  if (data.analysis === ANALYSIS) return data;
+  throw new UserError(
+    `the index ${place} has terms of the analysis ${data.analysis}, this program's is ${ANALYSIS}; create it again`,
+  );
+}
+
+/** @throws UserError if an index has no vectors, or those of another model */
+export function checkEmbedding(index: string, embedding: EmbeddingIdentity | null, model: EmbeddingIdentity): void {
+  if (!embedding) throw new UserError(`the index ${index} has no vectors; create one with an embedding model`, 2);
+  const { name, sha256, width } = embedding;
+  if (name !== model.name)
+    throw new UserError(`the index ${index} has vectors of ${name}, not of ${model.name}; create one for it`, 2);
+  if (sha256 === model.sha256 && width === model.width) return;
+  throw new UserError(
+    `the index ${index} has vectors of another ${name} (${digits(sha256)}…, here it is ${digits(model.sha256)}…); create it again`,
+  );
+}
+
+const digits = (sha256: string): string => sha256.slice(0, 12);

@@ -1,0 +1,52 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { suggest, UserError } from "../../util/errors.ts";
+import type { IndexSettings } from "../settings.ts";
+import { createSqliteStore, openSqliteStore } from "./sqlite.ts";
+import type { Store } from "./store.ts";
+
+/** Where indexes are: a folder, or a Postgres database by its address. */
+export type Place = string;
+
+const FILE = "index.db";
+/** Case does not tell files apart everywhere. */
+const NAME = /^[a-z0-9][a-z0-9._-]{0,47}$/;
+
+/** @throws UserError for a name that an index cannot have */
+export function checkIndexName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new UserError(
+    `"${name.slice(0, 60)}" is no name of an index; expected up to 48 of a-z, 0-9, ".", "_" and "-", a letter or digit first`,
+    2,
+  );
+}
+
+const fileOf = (place: Place, name: string): string => join(place, checkIndexName(name), FILE);
+
+/** The names of the indexes at a place. */
+export function indexNames(place: Place): string[] {
+  const folders = existsSync(place) ? readdirSync(place) : [];
+  return folders.filter((name) => NAME.test(name) && existsSync(join(place, name, FILE))).sort();
+}
+
+/** @throws UserError if there is an index of that name */
+export const createStore = (place: Place, name: string, settings: IndexSettings): Promise<Store> =>
+  createSqliteStore(fileOf(place, name), settings);
+
+/** @throws UserError if there is none, with the nearest name */
+export async function openStore(place: Place, name: string): Promise<Store> {
+  const file = fileOf(place, name);
+  if (existsSync(file)) return openSqliteStore(file);
+  throw missing(name, indexNames(place));
+}
+
+function missing(name: string, names: readonly string[]): UserError {
+  const near = suggest(name, names);
+  return new UserError(`there is no index ${name}${near || `; \`modicum index create ${name}\` creates it`}`);
+}
+
+/** Deletes an index with all its documents. @throws UserError if there is none */
+export async function deleteStore(place: Place, name: string): Promise<void> {
+  if (!existsSync(fileOf(place, name))) throw missing(name, indexNames(place));
+  rmSync(join(place, name), { recursive: true });
+}

@@ -1,0 +1,81 @@
+import { UserError } from "../../util/errors.ts";
+import { termsOf } from "../analysis.ts";
+import type { Corpus, Ranked } from "../bm25.ts";
+import type { Document } from "../document.ts";
+import type { IndexSettings } from "../settings.ts";
+import type { Hit } from "../top.ts";
+
+/** The place of an index fails, not its data: a retry may work. */
+export class StoreFault extends UserError {}
+
+/** A part of a document, ready to be kept. */
+export interface PreparedChunk {
+  readonly text: string;
+  readonly terms: readonly string[];
+  /** Of length 1; undefined in an index without vectors. */
+  readonly vector: Float32Array | undefined;
+}
+
+export interface PreparedDocument extends Document {
+  readonly hash: string;
+  /** Full path of the file that it came from. */
+  readonly source: string | null;
+  readonly chunks: readonly PreparedChunk[];
+}
+
+/** A document as it is kept, without its text. */
+export interface KeptDocument {
+  readonly hash: string;
+  readonly source: string | null;
+}
+
+export interface ListedDocument {
+  readonly id: string;
+  readonly title: string;
+  readonly source: string | null;
+  readonly chunks: number;
+}
+
+/** A chunk with its document. */
+export interface Passage {
+  readonly chunk: number;
+  readonly id: string;
+  readonly title: string;
+  readonly text: string;
+  readonly categories: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface Counts extends Corpus {
+  readonly documents: number;
+}
+
+/** The data of one index. Several processes may read and write it; each call is one transaction. */
+export interface Store {
+  /** For sentences. */
+  readonly place: string;
+  readonly settings: IndexSettings;
+  counts(): Promise<Counts>;
+  /** Those of these documents that are here. */
+  kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>>;
+  /** Adds documents in place of those with the same ids; when it resolves, they survive the death of the process. */
+  put(documents: readonly PreparedDocument[]): Promise<void>;
+  /** Says that these documents come from another file now. */
+  move(ids: readonly string[], source: string | null): Promise<void>;
+  /** Returns how many of these documents there were. */
+  remove(ids: readonly string[]): Promise<number>;
+  /** The ids of the documents that came from a file. */
+  idsFrom(source: string): Promise<string[]>;
+  /** Documents in the order of ids (bytes of UTF-8), after one of them. */
+  list(after: string, limit: number): Promise<ListedDocument[]>;
+  /** `query`: its terms with their counts. */
+  byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked>;
+  /** The chunks with the largest inner products, exactly. */
+  byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
+  /** In the order of `chunks`; chunks that are gone are left out. */
+  passages(chunks: readonly number[]): Promise<Passage[]>;
+  close(): Promise<void>;
+}
+
+/** The terms by which a chunk is found: its document's title is part of each. */
+export const chunkTerms = (title: string, text: string): string[] => termsOf(`${title}\n${text}`);
