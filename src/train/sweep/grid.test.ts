@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { settingsOf } from "./grid.ts";
+import { readSweep } from "./grid.ts";
 
+const settingsOf = (sweep: unknown) => readSweep(sweep).settings;
 const base = { model: "some", data: "a.txt" };
 
 test("every combination is a run, the last option's values changing fastest", () => {
@@ -41,7 +42,21 @@ test.each([
   [{ ...base, grid: { seed: 3 } }, '"grid.seed": expected a list of values, got 3'],
   [{ ...base, grid: { "optimiser.lr": [1] } }, 'grid: there is no option "optimiser.lr"; did you mean "optimizer.lr"?'],
   [{ ...base, grid: { "lora.rank": [4, 4] } }, "grid: lora.rank has 4 twice"],
+  [
+    { ...base, grid: { seed: [0, 1] }, screen: "halving" },
+    "screen: only runs with the same seed are compared; take seed out of the grid",
+  ],
+  [{ ...base, grid: { seed: [0, 1] }, screen: { window: 2 } }, '"screen.window": must be at most 0.5 (got 2)'],
   [{ ...base, grid: { seed: [0, "one"] } }, 'run seed=one: "seed": expected number, got "one"'],
 ])("%j is refused", (sweep, message) => {
   expect(() => settingsOf(sweep)).toThrow(message);
+});
+
+test("a screen is a mode, or a mode with its options; without one it is off", () => {
+  const screenOf = (screen?: unknown) =>
+    readSweep({ ...base, grid: { "optimizer.lr": [1, 2] }, ...(screen !== undefined && { screen }) }).screen;
+  expect(screenOf().mode).toBe("off");
+  expect(screenOf({})).toMatchObject({ mode: "halving", window: 0.1, keep: 2 });
+  expect(screenOf("paper")).toMatchObject({ mode: "paper", lossWeight: 1, normWeight: 0.5 });
+  expect(screenOf({ mode: "report", keep: 3 })).toMatchObject({ mode: "report", keep: 3 });
 });

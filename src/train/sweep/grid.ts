@@ -3,6 +3,7 @@ import { checked, jsonOf, shown } from "../../util/checked.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 import { completeOptions } from "../methods/complete.ts";
 import { type TrainInput, type TrainOptions, trainOptions } from "../options.ts";
+import { type ScreenOptions, screenOptions } from "./screen-options.ts";
 
 const LIST = "expected a list of values";
 const GRID = "expected lists of values by option";
@@ -12,6 +13,7 @@ const sweepOptions = z.looseObject(
     grid: z
       .record(z.string(), z.array(z.unknown(), LIST).min(1, LIST), GRID)
       .refine((grid) => Object.keys(grid).length > 0, GRID),
+    screen: screenOptions.default(screenOptions.parse("off")),
   },
   "expected a sweep's options by name",
 );
@@ -19,6 +21,8 @@ const sweepOptions = z.looseObject(
 /** A run's options, and for some of them, by their path such as `optimizer.lr`, the values to try. */
 export type SweepInput = Partial<TrainInput> & {
   readonly grid: Readonly<Record<string, readonly unknown[]>>;
+  /** A mode, or a mode with its options; without it, every run goes to its end. */
+  readonly screen?: ScreenOptions["mode"] | Partial<ScreenOptions>;
 };
 
 /** One run of a sweep. */
@@ -30,10 +34,27 @@ export interface Setting {
 
 type Choice = readonly [path: string, value: unknown];
 
-/** Every combination of a grid's values, the last option's changing fastest. @throws UserError for the first fault */
-export function settingsOf(sweep: unknown): Setting[] {
-  const { grid, ...rest } = checked(sweepOptions, sweep);
+/** A sweep, read. */
+export interface Settings {
+  /** Every combination of the grid's values, the last option's changing fastest. */
+  readonly settings: readonly Setting[];
+  readonly screen: ScreenOptions;
+}
+
+/** Options that decide what a run reads, and in which order: losses of runs that differ in them are not compared. */
+const READING = /^(data|validation|labels|model|architecture(\..+)?|tokenizer|tokens|packing|seed|start|method)$/;
+
+/** @throws UserError for the first fault */
+export function readSweep(sweep: unknown): Settings {
+  const { grid, screen, ...rest } = checked(sweepOptions, sweep);
   for (const [path, values] of Object.entries(grid)) checkAxis(path, values);
+  const reading = Object.keys(grid).find((path) => READING.test(path));
+  if (screen.mode !== "off" && reading !== undefined)
+    throw new UserError(`screen: only runs with the same ${reading} are compared; take ${reading} out of the grid`);
+  return { settings: settingsOf(grid, rest), screen };
+}
+
+function settingsOf(grid: Readonly<Record<string, readonly unknown[]>>, rest: unknown): Setting[] {
   const combinations = Object.entries(grid).reduce<Choice[][]>(
     (all, [path, values]) => all.flatMap((some) => values.map((value) => [...some, [path, value] as const])),
     [[]],

@@ -1,4 +1,6 @@
+import { UserError } from "../../util/errors.ts";
 import { measureOf } from "../evaluation.ts";
+import type { TrainOptions } from "../options.ts";
 import type { StepReport } from "../run.ts";
 import type { ScoredTask } from "../tasks.ts";
 import { type Early, earlyOf } from "./early.ts";
@@ -69,4 +71,20 @@ export function survivors(
   }
   const measures = new Map(runs.map((run) => [run, measured(run, share, measure) ?? Number.POSITIVE_INFINITY]));
   return runs.toSorted((a, b) => compare(measures.get(a)!, measures.get(b)!)).slice(0, keep);
+}
+
+/**
+ * Checks that a run is evaluated before the first rung.
+ * @throws UserError if it is not
+ */
+export function checkEvaluations(
+  { options, steps }: { readonly options: TrainOptions; readonly steps: number },
+  [first]: readonly Rung[],
+  { best }: Measure,
+): void {
+  const step = first && stepAt(first.share, steps);
+  if (step !== undefined && options.evaluateEvery > step)
+    throw new UserError(`screen: the first cut is at step ${step}; expected an evaluateEvery of at most ${step}`);
+  if (best === "loss" && options.validation === 0)
+    throw new UserError("screen: halving is by the held-out loss; expected a validation above 0");
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { runSweep, type SweepEvents } from "./sweep.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-sweep-"));
@@ -71,4 +71,66 @@ test("a run without a finite loss does not end the sweep, and is last", async ()
   expect(runs.map(({ ended }) => ended)).toEqual(["steps", "unfinished"]);
   expect(stopped).toHaveLength(1);
   expect(stopped[0]!.reason).toMatch(/^step \d: the loss is /);
+});
+
+describe("a screened sweep", () => {
+  const changed = { steps: 40, evaluateEvery: 5, batch: 2, optimizer: { weightDecay: 0 } };
+  const grid = { "optimizer.lr": [1e-30, 1e-3, 1e-2, 3e-2] };
+  const call = (name: string, screen?: unknown) => sweepOf(name, grid, { ...changed, ...(screen ? { screen } : {}) });
+  const linesOf = (out: string) => readFileSync(path.join(out, "metrics.jsonl"), "utf8").split("\n").length - 1;
+
+  test("stops the worst by the held-out loss, though it is interrupted; later it may go on without a screen", async () => {
+    const controller = new AbortController();
+    const { seen, events } = followed();
+    const stop = ({ step }: { step: number }) => {
+      seen.push(`${step}`);
+      if (seen.length === 30) controller.abort();
+    };
+    await expect(
+      runSweep(call("halved", "halving"), noBase, { ...events, onStep: stop }, controller.signal),
+    ).rejects.toThrow("abort");
+    const { runs, stopped, screen } = await runSweep(call("halved", "halving"), noBase, {});
+    const names = runs.map(({ out, ended }) => [path.basename(out), ended]);
+    expect(names.slice(2).toSorted()).toEqual([
+      ["lr=0.001", "unfinished"],
+      ["lr=1e-30", "unfinished"],
+    ]);
+    expect(runs.map(({ out }) => linesOf(out))).toEqual([40, 40, 20, 20]);
+    expect(stopped.map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/^screened out at step 20 of 40: loss \d\.\d{4}$/),
+      expect.stringMatching(/^screened out at step 20 of 40: loss \d\.\d{4}$/),
+    ]);
+    expect(screen).toMatchObject({ mode: "halving", window: 0.5, cost: { planned: 0.75 } });
+    expect(screen!.cost.flops).toBeCloseTo(0.75, 1);
+    expect(screen!.ranking.find(({ out }) => out.endsWith("lr=1e-30"))).toMatchObject({ fault: "flat", score: null });
+    const again = followed();
+    expect((await runSweep(call("halved", "halving"), noBase, again.events)).runs).toEqual(runs);
+    expect(again.seen).toEqual([]);
+    const whole = await runSweep(call("halved"), noBase, {});
+    expect(whole.runs.map(({ ended }) => ended)).toEqual(Array(4).fill("steps"));
+    expect(whole.runs[0]).toEqual(runs[0]);
+    expect(whole).not.toHaveProperty("screen");
+  });
+
+  test("the paper's rule stops others, and a report stops none but ranks all", async () => {
+    const paper = await runSweep(call("halved-paper", { mode: "paper", keep: 1 }), noBase, {});
+    expect(paper.stopped).toHaveLength(3);
+    // Of the runs whose loss falls, the slowest has the highest early loss.
+    expect(path.basename(paper.runs[0]!.out)).toBe(path.basename(paper.screen!.ranking[0]!.out));
+    const { screen, stopped } = await runSweep(call("halved", "report"), noBase, {});
+    expect(stopped).toEqual([]);
+    expect(screen!.cost).toEqual({ planned: 1, flops: 1 });
+    expect(screen!.agreement.measure).toBeGreaterThan(0.5);
+    expect(screen!.ranking.map(({ out }) => path.basename(out))).toEqual(
+      paper.screen!.ranking.map(({ out }) => path.basename(out)),
+    );
+  });
+
+  test("runs that are evaluated too late are refused before any begins", async () => {
+    const late = sweepOf("late", grid, { ...changed, evaluateEvery: 30, screen: "halving" });
+    await expect(runSweep(late, noBase, {})).rejects.toThrow("the first cut is at step 20; expected an evaluateEvery");
+    expect(existsSync(late.out)).toBe(false);
+    const blind = sweepOf("blind", grid, { ...changed, validation: 0, screen: "halving" });
+    await expect(runSweep(blind, noBase, {})).rejects.toThrow("expected a validation above 0");
+  });
 });

@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { spearman } from "../../util/ranks.ts";
+import { latestState } from "../checkpoint/state.ts";
+import { receiptFile } from "../folder.ts";
+import { readTrainedRun } from "../report/run.ts";
+import { costOf, type Rung } from "./rungs.ts";
+import { type Measure, measured, type RankedRun, rankedBy, stepAt, type Watched } from "./screen.ts";
+import type { ScreenOptions } from "./screen-options.ts";
+
+/** What a screen found and spared. */
+export interface Screened {
+  readonly mode: ScreenOptions["mode"];
+  /** Share of each run's steps over which it was watched first. */
+  readonly window: number;
+  /** All runs by the rule of early loss and gradient norm, the most promising first, whichever rule stopped them. */
+  readonly ranking: readonly RankedRun[];
+  /** Rank correlations with the best measure of the runs that went to their end; null if fewer than three did. */
+  readonly agreement: { readonly loss: number | null; readonly norm: number | null; readonly measure: number | null };
+  /** Shares of what all runs to their end would take. */
+  readonly cost: {
+    /** By the rungs alone, if runs have the same cost: (k + (K − k)·φ) / K for one rung. */
+    readonly planned: number;
+    /** FLOPs spent; those of a stopped run's other steps are estimated from its first ones. */
+    readonly flops: number;
+  };
+}
+
+/** Sums up a screened sweep. */
+export function screenedOf(
+  options: ScreenOptions,
+  window: number,
+  rungs: readonly Rung[],
+  runs: readonly Watched[],
+  measure: Measure,
+): Screened {
+  const watched = runs.filter(({ done, steps }) => done.length >= stepAt(window, steps));
+  const ranking = rankedBy(options, window, watched);
+  const bills = runs.map(billOf);
+  const sum = (of: (bill: Bill) => number) => bills.reduce((total, bill) => total + of(bill), 0);
+  return {
+    ...{ mode: options.mode, window, ranking },
+    agreement: agreementOf(ranking, watched, window, measure),
+    cost: { planned: costOf(rungs, runs.length), flops: sum(({ spent }) => spent) / sum(({ whole }) => whole) },
+  };
+}
+
+interface Bill {
+  readonly spent: number;
+  /** What the run would have spent at its end. */
+  readonly whole: number;
+}
+
+function billOf({ out, steps }: Watched): Bill {
+  const { receipt } = readTrainedRun(out);
+  if (receipt) return { spent: receipt.flops.spent, whole: receipt.flops.spent };
+  const state = latestState(out);
+  if (!state) return { spent: 0, whole: 0 };
+  const { forward = 0, backward = 0 } = state.counters;
+  return { spent: forward + backward, whole: ((forward + backward) * steps) / state.step };
+}
+
+/** Correlations over runs that went to their end: a lower measure is a better run, and so a positive sign says that the figure foretells it. */
+function agreementOf(
+  ranking: readonly RankedRun[],
+  runs: readonly Watched[],
+  window: number,
+  measure: Measure,
+): Screened["agreement"] {
+  const whole = ranking.flatMap((ranked) => {
+    const run = runs.find(({ out }) => out === ranked.out)!;
+    const [early, final] = [measured(run, window, measure), measured(run, 1, measure)];
+    return existsSync(receiptFile(run.out)) && final !== undefined ? [{ ...ranked, early, final }] : [];
+  });
+  const quality = whole.map(({ final }) => -final);
+  const correlation = (values: readonly (number | undefined)[]) =>
+    whole.length < 3 || values.includes(undefined) ? null : spearman(values as number[], quality);
+  return {
+    loss: correlation(whole.map(({ loss }) => loss)),
+    norm: correlation(whole.map(({ norm }) => -norm)),
+    measure: correlation(whole.map(({ early }) => early && -early)),
+  };
+}
+
+/** Why a run was stopped at a rung. */
+export function reasonOf(run: Watched, { share }: Rung, { mode }: ScreenOptions, measure: Measure): string {
+  const at = `screened out at step ${stepAt(share, run.steps)} of ${run.steps}`;
+  if (mode === "paper") return `${at} by its early loss and gradient norm`;
+  const value = measured(run, share, measure);
+  return `${at}: ${measure.best} ${value === undefined ? "not measured" : Math.abs(value).toFixed(4)}`;
+}
