@@ -3,6 +3,7 @@ import { type Reranked, rerank } from "../pipelines/first/first.ts";
 import type { RankModel } from "../pipelines/first/model.ts";
 import { checkFirstOptions, type FirstInput, type FirstName, parseFirst } from "../pipelines/first/options.ts";
 import { WindowRanker } from "../pipelines/first/window.ts";
+import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
 import { priceOfPrompt, priceOfSteps } from "./dense-price.ts";
@@ -90,14 +91,14 @@ export const billedAs = ({ name, given }: FirstName) => ({
   recipe: [given === "" ? "first" : `first:${given}`],
 });
 
-/** A loaded model as a reranker sees it. @throws UserError if it does not generate */
-export function rankModelOf(model: Model): RankModel {
+/** A loaded model as a reranker sees it, under a recipe. @throws UserError if it does not generate */
+export function rankModelOf(model: Model, save: Recipe = model.recipe): RankModel {
   const { language } = model;
   return {
     name: model.name,
     tokenizer: language.tokenizer,
     context: language.decoder.config.context,
-    generate: (prompt, terms) => model.generate(prompt, terms),
+    generate: (prompt, terms) => model.generate(prompt, { ...terms, save }),
     pricePrompt: (tokens) => priceOfPrompt(language, tokens),
     priceSteps: (past, steps) => priceOfSteps(language, past, steps),
   };

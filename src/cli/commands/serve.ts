@@ -48,6 +48,8 @@ interface Flags extends Readonly<Record<string, unknown>> {
   model?: string[];
   remote?: string[];
   fleet?: string;
+  index?: string[];
+  store?: string;
   allowAnonymous?: boolean;
 }
 
@@ -57,7 +59,7 @@ export async function define(command: Command): Promise<void> {
   command
     .option(
       "--model <model>",
-      "a model to serve: MODEL, name=MODEL, or a pair, A>B@share=0.3; may be repeated (default: smollm2)",
+      "a model to serve: MODEL, name=MODEL, a pair, A>B@share=0.3, or a reranker, A+first; may be repeated (default: smollm2)",
       collect,
     )
     .option(
@@ -66,6 +68,8 @@ export async function define(command: Command): Promise<void> {
       collect,
     )
     .option("--fleet <file>", "a YAML or JSON file of models on other servers")
+    .option("--index <name>", "a search index to serve; may be repeated", collect)
+    .option("--store <address>", "where the indexes are, as for `index`")
     .option("--allow-anonymous", "allow requests without a key from any address");
   for (const options of [bindOptions, limitOptions, schedulerOptions]) addFlags(command, options);
   command.action(serveModels);
@@ -93,7 +97,7 @@ async function opened(
   told: AbortSignal,
 ): Promise<Serving> {
   const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
-  const { Catalogue, checkBind, Fleet, KeyStore, limitOptions, serve, tracerFrom } = await import(
+  const { Catalogue, checkBind, Fleet, Indexes, KeyStore, limitOptions, serve, tracerFrom } = await import(
     "../../serve/index.ts"
   );
   const {
@@ -117,8 +121,9 @@ async function opened(
   const elsewhere = fleet.list().map(({ options }) => options.name);
   const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
   const catalogue = await Catalogue.open(own, { resolve: (model) => resolved(model, told), elsewhere, quant });
+  const indexes = await Indexes.open(flags.index ?? [], flags.store);
   const serving = await serve({
-    ...{ catalogue, fleet, keys, ledger, log, limits, scheduling, logPrompts, version: version(), ...bound },
+    ...{ catalogue, fleet, keys, indexes, ledger, log, limits, scheduling, logPrompts, version: version(), ...bound },
     keepAlive: keepAlive && keepAlive * 60_000,
     tracer: await tracerFrom(process.env, version(), log),
   });

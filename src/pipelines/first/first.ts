@@ -110,7 +110,7 @@ class Rerank {
   #billed({ receipt }: Ranked, count: number): void {
     this.#begun = true;
     const { prompt, completion } = receipt.tokens;
-    const tokens = this.ranker.answerTokens(count) - completion;
+    const tokens = Math.max(0, this.ranker.answerTokens(count) - completion);
     const spared = { tokens, ...this.ranker.model.priceSteps(prompt + completion - 1, tokens) };
     this.#bill.window({ receipt, letters: this.options.method === "single-token" ? count : 0, spared });
   }

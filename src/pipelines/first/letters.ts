@@ -11,14 +11,14 @@ export const letterOf = (place: number): string => String.fromCharCode(65 + plac
 /** Ids of tokens by letter: all that are the letter alone, with or without spaces. */
 export type Letters = readonly (readonly number[])[];
 
-/** @throws UserError if a letter has no token of its own */
-export function lettersOf(tokenizer: Tokenizer): Letters {
-  const letters: number[][] = Array.from({ length: MOST_LETTERS }, () => []);
+/** The first `count` letters. @throws UserError if one has no token of its own */
+export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
+  const letters: number[][] = Array.from({ length: count }, () => []);
   for (let id = 0; id < tokenizer.vocabSize; id++) {
     const bytes = tokenizer.bytes(id);
     if (bytes.length > 4 || tokenizer.isSpecial(id)) continue;
     const place = placeOf(Buffer.from(bytes).toString("latin1").trim());
-    if (place !== undefined) letters[place]!.push(id);
+    if (place !== undefined) letters[place]?.push(id);
   }
   const missing = letters.findIndex((ids) => ids.length === 0);
   if (missing < 0) return letters;

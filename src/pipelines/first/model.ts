@@ -36,7 +36,6 @@ export interface RankModel {
 
 /** Scores texts against a query, to order a long list first. */
 export interface Presorter {
-  readonly name: string;
   relevance(
     query: string,
     texts: readonly string[],

@@ -1,6 +1,8 @@
+/** Windows-1252's characters for the bytes 0x80 to 0x9f; its decoder in Node 20 is Latin-1's. */
+const UNLIKE_LATIN_1 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
 /** Bytes by the characters that Windows-1252 shows for them. */
 const shownAs = new Map<string, number>(
-  Array.from({ length: 128 }, (_, i) => [new TextDecoder("windows-1252").decode(Uint8Array.of(128 + i)), 128 + i]),
+  Array.from({ length: 128 }, (_, i) => [UNLIKE_LATIN_1[i] ?? String.fromCharCode(128 + i), 128 + i]),
 );
 const shown = (from: number, to: number) => [...shownAs].filter(([, byte]) => byte >= from && byte <= to);
 const set = (from: number, to: number) =>

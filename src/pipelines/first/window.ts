@@ -28,7 +28,7 @@ export class WindowRanker {
     readonly model: RankModel,
     private readonly options: FirstOptions,
   ) {
-    this.#letters = lettersOf(model.tokenizer);
+    this.#letters = lettersOf(model.tokenizer, options.windowSize);
     this.#prompts = new Prompts(model.tokenizer);
     for (const [place, id] of this.#prompts.letterIds(options.windowSize).entries())
       if (!this.#letters[place]!.includes(id)) throw new Error(`${model.name}: ${letterOf(place)} is not token ${id}`);
@@ -39,9 +39,14 @@ export class WindowRanker {
     return this.#prompts.answerTokens(count);
   }
 
+  /** A model may write a ranking in smaller tokens than the tokenizer would. */
+  #mostTokens(count: number): number {
+    return 2 * this.answerTokens(count);
+  }
+
   /** The prompt of a window, cut to fit. @throws UserError if the query is too long */
   prompt(query: string, passages: readonly string[]) {
-    const reserved = this.options.method === "generate" ? this.answerTokens(passages.length) : 1;
+    const reserved = this.options.method === "generate" ? this.#mostTokens(passages.length) : 1;
     const contextSize = Math.min(this.options.contextSize, this.model.context);
     return this.#prompts.fitted(query, passages, { ...this.options, contextSize }, reserved);
   }
@@ -73,7 +78,7 @@ export class WindowRanker {
       case "single-token":
         return { maxTokens: 1 };
       case "generate":
-        return { maxTokens: this.answerTokens(count), format: rankingOf(count) };
+        return { maxTokens: this.#mostTokens(count), format: rankingOf(count) };
     }
   }
 }

@@ -29,7 +29,7 @@ export const modelShape = {
     .string("expected a model's name")
     .max(300)
     .describe(
-      "a model, or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3",
+      "a model, or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, to rerank also smollm2+first",
     ),
   savings: savingsField
     .nullish()

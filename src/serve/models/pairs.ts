@@ -1,3 +1,4 @@
+import { isFirstName, parseFirst } from "../../pipelines/first/options.ts";
 import { isPairName, type PairName, parsePair, parseRouteOptions, parseRouter } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Destination } from "../fleet/fleet.ts";
@@ -63,11 +64,18 @@ export function pairsIn(specs: readonly string[], idOf: (model: string) => strin
   });
 }
 
-/** The models that a pair needs, without the names of recipes. */
-export const modelsIn = (spec: string): string[] => {
+/** True for the name of a pipeline, which stands for models. */
+export const isPipelineName = (spec: string): boolean => isPairName(spec) || isFirstName(spec);
+
+/** The models that a pipeline needs, without the names of recipes. */
+export const modelsIn = (spec: string): string[] => namedIn(spec).map(withoutRecipe);
+
+function namedIn(spec: string): string[] {
+  const first = parseFirst(spec);
+  if (first) return [first.model, first.options.presort].filter((model) => model !== "none");
   const pair = parsePair(spec);
-  return (pair ? [pair.swift, pair.super] : [spec]).map(withoutRecipe);
-};
+  return pair ? [pair.swift, pair.super] : [spec];
+}
 
 const withoutRecipe = (model: string): string =>
   isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;

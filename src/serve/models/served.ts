@@ -1,5 +1,6 @@
 import path from "node:path";
-import { isPairName, type PairName } from "../../pipelines/route/name.ts";
+import type { FirstName } from "../../pipelines/first/options.ts";
+import type { PairName } from "../../pipelines/route/name.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { type Registered, registeredRecipes, requireModel, shortName } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
@@ -8,7 +9,8 @@ import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sourc
 import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
-import { modelsIn, Pairs, pairsIn } from "./pairs.ts";
+import { isPipelineName, modelsIn, Pairs, pairsIn } from "./pairs.ts";
+import { rankerNamed } from "./rankers.ts";
 
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
@@ -52,7 +54,7 @@ export class Catalogue {
   }
 
   /**
-   * `specs` are MODEL arguments, `name=MODEL`, or pairs (`A>B@share=0.3`), whose models are offered, too. Downloads
+   * `specs` are MODEL arguments, `name=MODEL`, or pipelines (`A>B@share=0.3`, `A+first`), whose models are offered. Downloads
    * missing models.
    * @throws UserError
    */
@@ -61,7 +63,7 @@ export class Catalogue {
     { resolve = resolveModel, elsewhere = [], quant = "auto" }: Opening = {},
   ): Promise<Catalogue> {
     const all: Served[] = [];
-    for (const spec of withoutPairs(specs, elsewhere)) {
+    for (const spec of withoutPipelines(specs, elsewhere)) {
       const { id, model } = named(spec);
       if (elsewhere.includes(id) || all.some((served) => served.id === id))
         throw new UserError(`two models are named "${id}"; use name=MODEL`, 2);
@@ -83,6 +85,11 @@ export class Catalogue {
   /** The pair that a name stands for; undefined if it is one model's. @throws HttpError 400, 404 */
   pair(name: string): PairName | undefined {
     return this.#served.has(name) ? undefined : this.configured.find(name);
+  }
+
+  /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
+  ranker(name: string): FirstName | undefined {
+    return this.#served.has(name) ? undefined : rankerNamed(name);
   }
 
   /**
@@ -162,12 +169,12 @@ function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen 
   return { served, recipe, quant };
 }
 
-/** Single models, then models of pairs that are not among them. */
-function withoutPairs(specs: readonly string[], elsewhere: readonly string[]): string[] {
-  const alone = specs.filter((spec) => !isPairName(spec));
+/** Single models, then models of pipelines that are not among them. */
+function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
+  const alone = specs.filter((spec) => !isPipelineName(spec));
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
-  const paired = specs.filter(isPairName).flatMap(modelsIn);
-  return [...alone, ...new Set(paired.filter((model) => !known.has(named(model).id)))];
+  const inside = specs.filter(isPipelineName).flatMap(modelsIn);
+  return [...alone, ...new Set(inside.filter((model) => !known.has(named(model).id)))];
 }
 
 /** Parses `name=MODEL`, or a MODEL named by itself or by the last part of its path. */

@@ -4,9 +4,11 @@ import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
 import { readingShape } from "../generation/naming.ts";
+import { rerankByLetters } from "../generation/reranked.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
+import { chooseRanker } from "../models/rankers.ts";
 import type { ServerContext } from "../server-context.ts";
 
 const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
@@ -50,7 +52,8 @@ const meta = z.object({
 });
 const output = z.object({ id: z.string(), model: z.string(), results: z.array(result), meta, ...billedShape });
 
-const how = "by a cross-encoder, by the cosines of embeddings, or by a generating model's yes and no";
+const how =
+  "by a cross-encoder, by the cosines of embeddings, by a generating model's yes and no, or listwise, as smollm2+first";
 
 /** `POST /v1/rerank`, as Cohere's first API and Jina have it, and `/v2/rerank`, as Cohere's second has it: in `meta`, they differ. */
 export const rerank = (context: ServerContext): Endpoint[] => [
@@ -68,15 +71,8 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
     example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },
     output,
     async handle(input, call) {
-      const chosen = await context.catalogue.choose(input);
       const texts = documentTexts(input.documents, input.rank_fields, context.limits);
-      const { scores, receipt } = await billed(context, chosen, { ...call, asked: input }, (model, terms) =>
-        model.relevance(input.query, texts, {
-          ...terms,
-          save: chosen.recipe,
-          maxTokensPerText: input.max_tokens_per_doc ?? undefined,
-        }),
-      );
+      const { scores, receipt } = await scored(context, input, texts, call);
       return {
         id: randomUUID(),
         model: input.model,
@@ -87,6 +83,19 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
       };
     },
   });
+
+async function scored(context: ServerContext, input: RerankInput, texts: readonly string[], call: Call) {
+  const ranker = await chooseRanker(context, input);
+  if (ranker) return rerankByLetters(context, ranker, call, { ...input, texts });
+  const chosen = await context.catalogue.choose(input);
+  return billed(context, chosen, { ...call, asked: input }, (model, terms) =>
+    model.relevance(input.query, texts, {
+      ...terms,
+      save: chosen.recipe,
+      maxTokensPerText: input.max_tokens_per_doc ?? undefined,
+    }),
+  );
+}
 
 /** The best first; of equals, the earlier one. */
 const ranked = ({ documents, top_n: most, return_documents: back }: RerankInput, scores: readonly number[]) =>

@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { makeReceipt } from "../../ledger/receipt.ts";
+import { openGguf } from "../../weights/gguf/index.ts";
+import { resolveModel } from "../../weights/sources/index.ts";
+import { fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";
+import { lettersOf } from "./letters.ts";
+import type { RankModel, RankTerms } from "./model.ts";
+
+export const smollm2Tokenizer = async (): Promise<Tokenizer> =>
+  new Tokenizer(fromGguf(openGguf((await resolveModel("smollm2")).path).metadata));
+
+/** The tiny random Llama with a longer context, whose tokens `0` to `'` are capital letters, and `j`, `q`, `z` brackets. */
+export function tinyWithLetters(): Buffer {
+  const gguf = readFileSync(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
+  const [from, to] = ["0123456789.,?!-'jqz", "ABCDEFGHIJKLMNOP[]>"];
+  for (const [i, character] of [...from].entries()) gguf[tokenAt(gguf, character)] = to.charCodeAt(i);
+  const key = "llama.context_length";
+  gguf.writeUInt32LE(4096, gguf.indexOf(key) + key.length + 4);
+  return gguf;
+}
+
+/** Where a token of one character stands, behind its length. */
+const tokenAt = (gguf: Buffer, character: string): number =>
+  gguf.indexOf(Buffer.concat([Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), Buffer.from(character)])) + 8;
+
+export interface FakeModel extends RankModel {
+  /** The text of each prompt that ran. */
+  readonly prompts: string[];
+  readonly asked: RankTerms[];
+}
+
+/** A model whose letters' logits are `score` of the passages that it reads; it bills a FLOP a token. */
+export function fakeModel(tokenizer: Tokenizer, score: (passage: string) => number): FakeModel {
+  const letters = lettersOf(tokenizer, 26);
+  const prompts: string[] = [];
+  const asked: RankTerms[] = [];
+  return {
+    ...{ name: "fake", tokenizer, context: 8192, prompts, asked },
+    async *generate(prompt, terms) {
+      terms.signal?.throwIfAborted();
+      const text = tokenizer.decode(prompt);
+      prompts.push(text);
+      asked.push(terms);
+      const logits = new Float32Array(tokenizer.vocabSize);
+      const passages = Array.from(text.matchAll(/^\[([A-Z])\] (.*)$/gm), ([, , passage]) => passage!);
+      for (const [place, passage] of passages.entries()) logits[letters[place]![0]!] = score(passage);
+      terms.observe?.(logits);
+      yield { text: "", tokens: [], finishReason: "length", receipt: receiptOf(prompt.length) };
+    },
+    priceSteps: (_, steps) => ({ flops: steps, bytes: 0 }),
+    pricePrompt: (tokens) => ({ flops: tokens, bytes: 0 }),
+  };
+}
+
+export const receiptOf = (prompt: number, model = "fake"): Receipt =>
+  makeReceipt({
+    ...{ model, recipe: [], estimated: false },
+    tokens: { prompt, cached: 0, completion: 1 },
+    flops: { dense: prompt, spent: prompt, overhead: 0 },
+    bytes: { dense: 0, spent: 0 },
+    ms: { load: 0, prefill: 1, decode: 0, total: 1 },
+  });

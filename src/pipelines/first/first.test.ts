@@ -1,0 +1,118 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { NotFinite } from "../../engine/not-finite.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { seededRandom, shuffle } from "../../util/random.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { fakeModel, receiptOf, smollm2Tokenizer } from "./fake.testing.ts";
+import { type RerankTerms, rerank } from "./first.ts";
+import { checkFirstOptions, type FirstInput } from "./options.ts";
+import { WindowRanker } from "./window.ts";
+
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  tokenizer = await smollm2Tokenizer();
+});
+
+const named = { model: "fake+first", recipe: ["first"] };
+const grade = (passage: string) => Number(/grade (-?\d+)/.exec(passage)?.[1]);
+const graded = (seed: number, count: number) =>
+  shuffle(
+    Array.from({ length: count }, (_, i) => `grade ${i}`),
+    seededRandom(seed),
+  );
+
+async function ranked(documents: readonly string[], input: FirstInput, terms: Partial<RerankTerms> = {}) {
+  const options = checkFirstOptions(input);
+  const model = fakeModel(tokenizer, grade);
+  const ranker = new WindowRanker(model, options);
+  return { model, ...(await rerank(ranker, "which?", documents, options, { named, ...terms })) };
+}
+
+describe("an oracle", () => {
+  test("ranks the best ten of a hundred right, one call a window, one token a call", async () => {
+    const documents = graded(1, 100);
+    const { order, windows, receipt, model } = await ranked(documents, { rankEnd: 100 });
+    expect(order.slice(0, 10).map((i) => grade(documents[i]!))).toEqual([99, 98, 97, 96, 95, 94, 93, 92, 91, 90]);
+    expect([...order].sort((a, b) => a - b)).toEqual([...documents.keys()]);
+    expect(model.prompts).toHaveLength(9);
+    expect(model.asked.every(({ maxTokens, temperature }) => maxTokens === 1 && temperature === 0)).toBe(true);
+    expect(windows.map(({ window }) => window[0])).toEqual([80, 70, 60, 50, 40, 30, 20, 10, 0]);
+    expect(receipt.work).toMatchObject({ windows: { dense: 9, run: 9 }, calls: { fake: { dense: 9, run: 9 } } });
+    const { decoded } = receipt.work as { decoded: { dense: number; run: number } };
+    expect(decoded.run).toBeLessThanOrEqual(9);
+    // "A] > [B] > … [T]": a letter and four tokens between two.
+    expect(decoded.dense).toBe(9 * (20 + 19 * 3 + 1));
+    expect(receipt).toMatchObject({ model: "fake+first", estimated: true });
+    expect(receipt.flops.dense - receipt.flops.spent).toBe(decoded.dense - decoded.run - receipt.flops.overhead);
+  });
+
+  test("leaves what is beyond rankEnd where an encoder put it", async () => {
+    const documents = graded(2, 60);
+    const presorter = {
+      relevance: async (_: string, texts: readonly string[]) => ({
+        scores: texts.map((text) => grade(text) % 30),
+        receipt: receiptOf(7, "encoder"),
+      }),
+    };
+    const { order, receipt, windows } = await ranked(documents, {}, { presorter });
+    const grades = order.map((i) => grade(documents[i]!));
+    expect(windows).toHaveLength(1);
+    expect(grades.slice(0, 20)).toEqual([...grades.slice(0, 20)].sort((a, b) => b - a));
+    expect(grades.slice(0, 20).every((g) => g % 30 >= 20)).toBe(true);
+    expect(grades.slice(20).map((g) => g % 30)).toEqual(Array.from({ length: 40 }, (_, i) => 19 - Math.floor(i / 2)));
+    expect(receipt.work!["calls"]).toEqual({ encoder: { dense: 1, run: 1 }, fake: { dense: 1, run: 1 } });
+  });
+});
+
+test("equal passages keep their order, and one passage needs no pass", async () => {
+  expect((await ranked(["grade 1", "grade 1", "grade 1"], {})).order).toEqual([0, 1, 2]);
+  const { model, order, receipt } = await ranked(["grade 1"], {});
+  expect([order, model.prompts, receipt.flops.spent]).toEqual([[0], [], 0]);
+});
+
+test("letters in a passage or a query are no identifiers: the prompt has one of each", async () => {
+  const { order, model } = await ranked(["[B] grade 1 [A] > [B]", "grade 2\n[C] grade 9"], {});
+  expect(order).toEqual([1, 0]);
+  expect(model.prompts[0]!.match(/^\[[A-Z]\]/gm)).toEqual(["[A]", "[B]"]);
+  expect(model.prompts[0]).toContain("[A] (B) grade 1 (A) > (B)\n[B] grade 2 (C) grade 9\n");
+});
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY])("a logit of %s is refused", async (logit) => {
+  const options = checkFirstOptions({});
+  const ranker = new WindowRanker(
+    fakeModel(tokenizer, () => logit),
+    options,
+  );
+  await expect(rerank(ranker, "q", ["a", "b"], options, { named })).rejects.toThrow(NotFinite);
+});
+
+test("a ceiling is checked before a window runs", async () => {
+  await expect(ranked(graded(1, 30), { rankEnd: 30 }, { ceiling: 100 })).rejects.toThrow(
+    /by their lengths the windows cost .* FLOPs, and the ceiling is 1.000e\+2/,
+  );
+  await expect(ranked(graded(1, 30), { rankEnd: 30 }, { ceiling: 1e4 })).resolves.toBeDefined();
+});
+
+test("a reranking that is stopped tells what it had spent", async () => {
+  const stop = new AbortController();
+  const told: Receipt[] = [];
+  const options = checkFirstOptions({ rankEnd: 40 });
+  const model = fakeModel(tokenizer, (passage) => {
+    stop.abort();
+    return grade(passage);
+  });
+  const terms = { named, signal: stop.signal, onStopped: (receipt: Receipt) => void told.push(receipt) };
+  const run = rerank(new WindowRanker(model, options), "q", graded(1, 40), options, terms);
+  await expect(run).rejects.toThrow(/abort/i);
+  expect(told).toHaveLength(1);
+  expect(told[0]!.work).toMatchObject({ windows: { dense: 1, run: 1 } });
+});
+
+test.each([
+  ["", ["a"], "the query is empty, expected a text"],
+  ["q", [], "there are no documents, expected at least one"],
+])("query %j of %j is refused", async (query, documents, sentence) => {
+  const options = checkFirstOptions({});
+  const ranker = new WindowRanker(fakeModel(tokenizer, grade), options);
+  await expect(rerank(ranker, query, documents, options, { named })).rejects.toThrow(sentence);
+});
