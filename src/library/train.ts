@@ -1,6 +1,6 @@
 import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
-import { decoderArchitecture } from "../models/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
+import { vocabularyOf } from "../train/encoder-model.ts";
 import type { Estimate } from "../train/estimate.ts";
 import { type ExportedRun, exportTrl } from "../train/export/trl.ts";
 import { optionsOf } from "../train/folder.ts";
@@ -96,6 +96,10 @@ export function trainingReport(
 export async function openBase(model: string, options: ResolveOptions): Promise<Base> {
   const { path } = await resolveModel(model, options);
   const checkpoint = openCheckpoint(path);
-  const { vocabulary } = decoderArchitecture(checkpoint).configure(checkpoint.config);
-  return { name: model, checkpoint, tokenizer: tokenizerOf(checkpoint, vocabulary), prepared: preparedFolder(path) };
+  return {
+    name: model,
+    checkpoint,
+    tokenizer: tokenizerOf(checkpoint, vocabularyOf(checkpoint)),
+    prepared: preparedFolder(path),
+  };
 }

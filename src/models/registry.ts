@@ -93,6 +93,9 @@ export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
 /** The architecture of a decoder's checkpoint. @throws UserError if it is of another kind or unknown */
 export const decoderArchitecture = (checkpoint: Checkpoint): Architecture => architectureOf(checkpoint, decoders);
 
+/** Like `decoderArchitecture`, for encoders. */
+export const encoderArchitecture = (checkpoint: Checkpoint): EncoderArchitecture => architectureOf(checkpoint, encoders);
+
 /** A decoder and the weights that its graphs are traced with. */
 export interface OpenDecoder {
   readonly decoder: Decoder;

@@ -7,10 +7,16 @@ export const DEVIATION = 0.02;
 /**
  * Fills a model's parameters with random numbers like GPT-2's (Radford et al. 2019): matrices and tables are normal
  * with deviation 0.02, those that write into the stream are divided by √(2 · layers); gains are 1, biases 0.
+ * With `wanted`, only parameters of these names.
  */
-export function fillRandomly(store: ParameterStore, layers: number, seed: number): void {
+export function fillRandomly(
+  store: ParameterStore,
+  layers: number,
+  seed: number,
+  wanted: (name: string) => boolean = () => true,
+): void {
   const normal = normals(seededRandom(seed));
-  for (const parameter of store.parameters) {
+  for (const parameter of store.parameters.filter(({ name }) => wanted(name))) {
     const values = store.valuesOf(parameter);
     const { name, shape } = parameter;
     if (shape.length > 1) {

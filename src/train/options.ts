@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { quants } from "../weights/prepared/quant.ts";
+import { heads } from "./heads/settings.ts";
 import { scheduleOptions } from "./schedule.ts";
 
 const count = z.int().min(1);
@@ -38,6 +39,12 @@ export const trainOptions = z.strictObject({
     .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string(), FILES).min(1, FILES))
     .describe("text files, or JSONL with text, prompt and completion, or messages"),
   validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data that is held out"),
+  head: z
+    .enum(heads)
+    .optional()
+    .describe(
+      "lm, or over whole texts classes or embedding (default: lm of a decoder; of an encoder, that of the data)",
+    ),
   labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),
   start: z.string().optional().describe("folder of another run: this one starts from the weights that it ended with"),
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),

@@ -11,6 +11,8 @@ import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
 import { thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, keepState, latestState, removeStates } from "./checkpoint/state.ts";
 import { droppedSentence, openData, type RunData } from "./data/open.ts";
+import { readingOf } from "./encoder-reading.ts";
+import { encoderSubject } from "./encoder-subject.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
 import { loraSubject } from "./lora-subject.ts";
@@ -259,17 +261,20 @@ export async function openRun(
   const ownTokenizer = () =>
     resumes ? new Tokenizer(fromFolder(out)) : newTokenizer(options, files, out, openBase, added);
   const tokenizer = base?.tokenizer ?? (await ownTokenizer());
-  const data = methodData(options, openData({ ...options, files, rows }, tokenizer, seed), tokenizer);
+  const reading = readingOf(options, base);
+  const data = methodData(options, openData({ ...options, files, rows, reading }, tokenizer, seed), tokenizer);
   if (lora && options.train.length > 0)
     throw new UserError("lora trains its own layers alone; give no train beside it", 2);
   if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
-  const subject = subjectOf(options, base, tokenizer);
+  const subject = subjectOf(options, base, tokenizer, data);
   checkRun(options, subject, data);
   return { subject, data, tokenizer };
 }
 
-function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer): Subject {
+function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer, { head }: RunData): Subject {
   if (!base) return newSubject(options, tokenizer.vocabSize);
+  if (head && options.lora) throw new UserError(`lora: ${base.name} is an encoder, which is trained whole`, 2);
+  if (head) return encoderSubject(options, base.checkpoint, head);
   return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint, base.extended);
 }
 

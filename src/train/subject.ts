@@ -1,6 +1,5 @@
-import { distance } from "fastest-levenshtein";
 import { decoderArchitecture } from "../models/registry.ts";
-import { few, UserError } from "../util/errors.ts";
+import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
 import type { Names } from "../weights/prepared/names.ts";
@@ -14,11 +13,11 @@ import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillRandomly } from "./initial.ts";
 import { writeTokenizer } from "./new-tokens.ts";
+import { openTrainee } from "./open-trainee.ts";
 import type { TrainOptions } from "./options.ts";
-import { ParameterStore } from "./parameters.ts";
-import { weightsOf } from "./passes.ts";
+import type { ParameterStore } from "./parameters.ts";
 import { TracedWeights } from "./traced-weights.ts";
-import { isHuggingFace, widerCheckpoint } from "./wider-checkpoint.ts";
+import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "./wider-checkpoint.ts";
 
 /** The opened model that a run starts from. */
 export interface Base {
@@ -111,11 +110,7 @@ function none(): never {
 
 /** A checkpoint's model, its weights in float32, with rows for new tokens. @throws UserError */
 export function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extended?: Extended): Subject {
-  if (!isHuggingFace(checkpoint))
-    throw new UserError(
-      `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,
-      2,
-    );
+  checkTrainable(checkpoint);
   const names = decoderArchitecture(checkpoint).tensors(checkpoint);
   const base = extended ? widerCheckpoint(checkpoint, names, extended, options.seed) : checkpoint;
   const part = (name: string, shape?: readonly number[]) => new Part(base, names, name, shape);
@@ -125,45 +120,21 @@ export function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extend
   return { ...subject, write: writer(subject.store, base.config.config, names, base) };
 }
 
-function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
+/** @throws UserError for weights that are not trained */
+export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is HuggingFaceCheckpoint {
+  if (isHuggingFace(checkpoint)) return;
+  throw new UserError(
+    `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,
+    2,
+  );
+}
+
+function opened(checkpoint: Checkpoint, { train }: TrainOptions, has: (name: string) => boolean) {
   const architecture = decoderArchitecture(checkpoint);
   const weights = new TracedWeights(checkpoint.config, has);
-  const untrained: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => false };
-  const joined = weightsOf(untrained);
-  const trained = trainedBy(
-    options.train,
-    joined.flatMap(({ sizes }) => Object.keys(sizes)),
-  );
-  const store = new ParameterStore(joined, trained);
-  const trainee: Trainee = { ...untrained, trained };
-  const whole: Trainee = { ...untrained, trained: () => true };
-  const names = architecture.tensors(checkpoint);
-  return { trainee, store, whole, names, [Symbol.dispose]: () => store[Symbol.dispose]() };
+  const model = languageModelOf(architecture.open(weights));
+  return { ...openTrainee({ ...model, weights }, train), names: architecture.tensors(checkpoint) };
 }
-
-/**
- * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
- * @throws UserError for a pattern without a match
- */
-function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
-  if (patterns.length === 0) return () => true;
-  const tests = patterns.map((pattern) => {
-    const test = new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`);
-    if (names.some((name) => test.test(name))) return test;
-    throw new UserError(`train: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`, 2);
-  });
-  return (name) => tests.some((test) => test.test(name));
-}
-
-/** The three names nearest to a pattern. Its asterisks count as nothing, and neither does the last part if it has none. */
-function nearestOf(pattern: string, names: readonly string[]): string[] {
-  const text = pattern.replaceAll("*", "");
-  const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));
-  const far = new Map(names.map((name) => [name, distance(text, short(name))]));
-  return names.toSorted((a, b) => far.get(a)! - far.get(b)!).slice(0, 3);
-}
-
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
 const writer =
   (store: ParameterStore, config: JsonObject, names: Names, base?: Checkpoint) =>

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { Pooling } from "../../graph/index.ts";
@@ -60,6 +61,17 @@ export function readSentenceSettings(folder: string): SentenceSettings {
     prompt,
     ...readTransformer(folder, modules.find(({ kind }) => kind === "Transformer")?.path ?? ""),
   };
+}
+
+/** The files in a model folder that `readSentenceSettings` reads beside the tokenizer's, relative to it. */
+export function sentenceFiles(folder: string): string[] {
+  const modules = readOptionalJson(path.join(folder, "modules.json"), z.array(moduleSchema)) ?? [];
+  const settings = ["", ...modules.map((m) => m.path)].flatMap((place) =>
+    TRANSFORMER_FILES.map((name) => path.join(place, name)),
+  );
+  const own = modules.filter((m) => m.path !== "").map((m) => path.join(m.path, "config.json"));
+  const all = ["modules.json", "config_sentence_transformers.json", ...settings, ...own];
+  return [...new Set(all)].filter((name) => existsSync(path.join(folder, name)));
 }
 
 /** `Pooling` of `sentence_transformers.models.Pooling`. */

@@ -20,6 +20,8 @@ export interface WritableModel {
   readonly tensors: ReadonlyMap<string, WritableTensor>;
   /** The model that training started from; the rest of it is copied, including its tokenizer's files. */
   readonly base?: Checkpoint | undefined;
+  /** Which of the base's tensors are copied, by the names in its file; default: all. */
+  readonly copied?: ((name: string) => boolean) | undefined;
 }
 
 /**
@@ -27,20 +29,25 @@ export interface WritableModel {
  * missing. Each file is written whole, the weights last.
  * @throws UserError if the disk refuses it
  */
-export async function writeModel(folder: string, { config, names, tensors, base }: WritableModel): Promise<void> {
+export async function writeModel(
+  folder: string,
+  { config, names, tensors, base, copied }: WritableModel,
+): Promise<void> {
   try {
     makeFolders(folder);
     for (const file of base ? companions(base) : []) await copyFile(file, path.join(folder, path.basename(file)));
   } catch (error) {
     throw writeError(error, folder);
   }
-  const all = new Map([...(base ? stored(base) : []), ...asStored(names, tensors)]);
+  const all = new Map([...(base ? stored(base, copied) : []), ...asStored(names, tensors)]);
   await writeJson(path.join(folder, "config.json"), { ...config, ...float32(config), ...tied(names, all) });
   await writeTensors(path.join(folder, "model.safetensors"), all);
 }
 
-const stored = (base: Checkpoint): [string, WritableTensor][] =>
-  [...base.tensors].map(([name, tensor]) => [name, { shape: tensor.shape, values: () => base.floats(tensor) }]);
+const stored = (base: Checkpoint, copied: (name: string) => boolean = () => true): [string, WritableTensor][] =>
+  [...base.tensors]
+    .filter(([name]) => copied(name))
+    .map(([name, tensor]) => [name, { shape: tensor.shape, values: () => base.floats(tensor) }]);
 
 /** transformers 5 has another key than the versions before it. */
 const float32 = (config: JsonObject): JsonObject =>

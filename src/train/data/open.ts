@@ -1,13 +1,18 @@
 import { inFile, UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { TextHeadSettings } from "../heads/settings.ts";
 import type { Dropped, TrainingData } from "./batch.ts";
+import { classesOf } from "./classes.ts";
 import { hashOf, isJsonLines, readText } from "./files.ts";
 import { permutation } from "./order.ts";
 import { sampleData } from "./pack.ts";
-import { readRecords } from "./records.ts";
-import { type LabelRule, type Sample, samplesOf } from "./samples.ts";
+import { pairsOf } from "./pairs.ts";
+import { headFor, type TextReading } from "./reading.ts";
+import { type PlacedRecord, readRecords } from "./records.ts";
+import { type LabelRule, samplesOf } from "./samples.ts";
 import { splitText, textData } from "./text.ts";
+import { type TextSamples, textBatches } from "./text-rows.ts";
 
 /** The data that a run trains on. */
 export interface DataOptions {
@@ -22,6 +27,8 @@ export interface DataOptions {
   /** True for several samples in a row, none of which sees another. */
   readonly packing: boolean;
   readonly labels: LabelRule;
+  /** The reading of an encoder; undefined for language models. */
+  readonly reading?: TextReading | undefined;
 }
 
 /** The data of a run. */
@@ -31,6 +38,8 @@ export interface RunData {
   readonly heldOut: TrainingData | undefined;
   /** SHA-256 of the files' contents. */
   readonly hash: string;
+  /** The head over whole texts; absent of language models. */
+  readonly head?: TextHeadSettings;
 }
 
 /** Reads and encodes a run's files. `seed` decides the order of training. @throws UserError with file and line */
@@ -41,8 +50,18 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   const others = new Map(apart.map((file) => [file, readText(file)]));
   const share = typeof validation === "number" ? validation : 0;
   const made = dataOf(texts, share, options, tokenizer, seed);
-  const heldOut = others.size === 0 ? made.heldOut : dataOf(others, 0, options, tokenizer).training;
-  return { training: made.training, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
+  const heldOut = others.size === 0 ? made.heldOut : dataOf(others, 0, alike(options, made), tokenizer).training;
+  return { ...made, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
+}
+
+/** The options for data of the same head. */
+function alike(options: DataOptions, { head }: Split): DataOptions {
+  const { reading } = options;
+  if (!reading || !head) return options;
+  return {
+    ...options,
+    reading: { ...reading, head: head.kind, ...(head.kind === "classes" && { labels: head.labels }) },
+  };
 }
 
 /** A sentence on samples that are not used; undefined if all are. */
@@ -57,19 +76,21 @@ export function droppedSentence({ training, heldOut }: RunData, tokens: number):
 }
 
 type Texts = ReadonlyMap<string, string>;
-type Split = Pick<RunData, "training" | "heldOut">;
+type Split = Pick<RunData, "training" | "heldOut" | "head">;
 
 function dataOf(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const files = [...texts.keys()];
   const lines = files.filter(isJsonLines);
   if (lines.length === 0) return ofText(texts, share, options, tokenizer, seed);
+  if (lines.length === files.length && options.reading) return ofReading(texts, share, options, options.reading, seed);
   if (lines.length === files.length) return ofSamples(texts, share, options, tokenizer, seed);
   const text = files.find((file) => !isJsonLines(file));
   throw new UserError(`files are text or JSON lines, got both: ${text} and ${lines[0]}`);
 }
 
 function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
-  const { rows, tokens } = options;
+  const { rows, tokens, reading } = options;
+  if (reading) throw new UserError(`${[...texts.keys()][0]}: an encoder is trained on JSON lines (.jsonl), got text`);
   const [training, heldOut] = splitText(encoded(texts, tokenizer), share);
   const held = `the held-out share of ${share}`;
   return {
@@ -113,8 +134,30 @@ function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer:
   };
 }
 
+function ofReading(texts: Texts, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {
+  const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
+  const { head, samples, batch } = about(texts, "", () => readTexts(records, reading, options.tokens));
+  const [training, heldOut] = splitSamples(samples, share);
+  const size = options.rows;
+  return {
+    head,
+    training: textBatches(training, { size, batch, seed }),
+    heldOut: heldOut.length > 0 ? textBatches(heldOut, { size, batch }) : undefined,
+  };
+}
+
+function readTexts(records: readonly PlacedRecord[], reading: TextReading, limit: number): TextSamples {
+  const head = reading.head ?? headFor(records);
+  switch (head) {
+    case "classes":
+      return classesOf(records, reading, limit);
+    case "embedding":
+      return pairsOf(records, reading, limit);
+  }
+}
+
 /** Splits samples into training data and a random share, which is the same in every run, whatever its seed. */
-function splitSamples(samples: readonly Sample[], share: number): readonly [training: Sample[], heldOut: Sample[]] {
+function splitSamples<S>(samples: readonly S[], share: number): readonly [training: S[], heldOut: S[]] {
   const count = Math.min(Math.round(samples.length * share), Math.max(0, samples.length - 1));
   const drawn = new Set(permutation(samples.length, seededRandom(0)).subarray(0, count));
   return [samples.filter((_, i) => !drawn.has(i)), samples.filter((_, i) => drawn.has(i))];

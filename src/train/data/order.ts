@@ -23,3 +23,11 @@ export function lastKept<T>(make: (epoch: number) => T): (epoch: number) => T {
     return last.value;
   };
 }
+
+/** The order of `count` items in an epoch: another in each if there is a seed, else as they are. */
+export const epochOrder = (count: number, seed: number | undefined): ((epoch: number) => Uint32Array) =>
+  lastKept((epoch) =>
+    seed === undefined
+      ? Uint32Array.from({ length: count }, (_, i) => i)
+      : permutation(count, epochRandom(seed, epoch, "order")),
+  );

@@ -1,5 +1,5 @@
 import { type Batch, type Dropped, NONE_DROPPED, type Row, type TrainingData } from "./batch.ts";
-import { epochRandom, lastKept, permutation } from "./order.ts";
+import { epochOrder } from "./order.ts";
 
 /** The options of making batches from rows. */
 export interface Batching {
@@ -25,18 +25,16 @@ interface Source {
 export function inBatches(source: Source, { rows, tokens, seed }: Batching): TrainingData {
   const { count, samples, dropped = NONE_DROPPED, packed = false } = source;
   const batches = Math.ceil(count / rows);
-  const orderOf = lastKept((epoch) =>
-    seed === undefined ? undefined : permutation(count, epochRandom(seed, epoch, "order")),
-  );
+  const orderOf = epochOrder(count, seed);
   return {
     ...{ rows, tokens, batches, samples, dropped },
     batch(index) {
       const epoch = Math.floor(index / batches);
       const order = orderOf(epoch);
       const first = (index % batches) * rows;
-      const places = Array.from({ length: Math.min(rows, count - first) }, (_, i) => order?.[first + i] ?? first + i);
+      const places = order.subarray(first, first + rows);
       return joined(
-        places.map((place) => source.row(place, epoch)),
+        Array.from(places, (place) => source.row(place, epoch)),
         { rows, tokens, packed },
       );
     },

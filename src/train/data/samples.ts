@@ -1,6 +1,7 @@
 import { inFile, UserError } from "../../util/errors.ts";
 import type { Segment, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { type LabelledSegment, labelledChat } from "./chat-labels.ts";
+import { got } from "./reading.ts";
 import type { CompletionRecord, DataRecord, PlacedRecord, TextRecord } from "./records.ts";
 
 /** A text's tokens without the last, and for each the next token if it is a label, else −1. */
@@ -41,12 +42,10 @@ function partsOf(record: DataRecord, tokenizer: Tokenizer): SampleParts {
     case "labelled":
     case "ranked":
       throw new UserError(
-        `expected "text", "prompt" and "completion", or "messages" to train a language model, got ${got[record.kind]}`,
+        `expected "text", "prompt" and "completion", or "messages" to train a language model, got ${got(record)}`,
       );
   }
 }
-
-const got = { labelled: '"text" and "label"', ranked: '"query" and "positive"' } as const;
 
 /** A prompt and its completion are encoded separately, as when only the prompt is given. */
 function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {

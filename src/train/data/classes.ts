@@ -1,0 +1,45 @@
+import { inFile, UserError } from "../../util/errors.ts";
+import type { Batch } from "./batch.ts";
+import { got, type TextReading } from "./reading.ts";
+import type { LabelledRecord, PlacedRecord } from "./records.ts";
+import { inRows, type TextSample, type TextSamples } from "./text-rows.ts";
+
+/**
+ * Reads texts of classes. The classes are the model's own, if it has all labels of the data; else they are those of the
+ * data in order.
+ * @throws UserError with file and line
+ */
+export function classesOf(records: readonly PlacedRecord[], reading: TextReading, limit: number): TextSamples {
+  const all = records.map(({ where, record }) => inFile(where, () => ({ where, ...labelled(record) })));
+  const labels = labelsOf(
+    all.map(({ label }) => label),
+    reading.labels,
+  );
+  const places = new Map(labels.map((label, i) => [label, i]));
+  const samples = all.map(({ where, text, label }) => ({
+    texts: [inFile(where, () => reading.read(text, "classes", limit))],
+    label: places.get(label)!,
+  }));
+  return { head: { kind: "classes", labels }, samples, batch: classBatch };
+}
+
+function labelled(record: PlacedRecord["record"]): { text: string; label: string } {
+  if (record.kind === "labelled") return { text: record.text, label: nameOf(record) };
+  throw new UserError(`expected "text" and "label" to train classes, got ${got(record)}`);
+}
+
+/** A class by its number has the name that transformers gives it. */
+const nameOf = ({ label }: LabelledRecord): string => (typeof label === "string" ? label : `LABEL_${label}`);
+
+function labelsOf(used: readonly string[], known: readonly string[]): readonly string[] {
+  if (used.every((label) => known.includes(label))) return known;
+  const labels = [...new Set(used)].sort(new Intl.Collator("en", { numeric: true }).compare);
+  if (labels.length > 1) return labels;
+  throw new UserError(`all texts have the label "${labels[0]}", expected at least two`);
+}
+
+const classBatch = (samples: readonly TextSample[]): Batch => ({
+  ...inRows(samples.flatMap(({ texts }) => texts)),
+  labels: Int32Array.from(samples, ({ label }) => label!),
+  ...{ labelled: samples.length, samples: samples.length },
+});

@@ -1,0 +1,44 @@
+import { UserError } from "../../util/errors.ts";
+import type { TextHeadKind } from "../heads/settings.ts";
+import type { DataRecord, PlacedRecord } from "./records.ts";
+
+/** The way in which an encoder reads texts. */
+export interface TextReading {
+  /** The head to train; undefined: the one that the data are for. */
+  readonly head: TextHeadKind | undefined;
+  /** The labels of a classifier that the model has. */
+  readonly labels: readonly string[];
+  /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if there are none */
+  read(text: string, head: TextHeadKind, limit: number): Int32Array;
+}
+
+/** The head that the data are for, by their first record. @throws UserError if they are for no head of an encoder */
+export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
+  const [first] = records;
+  if (!first) throw new UserError("there are no samples");
+  switch (first.record.kind) {
+    case "labelled":
+      return "classes";
+    case "ranked":
+      return "embedding";
+    case "text":
+    case "completion":
+    case "chat":
+      throw new UserError(`${first.where}: ${EXPECTED.classes}, or ${EXPECTED.embedding}, got ${got(first.record)}`);
+  }
+}
+
+const EXPECTED = {
+  classes: 'expected "text" and "label" to train classes',
+  embedding: '"query" and "positive" to train embeddings',
+} as const;
+
+/** The fields of a record, for sentences. */
+export const got = (record: DataRecord): string =>
+  ({
+    text: '"text" alone',
+    completion: '"prompt" and "completion"',
+    chat: '"messages"',
+    labelled: '"text" and "label"',
+    ranked: '"query" and "positive"',
+  })[record.kind];

@@ -1,0 +1,51 @@
+import type { TextHeadSettings } from "../heads/settings.ts";
+import type { Batch, TrainingData } from "./batch.ts";
+import { NONE_DROPPED } from "./batch.ts";
+import { epochOrder } from "./order.ts";
+
+/** Texts as rows that are as long as the longest. */
+export function inRows(texts: readonly Int32Array[]): Pick<Batch, "rows" | "tokens" | "ids" | "lengths"> {
+  const lengths = Int32Array.from(texts, ({ length }) => length);
+  const tokens = lengths.reduce((most, length) => Math.max(most, length), 1);
+  const ids = new Int32Array(texts.length * tokens);
+  for (const [row, text] of texts.entries()) ids.set(text, row * tokens);
+  return { rows: texts.length, tokens, ids, lengths };
+}
+
+/** The texts that run together for one label. */
+export interface TextSample {
+  readonly texts: readonly Int32Array[];
+  /** The text's class, if it has one. */
+  readonly label?: number;
+}
+
+/** Samples of a head over whole texts. */
+export interface TextSamples {
+  readonly head: TextHeadSettings;
+  readonly samples: readonly TextSample[];
+  readonly batch: (samples: readonly TextSample[]) => Batch;
+}
+
+interface TextBatching extends Pick<TextSamples, "batch"> {
+  /** Samples of a batch. */
+  readonly size: number;
+  /** The seed of the order, which differs in each epoch; without it, samples keep their order. */
+  readonly seed?: number | undefined;
+}
+
+/** Batches of samples, each once an epoch; the last batch of an epoch may be smaller. */
+export function textBatches(samples: readonly TextSample[], { size, batch, seed }: TextBatching): TrainingData {
+  const batches = Math.ceil(samples.length / size);
+  const order = epochOrder(samples.length, seed);
+  const most = (of: (sample: TextSample) => number) => samples.reduce((max, sample) => Math.max(max, of(sample)), 1);
+  return {
+    rows: Math.min(size, samples.length) * most(({ texts }) => texts.length),
+    tokens: most(({ texts }) => Math.max(...texts.map(({ length }) => length))),
+    ...{ batches, samples: samples.length, dropped: NONE_DROPPED },
+    batch(index) {
+      const first = (index % batches) * size;
+      const places = order(Math.floor(index / batches)).subarray(first, first + size);
+      return batch(Array.from(places, (place) => samples[place]!));
+    },
+  };
+}

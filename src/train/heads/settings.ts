@@ -1,0 +1,9 @@
+/** Heads that are trained: a language model's, a classifier's, or a text's vector. */
+export const heads = ["lm", "classes", "embedding"] as const;
+export type HeadKind = (typeof heads)[number];
+
+/** A head over whole texts, as the data of a run ask for it. */
+export type TextHeadSettings =
+  | { readonly kind: "classes"; readonly labels: readonly string[] }
+  | { readonly kind: "embedding" };
+export type TextHeadKind = TextHeadSettings["kind"];

@@ -1,0 +1,43 @@
+import { distance } from "fastest-levenshtein";
+import { few, UserError } from "../util/errors.ts";
+import type { Trainee } from "./graphs.ts";
+import { ParameterStore } from "./parameters.ts";
+import { weightsOf } from "./passes.ts";
+
+/**
+ * A model with its parameters, not yet filled, of which those are trained that match a pattern; no patterns: all.
+ * @throws UserError for a pattern without a match
+ */
+export function openTrainee(model: Omit<Trainee, "trained">, patterns: readonly string[]) {
+  const joined = weightsOf({ ...model, trained: () => false });
+  const names = joined.flatMap(({ sizes }) => Object.keys(sizes));
+  const trained = trainedBy(patterns, names);
+  const store = new ParameterStore(joined, trained);
+  const trainee: Trainee = { ...model, trained };
+  const whole: Trainee = { ...model, trained: () => true };
+  return { trainee, whole, store, [Symbol.dispose]: () => store[Symbol.dispose]() };
+}
+
+/**
+ * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
+ * @throws UserError for a pattern without a match
+ */
+function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
+  if (patterns.length === 0) return () => true;
+  const tests = patterns.map((pattern) => {
+    const test = new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`);
+    if (names.some((name) => test.test(name))) return test;
+    throw new UserError(`train: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`, 2);
+  });
+  return (name) => tests.some((test) => test.test(name));
+}
+
+/** The three names nearest to a pattern. Its asterisks count as nothing, and neither does the last part if it has none. */
+function nearestOf(pattern: string, names: readonly string[]): string[] {
+  const text = pattern.replaceAll("*", "");
+  const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));
+  const far = new Map(names.map((name) => [name, distance(text, short(name))]));
+  return names.toSorted((a, b) => far.get(a)! - far.get(b)!).slice(0, 3);
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
