@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { savings } from "../src/savings/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
-import { optionsTable, pageOf, TRAIN_PAGE } from "../tools/options.ts";
+import { describedMethods, methodPage, optionsTable, pageOf, TRAIN_PAGE } from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
 import { markdownTable, root, withSection } from "../tools/section.ts";
 import { tasksTable } from "../tools/tasks.ts";
@@ -109,6 +109,14 @@ describe.each(savings.map((saving) => ({ name: saving.name, saving })))("the pag
     expect(unaligned(page)).toBe(unaligned(withSection(page, "options", optionsTable(saving))));
   });
 });
+
+test.each(describedMethods.map((method) => ({ page: methodPage(method), method })))(
+  "$page has the options of its method: npx tsx tools/options.ts",
+  ({ page, method }) => {
+    const text = read(page);
+    expect(unaligned(text)).toBe(unaligned(withSection(text, "options", optionsTable(method))));
+  },
+);
 
 test("docs/train.md has the options of a run: npx tsx tools/options.ts", () => {
   const page = read(TRAIN_PAGE);

@@ -1,8 +1,11 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
+import { methods } from "../src/train/methods/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
-import { markdownTable, writeSection } from "./section.ts";
+import { markdownTable, root, writeSection } from "./section.ts";
 
 /** The fields of an option's JSON schema that its row shows. */
 interface Option {
@@ -15,8 +18,8 @@ interface Option {
   description?: string;
 }
 
-/** Options as their page has them, a saving's or a training run's. */
-export function optionsTable({ options }: Pick<Saving, "options">): string {
+/** Options as their page has them: of a saving, a training method or a training run. */
+export function optionsTable({ options }: { readonly options: z.ZodType }): string {
   const { properties = {} } = z.toJSONSchema(options, { io: "input" });
   return markdownTable(["option", "value", "default", "meaning"], rowsOf(properties as Record<string, Option>, ""));
 }
@@ -44,10 +47,17 @@ function kind({ type, enum: choices, minimum, maximum }: Option): string {
 /** A saving's page. */
 export const pageOf = ({ name }: Pick<Saving, "name">): string => `docs/savings/${name}.md`;
 
+/** A training method's page. */
+export const methodPage = ({ name }: { readonly name: string }): string => `docs/methods/${name}.md`;
+
+/** Methods that have a page. */
+export const describedMethods = methods.filter((method) => existsSync(join(root, methodPage(method))));
+
 /** The page of training. */
 export const TRAIN_PAGE = "docs/train.md";
 
 if (process.argv[1] === import.meta.filename) {
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
+  for (const method of describedMethods) writeSection(methodPage(method), "options", optionsTable(method));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
 }

@@ -2,27 +2,17 @@
 //   npx tsx tools/methods/sparse.ts [FOLDER]
 // FOLDER holds the text and the runs' models; results are added to docs/results/sparse/runs.jsonl.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { train } from "../../src/index.ts";
-import { root } from "../section.ts";
+import { type DoneRun, doneRuns, RUNS } from "./sparse/done.ts";
 import { languageOf, textOf } from "./sparse/language.ts";
-import { type DoneRun, doneRun, optionsOf, type Planned, planned } from "./sparse/runs.ts";
-
-const RUNS = path.join(root, "docs/results/sparse/runs.jsonl");
+import { optionsOf, type Planned, planned } from "./sparse/runs.ts";
 
 /** Seed of the language and of its text. */
 const LANGUAGE = 1;
 const SYMBOLS = 3_000_000;
-
-export const doneRuns = (): DoneRun[] =>
-  existsSync(RUNS)
-    ? readFileSync(RUNS, "utf8")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => doneRun.parse(JSON.parse(line)))
-    : [];
 
 function textIn(folder: string): string {
   const file = path.join(folder, "text.txt");

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { stepsFromComputeFractions, USUAL } from "../../../src/train/methods/sparse/schedule.ts";
 import type { TrainInput } from "../../../src/train/options.ts";
 
@@ -19,25 +18,6 @@ export interface Planned {
   readonly method: string;
   readonly steps: number;
 }
-
-/** A run that is done, a line of `runs.jsonl`. */
-export const doneRun = z.object({
-  part: z.enum(["schedules", "law"]),
-  name: z.string(),
-  seed: z.int(),
-  method: z.string(),
-  steps: z.int(),
-  tokens: z.int(),
-  /** Prunable weights: at the start, on average over the steps, at the end. */
-  first: z.number(),
-  mean: z.number(),
-  last: z.number(),
-  /** Nats a symbol of the held-out text. */
-  loss: z.number(),
-  flops: z.number(),
-  minutes: z.number(),
-});
-export type DoneRun = z.output<typeof doneRun>;
 
 const SYMBOLS_AND_END = 65;
 

@@ -1,0 +1,125 @@
+import { bootstrapLaw } from "../src/train/methods/sparse/law/bootstrap.ts";
+import { fitScalingLaw, type Law, type Point, predict } from "../src/train/methods/sparse/law/fit.ts";
+import { type DoneRun, doneRuns } from "./methods/sparse/done.ts";
+import { markdownTable, writeSection } from "./section.ts";
+
+export const PAGE = "docs/results/sparse/README.md";
+export const SECTION = "sparse-results";
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const three = (value: number): string => value.toFixed(3);
+const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+
+/** The tables of the committed runs. */
+export function sparseSection(): string {
+  const runs = doneRuns();
+  const [schedules, law] = [runs.filter((run) => run.part === "schedules"), runs.filter((run) => run.part === "law")];
+  const parts = [schedules.length > 0 ? scheduleParts(schedules) : [], law.length > 0 ? lawParts(law) : []];
+  return parts.flat().join("\n\n");
+}
+
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
+
+function scheduleParts(runs: readonly DoneRun[]): string[] {
+  const names = unique(runs.map(({ name }) => name));
+  const seeds = unique(runs.map(({ seed }) => seed));
+  const dense = runs.find(({ name }) => name === "dense")!;
+  const compute = (run: DoneRun) => (run.mean * run.steps) / (dense.mean * dense.steps);
+  const rows = names.map((name) => {
+    const own = runs.filter((run) => run.name === name);
+    const [{ first, mean: average, last, steps }] = own as [DoneRun];
+    const losses = own.map(({ loss }) => loss);
+    return [
+      ...[name, three(mean(losses)), losses.map(three).join(", "), ...[first, average, last, steps].map(whole)],
+      ...[compute(own[0]!).toFixed(2), (mean(own.map(({ flops }) => flops)) / dense.flops).toFixed(2)],
+    ];
+  });
+  const head = [
+    "run",
+    "loss",
+    `seeds ${seeds.join(", ")}`,
+    "first",
+    "average",
+    "last",
+    "steps",
+    "compute",
+    "FLOPs here",
+  ];
+  return ["### Schedules", markdownTable(head, rows), comparisons(runs, seeds)];
+}
+
+/** What must be less than what, and by how much at least. */
+const GATES = [
+  ["25/50/25", "75/25/0", 0],
+  ["75/25/0", "once at the end", 0],
+  ["25/50/25", "25/50/25, random scores", 0],
+  ["25/50/25", "dense of the average size", 0.1],
+  ["25/50/25", "dense", undefined],
+  ["25/50/25", "once at 50", undefined],
+  ["25/50/25", "0/25/75", undefined],
+] as const;
+
+/** Losses less those of another run of the same seed. */
+function comparisons(runs: readonly DoneRun[], seeds: readonly number[]): string {
+  const lossOf = (name: string, seed: number) => runs.find((run) => run.name === name && run.seed === seed)?.loss;
+  const rows = GATES.map(([one, other, most]) => {
+    const pairs = seeds.map((seed) => [lossOf(one, seed), lossOf(other, seed)] as const);
+    const differences = pairs.flatMap(([a, b]) => (a === undefined || b === undefined ? [] : [a - b]));
+    const asked = most === undefined ? "a report" : `less than ${most}`;
+    const held = differences.filter((difference) => most === undefined || difference < most).length;
+    const verdict = most === undefined ? "" : `${held} of ${differences.length}`;
+    return [`${one} − ${other}`, signed(mean(differences)), differences.map(signed).join(", "), asked, verdict];
+  });
+  return markdownTable(["difference", "mean", "by seed", "expected", "seeds in which it holds"], rows);
+}
+
+type Size = "mean" | "last" | "first";
+
+const pointOf = (run: DoneRun, size: Size): Point => ({ parameters: run[size], tokens: run.tokens, loss: run.loss });
+
+/** Errors of predictions for each sparsity by a fit to the runs of the others. */
+function leftOut(runs: readonly DoneRun[], size: Size): number[] {
+  return unique(runs.map(({ method }) => method)).flatMap((method) => {
+    const fitted = fitScalingLaw(runs.filter((run) => run.method !== method).map((run) => pointOf(run, size)));
+    return errorsOf(
+      fitted,
+      runs.filter((run) => run.method === method),
+      size,
+    );
+  });
+}
+
+const errorsOf = (law: Law, runs: readonly DoneRun[], size: Size): number[] =>
+  runs.map((run) => Math.abs(predict(law, pointOf(run, size)) - run.loss));
+
+const SIZES = { mean: "average", last: "last", first: "first" } as const;
+
+function lawParts(runs: readonly DoneRun[]): string[] {
+  const points = runs.map((run) => [
+    ...[run.name, ...[run.first, run.mean, run.last, run.tokens].map(whole), three(run.loss)],
+  ]);
+  const fits = (Object.keys(SIZES) as Size[]).map((size) => {
+    const [all, out] = [fitScalingLaw(runs.map((run) => pointOf(run, size))), leftOut(runs, size)];
+    const inside = errorsOf(all, runs, size);
+    return [SIZES[size], ...[mean(inside), Math.max(...inside), mean(out), Math.max(...out)].map(three)];
+  });
+  return [
+    "### The law",
+    markdownTable(["size, sparsity, dense steps", "first", "average", "last", "tokens", "loss"], points),
+    markdownTable(["size in the law", "mean error", "greatest", "mean error, sparsity left out", "greatest"], fits),
+    coefficients(runs),
+  ];
+}
+
+function coefficients(runs: readonly DoneRun[]): string {
+  const points = runs.map((run) => pointOf(run, "mean"));
+  const law = fitScalingLaw(points);
+  const intervals = bootstrapLaw(points, law);
+  const rows = (["E", "A", "B", "alpha", "beta"] as const).map((name) => [
+    ...[name, law[name].toPrecision(3), intervals[name].map((value) => value.toPrecision(3)).join(" to ")],
+  ]);
+  return markdownTable(["coefficient, average size", "fitted", "95 % of fits to runs drawn again"], rows);
+}
+
+if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, sparseSection());
