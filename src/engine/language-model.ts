@@ -7,7 +7,17 @@ import { suggest, UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
-import { type ChatMessage, encodeChat, type Tokenizer } from "../weights/tokenizer/index.ts";
+import {
+  type ChatMessage,
+  encodeBlanks,
+  encodeChat,
+  type Mode,
+  modeToken,
+  parseBlanks,
+  requireSpecial,
+  sentinelName,
+  type Tokenizer,
+} from "../weights/tokenizer/index.ts";
 import { checkText } from "./answer/sequence.ts";
 import { type Adapted, openAdapted } from "./file/adapters.ts";
 import { beside } from "./file/beside.ts";
@@ -23,6 +33,13 @@ import { knowsCalls, plainTurns } from "./tools/turns.ts";
 export type Prompt = string | readonly ChatMessage[] | readonly number[];
 
 export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
+
+/** How a text is read by a model that fills in. */
+export interface InfillAsked {
+  /** True if the text has blanks. */
+  readonly infill?: boolean | undefined;
+  readonly mode?: Mode | undefined;
+}
 
 /**
  * A loaded model of one file: its tokenizer, its engine, and an engine for each adapter that requests may name. Each
@@ -119,6 +136,21 @@ export class LanguageModel implements Loaded {
     const before = isIds(prompt) ? this.encode(prompt, true) : this.tokenizer.encode(prompt);
     const after = this.tokenizer.encode(suffix);
     return [...bosOf(this.tokenizer), fim.prefix, ...before, fim.suffix, ...after, fim.middle];
+  }
+
+  /**
+   * Ids of a text with blanks, or of any other, behind the token of a mode; and the token that ends the last blank, if
+   * the model has it.
+   * @throws UserError if the model lacks a token
+   */
+  encodeInfill(text: string, { infill, mode }: InfillAsked): { ids: number[]; end: number | undefined } {
+    const { tokenizer } = this;
+    const modes = mode === undefined ? [] : [tokenizer.specialId(requireSpecial(tokenizer, modeToken(mode)))!];
+    const before = [...bosOf(tokenizer), ...modes];
+    if (!infill) return { ids: [...before, ...tokenizer.encode(text)], end: undefined };
+    const blanked = parseBlanks(text);
+    const end = tokenizer.specialId(sentinelName(blanked.spaced.length));
+    return { ids: [...before, ...encodeBlanks(blanked, tokenizer)], end };
   }
 
   #encodeChat(turns: readonly ChatMessage[], tools: readonly Tool[]): number[] {

@@ -12,6 +12,7 @@ import { faultOf, jsonOf } from "../util/checked.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import type { Pace } from "../weights/sources/connection.ts";
+import { MODES } from "../weights/tokenizer/index.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions, Stoppable } from "./options.ts";
 import type { PipelineOptions } from "./pipeline.ts";
@@ -102,6 +103,8 @@ const requestShape = {
   ...{ raw: flag, format, modelSampling: flag },
   save: savings.optional(),
   suffix: text.optional(),
+  infill: flag,
+  mode: z.enum(MODES, `expected one of ${MODES.join(", ")}`).optional(),
   promptLogprobs: z.int().min(0).max(20).optional(),
   tools: toolList.optional(),
   toolChoice: toolChoice.optional(),

@@ -10,7 +10,7 @@ export function priceOfAnswer(
   model: LanguageModel,
   prompt: Prompt,
   answer: PricedAnswer,
-  options: Pick<RunOptions, "raw" | "suffix" | "tools">,
+  options: Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">,
   cached = 0,
 ): Spent & { readonly prompt: number } {
   const { programs } = model.engine;
@@ -61,7 +61,8 @@ function noteSteps(meter: Meter, past: number, steps: number): void {
 function idsOf(
   model: LanguageModel,
   prompt: Prompt,
-  { raw = false, suffix, tools = [] }: Pick<RunOptions, "raw" | "suffix" | "tools">,
+  { raw = false, suffix, tools = [], infill, mode }: Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">,
 ): number {
+  if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids.length;
   return (suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools)).length;
 }

@@ -20,7 +20,7 @@ import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
-import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { fillBlanks, parseBlanks, type Tokenizer } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import { Biller } from "./biller.ts";
@@ -29,6 +29,7 @@ import type {
   Chunk,
   ClassifyOptions,
   Completion,
+  Infilled,
   ReadOptions,
   RelevanceOptions,
   RunOptions,
@@ -194,6 +195,18 @@ export class Model implements Disposable {
       if (finishReason && receipt) return { ...whole, finishReason, receipt };
     }
     throw new Error("an answer ended without its receipt");
+  }
+
+  /**
+   * Fills the blanks `<extra_id_0>`, `<extra_id_1>` … of a text in one answer, by a model that was trained to. A blank
+   * that the answer does not reach is empty.
+   * @throws UserError if the model lacks the tokens, or the blanks are out of order
+   */
+  async infill(text: string, options: RunOptions = {}): Promise<Infilled> {
+    const blanked = parseBlanks(given("infill's text", args.text, text));
+    const { tokens, ...answer } = await this.complete(text, { ...options, infill: true });
+    const ids = tokens.map(({ id }) => id);
+    return { ...answer, tokens, ...fillBlanks(blanked, ids, this.language.tokenizer) };
   }
 
   /**

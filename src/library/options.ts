@@ -9,6 +9,7 @@ import type { Receipt } from "../ledger/receipt.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
+import type { Mode } from "../weights/tokenizer/index.ts";
 
 export interface LoadOptions extends ResolveOptions {
   /** The default savings of calls, each `name` or `name:key=value,…`, in order; none is dense. */
@@ -58,6 +59,13 @@ export interface AnswerOptions extends Saves {
   modelSampling?: boolean | undefined;
   /** Text that comes after the answer, which fills the place between it and the prompt, a text or ids: of models that have tokens for this. */
   suffix?: string | undefined;
+  /**
+   * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has what fills them, each
+   * but the first behind its sentinel. For models trained to fill in; see `Model.infill`.
+   */
+  infill?: boolean | undefined;
+  /** Puts the token of a mode before a text, which is then taken as it is: of models trained by UL2R. */
+  mode?: Mode | undefined;
   /**
    * Also gives the prompt's tokens, each with its log-probability and this many of the likeliest, at most 20. The whole
    * prompt then runs; nothing comes from a cache.
@@ -153,4 +161,9 @@ export interface Completion {
   prompt?: Sampled[];
   finishReason: FinishReason;
   receipt: Receipt;
+}
+
+/** A text with its blanks filled. `text` is the whole text, `blanks` what was put in, `tokens` those of the answer. */
+export interface Infilled extends Completion {
+  blanks: readonly string[];
 }

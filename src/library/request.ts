@@ -20,6 +20,8 @@ export async function requestOf(
     adapter,
     raw = false,
     suffix: _,
+    infill: __,
+    mode: ___,
     format,
     tools,
     toolChoice,
@@ -30,29 +32,48 @@ export async function requestOf(
   if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
-  const ids = readBy(generative, prompt, asked, calling);
-  const continues = generative.kind === "decoder" && (isIds(prompt) || (raw && typeof prompt === "string"));
+  const { ids, end } = readBy(generative, prompt, asked, calling);
+  const asIs = raw || asked.infill === true || asked.mode !== undefined;
+  const continues = generative.kind === "decoder" && (isIds(prompt) || (asIs && typeof prompt === "string"));
   const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
-  const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger };
+  const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, end };
   return { prompt: ids, options, engine };
 }
 
-function readBy(model: Model["generative"], prompt: Prompt, asked: Asked, calling: Calling): number[] {
+/** A prompt's ids, and the token that ends the answer besides the model's own. */
+interface Read {
+  readonly ids: number[];
+  readonly end?: number | undefined;
+}
+
+function readBy(model: Model["generative"], prompt: Prompt, asked: Asked, calling: Calling): Read {
   switch (model.kind) {
     case "decoder":
-      return idsOf(model, prompt, asked, calling);
+      return asked.infill || asked.mode
+        ? infillOf(model, prompt, asked)
+        : { ids: idsOf(model, prompt, asked, calling) };
     case "encoder with a decoder":
-      return sourceOf(model, prompt, asked);
+      return { ids: sourceOf(model, prompt, asked) };
   }
 }
 
+function infillOf(language: LanguageModel, prompt: Prompt, { infill, mode, suffix, tools, format }: Asked): Read {
+  if (typeof prompt !== "string")
+    throw new UserError("infill and mode are for a text, not for a chat's turns or token ids", 2);
+  if (suffix || tools || format)
+    throw new UserError("infill and mode: expected no suffix, tools or format beside them", 2);
+  language.checkText(prompt);
+  return language.encodeInfill(prompt, { infill, mode });
+}
+
 /** An encoder does not score the text that it reads. */
-function sourceOf(model: Seq2SeqModel, prompt: Prompt, { suffix, promptLogprobs, maxTokens }: Asked): number[] {
-  if (suffix !== undefined || promptLogprobs !== undefined || maxTokens === 0)
+function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: Asked): number[] {
+  const { suffix, infill, mode, promptLogprobs, maxTokens } = asked;
+  if (suffix !== undefined || infill || mode || promptLogprobs !== undefined || maxTokens === 0)
     throw new UserError(
-      `${model.source.name} turns one text into another; expected no suffix, no promptLogprobs, and at least 1 for maxTokens`,
+      `${model.source.name} turns one text into another; expected no suffix, infill, mode or promptLogprobs, and at least 1 for maxTokens`,
       2,
     );
   return model.encode(prompt);

@@ -1,8 +1,9 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { FinishReason, Format, Model, Receipt, RoutePipeline } from "../../index.ts";
 import { isPairName } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
+import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { addSessionFlags, billed, generation, open, openRoute, type SessionOptions, warnOfLoop } from "../session.ts";
@@ -12,11 +13,15 @@ interface Options extends SessionOptions {
   raw?: boolean;
   json?: boolean;
   format?: string;
+  infill?: boolean;
+  mode?: string;
 }
 
 export function define(command: Command): void {
   addSessionFlags(command.argument("[prompt]", "the prompt; text from stdin is put before it"))
     .option("--raw", "use the prompt as is, without the model's chat template")
+    .option("--infill", "fill the prompt's blanks, <extra_id_0>, <extra_id_1> …, by a model that was trained to")
+    .addOption(new Option("--mode <mode>", "the mode of a model trained by UL2R that reads the prompt").choices(MODES))
     .option("--format <json or file>", "json: constrain the answer to a JSON object; FILE: to the JSON schema in it")
     .option("--json", "print one JSON object with text, tokens and receipt")
     .action(run);
@@ -26,10 +31,11 @@ async function run(argument: string | undefined, options: Options): Promise<void
   if (argument === undefined && process.stdin.isTTY) return (await import("./chat.ts")).chat(options);
   const signal = interruptSignal();
   const format = options.format === undefined ? {} : { format: formatOf(options.format) };
-  const settings = { ...generation(options), ...(options.raw && { raw: true }), ...format, signal };
+  const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
+  const settings = { ...generation(options), ...(options.raw && { raw: true }), ...mode, ...format, signal };
   const prompt = await promptOf(argument, signal);
   using model = await (isPairName(options.model) ? openRoute : open)(options, signal);
-  const answer = options.json ? whole : stream;
+  const answer = options.infill ? filled(options) : options.json ? whole : stream;
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
 
@@ -64,6 +70,17 @@ async function stream(model: Answering, prompt: string, settings: Settings): Pro
   }
   throw new Error("an answer ended without its receipt");
 }
+
+/** Prints the text with its blanks filled. */
+const filled =
+  ({ json }: Options) =>
+  async (model: Answering, prompt: string, settings: Settings): Promise<Receipt> => {
+    if ("route" in model) throw new UserError("--infill is for one model, not for a pair", 2);
+    const { text, blanks, finishReason, tokens, receipt } = await model.infill(prompt, settings);
+    if (json) printJson({ text, blanks, finish_reason: finishReason, tokens: tokens.map(({ id }) => id), receipt });
+    else process.stdout.write(`${text}\n`);
+    return receipt;
+  };
 
 /** Prints nothing but the result. */
 async function whole(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {

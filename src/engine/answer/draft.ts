@@ -18,6 +18,7 @@ export class Draft {
   readonly #stops: StopStrings;
   readonly #repetition: Repetition | undefined;
   readonly #observe: GenerateOptions["observe"];
+  readonly #end: number | undefined;
   /** Tokens so far. */
   completion = 0;
   /** The last token, which the model reads next. */
@@ -36,6 +37,7 @@ export class Draft {
     this.#stops = new StopStrings(options.stop);
     this.#repetition = options.repetitionDetection && !this.#constraint ? new Repetition() : undefined;
     this.#observe = options.observe;
+    this.#end = options.end;
   }
 
   /** Chooses a token from the logits of the last step; `last` ends the answer with it. */
@@ -44,7 +46,7 @@ export class Draft {
     this.#observe?.(logits);
     const token = this.#sampler.sample(logits);
     this.completion++;
-    const ended = this.tokenizer.stopIds.has(token.id);
+    const ended = this.tokenizer.stopIds.has(token.id) || token.id === this.#end;
     const said = ended ? "" : this.#stream.push(token.id);
     const text = this.#stops.push(said);
     if (!ended) this.#sampler.accept(token.id);

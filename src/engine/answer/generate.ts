@@ -26,6 +26,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   trigger?: Trigger | undefined;
   /** True if the answer continues the prompt's text: its first word may need the space before it. */
   continues?: boolean | undefined;
+  /** A token that ends the answer, besides the model's own. */
+  end?: number | undefined;
   /** Scores the prompt's own tokens, with this many of the likeliest for each; a small number. */
   promptLogprobs?: number | undefined;
   /**

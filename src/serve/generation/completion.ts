@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MODES } from "../../weights/tokenizer/index.ts";
 import type { Limits } from "../limits.ts";
 import { endsShape } from "./ends.ts";
 import { generationShape, needing } from "./options.ts";
@@ -31,6 +32,16 @@ const shape = (limits: Limits) => ({
     .max(limits.maxPrompt)
     .nullish()
     .describe("text after the answer, which fills the gap; for models with fill-in-the-middle tokens"),
+  infill: z
+    .boolean()
+    .nullish()
+    .describe(
+      "fill the prompt's blanks <extra_id_0>, <extra_id_1> … and return the whole text; for models trained to fill in",
+    ),
+  mode: z
+    .enum(MODES)
+    .nullish()
+    .describe("the mode that reads the prompt: of models trained by UL2R, such as NLU for short blanks"),
   best_of: z
     .int()
     .min(1)
@@ -59,6 +70,20 @@ function together(input: Fields, { addIssue }: z.RefinementCtx): void {
   if (best && stream && best > (n ?? 1))
     refuse("best_of", "expected no more than n in a stream, whose answers come as they are drawn");
   if (echo && suffix) refuse("suffix", "expected none beside echo: true");
+  if (input.infill || input.mode) ofTexts(input, input.infill ? "infill" : "mode", refuse);
   for (const field of ["max_tokens", "max_completion_tokens"] as const)
     if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
+}
+
+/** Blanks and modes are of texts; an answer with blanks is whole. */
+function ofTexts(
+  { prompt, suffix, echo, stream, infill, response_format: format }: Fields,
+  field: "infill" | "mode",
+  refuse: (field: keyof Fields, message: string) => void,
+): void {
+  if (prompt.some((each) => typeof each !== "string")) refuse("prompt", `expected texts beside ${field}`);
+  if (suffix) refuse("suffix", `expected none beside ${field}`);
+  if (format) refuse("response_format", `expected none beside ${field}`);
+  if (infill && stream) refuse("stream", "expected false beside infill, whose text has the answer in several places");
+  if (infill && echo) refuse("echo", "expected false beside infill, which returns the whole text");
 }

@@ -90,6 +90,8 @@ function refuse({ named, super: strong }: ChosenPair, asks: readonly Ask[]): voi
   if (options.logprobs !== undefined) no("logprobs", `${elsewhere} it gives none`);
   if (options.tools) no("tools", `${elsewhere} it takes none`);
   if (options.suffix) no("suffix", `${elsewhere} it takes none`);
+  if (options.infill) no("infill", `${elsewhere} it takes none`);
+  if (options.mode) no("mode", `${elsewhere} it takes none`);
 }
 
 /** @throws HttpError, UserError if the models are one, or the pair is not calibrated */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
+import { fillBlanks, parseBlanks } from "../../weights/tokenizer/index.ts";
 import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
 import { type Ask, type Part, wholeAnswers } from "../generation/answers.ts";
 import { bestOf } from "../generation/best-of.ts";
@@ -8,7 +9,7 @@ import { type CompletionInput, completionInput, drawnOf } from "../generation/co
 import { Continuation } from "../generation/continuation.ts";
 import { flatLogprobsSchema } from "../generation/flat-logprobs.ts";
 import { optionsOf } from "../generation/options.ts";
-import { MOST_ANSWERS } from "../generation/prompts.ts";
+import { type Continued, MOST_ANSWERS } from "../generation/prompts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -27,6 +28,7 @@ const completion = z.object({
     z.object({
       index: z.int(),
       text: z.string(),
+      blanks: z.array(z.string()).optional().describe("what fills each blank, with infill"),
       logprobs: flatLogprobsSchema.nullable(),
       finish_reason: z.enum(["stop", "length", "repetition"]).nullable(),
       ...routedShape,
@@ -90,6 +92,8 @@ function completionOptions(input: CompletionInput, most: number, choice: number)
     logprobs: logprobs ?? (drawnOf(input) > (input.n ?? 1) ? 0 : undefined),
     promptLogprobs: input.echo ? logprobs : undefined,
     suffix: input.suffix || undefined,
+    infill: input.infill ?? undefined,
+    mode: input.mode ?? undefined,
     raw: true,
   };
 }
@@ -101,11 +105,19 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about:
   const routes = routesOf(best);
   const all = best.map((pieces, index) => ({
     index,
-    ...new Continuation(input.prompt[Math.floor(index / n)]!, input).of(pieces),
+    ...answerOf(input.prompt[Math.floor(index / n)]!, input, pieces),
     finish_reason: pieces.at(-1)!.finishReason!,
     ...routes.of(pieces),
   }));
   return { ...about, choices: all, ...routes.beside, usage: usageOf(receipt, drawn), receipt };
+}
+
+/** An answer's text after its prompt, or the prompt with its blanks filled. */
+function answerOf(prompt: Continued, input: CompletionInput, pieces: readonly Part[]) {
+  const answer = new Continuation(prompt, input).of(pieces);
+  if (!input.infill || typeof prompt !== "string") return answer;
+  const tokens = pieces.flatMap((piece) => piece.tokens.map(({ id }) => id));
+  return { ...answer, ...fillBlanks(parseBlanks(prompt), tokens, pieces[0]!.tokenizer) };
 }
 
 type Event = z.input<typeof completionChunk>;

@@ -3,6 +3,18 @@ export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";
 export type { Segment } from "./segments.ts";
+export {
+  type Blanked,
+  encodeBlanks,
+  type Filled,
+  fillBlanks,
+  MODES,
+  type Mode,
+  modeToken,
+  parseBlanks,
+  requireSpecial,
+  sentinelName,
+} from "./sentinels.ts";
 export { fromGguf, type TokenizerSource } from "./source.ts";
 export { StopStrings } from "./stop.ts";
 export { TokenStream } from "./stream.ts";

@@ -1,8 +1,8 @@
+import type { Mode } from "../../../weights/tokenizer/index.ts";
 import type { SpanRule } from "./spans.ts";
 
-/** The modes of U-PaLM (Tay et al. 2022, section 3.1.2): each begins the sequences of one kind of denoiser. */
-export const MODES = { S: "[S2S]", R: "[NLU]", X: "[NLG]" } as const;
-export type ModeToken = (typeof MODES)[keyof typeof MODES];
+/** The mode that begins the sequences of each kind of denoiser (Tay et al. 2022, section 3.1.2). */
+const MODE_OF = { S: "S2S", R: "NLU", X: "NLG" } as const;
 
 /** One task of the mixture. */
 export type Denoiser =
@@ -11,7 +11,7 @@ export type Denoiser =
   /** Fill in: regular (R) or extreme (X) corruption. */
   | (SpanRule & { readonly kind: "R" | "X"; readonly weight: number });
 
-export const modeOf = ({ kind }: Denoiser): ModeToken => MODES[kind];
+export const modeOf = ({ kind }: Denoiser): Mode => MODE_OF[kind];
 
 const spans = (kind: "R" | "X", meanSpan: number, rate: number, weight: number) =>
   ({ kind, meanSpan, rate, weight }) as const;

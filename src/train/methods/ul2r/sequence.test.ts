@@ -102,5 +102,5 @@ test("UL2's seven denoisers are equally likely", () => {
 });
 
 test("modes are those of U-PaLM", () => {
-  expect(mixtureOf("ul2r", false).map(modeOf)).toEqual(["[S2S]", "[NLU]", "[NLG]", "[NLG]"]);
+  expect(mixtureOf("ul2r", false).map(modeOf)).toEqual(["S2S", "NLU", "NLG", "NLG"]);
 });

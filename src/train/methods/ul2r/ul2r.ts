@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { choice, flag, fraction, integer } from "../../../savings/option-schemas.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { TrainingData } from "../../data/batch.ts";
 import type { Method } from "../method.ts";
@@ -9,17 +10,15 @@ import { mostRuns } from "./spans.ts";
 import { denoisingIds, tokensOf } from "./tokens.ts";
 
 const options = z.strictObject({
-  mixture: z
-    .enum(MIXTURES)
+  mixture: choice(MIXTURES)
     .default("ul2r")
     .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 the seven of UL2"),
-  causal: z.number().min(0).max(1).default(0.2).describe("share of texts that stay as they are, without a mode"),
-  mask: z
-    .enum(["prefix", "causal"])
+  causal: fraction(0.2).describe("share of texts that stay as they are, without a mode"),
+  mask: choice(["prefix", "causal"])
     .default("prefix")
     .describe("what inputs see: prefix, each other in both directions; causal, what is before them"),
-  sentinels: z.int().min(1).default(100).describe("tokens that stand for hidden spans"),
-  roll: z.boolean().default(false).describe("rotate the hidden spans, so that the last token is not always hidden"),
+  sentinels: integer(1, 100).describe("tokens that stand for hidden spans"),
+  roll: flag(false).describe("rotate the hidden spans, so that the last token is not always hidden"),
 });
 export type Ul2rOptions = z.output<typeof options>;
 

@@ -1,0 +1,74 @@
+import { UserError } from "../../util/errors.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** T5's name of a sentinel, which stands for the k-th blank of a text. */
+export const sentinelName = (k: number): string => `<extra_id_${k}>`;
+
+/** Modes of models trained by UL2R, each of which begins a prompt (Tay et al. 2022, section 3.1.2). */
+export const MODES = ["S2S", "NLU", "NLG"] as const;
+export type Mode = (typeof MODES)[number];
+
+/** The special token of a mode. */
+export const modeToken = (mode: Mode): string => `[${mode}]`;
+
+/** A text with blanks. */
+export interface Blanked {
+  /** The texts around the blanks, one more than there are blanks; without the space before a blank. */
+  readonly texts: readonly string[];
+  /** True for blanks that have a space before them. */
+  readonly spaced: readonly boolean[];
+}
+
+/** Reads a text with `<extra_id_0>`, `<extra_id_1>` … in this order. @throws UserError for another order, or no blank */
+export function parseBlanks(text: string): Blanked {
+  const found = [...text.matchAll(/<extra_id_(\d+)>/g)].map(([name]) => name);
+  if (found.length === 0) throw new UserError(`the prompt has no blank; expected ${sentinelName(0)} in its place`, 2);
+  const wrong = found.findIndex((name, k) => name !== sentinelName(k));
+  if (wrong >= 0) throw new UserError(`the prompt's blanks: expected ${sentinelName(wrong)}, got ${found[wrong]}`, 2);
+  const texts = text.split(/<extra_id_\d+>/);
+  const spaced = texts.slice(0, -1).map((before) => before.endsWith(" "));
+  // A model's words begin with their spaces, so the space belongs to the blank.
+  return { texts: texts.map((each, k) => (spaced[k] ? each.slice(0, -1) : each)), spaced };
+}
+
+/** Ids of a blanked text, and of the sentinel that asks for its first blank. @throws UserError if the model lacks a sentinel */
+export function encodeBlanks({ texts }: Blanked, tokenizer: Tokenizer): number[] {
+  const segments = texts.flatMap((text, k) => [
+    ...(k > 0 ? [{ text: requireSpecial(tokenizer, sentinelName(k - 1)), special: true }] : []),
+    ...(text === "" ? [] : [{ text, special: false }]),
+  ]);
+  return tokenizer.encodeSegments([...segments, { text: sentinelName(0), special: true }]);
+}
+
+/** A text with its blanks filled. */
+export interface Filled {
+  readonly text: string;
+  readonly blanks: readonly string[];
+}
+
+/** Fills a text from an answer's tokens: the first blank, a sentinel, the second blank and so on. */
+export function fillBlanks({ texts, spaced }: Blanked, tokens: readonly number[], tokenizer: Tokenizer): Filled {
+  const filled = spaced.map((space, k) => {
+    const said = tokenizer.decode(blankOf(tokens, k, tokenizer));
+    return space && !said.startsWith(" ") ? ` ${said}` : said;
+  });
+  const text = texts.map((each, k) => each + (filled[k] ?? "")).join("");
+  return { text, blanks: filled.map((each, k) => (spaced[k] ? each.slice(1) : each)) };
+}
+
+/** Tokens of a blank: behind its sentinel, up to the next special token. */
+function blankOf(tokens: readonly number[], k: number, tokenizer: Tokenizer): readonly number[] {
+  const from = k === 0 ? 0 : tokens.indexOf(tokenizer.specialId(sentinelName(k))!) + 1;
+  if (k > 0 && from === 0) return [];
+  const length = tokens.slice(from).findIndex((id) => tokenizer.isSpecial(id) || tokenizer.stopIds.has(id));
+  return length < 0 ? tokens.slice(from) : tokens.slice(from, from + length);
+}
+
+/** @throws UserError if the model has no such special token */
+export function requireSpecial(tokenizer: Tokenizer, name: string): string {
+  if (tokenizer.specialId(name) !== undefined) return name;
+  throw new UserError(
+    `${tokenizer.path}: the model has no token ${name}; expected a model that was trained to fill in, such as by --method ul2r`,
+    2,
+  );
+}

@@ -1,0 +1,31 @@
+import { seededRandom } from "../../../src/util/random.ts";
+import type { Tokenizer } from "../../../src/weights/tokenizer/index.ts";
+import { randomWord } from "./copy-language.ts";
+
+/** A letter to be filled in, which only the text behind it tells. */
+export interface ProbeItem {
+  /** Up to the sentinel that asks for the letter. */
+  readonly ids: readonly number[];
+  readonly letter: number;
+}
+
+/** Records of an item; one of them has the blank in its first word. */
+const RECORDS = 3;
+
+/** Right-context items: `[NLU] … w<extra_id_0>w=www; … <extra_id_0>`, the letter is in the second word alone. */
+export function probeItems(count: number, tokenizer: Tokenizer, seed: number): ProbeItem[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, () => probeItem(tokenizer, random));
+}
+
+function probeItem(tokenizer: Tokenizer, random: () => number): ProbeItem {
+  const words = Array.from({ length: RECORDS }, () => randomWord(random));
+  const records = words.map((word) => `${word}=${word};`);
+  const asked = Math.floor(random() * RECORDS);
+  const place = Math.floor(random() * words[asked]!.length);
+  const before = records.slice(0, asked).join("") + words[asked]!.slice(0, place);
+  const after = records[asked]!.slice(place + 1) + records.slice(asked + 1).join("");
+  const blank = tokenizer.specialId("<extra_id_0>")!;
+  const ids = [tokenizer.specialId("[NLU]")!, ...tokenizer.encode(before), blank, ...tokenizer.encode(after), blank];
+  return { ids, letter: tokenizer.encode(words[asked]![place]!)[0]! };
+}
