@@ -89,7 +89,7 @@ const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>
 };
 
 /** Elements of a slice, so that many small steps stay in a core's cache. */
-const SLICE = 131_072;
+const SLICE = 32_768;
 
 /** Emits `body`, an element-wise function of two tensors of this shape, in slices if they are large. */
 function emitInSlices(

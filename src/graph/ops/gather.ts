@@ -1,5 +1,6 @@
-import { add, mul, sameShape } from "../dim.ts";
+import { add, mul, type Shape, sameShape } from "../dim.ts";
 import { around, ndarray } from "../ndarray.ts";
+import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
@@ -33,6 +34,25 @@ const gatherOp: Op<{ axis: number }> = {
 /** The slices of x along `axis` that `indices` (i64) name, in its shape. */
 export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => apply1(gatherOp, [x, indices], { axis });
 
+/** Rows of the largest table whose gradient is a product with one-hot columns: scattering single elements takes longer. */
+const ONE_HOT_ROWS = 256;
+
+const isSmallTable = (shape: Shape): shape is [number, number] =>
+  shape.length === 2 && shape.every((d) => typeof d === "number") && Number(shape[0]) <= ONE_HOT_ROWS;
+
+/** sum + the one-hot columns of the indices times dy. */
+function emitOneHotSum(
+  emit: Emitter,
+  { indices, dy, sum }: { indices: string; dy: string; sum: string | undefined },
+  [rows, width]: [number, number],
+  outputs: readonly string[],
+): void {
+  const ids = emit.value("Reshape", [indices, emit.ints([-1])]);
+  const columns = emit.value("OneHot", [ids, emit.ints([rows], []), emit.floats([0, 1])], { axis: { int: 0 } });
+  const slices = emit.value("Reshape", [dy, emit.ints([-1, width])]);
+  emit.node("Gemm", [columns, slices, ...(sum === undefined ? [] : [sum])], outputs);
+}
+
 const gatherBackwardOp: Op<{ axis: number }> = {
   name: "gatherBackward",
   operands: ["like", "indices", "dy", "sum"],
@@ -48,6 +68,8 @@ const gatherBackwardOp: Op<{ axis: number }> = {
   // ScatterND with a reduction is wrong if an index comes twice and two threads run (ONNX Runtime 1.32).
   onnx(emit, { inputs: [x, indices, dy, sum], outputs, types }, { axis }) {
     const { shape } = types[0]!;
+    if (axis === 0 && isSmallTable(shape))
+      return emitOneHotSum(emit, { indices: indices!, dy: dy!, sum }, shape, outputs);
     const before = shape.slice(0, axis).map((d) => (typeof d === "number" ? d : 0));
     const rows = emit.value("Reshape", [dy!, emit.ints([...before, -1, ...shape.slice(axis + 1).map(Number)])]);
     const column = emit.value("Reshape", [indices!, emit.ints(shape.map((_, a) => (a === axis ? -1 : 1)))]);

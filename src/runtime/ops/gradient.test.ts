@@ -49,14 +49,19 @@ test.each([
   expect(await worst({ inputs, inPlace: { y: "sum" }, trace })).toBeLessThan(1e-5);
 });
 
-test.each([true, false])(
-  "gradients of table rows that are read again and again, added in place: %s",
-  async (inPlace) => {
+test.each([
+  { rows: 11, inPlace: true },
+  { rows: 11, inPlace: false },
+  { rows: 300, inPlace: true },
+  { rows: 300, inPlace: false },
+])(
+  "gradients of $rows table rows that are read again and again, added in place: $inPlace",
+  async ({ rows, inPlace }) => {
     const inputs = {
-      x: noise(1, [11, 33]),
+      x: noise(1, [rows, 33]),
       ids: integers(2, "i64", [4, 50], 11),
       dy: noise(3, [4, 50, 33]),
-      sum: noise(4, [11, 33]),
+      sum: noise(4, [rows, 33]),
     };
     const trace: Trial["trace"] = ({ x, ids, dy, sum }) => ({ y: gatherBackward(x!, ids!, dy!, 0, sum!) });
     expect(await worst({ inputs, inPlace: inPlace ? { y: "sum" } : {}, trace })).toBeLessThan(1e-5);
