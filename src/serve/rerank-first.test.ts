@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { receiptSchema } from "../ledger/receipt.ts";
+import { tinyWithLetters } from "../pipelines/first/fake.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));
+let server: Testing;
+beforeAll(async () => {
+  const file = path.join(folder, "letters.gguf");
+  writeFileSync(file, tinyWithLetters());
+  server = await serveModels([`letters=${file}`, ...TINY.slice(0, 2)]);
+});
+afterAll(async () => {
+  await server.stop(0);
+  rmSync(folder, { recursive: true });
+});
+
+const FIRST = "letters+first@windowSize=4,stride=2,rankEnd=6,presort=sentences";
+const documents = Array.from({ length: 9 }, (_, i) => `a text of ${"word ".repeat(i + 1)}`);
+const ask = (model: string, more: object = {}, to = "/v1/rerank") =>
+  post(server, to, { model, query: "which one", documents, ...more });
+
+async function refusal(response: Promise<Response>): Promise<[status: number, message: string]> {
+  const refused = await response;
+  return [refused.status, (await jsonOf(refused)).error.message];
+}
+
+test("an encoder presorts, letters order the front, and the rest keep their order", async () => {
+  const { model, results, receipt, usage } = await jsonOf(ask(FIRST));
+  expect(model).toBe(FIRST);
+  const order = results.map(({ index }: { index: number }) => index);
+  expect([...order].sort()).toEqual([...documents.keys()]);
+  expect(results.map((r: { relevance_score: number }) => r.relevance_score)).toEqual(
+    order.map((_: number, i: number) => 1 / (i + 1)),
+  );
+  const sorted = await jsonOf(ask("sentences"));
+  expect(order.slice(6)).toEqual(sorted.results.slice(6).map(({ index }: { index: number }) => index));
+  expect(receiptSchema.parse(receipt)).toMatchObject({
+    ...{ model: "letters+first", recipe: ["first:windowSize=4,stride=2,rankEnd=6,presort=sentences"], estimated: true },
+    work: { windows: { dense: 2, run: 2 }, calls: { letters: { dense: 2, run: 2 }, sentences: { dense: 1, run: 1 } } },
+  });
+  expect(receipt.work.decoded.run).toBe(2);
+  expect(usage.completion_tokens).toBe(2);
+});
+
+test("Cohere's second form, fewer results, and documents given back", async () => {
+  const { results, meta } = await jsonOf(
+    ask(
+      "letters+first@windowSize=4,stride=2",
+      { documents: documents.slice(0, 4), top_n: 2, return_documents: true },
+      "/v2/rerank",
+    ),
+  );
+  expect(meta.api_version.version).toBe("2");
+  expect(results).toHaveLength(2);
+  for (const { index, document } of results) expect(document.text).toBe(documents[index]);
+});
+
+test.each([
+  ["letters+first@windowSize=30", 400, "first: windowSize: Too big: expected number to be <=26"],
+  ["letter+first", 404, 'no model is called "letter" here; did you mean "letters"?'],
+  ["sentences+first@presort=none", 400, "sentences is an encoder, which embeds or classifies texts"],
+  ["tiny+first@windowSize=4,stride=2,presort=none", 400, "the letter A is no token, and first ranks by letters"],
+  ["letters+first@windowSize=4,stride=2,rankEnd=6", 404, "@presort=none keeps the given order"],
+])("%s is refused", async (model, status, sentence) => {
+  const [got, message] = await refusal(ask(model));
+  expect(message).toContain(sentence);
+  expect(got).toBe(status);
+});
+
+test("a ceiling that is too low is refused before anything runs", async () => {
+  const [status, message] = await refusal(ask("letters+first@windowSize=4,stride=2,presort=none", { max_flops: 1000 }));
+  expect([status, message]).toEqual([400, expect.stringContaining("by their lengths the windows cost")]);
+});
