@@ -77,7 +77,7 @@ export class SearchIndex implements AsyncDisposable {
     const { onBatch = () => {}, ...stopping } = options;
     const { signal, onStopped } = given("add's options", stoppable, stopping);
     const [started, parts]: [number, Receipt[]] = [performance.now(), []];
-    const receipt = () => searchReceipt({ ...{ parts, started, flops: 0, retrievals: 0 }, model: this.#modelName });
+    const receipt = () => searchReceipt({ parts, started, flops: 0, retrievals: 0 });
     try {
       const embed = this.settings.embedding ? this.#embedWith(parts, { ...(signal && { signal }) }) : undefined;
       const added = await addAll(this.store, source, until(signal, documents), embed, onBatch);
@@ -131,16 +131,12 @@ export class SearchIndex implements AsyncDisposable {
     const open = by === "bm25" ? undefined : await model();
     terms.signal?.throwIfAborted();
     const { results, flops } = await search(this.store, words, by, top, open && this.#embed(open, parts, terms));
-    return { results, receipt: searchReceipt({ parts, flops, retrievals: 1, started, model: this.#modelName }) };
+    return { results, receipt: searchReceipt({ parts, flops, retrievals: 1, started }) };
   }
 
   /** The ranker of searches that name none. */
   get usual(): Ranker {
     return this.settings.embedding ? "hybrid" : "bm25";
-  }
-
-  get #modelName(): string | undefined {
-    return this.settings.embedding?.name;
   }
 
   #embedWith(parts: Receipt[], terms: ReadOptions) {

@@ -14,17 +14,15 @@ interface Work {
   readonly retrievals: number;
   /** `performance.now()` when it began. */
   readonly started: number;
-  /** The index's embedding model. */
-  readonly model: string | undefined;
 }
 
 /** The receipt of a search or an addition: its embeddings, and the scoring of what was found. */
-export function searchReceipt({ parts, flops, retrievals, started, model = BY_TERMS }: Work): Receipt {
+export function searchReceipt({ parts, flops, retrievals, started }: Work): Receipt {
   const embedding = parts.length > 0 ? together(parts) : undefined;
   const { dense, spent, overhead } = embedding?.flops ?? ZERO;
   const { load, prefill, decode } = embedding?.ms ?? { load: 0, prefill: 0, decode: 0 };
   return makeReceipt({
-    model: embedding?.model ?? model,
+    model: embedding?.model ?? BY_TERMS,
     recipe: [],
     tokens: embedding?.tokens ?? { prompt: 0, cached: 0, completion: 0 },
     flops: { dense: dense + flops, spent: spent + flops, overhead },

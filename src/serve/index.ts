@@ -1,5 +1,6 @@
 export { type RemoteOptions, readFleet, remoteFromText } from "./fleet/file.ts";
 export { Fleet } from "./fleet/fleet.ts";
+export { Indexes } from "./indexes.ts";
 export { checkBind } from "./keys/access.ts";
 export { type Key, KeyStore, type Scope, scopes } from "./keys/store.ts";
 export { limitOptions } from "./limits.ts";

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { type Asker, Bill } from "./bill.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Call } from "./http/endpoint.ts";
+import type { Indexes } from "./indexes.ts";
 import type { Rates } from "./keys/rates.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 import { deadlineOf, type Limits } from "./limits.ts";
@@ -16,6 +17,7 @@ export interface ServerContext {
   readonly pool: Pool;
   /** Models that other servers run. */
   readonly fleet: Fleet;
+  readonly indexes: Indexes;
   readonly ledger: LedgerQueue;
   readonly metrics: Metrics;
   readonly tracer: Tracer;

@@ -15,6 +15,7 @@ import type { HttpError } from "./http/errors.ts";
 import { answerHalfClosed } from "./http/half-closed.ts";
 import { letPass } from "./http/lingering.ts";
 import { closeStalled } from "./http/stalled.ts";
+import { Indexes } from "./indexes.ts";
 import { Access, checkBind } from "./keys/access.ts";
 import { Rates } from "./keys/rates.ts";
 import type { KeyStore } from "./keys/store.ts";
@@ -34,6 +35,8 @@ export interface ServeOptions {
   readonly catalogue: Catalogue;
   readonly fleet: Fleet;
   readonly keys: KeyStore;
+  /** Search indexes by name; none by default. */
+  readonly indexes?: Indexes | undefined;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -87,7 +90,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
-  const base = { ...given, ledger, rates: new Rates(), started: new Date() };
+  const indexes = options.indexes ?? new Indexes([]);
+  const base = { ...given, indexes, ledger, rates: new Rates(), started: new Date() };
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const context: ServerContext = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
@@ -159,6 +163,7 @@ async function stop(context: ServerContext, server: Server, underWay: UnderWay, 
   await closed;
   await within(ON_ITS_WAY, ended);
   context.pool[Symbol.dispose]();
+  await context.indexes[Symbol.asyncDispose]();
   const unwritten = await context.ledger.close(TO_BE_WRITTEN);
   await within(TO_BE_SENT, context.tracer.close());
   await context.fleet[Symbol.asyncDispose]();

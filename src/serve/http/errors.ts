@@ -1,5 +1,6 @@
 import { Refused } from "../../engine/schedule/refused.ts";
 import { LedgerFault } from "../../ledger/database.ts";
+import { StoreFault } from "../../retrieval/store/store.ts";
 import { ContextExceeded, KeptFault, UserError } from "../../util/errors.ts";
 import { ModelFault } from "../../weights/model-fault.ts";
 
@@ -45,7 +46,8 @@ export function failure(error: unknown): HttpError {
   if (error instanceof Refused) return refused(error);
   // Clients must not learn where it is kept.
   if (error instanceof LedgerFault) return away("the ledger cannot be used");
-  if (error instanceof KeptFault) return away("the server's keys or recipes cannot be read");
+  if (error instanceof StoreFault) return away("the index cannot be used");
+  if (error instanceof KeptFault) return away("the server's own files cannot be read");
   if (error instanceof ModelFault) return away("the server's model cannot be used");
   if (error instanceof ContextExceeded) return new HttpError(400, error.message, { code: "context_length_exceeded" });
   if (error instanceof UserError) return new HttpError(400, error.message);

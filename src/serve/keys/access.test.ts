@@ -165,7 +165,7 @@ describe("a server that had keys", () => {
 });
 
 describe("a damaged file", () => {
-  const damaged = "the server's keys or recipes cannot be read at the moment";
+  const damaged = "the server's own files cannot be read at the moment";
 
   test("of keys is the server's fault, told without its place, and /health answers", async () => {
     const server = await serveModels(TINY.slice(0, 1));

@@ -14,6 +14,10 @@ export const termsSchema = z.strictObject({
     .optional()
     .describe("maximum FLOPs per request: answers end there; embeddings, ranks and classes that cost more are refused"),
   maxTokens: z.int().min(1).optional().describe("maximum tokens per answer"),
+  index: z
+    .array(z.string())
+    .optional()
+    .describe("an index that the key may search (default: all that the server offers)"),
   requestsPerMinute: z.number().positive().optional().describe("maximum requests per minute; more are refused"),
   tokensPerMinute: z
     .number()

@@ -12,6 +12,7 @@ import { addRecipe, deleteRecipe, recipes } from "./recipes.ts";
 import { rerank } from "./rerank.ts";
 import { responses } from "./responses.ts";
 import { savings } from "./savings.ts";
+import { search } from "./search.ts";
 import { health, metrics, ready } from "./status.ts";
 
 /** Everything that the server does, one line each. */
@@ -24,6 +25,7 @@ export function endpointsOf(context: ServerContext): Endpoint[] {
     ...embed(context),
     ...rerank(context),
     classify(context),
+    search(context),
     models(context),
     oneModel(context),
     savings(),

@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type Libsql from "libsql";
-import { UserError } from "../errors.ts";
+import { KeptFault, UserError } from "../errors.ts";
 import { makeFolders } from "../make-folders.ts";
 import { codeOf, DISK_FULL, reasonOf, unopened } from "../system-errors.ts";
 
@@ -41,7 +41,7 @@ function explained(error: unknown, path: string, { noun, article, fault }: Sqlit
   if (!(error instanceof Error)) return error;
   const code = codeOf(error) ?? "";
   if (/NOTADB|CORRUPT/.test(code))
-    return new UserError(`${path} is damaged or is not ${article}; move it away to start a new one`);
+    return new KeptFault(`${path} is damaged or is not ${article}; move it away to start a new one`);
   const reason =
     reasonOf(error) ??
     faults.find(([pattern]) => pattern.test(`${code} ${error.message}`))?.[1] ??

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import type { SearchIndex } from "../../index.ts";
+import type { EmbeddingModel } from "../../library/embedding-model.ts";
+import type { Model } from "../../library/model.ts";
+import { searchOptions } from "../../library/search-index.ts";
+import { billedShape, usageOf } from "../generation/usage.ts";
+import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
+import { leastOf } from "../keys/terms.ts";
+import type { Limits } from "../limits.ts";
+import type { Chosen } from "../models/served.ts";
+import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
+
+const { by, top } = searchOptions.shape;
+
+const inputOf = ({ maxPrompt }: Limits) =>
+  z.object({
+    index: z.string().min(1).max(100).describe("an index that the server was started with (--index)"),
+    query: z.string().min(1).max(maxPrompt).describe("the query"),
+    by: by.nullish().describe(by.description!),
+    top: top.nullish().describe(`${top.description}; default 10`),
+    max_flops: z.number().positive().nullish().describe("maximum FLOPs of the query's embedding"),
+  });
+type SearchInput = z.output<ReturnType<typeof inputOf>>;
+
+const result = z.object({
+  id: z.string(),
+  title: z.string(),
+  text: z.string().describe("the document's best chunk"),
+  score: z.number(),
+  categories: z.array(z.string()),
+  metadata: z.record(z.string(), z.unknown()),
+});
+
+/** `POST /v1/search`. */
+export const search = (context: ServerContext): Endpoint =>
+  endpoint({
+    method: "post",
+    paths: ["/v1/search"],
+    summary: "Search an index by terms (BM25), by vectors, or by both",
+    scope: "infer",
+    input: inputOf(context.limits),
+    example: { index: "notes", query: "trains that are late", top: 3 },
+    output: z.object({ object: z.literal("list"), index: z.string(), results: z.array(result), ...billedShape }),
+    async handle(input, call) {
+      const index = context.indexes.find(input.index, call.key);
+      const { results, receipt } = await searched(context, index, input, call);
+      return { object: "list", index: index.name, results, usage: usageOf(receipt), receipt };
+    },
+  });
+
+async function searched(context: ServerContext, index: SearchIndex, input: SearchInput, call: Call) {
+  const asked = { by: input.by ?? index.usual, top: input.top ?? undefined };
+  const chosen = asked.by === "bm25" ? undefined : embedderOf(context, index);
+  using lease = chosen && (await leaseFor(context, chosen, call));
+  using bill = billFor(context, chosen?.served.id ?? "bm25", call);
+  const ceiling = { flops: leastOf(input.max_flops, call.key?.terms.maxFlops) };
+  const model = async () => lease && chosen && embeddingModel(context, lease.model, index, chosen);
+  const { results, receipt } = await index.searchWith(model, input.query, asked, {
+    ...bill.terms,
+    signal: call.signal,
+    ceiling,
+  });
+  bill.add(receipt);
+  return { results, receipt: bill.close("stop") };
+}
+
+/** The index's embedding model among the server's. @throws HttpError if it is not served */
+function embedderOf({ catalogue }: ServerContext, { name, settings }: SearchIndex): Chosen {
+  const { embedding } = settings;
+  if (!embedding) throw new HttpError(400, `the index ${name} has no vectors; search it by bm25`, { param: "by" });
+  const served = catalogue.list().find(({ id, model }) => model === embedding.name || id === embedding.name);
+  if (served) return { served, recipe: [], quant: served.quant };
+  const message = `the index ${name} has vectors of a model that this server does not serve; search it by bm25`;
+  throw new HttpError(400, message, { param: "by" });
+}
+
+/** A leased model as the index sees it: under the name that the index was created with. */
+async function embeddingModel(
+  { catalogue }: ServerContext,
+  model: Model,
+  { settings }: SearchIndex,
+  { served }: Chosen,
+): Promise<EmbeddingModel> {
+  return {
+    identity: {
+      name: settings.embedding!.name,
+      sha256: await catalogue.hashOf(served.source),
+      width: model.encoder.encoder.config.hidden,
+    },
+    embed: (texts, terms) => model.embed(texts, terms),
+    [Symbol.dispose]() {},
+  };
+}
