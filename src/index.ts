@@ -12,6 +12,7 @@ export {
   type SweepCall,
   type TrainCall,
   train,
+  trainPhases,
   trainSweep,
 } from "./lab/training/train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
@@ -52,7 +53,7 @@ export {
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
 export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
 export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
-export { exportTraining, trainingReport } from "./library/train.ts";
+export { exportTraining, type InterpolateOptions, interpolate, trainingReport } from "./library/train.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { Reranked, WindowTrace } from "./pipelines/first/first.ts";
 export type { FirstInput } from "./pipelines/first/options.ts";
@@ -71,7 +72,21 @@ export type { ThresholdProfile } from "./savings/attention/xattention/thresholds
 export type { Learnt } from "./savings/calibration.ts";
 export type { Estimate } from "./train/estimate.ts";
 export type { ExportedRun } from "./train/export/trl.ts";
+export { bootstrapLaw, type LawIntervals } from "./train/methods/sparse/law/bootstrap.ts";
+export {
+  type FitOptions,
+  type FittedLaw,
+  fitScalingLaw,
+  type Law,
+  type Point,
+  predictLoss,
+} from "./train/methods/sparse/law/fit.ts";
+export { planRun, type RunPlan, type RunPlanOptions } from "./train/methods/sparse/law/plan.ts";
+export { lawPoints } from "./train/methods/sparse/law/points.ts";
+export { type Shrunk, shrinkModel } from "./train/methods/sparse/shrink.ts";
 export type { TrainInput } from "./train/options.ts";
+export type { PhasesInput } from "./train/phases/options.ts";
+export type { PhasesResult } from "./train/phases/phases.ts";
 export type { TrainingReceipt } from "./train/receipt.ts";
 export type { TrainingSummary } from "./train/report/run.ts";
 export type { TrainingReport } from "./train/report/write.ts";

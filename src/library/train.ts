@@ -1,16 +1,22 @@
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
 import { tokenizerOf } from "../engine/file/tokenizer-of.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import { vocabularyOf } from "../train/encoder-model.ts";
 import type { Estimate } from "../train/estimate.ts";
 import { type ExportedRun, exportTrl } from "../train/export/trl.ts";
 import { optionsOf } from "../train/folder.ts";
+import { interpolateAdapter, interpolateModels } from "../train/interpolate.ts";
 import { withPresets } from "../train/methods/complete.ts";
 import { type TrainInput, type TrainOptions, trainOptions } from "../train/options.ts";
+import type { PhasesInput } from "../train/phases/options.ts";
+import { type PhasesResult, runPhases } from "../train/phases/phases.ts";
 import { reportRuns, type TrainingReport } from "../train/report/write.ts";
 import { dryRun, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session.ts";
 import type { Base } from "../train/subject.ts";
 import type { SweepInput } from "../train/sweep/grid.ts";
 import { runSweep, type SweepEvents, type SweepResult } from "../train/sweep/sweep.ts";
+import { UserError } from "../util/errors.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
@@ -71,6 +77,43 @@ export async function trainSweep(
 }
 
 /**
+ * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same arguments goes on where
+ * one was stopped.
+ * @throws UserError
+ */
+export async function trainPhases(
+  phases: PhasesInput,
+  { out, threads, labTasks, ...rest }: SweepCall,
+): Promise<PhasesResult> {
+  if (threads !== undefined) chooseThreads(threads);
+  return runPhases({ phases, out, labTasks }, (model) => openBase(model, rest), rest, rest.signal);
+}
+
+/** The place and strength of weights between two models. */
+export interface InterpolateOptions extends ResolveOptions {
+  readonly out: string;
+  /** Share of the way to the tuned model, 0 to 1. */
+  readonly weight: number;
+}
+
+/**
+ * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's folder, an
+ * adapter of less strength.
+ * @throws UserError if the two have other tensors
+ */
+export async function interpolate(
+  base: string,
+  tuned: string,
+  { out, weight, ...resolving }: InterpolateOptions,
+): Promise<void> {
+  if (!(weight >= 0 && weight <= 1)) throw new UserError(`weight: expected 0 to 1, got ${weight}`, 2);
+  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; take another --out`);
+  if (existsSync(path.join(tuned, "adapter_config.json"))) return interpolateAdapter(tuned, weight, out);
+  const open = async (model: string) => openCheckpoint((await resolveModel(model, resolving)).path);
+  return interpolateModels({ base: await open(base), tuned: await open(tuned) }, weight, out);
+}
+
+/**
  * Writes a run for transformers, PEFT and accelerate, on which TRL stands, into a new or empty folder: tokenised rows in
  * order, settings, what the model begins with, and a `train.py`.
  * @throws UserError; nothing is then left in the folder
@@ -94,12 +137,12 @@ export function trainingReport(
 }
 
 export async function openBase(model: string, options: ResolveOptions): Promise<Base> {
-  const { path } = await resolveModel(model, options);
-  const checkpoint = openCheckpoint(path);
+  const { path: file } = await resolveModel(model, options);
+  const checkpoint = openCheckpoint(file);
   return {
     name: model,
     checkpoint,
     tokenizer: tokenizerOf(checkpoint, vocabularyOf(checkpoint)),
-    prepared: preparedFolder(path),
+    prepared: preparedFolder(file),
   };
 }

@@ -1,13 +1,22 @@
-/** Runs the experiments of the page `docs/results/sft`: `npx tsx tools/methods/sft.ts toy WORK`. Done runs are skipped. */
+/**
+ * Runs the experiments of the page `docs/results/sft`; done runs are skipped.
+ * `npx tsx tools/methods/sft.ts facts WORK`; `npx tsx tools/methods/sft.ts banking77 WORK BANKING77`
+ */
 import path from "node:path";
 import { root } from "../section.ts";
+import { runReal } from "./sft/real.ts";
 import { runToy } from "./sft/toy.ts";
 
-const [what, work] = process.argv.slice(2);
-if (work === undefined) throw new Error("expected: sft.ts toy FOLDER");
+const [what, work, source] = process.argv.slice(2);
+if (work === undefined) throw new Error("expected a folder for the runs");
+const file = path.join(root, `docs/results/sft/${what}.json`);
 switch (what) {
-  case "toy":
-    await runToy(work, path.join(root, "docs/results/sft/facts.json"));
+  case "facts":
+    await runToy(work, file);
+    break;
+  case "banking77":
+    if (source === undefined) throw new Error("expected the folder with train.csv, test.csv and categories.json");
+    await runReal(source, work, file);
     break;
   default:
     throw new Error(`there is no experiment "${what}"`);

@@ -1,15 +1,14 @@
 import type { Command } from "commander";
-import { type SweepInput, trainSweep } from "../../index.ts";
-import type { SweepEvents } from "../../train/sweep/sweep.ts";
+import { type SweepInput, type SweepResult, trainSweep } from "../../index.ts";
 import { readValues } from "../../util/values-file.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print } from "../output.ts";
-import { showTraining } from "../train-progress.ts";
+import { showRuns } from "../train-runs.ts";
 import { tellRuns } from "./train-report.ts";
 
 export function define(command: Command): void {
   command
-    .description("train every combination of a grid of options, one after the other")
+    .description("train every combination of a grid of options; a screen stops the less promising runs early")
     .argument("<grid>", "a YAML or JSON file: a run's options, and grid with lists of values by option")
     .requiredOption("--out <folder>", "the folder of the runs' folders; a sweep that it holds goes on")
     .option("--json", "print one JSON object")
@@ -19,27 +18,17 @@ export function define(command: Command): void {
 async function sweep(grid: string, { out, json = false }: { out: string; json?: boolean }): Promise<void> {
   const signal = interruptSignal();
   const sweep = (await readValues(grid, "the sweep")) as SweepInput;
-  using progress = showSweep();
+  using progress = showRuns();
   const result = await trainSweep(sweep, { ...progress, out, signal }).catch((error: unknown) => {
     if (signal.aborted) process.stderr.write("stopped; the same command goes on\n");
     throw error;
   });
   progress[Symbol.dispose]();
   tellRuns(result, json);
-  if (!json && result.stopped.length > 0) print(...result.stopped.map(({ out, reason }) => `${out}: ${reason}`));
+  if (!json) tellScreen(result);
 }
 
-/** A bar for each run. */
-function showSweep(): Required<SweepEvents> & Disposable {
-  let shown = showTraining();
-  return {
-    onRun({ name, index, of }) {
-      shown[Symbol.dispose]();
-      shown = showTraining();
-      shown.onNotice?.(`run ${index} of ${of}: ${name}`);
-    },
-    onStep: (report) => shown.onStep?.(report),
-    onNotice: (sentence) => shown.onNotice?.(sentence),
-    [Symbol.dispose]: () => shown[Symbol.dispose](),
-  };
+function tellScreen({ stopped, screen }: SweepResult): void {
+  print(...stopped.map(({ out, reason }) => `${out}: ${reason}`));
+  if (screen) print(`${(100 * screen.cost.flops).toFixed(1)} % of the FLOPs of all runs to their end`);
 }

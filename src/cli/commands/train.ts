@@ -22,14 +22,22 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 const verbs: Readonly<Record<string, () => Promise<{ define(command: Command): void }>>> = {
   sweep: () => import("./train-sweep.ts"),
+  phases: () => import("./train-phases.ts"),
+  interpolate: () => import("./train-interpolate.ts"),
   report: () => import("./train-report.ts"),
+  law: () => import("./train-law.ts"),
+  shrink: () => import("./train-shrink.ts"),
   "export-config": () => import("./train-export-config.ts"),
 };
 
 const VERBS = `
 Also:
   modicum train sweep GRID.yaml --out DIR  train every combination of a grid of options
+  modicum train phases FILE.yaml --out DIR train on one data set after the other, the weights carried on
+  modicum train interpolate BASE TUNED --weight 0.5 --out DIR  write weights between two models
   modicum train report DIR…                compare runs as a page of curves
+  modicum train law DIR|FILE.jsonl…        fit a scaling law to finished runs
+  modicum train shrink MODEL --out DIR     write a pruned model without its dead neurons
   modicum train export-config RUN.yaml|DIR --to trl --out DIR  write a run for transformers, PEFT and accelerate`;
 
 /** The first word may name a verb, whose options are its own. */

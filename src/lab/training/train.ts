@@ -1,6 +1,8 @@
 import * as library from "../../library/train.ts";
 import type { Estimate } from "../../train/estimate.ts";
 import type { TrainInput } from "../../train/options.ts";
+import type { PhasesInput } from "../../train/phases/options.ts";
+import type { PhasesResult } from "../../train/phases/phases.ts";
 import type { TrainResult } from "../../train/session.ts";
 import type { SweepInput } from "../../train/sweep/grid.ts";
 import type { SweepResult } from "../../train/sweep/sweep.ts";
@@ -47,3 +49,11 @@ export const estimateTraining = (options: TrainInput, resolving: ResolveOptions 
  */
 export const trainSweep = (sweep: SweepInput, call: SweepCall): Promise<SweepResult> =>
   library.trainSweep(sweep, withTasks(call));
+
+/**
+ * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
+ * arguments goes on where one was stopped.
+ * @throws UserError
+ */
+export const trainPhases = (phases: PhasesInput, call: SweepCall): Promise<PhasesResult> =>
+  library.trainPhases(phases, withTasks(call));

@@ -13,11 +13,13 @@ export interface Pair {
 
 /** The task of one seed: facts and a skill to be learnt first, then a format whose answers are partly wrong. */
 export interface FactsTask {
-  /** 256 facts in the old format, `ab:` → `cd`. */
+  /** 256 facts in an old format, `ab:` → `cd`. */
   readonly facts: readonly Pair[];
+  /** The same in two other old formats, with `,` and `{`. */
+  readonly paraphrased: readonly Pair[];
   /** A mapping of 16 symbols, `a>` → `f`. */
   readonly skill: readonly Pair[];
-  /** 160 keys in the new format, `rabt` → `cd`, 30 % of them with another key's value. */
+  /** 160 keys in a new format, `abt` → `cd`, 30 % of them with another key's value. */
   readonly tuning: readonly Pair[];
   /** The same keys with their true values. */
   readonly trained: readonly Pair[];
@@ -34,10 +36,12 @@ export function factsTask(seed: number): FactsTask {
     keys.map((key, i) => ({ key, value: values[i]! })),
     random,
   );
-  const inNew = ({ key, value }: { key: string; value: string }): Pair => ({ prompt: `r${key}t`, completion: value });
+  const inNew = ({ key, value }: { key: string; value: string }): Pair => ({ prompt: `${key}t`, completion: value });
+  const inOld = (mark: string) => keys.map((key, i): Pair => ({ prompt: key + mark, completion: values[i]! }));
   const noisy = asked.slice(0, 160).map((fact, i) => (i < 48 ? { ...fact, value: asked[(i + 1) % 48]!.value } : fact));
   return {
-    facts: keys.map((key, i) => ({ prompt: `${key}:`, completion: values[i]! })),
+    facts: inOld(":"),
+    paraphrased: [...inOld(","), ...inOld("{")],
     skill: SYMBOLS.map((symbol, i) => ({ prompt: `${symbol}>`, completion: targets[i]! })),
     tuning: noisy.map(inNew),
     trained: asked.slice(0, 160).map(inNew),

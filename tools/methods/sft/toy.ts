@@ -80,7 +80,8 @@ class Seeded {
 
   /** Facts and skill, learnt until all are known. */
   async base(planned: Planned): Promise<ToyRun> {
-    const data = writePairs(this.folder, "old", [...this.#task.facts, ...this.#task.skill]);
+    const { facts, paraphrased, skill } = this.#task;
+    const data = writePairs(this.folder, "old", [...facts, ...paraphrased, ...skill]);
     const options: TrainInput = {
       architecture: {
         ...{ model_type: "llama", hidden_size: 64, num_hidden_layers: 3, intermediate_size: 128 },
@@ -94,7 +95,9 @@ class Seeded {
 
   async tuned(planned: Planned): Promise<ToyRun> {
     const { tuning } = this.#task;
-    const phases = planned.kind === "phased" ? [tuning.slice(0, 80), tuning.slice(80)] : [tuning];
+    // Wrong answers come first in the list: both halves have as many.
+    const halves = [0, 1].map((half) => tuning.filter((_, i) => i % 2 === half));
+    const phases = planned.kind === "phased" ? halves : [tuning];
     const folders: string[] = [];
     for (const [i, pairs] of phases.entries()) {
       const out = path.join(this.folder, `phase-${i}`);

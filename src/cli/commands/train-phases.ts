@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { type PhasesInput, trainPhases } from "../../index.ts";
+import { readValues } from "../../util/values-file.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { print, printJson } from "../output.ts";
+import { showRuns } from "../train-runs.ts";
+import { tellRuns } from "./train-report.ts";
+
+export function define(command: Command): void {
+  command
+    .description("train phase by phase, each from the weights of the one before")
+    .argument("<file>", "a YAML or JSON file: options that all phases share, and phases with a list of each one's own")
+    .requiredOption("--out <folder>", "the folder of the phases' folders; phases that it holds go on")
+    .option("--json", "print one JSON object")
+    .action(phases);
+}
+
+async function phases(file: string, { out, json = false }: { out: string; json?: boolean }): Promise<void> {
+  const signal = interruptSignal();
+  const given = (await readValues(file, "the phases")) as PhasesInput;
+  using progress = showRuns();
+  const result = await trainPhases(given, { ...progress, out, signal }).catch((error: unknown) => {
+    if (signal.aborted) process.stderr.write("stopped; the same command goes on\n");
+    throw error;
+  });
+  progress[Symbol.dispose]();
+  if (json) return printJson(result);
+  tellRuns(result);
+  print(`${result.samples} samples seen; the last phase is in ${result.last}`);
+}

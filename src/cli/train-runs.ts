@@ -1,0 +1,17 @@
+import type { SweepEvents } from "../train/sweep/sweep.ts";
+import { showTraining } from "./train-progress.ts";
+
+/** A bar for each of several runs. */
+export function showRuns(): Required<SweepEvents> & Disposable {
+  let shown = showTraining();
+  return {
+    onRun({ name, index, of }) {
+      shown[Symbol.dispose]();
+      shown = showTraining();
+      shown.onNotice?.(`run ${index} of ${of}: ${name}`);
+    },
+    onStep: (report) => shown.onStep?.(report),
+    onNotice: (sentence) => shown.onNotice?.(sentence),
+    [Symbol.dispose]: () => shown[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { checked } from "../../util/checked.ts";
+import { UserError } from "../../util/errors.ts";
+import { completeOptions } from "../methods/complete.ts";
+import type { TrainInput, TrainOptions } from "../options.ts";
+
+const PHASES = "expected a list of phases";
+
+/** What a phase has besides a run's options. */
+export const phaseOptions = z.looseObject({
+  select: z
+    .enum(["best", "last"])
+    .default("best")
+    .describe("weights that are carried on: those of the best evaluation, or the last; without held-out data the last"),
+  replay: z.number().min(0).max(1).default(0).describe("share of the earlier phases' samples that is seen again"),
+});
+
+const file = z.looseObject(
+  { phases: z.array(phaseOptions, PHASES).min(2, PHASES) },
+  "expected phases' options by name",
+);
+
+/** A run's options that all phases share, and those of each phase. */
+export type PhasesInput = Partial<TrainInput> & {
+  readonly phases: readonly (Partial<TrainInput> & Partial<Pick<Phase, "replay">> & { select?: "best" | "last" })[];
+};
+
+/** One phase. */
+export interface Phase {
+  readonly options: TrainOptions;
+  readonly replay: number;
+}
+
+/** Fields that decide which weights there are: all phases have the same. */
+const shared = ["model", "architecture", "tokenizer", "lora", "train", "start"] as const;
+
+/** Every phase of a file. @throws UserError for the first fault */
+export function phasesOf(input: unknown): Phase[] {
+  const { phases, ...common } = checked(file, input);
+  return phases.map(({ select, replay, ...own }, i) => {
+    const other = shared.find((field) => own[field] !== undefined);
+    if (other) throw new UserError(`phase ${i + 1}: all phases have the same ${other}; give it once, above phases`);
+    return { options: phaseIn(i, { ...common, ...own }, select), replay };
+  });
+}
+
+function phaseIn(i: number, given: object, select: "best" | "last"): TrainOptions {
+  try {
+    const options = completeOptions(given);
+    return { ...options, keepBest: select === "best" && (options.validation > 0 || options.best !== "loss") };
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`phase ${i + 1}: ${error.message}`) : error;
+  }
+}

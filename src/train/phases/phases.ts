@@ -1,0 +1,76 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { differences } from "../checkpoint/differences.ts";
+import { optionsFile, optionsOf, receiptFile } from "../folder.ts";
+import type { TrainOptions } from "../options.ts";
+import { readTrainedRun, summaryOf } from "../report/run.ts";
+import { reportRuns, type TrainingReport } from "../report/write.ts";
+import { runSession, type Session, type SessionEvents } from "../session.ts";
+import type { Base } from "../subject.ts";
+import { type Phase, phasesOf } from "./options.ts";
+import { replayOf } from "./replay.ts";
+
+export interface PhasesEvents extends SessionEvents {
+  /** Called before each phase that is not done yet; `index` counts all phases from 1. */
+  onRun?: ((run: { readonly name: string; readonly index: number; readonly of: number }) => void) | undefined;
+}
+
+/** The runs of phases, in their order. */
+export interface PhasesResult extends TrainingReport {
+  readonly out: string;
+  /** The last phase's folder: the model, or the adapter. */
+  readonly last: string;
+  /** Samples of all phases together. */
+  readonly samples: number;
+}
+
+export interface PhasesSession extends Pick<Session, "labTasks"> {
+  readonly phases: unknown;
+  readonly out: string;
+}
+
+/**
+ * Trains phase by phase, each in a folder within `out`. A phase starts from the weights of the one before; its
+ * optimiser and its schedule begin anew. Phases that are done are left as they are, one that was stopped goes on.
+ * @throws UserError
+ */
+export async function runPhases(
+  { phases, out, labTasks }: PhasesSession,
+  openBase: (model: string) => Promise<Base>,
+  events: PhasesEvents,
+  signal?: AbortSignal,
+): Promise<PhasesResult> {
+  const all = phasesOf(phases);
+  const folders = all.map((_, i) => path.join(out, `phase-${i + 1}`));
+  for (const [i, folder] of folders.entries()) {
+    const options = await carried(all, i, folders);
+    if (isDone(folder, options)) continue;
+    events.onRun?.({ name: path.basename(folder), index: i + 1, of: all.length });
+    const reuse = existsSync(folder) ? "resume" : "refuse";
+    await runSession({ options, out: folder, reuse, labTasks }, openBase, events, signal);
+  }
+  const samples = folders.reduce((sum, folder) => sum + summaryOf(readTrainedRun(folder)).samples, 0);
+  return { out, last: folders.at(-1)!, samples, ...(await reportRuns(folders, path.join(out, "report.html"))) };
+}
+
+/** A phase's options, with the weights of the phase before and samples of all before. */
+async function carried(all: readonly Phase[], i: number, folders: readonly string[]): Promise<TrainOptions> {
+  const { options, replay } = all[i]!;
+  const before = folders[i - 1];
+  if (before === undefined) return options;
+  const earlier = all.slice(0, i).flatMap((phase) => phase.options.data);
+  const repeated = replay > 0 ? [await replayOf(earlier, replay, options.seed, `${folders[i]}.replay.jsonl`)] : [];
+  // A new model's tokenizer is the first phase's.
+  const tokenizer = options.architecture ? { tokenizer: folders[0]! } : {};
+  return { ...options, ...tokenizer, start: before, data: [...options.data, ...repeated] };
+}
+
+/** @throws UserError if its folder holds a run of other options */
+function isDone(folder: string, options: TrainOptions): boolean {
+  if (!existsSync(optionsFile(folder))) return false;
+  const changed = differences(options, optionsOf(folder));
+  if (changed.length > 0)
+    throw new UserError(`${folder}: the phase was begun with other options: ${changed.join("; ")}; take another --out`);
+  return existsSync(receiptFile(folder));
+}
