@@ -29,6 +29,6 @@ async function sweep(grid: string, { out, json = false }: { out: string; json?: 
 }
 
 function tellScreen({ stopped, screen }: SweepResult): void {
-  print(...stopped.map(({ out, reason }) => `${out}: ${reason}`));
+  if (stopped.length > 0) print(...stopped.map(({ out, reason }) => `${out}: ${reason}`));
   if (screen) print(`${(100 * screen.cost.flops).toFixed(1)} % of the FLOPs of all runs to their end`);
 }

@@ -24,10 +24,10 @@ export interface BankingFiles {
 /** Writes the files; `source` has `train.csv`, `test.csv` and `categories.json` of PolyAI-LDN/task-specific-datasets. */
 export async function bankingFiles(source: string, folder: string): Promise<BankingFiles> {
   const intents: string[] = JSON.parse(readFileSync(path.join(source, "categories.json"), "utf8")).slice(0, INTENTS);
-  const rowsOf = (file: string): Row[] =>
-    parse(readFileSync(path.join(source, file)), { columns: true }).filter((row: Row) =>
-      intents.includes(row.category),
-    );
+  const rowsOf = (file: string): Row[] => {
+    const rows: Row[] = parse(readFileSync(path.join(source, file)), { columns: true });
+    return rows.filter(({ category }) => intents.includes(category));
+  };
   const [train, test] = [rowsOf("train.csv"), rowsOf("test.csv")];
   const labels = shuffle(train.map(nameOf), seededRandom(0));
   const write = async (name: string, lines: readonly object[]) => {
