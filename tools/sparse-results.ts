@@ -1,5 +1,5 @@
 import { bootstrapLaw } from "../src/train/methods/sparse/law/bootstrap.ts";
-import { fitScalingLaw, type Law, type Point, predict } from "../src/train/methods/sparse/law/fit.ts";
+import { fitScalingLaw, type Law, type Point, predictLoss } from "../src/train/methods/sparse/law/fit.ts";
 import { type DoneRun, doneRuns } from "./methods/sparse/done.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
@@ -91,7 +91,7 @@ function leftOut(runs: readonly DoneRun[], size: Size): number[] {
 }
 
 const errorsOf = (law: Law, runs: readonly DoneRun[], size: Size): number[] =>
-  runs.map((run) => Math.abs(predict(law, pointOf(run, size)) - run.loss));
+  runs.map((run) => Math.abs(predictLoss(law, pointOf(run, size)) - run.loss));
 
 const SIZES = { mean: "average", last: "last", first: "first" } as const;
 

@@ -25,7 +25,7 @@ export interface FittedLaw extends Law {
   readonly objective: number;
 }
 
-export const predict = ({ E, A, B, alpha, beta }: Law, { parameters, tokens }: Omit<Point, "loss">): number =>
+export const predictLoss = ({ E, A, B, alpha, beta }: Law, { parameters, tokens }: Omit<Point, "loss">): number =>
   E + A / parameters ** alpha + B / tokens ** beta;
 
 /** log A, log B, log E, alpha, beta. */

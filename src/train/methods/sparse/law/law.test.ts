@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../../../util/random.ts";
 import { bootstrapLaw } from "./bootstrap.ts";
-import { fitScalingLaw, type Law, objectiveOf, type Point, predict, startAt } from "./fit.ts";
+import { fitScalingLaw, type Law, objectiveOf, type Point, predictLoss, startAt } from "./fit.ts";
 import { minimise } from "./minimise.ts";
 import { planRun } from "./plan.ts";
 
@@ -10,7 +10,7 @@ const law: Law = { E: 1.69, A: 406.4, B: 410.7, alpha: 0.34, beta: 0.28 };
 const names = ["E", "A", "B", "alpha", "beta"] as const;
 
 const pointsOf = (places: readonly Omit<Point, "loss">[], noise: () => number = () => 1): Point[] =>
-  places.map((place) => ({ ...place, loss: predict(law, place) * noise() }));
+  places.map((place) => ({ ...place, loss: predictLoss(law, place) * noise() }));
 
 /** Three sizes at five sparsities, each for two durations. */
 const narrow = [58e6, 162e6, 468e6].flatMap((size) =>
@@ -93,6 +93,8 @@ test("a plan spends its compute, and no other split of it has less loss", () => 
   expect(plan.last / plan.first).toBeCloseTo(0.2, 12);
   expect(plan.lifetimeFlops).toBeCloseTo(1e20 + 2 * plan.last * 1e12, -6);
   for (const factor of [0.8, 1.25])
-    expect(predict(law, { parameters: factor * plan.mean, tokens: plan.tokens / factor })).toBeGreaterThan(plan.loss);
+    expect(predictLoss(law, { parameters: factor * plan.mean, tokens: plan.tokens / factor })).toBeGreaterThan(
+      plan.loss,
+    );
   expect(() => planRun({ compute: 1, sparsity: 1, law })).toThrow("less than 1, got 1");
 });

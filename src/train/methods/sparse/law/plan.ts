@@ -1,6 +1,6 @@
 import { UserError } from "../../../../util/errors.ts";
 import { stepsFromComputeFractions } from "../schedule.ts";
-import { type Law, predict } from "./fit.ts";
+import { type Law, predictLoss } from "./fit.ts";
 
 export interface RunPlanOptions {
   /** FLOPs of training: 6 a parameter and token. */
@@ -38,6 +38,6 @@ export function planRun({ compute, sparsity, law, inferenceTokens = 0 }: RunPlan
   const tokens = compute / 6 / mean;
   const first = mean * stepsFromComputeFractions(sparsity, 1).total;
   const last = first * (1 - sparsity);
-  const loss = predict(law, { parameters: mean, tokens });
+  const loss = predictLoss(law, { parameters: mean, tokens });
   return { first, mean, last, tokens, loss, lifetimeFlops: compute + 2 * last * inferenceTokens };
 }

@@ -1,0 +1,20 @@
+import type { Command } from "commander";
+import { shrinkModel } from "../../index.ts";
+import { UserError } from "../../util/errors.ts";
+import { print, printJson } from "../output.ts";
+
+export function define(command: Command): void {
+  command
+    .description("write a model without the neurons of its MLPs that have no weights left")
+    .argument("<model>", "a model's folder, such as that of a run of the method sparse")
+    .option("--out <folder>", "the smaller model's folder")
+    .option("--json", "print one JSON object")
+    .action(shrink);
+}
+
+async function shrink(model: string, { out, json }: { out?: string; json?: boolean }): Promise<void> {
+  if (out === undefined) throw new UserError("--out: expected a folder for the model", 2);
+  const { before, after } = await shrinkModel(model, out);
+  if (json) printJson({ out, before, after });
+  else print(`${after} of ${before} neurons of each layer are left in ${out}`);
+}
