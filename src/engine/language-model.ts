@@ -72,7 +72,7 @@ export class LanguageModel implements Loaded {
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
-    { checkpoint, own, named }: Adapted = openAdapted(source.path, {}),
+    { checkpoint, own, named, tokenizer: folder }: Adapted = openAdapted(source.path, {}),
   ): Promise<LanguageModel> {
     const sampling = samplingOf(checkpoint.config, source.sha256);
     // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
@@ -82,7 +82,9 @@ export class LanguageModel implements Loaded {
       return { decoder, create: () => Engine.create(decoder, weights, shared) };
     };
     const { decoder, create } = open(own);
-    const [engine, tokenizer] = await beside(create(), () => tokenizerOf(checkpoint, decoder.config.vocabulary));
+    const [engine, tokenizer] = await beside(create(), () =>
+      tokenizerOf(checkpoint, decoder.config.vocabulary, folder),
+    );
     const adapted = new Map<string, Engine>();
     const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted);
     try {

@@ -1,13 +1,14 @@
 import path from "node:path";
 import { decoderArchitecture } from "../models/registry.ts";
-import { UserError } from "../util/errors.ts";
+import { suggest, UserError } from "../util/errors.ts";
 import { writeWhole } from "../util/write-whole.ts";
 import { type TokenizerFiles, tokenizerFilesOf } from "../weights/tokenizer/files.ts";
 import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
+import type { NewTokens } from "./methods/method.ts";
 import type { Base } from "./subject.ts";
 
 /** A tokenizer's files with more special tokens, whose ids go on from `first`, the number of tokens that there are. */
-export function addTokens(files: TokenizerFiles, tokens: readonly string[], first: number): TokenizerFiles {
+function addTokens(files: TokenizerFiles, tokens: readonly string[], first: number): TokenizerFiles {
   const name = "tokenizer.json";
   const contents = files[name];
   if (contents === undefined) throw new UserError(`the model has no ${name}, to which tokens can be added`);
@@ -18,14 +19,23 @@ export function addTokens(files: TokenizerFiles, tokens: readonly string[], firs
   return { ...files, [name]: `${JSON.stringify(all, null, 2)}\n` };
 }
 
-/** Those of `tokens` that are no special tokens of a tokenizer. */
-export const missingIn = (tokenizer: Tokenizer, tokens: readonly string[]): string[] =>
-  tokens.filter((token) => tokenizer.specialId(token) === undefined);
+/** Gives a token another text, in all files. */
+function renameToken(files: TokenizerFiles, from: string, to: string): TokenizerFiles {
+  const [before, after] = [from, to].map((name) => JSON.stringify(name)) as [string, string];
+  const entries = Object.entries(files).map(([name, contents]) => [
+    name,
+    name.endsWith(".json") ? contents.replaceAll(before, after) : contents,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+const missingIn = (tokenizer: Tokenizer, names: readonly string[]): string[] =>
+  names.filter((name) => tokenizer.specialId(name) === undefined);
 
 /** Writes a tokenizer's files into a folder, with the special tokens that it lacks, and opens it. @throws UserError */
 export async function writeTokenizer(
   files: TokenizerFiles,
-  tokens: readonly string[],
+  { names, inPlaceOf = [] }: NewTokens,
   folder: string,
 ): Promise<Tokenizer> {
   const written = async (some: TokenizerFiles) => {
@@ -33,8 +43,15 @@ export async function writeTokenizer(
     return new Tokenizer(fromFolder(folder));
   };
   const plain = await written(files);
-  const missing = missingIn(plain, tokens);
-  return missing.length === 0 ? plain : written(addTokens(files, missing, plain.vocabSize));
+  const missing = missingIn(plain, names);
+  if (missing.length === 0) return plain;
+  const [unknown] = missingIn(plain, inPlaceOf);
+  if (unknown !== undefined)
+    throw new UserError(`the model has no special token "${unknown}"${suggest(unknown, plain.specialTokens)}`, 2);
+  const replaced = inPlaceOf.slice(0, missing.length);
+  const renamed = replaced.reduce((all, from, i) => renameToken(all, from, missing[i]!), files);
+  const others = missing.slice(replaced.length);
+  return written(others.length === 0 ? renamed : addTokens(renamed, others, plain.vocabSize));
 }
 
 /**
@@ -42,8 +59,8 @@ export async function writeTokenizer(
  * `base.extended` says how many rows the model's tables lack.
  * @throws UserError if the tokenizer cannot be extended
  */
-export async function withTokens(base: Base, tokens: readonly string[], folder: string): Promise<Base> {
-  if (missingIn(base.tokenizer, tokens).length === 0) return base;
+export async function withTokens(base: Base, tokens: NewTokens, folder: string): Promise<Base> {
+  if (missingIn(base.tokenizer, tokens.names).length === 0) return base;
   const tokenizer = await writeTokenizer(tokenizerFilesOf(base.checkpoint), tokens, folder);
   const { vocabulary } = decoderArchitecture(base.checkpoint).configure(base.checkpoint.config);
   return { ...base, tokenizer, extended: { folder, rows: Math.max(0, tokenizer.vocabSize - vocabulary) } };

@@ -17,6 +17,7 @@ import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
 import { loraSubject } from "./lora-subject.ts";
 import { fitToData } from "./methods/fit.ts";
+import type { NewTokens } from "./methods/method.ts";
 import { parseMethod } from "./methods/registry.ts";
 import { Metrics } from "./metrics.ts";
 import { withTokens } from "./new-tokens.ts";
@@ -266,6 +267,11 @@ export async function openRun(
   if (lora && options.train.length > 0)
     throw new UserError("lora trains its own layers alone; give no train beside it", 2);
   if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
+  if (lora && base?.extended?.rows)
+    throw new UserError(
+      `${options.method}: the model lacks ${base.extended.rows} rows for new tokens, which lora does not add; expected no lora, or special tokens of the model in their place`,
+      2,
+    );
   const subject = subjectOf(options, base, tokenizer, data);
   checkRun(options, subject, data);
   return { subject, data, tokenizer };
@@ -279,10 +285,10 @@ function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tok
 }
 
 /** Special tokens that the run's method needs. */
-function methodTokens(options: TrainOptions): readonly string[] {
-  if (options.method === undefined) return [];
+function methodTokens(options: TrainOptions): NewTokens {
+  if (options.method === undefined) return { names: [] };
   const { method, options: own } = parseMethod(options.method);
-  return method.newTokens?.(own) ?? [];
+  return method.newTokens?.(own) ?? { names: [] };
 }
 
 /** The data as the run's method changes them. */

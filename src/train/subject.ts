@@ -12,6 +12,7 @@ import { byteTokenizer, characterTokenizer } from "./data/tokenizer.ts";
 import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillRandomly } from "./initial.ts";
+import type { NewTokens } from "./methods/method.ts";
 import { writeTokenizer } from "./new-tokens.ts";
 import { openTrainee } from "./open-trainee.ts";
 import type { TrainOptions } from "./options.ts";
@@ -62,7 +63,7 @@ export async function newTokenizer(
   files: readonly string[],
   out: string,
   openBase: (model: string) => Promise<Base>,
-  tokens: readonly string[] = [],
+  tokens: NewTokens = { names: [] },
 ): Promise<Tokenizer> {
   return writeTokenizer(await tokenizerFiles(tokenizer, files, openBase), tokens, out);
 }

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { headModules } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { withHead } from "../../weights/adapter/head.ts";
@@ -17,6 +19,8 @@ export interface Adapted {
   /** The adapter of requests that name none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
+  /** The folder of the adapter for every request, if it has a tokenizer of its own. */
+  readonly tokenizer?: string | undefined;
 }
 
 /**
@@ -24,19 +28,20 @@ export interface Adapted {
  * result; others are kept apart.
  * @throws UserError if a folder holds no supported adapter, or both kinds are asked for
  */
-export function openAdapted(path: string, { adapter, adapters = {} }: AdapterFolders): Adapted {
+export function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Adapted {
   const folders = Object.entries(adapters);
   if (adapter !== undefined && folders.length > 0)
     throw new UserError(`adapter is for every request and adapters are for some, expected one of the two`, 2);
-  const base = openCheckpoint(path);
+  const base = openCheckpoint(model);
   const named = new Map(folders.map(([name, folder]) => [name, openLora(folder)]));
   if (adapter === undefined) return { checkpoint: base, named };
   const head = headModules(base);
   const lora = openLora(adapter, head?.all);
   const whole = head ? withHead(base, lora, head) : base;
+  const tokenizer = existsSync(path.join(adapter, "tokenizer.json")) ? adapter : undefined;
   return isMergeable(whole, lora)
-    ? { checkpoint: withAdapter(whole, lora), named }
-    : { checkpoint: whole, own: lora, named };
+    ? { checkpoint: withAdapter(whole, lora), named, tokenizer }
+    : { checkpoint: whole, own: lora, named, tokenizer };
 }
 
 /**

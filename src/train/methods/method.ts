@@ -13,7 +13,7 @@ export interface Method<O = unknown> {
   /** A run's options under this method, unless the user gives others. */
   presets?(options: O): Partial<TrainInput>;
   /** Special tokens that the model must have: those that it lacks are added to its tokenizer and its tables. */
-  newTokens?(options: O): readonly string[];
+  newTokens?(options: O): NewTokens;
   /** The data in place of the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */
@@ -27,6 +27,13 @@ export interface Fitted {
   readonly options: TrainOptions;
   /** What was changed and why, as a sentence. */
   readonly notice: string;
+}
+
+/** Special tokens that a method needs. */
+export interface NewTokens {
+  readonly names: readonly string[];
+  /** Special tokens of the model whose rows the first of them take over, in this order; the others get new rows. */
+  readonly inPlaceOf?: readonly string[];
 }
 
 /** A run whose data are being opened. */

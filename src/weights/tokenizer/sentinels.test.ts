@@ -11,7 +11,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-sentinels-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const names = [modeToken("NLU"), ...[0, 1, 2].map(sentinelName)];
-const tokenizer = await writeTokenizer(byteTokenizer(), names, folder);
+const tokenizer = await writeTokenizer(byteTokenizer(), { names }, folder);
 const sentinel = (k: number) => tokenizer.specialId(sentinelName(k))!;
 
 test("tokens that are added get the next ids, and stay plain text in texts", () => {

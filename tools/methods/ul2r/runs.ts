@@ -25,15 +25,15 @@ export const ARMS = {
 } as const;
 export type Arm = keyof typeof ARMS;
 
-const STEPS = 2500;
+const STEPS = 2000;
 
 export function armOptions(arm: Arm, model: string, data: string, seed: number): TrainInput {
   const method = ARMS[arm];
   return {
     ...{ model, data, validation: 0.02, tokens: 52, batch: 24, steps: STEPS, seed: 100 + seed },
-    optimizer: { lr: 2e-3, weightDecay: 0.01 },
+    optimizer: { lr: 3e-3, weightDecay: 0.01 },
     schedule: { name: "cosine", warmup: 0, minimum: 0.01 },
-    ...{ evaluateEvery: STEPS, evaluateBatches: 10, saveEvery: 500 },
+    ...{ evaluateEvery: STEPS, evaluateBatches: 10, saveEvery: 1000 },
     ...(method !== undefined && { method }),
   };
 }

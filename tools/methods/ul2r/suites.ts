@@ -4,7 +4,7 @@ import { type Denoiser, mixtureOf } from "../../../src/train/methods/ul2r/denois
 import type { DenoisingIds } from "../../../src/train/methods/ul2r/tokens.ts";
 import type { ProbeItem } from "./probe.ts";
 
-const [S, R, LONG, MANY] = mixtureOf("ul2r", false) as [Denoiser, Denoiser, Denoiser, Denoiser];
+const [S, R, LONG, MANY] = mixtureOf("ul2r", true) as [Denoiser, Denoiser, Denoiser, Denoiser];
 
 /** Held-out data as the tasks that are evaluated, by their names. Every batch has a prefix, which may be empty. */
 export function suitesOf(heldOut: TrainingData, tokens: DenoisingIds): Record<string, TrainingData> {

@@ -18,7 +18,13 @@ const options = z.strictObject({
     .default("prefix")
     .describe("what inputs see: prefix, each other in both directions; causal, what is before them"),
   sentinels: integer(1, 100).describe("tokens that stand for hidden spans"),
-  roll: flag(false).describe("rotate the hidden spans, so that the last token is not always hidden"),
+  reuse: z
+    .string()
+    .default("")
+    .describe("special tokens of the model, with + between, that become the modes and the sentinels: for lora"),
+  roll: flag(true).describe(
+    "rotate the hidden spans; else the last token is always hidden, and inputs end with a blank",
+  ),
 });
 export type Ul2rOptions = z.output<typeof options>;
 
@@ -31,7 +37,10 @@ export const ul2r: Method<Ul2rOptions> = {
     optimizer: { lr: 1e-4 },
     schedule: { name: "cosine", warmup: 0, minimum: 0.01 },
   }),
-  newTokens: ({ sentinels }) => tokensOf(sentinels),
+  newTokens: ({ sentinels, reuse }) => ({
+    names: tokensOf(sentinels),
+    inPlaceOf: reuse.split("+").filter((name) => name !== ""),
+  }),
   data(own, { training, heldOut, hash }, { options: run, tokenizer }) {
     const mixture = mixtureOf(own.mixture, own.roll);
     checkSentinels(mixture, training, own.sentinels);
