@@ -8,20 +8,28 @@ import type { TrainingRun } from "./run.ts";
 import type { Session } from "./session.ts";
 
 /** Options that decide which numbers a state has. */
-const SHAPING = /^(method|model|architecture(\.\S+)?|tokenizer|train|lora\.(rank|targets)|optimizer\.name|keepBest): /;
+const SHAPING =
+  /^(method|model|head|architecture(\.\S+)?|tokenizer|train|lora\.(rank|targets)|optimizer\.name|keepBest): /;
 /** Options that decide what trained values mean. */
 const MEANING = /^(model|architecture(\.\S+)?|train|lora\.\S+): /;
+
+const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
+  differences(options, trainOptions.safeParse(config).data ?? config);
+
+/** @throws UserError if a state has no parameters for the options */
+export function refuseOtherParameters(session: Session, kept: KeptState): void {
+  const shaping = changesOf(session, kept).filter((difference) => SHAPING.test(difference));
+  if (shaping.length > 0) throw new UserError(`${session.out}: a run cannot go on with another ${shaping.join("; ")}`);
+}
 
 /**
  * Checks that a run may go on from a state.
  * @returns sentences on what may make it another run
  * @throws UserError that lists changed options, unless the call accepts them
  */
-export function checkState({ options, out, reuse }: Session, kept: KeptState, { hash }: RunData): string[] {
-  const before = trainOptions.safeParse(kept.config).data ?? kept.config;
-  const changed = differences(options, before);
-  const shaping = changed.filter((difference) => SHAPING.test(difference));
-  if (shaping.length > 0) throw new UserError(`${out}: a run cannot go on with another ${shaping.join("; ")}`);
+export function checkState(session: Session, kept: KeptState, { hash }: RunData): string[] {
+  const { out, reuse } = session;
+  const changed = changesOf(session, kept);
   if (hash !== kept.data) changed.push("the data are others");
   const drift = driftOf(kept.machine, thisMachine());
   const told = drift === undefined ? [] : [drift];

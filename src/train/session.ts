@@ -25,7 +25,7 @@ import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
 import type { TrainingSummary } from "./report/run.ts";
 import { reportRuns } from "./report/write.ts";
-import { checkState, restore, startFrom } from "./resume.ts";
+import { checkState, refuseOtherParameters, restore, startFrom } from "./resume.ts";
 import { type Counters, checkRun, type StepReport, stepsOf, TrainingRun } from "./run.ts";
 import { forgetScored, scoreSubject } from "./scored-step.ts";
 import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
@@ -108,6 +108,7 @@ async function advanced<T>(
 ): Promise<T> {
   const { options, out } = session;
   const kept = await openFolder(session, onNotice);
+  if (kept) refuseOtherParameters(session, kept);
   const { subject, data, scorer } = await openWhole(session, openBase, kept !== undefined).catch(
     async (error: unknown) => {
       // A folder that was not empty is the user's.

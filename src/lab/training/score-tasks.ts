@@ -41,7 +41,6 @@ export async function openTasks(
 
 async function foundTask(name: string, resolving: ResolveOptions): Promise<FoundTask> {
   const task = await findTask(name, resolving);
-  if (task.kind === "ranking") throw new UserError(`tasks: ${name} ranks documents; expected a task for a decoder`, 2);
   if (name.startsWith("consistency:"))
     throw new UserError(`tasks: ${name} compares recipes; expected a task that has right answers`, 2);
   return { name, better: metricsOf(task)[0]!.better, task };

@@ -45,8 +45,16 @@ beforeAll(async () => {
 /** Each with another part of what is exported. */
 const runs: readonly [name: string, options: () => TrainOptions][] = [
   ["packed", () => packed],
-  ["adapter", () => given({ model: base, lora: { rank: 4, targets: "attn_qkv,ffn_down" }, quant: "f32" })],
-  ["part", () => given({ model: base, train: ["blk.1.*"], optimizer: { name: "sgd", lr: 0.1 }, labels: "all" })],
+  [
+    "adapter",
+    () =>
+      given({
+        model: base,
+        lora: { rank: 4, targets: "attn_qkv,ffn_down" },
+        quant: "f32",
+        optimizer: { name: "sgd", lr: 0.1 },
+      }),
+  ],
 ];
 
 interface Line {
@@ -78,10 +86,10 @@ test("the settings have the rates of each step, the base and the trained names",
     await exportTrl(options, at(name), open);
     return JSON.parse(readFileSync(path.join(at(name), "export.json"), "utf8"));
   };
-  const settings = await read("settings", runs[2]![1]());
+  const settings = await read("settings", given({ model: base, train: ["blk.1.*"] }));
   expect(settings.model).toBe(base);
   expect(settings.rates).toHaveLength(3);
-  expect(settings.trained).toContain("h.1.attn.c_attn.weight".replace(/^/, "transformer."));
+  expect(settings.trained).toContain("transformer.h.1.attn.c_attn.weight");
   expect(settings.trained.some((name: string) => name.includes("h.0."))).toBe(false);
 });
 
@@ -89,6 +97,15 @@ test("a folder that is not empty is left as it is; data that cannot be read leav
   await expect(exportTrl(packed, base, open)).rejects.toThrow(/base is not empty; name a new folder/);
   await expect(exportTrl({ ...packed, data: [at("none.jsonl")] }, at("gone"), open)).rejects.toThrow(/none\.jsonl/);
   expect(existsSync(at("gone"))).toBe(false);
+});
+
+test("what train.py cannot follow is refused", async () => {
+  await expect(exportTrl({ ...packed, start: base }, at("gone"), open)).rejects.toThrow(
+    /^start: the weights of another/,
+  );
+  await expect(exportTrl({ ...packed, method: "some" }, at("gone"), open)).rejects.toThrow(
+    /^method: some is not exported/,
+  );
 });
 
 /** An environment with the packages of tools/reference/train.txt. */

@@ -8,7 +8,6 @@ import { writeError } from "../../util/system-errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { TrainingData } from "../data/batch.ts";
-import { parseMethod } from "../methods/registry.ts";
 import type { TrainOptions } from "../options.ts";
 import { stepsOf } from "../run.ts";
 import { rateAt } from "../schedule.ts";
@@ -37,7 +36,7 @@ export async function exportTrl(
   out: string,
   openBase: (model: string) => Promise<Base>,
 ): Promise<ExportedRun> {
-  refuseMethod(options);
+  refuseBeyond(options);
   if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; name a new folder`);
   try {
     return await written(options, out, openBase);
@@ -47,10 +46,11 @@ export async function exportTrl(
   }
 }
 
-/** Methods that only prepare data are in the rows; others act within steps. */
-function refuseMethod({ method }: TrainOptions): void {
-  if (method !== undefined && parseMethod(method).method.open)
-    throw new UserError(`method: ${method} acts within steps, which train.py cannot; expected a run without it`);
+/** @throws UserError for options that train.py cannot follow */
+function refuseBeyond({ method, start }: TrainOptions): void {
+  if (method !== undefined) throw new UserError(`method: ${method} is not exported; expected a run without a method`);
+  if (start !== undefined)
+    throw new UserError("start: the weights of another run are not exported; give its folder as model");
 }
 
 async function written(
@@ -63,6 +63,7 @@ async function written(
   makeFolders(base ? out : model);
   const { subject, data } = await openRun(options, model, async (name) => base ?? (await openBase(name)));
   using _ = subject;
+  if (data.head) throw new UserError(`head: ${data.head.kind} is not exported; expected a language model`);
   if (!base) await subject.write(model);
   else if (options.lora) await subject.write(adapter);
   const checkpoint = base?.checkpoint ?? openCheckpoint(model);
@@ -108,11 +109,12 @@ function writeAllRows(file: string, options: TrainOptions, training: TrainingDat
   return batches * training.rows;
 }
 
-function noticesOf({ patience }: TrainOptions, place: string | undefined): string[] {
+function noticesOf({ patience, keepBest }: TrainOptions, place: string | undefined): string[] {
+  const left = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
   const needed =
     "the base is a GGUF, which transformers does not train: give train.py its Hugging Face form by --model";
   return [
     ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
-    `evaluations${patience === undefined ? "" : " and patience"} are not exported; train.py trains every step`,
+    `not exported: ${left.join(", ")}; train.py trains every step`,
   ];
 }
