@@ -4,8 +4,9 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { savings } from "../src/savings/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
+import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
-import { describedMethods, methodPage, optionsTable, pageOf, TRAIN_PAGE } from "../tools/options.ts";
+import { describedMethods, methodPage, optionsTable, pageOf, SWEEPS_PAGE, TRAIN_PAGE } from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
 import { markdownTable, root, withSection } from "../tools/section.ts";
 import { tasksTable } from "../tools/tasks.ts";
@@ -121,6 +122,12 @@ test.each(describedMethods.map((method) => ({ page: methodPage(method), method }
 test("docs/train.md has the options of a run: npx tsx tools/options.ts", () => {
   const page = read(TRAIN_PAGE);
   const table = optionsTable({ options: trainOptions });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
+test("docs/sweeps.md has the options of a screen: npx tsx tools/options.ts", () => {
+  const page = read(SWEEPS_PAGE);
+  const table = optionsTable({ options: screenFields });
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 

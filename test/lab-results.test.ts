@@ -9,6 +9,7 @@ import { cutSection, PAGE, SECTION } from "../tools/cut-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-results.ts";
 import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
+import * as sft from "../tools/sft-results.ts";
 import { xattentionTables } from "../tools/xattention-tables.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-readme-"));
@@ -77,4 +78,8 @@ test("no recipe of the results' tables is without its run", () => {
 
 test("the page of routes says what their results say: npx tsx tools/route-results.ts", () => {
   expect(disagreements([[routes.PAGE, routes.SECTION, routes.routeSection()]], [])).toEqual([]);
+});
+
+test("the page of fine-tuning says what its results say: npx tsx tools/sft-results.ts", () => {
+  expect(disagreements([[sft.PAGE, sft.SECTION, sft.sftSection()]], [])).toEqual([]);
 });

@@ -5,6 +5,7 @@ import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
 import { methods } from "../src/train/methods/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
+import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
 /** The fields of an option's JSON schema that its row shows. */
@@ -56,8 +57,12 @@ export const describedMethods = methods.filter((method) => existsSync(join(root,
 /** The page of training. */
 export const TRAIN_PAGE = "docs/train.md";
 
+/** The page of sweeps. */
+export const SWEEPS_PAGE = "docs/sweeps.md";
+
 if (process.argv[1] === import.meta.filename) {
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
   for (const method of describedMethods) writeSection(methodPage(method), "options", optionsTable(method));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
+  writeSection(SWEEPS_PAGE, "options", optionsTable({ options: screenFields }));
 }

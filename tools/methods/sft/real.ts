@@ -30,6 +30,8 @@ export interface RealRun {
 
 export interface RealResult {
   readonly items: number;
+  /** The same share before training, if it was measured. */
+  readonly base?: number;
   readonly runs: readonly RealRun[];
 }
 
@@ -47,7 +49,7 @@ export async function runReal(source: string, work: string, file: string): Promi
     const name = `${labels} ${path.basename(out)}`;
     if (runs.some((run) => run.name === name)) return;
     runs.push({ ...summary(out), name, labels, accuracy: await accuracyOf(out, files) });
-    await writeJson(file, { items: ITEMS, runs });
+    await writeJson(file, { items: ITEMS, ...baseIn(work), runs });
     process.stderr.write(`${name}: accuracy ${runs.at(-1)!.accuracy}\n`);
   };
   const grid = { "optimizer.lr": RATES, "lora.rank": RANKS };
@@ -64,6 +66,12 @@ export async function runReal(source: string, work: string, file: string): Promi
   const seeds = { ...winner(files.train), grid: { seed: SEEDS } };
   for (const { out } of (await trainSweep(seeds, { out: path.join(work, "seeds"), ...told })).runs)
     await keep(out, "true");
+}
+
+/** The lab's score before training: `modicum lab run --model smollm2 --quant f32 --task WORK/data/test.jsonl --limit 100 --out WORK/base`. */
+function baseIn(work: string): Pick<RealResult, "base"> {
+  const file = path.join(work, "base", "summary.json");
+  return existsSync(file) ? { base: JSON.parse(readFileSync(file, "utf8")).recipes[0].quality } : {};
 }
 
 const told = { onRun: ({ name }: { name: string }) => process.stderr.write(`run ${name}\n`) };
