@@ -25,10 +25,13 @@ interface Matrix {
   readonly columns: number;
 }
 
+/** Weights of a row that are quantised together: rows of other lengths would stay float32. */
+const BLOCK = 32;
+
 /**
  * Writes a model's folder without the neurons of its MLPs that add nothing: those whose row of the gate or of the
  * upward matrix, or whose column of the downward matrix, is all zero. Every layer keeps as many as the layer that needs
- * most. @throws UserError for a model that has no gated MLPs of one size
+ * most, rounded up to whole blocks of quantised weights. @throws UserError for a model that has no gated MLPs of one size
  */
 export async function shrinkModel(folder: string, out: string): Promise<Shrunk> {
   const base = openCheckpoint(folder);
@@ -39,7 +42,7 @@ export async function shrinkModel(folder: string, out: string): Promise<Shrunk> 
     throw new UserError(`${folder}: expected a config.json with intermediate_size and num_hidden_layers`);
   const mlps = Array.from({ length: layers }, (_, layer) => mlpOf(base, names, layer));
   const living = mlps.map(livingOf);
-  const after = Math.max(1, ...living.map(({ length }) => length));
+  const after = Math.min(before, BLOCK * Math.max(1, ...living.map(({ length }) => Math.ceil(length / BLOCK))));
   const tensors = new Map(
     mlps.flatMap((mlp, layer) => [...tensorsOf(mlp, layer, chosen(living[layer]!, before, after))]),
   );
