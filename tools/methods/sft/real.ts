@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { type TrainInput, trainSweep } from "../../../src/index.ts";
+import { type SweepInput, type TrainInput, trainSweep } from "../../../src/index.ts";
 import { openTasks } from "../../../src/lab/training/score-tasks.ts";
 import { readTrainedRun } from "../../../src/train/report/run.ts";
 import { writeJson } from "../../../src/util/write-whole.ts";
@@ -44,28 +44,52 @@ const optionsOf = (data: string): TrainInput => ({
 /** Trains what is not done yet in folders within `work`, scores it, and keeps each result in `file` at once. */
 export async function runReal(source: string, work: string, file: string): Promise<void> {
   const files = await bankingFiles(source, path.join(work, "data"));
-  const runs: RealRun[] = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).runs : [];
-  const keep = async (out: string, labels: RealRun["labels"]) => {
-    const name = `${labels} ${path.basename(out)}`;
-    if (runs.some((run) => run.name === name)) return;
-    runs.push({ ...summary(out), name, labels, accuracy: await accuracyOf(out, files) });
-    await writeJson(file, { items: ITEMS, ...baseIn(work), runs });
-    process.stderr.write(`${name}: accuracy ${runs.at(-1)!.accuracy}\n`);
-  };
+  const results = new Results(work, file, files);
   const grid = { "optimizer.lr": RATES, "lora.rank": RANKS };
-  const full = await trainSweep({ ...optionsOf(files.train), grid }, { out: path.join(work, "full"), ...told });
-  for (const { out } of full.runs) await keep(out, "true");
-  const { optimizer, lora } = readTrainedRun(full.runs[0]!.out).options;
-  const winner = (data: string): TrainInput => ({
-    ...optionsOf(data),
-    ...{ optimizer: { weightDecay: 0, lr: optimizer.lr }, lora: { alpha: 16, rank: lora!.rank } },
-  });
-  const control = { ...winner(files.shuffled), grid: { seed: [0] } };
-  for (const { out } of (await trainSweep(control, { out: path.join(work, "shuffled"), ...told })).runs)
-    await keep(out, "shuffled");
-  const seeds = { ...winner(files.train), grid: { seed: SEEDS } };
-  for (const { out } of (await trainSweep(seeds, { out: path.join(work, "seeds"), ...told })).runs)
-    await keep(out, "true");
+  const [best, ...others] = await runsOf({ ...optionsOf(files.train), grid }, path.join(work, "full"));
+  await results.keep(best!, "true");
+  for (const { data, labels, seed } of [
+    { data: files.shuffled, labels: "shuffled" as const, seed: 0 },
+    ...SEEDS.map((seed) => ({ data: files.train, labels: "true" as const, seed })),
+  ])
+    for (const out of await runsOf(repeated(best!, data, seed), path.join(work, labels)))
+      await results.keep(out, labels);
+  for (const out of others) await results.keep(out, "true");
+}
+
+const told = { onRun: ({ name }: { name: string }) => process.stderr.write(`run ${name}\n`) };
+
+/** Folders of a sweep's runs, the best held-out loss first. */
+const runsOf = async (sweep: SweepInput, out: string): Promise<string[]> =>
+  (await trainSweep(sweep, { out, ...told })).runs.map((run) => run.out);
+
+/** The settings of a run on other data or with another seed. */
+function repeated(out: string, data: string, seed: number): SweepInput {
+  const { optimizer, lora } = readTrainedRun(out).options;
+  const setting = { optimizer: { weightDecay: 0, lr: optimizer.lr }, lora: { alpha: 16, rank: lora!.rank } };
+  return { ...optionsOf(data), ...setting, grid: { seed: [seed] } };
+}
+
+/** The results so far, in a file. */
+class Results {
+  readonly #runs: RealRun[];
+
+  constructor(
+    private readonly work: string,
+    private readonly file: string,
+    private readonly files: BankingFiles,
+  ) {
+    this.#runs = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).runs : [];
+  }
+
+  async keep(out: string, labels: RealRun["labels"]): Promise<void> {
+    const name = `${labels} ${path.basename(out)}`;
+    if (this.#runs.some((run) => run.name === name)) return;
+    const accuracy = await accuracyOf(out, this.files);
+    this.#runs.push({ ...summary(out), name, labels, accuracy });
+    await writeJson(this.file, { items: ITEMS, ...baseIn(this.work), runs: this.#runs });
+    process.stderr.write(`${name}: accuracy ${accuracy}\n`);
+  }
 }
 
 /** The lab's score before training: `modicum lab run --model smollm2 --quant f32 --task WORK/data/test.jsonl --limit 100 --out WORK/base`. */
@@ -73,8 +97,6 @@ function baseIn(work: string): Pick<RealResult, "base"> {
   const file = path.join(work, "base", "summary.json");
   return existsSync(file) ? { base: JSON.parse(readFileSync(file, "utf8")).recipes[0].quality } : {};
 }
-
-const told = { onRun: ({ name }: { name: string }) => process.stderr.write(`run ${name}\n`) };
 
 function summary(out: string): Omit<RealRun, "name" | "labels" | "accuracy"> {
   const { options, steps, receipt } = readTrainedRun(out);
