@@ -2,7 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { byteSource } from "../../weights/tokenizer/testing.ts";
 import { latestState } from "../checkpoint/state.ts";
+import { openData } from "../data/open.ts";
 import { readMetrics } from "../metrics.ts";
 import { phasesOf } from "./options.ts";
 import { runPhases } from "./phases.ts";
@@ -66,6 +69,22 @@ test("weights are carried, and counters of the optimiser are not", async () => {
   expect(weights(last)).toBe(weights(path.join(folder, "still", "phase-1")));
   expect(readMetrics(last)[0]).toMatchObject({ step: 1, steps: 6, rate: 1e-30, samples: 4 });
   expect(latestState(last)!.counters["updates"]).toBe(6);
+});
+
+test("phases and all data at once see the same samples as often", () => {
+  const tokenizer = new Tokenizer(byteSource(["</s>"], { eos: 256 }));
+  const rowsOf = (files: readonly string[], seed: number): string[] => {
+    const options = { files, validation: 0, tokens: 8, rows: 4, packing: false, labels: "answers" as const };
+    const { training } = openData(options, tokenizer, seed);
+    const batches = Array.from({ length: 2 * training.batches }, (_, i) => training.batch(i));
+    return batches.flatMap(({ ids, samples }) =>
+      Array.from({ length: samples }, (_, row) => ids.slice(8 * row, 8 * row + 8).join()),
+    );
+  };
+  const [stacked, phased] = [rowsOf([a, b], 1), [...rowsOf([a], 2), ...rowsOf([b], 3)]];
+  expect(stacked).toHaveLength(64);
+  expect(stacked.toSorted()).toEqual(phased.toSorted());
+  expect(stacked.slice(0, 20).toSorted()).not.toEqual(phased.slice(0, 20).toSorted());
 });
 
 test("samples that are seen again are lines of the earlier phases, each once", () => {
