@@ -31,6 +31,8 @@ export interface Bench {
   readonly moreIsBetter: boolean;
   /** `kept`: both sides are started once and warmed by one unmeasured round; `fresh`: they are started and stopped each round. */
   readonly lifetime: "kept" | "fresh";
+  /** Measured rounds of a bench whose runs take minutes, in place of the options'; nothing is run before them. */
+  readonly rounds?: number;
   sides(options: BenchOptions): Sides | Promise<Sides>;
   /** The best measurement the machine itself allows, in the bench's unit. */
   floor?(options: BenchOptions): Promise<number>;
@@ -58,7 +60,7 @@ export async function measure(bench: Bench, options: BenchOptions): Promise<Outc
   const { ours, theirs, beside } = await bench.sides(options);
   const floor = await bench.floor?.(options);
   const sides = [ours, theirs, ...(beside ? [beside] : [])];
-  const rounds = await (bench.lifetime === "kept" ? keptRounds : freshRounds)(sides, options.rounds);
+  const rounds = await measureRounds(bench, sides, options.rounds);
   return {
     bench,
     model: bench.model ?? options.model,
@@ -77,6 +79,11 @@ function roundOf({ moreIsBetter }: Bench, values: readonly number[]): Round {
 
 /** Measurements of each side, by round. */
 type Rounds = number[][];
+
+function measureRounds({ lifetime, rounds }: Bench, sides: readonly Side[], count: number): Promise<Rounds> {
+  if (rounds !== undefined) return turns(sides, rounds, freshRun);
+  return lifetime === "kept" ? keptRounds(sides, count) : freshRounds(sides, count);
+}
 
 async function keptRounds(sides: readonly Side[], count: number): Promise<Rounds> {
   try {

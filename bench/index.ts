@@ -102,6 +102,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "peak resident memory of such steps, against PyTorch and PEFT",
     load: async () => (await import("./train/lora.ts")).trainMemory,
   },
+  "train-minilm": {
+    summary: "a contrastive step of an encoder on 32 pairs of texts, against PyTorch (--model minilm)",
+    load: async () => (await import("./train/minilm.ts")).trainMinilm,
+  },
+  "train-shakespeare": {
+    summary: "a small GPT from random weights to a held-out loss of 1.90, against PyTorch",
+    load: async () => (await import("./train/shakespeare.ts")).trainShakespeare,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,

@@ -17,6 +17,8 @@ export const sent = ({ rows, ids, labels }: Batch): SentBatch => ({ rows, ids: [
 export interface TrainCommands {
   /** Runs a step a batch. Losses are nats a label. */
   steps: { args: { batches: readonly SentBatch[] }; answer: { seconds: number; losses: number[] } };
+  /** Trains until an evaluation's held-out loss is `loss` or less, or to the run's end; answers where it ended. */
+  until: { args: { loss: number }; answer: { steps: number; loss: number } };
   /** The most memory that the process has held resident. */
   peak: { args: Record<string, never>; answer: { bytes: number } };
 }

@@ -9,7 +9,10 @@ import { peakResident, seconds } from "../protocol.ts";
 import type { SentBatch, TrainCommands } from "./child.ts";
 import { openTraining } from "./open.ts";
 
-type Request = { readonly command: "steps"; readonly batches: readonly SentBatch[] } | { readonly command: "peak" };
+type Request =
+  | { readonly command: "steps"; readonly batches: readonly SentBatch[] }
+  | { readonly command: "until"; readonly loss: number }
+  | { readonly command: "peak" };
 
 const options = trainOptions.parse(JSON.parse(process.argv[2]!));
 const folder = mkdtempSync(join(tmpdir(), "modicum-bench-"));
@@ -23,6 +26,8 @@ async function answer(request: Request): Promise<TrainCommands[keyof TrainComman
   switch (request.command) {
     case "steps":
       return steps(request.batches.length);
+    case "until":
+      return until(request.loss);
     case "peak":
       return { bytes: peakResident() };
   }
@@ -34,6 +39,12 @@ async function steps(count: number): Promise<TrainCommands["steps"]["answer"]> {
   const losses: number[] = [];
   while (losses.length < count) losses.push((await run.step()).loss);
   return { seconds: seconds(started), losses };
+}
+
+async function until(loss: number): Promise<TrainCommands["until"]["answer"]> {
+  let last = Number.POSITIVE_INFINITY;
+  while (!run.ended && last > loss) last = (await run.step()).validation ?? last;
+  return { steps: run.done, loss: last };
 }
 
 function say(reply: object): void {

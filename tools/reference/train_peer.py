@@ -40,16 +40,16 @@ def adamw(model: torch.nn.Module, lr: float, beta2: float = 0.95) -> torch.optim
 
 
 def tensors(batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
-    shape = (batch["rows"], -1)
-    return torch.tensor(batch["ids"]).view(shape), torch.tensor(batch["labels"]).view(shape)
+    ids, labels = torch.tensor(batch["ids"]).view(batch["rows"], -1), torch.tensor(batch["labels"])
+    return ids, labels.view(ids.shape) if labels.numel() == ids.numel() else labels
 
 
 def stepper(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable, precision: str) -> Callable:
     """A step: forward, backward, clipping, update."""
 
-    def step(batch: dict) -> float:
+    def step(ids: torch.Tensor, labels: torch.Tensor) -> float:
         with autocast(precision):
-            loss = loss_of(*tensors(batch))
+            loss = loss_of(ids, labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], CLIP)
@@ -63,15 +63,22 @@ def peak() -> int:
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
-def serve(step: Callable[[dict], float]) -> None:
+def say(answer: dict) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+def ready() -> None:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    print(json.dumps({"ready": True}), flush=True)
+    say({"ready": True})
+
+
+def serve(step: Callable[[torch.Tensor, torch.Tensor], float]) -> None:
+    ready()
     for line in sys.stdin:
         request = json.loads(line)
         if request["command"] == "peak":
-            answer = {"bytes": peak()}
+            say({"bytes": peak()})
         else:
             started = time.perf_counter()
-            losses = [step(batch) for batch in request["batches"]]
-            answer = {"seconds": time.perf_counter() - started, "losses": losses}
-        print(json.dumps(answer), flush=True)
+            losses = [step(*tensors(batch)) for batch in request["batches"]]
+            say({"seconds": time.perf_counter() - started, "losses": losses})

@@ -97,8 +97,11 @@ const weightGradientOp: Op<null> = {
     return [{ dtype: "f32", shape }];
   },
   onnx(emit, { inputs: [x, dy, sum], outputs, types }) {
-    const rows = (name: string, at: number) =>
-      emit.value("Reshape", [name, emit.ints([-1, Number(types[at]!.shape.at(-1))])]);
+    // Two dimensions stay as they are: the last may then be a symbol.
+    const rows = (name: string, at: number) => {
+      const { shape } = types[at]!;
+      return shape.length === 2 ? name : emit.value("Reshape", [name, emit.ints([-1, Number(shape.at(-1))])]);
+    };
     const operands = [rows(x!, 0), rows(dy!, 1), ...(sum === undefined ? [] : [sum])];
     emit.node("Gemm", operands, outputs, { transA: { int: 1 } });
   },
