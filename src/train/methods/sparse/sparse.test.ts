@@ -157,10 +157,11 @@ test("random scores are drawn anew at each pruning, and by their seed", async ()
   expect(masks[0]!.second).not.toEqual(masks[0]!.first);
 });
 
-test("a run of LoRA layers is refused", async () => {
+test("a run of LoRA layers is refused, and one that writes its best evaluation", async () => {
   using run = await opened("sparse:sparsity=0");
-  const { store } = run.subject;
-  const options = { ...optionsWith("sparse"), lora: { rank: 4, alpha: 8, targets: "attn_q" } };
-  const host = { options, store, optimizer: run.optimizer, steps: 20 };
-  expect(() => sparse.open!(sparseOptions.parse({}), host)).toThrow("sparse prunes a model's own weights");
+  const host = { options: optionsWith("sparse"), store: run.subject.store, optimizer: run.optimizer, steps: 20 };
+  const openWith = (changed: Partial<TrainOptions>) => () =>
+    sparse.open!(sparseOptions.parse({}), { ...host, options: { ...host.options, ...changed } });
+  expect(openWith({ lora: { rank: 4, alpha: 8, targets: "attn_q" } })).toThrow("prunes a model's own weights");
+  expect(openWith({ keepBest: true })).toThrow("keepBest could bring pruned weights back");
 });

@@ -15,7 +15,9 @@ export const sparse: Method<SparseOptions> = {
   summary: "prune weights while a model trains, from a dense start to a sparse end, by magnitude",
   options: sparseOptions,
   open(options, host) {
-    if (host.options.lora) throw new UserError("sparse prunes a model's own weights; train it without lora", 2);
+    const { lora, keepBest } = host.options;
+    if (lora) throw new UserError("sparse prunes a model's own weights; train it without lora", 2);
+    if (keepBest) throw new UserError("sparse: keepBest could bring pruned weights back; leave it out", 2);
     return new SparseTraining(options, host);
   },
 };
