@@ -53,3 +53,22 @@ test.each([
 ])("%j: one sentence with the line's number", (contents, sentence) => {
   expect(() => samplesOf(readRecords("d.jsonl", contents), tokenizer, "answers")).toThrow(sentence);
 });
+
+test("a chat of three turns: every label, position by position", () => {
+  const said = (role: string, content: string) => ({ role, content });
+  const messages = [
+    said("system", "s"),
+    ...[said("user", "a"), said("assistant", "One"), said("user", "b"), said("assistant", "Two")],
+    ...[said("user", "c"), said("assistant", "")],
+  ];
+  /** Labels as text: a dot for none, ⏎ for the token that ends an answer. */
+  const labelsOf = (unmask: boolean) =>
+    [...sampled({ messages, unmask }).labels]
+      .map((label) => (label < 0 ? "." : label === EOS ? "⏎" : String.fromCharCode(label)))
+      .join("");
+  const turns = (user: (content: string) => string) =>
+    [".......", ".", user("a"), "..........One⏎.", user("b"), "..........Two⏎.", user("c"), "..........⏎."].join("");
+  // A turn of a user is `user:a`, and the line's end.
+  expect(labelsOf(false)).toBe(turns(() => "......."));
+  expect(labelsOf(true)).toBe(turns((content) => `.....${content}.`));
+});
