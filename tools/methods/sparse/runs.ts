@@ -17,6 +17,8 @@ export interface Planned {
   /** The method's options, but for what all runs share. */
   readonly method: string;
   readonly steps: number;
+  /** The run of the schedules that is the same run. */
+  readonly twin?: string | undefined;
 }
 
 const SYMBOLS_AND_END = 65;
@@ -70,6 +72,12 @@ function schedulesOf(seed: number): Planned[] {
   ];
 }
 
+/** Runs of the schedules, by their sparsity, that the law has, too. */
+const TWINS: ReadonlyMap<number, string> = new Map([
+  [0, "dense"],
+  [SPARSITY, "25/50/25"],
+]);
+
 const law = (): Planned[] =>
   [1000, 500].flatMap((denseSteps) =>
     Object.entries(SIZES).flatMap(([named, size]) =>
@@ -78,6 +86,7 @@ const law = (): Planned[] =>
         name: `${named}, ${sparsity}, ${denseSteps}`,
         method: `sparsity=${sparsity}`,
         steps: stepsOf(sparsity, denseSteps),
+        twin: named === "middle" && denseSteps === DENSE_STEPS ? TWINS.get(sparsity) : undefined,
       })),
     ),
   );
