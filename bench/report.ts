@@ -46,12 +46,13 @@ export function summarise({ bench, model, peer, beside, rounds, floor }: Outcome
 
 /** A round a line, then the medians. */
 export function table(outcome: Outcome): string {
-  const { ours, theirs, ratio, floor, peer, unit } = summarise(outcome);
+  const { ours, theirs, ratio, floor, peer, unit, beside } = summarise(outcome);
   const rows = [
     ["round", `ours ${unit}`, `${peer} ${unit}`, "ratio"],
     ...outcome.rounds.map((r, i) => [`${i + 1}`, ...[r.ours, r.theirs, r.ratio].map(cell)]),
     ["median", ...[ours, theirs, ratio].map(cell)],
     ...(floor === undefined ? [] : [["floor", cell(floor), "", ""]]),
+    ...(beside === undefined ? [] : [[beside.name, "", cell(beside.value), ""]]),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) => row.map((text, i) => text.padStart(widths[i]!)).join("  ")).join("\n");

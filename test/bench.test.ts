@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { Child } from "../bench/child.ts";
-import { type Bench, benchOptions, measure, type Side } from "../bench/harness.ts";
+import { type Bench, benchOptions, measure, type Side, type Sides } from "../bench/harness.ts";
 import { find, list, run } from "../bench/index.ts";
 import { median, summarise, table } from "../bench/report.ts";
 
@@ -49,6 +49,22 @@ describe("measure", () => {
     await measure(bench, options);
     const once = ["start ours", "ours", "stop ours", "start theirs", "theirs", "stop theirs"];
     expect(log).toEqual(Array.from({ length: 6 }, () => once).flat());
+  });
+
+  it("measures a third side in the same rounds, which changes no ratio", async () => {
+    const { bench, log } = scriptedBench([9, 2, 2, 2, 2, 2], [9, 1, 1, 1, 1, 1]);
+    const pair = bench.sides(options) as Sides;
+    const three = { ...bench, sides: () => ({ ...pair, beside: scripted("beside", [9, 5, 6, 7, 8, 9], log) }) };
+    const outcome = await measure(three, options);
+    expect(summarise(outcome)).toMatchObject({ ratio: 2, beside: { name: "beside", value: 7 } });
+    expect(log.filter((line) => line === "beside")).toHaveLength(6);
+    expect(log.at(-1)).toBe("stop beside");
+  });
+
+  it("runs a bench with its own rounds that often, and nothing before", async () => {
+    const { bench, log } = scriptedBench([1, 2], [1, 2], { lifetime: "fresh", rounds: 2 });
+    expect((await measure(bench, options)).rounds.map((r) => r.ours)).toEqual([1, 2]);
+    expect(log.filter((line) => line === "ours")).toHaveLength(2);
   });
 
   it("turns the ratio so that above 1 is good for us", async () => {
