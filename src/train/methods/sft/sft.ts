@@ -24,14 +24,14 @@ export const sft: Method<SftOptions> = {
   fit: (_, run, data) => smallerSteps(run, data),
 };
 
-/** An epoch has at least this many steps. */
+/** The least steps of an epoch, if batches are small enough. */
 const STEPS_OF_EPOCH = 8;
 
-/** Fewer batches a step, if the data are too few for eight steps an epoch. */
+/** Fewer batches a step, down to one, if the data are too few for eight steps an epoch. */
 function smallerSteps(run: TrainOptions, { training }: RunData): Fitted | undefined {
   const accumulate = Math.max(1, Math.floor(training.batches / STEPS_OF_EPOCH));
   if (accumulate >= run.accumulate) return undefined;
   const [rows, wanted] = [accumulate * run.batch, run.accumulate * run.batch];
-  const notice = `sft: steps of ${rows} rows in place of ${wanted}, since the data have ${training.samples} samples: an epoch has ${STEPS_OF_EPOCH} steps or more`;
+  const notice = `sft: steps of ${rows} rows in place of ${wanted}: the data have ${training.samples} samples, of which a step should have an eighth at most`;
   return { options: { ...run, accumulate }, notice };
 }
