@@ -34,6 +34,37 @@ test("queries by their position, documents shared, a complete answer worth most"
   expect(heat!.documents).toBe(wings!.documents);
 });
 
+test("candidates in a run's order, cut, without the source that a query was taken from", async () => {
+  const folder = collection();
+  const run = join(folder, "bm25.run");
+  writeAt(run, "1 Q0 2 2 0.5 x\n1 Q0 1 1 0.9 x\n2 Q0 2 1 1 x\n2 Q0 1 2 0.1 x\n");
+  const spec = `cranfield:${folder},candidates=${run},words=2`;
+  const byId = async (more: string) => {
+    const items = await allItems(await task(spec + more));
+    return items.sort((a, b) => Number(a.id) - Number(b.id));
+  };
+  const [wings, heat] = await byId("");
+  expect(wings!.documents.map(({ id, text }) => [id, text])).toEqual([
+    ["1", "wings in"],
+    ["2", "only a"],
+  ]);
+  expect([heat!.documents.map(({ id }) => id), heat!.relevance]).toEqual([["2", "1"], { 1: 0, 2: 2 }]);
+  const [, dropped] = await byId(",source=drop");
+  expect([dropped!.documents.map(({ id }) => id), dropped!.relevance]).toEqual([["2"], { 2: 2 }]);
+  const [first] = await byId(",top=1");
+  expect(first!.documents.map(({ id }) => id)).toEqual(["1"]);
+});
+
+test.each([
+  ["1 Q0 3 1 0.5 x\n", "there is no document 3 in the collection"],
+  ["1 Q0 2\n", 'line 1: expected "query Q0 document rank score tag", got "1 Q0 2"'],
+])("a run %j that does not fit is one sentence", async (text, sentence) => {
+  const folder = collection();
+  const run = join(folder, "bm25.run");
+  writeAt(run, text);
+  await expect(allItems(await task(`cranfield:${folder},candidates=${run}`))).rejects.toThrow(`${run}: ${sentence}`);
+});
+
 test("a folder that is not the collection's is one sentence", async () => {
   const folder = collection();
   writeAt(join(folder, "cran.qry"), "no\n");

@@ -3,13 +3,25 @@ import { join } from "node:path";
 import { z } from "zod";
 import { linesOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
+import { readRun } from "../data/trec-run.ts";
 import type { Document, RankingItem } from "../item.ts";
 import { mrr, ndcg } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
-import { type Family, readOptions } from "./family.ts";
+import { count, type Family, readOptions } from "./family.ts";
 
-const options = z.strictObject({ folder: z.string("expected a folder: cranfield:FOLDER") });
+const options = z.strictObject({
+  folder: z.string("expected a folder: cranfield:FOLDER"),
+  /** A run in TREC's format: only the documents that it has for a query are ranked, in its order. */
+  candidates: z.string().optional(),
+  /** Candidates of each query. */
+  top: count(1, 1400).optional(),
+  /** Words of each document. */
+  words: count(1, 10_000).optional(),
+  /** Documents that a query was taken from, judged −1: they are lexically the closest. */
+  source: z.enum(["keep", "drop"], "expected keep or drop").default("keep"),
+});
+type Options = z.output<typeof options>;
 
 const about = {
   summary: "Which of 1,400 abstracts on aerodynamics answer a question: the Cranfield collection, its grades as gains",
@@ -22,27 +34,46 @@ export const cranfield: Family = {
   ...about,
   name: "cranfield",
   source: "FOLDER with cran.all.1400, cran.qry and cranqrel, as ir.dcs.gla.ac.uk has them",
-  usage: "FOLDER",
+  usage: "FOLDER,candidates=RUN,top=40,words=64,source=drop",
   make(text): TaskOf<"ranking"> {
-    const { folder } = readOptions("cranfield", options, text, "folder");
-    return { ...about, name: `cranfield:${text}`, source: folder, items: (run) => itemsOf(folder, run) };
+    const asked = readOptions("cranfield", options, text, "folder");
+    return { ...about, name: `cranfield:${text}`, source: asked.folder, items: (run) => itemsOf(asked, run) };
   },
 };
 
-async function* itemsOf(folder: string, run: ItemsFor): AsyncGenerator<RankingItem> {
+async function* itemsOf(options: Options, run: ItemsFor): AsyncGenerator<RankingItem> {
+  const { folder, words, source } = options;
   const documents: Document[] = (await records(folder, "cran.all.1400")).map(({ id, fields }) => ({
     id,
-    text: fields["W"] || fields["T"] || "",
+    text: cut(fields["W"] || fields["T"] || "", words),
   }));
-  const judged = await judgements(join(folder, "cranqrel"));
+  const judged = await judgements(join(folder, "cranqrel"), source);
+  const ranked = options.candidates === undefined ? undefined : await readRun(options.candidates);
   // The judgements number the queries by position and ignore their `.I`.
   const queries = (await records(folder, "cran.qry")).map(({ fields }, i) => ({
     id: String(i + 1),
     query: fields["W"]!,
   }));
-  for (const { id, query } of drawn(queries, run))
-    yield { kind: "ranking", id, query, documents, relevance: Object.fromEntries(judged.get(id) ?? []) };
+  for (const { id, query } of drawn(queries, run)) {
+    const { gains = new Map(), sources = new Set() } = judged.get(id) ?? {};
+    const own = ranked ? candidatesOf(documents, ranked.get(id) ?? [], options) : documents;
+    const left = source === "drop" ? own.filter((document) => !sources.has(document.id)) : own;
+    const some = ranked ? left.slice(0, options.top) : left;
+    yield { kind: "ranking", id, query, documents: some, relevance: Object.fromEntries(gains) };
+  }
 }
+
+/** A query's documents in the order of a run. @throws UserError for a document that is not in the collection */
+function candidatesOf(documents: readonly Document[], ids: readonly string[], { candidates }: Options): Document[] {
+  return ids.map((id) => {
+    const document = documents[Number(id) - 1];
+    if (document?.id === id) return document;
+    throw new UserError(`${candidates}: there is no document ${id} in the collection`);
+  });
+}
+
+const cut = (text: string, words: number | undefined): string =>
+  words === undefined ? text : text.split(" ").slice(0, words).join(" ");
 
 interface Cranrecord {
   readonly id: string;
@@ -72,15 +103,23 @@ function fileIn(folder: string, name: string): string {
   return path;
 }
 
-/** Gains by query and document: Cleverdon's 1 (a complete answer) to 4 (of minimum interest) become 4 to 1; -1, one a query, gains nothing, as in trec_eval. */
-async function judgements(path: string): Promise<Map<string, Map<string, number>>> {
-  const found = new Map<string, Map<string, number>>();
+interface Judged {
+  /** By document. */
+  readonly gains: Map<string, number>;
+  readonly sources: Set<string>;
+}
+
+/** Judgements by query: Cleverdon's 1 (a complete answer) to 4 (of minimum interest) become gains of 4 to 1; -1, a query's source, gains nothing, as in trec_eval. */
+async function judgements(path: string, source: Options["source"]): Promise<Map<string, Judged>> {
+  const found = new Map<string, Judged>();
   for await (const line of linesOf(path)) {
     const [query, document, code] = line.trim().split(/\s+/);
     if (query === undefined || document === undefined || code === undefined) continue;
     const grade = Number(code);
-    const gains = found.get(query) ?? new Map<string, number>();
-    found.set(query, gains.set(document, grade >= 1 && grade <= 4 ? 5 - grade : 0));
+    const judged = found.get(query) ?? { gains: new Map<string, number>(), sources: new Set<string>() };
+    found.set(query, judged);
+    if (grade < 0) judged.sources.add(document);
+    if (grade >= 0 || source === "keep") judged.gains.set(document, grade >= 1 && grade <= 4 ? 5 - grade : 0);
   }
   return found;
 }

@@ -1,0 +1,29 @@
+import { linesOf } from "../../util/data/bytes.ts";
+import { UserError } from "../../util/errors.ts";
+
+/**
+ * Documents by query, best first, of a run in TREC's format: `query Q0 document rank score tag` a line.
+ * @throws UserError that names the file and the line
+ */
+export async function readRun(file: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, { document: string; rank: number }[]>();
+  let number = 0;
+  for await (const line of linesOf(file)) {
+    number++;
+    if (line.trim() === "") continue;
+    const [query, , document, place] = line.trim().split(/\s+/);
+    const rank = Number(place);
+    if (query === undefined || document === undefined || !Number.isInteger(rank))
+      throw new UserError(`${file}: line ${number}: expected "query Q0 document rank score tag", got "${line}"`);
+    const ranked = found.get(query) ?? [];
+    found.set(query, ranked);
+    ranked.push({ document, rank });
+  }
+  return new Map(
+    [...found].map(([query, all]) => [query, all.sort((a, b) => a.rank - b.rank).map(({ document }) => document)]),
+  );
+}
+
+/** A query's lines in a run, for documents best first; scores fall with the rank. */
+export const runLines = (query: string, documents: readonly string[], tag: string): string =>
+  documents.map((document, i) => `${query} Q0 ${document} ${i + 1} ${documents.length - i} ${tag}\n`).join("");
