@@ -1,7 +1,8 @@
+import { isPostgres } from "../util/database/postgres.ts";
 import type { Purpose } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
 import type { Database, Row } from "./database.ts";
-import { isPostgres, openPostgres } from "./postgres.ts";
+import { openPostgres } from "./postgres.ts";
 import { from, type LedgerFilter, type LedgerSum, SUMS, sumOf } from "./query.ts";
 import { type Receipt, receiptSchema } from "./receipt.ts";
 import { openSqlite } from "./sqlite.ts";

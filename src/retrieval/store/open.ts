@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isPostgres } from "../../util/database/postgres.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 import type { IndexSettings } from "../settings.ts";
+import { createPostgresStore, deletePostgresStore, openPostgresStore, postgresIndexNames } from "./postgres.ts";
 import { createSqliteStore, openSqliteStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 
@@ -24,20 +26,26 @@ export function checkIndexName(name: string): string {
 const fileOf = (place: Place, name: string): string => join(place, checkIndexName(name), FILE);
 
 /** The names of the indexes at a place. */
-export function indexNames(place: Place): string[] {
-  const folders = existsSync(place) ? readdirSync(place) : [];
-  return folders.filter((name) => NAME.test(name) && existsSync(join(place, name, FILE))).sort();
+export const indexNames = async (place: Place): Promise<string[]> =>
+  isPostgres(place) ? postgresIndexNames(place) : namesIn(place);
+
+function namesIn(folder: string): string[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.filter((name) => NAME.test(name) && existsSync(join(folder, name, FILE))).sort();
 }
 
 /** @throws UserError if there is an index of that name */
-export const createStore = (place: Place, name: string, settings: IndexSettings): Promise<Store> =>
-  createSqliteStore(fileOf(place, name), settings);
+export const createStore = async (place: Place, name: string, settings: IndexSettings): Promise<Store> =>
+  isPostgres(place)
+    ? createPostgresStore(place, checkIndexName(name), settings)
+    : createSqliteStore(fileOf(place, name), settings);
 
 /** @throws UserError if there is none, with the nearest name */
 export async function openStore(place: Place, name: string): Promise<Store> {
+  if (isPostgres(place)) return openPostgresStore(place, checkIndexName(name));
   const file = fileOf(place, name);
   if (existsSync(file)) return openSqliteStore(file);
-  throw missing(name, indexNames(place));
+  throw missing(name, namesIn(place));
 }
 
 function missing(name: string, names: readonly string[]): UserError {
@@ -47,6 +55,7 @@ function missing(name: string, names: readonly string[]): UserError {
 
 /** Deletes an index with all its documents. @throws UserError if there is none */
 export async function deleteStore(place: Place, name: string): Promise<void> {
-  if (!existsSync(fileOf(place, name))) throw missing(name, indexNames(place));
+  if (isPostgres(place)) return deletePostgresStore(place, checkIndexName(name));
+  if (!existsSync(fileOf(place, name))) throw missing(name, namesIn(place));
   rmSync(join(place, name), { recursive: true });
 }

@@ -1,0 +1,77 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { countsOf } from "./analysis.ts";
+import { idf, rankByBm25 } from "./bm25.ts";
+import { BLOCK, PostingWriter } from "./postings.ts";
+
+/** Chunks ranked by BM25, from the postings that a store would keep. */
+function ranked(chunks: readonly (readonly string[])[], query: readonly string[], top = 10, first = 0) {
+  const writer = new PostingWriter();
+  for (const [i, terms] of chunks.entries()) writer.add(first + i, countsOf(terms), terms.length);
+  const blobs = [...writer.blobs()];
+  const terms = chunks.reduce((sum, { length }) => sum + length, 0);
+  const asked = [...countsOf(query)].map(([term, count]) => ({
+    count,
+    blocks: blobs.filter((blob) => blob.term === term),
+  }));
+  return rankByBm25(asked, { chunks: chunks.length, terms }, top);
+}
+
+/** Lengths 4, 2 and 3: the mean is 3. */
+const three = [
+  ["wing", "flow", "wing", "lift"],
+  ["flow", "heat"],
+  ["heat", "plate", "jet"],
+];
+
+test("scores of three chunks are those computed by hand", () => {
+  const { hits, postings } = ranked(three, ["wing", "flow"]);
+  // idf: wing ln(1 + 2.5 / 1.5), flow ln(1 + 1.5 / 2.5). Length's part: 1.2 (0.25 + 0.75 length / 3): 1.5 and 0.9.
+  const first = (0.9808292530117262 * 2 * 2.2) / (2 + 1.5) + (0.4700036292457356 * 1 * 2.2) / (1 + 1.5);
+  const second = (0.4700036292457356 * 2.2) / (1 + 0.9);
+  expect(hits.map(({ chunk }) => chunk)).toEqual([0, 1]);
+  expect(hits[0]!.score).toBeCloseTo(1.6466456832, 6);
+  expect(hits[0]!.score).toBeCloseTo(first, 12);
+  expect(hits[1]!.score).toBeCloseTo(0.5442147286, 6);
+  expect(hits[1]!.score).toBeCloseTo(second, 12);
+  expect(postings).toBe(3);
+});
+
+test("a term that the query has twice counts twice, an unknown one not at all", () => {
+  const [once] = ranked(three, ["jet"]).hits;
+  const [twice] = ranked(three, ["jet", "jet", "engine"]).hits;
+  expect(twice!.score).toBeCloseTo(2 * once!.score, 12);
+  expect(ranked(three, ["engine"]).hits).toEqual([]);
+  expect(ranked([], ["jet"]).hits).toEqual([]);
+});
+
+test("a term in every chunk still counts: its idf is never negative", () => {
+  expect(idf(3, 3)).toBeGreaterThan(0);
+  const everywhere = three.map((terms) => [...terms, "the"]);
+  expect(ranked(everywhere, ["the"]).hits).toHaveLength(3);
+});
+
+test("equals come in the order of chunks, also across blocks, and only the best are given", () => {
+  const same = Array.from({ length: 7 }, () => ["jet"]);
+  expect(ranked(same, ["jet"], 4, BLOCK - 3).hits.map(({ chunk }) => chunk - BLOCK)).toEqual([-3, -2, -1, 0]);
+});
+
+interface Peer {
+  readonly documents: readonly (readonly string[])[];
+  readonly queries: readonly {
+    readonly terms: readonly string[];
+    readonly order: readonly number[];
+    readonly scores: readonly number[];
+  }[];
+}
+
+test("scores and orders are those of the Python package bm25s", () => {
+  const { documents, queries }: Peer = JSON.parse(
+    readFileSync(new URL("fixtures/bm25s.json", import.meta.url), "utf8"),
+  );
+  for (const { terms, order, scores } of queries) {
+    const { hits } = ranked(documents, terms, order.length);
+    expect(hits.map(({ chunk }) => chunk)).toEqual(order);
+    for (const [i, { score }] of hits.entries()) expect(Math.abs(score / scores[i]! - 1)).toBeLessThan(1e-6);
+  }
+});

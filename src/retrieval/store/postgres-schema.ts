@@ -1,0 +1,50 @@
+/** Every index has a schema of its own. */
+export const SCHEMA_PREFIX = "modicum_index_";
+
+/** `name` has been checked: it holds no quotes. */
+export const schemaOf = (name: string): string => `"${SCHEMA_PREFIX}${name}"`;
+
+export const postgresSchema = (name: string): string => `CREATE SCHEMA ${schemaOf(name)}`;
+
+/** Byte order: ids sort alike in any locale, and as in SQLite. */
+const TEXT = 'text COLLATE "C"';
+
+/** The tables of an index; `width`: the numbers of a vector. */
+export function postgresTables(name: string, width: number | undefined): string {
+  const schema = schemaOf(name);
+  const vector = width === undefined ? "bytea" : `vector(${width})`;
+  return `CREATE TABLE ${schema}.info (
+  settings text NOT NULL,
+  next_chunk integer NOT NULL,
+  documents integer NOT NULL,
+  chunks integer NOT NULL,
+  terms bigint NOT NULL
+);
+CREATE TABLE ${schema}.documents (
+  id ${TEXT} PRIMARY KEY,
+  title text NOT NULL,
+  categories text NOT NULL,
+  metadata text NOT NULL,
+  source text,
+  hash text NOT NULL,
+  chunks integer NOT NULL
+);
+CREATE INDEX documents_source ON ${schema}.documents (source);
+CREATE TABLE ${schema}.chunks (
+  chunk integer PRIMARY KEY,
+  document ${TEXT} NOT NULL,
+  text text NOT NULL,
+  terms integer NOT NULL
+);
+CREATE INDEX chunks_document ON ${schema}.chunks (document);
+CREATE TABLE ${schema}.vectors (
+  chunk integer PRIMARY KEY,
+  vector ${vector} NOT NULL
+);
+CREATE TABLE ${schema}.postings (
+  term ${TEXT} NOT NULL,
+  block integer NOT NULL,
+  data bytea NOT NULL,
+  PRIMARY KEY (term, block)
+);`;
+}
