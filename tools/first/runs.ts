@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { load } from "../../src/index.ts";
 import { runLines } from "../../src/lab/data/trec-run.ts";
 import type { RankingItem } from "../../src/lab/item.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import type { ItemsFor } from "../../src/lab/task.ts";
+import { findTask } from "../../src/lab/tasks/registry.ts";
 import { countsOf, termsOf } from "../../src/retrieval/analysis.ts";
 import { rankByBm25 } from "../../src/retrieval/bm25.ts";
 import { PostingWriter } from "../../src/retrieval/postings.ts";
@@ -32,7 +32,13 @@ write("random", items.slice(0, FEW), () => shuffle([...documents.keys()], random
 await dense();
 
 function write(tag: string, some: readonly RankingItem[], rank: (query: string) => readonly number[]): void {
-  const lines = some.map(({ id, query }) => runLines(id, rank(query).map((i) => documents[i]!.id), tag));
+  const lines = some.map(({ id, query }) =>
+    runLines(
+      id,
+      rank(query).map((i) => documents[i]!.id),
+      tag,
+    ),
+  );
   writeFileSync(join(out, `${tag}.run`), lines.join(""));
 }
 
