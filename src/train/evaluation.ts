@@ -6,6 +6,8 @@ import type { ScoredTask, TaskScore } from "./tasks.ts";
 export interface Evaluation {
   /** Nats per label of the held-out data, if there are any. */
   readonly validation?: number;
+  /** The share of held-out labels with the highest score, of heads over whole texts. */
+  readonly accuracy?: number;
   /** The metric of each lab task, if there are any. */
   readonly tasks?: Readonly<Record<string, number>>;
 }

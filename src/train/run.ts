@@ -200,22 +200,24 @@ export class TrainingRun implements Disposable {
   async #evaluated(): Promise<Pick<StepReport, "best"> & Evaluation> {
     const due = this.done % this.options.evaluateEvery === 0 || this.done === this.steps;
     if (!due) return {};
-    const [validation, tasks] = [await this.#heldOutLoss(), await this.#scored()];
-    const evaluation = { ...(validation !== undefined && { validation }), ...(tasks && { tasks }) };
+    const [heldOut, tasks] = [await this.#heldOut(), await this.#scored()];
+    const evaluation = { ...heldOut, ...(tasks && { tasks }) };
     return { ...evaluation, ...(this.#judge(evaluation) && { best: true }) };
   }
 
-  /** Nats a label of the held-out data; undefined if nothing is held out. */
-  async #heldOutLoss(): Promise<number | undefined> {
+  async #heldOut(): Promise<Pick<Evaluation, "validation" | "accuracy">> {
     const { heldOut } = this.data;
-    if (!heldOut) return undefined;
-    let [nats, labelled] = [0, 0];
+    if (!heldOut) return {};
+    const sum = { nats: 0, correct: 0, labelled: 0 };
     for (let i = 0; i < Math.min(heldOut.batches, this.options.evaluateBatches); i++) {
       const batch = heldOut.batch(i);
-      nats += (await this.passes.evaluate(batch)).nats;
-      labelled += batch.labelled;
+      const { nats, correct = Number.NaN } = await this.passes.evaluate(batch);
+      sum.nats += nats;
+      sum.correct += correct;
+      sum.labelled += batch.labelled;
     }
-    return nats / labelled;
+    const accuracy = sum.correct / sum.labelled;
+    return { validation: sum.nats / sum.labelled, ...(!Number.isNaN(accuracy) && { accuracy }) };
   }
 
   async #scored(): Promise<Record<string, number> | undefined> {

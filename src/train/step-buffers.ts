@@ -37,11 +37,12 @@ export class StepBuffers implements Disposable {
   fill(batch: Batch): void {
     const inputs = Object.entries({ ...this.trainee.stack.inputs(batch), ...this.trainee.objective.inputs(batch) });
     for (const [name, input] of inputs) write(this.#input(name, input), input);
-    const key = inputs.map(([name, { shape }]) => `${name}:${shape}`).join();
+    const of = sizesOf(batch);
+    const key = `${of["kept"]},${inputs.map(([name, { shape }]) => `${name}:${shape}`)}`;
     if (key === this.#sizes?.key) return;
     this.#views[Symbol.dispose]();
     this.#views = new ViewSet();
-    this.#sizes = { key, of: sizesOf(batch) };
+    this.#sizes = { key, of };
     this.#given = Object.fromEntries(
       inputs.map(([name, input]) => [name, this.#views.of(this.#input(name, input), input.shape, 0)]),
     );
