@@ -1,0 +1,219 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Postgres, postgresPrograms } from "../../ledger/postgres.testing.ts";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import { addAll } from "../add.ts";
+import { ANALYSIS, countsOf, termsOf } from "../analysis.ts";
+import type { Document } from "../document.ts";
+import { normalised } from "../prepare.ts";
+import { search } from "../search.ts";
+import type { IndexSettings } from "../settings.ts";
+import { createStore, deleteStore, indexNames, openStore } from "./open.ts";
+import type { Store } from "./store.ts";
+
+const WIDTH = 8;
+const sha256 = "0".repeat(64);
+const settings: IndexSettings = {
+  analysis: ANALYSIS,
+  embedding: { name: "hash", sha256, width: WIDTH },
+  chunks: { words: 12, overlap: 3 },
+};
+
+/** Vectors that depend on a text's letters alone. */
+let embedded = 0;
+async function embed(texts: readonly string[]): Promise<Float32Array[]> {
+  embedded += texts.length;
+  return texts.map((text) => {
+    const random = seededRandom([...text].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 1_000_003, 7));
+    return Float32Array.from({ length: WIDTH }, () => random() - 0.5);
+  });
+}
+
+const documentOf = (id: string, text: string, more: Partial<Document> = {}): Document => ({
+  ...{ id, title: "", text, categories: [], metadata: {} },
+  ...more,
+});
+
+const random = seededRandom(3);
+const words = "wing flow heat plate jet lift drag shock layer wave".split(" ");
+const sentence = () => Array.from({ length: 9 }, () => words[Math.floor(words.length * random() ** 2)]).join(" ");
+/** Documents of several chunks. */
+const corpus = Array.from({ length: 30 }, (_, i) =>
+  documentOf(`d${String(i).padStart(2, "0")}`, `${sentence()}. ${sentence()}.\n\n${sentence()}.`, {
+    title: `Part ${i}`,
+  }),
+);
+
+const folder = mkdtempSync(join(tmpdir(), "modicum-store-"));
+let postgres: Postgres | undefined;
+beforeAll(async () => {
+  if (postgresPrograms) postgres = await Postgres.start();
+});
+afterAll(async () => {
+  await postgres?.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const add = (store: Store, documents: readonly Document[], source: string | null = null) =>
+  addAll(store, source, documents, embed, () => {});
+
+/** What a search of every kind gives. */
+async function answers(store: Store) {
+  const terms = await store.byTerms(countsOf(termsOf("jet wave of the plate")), 1000);
+  const [query] = await embed(["jet"]);
+  const vectors = await store.byVector(normalised(query!), 1000);
+  return { terms, vectors };
+}
+
+const NONE = { added: 0, replaced: 0, unchanged: 0, removed: 0, empty: 0 };
+
+describe.each([
+  { kind: "SQLite", place: async () => mkdtempSync(join(folder, "place-")) },
+  { kind: "Postgres", place: () => postgres!.database() },
+])("an index in $kind", ({ kind, place: newPlace }) => {
+  const it = kind === "Postgres" && !postgresPrograms ? test.skip : test;
+
+  async function opened(): Promise<{ place: string; store: Store }> {
+    const place = await newPlace();
+    return { place, store: await createStore(place, "notes", settings) };
+  }
+
+  it("has what was added, also for the next to open it", async () => {
+    const { place, store } = await opened();
+    expect(await add(store, corpus)).toEqual({ ...NONE, added: 30 });
+    const before = await answers(store);
+    expect(await store.counts()).toMatchObject({ documents: 30, chunks: before.vectors.hits.length });
+    await store.close();
+    const again = await openStore(place, "notes");
+    expect(again.settings).toEqual(settings);
+    expect(await answers(again)).toEqual(before);
+    const chunks = before.terms.hits.slice(0, 2).map(({ chunk }) => chunk);
+    const passages = await again.passages([...chunks, 99_999]);
+    expect(passages.map(({ chunk }) => chunk)).toEqual(chunks);
+    const { id, title } = passages[0]!;
+    expect(corpus.find((document) => document.id === id)).toMatchObject({
+      title,
+      text: expect.stringContaining(passages[0]!.text),
+    });
+    await again.close();
+  });
+
+  it("does not embed again what it has, replaces what changed, and removes what is asked", async () => {
+    const { store } = await opened();
+    await add(store, corpus);
+    const calls = embedded;
+    expect(await add(store, corpus)).toEqual({ ...NONE, unchanged: 30 });
+    expect(embedded).toBe(calls);
+    const changed = documentOf("d03", "Something else entirely.");
+    expect(await add(store, [changed, ...corpus.slice(4, 6)])).toEqual({ ...NONE, replaced: 1, unchanged: 2 });
+    expect(await store.remove(["d00", "nobody"])).toBe(1);
+    // The same as an index that never had the others.
+    const { store: fresh } = await opened();
+    await add(fresh, [...corpus.slice(1, 3), ...corpus.slice(4), changed]);
+    const [ours, expected] = [await answers(store), await answers(fresh)];
+    const scores = (all: Awaited<ReturnType<typeof answers>>) => [
+      all.terms.hits.map(({ score }) => score),
+      all.vectors.hits.map(({ score }) => score),
+    ];
+    expect(scores(ours)).toEqual(scores(expected));
+    expect(await store.counts()).toEqual(await fresh.counts());
+    expect(await search(store, "entirely", "bm25", 3, undefined)).toMatchObject({ results: [{ id: "d03" }] });
+    await store.remove(corpus.map(({ id }) => id));
+    expect(await store.counts()).toEqual({ documents: 0, chunks: 0, terms: 0 });
+    expect(await answers(store)).toEqual({ terms: { hits: [], postings: 0 }, vectors: { hits: [], compared: 0 } });
+    await Promise.all([store.close(), fresh.close()]);
+  });
+
+  it("follows a file: documents that left it are removed, and moved ones are its own", async () => {
+    const { store } = await opened();
+    await add(store, corpus.slice(0, 4), "/a");
+    expect(await add(store, corpus.slice(2, 5), "/a")).toEqual({ ...NONE, added: 1, unchanged: 2, removed: 2 });
+    await add(store, corpus.slice(2, 3), "/b");
+    expect((await store.idsFrom("/a")).sort()).toEqual(["d03", "d04"]);
+    expect(await store.idsFrom("/b")).toEqual(["d02"]);
+    expect(await store.list("d02", 1)).toEqual([
+      { id: "d03", title: "Part 3", source: "/a", chunks: expect.any(Number) },
+    ]);
+    await store.close();
+  });
+
+  it("of several writers at once loses nothing", async () => {
+    const { place, store } = await opened();
+    const writers = await Promise.all([1, 2, 3].map(() => openStore(place, "notes")));
+    await Promise.all(writers.map((writer, i) => add(writer, corpus.slice(8 * i, 8 * i + 14))));
+    const { store: fresh } = await opened();
+    await add(fresh, corpus);
+    expect(await store.counts()).toEqual(await fresh.counts());
+    const sorted = async (one: Store) => (await answers(one)).terms.hits.map(({ score }) => score.toFixed(9));
+    expect(await sorted(store)).toEqual(await sorted(fresh));
+    await Promise.all([store, fresh, ...writers].map((each) => each.close()));
+  });
+
+  it("without words, of empty documents, and of none", async () => {
+    const { store } = await opened();
+    expect(await add(store, [])).toEqual(NONE);
+    const given = [
+      documentOf("empty", " \n"),
+      documentOf("title", "", { title: "Wings" }),
+      documentOf("stop", "the of"),
+    ];
+    expect(await add(store, given)).toEqual({ ...NONE, added: 3, empty: 1 });
+    expect(await store.counts()).toMatchObject({ documents: 3, chunks: 2, terms: 1 });
+    expect((await search(store, "wing", "hybrid", 5, embed)).results.map(({ id }) => id)).toEqual(["title", "stop"]);
+    expect(await add(store, given)).toEqual({ ...NONE, unchanged: 3 });
+    await store.close();
+  });
+
+  it("has one document an id", async () => {
+    const { store } = await opened();
+    const twice = [documentOf("a", "x"), documentOf("b", "x"), documentOf("a", "y")];
+    await expect(add(store, twice)).rejects.toThrow('two documents have the id "a"; expected one');
+    await store.close();
+  });
+
+  it("is listed, refused a second time, deleted, and then missed", async () => {
+    const { place, store } = await opened();
+    await store.close();
+    expect(await indexNames(place)).toEqual(["notes"]);
+    await expect(createStore(place, "notes", settings)).rejects.toThrow("already");
+    await deleteStore(place, "notes");
+    expect(await indexNames(place)).toEqual([]);
+    await expect(openStore(place, "notes")).rejects.toThrow("there is no index notes");
+    await expect(deleteStore(place, "notes")).rejects.toThrow("there is no index notes");
+    await expect(createStore(place, "../x", settings)).rejects.toThrow(UserError);
+  });
+});
+
+const both = postgresPrograms ? test : test.skip;
+both("both stores give the same, to the last bit by terms (skipped without Postgres)", async () => {
+  const stores = await Promise.all([
+    createStore(folder, "both", settings),
+    createStore(await postgres!.database(), "both", settings),
+  ]);
+  for (const store of stores) {
+    await add(store, corpus);
+    await add(store, [documentOf("d05", "jet plate"), documentOf("x", "wave")]);
+    await store.remove(["d07"]);
+  }
+  const [sqlite, pg] = await Promise.all(stores.map(answers));
+  expect(pg!.terms).toEqual(sqlite!.terms);
+  expect(pg!.vectors.hits.map(({ chunk }) => chunk)).toEqual(sqlite!.vectors.hits.map(({ chunk }) => chunk));
+  for (const [i, { score }] of pg!.vectors.hits.entries()) expect(score).toBeCloseTo(sqlite!.vectors.hits[i]!.score, 6);
+  await Promise.all(stores.map((store) => store.close()));
+});
+
+both("a database that is away is one sentence, and what was kept is there when it is back", async () => {
+  const place = await postgres!.database();
+  const store = await createStore(place, "notes", settings);
+  await add(store, corpus.slice(0, 5));
+  await postgres!.goDown();
+  await expect(add(store, corpus.slice(5))).rejects.toThrow(
+    /^the index postgres:\/\/127\.0\.0\.1:\d+\/\w+ can't be used: /,
+  );
+  await postgres!.goUp();
+  expect(await add(store, corpus)).toEqual({ ...NONE, added: 25, unchanged: 5 });
+  await store.close();
+});
