@@ -1,0 +1,79 @@
+import { ARMS, type DoneRun } from "./methods/ul2r/runs.ts";
+import { BASE, doneRuns } from "./methods/ul2r.ts";
+import { markdownTable, writeSection } from "./section.ts";
+
+export const PAGE = "docs/results/ul2r/README.md";
+export const SECTION = "ul2r-results";
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The mean over seeds, with the least and the greatest. */
+const spread = (values: readonly number[], digits: number): string =>
+  values.length === 1
+    ? values[0]!.toFixed(digits)
+    : `${mean(values).toFixed(digits)} [${Math.min(...values).toFixed(digits)}, ${Math.max(...values).toFixed(digits)}]`;
+
+const SUITES = ["causal", "tagged", "prefix", "R", "X, long spans", "X, many spans"];
+
+/** Runs by arm, the base first; arms without a run are left out. */
+function byArm(runs: readonly DoneRun[]): [arm: string, runs: DoneRun[]][] {
+  const arms = [BASE, ...Object.keys(ARMS)];
+  return arms
+    .map((arm): [string, DoneRun[]] => [arm, runs.filter((run) => run.arm === arm)])
+    .filter(([, own]) => own[0]);
+}
+
+const lossTable = (runs: readonly DoneRun[]): string =>
+  markdownTable(
+    ["nats a label", "seeds", ...SUITES],
+    byArm(runs).map(([arm, own]) => [
+      arm,
+      `${own.length}`,
+      ...SUITES.map((suite) =>
+        spread(
+          own.map(({ nats }) => nats[suite]!),
+          3,
+        ),
+      ),
+    ]),
+  );
+
+const infillTable = (runs: readonly DoneRun[]): string =>
+  markdownTable(
+    ["right letters (chance 0.062)", "prefix mask", "causal mask"],
+    byArm(runs).map(([arm, own]) => [
+      arm,
+      ...(["prefix", "causal"] as const).map((mask) =>
+        spread(
+          own.map(({ infill }) => infill[mask]),
+          3,
+        ),
+      ),
+    ]),
+  );
+
+/** What the runs cost beside the base's training: positions, FLOPs, minutes of one thread on a shared machine. */
+const costTable = (runs: readonly DoneRun[]): string =>
+  markdownTable(
+    ["run", "tokens", "of the base's", "FLOPs", "of the base's", "minutes"],
+    byArm(runs.filter(({ arm }) => arm !== BASE)).map(([arm, own]) => [
+      arm,
+      `${own[0]!.tokens.toLocaleString("en")}`,
+      mean(own.map(({ tokens, baseTokens }) => tokens / baseTokens)).toFixed(2),
+      mean(own.map(({ flops }) => flops)).toExponential(2),
+      mean(own.map(({ flops, baseFlops }) => flops / baseFlops)).toFixed(2),
+      spread(
+        own.map(({ minutes }) => minutes),
+        1,
+      ),
+    ]),
+  );
+
+/** The tables of the committed runs. */
+export function ul2rSection(): string {
+  const runs = doneRuns();
+  if (runs.length === 0) return "No run has been committed yet.";
+  return [lossTable(runs), infillTable(runs), costTable(runs)].join("\n\n");
+}
+
+if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, ul2rSection());
