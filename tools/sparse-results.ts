@@ -1,6 +1,7 @@
 import { bootstrapLaw } from "../src/train/methods/sparse/law/bootstrap.ts";
 import { fitScalingLaw, type Law, type Point, predictLoss } from "../src/train/methods/sparse/law/fit.ts";
 import { type DoneRun, doneRuns } from "./methods/sparse/done.ts";
+import { planned } from "./methods/sparse/runs.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/sparse/README.md";
@@ -15,14 +16,13 @@ const whole = (value: number): string => Math.round(value).toLocaleString("en-US
 export function sparseSection(): string {
   const runs = doneRuns();
   const [schedules, law] = [runs.filter((run) => run.part === "schedules"), runs.filter((run) => run.part === "law")];
-  const parts = [schedules.length > 0 ? scheduleParts(schedules) : [], law.length > 0 ? lawParts(law) : []];
-  return parts.flat().join("\n\n");
+  return [...scheduleParts(schedules), ...lawParts(law)].join("\n\n");
 }
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
 
 function scheduleParts(runs: readonly DoneRun[]): string[] {
-  const names = unique(runs.map(({ name }) => name));
+  const names = unique(planned().flatMap((run) => (run.part === "schedules" ? [run.name] : [])));
   const seeds = unique(runs.map(({ seed }) => seed));
   const dense = runs.find(({ name }) => name === "dense")!;
   const compute = (run: DoneRun) => (run.mean * run.steps) / (dense.mean * dense.steps);
@@ -55,6 +55,7 @@ const GATES = [
   ["75/25/0", "once at the end", 0],
   ["25/50/25", "25/50/25, random scores", 0],
   ["25/50/25", "dense of the average size", 0.1],
+  ["25/50/25", "dense of the average size, as wide", 0.1],
   ["25/50/25", "dense", undefined],
   ["25/50/25", "once at 50", undefined],
   ["25/50/25", "0/25/75", undefined],

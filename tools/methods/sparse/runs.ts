@@ -28,8 +28,11 @@ export const weightsOf = ({ hidden, heads, inner }: Size): number =>
   2 * (4 * hidden * heads * 16 + 3 * hidden * inner) + SYMBOLS_AND_END * hidden;
 
 const MIDDLE: Size = { hidden: 32, heads: 2, inner: 96 };
-/** As large as the middle size is on average in a run to a sparsity of 0.6. */
-const AVERAGE: Size = { hidden: 24, heads: 2, inner: 68 };
+/** As large as the middle size is on average in a run to a sparsity of 0.6: of its shape, and of its width. */
+const AVERAGE: Readonly<Record<string, Size>> = {
+  "dense of the average size": { hidden: 24, heads: 2, inner: 68 },
+  "dense of the average size, as wide": { hidden: 32, heads: 2, inner: 38 },
+};
 const SIZES = {
   small: { hidden: 24, heads: 2, inner: 72 },
   middle: MIDDLE,
@@ -63,10 +66,10 @@ function schedulesOf(seed: number): Planned[] {
   const usual = pruned[0]!;
   return [
     { ...shared, name: "dense", method: "sparsity=0", steps: DENSE_STEPS },
-    {
-      ...{ ...shared, name: "dense of the average size", size: AVERAGE, method: "sparsity=0" },
-      steps: Math.round((DENSE_STEPS * weightsOf(MIDDLE)) / weightsOf(AVERAGE)),
-    },
+    ...Object.entries(AVERAGE).map(([name, size]) => ({
+      ...{ ...shared, name, size, method: "sparsity=0" },
+      steps: Math.round((DENSE_STEPS * weightsOf(MIDDLE)) / weightsOf(size)),
+    })),
     ...pruned,
     { ...usual, name: "25/50/25, random scores", method: `${usual.method},score=random,seed=${seed}` },
   ];
