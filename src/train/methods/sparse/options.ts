@@ -26,7 +26,7 @@ export const sparseOptions = z
       .describe("rows x columns of a matrix that are pruned together"),
     exclude: z
       .string()
-      .default("")
+      .optional()
       .describe("matrices that stay dense, with + between the names; * is any part of a name"),
   })
   .superRefine(({ sparsity, dense, prune, recover, start, end }, context) => {

@@ -24,7 +24,7 @@ const matches = (pattern: string): RegExp =>
  * The trained matrices of a model's linear layers, a head of its own among them, but for those that `exclude` names.
  * @throws UserError if there are none
  */
-export function prunableOf(store: ParameterStore, exclude: string): Prunable[] {
+export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   const matrices = store.parameters.filter((p) => p.trained && p.shape.length > 1 && !TABLE.test(p.name));
   const excluded = exclude === "" ? [] : exclude.split("+").map(matches);
   for (const [i, test] of excluded.entries())

@@ -64,7 +64,7 @@ test.each(["adamw", "sgd"])("%s leaves pruned weights at 0 over 100 updates, wit
   expect(maskOf(run).every((byte, i) => byte <= first[i]!)).toBe(true);
   const after = trained(run, store.values.memory);
   expect(after.some((value, i) => maskOf(run)[i] === 1 && value !== before[i])).toBe(true);
-  const prunable = prunableOf(store, "");
+  const prunable = prunableOf(store);
   const left = weightsIn(prunable) - maskOf(run).reduce((sum, byte) => sum + 1 - byte, 0);
   expect(left).toBe(Math.floor(weightsIn(prunable) * 0.5));
 });
@@ -79,7 +79,7 @@ test("the norm that clips is that of masked gradients", async () => {
 
 test("linear layers and an own head are pruned, tables and gains are not", async () => {
   using run = await opened("sparse");
-  const names = prunableOf(run.subject.store, "").map(({ name }) => name);
+  const names = prunableOf(run.subject.store).map(({ name }) => name);
   expect(names).toHaveLength(2 * 7 + 1);
   expect(names).toContain("output.weight");
   expect(names.filter((name) => /embd|norm/.test(name))).toEqual([]);
@@ -90,12 +90,12 @@ test("linear layers and an own head are pruned, tables and gains are not", async
   const options = optionsWith("sparse");
   const tied = newSubject({ ...options, architecture: { ...options.architecture, tie_word_embeddings: true } }, 24);
   using _ = tied;
-  expect(prunableOf(tied.store, "").map(({ name }) => name)).not.toContain("output.weight");
+  expect(prunableOf(tied.store).map(({ name }) => name)).not.toContain("output.weight");
 });
 
 test("the receipt's mean is the sum over the steps of what was left", async () => {
   using run = await opened("sparse:sparsity=0.6,every=2");
-  const prunable = weightsIn(prunableOf(run.subject.store, ""));
+  const prunable = weightsIn(prunableOf(run.subject.store));
   let sum = 0;
   for (let i = 0; i < 20; i++) {
     await run.step();
