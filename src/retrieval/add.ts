@@ -1,7 +1,8 @@
+import { setTimeout } from "node:timers/promises";
 import { few, UserError } from "../util/errors.ts";
 import { contentHash, type Document } from "./document.ts";
 import { type Embed, prepare } from "./prepare.ts";
-import type { Store } from "./store/store.ts";
+import { type Store, StoreFault } from "./store/store.ts";
 
 /** What became of documents that were added. */
 export interface Added {
@@ -81,11 +82,11 @@ async function addBatch(
   batch: readonly Document[],
   embed: Embed | undefined,
 ): Promise<Added> {
-  const kept = await store.kept(batch.map(({ id }) => id));
+  const kept = await patiently(() => store.kept(batch.map(({ id }) => id)));
   const isChanged = (document: Document) => kept.get(document.id)?.hash !== contentHash(document);
   const changed = batch.filter(isChanged);
   const prepared = await prepare(changed, source, store.settings, embed);
-  if (prepared.length > 0) await store.put(prepared);
+  if (prepared.length > 0) await patiently(() => store.put(prepared));
   // An unchanged document may come from another file than before.
   const moved = batch.map(({ id }) => id).filter((id) => kept.has(id) && kept.get(id)!.source !== source);
   if (moved.length > 0) await store.move(moved, source);
@@ -102,4 +103,20 @@ async function addBatch(
 async function removeOthers(store: Store, source: string, seen: ReadonlySet<string>): Promise<number> {
   const stale = (await store.idsFrom(source)).filter((id) => !seen.has(id));
   return stale.length === 0 ? 0 : store.remove(stale);
+}
+
+/** Milliseconds before each attempt but the first, for a database that is away. */
+const PAUSES = [500, 1000, 2000, 4000];
+
+/** Repeats an action that may be repeated while its place fails: the work of embedding is not lost. */
+async function patiently<T>(action: () => Promise<T>): Promise<T> {
+  for (const pause of PAUSES) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error;
+      await setTimeout(pause);
+    }
+  }
+  return action();
 }
