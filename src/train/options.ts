@@ -37,7 +37,7 @@ export const trainOptions = z.strictObject({
   tokenizer: z.string().default("characters").describe("of a model from random weights: characters, bytes or a MODEL"),
   data: z
     .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string(), FILES).min(1, FILES))
-    .describe("text files, or JSONL with text, prompt and completion, or messages"),
+    .describe("text files, or JSONL with text, prompt and completion, messages, text and label, or query and positive"),
   validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data that is held out"),
   head: z
     .enum(heads)
@@ -50,7 +50,7 @@ export const trainOptions = z.strictObject({
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
   quant: z.enum(quants).default("auto").describe("form of the frozen weights beside LoRA layers"),
-  tokens: count.default(256).describe("tokens of a row; longer samples are dropped"),
+  tokens: count.default(256).describe("tokens of a row; longer samples are dropped, an encoder's texts cut"),
   batch: count.default(8).describe("rows that run together"),
   accumulate: count.default(1).describe("batches whose gradients make one step"),
   recompute: z

@@ -2,6 +2,7 @@ import { UserError } from "../util/errors.ts";
 import type { Batch, TrainingData } from "./data/batch.ts";
 import type { RunData } from "./data/open.ts";
 import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
+import type { HeadKind } from "./heads/settings.ts";
 import { fitToData } from "./methods/fit.ts";
 import type { ActiveMethod, MethodHost } from "./methods/method.ts";
 import { parseMethod } from "./methods/registry.ts";
@@ -130,6 +131,10 @@ export class TrainingRun implements Disposable {
     if (this.done >= this.steps) return "steps";
     const { patience } = this.options;
     return patience !== undefined && this.counters.stale >= patience ? "patience" : undefined;
+  }
+
+  get head(): HeadKind {
+    return this.data.head?.kind ?? "lm";
   }
 
   get accumulate(): number {

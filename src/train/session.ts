@@ -15,6 +15,7 @@ import { readingOf } from "./encoder-reading.ts";
 import { encoderSubject } from "./encoder-subject.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
+import type { HeadKind } from "./heads/settings.ts";
 import { loraSubject } from "./lora-subject.ts";
 import { fitToData } from "./methods/fit.ts";
 import type { NewTokens } from "./methods/method.ts";
@@ -51,6 +52,7 @@ export interface TrainResult {
   readonly out: string;
   /** The base model if `out` is an adapter; undefined if it is a whole model. */
   readonly model?: string;
+  readonly head: HeadKind;
   readonly steps: number;
   /** The end of the run: all its steps, or no better evaluation in the options' patience. */
   readonly ended: "steps" | "patience";
@@ -154,7 +156,7 @@ async function written(
   const { first, last, best, tokens, samples } = run.counters;
   const adapted = options.lora && options.model !== undefined ? { model: options.model } : {};
   const losses = { first, last, best: Number.isNaN(best) ? last : best };
-  const done = { steps: run.done, ended, tokens, samples, loss: losses };
+  const done = { head: run.head, steps: run.done, ended, tokens, samples, loss: losses };
   return { out, ...adapted, ...done, ...tasksOf(runs), receipt };
 }
 

@@ -116,7 +116,10 @@ function tellEstimate(found: Estimate, { json }: Flags): void {
   else print(sentence(found));
 }
 
-function tell({ out, model, steps, ended, tokens, loss, tasks = {}, receipt }: TrainResult): void {
+/** Commands that run a model by the head that was trained. */
+const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed" } as const;
+
+function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receipt }: TrainResult): void {
   const nats = (value: number) => value.toFixed(4);
   print(
     ...columns([
@@ -126,6 +129,6 @@ function tell({ out, model, steps, ended, tokens, loss, tasks = {}, receipt }: T
       ...Object.entries(tasks).map(([name, quality]) => [name, nats(quality)]),
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
     ]),
-    `modicum run ${model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`} "…" answers with it`,
+    `modicum ${VERBS_OF[head]} ${model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`} "…" runs it`,
   );
 }
