@@ -1,5 +1,17 @@
 import type { Bindings } from "../../graph/index.ts";
 
+/** A list that a sample ranks by letters. */
+export interface RankedList {
+  /** The place in [rows, tokens] that predicts the first letter of the ranking. */
+  readonly at: number;
+  /** The letters' tokens, by item, 26 at most. */
+  readonly letters: Int32Array;
+  /** The teacher's ranks, 1 for the best; equal ones are not compared. */
+  readonly ranks: Int32Array;
+  /** Labels of the sample, by which its list weighs in a batch. */
+  readonly labels: number;
+}
+
 /** Rows of tokens, which a model's programs process together. */
 export interface Batch {
   readonly rows: number;
@@ -22,6 +34,8 @@ export interface Batch {
   readonly documents?: Int32Array;
   /** [rows, tokens]: 1 for positions of their sample's prefix, which see each other in both directions; absent if none do. */
   readonly prefix?: Int32Array;
+  /** Lists that the samples rank; absent if they rank none. */
+  readonly lists?: readonly RankedList[];
   /** Tokens of each row; absent if programs read all of them. */
   readonly lengths?: Int32Array;
 }
