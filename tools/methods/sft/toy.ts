@@ -19,7 +19,7 @@ export interface ToyRun {
   readonly batch: number;
   readonly steps: number;
   readonly samples: number;
-  /** Each step's loss and gradient norm. */
+  /** Loss and gradient norm of each of the first tenth of its steps. */
   readonly losses: readonly number[];
   readonly norms: readonly number[];
   /** Shares of right answers. */
@@ -129,10 +129,11 @@ class Seeded {
   async #scored({ seed, kind, lr, batch }: Planned, folders: readonly string[]): Promise<ToyRun> {
     const steps = folders.flatMap(readMetrics);
     const { facts, skill, trained, heldOut } = this.#task;
+    const early = steps.slice(0, Math.ceil(steps.length / 10));
     const [first, ...others] = await sharesRight(folders.at(-1)!, [facts, skill, trained, heldOut]);
     return {
       ...{ seed, kind, lr, batch, steps: steps.length, samples: steps.length * batch },
-      ...{ losses: steps.map(({ loss }) => rounded(loss)), norms: steps.map(({ norm }) => rounded(norm)) },
+      ...{ losses: early.map(({ loss }) => rounded(loss)), norms: early.map(({ norm }) => rounded(norm)) },
       ...{ facts: first!, skill: others[0]!, trained: others[1]!, heldOut: others[2]! },
       minutes: steps.reduce((sum, { ms }) => sum + ms, 0) / 60_000,
     };
