@@ -128,6 +128,8 @@ export class SearchIndex implements AsyncDisposable {
     const words = given("search's query", text, query);
     const { by = this.usual, top } = given("search's options", searchOptions, asked);
     const [started, parts]: [number, Receipt[]] = [performance.now(), []];
+    if (by !== "bm25" && !this.settings.embedding)
+      throw new UserError(`the index ${this.name} has no vectors; search it by bm25`, 2);
     const open = by === "bm25" ? undefined : await model();
     terms.signal?.throwIfAborted();
     const { results, flops } = await search(this.store, words, by, top, open && this.#embed(open, parts, terms));
