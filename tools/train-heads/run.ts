@@ -29,7 +29,7 @@ const LR = 1e-4;
 export async function* arms({ source, model, steps, folder }: Setting): AsyncGenerator<Arm> {
   const [messages, test] = [messagesOf(source, "train"), messagesOf(source, "test")];
   yield { head: "none", labels: "none", ...(await nearest(model, test)) };
-  for (const head of ["classes", "embedding"] as const)
+  for (const head of ["embedding", "classes"] as const)
     for (const labels of ["own", "shuffled"] as const) {
       const out = path.join(folder, `${head}-${labels}`);
       const data = `${out}.jsonl`;
