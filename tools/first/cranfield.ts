@@ -16,7 +16,7 @@ export interface Row {
   readonly arm: string;
   readonly query: string;
   readonly order: readonly string[];
-  /** nDCG@10 without the query's source, and with it as a candidate that gains nothing. */
+  /** nDCG@10; the source that a query was taken from is no candidate. */
   readonly ndcg: number;
   readonly ms: Receipt["ms"];
   readonly flops: Receipt["flops"];

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
+import { lettersOf } from "../../engine/listwise/letters.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import { openGguf } from "../../weights/gguf/index.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";
-import { lettersOf } from "./letters.ts";
 import type { RankModel, RankTerms } from "./model.ts";
 
 export const smollm2Tokenizer = async (): Promise<Tokenizer> =>

@@ -1,7 +1,7 @@
+import { letterOf } from "../../engine/listwise/letters.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import { FirstBill } from "./bill.ts";
-import { letterOf } from "./letters.ts";
 import type { CallTerms, Presorter } from "./model.ts";
 import type { FirstOptions } from "./options.ts";
 import { byScore, permuted } from "./order.ts";

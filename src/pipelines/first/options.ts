@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { MOST_LETTERS } from "../../engine/listwise/letters.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
-import { MOST_LETTERS } from "./letters.ts";
 
 const whole = z.coerce.number().int();
 

@@ -1,9 +1,9 @@
+import { type Letters, letterOf, lettersOf, scoresOf } from "../../engine/listwise/letters.ts";
+import { Prompts } from "../../engine/listwise/prompt.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import { type Letters, letterOf, lettersOf, scoresOf } from "./letters.ts";
 import type { CallTerms, RankModel } from "./model.ts";
 import type { FirstOptions } from "./options.ts";
 import { byScore, repaired, written } from "./order.ts";
-import { Prompts } from "./prompt.ts";
 
 /** A window's ranking. */
 export interface Ranked {

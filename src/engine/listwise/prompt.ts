@@ -1,7 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 import { type ChatMessage, chatSegments, type Segment, type Tokenizer } from "../../weights/tokenizer/index.ts";
 import { letterOf } from "./letters.ts";
-import type { FirstOptions } from "./options.ts";
 import { oneLine } from "./text.ts";
 
 const SYSTEM = "You are a search assistant that ranks passages by how relevant they are to a query.";
@@ -19,11 +18,16 @@ function question(query: string, passages: readonly string[]): string {
 /** The answer that puts the places in order, with the bracket that prompts end with. */
 export const answerOf = (order: readonly number[]): string => order.map((place) => `[${letterOf(place)}]`).join(" > ");
 
+/** Words of each passage, and tokens of a prompt. */
+interface Limits {
+  readonly maxPassageWords: number;
+  readonly contextSize: number;
+}
+
 /** Writes prompts for one model, by its chat template if it has one. */
 export class Prompts {
   readonly #segments: (content: string) => readonly Segment[];
 
-  /** @throws UserError if the model's tokens merge a letter with what stands around it */
   constructor(private readonly tokenizer: Tokenizer) {
     this.#segments = tokenizer.chatTemplate === undefined ? asText : asChat(tokenizer);
   }
@@ -40,7 +44,7 @@ export class Prompts {
   fitted(
     query: string,
     passages: readonly string[],
-    { maxPassageWords, contextSize }: Pick<FirstOptions, "maxPassageWords" | "contextSize">,
+    { maxPassageWords, contextSize }: Limits,
     reserved: number,
   ): { ids: number[]; words: number } {
     const asked = oneLine(query);

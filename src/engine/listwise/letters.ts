@@ -1,6 +1,6 @@
-import { finite } from "../../engine/not-finite.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { finite } from "../not-finite.ts";
 
 /** Capital letters. */
 export const MOST_LETTERS = 26;
