@@ -20,7 +20,7 @@ import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
 import { rotaryEmbedding } from "./ops/rotary.ts";
 import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
 import { softmax } from "./ops/softmax.ts";
-import { tokenPlaces, tokenRows } from "./ops/unpad.ts";
+import { pad, tokenPlaces, tokenRows, unpad } from "./ops/unpad.ts";
 import type { DType, Tensor } from "./tensor.ts";
 
 interface Input {
@@ -263,6 +263,7 @@ const attentions: GradientCase[] = [
 
 /** Two texts of 4 and 2 tokens. */
 const mask = whole("i32", [2, 4], 1, 1, 1, 1, 1, 1, 0, 0);
+const placesIn = (told: Tensor) => ({ mask: told, places: tokenPlaces(told, 6), rows: tokenRows(told) });
 const encoders: GradientCase[] = [
   ...[undefined, 1].map((reach) => ({
     name: `encoderAttention, reach ${reach}`,
@@ -273,6 +274,16 @@ const encoders: GradientCase[] = [
       return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
     },
   })),
+  {
+    name: "unpad",
+    inputs: { x: noise(1, [2, 4, 3]), mask },
+    trace: ({ x, mask: told }) => [unpad(x!, placesIn(told!))],
+  },
+  {
+    name: "pad, of which only tokens are compared",
+    inputs: { x: noise(1, [6, 3]), mask },
+    trace: ({ x, mask: told }) => [unpad(pad(x!, placesIn(told!)), placesIn(told!))],
+  },
   ...poolings.map((pooling) => ({
     name: `pool, ${pooling}`,
     inputs: { x: noise(1, [2, 4, 3], [batch, tokens, 3]), mask: { ...mask, symbolic: [batch, tokens] } },

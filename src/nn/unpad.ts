@@ -1,4 +1,4 @@
-import { gather, mul, reshape, sym, type Tensor, tokenPlaces, tokenRows } from "../graph/index.ts";
+import { pad, sym, type Tensor, type TokenPlaces, tokenPlaces, tokenRows, unpad } from "../graph/index.ts";
 
 /** The tokens of a batch, padding left out. */
 export const kept = sym("kept");
@@ -14,23 +14,20 @@ export const textBatch = (mask: Tensor): TextBatch => ({ mask, padding: new Unpa
 
 /** A batch without its padding, so that only attention, which is by text, pays for that of other texts (Zeng et al. 2022). */
 export class Unpadding {
-  readonly #places: Tensor;
-  readonly #rows: Tensor;
+  readonly #places: TokenPlaces;
 
   /** mask i32 [batch, tokens]: 1 a token, 0 padding. */
   constructor(mask: Tensor) {
-    this.#places = tokenPlaces(mask, kept);
-    this.#rows = tokenRows(mask);
+    this.#places = { mask, places: tokenPlaces(mask, kept), rows: tokenRows(mask) };
   }
 
   /** x [batch, tokens, width] → [kept, width]. */
   unpad(x: Tensor): Tensor {
-    const [batch, tokens, width] = x.shape;
-    return gather(reshape(x, [mul(batch!, tokens!), width!]), this.#places, 0);
+    return unpad(x, this.#places);
   }
 
   /** x [kept, width] → [batch, tokens, width]; padding is undefined. */
   pad(x: Tensor): Tensor {
-    return gather(x, this.#rows, 0);
+    return pad(x, this.#places);
   }
 }

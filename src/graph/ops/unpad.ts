@@ -1,8 +1,10 @@
 import type { Dim } from "../dim.ts";
+import { add, mul } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
+import { sizeInBytes } from "../tensor.ts";
 
 function expectMask(op: string, mask: TensorType): void {
   if (mask.dtype !== "i32" || mask.shape.length !== 2)
@@ -60,3 +62,67 @@ const tokenRowsOp: Op<null> = {
  * [batch, tokens].
  */
 export const tokenRows = (mask: Tensor): Tensor => apply1(tokenRowsOp, [mask], null);
+
+/** The places of a batch's tokens: `mask` i32 [batch, tokens], its `tokenPlaces` and its `tokenRows`. */
+export interface TokenPlaces {
+  readonly mask: Tensor;
+  readonly places: Tensor;
+  readonly rows: Tensor;
+}
+
+const inOrder = ({ mask, places, rows }: TokenPlaces): Tensor[] => [mask, places, rows];
+const placesOf = ([, mask, places, rows]: readonly Tensor[]): TokenPlaces => ({
+  ...{ mask: mask!, places: places!, rows: rows! },
+});
+
+const operands = ["x", "mask", "places", "rows"];
+
+/** Indices and rows that are read, and rows that are written. */
+const moved = (indices: TensorType, rows: TensorType) => ({
+  read: add(sizeInBytes(indices), sizeInBytes(rows)),
+  written: sizeInBytes(rows),
+});
+
+const unpadOp: Op<null> = {
+  name: "unpad",
+  operands,
+  infer: ([x, , places]) => [{ dtype: x!.dtype, shape: [places!.shape[0]!, x!.shape[2]!] }],
+  onnx(emit, { inputs: [x, , places], outputs, types }) {
+    const flat = emit.value("Reshape", [x!, emit.ints([-1, Number(types[0]!.shape[2])])]);
+    emit.node("Gather", [flat, places!], outputs);
+  },
+  cost: ([, , places], [y]) => moved(places!, y!),
+  gradient: ({ inputs, given: [dy] }) => [apply1(padOp, [dy!, ...inOrder(placesOf(inputs))], { clear: true })],
+  reference([x, , places]) {
+    const width = x!.shape[2]!;
+    const rows = [...places!.data].flatMap((at) => [...x!.data.subarray(at * width, (at + 1) * width)]);
+    return [ndarray([places!.data.length, width], rows)];
+  },
+};
+
+/** x [batch, tokens, width] without its padding: [kept, width]. */
+export const unpad = (x: Tensor, places: TokenPlaces): Tensor => apply1(unpadOp, [x, ...inOrder(places)], null);
+
+const padOp: Op<{ clear: boolean }> = {
+  name: "pad",
+  operands,
+  infer: ([x, mask]) => [{ dtype: x!.dtype, shape: [...mask!.shape, x!.shape[1]!] }],
+  onnx(emit, { inputs: [x, mask, , rows], outputs }, { clear }) {
+    if (!clear) return emit.node("Gather", [x!, rows!], outputs);
+    const column = emit.value("Unsqueeze", [emit.value("Cast", [mask!], { to: { int: 1 } }), emit.ints([-1])]);
+    emit.node("Mul", [emit.value("Gather", [x!, rows!]), column], outputs);
+  },
+  cost: ([, , , rows], [y], { clear }) => ({ ...moved(rows!, y!), flops: clear ? mul(1, ...y!.shape) : 0 }),
+  // Nothing may depend on padding, so that its gradient is zero, and a gather does what a scatter would, many times as fast.
+  gradient: ({ inputs, given: [dy] }) => [unpad(dy!, placesOf(inputs))],
+  reference([x, mask, , rows], { clear }) {
+    const width = x!.shape[1]!;
+    const y = ndarray([...mask!.shape, width]);
+    for (const [place, row] of rows!.data.entries())
+      if (!clear || mask!.data[place]) y.data.set(x!.data.subarray(row * width, (row + 1) * width), place * width);
+    return [y];
+  },
+};
+
+/** x [kept, width] as [batch, tokens, width]. Padding is undefined; nothing may depend on it. */
+export const pad = (x: Tensor, places: TokenPlaces): Tensor => apply1(padOp, [x, ...inOrder(places)], { clear: false });
