@@ -90,6 +90,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "float weights rounded to 4 bits, against float32 (a model of floats)",
     load: async () => (await import("./forms.ts")).form("q4"),
   },
+  index: {
+    summary: "a query by terms over 100,330 chunks, against SQLite's FTS5; by terms and vectors beside it",
+    load: async () => (await import("./index-search.ts")).index,
+  },
+  "index-dense": {
+    summary: "a query by vector over 100,330 chunks, against libsql's function",
+    load: async () => (await import("./index-search.ts")).indexDense,
+  },
   "train-gpt": {
     summary: "a step of training a GPT of 10 million parameters, against PyTorch",
     load: async () => (await import("./train/gpt.ts")).trainGpt,
