@@ -1,4 +1,4 @@
-import type { SweepEvents } from "../train/sweep/sweep.ts";
+import type { SweepEvents } from "../train/sweep/sweep-run.ts";
 import { showTraining } from "./train-progress.ts";
 
 /** A bar for each of several runs. */

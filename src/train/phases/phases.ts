@@ -6,15 +6,11 @@ import { optionsFile, optionsOf, receiptFile } from "../folder.ts";
 import type { TrainOptions } from "../options.ts";
 import { readTrainedRun, summaryOf } from "../report/run.ts";
 import { reportRuns, type TrainingReport } from "../report/write.ts";
-import { runSession, type Session, type SessionEvents } from "../session.ts";
+import { runSession, type Session } from "../session.ts";
 import type { Base } from "../subject.ts";
+import type { SweepEvents } from "../sweep/sweep-run.ts";
 import { type Phase, phasesOf } from "./options.ts";
 import { replayOf } from "./replay.ts";
-
-export interface PhasesEvents extends SessionEvents {
-  /** Called before each phase that is not done yet; `index` counts all phases from 1. */
-  onRun?: ((run: { readonly name: string; readonly index: number; readonly of: number }) => void) | undefined;
-}
 
 /** The runs of phases, in their order. */
 export interface PhasesResult extends TrainingReport {
@@ -38,7 +34,7 @@ export interface PhasesSession extends Pick<Session, "labTasks"> {
 export async function runPhases(
   { phases, out, labTasks }: PhasesSession,
   openBase: (model: string) => Promise<Base>,
-  events: PhasesEvents,
+  events: SweepEvents,
   signal?: AbortSignal,
 ): Promise<PhasesResult> {
   const all = phasesOf(phases);

@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { runSweep, type SweepEvents } from "./sweep.ts";
+import { runSweep } from "./sweep.ts";
+import type { SweepEvents } from "./sweep-run.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-sweep-"));
 afterAll(() => rmSync(folder, { recursive: true }));
