@@ -8,8 +8,8 @@ export interface Hit {
 export const byScore = (a: Hit, b: Hit): number => b.score - a.score || a.chunk - b.chunk;
 
 /** Keeps the best of many hits: a heap with the worst of them at its root. */
-export class Top {
-  readonly #heap: Hit[] = [];
+export class Top<T extends Hit = Hit> {
+  readonly #heap: T[] = [];
 
   constructor(private readonly most: number) {}
 
@@ -18,7 +18,7 @@ export class Top {
     return this.#heap.length < this.most ? Number.NEGATIVE_INFINITY : this.#heap[0]!.score;
   }
 
-  offer(hit: Hit): void {
+  offer(hit: T): void {
     const heap = this.#heap;
     if (heap.length < this.most) {
       heap.push(hit);
@@ -30,7 +30,7 @@ export class Top {
   }
 
   /** The best first. */
-  sorted(): Hit[] {
+  sorted(): T[] {
     return this.#heap.toSorted(byScore);
   }
 

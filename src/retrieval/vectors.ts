@@ -1,59 +1,85 @@
-import { type Hit, Top } from "./top.ts";
+import { InnerProducts, type RowTable } from "./inner-products.ts";
+import { byScore, type Hit, Top } from "./top.ts";
 
-/** Vectors in memory, each of a chunk. A query is compared with all of them: results are exact. */
-export class VectorTable {
-  #chunks = new Int32Array(0);
-  #values = new Float32Array(0);
-  #count = 0;
+/** Candidates beyond the wanted ones, since products in float32 may order near equals otherwise. */
+const SPARE = 32;
+
+interface Candidate extends Hit {
+  readonly row: Float32Array;
+}
+
+/**
+ * Vectors in memory, each of a chunk. A query is compared with all of them, and the best are scored again in float64:
+ * results are exact. Disposing waits for queries that run.
+ */
+export class VectorTable implements Disposable {
+  readonly #tables: RowTable[] = [];
+  #running = 0;
+  #disposed = false;
+
+  private constructor(private readonly products: InnerProducts) {}
 
   /** `width`: the numbers of a vector. */
-  constructor(readonly width: number) {}
+  static async open(width: number): Promise<VectorTable> {
+    return new VectorTable(await InnerProducts.compile(width));
+  }
 
   get count(): number {
-    return this.#count;
+    return this.#tables.reduce((sum, { count }) => sum + count, 0);
   }
 
   /** The newest chunk; −1 if there is none. */
   get last(): number {
-    return this.#chunks[this.#count - 1] ?? -1;
+    const table = this.#tables.at(-1);
+    return table ? table.chunks[table.count - 1]! : -1;
   }
 
   /** Chunks come in the order of their numbers. */
   add(chunk: number, vector: Float32Array): void {
-    if (this.#count === this.#chunks.length) this.#grow(Math.max(1024, Math.ceil(this.#count * 1.5)));
-    this.#chunks[this.#count] = chunk;
-    this.#values.set(vector, this.#count * this.width);
-    this.#count++;
-  }
-
-  #grow(room: number): void {
-    const [chunks, values] = [new Int32Array(room), new Float32Array(room * this.width)];
-    chunks.set(this.#chunks);
-    values.set(this.#values);
-    [this.#chunks, this.#values] = [chunks, values];
+    let table = this.#tables.at(-1);
+    if (!table || table.full) {
+      table = this.products.table();
+      this.#tables.push(table);
+    }
+    table.add(chunk, vector);
   }
 
   /** The chunks with the largest inner products. `query`: `width` numbers. */
-  nearest(query: Float32Array, top: number): Hit[] {
-    const kept = new Top(top);
-    for (let i = 0; i < this.#count; i++) {
-      const score = innerProduct(this.#values, i * this.width, query);
-      if (score >= kept.least) kept.offer({ chunk: this.#chunks[i]!, score });
+  async nearest(query: Float32Array, top: number): Promise<Hit[]> {
+    this.#running++;
+    try {
+      const candidates = await this.#candidates(query, top + SPARE);
+      return candidates
+        .map(({ chunk, row }) => ({ chunk, score: innerProduct(row, query) }))
+        .sort(byScore)
+        .slice(0, top);
+    } finally {
+      this.#running--;
+      if (this.#disposed) this.#free();
     }
+  }
+
+  async #candidates(query: Float32Array, most: number): Promise<Candidate[]> {
+    const kept = new Top<Candidate>(most);
+    for await (const { table, products } of this.products.of(query, [...this.#tables]))
+      for (let i = 0; i < products.length; i++) {
+        const score = products[i]!;
+        if (score >= kept.least) kept.offer({ chunk: table.chunks[i]!, score, row: table.row(i) });
+      }
     return kept.sorted();
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#running > 0) return;
+    for (const table of this.#tables.splice(0)) table[Symbol.dispose]();
+    this.products[Symbol.dispose]();
   }
 }
 
-/** Four sums side by side: one alone would wait for each addition. */
-function innerProduct(values: Float32Array, from: number, query: Float32Array): number {
-  const whole = query.length - (query.length % 4);
-  let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = 0, at = from; i < whole; i += 4, at += 4) {
-    a += values[at]! * query[i]!;
-    b += values[at + 1]! * query[i + 1]!;
-    c += values[at + 2]! * query[i + 2]!;
-    d += values[at + 3]! * query[i + 3]!;
-  }
-  for (let i = whole; i < query.length; i++) a += values[from + i]! * query[i]!;
-  return a + b + (c + d);
-}
+const innerProduct = (row: Float32Array, query: Float32Array): number =>
+  row.reduce((sum, value, i) => sum + value * query[i]!, 0);

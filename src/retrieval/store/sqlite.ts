@@ -5,7 +5,7 @@ import { countsOf } from "../analysis.ts";
 import { type Ranked, rankByBm25 } from "../bm25.ts";
 import { PostingRemover, PostingWriter, without } from "../postings.ts";
 import { type IndexSettings, parseSettings } from "../settings.ts";
-import { VectorTable } from "../vectors.ts";
+import type { VectorTable } from "../vectors.ts";
 import { APPLICATION_ID, sqliteSteps } from "./schema.ts";
 import {
   type Counts,
@@ -39,6 +39,12 @@ interface ChunkRow {
 const bytes = (array: Float32Array | Uint8Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
+/** Loaded when first needed: a query by terms does not wait for ONNX Runtime. */
+async function openTable(width: number): Promise<VectorTable> {
+  const { VectorTable } = await import("../vectors.ts");
+  return VectorTable.open(width);
+}
+
 /** Ids as SQL's list: `IN (SELECT value FROM json_each(?))`. */
 const listed = (ids: readonly (string | number)[]): string => JSON.stringify(ids);
 const AMONG = "IN (SELECT value FROM json_each(?))";
@@ -46,7 +52,8 @@ const AMONG = "IN (SELECT value FROM json_each(?))";
 /** An index in one SQLite file. Vectors are read into memory at the first query by vector. */
 class SqliteStore implements Store {
   readonly #statements = new Map<string, Libsql.Statement<unknown[]>>();
-  #vectors: { readonly table: VectorTable; readonly removals: number } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #vectors: { readonly table: Promise<VectorTable>; readonly removals: number } | undefined;
 
   constructor(
     readonly place: string,
@@ -196,20 +203,39 @@ class SqliteStore implements Store {
     return rows.map(({ block, data }) => ({ block, data: new Uint8Array(data) }));
   }
 
-  async byVector(query: Float32Array, top: number) {
-    const table = this.#read(() => this.#vectorTable(query.length));
-    return { hits: table.nearest(query, top), compared: table.count };
+  /** Queries take turns, so that none reads a table that another lets go. */
+  byVector(query: Float32Array, top: number) {
+    const found = this.#turn.then(() => this.#byVector(query, top));
+    this.#turn = found.catch(() => {});
+    return found;
   }
 
-  /** All vectors; those that were added since the last query are read now. */
-  #vectorTable(width: number): VectorTable {
-    const { removals } = this.#info();
-    if (this.#vectors?.removals !== removals) this.#vectors = { table: new VectorTable(width), removals };
-    const { table } = this.#vectors!;
+  async #byVector(query: Float32Array, top: number) {
+    const table = await this.#vectorTable(query.length);
+    this.#read(() => this.#readVectors(table));
+    return { hits: await table.nearest(query, top), compared: table.count };
+  }
+
+  /** The vectors that were read, which are let go if any was removed since. */
+  async #vectorTable(width: number): Promise<VectorTable> {
+    const { removals } = this.#read(() => this.#info());
+    if (this.#vectors?.removals !== removals) {
+      this.#dropVectors();
+      this.#vectors = { table: openTable(width), removals };
+    }
+    return this.#vectors!.table;
+  }
+
+  /** Reads the vectors that were added since the last query. */
+  #readVectors(table: VectorTable): void {
     const rows = this.#prepared("SELECT chunk, vector FROM vectors WHERE chunk > ? ORDER BY chunk").iterate(table.last);
     for (const { chunk, vector } of rows as Iterable<{ chunk: number; vector: ArrayBuffer }>)
       table.add(chunk, new Float32Array(vector));
-    return table;
+  }
+
+  #dropVectors(): void {
+    void this.#vectors?.table.then((table) => table[Symbol.dispose]());
+    this.#vectors = undefined;
   }
 
   async passages(chunks: readonly number[]): Promise<Passage[]> {
@@ -225,6 +251,8 @@ class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
+    await this.#turn;
+    this.#dropVectors();
     this.#statements.clear();
     this.db.close();
   }
