@@ -17,7 +17,7 @@ import { ndcg } from "../src/lab/metrics/ranking.ts";
 import type { TaskOf } from "../src/lab/task.ts";
 import { cranfield } from "../src/lab/tasks/cranfield.ts";
 import { seededRandom } from "../src/util/random.ts";
-import { writeJson } from "../src/util/write-whole.ts";
+import { keepJson } from "../src/util/write-whole.ts";
 import { type Arm, RESULT, writeTable } from "./retrieval-results.ts";
 import { root } from "./section.ts";
 
@@ -118,7 +118,7 @@ const armOf = ({ by, words, parts }: Measured): Arm => {
   });
   return { by, words, kept: of("kept"), dropped: of("dropped") };
 };
-await writeJson(join(root, RESULT), {
+await keepJson(join(root, RESULT), {
   command: `npx tsx tools/retrieval-cranfield.ts FOLDER --embedding ${values.embedding}`,
   metric: metric.name,
   documents: documents.length,
