@@ -25,10 +25,14 @@ function byArm(runs: readonly DoneRun[]): [arm: string, runs: DoneRun[]][] {
 
 const lossTable = (runs: readonly DoneRun[]): string =>
   markdownTable(
-    ["nats a label", "seeds", ...SUITES],
+    ["nats a label", "seeds", "base without tokens", ...SUITES],
     byArm(runs).map(([arm, own]) => [
       arm,
       `${own.length}`,
+      spread(
+        own.map(({ baseNats }) => baseNats),
+        3,
+      ),
       ...SUITES.map((suite) =>
         spread(
           own.map(({ nats }) => nats[suite]!),

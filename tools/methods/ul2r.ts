@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TrainInput, type TrainingReceipt, train } from "../../src/index.ts";
 import { completeOptions } from "../../src/train/methods/complete.ts";
+import { readMetrics } from "../../src/train/metrics.ts";
 import { root } from "../section.ts";
 import { copyText } from "./ul2r/copy-language.ts";
 import { type Evaluated, evaluate } from "./ul2r/evaluate.ts";
@@ -43,6 +44,10 @@ async function trained(options: TrainInput, out: string): Promise<TrainingReceip
   return receipt;
 }
 
+/** The last held-out loss of a run. */
+const heldOutOf = (out: string): number =>
+  readMetrics(out).findLast(({ validation }) => validation !== undefined)!.validation!;
+
 /** Under the new tokens, whether the model has been trained on them or not. */
 const evaluated = (options: TrainInput, model: string): Promise<Evaluated> =>
   evaluate(completeOptions({ ...options, model, method: `ul2r:sentinels=${SENTINELS}` }), SENTINELS);
@@ -51,7 +56,7 @@ async function run(arm: Arm | typeof BASE, seed: number, folder: string): Promis
   const data = textIn(folder);
   const base = path.join(folder, `base-${seed}`);
   const { tokens: baseTokens, flops: baseFlops } = await trained(baseOptions(data, seed), base);
-  const spent = { baseTokens, baseFlops: baseFlops.spent };
+  const spent = { baseTokens, baseFlops: baseFlops.spent, baseNats: heldOutOf(base) };
   const started = performance.now();
   if (arm === BASE) {
     const scores = await evaluated(armOptions("UL2R", base, data, seed), base);

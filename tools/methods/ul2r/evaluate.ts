@@ -40,7 +40,7 @@ export async function evaluate(options: TrainOptions, sentinels: number): Promis
     );
     const suites = Object.entries(suitesOf(heldOut!, denoisingIds(tokenizer, sentinels)));
     const nats: Record<string, number> = {};
-    for (const [name, suite] of suites) nats[name] = await meanNats(passes, suite);
+    for (const [name, suite] of suites) nats[name] = await meanNats(passes, suite, BATCHES);
     const items = probeItems(ITEMS, tokenizer, 1);
     const right = (prefixed: boolean) => shareRight(passes, items, { rows, tokens }, prefixed);
     return { nats, infill: { prefix: await right(true), causal: await right(false) } };
@@ -49,9 +49,10 @@ export async function evaluate(options: TrainOptions, sentinels: number): Promis
   }
 }
 
-async function meanNats(passes: Passes, suite: TrainingData): Promise<number> {
+/** Nats a label over the first batches of a suite. */
+export async function meanNats(passes: Passes, suite: TrainingData, batches: number): Promise<number> {
   let [sum, labelled] = [0, 0];
-  for (let i = 0; i < Math.min(BATCHES, suite.batches); i++) {
+  for (let i = 0; i < Math.min(batches, suite.batches); i++) {
     const batch = suite.batch(i);
     sum += (await passes.evaluate(batch)).nats;
     labelled += batch.labelled;

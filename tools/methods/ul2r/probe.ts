@@ -10,7 +10,7 @@ export interface ProbeItem {
 }
 
 /** Records of an item; one of them has the blank in its first word. */
-const RECORDS = 2;
+const RECORDS = 4;
 
 /** Right-context items: `[NLU] … w<extra_id_0>w=www; … <extra_id_0>`, the letter is in the second word alone. */
 export function probeItems(count: number, tokenizer: Tokenizer, seed: number): ProbeItem[] {

@@ -3,20 +3,17 @@ import type { TrainInput } from "../../../src/index.ts";
 
 export const SENTINELS = 16;
 
-/**
- * The base: a Llama of 0.1 million parameters on the copy language. To fill in a blank takes three steps of attention:
- * its place, what is beside it, and the same elsewhere.
- */
+/** The base: a Llama of 0.1 million parameters on the copy language. */
 const base: Omit<TrainInput, "data"> = {
   architecture: {
-    ...{ model_type: "llama", num_hidden_layers: 3, hidden_size: 48, intermediate_size: 144 },
-    ...{ num_attention_heads: 3, num_key_value_heads: 3, max_position_embeddings: 256 },
+    ...{ model_type: "llama", num_hidden_layers: 2, hidden_size: 64, intermediate_size: 192 },
+    ...{ num_attention_heads: 4, num_key_value_heads: 4, max_position_embeddings: 256 },
     ...{ rms_norm_eps: 1e-5, rope_theta: 10_000 },
   },
-  ...{ tokenizer: "characters", validation: 0.02, tokens: 52, batch: 48, steps: 700 },
+  ...{ tokenizer: "characters", validation: 0.02, tokens: 52, batch: 48, steps: 400 },
   optimizer: { lr: 3e-3, weightDecay: 0.01 },
   schedule: { name: "cosine", warmup: 50, minimum: 0.1 },
-  ...{ evaluateEvery: 350, evaluateBatches: 10, saveEvery: 1000 },
+  ...{ evaluateEvery: 200, evaluateBatches: 10, saveEvery: 1000 },
 };
 export const baseOptions = (data: string, seed: number): TrainInput => ({ ...base, data, seed });
 
@@ -28,7 +25,7 @@ export const ARMS = {
 } as const;
 export type Arm = keyof typeof ARMS;
 
-const STEPS = 2000;
+const STEPS = 1500;
 
 export function armOptions(arm: Arm, model: string, data: string, seed: number): TrainInput {
   const method = ARMS[arm];
@@ -49,6 +46,8 @@ export const doneRun = z.object({
   /** Positions of the run, and of the base's. */
   tokens: z.number(),
   baseTokens: z.number(),
+  /** The base's held-out nats a label, before it has new tokens. */
+  baseNats: z.number(),
   /** FLOPs of the run, and of the base's. */
   flops: z.number(),
   baseFlops: z.number(),
