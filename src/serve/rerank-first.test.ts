@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tinyWithLetters } from "../engine/listwise/letters.testing.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { tinyWithLetters } from "../pipelines/first/fake.testing.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));

@@ -11,6 +11,7 @@ import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
 import { thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, keepState, latestState, removeStates } from "./checkpoint/state.ts";
 import { droppedSentence, openData, type RunData } from "./data/open.ts";
+import type { ListReader } from "./data/samples.ts";
 import { readingOf } from "./encoder-reading.ts";
 import { encoderSubject } from "./encoder-subject.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
@@ -266,7 +267,12 @@ export async function openRun(
     resumes ? new Tokenizer(fromFolder(out)) : newTokenizer(options, files, out, openBase, added);
   const tokenizer = base?.tokenizer ?? (await ownTokenizer());
   const reading = readingOf(options, base);
-  const data = methodData(options, openData({ ...options, files, rows, reading }, tokenizer, seed), tokenizer);
+  const readList = listReader(options, tokenizer);
+  const data = methodData(
+    options,
+    openData({ ...options, files, rows, reading, readList }, tokenizer, seed),
+    tokenizer,
+  );
   if (lora && options.train.length > 0)
     throw new UserError("lora trains its own layers alone; give no train beside it", 2);
   if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
@@ -275,7 +281,7 @@ export async function openRun(
       `${options.method}: the model lacks ${base.extended.rows} rows for new tokens, which lora does not add; expected no lora, or special tokens of the model in their place`,
       2,
     );
-  const subject = subjectOf(options, base, tokenizer, data);
+  const subject = withObjective(options, subjectOf(options, base, tokenizer, data));
   checkRun(options, subject, data);
   return { subject, data, tokenizer };
 }
@@ -292,6 +298,22 @@ function methodTokens(options: TrainOptions): NewTokens {
   if (options.method === undefined) return { names: [] };
   const { method, options: own } = parseMethod(options.method);
   return method.newTokens?.(own) ?? { names: [] };
+}
+
+/** The run's method's reader of lists, if it ranks. */
+function listReader(options: TrainOptions, tokenizer: Tokenizer): ListReader | undefined {
+  if (options.method === undefined) return undefined;
+  const { method, options: own } = parseMethod(options.method);
+  return method.readList?.(own, tokenizer);
+}
+
+/** A subject with the head of the run's method. */
+function withObjective(options: TrainOptions, subject: Subject): Subject {
+  if (options.method === undefined) return subject;
+  const { method, options: own } = parseMethod(options.method);
+  const { trainee } = subject;
+  const objective = method.objective?.(own, trainee.objective) ?? trainee.objective;
+  return { ...subject, trainee: { ...trainee, objective } };
 }
 
 /** The data as the run's method changes them. */

@@ -82,5 +82,7 @@ export interface Row {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
   readonly documents?: Int32Array;
+  /** The lists of its samples; their places are those in the row. */
+  readonly lists?: readonly RankedList[];
   readonly samples: number;
 }

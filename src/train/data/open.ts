@@ -10,7 +10,7 @@ import { sampleData } from "./pack.ts";
 import { pairsOf } from "./pairs.ts";
 import { headFor, type TextReading } from "./reading.ts";
 import { type PlacedRecord, readRecords } from "./records.ts";
-import { type LabelRule, samplesOf } from "./samples.ts";
+import { type LabelRule, type ListReader, samplesOf } from "./samples.ts";
 import { splitText, textData } from "./text.ts";
 import { type TextSamples, textBatches } from "./text-rows.ts";
 
@@ -29,6 +29,8 @@ export interface DataOptions {
   readonly labels: LabelRule;
   /** The reading of an encoder; undefined for language models. */
   readonly reading?: TextReading | undefined;
+  /** Reads lists for language models that rank; without it, they are refused. */
+  readonly readList?: ListReader | undefined;
 }
 
 /** The data of a run. */
@@ -124,7 +126,7 @@ function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
 
 function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
-  const [training, heldOut] = splitSamples(samplesOf(records, tokenizer, options.labels), share);
+  const [training, heldOut] = splitSamples(samplesOf(records, tokenizer, options.labels, options.readList), share);
   const { rows, tokens, packing } = options;
   const arranged = { rows, tokens, packing };
   const held = `the held-out share of ${share}`;

@@ -1,5 +1,5 @@
 import { UserError } from "../../util/errors.ts";
-import type { Dropped, Row, TrainingData } from "./batch.ts";
+import type { Dropped, RankedList, Row, TrainingData } from "./batch.ts";
 import { type Batching, inBatches } from "./rows.ts";
 import type { Sample } from "./samples.ts";
 
@@ -15,7 +15,7 @@ export interface Packing extends Batching {
  */
 export function sampleData(samples: readonly Sample[], { packing, ...batching }: Packing): TrainingData {
   const { kept, dropped } = sorted(samples, batching.tokens);
-  const rows = packing ? packed(kept, batching.tokens) : kept.map(({ ids, labels }) => ({ ids, labels, samples: 1 }));
+  const rows = packing ? packed(kept, batching.tokens) : kept.map(alone);
   const source = { count: rows.length, samples: kept.length, dropped, packed: packing };
   return inBatches({ ...source, row: (index) => rows[index]! }, batching);
 }
@@ -67,15 +67,19 @@ class Rooms {
   }
 }
 
+const alone = ({ ids, labels, list }: Sample): Row => ({ ids, labels, samples: 1, ...(list && { lists: [list] }) });
+
 function together(samples: readonly Sample[]): Row {
   const length = samples.reduce((sum, { ids }) => sum + ids.length, 0);
   const [ids, labels, documents] = [new Int32Array(length), new Int32Array(length), new Int32Array(length)];
+  const lists: RankedList[] = [];
   let at = 0;
   for (const [i, sample] of samples.entries()) {
+    if (sample.list) lists.push({ ...sample.list, at: at + sample.list.at });
     ids.set(sample.ids, at);
     labels.set(sample.labels, at);
     documents.fill(i, at, at + sample.ids.length);
     at += sample.ids.length;
   }
-  return { ids, labels, documents, samples: samples.length };
+  return { ids, labels, documents, samples: samples.length, ...(lists.length > 0 && { lists }) };
 }

@@ -24,6 +24,7 @@ export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
     case "text":
     case "completion":
     case "chat":
+    case "list":
       throw new UserError(`${first.where}: ${EXPECTED.classes}, or ${EXPECTED.embedding}, got ${got(first.record)}`);
   }
 }
@@ -41,4 +42,5 @@ export const got = (record: DataRecord): string =>
     chat: '"messages"',
     labelled: '"text" and "label"',
     ranked: '"query" and "positive"',
+    list: '"query", "documents" and "ranking"',
   })[record.kind];

@@ -19,11 +19,23 @@ const labelled = z.object({ text: z.string(), label: z.union([z.string(), z.int(
 /** A query, a text that answers it, and texts that do not. */
 const ranked = z.object({ query: z.string(), positive: z.string(), negatives: z.array(z.string()).default([]) });
 
+/** A query, texts, and a teacher's ranking of them: their indices, the best first. */
+const list = z
+  .object({ query: z.string().min(1), documents: z.array(z.string()).min(2), ranking: z.array(z.int().min(0)) })
+  .refine(({ documents, ranking }) => isPermutation(ranking, documents.length), {
+    path: ["ranking"],
+    error: "expected the index of each document once, the best first",
+  });
+
+const isPermutation = (ranking: readonly number[], count: number): boolean =>
+  ranking.length === count && ranking.every((index) => index < count) && new Set(ranking).size === count;
+
 export type TextRecord = z.output<typeof text>;
 export type CompletionRecord = z.output<typeof completion>;
 export type ChatRecord = z.output<typeof chat>;
 export type LabelledRecord = z.output<typeof labelled>;
 export type RankedRecord = z.output<typeof ranked>;
+export type ListRecord = z.output<typeof list>;
 
 /** A line of a data file, by its fields. */
 export type DataRecord =
@@ -31,7 +43,8 @@ export type DataRecord =
   | ({ readonly kind: "completion" } & CompletionRecord)
   | ({ readonly kind: "chat" } & ChatRecord)
   | ({ readonly kind: "labelled" } & LabelledRecord)
-  | ({ readonly kind: "ranked" } & RankedRecord);
+  | ({ readonly kind: "ranked" } & RankedRecord)
+  | ({ readonly kind: "list" } & ListRecord);
 
 /** A record, and its place for sentences. */
 export interface PlacedRecord {
@@ -53,10 +66,12 @@ function recordOf(line: string): DataRecord {
   const has = (field: string) => Object.hasOwn(value, field);
   if (has("messages")) return { kind: "chat", ...checked(chat, value) };
   if (has("prompt") || has("completion")) return { kind: "completion", ...checked(completion, value) };
+  if (has("ranking")) return { kind: "list", ...checked(list, value) };
   if (has("query")) return { kind: "ranked", ...checked(ranked, value) };
   if (has("label")) return { kind: "labelled", ...checked(labelled, value) };
   if (has("text")) return { kind: "text", ...checked(text, value) };
-  const forms = '"text", "prompt" and "completion", "messages", "text" and "label", or "query" and "positive"';
+  const forms =
+    '"text", "prompt" and "completion", "messages", "text" and "label", "query" and "positive", or "query", "documents" and "ranking"';
   throw new UserError(`expected ${forms}, got ${few(Object.keys(value)) || "no field"}`);
 }
 

@@ -55,5 +55,10 @@ function joined(
   }
   const labelled = labels.reduce((sum, label) => sum + Number(label >= 0), 0);
   const samples = all.reduce((sum, row) => sum + row.samples, 0);
-  return { ...{ rows, tokens, ids, labels, labelled, samples }, ...(documents && { documents }) };
+  const lists = all.flatMap((row, i) => (row.lists ?? []).map((list) => ({ ...list, at: i * tokens + list.at })));
+  return {
+    ...{ rows, tokens, ids, labels, labelled, samples },
+    ...(documents && { documents }),
+    ...(lists.length > 0 && { lists }),
+  };
 }

@@ -1,23 +1,34 @@
 import { inFile, UserError } from "../../util/errors.ts";
 import type { Segment, Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { RankedList } from "./batch.ts";
 import { type LabelledSegment, labelledChat } from "./chat-labels.ts";
 import { got } from "./reading.ts";
-import type { CompletionRecord, DataRecord, PlacedRecord, TextRecord } from "./records.ts";
+import type { CompletionRecord, DataRecord, ListRecord, PlacedRecord, RankedRecord, TextRecord } from "./records.ts";
 
 /** A text's tokens without the last, and for each the next token if it is a label, else −1. */
 export interface Sample {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
+  /** The list that it ranks, if it does; its place is that in the sample. */
+  readonly list?: RankedList;
 }
+
+/** Reads a list as a sample. @throws UserError */
+export type ListReader = (record: RankedRecord | ListRecord) => Sample;
 
 /** `answers`: labels are completions and assistants' turns; `all`: every token. */
 export type LabelRule = "answers" | "all";
 
 /** Samples of a language model. @throws UserError with file and line */
-export const samplesOf = (records: readonly PlacedRecord[], tokenizer: Tokenizer, rule: LabelRule): Sample[] =>
-  records.map(({ where, record }) => inFile(where, () => sampleOf(record, tokenizer, rule)));
+export const samplesOf = (
+  records: readonly PlacedRecord[],
+  tokenizer: Tokenizer,
+  rule: LabelRule,
+  readList?: ListReader,
+): Sample[] => records.map(({ where, record }) => inFile(where, () => sampleOf(record, tokenizer, rule, readList)));
 
-function sampleOf(record: DataRecord, tokenizer: Tokenizer, rule: LabelRule): Sample {
+function sampleOf(record: DataRecord, tokenizer: Tokenizer, rule: LabelRule, readList?: ListReader): Sample {
+  if (readList && (record.kind === "ranked" || record.kind === "list")) return readList(record);
   const { before, segments, behind } = partsOf(record, tokenizer);
   const pieces = tokenizer.encodePieces(segments);
   const labelled = pieces.flatMap((ids, i) => ids.map(() => rule === "all" || segments[i]!.labelled));
@@ -41,6 +52,7 @@ function partsOf(record: DataRecord, tokenizer: Tokenizer): SampleParts {
       return { before: [], segments: labelledChat(tokenizer, record), behind: [] };
     case "labelled":
     case "ranked":
+    case "list":
       throw new UserError(
         `expected "text", "prompt" and "completion", or "messages" to train a language model, got ${got(record)}`,
       );

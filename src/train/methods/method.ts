@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
+import type { ListReader } from "../data/samples.ts";
+import type { Objective } from "../heads/objective.ts";
 import type { Optimizer } from "../optimizer.ts";
 import type { TrainInput, TrainOptions } from "../options.ts";
 import type { ParameterStore } from "../parameters.ts";
@@ -14,6 +16,10 @@ export interface Method<O = unknown> {
   presets?(options: O): Partial<TrainInput>;
   /** Special tokens that the model must have: those that it lacks are added to its tokenizer and its tables. */
   newTokens?(options: O): NewTokens;
+  /** Reads lists as samples: other methods have none. @throws UserError if the model cannot rank */
+  readList?(options: O, tokenizer: Tokenizer): ListReader;
+  /** The head in place of the model's own. */
+  objective?(options: O, objective: Objective): Objective;
   /** The data in place of the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */

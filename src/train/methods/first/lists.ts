@@ -1,0 +1,75 @@
+import { MOST_LETTERS } from "../../../engine/listwise/letters.ts";
+import { answerOf, Prompts } from "../../../engine/listwise/prompt.ts";
+import { oneLine } from "../../../engine/listwise/text.ts";
+import { UserError } from "../../../util/errors.ts";
+import { seededRandom, shuffle } from "../../../util/random.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { ListRecord, RankedRecord } from "../../data/records.ts";
+import type { ListReader, Sample } from "../../data/samples.ts";
+
+/** A list as it is read: its passages, their order, the best first, and their ranks. */
+interface Judged {
+  readonly query: string;
+  readonly documents: readonly string[];
+  readonly order: readonly number[];
+  readonly ranks: Int32Array;
+}
+
+/**
+ * Reads lists as a reranker's prompts with their written rankings; labels are the rankings. The reader throws a
+ * UserError if the model's tokens do not have letters alone.
+ */
+export function listReader(tokenizer: Tokenizer, words: number): ListReader {
+  const prompts = new Prompts(tokenizer);
+  const known = new Map<number, Int32Array>();
+  const lettersOf = (count: number) => {
+    const letters = known.get(count) ?? Int32Array.from(prompts.letterIds(count));
+    known.set(count, letters);
+    return letters;
+  };
+  return (record) => {
+    const { query, documents, order, ranks } = judged(record);
+    const passages = documents.map((text) => oneLine(text, words));
+    const asked = oneLine(query);
+    const [from, answered] = [prompts.ids(asked, passages).length, prompts.ids(asked, passages, answerOf(order))];
+    const ids = [...answered, ...(tokenizer.eos === undefined ? [] : [tokenizer.eos])];
+    return sampleOf(ids, from, lettersOf(documents.length), ranks);
+  };
+}
+
+/** Tokens from `from` on are labels; the one before them ends the prompt. */
+function sampleOf(ids: readonly number[], from: number, letters: Int32Array, ranks: Int32Array): Sample {
+  const labels = Int32Array.from({ length: ids.length - 1 }, (_, i) => (i + 1 >= from ? ids[i + 1]! : -1));
+  return {
+    ...{ ids: Int32Array.from(ids.slice(0, -1)), labels },
+    list: { at: from - 1, letters, ranks, labels: ids.length - from },
+  };
+}
+
+function judged(record: RankedRecord | ListRecord): Judged {
+  const { query, documents, order, ranks } = "ranking" in record ? ofTeacher(record) : ofPositive(record);
+  if (documents.length <= MOST_LETTERS) return { query, documents, order, ranks };
+  throw new UserError(`a list has ${documents.length} documents, expected at most ${MOST_LETTERS}`);
+}
+
+function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
+  const ranks = new Int32Array(documents.length);
+  for (const [i, document] of ranking.entries()) ranks[document] = i + 1;
+  return { query, documents, order: ranking, ranks };
+}
+
+/** The positive stands anywhere in its list: first, it would teach the letter A. The negatives are of one rank. */
+function ofPositive({ query, positive, negatives }: RankedRecord): Judged {
+  if (negatives.length === 0) throw new UserError('"negatives": expected at least one to rank a list');
+  const random = seededRandom(hashOf(query));
+  const documents = [positive, ...shuffle([...negatives], random)];
+  const place = Math.floor(documents.length * random());
+  [documents[0], documents[place]] = [documents[place]!, documents[0]!];
+  const ranks = Int32Array.from(documents, (_, i) => (i === place ? 1 : 2));
+  const others = [...documents.keys()].filter((i) => i !== place);
+  return { query, documents, order: [place, ...others], ranks };
+}
+
+/** FNV-1a. */
+const hashOf = (text: string): number =>
+  [...Buffer.from(text)].reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
