@@ -2,10 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
-import { addAll } from "../src/retrieval/add.ts";
 import { ANALYSIS, termsOf } from "../src/retrieval/analysis.ts";
 import type { Document } from "../src/retrieval/document.ts";
-import { normalised } from "../src/retrieval/prepare.ts";
+import { normalised, prepare } from "../src/retrieval/prepare.ts";
 import { type Ranker, search } from "../src/retrieval/search.ts";
 import { createStore } from "../src/retrieval/store/open.ts";
 import type { Store } from "../src/retrieval/store/store.ts";
@@ -35,17 +34,17 @@ class Corpus {
   async #make() {
     const [file] = await packageFiles(LEADS, (path) => path.endsWith("summaries_en-us.json"));
     const all = Object.values<{ title: string; extract: string }>(JSON.parse(readFileSync(file!, "utf8")));
-    const documents = Array.from({ length: COPIES }, (_, copy) =>
+    const copies = Array.from({ length: COPIES }, (_, copy) =>
       all.map(({ title, extract }, i) => documentOf(`${copy}-${i}`, title, extract)),
-    ).flat();
+    );
     const queries = Array.from({ length: QUERIES }, (_, i) =>
       all[i * 250]!.extract.split(" ").slice(0, WORDS).join(" "),
     );
     const embedding = { name: "random", sha256: "0".repeat(64), width: WIDTH };
     const chunks = { words: 100_000, overlap: 0 };
     const store = await createStore(this.#folder, "bench", { analysis: ANALYSIS, embedding, chunks });
-    await addAll(store, null, documents, embed, () => {});
-    return { store, fts: ftsOf(join(this.#folder, "fts.db"), documents), queries };
+    for (const copy of copies) await store.put(await prepare(copy, null, store.settings, embed));
+    return { store, fts: ftsOf(join(this.#folder, "fts.db"), copies.flat()), queries };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

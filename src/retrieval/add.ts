@@ -29,7 +29,14 @@ export const sumOf = (a: Added, b: Added): Added => ({
 });
 
 /** Documents that are written in one transaction, at most; and their characters, beyond which none is added. */
-const [MOST_DOCUMENTS, MOST_CHARACTERS] = [256, 100_000];
+interface BatchSize {
+  readonly documents: number;
+  readonly characters: number;
+}
+/** Embedding takes far longer than writing. */
+const EMBEDDED: BatchSize = { documents: 256, characters: 100_000 };
+/** A term's postings are rewritten in each batch: many small ones would write the index over and over. */
+const BARE: BatchSize = { documents: 8192, characters: 8_000_000 };
 
 type Documents = AsyncIterable<Document> | Iterable<Document>;
 
@@ -48,7 +55,7 @@ export async function addAll(
 ): Promise<Added> {
   const seen = new Set<string>();
   let sum = NOTHING_ADDED;
-  for await (const batch of batched(once(documents, seen))) {
+  for await (const batch of batched(once(documents, seen), embed ? EMBEDDED : BARE)) {
     const changes = await addBatch(store, source, batch, embed);
     sum = sumOf(sum, changes);
     onBatch(changes);
@@ -64,12 +71,12 @@ async function* once(documents: Documents, seen: Set<string>): AsyncGenerator<Do
   }
 }
 
-async function* batched(documents: AsyncIterable<Document>): AsyncGenerator<Document[]> {
+async function* batched(documents: AsyncIterable<Document>, most: BatchSize): AsyncGenerator<Document[]> {
   let [batch, characters]: [Document[], number] = [[], 0];
   for await (const document of documents) {
     batch.push(document);
     characters += document.text.length;
-    if (batch.length < MOST_DOCUMENTS && characters < MOST_CHARACTERS) continue;
+    if (batch.length < most.documents && characters < most.characters) continue;
     yield batch;
     [batch, characters] = [[], 0];
   }
