@@ -2,11 +2,20 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { firstOptions } from "../src/pipelines/first/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
-import { describedMethods, methodPage, optionsTable, pageOf, SWEEPS_PAGE, TRAIN_PAGE } from "../tools/options.ts";
+import {
+  describedMethods,
+  FIRST_PAGE,
+  methodPage,
+  optionsTable,
+  pageOf,
+  SWEEPS_PAGE,
+  TRAIN_PAGE,
+} from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
 import { markdownTable, root, withSection } from "../tools/section.ts";
 import { tasksTable } from "../tools/tasks.ts";
@@ -122,6 +131,12 @@ test.each(describedMethods.map((method) => ({ page: methodPage(method), method }
 test("docs/train.md has the options of a run: npx tsx tools/options.ts", () => {
   const page = read(TRAIN_PAGE);
   const table = optionsTable({ options: trainOptions });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
+test("docs/pipelines/first.md has the options of a reranker: npx tsx tools/options.ts", () => {
+  const page = read(FIRST_PAGE);
+  const table = optionsTable({ options: firstOptions });
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 

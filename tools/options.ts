@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { firstOptions } from "../src/pipelines/first/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
 import { methods } from "../src/train/methods/registry.ts";
@@ -54,6 +55,9 @@ export const methodPage = ({ name }: { readonly name: string }): string => `docs
 /** Methods that have a page. */
 export const describedMethods = methods.filter((method) => existsSync(join(root, methodPage(method))));
 
+/** The page of the listwise reranker. */
+export const FIRST_PAGE = "docs/pipelines/first.md";
+
 /** The page of training. */
 export const TRAIN_PAGE = "docs/train.md";
 
@@ -63,6 +67,7 @@ export const SWEEPS_PAGE = "docs/sweeps.md";
 if (process.argv[1] === import.meta.filename) {
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
   for (const method of describedMethods) writeSection(methodPage(method), "options", optionsTable(method));
+  writeSection(FIRST_PAGE, "options", optionsTable({ options: firstOptions }));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
   writeSection(SWEEPS_PAGE, "options", optionsTable({ options: screenFields }));
 }

@@ -1,6 +1,6 @@
 /**
  * Writes the first stages of Cranfield's queries as TREC runs: `npx tsx tools/first/runs.ts FOLDER OUT`. BM25 has all
- * queries, random order and MiniLM those that the lab draws first.
+ * queries, a random order of its documents and MiniLM those that the lab draws first.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,9 +26,10 @@ for await (const item of task.items(run)) items.push(item as RankingItem);
 const { documents } = items[0]!;
 
 mkdirSync(out, { recursive: true });
-write("bm25", items, bm25());
+const byBm25 = bm25();
+write("bm25", items, byBm25);
 const random = seededRandom(1);
-write("random", items.slice(0, FEW), () => shuffle([...documents.keys()], random).slice(0, TOP));
+write("random", items.slice(0, FEW), (query) => shuffle([...byBm25(query)], random));
 await dense();
 
 function write(tag: string, some: readonly RankingItem[], rank: (query: string) => readonly number[]): void {
