@@ -34,7 +34,7 @@ export const cranfield: Family = {
   ...about,
   name: "cranfield",
   source: "FOLDER with cran.all.1400, cran.qry and cranqrel, as ir.dcs.gla.ac.uk has them",
-  usage: "FOLDER,candidates=RUN,top=40,words=64,source=drop",
+  usage: "FOLDER[,candidates=RUN][,top=40][,words=64][,source=drop]",
   make(text): TaskOf<"ranking"> {
     const asked = readOptions("cranfield", options, text, "folder");
     return { ...about, name: `cranfield:${text}`, source: asked.folder, items: (run) => itemsOf(asked, run) };
