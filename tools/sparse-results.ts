@@ -12,6 +12,9 @@ const three = (value: number): string => value.toFixed(3);
 const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
 
+/** A floor near 0 is none. */
+const short = (value: number): string => (value < 0.001 ? "0" : value.toPrecision(3));
+
 /** The tables of the committed runs. */
 export function sparseSection(): string {
   const runs = doneRuns();
@@ -118,7 +121,7 @@ function coefficients(runs: readonly DoneRun[]): string {
   const law = fitScalingLaw(points);
   const intervals = bootstrapLaw(points, law);
   const rows = (["E", "A", "B", "alpha", "beta"] as const).map((name) => [
-    ...[name, law[name].toPrecision(3), intervals[name].map((value) => value.toPrecision(3)).join(" to ")],
+    ...[name, short(law[name]), intervals[name].map(short).join(" to ")],
   ]);
   return markdownTable(["coefficient, average size", "fitted", "95 % of fits to runs drawn again"], rows);
 }

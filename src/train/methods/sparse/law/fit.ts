@@ -1,5 +1,5 @@
 import { UserError } from "../../../../util/errors.ts";
-import { minimise, type Objective } from "./minimise.ts";
+import { type Minimum, minimise, type Objective } from "./minimise.ts";
 
 /** A run as the law sees it. */
 export interface Point {
@@ -45,19 +45,32 @@ const LEAST_POINTS = 6;
 
 /**
  * Fits a scaling law by the Huber loss on log loss, summed (arXiv 2203.15556, approach 3; a mean ends L-BFGS early,
- * arXiv 2404.10102). @throws UserError for fewer than six points, or numbers that are not positive
+ * arXiv 2404.10102). @throws UserError for fewer than six points, numbers that are not positive, or runs
+ * that no finite coefficients fit
  */
 export function fitScalingLaw(points: readonly Point[], { delta = DELTA, starts }: FitOptions = {}): FittedLaw {
   check(points);
   const objective = objectiveOf(points, delta);
-  const fits = (starts ?? promising(objective)).map((start) => minimise(objective, start));
-  const { x, value } = fits.reduce((best, fit) => (fit.value < best.value ? fit : best));
+  const fits = (starts ?? promising(objective)).map((start) => lawOf(minimise(objective, start)));
+  // Coefficients beyond the range of numbers come from data that do not tell one term from another.
+  const finite = fits.filter((fit) => Object.values(fit).every(Number.isFinite) && fit.A > 0 && fit.B > 0);
+  const [first, ...rest] = finite;
+  if (!first) throw new UserError("a scaling law: no coefficients fit these runs; give more sizes and durations");
+  return rest.reduce((best, fit) => (fit.objective < best.objective ? fit : best), first);
+}
+
+function lawOf({ x, value }: Minimum): FittedLaw {
   const [a, b, e, alpha, beta] = x as unknown as Start;
   return { E: Math.exp(e), A: Math.exp(a), B: Math.exp(b), alpha, beta, objective: value };
 }
 
+/** A floor of the loss that is 0 for the fit, and still has a logarithm. */
+const NO_FLOOR = -10;
+
 /** The start at a law, for a fit to points that are nearly the same. */
-export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [Math.log(A), Math.log(B), Math.log(E), alpha, beta];
+export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [
+  ...([Math.log(A), Math.log(B), Math.max(NO_FLOOR, Math.log(E)), alpha, beta] as const),
+];
 
 function check(points: readonly Point[]): void {
   if (points.length < LEAST_POINTS)
