@@ -1,4 +1,4 @@
-import { ARMS, type DoneRun } from "./methods/ul2r/runs.ts";
+import { ARMS, type DoneRun, LANGUAGES } from "./methods/ul2r/runs.ts";
 import { BASE, doneRuns } from "./methods/ul2r.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
@@ -15,12 +15,17 @@ const spread = (values: readonly number[], digits: number): string =>
 
 const SUITES = ["causal", "tagged", "prefix", "R", "X, long spans", "X, many spans"];
 
-/** Runs by arm, the base first; arms without a run are left out. */
+/** Runs by language and arm, the base first; those without a run are left out. */
 function byArm(runs: readonly DoneRun[]): [arm: string, runs: DoneRun[]][] {
-  const arms = [BASE, ...Object.keys(ARMS)];
-  return arms
-    .map((arm): [string, DoneRun[]] => [arm, runs.filter((run) => run.arm === arm)])
-    .filter(([, own]) => own[0]);
+  const named = Object.keys(LANGUAGES).flatMap((letters) =>
+    [BASE, ...new Set(ARMS.map(({ name }) => name))].map((arm) => ({ letters, arm })),
+  );
+  return named
+    .map(({ letters, arm }): [string, DoneRun[]] => {
+      const own = runs.filter((run) => run.letters === letters && run.arm === arm);
+      return [`${letters} letters: ${arm}${own[0]?.steps ? `, ${own[0].steps} steps` : ""}`, own];
+    })
+    .filter(([, own]) => own.length > 0);
 }
 
 const lossTable = (runs: readonly DoneRun[]): string =>

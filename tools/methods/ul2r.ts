@@ -11,12 +11,19 @@ import { readMetrics } from "../../src/train/metrics.ts";
 import { root } from "../section.ts";
 import { copyText } from "./ul2r/copy-language.ts";
 import { type Evaluated, evaluate } from "./ul2r/evaluate.ts";
-import { ARMS, type Arm, armOptions, baseOptions, type DoneRun, doneRun, SENTINELS } from "./ul2r/runs.ts";
+import {
+  ARMS,
+  type Arm,
+  armOptions,
+  baseOptions,
+  type DoneRun,
+  doneRun,
+  LANGUAGES,
+  type Letters,
+  SENTINELS,
+} from "./ul2r/runs.ts";
 
 const RUNS = path.join(root, "docs/results/ul2r/runs.jsonl");
-const SEEDS = [0, 1, 2];
-/** The two that are compared come first, of all seeds. */
-const [COMPARED, OTHERS] = [Object.keys(ARMS).slice(0, 2) as Arm[], Object.keys(ARMS).slice(2) as Arm[]];
 const RECORDS = 150_000;
 /** The base before anything, as a row of the table. */
 export const BASE = "base";
@@ -29,10 +36,13 @@ export const doneRuns = (): DoneRun[] =>
         .map((line) => doneRun.parse(JSON.parse(line)))
     : [];
 
-function textIn(folder: string): string {
-  const file = path.join(folder, "copy.txt");
+const inFolder = (folder: string, what: string, letters: Letters): string =>
+  path.join(folder, `${what}-${letters.replaceAll(" ", "")}`);
+
+function textIn(folder: string, letters: Letters): string {
+  const file = `${inFolder(folder, "copy", letters)}.txt`;
   mkdirSync(folder, { recursive: true });
-  if (!existsSync(file)) writeFileSync(file, copyText(RECORDS, 1));
+  if (!existsSync(file)) writeFileSync(file, copyText(LANGUAGES[letters], RECORDS, 1));
   return file;
 }
 
@@ -49,33 +59,46 @@ const heldOutOf = (out: string): number =>
   readMetrics(out).findLast(({ validation }) => validation !== undefined)!.validation!;
 
 /** Under the new tokens, whether the model has been trained on them or not. */
-const evaluated = (options: TrainInput, model: string): Promise<Evaluated> =>
-  evaluate(completeOptions({ ...options, model, method: `ul2r:sentinels=${SENTINELS}` }), SENTINELS);
+const evaluated = (options: TrainInput, model: string, letters: Letters): Promise<Evaluated> =>
+  evaluate(
+    completeOptions({ ...options, model, method: `ul2r:sentinels=${SENTINELS}` }),
+    LANGUAGES[letters],
+    SENTINELS,
+  );
 
-async function run(arm: Arm | typeof BASE, seed: number, folder: string): Promise<DoneRun> {
-  const data = textIn(folder);
-  const base = path.join(folder, `base-${seed}`);
-  const { tokens: baseTokens, flops: baseFlops } = await trained(baseOptions(data, seed), base);
-  const spent = { baseTokens, baseFlops: baseFlops.spent, baseNats: heldOutOf(base) };
-  const started = performance.now();
-  if (arm === BASE) {
-    const scores = await evaluated(armOptions("UL2R", base, data, seed), base);
-    return { ...{ seed, arm, steps: 0, tokens: 0, flops: 0, minutes: 0 }, ...spent, ...scores };
-  }
+/** Trains the base if need be, and goes on from it; `bare`: the base is evaluated itself. */
+async function run(arm: Arm, seed: number, bare: boolean, folder: string): Promise<DoneRun> {
+  const { letters } = arm;
+  const data = textIn(folder, letters);
+  const base = `${inFolder(folder, "base", letters)}-${seed}`;
+  const { tokens: baseTokens, flops: baseFlops } = await trained(baseOptions(letters, data, seed), base);
+  const about = { seed, letters, baseTokens, baseFlops: baseFlops.spent, baseNats: heldOutOf(base) };
   const options = armOptions(arm, base, data, seed);
-  const out = path.join(folder, `${seed}-${Object.keys(ARMS).indexOf(arm)}`);
-  const { steps, tokens, flops } = await trained(options, out);
-  const minutes = (performance.now() - started) / 60_000;
-  return { seed, arm, steps, tokens, flops: flops.spent, ...spent, ...(await evaluated(options, out)), minutes };
+  if (bare)
+    return {
+      ...about,
+      arm: BASE,
+      steps: 0,
+      tokens: 0,
+      flops: 0,
+      minutes: 0,
+      ...(await evaluated(options, base, letters)),
+    };
+  const out = path.join(folder, `${ARMS.indexOf(arm)}-${seed}`);
+  const { steps, tokens, flops, ms } = await trained(options, out);
+  const work = { arm: arm.name, steps, tokens, flops: flops.spent, minutes: ms.total / 60_000 };
+  return { ...about, ...work, ...(await evaluated(options, out, letters)) };
 }
 
 async function main(folder = path.join(tmpdir(), "modicum-ul2r-runs")): Promise<void> {
   mkdirSync(path.dirname(RUNS), { recursive: true });
-  for (const arms of [[BASE, ...COMPARED], OTHERS] as const)
-    for (const seed of SEEDS)
-      for (const arm of arms) {
-        if (doneRuns().some((done) => done.seed === seed && done.arm === arm)) continue;
-        const result = await run(arm, seed, folder);
+  for (const arm of ARMS)
+    for (const seed of arm.seeds)
+      for (const bare of [true, false]) {
+        const name = bare ? BASE : arm.name;
+        const isDone = (run: DoneRun) => run.seed === seed && run.letters === arm.letters && run.arm === name;
+        if (doneRuns().some(isDone)) continue;
+        const result = await run(arm, seed, bare, folder);
         appendFileSync(RUNS, `${JSON.stringify(result)}\n`);
         process.stderr.write(`${JSON.stringify(result)}\n`);
       }

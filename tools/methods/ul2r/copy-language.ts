@@ -3,18 +3,22 @@ import { seededRandom } from "../../../src/util/random.ts";
 /** The letters of words; a random one is right 1 time in 16. */
 const LETTERS = "abcdefghijklmnop";
 
-/** Letters of a word. All words have as many, so that a letter's copy is always as far away. */
-const LENGTH = 4;
+/** A copy language: records `w=w;`, each of a random word that is written twice. */
+export interface CopyLanguage {
+  /** Letters of a word, at least and at most. */
+  readonly shortest: number;
+  readonly longest: number;
+}
 
-/** A random word. */
-export const randomWord = (random: () => number): string =>
-  Array.from({ length: LENGTH }, () => LETTERS[Math.floor(random() * LETTERS.length)]).join("");
+export function randomWord({ shortest, longest }: CopyLanguage, random: () => number): string {
+  const length = shortest + Math.floor(random() * (longest - shortest + 1));
+  return Array.from({ length }, () => LETTERS[Math.floor(random() * LETTERS.length)]).join("");
+}
 
-/** A text of records `w=w;`, each of a random word that is written twice. */
-export function copyText(records: number, seed: number): string {
+export function copyText(language: CopyLanguage, records: number, seed: number): string {
   const random = seededRandom(seed);
   return Array.from({ length: records }, () => {
-    const word = randomWord(random);
+    const word = randomWord(language, random);
     return `${word}=${word};`;
   }).join("");
 }

@@ -8,6 +8,7 @@ import { denoisingIds } from "../../../src/train/methods/ul2r/tokens.ts";
 import type { TrainOptions } from "../../../src/train/options.ts";
 import { Passes } from "../../../src/train/passes.ts";
 import { openRun } from "../../../src/train/session.ts";
+import type { CopyLanguage } from "./copy-language.ts";
 import { counting } from "./counting-head.ts";
 import { type ProbeItem, probeItems } from "./probe.ts";
 import { probeBatch, suitesOf } from "./suites.ts";
@@ -23,7 +24,7 @@ export interface Evaluated {
 }
 
 /** Evaluates the model of `options`, whose method must be ul2r: tokens that the model lacks are new, as at a run's start. */
-export async function evaluate(options: TrainOptions, sentinels: number): Promise<Evaluated> {
+export async function evaluate(options: TrainOptions, language: CopyLanguage, sentinels: number): Promise<Evaluated> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-ul2r-"));
   try {
     const { subject, tokenizer } = await openRun(options, folder, (model) => openBase(model, {}));
@@ -41,7 +42,7 @@ export async function evaluate(options: TrainOptions, sentinels: number): Promis
     const suites = Object.entries(suitesOf(heldOut!, denoisingIds(tokenizer, sentinels)));
     const nats: Record<string, number> = {};
     for (const [name, suite] of suites) nats[name] = await meanNats(passes, suite, BATCHES);
-    const items = probeItems(ITEMS, tokenizer, 1);
+    const items = probeItems(language, ITEMS, tokenizer, 1);
     const right = (prefixed: boolean) => shareRight(passes, items, { rows, tokens }, prefixed);
     return { nats, infill: { prefix: await right(true), causal: await right(false) } };
   } finally {

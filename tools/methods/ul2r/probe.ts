@@ -1,6 +1,6 @@
 import { seededRandom } from "../../../src/util/random.ts";
 import type { Tokenizer } from "../../../src/weights/tokenizer/index.ts";
-import { randomWord } from "./copy-language.ts";
+import { type CopyLanguage, randomWord } from "./copy-language.ts";
 
 /** A letter to be filled in, which only the text behind it tells. */
 export interface ProbeItem {
@@ -9,19 +9,19 @@ export interface ProbeItem {
   readonly letter: number;
 }
 
-/** Records of an item; one of them has the blank in its first word. */
-const RECORDS = 4;
+/** Letters of an item's words, about; one of its records has the blank in its first word. */
+const LETTERS = 16;
 
 /** Right-context items: `[NLU] … w<extra_id_0>w=www; … <extra_id_0>`, the letter is in the second word alone. */
-export function probeItems(count: number, tokenizer: Tokenizer, seed: number): ProbeItem[] {
+export function probeItems(language: CopyLanguage, count: number, tokenizer: Tokenizer, seed: number): ProbeItem[] {
   const random = seededRandom(seed);
-  return Array.from({ length: count }, () => probeItem(tokenizer, random));
+  return Array.from({ length: count }, () => probeItem(language, tokenizer, random));
 }
 
-function probeItem(tokenizer: Tokenizer, random: () => number): ProbeItem {
-  const words = Array.from({ length: RECORDS }, () => randomWord(random));
+function probeItem(language: CopyLanguage, tokenizer: Tokenizer, random: () => number): ProbeItem {
+  const words = Array.from({ length: Math.floor(LETTERS / language.longest) }, () => randomWord(language, random));
   const records = words.map((word) => `${word}=${word};`);
-  const asked = Math.floor(random() * RECORDS);
+  const asked = Math.floor(random() * words.length);
   const place = Math.floor(random() * words[asked]!.length);
   const before = records.slice(0, asked).join("") + words[asked]!.slice(0, place);
   const after = records[asked]!.slice(place + 1) + records.slice(asked + 1).join("");

@@ -1,46 +1,64 @@
 import { z } from "zod";
 import type { TrainInput } from "../../../src/index.ts";
+import type { CopyLanguage } from "./copy-language.ts";
 
 export const SENTINELS = 16;
 
-/** The base: a Llama of 0.1 million parameters on the copy language. */
-const base: Omit<TrainInput, "data"> = {
+/** Copy languages, by the letters of their words, and the steps of their bases. */
+export const LANGUAGES = {
+  /** A letter's copy is always as far away: a base learns it by its place. */
+  "4": { shortest: 4, longest: 4, steps: 400 },
+  /** A base has to look for what is beside the letter. */
+  "3 to 8": { shortest: 3, longest: 8, steps: 1000 },
+} as const satisfies Record<string, CopyLanguage & { steps: number }>;
+export type Letters = keyof typeof LANGUAGES;
+
+/** The base: a Llama of 0.1 million parameters on a copy language. */
+export const baseOptions = (letters: Letters, data: string, seed: number): TrainInput => ({
   architecture: {
     ...{ model_type: "llama", num_hidden_layers: 2, hidden_size: 64, intermediate_size: 192 },
     ...{ num_attention_heads: 4, num_key_value_heads: 4, max_position_embeddings: 256 },
     ...{ rms_norm_eps: 1e-5, rope_theta: 10_000 },
   },
-  ...{ tokenizer: "characters", validation: 0.02, tokens: 52, batch: 48, steps: 400 },
+  ...{ tokenizer: "characters", data, validation: 0.02, tokens: 52, batch: 48, steps: LANGUAGES[letters].steps, seed },
   optimizer: { lr: 3e-3, weightDecay: 0.01 },
   schedule: { name: "cosine", warmup: 50, minimum: 0.1 },
   ...{ evaluateEvery: 200, evaluateBatches: 10, saveEvery: 1000 },
-};
-export const baseOptions = (data: string, seed: number): TrainInput => ({ ...base, data, seed });
+});
 
-/** Ways to go on from the base, all with the same steps, rows and rates. */
-export const ARMS = {
-  "UL2R, 0.2 causal": `ul2r:causal=0.2,sentinels=${SENTINELS}`,
-  "causal, continued": undefined,
-  UL2R: `ul2r:causal=0,sentinels=${SENTINELS}`,
-} as const;
-export type Arm = keyof typeof ARMS;
-
-const STEPS = 1500;
-
-export function armOptions(arm: Arm, model: string, data: string, seed: number): TrainInput {
-  const method = ARMS[arm];
-  return {
-    ...{ model, data, validation: 0.02, tokens: 52, batch: 24, steps: STEPS, seed: 100 + seed },
-    optimizer: { lr: 3e-3, weightDecay: 0.01 },
-    schedule: { name: "cosine", warmup: 0, minimum: 0.01 },
-    ...{ evaluateEvery: STEPS, evaluateBatches: 10, saveEvery: 1000 },
-    ...(method !== undefined && { method }),
-  };
+/** One way to go on from a base. */
+export interface Arm {
+  readonly name: string;
+  readonly letters: Letters;
+  readonly method: string | undefined;
+  readonly steps: number;
+  readonly seeds: readonly number[];
 }
+
+const SEEDS = [0, 1, 2];
+const ul2r = (rest: string): string => `ul2r:${rest},sentinels=${SENTINELS}`;
+
+/** The first two are compared: same steps, rows and rates. The others are longer, or without causal texts. */
+export const ARMS: readonly Arm[] = [
+  { name: "UL2R", letters: "4", method: ul2r("causal=0.2"), steps: 1500, seeds: SEEDS },
+  { name: "causal, continued", letters: "4", method: undefined, steps: 1500, seeds: SEEDS },
+  { name: "UL2's seven", letters: "3 to 8", method: ul2r("causal=0.2,mixture=ul2"), steps: 5000, seeds: [0] },
+  { name: "causal, continued", letters: "3 to 8", method: undefined, steps: 5000, seeds: [0] },
+  { name: "UL2R without causal texts", letters: "4", method: ul2r("causal=0"), steps: 1500, seeds: SEEDS },
+];
+
+export const armOptions = ({ method, steps }: Arm, model: string, data: string, seed: number): TrainInput => ({
+  ...{ model, data, validation: 0.02, tokens: 52, batch: 24, steps, seed: 100 + seed },
+  optimizer: { lr: 3e-3, weightDecay: 0.01 },
+  schedule: { name: "cosine", warmup: 0, minimum: 0.01 },
+  ...{ evaluateEvery: steps, evaluateBatches: 10, saveEvery: 1000 },
+  ...(method !== undefined && { method }),
+});
 
 /** A line of the results. */
 export const doneRun = z.object({
   seed: z.number(),
+  letters: z.string(),
   arm: z.string(),
   steps: z.number(),
   /** Positions of the run, and of the base's. */
@@ -53,6 +71,7 @@ export const doneRun = z.object({
   baseFlops: z.number(),
   nats: z.record(z.string(), z.number()),
   infill: z.object({ prefix: z.number(), causal: z.number() }),
+  /** Of one thread on a machine that others used, too. */
   minutes: z.number(),
 });
 export type DoneRun = z.output<typeof doneRun>;

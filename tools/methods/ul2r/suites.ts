@@ -28,11 +28,12 @@ const mapped = (data: TrainingData, map: (batch: Batch) => Batch): TrainingData 
 
 const unmasked = (batch: Batch): Batch => ({ ...batch, prefix: new Int32Array(batch.ids.length) });
 
-/** The mode in front of each row, whose last label falls away. */
+/** The mode in front of each row, whose last label falls away; its first token is no label, as without a mode. */
 function tagged({ ids, labels, ...batch }: Batch, mode: number): Batch {
   const moved = ids.map((_, at) => (at % batch.tokens === 0 ? mode : ids[at - 1]!));
-  const same = labels.map((_, at) => (labels[at]! >= 0 ? ids[at]! : -1));
-  return { ...batch, ids: moved, labels: same };
+  const same = labels.map((_, at) => (at % batch.tokens === 0 ? -1 : labels[at - 1]!));
+  const labelled = same.reduce((sum, label) => sum + Number(label >= 0), 0);
+  return { ...batch, ids: moved, labels: same, labelled };
 }
 
 /** Probes, a row each; `prefixed`: the prompt sees itself in both directions. */
