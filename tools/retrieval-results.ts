@@ -29,12 +29,12 @@ export function retrievalTable(): string {
   return markdownTable(head, arms.map(row));
 }
 
-const row = ({ by, words, kept, dropped }: Arm): string[] => [
+const row = ({ by, words, kept, dropped }: Arm, index: number): string[] => [
   `\`${by}\``,
   by === "random" ? "" : words > 1000 ? "whole documents" : `${words} words`,
   quality(kept),
   quality(dropped),
-  `${signed(dropped.delta.mean)} [${dropped.delta.ci95.map(signed).join(", ")}]`,
+  index === 0 ? "" : `${signed(dropped.delta.mean)} [${dropped.delta.ci95.map(signed).join(", ")}]`,
 ];
 
 const three = (value: number) => value.toFixed(3);
@@ -42,3 +42,5 @@ const quality = ({ quality, ci95 }: Measure) => `${three(quality)} [${ci95.map(t
 const signed = (value: number) => `${value < 0 ? "−" : "+"}${three(Math.abs(value))}`;
 
 export const writeTable = (): void => writeSection(PAGE, SECTION, retrievalTable());
+
+if (process.argv[1] === import.meta.filename) writeTable();
