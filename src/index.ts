@@ -37,6 +37,7 @@ export type {
   Chunk,
   ClassifyOptions,
   Completion,
+  Infilled,
   LoadOptions,
   ReadOptions,
   RelevanceOptions,
