@@ -71,6 +71,11 @@ test.each([
   expect(got).toBe(status);
 });
 
+test("a limit in tokens is refused: passages are cut by words", async () => {
+  const [status, message] = await refusal(ask(FIRST, { max_tokens_per_doc: 5 }));
+  expect([status, message]).toEqual([400, expect.stringContaining("expected maxPassageWords in the model's name")]);
+});
+
 test("a ceiling that is too low is refused before anything runs", async () => {
   const [status, message] = await refusal(ask("letters+first@windowSize=4,stride=2,presort=none", { max_flops: 1000 }));
   expect([status, message]).toEqual([400, expect.stringContaining("by their lengths the windows cost")]);

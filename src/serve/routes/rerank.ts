@@ -7,6 +7,7 @@ import { readingShape } from "../generation/naming.ts";
 import { rerankByLetters } from "../generation/reranked.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 import { chooseRanker } from "../models/rankers.ts";
 import type { ServerContext } from "../server-context.ts";
@@ -86,6 +87,10 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
 
 async function scored(context: ServerContext, input: RerankInput, texts: readonly string[], call: Call) {
   const ranker = await chooseRanker(context, input);
+  if (ranker && input.max_tokens_per_doc)
+    throw new HttpError(400, "a listwise reranker cuts by words; expected maxPassageWords in the model's name", {
+      param: "max_tokens_per_doc",
+    });
   if (ranker) return rerankByLetters(context, ranker, call, { ...input, texts });
   const chosen = await context.catalogue.choose(input);
   return billed(context, chosen, { ...call, asked: input }, (model, terms) =>
