@@ -10,6 +10,7 @@ import { detailSection, disagreements, labSection, sections } from "../tools/lab
 import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
 import * as sft from "../tools/sft-results.ts";
+import * as sparse from "../tools/sparse-results.ts";
 import { xattentionTables } from "../tools/xattention-tables.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-readme-"));
@@ -82,4 +83,8 @@ test("the page of routes says what their results say: npx tsx tools/route-result
 
 test("the page of fine-tuning says what its results say: npx tsx tools/sft-results.ts", () => {
   expect(disagreements([[sft.PAGE, sft.SECTION, sft.sftSection()]], [])).toEqual([]);
+});
+
+test("the results of sparse training are what its committed runs say: npx tsx tools/sparse-results.ts", () => {
+  expect(disagreements([[sparse.PAGE, sparse.SECTION, sparse.sparseSection()]], [])).toEqual([]);
 });

@@ -1,12 +1,16 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
 import { bootstrapLaw } from "../src/train/methods/sparse/law/bootstrap.ts";
 import { fitScalingLaw, type Law, type Point, predictLoss } from "../src/train/methods/sparse/law/fit.ts";
 import { type DoneRun, doneRuns } from "./methods/sparse/done.ts";
 import { planned } from "./methods/sparse/runs.ts";
-import { markdownTable, writeSection } from "./section.ts";
+import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/sparse/README.md";
 export const SECTION = "sparse-results";
 
+const number = z.number();
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const three = (value: number): string => value.toFixed(3);
 const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
@@ -19,7 +23,7 @@ const short = (value: number): string => (value < 0.001 ? "0" : value.toPrecisio
 export function sparseSection(): string {
   const runs = doneRuns();
   const [schedules, law] = [runs.filter((run) => run.part === "schedules"), runs.filter((run) => run.part === "law")];
-  return [...scheduleParts(schedules), ...lawParts(law)].join("\n\n");
+  return [...scheduleParts(schedules), ...lawParts(law), ...inferenceParts()].join("\n\n");
 }
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
@@ -99,31 +103,78 @@ const errorsOf = (law: Law, runs: readonly DoneRun[], size: Size): number[] =>
 
 const SIZES = { mean: "average", last: "last", first: "first" } as const;
 
-function lawParts(runs: readonly DoneRun[]): string[] {
-  const points = runs.map((run) => [
-    ...[run.name, ...[run.first, run.mean, run.last, run.tokens].map(whole), three(run.loss)],
-  ]);
-  const fits = (Object.keys(SIZES) as Size[]).map((size) => {
-    const [all, out] = [fitScalingLaw(runs.map((run) => pointOf(run, size))), leftOut(runs, size)];
-    const inside = errorsOf(all, runs, size);
-    return [SIZES[size], ...[mean(inside), Math.max(...inside), mean(out), Math.max(...out)].map(three)];
-  });
-  return [
-    "### The law",
-    markdownTable(["size, sparsity, dense steps", "first", "average", "last", "tokens", "loss"], points),
-    markdownTable(["size in the law", "mean error", "greatest", "mean error, sparsity left out", "greatest"], fits),
-    coefficients(runs),
-  ];
-}
+const fits = z.object({
+  sizes: z.array(
+    z.object({ size: z.enum(["mean", "last", "first"]), inside: z.array(number), leftOut: z.array(number) }),
+  ),
+  coefficients: z.array(z.object({ name: z.string(), fitted: number, interval: z.tuple([number, number]) })),
+});
+type Fits = z.output<typeof fits>;
 
-function coefficients(runs: readonly DoneRun[]): string {
+const LAW = join(root, "docs/results/sparse/law.json");
+
+/** The fits to the runs of the law, which take seconds; they are kept beside the runs. */
+function fitsOf(runs: readonly DoneRun[]): Fits {
   const points = runs.map((run) => pointOf(run, "mean"));
   const law = fitScalingLaw(points);
   const intervals = bootstrapLaw(points, law);
-  const rows = (["E", "A", "B", "alpha", "beta"] as const).map((name) => [
-    ...[name, short(law[name]), intervals[name].map(short).join(" to ")],
-  ]);
-  return markdownTable(["coefficient, average size", "fitted", "95 % of fits to runs drawn again"], rows);
+  return {
+    sizes: (["mean", "last", "first"] as const).map((size) => ({
+      ...{ size, leftOut: leftOut(runs, size) },
+      inside: errorsOf(fitScalingLaw(runs.map((run) => pointOf(run, size))), runs, size),
+    })),
+    coefficients: (["E", "A", "B", "alpha", "beta"] as const).map((name) => ({
+      ...{ name, fitted: law[name], interval: [...intervals[name]] as [number, number] },
+    })),
+  };
 }
 
-if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, sparseSection());
+function lawParts(runs: readonly DoneRun[]): string[] {
+  const { sizes, coefficients } = fits.parse(JSON.parse(readFileSync(LAW, "utf8")));
+  const points = runs.map((run) => [
+    ...[run.name, ...[run.first, run.mean, run.last, run.tokens].map(whole), three(run.loss)],
+  ]);
+  const errors = sizes.map(({ size, inside, leftOut: out }) => [
+    ...[SIZES[size], ...[mean(inside), Math.max(...inside), mean(out), Math.max(...out)].map(three)],
+  ]);
+  const rows = coefficients.map(({ name, fitted, interval }) => [
+    ...[name, short(fitted), interval.map(short).join(" to ")],
+  ]);
+  return [
+    "### The law",
+    markdownTable(["size, sparsity, dense steps", "first", "average", "last", "tokens", "loss"], points),
+    markdownTable(["size in the law", "mean error", "greatest", "mean error, sparsity left out", "greatest"], errors),
+    markdownTable(["coefficient, average size", "fitted", "95 % of fits to runs drawn again"], rows),
+  ];
+}
+
+const inference = z.object({
+  forms: z.array(
+    z.object({
+      form: z.enum(["dense", "weights", "neurons", "shrunk"]),
+      ...{ bytes: z.number(), gzip: z.number(), bitmask: z.number(), prompt: z.number(), token: z.number() },
+    }),
+  ),
+});
+
+const FORMS = {
+  dense: "dense",
+  weights: "80 % of all weights zero",
+  neurons: "80 % of the MLPs' neurons dead",
+  shrunk: "those cut out (`train shrink`)",
+} as const;
+
+function inferenceParts(): string[] {
+  const { forms } = inference.parse(JSON.parse(readFileSync(join(root, "docs/results/sparse/inference.json"), "utf8")));
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+  const rows = forms.map(({ form, bytes, gzip, bitmask, prompt, token }) => [
+    ...[FORMS[form], prompt.toFixed(0), token.toFixed(1), ...[bytes, gzip, bitmask].map(megabytes)],
+  ]);
+  const head = ["model", "256 tokens, ms", "a token after, ms", "float32, MB", "gzip", "bit mask and values"];
+  return ["### Zeros in answering", markdownTable(head, rows)];
+}
+
+if (process.argv[1] === import.meta.filename) {
+  writeFileSync(LAW, `${JSON.stringify(fitsOf(doneRuns().filter(({ part }) => part === "law")), null, 2)}\n`);
+  writeSection(PAGE, SECTION, sparseSection());
+}
