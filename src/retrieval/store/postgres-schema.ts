@@ -4,6 +4,9 @@ export const SCHEMA_PREFIX = "modicum_index_";
 /** `name` has been checked: it holds no quotes. */
 export const schemaOf = (name: string): string => `"${SCHEMA_PREFIX}${name}"`;
 
+/** SQL with the schema in place of `@`. */
+export const inSchema = (schema: string, sql: string): string => sql.replaceAll("@", `${schema}.`);
+
 export const postgresSchema = (name: string): string => `CREATE SCHEMA ${schemaOf(name)}`;
 
 /** Byte order: ids sort alike in any locale, and as in SQLite. */

@@ -2,14 +2,13 @@ import type { PoolClient } from "pg";
 import { Postgres, type PostgresKind } from "../../util/database/postgres.ts";
 import { UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
-import { countsOf } from "../analysis.ts";
 import { type Ranked, rankByBm25 } from "../bm25.ts";
-import { type PostingBlock, PostingRemover, PostingWriter, without } from "../postings.ts";
+import type { PostingBlock } from "../postings.ts";
 import { type IndexSettings, parseSettings } from "../settings.ts";
-import { postgresSchema, postgresTables, SCHEMA_PREFIX, schemaOf } from "./postgres-schema.ts";
+import { inSchema, postgresSchema, postgresTables, SCHEMA_PREFIX, schemaOf } from "./postgres-schema.ts";
+import { PostgresWriter, vectorText } from "./postgres-writer.ts";
 import {
   type Counts,
-  chunkTerms,
   type KeptDocument,
   type ListedDocument,
   type Passage,
@@ -21,16 +20,6 @@ import {
 const indexTables: PostgresKind = { noun: "index", fault: (sentence) => new StoreFault(sentence) };
 
 const SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-
-/** pgvector's text form, which keeps every digit of a float32. */
-const vectorText = (vector: Float32Array): string => `[${Array.from(vector, (x) => x.toPrecision(9)).join(",")}]`;
-
-interface ChunkRow {
-  readonly chunk: number;
-  readonly title: string;
-  readonly text: string;
-  readonly terms: number;
-}
 
 type BlobRow = PostingBlock & { readonly term: string };
 
@@ -47,9 +36,8 @@ class PostgresStore implements Store {
     this.#schema = schemaOf(name);
   }
 
-  /** SQL with the schema in place of `@`. */
   #sql(text: string): string {
-    return text.replaceAll("@", `${this.#schema}.`);
+    return inSchema(this.#schema, text);
   }
 
   #rows<R extends object>(text: string, ...values: readonly unknown[]): Promise<R[]> {
@@ -77,59 +65,10 @@ class PostgresStore implements Store {
 
   async put(documents: readonly PreparedDocument[]): Promise<void> {
     await this.#write(async (client, next) => {
-      await this.#remove(
-        client,
-        documents.map(({ id }) => id),
-      );
-      await this.#add(client, documents, next);
+      const writer = new PostgresWriter(client, this.#schema);
+      await writer.remove(documents.map(({ id }) => id));
+      await writer.add(documents, next);
     });
-  }
-
-  async #add(client: PoolClient, documents: readonly PreparedDocument[], first: number): Promise<void> {
-    const all = documents.flatMap(({ id, chunks }) => chunks.map((chunk) => ({ ...chunk, id })));
-    const numbers = all.map((_, i) => first + i);
-    const lengths = all.map(({ terms }) => terms.length);
-    await client.query(
-      this.#sql(
-        "INSERT INTO @documents SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[])",
-      ),
-      [
-        documents.map(({ id }) => id),
-        documents.map(({ title }) => title),
-        documents.map(({ categories }) => JSON.stringify(categories)),
-        documents.map(({ metadata }) => JSON.stringify(metadata)),
-        documents.map(({ source }) => source),
-        documents.map(({ hash }) => hash),
-        documents.map(({ chunks }) => chunks.length),
-      ],
-    );
-    await client.query(
-      this.#sql("INSERT INTO @chunks SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::int[])"),
-      [numbers, all.map(({ id }) => id), all.map(({ text }) => text), lengths],
-    );
-    const vectors = all.flatMap(({ vector }, i) => (vector ? [{ chunk: numbers[i]!, text: vectorText(vector) }] : []));
-    if (vectors.length > 0)
-      await client.query(this.#sql("INSERT INTO @vectors SELECT * FROM unnest($1::int[], $2::text[]::vector[])"), [
-        vectors.map(({ chunk }) => chunk),
-        vectors.map(({ text }) => text),
-      ]);
-    const writer = new PostingWriter();
-    for (const [i, { terms }] of all.entries()) writer.add(numbers[i]!, countsOf(terms), terms.length);
-    const blobs = [...writer.blobs()];
-    await client.query(
-      this.#sql(
-        `INSERT INTO @postings SELECT * FROM unnest($1::text[], $2::int[], $3::bytea[])
-         ON CONFLICT (term, block) DO UPDATE SET data = postings.data || excluded.data`,
-      ),
-      [
-        blobs.map(({ term }) => term),
-        blobs.map(({ block }) => block),
-        blobs.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
-      ],
-    );
-    const counts =
-      "UPDATE @info SET next_chunk = next_chunk + $2, documents = documents + $1, chunks = chunks + $2, terms = terms + $3";
-    await client.query(this.#sql(counts), [documents.length, all.length, lengths.reduce((a, b) => a + b, 0)]);
   }
 
   async move(ids: readonly string[], source: string | null): Promise<void> {
@@ -137,50 +76,7 @@ class PostgresStore implements Store {
   }
 
   remove(ids: readonly string[]): Promise<number> {
-    return this.#write((client) => this.#remove(client, ids));
-  }
-
-  async #remove(client: PoolClient, ids: readonly string[]): Promise<number> {
-    const { rows: chunks } = await client.query<ChunkRow>(
-      this.#sql(
-        "SELECT chunk, title, text, terms FROM @chunks JOIN @documents d ON d.id = document WHERE document = ANY($1)",
-      ),
-      [ids],
-    );
-    await this.#removePostings(client, chunks);
-    await client.query(this.#sql("DELETE FROM @vectors WHERE chunk = ANY($1)"), [chunks.map(({ chunk }) => chunk)]);
-    await client.query(this.#sql("DELETE FROM @chunks WHERE document = ANY($1)"), [ids]);
-    const { rowCount } = await client.query(this.#sql("DELETE FROM @documents WHERE id = ANY($1)"), [ids]);
-    const terms = chunks.reduce((sum, chunk) => sum + chunk.terms, 0);
-    await client.query(
-      this.#sql("UPDATE @info SET documents = documents - $1, chunks = chunks - $2, terms = terms - $3"),
-      [rowCount, chunks.length, terms],
-    );
-    return rowCount ?? 0;
-  }
-
-  async #removePostings(client: PoolClient, chunks: readonly ChunkRow[]): Promise<void> {
-    const remover = new PostingRemover();
-    for (const { chunk, title, text } of chunks) remover.add(chunk, chunkTerms(title, text));
-    const places = new Map([...remover.places()].map(({ term, block, places }) => [`${block} ${term}`, places]));
-    const terms = [...remover.places()];
-    if (terms.length === 0) return;
-    const keys = [terms.map(({ term }) => term), terms.map(({ block }) => block)];
-    const { rows } = await client.query<BlobRow>(
-      this.#sql(
-        "DELETE FROM @postings WHERE (term, block) IN (SELECT * FROM unnest($1::text[], $2::int[])) RETURNING *",
-      ),
-      keys,
-    );
-    const left = rows.flatMap(({ term, block, data }) => {
-      const rest = without(data, places.get(`${block} ${term}`)!);
-      return rest ? [{ term, block, data: Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength) }] : [];
-    });
-    await client.query(this.#sql("INSERT INTO @postings SELECT * FROM unnest($1::text[], $2::int[], $3::bytea[])"), [
-      left.map(({ term }) => term),
-      left.map(({ block }) => block),
-      left.map(({ data }) => data),
-    ]);
+    return this.#write((client) => new PostgresWriter(client, this.#schema).remove(ids));
   }
 
   async idsFrom(source: string): Promise<string[]> {
