@@ -53,7 +53,19 @@ function gridTable(runs: readonly ToyRun[]): string {
     `${two(mean(own.map((r) => r.facts)))} / ${two(mean(own.map((r) => r.heldOut)))}`;
   const rows = RATES.map((lr) => [`${lr}`, ...BATCHES.map((batch) => cells(at(lr, batch)))]);
   const head = ["facts kept / held-out keys", ...BATCHES.map((batch) => `batch ${batch}`)];
-  return `${markdownTable(head, rows)}\n\nBefore fine-tuning: ${cells(base)}.`;
+  return `${markdownTable(head, rows)}\n\nBefore fine-tuning: ${cells(base)}. ${risesSentence(runs)}`;
+}
+
+/** How often facts kept rise with the batch, over seeds and rates up to 3e-4. */
+function risesSentence(runs: readonly ToyRun[]): string {
+  const grid = runs.filter(({ kind, lr }) => kind === "grid" && lr <= 3e-4);
+  const pairs = [...new Set(grid.map(({ seed, lr }) => `${seed} ${lr}`))];
+  const groups = pairs.map((pair) => grid.filter(({ seed, lr }) => `${seed} ${lr}` === pair));
+  const rising = groups.filter((group) => {
+    const facts = group.toSorted((a, b) => a.batch - b.batch).map((run) => run.facts);
+    return facts.every((share, i) => i === 0 || share > facts[i - 1]!);
+  });
+  return `Facts kept rise with the batch in ${rising.length} of ${groups.length} pairs of seed and rate up to 3e-4.`;
 }
 
 /** The mean over all choices of `k` values of the best of them. */
@@ -71,6 +83,7 @@ function screenTable(runs: readonly ToyRun[], seeds: readonly number[]): string 
     const losses = grid.map((run) => mean(run.losses.slice(0, windowSteps(run))));
     const norms = grid.map((run) => mean(run.norms.slice(0, windowSteps(run))));
     const ranks = ranksOf(losses.map((loss) => -loss));
+    const base = quality(runs.find((run) => run.seed === seed && run.kind === "base")!);
     const best = Math.max(...grid.map(quality));
     const kept = grid.filter((_, i) => ranks[i]! <= KEPT).map(quality);
     return [
@@ -86,11 +99,11 @@ function screenTable(runs: readonly ToyRun[], seeds: readonly number[]): string 
           grid.map((run) => run.heldOut),
         ),
       ].map(two),
-      ...[best, Math.max(...kept), bestOfRandom(grid.map(quality), KEPT)].map(three),
+      ...[base, best, Math.max(...kept), bestOfRandom(grid.map(quality), KEPT)].map(three),
     ];
   });
   const head = ["seed", "loss and score", "norm and score", "loss and trained keys", "loss and held-out keys"];
-  const kept = ["best score", `best of ${KEPT} with the highest early loss`, `of ${KEPT} at random`];
+  const kept = ["score before", "best score", `best of ${KEPT} with the highest early loss`, `of ${KEPT} at random`];
   return markdownTable([...head, ...kept], rows);
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "csv-parse/sync";
+import { makeFolders } from "../../../src/util/make-folders.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
 import { writeWhole } from "../../../src/util/write-whole.ts";
 
@@ -28,6 +29,7 @@ export async function bankingFiles(source: string, folder: string): Promise<Bank
     const rows: Row[] = parse(readFileSync(path.join(source, file)), { columns: true });
     return rows.filter(({ category }) => intents.includes(category));
   };
+  makeFolders(folder);
   const [train, test] = [rowsOf("train.csv"), rowsOf("test.csv")];
   const labels = shuffle(train.map(nameOf), seededRandom(0));
   const write = async (name: string, lines: readonly object[]) => {
