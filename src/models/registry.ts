@@ -94,7 +94,8 @@ export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
 export const decoderArchitecture = (checkpoint: Checkpoint): Architecture => architectureOf(checkpoint, decoders);
 
 /** Like `decoderArchitecture`, for encoders. */
-export const encoderArchitecture = (checkpoint: Checkpoint): EncoderArchitecture => architectureOf(checkpoint, encoders);
+export const encoderArchitecture = (checkpoint: Checkpoint): EncoderArchitecture =>
+  architectureOf(checkpoint, encoders);
 
 /** A decoder and the weights that its graphs are traced with. */
 export interface OpenDecoder {
