@@ -1,5 +1,6 @@
 import { UserError } from "../../util/errors.ts";
-import { type ChatMessage, chatSegments, type Segment, type Tokenizer } from "../../weights/tokenizer/index.ts";
+import { chatSegments, type Segment, type Tokenizer } from "../../weights/tokenizer/index.ts";
+import { instructedChat } from "../instructed-chat.ts";
 import { letterOf } from "./letters.ts";
 import { oneLine } from "./text.ts";
 
@@ -100,22 +101,6 @@ const asText = (content: string): Segment[] => [plain(`${SYSTEM}\n\n${content}\n
 
 function asChat(tokenizer: Tokenizer): (content: string) => Segment[] {
   const turns = { addGenerationPrompt: true, thinking: false };
-  const withSystem = (content: string): ChatMessage[] => [
-    { role: "system", content: SYSTEM },
-    { role: "user", content },
-  ];
-  const alone = (content: string): ChatMessage[] => [{ role: "user", content: `${SYSTEM}\n\n${content}` }];
-  const messages = accepts(() => chatSegments(tokenizer, withSystem("x"), turns)) ? withSystem : alone;
+  const messages = instructedChat(tokenizer, SYSTEM);
   return (content) => chatSegments(tokenizer, messages(content), turns);
-}
-
-/** False if the template refuses a turn of the system. */
-function accepts(chat: () => unknown): boolean {
-  try {
-    chat();
-    return true;
-  } catch (error) {
-    if (error instanceof UserError) return false;
-    throw error;
-  }
 }

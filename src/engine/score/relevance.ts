@@ -1,7 +1,7 @@
-import { UserError } from "../../util/errors.ts";
 import { encodeChat } from "../../weights/tokenizer/index.ts";
 import { activate } from "../encoder/classifier.ts";
 import { encodePair, encoderOf } from "../encoder/encode-pair.ts";
+import { instructedChat } from "../instructed-chat.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
 import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
@@ -37,25 +37,9 @@ interface Asking {
 
 function asChat({ tokenizer }: LanguageModel): Asking {
   const turns = { addGenerationPrompt: true, thinking: false };
-  const alone = (content: string) => [{ role: "user", content: `${JUDGE}\n\n${content}` }];
-  const withSystem = (content: string) => [
-    { role: "system", content: JUDGE },
-    { role: "user", content },
-  ];
-  // Some templates refuse a system's turn.
-  const messages = writes(() => encodeChat(tokenizer, withSystem("x"), turns)) ? withSystem : alone;
+  const messages = instructedChat(tokenizer, JUDGE);
   const encode = (content: string) => encodeChat(tokenizer, messages(content), turns);
   return { encode, yes: tokenizer.encode("yes"), no: tokenizer.encode("no") };
-}
-
-function writes(chat: () => unknown): boolean {
-  try {
-    chat();
-    return true;
-  } catch (error) {
-    if (error instanceof UserError) return false;
-    throw error;
-  }
 }
 
 const asText = (model: LanguageModel): Asking => ({
