@@ -1,5 +1,6 @@
 import { distance } from "fastest-levenshtein";
 import { few, UserError } from "../util/errors.ts";
+import { wildcard } from "../util/wildcard.ts";
 import type { Trainee } from "./graphs.ts";
 import { ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
@@ -25,7 +26,7 @@ export function openTrainee(model: Omit<Trainee, "trained">, patterns: readonly 
 function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => true;
   const tests = patterns.map((pattern) => {
-    const test = new RegExp(`^${pattern.split("*").map(escaped).join(".*")}$`);
+    const test = wildcard(pattern);
     if (names.some((name) => test.test(name))) return test;
     throw new UserError(`train: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`, 2);
   });
@@ -39,5 +40,3 @@ function nearestOf(pattern: string, names: readonly string[]): string[] {
   const far = new Map(names.map((name) => [name, distance(text, short(name))]));
   return names.toSorted((a, b) => far.get(a)! - far.get(b)!).slice(0, 3);
 }
-
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { literal } from "../../util/wildcard.ts";
 import { bytesOfToken } from "./alphabet.ts";
 import { component, kind } from "./component.ts";
 import { compile, patternSchema } from "./pattern.ts";
@@ -46,7 +47,7 @@ const steps = {
   Strip: kind(
     z.object({ content: z.string(), start: z.int().min(0), stop: z.literal(0) }),
     ({ content, start }): Step => {
-      const leading = new RegExp(`^(?:${content.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}){0,${start}}`, "u");
+      const leading = new RegExp(`^(?:${literal(content)}){0,${start}}`, "u");
       return { text: (text, first) => (first ? text.replace(leading, "") : text) };
     },
   ),

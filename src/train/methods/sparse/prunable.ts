@@ -1,4 +1,5 @@
 import { UserError } from "../../../util/errors.ts";
+import { wildcard } from "../../../util/wildcard.ts";
 import type { ParameterStore } from "../../parameters.ts";
 
 /** A matrix whose weights may be pruned, by its place in the store's flat buffers. */
@@ -12,21 +13,13 @@ export interface Prunable {
 /** Tables of tokens, positions and types are looked up, not multiplied; a head tied to one is no matrix of its own. */
 const TABLE = /embd|token_types/;
 
-const matches = (pattern: string): RegExp =>
-  new RegExp(
-    `^${pattern
-      .split("*")
-      .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"))
-      .join(".*")}$`,
-  );
-
 /**
  * The trained matrices of a model's linear layers, a head of its own among them, but for those that `exclude` names.
  * @throws UserError if there are none
  */
 export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   const matrices = store.parameters.filter((p) => p.trained && p.shape.length > 1 && !TABLE.test(p.name));
-  const excluded = exclude === "" ? [] : exclude.split("+").map(matches);
+  const excluded = exclude === "" ? [] : exclude.split("+").map(wildcard);
   for (const [i, test] of excluded.entries())
     if (!matrices.some(({ name }) => test.test(name)))
       throw new UserError(`sparse: exclude: no prunable matrix is named "${exclude.split("+")[i]}"`, 2);

@@ -1,0 +1,5 @@
+/** A text as a regular expression that matches it alone. */
+export const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+/** Matches whole texts; `*` in a pattern is any part of one. */
+export const wildcard = (pattern: string): RegExp => new RegExp(`^${pattern.split("*").map(literal).join(".*")}$`);
