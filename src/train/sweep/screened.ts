@@ -59,7 +59,7 @@ function billOf({ out, steps }: Watched): Bill {
   return { spent: forward + backward, whole: ((forward + backward) * steps) / state.step };
 }
 
-/** Correlations over runs that went to their end: a lower measure is a better run, and so a positive sign says that the figure foretells it. */
+/** Correlations over runs that went to their end: a positive sign says that the figure predicts a better run, with a lower measure. */
 function agreementOf(
   ranking: readonly RankedRun[],
   runs: readonly Watched[],
