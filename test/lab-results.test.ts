@@ -11,6 +11,7 @@ import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
 import * as sft from "../tools/sft-results.ts";
 import * as sparse from "../tools/sparse-results.ts";
+import * as ul2r from "../tools/ul2r-results.ts";
 import { xattentionTables } from "../tools/xattention-tables.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-readme-"));
@@ -79,6 +80,10 @@ test("no recipe of the results' tables is without its run", () => {
 
 test("the page of routes says what their results say: npx tsx tools/route-results.ts", () => {
   expect(disagreements([[routes.PAGE, routes.SECTION, routes.routeSection()]], [])).toEqual([]);
+});
+
+test("the page of ul2r says what its results say: npx tsx tools/ul2r-results.ts", () => {
+  expect(disagreements([[ul2r.PAGE, ul2r.SECTION, ul2r.ul2rSection()]], [])).toEqual([]);
 });
 
 test("the page of fine-tuning says what its results say: npx tsx tools/sft-results.ts", () => {
