@@ -11,6 +11,7 @@ import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
 import * as sft from "../tools/sft-results.ts";
 import * as sparse from "../tools/sparse-results.ts";
+import * as heads from "../tools/train-heads-results.ts";
 import * as ul2r from "../tools/ul2r-results.ts";
 import { xattentionTables } from "../tools/xattention-tables.ts";
 
@@ -92,4 +93,8 @@ test("the page of fine-tuning says what its results say: npx tsx tools/sft-resul
 
 test("the results of sparse training are what its committed runs say: npx tsx tools/sparse-results.ts", () => {
   expect(disagreements([[sparse.PAGE, sparse.SECTION, sparse.sparseSection()]], [])).toEqual([]);
+});
+
+test("the page of encoders' heads says what its results say: npx tsx tools/train-heads-results.ts", () => {
+  expect(disagreements([[heads.PAGE, heads.SECTION, heads.trainHeadsTable()]], [])).toEqual([]);
 });

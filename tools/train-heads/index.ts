@@ -8,7 +8,7 @@ import path from "node:path";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { type Arm, arms } from "./run.ts";
 
-const [source, steps = "200"] = process.argv.slice(2);
+const [source, steps = "100"] = process.argv.slice(2);
 if (source === undefined) throw new Error("expected the folder of Banking77");
 const folder = await mkdtemp(path.join(tmpdir(), "modicum-heads-"));
 const done: Arm[] = [];
