@@ -1,6 +1,9 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ARMS, type DoneRun, LANGUAGES } from "./methods/ul2r/runs.ts";
 import { BASE, doneRuns } from "./methods/ul2r.ts";
-import { markdownTable, writeSection } from "./section.ts";
+import type { Curves } from "./methods/ul2r-smollm2.ts";
+import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/ul2r/README.md";
 export const SECTION = "ul2r-results";
@@ -78,11 +81,26 @@ const costTable = (runs: readonly DoneRun[]): string =>
     ]),
   );
 
+/** The beginning of SmolLM2's runs. */
+function smollm2Parts(): string[] {
+  const file = join(root, "docs/results/ul2r/smollm2.json");
+  if (!existsSync(file)) return [];
+  const { arms } = JSON.parse(readFileSync(file, "utf8")) as Curves;
+  const rows = arms.flatMap(({ arm, points }) =>
+    points.map(({ steps, nats }) => [arm, `${steps}`, ...SUITES.map((suite) => nats[suite]!.toFixed(2))]),
+  );
+  const costs = arms.map(
+    ({ arm, tokens, flops, minutes }) =>
+      `${arm}: ${tokens.toLocaleString("en")} tokens, ${flops.toExponential(2)} FLOPs, ${minutes.toFixed(1)} minutes`,
+  );
+  return ["### SmolLM2, its first steps", markdownTable(["run", "steps", ...SUITES], rows), `${costs.join("; ")}.`];
+}
+
 /** The tables of the committed runs. */
 export function ul2rSection(): string {
   const runs = doneRuns();
   if (runs.length === 0) return "No run has been committed yet.";
-  return [lossTable(runs), infillTable(runs), costTable(runs)].join("\n\n");
+  return [lossTable(runs), infillTable(runs), costTable(runs), ...smollm2Parts()].join("\n\n");
 }
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, ul2rSection());
