@@ -1,19 +1,38 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { ChatOpenAI } from "@langchain/openai";
 import { embed, generateText, streamText } from "ai";
 import { parseHTML } from "linkedom";
 import OpenAI from "openai";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { createIndex } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
+import { Indexes } from "./indexes.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 let server: Testing;
 let openai: OpenAI;
+const home = mkdtempSync(path.join(tmpdir(), "modicum-clients-"));
 beforeAll(async () => {
-  server = await serveModels(["smollm2", TINY[1]!]);
+  server = await serveModels(["smollm2", TINY[1]!], { indexes: await oneIndex() });
   openai = openaiOf(server);
 });
-afterAll(() => server.stop(0));
+afterAll(async () => {
+  await server.stop(0);
+  rmSync(home, { recursive: true });
+});
+
+/** The index that examples search, in a home of its own. */
+async function oneIndex(): Promise<Indexes> {
+  vi.stubEnv("MODICUM_HOME", home);
+  await using created = await createIndex("notes", { embedding: "none" });
+  await created.add([{ id: "a", text: "The train is late again." }]);
+  const indexes = await Indexes.open(["notes"], undefined);
+  vi.unstubAllEnvs();
+  return indexes;
+}
 
 const question = {
   model: "smollm2",
@@ -115,11 +134,11 @@ test("LangChain's ChatOpenAI: a chat and a stream", async () => {
 test("the examples that /docs shows are answered", async () => {
   const { document } = parseHTML(await (await fetch(`${server.url}/docs`)).text());
   const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
-    const [, path, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
+    const [, route, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
     const here = JSON.parse(body!.replace('"minilm"', '"sentences"'));
-    const answer = await jsonOf(post(server, path!, here));
+    const answer = await jsonOf(post(server, route!, here));
     receiptSchema.parse(answer.receipt ?? answer);
-    return path;
+    return route;
   });
   const names = [
     "v1/chat/completions",
@@ -131,6 +150,7 @@ test("the examples that /docs shows are answered", async () => {
     "v1/rerank",
     "v2/rerank",
     "v1/classify",
+    "v1/search",
   ];
   expect(await Promise.all(asked)).toEqual(names.map((name) => `/${name}`));
 });
