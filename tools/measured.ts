@@ -44,13 +44,16 @@ function joined(rows: readonly (readonly string[])[]): string[] {
   });
 }
 
+/** A bench that trains its own model describes it in words. */
+const modelFlag = (model: string): string => (model === "smollm2" || model.includes(" ") ? "" : ` --model ${model}`);
+
 /** The table of figures: a row a command, in it a line a machine, then the machines. */
 export function measuredTable(results: readonly Measured[]): string {
   if (results.length === 0) return "No result has been committed yet.";
   const machines = [...new Set(results.map((r) => r.machine))];
   const head = ["command", "unit", "ours", "peer", "theirs", "ratio (spread)", "rounds", "floor"];
   const body = results.map((r) => [
-    `\`npm run bench -- ${r.bench}${r.model === "smollm2" ? "" : ` --model ${r.model}`}\``,
+    `\`npm run bench -- ${r.bench}${modelFlag(r.model)}\``,
     r.unit,
     String(r.ours),
     r.peer,
