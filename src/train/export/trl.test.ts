@@ -121,7 +121,7 @@ function hasPeft(libraries: string): boolean {
 }
 
 describe.skipIf(python === undefined)("three steps of train.py have the losses of the run", () => {
-  test.each(runs)(
+  test.concurrent.each(runs)(
     "%s",
     async (name, options) => {
       const [exported, trained] = [at(`${name}-exported`), at(`${name}-trained`)];
