@@ -24,7 +24,7 @@ export interface Sides {
 
 export interface Bench {
   readonly name: string;
-  /** What is trained, of benches that do not run the options' model. */
+  /** The model that is trained, in benches that do not run the options' model. */
   readonly model?: string;
   readonly unit: string;
   /** True if a larger measurement is better: for rates, not for times and bytes. */

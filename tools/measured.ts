@@ -44,8 +44,9 @@ function joined(rows: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** A bench that trains its own model describes it in words. */
-const modelFlag = (model: string): string => (model === "smollm2" || model.includes(" ") ? "" : ` --model ${model}`);
+/** The default model needs no flag, and neither does a bench without a model, or one that trains its own and describes it in words. */
+const modelFlag = (model: string): string =>
+  ["smollm2", "none"].includes(model) || model.includes(" ") ? "" : ` --model ${model}`;
 
 /** The table of figures: a row a command, in it a line a machine, then the machines. */
 export function measuredTable(results: readonly Measured[]): string {

@@ -148,7 +148,7 @@ function realParts({ runs, items, base }: RealResult): string[] {
 
 const bestLoss = ({ heldOut }: RealRun): number => Math.min(...heldOut.map(({ loss }) => loss));
 
-/** What each mode would have kept, from the complete runs: a screened run is the beginning of the same run. */
+/** The runs that each mode would have kept, from the complete runs: a screened run is the beginning of the same run. */
 function screenedTable(grid: readonly RealRun[]): string {
   const watched = grid.map(watchedOf);
   const measure = { best: "loss", tasks: [] };

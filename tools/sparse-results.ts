@@ -56,7 +56,7 @@ function scheduleParts(runs: readonly DoneRun[]): string[] {
   return ["### Schedules", markdownTable(head, rows), comparisons(runs, seeds)];
 }
 
-/** What must be less than what, and by how much at least. */
+/** Pairs of which the first must be less, and by how much at least. */
 const GATES = [
   ["25/50/25", "75/25/0", 0],
   ["75/25/0", "once at the end", 0],

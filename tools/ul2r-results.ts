@@ -64,7 +64,7 @@ const infillTable = (runs: readonly DoneRun[]): string =>
     ]),
   );
 
-/** What the runs cost beside the base's training: positions, FLOPs, minutes of one thread on a shared machine. */
+/** The cost of the runs beside that of the base's training: positions, FLOPs, minutes of one thread on a shared machine. */
 const costTable = (runs: readonly DoneRun[]): string =>
   markdownTable(
     ["run", "tokens", "of the base's", "FLOPs", "of the base's", "minutes"],

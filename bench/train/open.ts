@@ -1,7 +1,7 @@
 import { openBase } from "../../src/library/train.ts";
 import type { RunData } from "../../src/train/data/open.ts";
+import { openRun } from "../../src/train/open-run.ts";
 import type { TrainOptions } from "../../src/train/options.ts";
-import { openRun } from "../../src/train/session.ts";
 import type { Subject } from "../../src/train/subject.ts";
 
 /** A run's model and data. A new model's tokenizer is written into `folder`. */

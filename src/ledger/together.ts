@@ -1,4 +1,4 @@
-import { makeReceipt, type Receipt } from "./receipt.ts";
+import { makeReceipt, type Receipt, type ReceiptParts } from "./receipt.ts";
 
 type Counters = NonNullable<Receipt["work"]>;
 
@@ -11,18 +11,24 @@ export function together(parts: readonly Receipt[]): Receipt {
   if (!first) throw new RangeError("a request without parts has no receipt");
   if (parts.length === 1) return first;
   const cut = parts.find((p) => p.cut)?.cut;
-  return makeReceipt({
-    model: first.model,
-    recipe: first.recipe,
-    tokens: sums(parts.map((p) => p.tokens)),
-    flops: sums(parts.map(({ flops: { dense, spent, overhead } }) => ({ dense, spent, overhead }))),
-    bytes: sums(parts.map((p) => p.bytes)),
-    work: work(parts.flatMap((p) => (p.work ? [p.work] : []))),
-    ms: sums(parts.map((p) => p.ms)),
-    estimated: parts.some((p) => p.estimated),
-    ...(cut && { cut }),
-  });
+  return makeReceipt({ model: first.model, recipe: first.recipe, ...amountsOf(parts), ...(cut && { cut }) });
 }
+
+/** A receipt's amounts. */
+type Amounts = Pick<ReceiptParts, "tokens" | "flops" | "bytes" | "ms" | "estimated"> & { readonly work: Counters };
+
+/** The amounts and times of parts, added; zeros without parts. */
+export const amountsOf = (parts: readonly Receipt[]): Amounts => ({
+  tokens: sums([{ prompt: 0, cached: 0, completion: 0 }, ...parts.map((p) => p.tokens)]),
+  flops: sums([
+    { dense: 0, spent: 0, overhead: 0 },
+    ...parts.map(({ flops: { dense, spent, overhead } }) => ({ dense, spent, overhead })),
+  ]),
+  bytes: sums([{ dense: 0, spent: 0 }, ...parts.map((p) => p.bytes)]),
+  work: work(parts.flatMap((p) => (p.work ? [p.work] : []))),
+  ms: sums([{ load: 0, prefill: 0, decode: 0, total: 0 }, ...parts.map((p) => p.ms)]),
+  estimated: parts.some((p) => p.estimated),
+});
 
 type Counter = { dense: number; run: number };
 

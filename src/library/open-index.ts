@@ -9,7 +9,7 @@ import { given, loadOptions } from "./arguments.ts";
 import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
 import { SearchIndex } from "./search-index.ts";
 
-/** Where indexes are kept, and how embedding models are found. */
+/** The place of indexes, and the sources of embedding models. */
 export interface IndexOptions extends ResolveOptions {
   /** `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
   store?: string | undefined;

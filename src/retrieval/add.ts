@@ -4,7 +4,7 @@ import { contentHash, type Document } from "./document.ts";
 import { type Embed, prepare } from "./prepare.ts";
 import { type Store, StoreFault } from "./store/store.ts";
 
-/** What became of documents that were added. */
+/** Counts of documents, by what an addition did with them. */
 export interface Added {
   /** New documents. */
   readonly added: number;
@@ -14,7 +14,7 @@ export interface Added {
   readonly unchanged: number;
   /** Documents that the file had before, and has no more. */
   readonly removed: number;
-  /** Of the new and replaced ones, those without a word, which nothing finds. */
+  /** New and replaced documents without a word, which nothing finds. */
   readonly empty: number;
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { cranfieldTexts } from "../../tools/reference/cranfield-terms.ts";
 import { countsOf, termsOf } from "./analysis.ts";
@@ -80,7 +81,7 @@ test("scores and orders are those of the Python package bm25s", () => {
   }
 });
 
-const cranfield = "/work/shared/data/cranfield";
+const cranfield = fileURLToPath(new URL("../../../shared/data/cranfield", import.meta.url));
 
 test.skipIf(!existsSync(cranfield))(
   "the ten best of Cranfield's 1,400 abstracts are bm25s's, for each of its 225 queries (skipped without the data)",

@@ -6,7 +6,7 @@ import { chunkTerms, type PreparedDocument } from "./store/store.ts";
 /** Turns texts into vectors of an index. */
 export type Embed = (texts: readonly string[]) => Promise<readonly Float32Array[]>;
 
-/** What a document's title and one of its chunks are embedded as. */
+/** The text that is embedded for a chunk: its document's title comes first. */
 const embedded = (title: string, text: string): string => (title === "" ? text : `${title}\n${text}`);
 
 /** Cuts documents into chunks, and embeds them if `embed` is given. A document without words has no chunks. */

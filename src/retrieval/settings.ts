@@ -14,7 +14,7 @@ export const embeddingIdentity = z.strictObject({
 });
 export type EmbeddingIdentity = z.output<typeof embeddingIdentity>;
 
-/** What an index was created with; it never changes. */
+/** An index's settings, which never change after its creation. */
 export const indexSettings = z.strictObject({
   analysis: z.string(),
   /** Null: the index has no vectors. */

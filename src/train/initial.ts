@@ -1,7 +1,7 @@
 import { seededRandom } from "../util/random.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** Of new rows and matrices. */
+/** The standard deviation of new rows and matrices. */
 export const DEVIATION = 0.02;
 
 /**

@@ -39,19 +39,6 @@ export function checkState(session: Session, kept: KeptState, { hash }: RunData)
   return [...told, `${found}; it goes on with the new ones`];
 }
 
-/** Puts a run where a state was kept. @throws UserError if the state is of other parameters */
-export function restore(run: TrainingRun, kept: KeptState): void {
-  const { store } = run.subject;
-  new Float32Array(store.values.memory).set(kept.buffer("values", [store.trainedElements]));
-  for (const [name, buffer] of Object.entries(run.optimizer.states))
-    new Float32Array(buffer.memory).set(kept.buffer(name, [store.trainedElements]));
-  for (const [name, values] of Object.entries(run.method?.states ?? {}))
-    values.set(kept.buffer(`method.${name}`, [values.length]));
-  run.bestValues?.set(kept.buffer("best", [store.trainedElements]));
-  run.done = kept.step;
-  Object.assign(run.counters, kept.counters);
-}
-
 /**
  * Gives a run the weights that another one has: of its best evaluation if it keeps them, else of its last step.
  * @throws UserError if the folder holds no checkpoint, or one of other parameters

@@ -4,8 +4,8 @@ import type { RunData } from "./data/open.ts";
 import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
 import type { HeadKind } from "./heads/settings.ts";
 import { fitToData } from "./methods/fit.ts";
-import type { ActiveMethod, MethodHost } from "./methods/method.ts";
-import { parseMethod } from "./methods/registry.ts";
+import type { ActiveMethod } from "./methods/method.ts";
+import { chosenMethod } from "./methods/registry.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
 import { Passes } from "./passes.ts";
@@ -79,13 +79,6 @@ export function checkRun(options: TrainOptions, subject: Subject, { training, he
 export const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, training: TrainingData): number =>
   steps ?? Math.max(1, Math.ceil((epochs * training.batches) / accumulate));
 
-function openMethod(host: MethodHost): ActiveMethod | undefined {
-  const { method } = host.options;
-  if (method === undefined) return undefined;
-  const { method: chosen, options } = parseMethod(method);
-  return chosen.open?.(options, host);
-}
-
 /** A run between two steps. Each step depends only on the options, the data and the state. */
 export class TrainingRun implements Disposable {
   /** Steps done. */
@@ -118,7 +111,9 @@ export class TrainingRun implements Disposable {
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const dense = backwardFlops(subject.whole, shape, options.recompute);
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
-    return new TrainingRun(options, subject, data, passes, optimizer, dense, openMethod(host), scoring, notice);
+    const chosen = chosenMethod(options);
+    const method = chosen?.method.open?.(chosen.options, host);
+    return new TrainingRun(options, subject, data, passes, optimizer, dense, method, scoring, notice);
   }
 
   /** Steps of the whole run. */

@@ -6,31 +6,23 @@ import { UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";
 import { writeJson } from "../util/write-whole.ts";
-import type { WritableTensor } from "../weights/safetensors/write.ts";
-import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
-import { thisMachine } from "./checkpoint/machine.ts";
-import { type KeptState, keepState, latestState, removeStates } from "./checkpoint/state.ts";
-import { droppedSentence, openData, type RunData } from "./data/open.ts";
-import type { ListReader } from "./data/samples.ts";
-import { readingOf } from "./encoder-reading.ts";
-import { encoderSubject } from "./encoder-subject.ts";
+import { type KeptState, latestState, removeStates } from "./checkpoint/state.ts";
+import { droppedSentence } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
 import type { HeadKind } from "./heads/settings.ts";
-import { loraSubject } from "./lora-subject.ts";
+import { keepRun, restoreRun } from "./kept-run.ts";
 import { fitToData } from "./methods/fit.ts";
-import type { NewTokens } from "./methods/method.ts";
-import { parseMethod } from "./methods/registry.ts";
 import { Metrics } from "./metrics.ts";
-import { withTokens } from "./new-tokens.ts";
+import { type OpenedRun, openRun } from "./open-run.ts";
 import type { TrainOptions } from "./options.ts";
 import type { TrainingReceipt } from "./receipt.ts";
 import type { TrainingSummary } from "./report/run.ts";
 import { reportRuns } from "./report/write.ts";
-import { checkState, refuseOtherParameters, restore, startFrom } from "./resume.ts";
-import { type Counters, checkRun, type StepReport, stepsOf, TrainingRun } from "./run.ts";
+import { checkState, refuseOtherParameters, startFrom } from "./resume.ts";
+import { type StepReport, stepsOf, TrainingRun } from "./run.ts";
 import { forgetScored, scoreSubject } from "./scored-step.ts";
-import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+import type { Base } from "./subject.ts";
 import type { LabTasks, TaskScorer } from "./tasks.ts";
 
 /** A call of `train`. */
@@ -95,7 +87,7 @@ export const pauseSession = (
   signal?: AbortSignal,
 ): Promise<void> => advanced(session, until, { openBase, events, signal }, async () => {});
 
-/** What a session runs with. */
+/** The surroundings of a session. */
 interface Around {
   readonly openBase: (model: string) => Promise<Base>;
   readonly events: SessionEvents;
@@ -124,7 +116,7 @@ async function advanced<T>(
   for (const told of [droppedSentence(data, options.tokens), run.notice]) if (told) onNotice?.(told);
   if (kept) {
     for (const told of checkState(session, kept, data)) onNotice?.(told);
-    restore(run, kept);
+    restoreRun(run, kept);
   } else {
     if (options.start !== undefined) startFrom(run, options, options.start);
     await forget(out);
@@ -136,10 +128,10 @@ async function advanced<T>(
     const report = await run.step();
     metrics.add(report);
     onStep?.(report);
-    if (run.done % options.saveEvery === 0 || signal?.aborted) await keep(run, options, out, data);
+    if (run.done % options.saveEvery === 0 || signal?.aborted) await keepRun(run, options, out, data.hash);
     signal?.throwIfAborted();
   }
-  await keep(run, options, out, data);
+  await keepRun(run, options, out, data.hash);
   return await then(run, run.ended);
 }
 
@@ -244,109 +236,3 @@ async function openFolder(
   if (!state) onNotice?.(`${out} holds no checkpoint: the run begins anew`);
   return state;
 }
-
-interface OpenedRun {
-  readonly subject: Subject;
-  readonly data: RunData;
-  readonly tokenizer: Tokenizer;
-}
-
-/** Opens a run's model and data. A new model's tokenizer is written into `out`, or read there if the run resumes. @throws UserError */
-export async function openRun(
-  options: TrainOptions,
-  out: string,
-  openBase: (model: string) => Promise<Base>,
-  resumes = false,
-): Promise<OpenedRun> {
-  const { model, architecture, lora, data: files, seed, batch: rows } = options;
-  if ((model === undefined) === (architecture === undefined))
-    throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
-  const added = methodTokens(options);
-  const base = model === undefined ? undefined : await withTokens(await openBase(model), added, out);
-  const ownTokenizer = () =>
-    resumes ? new Tokenizer(fromFolder(out)) : newTokenizer(options, files, out, openBase, added);
-  const tokenizer = base?.tokenizer ?? (await ownTokenizer());
-  const reading = readingOf(options, base);
-  const readList = listReader(options, tokenizer);
-  const data = methodData(
-    options,
-    openData({ ...options, files, rows, reading, readList }, tokenizer, seed),
-    tokenizer,
-  );
-  if (lora && options.train.length > 0)
-    throw new UserError("lora trains its own layers alone; give no train beside it", 2);
-  if (lora && !base) throw new UserError("lora is for a model that there is; expected a model", 2);
-  if (lora && base?.extended?.rows)
-    throw new UserError(
-      `${options.method}: the model lacks ${base.extended.rows} rows for new tokens, which lora does not add; expected no lora, or special tokens of the model in their place`,
-      2,
-    );
-  const subject = withObjective(options, subjectOf(options, base, tokenizer, data));
-  checkRun(options, subject, data);
-  return { subject, data, tokenizer };
-}
-
-function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer, { head }: RunData): Subject {
-  if (!base) return newSubject(options, tokenizer.vocabSize);
-  if (head && options.lora) throw new UserError(`lora: ${base.name} is an encoder, which is trained whole`, 2);
-  if (head) return encoderSubject(options, base.checkpoint, head);
-  return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint, base.extended);
-}
-
-/** Special tokens that the run's method needs. */
-function methodTokens(options: TrainOptions): NewTokens {
-  if (options.method === undefined) return { names: [] };
-  const { method, options: own } = parseMethod(options.method);
-  return method.newTokens?.(own) ?? { names: [] };
-}
-
-/** The run's method's reader of lists, if it ranks. */
-function listReader(options: TrainOptions, tokenizer: Tokenizer): ListReader | undefined {
-  if (options.method === undefined) return undefined;
-  const { method, options: own } = parseMethod(options.method);
-  return method.readList?.(own, tokenizer);
-}
-
-/** A subject with the head of the run's method. */
-function withObjective(options: TrainOptions, subject: Subject): Subject {
-  if (options.method === undefined) return subject;
-  const { method, options: own } = parseMethod(options.method);
-  const { trainee } = subject;
-  const objective = method.objective?.(own, trainee.objective) ?? trainee.objective;
-  return { ...subject, trainee: { ...trainee, objective } };
-}
-
-/** The data as the run's method changes them. */
-function methodData(options: TrainOptions, data: RunData, tokenizer: Tokenizer): RunData {
-  if (options.method === undefined) return data;
-  const { method, options: own } = parseMethod(options.method);
-  return method.data?.(own, data, { options, tokenizer }) ?? data;
-}
-
-async function keep(run: TrainingRun, options: TrainOptions, out: string, data: RunData): Promise<void> {
-  const { store } = run.subject;
-  const shape = [store.trainedElements];
-  const buffers = { values: store.values, ...run.optimizer.states };
-  const tensors: [string, WritableTensor][] = Object.entries(buffers).map(([name, { memory }]) => [
-    name,
-    { shape, values: () => new Float32Array(memory, 0, store.trainedElements) },
-  ]);
-  const { bestValues } = run;
-  if (bestValues) tensors.push(["best", { shape, values: () => bestValues }]);
-  const own: [string, WritableTensor][] = Object.entries(run.method?.states ?? {}).map(([name, values]) => [
-    `method.${name}`,
-    { shape: [values.length], values: () => values },
-  ]);
-  const state = {
-    step: run.done,
-    counters: finite(run.counters),
-    config: options,
-    data: data.hash,
-    machine: thisMachine(),
-  };
-  await keepState(out, state, new Map([...tensors, ...own]));
-}
-
-/** JSON has no NaN: counters without a value are left out. */
-const finite = (counters: Counters): Record<string, number> =>
-  Object.fromEntries(Object.entries(counters).filter(([, value]) => Number.isFinite(value)));

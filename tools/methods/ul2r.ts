@@ -9,6 +9,7 @@ import { type TrainInput, type TrainingReceipt, train } from "../../src/index.ts
 import { completeOptions } from "../../src/train/methods/complete.ts";
 import { readMetrics } from "../../src/train/metrics.ts";
 import { root } from "../section.ts";
+import { doneRunsIn } from "./done-runs.ts";
 import { copyText } from "./ul2r/copy-language.ts";
 import { type Evaluated, evaluate } from "./ul2r/evaluate.ts";
 import {
@@ -28,13 +29,7 @@ const RECORDS = 150_000;
 /** The base before anything, as a row of the table. */
 export const BASE = "base";
 
-export const doneRuns = (): DoneRun[] =>
-  existsSync(RUNS)
-    ? readFileSync(RUNS, "utf8")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => doneRun.parse(JSON.parse(line)))
-    : [];
+export const doneRuns = (): DoneRun[] => doneRunsIn(RUNS, doneRun);
 
 const inFolder = (folder: string, what: string, letters: Letters): string =>
   path.join(folder, `${what}-${letters.replaceAll(" ", "")}`);

@@ -5,14 +5,14 @@ import type { AttentionAttrs } from "./attention.ts";
 
 export type CausalAttrs = Pick<AttentionAttrs, "heads" | "kvHeads" | "headSize" | "scale" | "window" | "softcap">;
 
-/** What may be told of each token, i64 [batch, tokens]: its document in the row, and 1 if it is in its prefix. */
+/** Optional operands, i64 [batch, tokens]: each token's document in its row, and 1 if it is in its prefix. */
 export const PER_TOKEN = ["documents", "prefix"] as const;
 export type PerToken<T> = { readonly [name in (typeof PER_TOKEN)[number]]?: T | undefined };
 
 /** The attributes of the operators, whose last operands are those that `told` names, in the order of `PER_TOKEN`. */
 export type ToldAttrs = CausalAttrs & { readonly told: readonly (keyof PerToken<unknown>)[] };
 
-/** What of the tokens is told, and the operands for it. */
+/** Optional operands that are given. */
 export function toldOf<T>(all: PerToken<T>): { told: ToldAttrs["told"]; operands: T[] } {
   const told = PER_TOKEN.filter((name) => all[name] !== undefined);
   return { told, operands: told.map((name) => all[name]!) };
@@ -197,7 +197,7 @@ export class CausalEmitter {
     return this.emit.table(name, mask, [queries * this.group, keys]);
   }
 
-  /** What is told of tokens, laid along queries and along keys. */
+  /** An operand laid along queries and along keys. */
   told({ documents, prefix }: PerToken<string>): Told {
     const flags = prefix === undefined ? undefined : this.emit.value("Cast", [prefix], BOOL);
     return {
@@ -206,7 +206,7 @@ export class CausalEmitter {
     };
   }
 
-  /** Of x [batch, tokens]. */
+  /** x is [batch, tokens]. */
   #laid(x: string): Laid {
     const { emit, batch, tokens, group } = this;
     const column = emit.value("Reshape", [x, emit.ints([batch, 1, tokens, 1])]);

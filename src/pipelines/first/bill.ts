@@ -1,5 +1,6 @@
 import { addSpent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { amountsOf } from "../../ledger/together.ts";
 
 /** A finished window's cost, and that of writing its whole ranking. */
 interface WindowCost {
@@ -34,43 +35,37 @@ export class FirstBill {
   }
 
   get spent(): number {
-    return sum([...this.#windows, ...this.#others], (r) => r.flops.spent);
+    return amountsOf(this.#all).flops.spent;
+  }
+
+  get #all(): Receipt[] {
+    return [...this.#windows, ...this.#others];
   }
 
   receipt(): Receipt {
-    const all = [...this.#windows, ...this.#others];
-    const decoded = sum(this.#windows, (r) => r.tokens.completion);
+    const all = amountsOf(this.#all);
+    const { completion: decoded } = amountsOf(this.#windows).tokens;
     const windows = this.#windows.length;
+    const { dense, spent, overhead } = all.flops;
     return makeReceipt({
+      ...all,
       model: this.named.model,
       recipe: [...this.named.recipe],
-      tokens: {
-        prompt: sum(all, (r) => r.tokens.prompt),
-        cached: sum(all, (r) => r.tokens.cached),
-        completion: sum(all, (r) => r.tokens.completion),
-      },
+      // A comparison a letter.
       flops: {
-        dense: sum(all, (r) => r.flops.dense) + this.#spared.flops,
-        // A comparison a letter.
-        spent: this.spent + this.#letters,
-        overhead: sum(all, (r) => r.flops.overhead) + this.#letters,
+        dense: dense + this.#spared.flops,
+        spent: spent + this.#letters,
+        overhead: overhead + this.#letters,
       },
-      bytes: {
-        dense: sum(all, (r) => r.bytes.dense) + this.#spared.bytes,
-        spent: sum(all, (r) => r.bytes.spent),
-      },
+      bytes: { dense: all.bytes.dense + this.#spared.bytes, spent: all.bytes.spent },
       work: {
+        ...all.work,
         windows: { dense: windows, run: windows },
         decoded: { dense: decoded + this.#sparedTokens, run: decoded },
-        calls: callsOf(all),
+        calls: callsOf(this.#all),
       },
-      ms: {
-        load: sum(all, (r) => r.ms.load),
-        prefill: sum(all, (r) => r.ms.prefill),
-        decode: sum(all, (r) => r.ms.decode),
-        total: sum(all, (r) => r.ms.load) + performance.now() - this.#started,
-      },
-      estimated: this.#sparedTokens > 0 || all.some((r) => r.estimated),
+      ms: { ...all.ms, total: all.ms.load + performance.now() - this.#started },
+      estimated: this.#sparedTokens > 0 || all.estimated,
     });
   }
 }
@@ -80,6 +75,3 @@ function callsOf(receipts: readonly Receipt[]): Record<string, { dense: number; 
   const counts = models.map((name) => [name, receipts.filter(({ model }) => model === name).length] as const);
   return Object.fromEntries(counts.map(([name, n]) => [name, { dense: n, run: n }]));
 }
-
-const sum = (receipts: readonly Receipt[], of: (receipt: Receipt) => number): number =>
-  receipts.reduce((total, receipt) => total + of(receipt), 0);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { fnv1a } from "../../util/fnv.ts";
 import { seededRandom } from "../../util/random.ts";
 
 /**
@@ -135,12 +136,8 @@ function marginOf({ z, logSum }: Distribution): number {
 
 /** A number in [0, 1) that depends only on the seed and on the input. */
 function randomScore(logits: Logits, seed: number): number {
-  let hash = 0x811c9dc5;
-  const bits = new Int32Array(
-    new Float32Array(Array.from({ length: Math.min(64, logits.length) }, (_, i) => logits[i]!)).buffer,
-  );
-  for (const word of bits) hash = Math.imul(hash ^ word, 0x01000193);
-  return seededRandom((hash >>> 0) + seed * 2 ** 32)();
+  const first = Float32Array.from({ length: Math.min(64, logits.length) }, (_, i) => logits[i]!);
+  return seededRandom(fnv1a(new Int32Array(first.buffer)) + seed * 2 ** 32)();
 }
 
 /** The score of one token's logits; NaN if a logit is not finite or there are fewer than two: such an input goes to Super. */

@@ -62,7 +62,7 @@ afterAll(async () => {
 const add = (store: Store, documents: readonly Document[], source: string | null = null) =>
   addAll(store, source, documents, embed, () => {});
 
-/** What a search of every kind gives. */
+/** The results of every kind of search. */
 async function answers(store: Store) {
   const terms = await store.byTerms(countsOf(termsOf("jet wave of the plate")), 1000);
   const [query] = await embed(["jet"]);

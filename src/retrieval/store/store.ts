@@ -12,7 +12,7 @@ export class StoreFault extends UserError {}
 export interface PreparedChunk {
   readonly text: string;
   readonly terms: readonly string[];
-  /** Of length 1; undefined in an index without vectors. */
+  /** A unit vector; undefined in an index without vectors. */
   readonly vector: Float32Array | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface Store {
   readonly place: string;
   readonly settings: IndexSettings;
   counts(): Promise<Counts>;
-  /** Those of these documents that are here. */
+  /** The documents of these ids that the index has. */
   kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>>;
   /** Adds documents in place of those with the same ids; when it resolves, they survive the death of the process. */
   put(documents: readonly PreparedDocument[]): Promise<void>;

@@ -8,10 +8,10 @@ import { writeError } from "../../util/system-errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { TrainingData } from "../data/batch.ts";
+import { openRun } from "../open-run.ts";
 import type { TrainOptions } from "../options.ts";
 import { stepsOf } from "../run.ts";
 import { rateAt } from "../schedule.ts";
-import { openRun } from "../session.ts";
 import type { Base, Subject } from "../subject.ts";
 import { writeRows } from "./rows.ts";
 import { script } from "./script.ts";
@@ -19,7 +19,7 @@ import { script } from "./script.ts";
 /** A run that was written for another trainer. */
 export interface ExportedRun {
   readonly out: string;
-  /** What was written, by name within `out`. */
+  /** The names of what was written within `out`. */
   readonly files: readonly string[];
   readonly rows: number;
   /** Sentences on what the other trainer lacks or needs. */

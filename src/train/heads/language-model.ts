@@ -1,8 +1,9 @@
-import { addSpent, evalCost, type Graph, type Spent, sym } from "../../graph/index.ts";
+import { type Graph, type Spent, sym } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder.ts";
-import { Buffer } from "../../runtime/buffer.ts";
+import type { Buffer } from "../../runtime/buffer.ts";
 import type { Batch } from "../data/batch.ts";
-import type { Head, HeadProgram, HeadPrograms, HeadTensors, Judged, Objective, Scored } from "./objective.ts";
+import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from "./objective.ts";
+import { TokenRows } from "./token-rows.ts";
 
 /** Rows of the stream that the head takes at once: logits of a whole batch would be the largest tensor of a step. */
 export const LOSS_ROWS = 128;
@@ -23,11 +24,7 @@ export const languageModel = (decoder: Decoder): Objective => ({
 
 /** A head on labelled positions only, in chunks. */
 class TokenHead implements Head {
-  readonly #x: Buffer;
-  readonly #dx: Buffer;
-  readonly #targets = new Buffer("i64", LOSS_ROWS);
-  readonly #weights = new Buffer("f32", LOSS_ROWS);
-  readonly #nats = new Buffer("f32", LOSS_ROWS);
+  readonly #rows: TokenRows;
 
   constructor(
     private readonly hidden: number,
@@ -35,51 +32,43 @@ class TokenHead implements Head {
     /** True if anything before the head is trained. */
     private readonly before: boolean,
   ) {
-    this.#x = new Buffer("f32", LOSS_ROWS * hidden);
-    this.#dx = new Buffer("f32", LOSS_ROWS * hidden);
+    this.#rows = new TokenRows(hidden, LOSS_ROWS);
   }
 
   async forward(batch: Batch, { stream }: HeadTensors, spent: Spent): Promise<Judged> {
     let nats = 0;
-    for (const positions of chunksOf(batch)) {
-      this.#fill(batch, positions, stream.buffer);
-      nats += await this.#run(this.programs.forward, positions.length, spent);
-    }
+    for (const positions of chunksOf(batch)) nats += await this.#run("forward", batch, positions, stream.buffer, spent);
     return { nats };
   }
 
   async backward(batch: Batch, weight: number, { stream, gradient }: HeadTensors, spent: Spent): Promise<number> {
-    new Float32Array(this.#weights.memory).fill(weight);
+    this.#rows.weights.fill(weight);
     if (this.before) new Float32Array(gradient.buffer.memory).fill(0);
     let sum = 0;
     for (const positions of chunksOf(batch)) {
-      this.#fill(batch, positions, stream.buffer);
-      sum += await this.#run(this.programs.backward, positions.length, spent);
+      sum += await this.#run("backward", batch, positions, stream.buffer, spent);
       if (!this.before) continue;
       for (const [i, at] of positions.entries())
-        gradient.buffer.copy(at * this.hidden, this.#dx, i * this.hidden, this.hidden);
+        gradient.buffer.copy(at * this.hidden, this.#rows.dx, i * this.hidden, this.hidden);
     }
     return sum;
   }
 
-  #fill({ labels }: Batch, positions: readonly number[], stream: Buffer): void {
-    const targets = new BigInt64Array(this.#targets.memory);
-    for (const [i, at] of positions.entries()) {
-      targets[i] = BigInt(labels[at]!);
-      this.#x.copy(i * this.hidden, stream, at * this.hidden, this.hidden);
-    }
-  }
-
-  async #run({ program, weights }: HeadProgram, n: number, spent: Spent): Promise<number> {
-    const rows = { x: this.#x.view([1, n, this.hidden]), dx: this.#dx.view([1, n, this.hidden]) };
-    const each = { targets: this.#targets.view([1, n]), weights: this.#weights.view([1, n]) };
-    await program.bind({ ...rows, ...each, nats: this.#nats.view([1, n]), ...weights }).run();
-    addSpent(spent, evalCost(program.cost, { n }));
-    return new Float32Array(this.#nats.memory, 0, n).reduce((sum, nats) => sum + nats, 0);
+  /** The sum of the positions' nats. */
+  async #run(
+    pass: keyof HeadPrograms,
+    { labels }: Batch,
+    positions: readonly number[],
+    stream: Buffer,
+    spent: Spent,
+  ): Promise<number> {
+    for (const [i, at] of positions.entries()) this.#rows.put(i, stream, at, labels[at]!);
+    const nats = await this.#rows.run(this.programs[pass], positions.length, spent);
+    return nats.reduce((sum, each) => sum + each, 0);
   }
 
   [Symbol.dispose](): void {
-    for (const buffer of [this.#x, this.#dx, this.#targets, this.#weights, this.#nats]) buffer[Symbol.dispose]();
+    this.#rows[Symbol.dispose]();
   }
 }
 

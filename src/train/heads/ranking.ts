@@ -1,7 +1,8 @@
-import { addSpent, evalCost, type Spent } from "../../graph/index.ts";
-import { Buffer } from "../../runtime/buffer.ts";
+import type { Spent } from "../../graph/index.ts";
+import type { Buffer } from "../../runtime/buffer.ts";
 import type { Batch, RankedList } from "../data/batch.ts";
-import type { Head, HeadProgram, HeadPrograms, HeadTensors, Judged, Objective } from "./objective.ts";
+import type { Head, HeadPrograms, HeadTensors, Judged, Objective } from "./objective.ts";
+import { TokenRows } from "./token-rows.ts";
 
 /** A loss on the scores of one list whose gradient sums to 0, as it does if adding a number to all scores changes nothing. */
 export type RankingRule = (
@@ -41,55 +42,50 @@ const MOST = 26;
  * sums to 0, weighing the labels by it gives the gradient of the ranking loss.
  */
 class RankingHead implements Head {
-  readonly #x: Buffer;
-  readonly #dx: Buffer;
-  readonly #targets = new Buffer("i64", MOST);
-  readonly #weights = new Buffer("f32", MOST);
-  readonly #nats = new Buffer("f32", MOST);
+  readonly #rows: TokenRows;
 
   constructor(
     private readonly lm: Head,
     private readonly parts: Parts,
   ) {
-    this.#x = new Buffer("f32", MOST * parts.hidden);
-    this.#dx = new Buffer("f32", MOST * parts.hidden);
+    this.#rows = new TokenRows(parts.hidden, MOST);
   }
 
   async forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged> {
-    const { nats } = await this.lm.forward(batch, tensors, spent);
-    let sum = this.#share * nats;
+    let sum = this.parts.term.languageModel ? (await this.lm.forward(batch, tensors, spent)).nats : 0;
     for (const list of batch.lists ?? []) sum += (await this.#judge(list, tensors, spent)).nats;
     return { nats: sum };
   }
 
   async backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
-    let sum = this.#share * (await this.lm.backward(batch, this.#share * weight, tensors, spent));
+    const { before, programs } = this.parts;
+    let sum = await this.#written(batch, weight, tensors, spent);
     for (const list of batch.lists ?? []) {
       const { nats, gradient } = await this.#judge(list, tensors, spent);
       sum += nats;
-      const weights = new Float32Array(this.#weights.memory);
-      for (const [i, g] of gradient.entries()) weights[i] = -g * weight;
-      await this.#run(this.parts.programs.backward, list.letters.length, spent);
-      if (this.parts.before) this.#add(list, tensors.gradient.buffer);
+      this.#rows.weights.set(gradient.map((g) => -g * weight));
+      await this.#rows.run(programs.backward, list.letters.length, spent);
+      if (before) this.#add(list, tensors.gradient.buffer);
     }
     return sum;
   }
 
-  get #share(): number {
-    return this.parts.term.languageModel ? 1 : 0;
+  /** The language model's part, which begins the stream's gradient. */
+  async #written(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
+    if (this.parts.term.languageModel) return await this.lm.backward(batch, weight, tensors, spent);
+    if (this.parts.before) new Float32Array(tensors.gradient.buffer.memory).fill(0);
+    return 0;
   }
 
   /** A list's loss, and its gradient by letter, both as those of so many labels as the list's written ranking has. */
   async #judge({ at, letters, ranks, labels }: RankedList, { stream }: HeadTensors, spent: Spent) {
-    const { hidden, programs, term } = this.parts;
-    const targets = new BigInt64Array(this.#targets.memory);
-    for (const [i, letter] of letters.entries()) {
-      targets[i] = BigInt(letter);
-      this.#x.copy(i * hidden, stream.buffer, at * hidden, hidden);
-    }
-    await this.#run(programs.forward, letters.length, spent);
-    const scores = Float64Array.from(new Float32Array(this.#nats.memory, 0, letters.length), (nats) => -nats);
-    const { loss, gradient } = term.rule(scores, ranks);
+    const { programs, term } = this.parts;
+    for (const [i, letter] of letters.entries()) this.#rows.put(i, stream.buffer, at, letter);
+    const nats = await this.#rows.run(programs.forward, letters.length, spent);
+    const { loss, gradient } = term.rule(
+      Float64Array.from(nats, (each) => -each),
+      ranks,
+    );
     const share = term.lambda * labels;
     return { nats: share * loss, gradient: Array.from(gradient, (g) => share * g) };
   }
@@ -97,20 +93,12 @@ class RankingHead implements Head {
   /** Adds the gradient of each letter's row to that of the list's position. */
   #add({ at, letters }: RankedList, gradient: Buffer): void {
     const { hidden } = this.parts;
-    const [dx, sum] = [new Float32Array(this.#dx.memory), new Float32Array(gradient.memory)];
+    const [dx, sum] = [new Float32Array(this.#rows.dx.memory), new Float32Array(gradient.memory)];
     for (let i = 0; i < letters.length; i++)
       for (let k = 0; k < hidden; k++) sum[at * hidden + k]! += dx[i * hidden + k]!;
   }
 
-  async #run({ program, weights }: HeadProgram, n: number, spent: Spent): Promise<void> {
-    const { hidden } = this.parts;
-    const rows = { x: this.#x.view([1, n, hidden]), dx: this.#dx.view([1, n, hidden]) };
-    const each = { targets: this.#targets.view([1, n]), weights: this.#weights.view([1, n]) };
-    await program.bind({ ...rows, ...each, nats: this.#nats.view([1, n]), ...weights }).run();
-    addSpent(spent, evalCost(program.cost, { n }));
-  }
-
   [Symbol.dispose](): void {
-    for (const part of [this.lm, this.#x, this.#dx, this.#targets, this.#weights, this.#nats]) part[Symbol.dispose]();
+    for (const part of [this.lm, this.#rows]) part[Symbol.dispose]();
   }
 }

@@ -31,7 +31,7 @@ export interface Method<O = unknown> {
 /** A run's options as its data ask for them. */
 export interface Fitted {
   readonly options: TrainOptions;
-  /** What was changed and why, as a sentence. */
+  /** A sentence on the change and its reason. */
   readonly notice: string;
 }
 

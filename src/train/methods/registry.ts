@@ -26,6 +26,10 @@ export interface ChosenMethod {
   readonly options: unknown;
 }
 
+/** The method that a run's options name; undefined for plain training. @throws UserError */
+export const chosenMethod = ({ method }: { readonly method?: string | undefined }): ChosenMethod | undefined =>
+  method === undefined ? undefined : parseMethod(method);
+
 /** Reads `name` or `name:key=value,key=value`. @throws UserError */
 export function parseMethod(text: string): ChosenMethod {
   const { name, values } = readNamed(text, methodNamed);

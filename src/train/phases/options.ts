@@ -6,7 +6,7 @@ import type { TrainInput, TrainOptions } from "../options.ts";
 
 const PHASES = "expected a list of phases";
 
-/** What a phase has besides a run's options. */
+/** A phase's options besides those of a run. */
 export const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])

@@ -1,8 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { UserError } from "../../util/errors.ts";
-import { differences } from "../checkpoint/differences.ts";
-import { optionsFile, optionsOf, receiptFile } from "../folder.ts";
+import { isDone } from "../folder.ts";
 import type { TrainOptions } from "../options.ts";
 import { readTrainedRun, summaryOf } from "../report/run.ts";
 import { reportRuns, type TrainingReport } from "../report/write.ts";
@@ -60,13 +58,4 @@ async function carried(all: readonly Phase[], i: number, folders: readonly strin
   // A new model's tokenizer is the first phase's.
   const tokenizer = options.architecture ? { tokenizer: folders[0]! } : {};
   return { ...options, ...tokenizer, start: before, data: [...options.data, ...repeated] };
-}
-
-/** @throws UserError if its folder holds a run of other options */
-function isDone(folder: string, options: TrainOptions): boolean {
-  if (!existsSync(optionsFile(folder))) return false;
-  const changed = differences(options, optionsOf(folder));
-  if (changed.length > 0)
-    throw new UserError(`${folder}: the phase was begun with other options: ${changed.join("; ")}; take another --out`);
-  return existsSync(receiptFile(folder));
 }

@@ -7,7 +7,7 @@ import { costOf, type Rung } from "./rungs.ts";
 import { type Measure, measured, type RankedRun, rankedBy, stepAt, type Watched } from "./screen.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 
-/** What a screen found and spared. */
+/** The findings of a screen, and the compute that it spared. */
 export interface Screened {
   readonly mode: ScreenOptions["mode"];
   /** Share of each run's steps over which it was watched first. */
@@ -46,7 +46,7 @@ export function screenedOf(
 
 interface Bill {
   readonly spent: number;
-  /** What the run would have spent at its end. */
+  /** The FLOPs of the whole run, if it had gone to its end. */
   readonly whole: number;
 }
 

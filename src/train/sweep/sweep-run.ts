@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { differences } from "../checkpoint/differences.ts";
-import { optionsFile, optionsOf, receiptFile } from "../folder.ts";
+import { isDone, receiptFile } from "../folder.ts";
 import { readMetrics } from "../metrics.ts";
 import { checkOptions, pauseSession, runSession, type Session, type SessionEvents } from "../session.ts";
 import { Spike } from "../spike.ts";
@@ -16,7 +15,7 @@ export interface SweepEvents extends SessionEvents {
   onRun?: ((run: { readonly name: string; readonly index: number; readonly of: number }) => void) | undefined;
 }
 
-/** What all runs share. */
+/** The surroundings of all runs. */
 export interface Around {
   readonly labTasks: LabTasks | undefined;
   readonly openBase: (model: string) => Promise<Base>;
@@ -74,12 +73,9 @@ export class SweepRun {
 /** @throws UserError if its folder holds a run of other options, or it cannot begin */
 export async function planned({ name, options }: Setting, i: number, of: number, out: string, around: Around) {
   const folder = path.join(out, name);
-  const begun = existsSync(optionsFile(folder));
-  const changed = begun ? differences(options, optionsOf(folder)) : [];
-  if (changed.length > 0)
-    throw new UserError(`${folder}: the run was begun with other options: ${changed.join("; ")}; take another --out`);
-  const isDone = begun && existsSync(receiptFile(folder));
-  const steps = isDone ? readMetrics(folder).at(-1)!.steps : await stepsOfSetting(name, options, around);
+  const steps = isDone(folder, options)
+    ? readMetrics(folder).at(-1)!.steps
+    : await stepsOfSetting(name, options, around);
   return new SweepRun(folder, steps, options, { name, index: i + 1, of }, around);
 }
 

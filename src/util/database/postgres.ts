@@ -4,7 +4,7 @@ import { codeOf } from "../system-errors.ts";
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
-/** What this program keeps in a database. */
+/** A kind of data that this program keeps in a database. */
 export interface PostgresKind {
   /** For sentences, such as `ledger`. */
   readonly noun: string;

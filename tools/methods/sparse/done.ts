@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { root } from "../../section.ts";
+import { doneRunsIn } from "../done-runs.ts";
 
 /** A run that is done, a line of `runs.jsonl`. */
 export const doneRun = z.object({
@@ -25,10 +25,4 @@ export type DoneRun = z.output<typeof doneRun>;
 /** The results, a line a run. */
 export const RUNS = path.join(root, "docs/results/sparse/runs.jsonl");
 
-export const doneRuns = (): DoneRun[] =>
-  existsSync(RUNS)
-    ? readFileSync(RUNS, "utf8")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => doneRun.parse(JSON.parse(line)))
-    : [];
+export const doneRuns = (): DoneRun[] => doneRunsIn(RUNS, doneRun);

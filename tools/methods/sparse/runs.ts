@@ -28,7 +28,7 @@ export const weightsOf = ({ hidden, heads, inner }: Size): number =>
   2 * (4 * hidden * heads * 16 + 3 * hidden * inner) + SYMBOLS_AND_END * hidden;
 
 const MIDDLE: Size = { hidden: 32, heads: 2, inner: 96 };
-/** As large as the middle size is on average in a run to a sparsity of 0.6: of its shape, and of its width. */
+/** Sizes as large as the middle one is on average in a run to a sparsity of 0.6: of its shape, and of its width. */
 const AVERAGE: Readonly<Record<string, Size>> = {
   "dense of the average size": { hidden: 24, heads: 2, inner: 68 },
   "dense of the average size, as wide": { hidden: 32, heads: 2, inner: 38 },

@@ -5,9 +5,9 @@ import { openBase } from "../../../src/library/train.ts";
 import type { TrainingData } from "../../../src/train/data/batch.ts";
 import { openData } from "../../../src/train/data/open.ts";
 import { denoisingIds } from "../../../src/train/methods/ul2r/tokens.ts";
+import { openRun } from "../../../src/train/open-run.ts";
 import type { TrainOptions } from "../../../src/train/options.ts";
 import { Passes } from "../../../src/train/passes.ts";
-import { openRun } from "../../../src/train/session.ts";
 import type { CopyLanguage } from "./copy-language.ts";
 import { counting } from "./counting-head.ts";
 import { type ProbeItem, probeItems } from "./probe.ts";
@@ -61,7 +61,7 @@ export async function meanNats(passes: Passes, suite: TrainingData, batches: num
   return sum / labelled;
 }
 
-/** Of whole batches of items. */
+/** The share of items that the likeliest token gets right; items that do not fill a batch are left out. */
 async function shareRight(
   passes: Passes,
   items: readonly ProbeItem[],

@@ -71,7 +71,7 @@ export const doneRun = z.object({
   baseFlops: z.number(),
   nats: z.record(z.string(), z.number()),
   infill: z.object({ prefix: z.number(), causal: z.number() }),
-  /** Of one thread on a machine that others used, too. */
+  /** Minutes of one thread on a machine that others used, too. */
   minutes: z.number(),
 });
 export type DoneRun = z.output<typeof doneRun>;

@@ -2,6 +2,7 @@ import { MOST_LETTERS } from "../../../engine/listwise/letters.ts";
 import { answerOf, Prompts } from "../../../engine/listwise/prompt.ts";
 import { oneLine } from "../../../engine/listwise/text.ts";
 import { UserError } from "../../../util/errors.ts";
+import { fnv1a } from "../../../util/fnv.ts";
 import { seededRandom, shuffle } from "../../../util/random.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { ListRecord, RankedRecord } from "../../data/records.ts";
@@ -61,7 +62,7 @@ function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
 /** The positive stands anywhere in its list: first, it would teach the letter A. The negatives are of one rank. */
 function ofPositive({ query, positive, negatives }: RankedRecord): Judged {
   if (negatives.length === 0) throw new UserError('"negatives": expected at least one to rank a list');
-  const random = seededRandom(hashOf(query));
+  const random = seededRandom(fnv1a(Buffer.from(query)));
   const documents = [positive, ...shuffle([...negatives], random)];
   const place = Math.floor(documents.length * random());
   [documents[0], documents[place]] = [documents[place]!, documents[0]!];
@@ -69,7 +70,3 @@ function ofPositive({ query, positive, negatives }: RankedRecord): Judged {
   const others = [...documents.keys()].filter((i) => i !== place);
   return { query, documents, order: [place, ...others], ranks };
 }
-
-/** FNV-1a. */
-const hashOf = (text: string): number =>
-  [...Buffer.from(text)].reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5);

@@ -1,0 +1,103 @@
+import { UserError } from "../util/errors.ts";
+import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
+import { openData, type RunData } from "./data/open.ts";
+import { readingOf } from "./encoder-reading.ts";
+import { encoderSubject } from "./encoder-subject.ts";
+import { loraSubject } from "./lora-subject.ts";
+import { type ChosenMethod, chosenMethod } from "./methods/registry.ts";
+import { withTokens } from "./new-tokens.ts";
+import type { TrainOptions } from "./options.ts";
+import { checkRun } from "./run.ts";
+import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+
+/** A run's model and data. */
+export interface OpenedRun {
+  readonly subject: Subject;
+  readonly data: RunData;
+  readonly tokenizer: Tokenizer;
+}
+
+type OpenBase = (model: string) => Promise<Base>;
+
+/**
+ * Opens a run's model and data. A new model's tokenizer is written into `out`, or read there if the run resumes.
+ * @throws UserError
+ */
+export async function openRun(
+  options: TrainOptions,
+  out: string,
+  openBase: OpenBase,
+  resumes = false,
+): Promise<OpenedRun> {
+  checkModel(options);
+  const chosen = chosenMethod(options);
+  const { base, tokenizer } = await openTokens(options, chosen, out, openBase, resumes);
+  const data = dataOf(options, chosen, base, tokenizer);
+  const subject = withObjective(chosen, subjectOf(options, base, tokenizer, data));
+  try {
+    checkRun(options, subject, data);
+  } catch (error) {
+    subject[Symbol.dispose]();
+    throw error;
+  }
+  return { subject, data, tokenizer };
+}
+
+/** Checks which model is trained, and which part of it. @throws UserError */
+function checkModel({ model, architecture, lora, train }: TrainOptions): void {
+  if ((model === undefined) === (architecture === undefined))
+    throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
+  if (lora && train.length > 0) throw new UserError("lora trains its own layers alone; give no train beside it", 2);
+  if (lora && model === undefined) throw new UserError("lora is for a model that there is; expected a model", 2);
+}
+
+/** The base, if there is one, and the tokenizer, with the special tokens of the method. */
+async function openTokens(
+  options: TrainOptions,
+  chosen: ChosenMethod | undefined,
+  out: string,
+  openBase: OpenBase,
+  resumes: boolean,
+): Promise<{ base: Base | undefined; tokenizer: Tokenizer }> {
+  const { model, lora, data } = options;
+  const added = chosen?.method.newTokens?.(chosen.options) ?? { names: [] };
+  if (model !== undefined) {
+    const base = await withTokens(await openBase(model), added, out);
+    if (lora && base.extended?.rows)
+      throw new UserError(
+        `${options.method}: the model lacks ${base.extended.rows} rows for new tokens, which lora does not add; expected no lora, or special tokens of the model in their place`,
+        2,
+      );
+    return { base, tokenizer: base.tokenizer };
+  }
+  const tokenizer = resumes ? new Tokenizer(fromFolder(out)) : await newTokenizer(options, data, out, openBase, added);
+  return { base: undefined, tokenizer };
+}
+
+/** The data as the run's method reads and changes them. */
+function dataOf(
+  options: TrainOptions,
+  chosen: ChosenMethod | undefined,
+  base: Base | undefined,
+  tokenizer: Tokenizer,
+): RunData {
+  const { data: files, batch: rows, seed } = options;
+  const reading = readingOf(options, base);
+  const readList = chosen?.method.readList?.(chosen.options, tokenizer);
+  const data = openData({ ...options, files, rows, reading, readList }, tokenizer, seed);
+  return chosen?.method.data?.(chosen.options, data, { options, tokenizer }) ?? data;
+}
+
+function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer, { head }: RunData): Subject {
+  if (!base) return newSubject(options, tokenizer.vocabSize);
+  if (head && options.lora) throw new UserError(`lora: ${base.name} is an encoder, which is trained whole`, 2);
+  if (head) return encoderSubject(options, base.checkpoint, head);
+  return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint, base.extended);
+}
+
+/** A subject with the head of the run's method. */
+function withObjective(chosen: ChosenMethod | undefined, subject: Subject): Subject {
+  const { trainee } = subject;
+  const objective = chosen?.method.objective?.(chosen.options, trainee.objective);
+  return objective ? { ...subject, trainee: { ...trainee, objective } } : subject;
+}
