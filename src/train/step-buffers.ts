@@ -18,6 +18,7 @@ export class StepBuffers implements Disposable {
   readonly #owned: Buffer[];
   #views = new ViewSet();
   #given: Binding = {};
+  #last: HeadTensors | undefined;
   #sizes: { readonly key: string; readonly of: Bindings } | undefined;
 
   constructor(
@@ -46,6 +47,8 @@ export class StepBuffers implements Disposable {
     this.#given = Object.fromEntries(
       inputs.map(([name, input]) => [name, this.#views.of(this.#input(name, input), input.shape, 0)]),
     );
+    const { layers } = this.trainee.stack;
+    this.#last = { stream: this.stream(layers), gradient: this.gradient(layers), given: this.#given };
   }
 
   /** The batch's sizes: the same object for batches whose views are the same. */
@@ -79,10 +82,10 @@ export class StepBuffers implements Disposable {
     return () => Object.fromEntries(buffers.map(({ name, buffer, shape }) => [name, this.#view(buffer, shape)]));
   }
 
-  /** The batch as the head reads it. */
+  /** The batch as the head reads it: the same views for batches of the same sizes. */
   get last(): HeadTensors {
-    const { layers } = this.trainee.stack;
-    return { stream: this.stream(layers), gradient: this.gradient(layers), given: this.#given };
+    if (!this.#last) throw new Error("no batch has been taken in");
+    return this.#last;
   }
 
   get #streamShape() {
