@@ -5,7 +5,7 @@ import { UNSPACED } from "./words.ts";
 export const ANALYSIS = "english-porter-1";
 
 /** The 33 English stop words of Lucene's EnglishAnalyzer. */
-const stopWords = new Set(
+export const stopWords: ReadonlySet<string> = new Set(
   (
     "a an and are as at be but by for if in into is it no not of on or such " +
     "that the their then there these they this to was will with"

@@ -1,0 +1,40 @@
+import { createRequire } from "node:module";
+import type { ItemToken, WinkMethods } from "wink-nlp";
+import { countsOf, stopWords } from "../../retrieval/analysis.ts";
+
+const require = createRequire(import.meta.url);
+let opened: WinkMethods | undefined;
+
+/** Opened by the first call, which takes half a second: most programs never count nouns. */
+function tagger(): WinkMethods {
+  const open: typeof import("wink-nlp").default = require("wink-nlp");
+  opened ??= open(require("wink-eng-lite-web-model"), ["pos"]);
+  return opened;
+}
+
+/**
+ * The common nouns of a text, in lower case, with their counts, in order of appearance. Each line is tagged by itself,
+ * so that categories, one a line, are phrases and not one sentence.
+ */
+export const countNouns = (text: string): ReadonlyMap<string, number> => countsOf(text.split("\n").flatMap(nounsOf));
+
+function nounsOf(phrase: string): string[] {
+  const { its, readDoc } = tagger();
+  const nouns: string[] = [];
+  readDoc(withoutCapital(phrase))
+    .tokens()
+    .each((token: ItemToken) => {
+      if (token.out(its.pos) === "NOUN") nouns.push(token.out().toLowerCase());
+    });
+  return nouns;
+}
+
+/** Every title and category begins with a capital, by which the tagger would take "Films about death" for a name. */
+const withoutCapital = (phrase: string): string =>
+  phrase.replace(/^\s*\p{Lu}(?!\p{Lu})/u, (first) => first.toLowerCase());
+
+/** All words of a text but stop words and numbers, as `countNouns` counts nouns: for texts that are not English. */
+export function countContentWords(text: string): ReadonlyMap<string, number> {
+  const words = text.toLowerCase().match(/\p{L}[\p{L}\p{M}]+/gu) ?? [];
+  return countsOf(words.filter((word) => !stopWords.has(word)));
+}
