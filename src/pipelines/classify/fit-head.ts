@@ -42,12 +42,12 @@ export function fitHead(train: Labelled, held: Labelled): FittedHead {
 }
 
 /** Mean and standard deviation of each feature. */
-interface Standard {
+export interface Standard {
   readonly mean: Float64Array;
   readonly deviation: Float64Array;
 }
 
-function standardOf(rows: readonly Features[]): Standard {
+export function standardOf(rows: readonly Features[]): Standard {
   const width = rows[0]?.length ?? 0;
   const mean = new Float64Array(width);
   const deviation = new Float64Array(width);
@@ -57,11 +57,11 @@ function standardOf(rows: readonly Features[]): Standard {
   return { mean, deviation: deviation.map((v) => Math.sqrt(v) || 1) };
 }
 
-const standardised = (row: Features, { mean, deviation }: Standard): Float64Array =>
+export const standardised = (row: Features, { mean, deviation }: Standard): Float64Array =>
   Float64Array.from(row, (v, i) => (v - mean[i]!) / deviation[i]!);
 
 /** w·(x − mean)/deviation + b as a function of x. */
-function folded({ classes, width, weights, bias }: Logistic, { mean, deviation }: Standard): Logistic {
+export function folded({ classes, width, weights, bias }: Logistic, { mean, deviation }: Standard): Logistic {
   const own = weights.map((w, at) => w / deviation[at % width]!);
   const shift = (c: number) => mean.reduce((sum, m, i) => sum + own[c * width + i]! * m, 0);
   return { classes, width, weights: own, bias: bias.map((b, c) => b - shift(c)) };

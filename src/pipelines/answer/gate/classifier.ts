@@ -1,0 +1,149 @@
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { fitLogistic, type Logistic, logitsOf } from "../../../util/logistic.ts";
+import { folded, standardised, standardOf } from "../../classify/fit-head.ts";
+import { featureNames } from "./features.ts";
+
+const linear = z.strictObject({ weights: z.array(z.number()), bias: z.number() });
+type Linear = z.output<typeof linear>;
+
+/** Logistic regression over named features, calibrated by Platt's scaling, which is folded into its weights. */
+export const classifierSchema = z.strictObject({
+  features: z.array(z.string()),
+  /** P(the plain answer is wrong and retrieval puts it right). */
+  fixes: linear,
+  /** P(retrieval breaks a right answer); the score is then the difference of both. */
+  breaks: linear.optional(),
+});
+export type Classifier = z.output<typeof classifierSchema>;
+
+/**
+ * P(retrieval fixes the answer), less P(it breaks it) if the classifier knows that; NaN if a feature is.
+ * @throws UserError if the classifier is for other features
+ */
+export function probabilityOf({ features, fixes, breaks }: Classifier, values: readonly number[]): number {
+  if (features.join() !== featureNames.join())
+    throw new UserError(
+      `a gate reads the features ${features.join(", ")}, and this version has ${featureNames.join(", ")}; calibrate it again`,
+    );
+  return sigmoid(logitOf(fixes, values)) - (breaks ? sigmoid(logitOf(breaks, values)) : 0);
+}
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+const logitOf = ({ weights, bias }: Linear, values: readonly number[]): number =>
+  weights.reduce((sum, w, i) => sum + w * values[i]!, bias);
+
+/** How both branches answered a question, 0 or 1 each. */
+export interface Outcome {
+  readonly plain: number;
+  readonly retrieved: number;
+}
+
+/** A question whose both branches were run. */
+export interface JudgedFeatures extends Outcome {
+  readonly values: readonly number[];
+}
+
+/**
+ * `outcome`: 1 if only the retrieved answer is right, 0 if the plain one is, and questions that neither answers are
+ * left out (as SKR and Adaptive-RAG label). `benefit`: also learns what retrieval breaks, from all questions.
+ */
+export const labelRules = ["outcome", "benefit"] as const;
+export type LabelRule = (typeof labelRules)[number];
+
+/** @throws UserError for fewer than ten questions of use, or if all have one label */
+export function fitClassifier(rows: readonly JudgedFeatures[], rule: LabelRule): Classifier {
+  const whole = rows.filter(({ values }) => values.every(Number.isFinite));
+  const fixed = (row: Outcome) => Number(row.plain < 0.5 && row.retrieved >= 0.5);
+  const broken = (row: Outcome) => Number(row.plain >= 0.5 && row.retrieved < 0.5);
+  const features = [...featureNames];
+  switch (rule) {
+    case "outcome": {
+      const known = whole.filter(({ plain, retrieved }) => Math.max(plain, retrieved) >= 0.5);
+      return { features, fixes: fitted(known, known.map(fixed), "that retrieval fixes") };
+    }
+    case "benefit":
+      return {
+        features,
+        fixes: fitted(whole, whole.map(fixed), "that retrieval fixes"),
+        breaks: fitted(whole, whole.map(broken), "that retrieval breaks"),
+      };
+  }
+}
+
+const FOLDS = 5;
+const L2S = [1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3] as const;
+
+/** The L2 and Platt's scaling come from predictions of folds that the fit did not see. */
+function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what: string): Linear {
+  const ones = labels.reduce((sum, label) => sum + label, 0);
+  if (Math.min(ones, labels.length - ones) < FOLDS)
+    throw new UserError(
+      `a gate needs ${FOLDS} questions or more ${what} and ${FOLDS} of the others, got ${ones} and ${labels.length - ones}`,
+    );
+  const values = rows.map((row) => row.values);
+  const tried = L2S.map((l2) => ({ l2, unseen: outOfFold(values, labels, l2) }))
+    .map(({ l2, unseen }) => ({ l2, platt: platt(unseen, labels) }))
+    .toSorted((a, b) => a.platt.loss - b.platt.loss);
+  const { l2, platt: scale } = tried[0]!;
+  const { weights, bias } = margins(fitWith(values, labels, l2));
+  return { weights: weights.map((w) => scale.weight * w), bias: scale.weight * bias + scale.bias };
+}
+
+/** Both labels are dealt to the folds in turn. */
+function foldsOf(labels: readonly number[]): number[] {
+  const dealt = [0, 0];
+  return labels.map((label) => dealt[label]!++ % FOLDS);
+}
+
+function outOfFold(values: readonly (readonly number[])[], labels: readonly number[], l2: number): number[] {
+  const folds = foldsOf(labels);
+  const models = Array.from({ length: FOLDS }, (_, fold) => {
+    const seen = <T>(all: readonly T[]) => all.filter((_, i) => folds[i] !== fold);
+    return margins(fitWith(seen(values), seen(labels), l2));
+  });
+  return values.map((row, i) => logitOf(models[folds[i]!]!, row));
+}
+
+function fitWith(values: readonly (readonly number[])[], labels: readonly number[], l2: number): Logistic {
+  const scale = standardOf(values);
+  const rows = values.map((row) => standardised(row, scale));
+  return folded(fitLogistic(rows, labels, { l2 }), scale);
+}
+
+/** A classifier of two classes as one margin, that of class 1. */
+function margins(model: Logistic): Linear {
+  const { width, weights } = model;
+  const [none, some] = logitsOf(model, new Float64Array(width));
+  return {
+    weights: Array.from({ length: width }, (_, i) => weights[width + i]! - weights[i]!),
+    bias: some! - none!,
+  };
+}
+
+/** Weak enough not to move a scaling of one number. */
+const PLATT_L2 = 1e-6;
+
+/** σ(weight·logit + bias) with the least log-loss (Platt 1999). A scaling that reverses the order is none: it is flat. */
+function platt(logits: readonly number[], labels: readonly number[]): { weight: number; bias: number; loss: number } {
+  const { weights, bias } = margins(
+    fitLogistic(
+      logits.map((z) => [z]),
+      labels,
+      { l2: PLATT_L2 },
+    ),
+  );
+  const rate = labels.reduce((sum, label) => sum + label, 0) / labels.length;
+  const scale = weights[0]! > 0 ? { weight: weights[0]!, bias } : { weight: 0, bias: Math.log(rate / (1 - rate)) };
+  return {
+    ...scale,
+    loss: logLoss(
+      logits.map((z) => scale.weight * z + scale.bias),
+      labels,
+    ),
+  };
+}
+
+const logLoss = (logits: readonly number[], labels: readonly number[]): number =>
+  logits.reduce((sum, z, i) => sum - Math.log(sigmoid(labels[i] ? z : -z)), 0) / labels.length;

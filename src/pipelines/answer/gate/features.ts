@@ -1,0 +1,45 @@
+import type { Signals } from "./signals.ts";
+
+/** What a gate may read: all of it comes before any retrieval, so that no gate depends on an index. */
+export interface GateInput {
+  readonly question: string;
+  /** Of the plain prompt's first answer token. */
+  readonly signals?: Signals | undefined;
+  /** `rarityOf` the question. */
+  readonly rarity?: { readonly most: number; readonly mean: number } | undefined;
+  /** Self-RAG's ratio, of one more prompt. */
+  readonly reflection?: number | undefined;
+}
+
+const ASKING = ["who", "what", "when", "where", "which", "how"] as const;
+
+type Read = (input: GateInput) => number;
+
+const count =
+  (pattern: RegExp): Read =>
+  ({ question }) =>
+    question.match(pattern)?.length ?? 0;
+
+const asks =
+  (word: string): Read =>
+  ({ question }) =>
+    Number(new RegExp(`\\b${word}\\b`, "i").test(question));
+
+/** The features of a trained gate, in its order of weights. */
+const FEATURES: Readonly<Record<string, Read>> = {
+  words: (input) => Math.log1p(count(/[\p{L}\p{N}]+/gu)(input)),
+  capitals: count(/(?<=\S\s+)\p{Lu}/gu),
+  numbers: count(/\p{N}+/gu),
+  ...Object.fromEntries(ASKING.map((word) => [word, asks(word)])),
+  rarestWord: ({ rarity }) => rarity?.most ?? Number.NaN,
+  meanWord: ({ rarity }) => rarity?.mean ?? Number.NaN,
+  energy: ({ signals }) => signals?.energy ?? Number.NaN,
+  entropy: ({ signals }) => signals?.entropy ?? Number.NaN,
+  margin: ({ signals }) => signals?.margin ?? Number.NaN,
+  maxLogProb: ({ signals }) => signals?.maxLogProb ?? Number.NaN,
+};
+
+export const featureNames: readonly string[] = Object.keys(FEATURES);
+
+/** One number a feature, in the order of `featureNames`; NaN if what it reads is missing or not finite. */
+export const featuresOf = (input: GateInput): number[] => Object.values(FEATURES).map((read) => read(input));

@@ -1,0 +1,25 @@
+/** Turns a text into ids of a vocabulary in which frequent tokens come first, as BPE's merges put them. */
+export interface RankedVocabulary {
+  encode(text: string): readonly number[];
+  /** Number of tokens. */
+  readonly size: number;
+}
+
+/**
+ * Information of a question's rarest and of its mean word, in nats, as a stand-in for the popularity of what it asks
+ * about. A token of id r has probability 1/((r + 1)·H) by Zipf's law, a word is its tokens' sum. No index is read.
+ */
+export function rarityOf(question: string, vocabulary: RankedVocabulary): { most: number; mean: number } {
+  const words = question.match(/[\p{L}\p{N}]+/gu) ?? [];
+  if (words.length === 0) return { most: 0, mean: 0 };
+  const norm = Math.log(harmonic(vocabulary.size));
+  const information = words.map((word) =>
+    vocabulary.encode(` ${word}`).reduce((sum, id) => sum + Math.log(id + 1) + norm, 0),
+  );
+  return { most: Math.max(...information), mean: information.reduce((sum, nats) => sum + nats, 0) / words.length };
+}
+
+const EULER = 0.5772156649015329;
+
+/** 1 + 1/2 + … + 1/n, to 1/(12n²). */
+const harmonic = (n: number): number => Math.log(n) + EULER + 1 / (2 * n);

@@ -1,0 +1,48 @@
+import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOptions, scoresOf } from "../../route/scores.ts";
+
+/** What the first answer token's logits tell of how sure a model is; NaN in all if a logit is not finite. */
+export interface Signals {
+  /** −F = log Σ exp(z) over the vocabulary (E-LANG, arXiv 2203.00748): higher is surer. */
+  readonly energy: number;
+  /** In nats: higher is less sure. */
+  readonly entropy: number;
+  /** The greatest probability less the second. */
+  readonly margin: number;
+  /** log p of the likeliest token. */
+  readonly maxLogProb: number;
+}
+
+const KINDS: readonly ScoreOptions[] = (["energy", "entropy", "margin", "softmax"] as const).map((score) =>
+  scoreOptions.parse({ score }),
+);
+
+export function signalsOf(logits: ArrayLike<number>): Signals {
+  const [energy, negativeEntropy, margin, most] = scoresOf(logits, KINDS) as [number, number, number, number];
+  return { energy, entropy: -negativeEntropy, margin, maxLogProb: Math.log(most) };
+}
+
+/** FLOPs of the signals of one token. */
+export const signalFlops = (vocabulary: number): number => FLOPS_PER_LOGIT * vocabulary;
+
+/**
+ * Self-RAG's ratio p_R / (p_R + p_N) of two probabilities, such as those of "yes, look it up" and "no" (arXiv
+ * 2310.11511). One of its public scripts forms it of log-probabilities, and so reverses it.
+ * @throws RangeError for numbers that are no probabilities
+ */
+export function reflectionRatio(retrieve: number, not: number): number {
+  for (const p of [retrieve, not])
+    if (!(p >= 0 && p <= 1)) throw new RangeError(`reflectionRatio: expected probabilities, got ${p}`);
+  return retrieve / (retrieve + not);
+}
+
+/** Self-RAG's ratio by a token's logits; several ids of a word (`yes`, ` Yes`) add up. NaN if a logit is not finite. */
+export function reflectionOf(logits: ArrayLike<number>, retrieve: readonly number[], not: readonly number[]): number {
+  const values = [...retrieve, ...not].map((id) => logits[id] ?? Number.NaN);
+  if (!values.every(Number.isFinite)) return Number.NaN;
+  // The other tokens' share of the probability cancels.
+  const most = Math.max(...values);
+  const weights = values.map((z) => Math.exp(z - most));
+  const total = weights.reduce((sum, w) => sum + w, 0);
+  const chosen = weights.slice(0, retrieve.length).reduce((sum, w) => sum + w, 0);
+  return reflectionRatio(Math.min(1, chosen / total), Math.max(0, 1 - chosen / total));
+}
