@@ -1,0 +1,149 @@
+import { seededRandom, shuffle } from "../../../src/util/random.ts";
+import { attributes, familyNames, firstNames } from "./words.ts";
+
+/** Half of the entities are in the training data; the facts of all are in the corpus. */
+export const ENTITIES = 240;
+/** Share of the facts that the corpus tells wrongly. */
+export const POISONED = 0.2;
+/** Known entities of rank r come with weight r^−0.8. */
+const POWER = 0.8;
+/** Training samples. */
+const FACTS = 30_000;
+const READINGS = 14_000;
+const REFLECTIONS = 4_000;
+/** Passages of a context. */
+export const PASSAGES = 4;
+
+/** A random source with the draws that a world needs. */
+export class Draw {
+  constructor(readonly random: () => number) {}
+  below = (n: number): number => Math.floor(this.random() * n);
+  of = <T>(all: readonly T[]): T => all[this.below(all.length)]!;
+  shuffled = <T>(all: readonly T[]): T[] => shuffle([...all], this.random);
+}
+
+export interface Fact {
+  readonly id: string;
+  readonly entity: number;
+  readonly attribute: number;
+  readonly value: string;
+  /** What the corpus says: another value if the fact is poisoned. */
+  readonly told: string;
+}
+
+export interface World {
+  readonly names: readonly string[];
+  /** Entities below it are known; their rank is their number. */
+  readonly known: number;
+  readonly facts: readonly Fact[];
+}
+
+export function makeWorld(seed: number): World {
+  const draw = new Draw(seededRandom(seed));
+  const pairs = firstNames.flatMap((first) => familyNames.map((family) => `${first} ${family}`));
+  const names = draw.shuffled(pairs).slice(0, ENTITIES);
+  const facts = names.flatMap((_, entity) =>
+    attributes.map(({ values }, attribute) => {
+      const [value, other] = draw.shuffled(values) as [string, string];
+      const told = draw.random() < POISONED ? other : value;
+      return { id: `${entity}-${attribute}`, entity, attribute, value, told };
+    }),
+  );
+  return { names, known: ENTITIES / 2, facts };
+}
+
+/** How often an entity comes in the training data, relative to the first. */
+export const weightOf = (rank: number): number => (rank + 1) ** -POWER;
+
+export const passageOf = ({ names }: World, { entity, attribute, told }: Fact): string =>
+  attributes[attribute]!.tells(names[entity]!, told);
+
+export const questionOf = ({ names }: World, { entity, attribute }: Fact, way: number): string =>
+  attributes[attribute]!.asks[way]!(names[entity]!);
+
+/** The prompts of the three calls. */
+export const plainPrompt = (question: string): string => ` question: ${question} answer:`;
+export const readingPrompt = (passages: readonly string[], question: string): string =>
+  ` ${passages.join(" ")}${plainPrompt(question)}`;
+export const reflectionPrompt = (question: string): string => ` question: ${question} known?`;
+
+type Sample = { readonly text: string } | { readonly prompt: string; readonly completion: string };
+
+/**
+ * The training data: facts of known entities by their weight; contexts about names of nobody, to learn to read; and
+ * whether a question is about a known name, for self-reflection.
+ */
+export function trainingData(world: World, seed: number): Sample[] {
+  const draw = new Draw(seededRandom(seed + 1000));
+  const strangers = new Strangers(world, draw);
+  const known = knownFacts(world, draw);
+  const of = (count: number, make: () => Sample) => Array.from({ length: count }, make);
+  return draw.shuffled([
+    ...of(FACTS, () => factSample(world, known(), draw)),
+    ...of(READINGS, () => readingSample(strangers, draw)),
+    ...of(REFLECTIONS, () => reflectionSample(world, known, strangers, draw)),
+  ]);
+}
+
+/** Draws known facts by their entities' weights. */
+function knownFacts({ facts, known }: World, draw: Draw): () => Fact {
+  const weights = Array.from({ length: known }, (_, rank) => weightOf(rank));
+  const total = weights.reduce((sum, w) => sum + w, 0);
+  return () => {
+    let left = draw.random() * total;
+    let entity = 0;
+    while (entity < known - 1 && left >= weights[entity]!) left -= weights[entity++]!;
+    return facts[entity * attributes.length + draw.below(attributes.length)]!;
+  };
+}
+
+const anyWay = (draw: Draw): number => draw.below(attributes[0]!.asks.length);
+
+const factSample = (world: World, fact: Fact, draw: Draw): Sample => ({
+  prompt: plainPrompt(questionOf(world, fact, anyWay(draw))),
+  completion: ` ${fact.value}`,
+});
+
+/** Names that no entity has. */
+class Strangers {
+  readonly #taken: ReadonlySet<string>;
+
+  constructor(
+    world: World,
+    private readonly draw: Draw,
+  ) {
+    this.#taken = new Set(world.names);
+  }
+
+  /** A name; with the given first or family name if there is one. */
+  name(first = this.draw.of(firstNames), family = this.draw.of(familyNames)): string {
+    const name = `${first} ${family}`;
+    return this.#taken.has(name) ? this.name() : name;
+  }
+}
+
+/** The gold passage among others of the same name and of like names, in any order. */
+function readingSample(strangers: Strangers, draw: Draw): Sample {
+  const name = strangers.name();
+  const [first, family] = name.split(" ") as [string, string];
+  const order = draw.shuffled(attributes);
+  const asked = order[0]!;
+  const value = draw.of(asked.values);
+  const own = 1 + draw.below(PASSAGES - 1);
+  const others = Array.from({ length: PASSAGES - 1 }, (_, i) => {
+    if (i < own) return order[1 + i]!.tells(name, draw.of(order[1 + i]!.values));
+    const like = draw.random() < 0.5 ? strangers.name(first) : strangers.name(undefined, family);
+    return asked.tells(like, draw.of(asked.values));
+  });
+  const passages = draw.shuffled([asked.tells(name, value), ...others]);
+  return { text: `${readingPrompt(passages, asked.asks[anyWay(draw)]!(name))} ${value}` };
+}
+
+/** Half of the samples are about nobody: "no". */
+function reflectionSample(world: World, known: () => Fact, strangers: Strangers, draw: Draw): Sample {
+  const isKnown = draw.random() < 0.5;
+  const question = isKnown
+    ? questionOf(world, known(), anyWay(draw))
+    : draw.of(draw.of(attributes).asks)(strangers.name());
+  return { prompt: reflectionPrompt(question), completion: isKnown ? " yes" : " no" };
+}
