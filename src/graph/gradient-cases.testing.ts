@@ -17,6 +17,7 @@ import { pool, poolings, unit } from "./ops/pool.ts";
 import { positions } from "./ops/positions.ts";
 import { quantizedLinear } from "./ops/quantized.ts";
 import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
+import { relativeBias } from "./ops/relative.ts";
 import { rotaryEmbedding } from "./ops/rotary.ts";
 import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
 import { softmax } from "./ops/softmax.ts";
@@ -274,6 +275,17 @@ const encoders: GradientCase[] = [
       return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
     },
   })),
+  {
+    name: "encoderAttention with a bias by distance",
+    inputs: {
+      ...{ q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
+      byDistance: noise(4, [2, 5]),
+    },
+    trace: ({ q, k, v, mask: told, byDistance }) => {
+      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6 }, relativeBias(byDistance!, told!));
+      return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
+    },
+  },
   {
     name: "unpad",
     inputs: { x: noise(1, [2, 4, 3]), mask },

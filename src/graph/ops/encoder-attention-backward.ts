@@ -32,15 +32,16 @@ export function emitReach(emit: Emitter, q: string, reach: number): string {
 
 const backwardOp: Op<EncoderAttentionAttrs> = {
   name: "encoderAttentionBackward",
-  operands: ["q", "k", "v", "mask", "y", "dy"],
-  infer([q, k, v, , y, dy]) {
+  operands: ["q", "k", "v", "mask", "y", "dy", "bias"],
+  infer([q, k, v, , y, dy, bias]) {
     for (const [operand, t] of Object.entries({ y: y!, dy: dy! }))
       if (!sameShape(t.shape, q!.shape))
         throw new ShapeError("encoderAttentionBackward", operand, showType(t), showType(q!));
-    return [q!, k!, v!];
+    return [q!, k!, v!, ...(bias ? [bias] : [])];
   },
-  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy.
-  onnx(emit, { inputs: [q, k, v, mask, y, dy], outputs: [dq, dk, dv], types }, { heads, scale, reach }) {
+  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy, and
+  // the bias, which all texts share, has the sum of their ds.
+  onnx(emit, { inputs: [q, k, v, mask, y, dy, bias], outputs: [dq, dk, dv, dbias], types }, { heads, scale, reach }) {
     const width = Number(types[0]!.shape[2]);
     const apart = (x: string) => emit.value("Reshape", [x, emit.ints([0, 0, heads, width / heads])]);
     const turned = { perm: { ints: [0, 2, 1, 3] } };
@@ -61,7 +62,8 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
       emit.floats([MASKED], []),
     ]);
     const masked = emit.value("Add", [product(queries, keys, { transB: 1, alpha: scale }), hidden]);
-    const scores = reach === undefined ? masked : emit.value("Add", [masked, emitReach(emit, q!, reach)]);
+    const added = reach === undefined ? bias : emitReach(emit, q!, reach);
+    const scores = added === undefined ? masked : emit.value("Add", [masked, added]);
     const weights = emit.value("Softmax", [scores], { axis: { int: -1 } });
     const sums = emit.value("ReduceSum", [apart(emit.value("Mul", [dy!, y!])), emit.ints([-1])]);
     const drift = emit.value("Transpose", [sums], turned);
@@ -70,15 +72,17 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
     merge(product(ds, keys, { alpha: scale }), dq!);
     merge(product(ds, queries, { transA: 1, alpha: scale }), dk!);
     merge(product(weights, given, { transA: 1 }), dv!);
+    if (dbias !== undefined) emit.node("ReduceSum", [ds, emit.ints([0])], [dbias]);
   },
   cost([q]) {
     const [batch, tokens, width] = q!.shape as [Dim, Dim, Dim];
     return { flops: mul(10, batch, tokens, tokens, width) };
   },
-  reference([q, k, v, mask, , dy], { heads, scale, reach = Number.POSITIVE_INFINITY }) {
+  reference([q, k, v, mask, , dy, bias], { heads, scale, reach = Number.POSITIVE_INFINITY }) {
     const [batch, tokens, width] = q!.shape as [number, number, number];
     const d = width / heads;
     const [dq, dk, dv] = [ndarray(q!.shape), ndarray(q!.shape), ndarray(q!.shape)];
+    const dbias = bias && ndarray(bias.shape);
     for (let i = 0; i < batch * tokens * heads; i++) {
       const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
       const seen = [...Array(tokens).keys()].filter(
@@ -87,13 +91,15 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
       const at = (key: number) => (b * tokens + key) * width + head * d;
       const dot = (x: Float64Array, z: Float64Array, key: number) =>
         x.subarray(i * d, (i + 1) * d).reduce((sum, value, c) => sum + value * z[at(key) + c]!, 0);
-      const exps = seen.map((key) => Math.exp(scale * dot(q!.data, k!.data, key)));
+      const place = (key: number) => (head * tokens + t) * tokens + key;
+      const exps = seen.map((key) => Math.exp(scale * dot(q!.data, k!.data, key) + (bias?.data[place(key)] ?? 0)));
       const norm = exps.reduce((sum, value) => sum + value, 0);
       const pulled = seen.map((key) => dot(dy!.data, v!.data, key));
       const mean = exps.reduce((sum, value, j) => sum + (value / norm) * pulled[j]!, 0);
       for (const [j, key] of seen.entries()) {
         const weight = exps[j]! / norm;
         const ds = weight * (pulled[j]! - mean) * scale;
+        if (dbias) dbias.data[place(key)]! += ds / scale;
         for (let c = 0; c < d; c++) {
           dq.data[i * d + c]! += ds * k!.data[at(key) + c]!;
           dk.data[at(key) + c]! += ds * q!.data[i * d + c]!;
@@ -101,7 +107,7 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
         }
       }
     }
-    return [dq, dk, dv];
+    return [dq, dk, dv, ...(dbias ? [dbias] : [])];
   },
 };
 
@@ -113,10 +119,11 @@ interface EncoderTensors {
   /** The output of attention. */
   readonly y: Tensor;
   readonly dy: Tensor;
+  readonly bias: Tensor | undefined;
 }
 
-/** Gradients by q, k and v of a loss that y = `encoderAttention` has the gradient dy of. */
-export function encoderAttentionBackward({ q, k, v, mask, y, dy }: EncoderTensors, attrs: EncoderAttentionAttrs) {
-  const [dq, dk, dv] = apply(backwardOp, [q, k, v, mask, y, dy], attrs);
-  return { dq: dq!, dk: dk!, dv: dv! };
+/** Gradients by q, k, v and a bias of a loss that y = `encoderAttention` has the gradient dy of. */
+export function encoderAttentionBackward({ q, k, v, mask, y, dy, bias }: EncoderTensors, attrs: EncoderAttentionAttrs) {
+  const [dq, dk, dv, dbias] = apply(backwardOp, [q, k, v, mask, y, dy, ...(bias ? [bias] : [])], attrs);
+  return { dq: dq!, dk: dk!, dv: dv!, dbias };
 }

@@ -3,8 +3,8 @@ import { mul, sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
-import { attend } from "./attention.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
+import { attendBiased } from "./cross-attention.ts";
 import {
   type EncoderAttentionAttrs,
   emitReach,
@@ -14,34 +14,37 @@ import {
 
 const attentionOp: Op<EncoderAttentionAttrs> = {
   name: "encoderAttention",
-  operands: ["q", "k", "v", "mask"],
-  infer([q, k, v, mask], { heads }) {
+  operands: ["q", "k", "v", "mask", "bias"],
+  infer([q, k, v, mask, bias], attrs) {
+    const { heads } = attrs;
     if (q!.shape.length !== 3 || Number(q!.shape[2]) % heads !== 0)
       throw new ShapeError("encoderAttention", "q", showType(q!), `[batch, tokens, ${heads} heads]`);
     for (const [name, t] of Object.entries({ k, v }))
       if (!sameShape(t!.shape, q!.shape)) throw new ShapeError("encoderAttention", name, showType(t!), showType(q!));
     if (mask!.dtype !== "i32" || !sameShape(mask!.shape, q!.shape.slice(0, 2)))
       throw new ShapeError("encoderAttention", "mask", showType(mask!), `i32[${q!.shape.slice(0, 2).join(", ")}]`);
+    if (bias) checkBias(bias, q!.shape[1]!, attrs);
     return [q!];
   },
-  onnx(emit, { inputs: [q, k, v, mask], outputs }, { heads, scale, reach }) {
-    const bias = reach === undefined ? "" : emitReach(emit, q!, reach);
-    emit.contrib("MultiHeadAttention", [q!, k!, v!, "", mask!, bias], outputs, {
+  onnx(emit, { inputs: [q, k, v, mask, bias], outputs }, { heads, scale, reach }) {
+    const added = reach === undefined ? (bias ?? "") : emitReach(emit, q!, reach);
+    emit.contrib("MultiHeadAttention", [q!, k!, v!, "", mask!, added], outputs, {
       num_heads: { int: heads },
       scale: { float: scale },
       mask_filter_value: { float: MASKED },
     });
   },
-  gradient({ inputs: [q, k, v, mask], outputs: [y], given: [dy], attrs }) {
-    const { dq, dk, dv } = encoderAttentionBackward({ q: q!, k: k!, v: v!, mask: mask!, y: y!, dy: dy! }, attrs);
-    return [dq, dk, dv];
+  gradient({ inputs: [q, k, v, mask, bias], outputs: [y], given: [dy], attrs }) {
+    const tensors = { q: q!, k: k!, v: v!, mask: mask!, y: y!, dy: dy!, bias };
+    const { dq, dk, dv, dbias } = encoderAttentionBackward(tensors, attrs);
+    return [dq, dk, dv, undefined, dbias];
   },
   // The kernel scores every pair, including padding and keys out of reach.
   cost([q]) {
     const [batch, tokens, width] = q!.shape as [Dim, Dim, Dim];
     return { flops: mul(4, batch, tokens, tokens, width) };
   },
-  reference([q, k, v, mask], { heads, scale, reach = Number.POSITIVE_INFINITY }) {
+  reference([q, k, v, mask, bias], { heads, scale, reach = Number.POSITIVE_INFINITY }) {
     const [batch, tokens, width] = q!.shape as [number, number, number];
     const size = width / heads;
     const y = ndarray(q!.shape);
@@ -52,20 +55,34 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
       );
       for (let h = 0; h < heads; h++) {
         const own = q!.data.subarray(row * width + h * size, row * width + (h + 1) * size);
-        const at = (key: number) => (b * tokens + seen[key]!) * width + h * size;
-        if (seen.length > 0) y.data.set(attend(own, k!.data, v!.data, at, seen.length, scale), row * width + h * size);
+        const at = (key: number) => (b * tokens + key) * width + h * size;
+        const added = (key: number) => bias?.data[(h * tokens + t) * tokens + key] ?? 0;
+        y.data.set(attendBiased(own, k!.data, v!.data, seen, at, added, scale), row * width + h * size);
       }
     }
     return [y];
   },
 };
 
+function checkBias(bias: TensorType, tokens: Dim, { heads, reach }: EncoderAttentionAttrs): void {
+  const expected = reach === undefined ? `[1, ${heads}, tokens, tokens]` : "none, since keys have a reach";
+  if (reach !== undefined || !sameShape(bias.shape, [1, heads, tokens, tokens]))
+    throw new ShapeError("encoderAttention", "bias", showType(bias), expected);
+}
+
 /**
  * Attention of every token to every other, without padding (mask 0): q, k, v [batch, tokens, heads·d], mask i32 [batch,
- * tokens] → [batch, tokens, heads·d]. The result for padding is undefined.
+ * tokens], `bias` [1, heads, tokens, tokens] added to the scores → [batch, tokens, heads·d]. The result for padding is
+ * undefined.
  */
-export const encoderAttention = (q: Tensor, k: Tensor, v: Tensor, mask: Tensor, attrs: EncoderAttentionAttrs): Tensor =>
-  apply1(attentionOp, [q, k, v, mask], attrs);
+export const encoderAttention = (
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  mask: Tensor,
+  attrs: EncoderAttentionAttrs,
+  bias?: Tensor,
+): Tensor => apply1(attentionOp, [q, k, v, mask, ...(bias ? [bias] : [])], attrs);
 
 const columnsOp: Op<{ first: number }> = {
   name: "columns",

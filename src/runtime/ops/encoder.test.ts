@@ -37,6 +37,18 @@ describe.each(batches.map((lengths) => ({ lengths })))("texts of $lengths tokens
     expect(error({ got: kept, expected: { shape: [0], data: y!.expected.data.filter(keep) } })).toBeLessThan(1e-5);
   });
 
+  test("encoderAttention with a bias", async () => {
+    const bias = noise(4, [1, 3, tokens, tokens], [1, 3, sym("tokens"), sym("tokens")]);
+    const { y } = await compare({
+      inputs: { q: x(1), k: x(2), v: x(3), mask, bias },
+      bindings,
+      trace: (t) => ({ y: encoderAttention(t.q!, t.k!, t.v!, t.mask!, { heads: 3, scale: 0.3 }, t.bias!) }),
+    });
+    const keep = (_: number, i: number) => mask.data[Math.floor(i / 48)] !== 0;
+    const [got, expected] = [y!.got.data.filter(keep), y!.expected.data.filter(keep)];
+    expect(error({ got: { shape: [0], data: got }, expected: { shape: [0], data: expected } })).toBeLessThan(1e-5);
+  });
+
   test("unpadded, rows are the tokens; padded again, each token is where it was", async () => {
     const trace = (t: Parameters<Parameters<typeof compare>[0]["trace"]>[0]) => {
       const padding = new Unpadding(t.mask!);
