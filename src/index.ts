@@ -17,11 +17,25 @@ export {
 } from "./lab/training/train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
 export {
+  type Answered,
+  type AnsweredChunk,
+  type AnswererOptions,
+  AnswerPipeline,
+  openAnswerer,
+} from "./library/answer-pipeline.ts";
+export {
   type Calibrated,
   type CalibrateOptions,
   type CalibrationRow,
   calibrateRoute,
 } from "./library/calibrate-route.ts";
+export {
+  type ClassifierOptions,
+  ClassifyPipeline,
+  type EvidenceInput,
+  type LookupClassifyOptions,
+  openClassifier,
+} from "./library/classify-pipeline.ts";
 export { load } from "./library/load.ts";
 export { Model } from "./library/model.ts";
 export {
@@ -55,9 +69,14 @@ export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from
 export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
 export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
 export { exportTraining, type InterpolateOptions, interpolate, trainingReport } from "./library/train.ts";
+export type { Retrieval } from "./pipelines/answer/answer.ts";
+export type { AnswerInput } from "./pipelines/answer/options.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { Reranked, WindowTrace } from "./pipelines/first/first.ts";
 export type { FirstInput } from "./pipelines/first/options.ts";
+export type { LabelsInput } from "./pipelines/qzero/labels.ts";
+export type { QZeroInput } from "./pipelines/qzero/options.ts";
+export type { Explanation, QZeroAnswer, QZeroResult } from "./pipelines/qzero/qzero.ts";
 export {
   type CascadeOptions,
   type CascadeTerms,

@@ -18,6 +18,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   rerank: { summary: "rank texts by relevance to a query", load: () => import("./commands/rerank.ts") },
   index: { summary: "create, fill and list search indexes", load: () => import("./commands/index.ts") },
   search: { summary: "search an index", load: () => import("./commands/search.ts") },
+  answer: { summary: "answer a question, looking it up if needed", load: () => import("./commands/answer.ts") },
   route: {
     summary: "calibrate a pair of models for routing",
     load: () => import("./commands/route.ts"),

@@ -24,6 +24,17 @@ export function priceOfAnswer(
   return { ...denseOf(meter), prompt: ids };
 }
 
+/** The dense cost of a prompt of which a cache serves the first `cached` ids, and of an answer. */
+export function priceOfLengths(
+  { engine: { programs } }: LanguageModel,
+  { prompt, cached, completion }: { readonly prompt: number; readonly cached: number; readonly completion: number },
+): Spent {
+  const meter = new Meter(programs);
+  notePrompt(meter, prompt, Math.min(prompt - 1, cached));
+  noteSteps(meter, prompt, Math.max(0, completion - 1));
+  return denseOf(meter);
+}
+
 /** The dense cost of a prompt of `tokens` ids and the choice of its first token. */
 export function priceOfPrompt({ engine: { programs } }: LanguageModel, tokens: number): Spent {
   const meter = new Meter(programs);

@@ -12,7 +12,7 @@ export class Call<O extends object> {
   #ended = false;
 
   constructor(
-    model: RouteModel<O>,
+    model: Pick<RouteModel<O>, "generate">,
     prompt: Prompt,
     options: O & Pick<RouteTerms, "observe">,
     signal: AbortSignal | undefined,

@@ -1,0 +1,84 @@
+import type { Command } from "commander";
+import { type Answered, type AnswerPipeline, openAnswerer, type Receipt } from "../../index.ts";
+import { answerOptions } from "../../pipelines/answer/options.ts";
+import { printable } from "../../util/printable.ts";
+import { warn } from "../errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { recipeOf } from "../recipe.ts";
+import { addSessionFlags, billed, generation, type SessionOptions, warnOfLoop } from "../session.ts";
+import { formGiven } from "../weights-form.ts";
+
+interface Flags extends SessionOptions {
+  index?: string;
+  store?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  const verb = command
+    .argument("<question>")
+    .option("--index <name>", "the index to look into; not needed with --retrieval never")
+    .option("--store <address>", "postgres://user@host/database of the index (default: files in MODICUM_HOME)")
+    .option("--json", "print one JSON object with text, documents and receipt");
+  addFlags(addSessionFlags(verb), answerOptions).action(answer);
+}
+
+async function answer(question: string, flags: Flags): Promise<void> {
+  const signal = interruptSignal();
+  const settings = { ...generation(flags), signal };
+  await using pipeline = await open(flags, signal);
+  const give = flags.json ? whole : stream;
+  await billed((onStopped) => give(pipeline, question, { ...settings, onStopped }));
+}
+
+async function open(flags: Flags, signal: AbortSignal): Promise<AnswerPipeline> {
+  const { model, save = [], recipe, adapter, index, store } = flags;
+  const savings = await recipeOf(save, recipe);
+  using download = showDownload(model);
+  return await openAnswerer(model, {
+    ...{ save: savings, adapter, index, store, signal, answer: readFlags(answerOptions, flags) },
+    ...formGiven(flags),
+    ...download,
+  });
+}
+
+type Settings = Parameters<AnswerPipeline["generate"]>[1];
+
+async function whole(pipeline: AnswerPipeline, question: string, settings: Settings): Promise<Receipt> {
+  const answered = await pipeline.answer(question, settings);
+  printJson(shown(answered));
+  return answered.receipt;
+}
+
+const shown = ({ text, finishReason, retrieved, documents, citations, retrieval, receipt }: Answered) => {
+  const { method, score, threshold, nothingFound, ms } = retrieval;
+  const gate = { method, score, threshold };
+  const found = nothingFound && { nothing_found: true };
+  return { text, finish_reason: finishReason, retrieved, ...found, documents, citations, gate, ms, receipt };
+};
+
+/** Prints the decision on stderr, then the text as it comes. */
+async function stream(pipeline: AnswerPipeline, question: string, settings: Settings): Promise<Receipt> {
+  let begun = false;
+  try {
+    for await (const { text, receipt, retrieval, finishReason } of pipeline.generate(question, settings)) {
+      if (retrieval && !receipt) tell(retrieval);
+      process.stdout.write(text);
+      begun ||= text !== "";
+      if (finishReason) warnOfLoop(finishReason);
+      if (receipt) return receipt;
+    }
+  } finally {
+    if (begun) process.stdout.write("\n");
+  }
+  throw new Error("an answer ended without its receipt");
+}
+
+function tell({ documents, nothingFound }: Answered["retrieval"]): void {
+  if (nothingFound) warn("the search found nothing; the answer is the model's own");
+  for (const [i, { id, title }] of documents.entries())
+    process.stderr.write(`[${i + 1}] ${printable(title === "" ? id : title)}\n`);
+}

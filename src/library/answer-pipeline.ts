@@ -1,0 +1,166 @@
+import { z } from "zod";
+import { answer, type Retrieval } from "../pipelines/answer/answer.ts";
+import { ALWAYS, type Gate, NEVER } from "../pipelines/answer/gate/gate.ts";
+import type { AnswerModel, PassageSource } from "../pipelines/answer/model.ts";
+import { type AnswerInput, type AnswerOptions, checkAnswerOptions } from "../pipelines/answer/options.ts";
+import { type Asked, askedOfChat, askedOfQuestion, citationsIn } from "../pipelines/answer/prompt.ts";
+import { UserError } from "../util/errors.ts";
+import type { ChatMessage } from "../weights/tokenizer/index.ts";
+import { given, loadOptions, text } from "./arguments.ts";
+import { priceOfLengths } from "./dense-price.ts";
+import { load } from "./load.ts";
+import type { Model } from "./model.ts";
+import { openIndex } from "./open-index.ts";
+import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
+import type { SearchIndex } from "./search-index.ts";
+
+export interface AnswererOptions extends LoadOptions {
+  /** The name of an index; not needed if nothing is retrieved. */
+  index?: string | undefined;
+  /** The index's database, `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
+  store?: string | undefined;
+  /** When to retrieve, and how much: `{ retrieval: "auto", passages: 3 }`. */
+  answer?: AnswerInput | undefined;
+}
+
+/** A piece of an answer; the first, which is empty, and the last have the decision. */
+export type AnsweredChunk = Chunk & { retrieval?: Retrieval };
+
+export interface Answered extends Completion {
+  /** True if the answer read passages. */
+  retrieved: boolean;
+  /** The passages' documents, the best first. */
+  documents: Retrieval["documents"];
+  /** Indices of the documents that the answer cites as `[1]`, `[2]` …, from 0. */
+  citations: number[];
+  retrieval: Retrieval;
+}
+
+const answererOptions = loadOptions.extend({
+  index: text.optional(),
+  store: text.optional(),
+  answer: z.custom<AnswerInput>((it) => typeof it === "object" && it !== null, "expected options by name").optional(),
+});
+
+/**
+ * Opens a model that answers questions, and looks them up in an index if a gate says so. Missing models are downloaded.
+ * @throws UserError
+ */
+export async function openAnswerer(model: string, options: AnswererOptions = {}): Promise<AnswerPipeline> {
+  const {
+    index,
+    store,
+    answer: input = {},
+    quant,
+    save = [],
+    ...rest
+  } = given("openAnswerer's options", answererOptions, options);
+  const settings = checkAnswerOptions(input);
+  if (index === undefined && settings.retrieval !== "never")
+    throw new UserError(`retrieval=${settings.retrieval} searches an index; expected its name, or retrieval=never`, 2);
+  const { threads: _, adapter: __, adapters: ___, ...resolving } = rest;
+  const opened = index === undefined ? undefined : await openIndex(index, { ...resolving, store });
+  try {
+    const loaded = await load(model, { ...rest, save, ...(quant && { quant }) });
+    return new AnswerPipeline(loaded, opened, settings, gateOf(settings));
+  } catch (error) {
+    await opened?.close();
+    throw error;
+  }
+}
+
+/** A loaded model and an index that it may look into. Dispose of it (`await using`) to free both. */
+export class AnswerPipeline implements AsyncDisposable {
+  readonly kind = "answer";
+  readonly #model: AnswerModel<RunOptions>;
+  readonly #source: PassageSource | undefined;
+
+  constructor(
+    readonly model: Model,
+    readonly index: SearchIndex | undefined,
+    private readonly settings: AnswerOptions,
+    readonly gate: Gate,
+  ) {
+    this.#model = answerModelOf(model);
+    this.#source = index && sourceOf(index, settings);
+  }
+
+  /** Streams an answer to a question, or to a chat's last turn; the decision comes first. @throws UserError */
+  generate(question: string | readonly ChatMessage[], options: RunOptions = {}): AsyncGenerator<AnsweredChunk, void> {
+    const { signal, onStopped, ...asked } = options;
+    return answer(this.#model, this.#source, askedOf(this.#model, question), {
+      ...{ gate: this.gate, settings: this.settings, options: asked, signal, onStopped },
+      named: billedAs(this.model.name, this.settings),
+    });
+  }
+
+  /** The whole answer at once. @throws UserError */
+  async answer(question: string | readonly ChatMessage[], options: RunOptions = {}): Promise<Answered> {
+    const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
+    for await (const { text, tokens, finishReason, receipt, retrieval } of this.generate(question, options)) {
+      whole.text += text;
+      whole.tokens.push(...tokens);
+      if (finishReason && receipt && retrieval)
+        return { ...whole, finishReason, ...shown(whole.text, retrieval), receipt };
+    }
+    throw new Error("an answer ended without its receipt");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.model.dispose();
+    await this.index?.close();
+  }
+}
+
+const shown = (text: string, retrieval: Retrieval) => ({
+  retrieved: retrieval.used,
+  documents: retrieval.documents,
+  citations: citationsIn(text, retrieval.documents.length),
+  retrieval,
+});
+
+const askedOf = (
+  { tokenizer }: Pick<AnswerModel<RunOptions>, "tokenizer">,
+  question: string | readonly ChatMessage[],
+): Asked => (typeof question === "string" ? askedOfQuestion(tokenizer, question) : askedOfChat(question));
+
+/** A pipeline's name and recipe in its receipts. */
+export const billedAs = (model: string, { retrieval, passages }: AnswerOptions) => ({
+  model: `${model}+answer`,
+  recipe: [`answer:retrieval=${retrieval},passages=${passages}`],
+});
+
+/** The gate that options name. @throws UserError if it needs a threshold */
+function gateOf({ retrieval, gate, threshold }: AnswerOptions): Gate {
+  switch (retrieval) {
+    case "always":
+      return ALWAYS;
+    case "never":
+      return NEVER;
+    case "auto":
+      return { method: gate ?? "margin", threshold: threshold ?? 0.5 };
+  }
+}
+
+/** A loaded model as this pipeline sees it. @throws UserError if it does not generate */
+export function answerModelOf(model: Model): AnswerModel<RunOptions> {
+  const { language } = model;
+  return {
+    name: model.name,
+    tokenizer: language.tokenizer,
+    context: language.decoder.config.context,
+    count: (prompt) => language.encode(prompt, false).length,
+    generate: (prompt, options) => model.generate(prompt, options),
+    price: (lengths) => priceOfLengths(language, lengths),
+  };
+}
+
+/** An index as this pipeline sees it. */
+const sourceOf = (index: SearchIndex, { by }: AnswerOptions): PassageSource => ({
+  name: index.name,
+  search: (query, top, terms) => index.search(query, { by, top, ...terms }),
+  async meanTerms() {
+    const { chunks, terms } = await index.counts();
+    return chunks === 0 ? 0 : terms / chunks;
+  },
+});

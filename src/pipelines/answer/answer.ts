@@ -1,0 +1,180 @@
+import type { Prompt } from "../../engine/language-model.ts";
+import type { Spent } from "../../graph/index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { SearchResult } from "../../retrieval/search.ts";
+import { Call } from "../route/call.ts";
+import type { ModelPiece } from "../route/model.ts";
+import { AnswerBill } from "./bill.ts";
+import { expectedPrompt } from "./expected.ts";
+import { type Decision, decide, type Gate, type GateMethod, readsOf } from "./gate/gate.ts";
+import type { AnswerModel, PassageSource } from "./model.ts";
+import type { AnswerOptions } from "./options.ts";
+import { type Begun, probe, type Start } from "./probe.ts";
+import { type Asked, fitting } from "./prompt.ts";
+
+type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
+
+/** Whether an answer reads passages, and why. */
+export interface Retrieval {
+  readonly used: boolean;
+  readonly method: GateMethod;
+  /** The gate's; null if it has none: the question is then searched for. */
+  readonly score: number | null;
+  /** A score of it or more searches. */
+  readonly threshold: number;
+  /** What the answer reads, the best first: `[1]` in an answer is the first. */
+  readonly documents: readonly ReadDocument[];
+  /** The search found nothing, or nothing that fits into the model's context: the answer is plain. */
+  readonly nothingFound?: true;
+  /** Milliseconds of the gate, with the calls that it reads, and of the search. */
+  readonly ms: { readonly gate: number; readonly search: number };
+}
+
+/** A piece of an answer; the first, which is empty, and the last have the decision. */
+export type AnswerPiece = ModelPiece & { readonly retrieval?: Retrieval };
+
+/** The terms of one answer. */
+export interface AnswerTerms<O extends object> {
+  readonly gate: Gate;
+  readonly settings: Pick<AnswerOptions, "passages" | "maxContextTokens">;
+  /** Passed on to the model as they are. */
+  readonly options: O;
+  /** The pipeline's name and recipe, as receipts show them. */
+  readonly named: { readonly model: string; readonly recipe: readonly string[] };
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the cost of a request that ended without its receipt. */
+  readonly onStopped?: ((receipt: Receipt) => void) | undefined;
+}
+
+/**
+ * Answers a question, with passages of an index if the gate says so (ExpertRAG, arXiv 2504.08744). The decision is the
+ * first piece. A gate that reads the plain answer's first token begins that answer; it goes on if nothing is retrieved,
+ * else its cost is overhead. `source` may be missing if the gate never retrieves.
+ */
+export async function* answer<O extends object>(
+  model: AnswerModel<O>,
+  source: PassageSource | undefined,
+  asked: Asked,
+  terms: AnswerTerms<O>,
+): AsyncGenerator<AnswerPiece, void> {
+  const run = new Run(model, source, asked, terms);
+  try {
+    yield* run.pieces();
+  } finally {
+    await run.close();
+  }
+}
+
+class Run<O extends object> {
+  readonly #bill: AnswerBill;
+  #meanTerms = 0;
+  #call: Call<O> | undefined;
+  #done = false;
+
+  constructor(
+    private readonly model: AnswerModel<O>,
+    private readonly source: PassageSource | undefined,
+    private readonly asked: Asked,
+    private readonly terms: AnswerTerms<O>,
+  ) {
+    this.#bill = new AnswerBill(terms.named, (own) => this.#priced(own));
+  }
+
+  async *pieces(): AsyncGenerator<AnswerPiece, void> {
+    const { gate } = this.terms;
+    const started = performance.now();
+    const { input, flops, begun } = await probe(this.model, this.asked, readsOf(gate.method), this.#start);
+    this.#bill.gating = flops;
+    const decision = decide(gate, input);
+    const decided = performance.now();
+    if (!decision.retrieve) this.#meanTerms = (await this.source?.meanTerms()) ?? 0;
+    const { documents, passages } = decision.retrieve ? await this.#retrieved() : NOTHING;
+    const ms = { gate: decided - started, search: performance.now() - decided };
+    const retrieval = retrievalOf(decision, documents, ms);
+    yield { text: "", tokens: [], retrieval };
+    yield* this.#give(decision.retrieve ? this.#second(passages) : (begun ?? this.#plain()), retrieval);
+  }
+
+  /** Stops the plain answer, and searches. */
+  async #retrieved(): Promise<typeof NOTHING> {
+    const { source, model, asked, terms } = this;
+    if (!source) throw new Error(`${model.name}: a gate retrieves, and there is no index`);
+    await this.#call?.stop();
+    const onStopped = (receipt: Receipt) => this.#bill.search(receipt);
+    const { results, receipt } = await source.search(asked.query, terms.settings.passages, {
+      ...(terms.signal && { signal: terms.signal }),
+      onStopped,
+    });
+    this.#bill.search(receipt);
+    const passages = fitting(model.tokenizer, results, this.#room());
+    const documents = results.slice(0, passages.length);
+    return { documents: documents.map(({ id, title, text, score }) => ({ id, title, text, score })), passages };
+  }
+
+  /** Tokens that passages may take: half of what the context leaves is for the answer. */
+  #room(): number {
+    const { model, asked, terms } = this;
+    const free = model.context - model.count(asked.with([]));
+    return Math.min(terms.settings.maxContextTokens, Math.floor(free / 2));
+  }
+
+  readonly #start: Start<O> = (prompt, more = {}) => {
+    const { options, signal } = this.terms;
+    this.#call = new Call(this.model, prompt, { ...options, ...more }, signal, (receipt) => this.#bill.call(receipt));
+    return this.#call;
+  };
+
+  #begin(prompt: Prompt): Begun<O> {
+    return { call: this.#start(prompt), pieces: [] };
+  }
+
+  #plain = (): Begun<O> => this.#begin(this.asked.plain);
+
+  #second = (passages: readonly string[]): Begun<O> =>
+    passages.length === 0 ? this.#plain() : this.#begin(this.asked.with(passages));
+
+  /** Gives out the pieces so far, then the rest as it comes; the last piece has the receipt of all calls. */
+  async *#give({ call, pieces }: Begun<O>, retrieval: Retrieval): AsyncGenerator<AnswerPiece, void> {
+    for (let at = 0; ; at++) {
+      const piece = pieces[at] ?? (await call.next());
+      if (!piece) throw new Error(`${this.model.name}: an answer ended without its receipt`);
+      if (!piece.receipt) yield piece;
+      else {
+        this.#done = true;
+        return yield { ...piece, retrieval, receipt: this.#bill.receipt() };
+      }
+    }
+  }
+
+  /** This answer with passages, as dense would have read them. */
+  #priced({ tokens: { cached, completion } }: Receipt): Spent | undefined {
+    const { model, asked, source, terms } = this;
+    if (!source) return undefined;
+    const prompt = expectedPrompt(model, asked, terms.settings, this.#meanTerms);
+    return model.price({ prompt, cached, completion });
+  }
+
+  /** Ends everything that still runs; reports the cost of a request that was stopped, failed, or lost its reader. */
+  async close(): Promise<void> {
+    if (this.#done) return;
+    await this.#call?.stop();
+    if (this.#bill.begun) this.terms.onStopped?.(this.#bill.receipt());
+  }
+}
+
+const NOTHING: { readonly documents: readonly ReadDocument[]; readonly passages: readonly string[] } = {
+  documents: [],
+  passages: [],
+};
+
+const retrievalOf = (
+  { retrieve, method, score, threshold }: Decision,
+  documents: readonly ReadDocument[],
+  ms: Retrieval["ms"],
+): Retrieval => ({
+  used: documents.length > 0,
+  ...{ method, score: Number.isNaN(score) ? null : score, threshold },
+  documents,
+  ...(retrieve && documents.length === 0 && { nothingFound: true }),
+  ms,
+});

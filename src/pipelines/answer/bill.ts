@@ -1,0 +1,77 @@
+import type { Spent } from "../../graph/index.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { amountsOf } from "../../ledger/together.ts";
+
+interface Named {
+  readonly model: string;
+  readonly recipe: readonly string[];
+}
+
+/** Makes one receipt of an answer's calls. Dense searches for every question, and reads what it finds. */
+export class AnswerBill {
+  readonly #started = performance.now();
+  readonly #searches: Receipt[] = [];
+  readonly #calls: Receipt[] = [];
+  /** FLOPs of a gate's scores. */
+  gating = 0;
+
+  constructor(
+    private readonly named: Named,
+    /** The price of this answer with passages, if nothing was searched; undefined if it is unknown. */
+    private readonly estimate: (answer: Receipt) => Spent | undefined,
+  ) {}
+
+  search(receipt: Receipt): void {
+    this.#searches.push(receipt);
+  }
+
+  /** A call of the model; the last one gives the answer. */
+  call(receipt: Receipt): void {
+    this.#calls.push(receipt);
+  }
+
+  get begun(): boolean {
+    return this.#searches.length + this.#calls.length > 0;
+  }
+
+  receipt(): Receipt {
+    const own = this.#calls.at(-1);
+    const all = amountsOf([...this.#searches, ...this.#calls]);
+    const estimated = own && this.#searches.length === 0 ? this.estimate(own) : undefined;
+    const dense = estimated ?? this.#measured(own);
+    const spent = all.flops.spent + this.gating;
+    const answering = own ? own.flops.spent - own.flops.overhead : 0;
+    const decode = own?.ms.decode ?? 0;
+    return makeReceipt({
+      model: this.named.model,
+      recipe: [...this.named.recipe],
+      tokens: own?.tokens ?? { prompt: 0, cached: 0, completion: 0 },
+      flops: { dense: dense.flops, spent, overhead: Math.max(0, spent - answering) },
+      bytes: { dense: dense.bytes, spent: all.bytes.spent },
+      work: { ...own?.work, calls: this.#callsByModel(), retrievals: { dense: 1, run: this.#searches.length } },
+      ms: {
+        load: all.ms.load,
+        prefill: all.ms.prefill + all.ms.decode - decode,
+        decode,
+        total: all.ms.load + performance.now() - this.#started,
+      },
+      estimated: estimated !== undefined || all.estimated,
+      ...(own?.cut && { cut: own.cut }),
+    });
+  }
+
+  /** A search that found nothing would have found nothing in a dense run either. */
+  #measured(own: Receipt | undefined): Spent {
+    const { flops, bytes } = amountsOf([...this.#searches, ...(own ? [own] : [])]);
+    return { flops: flops.dense, bytes: bytes.dense };
+  }
+
+  #callsByModel(): Record<string, { dense: number; run: number }> {
+    const embedding = this.#searches.filter(({ tokens }) => tokens.prompt > 0).map(({ model }) => model);
+    const models = new Set(embedding);
+    return {
+      ...Object.fromEntries([...models].map((model) => [model, { dense: 1, run: 1 }])),
+      ...(this.#calls[0] && { [this.#calls[0].model]: { dense: 1, run: this.#calls.length } }),
+    };
+  }
+}

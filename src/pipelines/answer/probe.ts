@@ -1,0 +1,77 @@
+import type { Prompt } from "../../engine/language-model.ts";
+import type { Call } from "../route/call.ts";
+import type { ModelPiece, RouteTerms } from "../route/model.ts";
+import type { GateInput } from "./gate/features.ts";
+import { rarityOf } from "./gate/rarity.ts";
+import { reflectionOf, type Signals, signalFlops, signalsOf } from "./gate/signals.ts";
+import type { AnswerModel } from "./model.ts";
+import type { Asked } from "./prompt.ts";
+import { reflectionPrompt, reflectionTokens } from "./reflection.ts";
+
+/** A call, and the pieces of it that were read. */
+export interface Begun<O extends object> {
+  readonly call: Call<O>;
+  readonly pieces: readonly ModelPiece[];
+}
+
+export interface Probed<O extends object> {
+  readonly input: GateInput;
+  /** FLOPs of the scores, without the calls. */
+  readonly flops: number;
+  /** The plain answer, if the gate reads its first token. */
+  readonly begun?: Begun<O>;
+}
+
+type Observing = Pick<RouteTerms, "observe"> & { readonly maxTokens?: number };
+
+/** Starts a call of the model that is billed to the answer. */
+export type Start<O extends object> = (prompt: Prompt, more?: Observing) => Call<O>;
+
+/** Computes what a gate reads, and no more. */
+export async function probe<O extends object>(
+  { tokenizer }: AnswerModel<O>,
+  { query, plain }: Asked,
+  reads: readonly (keyof GateInput)[],
+  start: Start<O>,
+): Promise<Probed<O>> {
+  const vocabulary = { encode: (text: string) => tokenizer.encode(text), size: tokenizer.vocabSize };
+  const rarity = reads.includes("rarity") ? rarityOf(query, vocabulary) : undefined;
+  const reflected = reads.includes("reflection") ? await reflect(tokenizer, query, start) : undefined;
+  // Last, as this call may go on to be the answer.
+  const first = reads.includes("signals") ? await firstToken(plain, start) : undefined;
+  return {
+    input: { question: query, rarity, reflection: reflected?.ratio, signals: first?.signals },
+    flops: (reflected?.flops ?? 0) + (first?.flops ?? 0),
+    ...(first && { begun: first.begun }),
+  };
+}
+
+async function firstToken<O extends object>(plain: Prompt, start: Start<O>) {
+  let signals: Signals | undefined;
+  let flops = 0;
+  const observe = (logits: Float32Array) => {
+    if (signals) return;
+    signals = signalsOf(logits);
+    flops = signalFlops(logits.length);
+  };
+  const call = start(plain, { observe });
+  const pieces: ModelPiece[] = [];
+  while (!signals) {
+    const piece = await call.next();
+    if (!piece) break;
+    pieces.push(piece);
+  }
+  return { signals, flops, begun: { call, pieces } };
+}
+
+/** Asks the model itself, for one token. */
+async function reflect<O extends object>(tokenizer: AnswerModel<O>["tokenizer"], question: string, start: Start<O>) {
+  const { yes, no } = reflectionTokens(tokenizer);
+  let ratio = Number.NaN;
+  const observe = (logits: Float32Array) => {
+    ratio = reflectionOf(logits, yes, no);
+  };
+  const call = start(reflectionPrompt(tokenizer, question), { observe, maxTokens: 1 });
+  while (await call.next());
+  return { ratio, flops: yes.length + no.length };
+}

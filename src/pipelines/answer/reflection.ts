@@ -1,0 +1,23 @@
+import { instructedChat } from "../../engine/instructed-chat.ts";
+import type { Prompt } from "../../engine/language-model.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+
+const ASK = "Say yes if you have to look this question up to answer it, and no if you know the answer.";
+
+/** The prompt by which a model tells whether it would look a question up. */
+export function reflectionPrompt(tokenizer: Tokenizer, question: string): Prompt {
+  if (tokenizer.chatTemplate === undefined) return `${ASK}\n\nQuestion: ${question}\nAnswer:`;
+  return instructedChat(tokenizer, ASK)(question);
+}
+
+/** Single tokens of yes and of no. @throws UserError if the tokenizer has none */
+export function reflectionTokens(tokenizer: Tokenizer): { yes: number[]; no: number[] } {
+  const single = (word: string) => {
+    const spelled = [word, word[0]!.toUpperCase() + word.slice(1)].flatMap((w) => [w, ` ${w}`]);
+    const ids = spelled.map((text) => tokenizer.encode(text)).filter(({ length }) => length === 1);
+    if (ids.length > 0) return [...new Set(ids.map(([id]) => id!))];
+    throw new UserError(`${tokenizer.path}: "${word}" is no token, and self-reflection reads its logit`);
+  };
+  return { yes: single("yes"), no: single("no") };
+}
