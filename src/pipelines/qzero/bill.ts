@@ -1,0 +1,77 @@
+import type { Spent } from "../../graph/index.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { amountsOf } from "../../ledger/together.ts";
+
+/** What became of a call's texts. */
+export interface Outcome {
+  readonly texts: number;
+  /** Texts that were not looked up. */
+  readonly skipped: number;
+  /** Texts that were looked up in vain. */
+  readonly fallbacks: number;
+  /** True if texts were read without categories only to decide which to look up. */
+  readonly gated: boolean;
+}
+
+/**
+ * Makes one receipt of a classification. Dense looks every text up, and reads a text without its categories only if
+ * there are none, or if the mode mixes both scores.
+ */
+export class QZeroBill {
+  readonly #started = performance.now();
+  readonly #plain: Receipt[] = [];
+  readonly #searches: Receipt[] = [];
+  readonly #others: Receipt[] = [];
+
+  constructor(private readonly named: { readonly model: string; readonly recipe: readonly string[] }) {}
+
+  /** Texts that were read without categories. */
+  plain(receipt: Receipt): void {
+    this.#plain.push(receipt);
+  }
+
+  search(receipt: Receipt): void {
+    this.#searches.push(receipt);
+  }
+
+  /** Labels, texts with categories, or a part that was stopped. */
+  other(receipt: Receipt): void {
+    this.#others.push(receipt);
+  }
+
+  get #all(): Receipt[] {
+    return [...this.#others, ...this.#plain, ...this.#searches];
+  }
+
+  get spent(): number {
+    return amountsOf(this.#all).flops.spent;
+  }
+
+  /** `price`: an estimate of what reading one text with its categories costs, for those that were not looked up. */
+  receipt({ texts, skipped, fallbacks, gated }: Outcome, price: Spent): Receipt {
+    const all = amountsOf(this.#all);
+    const [plain, searches] = [amountsOf(this.#plain), amountsOf(this.#searches)];
+    const gate = gated ? (texts - fallbacks) / texts : 0;
+    const run = this.#searches.length;
+    const dense = (of: "flops" | "bytes") => all[of].spent - gate * plain[of].spent + skipped * price[of];
+    return makeReceipt({
+      ...all,
+      model: this.named.model,
+      recipe: [...this.named.recipe],
+      flops: {
+        dense: dense("flops"),
+        spent: all.flops.spent,
+        overhead: searches.flops.spent + gate * plain.flops.spent,
+      },
+      bytes: { dense: dense("bytes"), spent: all.bytes.spent },
+      work: { ...all.work, retrievals: { dense: run + skipped, run } },
+      ms: { ...all.ms, total: all.ms.load + performance.now() - this.#started },
+      estimated: skipped > 0 || all.estimated,
+    });
+  }
+
+  /** What was spent before the call was stopped. */
+  stopped(): Receipt {
+    return this.receipt({ texts: 0, skipped: 0, fallbacks: 0, gated: false }, { flops: 0, bytes: 0 });
+  }
+}

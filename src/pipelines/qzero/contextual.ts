@@ -1,0 +1,106 @@
+import { cosine } from "../../engine/encoder/cosine.ts";
+import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import type { Spent } from "../../graph/index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { countsOf } from "../../retrieval/analysis.ts";
+import type { LabelSet } from "./labels.ts";
+import type { QZeroOptions } from "./options.ts";
+import type { CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import { ScoringCost, withCost } from "./scoring-cost.ts";
+import { type Cut, cutToTokens } from "./truncate.ts";
+
+/** An encoder of texts as the classifier sees it. */
+export interface ContextualModel {
+  readonly name: string;
+  readonly encoder: Pick<EncoderModel, "tokensOf" | "room" | "queue">;
+  embed(texts: readonly string[], terms: CallTerms): Promise<{ embeddings: Float32Array[]; receipt: Receipt }>;
+}
+
+/** Runs `use` with the model while it may be used: a server lends it for one batch of texts. */
+export type Lend = <T>(use: (model: ContextualModel) => Promise<T>) => Promise<T>;
+
+/** Classifies by the cosine of a text's vector with that of each label's words, joined by spaces. */
+export class ContextualScorer implements Scorer {
+  constructor(
+    readonly name: string,
+    private readonly lend: Lend,
+  ) {}
+
+  async bind({ words }: LabelSet, terms: CallTerms): Promise<{ bound: LabelScorer; receipt: Receipt }> {
+    const texts = words.map((each) => each.join(" "));
+    const read = async (model: ContextualModel) => ({ room: roomOf(model), ...(await model.embed(texts, terms)) });
+    const { room, embeddings, receipt } = await this.lend(read);
+    return { bound: new BoundContextual(this.lend, embeddings, room), receipt };
+  }
+}
+
+interface Room {
+  readonly tokens: number;
+  price(tokens: number): Spent;
+}
+
+const roomOf = ({ encoder }: ContextualModel): Room => ({
+  tokens: encoder.room(1),
+  price: (tokens) => {
+    const ids = Array<number>(tokens).fill(0);
+    return encoder.queue.price([{ ids, types: ids }]);
+  },
+});
+
+class BoundContextual implements LabelScorer {
+  readonly #cost: ScoringCost;
+
+  constructor(
+    private readonly lend: Lend,
+    private readonly labels: readonly Float32Array[],
+    private readonly room: Room,
+  ) {
+    this.#cost = new ScoringCost(labels[0]!.length, labels.length);
+  }
+
+  plain(texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>> {
+    return this.lend((model) => this.#scored(model, texts, terms));
+  }
+
+  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>> {
+    return this.lend(async (model) => {
+      const cuts = lookups.map((lookup) => cutLookup(model, lookup, options));
+      const texts = cuts.map(({ text }) => text);
+      const { answers, receipt } = await this.#scored(model, texts, terms);
+      return { answers: answers.map((scored, i) => readingOf(scored, cuts[i]!, lookups[i]!)), receipt };
+    });
+  }
+
+  /** A text that is as long as it may be: 50 documents mostly have more categories than fit. */
+  price({ maxTokens }: QZeroOptions): Spent {
+    const { flops, bytes } = this.room.price(Math.min(maxTokens, this.room.tokens));
+    const scoring = this.#cost.of(1);
+    return { flops: flops + scoring.flops, bytes: bytes + scoring.bytes };
+  }
+
+  async #scored(model: ContextualModel, texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>> {
+    const { embeddings, receipt } = await model.embed(texts, terms);
+    const answers = embeddings.map((v) => ({ scores: this.labels.map((label) => cosine(v, label)), known: true }));
+    return { answers, receipt: withCost(receipt, this.#cost.of(texts.length)) };
+  }
+}
+
+/** The text that is read: the categories alone, or behind the text. */
+function cutLookup({ encoder }: ContextualModel, { text, categories }: Lookup, { mode, maxTokens }: QZeroOptions): Cut {
+  const parts = mode === "append" ? [text, ...categories] : categories;
+  return cutToTokens(parts, Math.min(maxTokens, encoder.room(1)), (it) => encoder.tokensOf(it));
+}
+
+/** An encoder's score is no sum of parts: only the categories that were read are told. */
+function readingOf(scored: Scored, { given, read, parts }: Cut, { categories }: Lookup): Reading {
+  const before = parts.given - categories.length;
+  const kept = Math.max(0, parts.read - before);
+  const counted = () => [...countsOf(categories.slice(0, kept))].map(([name, count]) => ({ name, count }));
+  return {
+    ...scored,
+    categories: kept,
+    weight: 1,
+    tokens: { given, read },
+    explain: () => ({ categories: counted(), keywords: [] }),
+  };
+}

@@ -1,0 +1,45 @@
+import { few, UserError } from "../../util/errors.ts";
+
+/** Labels by themselves, or each with its label words: a text, or several of which the closest counts. */
+export type LabelsInput = readonly string[] | Readonly<Record<string, string | readonly string[]>>;
+
+export interface LabelSet {
+  readonly names: readonly string[];
+  /** The words of each label, never none. */
+  readonly words: readonly (readonly string[])[];
+}
+
+/** @throws UserError for fewer than two labels, one that is empty or given twice, or one without words */
+export function parseLabels(labels: LabelsInput): LabelSet {
+  const entries = Array.isArray(labels)
+    ? (labels as readonly string[]).map((label) => [label, label] as const)
+    : Object.entries(labels as Exclude<LabelsInput, readonly string[]>);
+  const names = entries.map(([name], i) => named(name, i));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UserError(`the label ${few([twice])} is given twice; expected different ones`, 2);
+  if (names.length < 2) throw new UserError(`expected two labels or more, got ${names.length}`, 2);
+  return { names, words: entries.map(([name, words]) => wordsOf(name, words)) };
+}
+
+function named(name: string, i: number): string {
+  const label = name.trim();
+  if (label === "") throw new UserError(`label ${i + 1} is empty, expected a text`, 2);
+  return label;
+}
+
+function wordsOf(name: string, words: string | readonly string[]): string[] {
+  const all = (typeof words === "string" ? [words] : words).map((each) => each.trim());
+  if (all.length > 0 && all.every((each) => each !== "")) return all;
+  throw new UserError(`the label ${few([name])} has empty words, expected a text or several`, 2);
+}
+
+/** Labels of a command line: `sport`, or with label words `world=politics|government`. */
+export function labelsOfFlags(flags: readonly string[]): LabelsInput {
+  const pairs = flags.map((flag): [string, string[]] => {
+    const [name, words = name] = flag.split(/=(.*)/s) as [string, string?];
+    return [name, words.split("|")];
+  });
+  const names = pairs.map(([name]) => name);
+  // An object would drop the first of two equal labels without a word.
+  return new Set(names).size < names.length ? names : Object.fromEntries(pairs);
+}

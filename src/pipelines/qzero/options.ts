@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { rankers } from "../../retrieval/search.ts";
+import { checkedNamed } from "../../util/named-options.ts";
+
+export const modes = ["replace", "append", "interpolate"] as const;
+export type Mode = (typeof modes)[number];
+
+/** Options of classifying through retrieved categories. `replace`, `always` and 50 documents are the paper's. */
+export const qzeroOptions = z.strictObject({
+  mode: z
+    .enum(modes)
+    .default("append")
+    .describe("read the categories in place of the text, behind it, or apart from it with both scores mixed"),
+  alpha: z.number().min(0).max(1).default(0.5).describe("interpolate: the share of the categories' score"),
+  when: z
+    .enum(["always", "margin"])
+    .default("margin")
+    .describe("look up every text, or only those whose two best labels are close"),
+  margin: z
+    .number()
+    .min(0)
+    .default(0.05)
+    .describe("a text is looked up if the cosines of its two best labels differ by less"),
+  topK: z.int().min(1).max(999).default(50).describe("documents whose categories are read"),
+  retriever: z.enum(rankers).optional().describe("bm25, dense or hybrid (default: hybrid, or bm25 without vectors)"),
+  maxTokens: z
+    .int()
+    .min(1)
+    .default(500)
+    .describe("tokens that an encoder reads of a text with categories, at most what the model takes"),
+  keywords: z
+    .enum(["nouns", "content"])
+    .default("nouns")
+    .describe("word vectors: count the nouns of English categories, or all words but stop words"),
+  categoryFilter: z.boolean().default(false).describe("leave out categories that sort articles for their editors"),
+  excludeExact: z.boolean().default(false).describe("leave out documents whose text is the text itself"),
+});
+export type QZeroOptions = z.output<typeof qzeroOptions>;
+export type QZeroInput = z.input<typeof qzeroOptions>;
+
+/** @throws UserError that names the option */
+export const checkQZeroOptions = (values: unknown): QZeroOptions => checkedNamed("qzero", qzeroOptions, values);
+
+/** The options that were given, as receipts show them: `qzero:mode=replace,topK=10`. */
+export function qzeroText(given: QZeroInput): string {
+  const pairs = Object.entries(given).filter(([, value]) => value !== undefined);
+  return ["qzero", pairs.map(([key, value]) => `${key}=${value}`).join(",")].filter((part) => part !== "").join(":");
+}

@@ -1,0 +1,247 @@
+import type { Receipt } from "../../ledger/receipt.ts";
+import { UserError } from "../../util/errors.ts";
+import { QZeroBill } from "./bill.ts";
+import { type CategorisedDocument, categoriesOf } from "./documents.ts";
+import type { LabelSet } from "./labels.ts";
+import type { QZeroOptions } from "./options.ts";
+import type { CallTerms, Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+
+/** The documents for the text at a place, the best first. */
+export type Retrieve = (
+  place: number,
+  options: QZeroOptions,
+  terms: CallTerms,
+) => Promise<{ documents: readonly CategorisedDocument[]; receipt?: Receipt }>;
+
+export interface ClassifyTerms extends CallTerms {
+  /** The classifier's name and recipe, as receipts show them. */
+  readonly named: { readonly model: string; readonly recipe: readonly string[] };
+  readonly retrieve: Retrieve;
+  /** Also give what each decision was made of. */
+  readonly explain: boolean;
+}
+
+/** What a decision was made of. */
+export interface Explanation {
+  readonly documents: readonly CategorisedDocument[];
+  /** Categories that were read, with their parts of the label's score if it is a sum. */
+  readonly categories: readonly Contribution[];
+  /** Counted words, if the model is word vectors. */
+  readonly keywords: readonly Contribution[];
+  /** Categories found and read, and an encoder's tokens before and after the cut. */
+  readonly read: { readonly found: number; readonly categories: number; readonly tokens?: Reading["tokens"] };
+}
+
+export interface QZeroResult {
+  /** Null: the model knows no word of the text or its categories. */
+  readonly label: string | null;
+  readonly scores: Readonly<Record<string, number>>;
+  /** True if the text was looked up. */
+  readonly retrieved: boolean;
+  /** True if it was looked up in vain, and decided by itself. */
+  readonly fallback: boolean;
+  readonly explanation?: Explanation;
+}
+
+export interface QZeroAnswer {
+  readonly results: readonly QZeroResult[];
+  readonly receipt: Receipt;
+}
+
+/**
+ * Classifies texts by the categories of documents that are found for them (QZero, Abdullahi et al., arXiv 2406.15241),
+ * by default only texts whose two best labels are close.
+ * @throws UserError for an empty text
+ */
+export async function classify(
+  scorer: Scorer,
+  texts: readonly string[],
+  labels: LabelSet,
+  options: QZeroOptions,
+  terms: ClassifyTerms,
+): Promise<QZeroAnswer> {
+  const empty = texts.findIndex((text) => text.trim() === "");
+  if (empty >= 0) throw new UserError(`text ${empty + 1} is empty, expected at least one word`, 2);
+  if (texts.length === 0) throw new UserError("there are no texts, expected at least one", 2);
+  const run = new Classification(texts, labels, options, terms);
+  try {
+    return await run.whole(scorer);
+  } finally {
+    run.close();
+  }
+}
+
+/** A text that was looked up. */
+interface Found {
+  readonly documents: readonly CategorisedDocument[];
+  readonly categories: readonly string[];
+}
+
+class Classification {
+  readonly #bill: QZeroBill;
+  readonly #plain = new Map<number, Scored>();
+  readonly #found = new Map<number, Found>();
+  readonly #readings = new Map<number, Reading>();
+  #begun = false;
+  #done = false;
+
+  constructor(
+    private readonly texts: readonly string[],
+    private readonly labels: LabelSet,
+    private readonly options: QZeroOptions,
+    private readonly terms: ClassifyTerms,
+  ) {
+    this.#bill = new QZeroBill(terms.named);
+  }
+
+  async whole(scorer: Scorer): Promise<QZeroAnswer> {
+    const { mode, when } = this.options;
+    const { bound, receipt } = await scorer.bind(this.labels, this.#call());
+    this.#ran(() => this.#bill.other(receipt));
+    const all = [...this.texts.keys()];
+    if (when === "margin" || mode === "interpolate") await this.#readPlain(bound, all);
+    for (const i of all.filter((i) => this.#isWanted(i))) await this.#find(i);
+    const looked = all.filter((i) => (this.#found.get(i)?.categories.length ?? 0) > 0);
+    await this.#readWithCategories(bound, looked);
+    const left = all.filter((i) => !this.#readings.has(i) && !this.#plain.has(i));
+    await this.#readPlain(bound, left);
+    this.#done = true;
+    return { results: all.map((i) => this.#result(i)), receipt: this.#receipt(bound) };
+  }
+
+  /** True if a text is to be looked up. */
+  #isWanted(i: number): boolean {
+    const { when, margin } = this.options;
+    return when === "always" || marginOf(this.#plain.get(i)!.scores) < margin;
+  }
+
+  async #find(i: number): Promise<void> {
+    this.terms.signal?.throwIfAborted();
+    const { documents, receipt } = await this.terms.retrieve(i, this.options, this.#call());
+    if (receipt) this.#ran(() => this.#bill.search(receipt));
+    this.#found.set(i, { documents, categories: categoriesOf(documents, this.options.categoryFilter) });
+  }
+
+  async #readPlain(bound: LabelScorer, places: readonly number[]): Promise<void> {
+    const texts = places.map((i) => this.texts[i]!);
+    const scored = await this.#read(
+      texts,
+      () => bound.plain(texts, this.#call()),
+      (it) => this.#bill.plain(it),
+    );
+    for (const [k, i] of places.entries()) this.#plain.set(i, scored[k]!);
+  }
+
+  /** A text none of whose words and categories is known keeps its own score. */
+  async #readWithCategories(bound: LabelScorer, places: readonly number[]): Promise<void> {
+    const lookups = places.map((i) => ({ text: this.texts[i]!, categories: this.#found.get(i)!.categories }));
+    const read = () => bound.lookedUp(lookups, this.options, this.#call());
+    const readings = await this.#read(lookups, read, (it) => this.#bill.other(it));
+    for (const [k, i] of places.entries()) if (readings[k]!.known) this.#readings.set(i, readings[k]!);
+  }
+
+  async #read<T>(
+    items: readonly unknown[],
+    read: () => Promise<Priced<T>>,
+    billed: (receipt: Receipt) => void,
+  ): Promise<readonly T[]> {
+    if (items.length === 0) return [];
+    const { answers, receipt } = await read();
+    this.#ran(() => billed(receipt));
+    return answers;
+  }
+
+  #result(i: number): QZeroResult {
+    const { names } = this.labels;
+    const reading = this.#readings.get(i);
+    const scores = this.#scores(i);
+    const known = reading !== undefined || this.#plain.get(i)!.known;
+    const label = highest(scores);
+    return {
+      label: known ? names[label]! : null,
+      scores: Object.fromEntries(names.map((name, place) => [name, scores[place]!])),
+      retrieved: this.#found.has(i),
+      fallback: this.#found.has(i) && !reading,
+      ...(this.terms.explain && { explanation: this.#explanation(i, label) }),
+    };
+  }
+
+  #scores(i: number): readonly number[] {
+    const { mode, alpha } = this.options;
+    const reading = this.#readings.get(i);
+    if (!reading) return this.#plain.get(i)!.scores;
+    if (mode !== "interpolate") return reading.scores;
+    const plain = this.#plain.get(i)!.scores;
+    return plain.map((score, label) => (1 - alpha) * score + this.#share(reading) * reading.scores[label]!);
+  }
+
+  /** What of the categories' sum is part of a score. */
+  #share(reading: Reading | undefined): number {
+    const { mode, alpha } = this.options;
+    return mode === "interpolate" && reading ? alpha / reading.weight : 1;
+  }
+
+  #explanation(i: number, label: number): Explanation {
+    const { documents, categories } = this.#found.get(i) ?? { documents: [], categories: [] };
+    const reading = this.#readings.get(i);
+    const parts = reading?.explain(label) ?? { categories: [], keywords: [] };
+    const tokens = reading?.tokens;
+    const share = this.#share(reading);
+    const ofScore = (all: readonly Contribution[]) => byContribution(all.map((part) => scaled(part, share)));
+    return {
+      documents,
+      categories: ofScore(parts.categories),
+      keywords: ofScore(parts.keywords),
+      read: { found: categories.length, categories: reading?.categories ?? 0, ...(tokens && { tokens }) },
+    };
+  }
+
+  #receipt(bound: LabelScorer): Receipt {
+    const { mode, when } = this.options;
+    const outcome = {
+      texts: this.texts.length,
+      skipped: this.texts.length - this.#found.size,
+      fallbacks: this.#found.size - this.#readings.size,
+      gated: when === "margin" && mode !== "interpolate",
+    };
+    return this.#bill.receipt(outcome, bound.price(this.options));
+  }
+
+  #ran(billed: () => void): void {
+    this.#begun = true;
+    billed();
+  }
+
+  /** The terms of the next call; only the first one begins the request. */
+  #call(): CallTerms {
+    const { named: _, retrieve, explain, onBegun, ceiling, ...terms } = this.terms;
+    const flops = ceiling?.flops;
+    return {
+      ...terms,
+      ...(!this.#begun && { onBegun }),
+      ...(flops !== undefined && { ceiling: { flops: Math.max(1, flops - this.#bill.spent) } }),
+      onStopped: (receipt) => this.#ran(() => this.#bill.other(receipt)),
+    };
+  }
+
+  /** Reports the cost of a call that was stopped or failed. */
+  close(): void {
+    if (!this.#done && this.#begun) this.terms.onStopped?.(this.#bill.stopped());
+  }
+}
+
+/** The lowest place of the highest score. */
+const highest = (scores: readonly number[]): number => scores.indexOf(Math.max(...scores));
+
+/** How far the best score is above the second. */
+function marginOf(scores: readonly number[]): number {
+  const [best, second] = [...scores].sort((a, b) => b - a);
+  return best! - second!;
+}
+
+const scaled = ({ contribution, ...part }: Contribution, share: number): Contribution =>
+  contribution === undefined ? part : { ...part, contribution: share * contribution };
+
+/** The greatest first; without contributions, the most frequent. */
+const byContribution = (parts: readonly Contribution[]): Contribution[] =>
+  [...parts].sort((a, b) => (b.contribution ?? b.count) - (a.contribution ?? a.count));

@@ -1,0 +1,66 @@
+import type { EncodeTerms } from "../../engine/encoder/encoder-queue.ts";
+import type { Spent } from "../../graph/index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { LabelSet } from "./labels.ts";
+import type { QZeroOptions } from "./options.ts";
+
+/** The terms of one call of a model or an index. */
+export interface CallTerms extends Omit<EncodeTerms, "signal"> {
+  readonly signal?: AbortSignal;
+  /** FLOPs that may be spent. */
+  readonly ceiling?: { readonly flops?: number | undefined } | undefined;
+  readonly onStopped?: (receipt: Receipt) => void;
+}
+
+/** A text's score for each label. */
+export interface Scored {
+  readonly scores: readonly number[];
+  /** False: no word of it is known, and the scores are all 0. */
+  readonly known: boolean;
+}
+
+/** A text and the categories that were found for it, in the order of the documents. */
+export interface Lookup {
+  readonly text: string;
+  readonly categories: readonly string[];
+}
+
+/** What one of a text's words or categories adds to the score of a label. */
+export interface Contribution {
+  readonly name: string;
+  /** How often it was read. */
+  readonly count: number;
+  /** The part of the score, `count` times; undefined if scores are no sums, as those of an encoder. */
+  readonly contribution?: number;
+}
+
+/** A text with its categories, as it was read. */
+export interface Reading extends Scored {
+  /** How many of the categories were read, from the first. */
+  readonly categories: number;
+  /** What the scores are divided by to be cosines: the number of counted words, or 1. */
+  readonly weight: number;
+  /** An encoder's tokens before and after the text was cut. */
+  readonly tokens?: { readonly given: number; readonly read: number };
+  /** The parts of a label's score. */
+  explain(label: number): { readonly categories: Contribution[]; readonly keywords: Contribution[] };
+}
+
+export interface Priced<T> {
+  readonly answers: readonly T[];
+  readonly receipt: Receipt;
+}
+
+/** Scores texts for fixed labels. */
+export interface LabelScorer {
+  plain(texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>>;
+  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>>;
+  /** An estimate of what reading one text with its categories costs. */
+  price(options: QZeroOptions): Spent;
+}
+
+/** An encoder or word vectors as the classifier sees them. */
+export interface Scorer {
+  readonly name: string;
+  bind(labels: LabelSet, terms: CallTerms): Promise<{ readonly bound: LabelScorer; readonly receipt: Receipt }>;
+}

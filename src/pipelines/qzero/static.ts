@@ -1,0 +1,170 @@
+import type { Spent } from "../../graph/index.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { countsOf } from "../../retrieval/analysis.ts";
+import { few, UserError } from "../../util/errors.ts";
+import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
+import type { LabelSet } from "./labels.ts";
+import { countContentWords, countNouns } from "./nouns.ts";
+import type { QZeroOptions } from "./options.ts";
+import type { CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import { ScoringCost } from "./scoring-cost.ts";
+import { WordSpace } from "./word-space.ts";
+
+type Counter = (text: string) => ReadonlyMap<string, number>;
+
+/**
+ * Classifies by word vectors: a plain text by the cosine of its words' mean with each label word, categories by the sum
+ * of the cosines of their counted keywords. A label counts by its closest word.
+ */
+export class StaticScorer implements Scorer {
+  readonly #space: WordSpace;
+
+  constructor(
+    readonly name: string,
+    vectors: WordVectors,
+  ) {
+    this.#space = new WordSpace(vectors);
+  }
+
+  /** @throws UserError for a label without a known word */
+  async bind({ names, words }: LabelSet, { signal }: CallTerms): Promise<{ bound: LabelScorer; receipt: Receipt }> {
+    signal?.throwIfAborted();
+    const entries = words.flatMap((each, label) =>
+      each.flatMap((text) => {
+        const unit = this.#space.unit(text);
+        return unit ? [{ label, unit }] : [];
+      }),
+    );
+    const unknown = names.filter((_, label) => !entries.some((entry) => entry.label === label));
+    if (unknown.length > 0)
+      throw new UserError(`${this.name} knows no word of the label ${few(unknown)}; expected others`, 2);
+    const receipt = receiptOf(this.name, { flops: 0, bytes: 0 }, 0, performance.now());
+    return { bound: new BoundStatic(this.name, this.#space, names.length, entries), receipt };
+  }
+}
+
+/** One of a label's words, as a unit vector. */
+interface Entry {
+  readonly label: number;
+  readonly unit: Float64Array;
+}
+
+class BoundStatic implements LabelScorer {
+  readonly #cost: ScoringCost;
+
+  constructor(
+    private readonly name: string,
+    private readonly space: WordSpace,
+    private readonly labels: number,
+    private readonly entries: readonly Entry[],
+  ) {
+    this.#cost = new ScoringCost(space.width, entries.length);
+  }
+
+  async plain(texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>> {
+    return this.#priced(texts, terms, (text) => {
+      const unit = this.space.mean(countContentWords(text));
+      return { ...this.#best((entry) => (unit ? dot(unit, entry.unit) : 0)), known: unit !== undefined, rows: 1 };
+    });
+  }
+
+  async lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>> {
+    return this.#priced(lookups, terms, (lookup) => this.#reading(lookup, options));
+  }
+
+  /** Nothing: how many keywords the categories have is not known before they are found. */
+  price(): Spent {
+    return { flops: 0, bytes: 0 };
+  }
+
+  #reading({ text, categories }: Lookup, { mode, keywords }: QZeroOptions) {
+    const counter: Counter = keywords === "nouns" ? countNouns : countContentWords;
+    const own = mode === "append" ? [...counter(text)] : [];
+    const counted = [...countsOf(categories)].map(([name, count]) => ({
+      name,
+      count,
+      words: remembered(name, counter),
+    }));
+    const counts = summed([...own, ...counted.flatMap(({ words, count }) => times(words, count))]);
+    const known = [...counts].filter(([word]) => this.space.unit(word));
+    // S(l) = sum of c_n cos(n, l): section 3.2 of the paper (arXiv 2406.15241).
+    const { scores, chosen } = this.#best((entry) => this.#sum(known, entry));
+    const explain = (label: number) => {
+      const entry = this.entries[chosen[label]!]!;
+      return {
+        categories: counted.map(({ name, count, words }) => ({
+          ...{ name, count, contribution: count * this.#sum([...words], entry) },
+        })),
+        keywords: known.map(([name, count]) => ({ name, count, contribution: this.#sum([[name, count]], entry) })),
+      };
+    };
+    const weight = known.reduce((sum, [, count]) => sum + count, 0);
+    return { scores, known: weight > 0, categories: categories.length, weight, explain, rows: known.length };
+  }
+
+  /** The count-weighted sum of the words' cosines with a label word. */
+  #sum(words: readonly (readonly [word: string, count: number])[], { unit }: Entry): number {
+    return words.reduce((sum, [word, count]) => {
+      const vector = this.space.unit(word);
+      return vector ? sum + count * dot(vector, unit) : sum;
+    }, 0);
+  }
+
+  /** Each label's score by its best word, and the place of that word. */
+  #best(scoreOf: (entry: Entry) => number): { scores: number[]; chosen: number[] } {
+    const scores = Array<number>(this.labels).fill(Number.NEGATIVE_INFINITY);
+    const chosen = Array<number>(this.labels).fill(0);
+    for (const [place, entry] of this.entries.entries()) {
+      const score = scoreOf(entry);
+      if (score <= scores[entry.label]!) continue;
+      [scores[entry.label], chosen[entry.label]] = [score, place];
+    }
+    return { scores, chosen };
+  }
+
+  #priced<I, T extends { rows: number }>(items: readonly I[], terms: CallTerms, read: (item: I) => T): Priced<T> {
+    const started = performance.now();
+    terms.signal?.throwIfAborted();
+    terms.onBegun?.();
+    const answers = items.map(read);
+    const rows = answers.reduce((sum, answer) => sum + answer.rows, 0);
+    return { answers, receipt: receiptOf(this.name, this.#cost.of(rows), rows, started) };
+  }
+}
+
+const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+
+const times = (words: ReadonlyMap<string, number>, count: number): [string, number][] =>
+  [...words].map(([word, each]) => [word, each * count]);
+
+function summed(pairs: readonly (readonly [string, number])[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const [word, count] of pairs) counts.set(word, (counts.get(word) ?? 0) + count);
+  return counts;
+}
+
+const MOST_REMEMBERED = 100_000;
+const memory = new Map<Counter, Map<string, ReadonlyMap<string, number>>>();
+
+/** A category's keywords; tagging one takes longer than all the rest, and categories come again. */
+function remembered(category: string, counter: Counter): ReadonlyMap<string, number> {
+  const known = memory.get(counter) ?? new Map<string, ReadonlyMap<string, number>>();
+  memory.set(counter, known);
+  const before = known.get(category);
+  if (before) return before;
+  if (known.size >= MOST_REMEMBERED) known.clear();
+  const words = counter(category);
+  known.set(category, words);
+  return words;
+}
+
+const receiptOf = (model: string, spent: Spent, words: number, started: number): Receipt => {
+  const ms = performance.now() - started;
+  return makeReceipt({
+    ...{ model, recipe: [], estimated: false },
+    tokens: { prompt: words, cached: 0, completion: 0 },
+    flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
+    bytes: { dense: spent.bytes, spent: spent.bytes },
+    ms: { load: 0, prefill: ms, decode: 0, total: ms },
+  });
+};

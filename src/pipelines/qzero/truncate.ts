@@ -1,0 +1,44 @@
+/** The beginning of a text. */
+export interface Cut {
+  readonly text: string;
+  /** Tokens before and after. */
+  readonly given: number;
+  readonly read: number;
+  /** Parts before and after; one that is cut inside does not count as read. */
+  readonly parts: { readonly given: number; readonly read: number };
+}
+
+/**
+ * Joins parts by spaces and keeps the longest run of whole words from the beginning that has at most `most` tokens, and
+ * one word in any case.
+ */
+export function cutToTokens(parts: readonly string[], most: number, tokensOf: (text: string) => number): Cut {
+  const words = parts.map((part) => part.split(/\s+/).filter((word) => word !== ""));
+  const all = words.flat();
+  const given = tokensOf(all.join(" "));
+  const kept = given <= most ? all.length : Math.max(1, longest(all, most, tokensOf));
+  const text = all.slice(0, kept).join(" ");
+  const read = kept === all.length ? given : tokensOf(text);
+  return { text, given, read, parts: { given: parts.length, read: wholeParts(words, kept) } };
+}
+
+/** The greatest number of words whose tokens are at most `most`. */
+function longest(words: readonly string[], most: number, tokensOf: (text: string) => number): number {
+  // A word is a token or more.
+  let [fits, tooMany] = [0, Math.min(words.length, most + 1)];
+  while (tooMany - fits > 1) {
+    const middle = (fits + tooMany) >> 1;
+    if (tokensOf(words.slice(0, middle).join(" ")) <= most) fits = middle;
+    else tooMany = middle;
+  }
+  return fits;
+}
+
+function wholeParts(words: readonly (readonly string[])[], kept: number): number {
+  let left = kept;
+  for (const [i, part] of words.entries()) {
+    left -= part.length;
+    if (left < 0) return i;
+  }
+  return words.length;
+}
