@@ -1,0 +1,122 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { packageRoot } from "../../../util/package-root.ts";
+import { keepJson } from "../../../util/write-whole.ts";
+import { readJson } from "../../../weights/json-file.ts";
+import { home } from "../../../weights/sources/home.ts";
+import { modelIdentity } from "../../route/record.ts";
+import { gateTarget } from "./calibrate.ts";
+import { classifierSchema } from "./classifier.ts";
+import { type Gate, type GateMethod, gateMethods } from "./gate.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+const share = z.number().min(0).max(1);
+
+/** A gate with its threshold, and what it was found on. */
+export const calibratedGate = z
+  .strictObject({
+    method: z.enum(gateMethods),
+    threshold: z.number(),
+    classifier: classifierSchema.optional(),
+    target: gateTarget,
+    /** The questions that the threshold was found on. */
+    data: z.strictObject({ name: z.string(), sha256, questions: z.int().min(1) }),
+    /** On those questions: how many are looked up, and how many answers are right. */
+    measured: z.strictObject({ rate: share, accuracy: share, always: share, never: share }),
+  })
+  .refine(({ method, classifier }) => method !== "classifier" || classifier, {
+    path: ["classifier"],
+    error: "expected weights",
+  });
+export type CalibratedGate = z.output<typeof calibratedGate>;
+
+/** A model's gates under one prompt template, one for each method. */
+export const gateFile = z.strictObject({
+  model: modelIdentity,
+  /** SHA-256 of the texts of the prompts' template. */
+  template: sha256,
+  gates: z.array(calibratedGate).min(1),
+});
+export type GateFile = z.output<typeof gateFile>;
+/** The model and the template that a gate was calibrated with. */
+export type GateBinding = Pick<GateFile, "model" | "template">;
+
+const key = ({ model: { sha256, name, recipe, quant }, template }: GateBinding): string =>
+  JSON.stringify([sha256 ?? name, recipe, quant, template]);
+
+/** Files of gates: the user's own, then those that the package ships. */
+export function gateFiles(own = home(), shipped = join(packageRoot(), "models")): string[] {
+  const inFolder = (folder: string) =>
+    namesIn(folder)
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => join(folder, name));
+  return [
+    ...inFolder(join(own, "gates")),
+    ...namesIn(shipped).flatMap((model) => inFolder(join(shipped, model, "expertrag"))),
+  ];
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** The file for a user's gates of a model. */
+export const gatePath = ({ model, template }: GateBinding, own = home()): string =>
+  join(own, "gates", `${(model.sha256 ?? model.name).replace(/\W/g, "-").slice(0, 16)}-${template.slice(0, 8)}.json`);
+
+/** @throws UserError if the file is missing or damaged */
+export const readGates = (file: string): GateFile => readJson(file, gateFile, "gates of a model");
+
+/** Rewrites a file with the gate in it, beside those of other methods for the same model and template. */
+export async function keepGate(file: string, binding: GateBinding, gate: CalibratedGate): Promise<void> {
+  const others = existing(file, binding).filter(({ method }) => method !== gate.method);
+  await keepJson(file, gateFile.parse({ ...binding, gates: [...others, gate] }));
+}
+
+function existing(file: string, binding: GateBinding): readonly CalibratedGate[] {
+  try {
+    const held = readGates(file);
+    return key(held) === key(binding) ? held.gates : [];
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * A model's gate, of `method` or the first there is: from `file` if given, else the user's own, else a shipped one.
+ * Undefined if no file is for this model.
+ * @throws UserError if `file` is for another model or template, or lacks the method
+ */
+export function findGate(
+  binding: GateBinding,
+  method?: GateMethod,
+  file?: string,
+  files: readonly string[] = file === undefined ? gateFiles() : [file],
+): CalibratedGate | undefined {
+  const held = files.map((path) => ({ path, ...readGates(path) }));
+  const right = held.filter((one) => key(one) === key(binding));
+  const found = right.flatMap(({ gates }) => gates).find((gate) => method === undefined || gate.method === method);
+  if (found || file === undefined) return found;
+  throw new UserError(right.length > 0 ? `${file} has no gate ${method}` : mismatch(held[0]!, binding));
+}
+
+function mismatch({ path, model }: GateFile & { readonly path: string }, binding: GateBinding): string {
+  const again = "`modicum answer calibrate` makes one for it";
+  if (key({ model, template: binding.template }) === key(binding))
+    return `${path} was made for another prompt template; ${again}`;
+  return `${path} was made for ${named(model)}, and the model is ${named(binding.model)}; ${again}`;
+}
+
+const named = ({ name, sha256, recipe, quant }: GateFile["model"]): string => {
+  const more = [sha256?.slice(0, 12), ...recipe, quant === "auto" ? undefined : `quant ${quant}`].filter(Boolean);
+  return more.length > 0 ? `${name} (${more.join(", ")})` : name;
+};
+
+/** The gate alone, to decide with. */
+export const gateOf = ({ method, threshold, classifier }: CalibratedGate): Gate => ({ method, threshold, classifier });

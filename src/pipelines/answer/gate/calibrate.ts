@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../route/metrics.ts";
+import type { Outcome } from "./classifier.ts";
+
+/** A question of a calibration: its score, larger to retrieve, and how good either answer is, 0 to 1. */
+export interface Judged extends Outcome {
+  /** NaN: the question is looked up at any threshold. */
+  readonly score: number;
+}
+
+export const gateTarget = z
+  .strictObject({
+    by: z.enum(["rate", "accuracy", "cost"]).default("rate").describe("how the threshold is found"),
+    rate: z.number().min(0).max(1).optional().describe("by=rate: share of questions to look up (0.5 if not given)"),
+    minAccuracyRatio: z
+      .number()
+      .positive()
+      .optional()
+      .describe("by=accuracy: accuracy to keep, as a share of always retrieving (1 if not given)"),
+    cost: z.number().min(0).optional().describe("by=cost: what a retrieval costs, in the unit of benefit"),
+    benefit: z.number().positive().default(1).describe("by=cost: what an answer put right is worth"),
+    charged: z
+      .enum(["every", "unneeded"])
+      .default("every")
+      .describe("by=cost: which retrievals pay: every one, or those that were not needed"),
+  })
+  .refine(({ by, cost }) => by !== "cost" || cost !== undefined, { path: ["cost"], error: "expected a cost" });
+export type GateTarget = z.output<typeof gateTarget>;
+
+const USUAL_RATE = 0.5;
+
+/** @throws UserError if the questions give no threshold for the target */
+export function thresholdFrom(judged: readonly Judged[], target: GateTarget): number {
+  if (judged.length < 2) throw new UserError(`a calibration needs two questions or more, got ${judged.length}`);
+  switch (target.by) {
+    case "rate":
+      return thresholdForRate(
+        judged.map(({ score }) => score),
+        target.rate ?? USUAL_RATE,
+      );
+    case "accuracy":
+      return thresholdForAccuracy(judged, target.minAccuracyRatio ?? 1);
+    case "cost":
+      return thresholdForCost(target.cost!, target.benefit, target.charged);
+  }
+}
+
+/** Questions without a score are looked up first. Descending. */
+const ordered = (scores: readonly number[]): number[] =>
+  scores.map((score) => (Number.isNaN(score) ? Number.POSITIVE_INFINITY : score)).sort((a, b) => b - a);
+
+/** Looks up the first `count` of descending scores: halfway to the next, beyond all at the ends. Finite, for JSON. */
+function after(sorted: readonly number[], count: number): number {
+  if (count >= sorted.length) return -Number.MAX_VALUE;
+  const [last, next] = [sorted[count - 1] ?? Number.POSITIVE_INFINITY, sorted[count]!];
+  if (last === next) return Math.min(next, Number.MAX_VALUE);
+  return Number.isFinite(last) ? next + (last - next) / 2 : Number.MAX_VALUE;
+}
+
+/** The threshold that looks up a share of the questions; equal scores at the threshold are all looked up. */
+export const thresholdForRate = (scores: readonly number[], rate: number): number =>
+  after(ordered(scores), Math.round(rate * scores.length));
+
+/**
+ * The threshold with the least retrieval whose accuracy is `ratio` of that of always retrieving.
+ * @throws UserError if none has it
+ */
+export function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
+  const least = ratio * mean(judged.map(({ retrieved }) => retrieved));
+  const sorted = ordered(judged.map(({ score }) => score));
+  let best = 0;
+  for (let count = 0; count <= sorted.length; count++) {
+    // No threshold lies between equal scores.
+    if (count > 0 && count < sorted.length && sorted[count] === sorted[count - 1]) continue;
+    const threshold = after(sorted, count);
+    const { accuracy } = atThreshold(judged, threshold);
+    if (accuracy >= least - 1e-12) return threshold;
+    best = Math.max(best, accuracy);
+  }
+  throw new UserError(
+    `no threshold reaches an accuracy of ${least.toFixed(3)} on these questions; the best is ${best.toFixed(3)}`,
+  );
+}
+
+/**
+ * The threshold of least expected loss for a score that is P(retrieval puts the answer right). If every retrieval pays
+ * the cost c, it is c/b; if only those that were not needed do, c/(c + b).
+ */
+export const thresholdForCost = (cost: number, benefit: number, charged: GateTarget["charged"]): number =>
+  charged === "every" ? cost / benefit : cost / (cost + benefit);
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Retrieval rate and accuracy of a gate with this threshold. */
+export function atThreshold(judged: readonly Judged[], threshold: number): { rate: number; accuracy: number } {
+  const looked = judged.map(({ score }) => !(score < threshold));
+  return {
+    rate: mean(looked.map(Number)),
+    accuracy: mean(judged.map(({ plain, retrieved }, i) => (looked[i] ? retrieved : plain))),
+  };
+}
+
+/** Accuracy at every retrieval rate k/n, the highest scores first; equal scores count as their mean. */
+export const gateCurve = (judged: readonly Judged[]): CurvePoint[] => curve(judged.map(asRoute));
+
+/** The same choice in a route's words: plain is Swift, and higher scores are easier. */
+export const asRoute = ({ score, plain, retrieved }: Judged): RouteOutcome => ({
+  ...{ score: -score, swift: plain, super: retrieved },
+  cost: { swift: 0, super: 1, escalated: 0 },
+});

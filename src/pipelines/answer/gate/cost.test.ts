@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { alwaysCost, breakEven, costsOf, gatedCost } from "./cost.ts";
+
+// A token of the prompt costs 1/192, decoding four times that; 64 + 32 tokens are 1. The context has 1,000 tokens.
+const extra = 1000 / 192 + 0.5;
+
+test.each([
+  { gate: 0.02, totals: [1.02, 2.4471, 3.8742, 6.7283], even: 0.9965 },
+  { gate: 0.3, totals: [1.3, 2.7271, 4.1542, 7.0083], even: 0.9474 },
+])("the worked example with a gate of $gate", ({ gate, totals, even }) => {
+  const costs = { gate, plain: 1, extra };
+  expect(alwaysCost(costs)).toBeCloseTo(6.7083, 4);
+  expect([0, 0.25, 0.5, 1].map((rate) => Number(gatedCost(costs, rate).toFixed(4)))).toEqual(totals);
+  expect(breakEven(costs)).toBeCloseTo(even, 4);
+  expect(gatedCost(costs, breakEven(costs))).toBeCloseTo(alwaysCost(costs), 12);
+});
+
+test("a log's mean cost is that of its parts at its own rate, if questions of like cost are looked up", () => {
+  const measured = Array.from({ length: 100 }, (_, i) => ({ plain: 10 + (i % 5), retrieved: 60 + (i % 7) }));
+  const costs = costsOf(measured, 0.5);
+  const looked = (i: number) => (i * 37) % 100 < 30;
+  const total = measured.reduce((sum, { plain, retrieved }, i) => sum + 0.5 + (looked(i) ? retrieved : plain), 0);
+  expect(Math.abs(total / 100 / gatedCost(costs, 0.3) - 1)).toBeLessThan(0.05);
+});

@@ -1,0 +1,32 @@
+/** Mean cost of each part of an answer, all in one unit: FLOPs or milliseconds. */
+export interface GateCosts {
+  /** The gate, on every question. */
+  readonly gate: number;
+  /** The plain answer: prompt and decoding. */
+  readonly plain: number;
+  /** What retrieval adds: the search, and the passages in the prompt. */
+  readonly extra: number;
+}
+
+/** Always retrieving, without a gate. */
+export const alwaysCost = ({ plain, extra }: Omit<GateCosts, "gate">): number => plain + extra;
+
+/** The expected cost of an answer if a share `rate` of the questions is looked up. */
+export const gatedCost = ({ gate, plain, extra }: GateCosts, rate: number): number => gate + rate * extra + plain;
+
+/** The retrieval rate below which a gate pays: 1 − C_gate/C_extra; 0 or less if it never does. */
+export const breakEven = ({ gate, extra }: GateCosts): number => 1 - gate / extra;
+
+/** A question's measured cost with and without retrieval; neither has the gate's. */
+export interface MeasuredCost {
+  readonly plain: number;
+  readonly retrieved: number;
+}
+
+/** The parts of measured costs; `gate` is the mean cost of the gate alone. */
+export function costsOf(measured: readonly MeasuredCost[], gate: number): GateCosts {
+  const plain = mean(measured.map((one) => one.plain));
+  return { gate, plain, extra: mean(measured.map((one) => one.retrieved)) - plain };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
