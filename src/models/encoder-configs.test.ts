@@ -39,6 +39,7 @@ describe("an encoder's configuration that would change the numbers is refused by
     ["distilbert", { activation: "mish" }, '"activation" is "mish"'],
     ["modernbert", { classifier_activation: "relu" }, '"classifier_activation" is "relu", expected "gelu"'],
     ["modernbert", { layer_types: ["linear_attention"] }, '"layer_types" is "linear_attention"'],
+    ["mpnet", { relative_attention_num_buckets: 16 }, '"relative_attention_num_buckets" is 16, expected 32'],
     ["nomicbert", { hidden_act: "gelu" }, '"hidden_act" is "gelu", expected "silu"'],
   ])("%s %j", (name, changes, sentence) => {
     expect(changed(name, changes)).toThrow(UserError);

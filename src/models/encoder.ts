@@ -5,6 +5,7 @@ import {
   type Pooling,
   plus,
   pool,
+  relativeBias,
   reshape,
   rotaryEmbedding,
   split,
@@ -13,6 +14,7 @@ import {
 } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { addAndNormalise, normalise } from "../nn/norm.ts";
+import { type Buckets, biasesByDistance } from "../nn/relative.ts";
 import { type RopeConfig, ropeName, ropeTable } from "../nn/rope.ts";
 import { type Stream, settle } from "../nn/stream.ts";
 import { type TextBatch, textBatch } from "../nn/unpad.ts";
@@ -48,6 +50,8 @@ export interface EncoderConfig extends Sizes {
   rope(layer: number): RopeConfig | undefined;
   /** A query sees keys at most this far from it; undefined: all. */
   reach(layer: number): number | undefined;
+  /** Scores have biases by the distance of query and key, the same in all layers. */
+  readonly biases?: Buckets;
   /** Classes of a classifier. */
   readonly labels: number;
   readonly classifier: Head & { readonly pooling: Pooling };
@@ -66,6 +70,9 @@ export interface EncoderInput {
 
 /** An encoder by its configuration: every token sees every other. */
 export class Encoder {
+  /** The biases of scores, which a graph computes once, by the mask of its texts. */
+  readonly #biases = new WeakMap<Tensor, Tensor>();
+
   constructor(
     readonly config: EncoderConfig,
     readonly weights: WeightSource,
@@ -157,8 +164,19 @@ export class Encoder {
     const [q, k, v] = split(qkv, 2, [width, width, width]) as [Tensor, Tensor, Tensor];
     const turn = this.#rotation(graph, layer);
     const attrs = { heads, scale: 1 / Math.sqrt(headSize), reach: this.config.reach(layer) };
-    const attended = padding.unpad(encoderAttention(turn(q), turn(k), v, mask, attrs));
+    const attended = padding.unpad(encoderAttention(turn(q), turn(k), v, mask, attrs, this.#bias(graph, mask)));
     return parts.project(attended, { [name("attn_output")]: hidden });
+  }
+
+  /** Biases of scores [1, heads, tokens, tokens], if the model has them. */
+  #bias(graph: Graph, mask: Tensor): Tensor | undefined {
+    const { biases, heads } = this.config;
+    const known = this.#biases.get(mask);
+    if (biases === undefined || known) return known;
+    const table = this.weights.table(graph, "attn_rel_b.weight", [biases.buckets, heads]);
+    const bias = relativeBias(biasesByDistance(graph, table, biases), mask);
+    this.#biases.set(mask, bias);
+    return bias;
   }
 
   /** Rotates queries or keys by their positions, if the layer does. */

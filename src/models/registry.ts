@@ -19,6 +19,7 @@ import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
 import { modernbert } from "./modernbert.ts";
+import { mpnet } from "./mpnet.ts";
 import { nomicbert } from "./nomicbert.ts";
 import { olmo2 } from "./olmo2.ts";
 import { phi3 } from "./phi3.ts";
@@ -47,7 +48,7 @@ const decoders: readonly Architecture[] = [
 ];
 
 /** Every supported encoder, one line each. */
-const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, nomicbert, roberta, t5Encoder];
+const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, mpnet, nomicbert, roberta, t5Encoder];
 
 /** Every supported encoder–decoder, one line each. */
 const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];

@@ -55,6 +55,7 @@ const classifiers: Readonly<Record<string, string>> = {
   bert: "BertForSequenceClassification",
   distilbert: "DistilBertForSequenceClassification",
   modernbert: "ModernBertForSequenceClassification",
+  mpnet: "MPNetForSequenceClassification",
   nomic_bert: "NomicBertForSequenceClassification",
   roberta: "RobertaForSequenceClassification",
   "xlm-roberta": "XLMRobertaForSequenceClassification",

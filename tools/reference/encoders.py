@@ -6,7 +6,7 @@ Each architecture has two folders, a classifier (`bert`) and a masked language m
 `model.safetensors` (float16) as `save_pretrained` writes them, and `encoder.json`: the ids of three texts of different length, their token
 types, the last hidden states of each text by itself, and the scores or logits of the texts as one padded batch (base64 of little-endian
 float32, the rows of padding left out). The generator checks that each text by itself gives the same within 2e-5. Beside the classifiers lies
-`model.gguf`, as llama.cpp's converter writes them; XLM-R's would be RoBERTa's.
+`model.gguf`, as llama.cpp's converter writes them; XLM-R's would be RoBERTa's, and MPNet has none.
 """
 
 import argparse
@@ -41,6 +41,7 @@ MODELS = {
     "nomicbert": ("nomic_bert", dict(
         vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40, max_position_embeddings=32,
         type_vocab_size=2, layer_norm_eps=1e-4, num_labels=3, pad_token_id=0, rope_parameters={"rope_type": "default", "rope_theta": 500.0})),
+    "mpnet": ("mpnet", ROBERTA),
 }  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def fixture(name: str, kind: str, factory, seed: int, out: Path) -> None:
     folder = out / (name if kind == "classifier" else f"{name}-mlm")
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).half().save_pretrained(folder)
-    if kind == "classifier" and name != "xlm-roberta":
+    if kind == "classifier" and name not in ("xlm-roberta", "mpnet"):
         # The converter leaves poolers out, without which BERT's head is of no use.
         labels = [] if name in ("bert", "nomicbert") else [f"LABEL_{i}" for i in range(config.num_labels)]
         pooling = PoolingType.RANK if labels else PoolingType.CLS

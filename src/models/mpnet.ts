@@ -1,0 +1,39 @@
+import { encoder } from "./architecture.ts";
+import { bertScheme } from "./bert.ts";
+import { readEncoder } from "./config.ts";
+import { withParts } from "./names.ts";
+
+/** The reference takes none of them from the configuration. */
+const [PADDING, BUCKETS, REACH] = [1, 32, 128];
+
+/** MPNet (Song et al. 2020): RoBERTa with biases by distance, one table for all layers, as T5's encoder has. */
+export const mpnet = encoder("mpnet", {
+  scheme: {
+    ...withParts(bertScheme, {
+      attn_q: "attention.attn.q",
+      attn_k: "attention.attn.k",
+      attn_v: "attention.attn.v",
+      attn_output: "attention.attn.o",
+      attn_output_norm: "attention.LayerNorm",
+    }),
+    prefixes: ["mpnet.", ""],
+    top: {
+      ...bertScheme.top,
+      attn_rel_b: "encoder.relative_attention_bias",
+      cls: "/classifier.dense",
+      "cls.output": "/classifier.out_proj",
+      mlm: "/lm_head.dense",
+      mlm_norm: "/lm_head.layer_norm",
+      mlm_output: "/lm_head",
+    },
+  },
+  configure(fields) {
+    fields.only("relative_attention_num_buckets", [BUCKETS]);
+    return readEncoder(fields, {
+      firstPosition: PADDING + 1,
+      context: fields.number(undefined, "max_position_embeddings") - PADDING - 1,
+      biases: { buckets: BUCKETS, reach: REACH, bidirectional: true },
+      classifier: { dense: "cls", activation: "tanh", output: "cls.output", pooling: "cls" },
+    });
+  },
+});
