@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { ContextualScorer } from "../pipelines/qzero/contextual.ts";
+import { KeptLabels } from "../pipelines/qzero/kept-labels.ts";
 import { type LabelsInput, parseLabels } from "../pipelines/qzero/labels.ts";
+import { LookupPrices } from "../pipelines/qzero/lookup-prices.ts";
 import { checkQZeroOptions, type QZeroInput, qzeroText } from "../pipelines/qzero/options.ts";
-import { classify, type QZeroAnswer, type Retrieve } from "../pipelines/qzero/qzero.ts";
+import { classify, type DocumentSource, type QZeroAnswer } from "../pipelines/qzero/qzero.ts";
 import type { CallTerms, Scorer } from "../pipelines/qzero/scorer.ts";
 import { StaticScorer } from "../pipelines/qzero/static.ts";
 import { UserError } from "../util/errors.ts";
@@ -97,7 +99,7 @@ async function openScorer(name: string, options: LoadOptions): Promise<Opened> {
   const model = await load(name, options);
   try {
     if (model.encoder.classifier) throw new UserError(`${name} is a classifier, expected a model of embeddings`, 2);
-    return { scorer: new ContextualScorer(model.name, (use) => use(model)), model };
+    return { scorer: new ContextualScorer((use) => use(model)), model };
   } catch (error) {
     model.dispose();
     throw error;
@@ -107,13 +109,17 @@ async function openScorer(name: string, options: LoadOptions): Promise<Opened> {
 /** A model that classifies by any labels, and the index that it looks texts up in. Close it to free both. */
 export class ClassifyPipeline implements AsyncDisposable {
   readonly kind = "classify";
+  readonly #scorer: Scorer;
+  readonly #prices = new LookupPrices();
 
   constructor(
     readonly name: string,
     private readonly opened: Opened,
     readonly index: SearchIndex | undefined,
     private readonly usual: QZeroInput,
-  ) {}
+  ) {
+    this.#scorer = new KeptLabels(opened.scorer);
+  }
 
   /**
    * Classifies texts. Labels are texts, or label words by label, of which the closest one counts.
@@ -127,15 +133,16 @@ export class ClassifyPipeline implements AsyncDisposable {
     const { evidence, explain = false, qzero = {}, ...terms } = given("classify's options", callOptions, options);
     const asked = { ...this.usual, ...qzero };
     const inputs = given("classify's texts", texts, all);
-    return classify(this.opened.scorer, inputs, parseLabels(labels), checkQZeroOptions(asked), {
+    return classify(this.#scorer, inputs, parseLabels(labels), checkQZeroOptions(asked), {
       ...(terms as CallTerms),
       explain,
+      prices: this.#prices,
       named: { model: this.name, recipe: [qzeroText(asked)] },
-      retrieve: evidence ? lookupGiven(inputs, evidence) : await this.#lookup(inputs),
+      source: evidence ? lookupGiven(inputs, evidence) : await this.#search(inputs),
     });
   }
 
-  #lookup(inputs: readonly string[]): Promise<Retrieve> {
+  #search(inputs: readonly string[]): Promise<DocumentSource> {
     const { index } = this;
     if (!index) throw new UserError("there is no index to look texts up in; expected one, or evidence", 2);
     return lookupIn(index, inputs, (query, asked, terms) => index.search(query, { ...asked, ...terms }));

@@ -11,6 +11,8 @@ export interface Outcome {
   readonly fallbacks: number;
   /** True if texts were read without categories only to decide which to look up. */
   readonly gated: boolean;
+  /** True if documents come from an index. */
+  readonly searched: boolean;
 }
 
 /**
@@ -21,6 +23,7 @@ export class QZeroBill {
   readonly #started = performance.now();
   readonly #plain: Receipt[] = [];
   readonly #searches: Receipt[] = [];
+  readonly #lookedUp: Receipt[] = [];
   readonly #others: Receipt[] = [];
 
   constructor(private readonly named: { readonly model: string; readonly recipe: readonly string[] }) {}
@@ -34,26 +37,41 @@ export class QZeroBill {
     this.#searches.push(receipt);
   }
 
-  /** Labels, texts with categories, or a part that was stopped. */
+  /** Texts that were read with categories. */
+  lookedUp(receipt: Receipt): void {
+    this.#lookedUp.push(receipt);
+  }
+
+  /** Labels, or a part that was stopped. */
   other(receipt: Receipt): void {
     this.#others.push(receipt);
   }
 
   get #all(): Receipt[] {
-    return [...this.#others, ...this.#plain, ...this.#searches];
+    return [...this.#others, ...this.#plain, ...this.#lookedUp, ...this.#searches];
   }
 
   get spent(): number {
     return amountsOf(this.#all).flops.spent;
   }
 
-  /** `price`: an estimate of what reading one text with its categories costs, for those that were not looked up. */
-  receipt({ texts, skipped, fallbacks, gated }: Outcome, price: Spent): Receipt {
+  /** Spent by searches and by texts with categories. */
+  get lookups(): Spent {
+    const { flops, bytes } = amountsOf([...this.#searches, ...this.#lookedUp]);
+    return { flops: flops.spent, bytes: bytes.spent };
+  }
+
+  /**
+   * `price`: an estimate of what looking one more text up costs, for those that were not; without one, as much as
+   * reading it plainly.
+   */
+  receipt({ texts, skipped, fallbacks, gated, searched }: Outcome, price: Spent | undefined): Receipt {
     const all = amountsOf(this.#all);
-    const [plain, searches] = [amountsOf(this.#plain), amountsOf(this.#searches)];
+    const plain = amountsOf(this.#plain);
     const gate = gated ? (texts - fallbacks) / texts : 0;
     const run = this.#searches.length;
-    const dense = (of: "flops" | "bytes") => all[of].spent - gate * plain[of].spent + skipped * price[of];
+    const dense = (of: "flops" | "bytes") =>
+      all[of].spent - gate * plain[of].spent + skipped * (price?.[of] ?? (gated ? plain[of].spent / texts : 0));
     return makeReceipt({
       ...all,
       model: this.named.model,
@@ -61,10 +79,10 @@ export class QZeroBill {
       flops: {
         dense: dense("flops"),
         spent: all.flops.spent,
-        overhead: searches.flops.spent + gate * plain.flops.spent,
+        overhead: amountsOf(this.#searches).flops.spent + gate * plain.flops.spent,
       },
       bytes: { dense: dense("bytes"), spent: all.bytes.spent },
-      work: { ...all.work, retrievals: { dense: run + skipped, run } },
+      work: { ...all.work, ...(searched && { retrievals: { dense: run + skipped, run } }) },
       ms: { ...all.ms, total: all.ms.load + performance.now() - this.#started },
       estimated: skipped > 0 || all.estimated,
     });
@@ -72,6 +90,9 @@ export class QZeroBill {
 
   /** What was spent before the call was stopped. */
   stopped(): Receipt {
-    return this.receipt({ texts: 0, skipped: 0, fallbacks: 0, gated: false }, { flops: 0, bytes: 0 });
+    return this.receipt(
+      { texts: 1, skipped: 0, fallbacks: 0, gated: false, searched: this.#searches.length > 0 },
+      undefined,
+    );
   }
 }

@@ -1,18 +1,16 @@
 import { cosine } from "../../engine/encoder/cosine.ts";
 import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
-import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { countsOf } from "../../retrieval/analysis.ts";
 import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions } from "./options.ts";
-import type { CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type { BoundLabels, CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 import { ScoringCost, withCost } from "./scoring-cost.ts";
 import { type Cut, cutToTokens } from "./truncate.ts";
 
 /** An encoder of texts as the classifier sees it. */
 export interface ContextualModel {
-  readonly name: string;
-  readonly encoder: Pick<EncoderModel, "tokensOf" | "room" | "queue">;
+  readonly encoder: Pick<EncoderModel, "tokensOf" | "room">;
   embed(texts: readonly string[], terms: CallTerms): Promise<{ embeddings: Float32Array[]; receipt: Receipt }>;
 }
 
@@ -21,31 +19,14 @@ export type Lend = <T>(use: (model: ContextualModel) => Promise<T>) => Promise<T
 
 /** Classifies by the cosine of a text's vector with that of each label's words, joined by spaces. */
 export class ContextualScorer implements Scorer {
-  constructor(
-    readonly name: string,
-    private readonly lend: Lend,
-  ) {}
+  constructor(private readonly lend: Lend) {}
 
-  async bind({ words }: LabelSet, terms: CallTerms): Promise<{ bound: LabelScorer; receipt: Receipt }> {
+  async bind({ words }: LabelSet, terms: CallTerms): Promise<BoundLabels> {
     const texts = words.map((each) => each.join(" "));
-    const read = async (model: ContextualModel) => ({ room: roomOf(model), ...(await model.embed(texts, terms)) });
-    const { room, embeddings, receipt } = await this.lend(read);
-    return { bound: new BoundContextual(this.lend, embeddings, room), receipt };
+    const { embeddings, receipt } = await this.lend((model) => model.embed(texts, terms));
+    return { bound: new BoundContextual(this.lend, embeddings), receipt };
   }
 }
-
-interface Room {
-  readonly tokens: number;
-  price(tokens: number): Spent;
-}
-
-const roomOf = ({ encoder }: ContextualModel): Room => ({
-  tokens: encoder.room(1),
-  price: (tokens) => {
-    const ids = Array<number>(tokens).fill(0);
-    return encoder.queue.price([{ ids, types: ids }]);
-  },
-});
 
 class BoundContextual implements LabelScorer {
   readonly #cost: ScoringCost;
@@ -53,7 +34,6 @@ class BoundContextual implements LabelScorer {
   constructor(
     private readonly lend: Lend,
     private readonly labels: readonly Float32Array[],
-    private readonly room: Room,
   ) {
     this.#cost = new ScoringCost(labels[0]!.length, labels.length);
   }
@@ -69,13 +49,6 @@ class BoundContextual implements LabelScorer {
       const { answers, receipt } = await this.#scored(model, texts, terms);
       return { answers: answers.map((scored, i) => readingOf(scored, cuts[i]!, lookups[i]!)), receipt };
     });
-  }
-
-  /** A text that is as long as it may be: 50 documents mostly have more categories than fit. */
-  price({ maxTokens }: QZeroOptions): Spent {
-    const { flops, bytes } = this.room.price(Math.min(maxTokens, this.room.tokens));
-    const scoring = this.#cost.of(1);
-    return { flops: flops + scoring.flops, bytes: bytes + scoring.bytes };
   }
 
   async #scored(model: ContextualModel, texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>> {

@@ -3,20 +3,28 @@ import { UserError } from "../../util/errors.ts";
 import { QZeroBill } from "./bill.ts";
 import { type CategorisedDocument, categoriesOf } from "./documents.ts";
 import type { LabelSet } from "./labels.ts";
+import type { LookupPrices } from "./lookup-prices.ts";
 import type { QZeroOptions } from "./options.ts";
 import type { CallTerms, Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 
-/** The documents for the text at a place, the best first. */
-export type Retrieve = (
-  place: number,
-  options: QZeroOptions,
-  terms: CallTerms,
-) => Promise<{ documents: readonly CategorisedDocument[]; receipt?: Receipt }>;
+/** Where the documents for a call's texts come from. */
+export interface DocumentSource {
+  /** True if it is searched; false if the caller brought the documents. */
+  readonly searched: boolean;
+  /** The documents for the text at a place, the best first, and the cost of a search. */
+  find(
+    place: number,
+    options: QZeroOptions,
+    terms: CallTerms,
+  ): Promise<{ documents: readonly CategorisedDocument[]; receipt?: Receipt }>;
+}
 
 export interface ClassifyTerms extends CallTerms {
   /** The classifier's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
-  readonly retrieve: Retrieve;
+  readonly source: DocumentSource;
+  /** Prices of lookups in the same place by the same model. */
+  readonly prices: LookupPrices;
   /** Also give what each decision was made of. */
   readonly explain: boolean;
 }
@@ -97,7 +105,7 @@ class Classification {
   async whole(scorer: Scorer): Promise<QZeroAnswer> {
     const { mode, when } = this.options;
     const { bound, receipt } = await scorer.bind(this.labels, this.#call());
-    this.#ran(() => this.#bill.other(receipt));
+    if (receipt) this.#ran(() => this.#bill.other(receipt));
     const all = [...this.texts.keys()];
     if (when === "margin" || mode === "interpolate") await this.#readPlain(bound, all);
     for (const i of all.filter((i) => this.#isWanted(i))) await this.#find(i);
@@ -106,7 +114,7 @@ class Classification {
     const left = all.filter((i) => !this.#readings.has(i) && !this.#plain.has(i));
     await this.#readPlain(bound, left);
     this.#done = true;
-    return { results: all.map((i) => this.#result(i)), receipt: this.#receipt(bound) };
+    return { results: all.map((i) => this.#result(i)), receipt: this.#receipt() };
   }
 
   /** True if a text is to be looked up. */
@@ -117,7 +125,7 @@ class Classification {
 
   async #find(i: number): Promise<void> {
     this.terms.signal?.throwIfAborted();
-    const { documents, receipt } = await this.terms.retrieve(i, this.options, this.#call());
+    const { documents, receipt } = await this.terms.source.find(i, this.options, this.#call());
     if (receipt) this.#ran(() => this.#bill.search(receipt));
     this.#found.set(i, { documents, categories: categoriesOf(documents, this.options.categoryFilter) });
   }
@@ -136,7 +144,7 @@ class Classification {
   async #readWithCategories(bound: LabelScorer, places: readonly number[]): Promise<void> {
     const lookups = places.map((i) => ({ text: this.texts[i]!, categories: this.#found.get(i)!.categories }));
     const read = () => bound.lookedUp(lookups, this.options, this.#call());
-    const readings = await this.#read(lookups, read, (it) => this.#bill.other(it));
+    const readings = await this.#read(lookups, read, (it) => this.#bill.lookedUp(it));
     for (const [k, i] of places.entries()) if (readings[k]!.known) this.#readings.set(i, readings[k]!);
   }
 
@@ -196,15 +204,17 @@ class Classification {
     };
   }
 
-  #receipt(bound: LabelScorer): Receipt {
-    const { mode, when } = this.options;
+  #receipt(): Receipt {
+    const { options, terms } = this;
     const outcome = {
       texts: this.texts.length,
+      searched: terms.source.searched,
       skipped: this.texts.length - this.#found.size,
       fallbacks: this.#found.size - this.#readings.size,
-      gated: when === "margin" && mode !== "interpolate",
+      gated: options.when === "margin" && options.mode !== "interpolate",
     };
-    return this.#bill.receipt(outcome, bound.price(this.options));
+    terms.prices.add(options, this.#found.size, this.#bill.lookups);
+    return this.#bill.receipt(outcome, terms.prices.mean(options));
   }
 
   #ran(billed: () => void): void {
@@ -214,7 +224,7 @@ class Classification {
 
   /** The terms of the next call; only the first one begins the request. */
   #call(): CallTerms {
-    const { named: _, retrieve, explain, onBegun, ceiling, ...terms } = this.terms;
+    const { named: _, source, prices, explain, onBegun, ceiling, ...terms } = this.terms;
     const flops = ceiling?.flops;
     return {
       ...terms,

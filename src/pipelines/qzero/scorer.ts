@@ -1,5 +1,4 @@
 import type { EncodeTerms } from "../../engine/encoder/encoder-queue.ts";
-import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions } from "./options.ts";
@@ -55,12 +54,15 @@ export interface Priced<T> {
 export interface LabelScorer {
   plain(texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>>;
   lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>>;
-  /** An estimate of what reading one text with its categories costs. */
-  price(options: QZeroOptions): Spent;
+}
+
+export interface BoundLabels {
+  readonly bound: LabelScorer;
+  /** The cost of reading the labels, if they were read. */
+  readonly receipt?: Receipt;
 }
 
 /** An encoder or word vectors as the classifier sees them. */
 export interface Scorer {
-  readonly name: string;
-  bind(labels: LabelSet, terms: CallTerms): Promise<{ readonly bound: LabelScorer; readonly receipt: Receipt }>;
+  bind(labels: LabelSet, terms: CallTerms): Promise<BoundLabels>;
 }

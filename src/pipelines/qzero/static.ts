@@ -6,7 +6,7 @@ import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import type { LabelSet } from "./labels.ts";
 import { countContentWords, countNouns } from "./nouns.ts";
 import type { QZeroOptions } from "./options.ts";
-import type { CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type { BoundLabels, CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 import { ScoringCost } from "./scoring-cost.ts";
 import { WordSpace } from "./word-space.ts";
 
@@ -20,14 +20,14 @@ export class StaticScorer implements Scorer {
   readonly #space: WordSpace;
 
   constructor(
-    readonly name: string,
+    private readonly name: string,
     vectors: WordVectors,
   ) {
     this.#space = new WordSpace(vectors);
   }
 
   /** @throws UserError for a label without a known word */
-  async bind({ names, words }: LabelSet, { signal }: CallTerms): Promise<{ bound: LabelScorer; receipt: Receipt }> {
+  async bind({ names, words }: LabelSet, { signal }: CallTerms): Promise<BoundLabels> {
     signal?.throwIfAborted();
     const entries = words.flatMap((each, label) =>
       each.flatMap((text) => {
@@ -38,8 +38,7 @@ export class StaticScorer implements Scorer {
     const unknown = names.filter((_, label) => !entries.some((entry) => entry.label === label));
     if (unknown.length > 0)
       throw new UserError(`${this.name} knows no word of the label ${few(unknown)}; expected others`, 2);
-    const receipt = receiptOf(this.name, { flops: 0, bytes: 0 }, 0, performance.now());
-    return { bound: new BoundStatic(this.name, this.#space, names.length, entries), receipt };
+    return { bound: new BoundStatic(this.name, this.#space, names.length, entries) };
   }
 }
 
@@ -70,11 +69,6 @@ class BoundStatic implements LabelScorer {
 
   async lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>> {
     return this.#priced(lookups, terms, (lookup) => this.#reading(lookup, options));
-  }
-
-  /** Nothing: how many keywords the categories have is not known before they are found. */
-  price(): Spent {
-    return { flops: 0, bytes: 0 };
   }
 
   #reading({ text, categories }: Lookup, { mode, keywords }: QZeroOptions) {
