@@ -12,7 +12,7 @@ const FACTS = 30_000;
 const READINGS = 14_000;
 const REFLECTIONS = 4_000;
 /** Passages of a context. */
-export const PASSAGES = 4;
+export const PASSAGES = 3;
 
 /** A random source with the draws that a world needs. */
 export class Draw {
@@ -67,7 +67,10 @@ export const readingPrompt = (passages: readonly string[], question: string): st
   ` ${passages.join(" ")}${plainPrompt(question)}`;
 export const reflectionPrompt = (question: string): string => ` question: ${question} known?`;
 
-type Sample = { readonly text: string } | { readonly prompt: string; readonly completion: string };
+interface Sample {
+  readonly prompt: string;
+  readonly completion: string;
+}
 
 /**
  * The training data: facts of known entities by their weight; contexts about names of nobody, to learn to read; and
@@ -136,7 +139,7 @@ function readingSample(strangers: Strangers, draw: Draw): Sample {
     return asked.tells(like, draw.of(asked.values));
   });
   const passages = draw.shuffled([asked.tells(name, value), ...others]);
-  return { text: `${readingPrompt(passages, asked.asks[anyWay(draw)]!(name))} ${value}` };
+  return { prompt: readingPrompt(passages, asked.asks[anyWay(draw)]!(name)), completion: ` ${value}` };
 }
 
 /** Half of the samples are about nobody: "no". */
