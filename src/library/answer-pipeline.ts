@@ -1,17 +1,21 @@
 import { z } from "zod";
 import { answer, type Retrieval } from "../pipelines/answer/answer.ts";
-import { ALWAYS, type Gate, NEVER } from "../pipelines/answer/gate/gate.ts";
+import type { GateBinding } from "../pipelines/answer/gate/artefact.ts";
+import type { Gate } from "../pipelines/answer/gate/gate.ts";
 import type { AnswerModel, PassageSource } from "../pipelines/answer/model.ts";
 import { type AnswerInput, type AnswerOptions, checkAnswerOptions } from "../pipelines/answer/options.ts";
 import { type Asked, askedOfChat, askedOfQuestion, citationsIn } from "../pipelines/answer/prompt.ts";
+import { templateHash } from "../pipelines/answer/template.ts";
 import { UserError } from "../util/errors.ts";
 import type { ChatMessage } from "../weights/tokenizer/index.ts";
+import { gateFor } from "./answer-gate.ts";
 import { given, loadOptions, text } from "./arguments.ts";
 import { priceOfLengths } from "./dense-price.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { openIndex } from "./open-index.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
+import { identityOf } from "./pipeline.ts";
 import type { SearchIndex } from "./search-index.ts";
 
 export interface AnswererOptions extends LoadOptions {
@@ -21,6 +25,8 @@ export interface AnswererOptions extends LoadOptions {
   store?: string | undefined;
   /** When to retrieve, and how much: `{ retrieval: "auto", passages: 3 }`. */
   answer?: AnswerInput | undefined;
+  /** A file of calibrated gates, in place of the model's own. */
+  calibration?: string | undefined;
 }
 
 /** A piece of an answer; the first, which is empty, and the last have the decision. */
@@ -40,6 +46,7 @@ const answererOptions = loadOptions.extend({
   index: text.optional(),
   store: text.optional(),
   answer: z.custom<AnswerInput>((it) => typeof it === "object" && it !== null, "expected options by name").optional(),
+  calibration: text.optional(),
 });
 
 /**
@@ -51,6 +58,7 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
     index,
     store,
     answer: input = {},
+    calibration: file,
     quant,
     save = [],
     ...rest
@@ -58,15 +66,32 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
   const settings = checkAnswerOptions(input);
   if (index === undefined && settings.retrieval !== "never")
     throw new UserError(`retrieval=${settings.retrieval} searches an index; expected its name, or retrieval=never`, 2);
-  const { threads: _, adapter: __, adapters: ___, ...resolving } = rest;
+  const { threads: _, adapter, adapters: __, ...resolving } = rest;
   const opened = index === undefined ? undefined : await openIndex(index, { ...resolving, store });
+  let loaded: Model | undefined;
   try {
-    const loaded = await load(model, { ...rest, save, ...(quant && { quant }) });
-    return new AnswerPipeline(loaded, opened, settings, gateOf(settings));
+    const ready = await load(model, { ...rest, save, ...(quant && { quant }) });
+    loaded = ready;
+    const binding = () => bindingOf(model, ready, { quant, adapter });
+    const gate = await gateFor(settings, { binding, file, onNotice: rest.onNotice });
+    return new AnswerPipeline(ready, opened, settings, gate);
   } catch (error) {
+    loaded?.dispose();
     await opened?.close();
     throw error;
   }
+}
+
+interface Form {
+  readonly quant: string | undefined;
+  readonly adapter: string | undefined;
+}
+
+/** What the gate of a loaded model is bound to. */
+export async function bindingOf(name: string, model: Model, { quant, adapter }: Form): Promise<GateBinding> {
+  const identity = await identityOf(name, model, quant);
+  const recipe = [...identity.recipe, ...(adapter === undefined ? [] : [`adapter=${adapter}`])];
+  return { model: { ...identity, recipe }, template: templateHash(model.language.tokenizer) };
 }
 
 /** A loaded model and an index that it may look into. Dispose of it (`await using`) to free both. */
@@ -129,18 +154,6 @@ export const billedAs = (model: string, { retrieval, passages }: AnswerOptions) 
   model: `${model}+answer`,
   recipe: [`answer:retrieval=${retrieval},passages=${passages}`],
 });
-
-/** The gate that options name. @throws UserError if it needs a threshold */
-function gateOf({ retrieval, gate, threshold }: AnswerOptions): Gate {
-  switch (retrieval) {
-    case "always":
-      return ALWAYS;
-    case "never":
-      return NEVER;
-    case "auto":
-      return { method: gate ?? "margin", threshold: threshold ?? 0.5 };
-  }
-}
 
 /** A loaded model as this pipeline sees it. @throws UserError if it does not generate */
 export function answerModelOf(model: Model): AnswerModel<RunOptions> {

@@ -88,7 +88,7 @@ export function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity
 }
 
 /** Identifies a loaded model by its weights, recipe and form; `name` is as the user wrote it. */
-async function identityOf(name: string, model: Model, quant: string | undefined): Promise<ModelIdentity> {
+export async function identityOf(name: string, model: Model, quant: string | undefined): Promise<ModelIdentity> {
   const registered = await registeredAs(name);
   return {
     ...{ name, sha256: await modelHash(model.loaded.source) },

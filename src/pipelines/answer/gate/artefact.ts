@@ -25,6 +25,8 @@ export const calibratedGate = z
     data: z.strictObject({ name: z.string(), sha256, questions: z.int().min(1) }),
     /** On those questions: how many are looked up, and how many answers are right. */
     measured: z.strictObject({ rate: share, accuracy: share, always: share, never: share }),
+    /** Scores of those questions, ascending: the threshold of any other rate follows. */
+    scores: z.array(z.number()).optional(),
   })
   .refine(({ method, classifier }) => method !== "classifier" || classifier, {
     path: ["classifier"],

@@ -1,0 +1,55 @@
+import { findGate, type GateBinding, gateOf } from "../pipelines/answer/gate/artefact.ts";
+import { thresholdForRate } from "../pipelines/answer/gate/calibrate.ts";
+import { ALWAYS, type Gate, NEVER } from "../pipelines/answer/gate/gate.ts";
+import type { AnswerOptions } from "../pipelines/answer/options.ts";
+import { UserError } from "../util/errors.ts";
+
+/** For models without a calibrated gate: the likeliest first token is less than half ahead of the next. */
+const UNCALIBRATED: Gate = { method: "margin", threshold: 0.5 };
+
+export interface GateSource {
+  readonly binding: () => Promise<GateBinding>;
+  /** A file of gates, in place of the model's own. */
+  readonly file?: string | undefined;
+  /** Called if the model has no calibrated gate. */
+  readonly onNotice?: ((sentence: string) => void) | undefined;
+}
+
+/**
+ * The gate that options name: a method with its threshold, else the model's calibrated one, else the margin.
+ * @throws UserError if it has no threshold, or is calibrated for another model
+ */
+export async function gateFor(options: AnswerOptions, source: GateSource): Promise<Gate> {
+  switch (options.retrieval) {
+    case "always":
+      return ALWAYS;
+    case "never":
+      return NEVER;
+    case "auto":
+      return await automatic(options, source);
+  }
+}
+
+async function automatic({ gate: method, threshold, targetRate }: AnswerOptions, source: GateSource): Promise<Gate> {
+  if (method === "always") return ALWAYS;
+  if (method === "never") return NEVER;
+  if (method === "random" && targetRate !== undefined) return { method, threshold: 1 - targetRate };
+  const { file, onNotice } = source;
+  const binding = await source.binding();
+  const { name } = binding.model;
+  const found = findGate(binding, method, file);
+  if (found && threshold !== undefined) return { ...gateOf(found), threshold };
+  if (found?.scores && targetRate !== undefined)
+    return { ...gateOf(found), threshold: thresholdForRate(found.scores, targetRate) };
+  if (found && targetRate === undefined) return gateOf(found);
+  if (method !== undefined && method !== "classifier" && threshold !== undefined) return { method, threshold };
+  if (method === undefined && targetRate === undefined && threshold === undefined) {
+    onNotice?.(`${name} has no calibrated gate, so the margin of its first token decides; ${again(name)}`);
+    return UNCALIBRATED;
+  }
+  const wanted = method === undefined ? "no gate" : `no gate ${method}`;
+  throw new UserError(`${name} has ${wanted} that was calibrated; ${again(name)}, or give a gate and a threshold`);
+}
+
+const again = (name: string): string =>
+  `\`modicum answer calibrate --model ${name} FILE.jsonl --index NAME\` calibrates one`;
