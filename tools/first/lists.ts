@@ -1,6 +1,7 @@
 /**
- * Writes lists to train a reranker on: `npx tsx tools/first/lists.ts CRANFIELD OUT`. SQuAD's questions with their
- * passage and BM25's best others, and Cranfield's queries that are not held out, by their grades, ties by BM25.
+ * Writes lists to train a reranker on: `npx tsx tools/first/lists.ts CRANFIELD OUT`. SQuAD's questions with the
+ * excerpt that has the answer and others from BM25's ranking, and Cranfield's queries that are not held out, by their
+ * grades, ties by BM25.
  */
 import { writeFileSync } from "node:fs";
 import type { GenerationItem, RankingItem } from "../../src/lab/item.ts";
@@ -13,6 +14,8 @@ import { seededRandom, shuffle } from "../../src/util/random.ts";
 
 /** Passages of a list. */
 const SIZE = 10;
+/** Words of a document, and the most of BM25's that a list may go down to. */
+const [WORDS, DEEPEST] = [36, 256];
 /** Cranfield's queries that the lab draws first with seed 0: they are judged on. */
 const HELD_OUT = 75;
 
@@ -34,24 +37,51 @@ writeFileSync(
 );
 process.stderr.write(`${lists.length} lists\n`);
 
-/** A passage's question; the passage is the best, the others follow as BM25 has them. */
+/** A question; the excerpt with its answer is the best, the others follow as BM25 has them. */
 async function squadLists(): Promise<List[]> {
   const asked = await questions();
-  const passages = [...new Set(asked.map(({ passage }) => passage))];
-  const search = searcher(passages);
-  return asked.map(({ question, passage }) => {
-    const others = search(question, SIZE).filter((text) => text !== passage);
-    return shuffled(question, [passage, ...others].slice(0, SIZE));
+  const excerpts = [...new Set(asked.flatMap(({ passage }) => excerptsOf(passage)))];
+  const search = searcher(excerpts);
+  return asked.flatMap(({ question, passage, answers }) => {
+    const hasAnswer = (text: string) => answers.some((answer) => text.includes(answer));
+    const best = excerptsOf(passage).find(hasAnswer);
+    if (best === undefined) return [];
+    const others = search(question, DEEPEST).filter((text) => text !== best && !hasAnswer(text));
+    return [shuffled(question, [best, ...spread(others, SIZE - 1)])];
   });
 }
 
-async function questions(): Promise<{ passage: string; question: string }[]> {
-  const found: { passage: string; question: string }[] = [];
+/** Sentences of a passage in pieces of at most WORDS words; a longer sentence is cut. */
+function excerptsOf(passage: string): string[] {
+  const pieces: string[][] = [[]];
+  for (const sentence of passage.split(/(?<=[.!?])\s+/)) {
+    const words = sentence.split(/\s+/).slice(0, WORDS);
+    if (pieces.at(-1)!.length + words.length > WORDS) pieces.push([]);
+    pieces.at(-1)!.push(...words);
+  }
+  return pieces.filter(({ length }) => length > 0).map((words) => words.join(" "));
+}
+
+/** Texts at depths that double, in their order: near misses first, then others. */
+function spread(texts: readonly string[], count: number): string[] {
+  const last = texts.length - 1;
+  const depths = Array.from({ length: count }, (_, i) => Math.max(i, Math.round((last + 1) ** ((i + 1) / count)) - 1));
+  return [...new Set(depths.map((depth) => Math.min(depth, last)))].flatMap((depth) => texts[depth] ?? []);
+}
+
+interface Asked {
+  readonly passage: string;
+  readonly question: string;
+  readonly answers: readonly string[];
+}
+
+async function questions(): Promise<Asked[]> {
+  const found: Asked[] = [];
   for await (const item of (await findTask("squad")).items(run)) {
-    const { prompt } = item as GenerationItem;
+    const { prompt, answers } = item as GenerationItem;
     const [, passage, question] = /.*\nBackground: (.*?)\nQuestion: (.*?)\nAnswer:\s*$/s.exec(prompt) ?? [];
     if (passage === undefined || question === undefined) throw new Error(`no passage in ${prompt.slice(-500)}`);
-    found.push({ passage: passage.split("\nBackground: ").at(-1)!, question });
+    found.push({ passage: passage.split("\nBackground: ").at(-1)!, question, answers });
   }
   return found;
 }
@@ -63,18 +93,15 @@ async function cranfieldLists(): Promise<List[]> {
   const { documents } = items[0]!;
   const search = searcher(documents.map(({ text }) => text));
   const idOf = new Map(documents.map(({ id, text }) => [text, id]));
+  const cut = (text: string) => text.split(/\s+/).slice(0, WORDS).join(" ");
   return items.slice(HELD_OUT).flatMap(({ query, relevance }) => {
-    const candidates = search(query, 4 * SIZE);
+    const candidates = search(query, DEEPEST);
     const gain = (text: string) => relevance[idOf.get(text)!] ?? 0;
     const judged = candidates.filter((text) => gain(text) > 0);
     if (judged.length === 0) return [];
-    const some = [...judged.slice(0, SIZE / 2), ...candidates.filter((text) => gain(text) === 0)].slice(0, SIZE);
-    return [
-      shuffled(
-        query,
-        some.toSorted((a, b) => gain(b) - gain(a)),
-      ),
-    ];
+    const some = judged.slice(0, SIZE / 2).toSorted((a, b) => gain(b) - gain(a));
+    const others = candidates.filter((text) => gain(text) === 0);
+    return [shuffled(query, [...some, ...spread(others, SIZE - some.length)].map(cut))];
   });
 }
 
