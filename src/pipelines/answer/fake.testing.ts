@@ -1,0 +1,73 @@
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import type { SearchResult } from "../../retrieval/search.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { ModelPiece, RouteTerms } from "../route/model.ts";
+import type { AnswerModel, PassageSource } from "./model.ts";
+
+export interface FakeOptions {
+  readonly maxTokens?: number;
+}
+
+export interface FakeModel extends AnswerModel<FakeOptions> {
+  /** The text of each prompt that ran. */
+  readonly prompts: string[];
+}
+
+/** A FLOP a token of the prompt and of the answer. */
+export const receiptOf = (prompt: number, completion: number, model = "fake", dense = prompt + completion): Receipt =>
+  makeReceipt({
+    ...{ model, recipe: [], estimated: false },
+    tokens: { prompt, cached: 0, completion },
+    flops: { dense, spent: prompt + completion, overhead: 0 },
+    bytes: { dense: 0, spent: 0 },
+    ms: { load: 0, prefill: 1, decode: 1, total: 2 },
+  });
+
+interface Behaviour {
+  /** Logits of the first token of a prompt's answer. */
+  readonly logits?: (prompt: string) => readonly number[];
+  readonly context?: number;
+}
+
+/** A model that answers "read" if its prompt has passages and "own" if not, in two pieces. */
+export function fakeModel(tokenizer: Tokenizer, { logits = () => [1, 0], context = 8192 }: Behaviour = {}): FakeModel {
+  const prompts: string[] = [];
+  const written = (prompt: unknown) => JSON.stringify(prompt);
+  const count = (prompt: unknown) => tokenizer.encode(written(prompt)).length;
+  return {
+    ...{ name: "fake", tokenizer, context, prompts, count },
+    async *generate(prompt, { observe, onStopped, signal }: FakeOptions & RouteTerms): AsyncGenerator<ModelPiece> {
+      const text = written(prompt);
+      prompts.push(text);
+      const [length, answer] = [count(prompt), text.includes("[1]") ? "read" : "own"];
+      let ended = false;
+      try {
+        observe?.(Float32Array.from(logits(text)));
+        yield { text: answer.slice(0, 1), tokens: [] };
+        signal?.throwIfAborted();
+        ended = true;
+        yield { text: answer.slice(1), tokens: [], finishReason: "stop", receipt: receiptOf(length, 2) };
+      } finally {
+        if (!ended) onStopped?.(receiptOf(length, 1));
+      }
+    },
+    price: ({ prompt, cached, completion }) => ({ flops: prompt - cached + completion, bytes: 0 }),
+  };
+}
+
+export const document = (id: string, text: string): SearchResult => ({
+  ...{ id, title: id, text, score: 1, categories: [], metadata: {} },
+});
+
+/** Finds the same documents for every query; each search is 5 FLOPs. */
+export function fakeSource(documents: readonly SearchResult[]): PassageSource & { readonly queries: string[] } {
+  const queries: string[] = [];
+  return {
+    ...{ name: "fake", queries },
+    async search(query, top) {
+      queries.push(query);
+      return { results: documents.slice(0, top), receipt: receiptOf(0, 5, "bm25") };
+    },
+    meanTerms: async () => 10,
+  };
+}
