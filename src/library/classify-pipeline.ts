@@ -9,7 +9,7 @@ import type { CallTerms, Scorer } from "../pipelines/qzero/scorer.ts";
 import { StaticScorer } from "../pipelines/qzero/static.ts";
 import { UserError } from "../util/errors.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
-import { openGlove } from "../weights/vectors/glove.ts";
+import { GLOVE, openGlove } from "../weights/vectors/glove.ts";
 import { given, loadOptions, modelName, readOptions, text, texts } from "./arguments.ts";
 import { load } from "./load.ts";
 import { lookupGiven, lookupIn } from "./lookup.ts";
@@ -62,9 +62,6 @@ const callOptions = readOptions.extend({
   explain: z.boolean("expected true or false").optional(),
   qzero: qzeroInput.optional(),
 });
-
-/** The name of the word vectors, which are not a MODEL. */
-export const GLOVE = "glove";
 
 /**
  * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or a MODEL of embeddings, with the

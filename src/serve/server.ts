@@ -7,6 +7,7 @@ import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
 import { within } from "../util/within.ts";
+import type { WordVectors } from "../weights/vectors/word-vectors.ts";
 import { Answering } from "./answering.ts";
 import { createApp } from "./app.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly keys: KeyStore;
   /** Search indexes by name; none by default. */
   readonly indexes?: Indexes | undefined;
+  /** Word vectors that texts are classified by; none by default. */
+  readonly vectors?: WordVectors | undefined;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -91,7 +94,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const indexes = options.indexes ?? new Indexes([]);
-  const base = { ...given, indexes, ledger, rates: new Rates(), started: new Date() };
+  const base = { ...given, indexes, vectors: options.vectors, ledger, rates: new Rates(), started: new Date() };
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const context: ServerContext = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();

@@ -6,6 +6,8 @@ import { checkPlace } from "../../ledger/store.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
+import { GLOVE, openGlove } from "../../weights/vectors/glove.ts";
+import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { version } from "../package.ts";
 import { showDownload } from "../progress.ts";
@@ -59,7 +61,7 @@ export async function define(command: Command): Promise<void> {
   command
     .option(
       "--model <model>",
-      "a model to serve: MODEL, name=MODEL, a pair, A>B@share=0.3, or a reranker, A+first; may be repeated (default: smollm2)",
+      "a model to serve: MODEL, name=MODEL, a pair, A>B@share=0.3, a reranker, A+first, or glove, to classify; may be repeated (default: smollm2)",
       collect,
     )
     .option(
@@ -120,10 +122,25 @@ async function opened(
   const fleet = await Fleet.open(await remotes(flags), log);
   const elsewhere = fleet.list().map(({ options }) => options.name);
   const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
-  const catalogue = await Catalogue.open(own, { resolve: (model) => resolved(model, told), elsewhere, quant });
+  const models = own.filter((model) => model !== GLOVE);
+  const vectors = own.includes(GLOVE) ? await glove(told) : undefined;
+  const catalogue = await Catalogue.open(models, { resolve: (model) => resolved(model, told), elsewhere, quant });
   const indexes = await Indexes.open(flags.index ?? [], flags.store);
   const serving = await serve({
-    ...{ catalogue, fleet, keys, indexes, ledger, log, limits, scheduling, logPrompts, version: version(), ...bound },
+    ...{
+      catalogue,
+      fleet,
+      keys,
+      indexes,
+      vectors,
+      ledger,
+      log,
+      limits,
+      scheduling,
+      logPrompts,
+      version: version(),
+      ...bound,
+    },
     keepAlive: keepAlive && keepAlive * 60_000,
     tracer: await tracerFrom(process.env, version(), log),
   });
@@ -142,6 +159,11 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
+
+async function glove(signal: AbortSignal): Promise<WordVectors> {
+  using download = showDownload(GLOVE);
+  return await openGlove({ signal, ...download });
+}
 
 async function resolved(model: string, signal: AbortSignal): Promise<ResolvedModel> {
   using download = showDownload(model);

@@ -4,7 +4,7 @@ import { WordMeans } from "../../engine/encoder/word-means.ts";
 import type { Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
-import { openGlove } from "../../weights/vectors/glove.ts";
+import { GLOVE, openGlove } from "../../weights/vectors/glove.ts";
 
 /** Everything that a text's vector depends on. */
 export const embedderIdentity = z.strictObject({
@@ -24,9 +24,6 @@ export interface Embedder extends Disposable {
   /** The cost of these texts; runs nothing. */
   price(texts: readonly string[]): Spent;
 }
-
-/** The name of the word vectors, which are not a MODEL. */
-const GLOVE = "glove";
 
 /**
  * Opens an embedder: `glove` (the mean of a text's word vectors), a MODEL of embeddings (`minilm`), or such a MODEL's

@@ -68,10 +68,12 @@ export class QZeroBill {
   receipt({ texts, skipped, fallbacks, gated, searched }: Outcome, price: Spent | undefined): Receipt {
     const all = amountsOf(this.#all);
     const plain = amountsOf(this.#plain);
-    const gate = gated ? (texts - fallbacks) / texts : 0;
+    const share = (part: number) => (gated ? part / texts : 0);
+    // Plain readings that dense does not need, and those that only led to a lookup.
+    const [spared, gate] = [share(texts - fallbacks), share(texts - fallbacks - skipped)];
     const run = this.#searches.length;
     const dense = (of: "flops" | "bytes") =>
-      all[of].spent - gate * plain[of].spent + skipped * (price?.[of] ?? (gated ? plain[of].spent / texts : 0));
+      all[of].spent - spared * plain[of].spent + skipped * (price?.[of] ?? plain[of].spent / texts);
     return makeReceipt({
       ...all,
       model: this.named.model,

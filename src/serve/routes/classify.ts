@@ -1,6 +1,9 @@
 import { z } from "zod";
-import { listOf } from "../../util/list-of.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import type { LabelsInput } from "../../pipelines/qzero/labels.ts";
 import { billed } from "../generation/billed.ts";
+import { classifyByLookup } from "../generation/looked-up.ts";
+import { evidenceField, labelsField, lookupShape, retrievalField } from "../generation/lookup-fields.ts";
 import { readingShape } from "../generation/naming.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
@@ -23,30 +26,50 @@ export const classify = (context: ServerContext): Endpoint =>
     input: z.object({
       ...readingShape,
       input: textsSchema(context.limits, "a text, or several; each is classified by itself"),
-      labels: listOf(z.string().min(1).max(300), { of: "labels", min: 1, max: MOST_SCORES })
+      labels: labelsField
         .nullish()
         .describe(
-          `some of a classifier's labels; for a generating model any labels, required; labels times texts at most ${MOST_SCORES}`,
+          `some of a classifier's labels; for a generating model any labels, required; labels times texts at most ${MOST_SCORES}; with retrieval any labels, or label words by label`,
         ),
+      retrieval: retrievalField
+        .nullish()
+        .describe("classify by the categories of documents, with a model of embeddings or glove"),
+      evidence: evidenceField(context.limits)
+        .nullish()
+        .describe("documents for each text, the best first, in place of an index"),
+      explain: z.boolean().nullish().describe("with retrieval: also return documents, categories and keywords"),
     }),
     example: { model: "smollm2", input: "The food was good.", labels: ["positive", "negative"] },
     output: z.object({
       object: z.literal("list"),
-      data: z.array(z.object({ index: z.int(), label: z.string(), scores })),
+      data: z.array(z.object({ index: z.int(), label: z.string().nullable(), scores, ...lookupShape })),
       model: z.string(),
       ...billedShape,
     }),
     async handle(asked, call) {
       const { model: name, input, labels } = asked;
-      checkScores(input.length, labels?.length ?? 1);
+      checkScores(input.length, Array.isArray(labels) ? labels.length : Object.keys(labels ?? {}).length);
+      if (asked.retrieval || asked.evidence) return answered(name, await classifyByLookup(context, asked, call));
+      const list = withoutWords(labels, asked.explain);
       const chosen = await context.catalogue.choose(asked);
-      const { results, receipt } = await billed(context, chosen, { ...call, asked }, (model, terms) =>
-        model.classify(input, { ...terms, save: chosen.recipe, ...(labels && { labels }) }),
+      const answer = await billed(context, chosen, { ...call, asked }, (model, terms) =>
+        model.classify(input, { ...terms, save: chosen.recipe, ...(list && { labels: list }) }),
       );
-      const data = results.map((result, index) => ({ index, ...result }));
-      return { object: "list", data, model: name, usage: usageOf(receipt), receipt };
+      return answered(name, answer);
     },
   });
+
+function answered(model: string, { results, receipt }: { results: readonly object[]; receipt: Receipt }) {
+  const data = results.map((result, index) => ({ index, ...result }));
+  return { object: "list", data, model, usage: usageOf(receipt), receipt };
+}
+
+/** @throws HttpError for fields that only a lookup reads */
+function withoutWords(labels: LabelsInput | null | undefined, explain: boolean | null | undefined) {
+  if (explain) throw new HttpError(400, "explain: expected retrieval or evidence beside it", { param: "explain" });
+  if (!labels || Array.isArray(labels)) return labels as readonly string[] | null | undefined;
+  throw new HttpError(400, "labels: label words are for retrieval or evidence; expected a list", { param: "labels" });
+}
 
 /** @throws HttpError when one request would take long */
 function checkScores(texts: number, labels: number): void {

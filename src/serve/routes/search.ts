@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { SearchIndex } from "../../index.ts";
+import type { ReadOptions, SearchIndex, SearchOptions } from "../../index.ts";
 import type { EmbeddingModel } from "../../library/embedding-model.ts";
 import type { Model } from "../../library/model.ts";
 import { searchOptions } from "../../library/search-index.ts";
@@ -50,19 +50,32 @@ export const search = (context: ServerContext): Endpoint =>
   });
 
 async function searched(context: ServerContext, index: SearchIndex, input: SearchInput, call: Call) {
-  const asked = { by: input.by ?? index.usual, top: input.top ?? undefined };
-  const chosen = asked.by === "bm25" ? undefined : embedderOf(context, index);
-  using lease = chosen && (await leaseFor(context, chosen, call));
-  using bill = billFor(context, chosen?.served.id ?? "bm25", call);
+  const by = input.by ?? index.usual;
+  const model = by === "bm25" ? "bm25" : embedderOf(context, index).served.id;
+  using bill = billFor(context, model, call);
   const ceiling = { flops: leastOf(input.max_flops, call.key?.terms.maxFlops) };
-  const model = async () => lease && chosen && embeddingModel(context, lease.model, index, chosen);
-  const { results, receipt } = await index.searchWith(model, input.query, asked, {
+  const asked = { query: input.query, by, top: input.top ?? undefined };
+  const { results, receipt } = await searchIn(context, index, asked, call, {
     ...bill.terms,
     signal: call.signal,
     ceiling,
   });
   bill.add(receipt);
   return { results, receipt: bill.close("stop") };
+}
+
+/** Searches an index with the server's own embedding model, as a part of a request. @throws HttpError, UserError */
+export async function searchIn(
+  context: ServerContext,
+  index: SearchIndex,
+  { query, by = index.usual, top }: { query: string } & Pick<SearchOptions, "by" | "top">,
+  call: Call,
+  terms: ReadOptions,
+) {
+  const chosen = by === "bm25" ? undefined : embedderOf(context, index);
+  using lease = chosen && (await leaseFor(context, chosen, call));
+  const model = async () => lease && chosen && embeddingModel(context, lease.model, index, chosen);
+  return await index.searchWith(model, query, { by, top }, terms);
 }
 
 /** The index's embedding model among the server's. @throws HttpError if it is not served */

