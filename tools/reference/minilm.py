@@ -1,9 +1,9 @@
-"""Write the MiniLM fixture: what sentence-transformers makes of texts.
+"""Write the fixture of MiniLM or MPNet: what sentence-transformers makes of texts.
 
-    python tools/reference/minilm.py MODEL src/engine/fixtures
+    python tools/reference/minilm.py MODEL src/engine/fixtures/minilm.json
 
-MODEL is the folder of all-MiniLM-L6-v2 (`modicum pull minilm`, `modicum show minilm` tells where). `minilm.json` holds `texts` and `embeddings`:
-base64 of little-endian float32, 384 a text, each text encoded by itself. `repeat` says how often a text is repeated, for those that are cut.
+MODEL is the folder of all-MiniLM-L6-v2 or all-mpnet-base-v2 (`modicum pull minilm`, `modicum show minilm` tells where). The file holds `texts` and
+`embeddings`: base64 of little-endian float32, 384 or 768 a text, each text encoded by itself. `repeat` says how often a text is repeated, for those that are cut.
 """
 
 import argparse
@@ -37,21 +37,25 @@ TEXTS = [
     "supercalifragilisticexpialidocious antidisestablishmentarianism " + "x" * 120,
     "Tabs\tand\r\nline\u2028breaks\u00a0and zero\u200bwidth",
 ]
-LONG = [("The sea was calm, and the ship went on. ", 60), ("word ", 254), ("word ", 255), ("你好", 300)]
+
+def long_texts(most: int) -> list[tuple[str, int]]:
+    """`most`: tokens that the model reads, with those that begin and end a text."""
+    return [("The sea was calm, and the ship went on. ", 60), ("word ", most - 2), ("word ", most - 1), ("你好", 300)]
+
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, help="file to write")
     args = parser.parse_args()
-    texts = [{"text": text, "repeat": 1} for text in TEXTS] + [{"text": text, "repeat": n} for text, n in LONG]
     model = SentenceTransformer(str(args.model), device="cpu")
+    long = long_texts(model.max_seq_length)
+    texts = [{"text": text, "repeat": 1} for text in TEXTS] + [{"text": text, "repeat": n} for text, n in long]
     embeddings = np.concatenate([model.encode([t["text"] * t["repeat"]]) for t in texts])
     packed = base64.b64encode(embeddings.astype("<f4").tobytes()).decode()
-    args.out.mkdir(parents=True, exist_ok=True)
     fixture = {"source": "tools/reference/minilm.py", "texts": texts, "embeddings": packed}
-    (args.out / "minilm.json").write_text(json.dumps(fixture, ensure_ascii=False) + "\n")
+    args.out.write_text(json.dumps(fixture, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
