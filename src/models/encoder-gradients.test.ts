@@ -11,6 +11,7 @@ import type { EncoderArchitecture } from "./architecture.ts";
 import { bert } from "./bert.ts";
 import { InputWeights } from "./input-weights.testing.ts";
 import { modernbert } from "./modernbert.ts";
+import { mpnet } from "./mpnet.ts";
 
 /** PyTorch's results in float64: tools/reference/gradients.py. */
 interface Reference {
@@ -81,6 +82,7 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
 test.each([
   { name: "bert-mlm", architecture: bert },
   { name: "modernbert-mlm", architecture: modernbert },
+  { name: "mpnet-mlm", architecture: mpnet },
 ])("$name: loss and gradients equal PyTorch's", ({ name, architecture }) => {
   const folder = fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
   const reference: Reference = JSON.parse(readFileSync(path.join(folder, "gradients.json"), "utf8"));

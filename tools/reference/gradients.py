@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-MODELS = ["gpt2", "llama-biased", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm"]
+MODELS = ["gpt2", "llama-biased", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
 ROWS, TOKENS = 2, 12
 
 
