@@ -1,18 +1,21 @@
 import { z } from "zod";
 import { type Reranked, rerank } from "../pipelines/first/first.ts";
 import type { RankModel } from "../pipelines/first/model.ts";
-import { checkFirstOptions, type FirstInput, type FirstName, parseFirst } from "../pipelines/first/options.ts";
+import { type FirstInput, type FirstName, parseFirst } from "../pipelines/first/options.ts";
+import { optionsWith, trainedFor } from "../pipelines/first/trained.ts";
 import { WindowRanker } from "../pipelines/first/window.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
+import type { ResolveOptions } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
 import { priceOfPrompt, priceOfSteps } from "./dense-price.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions, ReadOptions } from "./options.ts";
+import { identityNamed } from "./pipeline.ts";
 
 export interface RerankerOptions extends Omit<LoadOptions, "save" | "adapters"> {
-  /** Options besides those in the name: `{ windowSize: 10 }`. */
+  /** Options besides those in the name: `{ windowSize: 10 }`. An `adapter` takes the place of the one that comes with the model. */
   first?: FirstInput;
 }
 
@@ -30,15 +33,22 @@ export async function openReranker(name: string, options: RerankerOptions = {}):
   const { first = {}, quant, ...rest } = given("openReranker's options", rerankerOptions, options);
   const named = parseFirst(given("openReranker's name", modelName, name));
   if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
-  const merged = { ...named, options: checkFirstOptions({ ...named.options, ...first }) };
   const loading = { ...rest, ...(quant && { quant }) };
-  const model = await load(named.model, loading);
+  const trained = rest.adapter === undefined ? await trainedWith(named, first, rest) : undefined;
+  const merged = { ...named, options: optionsWith(named, trained, first) };
+  const model = await load(named.model, { adapter: trained?.folder, ...loading });
   try {
     return new RerankPipeline(merged, model, () => load(merged.options.presort, { ...loading, adapter: undefined }));
   } catch (error) {
     model.dispose();
     throw error;
   }
+}
+
+/** The adapter that comes with the model. Missing files are downloaded. */
+async function trainedWith(named: FirstName, first: FirstInput, resolving: ResolveOptions) {
+  const { sha256 } = await identityNamed(named.model, undefined, resolving);
+  return trainedFor(sha256, optionsWith(named, undefined, first));
 }
 
 /** A loaded model that orders lists, and the encoder that presorts long ones. Dispose of it to free both. */

@@ -11,7 +11,11 @@ let server: Testing;
 beforeAll(async () => {
   const file = path.join(folder, "letters.gguf");
   writeFileSync(file, tinyWithLetters());
-  server = await serveModels([`letters=${file}`, ...TINY.slice(0, 2)]);
+  server = await serveModels([
+    `letters=${file}`,
+    ...TINY.slice(0, 2),
+    "letters+first@windowSize=4,stride=2,presort=none",
+  ]);
 });
 afterAll(async () => {
   await server.stop(0);
@@ -69,6 +73,30 @@ test.each([
   const [got, message] = await refusal(ask(model));
   expect(message).toContain(sentence);
   expect(got).toBe(status);
+});
+
+test("rank_end says how many are reordered, and is for listwise rerankers alone", async () => {
+  const front = async (rank_end: number) => {
+    const { results, receipt } = await jsonOf(ask("letters+first", { rank_end }));
+    const order = results.map(({ index }: { index: number }) => index);
+    expect(order.slice(rank_end)).toEqual([...documents.keys()].slice(rank_end));
+    return receipt.work.windows.run;
+  };
+  expect([await front(4), await front(8)]).toEqual([1, 3]);
+  const [status, message] = await refusal(ask("sentences", { rank_end: 4 }));
+  expect([status, message]).toEqual([400, expect.stringContaining("expected rank_end for a listwise reranker")]);
+  expect((await refusal(ask("letters+first", { rank_end: 0 })))[0]).toBe(400);
+});
+
+test("a reranker that the server was started with is listed, and its name alone has its options", async () => {
+  const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
+  expect(data.find(({ id }: { id: string }) => id === "letters+first")).toMatchObject({
+    recipe: ["first:windowSize=4,stride=2,presort=none"],
+    reranker: { model: "letters", presort: "none" },
+  });
+  expect((await jsonOf(fetch(`${server.url}/v1/models/letters+first`))).id).toBe("letters+first");
+  const { receipt } = await jsonOf(ask("letters+first"));
+  expect(receipt.recipe).toEqual(["first:windowSize=4,stride=2,presort=none"]);
 });
 
 test("a limit in tokens is refused: passages are cut by words", async () => {

@@ -21,6 +21,10 @@ export const firstOptions = z
       .enum(methods)
       .default("single-token")
       .describe("order by the logits of one position, or by letters that the model writes"),
+    adapter: z
+      .enum(["auto", "none"])
+      .default("auto")
+      .describe("auto: the adapter that comes with this model, if there is one; none: the model as it is"),
     presort: z
       .string()
       .min(1)
@@ -46,6 +50,8 @@ export interface FirstName {
   readonly model: string;
   /** The options as written: `windowSize=10`; empty if there were none. */
   readonly given: string;
+  /** The same by name, not checked against each other or a model's defaults. */
+  readonly values: FirstInput;
   readonly options: FirstOptions;
 }
 
@@ -62,7 +68,7 @@ export function parseFirst(text: string): FirstName | undefined {
   if (model === undefined) return undefined;
   if (model.includes(">")) throw new UserError(`"${text}": first ranks with one model, and ${model} is a pair`, 2);
   const { values } = readNamed(given === "" ? "first" : `first:${given}`, () => undefined);
-  return { name: `${model}+first`, model, given, options: checkFirstOptions(values) };
+  return { name: `${model}+first`, model, given, values, options: checkFirstOptions(values) };
 }
 
 /** @throws UserError that names the option */

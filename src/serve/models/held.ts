@@ -64,9 +64,9 @@ function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
   return { running, waiting };
 }
 
-/** One copy of a model for each form of its weights. */
-export const nameOf = ({ served, quant }: Pick<Chosen, "served" | "quant">): string =>
-  JSON.stringify([served.id, quant]);
+/** One copy of a model for each form of its weights, and for each adapter. */
+export const nameOf = ({ served, quant, adapter }: Pick<Chosen, "served" | "quant" | "adapter">): string =>
+  JSON.stringify([served.id, quant, adapter]);
 
 /** In the default form, about the size of its files. */
 export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
@@ -76,12 +76,12 @@ export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "
 export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
 
 /** @throws ModelFault if the server's model cannot be loaded */
-export async function load({ served, quant }: Wanted, scheduling: SchedulerOptions): Promise<Loaded> {
+export async function load({ served, quant, adapter }: Wanted, scheduling: SchedulerOptions): Promise<Loaded> {
   const started = performance.now();
   try {
     // It may have been damaged since the server found it.
     await checkDownload(served.source.path);
-    const model = await Model.open(await openModel(served.source, [], quant), [], started);
+    const model = await Model.open(await openModel(served.source, [], quant, { adapter }), [], started);
     return { model, turns: model.schedule(scheduling) };
   } catch (error) {
     throw asModelFault(error);

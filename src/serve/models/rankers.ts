@@ -1,4 +1,5 @@
-import { type FirstName, parseFirst } from "../../pipelines/first/options.ts";
+import { type FirstInput, type FirstName, isFirstName, parseFirst } from "../../pipelines/first/options.ts";
+import { optionsWith, trainedFor } from "../../pipelines/first/trained.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
@@ -13,22 +14,38 @@ export interface ChosenRanker {
   presorts(): Promise<Chosen>;
 }
 
-/** The reranker that a request names; undefined if it names a model. @throws HttpError 400, 404 */
+/**
+ * The reranker that a request names, with the adapter that comes with its model; undefined if it names a model. `more`
+ * are options beside the name.
+ * @throws HttpError 400, 404
+ */
 export async function chooseRanker(
   { catalogue }: Pick<ServerContext, "catalogue">,
   asked: Naming,
+  more: FirstInput = {},
 ): Promise<ChosenRanker | undefined> {
   const named = catalogue.ranker(asked.model);
   if (!named) return undefined;
   const ranks = await catalogue.choose({ ...asked, model: named.model });
-  const presorts = () => catalogue.choose({ model: named.options.presort, keep_alive: asked.keep_alive });
-  return { named, ranks, presorts };
+  const trained = trainedFor(await catalogue.hashOf(ranks.served.source), named.options);
+  const options = optionsWith(named, trained, more);
+  const presorts = () => catalogue.choose({ model: options.presort, keep_alive: asked.keep_alive });
+  return { named: { ...named, options }, ranks: { ...ranks, adapter: trained?.folder }, presorts };
 }
 
-/** @throws HttpError 400 that names the option */
-export function rankerNamed(model: string): FirstName | undefined {
+/** Reads the rerankers among a server's models. `idOf` gives a model's name in requests. @throws UserError */
+export const rankersIn = (specs: readonly string[], idOf: (model: string) => string): FirstName[] =>
+  specs.filter(isFirstName).map((spec) => {
+    const named = parseFirst(spec)!;
+    const model = idOf(named.model);
+    return { ...named, model, name: `${model}+first` };
+  });
+
+/** A name without options stands for the one that the server was started with. @throws HttpError 400 that names the option */
+export function rankerNamed(model: string, configured: readonly FirstName[]): FirstName | undefined {
   try {
-    return parseFirst(model);
+    const named = parseFirst(model);
+    return named?.given === "" ? (configured.find(({ name }) => name === named.name) ?? named) : named;
   } catch (error) {
     throw error instanceof UserError ? new HttpError(400, error.message, { param: "model" }) : error;
   }

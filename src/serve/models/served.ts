@@ -10,7 +10,7 @@ import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 import { isPipelineName, modelsIn, Pairs, pairsIn } from "./pairs.ts";
-import { rankerNamed } from "./rankers.ts";
+import { rankerNamed, rankersIn } from "./rankers.ts";
 
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
@@ -30,6 +30,8 @@ export interface Chosen {
   readonly quant: Quant;
   /** Milliseconds that the model stays in memory once unused; by default the server's setting. */
   readonly keepAlive?: number | undefined;
+  /** The folder of an adapter for all of its requests: a copy of its own in memory. */
+  readonly adapter?: string | undefined;
 }
 
 /** The options by which a server opens its models. */
@@ -49,6 +51,8 @@ export class Catalogue {
     all: readonly Served[],
     private readonly elsewhere: readonly string[],
     private readonly configured: Pairs,
+    /** The rerankers that the server was started with. */
+    readonly rankers: readonly FirstName[],
   ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
   }
@@ -70,7 +74,8 @@ export class Catalogue {
       const source = await resolve(model);
       all.push({ id, model, source: { ...source, name: id }, quant });
     }
-    return new Catalogue(all, elsewhere, new Pairs(pairsIn(specs, (model) => named(model).id)));
+    const idOf = (model: string) => named(model).id;
+    return new Catalogue(all, elsewhere, new Pairs(pairsIn(specs, idOf)), rankersIn(specs, idOf));
   }
 
   list(): Served[] {
@@ -89,7 +94,7 @@ export class Catalogue {
 
   /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
   ranker(name: string): FirstName | undefined {
-    return this.#served.has(name) ? undefined : rankerNamed(name);
+    return this.#served.has(name) ? undefined : rankerNamed(name, this.rankers);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { billedAs } from "../../library/rerank-pipeline.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { ServerContext } from "../server-context.ts";
@@ -15,6 +16,12 @@ const model = z.object({
     .object({ swift: z.string(), super: z.string() })
     .optional()
     .describe("a pair's models: the one that answers first, and the one for hard prompts"),
+  reranker: z
+    .object({ model: z.string(), presort: z.string() })
+    .optional()
+    .describe(
+      "a listwise reranker's models: the one that ranks, and the encoder that orders long lists first, or none",
+    ),
   recipes: z.array(z.string()).describe("the recipes registered for a model; each is also listed itself"),
   loaded: z
     .array(z.object({ quant: z.enum(quants), users: z.int() }))
@@ -26,7 +33,7 @@ const model = z.object({
 });
 type Listed = z.output<typeof model>;
 
-/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory; then the server's pairs. */
+/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory; then the server's pairs and listwise rerankers. */
 export const models = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
@@ -74,5 +81,9 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: name, ...base, bytes: 0, recipe: [given === "" ? "route" : `route:${given}`], recipes: [], loaded: [] },
     pair: { swift, super: strong },
   }));
-  return [...own, ...recipes, ...remote, ...pairs];
+  const rerankers = catalogue.rankers.map((named) => ({
+    ...{ id: named.name, ...base, bytes: 0, recipe: billedAs(named).recipe, recipes: [], loaded: [] },
+    reranker: { model: named.model, presort: named.options.presort },
+  }));
+  return [...own, ...recipes, ...remote, ...pairs, ...rerankers];
 }

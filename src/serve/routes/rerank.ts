@@ -25,6 +25,11 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       "texts, or objects with a text; longer than the model's limit is cut",
     ),
     top_n: z.int().min(1).nullish().describe("how many results to return; default all"),
+    rank_end: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe("of a listwise reranker: how many it reorders, of a longer list in an encoder's order; default 20"),
     return_documents: z.boolean().nullish().describe("return each document with its score"),
     max_tokens_per_doc: z
       .int()
@@ -86,12 +91,17 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
   });
 
 async function scored(context: ServerContext, input: RerankInput, texts: readonly string[], call: Call) {
-  const ranker = await chooseRanker(context, input);
+  const { rank_end: rankEnd } = input;
+  const ranker = await chooseRanker(context, input, { ...(rankEnd && { rankEnd }) });
   if (ranker && input.max_tokens_per_doc)
     throw new HttpError(400, "a listwise reranker cuts by words; expected maxPassageWords in the model's name", {
       param: "max_tokens_per_doc",
     });
   if (ranker) return rerankByLetters(context, ranker, call, { ...input, texts });
+  if (rankEnd)
+    throw new HttpError(400, `${input.model} reads each document alone; expected rank_end for a listwise reranker`, {
+      param: "rank_end",
+    });
   const chosen = await context.catalogue.choose(input);
   return billed(context, chosen, { ...call, asked: input }, (model, terms) =>
     model.relevance(input.query, texts, {

@@ -1,0 +1,57 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { packageRoot } from "../../util/package-root.ts";
+import { readJson } from "../../weights/json-file.ts";
+import { checkFirstOptions, type FirstInput, type FirstName, type FirstOptions } from "./options.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+
+/** What a bundled adapter was trained for: `first.json` beside its weights. */
+export const trainedFile = z.strictObject({
+  model: z.strictObject({ name: z.string().min(1), sha256 }),
+  /** The windows that it was trained on, which are its defaults. */
+  options: z.strictObject({
+    windowSize: z.int().min(2),
+    stride: z.int().min(1),
+    maxPassageWords: z.int().min(1),
+  }),
+  data: z.strictObject({ name: z.string(), sha256, lists: z.int().min(1) }),
+});
+export type TrainedFile = z.output<typeof trainedFile>;
+
+/** A bundled adapter. */
+export interface Trained extends TrainedFile {
+  readonly folder: string;
+}
+
+/** The adapters that the package ships. @throws UserError if a file is damaged */
+export function trainedRerankers(models = join(packageRoot(), "models")): Trained[] {
+  return readdirSync(models)
+    .map((model) => join(models, model, "first"))
+    .filter(hasAdapter)
+    .map((folder) => ({ folder, ...readJson(fileIn(folder), trainedFile, "a trained reranker") }));
+}
+
+const fileIn = (folder: string): string => join(folder, "first.json");
+const hasAdapter = (folder: string): boolean => existsSync(fileIn(folder));
+
+/** The adapter for the model with this hash, unless the options want none. */
+export const trainedFor = (
+  hash: string | undefined,
+  { adapter }: FirstOptions,
+  all = trainedRerankers(),
+): Trained | undefined => (adapter === "none" ? undefined : all.find(({ model }) => model.sha256 === hash));
+
+/**
+ * A reranker's options: those given, then the adapter's, then the usual ones. A given window sets aside both of the
+ * adapter's numbers for it.
+ * @throws UserError that names the option
+ */
+export function optionsWith({ values }: FirstName, trained: Trained | undefined, more: FirstInput = {}): FirstOptions {
+  const given = { ...values, ...more };
+  if (!trained) return checkFirstOptions(given);
+  const { windowSize, stride, ...rest } = trained.options;
+  const ownWindow = "windowSize" in given || "stride" in given;
+  return checkFirstOptions({ ...rest, ...(!ownWindow && { windowSize, stride }), ...given });
+}
