@@ -7,11 +7,13 @@ import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
+import { parseFirst } from "../../pipelines/first/options.ts";
+import { optionsWith, trainedFor } from "../../pipelines/first/trained.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
-import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
@@ -39,7 +41,11 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; may be repeated (default: smollm2)", collect)
+    .option(
+      "--model <model>",
+      "alias, hf:…, pypi:…, npm:… or path, or MODEL+first; may be repeated (default: smollm2)",
+      collect,
+    )
     .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
     .option("--quant <form>", `${quantOptions.shape.quant.description}; may be repeated (default: auto)`, collect)
     .option("--recipe <recipe>", "savings separated by spaces, or a JSON or YAML file; may be repeated", collect)
@@ -75,10 +81,10 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   const tasks: Task[] = [];
   for (const task of flags.task) tasks.push(await foundTask(task, signal));
   requireUse(flags, options.rows, tasks);
-  const sources: ResolvedModel[] = [];
-  for (const model of flags.model ?? ["smollm2"]) sources.push(await found(model, signal));
-  const cells = sources.flatMap((source) =>
-    tasks.flatMap((task) => quants.map((quant): Cell => ({ task, source, quant, options }))),
+  const models: Pick<Cell, "source" | "reranker">[] = [];
+  for (const model of flags.model ?? ["smollm2"]) models.push(await modelOf(model, flags, signal));
+  const cells = models.flatMap((model) =>
+    tasks.flatMap((task) => quants.map((quant): Cell => ({ task, ...model, quant, options }))),
   );
   return {
     cells,
@@ -90,6 +96,19 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
     command: commandOf(process.argv.slice(2)),
     version: version(),
   };
+}
+
+/** A model, or a reranker: a model with the adapter and the windows that come with it. @throws UserError */
+async function modelOf(name: string, { recipe, search, queue }: Flags, signal: AbortSignal) {
+  const named = parseFirst(name);
+  if (!named) return { source: await found(name, signal) };
+  if (recipe ?? search)
+    throw new UserError(`--model: ${name} is a reranker, whose recipe is first; leave out --recipe and --search`, 2);
+  if (queue !== undefined) throw new UserError(`--queue: ${name} is a reranker, which runs in this process alone`, 2);
+  const source = await found(named.model, signal);
+  const trained = trainedFor(await modelHash(source), named.options);
+  const first = { ...named, options: optionsWith(named, trained) };
+  return { source, reranker: { first, adapter: trained?.folder } };
 }
 
 async function foundTask(task: string, signal: AbortSignal): Promise<Task> {

@@ -1,6 +1,7 @@
 import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
 import { openModel } from "../../engine/file/open-model.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
+import type { FirstName } from "../../pipelines/first/options.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -8,6 +9,7 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Answerer, Answering, Truncation } from "./answerer.ts";
 import { DecoderAnswerer } from "./decoder.ts";
 import { EncoderAnswerer } from "./encoder.ts";
+import { firstAnswering } from "./first.ts";
 import { Seq2SeqAnswerer } from "./seq2seq.ts";
 
 export { type Answered, type Answerer, type Answering, type Plan, type Truncation, truncations } from "./answerer.ts";
@@ -20,13 +22,16 @@ export interface Setting {
   readonly truncate: Truncation | undefined;
   /** The folder of a LoRA adapter. */
   readonly adapter?: string | undefined;
+  /** The listwise reranker that the model is to be. */
+  readonly first?: FirstName | undefined;
 }
 
 /** Loads a model to answer items under any recipes. @throws UserError */
-export async function openAnswering({ source, quant, truncate, adapter }: Setting): Promise<Answering> {
+export async function openAnswering({ source, quant, truncate, adapter, first }: Setting): Promise<Answering> {
   const model = await openModel(source, [], quant, { adapter });
   switch (model.kind) {
     case "decoder":
+      if (first) return await firstAnswering(model, first);
       return {
         under: (recipe) => DecoderAnswerer.open(model, recipe, truncate),
         [Symbol.dispose]: () => model[Symbol.dispose](),

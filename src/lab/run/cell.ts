@@ -1,3 +1,4 @@
+import type { FirstName } from "../../pipelines/first/options.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -22,6 +23,8 @@ export interface Cell {
   readonly source: ResolvedModel;
   readonly quant: Quant;
   readonly options: RunOptions;
+  /** The listwise reranker that the model is to be, and the folder of its adapter. */
+  readonly reranker?: { readonly first: FirstName; readonly adapter: string | undefined } | undefined;
 }
 
 /** The options of fetching a task's data. */
@@ -49,8 +52,8 @@ export interface OpenCell extends KnownCell, Loaded, Disposable {}
 /** Loads the model again. */
 export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => opened(cell, await loadedOf(cell));
 
-async function loadedOf({ source, quant, options }: Cell): Promise<Loaded> {
-  const model = await openAnswering({ source, quant, truncate: options.truncate });
+async function loadedOf({ source, quant, options, reranker }: Cell): Promise<Loaded> {
+  const model = await openAnswering({ source, quant, truncate: options.truncate, ...reranker });
   return { model, dense: await model.under([]) };
 }
 
@@ -75,7 +78,7 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
     const items = all.filter((item) => dense.plan(item) !== undefined);
     const identity: Identity = {
       task: task.name,
-      ...{ model: source.name, model_hash: await modelHash(source), quant },
+      ...{ model: cell.reranker?.first.name ?? source.name, model_hash: await modelHash(source), quant },
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
       rows: task.kind === "generation" ? options.rows : 1,
       ...{ items: all.length, items_hash: hashOf(all) },

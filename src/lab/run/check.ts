@@ -3,7 +3,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import type { Result } from "../results.ts";
 import { type Cell, type KnownCell, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { checkFolder, resultsFile } from "./folder.ts";
-import { folderOf, type Grid, type Watcher } from "./grid-of.ts";
+import { folderOf, type Grid, recipesFor, type Watcher } from "./grid-of.ts";
 import { requireOwn } from "./own-results.ts";
 import { fileHashes, requireUnchanged } from "./recipe-files.ts";
 import { heldResults } from "./results-file.ts";
@@ -31,7 +31,7 @@ export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, sign
   const open = await fetched(cell, watcher, signal);
   try {
     const held = await checkHeld(grid, open);
-    for (const recipe of asked(grid)) {
+    for (const recipe of asked(grid, cell)) {
       signal?.throwIfAborted();
       const own = held.filter((result) => result.recipe === recipeText(recipe));
       requireUnchanged(resultsFile(folderOf(grid, cell)), await fileHashes(recipe), own);
@@ -67,7 +67,7 @@ async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
 }
 
 /** Recipes that are known before the run; of a search, its ends. */
-const asked = ({ recipes, searches }: Grid): Recipe[] => [...recipes, ...searches.flatMap(ends)];
+const asked = (grid: Grid, cell: Cell): Recipe[] => [...recipesFor(grid, cell), ...grid.searches.flatMap(ends)];
 
 function ends(spec: SearchSpec): readonly Recipe[] {
   switch (spec.kind) {

@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { Recipe } from "../../savings/recipe.ts";
+import { firstStep } from "../answer/first.ts";
 import type { Result } from "../results.ts";
 import type { Cell, Fetching, OnResult, OpenCell } from "./cell.ts";
 import type { Reuse } from "./folder.ts";
@@ -23,6 +24,10 @@ export interface Grid {
   readonly version: string;
 }
 
+/** The recipes of a cell: a reranker is one itself. */
+export const recipesFor = ({ recipes }: Pick<Grid, "recipes">, { reranker }: Cell): readonly Recipe[] =>
+  reranker ? [firstStep(reranker.first)].map((step) => [step]) : recipes;
+
 /** Called as a run progresses. */
 export interface Watcher {
   /** Options of fetching a task's data, if it must be fetched. */
@@ -38,10 +43,14 @@ export interface Watcher {
  * A cell's folder: the run's own if there is one cell, else a folder below it, named after the form of the weights if
  * there are several.
  */
-export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, { task, source, quant }: Cell): string {
+export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, cell: Cell): string {
   if (cells.length === 1) return out;
+  const { task, source, quant, reranker } = cell;
   const forms = new Set(cells.map((cell) => cell.quant)).size > 1 ? [quant] : [];
-  return path.join(out, [task.name, path.basename(source.name), ...forms].map(fileName).join("@"));
+  return path.join(
+    out,
+    [task.name, path.basename(reranker?.first.name ?? source.name), ...forms].map(fileName).join("@"),
+  );
 }
 
 const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");

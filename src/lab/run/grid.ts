@@ -13,7 +13,7 @@ import { CellRun } from "./cell-run.ts";
 import { checkAll, openChecked } from "./check.ts";
 import { type Executor, LocalExecutor } from "./executor.ts";
 import { claimFolder, summaryFile } from "./folder.ts";
-import { folderOf, type Grid, type Watcher } from "./grid-of.ts";
+import { folderOf, type Grid, recipesFor, type Watcher } from "./grid-of.ts";
 import { metricsOf } from "./judge.ts";
 import { machine, versions } from "./machine.ts";
 import { summarise } from "./summarise.ts";
@@ -72,7 +72,8 @@ interface Outcome {
 }
 
 /** Runs every recipe of the grid, dense first, then those that searches find. */
-async function answered({ recipes, searches, budget }: Grid, run: CellRun): Promise<Outcome> {
+async function answered({ searches, budget, ...grid }: Grid, run: CellRun): Promise<Outcome> {
+  const recipes = recipesFor(grid, run.cell);
   for (const recipe of withDense(recipes)) await run.complete(recipe);
   const outcomes = [];
   for (const spec of searches) outcomes.push(await run.search(spec, budget));

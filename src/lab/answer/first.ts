@@ -1,0 +1,80 @@
+import type { LanguageModel } from "../../engine/language-model.ts";
+import { Model } from "../../library/model.ts";
+import { billedAs, rankModelOf } from "../../library/rerank-pipeline.ts";
+import { rerank } from "../../pipelines/first/first.ts";
+import { type FirstName, type FirstOptions, firstOptions } from "../../pipelines/first/options.ts";
+import { WindowRanker } from "../../pipelines/first/window.ts";
+import type { Recipe, Step } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Item, RankingItem } from "../item.ts";
+import type { Answered, Answerer, Answering, Plan } from "./answerer.ts";
+
+/** A listwise reranker as a recipe of the lab; dense writes the rankings of the same windows. */
+export const firstStep = (named: FirstName): Step => ({
+  text: billedAs(named).recipe[0]!,
+  options: named.options,
+  saving: {
+    ...{ name: "first", group: "output", summary: "a list ranked by one token's logits", needs: [] },
+    options: firstOptions,
+    unsupported: () => undefined,
+    seams: () => [],
+    check: async () => {},
+    prepare: async () => undefined,
+  },
+});
+
+/** @throws UserError if the model does not generate, or has no tokens for letters alone */
+export async function firstAnswering(loaded: LanguageModel, named: FirstName): Promise<Answering> {
+  const model = await Model.open(loaded, [], performance.now());
+  const method = (recipe: Recipe) => (recipe.length === 0 ? "generate" : named.options.method);
+  return {
+    under: async (recipe) => new FirstAnswerer(model, named, { ...named.options, method: method(recipe) }),
+    [Symbol.dispose]: () => model.dispose(),
+  };
+}
+
+/** A language model ranks lists, window by window. */
+class FirstAnswerer implements Answerer {
+  readonly #ranker: WindowRanker;
+
+  constructor(
+    private readonly model: Model,
+    private readonly named: FirstName,
+    private readonly options: FirstOptions,
+  ) {
+    this.#ranker = new WindowRanker(rankModelOf(model), options);
+  }
+
+  countTokens(text: string): number {
+    return this.model.language.encode(text, true).length;
+  }
+
+  plan(item: Item): Plan {
+    if (item.kind !== "ranking")
+      throw new UserError(`${this.named.name} ranks documents; the task's kind is ${item.kind}, expected ranking`);
+    this.#requireShort(item);
+    return (signal) => this.#rank(item, signal);
+  }
+
+  /** An encoder's order would be another pipeline's quality. */
+  #requireShort({ documents: { length } }: RankingItem): void {
+    const { presort, rankEnd } = this.options;
+    if (presort === "none" || length <= rankEnd) return;
+    throw new UserError(
+      `${this.named.name} reorders the first ${rankEnd} of ${length} documents, and the lab does not presort; expected candidates=RUN,top=${rankEnd} of the task, or presort=none`,
+    );
+  }
+
+  /** Nothing comes from the cache of an earlier query. */
+  async #rank({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
+    this.model.language.engine.forget();
+    const texts = documents.map(({ text }) => text);
+    const terms = { named: billedAs(this.named), ...(signal && { signal }) };
+    const { order, receipt } = await rerank(this.#ranker, query, texts, this.options, terms);
+    const { flops, bytes } = receipt;
+    return { answer: { order: order.map((i) => documents[i]!.id) }, flops, bytes };
+  }
+
+  /** The model is kept. */
+  [Symbol.dispose](): void {}
+}
