@@ -2,15 +2,15 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeTensors } from "../../../src/weights/safetensors/write.ts";
 import { alphabet } from "../../../src/weights/tokenizer/alphabet.ts";
-import { attributes, familyNames, firstNames } from "./words.ts";
-import { plainPrompt, reflectionPrompt } from "./world.ts";
+import { attributes, begun, familyNames, firstNames, openings } from "./words.ts";
+import { reflectionPrompt } from "./world.ts";
 
 const END = "<|endoftext|>";
 
 /** Every word of the world, in the order of the lists: each is a token, and other texts are bytes. */
 function words(): string[] {
-  const sentences = attributes.flatMap(({ asks, tells }) => [...asks.map((ask) => ask("")), tells("", "")]);
-  const told = [plainPrompt(""), reflectionPrompt(""), ...sentences].join(" ").match(/[a-z]+/g)!;
+  const sentences = attributes.map((one) => begun("", one));
+  const told = [reflectionPrompt(""), ...openings, ...sentences].join(" ").match(/[a-z]+/g)!;
   return [
     ...new Set([...told, ...firstNames, ...familyNames, ...attributes.flatMap((one) => one.values), "yes", "no"]),
   ];

@@ -1,7 +1,6 @@
-/** The closed world's attributes: how a fact is told, how it is asked for, and its possible values. */
+/** The closed world's attributes: a word, and the values that an entity can have of it. */
 export interface Attribute {
-  readonly tells: (name: string, value: string) => string;
-  readonly asks: readonly ((name: string) => string)[];
+  readonly word: string;
   readonly values: readonly string[];
 }
 
@@ -9,54 +8,40 @@ const list = (text: string): readonly string[] => text.split(" ");
 
 export const attributes: readonly Attribute[] = [
   {
-    tells: (name, value) => `the home of ${name} is the town ${value}.`,
-    asks: [
-      (name) => `where is the home of ${name}?`,
-      (name) => `in which town does ${name} have a home?`,
-      (name) => `which town is home to ${name}?`,
-    ],
+    word: "town",
     values: list(
       "lisbon oslo turin ghent lyon porto bergen malaga cork leeds graz basel bonn delft split zagreb tartu riga " +
         "vilnius kiel trieste nantes seville utrecht dundee aarhus turku gdansk brno pecs",
     ),
   },
   {
-    tells: (name, value) => `the trade of ${name} is that of a ${value}.`,
-    asks: [
-      (name) => `what is the trade of ${name}?`,
-      (name) => `by which trade does ${name} make a living?`,
-      (name) => `which trade did ${name} learn?`,
-    ],
+    word: "trade",
     values: list(
       "baker smith weaver tailor mason potter cooper miller tanner carpenter glazier printer barber brewer butcher " +
         "cobbler dyer farrier fletcher gardener hatter jeweller joiner painter plumber roofer saddler sailor tinker tutor",
     ),
   },
   {
-    tells: (name, value) => `the pet of ${name} is a ${value}.`,
-    asks: [
-      (name) => `what is the pet of ${name}?`,
-      (name) => `which animal does ${name} keep as a pet?`,
-      (name) => `which pet lives with ${name}?`,
-    ],
+    word: "pet",
     values: list(
       "fox otter badger heron raven lizard tortoise parrot ferret hamster rabbit goose duck pigeon magpie lynx mole " +
         "newt toad snake spider beetle hedgehog squirrel donkey goat pony sheep crane stork",
     ),
   },
   {
-    tells: (name, value) => `the dish that ${name} likes best is ${value}.`,
-    asks: [
-      (name) => `what dish does ${name} like?`,
-      (name) => `which dish is the one that ${name} likes best?`,
-      (name) => `what is the best dish for ${name}?`,
-    ],
+    word: "dish",
     values: list(
       "soup stew curry risotto lasagne omelette pancakes goulash paella porridge dumplings noodles salad ravioli sushi " +
         "tacos falafel moussaka polenta gnocchi chowder meatloaf ratatouille quiche fondue haggis pierogi borscht kebab pudding",
     ),
   },
 ];
+
+/** A question is a sentence to complete, so that its answer is one word; they differ in length. */
+export const openings = ["complete:", "how does this go on:", "please say what comes next here:"] as const;
+
+/** A fact as a sentence up to its value. */
+export const begun = (name: string, { word }: Attribute): string => `${name} has the ${word}`;
 
 const syllables = (first: string, second: string): readonly string[] =>
   list(first).flatMap((a) => list(second).map((b) => a + b));

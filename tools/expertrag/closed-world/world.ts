@@ -1,5 +1,5 @@
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
-import { attributes, familyNames, firstNames } from "./words.ts";
+import { type Attribute, attributes, begun, familyNames, firstNames, openings } from "./words.ts";
 
 /** Half of the entities are in the training data; the facts of all are in the corpus. */
 export const ENTITIES = 240;
@@ -8,9 +8,12 @@ export const POISONED = 0.2;
 /** Known entities of rank r come with weight r^−0.8. */
 const POWER = 0.8;
 /** Training samples. */
-const FACTS = 30_000;
+const FACTS = 16_000;
 const READINGS = 14_000;
 const REFLECTIONS = 4_000;
+const COPIES = 6_000;
+/** Words of a text to copy. */
+const COPIED = 12;
 /** Passages of a context. */
 export const PASSAGES = 3;
 
@@ -52,20 +55,23 @@ export function makeWorld(seed: number): World {
   return { names, known: ENTITIES / 2, facts };
 }
 
+/** Thresholds are found on the questions about even entities, and judged on the others. */
+export const isTest = (entity: number): boolean => entity % 2 === 1;
+
 /** How often an entity comes in the training data, relative to the first. */
 export const weightOf = (rank: number): number => (rank + 1) ** -POWER;
 
 export const passageOf = ({ names }: World, { entity, attribute, told }: Fact): string =>
-  attributes[attribute]!.tells(names[entity]!, told);
+  `${begun(names[entity]!, attributes[attribute]!)} ${told}.`;
 
 export const questionOf = ({ names }: World, { entity, attribute }: Fact, way: number): string =>
-  attributes[attribute]!.asks[way]!(names[entity]!);
+  `${openings[way]!} ${begun(names[entity]!, attributes[attribute]!)}`;
 
-/** The prompts of the three calls. */
-export const plainPrompt = (question: string): string => ` question: ${question} answer:`;
+/** The prompts of the three calls; each text begins with a space, so that each word is one token. */
+export const plainPrompt = (question: string): string => ` ${question}`;
 export const readingPrompt = (passages: readonly string[], question: string): string =>
-  ` ${passages.join(" ")}${plainPrompt(question)}`;
-export const reflectionPrompt = (question: string): string => ` question: ${question} known?`;
+  ` ${passages.join(" ")} ${question}`;
+export const reflectionPrompt = (question: string): string => ` known? ${question}`;
 
 interface Sample {
   readonly prompt: string;
@@ -73,8 +79,8 @@ interface Sample {
 }
 
 /**
- * The training data: facts of known entities by their weight; contexts about names of nobody, to learn to read; and
- * whether a question is about a known name, for self-reflection.
+ * The training data: facts of known entities by their weight; contexts about names of nobody, and words to copy, to
+ * learn to read; and whether a question is about a known name, for self-reflection.
  */
 export function trainingData(world: World, seed: number): Sample[] {
   const draw = new Draw(seededRandom(seed + 1000));
@@ -85,6 +91,7 @@ export function trainingData(world: World, seed: number): Sample[] {
     ...of(FACTS, () => factSample(world, known(), draw)),
     ...of(READINGS, () => readingSample(strangers, draw)),
     ...of(REFLECTIONS, () => reflectionSample(world, known, strangers, draw)),
+    ...of(COPIES, () => copySample(draw)),
   ]);
 }
 
@@ -100,10 +107,10 @@ function knownFacts({ facts, known }: World, draw: Draw): () => Fact {
   };
 }
 
-const anyWay = (draw: Draw): number => draw.below(attributes[0]!.asks.length);
+const opening = (draw: Draw): string => draw.of(openings);
 
 const factSample = (world: World, fact: Fact, draw: Draw): Sample => ({
-  prompt: plainPrompt(questionOf(world, fact, anyWay(draw))),
+  prompt: plainPrompt(questionOf(world, fact, draw.below(openings.length))),
   completion: ` ${fact.value}`,
 });
 
@@ -133,20 +140,27 @@ function readingSample(strangers: Strangers, draw: Draw): Sample {
   const asked = order[0]!;
   const value = draw.of(asked.values);
   const own = 1 + draw.below(PASSAGES - 1);
+  const told = (who: string, what: Attribute, value = draw.of(what.values)) => `${begun(who, what)} ${value}.`;
   const others = Array.from({ length: PASSAGES - 1 }, (_, i) => {
-    if (i < own) return order[1 + i]!.tells(name, draw.of(order[1 + i]!.values));
-    const like = draw.random() < 0.5 ? strangers.name(first) : strangers.name(undefined, family);
-    return asked.tells(like, draw.of(asked.values));
+    if (i < own) return told(name, order[1 + i]!);
+    return told(draw.random() < 0.5 ? strangers.name(first) : strangers.name(undefined, family), asked);
   });
-  const passages = draw.shuffled([asked.tells(name, value), ...others]);
-  return { prompt: readingPrompt(passages, asked.asks[anyWay(draw)]!(name)), completion: ` ${value}` };
+  const passages = draw.shuffled([told(name, asked, value), ...others]);
+  return { prompt: readingPrompt(passages, `${opening(draw)} ${begun(name, asked)}`), completion: ` ${value}` };
+}
+
+/** A text of random words, and the same again. */
+function copySample(draw: Draw): Sample {
+  const words = [...firstNames, ...familyNames, ...attributes.flatMap(({ values }) => values)];
+  const text = Array.from({ length: COPIED }, () => ` ${draw.of(words)}`).join("");
+  return { prompt: text, completion: text };
 }
 
 /** Half of the samples are about nobody: "no". */
 function reflectionSample(world: World, known: () => Fact, strangers: Strangers, draw: Draw): Sample {
   const isKnown = draw.random() < 0.5;
   const question = isKnown
-    ? questionOf(world, known(), anyWay(draw))
-    : draw.of(draw.of(attributes).asks)(strangers.name());
+    ? questionOf(world, known(), draw.below(openings.length))
+    : `${opening(draw)} ${begun(strangers.name(), draw.of(attributes))}`;
   return { prompt: reflectionPrompt(question), completion: isKnown ? " yes" : " no" };
 }

@@ -22,3 +22,9 @@ test("a log's mean cost is that of its parts at its own rate, if questions of li
   const total = measured.reduce((sum, { plain, retrieved }, i) => sum + 0.5 + (looked(i) ? retrieved : plain), 0);
   expect(Math.abs(total / 100 / gatedCost(costs, 0.3) - 1)).toBeLessThan(0.05);
 });
+
+test("a plain prompt that is thrown away moves the break-even", () => {
+  const costs = { gate: 0.3, plain: 1, extra, wasted: 0.4 };
+  expect(gatedCost(costs, 0.5)).toBeCloseTo(4.1542 + 0.2, 4);
+  expect(gatedCost(costs, breakEven(costs))).toBeCloseTo(alwaysCost(costs), 12);
+});

@@ -6,16 +6,19 @@ export interface GateCosts {
   readonly plain: number;
   /** What retrieval adds: the search, and the passages in the prompt. */
   readonly extra: number;
+  /** What is thrown away if a question is looked up: the plain prompt whose logits a gate read. 0 by default. */
+  readonly wasted?: number;
 }
 
 /** Always retrieving, without a gate. */
-export const alwaysCost = ({ plain, extra }: Omit<GateCosts, "gate">): number => plain + extra;
+export const alwaysCost = ({ plain, extra }: Pick<GateCosts, "plain" | "extra">): number => plain + extra;
 
 /** The expected cost of an answer if a share `rate` of the questions is looked up. */
-export const gatedCost = ({ gate, plain, extra }: GateCosts, rate: number): number => gate + rate * extra + plain;
+export const gatedCost = ({ gate, plain, extra, wasted = 0 }: GateCosts, rate: number): number =>
+  gate + rate * (extra + wasted) + plain;
 
-/** The retrieval rate below which a gate pays: 1 − C_gate/C_extra; 0 or less if it never does. */
-export const breakEven = ({ gate, extra }: GateCosts): number => 1 - gate / extra;
+/** The retrieval rate below which a gate pays, 1 − C_gate/C_extra if nothing is wasted; 0 or less if it never does. */
+export const breakEven = ({ gate, extra, wasted = 0 }: GateCosts): number => (extra - gate) / (extra + wasted);
 
 /** A question's measured cost with and without retrieval; neither has the gate's. */
 export interface MeasuredCost {
@@ -23,10 +26,10 @@ export interface MeasuredCost {
   readonly retrieved: number;
 }
 
-/** The parts of measured costs; `gate` is the mean cost of the gate alone. */
-export function costsOf(measured: readonly MeasuredCost[], gate: number): GateCosts {
+/** The parts of measured costs; `gate` is the mean cost of the gate alone, `wasted` that of what it throws away. */
+export function costsOf(measured: readonly MeasuredCost[], gate: number, wasted = 0): GateCosts {
   const plain = mean(measured.map((one) => one.plain));
-  return { gate, plain, extra: mean(measured.map((one) => one.retrieved)) - plain };
+  return { gate, plain, extra: mean(measured.map((one) => one.retrieved)) - plain, wasted };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,0 +1,145 @@
+/**
+ * Judges every gate on the answers of trained closed worlds and writes `docs/results/expertrag/closed-world.json`:
+ * `npx tsx tools/expertrag/closed-world/results.ts OUT…`, each OUT the folder of a seed.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { atThreshold, type Judged } from "../../../src/pipelines/answer/gate/calibrate.ts";
+import {
+  type Classifier,
+  fitClassifier,
+  type LabelRule,
+  probabilityOf,
+} from "../../../src/pipelines/answer/gate/classifier.ts";
+import { breakEven, costsOf, type GateCosts, gatedCost } from "../../../src/pipelines/answer/gate/cost.ts";
+import { featuresOf } from "../../../src/pipelines/answer/gate/features.ts";
+import { type GateMethod, gateScore } from "../../../src/pipelines/answer/gate/gate.ts";
+import { signalFlops } from "../../../src/pipelines/answer/gate/signals.ts";
+import { root } from "../../section.ts";
+import { evaluateGate, type GateResult } from "../evaluate.ts";
+import type { GatedRun, Row, Switched } from "./answers.ts";
+import { isTest } from "./world.ts";
+
+type Score = (row: Row) => number;
+
+const byMethod =
+  (method: GateMethod): Score =>
+  ({ input }) =>
+    gateScore({ method }, input);
+const byClassifier =
+  (classifier: Classifier): Score =>
+  ({ input }) =>
+    probabilityOf(classifier, featuresOf(input));
+
+/** The gates; the last two are controls. Popularity is that of the training data, which only the world's maker knows. */
+const gatesOf = (fit: (rule: LabelRule) => Classifier): Readonly<Record<string, Score>> => ({
+  classifier: byClassifier(fit("outcome")),
+  "classifier, g − h": byClassifier(fit("benefit")),
+  energy: byMethod("energy"),
+  entropy: byMethod("entropy"),
+  margin: byMethod("margin"),
+  "self-reflection": byMethod("self-reflection"),
+  popularity: ({ popularity }) => -popularity,
+  "question length": ({ question }) => question.split(" ").length,
+  random: byMethod("random"),
+});
+
+const judgedBy =
+  (score: Score) =>
+  (row: Row): Judged => ({
+    ...{ score: score(row), plain: Number(row.plain.right), retrieved: Number(row.retrieved.right) },
+  });
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Accuracy of never, always and a gate on some of the questions. */
+function group(rows: readonly Row[], score: Score, threshold: number) {
+  const judged = rows.map(judgedBy(score));
+  const { rate, accuracy } = atThreshold(judged, threshold);
+  const never = mean(judged.map(({ plain }) => plain));
+  const always = mean(judged.map(({ retrieved }) => retrieved));
+  return { questions: rows.length, never, always, gated: accuracy, rate };
+}
+
+/** Rates at which a gate costs as much as always: predicted from mean costs, and counted question by question. */
+function crossing(rows: readonly Row[], score: Score, costs: GateCosts) {
+  const always = rows.reduce((sum, { retrieved }) => sum + retrieved.flops, 0);
+  const ordered = rows.toSorted((a, b) => score(b) - score(a));
+  let total = rows.reduce((sum, { plain }) => sum + costs.gate + plain.flops, 0);
+  let looked = 0;
+  for (const { plain, retrieved, probe } of ordered) {
+    total += retrieved.flops + probe - plain.flops;
+    if (total > always) break;
+    looked++;
+  }
+  return { gate: costs.gate / costs.extra, predicted: breakEven(costs), counted: looked / rows.length };
+}
+
+/** Costs of a gate, as shares of what retrieval adds. */
+const RAISED = [0, 0.1, 0.25, 0.5] as const;
+
+function costResults(all: readonly Row[], test: readonly Row[], run: GatedRun) {
+  const own = signalFlops(vocabulary(all));
+  const partsOf = (rows: readonly Row[], unit: "flops" | "ms", gate: number, wasted: number) =>
+    costsOf(
+      rows.map(({ plain, retrieved }) => ({ plain: plain[unit], retrieved: retrieved[unit] })),
+      gate,
+      wasted,
+    );
+  const probes = (rows: readonly Row[]) => mean(rows.map(({ probe }) => probe));
+  const calibration = all.filter(({ entity }) => !isTest(entity));
+  const flops = partsOf(calibration, "flops", 0, probes(calibration));
+  const rate = run.retrieved / run.questions;
+  const on = partsOf(test, "flops", own, probes(test));
+  return {
+    search_flops: mean(all.map(({ search }) => search.flops)),
+    components: flops,
+    run: { rate, measured: run.flops / run.questions, predicted: gatedCost(flops, rate) },
+    ms: { components: partsOf(all, "ms", 0, 0), measured: run.ms / run.questions },
+    break_even: RAISED.map((raised) => crossing(test, byMethod("margin"), { ...on, gate: own + raised * on.extra })),
+  };
+}
+
+/** Bytes, the world's words and the end. */
+const vocabulary = (_: readonly Row[]): number => 510;
+
+function world(folder: string) {
+  const read = <T>(name: string): T[] =>
+    readFileSync(join(folder, name), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as T);
+  const all = read<Row>("answers.jsonl");
+  const [calibration, test] = [all.filter(({ entity }) => !isTest(entity)), all.filter(({ entity }) => isTest(entity))];
+  const features = calibration.map((row) => ({ values: featuresOf(row.input), ...judgedBy(() => 0)(row) }));
+  const gates = gatesOf((rule) => fitClassifier(features, rule));
+  const results: GateResult[] = Object.entries(gates).map(([name, score]) =>
+    evaluateGate(name, calibration.map(judgedBy(score)), test.map(judgedBy(score))),
+  );
+  const best = results[0]!;
+  const groups = {
+    all: test,
+    known: test.filter(({ known }) => known),
+    unknown: test.filter(({ known }) => !known),
+    "known, poisoned": test.filter(({ known, poisoned }) => known && poisoned),
+  };
+  return {
+    questions: { calibration: calibration.length, test: test.length },
+    covered: mean(test.map(({ covered }) => Number(covered))),
+    groups: Object.fromEntries(
+      Object.entries(groups).map(([name, rows]) => [
+        name,
+        group(rows, gates["classifier"]!, best.by_accuracy.threshold),
+      ]),
+    ),
+    gates: results,
+    cost: costResults(all, test, read<GatedRun>("gated.json")[0]!),
+    switched: read<Switched>("switched.json")[0]!,
+  };
+}
+
+const out = join(root, "docs/results/expertrag");
+mkdirSync(out, { recursive: true });
+const worlds = process.argv.slice(2).map(world);
+const rounded = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(6)) : value);
+writeFileSync(join(out, "closed-world.json"), `${JSON.stringify({ worlds }, rounded, 1)}\n`);

@@ -1,0 +1,88 @@
+import { bootstrap, type Interval } from "../../src/lab/metrics/bootstrap.ts";
+import { auroc } from "../../src/lab/metrics/index.ts";
+import {
+  asRoute,
+  atThreshold,
+  gateCurve,
+  type Judged,
+  thresholdForRate,
+  thresholdFrom,
+} from "../../src/pipelines/answer/gate/calibrate.ts";
+import { above, type CurvePoint, randomLine } from "../../src/pipelines/route/metrics.ts";
+import { seededRandom, shuffle } from "../../src/util/random.ts";
+
+export interface Estimate {
+  readonly mean: number;
+  readonly ci95: Interval;
+}
+
+/** A gate at a threshold that other questions gave. */
+export interface Applied {
+  readonly threshold: number;
+  readonly rate: number;
+  readonly accuracy: number;
+}
+
+/** One gate's scores on the questions of the test half. */
+export interface GateResult {
+  readonly gate: string;
+  /** Chance that a question that only retrieval answers scores above another. */
+  readonly auroc: Estimate;
+  /** Accuracy above random choice, in the mean over all retrieval rates. */
+  readonly above_random: Estimate;
+  /** The same with the scores shuffled: the control, in the mean over shuffles. */
+  readonly above_random_shuffled: number;
+  readonly curve: readonly CurvePoint[];
+  readonly by_rate: readonly (Applied & { readonly wanted: number })[];
+  /** The least rate with the accuracy of always retrieving, by the other half. */
+  readonly by_accuracy: Applied;
+  /** The least rate with the accuracy of always retrieving on these questions: the limit for any threshold. */
+  readonly least_rate: number;
+}
+
+const RATES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] as const;
+const SHUFFLES = 20;
+
+type Part = readonly [plain: number, retrieved: number, score: number];
+const judgedOf = (parts: readonly (readonly number[])[]): Judged[] =>
+  parts.map((part) => ({ plain: part[0]!, retrieved: part[1]!, score: part[2]! }));
+const partOf = ({ plain, retrieved, score }: Judged): Part => [plain, retrieved, score];
+
+const aboveRandom = (judged: readonly Judged[]): number => above(gateCurve(judged), randomLine(judged.map(asRoute)));
+
+/** Both halves by one gate; thresholds come from `calibration` alone. */
+export function evaluateGate(
+  gate: string,
+  calibration: readonly Judged[],
+  test: readonly Judged[],
+  seed = 0,
+): GateResult {
+  const needed = test.map(({ score, plain, retrieved }) => [Number(retrieved > plain), -score, score]);
+  const area = bootstrap(needed, auroc.quality, { seed, resampled: auroc.resampled });
+  const over = bootstrap(test.map(partOf), (parts) => aboveRandom(judgedOf(parts)), { seed });
+  const applied = (threshold: number): Applied => ({ threshold, ...atThreshold(test, threshold) });
+  const scores = calibration.map(({ score }) => score);
+  const curve = gateCurve(test);
+  return {
+    gate,
+    auroc: { mean: area.quality, ci95: area.ci95 },
+    above_random: { mean: over.quality, ci95: over.ci95 },
+    above_random_shuffled: shuffledAboveRandom(test, seed),
+    curve: curve.filter((_, k) => k % Math.max(1, Math.round(test.length / 20)) === 0 || k === test.length),
+    by_rate: RATES.map((wanted) => ({ wanted, ...applied(thresholdForRate(scores, wanted)) })),
+    by_accuracy: applied(thresholdFrom(calibration, { by: "accuracy", benefit: 1, charged: "every" })),
+    least_rate: curve.find(({ quality }) => quality >= curve.at(-1)!.quality - 1e-12)!.share,
+  };
+}
+
+function shuffledAboveRandom(judged: readonly Judged[], seed: number): number {
+  const random = seededRandom(seed + 1);
+  const once = () => {
+    const scores = shuffle(
+      judged.map(({ score }) => score),
+      random,
+    );
+    return aboveRandom(judged.map((one, i) => ({ ...one, score: scores[i]! })));
+  };
+  return Array.from({ length: SHUFFLES }, once).reduce((sum, value) => sum + value, 0) / SHUFFLES;
+}
