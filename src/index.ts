@@ -23,6 +23,7 @@ export {
   AnswerPipeline,
   openAnswerer,
 } from "./library/answer-pipeline.ts";
+export { type AnswerRow, type CalibrateAnswersOptions, calibrateAnswers } from "./library/calibrate-answer.ts";
 export {
   type Calibrated,
   type CalibrateOptions,

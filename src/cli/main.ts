@@ -48,6 +48,7 @@ function build(): Command {
     .description("Runs language models with only the compute each input needs. Every answer has a receipt.")
     .version(version())
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
     .showHelpAfterError();
   for (const [name, { summary }] of Object.entries(verbs)) program.command(name).description(summary);

@@ -10,6 +10,7 @@ import { showDownload } from "../progress.ts";
 import { recipeOf } from "../recipe.ts";
 import { addSessionFlags, billed, generation, type SessionOptions, warnOfLoop } from "../session.ts";
 import { formGiven } from "../weights-form.ts";
+import { defineCalibrate } from "./answer-calibrate.ts";
 
 interface Flags extends SessionOptions {
   index?: string;
@@ -18,12 +19,15 @@ interface Flags extends SessionOptions {
 }
 
 export function define(command: Command): void {
+  // `answer calibrate` has flags of these names, too.
   const verb = command
+    .enablePositionalOptions()
     .argument("<question>")
     .option("--index <name>", "the index to look into; not needed with --retrieval never")
     .option("--store <address>", "postgres://user@host/database of the index (default: files in MODICUM_HOME)")
     .option("--json", "print one JSON object with text, documents and receipt");
   addFlags(addSessionFlags(verb), answerOptions).action(answer);
+  defineCalibrate(command);
 }
 
 async function answer(question: string, flags: Flags): Promise<void> {

@@ -32,6 +32,12 @@ export function wordF1(text: string, answer: string): number {
   return (2 * shared(a, b)) / (a.length + b.length);
 }
 
+/** True if a text holds an answer as whole words, both normalised. */
+export function holdsWords(text: string, answer: string): boolean {
+  const words = normalised(answer);
+  return words !== "" && ` ${normalised(text)} `.includes(` ${words} `);
+}
+
 const squad = (
   name: string,
   summary: string,

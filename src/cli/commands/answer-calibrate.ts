@@ -1,0 +1,82 @@
+import { basename } from "node:path";
+import type { Command } from "commander";
+import { calibrateAnswers } from "../../index.ts";
+import { rowsOf } from "../../lab/data/rows.ts";
+import { auroc } from "../../lab/metrics/index.ts";
+import { holdsWords } from "../../lab/metrics/squad.ts";
+import { answerRow, calibrateAnswerOptions, type JudgedQuestion } from "../../library/calibrate-answer.ts";
+import type { CalibratedGate } from "../../pipelines/answer/gate/artefact.ts";
+import { gateScore } from "../../pipelines/answer/gate/gate.ts";
+import { parseRow } from "../../util/data/row.ts";
+import { UserError } from "../../util/errors.ts";
+import { quantOptions } from "../../weights/prepared/weights.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { formGiven } from "../weights-form.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  model: string;
+  index: string;
+  store?: string;
+  out?: string;
+  json?: boolean;
+}
+
+export function defineCalibrate(command: Command): void {
+  const verb = command
+    .command("calibrate")
+    .description("find the scores from which a model's questions are looked up, on representative ones")
+    .argument("<file>", 'rows of {"question", "answers"}, each with one right answer or a list')
+    .requiredOption("--index <name>", "the index to look into")
+    .option("--store <address>", "postgres://user@host/database of the index (default: files in MODICUM_HOME)")
+    .option("--model <model>", "the model that answers", "smollm2")
+    .option("--out <file>", "where to write the gates (default: where answers look for them)")
+    .option("--json", "print one JSON object with the gates");
+  addFlags(addFlags(verb, quantOptions), calibrateAnswerOptions).action(calibrate);
+}
+
+async function calibrate(path: string, flags: Flags): Promise<void> {
+  const options = readFlags(calibrateAnswerOptions, flags);
+  const rows: ReturnType<typeof answerRow.parse>[] = [];
+  for await (const row of rowsOf(path)) rows.push(parseRow(answerRow, row));
+  if (rows.length === 0) throw new UserError(`${path} has no rows`);
+  const { model, index, store, out, json = false } = flags;
+  using download = showDownload(model);
+  const { file, gates, judged } = await calibrateAnswers(model, rows, {
+    ...options,
+    ...formGiven(flags),
+    ...{ index, store, out, judge, data: basename(path), signal: interruptSignal(), onRow: progress(model) },
+    ...download,
+  });
+  const found = gates.map((gate) => summary(gate, judged));
+  if (json) return printJson({ model, file, questions: rows.length, gates: found });
+  print(...columns([["GATE", "THRESHOLD", "AUROC", "LOOKED UP", "RIGHT", "ALWAYS", "NEVER"], ...found.map(line)]));
+  process.stderr.write(`saved in ${file}: \`modicum answer --model ${model} --index ${index} …\` uses it\n`);
+}
+
+/** 1 if the text has one of the answers. */
+const judge = (text: string, answers: readonly string[]): number =>
+  Number(answers.some((answer) => holdsWords(text, answer)));
+
+const summary = (gate: CalibratedGate, judged: readonly JudgedQuestion[]) => {
+  const { method, threshold, measured } = gate;
+  const parts = judged.map(({ input, plain, retrieved }) => {
+    const score = gateScore(gate, input);
+    return [Number(plain < 0.5 && retrieved >= 0.5), -score, score];
+  });
+  const area = auroc.quality(parts);
+  return { method, threshold, auroc: Number.isNaN(area) ? null : area, ...measured };
+};
+
+const line = ({ method, threshold, ...numbers }: ReturnType<typeof summary>): string[] => [
+  method,
+  String(Number(threshold.toPrecision(6))),
+  ...[numbers.auroc, numbers.rate, numbers.accuracy, numbers.always, numbers.never].map((n) => n?.toFixed(3) ?? ""),
+];
+
+/** A line every tenth row, on stderr. */
+const progress = (model: string) => (done: number, of: number) => {
+  if (done % Math.max(1, Math.round(of / 10)) === 0) process.stderr.write(`${model}: ${done} of ${of} rows\n`);
+};
