@@ -82,6 +82,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "an answer held to a JSON schema, against one that is not",
     load: async () => (await import("./structured.ts")).structured,
   },
+  rerank: {
+    summary: "a window of 20 passages ranked by one token's logits, against the ranking written",
+    load: async () => (await import("./rerank.ts")).rerankWindow,
+  },
   "form-q8": {
     summary: "float weights rounded to 8 bits, against float32 (a model of floats)",
     load: async () => (await import("./forms.ts")).form("q8"),
