@@ -28,7 +28,7 @@ else {
       tokens: 128,
       batch: 8,
       epochs: 1,
-      optimizer: { lr: 2e-3, beta2: 0.98, weightDecay: 0.05 },
+      optimizer: { lr: 1.5e-3, beta2: 0.98, weightDecay: 0.05 },
       schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
       evaluateEvery: 200,
       evaluateBatches: 4,

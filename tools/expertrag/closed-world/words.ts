@@ -37,11 +37,11 @@ export const attributes: readonly Attribute[] = [
   },
 ];
 
-/** A question is a sentence to complete, so that its answer is one word; they differ in length. */
-export const openings = ["complete:", "how does this go on:", "please say what comes next here:"] as const;
+/** A question is an entry to complete, so that its answer is one word; they differ in length. */
+export const openings = ["complete:", "what is the", "please say what comes next here:"] as const;
 
-/** A fact as a sentence up to its value. */
-export const begun = (name: string, { word }: Attribute): string => `${name} has the ${word}`;
+/** A fact as an entry, up to its value. */
+export const begun = (name: string, { word }: Attribute): string => `${name} ${word}`;
 
 const syllables = (first: string, second: string): readonly string[] =>
   list(first).flatMap((a) => list(second).map((b) => a + b));

@@ -9,11 +9,11 @@ export const POISONED = 0.2;
 const POWER = 0.8;
 /** Training samples. */
 const FACTS = 16_000;
-const READINGS = 14_000;
+const READINGS = 20_000;
 const REFLECTIONS = 4_000;
 const COPIES = 6_000;
-/** Words of a text to copy. */
-const COPIED = 12;
+/** Words of a text to copy, at least and at most. */
+const COPIED = [3, 8] as const;
 /** Passages of a context. */
 export const PASSAGES = 3;
 
@@ -132,16 +132,17 @@ class Strangers {
   }
 }
 
-/** The gold passage among others of the same name and of like names, in any order. */
+/** The gold passage, alone or among others of the same name and of like names, in any order. */
 function readingSample(strangers: Strangers, draw: Draw): Sample {
   const name = strangers.name();
   const [first, family] = name.split(" ") as [string, string];
   const order = draw.shuffled(attributes);
   const asked = order[0]!;
   const value = draw.of(asked.values);
-  const own = 1 + draw.below(PASSAGES - 1);
   const told = (who: string, what: Attribute, value = draw.of(what.values)) => `${begun(who, what)} ${value}.`;
-  const others = Array.from({ length: PASSAGES - 1 }, (_, i) => {
+  const more = draw.below(PASSAGES);
+  const own = draw.below(more + 1);
+  const others = Array.from({ length: more }, (_, i) => {
     if (i < own) return told(name, order[1 + i]!);
     return told(draw.random() < 0.5 ? strangers.name(first) : strangers.name(undefined, family), asked);
   });
@@ -152,8 +153,9 @@ function readingSample(strangers: Strangers, draw: Draw): Sample {
 /** A text of random words, and the same again. */
 function copySample(draw: Draw): Sample {
   const words = [...firstNames, ...familyNames, ...attributes.flatMap(({ values }) => values)];
-  const text = Array.from({ length: COPIED }, () => ` ${draw.of(words)}`).join("");
-  return { prompt: text, completion: text };
+  const length = COPIED[0] + draw.below(COPIED[1] - COPIED[0] + 1);
+  const text = Array.from({ length }, () => ` ${draw.of(words)}`).join("");
+  return { prompt: `${text}.`, completion: text };
 }
 
 /** Half of the samples are about nobody: "no". */
