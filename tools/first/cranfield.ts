@@ -1,9 +1,12 @@
 /**
  * Rerankers of one model on Cranfield's candidates: `npx tsx tools/first/cranfield.ts FOLDER FIRST QUERIES TOP ARMS
- * [ADAPTER]`. FIRST is a run of docs/results/first/runs. Appends a line an arm and query to
- * docs/results/first/FIRST-TOP.jsonl, and skips those that are there.
+ * [RUNS [SOURCE]]`. FIRST is a run of docs/results/first/runs, RUNS a folder of tools/methods/first.ts. Arms are
+ * separated by commas: first-stage, random, cosine, yes-no, and TRAINING.METHOD[.ORDER] with the adapter
+ * RUNS/TRAINING/TRAINING-0, or none for `untrained`: `joint.single-token`, `lm.generate`, `joint.single-token.reversed`.
+ * Appends a line an arm and query to docs/results/first/FIRST-TOP[-SOURCE].jsonl, and skips those that are there.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { load, type Model, openReranker, type Receipt, type RerankPipeline } from "../../src/index.ts";
 import type { RankingItem } from "../../src/lab/item.ts";
 import { ndcg } from "../../src/lab/metrics/index.ts";
@@ -16,7 +19,7 @@ export interface Row {
   readonly arm: string;
   readonly query: string;
   readonly order: readonly string[];
-  /** nDCG@10; the source that a query was taken from is no candidate. */
+  /** nDCG@10. */
   readonly ndcg: number;
   readonly ms: Receipt["ms"];
   readonly flops: Receipt["flops"];
@@ -31,13 +34,16 @@ interface Ordered extends Pick<Row, "decoded" | "windows"> {
   readonly receipt?: Receipt;
 }
 
-const [folder = "", first = "bm25", queries = "25", top = "40", arms = "", adapter] = process.argv.slice(2);
+const [folder = "", first = "bm25", queries = "25", top = "20", arms = "", runs = "", source = "drop"] =
+  process.argv.slice(2);
 const OUT = "docs/results/first";
-const file = `${OUT}/${first}-${top}.jsonl`;
+const file = `${OUT}/${first}-${top}${source === "drop" ? "" : `-${source}`}.jsonl`;
+/** Windows as the adapters are trained on. */
+const WINDOWS = "windowSize=10,stride=5,maxPassageWords=48,presort=none,adapter=none";
 
 async function main(): Promise<void> {
   mkdirSync(OUT, { recursive: true });
-  const spec = `cranfield:${folder},candidates=${OUT}/runs/${first}.run,top=${top},words=64,source=drop`;
+  const spec = `cranfield:${folder},candidates=${OUT}/runs/${first}.run,top=${top},words=64,source=${source}`;
   const task = await findTask(spec);
   const items: RankingItem[] = [];
   for await (const item of task.items({ seed: 0, limit: Number(queries), countTokens: () => 0 }))
@@ -94,11 +100,22 @@ async function opened(arm: string): Promise<Arm> {
     case "yes-no":
       return byModel(await load("smollm2"));
     default:
-      return byLetters(
-        await openReranker(`smollm2+first@rankEnd=${top},maxPassageWords=64,presort=none,${arm}`, { adapter }),
-      );
+      return trained(arm);
   }
 }
+
+async function trained(arm: string): Promise<Arm> {
+  const [training = "", method = "", order = "given"] = arm.split(".");
+  const adapter = training === "untrained" ? undefined : join(runs, training, `${training}-0`);
+  const ranker = await openReranker(`smollm2+first@rankEnd=${top},method=${method},${WINDOWS}`, { adapter });
+  return byLetters(ranker, orders[order as keyof typeof orders]);
+}
+
+/** In what order documents are read, as indices of the first stage's. */
+const orders = {
+  given: (count: number) => Array.from({ length: count }, (_, i) => i),
+  reversed: (count: number) => Array.from({ length: count }, (_, i) => count - 1 - i),
+} as const;
 
 const plain = (order: (item: RankingItem) => number[]): Arm => ({
   rank: async (item) => ({ order: order(item) }),
@@ -115,13 +132,16 @@ const byModel = (model: Model): Arm => ({
   close: () => model.dispose(),
 });
 
-const byLetters = (ranker: RerankPipeline): Arm => ({
+const byLetters = (ranker: RerankPipeline, orderOf: (count: number) => readonly number[]): Arm => ({
   async rank({ query, documents }) {
     ranker.model.language.engine.forget();
-    const texts = documents.map(({ text }) => text);
-    const { order, windows, receipt } = await ranker.rerank(query, texts);
+    const read = orderOf(documents.length);
+    const { order, windows, receipt } = await ranker.rerank(
+      query,
+      read.map((i) => documents[i]!.text),
+    );
     return {
-      order,
+      order: order.map((i) => read[i]!),
       receipt,
       decoded: receipt.work!["decoded"] as Row["decoded"] & object,
       windows: windows.map(shown),

@@ -1,0 +1,34 @@
+/**
+ * Puts a trained adapter where `MODEL+first` finds it: `npx tsx tools/first/ship.ts RUN LISTS`. The card beside it,
+ * README.md, is written by hand.
+ */
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { trainedFile } from "../../src/pipelines/first/trained.ts";
+import { writeJson } from "../../src/util/write-whole.ts";
+import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
+import { root } from "../section.ts";
+
+const NAME = "smollm2";
+/** The lists of tools/first/lists.ts have ten passages each. */
+const options = { windowSize: 10, stride: 5, maxPassageWords: 48 };
+
+const [run = "", lists = ""] = process.argv.slice(2);
+const folder = join(root, "models", NAME, "first");
+mkdirSync(folder, { recursive: true });
+for (const file of ["adapter_config.json", "adapter_model.safetensors", "receipt.json"])
+  copyFileSync(join(run, file), join(folder, file));
+const data = readFileSync(lists);
+await writeJson(
+  join(folder, "first.json"),
+  trainedFile.parse({
+    model: { name: NAME, sha256: await modelHash(await resolveModel(NAME)) },
+    options,
+    data: {
+      name: "tools/first/lists.ts",
+      sha256: createHash("sha256").update(data).digest("hex"),
+      lists: data.toString().trimEnd().split("\n").length,
+    },
+  }),
+);
