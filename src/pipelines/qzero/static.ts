@@ -48,6 +48,13 @@ interface Entry {
   readonly unit: Float64Array;
 }
 
+/** A counted word, as a unit vector. */
+interface Keyword {
+  readonly name: string;
+  readonly count: number;
+  readonly unit: Float64Array;
+}
+
 class BoundStatic implements LabelScorer {
   readonly #cost: ScoringCost;
 
@@ -80,28 +87,31 @@ class BoundStatic implements LabelScorer {
       words: remembered(name, counter),
     }));
     const counts = summed([...own, ...counted.flatMap(({ words, count }) => times(words, count))]);
-    const known = [...counts].filter(([word]) => this.space.unit(word));
+    const known = this.#known(counts);
     // S(l) = sum of c_n cos(n, l): section 3.2 of the paper (arXiv 2406.15241).
-    const { scores, chosen } = this.#best((entry) => this.#sum(known, entry));
+    const { scores, chosen } = this.#best(({ unit }) => weightedSum(known, unit));
     const explain = (label: number) => {
-      const entry = this.entries[chosen[label]!]!;
+      const { unit } = this.entries[chosen[label]!]!;
       return {
         categories: counted.map(({ name, count, words }) => ({
-          ...{ name, count, contribution: count * this.#sum([...words], entry) },
+          ...{ name, count, contribution: count * weightedSum(this.#known(words), unit) },
         })),
-        keywords: known.map(([name, count]) => ({ name, count, contribution: this.#sum([[name, count]], entry) })),
+        keywords: known.map((word) => ({
+          name: word.name,
+          count: word.count,
+          contribution: weightedSum([word], unit),
+        })),
       };
     };
-    const weight = known.reduce((sum, [, count]) => sum + count, 0);
+    const weight = known.reduce((sum, { count }) => sum + count, 0);
     return { scores, known: weight > 0, categories: categories.length, weight, explain, rows: known.length };
   }
 
-  /** The count-weighted sum of the words' cosines with a label word. */
-  #sum(words: readonly (readonly [word: string, count: number])[], { unit }: Entry): number {
-    return words.reduce((sum, [word, count]) => {
-      const vector = this.space.unit(word);
-      return vector ? sum + count * dot(vector, unit) : sum;
-    }, 0);
+  #known(counts: ReadonlyMap<string, number>): Keyword[] {
+    return [...counts].flatMap(([name, count]) => {
+      const unit = this.space.unit(name);
+      return unit ? [{ name, count, unit }] : [];
+    });
   }
 
   /** Each label's score by its best word, and the place of that word. */
@@ -126,7 +136,15 @@ class BoundStatic implements LabelScorer {
   }
 }
 
-const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+/** The count-weighted sum of the words' cosines with a label word. */
+const weightedSum = (words: readonly Keyword[], label: Float64Array): number =>
+  words.reduce((sum, { count, unit }) => sum + count * dot(unit, label), 0);
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
 
 const times = (words: ReadonlyMap<string, number>, count: number): [string, number][] =>
   [...words].map(([word, each]) => [word, each * count]);
