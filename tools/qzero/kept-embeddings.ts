@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { makeReceipt, type Receipt } from "../../src/ledger/receipt.ts";
+import type { Model } from "../../src/library/model.ts";
+import type { ContextualModel } from "../../src/pipelines/qzero/contextual.ts";
+
+/** A text's vector and its cost when it was computed. */
+interface Kept {
+  readonly key: string;
+  readonly vector: Float32Array;
+  readonly tokens: number;
+  readonly flops: number;
+  readonly ms: number;
+}
+
+const BATCH = 8;
+
+/** An encoder that keeps each text's vector in a file, so that a run that was stopped goes on where it was. */
+export class KeptEmbeddings implements ContextualModel {
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(
+    private readonly model: Model,
+    private readonly file: string,
+  ) {
+    const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
+    // The last line of a run that was killed may be cut short.
+    for (const line of lines.filter((line) => line.endsWith("}"))) this.#keep(parsed(line));
+  }
+
+  get encoder() {
+    return this.model.encoder;
+  }
+
+  async embed(texts: readonly string[]) {
+    const missing = [...new Map(texts.map((text) => [keyOf(text), text]))].filter(([key]) => !this.#kept.has(key));
+    for (let at = 0; at < missing.length; at += BATCH) await this.#compute(missing.slice(at, at + BATCH));
+    const answers = texts.map((text) => this.#kept.get(keyOf(text))!);
+    return { embeddings: answers.map(({ vector }) => vector), receipt: receiptOf(this.model.name, answers) };
+  }
+
+  async #compute(missing: readonly (readonly [key: string, text: string])[]): Promise<void> {
+    const { embeddings, receipt } = await this.model.embed(missing.map(([, text]) => text));
+    const each = missing.length;
+    for (const [i, [key, text]] of missing.entries()) {
+      const cost = { flops: receipt.flops.spent / each, ms: receipt.ms.total / each };
+      const kept = { key, vector: embeddings[i]!, tokens: this.model.encoder.tokensOf(text), ...cost };
+      const packed = Buffer.from(kept.vector.buffer, kept.vector.byteOffset, kept.vector.byteLength);
+      appendFileSync(this.file, `${JSON.stringify({ ...kept, vector: packed.toString("base64") })}\n`);
+      this.#keep(kept);
+    }
+  }
+
+  #keep(kept: Kept): void {
+    this.#kept.set(kept.key, kept);
+  }
+}
+
+const keyOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+function parsed(line: string): Kept {
+  const { vector, ...rest } = JSON.parse(line);
+  return { ...rest, vector: new Float32Array(new Uint8Array(Buffer.from(vector, "base64")).buffer) };
+}
+
+function receiptOf(model: string, kept: readonly Kept[]): Receipt {
+  const sum = (of: "tokens" | "flops" | "ms") => kept.reduce((total, one) => total + one[of], 0);
+  const [flops, ms] = [sum("flops"), sum("ms")];
+  return makeReceipt({
+    ...{ model, recipe: [], estimated: false },
+    tokens: { prompt: sum("tokens"), cached: 0, completion: 0 },
+    flops: { dense: flops, spent: flops, overhead: 0 },
+    bytes: { dense: 0, spent: 0 },
+    ms: { load: 0, prefill: ms, decode: 0, total: ms },
+  });
+}
