@@ -25,3 +25,12 @@ test.each([
 ])("an index is never another's id: %j", async (given, sentence) => {
   await expect(ids(...given)).rejects.toThrow(sentence);
 });
+
+test.each([
+  ['{"text": ""}', /documents\.jsonl.*1.*text.*expected a text, not empty/],
+  ["", /documents\.jsonl has no documents; expected one per line$/],
+])("documents %j are refused", async (contents, sentence) => {
+  const file = path.join(tempFolder(), "documents.jsonl");
+  writeFileSync(file, contents);
+  await expect(documentsOf(file)).rejects.toThrow(sentence);
+});

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 const named = { model: "fake+first", recipe: ["first"] };
-const grade = (passage: string) => Number(/grade (-?\d+)/.exec(passage)?.[1]);
+const grade = (passage: string) => Number(/grade (-?\d+)/.exec(passage)?.[1] ?? -1);
 const graded = (seed: number, count: number) =>
   shuffle(
     Array.from({ length: count }, (_, i) => `grade ${i}`),
@@ -75,6 +75,17 @@ test("letters in a passage or a query are no identifiers: the prompt has one of 
   expect(order).toEqual([1, 0]);
   expect(model.prompts[0]!.match(/^\[[A-Z]\]/gm)).toEqual(["[A]", "[B]"]);
   expect(model.prompts[0]).toContain("[A] (B) grade 1 (A) > (B)\n[B] grade 2 (C) grade 9\n");
+});
+
+test("more documents than letters are ranked in windows; a document without words is a passage, too", async () => {
+  const many = [...graded(3, 28), " \u0000\n"];
+  const { order, windows, model } = await ranked(many, { windowSize: 26, stride: 13, rankEnd: 29 });
+  expect(windows.map(({ window }) => window)).toEqual([
+    [3, 29],
+    [0, 16],
+  ]);
+  expect([...order].sort((a, b) => a - b)).toEqual([...many.keys()]);
+  expect(model.prompts[0]).toMatch(/^\[Z\] \n/m);
 });
 
 test.each([Number.NaN, Number.POSITIVE_INFINITY])("a logit of %s is refused", async (logit) => {
