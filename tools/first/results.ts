@@ -11,6 +11,7 @@ const SEED = { seed: 0 };
 
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const signed = (value: number): string => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)}`;
 const interval = ([low, high]: Interval): string => `[${low.toFixed(3)}, ${high.toFixed(3)}]`;
 
 /** Kendall's τ between two orders of the same things. */
@@ -39,9 +40,7 @@ function armRow(arm: string, rows: readonly Row[], before: ReadonlyMap<string, R
     `\`${arm}\``,
     String(rows.length),
     `${quality.toFixed(3)} ${interval(ci95)}`,
-    arm === "first-stage"
-      ? ""
-      : `${delta.mean >= 0 ? "+" : "−"}${Math.abs(delta.mean).toFixed(3)} ${interval(delta.ci95)}`,
+    arm === "first-stage" ? "" : `${signed(delta.mean)} ${interval(delta.ci95)}`,
     bias,
     ran ? (mean(rows.map(({ flops }) => flops.spent)) / 1e9).toFixed(0) : "",
     rows[0]!.decoded ? mean(rows.map(({ decoded }) => decoded!.run)).toFixed(1) : "",
@@ -64,41 +63,79 @@ const HEAD = [
 
 function tableOf(file: string): string {
   const rows = rowsOf(join(RESULTS, file));
-  const before = new Map(rows.filter(({ arm }) => arm === "first-stage").map((row) => [row.query, row]));
-  const arms = [...new Set(rows.map(({ arm }) => arm))];
-  const [first, top] = file.replace(".jsonl", "").split("-");
-  const lines = arms.map((arm) =>
-    armRow(
-      arm,
-      rows.filter((row) => row.arm === arm),
-      before,
-    ),
-  );
-  return [`First stage ${first}, its first ${top} documents:\n`, markdownTable(HEAD, lines), letters(rows)].join("\n");
+  const byArm = new Map<string, ReadonlyMap<string, Row>>();
+  for (const { arm } of rows)
+    byArm.set(arm, new Map(rows.filter((row) => row.arm === arm).map((row) => [row.query, row])));
+  const before = byArm.get("first-stage")!;
+  const [first, top, source] = file.replace(".jsonl", "").split("-");
+  const lines = [...byArm].map(([arm, own]) => armRow(arm, [...own.values()], before));
+  const kept = source === "keep" ? ", sources among them" : "";
+  return [
+    `First stage ${first}, its first ${top} documents${kept}:\n`,
+    markdownTable(HEAD, lines),
+    ...differences(byArm),
+    ...biases(byArm),
+    ...[...byArm].filter(([arm]) => arm.includes("generate")).map(([arm]) => letters(arm, byArm)),
+  ].join("\n");
 }
 
+type Arms = ReadonlyMap<string, ReadonlyMap<string, Row>>;
+
+/** Rows of the queries that both arms have. */
+function both(arms: Arms, a: string, b: string): (readonly [Row, Row])[] {
+  const [own, other] = [arms.get(a), arms.get(b)];
+  return [...(own ?? [])].flatMap(([query, row]) => (other?.has(query) ? [[row, other.get(query)!] as const] : []));
+}
+
+/** Comparisons that the method's claims rest on. */
+const CLAIMS = [
+  ["lm.single-token", "untrained.single-token"],
+  ["joint.single-token", "untrained.single-token"],
+  ["joint.single-token", "lm.single-token"],
+  ["joint.single-token", "joint.generate"],
+] as const;
+
+function differences(arms: Arms): string[] {
+  return CLAIMS.flatMap(([a, b]) => {
+    const pairs = both(arms, a, b);
+    if (pairs.length === 0) return [];
+    const [own, other] = [0, 1].map((side) => pairs.map((pair) => [pair[side]!.ndcg]));
+    const { mean: by, ci95 } = pairedDelta(own!, other!, meanOfParts, SEED);
+    return [`\n\`${a}\` less \`${b}\`: ${signed(by)} ${interval(ci95)} on ${pairs.length} queries.`];
+  });
+}
+
+/** How far an order stays as it is if the list is read from its end. */
+const biases = (arms: Arms): string[] =>
+  [...arms.keys()].flatMap((arm) => {
+    const pairs = both(arms, arm, `${arm}.reversed`);
+    if (pairs.length === 0) return [];
+    const same = mean(pairs.map(([a, b]) => tau(a.order, b.order)));
+    const moved = mean(pairs.map(([a, b]) => mean(a.order.map((id, i) => Math.abs(b.order.indexOf(id) - i)))));
+    return [
+      `\n\`${arm}\` read from the list's end: τ ${same.toFixed(2)} with its own order, documents move by ${moved.toFixed(1)} places (${pairs.length} queries).`,
+    ];
+  });
+
 /** How far the written ranking follows the logits of its first letter. */
-function letters(rows: readonly Row[]): string {
-  const windows = rows.filter(({ arm }) => arm.includes("generate")).flatMap(({ windows = [] }) => windows);
-  if (windows.length === 0) return "";
+function letters(arm: string, arms: Arms): string {
+  const windows = [...arms.get(arm)!.values()].flatMap(({ windows = [] }) => windows);
   const same = windows.filter(({ order, byLogit }) => order[0] === byLogit[0]).length;
   const agreement = mean(windows.map(({ order, byLogit }) => tau([...order], [...byLogit])));
   const written = windows.map(({ text = "" }) => new Set(text.match(/[A-Z]/g)).size);
-  return `\nOf ${windows.length} written rankings ${same} begin with the letter of the greatest logit; τ between both orders is ${agreement.toFixed(2)}; they name ${mean(written).toFixed(1)} different letters, the rest is repaired.${saved(rows)}`;
+  return `\n\`${arm}\`: of ${windows.length} written rankings ${same} begin with the letter of the greatest logit; τ between both orders is ${agreement.toFixed(2)}; they name ${mean(written).toFixed(1)} different letters, the rest is repaired.${saved(arm, arms)}`;
 }
 
 /** The time that not writing saves, beside the share that decoding has of it. */
-function saved(rows: readonly Row[]): string {
-  const wrote = rows.filter(({ arm }) => arm === "method=generate");
-  const read = new Map(rows.filter(({ arm }) => arm === "method=single-token").map((row) => [row.query, row]));
-  const both = wrote.filter(({ query }) => read.has(query));
-  if (both.length === 0) return "";
+function saved(arm: string, arms: Arms): string {
+  const pairs = both(arms, arm, arm.replace("generate", "single-token"));
+  if (pairs.length === 0) return "";
   const time = ({ ms }: Row) => ms.prefill + ms.decode;
-  const whole = both.reduce((sum, row) => sum + time(row), 0);
-  const short = both.reduce((sum, { query }) => sum + time(read.get(query)!), 0);
-  const decoding = both.reduce((sum, { ms }) => sum + ms.decode, 0);
+  const whole = pairs.reduce((sum, [wrote]) => sum + time(wrote), 0);
+  const short = pairs.reduce((sum, [, read]) => sum + time(read), 0);
+  const decoding = pairs.reduce((sum, [{ ms }]) => sum + ms.decode, 0);
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  return ` On the ${both.length} queries of both, decoding is ${percent(decoding / whole)} of the time of written rankings, and one token saves ${percent(1 - short / whole)}.`;
+  return ` On the ${pairs.length} queries of both, decoding is ${percent(decoding / whole)} of the time of written rankings, and one token saves ${percent(1 - short / whole)}.`;
 }
 
 const files = readdirSync(RESULTS).filter((name) => name.endsWith(".jsonl"));
