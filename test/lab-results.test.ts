@@ -7,6 +7,7 @@ import { sampleSummary } from "../src/lab/report/sample.testing.ts";
 import { committedRuns } from "../tools/committed-runs.ts";
 import { cutSection, PAGE, SECTION } from "../tools/cut-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-results.ts";
+import * as qzero from "../tools/qzero-real.ts";
 import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
 import * as sft from "../tools/sft-results.ts";
@@ -81,6 +82,10 @@ test("no recipe of the results' tables is without its run", () => {
 
 test("the page of routes says what their results say: npx tsx tools/route-results.ts", () => {
   expect(disagreements([[routes.PAGE, routes.SECTION, routes.routeSection()]], [])).toEqual([]);
+});
+
+test("the page of QZero on real texts says what its runs say: npx tsx tools/qzero-real.ts", () => {
+  expect(disagreements([[qzero.PAGE, qzero.SECTION, qzero.realSection(qzero.realRuns())]], [])).toEqual([]);
 });
 
 test("the page of ul2r says what its results say: npx tsx tools/ul2r-results.ts", () => {

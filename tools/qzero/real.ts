@@ -4,7 +4,7 @@
  *     npx tsx tools/qzero/real.ts SET CORPUS MODEL --data DIR [--rows 1200] [--seed 1] [--arms plain,replace@10,…]
  *       [--kept FOLDER]
  *
- * SET is tagmynews, cooking or sst2; CORPUS is leads or slice; MODEL is glove or a model of embeddings. DIR has QZero's
+ * SET is tagmynews, cooking or sst2; CORPUS is leads, descriptions (leads without their topics) or slice; MODEL is glove or a model of embeddings. DIR has QZero's
  * files. Vectors of an encoder are kept in FOLDER: a run that was stopped goes on there. Writes
  * docs/results/qzero/real/SET-CORPUS-MODEL.json.
  */
@@ -48,7 +48,10 @@ const arms = values.arms.split(",").map(armOf);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const set = await openSet(setName, values.data, Number(values.rows), seed);
-const documents = corpusName === "leads" ? await leads() : articlesOf(await readFile(join(values.data, DUMP), "utf8"));
+const documents =
+  corpusName === "slice"
+    ? articlesOf(await readFile(join(values.data, DUMP), "utf8"))
+    : await leads(corpusName === "leads");
 const most = Math.max(...arms.map(({ qzero }) => qzero.topK ?? 0));
 if (most > documents.length / 10) throw new Error(`${most} documents are more than a tenth of ${documents.length}`);
 const corpus = await Corpus.search(

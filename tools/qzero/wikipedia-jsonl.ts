@@ -11,6 +11,6 @@ import { articlesOf, leads } from "./wikipedia.ts";
 
 const [source] = process.argv.slice(2);
 if (source === undefined) throw new Error("expected leads or FILE");
-const documents = source === "leads" ? await leads() : articlesOf(await readFile(source, "utf8"));
+const documents = source === "leads" ? await leads(true) : articlesOf(await readFile(source, "utf8"));
 process.stdout.write(documents.map((document) => `${JSON.stringify(document)}\n`).join(""));
 process.stderr.write(`${documents.length} documents\n`);

