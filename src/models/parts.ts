@@ -1,6 +1,8 @@
 import { type Graph, gather, linear, plus, quantizedEmbedding, type Tensor } from "../graph/index.ts";
 import { addUpdate, project } from "../nn/linear.ts";
 import type { Norm } from "../nn/norm.ts";
+import { lookUpBeside, scoreBeside, tokensWith } from "../nn/token-rows.ts";
+import { UserError } from "../util/errors.ts";
 import type { Sizes, WeightSource } from "../weights/weight-source.ts";
 
 /** A model's weights put to use in one graph, by their canonical names without `.weight` and `.bias`. */
@@ -27,11 +29,21 @@ export class Parts {
     return this.#updated(project(x, this.weights.matrix(this.graph, width, named("weight")), bias), x, outputs);
   }
 
-  /** Logits of the vocabulary, by the head, or by the token table if there is no head. */
+  /**
+   * Logits of the vocabulary, by the head, or by the token table if there is no head, and of the tokens that an adapter
+   * adds.
+   */
   head(x: Tensor, vocabulary: number): Tensor {
-    const name = this.weights.has("output.weight") ? "output.weight" : "token_embd.weight";
-    const matrix = this.weights.matrix(this.graph, Number(x.shape.at(-1)), { [name]: vocabulary });
-    return this.#updated(project(x, matrix), x, { output: vocabulary });
+    const part = this.weights.has("output.weight") ? "output" : "token_embd";
+    const width = Number(x.shape.at(-1));
+    const matrix = this.weights.matrix(this.graph, width, { [`${part}.weight`]: vocabulary });
+    const logits = this.#updated(project(x, matrix), x, { output: vocabulary });
+    const own = this.weights.tokenRows?.(this.graph, part, width);
+    const scores = own ? scoreBeside(logits, x, own) : logits;
+    if (scores.shape.at(-1) === tokensWith(vocabulary, this.weights.tokens)) return scores;
+    throw new UserError(
+      `${this.weights.config.path}: the head is apart from the token table, and the adapter's new tokens are not in both`,
+    );
   }
 
   /** A product of x plus the adapter's update. */
@@ -47,6 +59,12 @@ export class Parts {
 
   /** Vectors of tokens: ids i64 [batch, tokens] → [batch, tokens, width], from blocks if the table is held in them. */
   tokens(ids: Tensor, vocabulary: number, width: number): Tensor {
+    const look = (some: Tensor) => this.#vectors(some, vocabulary, width);
+    const own = this.weights.tokenRows?.(this.graph, "token_embd", width);
+    return own ? lookUpBeside(this.graph, ids, own, vocabulary, look) : look(ids);
+  }
+
+  #vectors(ids: Tensor, vocabulary: number, width: number): Tensor {
     const shape = [vocabulary, width] as const;
     const vectors = this.weights.inBlocks("token_embd.weight", shape)
       ? quantizedEmbedding(ids, this.weights.rowsInBlocks(this.graph, "token_embd.weight", shape))

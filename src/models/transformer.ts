@@ -3,6 +3,7 @@ import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
 import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../nn/rope.ts";
 import { enter, type Stream, settle } from "../nn/stream.ts";
+import { tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { Block, Decoder, DecoderConfig } from "./decoder.ts";
@@ -44,10 +45,17 @@ const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : scale(
 
 /** A decoder by its configuration: the stack that all architectures use. */
 export class Transformer implements Decoder {
+  readonly config: TransformerConfig;
+  /** Rows of the token table; an adapter may add tokens. */
+  readonly #table: number;
+
   constructor(
-    readonly config: TransformerConfig,
+    config: TransformerConfig,
     readonly weights: WeightSource,
-  ) {}
+  ) {
+    this.#table = config.vocabulary;
+    this.config = { ...config, vocabulary: tokensWith(config.vocabulary, weights.tokens) };
+  }
 
   attention(layer: number) {
     const { heads, kvHeads, headSize, attentionScale, pairs, attentionSoftcap: softcap } = this.config;
@@ -104,9 +112,9 @@ export class Transformer implements Decoder {
   }
 
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor {
-    const { hidden, vocabulary, context, embeddingScale, learnedPositions } = this.config;
+    const { hidden, context, embeddingScale, learnedPositions } = this.config;
     const parts = new Parts(this.weights, graph);
-    const tokens = scaled(parts.tokens(ids, vocabulary, hidden), embeddingScale);
+    const tokens = scaled(parts.tokens(ids, this.#table, hidden), embeddingScale);
     if (!learnedPositions) return tokens;
     return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
@@ -120,8 +128,8 @@ export class Transformer implements Decoder {
   }
 
   logits(graph: Graph, hidden: Tensor): Tensor {
-    const { vocabulary, logitScale, logitSoftcap } = this.config;
-    const logits = scaled(new Parts(this.weights, graph).head(hidden, vocabulary), logitScale);
+    const { logitScale, logitSoftcap } = this.config;
+    const logits = scaled(new Parts(this.weights, graph).head(hidden, this.#table), logitScale);
     return logitSoftcap === undefined ? logits : softcap(logits, logitSoftcap);
   }
 }

@@ -29,7 +29,7 @@ export function fillRandomly(
 /** Fills LoRA layers as PEFT does: the first factor of each uniformly, as PyTorch fills a linear layer, the second with zeros. */
 export function fillLora(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);
-  for (const parameter of store.parameters) {
+  for (const parameter of store.parameters.filter(({ name }) => /\.lora_(down|up)$/.test(name))) {
     const values = store.valuesOf(parameter);
     const bound = parameter.name.endsWith("lora_down") ? 1 / Math.sqrt(parameter.shape[0]!) : 0;
     for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random() - 1);

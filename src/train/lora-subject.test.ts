@@ -32,7 +32,7 @@ const data = {
 };
 
 /** Nats a label of a model as the engine runs it. */
-async function natsOf(stack: Stack): Promise<number> {
+async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
   const logits = await stack.run([...ids]);
   const size = logits.length / tokens;
   let nats = 0;
@@ -71,4 +71,26 @@ test("a target that names no matrix is refused", () => {
   expect(() => loraSubject(lora, base, { quant: "q8", seed: 0 })).toThrow(
     /no matrix is named "atn_v"; did you mean "attn_v"\?/,
   );
+});
+
+test("new tokens' rows are trained in float32 beside a quantised tied table, and the engine runs them", async () => {
+  const [lora, ids] = [loraOptions.parse({ rank: 2, alpha: 4, targets: "attn_q" }), [5, 64, 65]];
+  const options = trainOptions.parse({ data: "x", steps: 13, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
+  const extended = { folder, ids, rows: 2 };
+  const subject = loraSubject(lora, { ...base, extended }, { quant: "q8", seed: 0 });
+  const words = { ...batch, ids: batch.ids.with(1, 64).with(4, 5), labels: batch.labels.with(3, 65).with(5, 64) };
+  const own = { ...data, training: { ...data.training, batch: () => words } };
+  using run = await TrainingRun.open(options, subject, own);
+  const losses: number[] = [];
+  for (let step = 0; step < 12; step++) losses.push((await run.step()).loss);
+  expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
+  await subject.write(path.join(folder, "wider"));
+
+  const written = openLora(path.join(folder, "wider"));
+  expect([...written.rows.keys()]).toEqual(["model.embed_tokens"]);
+  expect(written.rows.get("model.embed_tokens")!.ids).toEqual(ids);
+  const adapted = openDecoder(checkpoint, path.join(folder, "prepared"), "q8", written);
+  expect(adapted.decoder.config.vocabulary).toBe(66);
+  using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
+  expect(await natsOf(after, words)).toBeCloseTo((await run.step()).loss, 2);
 });

@@ -1,26 +1,31 @@
 import { layoutOf } from "../models/adapter-layout.ts";
 import { decoderArchitecture, openDecoder } from "../models/registry.ts";
 import { Part } from "../weights/prepared/part.ts";
-import { type LoraFactors, writeAdapter } from "./checkpoint/adapter.ts";
+import { type LoraFactors, type TrainedRows, writeAdapter } from "./checkpoint/adapter.ts";
 import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillLora } from "./initial.ts";
-import { downName, LoraWeights, upName } from "./lora-weights.ts";
+import { downName, LoraWeights, rowsName, upName } from "./lora-weights.ts";
 import type { LoraOptions, TrainOptions } from "./options.ts";
 import { ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
 import type { Base, Subject } from "./subject.ts";
 import { TracedWeights } from "./traced-weights.ts";
+import { rowsOfTokens } from "./wider-checkpoint.ts";
 
-/** A model of which only LoRA layers are trained; its weights do not change, and may be quantised. @throws UserError */
+/**
+ * A model of which only LoRA layers are trained, and the rows of its new tokens; its weights do not change, and may be
+ * quantised.
+ * @throws UserError
+ */
 export function loraSubject(
   lora: LoraOptions,
-  { name, checkpoint, prepared }: Base,
+  { name, checkpoint, prepared, extended }: Base,
   { quant, seed }: Pick<TrainOptions, "quant" | "seed">,
 ): Subject {
   const architecture = decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, quant);
-  const weights = new LoraWeights(frozen, lora);
+  const weights = new LoraWeights(frozen, lora, extended?.ids);
   const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
   const joined = weightsOf(trainee);
   frozen.commit();
@@ -28,6 +33,13 @@ export function loraSubject(
   const store = new ParameterStore(joined, () => true);
   fillLora(store, seed);
   const names = architecture.tensors(checkpoint);
+  const tables = extended ? TABLES.filter((table) => store.parameters.some((p) => p.name === rowsName(table))) : [];
+  for (const table of tables) {
+    const part = new Part(checkpoint, names, `${table}.weight`);
+    store
+      .valuesOf(store.parameter(rowsName(table)))
+      .set(rowsOfTokens(part.floats(), plain.config, extended!.ids, seed));
+  }
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
   return {
     ...{ trainee, store },
@@ -36,6 +48,7 @@ export function loraSubject(
       writeAdapter(folder, {
         ...{ base: name, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names },
         ...{ layout: layoutOf(checkpoint, architecture, plain), factors: factorsOf(weights, store) },
+        rows: trainedRows(tables, extended?.ids ?? [], store),
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };
@@ -47,3 +60,9 @@ function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string,
     [...adapted].map(([name, sizes]) => [name, { ...sizes, down: values(downName(name)), up: values(upName(name)) }]),
   );
 }
+
+/** A token's vector, and the head's if it is apart. */
+const TABLES = ["token_embd", "output"];
+
+const trainedRows = (tables: readonly string[], ids: readonly number[], store: ParameterStore): TrainedRows[] =>
+  tables.map((table) => ({ table, ids, values: () => store.valuesOf(store.parameter(rowsName(table))) }));

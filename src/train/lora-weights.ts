@@ -1,7 +1,15 @@
 import { type Constant, Graph, type QuantizedMatrix, scale, type Tensor } from "../graph/index.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
-import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weights/weight-source.ts";
+import type {
+  LowRank,
+  LowRankUpdate,
+  Matrix,
+  Sizes,
+  TableShape,
+  TokenRows,
+  WeightSource,
+} from "../weights/weight-source.ts";
 import type { LoraOptions } from "./options.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
@@ -26,6 +34,8 @@ export class LoraWeights implements TrainableWeights {
   constructor(
     private readonly base: WeightSource,
     private readonly options: LoraOptions,
+    /** Tokens whose rows are trained, too, ascending. */
+    readonly tokens?: readonly number[],
   ) {
     this.#targets = new Set(options.targets.split(",").map((target) => target.trim()));
   }
@@ -109,6 +119,12 @@ export class LoraWeights implements TrainableWeights {
     return undefined;
   }
 
+  /** Tokens' rows are trained whole: a low-rank update would change those of all tokens. */
+  tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
+    const { tokens: ids } = this;
+    return ids && { ids, rows: this.#trained(graph, rowsName(name), ids.length, width) };
+  }
+
   #factors(graph: Graph, name: string, inputs: number, outputs: number): LowRank {
     const { rank, alpha } = this.options;
     this.adapted.set(name, { inputs, outputs });
@@ -158,6 +174,9 @@ function constantOf({ constants }: Graph, tensor: Tensor): Constant {
   if (!found) throw new Error("a frozen weight is no constant of its source");
   return found;
 }
+
+/** The name of tokens' rows [tokens, width] beside a table or a head. */
+export const rowsName = (name: string): string => `${name}.token_rows`;
 
 /** Names of a matrix's factors, by its canonical name without `.weight`: [inputs, rank] and [rank, outputs]. */
 export const downName = (name: string): string => `${name}.lora_down`;

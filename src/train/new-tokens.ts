@@ -56,12 +56,14 @@ export async function writeTokenizer(
 
 /**
  * A base with special tokens that it may lack. The files of a tokenizer with new tokens are written into `folder`, and
- * `base.extended` says how many rows the model's tables lack.
+ * `base.extended` says which they are.
  * @throws UserError if the tokenizer cannot be extended
  */
 export async function withTokens(base: Base, tokens: NewTokens, folder: string): Promise<Base> {
-  if (missingIn(base.tokenizer, tokens.names).length === 0) return base;
+  const missing = missingIn(base.tokenizer, tokens.names);
+  if (missing.length === 0) return base;
   const tokenizer = await writeTokenizer(tokenizerFilesOf(base.checkpoint), tokens, folder);
   const { vocabulary } = decoderArchitecture(base.checkpoint).configure(base.checkpoint.config);
-  return { ...base, tokenizer, extended: { folder, rows: Math.max(0, tokenizer.vocabSize - vocabulary) } };
+  const ids = missing.map((name) => tokenizer.specialId(name)!).sort((a, b) => a - b);
+  return { ...base, tokenizer, extended: { folder, ids, rows: Math.max(0, tokenizer.vocabSize - vocabulary) } };
 }

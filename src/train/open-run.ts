@@ -59,15 +59,10 @@ async function openTokens(
   openBase: OpenBase,
   resumes: boolean,
 ): Promise<{ base: Base | undefined; tokenizer: Tokenizer }> {
-  const { model, lora, data } = options;
+  const { model, data } = options;
   const added = chosen?.method.newTokens?.(chosen.options) ?? { names: [] };
   if (model !== undefined) {
     const base = await withTokens(await openBase(model), added, out);
-    if (lora && base.extended?.rows)
-      throw new UserError(
-        `${options.method}: the model lacks ${base.extended.rows} rows for new tokens, which lora does not add; expected no lora, or special tokens of the model in their place`,
-        2,
-      );
     return { base, tokenizer: base.tokenizer };
   }
   const tokenizer = resumes ? new Tokenizer(fromFolder(out)) : await newTokenizer(options, data, out, openBase, added);

@@ -36,6 +36,8 @@ export interface Base {
 export interface Extended {
   /** The folder of the tokenizer's files. */
   readonly folder: string;
+  /** The tokens, ascending; some may take the place of others that the model has. */
+  readonly ids: readonly number[];
   /** Rows that the model's tables lack. */
   readonly rows: number;
 }

@@ -70,3 +70,19 @@ export function newRows(table: Float32Array, width: number, rows: number, seed: 
   const normal = normals(seededRandom(seed));
   return Float32Array.from({ length: rows * width }, (_, i) => mean[i % width]! + DEVIATION * normal());
 }
+
+/** Rows of `ids`: those that a table has, and new ones. */
+export function rowsOfTokens(
+  table: Float32Array,
+  { vocabulary, hidden }: { readonly vocabulary: number; readonly hidden: number },
+  ids: readonly number[],
+  seed: number,
+): Float32Array<ArrayBuffer> {
+  const added = newRows(table, hidden, ids.filter((id) => id >= vocabulary).length, seed);
+  const rows = new Float32Array(ids.length * hidden);
+  for (const [i, id] of ids.entries()) {
+    const [from, at] = id < vocabulary ? [table, id] : [added, id - vocabulary];
+    rows.set(from.subarray(at * hidden, (at + 1) * hidden), i * hidden);
+  }
+  return rows;
+}

@@ -23,6 +23,17 @@ export type LowRankUpdate =
   /** Two factors for each matrix that the adapter changes, by the matrix's name; the outputs of others stay. */
   | { readonly kind: "apart"; readonly factors: Readonly<Record<string, LowRank>> };
 
+/**
+ * Rows of single tokens that an adapter keeps in float32 beside a table or a head: they take the place of the table's
+ * own, or are of new tokens behind it.
+ */
+export interface TokenRows {
+  /** The tokens, ascending. */
+  readonly ids: readonly number[];
+  /** [ids, width] */
+  readonly rows: Tensor;
+}
+
 /** [rows, width]. */
 export type TableShape = readonly [rows: number, width: number];
 
@@ -77,4 +88,10 @@ export interface WeightSource {
 
   /** An adapter's addition to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
+
+  /** The tokens that have rows beside the token table, ascending; undefined if none has. */
+  readonly tokens?: readonly number[] | undefined;
+
+  /** Rows beside `token_embd`, or `output`, whose rows are `width` wide; undefined if there are none. */
+  tokenRows?(graph: Graph, name: string, width: number): TokenRows | undefined;
 }

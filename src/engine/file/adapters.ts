@@ -33,7 +33,7 @@ export function openAdapted(model: string, { adapter, adapters = {} }: AdapterFo
   if (adapter !== undefined && folders.length > 0)
     throw new UserError(`adapter is for every request and adapters are for some, expected one of the two`, 2);
   const base = openCheckpoint(model);
-  const named = new Map(folders.map(([name, folder]) => [name, openLora(folder)]));
+  const named = new Map(folders.map(([name, folder]) => [name, withoutTokens(name, openLora(folder))]));
   if (adapter === undefined) return { checkpoint: base, named };
   const head = headModules(base);
   const lora = openLora(adapter, head?.all);
@@ -42,6 +42,15 @@ export function openAdapted(model: string, { adapter, adapters = {} }: AdapterFo
   return isMergeable(whole, lora)
     ? { checkpoint: withAdapter(whole, lora), named, tokenizer }
     : { checkpoint: whole, own: lora, named, tokenizer };
+}
+
+/** All requests of a model share its tokenizer. @throws UserError if an adapter has tokens of its own */
+function withoutTokens(name: string, lora: Lora): Lora {
+  if (lora.rows.size === 0) return lora;
+  throw new UserError(
+    `the adapter "${name}" has tokens of its own, and serves every request or none; give it as "adapter"`,
+    2,
+  );
 }
 
 /**

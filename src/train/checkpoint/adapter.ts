@@ -16,6 +16,15 @@ export interface LoraFactors {
   up(): Float32Array;
 }
 
+/** Trained rows of a table's tokens, in float32. */
+export interface TrainedRows {
+  /** The table's canonical name without `.weight`. */
+  readonly table: string;
+  readonly ids: readonly number[];
+  /** [ids, width] */
+  values(): Float32Array;
+}
+
 /** A LoRA adapter to be written as PEFT does. */
 export interface WritableAdapter {
   /** The base's name, for programs that load the adapter. */
@@ -28,6 +37,7 @@ export interface WritableAdapter {
   readonly names: Names;
   /** Factors by the matrix's canonical name without `.weight`. */
   readonly factors: ReadonlyMap<string, LoraFactors>;
+  readonly rows?: readonly TrainedRows[];
 }
 
 /**
@@ -42,12 +52,13 @@ export async function writeAdapter(folder: string, adapter: WritableAdapter): Pr
     throw writeError(error, folder);
   }
   await writeJson(path.join(folder, "adapter_config.json"), configOf(adapter));
-  const tensors = [...adapter.factors].flatMap(([name, factors]) => tensorsOf(name, factors, adapter));
+  const layers = [...adapter.factors].flatMap(([name, factors]) => tensorsOf(name, factors, adapter));
+  const tensors = [...layers, ...(adapter.rows ?? []).map((rows) => rowsTensor(rows, adapter))];
   await writeTensors(path.join(folder, "adapter_model.safetensors"), new Map(tensors));
 }
 
 function configOf(adapter: WritableAdapter) {
-  const { base, task, rank, alpha, names, factors } = adapter;
+  const { base, task, rank, alpha, names, factors, rows } = adapter;
   return {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
     ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", use_rslora: false, init_lora_weights: true },
@@ -55,6 +66,7 @@ function configOf(adapter: WritableAdapter) {
     target_modules: [...factors.keys()].map((name) => moduleOf(adapter, name)),
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,
+    ...(rows && rows.length > 0 && { trainable_token_indices: indicesOf(rows, adapter) }),
   };
 }
 
@@ -71,6 +83,15 @@ function tensorsOf(name: string, factors: LoraFactors, adapter: WritableAdapter)
     [`${module}.lora_B.weight`, { shape: [outputs, rank], values: b }],
   ];
 }
+
+/** As PEFT names the modules: by the last part of their names. */
+const indicesOf = (rows: readonly TrainedRows[], adapter: WritableAdapter) =>
+  Object.fromEntries(rows.map(({ table, ids }) => [moduleOf(adapter, table).split(".").at(-1), ids]));
+
+const rowsTensor = ({ table, ids, values }: TrainedRows, adapter: WritableAdapter): [string, WritableTensor] => [
+  `base_model.model.${moduleOf(adapter, table)}.token_adapter.trainable_tokens_delta`,
+  { shape: [ids.length, values().length / ids.length], values },
+];
 
 /** A matrix [rows, columns] with its elements taken from the places that `from` returns. */
 function placed(

@@ -36,14 +36,27 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 const ids = [3, 1, 4, 1, 5, 9, 2, 6];
 const RANK = 4;
-const cases: readonly [name: string, architecture: Architecture, matrices: readonly string[]][] = [
-  ["llama-biased", llama, ["attn_q", "attn_v", "ffn_down"]],
-  ["gpt2", gpt2, ["attn_qkv", "attn_output", "ffn_down"]],
-  ["qwen3", qwen3, ["attn_q", "attn_k", "ffn_gate"]],
+interface Case {
+  readonly name: string;
+  readonly architecture: Architecture;
+  readonly matrices: readonly string[];
+  /** Tables with rows of tokens of the adapter's own. */
+  readonly tables: readonly string[];
+}
+const cases: readonly Case[] = [
+  {
+    ...{ name: "llama-biased", architecture: llama, matrices: ["attn_q", "attn_v", "ffn_down"] },
+    tables: ["token_embd", "output"],
+  },
+  {
+    ...{ name: "gpt2", architecture: gpt2, matrices: ["attn_qkv", "attn_output", "ffn_down"] },
+    tables: ["token_embd"],
+  },
+  { name: "qwen3", architecture: qwen3, matrices: ["attn_q", "attn_k", "ffn_gate"], tables: [] },
 ];
 
 /** Writes `model`, `adapter` and `logits.json` into a folder. */
-async function write(name: string, architecture: Architecture, matrices: readonly string[]): Promise<string> {
+async function write({ name, architecture, matrices, tables }: Case): Promise<string> {
   const folder = path.join(root, name);
   const [model, adapter] = ["model", "adapter"].map((part) => path.join(folder, part)) as [string, string];
   const original = openCheckpoint(fixture(name));
@@ -57,10 +70,15 @@ async function write(name: string, architecture: Architecture, matrices: readonl
     return Buffer.from((await stack.run(ids)).buffer).toString("base64");
   };
   const { decoder } = openDecoder(written, path.join(folder, "weights"), "f32");
+  const { vocabulary, hidden } = decoder.config;
+  const tokens = [ids[1]!, ids[5]!, vocabulary, vocabulary + 1];
+  const random = seededRandom(3);
+  const rows = Float32Array.from({ length: tokens.length * hidden }, () => random() - 0.5);
   await writeAdapter(adapter, {
     ...{ base: model, task: "CAUSAL_LM", rank: RANK, alpha: 2 * RANK, names },
     layout: layoutOf(written, architecture, decoder),
     factors: factorsOf(tensors, matrices, RANK, seededRandom(2)),
+    rows: tables.map((table) => ({ table, ids: tokens, values: () => rows })),
   });
   const told = { ids, model: await logits(), adapted: await logits(openLora(adapter)) };
   expect(told.adapted).not.toBe(told.model);
@@ -72,13 +90,13 @@ test.skipIf(!there)(
   "transformers and PEFT open what was trained, and compute what we do",
   async () => {
     const folders: string[] = [];
-    for (const one of cases) folders.push(await write(...one));
+    for (const one of cases) folders.push(await write(one));
     const { stdout } = await promisify(execFile)(path.join(venv, "bin", "python"), [script, ...folders]);
     const told = stdout
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(told.map(({ name }) => name)).toEqual(cases.map(([name]) => name));
+    expect(told.map(({ name }) => name)).toEqual(cases.map(({ name }) => name));
     for (const { model, adapted, amiss } of told) {
       expect(amiss).toEqual([]);
       expect(model).toBeLessThan(1e-4);

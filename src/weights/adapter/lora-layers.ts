@@ -1,5 +1,6 @@
 import type { Lora } from "./lora.ts";
 import { doesNotFit, isMissing } from "./misfit.ts";
+import type { SavedRows } from "./token-rows.ts";
 import type { Update } from "./updates.ts";
 
 /**
@@ -57,6 +58,26 @@ export class LoraLayers {
     return update && this.#stacked([{ name, first: 0, update }], rows, width);
   }
 
+  /** Tokens with rows of their own in the token table; undefined if none has. */
+  get tokens(): readonly number[] | undefined {
+    return this.#rows("token_embd")?.ids;
+  }
+
+  /** Rows of single tokens of a table, or a head, `width` wide. */
+  rows(name: string, width: number): SavedRows | undefined {
+    const found = this.#rows(name);
+    if (found && found.width !== width)
+      this.#problems.set(name, `${name} is ${width} wide, the adapter's rows of tokens ${found.width}`);
+    return found?.width === width ? found : undefined;
+  }
+
+  #rows(name: string): SavedRows | undefined {
+    const module = this.layout.modules(name).find((m) => this.lora.rows.has(m));
+    if (module === undefined) return undefined;
+    this.#asked.add(module);
+    return this.lora.rows.get(module);
+  }
+
   #find(name: string, kind: Update["kind"], inputs: number, outputs: number): Update | undefined {
     const module = this.layout.modules(name).find((m) => this.lora.updates.get(m)?.kind === kind);
     if (module === undefined) return undefined;
@@ -95,7 +116,9 @@ export class LoraLayers {
    * @throws UserError if a part of the adapter was not used, or has another shape
    */
   check(model: string): void {
-    const missing = [...this.lora.updates.keys()].filter((module) => !this.#asked.has(module)).map(isMissing);
+    const missing = [...this.lora.updates.keys(), ...this.lora.rows.keys()]
+      .filter((module) => !this.#asked.has(module))
+      .map(isMissing);
     const problems = [...missing, ...this.#problems.values()];
     if (problems.length > 0) throw doesNotFit(this.lora, model, problems);
   }

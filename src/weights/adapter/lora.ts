@@ -7,6 +7,7 @@ import { withFile } from "../read-file.ts";
 import { pickleError } from "../safetensors/folder.ts";
 import { parseHeader, type SafeTensor } from "../safetensors/header.ts";
 import { alphaPattern } from "./pattern.ts";
+import { rowsOf, type SavedRows } from "./token-rows.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
 
 /** The settings that change results; the rest of a configuration is about training, or shows in the tensors' names. */
@@ -16,6 +17,8 @@ const settings = z.object({
   use_rslora: z.boolean().nullish(),
   /** Alphas of single modules. */
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
+  /** Tokens whose rows are saved. */
+  trainable_token_indices: z.union([z.array(z.int()), z.record(z.string(), z.array(z.int()))]).nullish(),
   /** PiSSA and its kin change the base model's weights, too. */
   init_lora_weights: z.union([z.boolean(), z.literal("gaussian")]).nullish(),
 });
@@ -35,6 +38,8 @@ export interface Lora {
    * Updates by the module's name in the base model's code (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`).
    */
   readonly updates: ReadonlyMap<string, Update>;
+  /** Rows of single tokens, by the module of their table. */
+  readonly rows: ReadonlyMap<string, SavedRows>;
   /** Tensors of a classifier's head that are to take the place of the base's, as its code has them (`classifier.weight`). */
   readonly head: ReadonlyMap<string, SafeTensor>;
 }
@@ -51,12 +56,14 @@ export function openLora(folder: string, head: readonly string[] = []): Lora {
   if (!existsSync(config!))
     throw new UserError(`${folder}: there is no adapter_config.json, expected the folder of a PEFT adapter`);
   if (!existsSync(weights!) && existsSync(pickle)) throw pickleError(pickle);
-  const { lora_alpha, use_rslora, alpha_pattern } = readSettings(config!);
+  const { lora_alpha, use_rslora, alpha_pattern, trainable_token_indices } = readSettings(config!);
   const own = alphaPattern(config!, alpha_pattern ?? {});
   const scale = (module: string, rank: number) => (own(module) ?? lora_alpha) / (use_rslora ? Math.sqrt(rank) : rank);
   const tensors = withFile(weights!, parseHeader);
   const saved = savedOf(tensors, head);
-  return { folder, files: [config!, weights!], updates: updatesOf(weights!, tensors, saved, scale), head: saved };
+  const updates = updatesOf(weights!, tensors, saved, scale);
+  const rows = rowsOf(weights!, tensors, trainable_token_indices ?? []);
+  return { folder, files: [config!, weights!], updates, rows, head: saved };
 }
 
 function readSettings(file: string): z.output<typeof settings> {
@@ -71,6 +78,7 @@ function readSettings(file: string): z.output<typeof settings> {
     lora_alpha: "a number above 0",
     use_rslora: "true or false",
     alpha_pattern: "a number above 0 for each pattern",
+    trainable_token_indices: "ids of tokens",
     init_lora_weights: "true, false or gaussian",
   };
   const got = JSON.stringify(config[key]) ?? "missing";

@@ -8,8 +8,9 @@ import type { Update } from "./updates.ts";
  * True if the adapter can be merged into the weights: they must be floats and serve one purpose, unlike an embedding
  * table that is also the head.
  */
-export const isMergeable = ({ config, tensors }: Checkpoint, { updates }: Lora): boolean =>
+export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: Lora): boolean =>
   config.kind === "huggingface" &&
+  rows.size === 0 &&
   [...updates].every(
     ([module, { kind }]) => kind === "matrix" && (module !== "lm_head" || tensors.has("lm_head.weight")),
   );

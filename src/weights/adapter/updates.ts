@@ -1,6 +1,7 @@
 import { few, UserError } from "../../util/errors.ts";
 import type { SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
+import { isRows } from "./token-rows.ts";
 
 /** A low-rank update (Hu et al. 2021) of a matrix [outputs, inputs]: + scale · B · A. */
 export interface Update {
@@ -49,7 +50,7 @@ export function updatesOf(
 ): Map<string, Update> {
   const modules = modulesOf(tensors);
   const isKnown = (name: string) =>
-    isFactor(name) || modules.has(COPY.exec(name)?.[1] ?? "") || saved.has(name.slice(PREFIX.length));
+    isFactor(name) || isRows(name) || modules.has(COPY.exec(name)?.[1] ?? "") || saved.has(name.slice(PREFIX.length));
   const others = [...tensors.keys()].filter((name) => !isKnown(name));
   if (others.length > 0) throw new UserError(`${file}: tensors that are no part of a plain LoRA: ${few(others)}`);
   if (modules.size === 0) throw new UserError(`${file}: there are no tensors in this adapter`);

@@ -7,7 +7,7 @@ import { UserError } from "../../util/errors.ts";
 import type { LoraLayer, LoraLayers } from "../adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
 import { fileState } from "../file-state.ts";
-import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../weight-source.ts";
+import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, TokenRows, WeightSource } from "../weight-source.ts";
 import { type KernelMatrix, stack } from "./layout.ts";
 import { checkMemory, memoryLimit } from "./memory.ts";
 import { identity, type Names } from "./names.ts";
@@ -97,6 +97,19 @@ export class Weights implements WeightSource {
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {
     const loraLayer = this.loraLayers?.table(name, shape);
     return loraLayer && lowRank(graph, `${name}.table`, loraLayer, shape[1]);
+  }
+
+  get tokens(): readonly number[] | undefined {
+    return this.loraLayers?.tokens;
+  }
+
+  tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
+    const found = this.loraLayers?.rows(name, width);
+    if (!found) return undefined;
+    const { ids } = found;
+    const bytes = new Uint8Array(found.values().buffer);
+    const type = { dtype: "f32", shape: [ids.length, width] } as const;
+    return { ids, rows: graph.constant(`${name}.token_rows`, type, { kind: "memory", bytes }) };
   }
 
   /**

@@ -97,9 +97,17 @@ test("rows that may need more sentinels than there are are refused, with the num
   await expect(few).rejects.toThrow(/rows of 24 tokens have up to \d+ hidden spans .* give sentinels=\d+$/);
 });
 
-test("lora does not widen a model's tables", async () => {
-  const lora = train({ ...sizes, model: out("base"), lora: {}, method }, { out: out("lora") });
-  await expect(lora).rejects.toThrow("the model lacks 11 rows for new tokens, which lora does not add");
+test("beside lora layers, new tokens have rows of their own in the adapter, which is served", async () => {
+  await train({ ...sizes, model: out("base"), lora: { rank: 2 }, method }, { out: out("lora") });
+  using base = await load(out("base"));
+  using model = await load(out("base"), { adapter: out("lora") });
+  const { vocabulary } = base.language.decoder.config;
+  expect(model.language.tokenizer.specialId("[S2S]")).toBe(vocabulary);
+  expect(model.language.decoder.config.vocabulary).toBe(vocabulary + 11);
+  expect((await model.infill("ab<extra_id_0>", { maxTokens: 2 })).blanks).toHaveLength(1);
+  await expect(load(out("base"), { adapters: { own: out("lora") } })).rejects.toThrow(
+    'the adapter "own" has tokens of its own',
+  );
 });
 
 test("lora layers are trained if the tokens take the place of others, and served with the new names", async () => {

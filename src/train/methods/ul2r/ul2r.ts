@@ -21,7 +21,9 @@ const options = z.strictObject({
   reuse: z
     .string()
     .default("")
-    .describe("special tokens of the model, with + between, that become the modes and the sentinels: for lora"),
+    .describe(
+      "special tokens of the model, with + between, that become the modes and the sentinels, in place of new ones",
+    ),
   roll: flag(true).describe(
     "rotate the hidden spans; else the last token is always hidden, and inputs end with a blank",
   ),
