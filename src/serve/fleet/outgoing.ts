@@ -27,6 +27,11 @@ export function forwarded(
 ): Forwarded {
   const { name, kind, shape } = remote.options;
   const { savings, max_flops: flops, keep_alive: kept, ...rest } = fieldsFor(remote.options, path, asked, limits);
+  // A key's indexes are of this server.
+  if (path === "/v1/chat/completions" && rest["retrieval"])
+    throw new HttpError(400, `retrieval: ${name} runs on other servers, and the indexes are here`, {
+      param: "retrieval",
+    });
   const most = leastOf(numberOf(flops), terms?.maxFlops);
   const named = { ...rest, model, ...(rest["stream"] === true && withUsage(rest)) };
   const bound = size.generates ? boundOf(path, rest, limits) : undefined;

@@ -1,6 +1,6 @@
 import type { Ceiling } from "../../engine/answer/cut.ts";
 import { idBeyond, isIds } from "../../engine/language-model.ts";
-import type { Chunk, Prompt, RunOptions } from "../../index.ts";
+import type { Chunk, Prompt, Retrieval, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Route } from "../../pipelines/route/route.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
@@ -28,6 +28,8 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The model of a pair that answers, in an answer's first and last piece. */
   readonly route?: Route;
+  /** Whether the answer reads passages, in its first and last piece. */
+  readonly retrieval?: Retrieval;
 }
 
 /** Runs all answers of one request side by side, and bills it once, also for the finished part if it is stopped. */

@@ -102,7 +102,7 @@ async function open(context: ServerContext, chosen: ChosenPair, call: Call): Pro
   const pair = pairOf(named.name, await identityOf(context, named.swift, swift), other);
   using lease = await leaseFor(context, swift, call);
   const onDegraded = (reason: string) => context.log.warn({ pair: named.name, reason }, "a pair's second model failed");
-  return { ...withoutHome(() => deciderOf(pair, named.options, lease.model)), pair, onDegraded };
+  return { ...(await withoutHome(() => deciderOf(pair, named.options, lease.model))), pair, onDegraded };
 }
 
 const remoteIdentity = (name: string): ModelIdentity => ({ name, recipe: [], quant: "auto" });
@@ -113,9 +113,9 @@ const identityOf = async ({ catalogue }: ServerContext, name: string, { served, 
 });
 
 /** Hides from clients where calibrations are kept. */
-function withoutHome<T>(run: () => T): T {
+export async function withoutHome<T>(run: () => T | Promise<T>): Promise<T> {
   try {
-    return run();
+    return await run();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new HttpError(400, error.message.replaceAll(home(), "MODICUM_HOME"), { param: "model" });

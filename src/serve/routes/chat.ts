@@ -1,18 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { AnswerReader } from "../../engine/tools/reader.ts";
-import type { FinishReason } from "../../index.ts";
+import type { ChatMessage, FinishReason } from "../../index.ts";
+import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
 import { listOf } from "../../util/list-of.ts";
 import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
+import { answerOptionsOf, retrievalField, retrievalSchema, shownRetrieval } from "../generation/retrieval-fields.ts";
+import { retrievedAnswer } from "../generation/retrieved.ts";
 import { chatSamplingOf } from "../generation/sampling.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 import type { ServerContext } from "../server-context.ts";
@@ -45,6 +48,7 @@ const chatShape = (limits: Limits) => ({
   ...toolShape,
   functions,
   modalities,
+  retrieval: retrievalField,
 });
 export const chatInput = (limits: Limits) =>
   z
@@ -75,6 +79,7 @@ const chatOutput = z.object({
     }),
   ),
   ...routedShape,
+  retrieval: retrievalSchema.optional().describe("with retrieval: what was decided and found"),
   ...billedShape,
 });
 const chatChunk = z.object({
@@ -94,6 +99,7 @@ const chatChunk = z.object({
   ),
   usage: billedShape.usage.nullable().optional(),
   ...routedShape,
+  retrieval: retrievalSchema.optional().describe("with retrieval, in the first event: what was decided and found"),
   receipt: billedShape.receipt.optional(),
 });
 
@@ -117,11 +123,26 @@ export const chat = (context: ServerContext): Endpoint =>
     output: chatOutput,
     event: chatChunk,
     async handle(input, call) {
-      const parts = await answered(context, PATH, input, asks(input, context.limits), call);
+      const parts = await partsOf(context, input, call);
       const about = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model };
       return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
     },
   });
+
+/** The answers; with `retrieval`, one of passages. @throws HttpError for fields that do not go with it */
+async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
+  const all = asks(input, context.limits);
+  const { retrieval } = input;
+  if (!retrieval) return answered(context, PATH, input, all, call);
+  const settings = answerOptionsOf(retrieval, "retrieval");
+  if (all.length > 1) throw new HttpError(400, "n: expected 1 with retrieval", { param: "n" });
+  if (context.catalogue.pair(input.model))
+    throw new HttpError(400, "retrieval: expected one model, got a pair", { param: "retrieval" });
+  const chosen = await context.catalogue.choose(input, call.key?.terms.recipe);
+  const { prompt, options } = all[0]!;
+  const asked = () => askedOfChat(prompt as readonly ChatMessage[]);
+  return retrievedAnswer(context, { chosen, asked, options, settings, index: retrieval.index }, call);
+}
 
 type About = z.output<z.ZodObject<typeof head>>;
 
@@ -150,7 +171,16 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
     ...routes.of(pieces),
   }));
   const usage = usageOf(receipt, choices.length);
-  return { ...about, object: "chat.completion", choices: all, ...routes.beside, usage, receipt };
+  const looked = retrievalOf(choices[0]!);
+  return { ...about, object: "chat.completion", choices: all, ...routes.beside, ...looked, usage, receipt };
+}
+
+/** What was retrieved for a whole answer, with what it cites. */
+function retrievalOf(pieces: readonly Part[]): Pick<z.input<typeof chatOutput>, "retrieval"> {
+  const retrieval = pieces.at(-1)?.retrieval;
+  if (!retrieval) return {};
+  const citations = citationsIn(textOf(pieces), retrieval.documents.length);
+  return { retrieval: { ...shownRetrieval(retrieval), citations } };
 }
 
 /** An answer's text and calls, and why it ended. */
@@ -186,7 +216,8 @@ class Streamed {
     const { choice: index, finishReason } = part;
     const last = finishReason !== undefined;
     const { text, calls } = this.#reader?.push(part.text, last) ?? { text: part.text, calls: [] };
-    if (text === "" && calls.length === 0 && !last && !this.input.logprobs) return undefined;
+    const silent = text === "" && calls.length === 0 && !last && !part.retrieval;
+    if (silent && !this.input.logprobs) return undefined;
     const delta: Delta = { ...(!this.#begun && { role: "assistant" }), ...(text !== "" && { content: text }) };
     this.#begun = true;
     if (calls.length > 0)
@@ -196,6 +227,10 @@ class Streamed {
   }
 }
 
+/** The decision comes before the text. */
+const retrievalAtBegin = ({ finishReason, retrieval }: Part): Pick<Event, "retrieval"> =>
+  retrieval && !finishReason ? { retrieval: shownRetrieval(retrieval) } : {};
+
 /** The events of a stream: a piece each, an answer's first with its role, and with `include_usage` one more at the end for the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
@@ -204,7 +239,7 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
   for await (const part of parts) {
     const { receipt } = part;
     const choice = streamed[part.choice]!.take(part);
-    const route = routeAtEnd(part);
+    const route = { ...routeAtEnd(part), ...retrievalAtBegin(part) };
     if (choice) yield { ...base, choices: [choice], ...route, ...(receipt && !usageLast && { receipt }) };
     if (receipt && usageLast) yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1), receipt };
   }

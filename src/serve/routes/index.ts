@@ -1,5 +1,6 @@
 import type { Endpoint } from "../http/endpoint.ts";
 import type { ServerContext } from "../server-context.ts";
+import { answer } from "./answer.ts";
 import { chat } from "./chat.ts";
 import { classify } from "./classify.ts";
 import { completions } from "./completions.ts";
@@ -26,6 +27,7 @@ export function endpointsOf(context: ServerContext): Endpoint[] {
     ...rerank(context),
     classify(context),
     search(context),
+    answer(context),
     models(context),
     oneModel(context),
     savings(),

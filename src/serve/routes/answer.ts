@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import { askedOfQuestion, citationsIn } from "../../pipelines/answer/prompt.ts";
+import { type Part, textOf, wholeAnswers } from "../generation/answers.ts";
+import { endsShape } from "../generation/ends.ts";
+import { modelShape } from "../generation/naming.ts";
+import {
+  answerOptionsOf,
+  citationsSchema,
+  decisionShape,
+  documentsSchema,
+  modeField,
+  nothingFound,
+  searchShape,
+  timesSchema,
+} from "../generation/retrieval-fields.ts";
+import { retrievedAnswer } from "../generation/retrieved.ts";
+import { samplingOf, samplingShape } from "../generation/sampling.ts";
+import { billedShape, usageOf } from "../generation/usage.ts";
+import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
+import type { Limits } from "../limits.ts";
+import type { ServerContext } from "../server-context.ts";
+
+const inputOf = (limits: Limits) =>
+  z.object({
+    ...modelShape,
+    ...endsShape(limits),
+    temperature: samplingShape.temperature
+      .unwrap()
+      .unwrap()
+      .nullish()
+      .describe("0 (the default) takes the likeliest token"),
+    seed: samplingShape.seed,
+    question: z.string().min(1).max(limits.maxPrompt).describe("the question, which is also searched for"),
+    retrieval: modeField,
+    ...searchShape,
+    stream: z
+      .boolean()
+      .nullish()
+      .describe("send the decision and the documents, then the text piece by piece, as server-sent events"),
+  });
+type AnswerInput = z.output<ReturnType<typeof inputOf>>;
+
+const head = { id: z.string(), object: z.literal("answer"), model: z.string() };
+const decided = {
+  retrieved: z.boolean().describe("true if the answer reads passages"),
+  documents: documentsSchema,
+  gate: z.object(decisionShape),
+  nothing_found: nothingFound,
+  ms: timesSchema,
+};
+const finish = z.enum(["stop", "length", "repetition"]);
+const output = z.object({
+  ...head,
+  text: z.string(),
+  finish_reason: finish,
+  ...decided,
+  citations: citationsSchema,
+  ...billedShape,
+});
+const event = z.object({
+  ...head,
+  ...z.object(decided).partial().shape,
+  text: z.string().optional(),
+  finish_reason: finish.optional(),
+  usage: billedShape.usage.optional(),
+  receipt: billedShape.receipt.optional(),
+});
+
+/** `POST /v1/answer`. */
+export const answer = (context: ServerContext): Endpoint =>
+  endpoint({
+    method: "post",
+    paths: ["/v1/answer"],
+    summary: "Answer a question, with passages of an index if the model needs them",
+    scope: "infer",
+    input: inputOf(context.limits),
+    example: { model: "smollm2", question: "Who wrote Moby-Dick?", index: "notes", max_tokens: 32 },
+    output,
+    event,
+    async handle(input, call) {
+      const parts = await partsOf(context, input, call);
+      const about = { id: `answer-${randomUUID()}`, object: "answer" as const, model: input.model };
+      return input.stream ? events(parts, about) : whole(parts, about);
+    },
+  });
+
+async function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promise<AsyncGenerator<Part>> {
+  const { question, retrieval: mode, index, max_tokens: most, max_completion_tokens: more } = input;
+  const settings = answerOptionsOf({ ...input, mode }, "retrieval");
+  const chosen = await context.catalogue.choose(input, call.key?.terms.recipe);
+  const options = {
+    ...samplingOf({ temperature: input.temperature ?? 0, seed: input.seed }, 0),
+    maxTokens: more ?? most ?? context.limits.maxTokens,
+    ceiling: { flops: input.max_flops ?? undefined },
+    stop: input.stop ?? undefined,
+  };
+  return retrievedAnswer(
+    context,
+    { chosen, asked: (tokenizer) => askedOfQuestion(tokenizer, question), options, settings, index },
+    call,
+  );
+}
+
+type About = z.output<z.ZodObject<typeof head>>;
+type Shown = z.input<z.ZodObject<typeof decided>>;
+
+function shown({ retrieval }: Part): Shown | undefined {
+  if (!retrieval) return undefined;
+  const { used, documents, method, score, threshold, nothingFound, ms } = retrieval;
+  const gate = { method, score, threshold };
+  return { retrieved: used, documents: [...documents], gate, ...(nothingFound && { nothing_found: nothingFound }), ms };
+}
+
+async function whole(parts: AsyncGenerator<Part>, about: About): Promise<z.input<typeof output>> {
+  const { choices, receipt } = await wholeAnswers(parts);
+  const [pieces] = choices as [Part[]];
+  const [text, last] = [textOf(pieces), pieces.at(-1)!];
+  const decision = shown(last)!;
+  const citations = citationsIn(text, decision.documents.length);
+  return {
+    ...about,
+    text,
+    finish_reason: last.finishReason!,
+    ...decision,
+    citations,
+    usage: usageOf(receipt),
+    receipt,
+  };
+}
+
+/** The decision, then the text; the last event has the bill. */
+async function* events(parts: AsyncGenerator<Part>, about: About): AsyncGenerator<z.input<typeof event>, void> {
+  for await (const part of parts) {
+    const { text, finishReason, receipt } = part;
+    if (receipt) yield { ...about, text, finish_reason: finishReason!, usage: usageOf(receipt), receipt };
+    else if (part.retrieval) yield { ...about, ...shown(part) };
+    else if (text !== "") yield { ...about, text };
+  }
+}
