@@ -16,6 +16,8 @@ export interface RealRun {
   readonly set: string;
   readonly corpus: string;
   readonly model: string;
+  /** Rows before them that were left out, for choices to be made on. */
+  readonly from?: number;
   readonly rows: number;
   readonly documents: number;
   readonly labels: readonly string[];
@@ -40,10 +42,13 @@ export function realRuns(folder = join(root, "docs/results/qzero/real")): RealRu
 }
 
 /** All tables of the runs. */
-export function realSection(runs: readonly RealRun[]): string {
+export function realSection(all: readonly RealRun[]): string {
+  const [runs, others] = [all.filter(({ from }) => !from), all.filter(({ from }) => from)];
   return [
     "### Accuracy\n",
     gainTable(runs),
+    "\n### The best of these arms, on other rows\n",
+    otherTable(others),
     "\n### Against the number of documents\n",
     sweepTable(runs),
     "\n### Against coverage\n",
@@ -78,6 +83,16 @@ function gainTable(runs: readonly RealRun[]): string {
       }),
     );
   return `${table(ARMS)}\n\nThe controls:\n\n${table(CONTROLS)}`;
+}
+
+function otherTable(runs: readonly RealRun[]): string {
+  const rows = runs.flatMap((run) =>
+    run.arms.map(({ arm, accuracy, gain }) => [
+      ...[titleOf(run), `${run.rows}`, arm, three(accuracy)],
+      arm === "plain" ? "" : withInterval(gain),
+    ]),
+  );
+  return markdownTable(["set, corpus, model", "rows", "arm", "accuracy", "gain"], rows);
 }
 
 const COUNTS = [1, 5, 10, 25, 50];

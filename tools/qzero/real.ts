@@ -1,12 +1,12 @@
 /**
  * Measures QZero on real texts: by word vectors or an encoder, with the documents that BM25 finds, with controls.
  *
- *     npx tsx tools/qzero/real.ts SET CORPUS MODEL --data DIR [--rows 1200] [--seed 1] [--arms plain,replace@10,…]
+ *     npx tsx tools/qzero/real.ts SET CORPUS MODEL --data DIR [--rows 1200] [--from 0] [--seed 1] [--arms plain,replace@10,…]
  *       [--kept FOLDER]
  *
  * SET is tagmynews, cooking or sst2; CORPUS is leads, descriptions (leads without their topics) or slice; MODEL is glove or a model of embeddings. DIR has QZero's
  * files. Vectors of an encoder are kept in FOLDER: a run that was stopped goes on there. Writes
- * docs/results/qzero/real/SET-CORPUS-MODEL.json.
+ * docs/results/qzero/real/SET-CORPUS-MODEL.json; of rows after the first `--from`, to hold out, SET-CORPUS-MODEL-FROM.json.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,6 +30,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rows: { type: "string", default: "1200" },
+    from: { type: "string", default: "0" },
     seed: { type: "string", default: "1" },
     arms: {
       type: "string",
@@ -43,11 +44,11 @@ const [setName, corpusName, modelName] = positionals;
 if (!setName || !corpusName || !modelName || values.data === undefined)
   throw new Error("expected SET CORPUS MODEL --data DIR");
 const DUMP = "enwiki-20230820-pages-articles-multistream.xml-8827.txt";
-const seed = Number(values.seed);
+const [seed, from] = [Number(values.seed), Number(values.from)];
 const arms = values.arms.split(",").map(armOf);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-const set = await openSet(setName, values.data, Number(values.rows), seed);
+const set = await openSet(setName, values.data, { from, count: Number(values.rows), seed });
 const documents =
   corpusName === "slice"
     ? articlesOf(await readFile(join(values.data, DUMP), "utf8"))
@@ -73,23 +74,34 @@ for (const arm of arms) {
 
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 const { found } = corpus;
-await writeJson(join(root, "docs/results/qzero/real", `${setName}-${corpusName}-${modelName}.json`), {
-  ...{ set: setName, corpus: corpusName, model: modelName, seed, rows: set.rows.length, of: set.size },
-  documents: documents.length,
-  labels: Object.keys(set.labels),
-  retrieval: {
-    zeroHits: mean(found.map((it) => Number(it.documents.length === 0))),
-    ms: mean(found.map(({ ms }) => ms)),
-    flops: mean(found.map(({ flops }) => flops)),
+await writeJson(
+  join(root, "docs/results/qzero/real", `${setName}-${corpusName}-${modelName}${from > 0 ? `-${from}` : ""}.json`),
+  {
+    ...{
+      set: setName,
+      corpus: corpusName,
+      model: modelName,
+      seed,
+      ...(from > 0 && { from }),
+      rows: set.rows.length,
+      of: set.size,
+    },
+    documents: documents.length,
+    labels: Object.keys(set.labels),
+    retrieval: {
+      zeroHits: mean(found.map((it) => Number(it.documents.length === 0))),
+      ms: mean(found.map(({ ms }) => ms)),
+      flops: mean(found.map(({ flops }) => flops)),
+    },
+    nounsMs: nounsMs(),
+    arms: results,
+    coverage: Object.fromEntries(
+      results
+        .filter(({ arm }) => arm === "replace@10" || arm === "append@10")
+        .map(({ arm, right }) => [arm, gainByCoverage(corpus, plain.right, right)]),
+    ),
   },
-  nounsMs: nounsMs(),
-  arms: results,
-  coverage: Object.fromEntries(
-    results
-      .filter(({ arm }) => arm === "replace@10" || arm === "append@10")
-      .map(({ arm, right }) => [arm, gainByCoverage(corpus, plain.right, right)]),
-  ),
-});
+);
 
 async function opened(name: string) {
   if (name === GLOVE) return { scorer: new StaticScorer(GLOVE, await openGlove()) };

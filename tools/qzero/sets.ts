@@ -60,8 +60,15 @@ const sources: Readonly<Record<string, Source>> = {
 };
 export const setNames = Object.keys(sources);
 
-/** `count` rows of a set, drawn by `seed`; `folder` has QZero's files. */
-export async function openSet(name: string, folder: string, count: number, seed: number): Promise<LabelledSet> {
+/** Which rows of a set that is shuffled by `seed`. */
+export interface Draw {
+  readonly from: number;
+  readonly count: number;
+  readonly seed: number;
+}
+
+/** Rows of a set; `folder` has QZero's files. */
+export async function openSet(name: string, folder: string, { from, count, seed }: Draw): Promise<LabelledSet> {
   const source = sources[name];
   if (!source) throw new Error(`no set is called ${name}; expected one of ${setNames.join(", ")}`);
   const { place, columns, labels } = source;
@@ -70,7 +77,7 @@ export async function openSet(name: string, folder: string, count: number, seed:
   for await (const { value } of rowsOf(path!)) rows.push(rowOf(value as Readonly<Record<string, unknown>>, columns));
   const strange = rows.find(({ label }) => !Object.hasOwn(labels, label));
   if (strange) throw new Error(`${path}: no label words for "${strange.label}"`);
-  return { name, size: rows.length, rows: shuffle(rows, seededRandom(seed)).slice(0, count), labels };
+  return { name, size: rows.length, rows: shuffle(rows, seededRandom(seed)).slice(from, from + count), labels };
 }
 
 const rowOf = (value: Readonly<Record<string, unknown>>, { text, label }: Source["columns"]): Row => ({
