@@ -1,13 +1,14 @@
 /**
- * Answers questions of TriviaQA and NQ-open with and without passages, once each, and keeps what every gate reads. A
- * run that was stopped goes on where it was.
+ * Answers questions of TriviaQA and NQ-open with and without passages, once each, and keeps what every gate reads. Of
+ * each set, half of the questions are ones whose answer is in the passages that a search finds, and half are not: few
+ * of all are. A run that was stopped goes on where it was.
  *
  *     npx tsx tools/expertrag/answers.ts MODEL FILE.jsonl [--questions 300] [--index wiki-leads]
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { AnswerPipeline, load, type Model, openIndex, type Receipt } from "../../src/index.ts";
-import { normalised } from "../../src/lab/metrics/squad.ts";
+import { AnswerPipeline, load, type Model, openIndex, type Receipt, type SearchIndex } from "../../src/index.ts";
+import { holdsWords, normalised } from "../../src/lab/metrics/squad.ts";
 import { nqOpen, triviaqa } from "../../src/lab/tasks/open-questions.ts";
 import { answerModelOf } from "../../src/library/answer-pipeline.ts";
 import { ALWAYS, NEVER } from "../../src/pipelines/answer/gate/gate.ts";
@@ -30,23 +31,32 @@ export interface Question {
   readonly answers: readonly string[];
 }
 
+/** All questions of a set, in the order that the lab draws them. */
 async function questionsOf(set: Question["set"]): Promise<Question[]> {
   const task = set === "triviaqa" ? triviaqa : nqOpen;
   const all: Question[] = [];
-  for await (const { id, prompt, answers } of task.items({
-    limit: Number(values.questions),
-    seed: 0,
-    countTokens: () => 0,
-  })) {
+  for await (const { id, prompt, answers } of task.items({ limit: undefined, seed: 0, countTokens: () => 0 })) {
     const [, asked] = /.*Question: (.*?)[?\s]*\nAnswer:$/s.exec(prompt)!;
     all.push({ set, id, question: `${asked}?`, answers });
   }
   return all;
 }
 
-/** True if a text has an answer, word by word, both normalised as in SQuAD's evaluation. */
-const found = (text: string, answers: readonly string[]): boolean =>
-  answers.some((answer) => normalised(answer) !== "" && ` ${normalised(text)} `.includes(` ${normalised(answer)} `));
+/** The first questions of a set that the index covers, each followed by one that it does not. */
+async function halfCovered(index: SearchIndex, set: Question["set"], count: number): Promise<Question[]> {
+  const strata: Record<"covered" | "not", Question[]> = { covered: [], not: [] };
+  for (const question of await questionsOf(set)) {
+    if (Math.min(strata.covered.length, strata.not.length) >= count / 2) break;
+    const { results } = await index.search(question.question, { top: 3 });
+    strata[isCovered(results, question) ? "covered" : "not"].push(question);
+  }
+  return strata.covered.slice(0, count / 2).flatMap((one, i) => [one, strata.not[i]!]);
+}
+
+const isCovered = (documents: readonly { title: string; text: string }[], { answers }: Question): boolean =>
+  documents.some(({ title, text }) => holds(`${title} ${text}`, answers));
+
+const holds = (text: string, answers: readonly string[]): boolean => answers.some((answer) => holdsWords(text, answer));
 
 const exact = (text: string, answers: readonly string[]): boolean =>
   answers.some((answer) => normalised(answer) === normalised(text));
@@ -61,7 +71,7 @@ async function answered(pipeline: AnswerPipeline, { question, answers }: Questio
     signals ??= signalsOf(logits);
   };
   const { text, documents, retrieval, receipt } = await pipeline.answer(question, { ...SETTINGS, observe });
-  const judged = { text, contains: found(text, answers), exact: exact(text, answers) };
+  const judged = { text, contains: holds(text, answers), exact: exact(text, answers) };
   return {
     ...judged,
     ...costOf(receipt),
@@ -87,7 +97,6 @@ async function reflected(model: Model, question: string) {
   return { ratio, ...costOf(receipt) };
 }
 
-const [trivia, natural] = [await questionsOf("triviaqa"), await questionsOf("nq-open")];
 const key = ({ set, id }: Pick<Question, "set" | "id">) => `${set} ${id}`;
 const done = new Set(
   existsSync(file)
@@ -99,17 +108,21 @@ const done = new Set(
 );
 using model = await load(name);
 await using index = await openIndex(values.index);
+const count = Number(values.questions);
+const [trivia, natural] = [await halfCovered(index, "triviaqa", count), await halfCovered(index, "nq-open", count)];
 const pipelineOf = (retrieval: "always" | "never") =>
   new AnswerPipeline(model, index, checkAnswerOptions({ retrieval }), retrieval === "always" ? ALWAYS : NEVER);
 const [always, never] = [pipelineOf("always"), pipelineOf("never")];
 const { tokenizer, price } = { ...answerModelOf(model), tokenizer: model.language.tokenizer };
 const vocabulary = { encode: (text: string) => tokenizer.encode(text), size: tokenizer.vocabSize };
 
-for (const question of trivia.flatMap((one, i) => [one, natural[i]!]).filter((one) => !done.has(key(one)))) {
+for (const question of trivia
+  .flatMap((one, i) => [one, ...(natural[i] ? [natural[i]] : [])])
+  .filter((one) => !done.has(key(one)))) {
   const { signals, documents: _, ...plain } = await answered(never, question);
   const { signals: __, documents, ...retrieved } = await answered(always, question);
   const reflection = await reflected(model, question.question);
-  const covered = documents.some(({ title, text }) => found(`${title} ${text}`, question.answers));
+  const covered = isCovered(documents, question);
   const input = { signals, rarity: rarityOf(question.question, vocabulary), reflection: reflection.ratio };
   const probe = {
     flops: price({ prompt: plain.tokens.prompt, cached: plain.tokens.cached, completion: 1 }).flops,

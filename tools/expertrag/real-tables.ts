@@ -1,0 +1,64 @@
+import { duration, figure, flopsText, percent, range, signed } from "../../src/lab/report/format.ts";
+import { markdownTable } from "../section.ts";
+import type { RealResult } from "./real.ts";
+
+const listed = (shares: Readonly<Record<string, number>>, write: (x: number) => string): string =>
+  Object.entries(shares)
+    .map(([name, share]) => `${name} ${write(share)}`)
+    .join(", ");
+
+function answersTable({ right, covered, uncovered }: RealResult): string {
+  const row = (name: string, key: "never" | "always") => [
+    name,
+    figure(right[key].contains),
+    figure(right[key].exact),
+    figure(covered[key]),
+    figure(uncovered[key]),
+  ];
+  return markdownTable(
+    ["retrieval", "right", "exact match", "right if a passage has the answer", "right if none has"],
+    [row("never", "never"), row("always", "always")],
+  );
+}
+
+const gatesTable = ({ gates }: RealResult): string =>
+  markdownTable(
+    ["gate", "AUROC", "above random", "shuffled", "rate for always' accuracy", "accuracy there"],
+    gates.map(({ gate, auroc, above_random, above_random_shuffled, by_accuracy }) => [
+      gate,
+      `${figure(auroc.mean)} ${range(auroc.ci95)}`,
+      `${signed(above_random.mean)} ${range(above_random.ci95, signed)}`,
+      signed(above_random_shuffled),
+      percent(by_accuracy.rate),
+      figure(by_accuracy.accuracy),
+    ]),
+  );
+
+const policiesTable = ({ policies }: RealResult): string =>
+  markdownTable(
+    ["policy", "looked up", "right", "against always", "tokens", "FLOPs", "time"],
+    policies.map(({ policy, rate, accuracy, delta, tokens, flops, ms }) => [
+      policy,
+      percent(rate),
+      figure(accuracy),
+      policy === "always" ? "" : `${signed(delta.mean)} ${range(delta.ci95, signed)}`,
+      tokens.toFixed(0),
+      flopsText(flops),
+      duration(ms),
+    ]),
+  );
+
+function modelSection(result: RealResult): string {
+  const { model, questions, coverage, fixes, breaks } = result;
+  return [
+    `### ${model}`,
+    `${listed(questions.by_set, String)} questions: ${questions.calibration} for thresholds and the classifier, ${questions.test} judged. ` +
+      `The three passages have the answer for ${listed(coverage, percent)}. Retrieval puts ${percent(fixes)} of the answers right and ${percent(breaks)} wrong.`,
+    answersTable(result),
+    gatesTable(result),
+    policiesTable(result),
+  ].join("\n\n");
+}
+
+/** The page's tables, a model each. */
+export const section = (results: readonly RealResult[]): string => results.map(modelSection).join("\n\n");
