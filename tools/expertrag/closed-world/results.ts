@@ -1,5 +1,5 @@
 /**
- * Judges every gate on the answers of trained closed worlds and writes `docs/results/expertrag/closed-world.json`:
+ * Judges every gate on the answers of trained closed worlds and writes `docs/results/expertrag/closed-world`:
  * `npx tsx tools/expertrag/closed-world/results.ts OUT…`, each OUT the folder of a seed.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,9 +15,10 @@ import { breakEven, costsOf, type GateCosts, gatedCost } from "../../../src/pipe
 import { featuresOf } from "../../../src/pipelines/answer/gate/features.ts";
 import { type GateMethod, gateScore } from "../../../src/pipelines/answer/gate/gate.ts";
 import { signalFlops } from "../../../src/pipelines/answer/gate/signals.ts";
-import { root } from "../../section.ts";
+import { root, writeSection } from "../../section.ts";
 import { evaluateGate, type GateResult } from "../evaluate.ts";
 import type { GatedRun, Row, Switched } from "./answers.ts";
+import { section } from "./tables.ts";
 import { isTest } from "./world.ts";
 
 type Score = (row: Row) => number;
@@ -32,9 +33,9 @@ const byClassifier =
     probabilityOf(classifier, featuresOf(input));
 
 /** The gates; the last two are controls. Popularity is that of the training data, which only the world's maker knows. */
-const gatesOf = (fit: (rule: LabelRule) => Classifier): Readonly<Record<string, Score>> => ({
-  classifier: byClassifier(fit("outcome")),
-  "classifier, g − h": byClassifier(fit("benefit")),
+const gatesOf = (trained: (rule: LabelRule) => Classifier): Readonly<Record<string, Score>> => ({
+  classifier: byClassifier(trained("outcome")),
+  "classifier, g − h": byClassifier(trained("benefit")),
   energy: byMethod("energy"),
   entropy: byMethod("entropy"),
   margin: byMethod("margin"),
@@ -79,7 +80,7 @@ function crossing(rows: readonly Row[], score: Score, costs: GateCosts) {
 const RAISED = [0, 0.1, 0.25, 0.5] as const;
 
 function costResults(all: readonly Row[], test: readonly Row[], run: GatedRun) {
-  const own = signalFlops(vocabulary(all));
+  const own = signalFlops(run.vocabulary);
   const partsOf = (rows: readonly Row[], unit: "flops" | "ms", gate: number, wasted: number) =>
     costsOf(
       rows.map(({ plain, retrieved }) => ({ plain: plain[unit], retrieved: retrieved[unit] })),
@@ -99,9 +100,6 @@ function costResults(all: readonly Row[], test: readonly Row[], run: GatedRun) {
     break_even: RAISED.map((raised) => crossing(test, byMethod("margin"), { ...on, gate: own + raised * on.extra })),
   };
 }
-
-/** Bytes, the world's words and the end. */
-const vocabulary = (_: readonly Row[]): number => 510;
 
 function world(folder: string) {
   const read = <T>(name: string): T[] =>
@@ -138,8 +136,12 @@ function world(folder: string) {
   };
 }
 
-const out = join(root, "docs/results/expertrag");
-mkdirSync(out, { recursive: true });
+/** A judged world. */
+export type World = ReturnType<typeof world>;
+
+const FOLDER = "docs/results/expertrag/closed-world";
 const worlds = process.argv.slice(2).map(world);
 const rounded = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(6)) : value);
-writeFileSync(join(out, "closed-world.json"), `${JSON.stringify({ worlds }, rounded, 1)}\n`);
+mkdirSync(join(root, FOLDER), { recursive: true });
+writeFileSync(join(root, FOLDER, "worlds.json"), `${JSON.stringify(worlds, rounded, 1)}\n`);
+writeSection(`${FOLDER}/README.md`, "expertrag/closed-world/results", section(worlds));

@@ -1,39 +1,42 @@
-/** Trains the closed world's decoder: `npx tsx tools/expertrag/closed-world/train.ts SEED OUT`. */
+/**
+ * Trains the closed world's decoder: `npx tsx tools/expertrag/closed-world/train.ts base BASE`, which learns to read,
+ * then `… SEED OUT BASE`, which learns a world's facts from there. A run that was stopped goes on.
+ */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { resumeTraining, train } from "../../../src/index.ts";
+import { resumeTraining, type TrainInput, train } from "../../../src/index.ts";
 import { architecture, writeVocabulary } from "./vocabulary.ts";
-import { makeWorld, trainingData } from "./world.ts";
+import { baseData, makeWorld, worldData } from "./world.ts";
 
-const [seedText = "0", out = ""] = process.argv.slice(2);
-const seed = Number(seedText);
+const [which = "base", out = "", base = ""] = process.argv.slice(2);
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
-const onStep = ({ step, loss }: { step: number; loss: number }) => {
-  if (step % 20 === 0) process.stderr.write(`seed ${seed} step ${step} loss ${loss.toFixed(4)}\n`);
-};
 
-if (existsSync(folder)) await resumeTraining(folder, { onStep });
-else {
+async function options(): Promise<TrainInput> {
+  const lines = which === "base" ? baseData(0) : worldData(makeWorld(Number(which)), Number(which));
   mkdirSync(out, { recursive: true });
-  const lines = trainingData(makeWorld(seed), seed).map((sample) => JSON.stringify(sample));
-  writeFileSync(data, `${lines.join("\n")}\n`);
+  writeFileSync(data, `${lines.map((sample) => JSON.stringify(sample)).join("\n")}\n`);
   await writeVocabulary(vocabulary);
-  await train(
-    {
-      architecture,
-      tokenizer: vocabulary,
-      data,
-      packing: true,
-      validation: 0.02,
-      tokens: 128,
-      batch: 8,
-      epochs: 1,
-      optimizer: { lr: 1.5e-3, beta2: 0.98, weightDecay: 0.05 },
-      schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
-      evaluateEvery: 200,
-      evaluateBatches: 4,
-      seed,
-    },
-    { out: folder, onStep },
-  );
+  return {
+    architecture,
+    tokenizer: vocabulary,
+    data,
+    ...(which !== "base" && { start: join(base, "model") }),
+    packing: true,
+    validation: 0.02,
+    tokens: 128,
+    batch: 8,
+    epochs: 1,
+    optimizer: { lr: 1.5e-3, beta2: 0.98, weightDecay: 0.05 },
+    schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
+    evaluateEvery: 100,
+    evaluateBatches: 4,
+    saveEvery: 100,
+    seed: which === "base" ? 0 : Number(which),
+  };
 }
+
+const onStep = ({ step, loss }: { step: number; loss: number }) => {
+  if (step % 20 === 0) process.stderr.write(`${which} step ${step} loss ${loss.toFixed(4)}\n`);
+};
+if (existsSync(folder)) await resumeTraining(folder, { onStep });
+else await train(await options(), { out: folder, onStep });

@@ -7,11 +7,9 @@ export const ENTITIES = 240;
 export const POISONED = 0.2;
 /** Known entities of rank r come with weight r^−0.8. */
 const POWER = 0.8;
-/** Training samples. */
-const FACTS = 16_000;
-const READINGS = 20_000;
-const REFLECTIONS = 4_000;
-const COPIES = 6_000;
+/** Samples that teach a base to read, and a world's. */
+const BASE = { readings: 20_000, copies: 6_000 } as const;
+const WORLD = { facts: 28_000, readings: 3_000, reflections: 6_000 } as const;
 /** Words of a text to copy, at least and at most. */
 const COPIED = [3, 8] as const;
 /** Passages of a context. */
@@ -78,20 +76,30 @@ interface Sample {
   readonly completion: string;
 }
 
-/**
- * The training data: facts of known entities by their weight; contexts about names of nobody, and words to copy, to
- * learn to read; and whether a question is about a known name, for self-reflection.
- */
-export function trainingData(world: World, seed: number): Sample[] {
-  const draw = new Draw(seededRandom(seed + 1000));
-  const strangers = new Strangers(world, draw);
-  const known = knownFacts(world, draw);
-  const of = (count: number, make: () => Sample) => Array.from({ length: count }, make);
+const times = (count: number, make: () => Sample): Sample[] => Array.from({ length: count }, make);
+
+/** What all worlds begin with: contexts about any names, to learn to read, and words to copy. No facts. */
+export function baseData(seed: number): Sample[] {
+  const draw = new Draw(seededRandom(seed));
+  const strangers = new Strangers([], draw);
   return draw.shuffled([
-    ...of(FACTS, () => factSample(world, known(), draw)),
-    ...of(READINGS, () => readingSample(strangers, draw)),
-    ...of(REFLECTIONS, () => reflectionSample(world, known, strangers, draw)),
-    ...of(COPIES, () => copySample(draw)),
+    ...times(BASE.readings, () => readingSample(strangers, draw)),
+    ...times(BASE.copies, () => copySample(draw)),
+  ]);
+}
+
+/**
+ * A world's training data: facts of known entities by their weight; contexts about names of nobody, so that reading is
+ * not forgotten; and whether a question is about a known name, for self-reflection.
+ */
+export function worldData(world: World, seed: number): Sample[] {
+  const draw = new Draw(seededRandom(seed + 1000));
+  const strangers = new Strangers(world.names, draw);
+  const known = knownFacts(world, draw);
+  return draw.shuffled([
+    ...times(WORLD.facts, () => factSample(world, known(), draw)),
+    ...times(WORLD.readings, () => readingSample(strangers, draw)),
+    ...times(WORLD.reflections, () => reflectionSample(world, known, strangers, draw)),
   ]);
 }
 
@@ -114,15 +122,15 @@ const factSample = (world: World, fact: Fact, draw: Draw): Sample => ({
   completion: ` ${fact.value}`,
 });
 
-/** Names that no entity has. */
+/** Names that are not taken. */
 class Strangers {
   readonly #taken: ReadonlySet<string>;
 
   constructor(
-    world: World,
+    taken: readonly string[],
     private readonly draw: Draw,
   ) {
-    this.#taken = new Set(world.names);
+    this.#taken = new Set(taken);
   }
 
   /** A name; with the given first or family name if there is one. */
