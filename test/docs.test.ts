@@ -2,17 +2,21 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { answerOptions } from "../src/pipelines/answer/options.ts";
 import { firstOptions } from "../src/pipelines/first/options.ts";
+import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
 import {
   describedMethods,
+  EXPERTRAG_PAGE,
   FIRST_PAGE,
   methodPage,
   optionsTable,
   pageOf,
+  QZERO_PAGE,
   SWEEPS_PAGE,
   TRAIN_PAGE,
 } from "../tools/options.ts";
@@ -137,6 +141,18 @@ test("docs/train.md has the options of a run: npx tsx tools/options.ts", () => {
 test("docs/pipelines/first.md has the options of a reranker: npx tsx tools/options.ts", () => {
   const page = read(FIRST_PAGE);
   const table = optionsTable({ options: firstOptions });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
+test("docs/pipelines/qzero.md has the options of a classifier that looks up: npx tsx tools/options.ts", () => {
+  const page = read(QZERO_PAGE);
+  const table = optionsTable({ options: qzeroOptions });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
+test("docs/pipelines/expertrag.md has the options of an answer: npx tsx tools/options.ts", () => {
+  const page = read(EXPERTRAG_PAGE);
+  const table = optionsTable({ options: answerOptions });
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 

@@ -94,6 +94,54 @@ describe.concurrent("classify", () => {
   });
 });
 
+describe("classify --via qzero", () => {
+  const file = join(own, "found.jsonl");
+  beforeAll(() => writeFileSync(file, '{"title":"Zun","categories":["Ice hockey players","Players"]}\n'));
+  const words = (...more: string[]) =>
+    ["classify", "--via", "qzero", "--model", fixture("sentences"), "--labels", "sport,world=politics|law", ...more]; // biome-ignore format: one line
+
+  test("--json: the label, scores, and how it came about, by documents of a file", async () => {
+    const { status, stdout, stderr } = await call(
+      words("--evidence", file, "--when", "always", "--mode", "replace", "--explain", "--json", "Zun is back"),
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const { label, scores, retrieved, explanation, receipt } = JSON.parse(stdout);
+    expect([Object.keys(scores), retrieved]).toEqual([["sport", "world"], true]);
+    expect(["sport", "world"]).toContain(label);
+    expect(explanation.categories).toEqual([
+      { name: "Ice hockey players", count: 1 },
+      { name: "Players", count: 1 },
+    ]);
+    expect(receiptSchema.parse(receipt).recipe).toEqual(["qzero:mode=replace,when=always"]);
+  });
+
+  test("prints labels, documents and categories", async () => {
+    const { stdout } = await call(words("--evidence", file, "--when", "always", "--explain"), "Zun is back\n");
+    const blocks = stdout.split("\n\n");
+    expect(blocks[0]).toMatch(/^(sport|world) +-?\d\.\d{4}\n(sport|world) +-?\d\.\d{4}$/);
+    expect(blocks.slice(1)).toEqual([
+      "documents\n  Zun",
+      expect.stringMatching(/^categories\n.*1 {2}Ice hockey players/),
+    ]);
+  });
+
+  test.each([
+    [["--mode", "replace", "x"], "--via qzero needs --index NAME, or --evidence FILE"],
+    [["--evidence", "f", "--index", "i", "x"], "--via qzero needs --index NAME, or --evidence FILE"],
+    [["--index", "i", "--top-k", "0", "x"], "--top-k: must be at least 1 (got 0)"],
+    [["--index", "i", "--labels", "a,a", "x"], "there is no index i"],
+  ])("%j is refused", async (more, sentence) => {
+    const { status, stderr } = await call(words(...more));
+    expect(status).toBeGreaterThan(0);
+    expect(stderr).toContain(sentence);
+  });
+
+  test("its flags are for it alone", async () => {
+    const { status, stderr } = await call(["classify", "--model", fixture("classifier"), "--top-k", "3", "x"]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining("--top-k is for --via qzero")]);
+  });
+});
+
 describe.concurrent("rerank", () => {
   const file = join(own, "documents.jsonl");
   const lines = [{ id: "pie", text: "Bake an apple pie." }, { text: "Tokyo is the capital of Japan." }];

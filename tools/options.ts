@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { answerOptions } from "../src/pipelines/answer/options.ts";
 import { firstOptions } from "../src/pipelines/first/options.ts";
+import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
 import { methods } from "../src/train/methods/registry.ts";
@@ -58,6 +60,12 @@ export const describedMethods = methods.filter((method) => existsSync(join(root,
 /** The page of the listwise reranker. */
 export const FIRST_PAGE = "docs/pipelines/first.md";
 
+/** The page of classification by retrieved categories. */
+export const QZERO_PAGE = "docs/pipelines/qzero.md";
+
+/** The page of answers with optional retrieval. */
+export const EXPERTRAG_PAGE = "docs/pipelines/expertrag.md";
+
 /** The page of training. */
 export const TRAIN_PAGE = "docs/train.md";
 
@@ -68,6 +76,8 @@ if (process.argv[1] === import.meta.filename) {
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
   for (const method of describedMethods) writeSection(methodPage(method), "options", optionsTable(method));
   writeSection(FIRST_PAGE, "options", optionsTable({ options: firstOptions }));
+  writeSection(QZERO_PAGE, "options", optionsTable({ options: qzeroOptions }));
+  writeSection(EXPERTRAG_PAGE, "options", optionsTable({ options: answerOptions }));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
   writeSection(SWEEPS_PAGE, "options", optionsTable({ options: screenFields }));
 }

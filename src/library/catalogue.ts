@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { answerOptions } from "../pipelines/answer/options.ts";
 import { firstOptions } from "../pipelines/first/options.ts";
+import { qzeroOptions } from "../pipelines/qzero/options.ts";
 import { routeOptions } from "../pipelines/route/name.ts";
 import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
@@ -34,6 +36,20 @@ const pipelines: readonly Pipeline[] = [
     summary:
       "orders a list by the logits of one position, writing nothing; as rerank --model MODEL+first@windowSize=10",
     options: firstOptions,
+  },
+  {
+    name: "qzero",
+    group: "classification",
+    summary:
+      "labels a text by the categories of documents that are found for it; as classify --via qzero --index NAME --model glove",
+    options: qzeroOptions,
+  },
+  {
+    name: "expertrag",
+    group: "retrieval",
+    summary:
+      "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
+    options: answerOptions,
   },
 ];
 
