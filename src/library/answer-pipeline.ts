@@ -151,8 +151,8 @@ const askedOf = (
 
 /** A pipeline's name and recipe in its receipts. */
 export const billedAs = (model: string, { retrieval, passages }: AnswerOptions) => ({
-  model: `${model}+answer`,
-  recipe: [`answer:retrieval=${retrieval},passages=${passages}`],
+  model: `${model}+expertrag`,
+  recipe: [`expertrag:retrieval=${retrieval},passages=${passages}`],
 });
 
 /** A loaded model as this pipeline sees it. @throws UserError if it does not generate */

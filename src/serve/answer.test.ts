@@ -57,7 +57,7 @@ describe("POST /v1/answer", () => {
       gate: { method: "always", score: 1, threshold: 1 },
     });
     expect(receiptSchema.parse(answered.receipt)).toMatchObject({
-      ...{ model: "chatting+answer", recipe: ["answer:retrieval=always,passages=3"], estimated: false },
+      ...{ model: "chatting+expertrag", recipe: ["expertrag:retrieval=always,passages=3"], estimated: false },
       work: { calls: { chatting: { dense: 1, run: 1 } }, retrievals: { dense: 1, run: 1 } },
     });
     expect(answered.receipt.flops.overhead).toBeGreaterThan(0);

@@ -8,14 +8,14 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { AnswerPipeline, load, type Model, openIndex, type Receipt, type SearchIndex } from "../../src/index.ts";
-import { holdsWords, normalised } from "../../src/lab/metrics/squad.ts";
-import { nqOpen, triviaqa } from "../../src/lab/tasks/open-questions.ts";
+import { normalised } from "../../src/lab/metrics/squad.ts";
 import { answerModelOf } from "../../src/library/answer-pipeline.ts";
 import { ALWAYS, NEVER } from "../../src/pipelines/answer/gate/gate.ts";
 import { rarityOf } from "../../src/pipelines/answer/gate/rarity.ts";
 import { reflectionOf, type Signals, signalsOf } from "../../src/pipelines/answer/gate/signals.ts";
 import { checkAnswerOptions } from "../../src/pipelines/answer/options.ts";
 import { reflectionPrompt, reflectionTokens } from "../../src/pipelines/answer/reflection.ts";
+import { holds, type Question, questionsOf } from "./questions.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,24 +23,6 @@ const { values, positionals } = parseArgs({
 });
 const [name, file] = positionals;
 if (name === undefined || file === undefined) throw new Error("expected MODEL FILE.jsonl");
-
-export interface Question {
-  readonly set: "triviaqa" | "nq-open";
-  readonly id: string;
-  readonly question: string;
-  readonly answers: readonly string[];
-}
-
-/** All questions of a set, in the order that the lab draws them. */
-async function questionsOf(set: Question["set"]): Promise<Question[]> {
-  const task = set === "triviaqa" ? triviaqa : nqOpen;
-  const all: Question[] = [];
-  for await (const { id, prompt, answers } of task.items({ limit: undefined, seed: 0, countTokens: () => 0 })) {
-    const [, asked] = /.*Question: (.*?)[?\s]*\nAnswer:$/s.exec(prompt)!;
-    all.push({ set, id, question: `${asked}?`, answers });
-  }
-  return all;
-}
 
 /** The first questions of a set that the index covers, each followed by one that it does not. */
 async function halfCovered(index: SearchIndex, set: Question["set"], count: number): Promise<Question[]> {
@@ -55,8 +37,6 @@ async function halfCovered(index: SearchIndex, set: Question["set"], count: numb
 
 const isCovered = (documents: readonly { title: string; text: string }[], { answers }: Question): boolean =>
   documents.some(({ title, text }) => holds(`${title} ${text}`, answers));
-
-const holds = (text: string, answers: readonly string[]): boolean => answers.some((answer) => holdsWords(text, answer));
 
 const exact = (text: string, answers: readonly string[]): boolean =>
   answers.some((answer) => normalised(answer) === normalised(text));

@@ -36,8 +36,8 @@ const gatesTable = ({ gates }: RealResult): string =>
 
 const policiesTable = ({ policies }: RealResult): string =>
   markdownTable(
-    ["policy", "looked up", "right", "against always", "tokens", "FLOPs", "time"],
-    policies.map(({ policy, rate, accuracy, delta, tokens, flops, ms }) => [
+    ["policy", "looked up", "right", "against always", "tokens", "FLOPs", "time", "right, as all are covered"],
+    policies.map(({ policy, rate, accuracy, delta, tokens, flops, ms, natural }) => [
       policy,
       percent(rate),
       figure(accuracy),
@@ -45,6 +45,7 @@ const policiesTable = ({ policies }: RealResult): string =>
       tokens.toFixed(0),
       flopsText(flops),
       duration(ms),
+      figure(natural.accuracy),
     ]),
   );
 
@@ -53,7 +54,7 @@ function modelSection(result: RealResult): string {
   return [
     `### ${model}`,
     `${listed(questions.by_set, String)} questions: ${questions.calibration} for thresholds and the classifier, ${questions.test} judged. ` +
-      `The three passages have the answer for ${listed(coverage, percent)}. Retrieval puts ${percent(fixes)} of the answers right and ${percent(breaks)} wrong.`,
+      `Three passages have the answer for ${percent(coverage.here)} of these, and for ${percent(coverage.all)} of all. Retrieval puts ${percent(fixes)} of the answers right and ${percent(breaks)} wrong.`,
     answersTable(result),
     gatesTable(result),
     policiesTable(result),

@@ -54,13 +54,15 @@ export interface Policy extends Applied {
   readonly flops: number;
   readonly ms: number;
   readonly delta: Estimate;
+  /** Right, and looked up, if as many questions are covered as of all. */
+  readonly natural: { readonly accuracy: number; readonly rate: number };
 }
 
 export interface RealResult {
   readonly model: string;
   readonly questions: { readonly calibration: number; readonly test: number; readonly by_set: Record<string, number> };
-  /** Of all questions. */
-  readonly coverage: Record<string, number>;
+  /** Share of these questions, and of all, whose answer three passages have. */
+  readonly coverage: { readonly here: number; readonly all: number };
   readonly right: Record<"never" | "always", { readonly contains: number; readonly exact: number }>;
   readonly covered: Record<"never" | "always", number>;
   readonly uncovered: Record<"never" | "always", number>;
@@ -70,6 +72,8 @@ export interface RealResult {
   readonly gates: readonly GateResult[];
   readonly policies: readonly Policy[];
 }
+
+const FOLDER = join(root, "docs/results/expertrag/real");
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const inputOf = ({ question, input }: Row): GateInput => ({ ...input, question });
@@ -128,7 +132,7 @@ function policyOf(policy: string, score: Score, threshold: number, rows: readonl
     const looked = !(score(row) < threshold);
     const branch = looked ? row.retrieved : row.plain;
     const cost = gateCost(policy, row, vocabulary, looked);
-    return { looked, branch, flops: branch.flops + cost.flops, ms: branch.ms + cost.ms };
+    return { looked, branch, covered: row.covered, flops: branch.flops + cost.flops, ms: branch.ms + cost.ms };
   });
   const right = chosen.map(({ branch }) => [Number(branch.contains)]);
   const { mean: by, ci95 } = pairedDelta(
@@ -143,11 +147,34 @@ function policyOf(policy: string, score: Score, threshold: number, rows: readonl
     flops: mean(chosen.map(({ flops }) => flops)),
     ms: mean(chosen.map(({ ms }) => ms)),
     delta: { mean: by, ci95 },
+    natural: {
+      accuracy: natural(chosen, ({ branch }) => Number(branch.contains)),
+      rate: natural(chosen, ({ looked }) => Number(looked)),
+    },
   };
 }
 
-/** Pairs of a question of either set go to the halves in turn. */
-const inTest = (_: Row, i: number): boolean => Math.floor(i / 2) % 2 === 1;
+/** Questions of a set that are covered go to the halves in turn, and so do those that are not. */
+function halvesOf(rows: readonly Row[]): { calibration: Row[]; test: Row[] } {
+  const kindOf = ({ set, covered }: Row) => `${set} ${covered}`;
+  const strata = [...new Set(rows.map(kindOf))].map((kind) => rows.filter((row) => kindOf(row) === kind));
+  const half = (rest: number) => strata.flatMap((stratum) => stratum.filter((_, i) => i % 2 === rest));
+  return { calibration: half(0), test: half(1) };
+}
+
+interface Coverage {
+  readonly sets: Readonly<Record<string, { readonly top_3: number }>>;
+}
+const { sets: covering } = JSON.parse(readFileSync(join(FOLDER, "coverage.json"), "utf8")) as Coverage;
+
+/** Coverage of all questions, either set counting half. */
+const COVERAGE = mean(Object.values(covering).map(({ top_3 }) => top_3));
+
+/** A mean over rows as if as many were covered as of all questions. */
+function natural<T extends Pick<Row, "covered">>(rows: readonly T[], of: (row: T) => number): number {
+  const over = (covered: boolean) => mean(rows.filter((row) => row.covered === covered).map(of));
+  return COVERAGE * over(true) + (1 - COVERAGE) * over(false);
+}
 
 const rightOf = (rows: readonly Row[]) => ({
   never: mean(rows.map(({ plain }) => Number(plain.contains))),
@@ -159,8 +186,7 @@ function judgedBy(score: Score): (row: Row) => Judged {
 }
 
 export function resultOf(model: string, rows: readonly Row[], vocabulary: number): RealResult {
-  const test = rows.filter(inTest);
-  const calibration = rows.filter((row, i) => !inTest(row, i));
+  const { calibration, test } = halvesOf(rows);
   const sets = [...new Set(rows.map(({ set }) => set))];
   const of = (key: "contains" | "exact") => (branch: "plain" | "retrieved") =>
     mean(rows.map((row) => Number(row[branch][key])));
@@ -177,9 +203,7 @@ export function resultOf(model: string, rows: readonly Row[], vocabulary: number
       ...{ calibration: calibration.length, test: test.length },
       by_set: Object.fromEntries(sets.map((set) => [set, rows.filter((row) => row.set === set).length])),
     },
-    coverage: Object.fromEntries(
-      sets.map((set) => [set, mean(rows.filter((row) => row.set === set).map(({ covered }) => Number(covered)))]),
-    ),
+    coverage: { here: mean(rows.map(({ covered }) => Number(covered))), all: COVERAGE },
     right: {
       never: { contains: of("contains")("plain"), exact: of("exact")("plain") },
       always: { contains: of("contains")("retrieved"), exact: of("exact")("retrieved") },
@@ -225,8 +249,6 @@ async function ship(model: string, rows: readonly Row[], { gates }: RealResult):
 if (process.argv[1] === import.meta.filename) {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { ship: { type: "boolean" } } });
   const VOCABULARY: Readonly<Record<string, number>> = { smollm2: 49152, "qwen2.5-coder": 151936 };
-  const folder = join(root, "docs/results/expertrag/real");
-  mkdirSync(folder, { recursive: true });
   const results: RealResult[] = [];
   for (const named of positionals) {
     const [model, file] = named.split("=") as [string, string];
@@ -236,7 +258,7 @@ if (process.argv[1] === import.meta.filename) {
       .map((line) => JSON.parse(line) as Row);
     const result = resultOf(model, rows, VOCABULARY[model]!);
     results.push(result);
-    writeFileSync(join(folder, `${model}.json`), `${JSON.stringify(result, null, 1)}\n`);
+    writeFileSync(join(FOLDER, `${model}.json`), `${JSON.stringify(result, null, 1)}\n`);
     if (values.ship) await ship(model, rows, result);
   }
   writeSection("docs/results/expertrag/real/README.md", "expertrag/real", section(results));

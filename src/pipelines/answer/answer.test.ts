@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 const DOCUMENTS = [document("Paris", "Paris is the capital of France."), document("Rome", "Rome is in Italy.")];
 const settings = { passages: 2, maxContextTokens: 100 };
-const named = { model: "fake+answer", recipe: ["answer"] };
+const named = { model: "fake+expertrag", recipe: ["expertrag"] };
 /** Retrieves if the first two tokens are closer than this. */
 const margin = (threshold: number): Gate => ({ method: "margin", threshold });
 const [SURE, UNSURE] = [

@@ -5,7 +5,6 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createIndex, load, type Model, type Receipt, type SearchIndex } from "../../../src/index.ts";
-import { priceOfPrompt } from "../../../src/library/dense-price.ts";
 import { thresholdForRate } from "../../../src/pipelines/answer/gate/calibrate.ts";
 import type { GateInput } from "../../../src/pipelines/answer/gate/features.ts";
 import { decide, type Gate, gateScore } from "../../../src/pipelines/answer/gate/gate.ts";
@@ -41,13 +40,14 @@ export interface Row {
   readonly question: string;
   readonly known: boolean;
   readonly poisoned: boolean;
+  /** With the cost of its probe. */
   readonly plain: Answered;
+  /** The plain prompt and its first token, which a gate reads: thrown away if it looks up. */
+  readonly probe: Cost;
   /** With the search's cost. */
   readonly retrieved: Answered;
   readonly search: Cost;
   readonly reflection: Cost;
-  /** FLOPs of the plain prompt and its first token: what a gate throws away if it looks up. */
-  readonly probe: number;
   readonly input: GateInput;
   /** Weight of the entity in the training data, 0 if it is not there: the popularity that only the world's maker knows. */
   readonly popularity: number;
@@ -71,8 +71,6 @@ class Answerer {
     [this.#yes, this.#no] = [tokenizer.encode(" yes")[0]!, tokenizer.encode(" no")[0]!];
   }
 
-  tokens = (text: string): number => this.model.language.tokenizer.encode(text).length;
-
   async complete(prompt: string, value: string, maxTokens = 4): Promise<Answered & { logits: Float32Array }> {
     let logits: Float32Array | undefined;
     const observe = (all: Float32Array) => {
@@ -83,9 +81,16 @@ class Answerer {
     return { text: text.trim(), right: text.trim() === value, ...costOf(receipt), logits: logits! };
   }
 
-  async plain(question: string, value: string): Promise<{ answer: Answered; signals: Signals }> {
-    const { logits, ...answer } = await this.complete(plainPrompt(question), value);
-    return { answer, signals: signalsOf(logits) };
+  /** The first token of the plain answer: what a gate reads. */
+  async probe(question: string): Promise<{ cost: Cost; signals: Signals }> {
+    const { logits, flops, ms } = await this.complete(plainPrompt(question), "", 1);
+    return { cost: { flops, ms }, signals: signalsOf(logits) };
+  }
+
+  /** The plain answer; after its probe, its prompt comes from the cache. */
+  async plain(question: string, value: string): Promise<Answered> {
+    const { logits: _, ...answer } = await this.complete(plainPrompt(question), value);
+    return answer;
   }
 
   async retrieved(question: string, value: string): Promise<{ answer: Answered; search: Cost; passages: string[] }> {
@@ -105,7 +110,8 @@ class Answerer {
 
 async function rowOf(answerer: Answerer, world: World, fact: Fact, way: number): Promise<Row> {
   const question = questionOf(world, fact, way);
-  const { answer: plain, signals } = await answerer.plain(question, fact.value);
+  const { cost: probe, signals } = await answerer.probe(question);
+  const rest = await answerer.plain(question, fact.value);
   const { answer: retrieved, search, passages } = await answerer.retrieved(question, fact.value);
   const { ratio, cost } = await answerer.reflection(question);
   const { tokenizer } = answerer.model.language;
@@ -113,8 +119,7 @@ async function rowOf(answerer: Answerer, world: World, fact: Fact, way: number):
   const known = fact.entity < world.known;
   return {
     ...{ id: fact.id, entity: fact.entity, question, known, poisoned: fact.told !== fact.value },
-    ...{ plain, retrieved, search, reflection: cost },
-    probe: priceOfPrompt(answerer.model.language, answerer.tokens(plainPrompt(question))).flops,
+    ...{ plain: { ...rest, ...plus(probe, rest) }, probe, retrieved, search, reflection: cost },
     input: { question, signals, rarity: rarityOf(question, vocabulary), reflection: ratio },
     popularity: known ? weightOf(fact.entity) : 0,
     covered: passages.includes(passageOf(world, { ...fact, told: fact.value })),
@@ -140,9 +145,10 @@ async function switched(answerer: Answerer, world: World, rows: readonly Row[]):
   const ask = async () => {
     const found = { same: 0, right: 0, plain: 0 };
     for (const [i, { question, input }] of chosen.entries()) {
-      const { answer, signals } = await answerer.plain(question, facts[i]!.value);
+      const { signals } = await answerer.probe(question);
+      const plain = await answerer.plain(question, facts[i]!.value);
       found.same += Number(Math.abs(signals.margin - input.signals!.margin) < 1e-4);
-      found.plain += Number(answer.right);
+      found.plain += Number(plain.right);
       found.right += Number((await answerer.retrieved(question, facts[i]!.value)).answer.right);
     }
     return found;
@@ -176,9 +182,9 @@ async function gatedRun(answerer: Answerer, world: World, rows: readonly Row[]):
   const asked = rows.filter(({ entity }) => isTest(entity));
   for (const { id, question } of asked) {
     const { value } = world.facts.find((fact) => fact.id === id)!;
-    const { logits, ...probe } = await answerer.complete(plainPrompt(question), value, 1);
-    const looksUp = decide(gate, { question, signals: signalsOf(logits) }).retrieve;
-    const { answer } = await (looksUp ? answerer.retrieved(question, value) : answerer.plain(question, value));
+    const { cost: probe, signals } = await answerer.probe(question);
+    const looksUp = decide(gate, { question, signals }).retrieve;
+    const answer = looksUp ? (await answerer.retrieved(question, value)).answer : await answerer.plain(question, value);
     spent = plus(spent, plus(probe, answer));
     retrieved += Number(looksUp);
     right += Number(answer.right);

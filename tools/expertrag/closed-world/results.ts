@@ -69,7 +69,7 @@ function crossing(rows: readonly Row[], score: Score, costs: GateCosts) {
   let total = rows.reduce((sum, { plain }) => sum + costs.gate + plain.flops, 0);
   let looked = 0;
   for (const { plain, retrieved, probe } of ordered) {
-    total += retrieved.flops + probe - plain.flops;
+    total += retrieved.flops + probe.flops - plain.flops;
     if (total > always) break;
     looked++;
   }
@@ -81,22 +81,20 @@ const RAISED = [0, 0.1, 0.25, 0.5] as const;
 
 function costResults(all: readonly Row[], test: readonly Row[], run: GatedRun) {
   const own = signalFlops(run.vocabulary);
-  const partsOf = (rows: readonly Row[], unit: "flops" | "ms", gate: number, wasted: number) =>
+  const partsOf = (rows: readonly Row[], unit: "flops" | "ms", gate: number) =>
     costsOf(
       rows.map(({ plain, retrieved }) => ({ plain: plain[unit], retrieved: retrieved[unit] })),
       gate,
-      wasted,
+      mean(rows.map(({ probe }) => probe[unit])),
     );
-  const probes = (rows: readonly Row[]) => mean(rows.map(({ probe }) => probe));
-  const calibration = all.filter(({ entity }) => !isTest(entity));
-  const flops = partsOf(calibration, "flops", 0, probes(calibration));
   const rate = run.retrieved / run.questions;
-  const on = partsOf(test, "flops", own, probes(test));
+  const [flops, ms] = [partsOf(all, "flops", own), partsOf(all, "ms", 0)];
+  const on = partsOf(test, "flops", own);
   return {
-    search_flops: mean(all.map(({ search }) => search.flops)),
-    components: flops,
-    run: { rate, measured: run.flops / run.questions, predicted: gatedCost(flops, rate) },
-    ms: { components: partsOf(all, "ms", 0, 0), measured: run.ms / run.questions },
+    rate,
+    flops: { parts: flops, predicted: gatedCost(flops, rate), measured: run.flops / run.questions + own },
+    ms: { parts: ms, predicted: gatedCost(ms, rate), measured: run.ms / run.questions },
+    search: { flops: mean(all.map(({ search }) => search.flops)), ms: mean(all.map(({ search }) => search.ms)) },
     break_even: RAISED.map((raised) => crossing(test, byMethod("margin"), { ...on, gate: own + raised * on.extra })),
   };
 }

@@ -1,4 +1,4 @@
-import { figure, percent, range } from "../../../src/lab/report/format.ts";
+import { duration, figure, flopsText, percent, range } from "../../../src/lab/report/format.ts";
 import { markdownTable } from "../../section.ts";
 import type { World } from "./results.ts";
 
@@ -69,11 +69,33 @@ const ratesTable = (worlds: readonly World[]): string =>
     ]),
   );
 
-function costLine(worlds: readonly World[]): string {
-  const off = worlds.map(({ cost }) => cost.run.measured / cost.run.predicted - 1);
-  const said = off.map((share) => percent(share)).join(", ");
-  return `A run question by question under the margin gate, ${percent(mean(worlds.map(({ cost }) => cost.run.rate)))} looked up, spent ${said} more than its parts predict.`;
-}
+/** Parts of the cost and what they predict, beside a run that was counted. */
+const partsTable = (worlds: readonly World[]): string =>
+  markdownTable(
+    [
+      "a question costs",
+      "plain",
+      "retrieval adds",
+      "thrown away",
+      "predicted under the margin gate",
+      "measured",
+      "off by",
+    ],
+    (["flops", "ms"] as const).map((unit) => {
+      const of = (part: (cost: World["cost"]["flops"]) => number, write: (x: number) => string) =>
+        over(worlds, ({ cost }) => part(cost[unit]), write);
+      const write = unit === "flops" ? flopsText : duration;
+      return [
+        unit === "flops" ? "FLOPs" : "time",
+        of(({ parts }) => parts.plain, write),
+        of(({ parts }) => parts.extra, write),
+        of(({ parts }) => parts.wasted ?? 0, write),
+        of(({ predicted }) => predicted, write),
+        of(({ measured }) => measured, write),
+        of(({ measured, predicted }) => measured / predicted - 1, percent),
+      ];
+    }),
+  );
 
 function switchLine(worlds: readonly World[]): string {
   const sum = (of: (world: World) => number) => worlds.reduce((total, world) => total + of(world), 0);
@@ -93,6 +115,6 @@ export const section = (worlds: readonly World[]): string =>
     gatesTable(worlds),
     ratesTable(worlds),
     costTable(worlds),
-    costLine(worlds),
+    partsTable(worlds),
     switchLine(worlds),
   ].join("\n\n");
