@@ -1,18 +1,18 @@
 /**
  * Trains the closed world's decoder: `npx tsx tools/expertrag/closed-world/train.ts base BASE`, which learns to read,
- * then `… SEED OUT BASE`, which learns a world's facts from there. A run that was stopped goes on.
+ * then `… SEED OUT BASE` for a seed from 1, which learns a world's facts from there. A run that was stopped goes on.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, type TrainInput, train } from "../../../src/index.ts";
 import { architecture, writeVocabulary } from "./vocabulary.ts";
-import { baseData, makeWorld, worldData } from "./world.ts";
+import { baseData, worldData } from "./world.ts";
 
 const [which = "base", out = "", base = ""] = process.argv.slice(2);
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
 
 async function options(): Promise<TrainInput> {
-  const lines = which === "base" ? baseData(0) : worldData(makeWorld(Number(which)), Number(which));
+  const lines = which === "base" ? baseData() : worldData(Number(which));
   mkdirSync(out, { recursive: true });
   writeFileSync(data, `${lines.map((sample) => JSON.stringify(sample)).join("\n")}\n`);
   await writeVocabulary(vocabulary);
@@ -28,9 +28,9 @@ async function options(): Promise<TrainInput> {
     epochs: 1,
     optimizer: { lr: 1.5e-3, beta2: 0.98, weightDecay: 0.05 },
     schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
-    evaluateEvery: 100,
+    evaluateEvery: 200,
     evaluateBatches: 4,
-    saveEvery: 100,
+    saveEvery: 200,
     seed: which === "base" ? 0 : Number(which),
   };
 }

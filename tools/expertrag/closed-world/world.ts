@@ -7,9 +7,15 @@ export const ENTITIES = 240;
 export const POISONED = 0.2;
 /** Known entities of rank r come with weight r^−0.8. */
 const POWER = 0.8;
-/** Samples that teach a base to read, and a world's. */
-const BASE = { readings: 20_000, copies: 6_000 } as const;
-const WORLD = { facts: 28_000, readings: 3_000, reflections: 6_000 } as const;
+/** How many samples there are of each kind. */
+interface Samples {
+  readonly facts: number;
+  readonly readings: number;
+  readonly reflections: number;
+  readonly copies: number;
+}
+const BASE: Samples = { facts: 16_000, readings: 20_000, reflections: 4_000, copies: 6_000 };
+const WORLD: Samples = { facts: 20_000, readings: 1_500, reflections: 4_000, copies: 0 };
 /** Words of a text to copy, at least and at most. */
 const COPIED = [3, 8] as const;
 /** Passages of a context. */
@@ -39,10 +45,14 @@ export interface World {
   readonly facts: readonly Fact[];
 }
 
+/** The world of the base; the others have other names. */
+const BASE_SEED = 0;
+
 export function makeWorld(seed: number): World {
   const draw = new Draw(seededRandom(seed));
   const pairs = firstNames.flatMap((first) => familyNames.map((family) => `${first} ${family}`));
-  const names = draw.shuffled(pairs).slice(0, ENTITIES);
+  const taken = seed === BASE_SEED ? new Set<string>() : new Set(makeWorld(BASE_SEED).names);
+  const names = draw.shuffled(pairs.filter((pair) => !taken.has(pair))).slice(0, ENTITIES);
   const facts = names.flatMap((_, entity) =>
     attributes.map(({ values }, attribute) => {
       const [value, other] = draw.shuffled(values) as [string, string];
@@ -76,32 +86,28 @@ interface Sample {
   readonly completion: string;
 }
 
-const times = (count: number, make: () => Sample): Sample[] => Array.from({ length: count }, make);
-
-/** What all worlds begin with: contexts about any names, to learn to read, and words to copy. No facts. */
-export function baseData(seed: number): Sample[] {
-  const draw = new Draw(seededRandom(seed));
-  const strangers = new Strangers([], draw);
-  return draw.shuffled([
-    ...times(BASE.readings, () => readingSample(strangers, draw)),
-    ...times(BASE.copies, () => copySample(draw)),
-  ]);
-}
-
 /**
- * A world's training data: facts of known entities by their weight; contexts about names of nobody, so that reading is
- * not forgotten; and whether a question is about a known name, for self-reflection.
+ * Training data: facts of known entities by their weight; contexts about names of nobody, and words to copy, to learn
+ * to read; and whether a question is about a known name, for self-reflection.
  */
-export function worldData(world: World, seed: number): Sample[] {
+function samples(world: World, count: Samples, seed: number): Sample[] {
   const draw = new Draw(seededRandom(seed + 1000));
-  const strangers = new Strangers(world.names, draw);
+  const strangers = new Strangers(world, draw);
   const known = knownFacts(world, draw);
+  const times = (count: number, make: () => Sample) => Array.from({ length: count }, make);
   return draw.shuffled([
-    ...times(WORLD.facts, () => factSample(world, known(), draw)),
-    ...times(WORLD.readings, () => readingSample(strangers, draw)),
-    ...times(WORLD.reflections, () => reflectionSample(world, known, strangers, draw)),
+    ...times(count.facts, () => factSample(world, known(), draw)),
+    ...times(count.readings, () => readingSample(strangers, draw)),
+    ...times(count.reflections, () => reflectionSample(world, known, strangers, draw)),
+    ...times(count.copies, () => copySample(draw)),
   ]);
 }
+
+/** What all worlds begin with: it teaches to read, and the facts of another world, which has none of their names. */
+export const baseData = (): Sample[] => samples(makeWorld(BASE_SEED), BASE, BASE_SEED);
+
+/** The facts of a world, with enough contexts that reading is not forgotten. */
+export const worldData = (seed: number): Sample[] => samples(makeWorld(seed), WORLD, seed);
 
 /** Draws known facts by their entities' weights. */
 function knownFacts({ facts, known }: World, draw: Draw): () => Fact {
@@ -122,15 +128,15 @@ const factSample = (world: World, fact: Fact, draw: Draw): Sample => ({
   completion: ` ${fact.value}`,
 });
 
-/** Names that are not taken. */
+/** Names that no entity has. */
 class Strangers {
   readonly #taken: ReadonlySet<string>;
 
   constructor(
-    taken: readonly string[],
+    world: World,
     private readonly draw: Draw,
   ) {
-    this.#taken = new Set(taken);
+    this.#taken = new Set(world.names);
   }
 
   /** A name; with the given first or family name if there is one. */
