@@ -1,8 +1,8 @@
-import { setTimeout } from "node:timers/promises";
 import { few, UserError } from "../util/errors.ts";
 import { contentHash, type Document } from "./document.ts";
+import { patiently } from "./patiently.ts";
 import { type Embed, prepare } from "./prepare.ts";
-import { type Store, StoreFault } from "./store/store.ts";
+import type { Store } from "./store/store.ts";
 
 /** Counts of documents, by what an addition did with them. */
 export interface Added {
@@ -110,20 +110,4 @@ async function addBatch(
 async function removeOthers(store: Store, source: string, seen: ReadonlySet<string>): Promise<number> {
   const stale = (await store.idsFrom(source)).filter((id) => !seen.has(id));
   return stale.length === 0 ? 0 : store.remove(stale);
-}
-
-/** Milliseconds before each attempt but the first, for a database that is away. */
-const PAUSES = [500, 1000, 2000, 4000];
-
-/** Repeats an action that may be repeated while its place fails: the work of embedding is not lost. */
-async function patiently<T>(action: () => Promise<T>): Promise<T> {
-  for (const pause of PAUSES) {
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof StoreFault)) throw error;
-      await setTimeout(pause);
-    }
-  }
-  return action();
 }

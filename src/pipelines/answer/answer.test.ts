@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Receipt } from "../../ledger/receipt.ts";
+import { StoreFault } from "../../retrieval/store/store.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { smollm2Tokenizer } from "../first/fake.testing.ts";
 import { type AnswerTerms, answer, type Retrieval } from "./answer.ts";
@@ -139,6 +140,25 @@ test("a gate of the question alone runs no call before the decision", async () =
   const model = fakeModel(tokenizer);
   await asked({ method: "popularity", threshold: 0 }, model);
   expect(model.prompts).toHaveLength(1);
+});
+
+describe("a database that is away", () => {
+  const away = async () => {
+    throw new StoreFault("the index cannot be used");
+  };
+
+  test("is asked again", async () => {
+    const source = fakeSource(DOCUMENTS);
+    let attempts = 0;
+    const search: PassageSource["search"] = (...all) => (attempts++ === 0 ? away() : source.search(...all));
+    expect((await asked(ALWAYS, fakeModel(tokenizer), { ...source, search })).text).toBe("read");
+  });
+
+  test("does not fail an answer that needs nothing of it", async () => {
+    const source = { ...fakeSource(DOCUMENTS), meanTerms: away };
+    const { text, receipt } = await asked(NEVER, fakeModel(tokenizer), source);
+    expect([text, receipt.estimated, receipt.flops.saved]).toEqual(["own", true, 0]);
+  });
 });
 
 test("an answer that is stopped tells what it had spent", async () => {

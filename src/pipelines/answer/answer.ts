@@ -1,7 +1,9 @@
 import type { Prompt } from "../../engine/language-model.ts";
 import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
+import { patiently } from "../../retrieval/patiently.ts";
 import type { SearchResult } from "../../retrieval/search.ts";
+import { StoreFault } from "../../retrieval/store/store.ts";
 import { Call } from "../route/call.ts";
 import type { ModelPiece } from "../route/model.ts";
 import { AnswerBill } from "./bill.ts";
@@ -87,7 +89,7 @@ class Run<O extends object> {
     this.#bill.gating = flops;
     const decision = decide(gate, input);
     const decided = performance.now();
-    if (!decision.retrieve) this.#meanTerms = (await this.source?.meanTerms()) ?? 0;
+    if (!decision.retrieve) this.#meanTerms = await this.#passageTerms();
     const { documents, passages } = decision.retrieve ? await this.#retrieved() : NOTHING;
     const ms = { gate: decided - started, search: performance.now() - decided };
     const retrieval = retrievalOf(decision, documents, ms);
@@ -95,16 +97,24 @@ class Run<O extends object> {
     yield* this.#give(decision.retrieve ? this.#second(passages) : (begun ?? this.#plain()), retrieval);
   }
 
-  /** Stops the plain answer, and searches. */
+  /** A plain answer does not wait for a database that is away: it is only priced too low. */
+  async #passageTerms(): Promise<number> {
+    try {
+      return (await this.source?.meanTerms()) ?? 0;
+    } catch (error) {
+      if (error instanceof StoreFault) return 0;
+      throw error;
+    }
+  }
+
+  /** Stops the plain answer, and searches; a database that is away is waited for. */
   async #retrieved(): Promise<typeof NOTHING> {
     const { source, model, asked, terms } = this;
     if (!source) throw new Error(`${model.name}: a gate retrieves, and there is no index`);
     await this.#call?.stop();
     const onStopped = (receipt: Receipt) => this.#bill.search(receipt);
-    const { results, receipt } = await source.search(asked.query, terms.settings.passages, {
-      ...(terms.signal && { signal: terms.signal }),
-      onStopped,
-    });
+    const searching = { ...(terms.signal && { signal: terms.signal }), onStopped };
+    const { results, receipt } = await patiently(() => source.search(asked.query, terms.settings.passages, searching));
     this.#bill.search(receipt);
     const passages = fitting(model.tokenizer, results, this.#room());
     const documents = results.slice(0, passages.length);

@@ -1,0 +1,18 @@
+import { setTimeout } from "node:timers/promises";
+import { StoreFault } from "./store/store.ts";
+
+/** Milliseconds before each attempt but the first, for a database that is away. */
+const PAUSES = [500, 1000, 2000, 4000];
+
+/** Repeats an action that may be repeated while the place of an index fails. */
+export async function patiently<T>(action: () => Promise<T>): Promise<T> {
+  for (const pause of PAUSES) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error;
+      await setTimeout(pause);
+    }
+  }
+  return action();
+}
