@@ -18,7 +18,7 @@ function questions(count: number, seed: number): JudgedFeatures[] {
 }
 
 test("finds the feature that tells, and its probabilities are calibrated on new questions", () => {
-  const classifier = fitClassifier(questions(1000, 1), "outcome");
+  const classifier = fitClassifier(questions(600, 1), "outcome");
   const weights = classifier.fixes.weights.map(Math.abs);
   expect(weights.indexOf(Math.max(...weights))).toBe(ENTROPY);
   const known = questions(4000, 2).filter(({ plain, retrieved }) => plain + retrieved > 0);

@@ -73,7 +73,7 @@ export function fitClassifier(rows: readonly JudgedFeatures[], rule: LabelRule):
 }
 
 const FOLDS = 5;
-const L2S = [1, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3] as const;
+const L2S = [1, 0.1, 0.01, 1e-3] as const;
 
 /** The L2 and Platt's scaling come from predictions of folds that the fit did not see. */
 function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what: string): Linear {
@@ -83,10 +83,8 @@ function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what
       `a gate needs ${FOLDS} questions or more ${what} and ${FOLDS} of the others, got ${ones} and ${labels.length - ones}`,
     );
   const values = rows.map((row) => row.values);
-  const tried = L2S.map((l2) => ({ l2, unseen: outOfFold(values, labels, l2) }))
-    .map(({ l2, unseen }) => ({ l2, platt: platt(unseen, labels) }))
-    .toSorted((a, b) => a.platt.loss - b.platt.loss);
-  const { l2, platt: scale } = tried[0]!;
+  const scaled = L2S.map((l2) => ({ l2, scale: platt(outOfFold(values, labels, l2), labels) }));
+  const { l2, scale } = scaled.reduce((best, one) => (one.scale.loss < best.scale.loss ? one : best));
   const { weights, bias } = margins(fitWith(values, labels, l2));
   return { weights: weights.map((w) => scale.weight * w), bias: scale.weight * bias + scale.bias };
 }
