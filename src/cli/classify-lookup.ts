@@ -8,7 +8,7 @@ import { jsonLines } from "../util/data/jsonl.ts";
 import { parseRow } from "../util/data/row.ts";
 import { UserError } from "../util/errors.ts";
 import type { EncodeFlags } from "./encode.ts";
-import { flagOf, readFlags } from "./flags.ts";
+import { flagOf, givenFlags } from "./flags.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { columns, print, printJson } from "./output.ts";
 import { showDownload } from "./progress.ts";
@@ -43,7 +43,7 @@ export async function classifyByLookup(
   if (adapter !== undefined) throw new UserError("--adapter is not for --via qzero", 2);
   if ((index === undefined) === (flags.evidence === undefined))
     throw new UserError("--via qzero needs --index NAME, or --evidence FILE", 2);
-  const qzero = given(flags);
+  const qzero = givenFlags(qzeroOptions, flags);
   const signal = interruptSignal();
   const text = await textOf(signal);
   const evidence = flags.evidence === undefined ? undefined : [await documentsOf(flags.evidence)];
@@ -63,12 +63,6 @@ export async function classifyByLookup(
     else printResult(results[0]!);
     return receipt;
   });
-}
-
-/** The options that were given, without defaults: receipts tell them. */
-function given(flags: LookupFlags) {
-  const options = readFlags(qzeroOptions, flags);
-  return Object.fromEntries(Object.entries(options).filter(([key]) => flags[key] !== undefined));
 }
 
 /** Documents of JSON lines, in their order. */

@@ -92,7 +92,11 @@ interface Opened {
 
 /** @throws UserError for a model that does not embed */
 async function openScorer(name: string, options: LoadOptions): Promise<Opened> {
-  if (name === GLOVE) return { scorer: new StaticScorer(GLOVE, await openGlove(resolving(options))) };
+  if (name === GLOVE) {
+    const started = performance.now();
+    const vectors = await openGlove(resolving(options));
+    return { scorer: new StaticScorer(GLOVE, vectors, performance.now() - started) };
+  }
   const model = await load(name, options);
   try {
     if (model.encoder.classifier) throw new UserError(`${name} is a classifier, expected a model of embeddings`, 2);

@@ -35,11 +35,16 @@ function wordsOf(name: string, words: string | readonly string[]): string[] {
 
 /** Labels of a command line: `sport`, or with label words `world=politics|government`. */
 export function labelsOfFlags(flags: readonly string[]): LabelsInput {
+  const names = flags.map((flag) => flag.split("=", 1)[0]!);
+  // An object would drop the first of two equal labels without a word.
+  return new Set(names).size < names.length ? names : labelWordsOfFlags(flags);
+}
+
+/** Label words by label, of texts such as `world=politics|government`; a text without = is its own words. */
+export function labelWordsOfFlags(flags: readonly string[]): Record<string, string[]> {
   const pairs = flags.map((flag): [string, string[]] => {
     const [name, words = name] = flag.split(/=(.*)/s) as [string, string?];
     return [name, words.split("|")];
   });
-  const names = pairs.map(([name]) => name);
-  // An object would drop the first of two equal labels without a word.
-  return new Set(names).size < names.length ? names : Object.fromEntries(pairs);
+  return Object.fromEntries(pairs);
 }

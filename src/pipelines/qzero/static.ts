@@ -18,12 +18,16 @@ type Counter = (text: string) => ReadonlyMap<string, number>;
  */
 export class StaticScorer implements Scorer {
   readonly #space: WordSpace;
+  #unbilledLoad: number;
 
+  /** `load`: milliseconds of opening the vectors, which the first call is billed. */
   constructor(
     private readonly name: string,
     vectors: WordVectors,
+    load = 0,
   ) {
     this.#space = new WordSpace(vectors);
+    this.#unbilledLoad = load;
   }
 
   /** @throws UserError for a label without a known word */
@@ -38,7 +42,10 @@ export class StaticScorer implements Scorer {
     const unknown = names.filter((_, label) => !entries.some((entry) => entry.label === label));
     if (unknown.length > 0)
       throw new UserError(`${this.name} knows no word of the label ${few(unknown)}; expected others`, 2);
-    return { bound: new BoundStatic(this.name, this.#space, names.length, entries) };
+    const load = this.#unbilledLoad;
+    this.#unbilledLoad = 0;
+    const receipt = receiptOf(this.name, { flops: 0, bytes: 0 }, 0, { load, prefill: 0 });
+    return { bound: new BoundStatic(this.name, this.#space, names.length, entries), receipt };
   }
 }
 
@@ -132,7 +139,10 @@ class BoundStatic implements LabelScorer {
     terms.onBegun?.();
     const answers = items.map(read);
     const rows = answers.reduce((sum, answer) => sum + answer.rows, 0);
-    return { answers, receipt: receiptOf(this.name, this.#cost.of(rows), rows, started) };
+    return {
+      answers,
+      receipt: receiptOf(this.name, this.#cost.of(rows), rows, { load: 0, prefill: performance.now() - started }),
+    };
   }
 }
 
@@ -170,13 +180,16 @@ function remembered(category: string, counter: Counter): ReadonlyMap<string, num
   return words;
 }
 
-const receiptOf = (model: string, spent: Spent, words: number, started: number): Receipt => {
-  const ms = performance.now() - started;
-  return makeReceipt({
+const receiptOf = (
+  model: string,
+  spent: Spent,
+  words: number,
+  ms: { readonly load: number; readonly prefill: number },
+): Receipt =>
+  makeReceipt({
     ...{ model, recipe: [], estimated: false },
     tokens: { prompt: words, cached: 0, completion: 0 },
     flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
     bytes: { dense: spent.bytes, spent: spent.bytes },
-    ms: { load: 0, prefill: ms, decode: 0, total: ms },
+    ms: { ...ms, decode: 0, total: ms.load + ms.prefill },
   });
-};

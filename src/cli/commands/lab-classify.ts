@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+import { classifyRunOptions, runClassify } from "../../lab/classify/run.ts";
+import { findTask } from "../../lab/tasks/registry.ts";
+import { labelWordsOfFlags } from "../../pipelines/qzero/labels.ts";
+import { qzeroOptions } from "../../pipelines/qzero/options.ts";
+import { addFlags, givenFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { commandOf } from "../lab-command.ts";
+import { columns, print, printJson } from "../output.ts";
+import { version } from "../package.ts";
+import { showDownload } from "../progress.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  model: string;
+  task: string;
+  index: string;
+  store?: string;
+  labelWords?: string[];
+  out: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .requiredOption("--model <model>", "a MODEL of embeddings, or glove")
+    .requiredOption("--task <task>", "a task of labels, such as tagmynews:FILE")
+    .requiredOption("--index <name>", "the index that texts are looked up in")
+    .option("--store <address>", "the index's postgres://user@host/database (default: files in MODICUM_HOME)")
+    .option("--label-words <words>", "us=America,world=politics|government: read these in place of labels", (text) =>
+      text.split(","),
+    )
+    .requiredOption("--out <folder>", "where results and summary are written")
+    .option("--json", "print one JSON object with the summary");
+  addFlags(addFlags(command, classifyRunOptions), qzeroOptions).action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const signal = interruptSignal();
+  const { model, index, store, out } = flags;
+  const [options, qzero] = [readFlags(classifyRunOptions, flags), givenFlags(qzeroOptions, flags)];
+  using download = showDownload(flags.task);
+  const task = await findTask(flags.task, { signal, ...download });
+  const summary = await runClassify({
+    ...{ model, task, index, store, qzero, options, out, signal },
+    words: labelWordsOfFlags(flags.labelWords ?? []),
+    resolve: { signal, ...download },
+    ...{ command: commandOf(process.argv.slice(2)), version: version() },
+    notice: (sentence) => void process.stderr.write(`${sentence}\n`),
+  });
+  if (flags.json) return printJson(summary);
+  const rows = summary.arms.map(({ arm, accuracy, macro_f1, gain, looked_up, fallback, flops_saved, ms_per_item }) => [
+    ...[arm, accuracy.toFixed(3), macro_f1.toFixed(3)],
+    `${gain.mean.toFixed(3)} [${gain.ci95.map((x) => x.toFixed(3)).join(", ")}]`,
+    ...[looked_up, fallback, flops_saved].map((share) => `${(100 * share).toFixed(1)} %`),
+    ms_per_item.toFixed(1),
+  ]);
+  const head = ["ARM", "ACCURACY", "MACRO F1", "AGAINST PLAIN", "LOOKED UP", "IN VAIN", "FLOPS SAVED", "MS A TEXT"];
+  print(...columns([head, ...rows]));
+}

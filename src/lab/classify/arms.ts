@@ -1,0 +1,59 @@
+import type { ClassifyPipeline, EvidenceInput, LabelsInput, QZeroInput, QZeroResult } from "../../index.ts";
+import { seededRandom, shuffle } from "../../util/random.ts";
+import type { LabelItem } from "../item.ts";
+
+/** One way to classify all items. */
+export interface Arm {
+  readonly name: string;
+  readonly qzero: QZeroInput;
+  /** Documents for each item, in place of those that are found. */
+  readonly evidence?: readonly (readonly EvidenceInput[])[];
+}
+
+/** What an arm made of all items, and what it cost. */
+export interface ArmRun {
+  readonly arm: string;
+  readonly results: readonly QZeroResult[];
+  readonly flops: { readonly dense: number; readonly spent: number };
+  readonly ms: number;
+}
+
+/** Texts of one call: a stop loses no more than these. */
+const CHUNK = 32;
+
+export interface ArmTerms {
+  readonly labels: LabelsInput;
+  readonly signal?: AbortSignal | undefined;
+  readonly onItems: (done: number) => void;
+}
+
+/** Classifies items by one arm. @throws UserError */
+export async function runArm(
+  classifier: ClassifyPipeline,
+  items: readonly LabelItem[],
+  { name, qzero, evidence }: Arm,
+  { labels, signal, onItems }: ArmTerms,
+): Promise<ArmRun> {
+  const results: QZeroResult[] = [];
+  const flops = { dense: 0, spent: 0 };
+  const started = performance.now();
+  for (let at = 0; at < items.length; at += CHUNK) {
+    const texts = items.slice(at, at + CHUNK).map(({ text }) => text);
+    const given = evidence?.slice(at, at + CHUNK);
+    const terms = { explain: true, qzero, ...(given && { evidence: given }), ...(signal && { signal }) };
+    const { results: some, receipt } = await classifier.classify(texts, labels, terms);
+    results.push(...some);
+    flops.dense += receipt.flops.dense;
+    flops.spent += receipt.flops.spent;
+    onItems(results.length);
+  }
+  return { arm: name, results, flops, ms: performance.now() - started };
+}
+
+/** Each item's documents at another item's place. */
+export function atOtherPlaces<T>(all: readonly T[], seed: number): T[] {
+  const order = shuffle([...all.keys()], seededRandom(seed));
+  const moved = Array<T>(all.length);
+  for (const [k, place] of order.entries()) moved[place] = all[order[(k + 1) % order.length]!]!;
+  return moved;
+}
