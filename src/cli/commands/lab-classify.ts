@@ -29,8 +29,8 @@ export function define(command: Command): void {
     .option("--label-words <words>", "us=America,world=politics|government: read these in place of labels", (text) =>
       text.split(","),
     )
-    .requiredOption("--out <folder>", "where results and summary are written")
-    .option("--json", "print one JSON object with the summary");
+    .requiredOption("--out <folder>", "where results and report are written")
+    .option("--json", "print one JSON object with the report");
   addFlags(addFlags(command, classifyRunOptions), qzeroOptions).action(run);
 }
 
@@ -40,15 +40,15 @@ async function run(flags: Flags): Promise<void> {
   const [options, qzero] = [readFlags(classifyRunOptions, flags), givenFlags(qzeroOptions, flags)];
   using download = showDownload(flags.task);
   const task = await findTask(flags.task, { signal, ...download });
-  const summary = await runClassify({
+  const report = await runClassify({
     ...{ model, task, index, store, qzero, options, out, signal },
     words: labelWordsOfFlags(flags.labelWords ?? []),
     resolve: { signal, ...download },
     ...{ command: commandOf(process.argv.slice(2)), version: version() },
     notice: (sentence) => void process.stderr.write(`${sentence}\n`),
   });
-  if (flags.json) return printJson(summary);
-  const rows = summary.arms.map(({ arm, accuracy, macro_f1, gain, looked_up, fallback, flops_saved, ms_per_item }) => [
+  if (flags.json) return printJson(report);
+  const rows = report.arms.map(({ arm, accuracy, macro_f1, gain, looked_up, fallback, flops_saved, ms_per_item }) => [
     ...[arm, accuracy.toFixed(3), macro_f1.toFixed(3)],
     `${gain.mean.toFixed(3)} [${gain.ci95.map((x) => x.toFixed(3)).join(", ")}]`,
     ...[looked_up, fallback, flops_saved].map((share) => `${(100 * share).toFixed(1)} %`),

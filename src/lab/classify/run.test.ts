@@ -50,7 +50,7 @@ test("every arm on every text, with the control, compared with plain and kept", 
   expect(kept).toHaveLength(4);
   for (const arm of arms)
     expect(kept.filter((row) => row[arm.arm] === row.gold).length / 4).toBeCloseTo(arm.accuracy, 12);
-  expect(JSON.parse(readFileSync(join(folder, "out", "summary.json"), "utf8"))).toMatchObject({ arms, model });
+  expect(JSON.parse(readFileSync(join(folder, "out", "report.json"), "utf8"))).toMatchObject({ arms, model });
 });
 
 test("by always alone there is no arm by margin", async () => {

@@ -45,7 +45,7 @@ export interface ClassifyReport {
 
 /**
  * Classifies every text plainly, by looking it up always and, if the options say so, by margin; and as a control by the
- * documents of other texts. Writes `results.jsonl`, an item a line, and `summary.json`.
+ * documents of other texts. Writes `results.jsonl`, an item a line, and `report.json`.
  * @throws UserError
  */
 export async function runClassify(run: ClassifyRun): Promise<ClassifyReport> {
@@ -111,5 +111,5 @@ async function keep(
     ...Object.fromEntries(runs.map(({ arm, results }) => [arm, results[i]!.label])),
   }));
   await writeWhole(path.join(out, "results.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-  await writeWhole(path.join(out, "summary.json"), `${stringify({ ...summary, made })}\n`);
+  await writeWhole(path.join(out, "report.json"), `${stringify({ ...summary, made })}\n`);
 }
