@@ -28,14 +28,35 @@ export interface RealRun {
   readonly coverage: Readonly<Record<string, ReturnType<typeof gainByCoverage>>>;
 }
 
+/** A file of tools/qzero/corpus-size.ts. */
+interface SizeRun {
+  readonly set: string;
+  readonly corpus: string;
+  readonly model: string;
+  readonly sizes: readonly {
+    readonly documents: number;
+    /** Shares of texts with a hit, and of a text's terms in its best document. */
+    readonly hits: number;
+    readonly covered: number;
+    readonly plain: number;
+    readonly arms: readonly Pick<ArmResult, "arm" | "accuracy" | "gain">[];
+  }[];
+}
+
 const SETS = ["tagmynews", "cooking", "sst2"];
 const CORPORA = ["descriptions", "leads", "slice"];
 const MODELS = ["glove", "minilm", "mpnet"];
 
-/** The committed runs: by set, corpus and model. */
-export function realRuns(folder = join(root, "docs/results/qzero/real")): RealRun[] {
+const FOLDER = join(root, "docs/results/qzero/real");
+
+function readAll<T>(folder: string): T[] {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
-  const runs = files.map((file): RealRun => JSON.parse(readFileSync(join(folder, file), "utf8")));
+  return files.map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")));
+}
+
+/** The committed runs: by set, corpus and model. */
+export function realRuns(): RealRun[] {
+  const runs = readAll<RealRun>(FOLDER);
   const place = ({ set, corpus, model }: RealRun) =>
     100 * SETS.indexOf(set) + 10 * CORPORA.indexOf(corpus) + MODELS.indexOf(model);
   return runs.sort((a, b) => place(a) - place(b));
@@ -51,6 +72,8 @@ export function realSection(all: readonly RealRun[]): string {
     otherTable(others),
     "\n### Against the number of documents\n",
     sweepTable(runs),
+    "\n### Against the size of the corpus\n",
+    sizeTable(readAll<SizeRun>(join(FOLDER, "sizes"))),
     "\n### Against coverage\n",
     coverageTable(runs),
     "\n### What was read, and for how long\n",
@@ -109,6 +132,20 @@ function sweepTable(runs: readonly RealRun[]): string {
   return markdownTable(["set, corpus, model", "arm", ...COUNTS.map((count) => `${count}`)], swept);
 }
 
+function sizeTable(runs: readonly SizeRun[]): string {
+  const arms = [...new Set(runs.flatMap(({ sizes }) => sizes.flatMap(({ arms }) => arms.map(({ arm }) => arm))))];
+  const rows = runs.flatMap((run) =>
+    run.sizes.map(({ documents, hits, covered, arms: found }) => [
+      `${run.set}, ${run.corpus}, ${run.model}`,
+      `${documents}`,
+      `${(100 * hits).toFixed(1)} %`,
+      covered.toFixed(2),
+      ...arms.map((name) => withInterval(found.find(({ arm }) => arm === name)!.gain)),
+    ]),
+  );
+  return markdownTable(["set, corpus, model", "documents", "texts with a hit", "coverage", ...arms], rows);
+}
+
 function coverageTable(runs: readonly RealRun[]): string {
   const rows = runs.flatMap((run) =>
     Object.entries(run.coverage).map(([arm, quarters]) => [
@@ -130,7 +167,13 @@ function costTable(runs: readonly RealRun[]): string {
     return arms.map((name) => [titleOf(run), name, ...costCells(run, armOf(run, name)!)]);
   });
   const head = ["set, corpus, model", "arm", "no hits", "categories found / read", "keywords", "tokens before / after"];
-  return markdownTable([...head, "MFLOPs to read", "ms: search", "nouns", "read"], rows);
+  return markdownTable([...head, "FLOPs to read", "ms: search", "nouns", "read"], rows);
+}
+
+/** A number with a prefix of its thousands: 17.8 k. */
+function inUnits(value: number): string {
+  const power = Math.min(3, Math.floor(Math.log10(value) / 3));
+  return `${(value / 1000 ** power).toPrecision(3)} ${["", "k", "M", "G"][power]}`.trim();
 }
 
 function costCells({ model, retrieval, nounsMs }: RealRun, { arm, ...found }: ArmResult): string[] {
@@ -141,7 +184,7 @@ function costCells({ model, retrieval, nounsMs }: RealRun, { arm, ...found }: Ar
     looked ? `${found.found.toFixed(1)} / ${found.read.toFixed(1)}` : "",
     looked && model === "glove" ? found.keywords.toFixed(1) : "",
     tokens ? `${tokens.given.toFixed(0)} / ${tokens.read.toFixed(0)}` : "",
-    (found.flops / 1e6).toPrecision(3),
+    inUnits(found.flops),
     looked ? retrieval.ms.toFixed(1) : "",
     arm === "replace@10" && model === "glove" ? nounsMs.toFixed(1) : "",
     found.ms.toFixed(1),
