@@ -1,6 +1,6 @@
 import { duration, figure, flopsText, percent, range, signed } from "../../src/lab/report/format.ts";
 import { markdownTable } from "../section.ts";
-import type { RealResult } from "./real.ts";
+import type { RealResult } from "./real-result.ts";
 
 const listed = (shares: Readonly<Record<string, number>>, write: (x: number) => string): string =>
   Object.entries(shares)
@@ -34,27 +34,38 @@ const gatesTable = ({ gates }: RealResult): string =>
     ]),
   );
 
-const policiesTable = ({ policies }: RealResult): string =>
+const policiesTable = ({ policies, gates }: RealResult): string =>
   markdownTable(
-    ["policy", "looked up", "right", "against always", "tokens", "FLOPs", "time", "right, as all are covered"],
-    policies.map(({ policy, rate, accuracy, delta, tokens, flops, ms, natural }) => [
-      policy,
-      percent(rate),
-      figure(accuracy),
-      policy === "always" ? "" : `${signed(delta.mean)} ${range(delta.ci95, signed)}`,
-      tokens.toFixed(0),
-      flopsText(flops),
-      duration(ms),
-      figure(natural.accuracy),
+    [
+      "policy",
+      "looked up",
+      "right",
+      "against always",
+      "tokens",
+      "FLOPs",
+      "by its parts",
+      "time",
+      "right, as all are covered",
+    ],
+    [...policies, ...gates.map(({ half }) => half)].map((one) => [
+      one.policy,
+      percent(one.rate),
+      figure(one.accuracy),
+      one.policy === "always" ? "" : `${signed(one.delta.mean)} ${range(one.delta.ci95, signed)}`,
+      one.tokens.toFixed(0),
+      flopsText(one.flops),
+      flopsText(one.predicted_flops),
+      duration(one.ms),
+      figure(one.natural.accuracy),
     ]),
   );
 
 function modelSection(result: RealResult): string {
-  const { model, questions, coverage, fixes, breaks } = result;
+  const { model, by_set, coverage, fixes, breaks } = result;
   return [
     `### ${model}`,
-    `${listed(questions.by_set, String)} questions: ${questions.calibration} for thresholds and the classifier, ${questions.test} judged. ` +
-      `Three passages have the answer for ${percent(coverage.here)} of these, and for ${percent(coverage.all)} of all. Retrieval puts ${percent(fixes)} of the answers right and ${percent(breaks)} wrong.`,
+    `${listed(by_set, String)} questions. Three passages have the answer for ${percent(coverage.here)} of these, and for ${percent(coverage.all)} of all. ` +
+      `Retrieval puts ${percent(fixes)} of the answers right and ${percent(breaks)} wrong.`,
     answersTable(result),
     gatesTable(result),
     policiesTable(result),

@@ -1,0 +1,239 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
+import { meanOfParts } from "../../src/lab/metrics/sums.ts";
+import { type Judged, thresholdFrom } from "../../src/pipelines/answer/gate/calibrate.ts";
+import { fitClassifier, type LabelRule, probabilityOf } from "../../src/pipelines/answer/gate/classifier.ts";
+import { costsOf, gatedCost } from "../../src/pipelines/answer/gate/cost.ts";
+import { featuresOf, type GateInput } from "../../src/pipelines/answer/gate/features.ts";
+import { type GateMethod, gateMethods, gateScore, readsOf } from "../../src/pipelines/answer/gate/gate.ts";
+import { signalFlops } from "../../src/pipelines/answer/gate/signals.ts";
+import { UserError } from "../../src/util/errors.ts";
+import { root } from "../section.ts";
+import { type Estimate, evaluateGate, type GateResult } from "./evaluate.ts";
+
+interface Branch {
+  readonly contains: boolean;
+  readonly exact: boolean;
+  readonly tokens: { readonly prompt: number; readonly completion: number };
+  readonly flops: number;
+  readonly ms: number;
+}
+
+/** A question as `answers.ts` keeps it. */
+export interface Row {
+  readonly set: string;
+  readonly id: string;
+  readonly question: string;
+  readonly plain: Branch;
+  readonly retrieved: Branch;
+  readonly reflection: { readonly flops: number; readonly ms: number };
+  /** The prompt and the first token of the plain answer. */
+  readonly probe: { readonly flops: number; readonly ms: number };
+  readonly input: Omit<GateInput, "question">;
+  readonly covered: boolean;
+}
+
+/** A rule that chooses for each question, on all of them; thresholds are of the half that a question is not in. */
+export interface Policy {
+  readonly policy: string;
+  readonly rate: number;
+  readonly accuracy: number;
+  readonly tokens: number;
+  readonly flops: number;
+  /** By the mean cost of its parts and its rate. */
+  readonly predicted_flops: number;
+  readonly ms: number;
+  /** Accuracy less that of always retrieving. */
+  readonly delta: Estimate;
+  /** Right, and looked up, if as many questions are covered as of all. */
+  readonly natural: { readonly accuracy: number; readonly rate: number };
+}
+
+type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_random_shuffled"> & {
+  /** Looks up half of the questions, and as few as keep the accuracy of always retrieving. */
+  readonly half: Policy;
+  readonly by_accuracy: Policy;
+};
+
+export interface RealResult {
+  readonly model: string;
+  readonly by_set: Record<string, number>;
+  /** Share of these questions, and of all, whose answer three passages have. */
+  readonly coverage: { readonly here: number; readonly all: number };
+  readonly right: Record<"never" | "always", { readonly contains: number; readonly exact: number }>;
+  readonly covered: Record<"never" | "always", number>;
+  readonly uncovered: Record<"never" | "always", number>;
+  /** Shares of questions that retrieval puts right, and wrong. */
+  readonly fixes: number;
+  readonly breaks: number;
+  readonly gates: readonly GateReport[];
+  /** Without a calibration. */
+  readonly policies: readonly Policy[];
+}
+
+export const FOLDER = join(root, "docs/results/expertrag/real");
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+export const inputOf = ({ question, input }: Row): GateInput => ({ ...input, question });
+
+type Score = (row: Row) => number;
+const byMethod =
+  (method: GateMethod): Score =>
+  (row) =>
+    gateScore({ method }, inputOf(row));
+
+function byClassifier(rows: readonly Row[], rule: LabelRule): Score | undefined {
+  try {
+    const classifier = fitClassifier(
+      rows.map((row) => ({ ...outcomeOf(row), values: featuresOf(inputOf(row)) })),
+      rule,
+    );
+    return (row) => probabilityOf(classifier, featuresOf(inputOf(row)));
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+export const outcomeOf = ({ plain, retrieved }: Row) => ({
+  plain: Number(plain.contains),
+  retrieved: Number(retrieved.contains),
+});
+
+/** The gates; the last two are controls. */
+const gatesOf = (calibration: readonly Row[]): Readonly<Record<string, Score | undefined>> => ({
+  classifier: byClassifier(calibration, "outcome"),
+  "classifier, g − h": byClassifier(calibration, "benefit"),
+  energy: byMethod("energy"),
+  entropy: byMethod("entropy"),
+  margin: byMethod("margin"),
+  "self-reflection": byMethod("self-reflection"),
+  popularity: byMethod("popularity"),
+  "question length": ({ question }) => question.split(" ").length,
+  random: byMethod("random"),
+});
+
+/** What a gate costs on a question, by the calls that it reads. */
+function gateCost(gate: string, { probe, reflection }: Row, vocabulary: number, looked: boolean) {
+  const reads = gateMethods.find((method) => gate.startsWith(method));
+  const of = reads ? readsOf(reads) : [];
+  const signals = of.includes("signals");
+  // A plain answer that has begun goes on if nothing is retrieved.
+  const waste = signals && looked ? probe : { flops: 0, ms: 0 };
+  const asked = of.includes("reflection") ? reflection : { flops: 0, ms: 0 };
+  return { flops: (signals ? signalFlops(vocabulary) : 0) + waste.flops + asked.flops, ms: waste.ms + asked.ms };
+}
+
+/** Whether each row is looked up, against always retrieving. */
+function policyOf(policy: string, rows: readonly Row[], looks: readonly boolean[], vocabulary: number): Policy {
+  const chosen = rows.map((row, i) => {
+    const looked = looks[i]!;
+    const branch = looked ? row.retrieved : row.plain;
+    const cost = gateCost(policy, row, vocabulary, looked);
+    return { looked, branch, covered: row.covered, flops: branch.flops + cost.flops, ms: branch.ms + cost.ms };
+  });
+  const right = chosen.map(({ branch }) => [Number(branch.contains)]);
+  const always = rows.map(({ retrieved }) => [Number(retrieved.contains)]);
+  const { mean: by, ci95 } = pairedDelta(right, always, meanOfParts, { seed: 0 });
+  const rate = mean(looks.map(Number));
+  const measured = rows.map(({ plain, retrieved }) => ({ plain: plain.flops, retrieved: retrieved.flops }));
+  const gating = mean(chosen.map(({ flops, branch }) => flops - branch.flops));
+  return {
+    ...{ policy, rate, accuracy: meanOfParts(right) },
+    tokens: mean(chosen.map(({ branch: { tokens } }) => tokens.prompt + tokens.completion)),
+    flops: mean(chosen.map(({ flops }) => flops)),
+    predicted_flops: gatedCost(costsOf(measured, gating), rate),
+    ms: mean(chosen.map(({ ms }) => ms)),
+    delta: { mean: by, ci95 },
+    natural: {
+      accuracy: natural(chosen, ({ branch }) => Number(branch.contains)),
+      rate: natural(chosen, ({ looked }) => Number(looked)),
+    },
+  };
+}
+
+/** Questions of a set that are covered go to the halves in turn, and so do those that are not. */
+function halvesOf(rows: readonly Row[]): readonly [readonly Row[], readonly Row[]] {
+  const kindOf = ({ set, covered }: Row) => `${set} ${covered}`;
+  const strata = [...new Set(rows.map(kindOf))].map((kind) => rows.filter((row) => kindOf(row) === kind));
+  const half = (rest: number) => strata.flatMap((stratum) => stratum.filter((_, i) => i % 2 === rest));
+  return [half(0), half(1)];
+}
+
+interface Coverage {
+  readonly sets: Readonly<Record<string, { readonly top_3: number }>>;
+}
+const { sets: covering } = JSON.parse(readFileSync(join(FOLDER, "coverage.json"), "utf8")) as Coverage;
+
+/** Coverage of all questions, either set counting half. */
+const COVERAGE = mean(Object.values(covering).map(({ top_3 }) => top_3));
+
+/** A mean over rows as if as many were covered as of all questions. */
+function natural<T extends Pick<Row, "covered">>(rows: readonly T[], of: (row: T) => number): number {
+  const over = (covered: boolean) => mean(rows.filter((row) => row.covered === covered).map(of));
+  return COVERAGE * over(true) + (1 - COVERAGE) * over(false);
+}
+
+const rightOf = (rows: readonly Row[]) => ({
+  never: mean(rows.map(({ plain }) => Number(plain.contains))),
+  always: mean(rows.map(({ retrieved }) => Number(retrieved.contains))),
+});
+
+const judgedBy =
+  (score: Score) =>
+  (row: Row): Judged => ({ ...outcomeOf(row), score: score(row) });
+
+/** One gate: each half is scored and judged by what the other one gave. Undefined if a classifier cannot be fitted. */
+function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, vocabulary: number): GateReport | undefined {
+  const folds = [
+    { on: halves[0], by: halves[1] },
+    { on: halves[1], by: halves[0] },
+  ].map(({ on, by }) => ({ on, by, score: gatesOf(by)[gate] }));
+  const rows = halves.flat();
+  const judged: Judged[] = [];
+  const looks: Record<"half" | "by_accuracy", boolean[]> = { half: [], by_accuracy: [] };
+  for (const { on, by, score } of folds) {
+    if (!score) return undefined;
+    const calibration = by.map(judgedBy(score));
+    const scored = on.map(judgedBy(score));
+    const half = thresholdFrom(calibration, { by: "rate", rate: 0.5, benefit: 1, charged: "every" });
+    const accuracy = thresholdFrom(calibration, { by: "accuracy", benefit: 1, charged: "every" });
+    looks.half.push(...scored.map((one) => !(one.score < half)));
+    looks.by_accuracy.push(...scored.map((one) => !(one.score < accuracy)));
+    judged.push(...scored);
+  }
+  const { auroc, above_random, above_random_shuffled } = evaluateGate(gate, judged, judged);
+  return {
+    ...{ gate, auroc, above_random, above_random_shuffled },
+    half: policyOf(gate, rows, looks.half, vocabulary),
+    by_accuracy: policyOf(gate, rows, looks.by_accuracy, vocabulary),
+  };
+}
+
+export function resultOf(model: string, rows: readonly Row[], vocabulary: number): RealResult {
+  const halves = halvesOf(rows);
+  const sets = [...new Set(rows.map(({ set }) => set))];
+  const of = (key: "contains" | "exact") => (branch: "plain" | "retrieved") =>
+    mean(rows.map((row) => Number(row[branch][key])));
+  const at = (name: string, looks: (row: Row) => boolean) => policyOf(name, rows, rows.map(looks), vocabulary);
+  return {
+    model,
+    by_set: Object.fromEntries(sets.map((set) => [set, rows.filter((row) => row.set === set).length])),
+    coverage: { here: mean(rows.map(({ covered }) => Number(covered))), all: COVERAGE },
+    right: {
+      never: { contains: of("contains")("plain"), exact: of("exact")("plain") },
+      always: { contains: of("contains")("retrieved"), exact: of("exact")("retrieved") },
+    },
+    covered: rightOf(rows.filter(({ covered }) => covered)),
+    uncovered: rightOf(rows.filter(({ covered }) => !covered)),
+    fixes: mean(rows.map(({ plain, retrieved }) => Number(!plain.contains && retrieved.contains))),
+    breaks: mean(rows.map(({ plain, retrieved }) => Number(plain.contains && !retrieved.contains))),
+    gates: Object.keys(gatesOf([])).flatMap((gate) => gateReport(gate, halves, vocabulary) ?? []),
+    policies: [
+      at("never", () => false),
+      at("always", () => true),
+      at("margin ≥ 0.5, uncalibrated", (row) => !(gateScore({ method: "margin" }, inputOf(row)) < 0.5)),
+    ],
+  };
+}
