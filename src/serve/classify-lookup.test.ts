@@ -104,6 +104,7 @@ describe("POST /v1/classify with retrieval", () => {
     [{ model: "labels", retrieval: always }, 400, "labels is a classifier, expected a model of embeddings"],
     [{ model: "sentences", retrieval: always, max_flops: 1 }, 400, "FLOPs"],
     [{ model: "tiny", labels: { a: "b", c: "d" } }, 400, "labels: label words are for retrieval or evidence"],
+    [{ model: "small" }, 400, "small has no labels of its own; expected retrieval or evidence"],
     [{ model: "tiny", explain: true }, 400, "explain: expected retrieval or evidence beside it"],
   ])("refuses %j", async (body, status, sentence) => {
     const response = await classify(body);

@@ -21,7 +21,7 @@ export interface ArmRun {
 /** Texts of one call: a stop loses no more than these. */
 const CHUNK = 32;
 
-export interface ArmTerms {
+interface ArmTerms {
   readonly labels: LabelsInput;
   readonly signal?: AbortSignal | undefined;
   readonly onItems: (done: number) => void;

@@ -35,7 +35,7 @@ export interface ClassifyRun {
   readonly notice: (sentence: string) => void;
 }
 
-export interface ClassifyReport {
+interface ClassifyReport {
   readonly task: string;
   readonly model: string;
   readonly index: string;

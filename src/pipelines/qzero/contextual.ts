@@ -15,7 +15,7 @@ export interface ContextualModel {
 }
 
 /** Runs `use` with the model while it may be used: a server lends it for one batch of texts. */
-export type Lend = <T>(use: (model: ContextualModel) => Promise<T>) => Promise<T>;
+type Lend = <T>(use: (model: ContextualModel) => Promise<T>) => Promise<T>;
 
 /** Classifies by the cosine of a text's vector with that of each label's words, joined by spaces. */
 export class ContextualScorer implements Scorer {

@@ -2,8 +2,7 @@ import { z } from "zod";
 import { rankers } from "../../retrieval/search.ts";
 import { checkedNamed } from "../../util/named-options.ts";
 
-export const modes = ["replace", "append", "interpolate"] as const;
-export type Mode = (typeof modes)[number];
+const modes = ["replace", "append", "interpolate"] as const;
 
 /** Options of classifying through retrieved categories. `replace`, `always` and 50 documents are the paper's. */
 export const qzeroOptions = z.strictObject({

@@ -51,6 +51,10 @@ export const classify = (context: ServerContext): Endpoint =>
       checkScores(input.length, Array.isArray(labels) ? labels.length : Object.keys(labels ?? {}).length);
       if (asked.retrieval || asked.evidence) return answered(name, await classifyByLookup(context, asked, call));
       const list = withoutWords(labels, asked.explain);
+      if (name === context.vectors?.name)
+        throw new HttpError(400, `${name} has no labels of its own; expected retrieval or evidence`, {
+          param: "model",
+        });
       const chosen = await context.catalogue.choose(asked);
       const answer = await billed(context, chosen, { ...call, asked }, (model, terms) =>
         model.classify(input, { ...terms, save: chosen.recipe, ...(list && { labels: list }) }),
