@@ -22,6 +22,8 @@ function gatesTable(worlds: readonly World[]): string {
       "shuffled",
       "rate for always' accuracy",
       "accuracy there",
+      "least",
+      "accuracy at a wanted 60 %",
     ],
     worlds[0]!.gates.map(({ gate, above_random }) => {
       const by = (of: (result: World["gates"][number]) => number, write = figure) =>
@@ -34,6 +36,8 @@ function gatesTable(worlds: readonly World[]): string {
         by((it) => it.above_random_shuffled),
         by((it) => it.by_accuracy.rate, percent),
         by((it) => it.by_accuracy.accuracy),
+        by((it) => it.least_rate, percent),
+        by((it) => it.by_rate[5]!.accuracy),
       ];
     }),
   );
