@@ -2,7 +2,7 @@ import type { AnswerModel } from "./model.ts";
 import { type AnswerOptions, MOST_PASSAGE_TOKENS } from "./options.ts";
 import type { Asked } from "./prompt.ts";
 
-/** Tokens of a passage by its indexed terms, which lack stop words and punctuation: the mean of Wikipedia's leads. */
+/** Tokens for each indexed term, which stop words are not: 1.96 of SmolLM2's and 1.97 of Qwen2.5's on 502 leads of Wikipedia. */
 const TOKENS_PER_TERM = 2;
 
 /** Tokens of the prompt with passages that were not searched for: as many as asked for, of the index's mean length. */
