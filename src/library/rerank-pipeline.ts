@@ -36,7 +36,7 @@ export async function openReranker(name: string, options: RerankerOptions = {}):
   const loading = { ...rest, ...(quant && { quant }) };
   const trained = rest.adapter === undefined ? await trainedWith(named, first, rest) : undefined;
   const merged = { ...named, options: optionsWith(named, trained, first) };
-  const model = await load(named.model, { adapter: trained?.folder, ...loading });
+  const model = await load(named.model, { ...loading, adapter: rest.adapter ?? trained?.folder });
   try {
     return new RerankPipeline(merged, model, () => load(merged.options.presort, { ...loading, adapter: undefined }));
   } catch (error) {

@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { tinyWithLetters } from "../engine/listwise/letters.testing.ts";
+import { openReranker } from "./rerank-pipeline.ts";
+
+const root = mkdtempSync(path.join(tmpdir(), "modicum-rerank-"));
+vi.mock("../util/package-root.ts", () => ({ packageRoot: () => root }));
+
+const file = path.join(root, "letters.gguf");
+const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama-gguf", import.meta.url));
+const options = { windowSize: 3, stride: 2, maxPassageWords: 2 };
+
+beforeAll(() => {
+  const model = tinyWithLetters();
+  writeFileSync(file, model);
+  const folder = path.join(root, "models", "letters", "first");
+  mkdirSync(folder, { recursive: true });
+  for (const name of ["adapter_config.json", "adapter_model.safetensors"])
+    cpSync(path.join(adapter, name), path.join(folder, name));
+  const hash = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
+  const data = { name: "lists", sha256: hash(Buffer.of()), lists: 1 };
+  const trained = { model: { name: "letters", sha256: hash(model) }, options, data };
+  writeFileSync(path.join(folder, "first.json"), JSON.stringify(trained));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const documents = ["ab cd ef", "gh ij", "kl mn op", "qr"];
+
+/** The windows of a ranking, and the logits of the first. */
+async function ranked(given: string, more: { adapter?: string | undefined } = {}) {
+  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", ...more });
+  const { windows } = await ranker.rerank("why", documents);
+  return {
+    places: windows.map(({ window }) => window),
+    words: windows[0]!.words,
+    logits: windows[0]!.passages.map(({ logit }) => logit),
+  };
+}
+
+test("the adapter that comes with a model and its windows are used at once; none and another one are chosen by name", async () => {
+  const bundled = await ranked("", { adapter: undefined });
+  expect([bundled.places, bundled.words]).toEqual([
+    [
+      [1, 4],
+      [0, 2],
+    ],
+    2,
+  ]);
+  const same = "@windowSize=3,stride=2,maxPassageWords=2";
+  const [plain, explicit] = [await ranked(`${same},adapter=none`), await ranked(same, { adapter })];
+  expect(explicit.logits).toEqual(bundled.logits);
+  expect(Math.max(...plain.logits.map((logit, i) => Math.abs(logit - bundled.logits[i]!)))).toBeGreaterThan(1e-3);
+});
