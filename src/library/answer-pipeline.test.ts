@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { calibrateAnswers, createIndex, load, openAnswerer } from "../index.ts";
+import { readGates } from "../pipelines/answer/gate/artefact.ts";
+import { keepJson } from "../util/write-whole.ts";
+
+const MODEL = fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url));
+const home = mkdtempSync(path.join(tmpdir(), "modicum-answerer-"));
+const before = process.env["MODICUM_HOME"];
+const SHORT = { maxTokens: 4, temperature: 0 };
+const QUESTION = "apples?";
+
+beforeAll(async () => {
+  process.env["MODICUM_HOME"] = home;
+  await using index = await createIndex("notes", { embedding: "none" });
+  await index.add([
+    { id: "a", title: "Fruit", text: "Apples grow on trees." },
+    { id: "b", text: "The train is late." },
+  ]);
+});
+afterAll(() => {
+  if (before === undefined) delete process.env["MODICUM_HOME"];
+  else process.env["MODICUM_HOME"] = before;
+  rmSync(home, { recursive: true });
+});
+
+const answered = async (answer: object) => {
+  await using answerer = await openAnswerer(MODEL, { index: "notes", answer });
+  return await answerer.answer(QUESTION, SHORT);
+};
+
+describe("openAnswerer", () => {
+  test("a threshold below all scores answers as always, one above all as never, to the last token", async () => {
+    const [always, never] = [await answered({ retrieval: "always" }), await answered({ retrieval: "never" })];
+    expect([always.retrieved, never.retrieved]).toEqual([true, false]);
+    expect(always.documents.map(({ id }) => id)).toEqual(["a"]);
+    const [low, high] = [
+      await answered({ gate: "margin", threshold: 0 }),
+      await answered({ gate: "margin", threshold: 1.1 }),
+    ];
+    expect(low.tokens).toEqual(always.tokens);
+    expect(high.tokens).toEqual(never.tokens);
+  });
+
+  test("prices always retrieving for a plain answer as its own receipt would", async () => {
+    const [always, never] = [await answered({ retrieval: "always" }), await answered({ retrieval: "never" })];
+    expect(never.receipt.estimated).toBe(true);
+    // The index's mean passage has half as many terms as the one that is found.
+    expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeGreaterThan(0.5);
+    expect(never.receipt.flops.dense / always.receipt.flops.dense).toBeLessThan(2);
+  });
+
+  test.each([
+    [{ answer: { retrieval: "always" as const } }, "expected its name, or retrieval=never"],
+    [{ index: "note" }, 'there is no index note; did you mean "notes"?'],
+    [{ index: "notes", answer: { gate: "classifier" as const } }, "no gate classifier that was calibrated"],
+    [{ index: "notes", answer: { targetRate: 0.3 } }, "has no gate that was calibrated"],
+    [{ index: "notes", answer: { threshold: 1, targetRate: 0.3 } }, "expected a threshold or a targetRate, got both"],
+  ])("refuses %j", async (options, sentence) => {
+    await expect(openAnswerer(MODEL, options)).rejects.toThrow(sentence);
+  });
+
+  test("a model without a calibrated gate is gated by its margin, and says so", async () => {
+    const notices: string[] = [];
+    await using answerer = await openAnswerer(MODEL, { index: "notes", onNotice: (notice) => notices.push(notice) });
+    expect(answerer.gate).toEqual({ method: "margin", threshold: 0.5 });
+    expect(notices.join()).toContain("has no calibrated gate, so the margin of its first token decides");
+  });
+});
+
+describe("calibrateAnswers", () => {
+  const rows = ["apples?", "trains?", "late?", "trees?"].map((question) => ({ question, answers: ["x"] }));
+  // Judges by length, so that both kinds of answers occur.
+  const judge = (text: string) => text.length % 2;
+
+  test("keeps a threshold that answers find, another rate follows from its scores, and another model is refused", async () => {
+    const { file, gates } = await calibrateAnswers(MODEL, rows, {
+      ...{ index: "notes", judge, gate: ["margin", "entropy"], rate: 0.5, maxTokens: 2 },
+    });
+    expect(gates[0]!.measured.rate).toBe(0.5);
+    await using answerer = await openAnswerer(MODEL, { index: "notes" });
+    expect(answerer.gate).toMatchObject({ method: "margin", threshold: gates[0]!.threshold });
+    await using all = await openAnswerer(MODEL, { index: "notes", answer: { gate: "entropy", targetRate: 1 } });
+    expect(all.gate.threshold).toBeLessThan(Math.min(...gates[1]!.scores!));
+    const kept = readGates(file);
+    const other = path.join(home, "other.json");
+    await keepJson(other, { ...kept, model: { ...kept.model, name: "other", sha256: "0".repeat(64) } });
+    await expect(openAnswerer(MODEL, { index: "notes", calibration: other })).rejects.toThrow(
+      /was made for other \(0{12}\), and the model is .*llama-tiny\.gguf/,
+    );
+  });
+});
+
+test("a question alone is asked under an instruction, which the model answers as its own prompt", async () => {
+  await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
+  using model = await load(MODEL);
+  const { text } = await answerer.answer(QUESTION, SHORT);
+  const prompt = `Answer the question in a few words.\n\n${QUESTION}\nAnswer:`;
+  expect(text).toBe((await model.complete(prompt, SHORT)).text);
+});
