@@ -1,16 +1,24 @@
 import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
-import { countsOf } from "../../retrieval/analysis.ts";
 import { few, UserError } from "../../util/errors.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
+import { type CountedCategory, countedCategories, keywordsOf } from "./keywords.ts";
 import type { LabelSet } from "./labels.ts";
-import { countContentWords, countNouns } from "./nouns.ts";
+import { countContentWords } from "./nouns.ts";
 import type { QZeroOptions } from "./options.ts";
-import type { BoundLabels, CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type {
+  BoundLabels,
+  CallTerms,
+  Contribution,
+  LabelScorer,
+  Lookup,
+  Priced,
+  Reading,
+  Scored,
+  Scorer,
+} from "./scorer.ts";
 import { ScoringCost } from "./scoring-cost.ts";
 import { WordSpace } from "./word-space.ts";
-
-type Counter = (text: string) => ReadonlyMap<string, number>;
 
 /**
  * Classifies by word vectors: a plain text by the cosine of its words' mean with each label word, categories by the sum
@@ -86,32 +94,25 @@ class BoundStatic implements LabelScorer {
   }
 
   #reading({ text, categories }: Lookup, { mode, keywords }: QZeroOptions) {
-    const counter: Counter = keywords === "nouns" ? countNouns : countContentWords;
-    const own = mode === "append" ? [...counter(text)] : [];
-    const counted = [...countsOf(categories)].map(([name, count]) => ({
-      name,
-      count,
-      words: remembered(name, counter),
-    }));
-    const counts = summed([...own, ...counted.flatMap(({ words, count }) => times(words, count))]);
-    const known = this.#known(counts);
-    // S(l) = sum of c_n cos(n, l): section 3.2 of the paper (arXiv 2406.15241).
+    const counted = countedCategories(categories, keywords);
+    const known = this.#known(keywordsOf(mode === "append" ? text : undefined, counted, keywords));
+    // S(l) = sum of c_n cos(n, l), as the authors' code (rsinghlab/QZERO) has it.
     const { scores, chosen } = this.#best(({ unit }) => weightedSum(known, unit));
-    const explain = (label: number) => {
-      const { unit } = this.entries[chosen[label]!]!;
-      return {
-        categories: counted.map(({ name, count, words }) => ({
-          ...{ name, count, contribution: count * weightedSum(this.#known(words), unit) },
-        })),
-        keywords: known.map((word) => ({
-          name: word.name,
-          count: word.count,
-          contribution: weightedSum([word], unit),
-        })),
-      };
-    };
+    const explain = (label: number) => this.#explained(counted, known, this.entries[chosen[label]!]!);
     const weight = known.reduce((sum, { count }) => sum + count, 0);
     return { scores, known: weight > 0, categories: categories.length, weight, explain, rows: known.length };
+  }
+
+  #explained(categories: readonly CountedCategory[], known: readonly Keyword[], { unit }: Entry) {
+    const parts = (words: readonly Keyword[], times = 1) => times * weightedSum(words, unit);
+    return {
+      categories: categories.map(({ name, count, words }): Contribution => {
+        return { name, count, contribution: parts(this.#known(words), count) };
+      }),
+      keywords: known.map((word): Contribution => {
+        return { name: word.name, count: word.count, contribution: parts([word]) };
+      }),
+    };
   }
 
   #known(counts: ReadonlyMap<string, number>): Keyword[] {
@@ -154,30 +155,6 @@ function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
-}
-
-const times = (words: ReadonlyMap<string, number>, count: number): [string, number][] =>
-  [...words].map(([word, each]) => [word, each * count]);
-
-function summed(pairs: readonly (readonly [string, number])[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const [word, count] of pairs) counts.set(word, (counts.get(word) ?? 0) + count);
-  return counts;
-}
-
-const MOST_REMEMBERED = 100_000;
-const memory = new Map<Counter, Map<string, ReadonlyMap<string, number>>>();
-
-/** A category's keywords; tagging one takes longer than all the rest, and categories come again. */
-function remembered(category: string, counter: Counter): ReadonlyMap<string, number> {
-  const known = memory.get(counter) ?? new Map<string, ReadonlyMap<string, number>>();
-  memory.set(counter, known);
-  const before = known.get(category);
-  if (before) return before;
-  if (known.size >= MOST_REMEMBERED) known.clear();
-  const words = counter(category);
-  known.set(category, words);
-  return words;
 }
 
 const receiptOf = (
