@@ -10,7 +10,12 @@ export function withPresets(input: unknown): unknown {
   const text = isRecord(input) ? input["method"] : undefined;
   if (typeof text !== "string") return input;
   const { method, options } = parseMethod(text);
-  return beneath(method.presets?.(options) ?? {}, input);
+  return beneath(fitting(method.presets?.(options) ?? {}, input as TrainInput), input);
+}
+
+/** LoRA layers are for a model that there is, and are no part of its own parameters. */
+function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, train }: TrainInput): Partial<TrainInput> {
+  return lora === undefined || architecture || train ? presets : { lora, ...presets };
 }
 
 /** Fields of `given`, and those of `usual` that it lacks, at any depth. */

@@ -7,6 +7,7 @@ import { train } from "../../../index.ts";
 import { openGguf } from "../../../weights/gguf/index.ts";
 import { fromGguf, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { sampleData } from "../../data/pack.ts";
+import { completeOptions } from "../complete.ts";
 import { listReader } from "./lists.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));
@@ -99,4 +100,11 @@ test.each([
 test("lists train nothing without the method", async () => {
   const row = { query: "why", documents, ranking: [2, 0, 1] };
   await expect(trained("sft", [row])).rejects.toThrow('got "query", "documents" and "ranking"');
+});
+
+test("LoRA is the preset of a model that there is, not of a new one or of a run that names its parameters", () => {
+  const base = { method: "first", data: "lists.jsonl" };
+  expect(completeOptions({ ...base, model }).lora).toMatchObject({ rank: 8 });
+  expect(completeOptions({ ...base, model, train: ["*"] }).lora).toBeUndefined();
+  expect(completeOptions({ ...base, architecture: { model_type: "llama" } }).lora).toBeUndefined();
 });
