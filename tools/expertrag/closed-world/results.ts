@@ -4,7 +4,8 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { atThreshold, type Judged } from "../../../src/pipelines/answer/gate/calibrate.ts";
+import { bootstrap } from "../../../src/lab/metrics/bootstrap.ts";
+import { atThreshold, type Judged, thresholdForRate } from "../../../src/pipelines/answer/gate/calibrate.ts";
 import {
   type Classifier,
   fitClassifier,
@@ -99,6 +100,36 @@ function costResults(all: readonly Row[], test: readonly Row[], run: GatedRun) {
   };
 }
 
+const gatesFrom = (calibration: readonly Row[]): Readonly<Record<string, Score>> => {
+  const features = calibration.map((row) => ({ values: featuresOf(row.input), ...judgedBy(() => 0)(row) }));
+  return gatesOf((rule) => fitClassifier(features, rule));
+};
+
+/** The rate that the goal allows. */
+const GOAL = 0.6;
+
+/** All questions, each by a gate and a threshold for the goal's rate that the other half gave, against always. */
+function bothWays(halves: readonly [readonly Row[], readonly Row[]]) {
+  const [even, odd] = [gatesFrom(halves[0]), gatesFrom(halves[1])];
+  return Object.keys(even).map((gate) => {
+    const ways = [
+      { score: even[gate]!, from: halves[0], to: halves[1] },
+      { score: odd[gate]!, from: halves[1], to: halves[0] },
+    ];
+    const asked = ways.flatMap(({ score, from, to }) => {
+      const threshold = thresholdForRate(from.map(score), GOAL);
+      return to.map((row) => ({ ...judgedBy(score)(row), looksUp: score(row) >= threshold }));
+    });
+    const deltas = asked.map(({ looksUp, plain, retrieved }) => (looksUp ? 0 : plain - retrieved));
+    const over = bootstrap(
+      deltas.map((delta) => [delta]),
+      (parts) => mean(parts.map(([delta]) => delta!)),
+      { seed: 0 },
+    );
+    return { gate, rate: mean(asked.map(({ looksUp }) => Number(looksUp))), delta: over.quality, ci95: over.ci95 };
+  });
+}
+
 function world(folder: string) {
   const read = <T>(name: string): T[] =>
     readFileSync(join(folder, name), "utf8")
@@ -107,8 +138,7 @@ function world(folder: string) {
       .map((line) => JSON.parse(line) as T);
   const all = read<Row>("answers.jsonl");
   const [calibration, test] = [all.filter(({ entity }) => !isTest(entity)), all.filter(({ entity }) => isTest(entity))];
-  const features = calibration.map((row) => ({ values: featuresOf(row.input), ...judgedBy(() => 0)(row) }));
-  const gates = gatesOf((rule) => fitClassifier(features, rule));
+  const gates = gatesFrom(calibration);
   const results: GateResult[] = Object.entries(gates).map(([name, score]) =>
     evaluateGate(name, calibration.map(judgedBy(score)), test.map(judgedBy(score))),
   );
@@ -129,6 +159,7 @@ function world(folder: string) {
       ]),
     ),
     gates: results,
+    both_ways: bothWays([calibration, test]),
     cost: costResults(all, test, read<GatedRun>("gated.json")[0]!),
     switched: read<Switched>("switched.json")[0]!,
   };

@@ -1,4 +1,4 @@
-import { duration, figure, flopsText, percent, range } from "../../../src/lab/report/format.ts";
+import { duration, figure, flopsText, percent, range, signed } from "../../../src/lab/report/format.ts";
 import { markdownTable } from "../../section.ts";
 import type { World } from "./results.ts";
 
@@ -18,7 +18,7 @@ function gatesTable(worlds: readonly World[]): string {
       "gate",
       "AUROC",
       "above random",
-      "95 % of the first seed",
+      "95 % of the first world",
       "shuffled",
       "rate for always' accuracy",
       "accuracy there",
@@ -43,9 +43,21 @@ function gatesTable(worlds: readonly World[]): string {
   );
 }
 
+/** Each half by thresholds of the other: all questions, at the rate of the goal. */
+const bothWaysTable = (worlds: readonly World[]): string =>
+  markdownTable(
+    ["gate, both ways", "rate, 60 % wanted", "accuracy less always'", "95 % of the first world"],
+    worlds[0]!.both_ways.map(({ gate, ci95 }, i) => [
+      gate,
+      over(worlds, ({ both_ways }) => both_ways[i]!.rate, percent),
+      over(worlds, ({ both_ways }) => both_ways[i]!.delta, signed),
+      range(ci95, signed),
+    ]),
+  );
+
 const groupsTable = (worlds: readonly World[]): string =>
   markdownTable(
-    ["questions about", "of the first seed", "never", "always", "classifier", "its rate"],
+    ["questions about", "of the first world", "never", "always", "classifier", "its rate"],
     Object.entries(worlds[0]!.groups).map(([name, { questions }]) => {
       const of = (key: "never" | "always" | "gated" | "rate", write = figure) =>
         over(worlds, ({ groups }) => groups[name]![key], write);
@@ -117,6 +129,7 @@ export const section = (worlds: readonly World[]): string =>
       `${worlds[0]!.questions.test} questions each, and as many others for thresholds; the passages tell ${over(worlds, ({ covered }) => covered, percent)} of the right values.`,
     groupsTable(worlds),
     gatesTable(worlds),
+    bothWaysTable(worlds),
     ratesTable(worlds),
     costTable(worlds),
     partsTable(worlds),
