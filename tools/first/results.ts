@@ -1,8 +1,9 @@
 /** Writes the tables of docs/results/first from its rows: `npx tsx tools/first/results.ts`. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrap, type Interval, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { meanOfParts } from "../../src/lab/metrics/sums.ts";
+import { LAMBDAS, weightedRankNet } from "../../src/train/methods/first/losses.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
 import { type Row, rowsOf } from "./cranfield.ts";
 
@@ -75,7 +76,7 @@ function tableOf(file: string): string {
     markdownTable(HEAD, lines),
     ...differences(byArm),
     ...biases(byArm),
-    ...[...byArm].filter(([arm]) => arm.includes("generate")).map(([arm]) => letters(arm, byArm)),
+    ...[...byArm].filter(([arm]) => arm.includes("generate")).map(([arm]) => letters(arm, byArm, rows)),
   ].join("\n");
 }
 
@@ -118,25 +119,82 @@ const biases = (arms: Arms): string[] =>
   });
 
 /** How far the written ranking follows the logits of its first letter. */
-function letters(arm: string, arms: Arms): string {
+function letters(arm: string, arms: Arms, rows: readonly Row[]): string {
   const windows = [...arms.get(arm)!.values()].flatMap(({ windows = [] }) => windows);
   const same = windows.filter(({ order, byLogit }) => order[0] === byLogit[0]).length;
   const agreement = mean(windows.map(({ order, byLogit }) => tau([...order], [...byLogit])));
   const written = windows.map(({ text = "" }) => new Set(text.match(/[A-Z]/g)).size);
-  return `\n\`${arm}\`: of ${windows.length} written rankings ${same} begin with the letter of the greatest logit; τ between both orders is ${agreement.toFixed(2)}; they name ${mean(written).toFixed(1)} different letters, the rest is repaired.${saved(arm, arms)}`;
+  return `\n\`${arm}\`: of ${windows.length} written rankings ${same} begin with the letter of the greatest logit; τ between both orders is ${agreement.toFixed(2)}; they name ${mean(written).toFixed(1)} different letters, the rest is repaired.${saved(arm, arms, rows)}`;
 }
 
+/** Lines of a file between two rows that were made in turns, so that a slow hour of the machine fell on both. */
+const TURN = 8;
+
 /** The time that not writing saves, beside the share that decoding has of it. */
-function saved(arm: string, arms: Arms): string {
-  const pairs = both(arms, arm, arm.replace("generate", "single-token"));
+function saved(arm: string, arms: Arms, rows: readonly Row[]): string {
+  const pairs = both(arms, arm, arm.replace("generate", "single-token")).filter(
+    ([a, b]) => Math.abs(rows.indexOf(a) - rows.indexOf(b)) <= TURN,
+  );
   if (pairs.length === 0) return "";
   const time = ({ ms }: Row) => ms.prefill + ms.decode;
   const whole = pairs.reduce((sum, [wrote]) => sum + time(wrote), 0);
   const short = pairs.reduce((sum, [, read]) => sum + time(read), 0);
   const decoding = pairs.reduce((sum, [{ ms }]) => sum + ms.decode, 0);
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  return ` On the ${pairs.length} queries of both, decoding is ${percent(decoding / whole)} of the time of written rankings, and one token saves ${percent(1 - short / whole)}.`;
+  return ` On the ${pairs.length} queries that both had in turns, decoding is ${percent(decoding / whole)} of the time of written rankings, and one token saves ${percent(1 - short / whole)}, ${percent((whole - short) / decoding)} of what decoding takes.`;
+}
+
+interface Step {
+  readonly loss: number;
+  readonly samples: number;
+  readonly validation?: number;
+}
+
+/** Losses of an adapter's training, by run: a mean of four steps, and on the lists held out. */
+function trainings(): string {
+  const lines = readdirSync(join(RESULTS, "training")).map((file) => {
+    const steps: Step[] = readFileSync(join(RESULTS, "training", file), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(2);
+    const [run, last] = [file.replace(".jsonl", ""), steps.at(-1)!];
+    const ignorant = equalLoss(run.split("-")[0]!);
+    return [
+      `\`${run}\``,
+      String(steps.length),
+      String(last.samples),
+      of(steps.slice(0, 4)),
+      of(steps.slice(-4)),
+      last.validation!.toFixed(2),
+      ignorant.toFixed(2),
+    ];
+  });
+  return markdownTable(["run", "steps", "lists", "first steps", "last steps", "held out", "all orders alike"], lines);
+}
+
+/** The loss on ten passages of a model that writes the form right and holds all orders alike. */
+function equalLoss(arm: string): number {
+  const lists = Array.from({ length: 10 }, (_, rank) => rank + 1);
+  // A ranking of ten has 39 labels: letters, what is between them, and the end.
+  const written = lists.reduce((sum, left) => sum + Math.log(left), 0) / 39;
+  const ranking =
+    LAMBDAS["weighted-ranknet"] *
+    weightedRankNet(
+      lists.map(() => 0),
+      lists,
+    ).loss;
+  switch (arm) {
+    case "lm":
+      return written;
+    case "rank":
+      return ranking;
+    case "joint":
+      return written + ranking;
+    default:
+      throw new Error(`no training is called ${arm}`);
+  }
 }
 
 const files = readdirSync(RESULTS).filter((name) => name.endsWith(".jsonl"));
-writeSection("docs/results/first/README.md", "first/results", files.map(tableOf).join("\n\n"));
+writeSection("docs/results/first/README.md", "first/results", [trainings(), ...files.map(tableOf)].join("\n\n"));
