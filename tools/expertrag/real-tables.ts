@@ -26,7 +26,7 @@ const gatesTable = ({ gates }: RealResult): string =>
     ["gate", "AUROC", "above random", "shuffled", "rate for always' accuracy", "accuracy there"],
     gates.map(({ gate, auroc, above_random, above_random_shuffled, by_accuracy }) => [
       gate,
-      `${figure(auroc.mean)} ${range(auroc.ci95)}`,
+      `${figure(auroc.mean)} ${auroc.ci95.every(Number.isFinite) ? range(auroc.ci95) : "(too few)"}`,
       `${signed(above_random.mean)} ${range(above_random.ci95, signed)}`,
       signed(above_random_shuffled),
       percent(by_accuracy.rate),

@@ -20,7 +20,9 @@ import { section } from "./real-tables.ts";
 
 /** Calibrates on all rows the gates that are better than chance, in an order that was fixed beforehand. */
 async function ship(model: string, rows: readonly Row[], { gates }: RealResult): Promise<void> {
-  const better = gates.filter(({ auroc: { ci95 } }) => ci95[0] > 0.5).map(({ gate }) => gate);
+  const better = gates
+    .filter(({ auroc: { ci95 } }) => ci95[0] > 0.5 && Number.isFinite(ci95[1]))
+    .map(({ gate }) => gate);
   const methods = (["classifier", "margin", "entropy", "energy"] as const).filter((method) => better.includes(method));
   if (methods.length === 0) return void process.stderr.write(`${model}: no gate is better than chance\n`);
   using loaded = await load(model);
