@@ -1,4 +1,7 @@
-import type { ClassifyPipeline, EvidenceInput, LabelsInput, QZeroInput, QZeroResult } from "../../index.ts";
+import type { ClassifyPipeline, EvidenceInput } from "../../library/classify-pipeline.ts";
+import type { LabelsInput } from "../../pipelines/qzero/labels.ts";
+import type { QZeroInput } from "../../pipelines/qzero/options.ts";
+import type { QZeroResult } from "../../pipelines/qzero/qzero.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import type { LabelItem } from "../item.ts";
 

@@ -1,6 +1,8 @@
 import path from "node:path";
 import { z } from "zod";
-import { type LabelsInput, openClassifier, type QZeroInput } from "../../index.ts";
+import { openClassifier } from "../../library/classify-pipeline.ts";
+import type { LabelsInput } from "../../pipelines/qzero/labels.ts";
+import type { QZeroInput } from "../../pipelines/qzero/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeWhole } from "../../util/write-whole.ts";
