@@ -20,13 +20,13 @@ const SUITES = ["causal", "tagged", "prefix", "R", "X, long spans", "X, many spa
 
 /** Runs by language and arm, the base first; those without a run are left out. */
 function byArm(runs: readonly DoneRun[]): [arm: string, runs: DoneRun[]][] {
-  const named = Object.keys(LANGUAGES).flatMap((letters) =>
-    [BASE, ...new Set(ARMS.map(({ name }) => name))].map((arm) => ({ letters, arm })),
+  const named = Object.entries(LANGUAGES).flatMap(([letters, { name }]) =>
+    [BASE, ...new Set(ARMS.map((one) => one.name))].map((arm) => ({ letters, name, arm })),
   );
   return named
-    .map(({ letters, arm }): [string, DoneRun[]] => {
+    .map(({ letters, name, arm }): [string, DoneRun[]] => {
       const own = runs.filter((run) => run.letters === letters && run.arm === arm);
-      return [`${letters} letters: ${arm}${own[0]?.steps ? `, ${own[0].steps} steps` : ""}`, own];
+      return [`${name}: ${arm}${own[0]?.steps ? `, ${own[0].steps} steps` : ""}`, own];
     })
     .filter(([, own]) => own.length > 0);
 }

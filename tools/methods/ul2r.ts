@@ -35,7 +35,7 @@ const inFolder = (folder: string, what: string, letters: Letters): string =>
   path.join(folder, `${what}-${letters.replaceAll(" ", "")}`);
 
 function textIn(folder: string, letters: Letters): string {
-  const file = `${inFolder(folder, "copy", letters)}.txt`;
+  const file = `${inFolder(folder, "copy", letters)}.${LANGUAGES[letters].apart ? "jsonl" : "txt"}`;
   mkdirSync(folder, { recursive: true });
   if (!existsSync(file)) writeFileSync(file, copyText(LANGUAGES[letters], RECORDS, 1));
   return file;
@@ -79,7 +79,7 @@ async function run(arm: Arm, seed: number, bare: boolean, folder: string): Promi
       minutes: 0,
       ...(await evaluated(options, base, letters)),
     };
-  const out = path.join(folder, `${ARMS.indexOf(arm)}-${seed}`);
+  const out = inFolder(folder, `${arm.name.replace(/\W/g, "")}-${seed}`, letters);
   const { steps, tokens, flops, ms } = await trained(options, out);
   const work = { arm: arm.name, steps, tokens, flops: flops.spent, minutes: ms.total / 60_000 };
   return { ...about, ...work, ...(await evaluated(options, out, letters)) };

@@ -8,9 +8,8 @@ import { denoisingIds } from "../../../src/train/methods/ul2r/tokens.ts";
 import { openRun } from "../../../src/train/open-run.ts";
 import type { TrainOptions } from "../../../src/train/options.ts";
 import { Passes } from "../../../src/train/passes.ts";
-import type { CopyLanguage } from "./copy-language.ts";
 import { counting } from "./counting-head.ts";
-import { type ProbeItem, probeItems } from "./probe.ts";
+import { type ProbedLanguage, type ProbeItem, probeItems } from "./probe.ts";
 import { probeBatch, suitesOf } from "./suites.ts";
 
 /** Batches of held-out text of each suite, and items of each probe. */
@@ -24,7 +23,7 @@ export interface Evaluated {
 }
 
 /** Evaluates the model of `options`, whose method must be ul2r: tokens that the model lacks are new, as at a run's start. */
-export async function evaluate(options: TrainOptions, language: CopyLanguage, sentinels: number): Promise<Evaluated> {
+export async function evaluate(options: TrainOptions, language: ProbedLanguage, sentinels: number): Promise<Evaluated> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-ul2r-"));
   try {
     const { subject, tokenizer } = await openRun(options, folder, (model) => openBase(model, {}));

@@ -1,16 +1,31 @@
 import { z } from "zod";
 import type { TrainInput } from "../../../src/index.ts";
-import type { CopyLanguage } from "./copy-language.ts";
+import type { ProbedLanguage } from "./probe.ts";
 
 export const SENTINELS = 16;
 
-/** Copy languages, by the letters of their words, and the steps of their bases. */
+interface Language extends ProbedLanguage {
+  /** Steps of its base. */
+  readonly steps: number;
+  readonly tokens: number;
+  /** Rows of a step: of the base's, and of the arms'. */
+  readonly batch: { readonly base: number; readonly arm: number };
+}
+
+const runningOn = { apart: false, blank: 1, tokens: 52, batch: { base: 48, arm: 24 } } as const;
+
+/** Copy languages, by the letters of their words. */
 export const LANGUAGES = {
+  /** R hides one blank of three letters in such a text. */
+  "8 apart": {
+    ...{ name: "8 letters, a text each", shortest: 8, longest: 8, steps: 300 },
+    ...{ apart: true, blank: 3, tokens: 30, batch: { base: 96, arm: 96 } },
+  },
   /** A letter's copy is always as far away: a base learns it by its place. */
-  "4": { shortest: 4, longest: 4, steps: 400 },
+  "4": { ...runningOn, name: "4 letters", shortest: 4, longest: 4, steps: 400 },
   /** A base has to look for what is beside the letter. */
-  "3 to 8": { shortest: 3, longest: 8, steps: 1000 },
-} as const satisfies Record<string, CopyLanguage & { steps: number }>;
+  "3 to 8": { ...runningOn, name: "3 to 8 letters", shortest: 3, longest: 8, steps: 1000 },
+} as const satisfies Record<string, Language>;
 export type Letters = keyof typeof LANGUAGES;
 
 /** The base: a Llama of 0.1 million parameters on a copy language. */
@@ -20,7 +35,8 @@ export const baseOptions = (letters: Letters, data: string, seed: number): Train
     ...{ num_attention_heads: 4, num_key_value_heads: 4, max_position_embeddings: 256 },
     ...{ rms_norm_eps: 1e-5, rope_theta: 10_000 },
   },
-  ...{ tokenizer: "characters", data, validation: 0.02, tokens: 52, batch: 48, steps: LANGUAGES[letters].steps, seed },
+  ...{ tokenizer: "characters", data, validation: 0.02, seed },
+  ...{ tokens: LANGUAGES[letters].tokens, batch: LANGUAGES[letters].batch.base, steps: LANGUAGES[letters].steps },
   optimizer: { lr: 3e-3, weightDecay: 0.01 },
   schedule: { name: "cosine", warmup: 50, minimum: 0.1 },
   ...{ evaluateEvery: 200, evaluateBatches: 10, saveEvery: 1000 },
@@ -38,8 +54,10 @@ export interface Arm {
 const SEEDS = [0, 1, 2];
 const ul2r = (rest: string): string => `ul2r:${rest},sentinels=${SENTINELS}`;
 
-/** The first two are compared: same steps, rows and rates. The others are longer, or without causal texts. */
+/** Under one language, arms of equal steps are compared: same rows and rates. */
 export const ARMS: readonly Arm[] = [
+  { name: "UL2R", letters: "8 apart", method: ul2r("causal=0.2"), steps: 1500, seeds: SEEDS },
+  { name: "causal, continued", letters: "8 apart", method: undefined, steps: 1500, seeds: SEEDS },
   { name: "UL2R", letters: "4", method: ul2r("causal=0.2"), steps: 1500, seeds: SEEDS },
   { name: "causal, continued", letters: "4", method: undefined, steps: 1500, seeds: SEEDS },
   { name: "UL2's seven", letters: "3 to 8", method: ul2r("causal=0.2,mixture=ul2"), steps: 5000, seeds: [0] },
@@ -47,8 +65,9 @@ export const ARMS: readonly Arm[] = [
   { name: "UL2R without causal texts", letters: "4", method: ul2r("causal=0"), steps: 1500, seeds: SEEDS },
 ];
 
-export const armOptions = ({ method, steps }: Arm, model: string, data: string, seed: number): TrainInput => ({
-  ...{ model, data, validation: 0.02, tokens: 52, batch: 24, steps, seed: 100 + seed },
+export const armOptions = ({ letters, method, steps }: Arm, model: string, data: string, seed: number): TrainInput => ({
+  ...{ model, data, validation: 0.02, steps, seed: 100 + seed },
+  ...{ tokens: LANGUAGES[letters].tokens, batch: LANGUAGES[letters].batch.arm },
   optimizer: { lr: 3e-3, weightDecay: 0.01 },
   schedule: { name: "cosine", warmup: 0, minimum: 0.01 },
   ...{ evaluateEvery: steps, evaluateBatches: 10, saveEvery: 1000 },

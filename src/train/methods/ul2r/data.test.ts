@@ -107,13 +107,24 @@ test("documents of packed rows are denoised apart, each in its place", () => {
   }
 });
 
+test("a short text in a longer row is used whole", () => {
+  const sample = {
+    ids: Int32Array.from({ length: 19 }, (_, i) => i),
+    labels: Int32Array.from({ length: 19 }, (_, i) => i + 1),
+  };
+  for (let seed = 0; seed < 20; seed++) {
+    const data = denoised(sampleData([sample], { rows: 1, tokens: 40, packing: false }), denoising(), seed);
+    const { ids, labels } = rowOf(data, 0, 0);
+    const seen = new Set([...ids, labels.at(labels.findLastIndex((label) => label >= 0))!]);
+    for (let token = 1; token < 20; token++) expect(seen).toContain(token);
+  }
+});
+
 test("a text too short for its denoiser stays as it was", () => {
   const sample = { ids: Int32Array.of(5), labels: Int32Array.of(6) };
-  const data = denoised(sampleData([sample], { rows: 1, tokens: 8, packing: false }), denoising(), 1);
+  const data = denoised(sampleData([sample], { rows: 1, tokens: 1, packing: false }), denoising(), 1);
   const batch = data.batch(0);
-  // Two tokens: a continuation takes two positions, spans take more.
-  expect([5, 0]).toContain(batch.ids[0]);
-  expect(batch.labelled).toBe(1);
+  expect([batch.ids[0], batch.labels[0], batch.labelled]).toEqual([5, 6, 1]);
 });
 
 test("under the causal mask batches have no prefix", () => {

@@ -29,17 +29,18 @@ function denoisedBatch(batch: Batch, denoising: Denoising, random: () => number)
   const prefix = new Int32Array(ids.length);
   for (const slot of slotsOf(batch)) {
     if (random() < denoising.causal) continue;
-    const sequence = denoisedText(textOf(batch, slot), slot.to - slot.from + 1, denoising, random);
+    const sequence = denoisedText(textOf(batch, slot), slot.end - slot.from + 1, denoising, random);
     if (sequence) place(sequence, slot, { ids, labels, prefix });
   }
   const labelled = labels.reduce((sum, label) => sum + Number(label >= 0), 0);
   return { ...batch, ids, labels, labelled, ...(denoising.prefixed && { prefix }) };
 }
 
-/** Positions from … to − 1 of a batch, which hold one text. */
+/** Positions from … to − 1 of a batch, which hold one text. Its sequence may take the positions up to `end`. */
 interface Slot {
   readonly from: number;
   readonly to: number;
+  readonly end: number;
 }
 
 /** The texts of a batch: its rows up to their last label, or the documents of packed rows. */
@@ -48,7 +49,7 @@ function slotsOf({ rows, tokens, labels, documents }: Batch): Slot[] {
     const [from, end] = [row * tokens, (row + 1) * tokens];
     if (documents) return documentsOf(documents, from, end);
     const to = from + labels.subarray(from, end).findLastIndex((label) => label >= 0) + 1;
-    return to > from ? [{ from, to }] : [];
+    return to > from ? [{ from, to, end }] : [];
   }).flat();
 }
 
@@ -57,7 +58,7 @@ function documentsOf(documents: Int32Array, from: number, end: number): Slot[] {
   for (let at = from; at < end && documents[at]! >= 0; ) {
     let to = at;
     while (to < end && documents[to] === documents[at]) to++;
-    slots.push({ from: at, to });
+    slots.push({ from: at, to, end: to });
     at = to;
   }
   return slots;
@@ -89,10 +90,10 @@ function denoisedText(
 /** Writes a sequence into its slot; labels are its targets alone. */
 function place(
   { ids, prefix }: Sequence,
-  { from, to }: Slot,
+  { from, end }: Slot,
   batch: { readonly ids: Int32Array; readonly labels: Int32Array; readonly prefix: Int32Array },
 ): void {
-  batch.ids.fill(0, from, to).set(ids.slice(0, -1), from);
-  batch.labels.fill(-1, from, to).set(ids.slice(prefix), from + prefix - 1);
+  batch.ids.fill(0, from, end).set(ids.slice(0, -1), from);
+  batch.labels.fill(-1, from, end).set(ids.slice(prefix), from + prefix - 1);
   batch.prefix.fill(1, from, from + prefix);
 }
