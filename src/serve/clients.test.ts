@@ -151,6 +151,7 @@ test("the examples that /docs shows are answered", async () => {
     "v2/rerank",
     "v1/classify",
     "v1/search",
+    "v1/answer",
   ];
   expect(await Promise.all(asked)).toEqual(names.map((name) => `/${name}`));
 });
