@@ -32,6 +32,9 @@ function probeItem(language: ProbedLanguage, tokenizer: Tokenizer, random: () =>
   const before = records.slice(0, asked).join("") + words[asked]!.slice(0, place);
   const after = records[asked]!.slice(place + language.blank) + records.slice(asked + 1).join("");
   const blank = tokenizer.specialId("<extra_id_0>")!;
-  const ids = [tokenizer.specialId("[NLU]")!, ...tokenizer.encode(before), blank, ...tokenizer.encode(after), blank];
+  // A text by itself ends with the token that ends texts.
+  const end = language.apart && tokenizer.eos !== undefined ? [tokenizer.eos] : [];
+  const text = [...tokenizer.encode(before), blank, ...tokenizer.encode(after), ...end];
+  const ids = [tokenizer.specialId("[NLU]")!, ...text, blank];
   return { ids, letter: tokenizer.encode(words[asked]![place]!)[0]! };
 }

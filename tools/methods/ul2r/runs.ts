@@ -16,10 +16,10 @@ const runningOn = { apart: false, blank: 1, tokens: 52, batch: { base: 48, arm: 
 
 /** Copy languages, by the letters of their words. */
 export const LANGUAGES = {
-  /** R hides one blank of three letters in such a text. */
-  "8 apart": {
-    ...{ name: "8 letters, a text each", shortest: 8, longest: 8, steps: 300 },
-    ...{ apart: true, blank: 3, tokens: 30, batch: { base: 96, arm: 96 } },
+  /** R hides one blank of two letters in such a text. */
+  "4 apart": {
+    ...{ name: "4 letters, a text each", shortest: 4, longest: 4, steps: 300 },
+    ...{ apart: true, blank: 2, tokens: 20, batch: { base: 96, arm: 96 } },
   },
   /** A letter's copy is always as far away: a base learns it by its place. */
   "4": { ...runningOn, name: "4 letters", shortest: 4, longest: 4, steps: 400 },
@@ -56,8 +56,9 @@ const ul2r = (rest: string): string => `ul2r:${rest},sentinels=${SENTINELS}`;
 
 /** Under one language, arms of equal steps are compared: same rows and rates. */
 export const ARMS: readonly Arm[] = [
-  { name: "UL2R", letters: "8 apart", method: ul2r("causal=0.2"), steps: 1500, seeds: SEEDS },
-  { name: "causal, continued", letters: "8 apart", method: undefined, steps: 1500, seeds: SEEDS },
+  { name: "UL2R", letters: "4 apart", method: ul2r("causal=0.2"), steps: 2000, seeds: SEEDS },
+  { name: "causal, continued", letters: "4 apart", method: undefined, steps: 2000, seeds: SEEDS },
+  { name: "UL2R, causal mask", letters: "4 apart", method: ul2r("causal=0.2,mask=causal"), steps: 2000, seeds: SEEDS },
   { name: "UL2R", letters: "4", method: ul2r("causal=0.2"), steps: 1500, seeds: SEEDS },
   { name: "causal, continued", letters: "4", method: undefined, steps: 1500, seeds: SEEDS },
   { name: "UL2's seven", letters: "3 to 8", method: ul2r("causal=0.2,mixture=ul2"), steps: 5000, seeds: [0] },
