@@ -13,7 +13,7 @@ type Interval = readonly [number, number];
 export interface Row {
   readonly model: string;
   readonly task: "topics" | "opinions";
-  /** Of ten entities, those whose name an encoder may know. */
+  /** The entities, of ten, whose name an encoder may know. */
   readonly telling: number;
   readonly arm: string;
   readonly topK: number;

@@ -4,6 +4,7 @@ import type { StepReport } from "../src/train/run.ts";
 import { costOf, rungsOf, windowOf } from "../src/train/sweep/rungs.ts";
 import { rankedBy, stepAt, survivors, type Watched } from "../src/train/sweep/screen.ts";
 import { screenOptions } from "../src/train/sweep/screen-options.ts";
+import { mean } from "../src/util/mean.ts";
 import { ranksOf, spearman } from "../src/util/ranks.ts";
 import type { RealResult, RealRun } from "./methods/sft/real.ts";
 import { BATCHES, RATES, type ToyRun } from "./methods/sft/toy.ts";
@@ -12,7 +13,6 @@ import { markdownTable, root, writeSection } from "./section.ts";
 export const PAGE = "docs/results/sft/README.md";
 export const SECTION = "sft-results";
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const two = (value: number): string => value.toFixed(2);
 const three = (value: number): string => value.toFixed(3);
 const percent = (value: number): string => `${Math.round(100 * value)} %`;

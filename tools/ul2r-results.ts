@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { mean } from "../src/util/mean.ts";
 import { ARMS, type DoneRun, LANGUAGES } from "./methods/ul2r/runs.ts";
 import { BASE, doneRuns } from "./methods/ul2r.ts";
 import type { Curves } from "./methods/ul2r-smollm2.ts";
@@ -7,8 +8,6 @@ import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/ul2r/README.md";
 export const SECTION = "ul2r-results";
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The mean over seeds, with the least and the greatest. */
 const spread = (values: readonly number[], digits: number): string =>

@@ -74,7 +74,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   throw new UserError(`${[flagOf(key!), ...where].join(" ")}: ${reason}`, 2);
 }
 
-/** Those of `schema`'s flags that were given, checked, without defaults. @throws UserError that names the flag. */
+/** The flags of `schema` that were given, checked, without defaults. @throws UserError that names the flag. */
 export function givenFlags<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.input<S> {
   const read = readFlags(schema, options) as Readonly<Record<string, unknown>>;
   return Object.fromEntries(Object.entries(read).filter(([key]) => options[key] !== undefined)) as z.input<S>;

@@ -1,21 +1,24 @@
+import type { Prompt } from "../engine/language-model.ts";
+import type { Receipt } from "../ledger/receipt.ts";
 import type { GateInput } from "../pipelines/answer/gate/features.ts";
 import { ALWAYS, type GateMethod, NEVER, readsOf } from "../pipelines/answer/gate/gate.ts";
-import { rarityOf } from "../pipelines/answer/gate/rarity.ts";
-import { reflectionOf, type Signals, signalsOf } from "../pipelines/answer/gate/signals.ts";
+import { type Signals, signalsOf } from "../pipelines/answer/gate/signals.ts";
 import type { AnswerOptions } from "../pipelines/answer/options.ts";
-import { reflectionPrompt, reflectionTokens } from "../pipelines/answer/reflection.ts";
-import { type Answered, AnswerPipeline } from "./answer-pipeline.ts";
+import { probe } from "../pipelines/answer/probe.ts";
+import { askedOfQuestion } from "../pipelines/answer/prompt.ts";
+import { Call } from "../pipelines/route/call.ts";
+import { type Answered, AnswerPipeline, answerModelOf } from "./answer-pipeline.ts";
 import type { Model } from "./model.ts";
-import type { Completion } from "./options.ts";
+import type { RunOptions } from "./options.ts";
 import type { SearchIndex } from "./search-index.ts";
 
 export interface BothAnswers {
   readonly plain: Answered;
   readonly retrieved: Answered;
-  /** What gates read of the question. */
+  /** The parts of the question that gates read. */
   readonly input: GateInput;
-  /** The call that self-reflection takes, if a gate reads it. */
-  readonly reflection?: Completion;
+  /** The cost of the call that self-reflection takes, if a gate reads it. */
+  readonly reflection?: Receipt;
 }
 
 interface BranchTerms {
@@ -50,25 +53,23 @@ export class AnswerBranches {
     };
     const plain = await this.#never.answer(question, { ...terms, observe });
     const retrieved = await this.#always.answer(question, terms);
-    const reads = methods.flatMap(readsOf);
-    const reflected = reads.includes("reflection") ? await this.#reflected(question, terms) : undefined;
-    const input = { question, signals, rarity: this.#rarity(question), reflection: reflected?.ratio };
-    return { plain, retrieved, input, ...(reflected && { reflection: reflected.completion }) };
+    const receipts: Receipt[] = [];
+    const { input } = await this.#probed(question, methods, terms, (receipt) => receipts.push(receipt));
+    const [reflection] = receipts;
+    return { plain, retrieved, input: { ...input, signals }, ...(reflection && { reflection }) };
   }
 
-  #rarity(question: string) {
-    const { tokenizer } = this.model.language;
-    return rarityOf(question, { encode: (text) => tokenizer.encode(text), size: tokenizer.vocabSize });
-  }
-
-  async #reflected(question: string, terms: { readonly temperature: number }) {
-    const { tokenizer } = this.model.language;
-    const { yes, no } = reflectionTokens(tokenizer);
-    let ratio = Number.NaN;
-    const observe = (logits: Float32Array) => {
-      ratio = reflectionOf(logits, yes, no);
-    };
-    const prompt = reflectionPrompt(tokenizer, question);
-    return { completion: await this.model.complete(prompt, { ...terms, maxTokens: 1, observe }), ratio };
+  /** Signals come from the plain answer. */
+  #probed(
+    question: string,
+    methods: readonly GateMethod[],
+    terms: Omit<RunOptions, "observe">,
+    onReceipt: (receipt: Receipt) => void,
+  ) {
+    const model = answerModelOf(this.model);
+    const reads = methods.flatMap(readsOf).filter((part) => part !== "signals");
+    const start = (prompt: Prompt, more = {}) =>
+      new Call<RunOptions>(model, prompt, { ...terms, ...more }, terms.signal, onReceipt);
+    return probe(model, askedOfQuestion(model.tokenizer, question), reads, start);
   }
 }

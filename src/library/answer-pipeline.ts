@@ -87,7 +87,7 @@ interface Form {
   readonly adapter: string | undefined;
 }
 
-/** What the gate of a loaded model is bound to. */
+/** The model and the prompts that a gate is bound to. */
 export async function bindingOf(name: string, model: Model, { quant, adapter }: Form): Promise<GateBinding> {
   const identity = await identityOf(name, model, quant);
   const recipe = [...identity.recipe, ...(adapter === undefined ? [] : [`adapter=${adapter}`])];
@@ -172,8 +172,5 @@ export function answerModelOf(model: Model): AnswerModel<RunOptions> {
 const sourceOf = (index: SearchIndex, { by }: AnswerOptions): PassageSource => ({
   name: index.name,
   search: (query, top, terms) => index.search(query, { by, top, ...terms }),
-  async meanTerms() {
-    const { chunks, terms } = await index.counts();
-    return chunks === 0 ? 0 : terms / chunks;
-  },
+  meanTerms: () => index.meanTerms(),
 });

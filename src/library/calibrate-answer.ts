@@ -8,6 +8,7 @@ import { featuresOf, type GateInput } from "../pipelines/answer/gate/features.ts
 import { type GateMethod, gateMethods, gateScore } from "../pipelines/answer/gate/gate.ts";
 import { checkAnswerOptions } from "../pipelines/answer/options.ts";
 import { UserError } from "../util/errors.ts";
+import { mean } from "../util/mean.ts";
 import { AnswerBranches } from "./answer-branches.ts";
 import { type AnswererOptions, bindingOf } from "./answer-pipeline.ts";
 import { given } from "./arguments.ts";
@@ -76,12 +77,12 @@ export async function calibrateAnswers(
   const { judge, answer, data = "rows", out, onRow, index: name, store, quant, ...rest } = options;
   const { offline, signal, onProgress, onNotice, ...target } = rest;
   const chosen = given("calibrateAnswers' options", calibrateAnswerOptions, target);
-  gateTarget.parse(targetOf(chosen));
+  targetOf(chosen);
   const all = given("calibrateAnswers' rows", z.array(answerRow).min(2), rows);
   if (name === undefined) throw new UserError("calibrateAnswers: expected the name of an index", 2);
   const resolving = { offline, signal, onProgress, onNotice };
-  await using index = await openIndex(name, { ...resolving, store } as Parameters<typeof openIndex>[1]);
-  using loaded = await load(model, { ...resolving, ...(quant && { quant }) } as Parameters<typeof load>[1]);
+  await using index = await openIndex(name, { ...resolving, store });
+  using loaded = await load(model, { ...resolving, ...(quant && { quant }) });
   const branches = new AnswerBranches(loaded, index, checkAnswerOptions({ ...answer }));
   const judged: JudgedQuestion[] = [];
   for (const [i, { question, answers }] of all.entries()) {
@@ -99,7 +100,9 @@ export async function calibrateAnswers(
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: Chosen) => gateTarget.parse(target);
+/** @throws UserError for a target that lacks its number */
+const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: Chosen) =>
+  given("calibrateAnswers' options", gateTarget, target);
 
 /** A gate with its threshold on these questions. @throws UserError if they do not give one */
 export function calibratedOn(
@@ -134,5 +137,3 @@ const classifierOf = (questions: readonly JudgedQuestion[], rule: Chosen["labels
     questions.map(({ input, plain, retrieved }) => ({ values: featuresOf(input), plain, retrieved })),
     rule,
   );
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -51,6 +51,12 @@ export class SearchIndex implements AsyncDisposable {
     return this.store.counts();
   }
 
+  /** Indexed terms of the mean chunk; 0 if there is none. */
+  async meanTerms(): Promise<number> {
+    const { chunks, terms } = await this.counts();
+    return chunks === 0 ? 0 : terms / chunks;
+  }
+
   /**
    * Adds documents, or replaces those with the same ids. Documents that are there already, with the same contents, are
    * not embedded again. What was added before a call is stopped stays.

@@ -2,6 +2,7 @@ import { encoder } from "./architecture.ts";
 import { bertScheme } from "./bert.ts";
 import { readEncoder } from "./config.ts";
 import { withParts } from "./names.ts";
+import { robertaTop } from "./roberta.ts";
 
 /** The reference takes none of them from the configuration. */
 const [PADDING, BUCKETS, REACH] = [1, 32, 128];
@@ -17,15 +18,7 @@ export const mpnet = encoder("mpnet", {
       attn_output_norm: "attention.LayerNorm",
     }),
     prefixes: ["mpnet.", ""],
-    top: {
-      ...bertScheme.top,
-      attn_rel_b: "encoder.relative_attention_bias",
-      cls: "/classifier.dense",
-      "cls.output": "/classifier.out_proj",
-      mlm: "/lm_head.dense",
-      mlm_norm: "/lm_head.layer_norm",
-      mlm_output: "/lm_head",
-    },
+    top: { ...robertaTop, attn_rel_b: "encoder.relative_attention_bias" },
   },
   configure(fields) {
     fields.only("relative_attention_num_buckets", [BUCKETS]);

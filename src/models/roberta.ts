@@ -2,20 +2,23 @@ import { encoder } from "./architecture.ts";
 import { bertScheme } from "./bert.ts";
 import { readEncoder } from "./config.ts";
 
+/** The tensors outside of the layers, as Hugging Face's code names them. */
+export const robertaTop = {
+  ...bertScheme.top,
+  cls: "/classifier.dense",
+  "cls.output": "/classifier.out_proj",
+  mlm: "/lm_head.dense",
+  mlm_norm: "/lm_head.layer_norm",
+  mlm_output: "/lm_head",
+};
+
 /** RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2019): BERT with positions counted from after the padding id. */
 export const roberta = encoder("roberta", {
   also: ["xlm-roberta"],
   scheme: {
     ...bertScheme,
     prefixes: ["roberta.", ""],
-    top: {
-      ...bertScheme.top,
-      cls: "/classifier.dense",
-      "cls.output": "/classifier.out_proj",
-      mlm: "/lm_head.dense",
-      mlm_norm: "/lm_head.layer_norm",
-      mlm_output: "/lm_head",
-    },
+    top: robertaTop,
   },
   configure(fields) {
     fields.only("position_embedding_type", ["absolute"]);

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { WordVectors } from "../weights/vectors/word-vectors.ts";
+import type { StaticScorer } from "../pipelines/qzero/static.ts";
 import { type Asker, Bill } from "./bill.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Call } from "./http/endpoint.ts";
@@ -19,8 +19,8 @@ export interface ServerContext {
   /** Models that other servers run. */
   readonly fleet: Fleet;
   readonly indexes: Indexes;
-  /** Word vectors that texts are classified by, if it was started with them. */
-  readonly vectors: WordVectors | undefined;
+  /** Classifies texts by word vectors, if it was started with them. */
+  readonly vectors: StaticScorer | undefined;
   readonly ledger: LedgerQueue;
   readonly metrics: Metrics;
   readonly tracer: Tracer;

@@ -4,6 +4,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
+import { StaticScorer } from "../pipelines/qzero/static.ts";
 import { UserError } from "../util/errors.ts";
 import { codeOf } from "../util/system-errors.ts";
 import { within } from "../util/within.ts";
@@ -94,7 +95,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const indexes = options.indexes ?? new Indexes([]);
-  const base = { ...given, indexes, vectors: options.vectors, ledger, rates: new Rates(), started: new Date() };
+  const base = {
+    ...given,
+    indexes,
+    vectors: scorerOf(options.vectors),
+    ledger,
+    rates: new Rates(),
+    started: new Date(),
+  };
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const context: ServerContext = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
@@ -114,6 +122,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const url = await listen(server, options);
   return { url, warm: warmUp(context), stop: (patience) => stop(context, server, underWay, patience) };
 }
+
+const scorerOf = (vectors: WordVectors | undefined) => vectors && new StaticScorer(vectors.name, vectors);
 
 /** Counts and logs requests that are refused before any endpoint sees them. */
 const noteRefusal =

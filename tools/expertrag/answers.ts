@@ -49,14 +49,14 @@ await using index = await openIndex(values.index);
 const branches = new AnswerBranches(model, index, checkAnswerOptions({}));
 
 async function rowOf(question: Question) {
-  const asked = await branches.answers(question.question, ["self-reflection"], { maxTokens: 32 });
+  const asked = await branches.answers(question.question, ["self-reflection", "popularity"], { maxTokens: 32 });
   const { plain, retrieved, reflection, input } = asked;
   const { prompt, cached } = plain.receipt.tokens;
   return {
     ...question,
     plain: { ...judged(plain.text, question), ...costOf(plain.receipt) },
     retrieved: { ...judged(retrieved.text, question), ...costOf(retrieved.receipt) },
-    reflection: costOf(reflection!.receipt),
+    reflection: costOf(reflection!),
     probe: {
       flops: priceOfLengths(model.language, { prompt, cached, completion: 1 }).flops,
       ms: plain.receipt.ms.prefill,

@@ -9,6 +9,7 @@ import { featuresOf, type GateInput } from "../../src/pipelines/answer/gate/feat
 import { type GateMethod, gateMethods, gateScore, readsOf } from "../../src/pipelines/answer/gate/gate.ts";
 import { signalFlops } from "../../src/pipelines/answer/gate/signals.ts";
 import { UserError } from "../../src/util/errors.ts";
+import { mean } from "../../src/util/mean.ts";
 import { root } from "../section.ts";
 import { type Estimate, evaluateGate, type GateResult } from "./evaluate.ts";
 
@@ -74,7 +75,6 @@ export interface RealResult {
 
 export const FOLDER = join(root, "docs/results/expertrag/real");
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 export const inputOf = ({ question, input }: Row): GateInput => ({ ...input, question });
 
 type Score = (row: Row) => number;
@@ -114,7 +114,7 @@ const gatesOf = (calibration: readonly Row[]): Readonly<Record<string, Score | u
   random: byMethod("random"),
 });
 
-/** What a gate costs on a question, by the calls that it reads. */
+/** A gate's cost on a question, by the calls that it reads. */
 function gateCost(gate: string, { probe, reflection }: Row, vocabulary: number, looked: boolean) {
   const reads = gateMethods.find((method) => gate.startsWith(method));
   const of = reads ? readsOf(reads) : [];
@@ -125,7 +125,7 @@ function gateCost(gate: string, { probe, reflection }: Row, vocabulary: number, 
   return { flops: (signals ? signalFlops(vocabulary) : 0) + waste.flops + asked.flops, ms: waste.ms + asked.ms };
 }
 
-/** Whether each row is looked up, against always retrieving. */
+/** The decisions on all rows, against always retrieving. */
 function policyOf(policy: string, rows: readonly Row[], looks: readonly boolean[], vocabulary: number): Policy {
   const chosen = rows.map((row, i) => {
     const looked = looks[i]!;

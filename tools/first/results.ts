@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { bootstrap, type Interval, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { meanOfParts } from "../../src/lab/metrics/sums.ts";
 import { LAMBDAS, weightedRankNet } from "../../src/train/methods/first/losses.ts";
+import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
 import { type Row, rowsOf } from "./cranfield.ts";
 
 const RESULTS = join(root, "docs/results/first");
 const SEED = { seed: 0 };
 
-const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const signed = (value: number): string => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)}`;
 const interval = ([low, high]: Interval): string => `[${low.toFixed(3)}, ${high.toFixed(3)}]`;

@@ -1,13 +1,14 @@
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import type { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
 import type { QZeroResult } from "../../src/pipelines/qzero/qzero.ts";
+import { mean } from "../../src/util/mean.ts";
 import type { Arm } from "./arms.ts";
 import type { Corpus } from "./retrieved.ts";
 import type { LabelledSet } from "./sets.ts";
 
 export type Interval = readonly [low: number, high: number];
 
-/** What an arm made of all rows; means are over rows. */
+/** An arm's results of all rows; means are over rows. */
 export interface ArmResult {
   readonly arm: string;
   /** Over all rows; one without a label is wrong. */
@@ -31,7 +32,6 @@ export interface ArmResult {
   readonly confusion: readonly (readonly number[])[];
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const quality = (parts: readonly (readonly number[])[]): number => mean(parts.map(([share]) => share!));
 const partsOf = (right: string): number[][] => [...right].map((digit) => [Number(digit)]);
 export const gainOf = (right: string, plain: string) =>

@@ -16,6 +16,7 @@ import { load } from "../../src/library/load.ts";
 import { ContextualScorer } from "../../src/pipelines/qzero/contextual.ts";
 import { countNouns } from "../../src/pipelines/qzero/nouns.ts";
 import { StaticScorer } from "../../src/pipelines/qzero/static.ts";
+import { mean } from "../../src/util/mean.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { GLOVE, openGlove } from "../../src/weights/vectors/glove.ts";
 import { root } from "../section.ts";
@@ -72,7 +73,6 @@ for (const arm of arms) {
   say(`${arm.name}: ${accuracy.toFixed(3)}, ${gain.mean.toFixed(3)} [${gain.ci95.map((end) => end.toFixed(3))}]`);
 }
 
-const mean = (numbers: readonly number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 const { found } = corpus;
 await writeJson(
   join(root, "docs/results/qzero/real", `${setName}-${corpusName}-${modelName}${from > 0 ? `-${from}` : ""}.json`),

@@ -4,7 +4,7 @@ import { termsOf } from "../../src/retrieval/analysis.ts";
 import type { DocumentInput } from "../../src/retrieval/document.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 
-/** What BM25 finds for a text. */
+/** The documents that BM25 finds for a text. */
 export interface Retrieved {
   /** The best first. */
   readonly documents: readonly CategorisedDocument[];
@@ -61,7 +61,7 @@ export class Corpus {
     return this.found[place]!.documents.map((it) => ({ ...it, categories: this.#shuffled.get(it.id)! }));
   }
 
-  /** As many documents as were found, drawn without looking at the text. */
+  /** Documents drawn without looking at the text, as many as were found. */
   random(place: number): CategorisedDocument[] {
     const random = seededRandom(this.seed + 1 + place);
     return this.found[place]!.documents.map(() => {

@@ -13,7 +13,7 @@ export interface Arm {
   readonly evidence?: readonly (readonly EvidenceInput[])[];
 }
 
-/** What an arm made of all items, and what it cost. */
+/** An arm's results of all items, and its cost. */
 export interface ArmRun {
   readonly arm: string;
   readonly results: readonly QZeroResult[];

@@ -1,3 +1,4 @@
+import { mean } from "../../util/mean.ts";
 import type { LabelItem } from "../item.ts";
 import type { Part } from "../metric.ts";
 import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";
@@ -20,7 +21,6 @@ export interface ArmReport {
   readonly ms_per_item: number;
 }
 
-const mean = (all: readonly number[]): number => all.reduce((sum, x) => sum + x, 0) / all.length;
 const accuracy = (parts: readonly Part[]): number => mean(parts.map(([right]) => right!));
 
 /** Every arm against the first. */

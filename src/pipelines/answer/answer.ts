@@ -16,7 +16,7 @@ import { type Asked, fitting } from "./prompt.ts";
 
 type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 
-/** Whether an answer reads passages, and why. */
+/** The decision to read passages or not, and its reason. */
 export interface Retrieval {
   readonly used: boolean;
   readonly method: GateMethod;
@@ -24,7 +24,7 @@ export interface Retrieval {
   readonly score: number | null;
   /** A score of it or more searches. */
   readonly threshold: number;
-  /** What the answer reads, the best first: `[1]` in an answer is the first. */
+  /** The documents that the answer reads, the best first: `[1]` in an answer is the first. */
   readonly documents: readonly ReadDocument[];
   /** The search found nothing, or nothing that fits into the model's context: the answer is plain. */
   readonly nothingFound?: true;

@@ -7,7 +7,7 @@ import { checkFirstOptions, type FirstInput, type FirstName, type FirstOptions }
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
-/** What a bundled adapter was trained for: `first.json` beside its weights. */
+/** A bundled adapter's model, windows and data: `first.json` beside its weights. */
 export const trainedFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
   /** The windows that it was trained on, which are its defaults. */

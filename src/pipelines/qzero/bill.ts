@@ -2,7 +2,7 @@ import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
 
-/** What became of a call's texts. */
+/** The fates of a call's texts. */
 export interface Outcome {
   readonly texts: number;
   /** Texts that were not looked up. */
@@ -90,7 +90,7 @@ export class QZeroBill {
     });
   }
 
-  /** What was spent before the call was stopped. */
+  /** The receipt of a call that was stopped. */
   stopped(): Receipt {
     return this.receipt(
       { texts: 1, skipped: 0, fallbacks: 0, gated: false, searched: this.#searches.length > 0 },

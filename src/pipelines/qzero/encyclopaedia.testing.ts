@@ -22,7 +22,7 @@ export interface Encyclopaedia {
   readonly opinions: readonly LabelledText[];
 }
 
-/** Of each topic: its label, the beginning of names by which a reader of word pieces may know it, and nouns of its categories. */
+/** Each topic has a label, a beginning of names by which a reader of word pieces may know it, and nouns of its categories. */
 export const topics: readonly (readonly [label: string, beginning: string, nouns: string])[] = [
   ["medicine", "medico", "diseases hospitals drugs surgeons patients vaccines"],
   ["music", "melo", "songs albums composers orchestras singers operas"],
@@ -78,7 +78,7 @@ const shapes = [
 ];
 
 const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
-/** Of ten categories, those of another topic, and those of no topic. */
+/** Numbers of ten categories: those of another topic, and those of no topic. */
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**

@@ -3,7 +3,7 @@ import type { QZeroOptions } from "./options.ts";
 
 const MOST_KEPT = 1000;
 
-/** What looked-up texts have cost so far, by the options that they were looked up with. */
+/** The cost of looked-up texts so far, by the options that they were looked up with. */
 export class LookupPrices {
   readonly #sums = new Map<string, { texts: number; flops: number; bytes: number }>();
 

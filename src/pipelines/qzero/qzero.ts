@@ -7,7 +7,7 @@ import type { LookupPrices } from "./lookup-prices.ts";
 import type { QZeroOptions } from "./options.ts";
 import type { CallTerms, Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 
-/** Where the documents for a call's texts come from. */
+/** A source of documents for a call's texts. */
 export interface DocumentSource {
   /** True if it is searched; false if the caller brought the documents. */
   readonly searched: boolean;
@@ -29,7 +29,7 @@ export interface ClassifyTerms extends CallTerms {
   readonly explain: boolean;
 }
 
-/** What a decision was made of. */
+/** The parts of a decision. */
 export interface Explanation {
   readonly documents: readonly CategorisedDocument[];
   /** Categories that were read, with their parts of the label's score if it is a sum. */
@@ -183,7 +183,7 @@ class Classification {
     return plain.map((score, label) => (1 - alpha) * score + this.#share(reading) * reading.scores[label]!);
   }
 
-  /** What of the categories' sum is part of a score. */
+  /** The factor of the categories' sum in a score. */
   #share(reading: Reading | undefined): number {
     const { mode, alpha } = this.options;
     return mode === "interpolate" && reading ? alpha / reading.weight : 1;

@@ -24,7 +24,7 @@ export interface Lookup {
   readonly categories: readonly string[];
 }
 
-/** What one of a text's words or categories adds to the score of a label. */
+/** The addition of one of a text's words or categories to the score of a label. */
 export interface Contribution {
   readonly name: string;
   /** How often it was read. */
@@ -37,7 +37,7 @@ export interface Contribution {
 export interface Reading extends Scored {
   /** How many of the categories were read, from the first. */
   readonly categories: number;
-  /** What the scores are divided by to be cosines: the number of counted words, or 1. */
+  /** The divisor that makes scores cosines: the number of counted words, or 1. */
   readonly weight: number;
   /** An encoder's tokens before and after the text was cut. */
   readonly tokens?: { readonly given: number; readonly read: number };

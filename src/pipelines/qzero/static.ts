@@ -30,7 +30,7 @@ export class StaticScorer implements Scorer {
 
   /** `load`: milliseconds of opening the vectors, which the first call is billed. */
   constructor(
-    private readonly name: string,
+    readonly name: string,
     vectors: WordVectors,
     load = 0,
   ) {

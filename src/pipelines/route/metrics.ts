@@ -1,3 +1,5 @@
+import { mean } from "../../util/mean.ts";
+
 /** One input that both models answered. */
 export interface Outcome {
   /** Higher is easier; NaN goes to Super before all others. */
@@ -18,8 +20,6 @@ export interface CurvePoint {
   readonly quality: number;
   readonly cost: number;
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 export const swiftQuality = (outcomes: readonly Outcome[]): number => mean(outcomes.map((o) => o.swift));
 export const superQuality = (outcomes: readonly Outcome[]): number => mean(outcomes.map((o) => o.super));

@@ -28,7 +28,7 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The model of a pair that answers, in an answer's first and last piece. */
   readonly route?: Route;
-  /** Whether the answer reads passages, in its first and last piece. */
+  /** The decision to read passages or not, in the first and the last piece. */
   readonly retrieval?: Retrieval;
 }
 

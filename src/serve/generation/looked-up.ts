@@ -6,7 +6,6 @@ import { LookupPrices } from "../../pipelines/qzero/lookup-prices.ts";
 import { checkQZeroOptions, qzeroText } from "../../pipelines/qzero/options.ts";
 import { classify, type DocumentSource, type QZeroAnswer } from "../../pipelines/qzero/qzero.ts";
 import type { Scorer } from "../../pipelines/qzero/scorer.ts";
-import { StaticScorer } from "../../pipelines/qzero/static.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { leastOf } from "../keys/terms.ts";
@@ -48,8 +47,7 @@ export async function classifyByLookup(context: ServerContext, asked: Asked, cal
 /** The encoder is lent for one batch at a time: a request that held two models could wait for itself. */
 async function scorerOf(context: ServerContext, asked: Asked, call: Call): Promise<{ name: string; scorer: Scorer }> {
   const { vectors } = context;
-  if (vectors && asked.model === vectors.name)
-    return { name: vectors.name, scorer: new StaticScorer(vectors.name, vectors) };
+  if (vectors && asked.model === vectors.name) return { name: vectors.name, scorer: vectors };
   const chosen = await context.catalogue.choose(asked);
   const lend = async <T>(use: (model: ContextualModel) => Promise<T>): Promise<T> => {
     using lease = await leaseFor(context, chosen, call);

@@ -37,14 +37,14 @@ export async function* retrievedAnswer(
   call: Call,
 ): AsyncGenerator<Part, void> {
   checkDecoder(chosen);
-  const purse = new Purse(ceilingOf([{ prompt: "", options }], context.limits, call.key).flops);
+  const ceiling = ceilingOf([{ prompt: "", options }], context.limits, call.key);
+  const purse = new Purse(ceiling.flops);
   const source = sourceOf(context, { index, settings, purse }, call);
   const { tokenizer, ...model } = await modelOf(context, chosen, options, purse, call);
   const gate = await gateOf(context, chosen, tokenizer, settings);
   using bill = billFor(context, chosen.served.id, call);
   const left = new AbortController();
   const { onStopped, ...turn } = bill.terms;
-  const ceiling = ceilingOf([{ prompt: "", options }], context.limits, call.key);
   const run = answer({ ...model, tokenizer }, source, asked(tokenizer), {
     ...{ gate, settings, onStopped, signal: AbortSignal.any([call.signal, left.signal]) },
     options: { ...options, ...turn, ceiling },
@@ -108,10 +108,7 @@ function sourceOf(
         key: call.key?.id,
         ceiling: { flops: purse.left },
       }),
-    async meanTerms() {
-      const { chunks, terms } = await index.counts();
-      return chunks === 0 ? 0 : terms / chunks;
-    },
+    meanTerms: () => index.meanTerms(),
   };
 }
 

@@ -175,7 +175,7 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
   return { ...about, object: "chat.completion", choices: all, ...routes.beside, ...looked, usage, receipt };
 }
 
-/** What was retrieved for a whole answer, with what it cites. */
+/** The retrieval of a whole answer, with its citations. */
 function retrievalOf(pieces: readonly Part[]): Pick<z.input<typeof chatOutput>, "retrieval"> {
   const retrieval = pieces.at(-1)?.retrieval;
   if (!retrieval) return {};

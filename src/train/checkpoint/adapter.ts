@@ -84,7 +84,7 @@ function tensorsOf(name: string, factors: LoraFactors, adapter: WritableAdapter)
   ];
 }
 
-/** As PEFT names the modules: by the last part of their names. */
+/** Tokens by the last part of the modules' names, which is how PEFT names them. */
 const indicesOf = (rows: readonly TrainedRows[], adapter: WritableAdapter) =>
   Object.fromEntries(rows.map(({ table, ids }) => [moduleOf(adapter, table).split(".").at(-1), ids]));
 

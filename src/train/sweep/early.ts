@@ -1,3 +1,4 @@
+import { mean } from "../../util/mean.ts";
 import type { StepReport } from "../run.ts";
 
 /** A run's first steps in figures. */
@@ -25,8 +26,6 @@ function falls(losses: readonly number[]): boolean {
   const [first, second] = [losses.slice(0, half), losses.slice(half)];
   return mean(first) - mean(second) > 2 * Math.sqrt(squaredError(first) + squaredError(second));
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The square of a mean's standard error. */
 function squaredError(values: readonly number[]): number {

@@ -126,7 +126,7 @@ async function rowOf(answerer: Answerer, world: World, fact: Fact, way: number):
   };
 }
 
-/** What becomes of facts that are taken out of the index and put back. */
+/** The fate of facts that are taken out of the index and put back. */
 export interface Switched {
   readonly facts: number;
   /** Questions whose margin is the same to 1e-4 with and without their facts in the index: a prefix cache moves the last bits. */

@@ -16,6 +16,7 @@ import { breakEven, costsOf, type GateCosts, gatedCost } from "../../../src/pipe
 import { featuresOf } from "../../../src/pipelines/answer/gate/features.ts";
 import { type GateMethod, gateScore } from "../../../src/pipelines/answer/gate/gate.ts";
 import { signalFlops } from "../../../src/pipelines/answer/gate/signals.ts";
+import { mean } from "../../../src/util/mean.ts";
 import { root, writeSection } from "../../section.ts";
 import { evaluateGate, type GateResult } from "../evaluate.ts";
 import type { GatedRun, Row, Switched } from "./answers.ts";
@@ -51,8 +52,6 @@ const judgedBy =
   (row: Row): Judged => ({
     ...{ score: score(row), plain: Number(row.plain.right), retrieved: Number(row.retrieved.right) },
   });
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Accuracy of never, always and a gate on some of the questions. */
 function group(rows: readonly Row[], score: Score, threshold: number) {

@@ -1,8 +1,7 @@
 import { duration, figure, flopsText, percent, range, signed } from "../../../src/lab/report/format.ts";
+import { mean } from "../../../src/util/mean.ts";
 import { markdownTable } from "../../section.ts";
 import type { World } from "./results.ts";
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The mean over seeds, with their least and greatest if there are several. */
 function over(worlds: readonly World[], of: (world: World) => number, write: (x: number) => string = figure): string {

@@ -34,7 +34,7 @@ export interface Fact {
   readonly entity: number;
   readonly attribute: number;
   readonly value: string;
-  /** What the corpus says: another value if the fact is poisoned. */
+  /** The corpus' value: another one if the fact is poisoned. */
   readonly told: string;
 }
 
@@ -103,7 +103,7 @@ function samples(world: World, count: Samples, seed: number): Sample[] {
   ]);
 }
 
-/** What all worlds begin with: it teaches to read, and the facts of another world, which has none of their names. */
+/** The common beginning of all worlds: it teaches to read, and the facts of another world, which has none of their names. */
 export const baseData = (): Sample[] => samples(makeWorld(BASE_SEED), BASE, BASE_SEED);
 
 /** The facts of a world, with enough contexts that reading is not forgotten. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
+import { mean } from "../../../util/mean.ts";
 import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../route/metrics.ts";
 import type { Outcome } from "./classifier.ts";
 
@@ -89,8 +90,6 @@ export function thresholdForAccuracy(judged: readonly Judged[], ratio: number): 
  */
 export const thresholdForCost = (cost: number, benefit: number, charged: GateTarget["charged"]): number =>
   charged === "every" ? cost / benefit : cost / (cost + benefit);
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Retrieval rate and accuracy of a gate with this threshold. */
 export function atThreshold(judged: readonly Judged[], threshold: number): { rate: number; accuracy: number } {

@@ -1,12 +1,14 @@
+import { mean } from "../../../util/mean.ts";
+
 /** Mean cost of each part of an answer, all in one unit: FLOPs or milliseconds. */
 export interface GateCosts {
   /** The gate, on every question. */
   readonly gate: number;
   /** The plain answer: prompt and decoding. */
   readonly plain: number;
-  /** What retrieval adds: the search, and the passages in the prompt. */
+  /** The addition of retrieval: the search, and the passages in the prompt. */
   readonly extra: number;
-  /** What is thrown away if a question is looked up: the plain prompt whose logits a gate read. 0 by default. */
+  /** The part that is thrown away if a question is looked up: the plain prompt whose logits a gate read. 0 by default. */
   readonly wasted?: number;
 }
 
@@ -31,5 +33,3 @@ export function costsOf(measured: readonly MeasuredCost[], gate: number, wasted 
   const plain = mean(measured.map((one) => one.plain));
   return { gate, plain, extra: mean(measured.map((one) => one.retrieved)) - plain, wasted };
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

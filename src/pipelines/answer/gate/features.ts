@@ -1,9 +1,9 @@
 import type { Signals } from "./signals.ts";
 
-/** What a gate may read: all of it comes before any retrieval, so that no gate depends on an index. */
+/** The inputs of gates: all of them come before any retrieval, so that no gate depends on an index. */
 export interface GateInput {
   readonly question: string;
-  /** Of the plain prompt's first answer token. */
+  /** Signals of the plain prompt's first answer token. */
   readonly signals?: Signals | undefined;
   /** `rarityOf` the question. */
   readonly rarity?: { readonly most: number; readonly mean: number } | undefined;

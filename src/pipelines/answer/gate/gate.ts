@@ -17,7 +17,7 @@ export const gateMethods = [
 ] as const;
 export type GateMethod = (typeof gateMethods)[number];
 
-/** What a method reads of `GateInput`, so that a pipeline computes no more. */
+/** The parts of `GateInput` that a method reads, so that a pipeline computes no more. */
 export function readsOf(method: GateMethod): readonly (keyof GateInput)[] {
   switch (method) {
     case "classifier":
@@ -49,7 +49,7 @@ export interface Gate {
 export const ALWAYS: Gate = { method: "always", threshold: 1 };
 export const NEVER: Gate = { method: "never", threshold: 1 };
 
-/** What a gate said of a question. */
+/** A gate's word on a question. */
 export interface Decision {
   readonly retrieve: boolean;
   readonly method: GateMethod;

@@ -1,6 +1,6 @@
 import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOptions, scoresOf } from "../../route/scores.ts";
 
-/** What the first answer token's logits tell of how sure a model is; NaN in all if a logit is not finite. */
+/** Measures of how sure a model is, by the first answer token's logits; NaN in all if a logit is not finite. */
 export interface Signals {
   /** −F = log Σ exp(z) over the vocabulary (E-LANG, arXiv 2203.00748): higher is surer. */
   readonly energy: number;
