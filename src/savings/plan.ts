@@ -1,7 +1,10 @@
 import type { Spent } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
+import type { ExitHead, StepProbe } from "../models/step-probe.ts";
 import type { View } from "../runtime/buffer.ts";
 import type { AttentionSaving } from "./seams.ts";
+
+export type { ExitHead, StepProbe } from "../models/step-probe.ts";
 
 /** A recipe's plan for one request, made before its first token. Dense is the empty plan. */
 export interface Plan {
@@ -10,7 +13,12 @@ export interface Plan {
   /** Ordered by depth. */
   readonly cuts: readonly Cut[];
   readonly state: StateKeys;
+  /** Most tokens that wait to be verified; absent: DRAFTS. */
+  readonly drafts?: number | undefined;
 }
+
+/** Tokens that wait to be verified if a plan does not say how many. */
+export const DRAFTS = 8;
 
 /**
  * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. "" is
@@ -22,16 +30,26 @@ export interface StateKeys {
 }
 
 /** A place between two layers where a decision is taken. */
-export interface Cut {
+export type Cut = PromptCut | StepCut;
+
+/** All chunks of the prompt reach the cut, and their streams are kept, before any token goes deeper. */
+export interface PromptCut {
   /** Layers that have run: 1 to the model's layers less one. */
   readonly after: number;
-  /**
-   * `step`: each generated token is decided by itself. `prompt`: all chunks of the prompt reach the cut, and their
-   * streams are kept, before any token goes deeper.
-   */
-  readonly scope: "step" | "prompt";
-  /** Reads a prompt before the decision; its cost is overhead. Cuts of steps are not probed yet. */
+  readonly scope: "prompt";
+  /** Reads a prompt before the decision; its cost is overhead. */
   readonly probe?: Probe;
+  decide(seen: Seen): Decision;
+}
+
+/** Each generated token is decided by itself. */
+export interface StepCut {
+  readonly after: number;
+  readonly scope: "step";
+  /** Reads each generated token's stream at the cut; its cost is overhead. The token goes on if it finds a NaN. */
+  readonly probe?: StepProbe;
+  /** Decides the token of a row that leaves; absent: the probe's logits, or else the model's final norm and head. */
+  readonly head?: ExitHead;
   decide(seen: Seen): Decision;
 }
 
@@ -39,7 +57,7 @@ export interface Cut {
 export interface Seen {
   /** The row's tokens so far; for a cut with scope "prompt", the prompt's. */
   readonly tokens: number;
-  /** The probe's output; empty without a probe. */
+  /** The probe's output, `found`; empty without a probe. */
   readonly probed: Float32Array;
 }
 
@@ -62,8 +80,10 @@ export interface ProbePoint {
 
 export type Decision =
   | { readonly kind: "continue" }
-  /** The row's token is decided here by the shared head; deeper layers are not called. */
+  /** The row's token is decided here; deeper layers are not called. Cuts of steps only. */
   | { readonly kind: "exit"; readonly fill: StateFill }
+  /** The answer ends, and the token of this step is not emitted. Cuts of steps only. */
+  | { readonly kind: "stop" }
   /** Only these of the tokens at the cut go deeper, by their indices here, in order; the last is always included. */
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
@@ -71,10 +91,11 @@ export type Decision =
  * The values that deeper layers get in place of the keys and values of a token that exited (DYNAMAX b.7). `none`:
  * nothing, they are never read again; `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from
  * the stream at the exit; `recompute`: their own, computed when a later token goes deeper; `mask`: nothing, and later
- * tokens do not see the token there.
+ * tokens do not see the token there; `verify`: as `recompute`, but the token that was decided at the exit is only a draft.
+ * The deep layers check all drafts in one pass, and the text is dense's.
  */
 export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask"] as const;
-export type StateFill = (typeof stateFills)[number] | "none";
+export type StateFill = (typeof stateFills)[number] | "verify" | "none";
 
 /** One saving's contribution to a plan. */
 export interface PlanPart {
@@ -82,6 +103,8 @@ export interface PlanPart {
   readonly cuts?: readonly Cut[];
   /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
+  /** Most tokens that wait to be verified, with `fill` verify. */
+  readonly drafts?: number | undefined;
 }
 
 /** The facts known about a request before it runs. */
@@ -97,13 +120,19 @@ export const densePlan: Plan = { attention: () => undefined, cuts: [], state: un
 /** One plan of all parts. Their seams are known to be apart: `checkSeams`. */
 export function planOf(parts: readonly PlanPart[]): Plan {
   if (parts.length === 0) return densePlan;
+  const cuts = parts.flatMap(({ cuts = [] }) => cuts).toSorted((a, b) => a.after - b.after);
   const keys = parts.map(({ state = unchanged }) => state);
+  const prompts = cuts.some(isRecurrent) ? [undefined] : keys.map(({ prompt }) => prompt);
   return {
     attention: (layer) => parts.map((part) => part.attention?.(layer)).find((saving) => saving !== undefined),
-    cuts: parts.flatMap(({ cuts = [] }) => cuts).toSorted((a, b) => a.after - b.after),
-    state: { prompt: joined(keys.map(({ prompt }) => prompt)), answer: joined(keys.map(({ answer }) => answer)) },
+    cuts,
+    state: { prompt: joined(prompts), answer: joined(keys.map(({ answer }) => answer)) },
+    drafts: parts.find(({ drafts }) => drafts !== undefined)?.drafts,
   };
 }
+
+/** True if the cut's probe reads the whole prompt: no cached prefix has its state. */
+export const isRecurrent = (cut: Cut): cut is StepCut => cut.scope === "step" && cut.probe?.stateSize !== undefined;
 
 /** One part that offers nothing makes the whole offer nothing. */
 const joined = (keys: readonly (string | undefined)[]): string | undefined =>

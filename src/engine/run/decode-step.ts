@@ -1,6 +1,6 @@
 import type { LayerRange } from "../../models/kv-group.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
-import { type Cut, densePlan, type Plan, type StateFill } from "../../savings/plan.ts";
+import { densePlan, type Plan, type StateFill, type StepCut } from "../../savings/plan.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Batch, Rows } from "./batch.ts";
@@ -131,5 +131,5 @@ export class DecodeStep {
   }
 }
 
-const stepCut = ({ cuts }: Plan, after: number): Cut | undefined =>
-  cuts.find((cut) => cut.scope === "step" && cut.after === after);
+const stepCut = ({ cuts }: Plan, after: number): StepCut | undefined =>
+  cuts.find((cut): cut is StepCut => cut.scope === "step" && cut.after === after);

@@ -1,5 +1,5 @@
 import type { LayerRange } from "../../models/kv-group.ts";
-import type { Cut, Plan } from "../../savings/plan.ts";
+import type { Plan, PromptCut } from "../../savings/plan.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { chunkAfter } from "./chunk.ts";
@@ -31,7 +31,7 @@ export interface RunTerms {
 
 /** The layers between two cuts of a prompt, and the cut that ends them. */
 interface Phase extends LayerRange {
-  readonly cut: Cut | undefined;
+  readonly cut: PromptCut | undefined;
 }
 
 /** Runs the part of a prompt that a slot does not hold yet, under a plan, chunk by chunk, from cut to cut. */
@@ -45,7 +45,7 @@ export class PromptRun {
     private readonly terms: RunTerms,
   ) {
     const { layers } = slot.programs.decoder.config;
-    const cuts = terms.plan.cuts.filter(({ scope }) => scope === "prompt");
+    const cuts = terms.plan.cuts.filter((cut): cut is PromptCut => cut.scope === "prompt");
     const ends = [...cuts.map(({ after }) => after), layers];
     this.#phases = ends.map((to, i) => ({ from: ends[i - 1] ?? 0, to, cut: cuts[i] }));
     this.#borders = bordersOf(terms.plan);
@@ -75,7 +75,7 @@ export class PromptRun {
   }
 
   /** Runs all tokens to a cut; those that it keeps stay in `reached`. */
-  async *#gather(layers: LayerRange, cut: Cut, before: Gathered | undefined, reached: Gathered): AsyncGenerator<Run> {
+  async *#gather(layers: LayerRange, cut: PromptCut, before: Gathered | undefined, reached: Gathered): AsyncGenerator<Run> {
     const { meter } = this.terms;
     const tokens = reached.positions.length;
     let probed = new Float32Array();
@@ -151,7 +151,7 @@ export class PromptRun {
 
 /** The layers where a plan's segments are cut: its cuts, and the layer before one that a probe reads. */
 export const bordersOf = ({ cuts }: Plan): number[] =>
-  cuts.flatMap(({ after, probe }) => (probe ? [after - 1, after] : [after]));
+  cuts.flatMap(({ scope, after, probe }) => (scope === "prompt" && probe ? [after - 1, after] : [after]));
 
 function savingIn({ attention }: Plan, { from, to }: LayerRange) {
   for (let layer = from; layer < to; layer++) {
