@@ -51,6 +51,8 @@ export type {
   BatchRequest,
   Chunk,
   ClassifyOptions,
+  CodeCompletion,
+  CompleteAtOptions,
   Completion,
   Infilled,
   LoadOptions,

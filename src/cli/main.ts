@@ -13,6 +13,7 @@ interface Verb {
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "answer a prompt", load: () => import("./commands/run.ts") },
   chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
+  complete: { summary: "complete a source file at a place", load: () => import("./commands/complete.ts") },
   embed: { summary: "turn texts into vectors", load: () => import("./commands/embed.ts") },
   classify: { summary: "classify a text", load: () => import("./commands/classify.ts") },
   rerank: { summary: "rank texts by relevance to a query", load: () => import("./commands/rerank.ts") },

@@ -1,6 +1,7 @@
 /** Checks the arguments of the library's calls, since JavaScript callers have no compiler. */
 import { z } from "zod";
 import { generateOptions } from "../engine/answer/generate.ts";
+import { completionOptions } from "../engine/completion/options.ts";
 import type { Reading } from "../engine/encoder/classifier.ts";
 import type { ProfileOptions } from "../engine/file/profile.ts";
 import type { Format } from "../engine/grammar/index.ts";
@@ -122,6 +123,12 @@ const turnShape = { key, deadline: z.number("expected a time").optional(), onBeg
 const flops = z.number().positive().optional();
 const ceiling = z.strictObject({ flops, tokens: z.int().min(1).optional() }).optional();
 export const runOptions = generateOptions.extend({ maxTokens, ...stopShape, ...requestShape, ...turnShape, ceiling });
+const place = z.int("expected a whole number of at least 1").min(1, "expected a whole number of at least 1");
+export const completeAtOptions = completionOptions.extend({
+  ...{ line: place, column: place, save: savings.optional() },
+  ...stopShape,
+});
+export type CompleteAtTerms = z.output<typeof completeAtOptions>;
 const batchRequest = generateOptions.extend({ prompt, maxTokens, ...requestShape });
 export const batchRequests = z.array(batchRequest, "expected a list of requests");
 export const readOptions = z.strictObject({

@@ -24,10 +24,13 @@ import { fillBlanks, parseBlanks, type Tokenizer } from "../weights/tokenizer/in
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import { Biller } from "./biller.ts";
+import { completeAt } from "./complete-at.ts";
 import type {
   BatchRequest,
   Chunk,
   ClassifyOptions,
+  CodeCompletion,
+  CompleteAtOptions,
   Completion,
   Infilled,
   ReadOptions,
@@ -188,13 +191,24 @@ export class Model implements Disposable {
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
     const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
-    for await (const { text, tokens, prompt: scored, finishReason, receipt } of this.generate(prompt, options)) {
+    for await (const piece of this.generate(prompt, options)) {
+      const { text, tokens, prompt: scored, finishReason, stopped, receipt } = piece;
       whole.text += text;
       whole.tokens.push(...tokens);
       if (scored) whole.prompt = [...scored];
-      if (finishReason && receipt) return { ...whole, finishReason, receipt };
+      if (finishReason && receipt) return { ...whole, finishReason, ...(stopped && { stopped }), receipt };
     }
     throw new Error("an answer ended without its receipt");
+  }
+
+  /**
+   * What to insert at a place in a text, such as a source file: greedily the rest of a line or of a block, from what
+   * stands before and, if the model has tokens to fill in, after the place.
+   * @throws UserError if the place is outside the text
+   */
+  async completeAt(text: string, options: CompleteAtOptions): Promise<CodeCompletion> {
+    const terms = given("completeAt's options", args.completeAtOptions, options);
+    return completeAt(this, given("completeAt's text", args.text, text), terms);
   }
 
   /**

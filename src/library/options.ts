@@ -1,6 +1,9 @@
 /** The arguments and results of the library's calls. */
+import type { z } from "zod";
 import type { Ceiling } from "../engine/answer/cut.ts";
 import type { FinishReason, GenerateInput } from "../engine/answer/generate.ts";
+import type { completionOptions } from "../engine/completion/options.ts";
+import type { Place } from "../engine/completion/place.ts";
 import type { Format } from "../engine/grammar/index.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
@@ -151,6 +154,8 @@ export interface Chunk {
    */
   prompt?: readonly Sampled[];
   finishReason?: FinishReason;
+  /** In the last chunk: true if the recipe ended the answer, by its `stop` decision. */
+  stopped?: true;
   receipt?: Receipt;
 }
 
@@ -159,6 +164,20 @@ export interface Completion {
   tokens: Sampled[];
   /** Like a chunk's. */
   prompt?: Sampled[];
+  finishReason: FinishReason;
+  /** True if the recipe ended the answer, by its `stop` decision. */
+  stopped?: true;
+  receipt: Receipt;
+}
+
+/** A place in a text to complete, and the options of the completion. */
+export interface CompleteAtOptions extends Place, z.input<typeof completionOptions>, Stoppable, Saves {}
+
+/** What to insert at a place in a text. `receipt` has all tokens that were generated, also those after the end. */
+export interface CodeCompletion {
+  text: string;
+  /** True if the recipe ended it, by its `stop` decision. */
+  stopped: boolean;
   finishReason: FinishReason;
   receipt: Receipt;
 }

@@ -29,7 +29,7 @@ export async function requestOf(
     modelSampling,
     ...rest
   } = asked;
-  if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
+  if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
   const { ids, end } = readBy(generative, prompt, asked, calling);

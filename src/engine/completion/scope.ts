@@ -1,0 +1,113 @@
+import type { Split } from "./place.ts";
+
+/** How far a completion goes: to the end of its line, or of the block that it is in or opens. */
+export interface Scope {
+  readonly kind: "line" | "block" | "opened block";
+  /** The beginning of its first line, which the text before it has. */
+  readonly begun: string;
+  /** What the rest of its line is, without spaces around it. */
+  readonly rest: string;
+  /** The next line with content after its own. */
+  readonly next: string | undefined;
+}
+
+/** Characters that close what was opened before the place, so that an editor may have put them there. */
+const CLOSERS = /^[\s)\]}>"'`;,:]*$/;
+const OPENS = /(?:[{([:]|=>)\s*$/;
+const CLOSING = /^\s*[)\]}]/;
+
+/**
+ * The scope of a completion, as editors with inline completion choose it: one line if text follows it in its line, the
+ * rest of a block on an empty line or after an opening bracket or colon, else the rest of the line.
+ */
+export function scopeOf({ before, after }: Split): Scope {
+  const begun = before.slice(before.lastIndexOf("\n") + 1);
+  const [rest, ...others] = after.split("\n", 64) as [string, ...string[]];
+  const next = others.find((line) => line.trim() !== "");
+  return { kind: kindOf(begun, rest), begun, rest: rest.trim(), next };
+}
+
+function kindOf(begun: string, rest: string): Scope["kind"] {
+  if (!CLOSERS.test(rest)) return "line";
+  if (begun.trim() === "") return "block";
+  return OPENS.test(begun) && /^(}|$)/.test(rest) ? "opened block" : "line";
+}
+
+/** Where a completion that has so much text is at its end, in characters; undefined if more may follow. */
+export function endIn(text: string, scope: Scope): number | undefined {
+  const [first, ...others] = text.split("\n") as [string, ...string[]];
+  if (others.length === 0) return undefined;
+  if (scope.kind === "line") return first.length;
+  const base = indent(scope.begun + first);
+  let [end, last] = [first.length, scope.begun + first];
+  for (const [i, line] of others.entries()) {
+    const whole = i < others.length - 1;
+    switch (verdict(line, whole, { scope, base, last })) {
+      case "ends before it":
+        return end;
+      case "ends with it":
+        return end + 1 + line.length;
+      case "goes on":
+        end += 1 + line.length;
+        if (line.trim() !== "") last = line;
+    }
+  }
+  return undefined;
+}
+
+interface Around {
+  readonly scope: Scope;
+  /** Indentation of the completion's first line. */
+  readonly base: number;
+  /** The last line with content. */
+  readonly last: string;
+}
+
+type Verdict = "goes on" | "ends with it" | "ends before it";
+
+/** `whole`: the line has its end. */
+function verdict(line: string, whole: boolean, { scope, base, last }: Around): Verdict {
+  if (whole && line.trimEnd() === scope.next?.trimEnd()) return "ends before it";
+  if (line.trim() === "")
+    return whole && scope.kind === "block" && isSettled(last, base) ? "ends before it" : "goes on";
+  const own = indent(line);
+  if (own < base) return "ends before it";
+  if (scope.kind === "block" || own > base) return "goes on";
+  if (!CLOSING.test(line)) return "ends before it";
+  return whole ? "ends with it" : "goes on";
+}
+
+/** True for a line that belongs to nothing deeper, so that a blank line after it is between two parts. */
+const isSettled = (line: string, base: number): boolean => indent(line) <= base && !OPENS.test(line);
+
+/** Columns of white space that a line begins with, a tab to the next multiple of 4. */
+function indent(line: string): number {
+  let columns = 0;
+  for (const character of line) {
+    if (character === "\t") columns += 4 - (columns % 4);
+    else if (character === " ") columns++;
+    else break;
+  }
+  return columns;
+}
+
+/** A completion without what comes after its end, what its line already has, and spaces at the end of a line. */
+export function trimmed(text: string, scope: Scope): string {
+  const own = text.slice(0, endIn(text, scope));
+  const { rest } = scope;
+  if (rest === "") return own.trimEnd();
+  if (/\w/.test(rest)) return own.endsWith(rest) ? own.slice(0, -rest.length) : own;
+  return own.slice(0, unmatched(own, rest[0]!));
+}
+
+const PAIRS: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
+
+/** The place of the first closing bracket of a kind that the text itself does not open; undefined if there is none. */
+function unmatched(text: string, closing: string): number | undefined {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === PAIRS[closing]) depth++;
+    else if (text[i] === closing && closing in PAIRS && --depth < 0) return i;
+  }
+  return undefined;
+}

@@ -1,0 +1,59 @@
+import { checkPlace, type Place, splitAt } from "../engine/completion/place.ts";
+import { endIn, type Scope, scopeOf, trimmed } from "../engine/completion/scope.ts";
+import { windowOf } from "../engine/completion/window.ts";
+import type { LanguageModel } from "../engine/language-model.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+import { UserError } from "../util/errors.ts";
+import type { CompleteAtTerms } from "./arguments.ts";
+import type { Model } from "./model.ts";
+import type { CodeCompletion } from "./options.ts";
+
+/** Tokens of the text around the place. More cost more time than they gain on a CPU. */
+const [BEFORE, AFTER] = [1024, 256];
+/** The most of a model's context that they take, so that a model with a short one is left room for the answer. */
+const SHARE = 0.75;
+
+/** What a model reads of a text around a place, and how far its completion goes. */
+export interface Asked {
+  readonly prompt: string;
+  /** Undefined of models that do not fill in. */
+  readonly suffix: string | undefined;
+  readonly scope: Scope;
+}
+
+/** @throws UserError if the place is outside the text, or the model could read nothing of it */
+export function askedAt({ tokenizer, decoder, source }: LanguageModel, text: string, place: Place): Asked {
+  checkPlace(text, place);
+  const split = splitAt(text, place);
+  const most = Math.floor(decoder.config.context * SHARE);
+  const fills = tokenizer.fim !== undefined;
+  const budget = { before: Math.min(BEFORE, fills ? Math.ceil(most * 0.8) : most), after: Math.min(AFTER, most * 0.2) };
+  const { before, after } = windowOf(split, budget, (part) => tokenizer.encode(part).length);
+  if (before === "" && !fills)
+    throw new UserError(`there is no text before the place, and ${source.name} does not read what comes after it`);
+  return { prompt: before, suffix: fills ? after : undefined, scope: scopeOf(split) };
+}
+
+/** The completion of a text at a place; the model is stopped where its line or block ends. */
+export async function completeAt(
+  model: Pick<Model, "language" | "generate">,
+  text: string,
+  { line, column, onStopped, ...terms }: CompleteAtTerms,
+): Promise<CodeCompletion> {
+  const { prompt, suffix, scope } = askedAt(model.language, text, { line, column });
+  let whole = "";
+  let left: Receipt | undefined;
+  const isOver = () => endIn(whole, scope) !== undefined;
+  const told = (receipt: Receipt) => {
+    left = receipt;
+    if (!isOver()) onStopped?.(receipt);
+  };
+  for await (const piece of model.generate(prompt, { ...terms, raw: true, suffix, onStopped: told })) {
+    whole += piece.text;
+    const { finishReason, receipt, stopped = false } = piece;
+    if (finishReason && receipt) return { text: trimmed(whole, scope), stopped, finishReason, receipt };
+    if (isOver()) break;
+  }
+  if (!left) throw new Error("a completion ended without its receipt");
+  return { text: trimmed(whole, scope), stopped: false, finishReason: "stop", receipt: left };
+}
