@@ -72,6 +72,7 @@ export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from
 export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
 export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
 export { exportTraining, type InterpolateOptions, interpolate, trainingReport } from "./library/train.ts";
+export { type TrainExitsOptions, trainExits } from "./library/train-exits.ts";
 export type { Retrieval } from "./pipelines/answer/answer.ts";
 export type { AnswerInput } from "./pipelines/answer/options.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
@@ -93,6 +94,7 @@ export type { Document, DocumentInput } from "./retrieval/document.ts";
 export type { Ranker, SearchResult } from "./retrieval/search.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export type { Learnt } from "./savings/calibration.ts";
+export type { ExitsFile } from "./savings/depth/exits/artefact.ts";
 export type { Estimate } from "./train/estimate.ts";
 export type { ExportedRun } from "./train/export/trl.ts";
 export { bootstrapLaw, type LawIntervals } from "./train/methods/sparse/law/bootstrap.ts";

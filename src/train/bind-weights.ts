@@ -1,10 +1,10 @@
 import type { Graph } from "../graph/index.ts";
 import type { Binding } from "../runtime/program.ts";
-import { gradientName, isTrained, sumName, type Trainee } from "./graphs.ts";
+import { gradientName, isTrained, sumName, type TrainedInputs } from "./graphs.ts";
 import type { ParameterStore } from "./parameters.ts";
 
 /** Binds a graph's weights to the store or to their files, and the gradients of trained ones. */
-export function bindWeights(graph: Graph, { weights, trained }: Trainee, store: ParameterStore): Binding {
+export function bindWeights(graph: Graph, { weights, trained }: TrainedInputs, store: ParameterStore): Binding {
   const asked = graph.origin ?? graph;
   const frozen = weights
     .frozenOf(asked)

@@ -7,8 +7,25 @@ import type { TrainableWeights, WeightInput } from "./trainable.ts";
 export interface Trainee {
   readonly stack: Stack;
   readonly objective: Objective;
+  /** Losses at layers before the last, if there are any. */
+  readonly exits?: ExitLosses;
   readonly weights: TrainableWeights;
   readonly trained: (name: string) => boolean;
+}
+
+/** Losses at layers before the last. Shares are parts of each label's loss. */
+export interface ExitLosses {
+  readonly at: readonly ExitLoss[];
+  /** The last layer's share. */
+  readonly last: number;
+}
+
+/** A head at a layer before the last, with its loss. */
+export interface ExitLoss {
+  /** Layers that have run there. */
+  readonly layer: number;
+  readonly share: number;
+  readonly objective: Objective;
 }
 
 /**
@@ -82,10 +99,16 @@ export function traceLayerPasses(
 
 const streamIn = (g: Graph, stack: Stack, shape: Shape): Tensor => g.input("x", "f32", stack.stream(shape));
 
+/** Weights of graphs, some of which are trained. */
+export interface TrainedInputs {
+  readonly weights: Pick<TrainableWeights, "inputsOf" | "frozenOf">;
+  readonly trained: (name: string) => boolean;
+}
+
 /** Makes the gradients of the graph's trained weights its outputs; returns those of `others`. */
 export function outputGradients(
   g: Graph,
-  { weights, trained }: Trainee,
+  { weights, trained }: TrainedInputs,
   of: Tensor,
   given: Tensor,
   others: readonly Tensor[],

@@ -3,10 +3,12 @@ import type { z } from "zod";
 import { catalogue, type Listed } from "../../library/catalogue.ts";
 import { columns, print, printJson } from "../output.ts";
 import * as calibrate from "./savings-calibrate.ts";
+import * as train from "./savings-train.ts";
 
 export function define(command: Command): void {
   command.option("--json", "print a JSON array with option schemas").action(list);
   calibrate.define(command.command("calibrate").description("calibrate a saving for a model on texts"));
+  train.define(command.command("train").description("train the exits of a saving for a model on texts"));
 }
 
 function list({ json = false }: { json?: boolean }): void {

@@ -1,7 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { packageRoot } from "../../util/package-root.ts";
+import { bundledFolders } from "../../util/bundled-folders.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { checkFirstOptions, type FirstInput, type FirstName, type FirstOptions } from "./options.ts";
 
@@ -26,15 +25,13 @@ export interface Trained extends TrainedFile {
 }
 
 /** The adapters that the package ships. @throws UserError if a file is damaged */
-export function trainedRerankers(models = join(packageRoot(), "models")): Trained[] {
-  return readdirSync(models)
-    .map((model) => join(models, model, "first"))
-    .filter(hasAdapter)
-    .map((folder) => ({ folder, ...readJson(fileIn(folder), trainedFile, "a trained reranker") }));
-}
+export const trainedRerankers = (models?: string): Trained[] =>
+  bundledFolders("first", FILE, models).map((folder) => ({
+    folder,
+    ...readJson(join(folder, FILE), trainedFile, "a trained reranker"),
+  }));
 
-const fileIn = (folder: string): string => join(folder, "first.json");
-const hasAdapter = (folder: string): boolean => existsSync(fileIn(folder));
+const FILE = "first.json";
 
 /** The adapter for the model with this hash, unless the options want none. */
 export const trainedFor = (

@@ -25,3 +25,35 @@ function floatBits(half: number): number {
   const shift = Math.clz32(fraction) - 21;
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 1023) << 13);
 }
+
+const LARGEST = 65_504;
+const single = new Float32Array(1);
+const bitsOfSingle = new Uint32Array(single.buffer);
+
+/** The half nearest to a number, ties to even; those beyond the largest half become it, a NaN stays one. */
+export function toHalf(value: number): number {
+  single[0] = Math.min(LARGEST, Math.max(-LARGEST, value));
+  const bits = bitsOfSingle[0]!;
+  const sign = (bits >>> 16) & 0x8000;
+  const exponent = ((bits >>> 23) & 255) - 112;
+  const fraction = bits & 0x7fffff;
+  if (exponent === 143) return sign | 0x7e00;
+  if (exponent > 0) return sign | rounded((exponent << 23) | fraction, 13);
+  if (exponent < -10) return sign;
+  return sign | rounded(0x800000 | fraction, 14 - exponent);
+}
+
+/** The bits without the last `drop`, rounded to nearest, ties to even; a carry goes into the exponent. */
+function rounded(bits: number, drop: number): number {
+  const kept = bits >>> drop;
+  const rest = bits - kept * 2 ** drop;
+  const half = 2 ** (drop - 1);
+  return rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept;
+}
+
+/** Halves of numbers. */
+export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) halves[i] = toHalf(values[i]!);
+  return halves;
+}

@@ -1,10 +1,14 @@
 import { Buffer } from "node:buffer";
 import { fillWhole } from "../../util/write-whole.ts";
+import { toHalves } from "../gguf/half.ts";
+import { bytesOf } from "./dtypes.ts";
 
-/** Float32 numbers to write; they are computed when it is their turn. */
+/** Numbers to write; they are computed when it is their turn. */
 export interface WritableTensor {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
+  /** The type in the file; absent: float32. */
+  readonly type?: "F16" | undefined;
   values(): Float32Array;
 }
 
@@ -12,16 +16,17 @@ export interface WritableTensor {
 const ALIGNMENT = 8;
 
 /**
- * Writes float32 tensors by name as a safetensors file (the format's README), whole or not at all; synced to disk on
+ * Writes tensors by name as a safetensors file (the format's README), whole or not at all; synced to disk on
  * return.
  * @throws UserError if the disk refuses it
  */
 export async function writeTensors(file: string, tensors: ReadonlyMap<string, WritableTensor>): Promise<void> {
   await fillWhole(file, async (part) => {
     await part.writeFile(headerOf(tensors));
-    for (const [name, { shape, values }] of tensors) {
-      const numbers = values();
-      if (numbers.length !== sizeOf(shape)) throw new Error(`${name} has ${numbers.length} numbers, not ${shape}`);
+    for (const [name, { shape, type, values }] of tensors) {
+      const floats = values();
+      if (floats.length !== sizeOf(shape)) throw new Error(`${name} has ${floats.length} numbers, not ${shape}`);
+      const numbers = type === "F16" ? toHalves(floats) : floats;
       await part.writeFile(Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength));
     }
     await part.sync();
@@ -30,10 +35,10 @@ export async function writeTensors(file: string, tensors: ReadonlyMap<string, Wr
 
 function headerOf(tensors: ReadonlyMap<string, WritableTensor>): Buffer {
   let end = 0;
-  const entries = [...tensors].map(([name, { shape }]) => {
-    const begin = end;
-    end += sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT;
-    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }] as const;
+  const entries = [...tensors].map(([name, { shape, type }]) => {
+    const [begin, dtype] = [end, type ?? "F32"] as const;
+    end += sizeOf(shape) * bytesOf(dtype);
+    return [name, { dtype, shape, data_offsets: [begin, end] }] as const;
   });
   // transformers opens a file only if it names the framework of its tensors.
   const text = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) }));

@@ -48,5 +48,8 @@ export const programsFolder = (): string => join(home(), "programs");
 /** Holds one folder per search index. */
 export const indexesFolder = (): string => join(home(), "indexes");
 
+/** Holds a model's states over texts, which exits are trained on. */
+export const statesFolder = (): string => join(home(), "states");
+
 /** The database of receipts. */
 export const receiptsFile = (): string => join(home(), "receipts.db");

@@ -11,7 +11,7 @@ import { cachedModel, type ResolvedModel } from "./store.ts";
 
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
 export { freeBytes } from "./disk.ts";
-export { home, indexesFolder, programsFolder, receiptsFile } from "./home.ts";
+export { home, indexesFolder, programsFolder, receiptsFile, statesFolder } from "./home.ts";
 export { modelHash } from "./model-hash.ts";
 export type { Plan } from "./plan.ts";
 export {

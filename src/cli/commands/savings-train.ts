@@ -1,0 +1,75 @@
+import path from "node:path";
+import { type Command, Option } from "commander";
+import { load, trainExits } from "../../index.ts";
+import { trainedSavings } from "../../library/train-exits.ts";
+import type { ExitsFile } from "../../savings/depth/exits/artefact.ts";
+import { documentsOf } from "../../train/exits/corpus.ts";
+import { exitTrainOptions } from "../../train/exits/options.ts";
+import type { Progress } from "../../train/exits/states/collect.ts";
+import { quantOptions } from "../../weights/prepared/weights.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { formGiven } from "../weights-form.ts";
+
+interface Options extends Readonly<Record<string, unknown>> {
+  model: string;
+  data: readonly string[];
+  out: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .addArgument(command.createArgument("<saving>").choices(trainedSavings))
+    .option("--model <model>", "as for `run`", "smollm2")
+    .requiredOption("--data <files...>", "files of text or source code; JSON lines have a document in each `text`")
+    .requiredOption("--out <folder>", "where to write the exits")
+    .addOption(new Option("--json", "print one JSON object, { out, save, … }"));
+  addFlags(addFlags(command, exitTrainOptions), quantOptions).action(
+    (saving: (typeof trainedSavings)[number], _: Options, own: Command) =>
+      train(saving, own.optsWithGlobals<Options>()),
+  );
+}
+
+async function train(saving: (typeof trainedSavings)[number], given: Options): Promise<void> {
+  const { data, out, json = false } = given;
+  const options = readFlags(exitTrainOptions, given);
+  const documents = documentsOf(data);
+  const signal = interruptSignal();
+  using download = showDownload(given.model);
+  const form = formGiven(given);
+  using model = await load(given.model, { ...form, signal, ...download });
+  const name = data.map((file) => path.basename(file)).join(", ");
+  const about = await trainExits(model, saving, documents, out, {
+    ...options,
+    ...form,
+    data: name,
+    signal,
+    onProgress,
+  });
+  if (json) printJson({ out, save: `${saving}:file=${out}`, ...about });
+  else show(about, out);
+}
+
+let shown = "";
+
+/** A line for each stage, and for each tenth of it. */
+function onProgress({ stage, done, of }: Progress): void {
+  const line = `${stage}: ${Math.floor((10 * done) / of)}0 %`;
+  if (line === shown) return;
+  shown = line;
+  process.stderr.write(`${line}\n`);
+}
+
+function show({ saving, layers, deciders, measured }: ExitsFile, out: string): void {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const { right, agree, neverRight } = measured;
+  const rows = [...layers.map(String), "all"].map((layer, i) => [
+    ...["after", layer, percent(right[i]!), percent(agree[i]!)],
+    ...deciders.map(({ measured: told }) => told[i]?.auc.toFixed(3) ?? ""),
+  ]);
+  const head = ["", "layer", "right", "agrees", ...deciders.map(({ kind }) => `auc of ${kind}`)];
+  print(...columns([head, ...rows]), `never right: ${percent(neverRight)}`, `use it: --save ${saving}:file=${out}`);
+}

@@ -1,0 +1,53 @@
+import { z } from "zod";
+import type { ExitsFile } from "../savings/depth/exits/artefact.ts";
+import { exitTrainOptions } from "../train/exits/options.ts";
+import type { Progress } from "../train/exits/states/collect.ts";
+import { trainExits as train } from "../train/exits/train-exits.ts";
+import { writeExits } from "../train/exits/write.ts";
+import { UserError } from "../util/errors.ts";
+import { type Quant, quants } from "../weights/prepared/quant.ts";
+import { given, model as modelSchema, texts } from "./arguments.ts";
+import type { Model } from "./model.ts";
+
+/** Savings that are trained: their exits. */
+export const trainedSavings = ["dynamax", "sec"] as const;
+
+export interface TrainExitsOptions extends z.input<typeof exitTrainOptions> {
+  /** The form that the model was loaded in. */
+  quant?: Quant | undefined;
+  /** The texts' name in the record. */
+  data?: string | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+const terms = z.strictObject({
+  quant: z.enum(quants).default("auto"),
+  data: z.string().default("texts"),
+  signal: z.custom<AbortSignal>().optional(),
+  onProgress: z.custom<NonNullable<TrainExitsOptions["onProgress"]>>().optional(),
+});
+
+/**
+ * Trains exits of a decoder on texts, each a document, and writes them into the folder `out`; `dynamax:file=OUT` and
+ * `sec:file=OUT` use them. The model itself does not change.
+ * @throws UserError if the model is no decoder, or the texts are too short
+ */
+export async function trainExits(
+  model: Model,
+  saving: (typeof trainedSavings)[number],
+  documents: readonly string[],
+  out: string,
+  options: TrainExitsOptions = {},
+): Promise<ExitsFile> {
+  const { language } = given("trainExits' model", modelSchema, model);
+  const name = given("trainExits' saving", z.enum(trainedSavings), saving);
+  const all = given("trainExits' documents", texts, documents);
+  if (all.length === 0) throw new UserError("trainExits: expected at least one text, got none");
+  const { quant, data, signal, onProgress, ...rest } = options;
+  const how = given("trainExits' options", terms, { quant, data, signal, onProgress });
+  const chosen = given("trainExits' options", exitTrainOptions, rest);
+  const trained = await train(language, name, { name: how.data, documents: all }, chosen, how);
+  await writeExits(out, trained);
+  return trained.about;
+}

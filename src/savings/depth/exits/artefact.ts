@@ -1,0 +1,124 @@
+import path from "node:path";
+import { z } from "zod";
+import type { Graph } from "../../../graph/index.ts";
+import type { DecoderConfig } from "../../../models/decoder.ts";
+import { UserError } from "../../../util/errors.ts";
+import { readJson } from "../../../weights/json-file.ts";
+import { withFile } from "../../../weights/read-file.ts";
+import { parseHeader, type SafeTensor } from "../../../weights/safetensors/header.ts";
+import { readFloats } from "../../../weights/safetensors/read.ts";
+import { deciderKinds } from "./deciders.ts";
+import { headModes } from "./heads.ts";
+import type { WeightsOf } from "./weights-of.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+const share = z.number().min(0).max(1);
+
+/** How well a decider tells its label, on held-out tokens, at one layer. */
+const told = z.strictObject({
+  auc: z.number(),
+  /** Share of tokens with the label. */
+  positiveRate: share,
+  /** Expected calibration error of its probabilities, in 15 bins, with the temperature. */
+  ece: share,
+});
+export type Told = z.output<typeof told>;
+
+const decider = z.strictObject({
+  kind: z.enum(deciderKinds),
+  /** A token may leave if its choice is among so many of the model's likeliest; 0: if it is the text's. */
+  topK: z.int().min(0),
+  width: z.int().min(1).optional(),
+  /** By layer: logits are divided by it. */
+  temperatures: z.array(z.number().positive()),
+  /** Found by Learn-then-Test: with probability 1 − epsilon, at most `delta` of the tokens differ. */
+  thresholds: z
+    .array(z.strictObject({ delta: share, epsilon: share, threshold: z.number().min(0), depth: z.number() }))
+    .optional(),
+  /** By layer. */
+  measured: z.array(told.extend({ stop: told.optional() })),
+});
+export type DeciderFile = z.output<typeof decider>;
+
+/** `exits.json` of a folder of exits, beside `exits.safetensors`. */
+export const exitsFile = z.strictObject({
+  model: z.strictObject({ name: z.string().min(1), sha256 }),
+  saving: z.enum(["dynamax", "sec"]),
+  /** Layers that have run at an exit, ascending. */
+  layers: z
+    .array(z.int().min(1))
+    .min(1)
+    .refine((layers) => layers.every((layer, i) => i === 0 || layer > layers[i - 1]!), "expected layers in order"),
+  head: z.strictObject({ mode: z.enum(headModes), rank: z.int().min(1).optional() }),
+  deciders: z.array(decider),
+  data: z.strictObject({ name: z.string(), sha256, tokens: z.int().min(1) }),
+  /** On held-out tokens; by layer, the last entry is the whole model's. */
+  measured: z.strictObject({
+    tokens: z.int().min(1),
+    /** Share of tokens for which the head's choice is the text's next token. */
+    right: z.array(share),
+    /** Share of tokens for which it is the whole model's choice. */
+    agree: z.array(share),
+    /** Share of tokens that no exit gets right, nor the whole model. */
+    neverRight: share,
+  }),
+});
+export type ExitsFile = z.output<typeof exitsFile>;
+
+export const exitsJson = (folder: string): string => path.join(folder, "exits.json");
+export const exitsTensors = (folder: string): string => path.join(folder, "exits.safetensors");
+
+/** Exits that were trained for one model. */
+export interface Exits {
+  readonly folder: string;
+  readonly about: ExitsFile;
+  /** Their weights as constants of a graph. @throws UserError if the file lacks one of that shape */
+  weightsOf(g: Graph): WeightsOf;
+}
+
+/** The model that exits are to serve. */
+export interface ExitsHost {
+  /** Of the model's file. */
+  readonly sha256: string | undefined;
+  readonly config: DecoderConfig;
+}
+
+/**
+ * Opens a folder of exits.
+ * @throws UserError if a file is missing or damaged, or the exits are for another model
+ */
+export function openExits(folder: string, host: ExitsHost): Exits {
+  const about = readJson(exitsJson(folder), exitsFile, "exits that were trained");
+  checkHost(folder, about, host);
+  const tensors = withFile(exitsTensors(folder), parseHeader);
+  return { folder, about, weightsOf: (g) => constants(g, folder, tensors) };
+}
+
+function checkHost(folder: string, { model, layers }: ExitsFile, { sha256: own, config }: ExitsHost): void {
+  const file = exitsJson(folder);
+  if (own === undefined)
+    throw new UserError(
+      `${file}: exits belong to a model by its hash, and a file of one's own has none on record; pull the model by name`,
+    );
+  if (model.sha256 !== own)
+    throw new UserError(
+      `${file}: the exits are for ${model.name} with SHA-256 ${model.sha256.slice(0, 12)}…, and this model has ${own.slice(0, 12)}…`,
+    );
+  const last = layers.at(-1)!;
+  if (last >= config.layers)
+    throw new UserError(`${file}: there is an exit after layer ${last}, and the model has ${config.layers} layers`);
+}
+
+function constants(g: Graph, folder: string, tensors: ReadonlyMap<string, SafeTensor>): WeightsOf {
+  return (name, shape) => {
+    const tensor = tensors.get(name);
+    const file = exitsTensors(folder);
+    if (!tensor) throw new UserError(`${file}: there is no tensor "${name}", expected one of [${shape}]`);
+    if (tensor.shape.join() !== shape.join())
+      throw new UserError(`${file}: tensor "${name}" is [${tensor.shape}], expected [${shape}]`);
+    const known = g.constants.find((constant) => constant.name === name);
+    if (known) return known.tensor;
+    const bytes = new Uint8Array(readFloats(tensor).buffer);
+    return g.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes });
+  };
+}

@@ -1,0 +1,40 @@
+/** Decisions on the raw logits that a decider finds. A number that is not one never leads to an exit or a stop. */
+
+const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
+
+/** The probability that a token may leave, by the logit of `linear` or `ffn`; 0 if it is not a number. */
+export function exitProbability(logit: number, temperature = 1): number {
+  const p = sigmoid(logit / temperature);
+  return Number.isNaN(p) ? 0 : p;
+}
+
+/** SEC's classes, in the order of the controller's logits and of the labels. */
+export const actions = ["stop", "exit", "continue"] as const;
+export type Action = (typeof actions)[number];
+
+/** Probabilities of stop, exit and continue. */
+export function actionProbabilities(logits: ArrayLike<number>, temperature = 1): number[] {
+  const scaled = actions.map((_, i) => logits[i]! / temperature);
+  const top = Math.max(...scaled);
+  const exps = scaled.map((each) => Math.exp(each - top));
+  const sum = exps.reduce((a, b) => a + b);
+  return exps.map((each) => each / sum);
+}
+
+export interface ActionThresholds {
+  readonly stop: number;
+  readonly exit: number;
+}
+
+/**
+ * SEC's decision (ICSE 2024; `v587su/SEC`): stop or exit if it is the likeliest class and its probability is above its
+ * threshold; 0 leaves the choice to the likeliest class, above 1 turns the action off. Of equal ones the first is the
+ * likeliest.
+ */
+export function actionOf(logits: ArrayLike<number>, thresholds: ActionThresholds, temperature = 1): Action {
+  const p = actionProbabilities(logits, temperature);
+  if (p.some(Number.isNaN)) return "continue";
+  const likeliest = actions[p.indexOf(Math.max(...p))]!;
+  if (likeliest === "continue") return likeliest;
+  return Math.max(...p) > thresholds[likeliest] ? likeliest : "continue";
+}

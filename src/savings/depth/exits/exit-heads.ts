@@ -1,0 +1,21 @@
+import type { ExitHead, StepProbe } from "../../plan.ts";
+import type { Exits } from "./artefact.ts";
+import { type DeciderSettings, traceDecider } from "./deciders.ts";
+import { traceExitHead, usesModelHead } from "./heads.ts";
+
+/** The head of an exit; undefined if it is the model's own. */
+export function exitHead(exits: Exits | undefined, layer: number): ExitHead | undefined {
+  if (!exits || exits.about.head.mode === "shared") return undefined;
+  const { head } = exits.about;
+  return {
+    key: `${exits.folder} head ${layer}`,
+    shared: usesModelHead(head),
+    trace: (g, decoder, stream) => traceExitHead(g, decoder, exits.weightsOf(g), head, layer, stream),
+  };
+}
+
+/** A decider at an exit: `found` are its raw logits. */
+export const deciderProbe = (exits: Exits, settings: DeciderSettings, layer: number): StepProbe => ({
+  key: `${exits.folder} ${settings.kind} ${layer}`,
+  trace: (g, _, stream) => traceDecider(g, exits.weightsOf(g), settings, layer, stream),
+});

@@ -1,0 +1,66 @@
+/** The chance that a score of a positive label is above one of a negative; equal ones count half. 0.5 if a label is missing. */
+export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
+  const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
+  let [below, wins, positives] = [0, 0, 0];
+  for (let at = 0; at < order.length; ) {
+    let [negative, positive] = [0, 0];
+    const score = scores[order[at]!]!;
+    for (; at < order.length && scores[order[at]!]! === score; at++) {
+      if (labels[order[at]!] === 1) positive++;
+      else negative++;
+    }
+    wins += positive * (below + negative / 2);
+    below += negative;
+    positives += positive;
+  }
+  return below === 0 || positives === 0 ? 0.5 : wins / (below * positives);
+}
+
+export const positiveRate = (labels: ArrayLike<number>): number =>
+  Array.from(labels).reduce((sum, label) => sum + label, 0) / labels.length;
+
+const BINS = 15;
+
+/** Expected calibration error in 15 bins of equal width (Guo et al. 2017). */
+export function calibrationError(probabilities: ArrayLike<number>, labels: ArrayLike<number>): number {
+  const bins = Array.from({ length: BINS }, () => ({ p: 0, label: 0 }));
+  for (let i = 0; i < probabilities.length; i++) {
+    const bin = bins[Math.min(BINS - 1, Math.floor(BINS * probabilities[i]!))]!;
+    bin.p += probabilities[i]!;
+    bin.label += labels[i]!;
+  }
+  return bins.reduce((sum, { p, label }) => sum + Math.abs(p - label), 0) / probabilities.length;
+}
+
+/** The share of right predictions among those made, of labels found among all, and their harmonic mean. */
+export interface F1 {
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+}
+
+export function f1Of(predicted: ArrayLike<number>, labels: ArrayLike<number>, of: number): F1 {
+  let [both, said, there] = [0, 0, 0];
+  for (let i = 0; i < labels.length; i++) {
+    if (predicted[i] === of) said++;
+    if (labels[i] === of) there++;
+    if (predicted[i] === of && labels[i] === of) both++;
+  }
+  const [precision, recall] = [said === 0 ? 0 : both / said, there === 0 ? 0 : both / there];
+  return { precision, recall, f1: both === 0 ? 0 : (2 * precision * recall) / (precision + recall) };
+}
+
+/** Between these, by their logarithms, temperatures are sought. */
+const [COLDEST, HOTTEST] = [Math.log(0.05), Math.log(20)];
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/** The temperature with the least loss, by golden-section search: the loss has one minimum in its logarithm. */
+export function bestTemperature(loss: (temperature: number) => number): number {
+  let [low, high] = [COLDEST, HOTTEST];
+  while (high - low > 1e-3) {
+    const [a, b] = [high - GOLDEN * (high - low), low + GOLDEN * (high - low)];
+    if (loss(Math.exp(a)) < loss(Math.exp(b))) high = b;
+    else low = a;
+  }
+  return Math.exp((low + high) / 2);
+}

@@ -1,0 +1,78 @@
+import { type ExitHeadSettings, isTrainedHead, traceExitHead } from "../../savings/depth/exits/heads.ts";
+import { seededRandom } from "../../util/random.ts";
+import { normals } from "../initial.ts";
+import { ParameterStore } from "../parameters.ts";
+import { ExitInputs } from "./exit-inputs.ts";
+import { fitRows } from "./fit-rows.ts";
+import { judge } from "./judge.ts";
+import type { Guesses } from "./labels.ts";
+import type { FrozenModel } from "./model-head.ts";
+import { type ExitTrainOptions, TEACHER_TOP } from "./options.ts";
+import { type RowModel, RowTrainer } from "./row-trainer.ts";
+import type { CollectTerms } from "./states/collect.ts";
+import type { TrainingStates } from "./training-states.ts";
+
+/** Positions whose logits are in memory at once, and those of an optimiser's step. */
+const [ROWS, STEP_ROWS] = [128, 256];
+
+/** Trained numbers, by their names in the artefact. */
+export type TrainedWeights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
+
+/** The head after a layer: its weights, and its guesses at all positions. */
+export interface TrainedHead {
+  readonly weights: TrainedWeights;
+  readonly guesses: Guesses;
+}
+
+/** Trains the head after a layer, if it has weights, and lets it guess at every position. The model stays as it is. */
+export async function trainHead(
+  { decoder, weights }: FrozenModel,
+  states: TrainingStates,
+  layer: number,
+  settings: ExitHeadSettings,
+  options: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<TrainedHead> {
+  const model: RowModel = {
+    ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs(weights) },
+    logits: (g, weightsOf, x) => traceExitHead(g, decoder, weightsOf, settings, layer, x),
+  };
+  if (!isTrainedHead(settings)) {
+    using none = new ParameterStore([], () => true);
+    return { weights: new Map(), guesses: await judge(model, none, states, layer, terms) };
+  }
+  using trainer = await RowTrainer.create(model);
+  fill(trainer.store, options.seed + layer);
+  await fitHead(trainer, states, layer, options, terms);
+  return { weights: weightsOf(trainer.store), guesses: await judge(model, trainer.store, states, layer, terms) };
+}
+
+/** Copies of the values of all parameters. */
+export const weightsOf = (store: ParameterStore): TrainedWeights =>
+  new Map(store.parameters.map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]));
+
+/** Gains begin at 1, and an adapter's step at 0: a head begins as the model's own. */
+function fill(store: ParameterStore, seed: number): void {
+  const normal = normals(seededRandom(seed));
+  for (const parameter of store.parameters) {
+    const values = store.valuesOf(parameter);
+    if (parameter.name.endsWith(".gain")) values.fill(1);
+    else if (!parameter.name.endsWith(".up"))
+      for (let i = 0; i < values.length; i++) values[i] = normal() / Math.sqrt(parameter.shape[1]!);
+  }
+}
+
+async function fitHead(
+  trainer: RowTrainer,
+  states: TrainingStates,
+  layer: number,
+  { targets, headEpochs, headRate, seed }: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<void> {
+  const target = (at: number) => (targets === "text" ? states.truth[at]! : states.teacher[at * TEACHER_TOP]!);
+  const how = { layers: [layer], rows: ROWS, stepRows: STEP_ROWS, epochs: headEpochs, rate: headRate, seed };
+  await fitRows(trainer, states, { ...terms, ...how, stage: `head after layer ${layer}` }, async ({ at, stream }) => {
+    stream(layer, trainer.x);
+    await trainer.add(Array.from(at, target), new Float32Array(at.length).fill(1 / STEP_ROWS));
+  });
+}

@@ -1,0 +1,108 @@
+import { crossEntropy, Graph, sym, type Tensor } from "../../graph/index.ts";
+import { Buffer } from "../../runtime/buffer.ts";
+import { type Binding, Program } from "../../runtime/program.ts";
+import type { WeightsOf } from "../../savings/depth/exits/weights-of.ts";
+import { bindWeights } from "../bind-weights.ts";
+import { outputGradients, type TrainedInputs } from "../graphs.ts";
+import { Optimizer } from "../optimizer.ts";
+import { optimizerOptions } from "../options.ts";
+import { ParameterStore } from "../parameters.ts";
+import type { ExitInputs } from "./exit-inputs.ts";
+
+/** A model over single positions: x [1, n, hidden] → logits [1, n, classes]. */
+export interface RowModel {
+  readonly hidden: number;
+  /** The most positions that run at once. */
+  readonly rows: number;
+  readonly inputs: ExitInputs;
+  logits(g: Graph, weightsOf: WeightsOf, x: Tensor): Tensor;
+}
+
+/** Values of AdamW that all exits are trained with. */
+const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
+
+/** Weight of exits and what trains them: the weighted sum of positions' cross-entropies. */
+export class RowTrainer implements Disposable {
+  readonly #x: Buffer;
+  readonly #targets: Buffer;
+  readonly #shares: Buffer;
+  readonly #nats: Buffer;
+  #steps = 0;
+
+  private constructor(
+    private readonly model: RowModel,
+    readonly store: ParameterStore,
+    private readonly program: Program,
+    private readonly weights: Binding,
+    private readonly optimizer: Optimizer,
+  ) {
+    const { rows, hidden } = model;
+    this.#x = new Buffer("f32", rows * hidden);
+    this.#targets = new Buffer("i64", rows);
+    [this.#shares, this.#nats] = [new Buffer("f32", rows), new Buffer("f32", rows)];
+  }
+
+  static async create(model: RowModel): Promise<RowTrainer> {
+    const trained: TrainedInputs = { weights: model.inputs, trained: () => true };
+    const g = traceLoss(model, trained);
+    const store = new ParameterStore(model.inputs.inputsOf(g), () => true);
+    const program = await Program.compile(g);
+    return new RowTrainer(
+      model,
+      store,
+      program,
+      bindWeights(g, trained, store),
+      await Optimizer.create(optimizer, store),
+    );
+  }
+
+  /** The memory of x [rows, hidden], which the caller fills before `add`. */
+  get x(): Float32Array {
+    return new Float32Array(this.#x.memory);
+  }
+
+  /**
+   * Adds the gradients of positions in `x`; each one's cross-entropy counts by its share in the loss. Returns the sum of
+   * share · cross-entropy.
+   */
+  async add(targets: ArrayLike<number>, shares: ArrayLike<number>): Promise<number> {
+    const { hidden } = this.model;
+    const n = targets.length;
+    const ids = new BigInt64Array(this.#targets.memory);
+    for (let i = 0; i < n; i++) ids[i] = BigInt(targets[i]!);
+    new Float32Array(this.#shares.memory).set(shares);
+    const x = { x: this.#x.view([1, n, hidden]) };
+    const each = { targets: this.#targets.view([1, n]), weights: this.#shares.view([1, n]) };
+    await this.program.bind({ ...this.weights, ...x, ...each, nats: this.#nats.view([1, n]) }).run();
+    const nats = new Float32Array(this.#nats.memory, 0, n);
+    return nats.reduce((sum, each, i) => sum + each * shares[i]!, 0);
+  }
+
+  /** Changes the weights by the gradients added since the last step. */
+  async step(rate: number): Promise<void> {
+    this.#steps++;
+    await this.optimizer.step({ count: this.#steps, rate, clip: 1 });
+    this.store.zeroGradients();
+  }
+
+  /** The values of a weight: the memory itself. */
+  values(name: string): Float32Array {
+    return this.store.valuesOf(this.store.parameter(name));
+  }
+
+  [Symbol.dispose](): void {
+    const buffers = [this.#x, this.#targets, this.#shares, this.#nats];
+    for (const part of [...buffers, this.optimizer, this.program, this.store]) part[Symbol.dispose]();
+  }
+}
+
+/** `x`, `targets`, `weights` → `nats` [1, n] and the gradients of the trained weights. */
+function traceLoss({ hidden, inputs, logits }: RowModel, trained: TrainedInputs): Graph {
+  const g = new Graph();
+  const n = sym("n");
+  const scores = logits(g, inputs.weightsOf(g), g.input("x", "f32", [1, n, hidden]));
+  const nats = crossEntropy(scores, g.input("targets", "i64", [1, n]));
+  g.output("nats", nats);
+  outputGradients(g, trained, nats, g.input("weights", "f32", [1, n]), []);
+  return g;
+}

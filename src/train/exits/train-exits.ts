@@ -1,0 +1,120 @@
+import type { LanguageModel } from "../../engine/language-model.ts";
+import type { DeciderFile, ExitsFile } from "../../savings/depth/exits/artefact.ts";
+import type { ExitHeadSettings } from "../../savings/depth/exits/heads.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { modelHash } from "../../weights/sources/model-hash.ts";
+import { type Corpus, corpusOf } from "./corpus.ts";
+import { trainDecider } from "./deciders/train-decider.ts";
+import { type TrainedWeights, trainHead } from "./head-training.ts";
+import { firstRight, type Guesses } from "./labels.ts";
+import { openFrozen } from "./model-head.ts";
+import type { ExitTrainOptions } from "./options.ts";
+import { StateCache } from "./states/cache.ts";
+import { type CollectTerms, collectStates } from "./states/collect.ts";
+import { modelRight, positionsOf, type TrainingStates, trainingStates } from "./training-states.ts";
+
+/** Exits that were trained: the contents of their files. */
+export interface TrainedExits {
+  readonly about: ExitsFile;
+  readonly weights: TrainedWeights;
+}
+
+/** The texts to train on, by document, and their name in the record. */
+export interface ExitData {
+  readonly name: string;
+  readonly documents: readonly string[];
+}
+
+/** The form in which a model is loaded. */
+export interface TrainExitsTerms extends CollectTerms {
+  readonly quant: Quant;
+}
+
+/**
+ * Trains exits of a model for a saving. The model itself stays as it is; its states over the texts are kept under
+ * MODICUM_HOME for the next time.
+ * @throws UserError if the model has no such layers, or the texts are too short
+ */
+export async function trainExits(
+  model: LanguageModel,
+  saving: ExitsFile["saving"],
+  data: ExitData,
+  given: ExitTrainOptions,
+  terms: TrainExitsTerms,
+): Promise<TrainedExits> {
+  const { config } = model.decoder;
+  const options = withDefaults(saving, given);
+  const layers = exitLayers(options, config.layers);
+  if (options.block > config.context)
+    throw new UserError(`block: the model reads ${config.context} tokens, got rows of ${options.block}`, 2);
+  const corpus = corpusOf(data.documents, model.tokenizer, options);
+  const modelSha256 = await modelHash(model.source);
+  const key = { modelSha256, quant: terms.quant, dataSha256: corpus.sha256, block: corpus.block };
+  using cache = StateCache.of(key, config.hidden, layers);
+  await collectStates(model.engine, corpus, cache, terms);
+  const states = trainingStates(corpus, cache);
+  const head = { mode: options.head, ...(options.head === "adapter" && { rank: options.rank }) };
+  const heads = await trainHeads(model, states, layers, head, options, terms);
+  const weights = new Map(heads.flatMap((each) => [...each.weights]));
+  const guesses = heads.map((each) => each.guesses);
+  const deciders: DeciderFile[] = [];
+  for (const kind of options.decider!) {
+    const trained = await trainDecider(kind, states, { layers, depth: config.layers, guesses }, options, terms);
+    for (const [name, weight] of trained.weights) weights.set(name, weight);
+    deciders.push(trained.about);
+  }
+  const about: ExitsFile = {
+    model: { name: model.source.name, sha256: modelSha256 },
+    ...{ saving, layers, head, deciders },
+    data: { name: data.name, sha256: corpus.sha256, tokens: corpus.blocks.length * corpus.block },
+    measured: measure(corpus, states, guesses),
+  };
+  return { about, weights };
+}
+
+/** What the saving's paper does, unless the options say otherwise. */
+function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
+  const usual = {
+    dynamax: { targets: "model", decider: ["linear"] },
+    sec: { targets: "text", decider: ["controller"] },
+  } as const satisfies Record<ExitsFile["saving"], unknown>;
+  const { targets, decider } = usual[saving];
+  return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
+}
+
+/** Layers with an exit: the last one is the ordinary end, and no exit. @throws UserError if there are none */
+export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
+  const first = from ?? Math.max(1, Math.floor(depth / 2));
+  if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);
+  return Array.from({ length: Math.ceil((depth - first) / every) }, (_, i) => first + i * every);
+}
+
+async function trainHeads(
+  { source }: LanguageModel,
+  states: TrainingStates,
+  layers: readonly number[],
+  settings: ExitHeadSettings,
+  options: ExitTrainOptions,
+  terms: TrainExitsTerms,
+) {
+  const frozen = openFrozen(source.path, terms.quant);
+  const heads = [];
+  for (const layer of layers) heads.push(await trainHead(frozen, states, layer, settings, options, terms));
+  return heads;
+}
+
+/** What is right on the test part. */
+function measure(corpus: Corpus, states: TrainingStates, guesses: readonly Guesses[]): ExitsFile["measured"] {
+  const [from, to] = positionsOf(corpus, corpus.ranges.test);
+  const share = (hits: Uint8Array) => hits.subarray(from, to).reduce((sum, hit) => sum + hit, 0) / (to - from);
+  const full = modelRight(states);
+  const right = [...guesses.map((each) => each.right), full];
+  const agree = guesses.map(({ places }) => places.map((place) => (place === 0 ? 1 : 0)));
+  return {
+    tokens: to - from,
+    right: right.map(share),
+    agree: [...agree.map(share), 1],
+    neverRight: share(firstRight(right).map((first) => (first === 0 ? 1 : 0))),
+  };
+}
