@@ -11,7 +11,9 @@ const FIM = { prefix: 40, suffix: 41, middle: 42 };
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-complete-"));
 let [plain, filling]: [Model, Model] = [] as never;
 beforeAll(async () => {
-  const id = (name: string, value: number) => ({ [`tokenizer.ggml.${name}_token_id`]: ["uint32", value] as const });
+  const id = (name: string, value: number) => ({
+    [`tokenizer.ggml.${name}_token_id`]: ["uint32", value] as [type: "uint32", value: number],
+  });
   const file = path.join(folder, "filling.gguf");
   const fields = { ...id("fim_pre", FIM.prefix), ...id("fim_suf", FIM.suffix), ...id("fim_mid", FIM.middle) };
   writeFileSync(file, tinyWith(fields));

@@ -38,7 +38,7 @@ export function askedAt({ tokenizer, decoder, source }: LanguageModel, text: str
 export async function completeAt(
   model: Pick<Model, "language" | "generate">,
   text: string,
-  { line, column, onStopped, ...terms }: CompleteAtTerms,
+  { line, column, onStopped, signal, ...terms }: CompleteAtTerms,
 ): Promise<CodeCompletion> {
   const { prompt, suffix, scope } = askedAt(model.language, text, { line, column });
   let whole = "";
@@ -48,10 +48,12 @@ export async function completeAt(
     left = receipt;
     if (!isOver()) onStopped?.(receipt);
   };
-  for await (const piece of model.generate(prompt, { ...terms, raw: true, suffix, onStopped: told })) {
+  const options = { ...terms, raw: true, suffix, onStopped: told, ...(signal && { signal }) };
+  for await (const piece of model.generate(prompt, options)) {
     whole += piece.text;
-    const { finishReason, receipt, stopped = false } = piece;
-    if (finishReason && receipt) return { text: trimmed(whole, scope), stopped, finishReason, receipt };
+    const { finishReason, receipt } = piece;
+    if (finishReason && receipt)
+      return { text: trimmed(whole, scope), stopped: finishReason === "stopped", finishReason, receipt };
     if (isOver()) break;
   }
   if (!left) throw new Error("a completion ended without its receipt");

@@ -191,12 +191,11 @@ export class Model implements Disposable {
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
     const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
-    for await (const piece of this.generate(prompt, options)) {
-      const { text, tokens, prompt: scored, finishReason, stopped, receipt } = piece;
+    for await (const { text, tokens, prompt: scored, finishReason, receipt } of this.generate(prompt, options)) {
       whole.text += text;
       whole.tokens.push(...tokens);
       if (scored) whole.prompt = [...scored];
-      if (finishReason && receipt) return { ...whole, finishReason, ...(stopped && { stopped }), receipt };
+      if (finishReason && receipt) return { ...whole, finishReason, receipt };
     }
     throw new Error("an answer ended without its receipt");
   }

@@ -154,8 +154,6 @@ export interface Chunk {
    */
   prompt?: readonly Sampled[];
   finishReason?: FinishReason;
-  /** In the last chunk: true if the recipe ended the answer, by its `stop` decision. */
-  stopped?: true;
   receipt?: Receipt;
 }
 
@@ -165,8 +163,6 @@ export interface Completion {
   /** Like a chunk's. */
   prompt?: Sampled[];
   finishReason: FinishReason;
-  /** True if the recipe ended the answer, by its `stop` decision. */
-  stopped?: true;
   receipt: Receipt;
 }
 
@@ -176,7 +172,7 @@ export interface CompleteAtOptions extends Place, z.input<typeof completionOptio
 /** What to insert at a place in a text. `receipt` has all tokens that were generated, also those after the end. */
 export interface CodeCompletion {
   text: string;
-  /** True if the recipe ended it, by its `stop` decision. */
+  /** True if a saving ended it before a token that it held to be wrong. */
   stopped: boolean;
   finishReason: FinishReason;
   receipt: Receipt;

@@ -16,7 +16,7 @@ import { dryRun, runSession, type Session, type SessionEvents, type TrainResult 
 import type { Base } from "../train/subject.ts";
 import type { SweepInput } from "../train/sweep/grid.ts";
 import { runSweep, type SweepResult } from "../train/sweep/sweep.ts";
-import type { SweepEvents } from "../train/sweep/sweep-run.ts";
+import type { Elsewhere, SweepEvents } from "../train/sweep/sweep-run.ts";
 import { UserError } from "../util/errors.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
@@ -62,7 +62,10 @@ const optionsGiven = (options: TrainInput): TrainOptions =>
   given("train's options", trainOptions, withPresets(options));
 
 /** The folder of a sweep, and its events. */
-export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {}
+export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {
+  /** Advances the runs on other machines; absent: here, one after the other. */
+  readonly elsewhere?: Elsewhere | undefined;
+}
 
 /**
  * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes `report.html` over all. A call with the
@@ -71,10 +74,10 @@ export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "
  */
 export async function trainSweep(
   sweep: SweepInput,
-  { out, threads, labTasks, ...rest }: SweepCall,
+  { out, threads, labTasks, elsewhere, ...rest }: SweepCall,
 ): Promise<SweepResult> {
   if (threads !== undefined) chooseThreads(threads);
-  return runSweep({ sweep, out, labTasks }, (model) => openBase(model, rest), rest, rest.signal);
+  return runSweep({ sweep, out, labTasks, elsewhere }, (model) => openBase(model, rest), rest, rest.signal);
 }
 
 /**
@@ -84,7 +87,7 @@ export async function trainSweep(
  */
 export async function trainPhases(
   phases: PhasesInput,
-  { out, threads, labTasks, ...rest }: SweepCall,
+  { out, threads, labTasks, ...rest }: Omit<SweepCall, "elsewhere">,
 ): Promise<PhasesResult> {
   if (threads !== undefined) chooseThreads(threads);
   return runPhases({ phases, out, labTasks }, (model) => openBase(model, rest), rest, rest.signal);
