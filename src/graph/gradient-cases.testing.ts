@@ -6,7 +6,9 @@ import type { Graph } from "./graph.ts";
 import { count } from "./ndarray.ts";
 import { matmul } from "./ops/batched-matmul.ts";
 import { causalAttention } from "./ops/causal-attention.ts";
+import { causalConv } from "./ops/causal-conv.ts";
 import { crossEntropy } from "./ops/cross-entropy.ts";
+import { cumSum, lower, segmentSums } from "./ops/cumulative.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import { columns, encoderAttention } from "./ops/encoder.ts";
 import { gather } from "./ops/gather.ts";
@@ -103,6 +105,7 @@ const shapes: GradientCase[] = [
   unary("sum", (x) => sum(x, 1)),
   unary("sumTo", (x) => sumTo(x, [5])),
   unary("full", (x) => full(x, 2)),
+  unary("spread over a number of places", (x) => spread(x, 1, 4)),
   { name: "spread", inputs: { x: noise(1, [2, 5]), y: noise(2, [2, 3, 5]) }, trace: ({ x, y }) => [spread(x!, 1, y!)] },
   { name: "repeat", inputs: { x: noise(1, [3, 5]), y: noise(2, [2, 3, 5]) }, trace: ({ x, y }) => [repeat(x!, y!)] },
   { name: "split", inputs: { x: noise(1, [2, 7]) }, trace: ({ x }) => split(x!, 1, [1, 4, 2]) },
@@ -122,6 +125,28 @@ const shapes: GradientCase[] = [
     inputs: { x: noise(1, [2, 5, 3]), ids: whole("i64", [3], 1, 1, 0) },
     trace: ({ x, ids }) => [gather(x!, ids!, 1)],
   },
+];
+
+const cumulative: GradientCase[] = [
+  ...[true, false].flatMap((reversed) =>
+    [true, false].map((exclusive) =>
+      unary(`cumSum, reversed ${reversed}, exclusive ${exclusive}`, (x) => cumSum(x, 1, { reversed, exclusive })),
+    ),
+  ),
+  ...[0, -1, 2].map((diagonal) => unary(`lower, diagonal ${diagonal}`, (x) => lower(x, diagonal))),
+  ...[true, false].map((exclusive) =>
+    unary(`segmentSums, exclusive ${exclusive}`, (x) => elementwise.exp(segmentSums(x, { exclusive }))),
+  ),
+  ...[1, 3, 6].map((length) => ({
+    name: `causalConv of ${length} tokens`,
+    inputs: {
+      x: noise(1, [2, length, 5], [batch, tokens, 5]),
+      weight: noise(2, [5, 1, 4]),
+      bias: noise(3, [5]),
+    },
+    bindings: { batch: 2, tokens: length },
+    trace: ({ x, weight, bias }: Readonly<Record<string, Tensor>>) => [causalConv(x!, weight!, bias!)],
+  })),
 ];
 
 const products: GradientCase[] = [
@@ -348,9 +373,12 @@ export const gradientCases: readonly GradientCase[] = [
   unary("exp", elementwise.exp),
   unary("log", elementwise.log, positive(1, [2, 3, 5])),
   unary("sqrt", elementwise.sqrt, positive(1, [2, 3, 5])),
+  unary("sigmoid", elementwise.sigmoid),
+  unary("softplus", elementwise.softplus),
   unary("softmax", softmax),
   ...symbolic,
   ...shapes,
+  ...cumulative,
   ...products,
   ...frozen,
   ...norms,

@@ -3,7 +3,7 @@ import { mapNd } from "../ndarray.ts";
 import type { GradientRule, Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
-import { erf, type GeluForm, geluBackward, sigmoid, siluBackward } from "./activation-backward.ts";
+import { erf, type GeluForm, geluBackward, sigmoid as logistic, siluBackward } from "./activation-backward.ts";
 import { sumTo } from "./reduce.ts";
 
 export type { GeluForm };
@@ -73,7 +73,7 @@ const siluOp: Op<null> = {
   // QuickGelu is x·sigmoid(αx): one kernel instead of Sigmoid and Mul.
   onnx: (emit, { inputs, outputs }) => emit.contrib("QuickGelu", inputs, outputs, { alpha: { float: 1 } }),
   gradient: ({ inputs: [x], given: [dy] }) => [siluBackward(x!, dy!)],
-  reference: ([x]) => [mapNd(x!, (v) => v * sigmoid(v))],
+  reference: ([x]) => [mapNd(x!, (v) => v * logistic(v))],
 };
 
 /** x · sigmoid(x) (Elfwing et al. 2018, also called swish). */
@@ -131,6 +131,17 @@ const expOp = unary("exp", "Exp", Math.exp, ({ outputs: [y], given: [dy] }) => [
 const logOp = unary("log", "Log", Math.log, ({ inputs: [x], given: [dy] }) => [divide(dy!, x!)]);
 const sqrtOp = unary("sqrt", "Sqrt", Math.sqrt, ({ outputs: [y], given: [dy] }) => [scale(divide(dy!, y!), 0.5)]);
 
+const sigmoidOp = unary("sigmoid", "Sigmoid", logistic, ({ outputs: [y], given: [dy] }) => {
+  const part = times(dy!, y!);
+  return [minus(part, times(part, y!))];
+});
+const softplusOp = unary(
+  "softplus",
+  "Softplus",
+  (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))),
+  ({ inputs: [x], given: [dy] }) => [times(dy!, sigmoid(x!))],
+);
+
 export const tanh = (x: Tensor): Tensor => apply1(tanhOp, [x], null);
 /** The greater of x and 0. */
 export const relu = (x: Tensor): Tensor => apply1(reluOp, [x], null);
@@ -141,6 +152,10 @@ export const exp = (x: Tensor): Tensor => apply1(expOp, [x], null);
 /** The natural logarithm. */
 export const log = (x: Tensor): Tensor => apply1(logOp, [x], null);
 export const sqrt = (x: Tensor): Tensor => apply1(sqrtOp, [x], null);
+/** 1 / (1 + exp(−x)). */
+export const sigmoid = (x: Tensor): Tensor => apply1(sigmoidOp, [x], null);
+/** log(1 + exp(x)). */
+export const softplus = (x: Tensor): Tensor => apply1(softplusOp, [x], null);
 
 /** cap · tanh(x / cap): keeps scores within ±cap (Gemma 2). */
 export const softcap = (x: Tensor, cap: number): Tensor => scale(tanh(scale(x, 1 / cap)), cap);

@@ -58,7 +58,9 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
   onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
     const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
-    emit.node("Expand", [column, emit.shape(shape, like)], outputs);
+    // A size of 1 keeps x's own.
+    const places = () => emit.ints(shape.map((d, i) => (i === axis ? Number(d) : 1)));
+    emit.node("Expand", [column, like === undefined ? places() : emit.shape(shape, like)], outputs);
   },
   gradient: ({ given: [dy], attrs: { axis } }) => [sum(dy!, axis)],
   reference([x], { axis, shape }, bindings) {
@@ -70,9 +72,11 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
 };
 
-/** x once more for each place on a new axis, in the shape of `like`. */
-export const spread = (x: Tensor, axis: number, like: Tensor): Tensor =>
-  apply1(spreadOp, [x, ...likeOf(like)], { axis, shape: like.shape });
+/** x once more for each place on a new axis: of a number of places, or in the shape of `like`. */
+export const spread = (x: Tensor, axis: number, like: Tensor | number): Tensor =>
+  typeof like === "number"
+    ? apply1(spreadOp, [x], { axis, shape: x.shape.toSpliced(axis, 0, like) })
+    : apply1(spreadOp, [x, ...likeOf(like)], { axis, shape: like.shape });
 
 const sumToOp: Op<{ rank: number }> = {
   name: "sumTo",

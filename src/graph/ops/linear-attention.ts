@@ -1,0 +1,84 @@
+import { type Dim, mul, sameShape } from "../dim.ts";
+import { ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply, ShapeError, showType } from "../op.ts";
+import type { Tensor, TensorType } from "../tensor.ts";
+
+interface Heads {
+  /** Heads of values, states and results. */
+  readonly heads: number;
+  /** Heads of queries and keys; each serves as many heads in a row. */
+  readonly groups: number;
+}
+
+/** Widths of a head's keys and of its values. */
+function widths(k: TensorType, v: TensorType, { heads, groups }: Heads): [key: number, value: number] {
+  return [Number(k.shape[2]) / groups, Number(v.shape[2]) / heads];
+}
+
+const gatedOp: Op<Heads> = {
+  name: "gatedLinearAttention",
+  operands: ["q", "k", "v", "state", "decay"],
+  trainedAs: "chunkedScan",
+  infer([q, k, v, state, decay], attrs) {
+    const { heads } = attrs;
+    const [key, value] = widths(k!, v!, attrs);
+    const [batch, tokens] = v!.shape as [Dim, Dim];
+    const check = (operand: string, got: TensorType, shape: readonly Dim[]) => {
+      if (!sameShape(got.shape, shape))
+        throw new ShapeError("gatedLinearAttention", operand, showType(got), `[${shape.join(", ")}]`);
+    };
+    check("k", k!, [batch, tokens, attrs.groups * Math.ceil(key)]);
+    check("v", v!, [batch, tokens, heads * Math.ceil(value)]);
+    check("q", q!, k!.shape);
+    check("state", state!, [batch, heads, key, value]);
+    check("decay", decay!, [batch, tokens, heads]);
+    return [v!, state!];
+  },
+  onnx: (emit, { inputs, outputs }, { heads, groups }) =>
+    emit.contrib("LinearAttention", inputs, outputs, {
+      q_num_heads: { int: groups },
+      kv_num_heads: { int: heads },
+      update_rule: { string: "gated" },
+      scale: { float: 1 },
+    }),
+  // A token's decay of the state is a multiply; the addition to it and the reading of it are two FLOPs each.
+  cost: ([, k, v], _outputs, attrs) => ({
+    flops: mul(5, v!.shape[0]!, v!.shape[1]!, attrs.heads, ...widths(k!, v!, attrs)),
+  }),
+  reference([q, k, v, state, decay], attrs) {
+    const { heads, groups } = attrs;
+    const [key, value] = widths(k!, v!, attrs);
+    const [batch, tokens] = v!.shape as [number, number];
+    const [y, next] = [ndarray(v!.shape), ndarray(state!.shape, state!.data)];
+    for (let b = 0; b < batch; b++)
+      for (let t = 0; t < tokens; t++)
+        for (let h = 0; h < heads; h++) {
+          const at = b * tokens + t;
+          const shared = (at * groups + Math.floor((h * groups) / heads)) * key;
+          const keep = Math.exp(decay!.data[at * heads + h]!);
+          for (let n = 0; n < key; n++)
+            for (let p = 0; p < value; p++) {
+              const own = (at * heads + h) * value + p;
+              const s = ((b * heads + h) * key + n) * value + p;
+              next.data[s] = keep * next.data[s]! + k!.data[shared + n]! * v!.data[own]!;
+              y.data[own]! += q!.data[shared + n]! * next.data[s]!;
+            }
+        }
+    return [y, next];
+  },
+};
+
+/**
+ * Linear attention with a decay (Yang et al. 2023), token by token: S ← e^decay · S + k vᵀ, y = Sᵀ q. q and k [batch,
+ * tokens, groups · n], v [batch, tokens, heads · d], decay [batch, tokens, heads], state [batch, heads, n, d] → y as v,
+ * and the state after the last token.
+ * @throws ShapeError
+ */
+export function gatedLinearAttention(
+  { q, k, v, state, decay }: Readonly<Record<"q" | "k" | "v" | "state" | "decay", Tensor>>,
+  heads: Heads,
+): { readonly y: Tensor; readonly state: Tensor } {
+  const [y, next] = apply(gatedOp, [q, k, v, state, decay], heads);
+  return { y: y!, state: next! };
+}

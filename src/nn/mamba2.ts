@@ -1,0 +1,196 @@
+import {
+  causalConv,
+  causalConvWithState,
+  concat,
+  exp,
+  gatedLinearAttention,
+  matmulTransposed,
+  plus,
+  reshape,
+  rmsNorm,
+  type Shape,
+  scale,
+  silu,
+  softplus,
+  split,
+  spread,
+  type Tensor,
+  times,
+} from "../graph/index.ts";
+import { chunkedScan, chunkOf } from "./ssd.ts";
+
+/** The sizes of a Mamba-2 mixer (Dao & Gu 2024). */
+export interface Mamba2Config {
+  /** Width of its input. */
+  readonly hidden: number;
+  /** Width of its result: `hidden` in a model, a few numbers in a classifier. */
+  readonly outputs: number;
+  /** Width inside, a multiple of `headSize`. */
+  readonly inner: number;
+  readonly headSize: number;
+  /** Groups of heads that share B and C. */
+  readonly groups: number;
+  /** Numbers that the state holds for each element of a head. */
+  readonly stateSize: number;
+  /** Tokens that the convolution sees, a token's own included. */
+  readonly convWidth: number;
+  readonly epsilon: number;
+}
+
+/** A small mixer's sizes, with others where they are given. */
+export const mamba2Config = (hidden: number, sizes: Partial<Mamba2Config> = {}): Mamba2Config => ({
+  ...{ hidden, outputs: hidden, inner: hidden, headSize: 32, groups: 1, stateSize: 16, convWidth: 4, epsilon: 1e-5 },
+  ...sizes,
+});
+
+/** Gives a weight of a mixer by its name, in the shape that it has. */
+export type WeightsOf = (name: string, shape: readonly number[]) => Tensor;
+
+/** Heads, and the channels of the convolution: x, B and C. */
+const partsOf = ({ inner, headSize, groups, stateSize }: Mamba2Config) => ({
+  heads: inner / headSize,
+  channels: inner + 2 * groups * stateSize,
+});
+
+/** A mixer's weights, named and laid out as in Hugging Face's checkpoints: matrices [outputs, inputs]. */
+export function mamba2Weights(config: Mamba2Config) {
+  const { hidden, inner, outputs, convWidth } = config;
+  const { heads, channels } = partsOf(config);
+  return {
+    "in_proj.weight": [inner + channels + heads, hidden],
+    "conv1d.weight": [channels, 1, convWidth],
+    "conv1d.bias": [channels],
+    dt_bias: [heads],
+    A_log: [heads],
+    D: [heads],
+    "norm.weight": [inner],
+    "out_proj.weight": [outputs, inner],
+  } as const satisfies Readonly<Record<string, readonly number[]>>;
+}
+
+/** Floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
+export const mamba2StateSize = (config: Mamba2Config): number => sum(stateParts(config));
+
+function stateParts(config: Mamba2Config): [conv: number, scan: number] {
+  return [(config.convWidth - 1) * partsOf(config).channels, config.inner * config.stateSize];
+}
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+
+/**
+ * A mixer over whole sequences, which trains: x [batch, tokens, hidden] → [batch, tokens, outputs]. `tokens` is a
+ * number; the scan runs in chunks whose length divides it.
+ */
+export function mamba2(weightsOf: WeightsOf, config: Mamba2Config, x: Tensor): Tensor {
+  const block = new Block(weightsOf, config);
+  const { gate, mixed, steps } = block.enter(x);
+  const scanned = block.scanned(
+    silu(causalConv(mixed, block.weight("conv1d.weight"), block.weight("conv1d.bias"))),
+    steps,
+  );
+  const y = chunkedScan(scanned, chunkOf(Number(x.shape[1])));
+  return block.leave(y, scanned.x, gate);
+}
+
+/**
+ * The same on new tokens, as many as there are, after others: `state` [batch, mamba2StateSize] holds those, zeros
+ * before the first token. Returns y [batch, tokens, outputs], and the state with the new tokens.
+ */
+export function mamba2Step(
+  weightsOf: WeightsOf,
+  config: Mamba2Config,
+  x: Tensor,
+  state: Tensor,
+): { readonly y: Tensor; readonly state: Tensor } {
+  const block = new Block(weightsOf, config);
+  const { gate, mixed, steps } = block.enter(x);
+  const kept = block.unpack(state);
+  const [weight, bias] = [block.weight("conv1d.weight"), block.weight("conv1d.bias")];
+  const conv = causalConvWithState(mixed, weight, bias, kept.conv);
+  const { v, decay, b, c, x: inputs } = block.scanned(silu(conv.y), steps);
+  const flat = (t: Tensor) => reshape(t, [...t.shape.slice(0, 2), Number(t.shape[2]) * Number(t.shape[3])]);
+  const heads = { heads: Number(v.shape[2]), groups: config.groups };
+  const scan = gatedLinearAttention({ q: flat(c), k: flat(b), v: flat(v), state: kept.scan, decay }, heads);
+  return {
+    y: block.leave(reshape(scan.y, v.shape), inputs, gate),
+    state: block.pack(conv.state, scan.state),
+  };
+}
+
+/** What both forms share: all but the convolution and the scan. */
+class Block {
+  readonly #shapes: ReturnType<typeof mamba2Weights>;
+
+  constructor(
+    private readonly weightsOf: WeightsOf,
+    private readonly config: Mamba2Config,
+  ) {
+    this.#shapes = mamba2Weights(config);
+  }
+
+  weight(name: keyof ReturnType<typeof mamba2Weights>): Tensor {
+    return this.weightsOf(name, this.#shapes[name]);
+  }
+
+  /** The gate [.., inner], the convolution's input [.., channels], and the steps Δ [.., heads]. */
+  enter(x: Tensor): { readonly gate: Tensor; readonly mixed: Tensor; readonly steps: Tensor } {
+    const { heads, channels } = partsOf(this.config);
+    const projected = matmulTransposed(x, this.weight("in_proj.weight"));
+    const [gate, mixed, steps] = split(projected, 2, [this.config.inner, channels, heads]);
+    return { gate: gate!, mixed: mixed!, steps: softplus(plus(steps!, this.weight("dt_bias"))) };
+  }
+
+  /** The scan's inputs: x, B and C after the convolution, x times its steps, and the steps' decays. */
+  scanned(convolved: Tensor, steps: Tensor) {
+    const { inner, headSize, groups, stateSize } = this.config;
+    const { heads } = partsOf(this.config);
+    const rows = convolved.shape.slice(0, 2);
+    const shared = groups * stateSize;
+    const [flat, written, read] = split(convolved, 2, [inner, shared, shared]) as [Tensor, Tensor, Tensor];
+    const x = reshape(flat, [...rows, heads, headSize]);
+    const byGroup = (t: Tensor) => reshape(t, [...rows, groups, stateSize]);
+    const decay = times(steps, scale(exp(this.weight("A_log")), -1));
+    return { x, v: times(x, spread(steps, 3, headSize)), decay, b: byGroup(written), c: byGroup(read) };
+  }
+
+  /** The result from the scan's, both [batch, tokens, heads, headSize]: the skip, the gated norm, the projection. */
+  leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
+    const { headSize } = this.config;
+    const skipped = plus(y, times(x, spread(this.weight("D"), 1, headSize)));
+    const gated = times(reshape(skipped, gate.shape), silu(gate));
+    return matmulTransposed(this.#normalised(gated), this.weight("out_proj.weight"));
+  }
+
+  /** Each group by its own root mean square. */
+  #normalised(x: Tensor): Tensor {
+    const { inner, groups, epsilon } = this.config;
+    const gain = this.weight("norm.weight");
+    if (groups === 1) return rmsNorm(x, gain, epsilon);
+    const sizes = new Array<number>(groups).fill(inner / groups);
+    const gains = split(gain, 0, sizes);
+    return concat(
+      split(x, 2, sizes).map((part, i) => rmsNorm(part, gains[i]!, epsilon)),
+      2,
+    );
+  }
+
+  unpack(state: Tensor): { readonly conv: Tensor; readonly scan: Tensor } {
+    const { convWidth, headSize, stateSize } = this.config;
+    const { heads, channels } = partsOf(this.config);
+    const [batch] = state.shape as [Shape[0]];
+    const [conv, scan] = split(state, 1, stateParts(this.config));
+    return {
+      conv: reshape(conv!, [batch!, convWidth - 1, channels]),
+      scan: reshape(scan!, [batch!, heads, stateSize, headSize]),
+    };
+  }
+
+  pack(conv: Tensor, scan: Tensor): Tensor {
+    const [batch] = conv.shape as [Shape[0]];
+    const parts = stateParts(this.config);
+    return concat(
+      [conv, scan].map((t, i) => reshape(t, [batch!, parts[i]!])),
+      1,
+    );
+  }
+}

@@ -1,0 +1,86 @@
+import {
+  cumSum,
+  exp,
+  matmul,
+  plus,
+  reshape,
+  type Shape,
+  segmentSums,
+  spread,
+  sum,
+  type Tensor,
+  times,
+  transpose,
+} from "../graph/index.ts";
+
+/** What a state space reads of each token. */
+export interface ScanInputs {
+  /** [batch, tokens, heads, size]: what is written into the state. */
+  readonly v: Tensor;
+  /** [batch, tokens, heads]: the logarithm of what is kept of the state before. */
+  readonly decay: Tensor;
+  /** [batch, tokens, groups, n]: where it is written. Heads of a group lie side by side. */
+  readonly b: Tensor;
+  /** [batch, tokens, groups, n]: where it is read. */
+  readonly c: Tensor;
+}
+
+/** Tokens of a chunk at most: as in the reference implementation's small models. */
+const CHUNK = 64;
+
+/** The greatest divisor of a number of tokens up to the wanted length of a chunk. */
+export function chunkOf(tokens: number, wanted = CHUNK): number {
+  let chunk = Math.min(tokens, wanted);
+  while (tokens % chunk > 0) chunk--;
+  return chunk;
+}
+
+/**
+ * S ← e^decay · S + v bᵀ, y = S c over whole sequences from a state of zeros: [batch, tokens, heads, size]. It is the
+ * chunked form of Mamba-2 (Dao & Gu 2024, section 6): attention inside chunks, one state between two of them. All of it
+ * has gradients; `gatedLinearAttention` is the form for inference. `tokens` is a number, which `chunk` divides.
+ */
+export function chunkedScan({ v, decay, b, c }: ScanInputs, chunk: number): Tensor {
+  const [batch, tokens, heads, size] = v.shape as [Shape[0], number, number, number];
+  const [groups, n] = b.shape.slice(2) as [number, number];
+  const [chunks, share] = [tokens / chunk, heads / groups];
+  /** Values [batch, chunks, tokens of a chunk, groups, heads of a group, size]. */
+  const values = reshape(v, [batch!, chunks, chunk, groups, share, size]);
+  const within = (x: Tensor) => transpose(reshape(x, [batch!, chunks, chunk, groups, n]), [0, 1, 3, 2, 4]);
+  const [written, read] = [within(b), within(c)];
+  // The heads of a group come first, so that what a group shares is repeated for each of them.
+  const steps = transpose(reshape(decay, [batch!, chunks, chunk, groups, share]), [4, 0, 1, 3, 2]);
+  const kept = times(exp(segmentSums(steps)), matmul(read, written, { transB: true }));
+  const near = transpose(matmul(kept, transpose(values, [4, 0, 1, 3, 2, 5])), [1, 2, 3, 4, 0, 5]);
+  const y = chunks === 1 ? near : plus(near, fromEarlier({ values, written, read, steps }));
+  return reshape(transpose(y, [0, 1, 3, 2, 4, 5]), v.shape);
+}
+
+/** Tensors of one chunk each: [batch, chunks, …]. */
+interface Chunked {
+  readonly values: Tensor;
+  /** [batch, chunks, groups, chunk, n]. */
+  readonly written: Tensor;
+  readonly read: Tensor;
+  /** Decays [heads of a group, batch, chunks, groups, chunk]. */
+  readonly steps: Tensor;
+}
+
+/** What tokens read of the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
+function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
+  const [batch, chunks, chunk, groups, share, size] = values.shape as [Shape[0], ...number[]];
+  const n = Number(written.shape[4]);
+  const each: Shape = [batch!, chunks!, groups!, chunk!, share!, size!];
+  const flat = (x: Tensor, rows: number) => reshape(x, [batch!, chunks!, groups!, rows, share! * size!]);
+  /** Factors [heads of a group, batch, chunks, groups, chunk] for each value. */
+  const factors = (logs: Tensor) => spread(transpose(exp(logs), [1, 2, 3, 4, 0]), 5, size!);
+
+  const toEnd = factors(cumSum(steps, 4, { reversed: true, exclusive: true }));
+  const left = flat(times(transpose(values, [0, 1, 3, 2, 4, 5]), toEnd), chunk!);
+  const states = reshape(matmul(written, left, { transA: true }), [batch!, chunks!, groups!, n, share!, size!]);
+  const byHead = reshape(transpose(states, [0, 2, 4, 1, 3, 5]), [batch!, groups!, share!, chunks!, n * size!]);
+  const between = exp(segmentSums(transpose(sum(steps, 4), [1, 3, 0, 2]), { exclusive: true }));
+  const before = reshape(matmul(between, byHead), [batch!, groups!, share!, chunks!, n, size!]);
+  const found = matmul(read, flat(transpose(before, [0, 3, 1, 4, 2, 5]), n));
+  return times(reshape(found, each), factors(cumSum(steps, 4)));
+}
