@@ -40,7 +40,14 @@ export class Run {
 /** A model's programs in the order in which a step runs them, the head's aside. */
 export interface BoundPasses {
   readonly forward: readonly Run[];
-  readonly backward: readonly Run[];
+  readonly backward: readonly BackwardRun[];
+}
+
+/** One program of the backward pass. */
+interface BackwardRun {
+  /** The layer whose input's gradient is whole then, if it has one; −1: the embedding. */
+  readonly layer: number;
+  readonly run: Run;
 }
 
 interface Parts {
@@ -57,7 +64,7 @@ export async function bindPasses(parts: Parts, shape: Shape, first: number): Pro
   const { trainee, buffers } = parts;
   const run = (graph: Graph, tensors: () => Binding) => bindRun(parts, graph, tensors);
   const forward = [await run(traceEmbedding(trainee, shape), () => ({ y: buffers.stream(0) }))];
-  const backward: Run[] = [];
+  const backward: BackwardRun[] = [];
   for (const l of layersOf(trainee)) {
     const streams = () => ({ x: buffers.stream(l), y: buffers.stream(l + 1) });
     if (l < first) {
@@ -69,9 +76,12 @@ export async function bindPasses(parts: Parts, shape: Shape, first: number): Pro
     const tensors = () => ({ ...streams(), ...kept() });
     forward.push(await run(passes.forward, tensors));
     const gradients = () => ({ dy: buffers.gradient(l + 1), dx: buffers.gradient(l) });
-    backward.unshift(await run(passes.backward, () => ({ ...tensors(), ...gradients() })));
+    backward.unshift({ layer: l, run: await run(passes.backward, () => ({ ...tensors(), ...gradients() })) });
   }
-  if (first < 0) backward.push(await run(traceEmbeddingBackward(trainee, shape), () => ({ dy: buffers.gradient(0) })));
+  if (first < 0) {
+    const embedding = await run(traceEmbeddingBackward(trainee, shape), () => ({ dy: buffers.gradient(0) }));
+    backward.push({ layer: -1, run: embedding });
+  }
   return { forward, backward };
 }
 

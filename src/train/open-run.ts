@@ -33,14 +33,15 @@ export async function openRun(
   const chosen = chosenMethod(options);
   const { base, tokenizer } = await openTokens(options, chosen, out, openBase, resumes);
   const data = dataOf(options, chosen, base, tokenizer);
-  const subject = withObjective(chosen, subjectOf(options, base, tokenizer, data));
+  const plain = subjectOf(options, base, tokenizer, data);
   try {
+    const subject = withHeads(chosen, plain);
     checkRun(options, subject, data);
+    return { subject, data, tokenizer };
   } catch (error) {
-    subject[Symbol.dispose]();
+    plain[Symbol.dispose]();
     throw error;
   }
-  return { subject, data, tokenizer };
 }
 
 /** Checks which model is trained, and which part of it. @throws UserError */
@@ -90,9 +91,10 @@ function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tok
   return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint, base.extended);
 }
 
-/** A subject with the head of the run's method. */
-function withObjective(chosen: ChosenMethod | undefined, subject: Subject): Subject {
+/** A subject with the heads of the run's method. @throws UserError */
+function withHeads(chosen: ChosenMethod | undefined, subject: Subject): Subject {
   const { trainee } = subject;
   const objective = chosen?.method.objective?.(chosen.options, trainee.objective);
-  return objective ? { ...subject, trainee: { ...trainee, objective } } : subject;
+  const exits = chosen?.method.exits?.(chosen.options, trainee);
+  return { ...subject, trainee: { ...trainee, ...(objective && { objective }), ...(exits && { exits }) } };
 }

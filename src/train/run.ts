@@ -57,12 +57,23 @@ export type Counters = {
   forward: number;
   backward: number;
   denseBackward: number;
+  /** FLOPs of heads at exits. */
+  exits: number;
   ms: number;
 };
 
 const begun = (): Counters => ({
   ...{ updates: 0, skipped: 0, tokens: 0, samples: 0, first: Number.NaN, last: Number.NaN },
-  ...{ best: Number.NaN, bestMeasure: Number.NaN, stale: 0, forward: 0, backward: 0, denseBackward: 0, ms: 0 },
+  ...{
+    best: Number.NaN,
+    bestMeasure: Number.NaN,
+    stale: 0,
+    forward: 0,
+    backward: 0,
+    denseBackward: 0,
+    exits: 0,
+    ms: 0,
+  },
 });
 
 const improves = (value: number, best: number): boolean => value < best || Number.isNaN(best);
@@ -141,8 +152,8 @@ export class TrainingRun implements Disposable {
     const batch = this.data.training.batch(0);
     const started = performance.now();
     await this.passes.train(batch, 1 / Math.max(1, batch.labelled));
-    const { forward, backward } = this.passes.takeCost();
-    return { flops: forward + backward, tokens: batch.rows * batch.tokens, ms: performance.now() - started };
+    const { forward, backward, exits } = this.passes.takeCost();
+    return { flops: forward + backward + exits, tokens: batch.rows * batch.tokens, ms: performance.now() - started };
   }
 
   /** Runs the next step. @throws Spike if the loss or its gradient is not finite and the options say stop */
@@ -255,17 +266,20 @@ export class TrainingRun implements Disposable {
   #count(loss: number, ms: number): void {
     if (this.done === 1) this.counters.first = loss;
     this.counters.last = loss;
-    const { forward, backward } = this.passes.takeCost();
+    const { forward, backward, exits } = this.passes.takeCost();
     this.counters.forward += forward;
     this.counters.backward += backward;
+    this.counters.exits += exits;
     this.counters.ms += ms;
   }
 
   receipt(model: string): TrainingReceipt {
-    const { forward, backward, denseBackward, tokens, samples, ms, updates } = this.counters;
+    const { forward, backward, denseBackward, exits, tokens, samples, ms, updates } = this.counters;
     const update = updates * this.optimizer.cost.flops;
     const work = { forward, backward, update, denseBackward, tokens, samples, steps: this.done, ms };
-    return trainingReceipt(model, { ...work, method: this.options.method, bill: this.method?.bill?.(this.done) });
+    const bill = this.method?.bill?.(this.done) ?? {};
+    const overhead = exits + (bill.overhead ?? 0);
+    return trainingReceipt(model, { ...work, method: this.options.method, bill: { ...bill, overhead } });
   }
 
   [Symbol.dispose](): void {

@@ -48,7 +48,7 @@ export class StepBuffers implements Disposable {
       inputs.map(([name, input]) => [name, this.#views.of(this.#input(name, input), input.shape, 0)]),
     );
     const { layers } = this.trainee.stack;
-    this.#last = { stream: this.stream(layers), gradient: this.gradient(layers), given: this.#given };
+    this.#last = this.at(layers, false);
   }
 
   /** The batch's sizes: the same object for batches whose views are the same. */
@@ -86,6 +86,11 @@ export class StepBuffers implements Disposable {
   get last(): HeadTensors {
     if (!this.#last) throw new Error("no batch has been taken in");
     return this.#last;
+  }
+
+  /** The batch as a head before a layer reads it; `adds`: the stream has a gradient already. */
+  at(layer: number, adds: boolean): HeadTensors {
+    return { stream: this.stream(layer), gradient: this.gradient(layer), adds, given: this.#given };
   }
 
   get #streamShape() {

@@ -12,7 +12,11 @@ interface Heads {
 }
 
 /** Widths of a head's keys and of its values. */
-function widths(k: TensorType, v: TensorType, { heads, groups }: Heads): [key: number, value: number] {
+function widths(
+  k: Pick<TensorType, "shape">,
+  v: Pick<TensorType, "shape">,
+  { heads, groups }: Heads,
+): [key: number, value: number] {
   return [Number(k.shape[2]) / groups, Number(v.shape[2]) / heads];
 }
 

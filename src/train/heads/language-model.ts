@@ -41,17 +41,25 @@ class TokenHead implements Head {
     return { nats };
   }
 
-  async backward(batch: Batch, weight: number, { stream, gradient }: HeadTensors, spent: Spent): Promise<number> {
+  async backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
+    const { stream, gradient, adds } = tensors;
     this.#rows.weights.fill(weight);
-    if (this.before) new Float32Array(gradient.buffer.memory).fill(0);
+    if (this.before && !adds) new Float32Array(gradient.buffer.memory).fill(0);
     let sum = 0;
     for (const positions of chunksOf(batch)) {
       sum += await this.#run("backward", batch, positions, stream.buffer, spent);
-      if (!this.before) continue;
-      for (const [i, at] of positions.entries())
-        gradient.buffer.copy(at * this.hidden, this.#rows.dx, i * this.hidden, this.hidden);
+      if (this.before) this.#pass(positions, gradient.buffer, adds);
     }
     return sum;
+  }
+
+  /** Passes the gradients of rows on to their positions. */
+  #pass(positions: readonly number[], { memory }: Buffer, adds: boolean): void {
+    const { hidden } = this;
+    const [dx, sum] = [new Float32Array(this.#rows.dx.memory), new Float32Array(memory)];
+    for (const [i, at] of positions.entries())
+      if (adds) for (let k = 0; k < hidden; k++) sum[at * hidden + k]! += dx[i * hidden + k]!;
+      else sum.set(dx.subarray(i * hidden, (i + 1) * hidden), at * hidden);
   }
 
   /** The sum of the positions' nats. */

@@ -39,8 +39,9 @@ export interface HeadPrograms {
 /** A batch after its last layer. */
 export interface HeadTensors {
   readonly stream: View;
-  /** For the stream's gradient, which is overwritten. */
+  /** For the stream's gradient, which is overwritten, or added to. */
   readonly gradient: View;
+  readonly adds: boolean;
   /** The batch's inputs. */
   readonly given: Binding;
 }

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
 import type { ListReader } from "../data/samples.ts";
+import type { ExitLosses, Trainee } from "../graphs.ts";
 import type { Objective } from "../heads/objective.ts";
 import type { Optimizer } from "../optimizer.ts";
 import type { TrainInput, TrainOptions } from "../options.ts";
@@ -20,6 +21,8 @@ export interface Method<O = unknown> {
   readList?(options: O, tokenizer: Tokenizer): ListReader;
   /** The head in place of the model's own. */
   objective?(options: O, objective: Objective): Objective;
+  /** Losses at layers before the last. @throws UserError if the model has no such layers */
+  exits?(options: O, model: Pick<Trainee, "stack" | "objective">): ExitLosses;
   /** The data in place of the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */

@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { choice } from "../../../savings/option-schemas.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { ExitLosses, Trainee } from "../../graphs.ts";
+import type { Method } from "../method.ts";
+import { sharesOf, WEIGHTS } from "./shares.ts";
+
+const options = z.strictObject({
+  layers: z
+    .string()
+    .default("all")
+    .describe("layers after which the head is trained, with + between: 4+8; all, or half: the later half"),
+  weights: choice(WEIGHTS)
+    .default("linear")
+    .describe("parts of the loss: linear in the layer (CALM), layerskip, or uniform"),
+});
+export type ExitsOptions = z.output<typeof options>;
+
+/**
+ * Losses at several layers, through the model's own norm and head, as CALM (Schuster et al. 2022) and LayerSkip (Elhoushi
+ * et al. 2024) train models that answer before their last layer.
+ */
+export const exits: Method<ExitsOptions> = {
+  name: "exits",
+  summary: "train the head after several layers, for models that answer before their last one",
+  options,
+  exits: exitLosses,
+};
+
+/** @throws UserError */
+function exitLosses(own: ExitsOptions, { stack, objective }: Pick<Trainee, "stack" | "objective">): ExitLosses {
+  if (objective.judged) throw new UserError("exits: expected a language model, got a head over whole texts", 2);
+  const layers = layersOf(own.layers, stack.layers);
+  const shares = sharesOf(own.weights, [...layers, stack.layers], stack.layers);
+  const at = layers.map((layer, i) => ({ layer, share: shares[i]!, objective })).filter(({ share }) => share > 0);
+  return { at, last: shares.at(-1)! };
+}
+
+/** @throws UserError */
+function layersOf(text: string, layers: number): number[] {
+  const before = Array.from({ length: layers - 1 }, (_, i) => i + 1);
+  if (text === "all") return before;
+  if (text === "half") return before.filter((layer) => layer >= layers / 2);
+  const given = text.split("+").map(Number);
+  const odd = given.find((layer) => !before.includes(layer));
+  if (odd !== undefined || new Set(given).size < given.length)
+    throw new UserError(`exits: layers: expected some of 1 to ${layers - 1} with + between, got "${text}"`, 2);
+  return given.toSorted((a, b) => a - b);
+}
