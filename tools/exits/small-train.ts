@@ -1,0 +1,58 @@
+/**
+ * Trains the small model of exits from random weights: `npx tsx tools/exits/small-train.ts SEED OUT`. A run that was
+ * stopped goes on.
+ */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { resumeTraining, type TrainInput, train } from "../../src/index.ts";
+import { makeTexts } from "./small-texts.ts";
+
+const [seed = "1", out = ""] = process.argv.slice(2);
+const [folder, data] = [join(out, "model"), join(out, "train.jsonl")];
+
+/** Texts of one epoch. */
+const TEXTS = 16_000;
+
+const options: TrainInput = {
+  method: "exits:layers=all,weights=linear",
+  architecture: {
+    ...{ model_type: "llama", hidden_size: 160, intermediate_size: 432, num_hidden_layers: 8 },
+    ...{ num_attention_heads: 5, num_key_value_heads: 5, max_position_embeddings: 256, rms_norm_eps: 1e-5 },
+    ...{ rope_theta: 10_000, hidden_act: "silu", tie_word_embeddings: true },
+  },
+  data,
+  validation: 0.01,
+  tokens: 192,
+  batch: 8,
+  epochs: 1,
+  optimizer: { lr: 1.5e-3, beta2: 0.98, weightDecay: 0.05 },
+  schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
+  evaluateEvery: 200,
+  evaluateBatches: 10,
+  saveEvery: 100,
+  seed: Number(seed),
+};
+
+const onStep = ({
+  step,
+  steps,
+  loss,
+  validation,
+}: {
+  step: number;
+  steps: number;
+  loss: number;
+  validation?: number;
+}) => {
+  if (step % 20 === 0 || step < 5)
+    process.stderr.write(
+      `step ${step} of ${steps} loss ${loss.toFixed(4)} ${validation ? `held out ${validation.toFixed(4)}` : ""}\n`,
+    );
+};
+if (existsSync(folder)) await resumeTraining(folder, { onStep });
+else {
+  mkdirSync(out, { recursive: true });
+  const lines = makeTexts(1000 + Number(seed), TEXTS).map(({ text }) => JSON.stringify({ text }));
+  writeFileSync(data, `${lines.join("\n")}\n`);
+  await train(options, { out: folder, onStep, onNotice: (told: string) => process.stderr.write(`${told}\n`) });
+}
