@@ -4,9 +4,9 @@ import { version } from "../package.ts";
 
 export function define(command: Command): void {
   command
-    .requiredOption("--queue <url>", "redis://host:port, the queue of `lab run --queue`")
+    .requiredOption("--queue <url>", "redis://host:port, the queue of `lab run --queue` and `train sweep --queue`")
     .action(async ({ queue }: { queue: string }) => {
-      // Only this and `lab run --queue` use the queue's libraries.
+      // Only this and runs with `--queue` use the queue's libraries.
       const { work } = await import("../../lab/queue/worker.ts");
       const notice = (sentence: string) => process.stderr.write(`${sentence}\n`);
       await work(queue, { version: version(), notice, signal: interruptSignal() });

@@ -11,15 +11,25 @@ export function define(command: Command): void {
     .description("train every combination of a grid of options; a screen stops the less promising runs early")
     .argument("<grid>", "a YAML or JSON file: a run's options, and grid with lists of values by option")
     .requiredOption("--out <folder>", "the folder of the runs' folders; a sweep that it holds goes on")
+    .option(
+      "--queue <url>",
+      "redis://host:port: hand the runs out to `modicum lab worker`, on machines that share the folder",
+    )
     .option("--json", "print one JSON object")
     .action(sweep);
 }
 
-async function sweep(grid: string, { out, json = false }: { out: string; json?: boolean }): Promise<void> {
+interface Flags {
+  readonly out: string;
+  readonly queue?: string;
+  readonly json?: boolean;
+}
+
+async function sweep(grid: string, { out, queue, json = false }: Flags): Promise<void> {
   const signal = interruptSignal();
   const sweep = (await readValues(grid, "the sweep")) as SweepInput;
   using progress = showRuns();
-  const result = await trainSweep(sweep, { ...progress, out, signal }).catch((error: unknown) => {
+  const result = await trainSweep(sweep, { ...progress, out, queue, signal }).catch((error: unknown) => {
     if (signal.aborted) process.stderr.write("stopped; the same command goes on\n");
     throw error;
   });

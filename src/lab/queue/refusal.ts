@@ -14,6 +14,11 @@ export class Unfit extends Error {
 /** Gives the job to another worker, and tells the run why. @throws WaitingError, which BullMQ expects */
 export async function giveBack(job: QueueJob, token: string | undefined, { message }: Unfit): Promise<never> {
   await job.updateProgress({ refused: message });
+  return putBack(job, token);
+}
+
+/** Lets another worker go on with the job. @throws WaitingError, which BullMQ expects */
+export async function putBack(job: QueueJob, token: string | undefined): Promise<never> {
   await job.moveToWait(token);
   throw new WaitingError();
 }

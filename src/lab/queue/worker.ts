@@ -1,4 +1,4 @@
-import { Worker } from "bullmq";
+import { type Job as QueueJob, Worker } from "bullmq";
 import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
@@ -8,7 +8,9 @@ import { answerGroup } from "../run/executor.ts";
 import { changedFile, type FileHashes, fileHashes } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
-import { giveBack, Unfit } from "./refusal.ts";
+import type { JobKind } from "./job-queue.ts";
+import { giveBack, putBack, Unfit } from "./refusal.ts";
+import { type RunJob, runPart } from "./run-job.ts";
 
 /** A worker that is not heard of for so long, in milliseconds, is taken for dead, and its job is given to another. */
 const SILENCE = 10_000;
@@ -18,20 +20,31 @@ export interface Working {
   /** Modicum's version; jobs of another version are refused. */
   readonly version: string;
   readonly notice: Notice;
-  /** Stops the work; a running job is finished first. */
+  /** Stops the work; items that are being answered are finished first, and a training run keeps its state. */
   readonly signal: AbortSignal;
   readonly fetching?: Pick<ResolveOptions, "onProgress">;
 }
 
-/** Answers jobs of the queue until it is stopped, or is given one that it is not fit for. @throws UserError that says why, or when Redis does not answer */
+type AnyJob = QueueJob<Job | RunJob, string, JobKind>;
+
+/** Does jobs of the queue until it is stopped, or is given one that it is not fit for. @throws UserError that says why, or when Redis does not answer */
 export async function work(url: string, { version, notice, signal, fetching = {} }: Working): Promise<void> {
   const redis = await connect(url, notice);
   using bench = new Workbench(version, notice, fetching);
   const unfit = new AbortController();
-  const worker = new Worker<Job, string>(
+  const does = async ({ name, data }: AnyJob): Promise<string> => {
+    switch (name) {
+      case "items":
+        return stringify(await bench.answer(data as Job));
+      case "training":
+        return JSON.stringify(await runPart(data as RunJob, { version, notice, signal, fetching }));
+    }
+  };
+  const worker = new Worker<Job | RunJob, string, JobKind>(
     QUEUE,
     (job, token) =>
-      bench.answer(job.data).then(stringify, (error: unknown) => {
+      does(job).catch((error: unknown) => {
+        if (signal.aborted) return putBack(job, token);
         if (!(error instanceof Unfit)) throw error;
         // Takes no other job.
         void worker.pause(true);

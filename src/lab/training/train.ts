@@ -7,23 +7,25 @@ import type { TrainResult } from "../../train/session.ts";
 import type { SweepInput } from "../../train/sweep/grid.ts";
 import type { SweepResult } from "../../train/sweep/sweep.ts";
 import type { LabTasks } from "../../train/tasks.ts";
+import { version } from "../../util/package-root.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
+import { labTasks } from "./lab-tasks.ts";
 
 /** The folder of a run, and its events. */
 export interface TrainCall extends Omit<library.TrainCall, "labTasks"> {}
 
 /** The folder of a sweep, and its events. */
-export interface SweepCall extends Omit<library.SweepCall, "labTasks"> {}
+export interface SweepCall extends Omit<library.SweepCall, "labTasks" | "elsewhere"> {
+  /** `redis://host:port`: `modicum lab worker --queue` trains the runs, in a folder that all machines share. */
+  readonly queue?: string | undefined;
+}
 
-/** The lab's code is loaded for runs that have tasks. */
-const lab = () => import("./score-tasks.ts");
+/** The folders of phases, and their events. */
+export interface PhasesCall extends Omit<SweepCall, "queue"> {}
 
 const withTasks = <C extends ResolveOptions>(call: C): C & { labTasks: LabTasks } => ({
   ...call,
-  labTasks: {
-    find: async (names) => (await lab()).findTasks(names, call),
-    open: async (options, countTokens) => (await lab()).openTasks(options, countTokens, call),
-  },
+  labTasks: labTasks(call),
 });
 
 /**
@@ -43,17 +45,23 @@ export const estimateTraining = (options: TrainInput, resolving: ResolveOptions 
   library.estimateTraining(options, withTasks(resolving));
 
 /**
- * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes `report.html`
+ * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within `out`, and writes `report.html`
  * over all. A call with the same arguments goes on where one was stopped.
  * @throws UserError for the first combination that cannot begin, before any does
  */
-export const trainSweep = (sweep: SweepInput, call: SweepCall): Promise<SweepResult> =>
-  library.trainSweep(sweep, withTasks(call));
+export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCall): Promise<SweepResult> {
+  if (queue === undefined) return library.trainSweep(sweep, withTasks(call));
+  // Only sweeps with a queue use its libraries.
+  const { openRunQueue } = await import("../queue/run-job.ts");
+  const { out, signal, onNotice = () => {} } = call;
+  await using runs = await openRunQueue(queue, { out, version: version(), notice: onNotice, signal });
+  return library.trainSweep(sweep, { ...withTasks(call), elsewhere: runs.elsewhere });
+}
 
 /**
  * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
  * arguments goes on where one was stopped.
  * @throws UserError
  */
-export const trainPhases = (phases: PhasesInput, call: SweepCall): Promise<PhasesResult> =>
+export const trainPhases = (phases: PhasesInput, call: PhasesCall): Promise<PhasesResult> =>
   library.trainPhases(phases, withTasks(call));

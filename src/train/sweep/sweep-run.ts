@@ -3,6 +3,7 @@ import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { isDone, receiptFile } from "../folder.ts";
 import { readMetrics } from "../metrics.ts";
+import type { TrainOptions } from "../options.ts";
 import { checkOptions, pauseSession, runSession, type Session, type SessionEvents } from "../session.ts";
 import { Spike } from "../spike.ts";
 import type { Base } from "../subject.ts";
@@ -21,6 +22,37 @@ export interface Around {
   readonly openBase: (model: string) => Promise<Base>;
   readonly events: SweepEvents;
   readonly signal: AbortSignal | undefined;
+  /** Absent: here, one after the other. */
+  readonly elsewhere?: Elsewhere | undefined;
+}
+
+/** A run's folder, and the step to which it is to come. */
+export interface RunPart {
+  readonly options: TrainOptions;
+  /** It goes on if it is there. */
+  readonly out: string;
+  /** Absent: its end. */
+  readonly until?: number;
+}
+
+/** Advances runs on other machines; returns for each why it cannot go on, as `advanceRun` does. @throws UserError */
+export type Elsewhere = (parts: readonly RunPart[]) => Promise<readonly (string | undefined)[]>;
+
+/** Advances a run; returns why it cannot go on, such as a loss that is not finite. @throws UserError */
+export async function advanceRun(
+  { options, out, until }: RunPart,
+  { labTasks, openBase, events, signal }: Around,
+): Promise<string | undefined> {
+  const session: Session = { options, out, reuse: existsSync(out) ? "resume" : "refuse", labTasks };
+  try {
+    if (until === undefined) await runSession(session, openBase, events, signal);
+    else await pauseSession(session, until, openBase, events, signal);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Spike)) throw error;
+    events.onNotice?.(error.message);
+    return error.message;
+  }
 }
 
 /** One run of a sweep: its folder, and how far it has come. */
@@ -32,22 +64,14 @@ export class SweepRun {
     readonly folder: string,
     readonly steps: number,
     readonly options: Setting["options"],
-    private readonly place: { readonly name: string; readonly index: number; readonly of: number },
-    private readonly around: Around,
+    readonly place: { readonly name: string; readonly index: number; readonly of: number },
   ) {}
 
-  /** Runs it to its end. */
-  async finish(): Promise<void> {
-    if (existsSync(receiptFile(this.folder)) || this.fault !== undefined) return;
-    const { openBase, events, signal } = this.around;
-    await this.#goOn((session) => runSession(session, openBase, events, signal));
-  }
-
-  /** Runs it up to a step, unless it is there. */
-  async advance(step: number): Promise<void> {
-    if (existsSync(receiptFile(this.folder)) || this.#done >= step) return;
-    const { openBase, events, signal } = this.around;
-    await this.#goOn((session) => pauseSession(session, step, openBase, events, signal));
+  /** The part of it that is to do until a step, or until its end; undefined if nothing is. */
+  part(until?: number): RunPart | undefined {
+    if (existsSync(receiptFile(this.folder)) || this.fault !== undefined) return undefined;
+    if (until !== undefined && this.#done >= until) return undefined;
+    return { options: this.options, out: this.folder, ...(until !== undefined && { until }) };
   }
 
   watched(): Watched {
@@ -57,17 +81,6 @@ export class SweepRun {
   get #done(): number {
     return readMetrics(this.folder).at(-1)?.step ?? 0;
   }
-
-  async #goOn(go: (session: Session) => Promise<unknown>): Promise<void> {
-    const { labTasks, events } = this.around;
-    events.onRun?.(this.place);
-    const reuse = existsSync(this.folder) ? "resume" : "refuse";
-    await go({ options: this.options, out: this.folder, reuse, labTasks }).catch((error: unknown) => {
-      if (!(error instanceof Spike)) throw error;
-      events.onNotice?.(error.message);
-      this.fault = error.message;
-    });
-  }
 }
 
 /** @throws UserError if its folder holds a run of other options, or it cannot begin */
@@ -76,10 +89,30 @@ export async function planned({ name, options }: Setting, i: number, of: number,
   const steps = isDone(folder, options)
     ? readMetrics(folder).at(-1)!.steps
     : await stepsOfSetting(name, options, around);
-  return new SweepRun(folder, steps, options, { name, index: i + 1, of }, around);
+  return new SweepRun(folder, steps, options, { name, index: i + 1, of });
 }
 
 const stepsOfSetting = (name: string, options: Setting["options"], { openBase, labTasks }: Around): Promise<number> =>
   checkOptions(options, openBase, labTasks).catch((error: unknown) => {
     throw error instanceof UserError ? new UserError(`run ${name}: ${error.message}`) : error;
   });
+
+/** Advances runs up to a step, or to their end: elsewhere all at a time, here one after the other. */
+export async function advanceRuns(
+  runs: readonly SweepRun[],
+  around: Around,
+  until: (run: SweepRun) => number | undefined = () => undefined,
+): Promise<void> {
+  const parts = runs.flatMap((run) => {
+    const part = run.part(until(run));
+    return part ? [{ run, part }] : [];
+  });
+  if (around.elsewhere) {
+    const faults = await around.elsewhere(parts.map(({ part }) => part));
+    for (const [i, { run }] of parts.entries()) run.fault = faults[i];
+  } else
+    for (const { run, part } of parts) {
+      around.events.onRun?.(run.place);
+      run.fault = await advanceRun(part, around);
+    }
+}

@@ -10,7 +10,7 @@ import { rungsOf, windowOf } from "./rungs.ts";
 import { checkEvaluations, type Measure, stepAt, survivors, type Watched } from "./screen.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 import { reasonOf, type Screened, screenedOf } from "./screened.ts";
-import { planned, type SweepEvents, type SweepRun } from "./sweep-run.ts";
+import { type Around, advanceRuns, planned, type SweepEvents, type SweepRun } from "./sweep-run.ts";
 
 /** The runs of a sweep, the best first: by their best held-out loss, or by the last score of the task that `best` names. */
 export interface SweepResult extends TrainingReport {
@@ -27,7 +27,7 @@ export interface Stopped {
 }
 
 /** A call of a sweep. */
-export interface SweepSession extends Pick<Session, "labTasks"> {
+export interface SweepSession extends Pick<Session, "labTasks">, Pick<Around, "elsewhere"> {
   readonly sweep: unknown;
   readonly out: string;
 }
@@ -39,18 +39,18 @@ export interface SweepSession extends Pick<Session, "labTasks"> {
  * @throws UserError
  */
 export async function runSweep(
-  { sweep, out, labTasks }: SweepSession,
+  { sweep, out, labTasks, elsewhere }: SweepSession,
   openBase: (model: string) => Promise<Base>,
   events: SweepEvents,
   signal?: AbortSignal,
 ): Promise<SweepResult> {
-  const around = { labTasks, openBase, events, signal };
+  const around: Around = { labTasks, openBase, events, signal, elsewhere };
   const { settings, screen } = readSweep(sweep);
   const runs: SweepRun[] = [];
   for (const [i, setting] of settings.entries()) runs.push(await planned(setting, i, settings.length, out, around));
   const measure = await measureIn(settings, labTasks);
-  const { left, stopped, screened } = await screenRuns(runs, screen, measure);
-  for (const run of left) await run.finish();
+  const { left, stopped, screened } = await screenRuns(runs, screen, measure, around);
+  await advanceRuns(left, around);
   const done = runs.map(({ folder }) => summaryOf(readTrainedRun(folder))).sort(orderBy(measure));
   const folders = done.map((run) => run.out);
   const report = await reportRuns(folders, path.join(out, "report.html"));
@@ -60,7 +60,7 @@ export async function runSweep(
 }
 
 /** Runs all as far as the screen watches them, and stops the less promising ones. */
-async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, measure: Measure) {
+async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, measure: Measure, around: Around) {
   if (screen.mode === "off") return { left: runs, stopped: [], screened: undefined };
   const steps = runs.map((run) => run.steps);
   const window = windowOf(screen, steps);
@@ -69,7 +69,7 @@ async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, meas
   const stopped: Stopped[] = [];
   let left = runs;
   for (const rung of rungs) {
-    for (const run of left) await run.advance(stepAt(rung.share, run.steps));
+    await advanceRuns(left, around, (run) => stepAt(rung.share, run.steps));
     const watched = left.filter(({ fault }) => fault === undefined).map((run) => run.watched());
     const kept = survivors(rung, watched, screen, measure).map(({ out }) => out);
     const dropped = watched.filter(({ out }) => !kept.includes(out));

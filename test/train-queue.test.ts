@@ -1,0 +1,122 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+
+const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-queue-"));
+const children: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true });
+});
+
+const server = ["redis-server", "valkey-server"].find((name) => {
+  try {
+    execFileSync(name, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+});
+if (!server) console.info("sweeps on a queue are not tested: there is neither redis-server nor valkey-server");
+
+function started(command: string, words: readonly string[]): ChildProcess & { said: () => string } {
+  const child = spawn(command, words, { stdio: ["ignore", "pipe", "pipe"], cwd: folder });
+  children.push(child);
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (text += data));
+  return Object.assign(child, { said: () => text });
+}
+
+const modicum = (...words: string[]) => started(process.execPath, [bin, ...words]);
+
+/** Waits for something that processes bring about, unless one of them ends first. */
+async function until(holds: () => boolean, ...by: readonly ReturnType<typeof started>[]): Promise<void> {
+  while (!holds()) {
+    const ended = by.find(({ exitCode }) => exitCode !== null);
+    if (ended) throw new Error(`a process ended: ${ended.said()}`);
+    await setTimeout(10);
+  }
+}
+
+async function redis(): Promise<string> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, "close");
+  started(server!, ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]);
+  return `redis://127.0.0.1:${port}`;
+}
+
+const rates = [1e-3, 3e-3, 1e-2];
+const runs = rates.map((rate) => `lr=${rate}`);
+
+/** Losses by step of each run, without times. */
+function losses(out: string): unknown[] {
+  return runs.map((name) => {
+    const lines = readFileSync(path.join(folder, out, name, "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n");
+    return lines.map((line) => {
+      const { step, loss, norm, validation } = JSON.parse(line);
+      return { step, loss, norm, validation };
+    });
+  });
+}
+
+const steps = (out: string, name: string): number => {
+  const file = path.join(folder, out, name, "metrics.jsonl");
+  return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").length : 0;
+};
+
+test.skipIf(!server)(
+  "a sweep on a queue gives the losses of one process, though a worker is killed in the middle; a worker without the folder leaves",
+  async () => {
+    writeFileSync(
+      path.join(folder, "text.txt"),
+      "It is the small things, done every day, that make a home. ".repeat(60),
+    );
+    const architecture = {
+      ...{ model_type: "llama", hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 1, num_key_value_heads: 1 },
+      ...{ intermediate_size: 16, max_position_embeddings: 16, rms_norm_eps: 1e-5 },
+    };
+    const options = { architecture, data: "text.txt", tokens: 16, batch: 2, steps: 300, saveEvery: 20 };
+    const grid = { "optimizer.lr": rates };
+    writeFileSync(
+      path.join(folder, "sweep.json"),
+      JSON.stringify({ ...options, evaluateEvery: 100, evaluateBatches: 1, grid, screen: { mode: "off" } }),
+    );
+    const alone = modicum("train", "sweep", "sweep.json", "--out", "alone");
+    const url = await redis();
+    const sweep = modicum("train", "sweep", "sweep.json", "--out", "queued", "--queue", url, "--json");
+    const victim = modicum("lab", "worker", "--queue", url);
+    await until(() => runs.some((name) => steps("queued", name) > 0), sweep, victim);
+    victim.kill("SIGKILL");
+    const other = modicum("lab", "worker", "--queue", url);
+    expect([(await once(alone, "close"))[0], alone.said()]).toEqual([0, expect.any(String)]);
+    const [code] = await once(sweep, "close");
+    expect([code, sweep.said()]).toEqual([0, expect.stringMatching(/3 of 3: lr=\S+ is back/)]);
+    expect(losses("queued")).toEqual(losses("alone"));
+    other.kill("SIGINT");
+    expect((await once(other, "close"))[0]).toBe(0);
+
+    // Another folder of the same path, as a worker on a machine without the shared disk has.
+    const stranger = modicum("train", "sweep", "sweep.json", "--out", "strange", "--queue", url);
+    await until(() => existsSync(path.join(folder, "strange", "queue.json")), stranger);
+    writeFileSync(path.join(folder, "strange", "queue.json"), JSON.stringify({ mark: "another" }));
+    const lost = modicum("lab", "worker", "--queue", url);
+    expect((await once(lost, "close"))[0]).toBe(1);
+    expect(lost.said()).toMatch(
+      /error: .*strange is not the sweep's folder here; expected one that all workers share\n$/,
+    );
+    stranger.kill("SIGKILL");
+  },
+  600_000,
+);
