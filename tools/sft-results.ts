@@ -6,7 +6,7 @@ import { rankedBy, stepAt, survivors, type Watched } from "../src/train/sweep/sc
 import { screenOptions } from "../src/train/sweep/screen-options.ts";
 import { mean } from "../src/util/mean.ts";
 import { ranksOf, spearman } from "../src/util/ranks.ts";
-import type { RealResult, RealRun } from "./methods/sft/real.ts";
+import type { RealResult, RealRun, ScreenedResult, ScreenedRun } from "./methods/sft/real.ts";
 import { BATCHES, RATES, type ToyRun } from "./methods/sft/toy.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
@@ -142,7 +142,28 @@ function realParts({ runs, items, base }: RealResult): string[] {
   return [
     `### Banking77 with LoRA on SmolLM2 (accuracy on ${items} messages of the test set)`,
     [markdownTable(head, order.map(row)), ...before].join("\n\n"),
-    ...(grid.length > 2 ? [screenedTable(grid)] : []),
+    ...(grid.length > 2 ? [screenedTable(grid), ...screenedRuns(grid)] : []),
+  ];
+}
+
+/** The sweep that was screened while it ran, beside the complete runs. */
+function screenedRuns(grid: readonly RealRun[]): string[] {
+  const screened = read<ScreenedResult>("banking77-screened");
+  if (!screened) return [];
+  const whole = (run: ScreenedRun) => grid.find(({ lr, rank }) => lr === run.lr && rank === run.rank)!;
+  const far = screened.runs.map((run) =>
+    run.losses.reduce((most, loss, i) => Math.max(most, Math.abs(loss - whole(run).losses[i]!)), 0),
+  );
+  const rows = screened.runs.map((run, i) => [
+    ...[`${run.lr}`, `${run.rank}`, `${run.losses.length}`, three(Math.min(...run.heldOut.map(({ loss }) => loss)))],
+    far[i] === 0 ? "none" : far[i]!.toPrecision(2),
+  ]);
+  return [
+    `Halving, run by itself, took ${percent(screened.compute)} of the FLOPs of all runs to their end:`,
+    markdownTable(
+      ["lr", "rank", "steps", "best held-out loss", "largest difference to the complete run's losses"],
+      rows,
+    ),
   ];
 }
 

@@ -1,10 +1,11 @@
 /**
  * Runs the experiments of the page `docs/results/sft`; done runs are skipped.
- * `npx tsx tools/methods/sft.ts facts WORK`; `npx tsx tools/methods/sft.ts banking77 WORK BANKING77`
+ * `npx tsx tools/methods/sft.ts facts WORK`; `npx tsx tools/methods/sft.ts banking77 WORK BANKING77`;
+ * `npx tsx tools/methods/sft.ts banking77-screened WORK BANKING77`
  */
 import path from "node:path";
 import { root } from "../section.ts";
-import { runReal } from "./sft/real.ts";
+import { runReal, runScreened } from "./sft/real.ts";
 import { runToy } from "./sft/toy.ts";
 
 const [what, work, source] = process.argv.slice(2);
@@ -15,8 +16,9 @@ switch (what) {
     await runToy(work, file);
     break;
   case "banking77":
+  case "banking77-screened":
     if (source === undefined) throw new Error("expected the folder with train.csv, test.csv and categories.json");
-    await runReal(source, work, file);
+    await (what === "banking77" ? runReal : runScreened)(source, work, file);
     break;
   default:
     throw new Error(`there is no experiment "${what}"`);

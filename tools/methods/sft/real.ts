@@ -35,6 +35,18 @@ export interface RealResult {
   readonly runs: readonly RealRun[];
 }
 
+/** A run of a screened sweep, whole or as far as it was let. */
+export interface ScreenedRun extends Pick<RealRun, "lr" | "rank" | "losses" | "heldOut"> {
+  /** Why it was stopped; absent: it went to its end. */
+  readonly stopped?: string;
+}
+
+export interface ScreenedResult {
+  readonly runs: readonly ScreenedRun[];
+  /** FLOPs spent as a share of those of all runs to their end. */
+  readonly compute: number;
+}
+
 const optionsOf = (data: string): TrainInput => ({
   ...{ model: "smollm2", quant: "f32", data, packing: true, tokens: 96, batch: 1, steps: 100 },
   ...{ lora: { rank: 4, alpha: 16 }, optimizer: { weightDecay: 0 }, schedule: { name: "constant" } },
@@ -55,6 +67,23 @@ export async function runReal(source: string, work: string, file: string): Promi
     for (const out of await runsOf(repeated(best!, data, seed), path.join(work, labels)))
       await results.keep(out, labels);
   for (const out of others) await results.keep(out, "true");
+}
+
+/** Trains the same grid again with its less promising runs stopped by halving, in folders within `work`. */
+export async function runScreened(source: string, work: string, file: string): Promise<void> {
+  const files = await bankingFiles(source, path.join(work, "data"));
+  const sweep: SweepInput = {
+    ...optionsOf(files.train),
+    grid: { "optimizer.lr": RATES, "lora.rank": RANKS },
+    screen: "halving",
+  };
+  const { runs, stopped, screen } = await trainSweep(sweep, { out: path.join(work, "screened"), ...told });
+  const screened = runs.map(({ out }): ScreenedRun => {
+    const { lr, rank, losses, heldOut } = summary(out);
+    const reason = stopped.find((run) => run.out === out)?.reason;
+    return { lr, rank, losses, heldOut, ...(reason !== undefined && { stopped: reason }) };
+  });
+  await writeJson(file, { runs: screened, compute: screen!.cost.flops });
 }
 
 const told = { onRun: ({ name }: { name: string }) => process.stderr.write(`run ${name}\n`) };
@@ -104,7 +133,7 @@ function summary(out: string): Omit<RealRun, "name" | "labels" | "accuracy"> {
     ...{ lr: options.optimizer.lr, rank: options.lora!.rank, seed: options.seed },
     ...{ losses: steps.map(({ loss }) => rounded(loss)), norms: steps.map(({ norm }) => rounded(norm)) },
     heldOut: steps.flatMap(({ step, validation }) => (validation === undefined ? [] : [{ step, loss: validation }])),
-    flops: receipt!.flops.spent,
+    flops: receipt?.flops.spent ?? 0,
     minutes: steps.reduce((sum, { ms }) => sum + ms, 0) / 60_000,
   };
 }
