@@ -1,0 +1,143 @@
+import type { Decoder } from "../../../models/decoder.ts";
+import { UserError } from "../../../util/errors.ts";
+import { seededRandom } from "../../../util/random.ts";
+import type { Decision, PlanPart, StepCut } from "../../plan.ts";
+import type { Saving } from "../../saving.ts";
+import type { SavingHost } from "../../seams.ts";
+import type { Exits } from "../exits/artefact.ts";
+import { exitHead } from "../exits/exit-heads.ts";
+import { findExits } from "../exits/opened.ts";
+import { checkFill, exitUnsupported } from "../fill.ts";
+import { type DynamaxOptions, dynamaxOptions } from "./options.ts";
+import { classifierRule, confidenceRule, cosine, type ExitRule, randomRule, streamProbe } from "./rules.ts";
+
+/** The exits of a model without trained ones: every fourth layer of the latter half (DYNAMAX b.2). */
+export function usualExits({ config: { layers } }: Decoder): number[] {
+  const first = Math.ceil(layers / 2);
+  return Array.from({ length: Math.ceil((layers - first) / 4) }, (_, i) => first + 4 * i);
+}
+
+/** What one model's requests share. */
+interface Opened {
+  readonly exits: Exits | undefined;
+  /** Layers that have run at an exit, ascending. */
+  readonly layers: readonly number[];
+}
+
+/** @throws UserError if the model has no such exits, or its layers cannot use the fill */
+function open(options: DynamaxOptions, host: SavingHost): Opened {
+  const { decoder } = host;
+  const why = exitUnsupported(decoder);
+  if (why !== undefined) throw new UserError(`dynamax does not serve this model: it has ${why}`, 2);
+  const exits = findExits("dynamax", host, options.file);
+  if (!exits && options.rule === "classifier")
+    throw new UserError(
+      "dynamax: there are no trained exits for this model; `modicum savings train dynamax` makes some, and rule=softmax-max needs none",
+      2,
+    );
+  if (options.rule === "classifier") settingsOf(exits!, options);
+  const all = exits?.about.layers ?? usualExits(decoder);
+  const layers = all.filter((layer) => layer >= (options.from ?? 1));
+  if (layers.length === 0)
+    throw new UserError(`dynamax: there is no exit from layer ${options.from} on; the last is after ${all.at(-1)}`, 2);
+  checkFill("dynamax", options.fill, layers[0]!, decoder);
+  return { exits, layers };
+}
+
+function settingsOf({ about, folder }: Exits, { classifier }: DynamaxOptions) {
+  const found = about.deciders.find(({ kind }) => kind === classifier);
+  if (found) return found;
+  const kinds = about.deciders.map(({ kind }) => kind).join(", ");
+  throw new UserError(`dynamax: ${folder} has no classifier ${classifier}, only ${kinds || "a head"}`, 2);
+}
+
+/**
+ * DYNAMAX (Nogales et al., arXiv 2504.20922): a token leaves after a layer if a rule, mostly a trained classifier of the
+ * stream, says that the head there chooses as the whole model would.
+ */
+export const dynamax: Saving<DynamaxOptions> = {
+  name: "dynamax",
+  group: "depth",
+  summary: "each generated token leaves after the layer where a classifier finds it decided",
+  needs: ["between layers", "head"],
+  options: dynamaxOptions,
+  unsupported: exitUnsupported,
+  files: ["file"],
+  seams: () => ["the exits of an answer"],
+  async check(options, host) {
+    open(options, host);
+  },
+  async prepare(options, host) {
+    const opened = open(options, host);
+    if (isNeutral(options)) return undefined;
+    return { plan: () => partOf(options, opened), [Symbol.dispose]() {} };
+  },
+};
+
+const isNeutral = ({ rule, threshold, rate }: DynamaxOptions): boolean =>
+  rule === "random" ? rate === 0 : threshold >= 1;
+
+/** A request's part; a rule may keep something from token to token. */
+function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
+  const state = { prompt: "", answer: options.fill === "verify" ? "" : undefined };
+  return { cuts: options.rule === "saturation" ? saturationCuts(options, opened) : ruleCuts(options, opened), state };
+}
+
+/** The head of an exit, and the decision by the rule's number. */
+const leaving = ({ threshold, fill }: DynamaxOptions, { exits }: Opened, layer: number) => {
+  const head = exitHead(exits, layer);
+  return {
+    ...{ after: layer, scope: "step" as const, ...(head && { head }) },
+    by: (score: number): Decision => (score >= threshold ? { kind: "exit", fill } : GO_ON),
+  };
+};
+
+const GO_ON: Decision = { kind: "continue" };
+
+function ruleCuts(options: DynamaxOptions, opened: Opened): StepCut[] {
+  const random = seededRandom(options.seed);
+  return opened.layers.map((layer) => {
+    const { by, ...cut } = leaving(options, opened, layer);
+    const { probe, score } = ruleAt(options, opened, layer, random);
+    return { ...cut, ...(probe && { probe }), decide: (seen) => by(score(seen)) };
+  });
+}
+
+function ruleAt(options: DynamaxOptions, { exits }: Opened, layer: number, random: () => number): ExitRule {
+  const { rule } = options;
+  switch (rule) {
+    case "classifier": {
+      const settings = settingsOf(exits!, options);
+      const at = exits!.about.layers.indexOf(layer);
+      return classifierRule(exits!, settings, layer, settings.temperatures[at]!);
+    }
+    case "softmax-max":
+    case "softmax-margin":
+    case "entropy":
+      return confidenceRule(exits, rule, layer);
+    case "random":
+      return randomRule(random, options.rate);
+    case "saturation":
+      throw new Error("saturation compares two cuts");
+  }
+}
+
+/** CALM's hidden-state saturation: the cosine of the streams before and after an exit's last layer. */
+function saturationCuts(options: DynamaxOptions, opened: Opened): StepCut[] {
+  const { layers } = opened;
+  const places = [...new Set(layers.flatMap((layer) => [layer - 1, layer]))].filter((at) => at > 0);
+  let last = { after: 0, stream: new Float32Array() };
+  return places.map((after) => {
+    const { by, ...cut } = leaving(options, opened, after);
+    return {
+      ...(layers.includes(after) ? cut : { after, scope: "step" as const }),
+      probe: streamProbe,
+      decide({ probed }) {
+        const before = last;
+        last = { after, stream: new Float32Array(probed) };
+        if (!layers.includes(after) || before.after !== after - 1) return GO_ON;
+        return by(cosine(before.stream, probed));
+      },
+    };
+  });
+}

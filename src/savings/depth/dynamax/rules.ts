@@ -1,0 +1,67 @@
+import { confidence, type Graph, reshape, type Tensor } from "../../../graph/index.ts";
+import type { Decoder } from "../../../models/decoder.ts";
+import type { Seen, StepProbe } from "../../plan.ts";
+import type { Exits } from "../exits/artefact.ts";
+import { exitProbability } from "../exits/decide.ts";
+import type { DeciderSettings } from "../exits/deciders.ts";
+import { deciderProbe } from "../exits/exit-heads.ts";
+import { traceExitHead, usesModelHead } from "../exits/heads.ts";
+
+/** How an exit decides: a number for each token, at least the threshold if it leaves. Never a number: it goes on. */
+export interface ExitRule {
+  readonly probe?: StepProbe;
+  score(seen: Seen): number;
+}
+
+/** A trained classifier's probability that the token may leave. */
+export function classifierRule(exits: Exits, settings: DeciderSettings, layer: number, temperature: number): ExitRule {
+  return {
+    probe: deciderProbe(exits, settings, layer),
+    score: ({ probed }) => exitProbability(probed[0]!, temperature),
+  };
+}
+
+/** The places of `confidence`'s numbers. */
+const numbers = { "softmax-max": 0, "softmax-margin": 1, entropy: 2 } as const;
+
+/** The confidence of the exit's own head, which is run at every exit that a token reaches. */
+export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numbers, layer: number): ExitRule {
+  const head = exits?.about.head ?? { mode: "shared" as const };
+  const logitsOf = (g: Graph, decoder: Decoder, stream: Tensor): Tensor =>
+    exits
+      ? traceExitHead(g, decoder, exits.weightsOf(g), head, layer, stream)
+      : decoder.logits(g, decoder.finish(g, { branch: stream }));
+  return {
+    probe: {
+      key: `${exits?.folder ?? "model"} confidence ${exits ? layer : ""}`,
+      shared: usesModelHead(head),
+      trace(g, decoder, stream) {
+        const logits = logitsOf(g, decoder, stream);
+        return { found: confidence(logits), logits };
+      },
+    },
+    score: ({ probed }) => probed[numbers[kind]]!,
+  };
+}
+
+/** Chance: the control at the same exits. */
+export const randomRule = (random: () => number, rate: number): ExitRule => ({
+  score: () => (random() < rate ? Number.POSITIVE_INFINITY : 0),
+});
+
+/** Gives the stream as it is, which is small enough to be compared as numbers. */
+export const streamProbe: StepProbe = {
+  key: "stream",
+  trace: (_, __, stream) => ({ found: reshape(stream, stream.shape) }),
+};
+
+/** The cosine of two vectors (CALM's hidden-state saturation: of the streams before and after a layer). */
+export function cosine(a: Float32Array, b: Float32Array): number {
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!;
+    aa += a[i]! * a[i]!;
+    bb += b[i]! * b[i]!;
+  }
+  return dot / Math.sqrt(aa * bb);
+}

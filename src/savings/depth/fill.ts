@@ -1,0 +1,39 @@
+import type { Decoder } from "../../models/decoder.ts";
+import { attentionKind } from "../../models/segments.ts";
+import { UserError } from "../../util/errors.ts";
+import type { StateFill } from "../plan.ts";
+
+/** The reason why no token can leave a model early, if there is one. */
+export function exitUnsupported({ config }: Decoder): string | undefined {
+  if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
+  return config.layers < 2 ? "a single layer" : undefined;
+}
+
+/**
+ * Checks that the layers from `layer` on can take a fill for a token that left after `layer` layers.
+ * @throws UserError
+ */
+export function checkFill(saving: string, fill: StateFill, layer: number, decoder: Decoder): void {
+  const { layers, window } = decoder.config;
+  const deeper = Array.from({ length: layers - layer + 1 }, (_, i) => layer - 1 + i);
+  const refuse = (why: string): never => {
+    throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
+  };
+  switch (fill) {
+    case "copy-kv":
+      if (new Set(deeper.map((l) => attentionKind(decoder, l))).size > 1)
+        refuse(`layers that attend alike, and those from ${layer} on do not`);
+      return;
+    case "copy-hidden":
+      if (decoder.attention(0).rotated !== undefined)
+        refuse("heads that are rotated as a whole, and the model's are not");
+      return;
+    case "mask":
+      if (deeper.some((l) => window?.(l) !== undefined))
+        refuse("layers without a sliding window, and the model has one");
+      return;
+    case "recompute":
+    case "verify":
+    case "none":
+  }
+}
