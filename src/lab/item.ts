@@ -29,12 +29,18 @@ export interface ContinuationItem extends Base, Continuation {
 export interface GenerationItem extends Base {
   readonly kind: "generation";
   readonly prompt: string;
+  /** The prompt as tokens, where it is to be cut between two of them. */
+  readonly promptTokens?: readonly number[];
+  /** Text after the answer, for models that fill in. */
+  readonly suffix?: string;
   /** Any of them ends the answer. */
   readonly stop: readonly string[];
   /** Tokens. */
   readonly maxTokens: number;
   /** Any of them is right. */
   readonly answers: readonly string[];
+  /** The first answer's tokens; with them, the model's answer has its own, too. */
+  readonly answerTokens?: readonly number[];
   /**
    * The end of a Python program of prompt, answer and this, which fails if the answer is wrong; run only if the user
    * allows it.
@@ -82,11 +88,22 @@ export interface Likelihood {
   readonly tokens: number;
 }
 
+/** A generated text. All but the text is there only if the item has `answerTokens`. */
+export interface GenerationAnswer {
+  readonly text: string;
+  /** Without the one that ends an answer. */
+  readonly tokens?: readonly number[];
+  /** Layers that a token ran through, in the mean over the answer's tokens. */
+  readonly layers?: number;
+  /** True if the recipe ended the answer, by its `stop` decision. */
+  readonly stopped?: true;
+}
+
 /** A model's answer to an item of each kind. */
 export interface AnswerOf {
   readonly choice: { readonly likelihoods: readonly Likelihood[] };
   readonly continuation: Likelihood;
-  readonly generation: { readonly text: string };
+  readonly generation: GenerationAnswer;
   readonly text: { readonly logLikelihood: number; readonly tokens: number };
   /** Higher is likelier; a score a label. */
   readonly label: { readonly scores: readonly number[] };

@@ -2,6 +2,12 @@ import type { PullOptions } from "../weights/sources/plan.ts";
 import type { ItemKind, ItemOf } from "./item.ts";
 import type { Metric } from "./metric.ts";
 
+/** Token ids of a text, without the model's own beginning token, and the text of ids. */
+export interface TokenCodec {
+  encode(text: string): number[];
+  decode(ids: readonly number[]): string;
+}
+
 /** The parts of a run that a task may use to make items; its data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
@@ -9,6 +15,8 @@ export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onP
   readonly limit: number | undefined;
   /** Tokens of a text in the model under test; for tasks that fill a length. */
   countTokens(text: string): number;
+  /** The tokenizer of a decoder under test; for tasks whose items are cut between tokens. */
+  readonly tokenizer?: TokenCodec | undefined;
 }
 
 export interface TaskOf<K extends ItemKind> {

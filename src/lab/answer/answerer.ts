@@ -1,6 +1,7 @@
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Answer, Item } from "../item.ts";
 import type { Result } from "../results.ts";
+import type { TokenCodec } from "../task.ts";
 
 /** An item's answer, its cost, and dense's cost. */
 export interface Answered {
@@ -28,6 +29,8 @@ export interface Answering extends Disposable {
 export interface Answerer extends Disposable {
   /** Tokens of a text as a prompt, with the model's beginning token if it has one. */
   countTokens(text: string): number;
+  /** Absent of models that are no decoders. */
+  readonly tokenizer?: TokenCodec;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
    * @throws UserError if the model cannot answer this kind, or not under the recipe

@@ -10,10 +10,12 @@ import { Likelihoods, natsOf, type Pair, type TokenScore } from "../../engine/sc
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
+import type { TokenCodec } from "../task.ts";
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
+import { meanLayers } from "./layers.ts";
 import { windows } from "./pairs.ts";
-import { bill, collected, sharing } from "./pieces.ts";
+import { bill, sharing, type Whole, wholeOf } from "./pieces.ts";
 
 /**
  * A language model under a recipe answers by the likelihood of given continuations, or by text that it generates
@@ -37,6 +39,10 @@ export class DecoderAnswerer implements Answerer {
     // State left by other recipes must not be reused.
     model.engine.forget();
     return new DecoderAnswerer(model, lease, await Likelihoods.create(model.engine, lease.plan), truncate);
+  }
+
+  get tokenizer(): TokenCodec {
+    return this.model.tokenizer;
   }
 
   countTokens(text: string): number {
@@ -117,25 +123,50 @@ export class DecoderAnswerer implements Answerer {
     const request = this.#request(item);
     if (request === undefined) return undefined;
     const { prompt, options, ...terms } = request;
-    return (signal) => collected(generate(engine, tokenizer, prompt, options, { signal, ...terms }));
+    return async (signal) => {
+      const whole = await wholeOf(generate(engine, tokenizer, prompt, options, { signal, ...terms }));
+      return this.#answered(item, whole);
+    };
   }
 
   /** Starts from empty rows, so that the same items always lie side by side. */
   async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
     const { engine, tokenizer } = this.model;
-    const requests = items.flatMap((item) => (item.kind === "generation" ? (this.#request(item) ?? []) : []));
+    const fitting = items.flatMap((item) => {
+      const request = item.kind === "generation" ? this.#request(item) : undefined;
+      return request ? [{ item: item as GenerationItem, request }] : [];
+    });
     engine.forget();
+    const requests = fitting.map(({ request }) => request);
     const answers = await generateAll(engine, tokenizer, requests, signal);
-    return answers.map(({ text, usage }) => ({ answer: { text }, ...bill(usage), ...sharing(usage.tokens.cached) }));
+    return answers.map((answer, i) => this.#answered(fitting[i]!.item, answer));
+  }
+
+  #answered(item: GenerationItem, { text, tokens, reason, usage }: Whole): Answered {
+    const costs = { ...bill(usage), ...sharing(usage.tokens.cached) };
+    if (item.answerTokens === undefined) return { answer: { text }, ...costs };
+    const { stopIds } = this.model.tokenizer;
+    const ids = tokens.map(({ id }) => id).filter((id) => !stopIds.has(id));
+    const { layers } = this.model.decoder.config;
+    const stopped = reason === "stopped" && ({ stopped: true } as const);
+    return { answer: { text, tokens: ids, layers: meanLayers(layers, usage), ...stopped }, ...costs };
   }
 
   /** The answer, too, is to fit into the context. */
-  #request({ prompt, stop, maxTokens }: GenerationItem): Request | undefined {
+  #request(item: GenerationItem): Request | undefined {
+    const { stop, maxTokens } = item;
     const { context } = this.model.decoder.config;
-    const ids = cut(this.model.encode(prompt, true), context - maxTokens, this.truncate);
+    const ids = cut(this.#promptOf(item), context - maxTokens, this.truncate);
     if (!ids) return undefined;
     const options = generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false });
     return { prompt: ids, options, plan: this.lease.plan(ids.length), alone: true };
+  }
+
+  #promptOf({ prompt, promptTokens, suffix }: GenerationItem): readonly number[] {
+    // The text of nothing has only the tokens that begin every text.
+    if (promptTokens) return [...this.model.encode("", true), ...promptTokens];
+    const fills = suffix !== undefined && this.model.tokenizer.fim !== undefined;
+    return fills ? this.model.encodeAround(prompt, suffix) : this.model.encode(prompt, true);
   }
 
   /** The model is kept. */

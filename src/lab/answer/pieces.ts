@@ -1,4 +1,4 @@
-import type { Piece, Usage } from "../../engine/answer/generate.ts";
+import type { FinishReason, Piece, Usage } from "../../engine/answer/generate.ts";
 import type { Answered } from "./answerer.ts";
 
 /** The part of a bill that results keep. */
@@ -7,13 +7,25 @@ export const bill = ({ flops, bytes }: Pick<Usage, "flops" | "bytes">): Omit<Ans
 /** The shared cost, if there is any. */
 export const sharing = (shared: number): Pick<Answered, "shared"> => (shared > 0 ? { shared } : {});
 
-/** A generated text, whole. */
-export async function collected(pieces: AsyncIterable<Piece>): Promise<Answered> {
+/** A whole answer and its usage. */
+export interface Whole extends Pick<Piece, "text" | "tokens"> {
+  readonly reason: FinishReason;
+  readonly usage: Usage;
+}
+
+export async function wholeOf(pieces: AsyncIterable<Piece>): Promise<Whole> {
+  const tokens: Piece["tokens"][number][] = [];
   let text = "";
   for await (const piece of pieces) {
     text += piece.text;
-    if (piece.finish)
-      return { answer: { text }, ...bill(piece.finish.usage), ...sharing(piece.finish.usage.tokens.cached) };
+    tokens.push(...piece.tokens);
+    if (piece.finish) return { text, tokens, reason: piece.finish.reason, usage: piece.finish.usage };
   }
   throw new Error("an answer ended without its bill");
+}
+
+/** A generated text, whole. */
+export async function collected(pieces: AsyncIterable<Piece>): Promise<Answered> {
+  const { text, usage } = await wholeOf(pieces);
+  return { answer: { text }, ...bill(usage), ...sharing(usage.tokens.cached) };
 }

@@ -4,6 +4,8 @@ import { join, relative, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { packageFiles, unpackedFolder } from "../../weights/sources/data-package.ts";
 import type { PullOptions } from "../../weights/sources/plan.ts";
+import { codeFiles } from "./code/corpus.ts";
+import { languages, splits } from "./code/file.ts";
 import { remoteSource } from "./place.ts";
 
 /** A file of a corpus. */
@@ -13,14 +15,22 @@ export interface CorpusFile {
   readonly path: string;
 }
 
+/** The corpora that `corpusOf` knows, for a task's description. */
+export const CORPUS = "a folder, a package (pypi:NAME, npm:NAME), or the lab's corpus, code:typescript or code:python";
+
 const source = /\.(ts|tsx|mts|js|jsx|mjs|py|go|rs|java|kt|swift|c|h|cc|cpp|hpp|cs|rb|php|scala|lua|sh|sql)$/;
 /** Third-party code, compiled output, and declaration files. */
 const aside = /(^|\/)(\.[^/]+|node_modules|__pycache__|[^/]+\.min\.js|[^/]+\.d\.[cm]?ts)(\/|$)/;
 
 const wanted = (name: string): boolean => source.test(name) && !aside.test(name);
 
-/** Source files of a folder, or of a package (`pypi:NAME[==VERSION]`, `npm:NAME[@VERSION]`), by name. @throws UserError */
+/**
+ * Source files of a folder, a package (`pypi:NAME[==VERSION]`, `npm:NAME[@VERSION]`), or the lab's own corpus of a
+ * language (`code:LANGUAGE[:SPLIT]`, by default its test split), by name.
+ * @throws UserError
+ */
 export async function corpusOf(text: string, options: PullOptions = {}): Promise<CorpusFile[]> {
+  if (text.startsWith("code:")) return sorted(await listed(text, options));
   const remote = remoteSource(text);
   if (remote === undefined) return sorted(await inFolder(text));
   if (remote.kind === "hf")
@@ -29,6 +39,17 @@ export async function corpusOf(text: string, options: PullOptions = {}): Promise
   const paths = await packageFiles(remote, (name) => name.startsWith(under) && wanted(name), options);
   return sorted(named(paths, unpackedFolder(remote)));
 }
+
+async function listed(text: string, options: PullOptions): Promise<CorpusFile[]> {
+  const [, language, split = "test", ...more] = text.split(":");
+  const known = isOneOf(languages, language) && isOneOf(splits, split) && more.length === 0;
+  if (!known)
+    throw new UserError(`${text}: expected code:${languages.join("|")}, or one of :${splits.join("|")} behind it`, 2);
+  return (await codeFiles(language, split, options)).filter((file) => file.split === split);
+}
+
+const isOneOf = <T extends string>(all: readonly T[], text: string | undefined): text is T =>
+  all.some((one) => one === text);
 
 const named = (paths: readonly string[], folder: string): CorpusFile[] =>
   paths.map((path) => ({ name: relative(folder, path).split(sep).join("/"), path }));

@@ -41,16 +41,15 @@ const nearestLength = (length: number, references: readonly string[][]): number 
     .map((reference) => reference.length)
     .sort((a, b) => Math.abs(a - length) - Math.abs(b - length) || a - b)[0]!;
 
-/** A text's part: n-grams matched and n-grams in all, by order, its length and the nearest reference's. */
-function statistics(text: string, references: readonly string[]): Part {
-  const [tokens, refs] = [tokens13a(text), references.map(tokens13a)];
+/** Tokens' part: n-grams matched and n-grams in all, by order, their number and the nearest reference's. */
+export function statistics(tokens: readonly string[], refs: readonly string[][]): Part {
   const matched = ORDERS.map((order) => matches(tokens, refs, order));
   const total = ORDERS.map((order) => Math.max(0, tokens.length - order + 1));
   return [...matched, ...total, tokens.length, nearestLength(tokens.length, refs)];
 }
 
 /** BLEU of summed statistics, in [0, 1]; precisions without a match are smoothed as by mteval (sacrebleu: smooth_method exp). */
-function bleuOf(sums: readonly number[]): number {
+export function bleuOf(sums: readonly number[]): number {
   const [length, referenceLength] = [sums[8]!, sums[9]!];
   if (!sums.slice(0, 4).some((n) => n > 0)) return 0;
   let [smooth, logSum] = [1, 0];
@@ -68,6 +67,6 @@ export const bleu: Metric<"generation"> = {
   summary:
     "BLEU of all texts as one corpus, up to 4-grams, in [0, 1] (sacrebleu: 13a tokens, smoothing exp, its score by 100)",
   better: "higher",
-  part: ({ answers }, { text }) => statistics(text, answers),
+  part: ({ answers }, { text }) => statistics(tokens13a(text), answers.map(tokens13a)),
   quality: ofSums(bleuOf),
 };

@@ -2,6 +2,16 @@ export { answerMatch } from "./answer.ts";
 export { auroc } from "./auroc.ts";
 export { bleu } from "./bleu.ts";
 export { accuracy, accuracyNormalised } from "./choice.ts";
+export {
+  acceptedProxy,
+  bleuOfTokens,
+  exactLine,
+  layersPerToken,
+  length,
+  rougeLOfTokens,
+  shownAcceptedProxy,
+  stopped,
+} from "./completion.ts";
 export { containsAll, containsAnswer } from "./contains.ts";
 export { greedyMatch, natsPerToken, perplexityOfContinuation } from "./continuation.ts";
 export { agreement, commonPrefix, rougeLWithDense } from "./dense.ts";

@@ -5,7 +5,7 @@ import { best, meanOfParts } from "./sums.ts";
 const words = (text: string): string[] => text.toLowerCase().match(/[a-z0-9]+/g) ?? [];
 
 /** Length of the longest common subsequence; O(|a| × |b|) time, O(|b|) memory. */
-function commonSubsequence(a: readonly string[], b: readonly string[]): number {
+function commonSubsequence<T>(a: readonly T[], b: readonly T[]): number {
   const row = new Uint32Array(b.length + 1);
   for (const word of a) {
     let diagonal = 0;
@@ -19,8 +19,10 @@ function commonSubsequence(a: readonly string[], b: readonly string[]): number {
 }
 
 /** ROUGE-L's F-measure of two texts (Lin 2004, β = 1), in [0, 1]; 0 if either has no word. */
-export function rougeLOf(text: string, reference: string): number {
-  const [a, b] = [words(text), words(reference)];
+export const rougeLOf = (text: string, reference: string): number => rougeLOfList(words(text), words(reference));
+
+/** The same of two lists of words, or of token ids. */
+export function rougeLOfList<T>(a: readonly T[], b: readonly T[]): number {
   if (a.length === 0 || b.length === 0) return 0;
   return (2 * commonSubsequence(a, b)) / (a.length + b.length);
 }

@@ -101,7 +101,7 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
   const { seed, limit } = options;
   const found = new Map<string, Item>();
   const countTokens = (text: string) => dense.countTokens(text);
-  for await (const item of task.items({ seed, limit, countTokens, ...fetching })) {
+  for await (const item of task.items({ seed, limit, countTokens, tokenizer: dense.tokenizer, ...fetching })) {
     if (found.has(item.id)) throw new UserError(`${task.name}: two items have the id "${item.id}"`);
     found.set(item.id, item);
     if (found.size === limit) break;

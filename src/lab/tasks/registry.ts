@@ -16,6 +16,7 @@ import { banking77, tagmynews } from "./labels.ts";
 import { lambada } from "./lambada.ts";
 import { mmlu } from "./mmlu.ts";
 import { multiKey, needle } from "./needle-task.ts";
+import { nextTokens } from "./next-tokens.ts";
 import { nqOpen, triviaqa } from "./open-questions.ts";
 import { openbookqa } from "./openbookqa.ts";
 import { piqa } from "./piqa.ts";
@@ -52,6 +53,7 @@ export const tasks: readonly Entry[] = [
   humaneval,
   mbpp,
   codeCompletion,
+  nextTokens,
   needle,
   multiKey,
   variableTracking,
