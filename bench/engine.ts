@@ -1,5 +1,6 @@
 /** Our engine as a child that speaks `protocol.ts`. */
 import { Meter } from "../src/engine/bill/meter.ts";
+import { tokenLogits } from "../src/engine/run/stepped.ts";
 import { argmax } from "../src/engine/sampling/softmax.ts";
 import { load as loadModel, type Model } from "../src/index.ts";
 import { type Answer, type Args, seconds, serve } from "./protocol.ts";
@@ -50,8 +51,8 @@ async function decodeBatch({ prompts, n }: Args<"decodeBatch">): Promise<Answer<
   const { engine } = model!.language;
   const started = performance.now();
   for (let step = 0; step < n; step++) {
-    const logits = await engine.stepAll(rows.map(({ slot, meter, made }) => ({ slot, meter, token: made.at(-1)! })));
-    for (const [i, { made }] of rows.entries()) made.push(argmax(logits[i]!));
+    const stepped = await engine.stepAll(rows.map(({ slot, meter, made }) => ({ slot, meter, token: made.at(-1)! })));
+    for (const [i, { made }] of rows.entries()) made.push(argmax(tokenLogits(stepped[i]!)));
   }
   const spent = seconds(started);
   for (const { slot } of rows) engine.release(slot);

@@ -10,11 +10,14 @@ import {
   traceBefore,
   traceBetween,
   traceEmbedding,
+  traceExitHead,
   traceFill,
   traceHead,
   traceLayers,
   traceLikelihoods,
+  traceProbe,
 } from "./segments.ts";
+import type { CompiledProbe, ExitHead, StepProbe } from "./step-probe.ts";
 
 /**
  * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
@@ -46,6 +49,7 @@ export class DecoderPrograms implements Disposable {
   readonly #cuts = new Set<string>();
   readonly #costs = new Map<string, Cost>();
   readonly #pending = new Map<string, Promise<Program>>();
+  readonly #probes = new Map<string, Promise<CompiledProbe>>();
 
   private constructor(
     readonly decoder: Decoder,
@@ -136,6 +140,31 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
+  /** The head of an exit. */
+  exitHead(head: ExitHead): Promise<Program> {
+    return this.#ask(`exit head ${head.key}`, sharedBlock(head), () => traceExitHead(this.decoder, head));
+  }
+
+  /** A probe of steps. */
+  probe(probe: StepProbe): Promise<CompiledProbe> {
+    const known = this.#probes.get(probe.key) ?? this.#makeProbe(probe);
+    this.#probes.set(probe.key, known);
+    return known;
+  }
+
+  async #makeProbe(probe: StepProbe): Promise<CompiledProbe> {
+    const { key, stateSize = 0 } = probe;
+    try {
+      const { graph, reader, width, hasLogits } = traceProbe(this.decoder, probe);
+      const program = await this.#ask(`probe ${key}`, sharedBlock(probe), () => graph);
+      const prompts = reader && (await this.#ask(`probe of prompts ${key}`, undefined, () => reader));
+      return { program, reader: prompts, width, hasLogits, stateSize };
+    } catch (error) {
+      this.#probes.delete(key);
+      throw error;
+    }
+  }
+
   /** The head with the scores of given tokens only: logits are not copied. */
   likelihoods(): Promise<Program> {
     return this.#ask("likelihoods", "head", () => traceLikelihoods(this.decoder));
@@ -183,6 +212,9 @@ const afterKey = (layer: number): string => `after ${layer}`;
 
 /** Programs of one block share the kernels' packed weights. */
 const blockOf = (layer: number): string => `block ${Math.floor(layer / BLOCK)}`;
+
+/** Programs that read the model's head share its packed weights. */
+const sharedBlock = ({ shared }: { readonly shared?: boolean }): string | undefined => (shared ? "head" : undefined);
 
 const blocks = (decoder: Decoder): { from: number; to: number }[] => spansOf(decoder, []);
 

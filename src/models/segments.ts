@@ -1,6 +1,7 @@
 import {
   type CacheTensors,
   cachedAttention,
+  carve,
   type DType,
   Graph,
   logLikelihoods,
@@ -13,8 +14,9 @@ import {
   transpose,
   writeCache,
 } from "../graph/index.ts";
-import type { Stream } from "../nn/stream.ts";
+import { type Stream, settle } from "../nn/stream.ts";
 import type { Decoder } from "./decoder.ts";
+import type { ExitHead, StepProbe } from "./step-probe.ts";
 import { hasWindow } from "./window-start.ts";
 
 // Symbols of every graph of a model: rows, new tokens of each, tokens that were in the cache before.
@@ -199,6 +201,41 @@ export function traceHead(decoder: Decoder): Graph {
   const g = new Graph();
   g.output("logits", logits(g, decoder));
   return g;
+}
+
+/** An exit's own head: the stream after any layer but the last → `logits` [batch, tokens, vocabulary]. */
+export function traceExitHead(decoder: Decoder, head: ExitHead): Graph {
+  const g = new Graph();
+  g.output("logits", head.trace(g, decoder, settle(streamIn(g, decoder, 1))));
+  return g;
+}
+
+/** A probe's graph; `reader` is the part of it that makes the next state. */
+export interface TracedProbe {
+  readonly graph: Graph;
+  readonly reader: Graph | undefined;
+  readonly width: number;
+  readonly hasLogits: boolean;
+}
+
+/**
+ * A probe: the stream after any layer but the last, `state` [batch, stateSize] → `found` [batch, tokens, width],
+ * `logits` [batch, tokens, vocabulary], `stateOut`.
+ */
+export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
+  const { key, stateSize } = probe;
+  const g = new Graph();
+  const stream = settle(streamIn(g, decoder, 1));
+  const before = stateSize === undefined ? undefined : g.input("state", "f32", [batch, stateSize]);
+  const { found, logits: own, state } = probe.trace(g, decoder, stream, before);
+  const width = found.shape.at(-1);
+  if (typeof width !== "number" || (state === undefined) !== (before === undefined))
+    throw new Error(`the probe ${key} finds no fixed number of values, or has a state on one side only`);
+  g.output("found", found);
+  if (own) g.output("logits", own);
+  if (state) g.output("stateOut", state);
+  const reader = state && carve(g, {}, { stateOut: state });
+  return { graph: g, reader, width, hasLogits: own !== undefined };
 }
 
 /** Like `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */

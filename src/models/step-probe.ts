@@ -1,4 +1,5 @@
 import type { Graph, Tensor } from "../graph/index.ts";
+import type { Program } from "../runtime/program.ts";
 import type { Decoder } from "./decoder.ts";
 
 /** A small graph over the stream at a cut, run once for all rows that ask together. */
@@ -34,4 +35,16 @@ export interface ExitHead {
   readonly shared?: boolean;
   /** `stream` [batch, tokens, hidden] → logits [batch, tokens, vocabulary]. Constants as a probe's. */
   trace(g: Graph, decoder: Decoder, stream: Tensor): Tensor;
+}
+
+/** A probe ready to run. */
+export interface CompiledProbe {
+  readonly program: Program;
+  /** Takes the state over a prompt's tokens; undefined if it has none. */
+  readonly reader: Program | undefined;
+  /** Numbers found for each token. */
+  readonly width: number;
+  readonly hasLogits: boolean;
+  /** 0: it has no state. */
+  readonly stateSize: number;
 }

@@ -38,8 +38,11 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
 };
 export type GenerateInput = z.input<typeof generateOptions>;
 
-/** `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it went round in circles. */
-export type FinishReason = "stop" | "length" | "repetition";
+/**
+ * `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it went round in
+ * circles; `stopped`: a saving ended it before the next token.
+ */
+export type FinishReason = "stop" | "length" | "repetition" | "stopped";
 
 /** The usage of one request, for its receipt. Milliseconds are of this request alone. */
 export interface Usage extends ReturnType<Meter["total"]> {
@@ -70,9 +73,9 @@ export async function* generate(
 ): AsyncGenerator<Piece> {
   using sequence = new Sequence(engine, tokenizer, prompt, options, terms);
   try {
-    let piece = await sequence.prefill(signal);
-    while (!piece.finish) {
-      yield piece;
+    let piece: Piece | undefined = await sequence.prefill(signal);
+    while (!piece?.finish) {
+      if (piece) yield piece;
       signal?.throwIfAborted();
       piece = sequence.left > 0 ? await sequence.prefill(signal) : await step(engine, sequence);
       signal?.throwIfAborted();
@@ -83,7 +86,7 @@ export async function* generate(
   }
 }
 
-async function step(engine: Engine, sequence: Sequence): Promise<Piece> {
-  const [logits] = await engine.stepAll([sequence.next()]);
-  return sequence.take(logits!);
+async function step(engine: Engine, sequence: Sequence): Promise<Piece | undefined> {
+  const [stepped] = await engine.stepAll([sequence.next()]);
+  return sequence.take(stepped!);
 }

@@ -3,12 +3,12 @@ import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { Meter } from "../bill/meter.ts";
 import { chunkAfter } from "../run/chunk.ts";
-import type { Step } from "../run/decode-step.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
+import type { Step, Stepped } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
-import { Draft } from "./draft.ts";
+import { Draft, type Taken } from "./draft.ts";
 import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
 import { PromptScores } from "./prompt-scores.ts";
 import type { Terms } from "./terms.ts";
@@ -103,7 +103,7 @@ export class Sequence implements Disposable {
     await this.#chunks.return(undefined);
     this.#prefilled ??= performance.now();
     this.#text = undefined;
-    return logits ? this.take(logits) : this.cut();
+    return logits ? this.take({ kind: "token", logits }) : this.cut();
   }
 
   /** Tokens still to run chunk by chunk, at least 1, since the last ones may still need scores; 0 while decoding. */
@@ -118,18 +118,40 @@ export class Sequence implements Disposable {
 
   /** Its part in the next decode step, after a piece that was not the last. */
   next(): Step {
-    return { slot: this.slot, token: this.#draft.last, meter: this.#meter, plan: this.#terms.plan };
+    const { next: token, left } = this.#draft;
+    return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: left - 1 };
   }
 
-  /** Chooses a token from the logits of the last step. */
-  take(logits: Float32Array): Piece {
-    const over = this.#over();
-    const { reason, ...piece } = this.#draft.take(logits, over);
+  /** Goes on with the outcome of the last step. Returns the next piece, if any token is certain. */
+  take(stepped: Stepped): Piece | undefined {
+    switch (stepped.kind) {
+      case "token":
+        return this.#add(this.#draft.take(stepped.logits, this.#over()));
+      case "draft":
+        if (this.#over()) return this.cut("flops");
+        this.#draft.guess(stepped.logits);
+        return undefined;
+      case "checked":
+        return this.#check(stepped.logits);
+      case "stop":
+        return this.#end("stopped");
+    }
+  }
+
+  #check(rows: readonly Float32Array[]): Piece {
+    const { used, right, ...taken } = this.#draft.check(rows, this.#over());
+    this.#meter.count("accepted", 0, right);
+    this.engine.keep(this.next(), rows.length, used);
+    return this.#add(taken);
+  }
+
+  #add({ reason, ...piece }: Taken): Piece {
     if (!reason) {
       this.#runAgain();
       return { ...piece, ...this.#scored() };
     }
     const { completion } = this.#draft;
+    const over = this.#over();
     const cut = reason === "length" ? cutOf(this.#ceiling, over, completion, this.options.maxTokens) : undefined;
     return { ...piece, ...this.#scored(), finish: this.#finish(reason, cut) };
   }
@@ -141,14 +163,18 @@ export class Sequence implements Disposable {
   #runAgain(): void {
     const { slot } = this;
     if (slot.fits(slot.tokens.length + 1)) return;
-    this.#text = [...slot.tokens, this.#draft.last];
+    this.#text = [...slot.tokens, this.#draft.next!];
     slot.prepare(this.#text.length);
     this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
   }
 
   /** The last piece of an answer that ends here, with the rest of its text. */
   cut(cut?: CutReason): Piece {
-    return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish("length", cut) };
+    return this.#end("length", cut);
+  }
+
+  #end(reason: FinishReason, cut?: CutReason): Piece {
+    return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish(reason, cut) };
   }
 
   /** The prompt's scores, for the first piece. */

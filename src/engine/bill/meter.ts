@@ -75,7 +75,19 @@ export class Meter implements AttentionBill {
 
   /** Overhead by the cost of a program over `tokens` tokens. */
   overheadPart(cost: Cost, tokens: number, past: number): void {
-    this.overhead(evalCost(cost, { batch: 1, tokens, ...pastSizes(this.programs.decoder.config, past) }));
+    this.overhead(this.#priced(cost, tokens, past));
+  }
+
+  /** The head of an exit ran on one row. Its cost beyond that of the model's own head is overhead. */
+  exitHead(cost: Cost): void {
+    const [own, usual] = [this.#priced(cost, 1, 0), this.#priced(this.programs.head.cost, 1, 0)];
+    const within = { flops: Math.min(own.flops, usual.flops), bytes: Math.min(own.bytes, usual.bytes) };
+    this.run(within);
+    this.overhead({ flops: own.flops - within.flops, bytes: own.bytes - within.bytes });
+  }
+
+  #priced(cost: Cost, tokens: number, past: number): Spent {
+    return evalCost(cost, { batch: 1, tokens, ...pastSizes(this.programs.decoder.config, past) });
   }
 
   count(name: string, dense: number, run: number): void {

@@ -13,6 +13,8 @@ export interface Hold {
   accept(token: number): void;
   /** True if the answer is complete and nothing can be added to it. */
   readonly complete: boolean;
+  /** A copy that goes on by itself. */
+  fork(): Hold;
 }
 
 /** Constrains one answer to a grammar, token by token; `rest` is the part still to come. */
@@ -46,6 +48,10 @@ export class Constraint implements Hold {
     const rest = this.grammar.after(this.#rest, token);
     if (!rest) throw new Error(`token ${token} was chosen against the grammar`);
     this.#rest = rest;
+  }
+
+  fork(): Constraint {
+    return new Constraint(this.grammar, this.#rest);
   }
 
   get complete(): boolean {

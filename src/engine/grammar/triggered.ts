@@ -38,6 +38,14 @@ export class Triggered implements Hold {
     this.#done = true;
   }
 
+  fork(): Triggered {
+    const copy = new Triggered(this.grammar, this.trigger, this.tokenizer);
+    copy.#tail = this.#tail;
+    copy.#held = this.#held?.fork();
+    copy.#done = this.#done;
+    return copy;
+  }
+
   get complete(): boolean {
     return this.#done && this.trigger.once;
   }

@@ -4,6 +4,7 @@ import { seededRandom } from "../../util/random.ts";
 import { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Engine } from "./engine.ts";
+import { tokenLogits } from "./stepped.ts";
 
 const random = seededRandom(7);
 const below = (n: number) => Math.floor(random() * n);
@@ -51,7 +52,7 @@ async function together(engine: Engine, all: readonly Text[]): Promise<Float32Ar
     const taking = [...running].filter(() => random() < 0.8);
     const steps = taking.map(([i, slot]) => ({ slot, meter, token: all[i]!.next[logits[i]!.length - 1]! }));
     const rows = await engine.stepAll(steps);
-    for (const [j, [i]] of taking.entries()) logits[i]!.push(rows[j]!.slice());
+    for (const [j, [i]] of taking.entries()) logits[i]!.push(tokenLogits(rows[j]!).slice());
     for (const [i, slot] of running)
       if (logits[i]!.length > all[i]!.next.length) {
         running.delete(i);

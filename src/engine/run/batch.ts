@@ -2,10 +2,12 @@ import { KvCache } from "../../models/cache.ts";
 import type { LayerRange } from "../../models/kv-group.ts";
 import { Lengths } from "../../models/lengths.ts";
 import type { DecoderPrograms, Segment } from "../../models/programs.ts";
+import type { ExitHead, StepProbe } from "../../models/step-probe.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { BoundProgram } from "../../runtime/program.ts";
 import { Slot } from "../state/slot.ts";
+import { type Found, Probes } from "./probes.ts";
 import { type BoundStack, type Span, StackBuffers, type Stream } from "./stack-buffers.ts";
 
 /** The rows in one cache, which decode together. Memory is allocated as rows are written. */
@@ -26,6 +28,7 @@ export class Batch implements Disposable {
   readonly #programs: DecoderPrograms;
   readonly #cache: KvCache;
   readonly #buffers: StackBuffers;
+  readonly #probes: Probes;
   /** By the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
@@ -38,6 +41,7 @@ export class Batch implements Disposable {
     const cache = new KvCache(config, BATCH_ROWS);
     this.#cache = cache;
     this.#buffers = new StackBuffers(programs, BATCH_ROWS);
+    this.#probes = new Probes(programs, BATCH_ROWS);
     this.#logits = new Buffer("f32", BATCH_ROWS * config.vocabulary);
     this.slots = Array.from({ length: BATCH_ROWS }, (_, row) => new Slot(programs, cache.span(row, 1)));
   }
@@ -100,9 +104,16 @@ export class Batch implements Disposable {
     });
   }
 
-  /** Logits of the rows by their stream after `done` segments: `logitsOf`. */
-  head(of: Rows, done: number): Promise<void> {
-    return this.#chain(`head ${done % 2} ${keyOf(of)}`, of, () => [this.#boundHead(of, done)]);
+  /** Logits of the rows by their stream after `done` segments, by an exit's own head or the model's: `logitsOf`. */
+  async head(of: Rows, done: number, exit?: ExitHead): Promise<void> {
+    const program = exit && (await this.#programs.exitHead(exit));
+    await this.#chain(`head ${done % 2} ${keyOf(of)} ${exit?.key}`, of, () => [this.#boundHead(of, done, program)]);
+  }
+
+  /** Has a probe read the newest token of each row, in one run. */
+  probe(of: Rows, done: number, probe: StepProbe): Promise<Found[]> {
+    const rows = { first: of.first, slots: this.slotsOf(of) };
+    return this.#probes.read(probe, rows, `${done % 2} ${keyOf(of)}`, () => this.#buffers.stream(done, spanOf(of)));
   }
 
   /** Runs what follows the model's last attention, then the head. */
@@ -114,10 +125,10 @@ export class Batch implements Disposable {
     });
   }
 
-  #boundHead(of: Rows, done: number): BoundProgram {
+  #boundHead(of: Rows, done: number, head = this.#programs.head): BoundProgram {
     const { vocabulary } = this.#programs.decoder.config;
     const logits = this.#logits.view([of.rows, 1, vocabulary], of.first * vocabulary);
-    return this.#programs.head.bind({ ...this.#buffers.stream(done, spanOf(of)), logits });
+    return head.bind({ ...this.#buffers.stream(done, spanOf(of)), logits });
   }
 
   /** The stream of one row. */
@@ -164,7 +175,7 @@ export class Batch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const own = [this.#buffers, ...this.#lengths.values(), this.#logits, this.#cache];
+    const own = [this.#buffers, this.#probes, ...this.#lengths.values(), this.#logits, this.#cache];
     for (const held of [...this.slots, ...own]) held[Symbol.dispose]();
   }
 }

@@ -22,6 +22,8 @@ export interface Chunk {
 export interface ChunkJob {
   readonly slot: Slot;
   readonly layers: LayerRange;
+  /** Segments that have run before them. */
+  readonly done: number;
   /** Positions of the tokens in the sequence. */
   readonly positions: readonly number[];
   readonly meter: Meter;
@@ -44,12 +46,12 @@ export async function embedTokens(
 
 /** Runs a chunk through whole segments, which are cut at `borders`. */
 export async function runSegments(
-  { slot, layers, positions, meter }: ChunkJob,
+  { slot, layers, done: before, positions, meter }: ChunkJob,
   borders: readonly number[],
 ): Promise<Chunk> {
   const { buffers, programs } = slot;
   const tokens = positions.length;
-  const done = await slot.pass(layers, positions, { borders, meter });
+  const done = await slot.pass(layers, positions, { done: before, borders, meter });
   return {
     ...{ tokens, buffers, done },
     rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),

@@ -1,18 +1,25 @@
 import type { LayerRange } from "../../models/kv-group.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
-import { densePlan, type Plan, type StateFill, type StepCut } from "../../savings/plan.ts";
-import type { Meter } from "../bill/meter.ts";
+import type { ExitHead, StepProbe } from "../../models/step-probe.ts";
+import type { StateFill, StepCut } from "../../savings/plan.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Batch, Rows } from "./batch.ts";
-import { type AtCut, catchUp, fill } from "./fills.ts";
+import { type AtCut, fill, holdBack } from "./fills.ts";
+import { LoneRow } from "./lone-row.ts";
+import type { Found } from "./probes.ts";
+import { countExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
 
-/** A sequence's part in a decode step. */
-export interface Step {
+/** A row at one of its plan's cuts. */
+interface Asking {
   readonly slot: Slot;
-  readonly token: number;
-  readonly meter: Meter;
-  /** Absent: dense. */
-  readonly plan?: Plan;
+  readonly cut: StepCut;
+  /** What the cut's probe found; undefined: it has none. */
+  readonly found: Found | undefined;
+}
+
+/** A row that leaves there. */
+interface Leaving extends Asking {
+  readonly fill: StateFill;
 }
 
 /** Rows of one batch that go through the layers together, from cut to cut. */
@@ -21,7 +28,7 @@ export class DecodeStep {
   readonly #steps: ReadonlyMap<Slot, Step>;
   /** Rows that have not left. */
   readonly #active: Set<Slot>;
-  readonly #logits = new Map<Slot, Float32Array>();
+  readonly #outcomes = new Map<Slot, Stepped>();
   readonly #borders: readonly number[];
   /** Segments that have run. */
   #done = 0;
@@ -32,12 +39,12 @@ export class DecodeStep {
   ) {
     this.#programs = steps[0]!.slot.programs;
     this.#steps = new Map(steps.map((step) => [step.slot, step]));
-    this.#active = new Set(this.#steps.keys());
+    this.#active = new Set(steps.filter(({ token }) => token !== undefined).map(({ slot }) => slot));
     this.#borders = [...new Set(steps.flatMap(({ slot }) => slot.borders))].sort((a, b) => a - b);
   }
 
-  /** Logits [vocabulary] after each row's token. */
-  async run(): Promise<ReadonlyMap<Slot, Float32Array>> {
+  /** The outcome of each row. */
+  async run(): Promise<ReadonlyMap<Slot, Stepped>> {
     await this.#programs.prepareCuts(this.#borders);
     const { layers } = this.#programs.decoder.config;
     for (const of of this.#rows()) this.batch.setTokens(of, this.#tokens(of));
@@ -48,12 +55,19 @@ export class DecodeStep {
       from = to;
     }
     await this.#head();
-    for (const { slot, token, plan } of this.#steps.values()) slot.grow([token], (plan ?? densePlan).state.answer);
-    return this.#logits;
+    for (const step of this.#steps.values()) await this.#end(step);
+    return this.#outcomes;
+  }
+
+  /** Notes a row's new token. A row without one runs the tokens that waited. */
+  async #end(step: Step): Promise<void> {
+    const { slot, token } = step;
+    if (token !== undefined) slot.grow([token], planOf(step).state.answer);
+    else this.#outcomes.set(slot, await new LoneRow(step).run(slot.held.depth!));
   }
 
   #tokens(of: Rows): number[] {
-    return this.batch.slotsOf(of).map((slot) => this.#step(slot).token);
+    return this.batch.slotsOf(of).map((slot) => this.#step(slot).token!);
   }
 
   #rows(): Rows[] {
@@ -65,33 +79,73 @@ export class DecodeStep {
     for (const of of this.#rows()) this.#done = await this.batch.run(of, range, this.#borders, before);
   }
 
-  /** Asks rows that have a cut after `after` layers whether they continue. */
+  /** Asks rows that have a cut after `after` layers if they go on. */
   async #decide(after: number): Promise<void> {
-    const leaving = new Map<Slot, StateFill>();
-    for (const slot of this.#active) {
-      const cut = stepCut(this.#planOf(slot), after);
-      const decision = cut?.decide({ tokens: slot.tokens.length, probed: new Float32Array() });
-      if (decision?.kind === "exit") leaving.set(slot, decision.fill);
-      else if (cut && slot.hasMissed) await this.#catchUp(slot, after);
+    const leaving: Leaving[] = [];
+    for (const asking of await this.#asking(after)) {
+      const { slot, cut, found } = asking;
+      const decision = decisionAt(cut, this.#step(slot), found?.found ?? new Float32Array(), slot.waiting);
+      if (decision.kind === "exit") leaving.push({ ...asking, fill: decision.fill });
+      else if (decision.kind === "stop") this.#stop(slot, after);
+      else if (slot.waiting > 0 && slot.held.depth === after) await this.#goAlone(slot, after);
     }
-    if (leaving.size > 0) await this.#exit(leaving, after);
+    await this.#exit(leaving, after);
+  }
+
+  /** Rows that have a cut here, with what their probes found: one run for adjacent rows that ask the same. */
+  async #asking(after: number): Promise<Asking[]> {
+    const rows = [...this.#active].flatMap((slot) => {
+      const cut = stepCut(planOf(this.#step(slot)), after);
+      return cut ? [{ slot, cut }] : [];
+    });
+    const found = new Map<Slot, Found>();
+    for (const [probe, slots] of byKey(rows, ({ cut }) => cut.probe))
+      if (probe) for (const [slot, one] of await this.#probe(probe, slots)) found.set(slot, one);
+    return rows.map((row) => ({ ...row, found: found.get(row.slot) }));
+  }
+
+  async #probe(probe: StepProbe, slots: ReadonlySet<Slot>): Promise<[Slot, Found][]> {
+    const all: [Slot, Found][] = [];
+    for (const of of this.batch.adjacent(slots)) {
+      const found = await this.batch.probe(of, this.#done, probe);
+      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Found] => [slot, found[i]!]));
+    }
+    for (const [slot, { cost }] of all) this.#step(slot).meter.overheadPart(cost, 1, 0);
+    return all;
   }
 
   /** Decides the tokens of rows that leave, and puts something in the place of their deeper state. */
-  async #exit(leaving: ReadonlyMap<Slot, StateFill>, after: number): Promise<void> {
-    for (const of of this.batch.adjacent(new Set(leaving.keys()))) await this.batch.head(of, this.#done);
-    for (const [slot, how] of leaving) {
+  async #exit(leaving: readonly Leaving[], after: number): Promise<void> {
+    const deciding = leaving.filter((row) => !madeLogits(row));
+    for (const [head, slots] of byKey(deciding, ({ cut }) => cut.head))
+      for (const of of this.batch.adjacent(slots)) await this.batch.head(of, this.#done, head);
+    for (const row of leaving) {
+      const { slot, fill: how } = row;
       this.#bill(slot, after);
-      this.#step(slot).meter.part(this.#programs.head.cost, 1, 0);
-      this.#leave(slot, this.batch.logitsOf(slot));
+      await this.#billHead(row);
+      this.#leave(slot, outcomeOf(how, madeLogits(row) ?? this.batch.logitsOf(slot)));
       await fill(how, this.#at(slot, after));
     }
   }
 
-  /** Runs a row through its deeper layers by itself, after the earlier tokens that skipped them. */
-  async #catchUp(slot: Slot, after: number): Promise<void> {
+  async #billHead({ slot, cut: { head }, found, fill: how }: Leaving): Promise<void> {
+    const { meter } = this.#step(slot);
+    countExit(meter, how);
+    if (head) meter.exitHead((await this.#programs.exitHead(head)).cost);
+    else if (!found?.logits) meter.exitHead(this.#programs.head.cost);
+  }
+
+  #stop(slot: Slot, after: number): void {
     this.#bill(slot, after);
-    this.#leave(slot, await catchUp(this.#at(slot, after)));
+    this.#step(slot).meter.count("stops", 0, 1);
+    this.#leave(slot, { kind: "stop" });
+  }
+
+  /** Takes a row on by itself, with its tokens that waited here. */
+  async #goAlone(slot: Slot, after: number): Promise<void> {
+    this.#bill(slot, after);
+    holdBack(this.#at(slot, after));
+    this.#leave(slot, await new LoneRow(this.#step(slot)).run(after));
   }
 
   async #head(): Promise<void> {
@@ -99,37 +153,48 @@ export class DecodeStep {
     for (const slot of this.#active) {
       this.#bill(slot, this.#programs.decoder.config.layers);
       this.#step(slot).meter.part(this.#programs.headCost, 1, 0);
-      this.#leave(slot, this.batch.logitsOf(slot));
+      this.#leave(slot, { kind: "token", logits: this.batch.logitsOf(slot) });
     }
   }
 
-  #leave(slot: Slot, logits: Float32Array): void {
-    this.#logits.set(slot, logits);
+  #leave(slot: Slot, outcome: Stepped): void {
+    this.#outcomes.set(slot, outcome);
     this.#active.delete(slot);
   }
 
   /** Bills the layers that a row has run, as if it had run alone. */
   #bill(slot: Slot, depth: number): void {
-    const { meter } = this.#step(slot);
-    const { layers } = this.#programs.decoder.config;
+    const step = this.#step(slot);
+    const { meter } = step;
     meter.part(this.#programs.embedding.cost, 1, 0);
     for (const { layers: range, length } of slot.groupsOf({ from: 0, to: depth }))
       meter.part(this.#programs.costOf(range.from, range.to, slot.borders), 1, length - 1);
-    if (this.#planOf(slot).cuts.some(({ scope }) => scope === "step")) meter.count("layers", layers, depth);
-  }
-
-  #step(slot: Slot): Step {
-    return this.#steps.get(slot)!;
-  }
-
-  #planOf(slot: Slot): Plan {
-    return this.#step(slot).plan ?? densePlan;
+    if (decidesSteps(planOf(step))) meter.count("layers", 0, depth);
   }
 
   #at(slot: Slot, after: number): AtCut {
     return { slot, after, batch: this.batch, done: this.#done, meter: this.#step(slot).meter };
   }
+
+  #step(slot: Slot): Step {
+    return this.#steps.get(slot)!;
+  }
 }
 
-const stepCut = ({ cuts }: Plan, after: number): StepCut | undefined =>
-  cuts.find((cut): cut is StepCut => cut.scope === "step" && cut.after === after);
+/** Logits that a row's probe made, if no head of the exit's own decides. */
+const madeLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
+
+/** Rows by the probe or head that they use, told apart by its key. */
+function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead>(
+  rows: readonly T[],
+  of: (row: T) => U | undefined,
+): Map<U | undefined, Set<Slot>> {
+  const first = new Map<string | undefined, U | undefined>();
+  const all = new Map<U | undefined, Set<Slot>>();
+  for (const row of rows) {
+    const key = of(row)?.key;
+    if (!first.has(key)) first.set(key, of(row));
+    all.set(first.get(key), (all.get(first.get(key)) ?? new Set()).add(row.slot));
+  }
+  return all;
+}

@@ -9,8 +9,9 @@ import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { Slots } from "../state/slots.ts";
 import { chunkAfter } from "./chunk.ts";
-import { DecodeStep, type Step } from "./decode-step.ts";
+import { DecodeStep } from "./decode-step.ts";
 import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
+import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./stepped.ts";
 
 /** A model's weights, programs and rows: all requests share them, whatever their plans. Runs prompts in chunks, and decode steps. */
 export class Engine implements Disposable {
@@ -30,6 +31,11 @@ export class Engine implements Disposable {
   async prepare(plan: Plan): Promise<void> {
     await this.programs.prepareCuts(bordersOf(plan));
     await this.programs.prepareCuts(cutsOf(plan));
+    for (const cut of plan.cuts) {
+      if (cut.scope !== "step") continue;
+      if (cut.probe) await this.programs.probe(cut.probe);
+      if (cut.head) await this.programs.exitHead(cut.head);
+    }
   }
 
   /**
@@ -115,7 +121,7 @@ export class Engine implements Disposable {
       else {
         meter.head(1);
         const { layers } = this.programs.decoder.config;
-        if (plan.cuts.some(({ scope }) => scope === "step")) meter.count("layers", layers, layers);
+        if (decidesSteps(plan)) meter.count("layers", layers, layers);
         yield await slot.logitsOf(await run.rows(run.tokens - 1, 1));
       }
     }
@@ -129,27 +135,42 @@ export class Engine implements Disposable {
     }
   }
 
-  /** One decode step; returns the logits after `token`. */
+  /** One decode step; returns the logits after `token`. @throws Error if the plan leaves it to be verified, or stops */
   async step(slot: Slot, token: number, meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
-    return (await this.stepAll([{ slot, token, meter, plan }]))[0]!;
+    return tokenLogits((await this.stepAll([{ slot, token, meter, plan }]))[0]!);
   }
 
   /**
-   * One decode step of several sequences together, of any lengths. Returns the logits [vocabulary] after each token, in
-   * the same order; the memory is overwritten by the slot's next step. Each is billed its cost alone.
+   * One decode step of several sequences together, of any lengths. Returns their outcomes in the same order. Each is
+   * billed its cost alone.
    */
-  async stepAll(steps: readonly Step[]): Promise<Float32Array[]> {
+  async stepAll(steps: readonly Step[]): Promise<Stepped[]> {
     this.#check();
-    for (const { slot, meter } of steps) {
-      meter.insteadOfLayers(1, slot.tokens.length);
-      meter.insteadOfHead(1);
-    }
-    const logits = new Map<Slot, Float32Array>();
+    const outcomes = new Map<Slot, Stepped>();
     for (const batch of [...this.slots.batches]) {
       const own = steps.filter(({ slot }) => batch.slots.includes(slot));
-      if (own.length > 0) for (const [slot, row] of await new DecodeStep(batch, own).run()) logits.set(slot, row);
+      if (own.length > 0) for (const [slot, one] of await new DecodeStep(batch, own).run()) outcomes.set(slot, one);
     }
-    return steps.map(({ slot }) => logits.get(slot)!);
+    for (const step of steps) {
+      const { kind } = outcomes.get(step.slot)!;
+      if (kind === "token" || kind === "stop") this.#billDense(step, step.slot.tokens.length - 1);
+    }
+    return steps.map(({ slot }) => outcomes.get(slot)!);
+  }
+
+  /** Keeps the first `kept` of the `checked` tokens that a step checked: dense would have run these. */
+  keep(step: Step, checked: number, kept: number): void {
+    const first = step.slot.tokens.length - checked;
+    for (let i = 0; i < kept; i++) this.#billDense(step, first + i);
+    step.slot.truncate(first + kept);
+  }
+
+  /** Bills what dense would spend on a token after `past` others. */
+  #billDense(step: Step, past: number): void {
+    const { meter } = step;
+    meter.insteadOfLayers(1, past);
+    meter.insteadOfHead(1);
+    if (decidesSteps(planOf(step))) meter.count("layers", this.programs.decoder.config.layers, 0);
   }
 
   /** Frees everything; running requests end with an error first. */

@@ -7,6 +7,7 @@ import { resolveModel } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
 import { LanguageModel } from "../language-model.ts";
 import type { Slot } from "../state/slot.ts";
+import { tokenLogits } from "./stepped.ts";
 
 const path = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
 
@@ -68,6 +69,7 @@ test("a fixed layer: the prompt runs whole, each token a part of the layers, and
   expect(early.spent.flops.overhead).toBe(0);
   expect(early.spent.work).toEqual({
     layers: { dense: layers * (next.length + 1), run: layers + next.length },
+    exits: { dense: 0, run: next.length },
   });
 });
 
@@ -170,7 +172,7 @@ test("rows under different recipes step together, each with its own logits and b
   }
   for (const token of next) {
     const found = await engine.stepAll(rows.map(({ slot, plan, meter }) => ({ slot, plan, meter, token })));
-    for (const [i, { logits }] of rows.entries()) logits.push(found[i]!.slice());
+    for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
   }
   for (const [i, { slot, meter, lease, logits }] of rows.entries()) {
     expect(worst(logits, alone[i]!.logits)).toBeLessThan(1e-5);

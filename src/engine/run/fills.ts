@@ -3,8 +3,6 @@ import type { StateFill } from "../../savings/plan.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Batch } from "./batch.ts";
-import { PREFILL_CHUNK } from "./chunk.ts";
-import { tailOf } from "./chunk-run.ts";
 import { cacheBinding } from "./stack-buffers.ts";
 
 /** A row whose token is at a cut; the batch's streams lie after `done` segments. */
@@ -17,6 +15,9 @@ export interface AtCut {
   readonly meter: Meter;
 }
 
+/** True if the token waits, and deeper layers get its own state later. */
+export const waits = (how: StateFill): boolean => how === "recompute" || how === "verify";
+
 /** Writes the state that deeper layers keep for a token that exited at a cut. */
 export async function fill(how: StateFill, at: AtCut): Promise<void> {
   switch (how) {
@@ -27,16 +28,16 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
       return copyEntries(at);
     case "copy-hidden":
       return computeEntries(at);
-    case "recompute": {
+    case "recompute":
+    case "verify":
       holdBack(at);
-      if (at.slot.missed.count === PREFILL_CHUNK - 1) await passMissed(at);
-    }
+      at.slot.held.drafts = how === "verify";
   }
 }
 
 /** Keeps the stream of a row's token until deeper layers need it. */
-const holdBack = ({ slot, batch, done }: AtCut): void =>
-  slot.missed.add(batch.streamBuffers(done), batch.slots.indexOf(slot), 1);
+export const holdBack = ({ slot, after, batch, done }: AtCut): void =>
+  slot.held.add(batch.streamBuffers(done), batch.slots.indexOf(slot), [slot.tokens.length], after);
 
 /** Copies the token's key and value of the last layer that ran to each deeper layer. */
 function copyEntries({ slot, after }: AtCut): void {
@@ -63,27 +64,4 @@ async function computeEntries({ slot, after, batch, done, meter }: AtCut): Promi
   }
   for (const group of slot.groupsOf({ from: after, to: slot.programs.decoder.config.layers }))
     group.grow([slot.tokens.length]);
-}
-
-/** Runs a row's token through the layers after a cut, after those that exited there before; logits [vocabulary]. */
-export async function catchUp(at: AtCut): Promise<Float32Array> {
-  const { slot, meter } = at;
-  holdBack(at);
-  const tokens = slot.missed.count;
-  const done = await passMissed(at);
-  meter.part(slot.programs.headCost, 1, 0);
-  const stream = await tailOf(slot.programs, slot.buffers, { rows: 1, tokens: 1, at: tokens - 1 }, done);
-  return slot.logitsOf(stream);
-}
-
-/** Runs the tokens that were held back, the row's newest the last of them, through the layers after the cut. */
-async function passMissed({ slot, after, meter }: AtCut): Promise<number> {
-  const { missed } = slot;
-  const { layers } = slot.programs.decoder.config;
-  const tokens = missed.count;
-  const positions = Array.from({ length: tokens }, (_, i) => slot.tokens.length - tokens + 1 + i);
-  missed.give(slot.buffers.streamBuffers(0), 0, tokens);
-  missed.count = 0;
-  meter.count("layers", 0, (layers - after) * tokens);
-  return slot.pass({ from: after, to: layers }, positions, { meter });
 }

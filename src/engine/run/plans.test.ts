@@ -4,6 +4,7 @@ import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
 import { LanguageModel } from "../language-model.ts";
+import { tokenLogits } from "./stepped.ts";
 
 let model: LanguageModel;
 beforeAll(async () => {
@@ -57,7 +58,7 @@ test("five plans step together as each does alone, with the same bills", { timeo
   expect(new Set(rows.map(({ slot }) => engine.slots.batches.findIndex((b) => b.slots.includes(slot)))).size).toBe(1);
   for (const token of next) {
     const found = await engine.stepAll(rows.map(({ slot, meter, plan }) => ({ slot, meter, plan, token })));
-    for (const [i, { logits }] of rows.entries()) logits.push(found[i]!.slice());
+    for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
   }
   for (const [i, { slot, meter, logits, lease }] of rows.entries()) {
     for (const [step, row] of logits.entries()) expect(worst(row, alone[i]!.logits[step]!)).toBeLessThan(1e-3);
@@ -66,7 +67,11 @@ test("five plans step together as each does alone, with the same bills", { timeo
     lease[Symbol.dispose]();
   }
   const [, , , both, three] = alone;
-  expect(both!.spent.work).toEqual({ tokens: { dense: 85, run: 43 }, layers: { dense: 120, run: 30 + 3 * 21 } });
+  expect(both!.spent.work).toEqual({
+    exits: { dense: 0, run: 3 },
+    tokens: { dense: 85, run: 43 },
+    layers: { dense: 120, run: 30 + 3 * 21 },
+  });
   expect(Object.keys(three!.spent.work).sort()).toEqual(["blocks", "tokens"]);
   expect(three!.spent.flops.spent).toBeLessThan(three!.spent.flops.dense);
 });

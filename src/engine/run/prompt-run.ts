@@ -1,5 +1,5 @@
 import type { LayerRange } from "../../models/kv-group.ts";
-import type { Plan, PromptCut } from "../../savings/plan.ts";
+import { isRecurrent, type Plan, type PromptCut, type StepProbe } from "../../savings/plan.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { chunkAfter } from "./chunk.ts";
@@ -54,6 +54,7 @@ export class PromptRun {
   /** The prompt's last run has the stream of its last token. */
   async *runs(): AsyncGenerator<Run> {
     this.slot.prepare(this.prompt.length);
+    this.slot.memory.beginPrompt(this.prompt.length);
     let gathered: Gathered | undefined;
     try {
       for (const { cut, ...layers } of this.#phases) {
@@ -75,7 +76,12 @@ export class PromptRun {
   }
 
   /** Runs all tokens to a cut; those that it keeps stay in `reached`. */
-  async *#gather(layers: LayerRange, cut: PromptCut, before: Gathered | undefined, reached: Gathered): AsyncGenerator<Run> {
+  async *#gather(
+    layers: LayerRange,
+    cut: PromptCut,
+    before: Gathered | undefined,
+    reached: Gathered,
+  ): AsyncGenerator<Run> {
     const { meter } = this.terms;
     const tokens = reached.positions.length;
     let probed = new Float32Array();
@@ -115,16 +121,37 @@ export class PromptRun {
       terms.signal?.throwIfAborted();
       const entries = slot.group(layers.from).length;
       const most = saving ? saving.chunkAfter(entries) : chunkAfter(slot.programs, entries);
-      const job: ChunkJob = { slot, layers, positions: all.slice(at, at + most), meter };
+      const job: ChunkJob = { slot, layers, done: 0, positions: all.slice(at, at + most), meter };
       if (before) before.give((seam ?? slot).buffers.streamBuffers(0), at, job.positions.length);
       else await this.#enter(job, seam);
       const sizes = { total: before ? all.length : this.prompt.length, whole: this.prompt.length };
-      const chunk = seam ? await seam.run(job, sizes) : await runSegments(job, this.#borders);
+      const chunk = await this.#through(job, (part) =>
+        seam ? seam.run(part, sizes) : runSegments(part, this.#borders),
+      );
       if (!before) this.#note(job, !saving && job.positions.length === most);
       slot.programs.dropTables();
       at += chunk.tokens;
       yield chunk;
     }
+  }
+
+  /** Runs a chunk through its layers; probes with a state read it on its way. */
+  async #through(job: ChunkJob, run: (part: ChunkJob) => Promise<Chunk>): Promise<Chunk> {
+    const { from, to } = job.layers;
+    const readers = this.terms.plan.cuts.filter(isRecurrent).filter(({ after }) => after > from && after <= to);
+    let chunk: Chunk | undefined;
+    for (const [i, after] of [...readers.map((cut) => cut.after), to].entries()) {
+      const start = readers[i - 1]?.after ?? from;
+      if (start < after) chunk = await run({ ...job, layers: { from: start, to: after }, done: chunk?.done ?? 0 });
+      const probe = readers[i]?.probe;
+      if (probe) await this.#read(probe, job, chunk!);
+    }
+    return chunk!;
+  }
+
+  async #read(probe: StepProbe, { slot, positions, meter }: ChunkJob, { buffers, done, tokens }: Chunk): Promise<void> {
+    const stream = buffers.stream(done, { rows: 1, tokens, at: 0 });
+    meter.overheadPart(await slot.probes.readPrompt(probe, slot, stream, positions.at(-1)! + 1), tokens, 0);
   }
 
   /** Embeds a chunk's tokens. */

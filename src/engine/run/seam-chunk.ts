@@ -26,6 +26,7 @@ export class SeamChunks implements Disposable {
   /** `total`: all tokens that reach these layers; `whole`: the prompt's tokens. */
   async run(job: ChunkJob, { total, whole }: { total: number; whole: number }): Promise<Chunk> {
     const { slot, layers, positions } = job;
+    const done = job.done + 1;
     const { programs } = slot;
     const { heads, kvHeads, headSize, layers: depth } = programs.decoder.config;
     const tokens = positions.length;
@@ -39,8 +40,8 @@ export class SeamChunks implements Disposable {
     if (layers.to < depth) await this.#leave(job, span, pieces);
     const width = (heads + 2 * kvHeads) * headSize;
     return {
-      ...{ tokens, buffers: this.buffers, done: 1 },
-      rows: (first, count) => tailOf(programs, this.buffers, { rows: 1, tokens: count, at: first }, 1, pieces),
+      ...{ tokens, buffers: this.buffers, done },
+      rows: (first, count) => tailOf(programs, this.buffers, { rows: 1, tokens: count, at: first }, done, pieces),
       qkv: async () => this.buffers.qkv.view([1, 1, width], (tokens - 1) * width),
     };
   }
@@ -55,7 +56,7 @@ export class SeamChunks implements Disposable {
     const { slot, layers, meter } = job;
     const pieces = layer - layers.from;
     const program = await (pieces === 0 ? slot.programs.before(layer) : slot.programs.between(layer));
-    const binding = { ...this.buffers.stream(0, span), ...this.buffers.attendedViews(span, pieces) };
+    const binding = { ...this.buffers.stream(job.done, span), ...this.buffers.attendedViews(span, pieces) };
     await program.bind({ ...binding, qkv: this.#qkv(job, span) }).run();
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }
@@ -85,9 +86,11 @@ export class SeamChunks implements Disposable {
   }
 
   /** Runs the rest after the last attention before a cut. */
-  async #leave({ slot, layers, meter }: ChunkJob, span: Span, pieces: number): Promise<void> {
+  async #leave({ slot, layers, done, meter }: ChunkJob, span: Span, pieces: number): Promise<void> {
     const program = await slot.programs.after(layers.to - 1);
-    await program.bind({ ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(1, span) }).run();
+    await program
+      .bind({ ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(done + 1, span) })
+      .run();
     meter.part(program.cost, span.tokens, 0);
   }
 

@@ -20,15 +20,25 @@ export class Penalties {
   /** True when `apply` can change anything at all. */
   readonly active: boolean;
   readonly #options: PenaltyOptions;
-  readonly #generated = new Map<number, number>();
-  readonly #recent = new Map<number, number>();
-  readonly #window: number[] = [];
+  #generated = new Map<number, number>();
+  #recent = new Map<number, number>();
+  #window: number[] = [];
   #oldest = 0;
 
   constructor(options: PenaltyOptions, prompt: ArrayLike<number>) {
     this.#options = options;
     this.active = options.repetitionPenalty !== 1 || options.frequencyPenalty !== 0 || options.presencePenalty !== 0;
     for (let i = Math.max(0, prompt.length - options.repetitionWindow); i < prompt.length; i++) this.#slide(prompt[i]!);
+  }
+
+  /** A copy that counts on by itself. */
+  fork(): Penalties {
+    const copy = new Penalties(this.#options, []);
+    copy.#generated = new Map(this.#generated);
+    copy.#recent = new Map(this.#recent);
+    copy.#window = [...this.#window];
+    copy.#oldest = this.#oldest;
+    return copy;
   }
 
   /** Counts a generated token. */

@@ -3,6 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import type { Hold } from "../grammar/index.ts";
 import { everyToken, scratchFor } from "./candidates.ts";
 import { draw } from "./draw.ts";
+import { Draws } from "./draws.ts";
 import { minP, topK, topP } from "./filters.ts";
 import { logprobs, type TokenLogprob } from "./logprobs.ts";
 import type { SamplingOptions } from "./options.ts";
@@ -25,18 +26,33 @@ export class Sampler {
   readonly #options: SamplingOptions;
   readonly #penalties: Penalties;
   readonly #bias: [id: number, bias: number][];
-  readonly #random: () => number;
+  readonly #draws: Draws;
 
-  /** `constraint` says which tokens may come at all. */
+  /** `constraint` says which tokens may come at all; `from` has the state of another sampler to go on from. */
   constructor(
     options: SamplingOptions,
     prompt: ArrayLike<number> = [],
     private readonly constraint?: Hold,
+    from?: { readonly penalties: Penalties; readonly draws: Draws },
   ) {
     this.#options = options;
-    this.#penalties = new Penalties(options, prompt);
+    this.#penalties = from?.penalties ?? new Penalties(options, prompt);
     this.#bias = Object.entries(options.logitBias).map(([id, bias]) => [Number(id), bias]);
-    this.#random = seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 53));
+    this.#draws = from?.draws ?? new Draws(seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 53)));
+  }
+
+  /**
+   * A copy that chooses from other logits, without scores, what this one would choose from them next: it draws the same
+   * numbers, which this one still draws.
+   */
+  fork(): Sampler {
+    const from = { penalties: this.#penalties.fork(), draws: this.#draws.fork() };
+    return new Sampler({ ...this.#options, logprobs: undefined }, [], this.constraint?.fork(), from);
+  }
+
+  /** True if the constraint lets nothing follow. */
+  get complete(): boolean {
+    return this.constraint?.complete === true;
   }
 
   /** The next token for `logits` [vocabulary], which are left as they are. Throws a UserError when they are NaN or a biased id is beyond them. */
@@ -70,7 +86,7 @@ export class Sampler {
     const best = argmax(logits);
     if (temperature === 0) return best;
     const all = everyToken(logits, logits[best]!, temperature);
-    return draw(minP(topP(topK(all, k), p), share), this.#random());
+    return draw(minP(topP(topK(all, k), p), share), this.#draws.next());
   }
 }
 

@@ -6,6 +6,7 @@ import { seededRandom } from "../../util/random.ts";
 import { type GenerateInput, generate, generateOptions, type Piece, type Usage } from "../answer/generate.ts";
 import { Sequence } from "../answer/sequence.ts";
 import { texts } from "../run/batch.testing.ts";
+import { tokenLogits } from "../run/stepped.ts";
 import { Refused } from "./refused.ts";
 import { Scheduler, type SchedulerOptions, schedulerOptions } from "./scheduler.ts";
 import type { Job } from "./ticket.ts";
@@ -47,11 +48,11 @@ function recorded(): Map<string, Float32Array[]> {
   const seen = new Map<string, Float32Array[]>();
   const prompts = new Map<Sequence, string>();
   const take = Sequence.prototype.take;
-  vi.spyOn(Sequence.prototype, "take").mockImplementation(function (this: Sequence, logits) {
+  vi.spyOn(Sequence.prototype, "take").mockImplementation(function (this: Sequence, stepped) {
     const prompt = prompts.get(this) ?? this.slot.tokens.join();
     prompts.set(this, prompt);
-    seen.set(prompt, [...(seen.get(prompt) ?? []), logits.slice()]);
-    return take.call(this, logits);
+    seen.set(prompt, [...(seen.get(prompt) ?? []), tokenLogits(stepped).slice()]);
+    return take.call(this, stepped);
   });
   return seen;
 }

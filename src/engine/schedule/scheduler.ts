@@ -150,7 +150,7 @@ export class Scheduler implements Turns {
     const { left } = ticket.sequence;
     const piece = await ticket.sequence.advance();
     this.#clock += left - ticket.sequence.left;
-    if (piece) this.#give(ticket, piece);
+    this.#give(ticket, piece);
   }
 
   async #decode(): Promise<void> {
@@ -173,7 +173,8 @@ export class Scheduler implements Turns {
     }
   }
 
-  #give(ticket: Begun, piece: Piece): void {
+  #give(ticket: Begun, piece: Piece | undefined): void {
+    if (!piece) return;
     ticket.give(piece);
     if (piece.finish) this.#leave(ticket);
   }

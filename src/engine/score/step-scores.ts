@@ -1,22 +1,35 @@
 import type { Plan } from "../../savings/plan.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Engine } from "../run/engine.ts";
+import { type Step, type Stepped, tokenLogits } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 import type { TokenScore } from "./likelihood.ts";
 
-/** Log-probabilities of `tokens` but for the first, each run as an answer's token is: step by step, under the plan. Yields after each. */
+/**
+ * Log-probabilities of `tokens` but for the first, each run as an answer's token is: step by step, under the plan.
+ * Drafts count by the model's own logits. Yields after each.
+ */
 export async function* scoreSteps(
   engine: Engine,
   slot: Slot,
   { tokens, plan, meter }: { tokens: readonly number[]; plan: Plan; meter: Meter },
 ): AsyncGenerator<void, TokenScore[]> {
   const found: TokenScore[] = [];
-  for (let i = 0; i + 1 < tokens.length; i++) {
-    found.push(likelihoodOf(await engine.step(slot, tokens[i]!, meter, plan), tokens[i + 1]!));
+  const wanted = tokens.length - 1;
+  for (let i = 0; found.length < wanted; i++) {
+    // After the last token, those that still wait are checked.
+    const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, given: true };
+    const [stepped] = await engine.stepAll([step]);
+    for (const logits of certain(stepped!)) found.push(likelihoodOf(logits, tokens[found.length + 1]!));
+    if (stepped?.kind === "checked") engine.keep(step, stepped.logits.length, stepped.logits.length);
     yield;
   }
   return found;
 }
+
+/** The logits that the model itself gives. */
+const certain = (stepped: Stepped): readonly Float32Array[] =>
+  stepped.kind === "checked" ? stepped.logits : stepped.kind === "draft" ? [] : [tokenLogits(stepped)];
 
 function likelihoodOf(logits: Float32Array, token: number): TokenScore {
   let top = Number.NEGATIVE_INFINITY;

@@ -90,7 +90,7 @@ export class Seq2SeqModel implements Loaded {
       onBegun?.();
       await run.encode();
       encoded = performance.now();
-      for (let token = start; !ended; token = draft.last) {
+      for (let token = start; !ended; token = draft.next!) {
         signal?.throwIfAborted();
         const logits = await run.step(token);
         const over = run.spent.flops >= (ceiling.flops ?? Number.POSITIVE_INFINITY);

@@ -2,12 +2,15 @@ import type { KvRows } from "../../models/cache.ts";
 import type { KvGroup, LayerRange } from "../../models/kv-group.ts";
 import { Lengths, type Place } from "../../models/lengths.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
-import { Buffer, type View } from "../../runtime/buffer.ts";
+import { Buffer } from "../../runtime/buffer.ts";
+import type { Program } from "../../runtime/program.ts";
 import type { Meter } from "../bill/meter.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
+import { HeldBack } from "../run/held-back.ts";
+import { Probes } from "../run/probes.ts";
 import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers.ts";
-import { StreamRows } from "../run/stream-rows.ts";
 import { Cached } from "./cached.ts";
+import { ProbeMemory } from "./probe-memory.ts";
 
 /** The number of stacks that a slot keeps bound: each takes 50 kB, and prompts have all lengths. */
 const KEPT_STACKS = 12;
@@ -19,30 +22,37 @@ export class Slot extends Cached implements Disposable {
   readonly buffers: StackBuffers;
   /** By the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
-  readonly #logits: Buffer;
-  readonly #logitsMemory: Float32Array;
+  #logits: Buffer;
   /** Stacks by their bindings, the most recently used last. */
   readonly #stacks = new Map<string, BoundStack>();
-
-  #missed: StreamRows | undefined;
+  /** The states of the sequence's probes. */
+  readonly memory = new ProbeMemory();
+  /** Probes of the sequence by itself. */
+  readonly probes: Probes;
+  #held: HeldBack | undefined;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     super(cache);
     this.programs = programs;
     this.buffers = new StackBuffers(programs, PREFILL_CHUNK);
+    this.probes = new Probes(programs, 1);
     this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
-    this.#logitsMemory = new Float32Array(this.#logits.memory);
   }
 
-  /** Tokens at a cut that deeper layers have not seen; made on first use. */
-  get missed(): StreamRows {
-    this.#missed ??= new StreamRows(PREFILL_CHUNK, this.programs.decoder.config.hidden);
-    return this.#missed;
+  /** Tokens that exited, and wait for a later one that goes deeper; made on first use. */
+  get held(): HeldBack {
+    this.#held ??= new HeldBack(PREFILL_CHUNK, this.programs.decoder.config.hidden);
+    return this.#held;
   }
 
-  /** True if deeper layers have not seen some of the tokens yet. */
-  get hasMissed(): boolean {
-    return this.#missed !== undefined && this.#missed.count > 0;
+  /** The number of tokens that wait. */
+  get waiting(): number {
+    return this.#held?.count ?? 0;
+  }
+
+  /** Keeps a probe's state after the sequence's first `tokens` tokens. */
+  remember(key: string, tokens: number, state: Float32Array): void {
+    this.memory.put(key, tokens, state, this.tokens.length - this.waiting);
   }
 
   /** Layers at which a group begins, but for the first. */
@@ -50,9 +60,11 @@ export class Slot extends Cached implements Disposable {
     return this.groups.slice(1).map(({ layers }) => layers.from);
   }
 
-  override settle(): void {
-    if (this.#missed) this.#missed.count = 0;
-    super.settle();
+  /** Deeper layers never get tokens that were held back. */
+  override truncate(length: number): void {
+    this.#held?.clear();
+    super.truncate(length);
+    this.memory.truncate(this.tokens.length);
   }
 
   /** The groups that hold the layers from..to−1; a plan's cuts do not divide them. */
@@ -76,7 +88,7 @@ export class Slot extends Cached implements Disposable {
       const lengths = this.lengthsFrom(layers.from);
       const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
       meter?.part(this.programs.costOf(layers.from, layers.to, cuts), positions.length, group.length);
-      segments += await this.#run(layers, cuts, segments, positions.length, start, lengths);
+      segments += await this.#layers(layers, cuts, segments, positions.length, start, lengths);
       group.grow(positions);
     }
     return segments;
@@ -90,7 +102,7 @@ export class Slot extends Cached implements Disposable {
     return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope };
   }
 
-  async #run(
+  async #layers(
     { from, to }: LayerRange,
     borders: readonly number[],
     done: number,
@@ -125,17 +137,28 @@ export class Slot extends Cached implements Disposable {
   }
 
   /** Logits [vocabulary] of one token by its stream. The memory is overwritten by the next call. */
-  async logitsOf(stream: Stream): Promise<Float32Array> {
-    await this.programs.head.bind({ ...stream, logits: this.#logitsView() }).run();
-    return this.#logitsMemory;
+  async logitsOf(stream: Stream, head = this.programs.head): Promise<Float32Array> {
+    return (await this.#score(head, stream, 1))[0]!;
   }
 
-  #logitsView(): View {
-    return this.#logits.view([1, 1, this.programs.decoder.config.vocabulary]);
+  /** Like `logitsOf`, for the stream of several tokens after the model's last layer. */
+  logitsOfAll(stream: Stream, tokens: number): Promise<Float32Array[]> {
+    return this.#score(this.programs.head, stream, tokens);
+  }
+
+  async #score(head: Program, stream: Stream, tokens: number): Promise<Float32Array[]> {
+    const { vocabulary } = this.programs.decoder.config;
+    if (this.#logits.elements < tokens * vocabulary) {
+      this.#logits[Symbol.dispose]();
+      this.#logits = new Buffer("f32", tokens * vocabulary);
+    }
+    await head.bind({ ...stream, logits: this.#logits.view([1, tokens, vocabulary]) }).run();
+    const { memory } = this.#logits;
+    return Array.from({ length: tokens }, (_, t) => new Float32Array(memory, 4 * t * vocabulary, vocabulary));
   }
 
   [Symbol.dispose](): void {
-    this.#missed?.[Symbol.dispose]();
-    for (const held of [this.buffers, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
+    this.#held?.[Symbol.dispose]();
+    for (const held of [this.buffers, this.probes, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
   }
 }

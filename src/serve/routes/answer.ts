@@ -3,6 +3,7 @@ import { z } from "zod";
 import { askedOfQuestion, citationsIn } from "../../pipelines/answer/prompt.ts";
 import { type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { endsShape } from "../generation/ends.ts";
+import { finishOf } from "../generation/finish.ts";
 import { modelShape } from "../generation/naming.ts";
 import {
   answerOptionsOf,
@@ -121,7 +122,7 @@ async function whole(parts: AsyncGenerator<Part>, about: About): Promise<z.input
   return {
     ...about,
     text,
-    finish_reason: last.finishReason!,
+    finish_reason: finishOf(last.finishReason!),
     ...decision,
     citations,
     usage: usageOf(receipt),
@@ -133,7 +134,7 @@ async function whole(parts: AsyncGenerator<Part>, about: About): Promise<z.input
 async function* events(parts: AsyncGenerator<Part>, about: About): AsyncGenerator<z.input<typeof event>, void> {
   for await (const part of parts) {
     const { text, finishReason, receipt } = part;
-    if (receipt) yield { ...about, text, finish_reason: finishReason!, usage: usageOf(receipt), receipt };
+    if (receipt) yield { ...about, text, finish_reason: finishOf(finishReason!), usage: usageOf(receipt), receipt };
     else if (part.retrieval) yield { ...about, ...shown(part) };
     else if (text !== "") yield { ...about, text };
   }

@@ -6,6 +6,7 @@ import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
 import { listOf } from "../../util/list-of.ts";
 import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
+import { finishOf } from "../generation/finish.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
@@ -187,7 +188,7 @@ function retrievalOf(pieces: readonly Part[]): Pick<z.input<typeof chatOutput>, 
 function said(text: string, reason: FinishReason, input: ChatInput) {
   const base = { role: "assistant" as const, refusal: null };
   const read = readerOf(input)?.push(text, true);
-  if (!read || read.calls.length === 0) return { message: { ...base, content: text }, finish_reason: reason };
+  if (!read || read.calls.length === 0) return { message: { ...base, content: text }, finish_reason: finishOf(reason) };
   const tool_calls = read.calls.map((call) => shownCall(callId(), call));
   const content = read.text.trim() === "" ? null : read.text;
   return { message: { ...base, content, tool_calls }, finish_reason: endOf(reason, true) };
@@ -196,7 +197,7 @@ function said(text: string, reason: FinishReason, input: ChatInput) {
 const callId = (): string => `call_${randomUUID().replaceAll("-", "").slice(0, 24)}`;
 
 const endOf = (reason: FinishReason, called: boolean): z.output<typeof finish> =>
-  called && reason === "stop" ? "tool_calls" : reason;
+  called && reason === "stop" ? "tool_calls" : finishOf(reason);
 
 type Event = z.input<typeof chatChunk>;
 type Delta = Event["choices"][number]["delta"];

@@ -7,6 +7,7 @@ import { type Ask, type Part, wholeAnswers } from "../generation/answers.ts";
 import { bestOf } from "../generation/best-of.ts";
 import { type CompletionInput, completionInput, drawnOf } from "../generation/completion.ts";
 import { Continuation } from "../generation/continuation.ts";
+import { finishOf } from "../generation/finish.ts";
 import { flatLogprobsSchema } from "../generation/flat-logprobs.ts";
 import { optionsOf } from "../generation/options.ts";
 import { type Continued, MOST_ANSWERS } from "../generation/prompts.ts";
@@ -106,7 +107,7 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about:
   const all = best.map((pieces, index) => ({
     index,
     ...answerOf(input.prompt[Math.floor(index / n)]!, input, pieces),
-    finish_reason: pieces.at(-1)!.finishReason!,
+    finish_reason: finishOf(pieces.at(-1)!.finishReason!),
     ...routes.of(pieces),
   }));
   return { ...about, choices: all, ...routes.beside, usage: usageOf(receipt, drawn), receipt };
@@ -131,7 +132,7 @@ async function* chunks(parts: AsyncGenerator<Part>, input: CompletionInput, abou
     const { choice: index, finishReason, receipt } = part;
     const { text, logprobs } = answers[index]!.of([part]);
     if (text === "" && !finishReason && !logprobs) continue;
-    const choices = [{ index, text, logprobs, finish_reason: finishReason ?? null }];
+    const choices = [{ index, text, logprobs, finish_reason: finishReason ? finishOf(finishReason) : null }];
     const route = routeAtEnd(part);
     yield { ...base, choices, ...route, ...(receipt && !usageLast && { receipt }) };
     if (receipt && usageLast) yield { ...base, choices: [], ...route, usage: usageOf(receipt, n), receipt };

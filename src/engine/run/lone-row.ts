@@ -1,0 +1,91 @@
+import type { StateFill, StepCut } from "../../savings/plan.ts";
+import { tailOf } from "./chunk-run.ts";
+import { waits } from "./fills.ts";
+import type { Found } from "./probes.ts";
+import type { Span } from "./stack-buffers.ts";
+import { countExit, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
+
+/** A row that goes deeper by itself, together with its tokens that waited for it. */
+export class LoneRow {
+  /** Positions of the tokens that are on their way. */
+  #positions: readonly number[] = [];
+  /** Segments that they have run. */
+  #done = 0;
+
+  constructor(private readonly step: Step) {}
+
+  /** Runs the tokens that wait after `after` layers, and then those that wait deeper, as far as the newest goes. */
+  async run(after: number): Promise<Stepped> {
+    const { slot, meter } = this.step;
+    const { layers } = slot.programs.decoder.config;
+    for (let from = after; ; ) {
+      this.#positions = slot.held.take(from, slot.buffers.streamBuffers(0));
+      const to = slot.borders.find((at) => at > from) ?? layers;
+      this.#done = await slot.pass({ from, to }, this.#positions, { meter });
+      meter.count("layers", 0, (to - from) * this.#positions.length);
+      if (to === layers) return this.#finish();
+      const left = await this.#decide(to);
+      if (left) return left;
+      this.#wait(to);
+      from = to;
+    }
+  }
+
+  /** The outcome of the newest token if it leaves after `after` layers. */
+  async #decide(after: number): Promise<Stepped | undefined> {
+    const { slot, meter, token } = this.step;
+    const cut = token === undefined ? undefined : stepCut(planOf(this.step), after);
+    if (!cut) return undefined;
+    const found = await this.#probe(cut);
+    const waiting = slot.waiting + this.#positions.length - 1;
+    const decision = decisionAt(cut, this.step, found?.found ?? new Float32Array(), waiting);
+    if (decision.kind === "continue") return undefined;
+    if (decision.kind === "exit") return this.#exit(cut, found, decision.fill);
+    meter.count("stops", 0, 1);
+    return decision;
+  }
+
+  async #probe({ probe }: StepCut): Promise<Found | undefined> {
+    if (!probe) return undefined;
+    const { slot, meter } = this.step;
+    const span = this.#newest();
+    const key = `${this.#done % 2} ${span.at}`;
+    const stream = () => slot.buffers.stream(this.#done, span);
+    const [found] = await slot.probes.read(probe, { first: 0, slots: [slot] }, key, stream);
+    meter.overheadPart(found!.cost, 1, 0);
+    return found;
+  }
+
+  async #exit({ after, head }: StepCut, found: Found | undefined, fill: StateFill): Promise<Stepped> {
+    const { slot, meter } = this.step;
+    const { programs } = slot;
+    const program = head ? await programs.exitHead(head) : programs.head;
+    const made = head ? undefined : found?.logits;
+    const logits = made ?? (await slot.logitsOf(slot.buffers.stream(this.#done, this.#newest()), program));
+    countExit(meter, fill);
+    if (!made) meter.exitHead(program.cost);
+    if (!waits(fill)) throw new Error(`tokens that waited were to be filled by ${fill}`);
+    this.#wait(after);
+    return outcomeOf(fill, logits);
+  }
+
+  #newest(): Span {
+    return { rows: 1, tokens: 1, at: this.#positions.length - 1 };
+  }
+
+  #wait(after: number): void {
+    const { held, buffers } = this.step.slot;
+    held.add(buffers.streamBuffers(this.#done), 0, this.#positions, after);
+  }
+
+  /** The newest token's logits after the last layer, or each token's if their drafts are to be checked. */
+  async #finish(): Promise<Stepped> {
+    const { slot, meter } = this.step;
+    const { drafts } = slot.held;
+    const span = drafts ? { rows: 1, tokens: this.#positions.length, at: 0 } : this.#newest();
+    meter.part(slot.programs.headCost, span.tokens, 0);
+    const logits = await slot.logitsOfAll(await tailOf(slot.programs, slot.buffers, span, this.#done), span.tokens);
+    slot.held.drafts = false;
+    return drafts ? { kind: "checked", logits } : { kind: "token", logits: logits[0]! };
+  }
+}
