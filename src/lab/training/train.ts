@@ -55,7 +55,7 @@ export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCal
   const { openRunQueue } = await import("../queue/run-job.ts");
   const { out, signal, onNotice = () => {} } = call;
   await using runs = await openRunQueue(queue, { out, version: version(), notice: onNotice, signal });
-  return library.trainSweep(sweep, { ...withTasks(call), elsewhere: runs.elsewhere });
+  return await library.trainSweep(sweep, { ...withTasks(call), elsewhere: runs.elsewhere });
 }
 
 /**
