@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import { graphCost } from "../../graph/cost.ts";
+import { evalDim, sym } from "../../graph/dim.ts";
+import { causalConv, causalConvWithState } from "../../graph/ops/causal-conv.ts";
+import { cumSum, lower, segmentSums } from "../../graph/ops/cumulative.ts";
+import { gatedLinearAttention } from "../../graph/ops/linear-attention.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { type Feed, graphOf, noise, type Trial, worst } from "../compare.testing.ts";
+
+const [batch, tokens] = [sym("batch"), sym("tokens")];
+const t = (tensors: Readonly<Record<string, Tensor>>, ...names: string[]) => names.map((name) => tensors[name]!);
+
+describe.each([1, 2, 3, 9])("a convolution with a state, %d tokens", (length) => {
+  test.each([1, 4])("of %d tokens each", async (width) => {
+    const inputs = {
+      x: noise(1, [2, length, 5], [batch, tokens, 5]),
+      weight: noise(2, [5, 1, width]),
+      bias: noise(3, [5]),
+      state: noise(4, [2, width - 1, 5], [batch, width - 1, 5]),
+    };
+    const trace: Trial["trace"] = (tensors) => {
+      const [x, weight, bias, state] = t(tensors, "x", "weight", "bias", "state") as [Tensor, Tensor, Tensor, Tensor];
+      const { y, state: next } = causalConvWithState(x, weight, bias, state);
+      return { y, next };
+    };
+    if (width > 1) expect(await worst({ inputs, bindings: { batch: 2, tokens: length }, trace })).toBeLessThan(1e-6);
+    const { x, weight } = inputs;
+    const plain: Trial["trace"] = (of) => ({ y: causalConv(of["x"]!, of["weight"]!) });
+    const trial = { inputs: { x, weight }, bindings: { batch: 2, tokens: length }, trace: plain };
+    expect(await worst(trial)).toBeLessThan(1e-6);
+  });
+});
+
+/** Heads of width `size`, of which each group shares keys of width `n`. */
+function attention({ rows = 2, length = 5, heads = 4, groups = 2, n = 3, size = 2 }) {
+  const wide = (seed: number, width: number): Feed => noise(seed, [rows, length, width], [batch, tokens, width]);
+  const decay = wide(4, heads);
+  const inputs = {
+    q: wide(1, groups * n),
+    k: wide(2, groups * n),
+    v: wide(3, heads * size),
+    decay: { ...decay, data: Float32Array.from(decay.data, (v) => -Math.exp(2 * v)) },
+    state: noise(5, [rows, heads, n, size], [batch, heads, n, size]),
+  };
+  const trace: Trial["trace"] = (tensors) => {
+    const { q, k, v, state, decay } = tensors as Record<string, Tensor>;
+    const { y, state: next } = gatedLinearAttention(
+      { q: q!, k: k!, v: v!, state: state!, decay: decay! },
+      { heads, groups },
+    );
+    return { y, next };
+  };
+  return { inputs, bindings: { batch: rows, tokens: length }, trace };
+}
+
+test.each([
+  { length: 1 },
+  { length: 70 },
+  { heads: 1, groups: 1, rows: 1 },
+  { heads: 6, groups: 3, n: 16, size: 32 },
+  { groups: 4 },
+  { size: 1, n: 1 },
+])("linear attention with a decay: %o", async (of) => {
+  expect(await worst(attention(of))).toBeLessThan(2e-6);
+});
+
+test("its cost is five FLOPs for each number of the state and token", () => {
+  const { flops } = graphCost(graphOf(attention({})));
+  expect(evalDim(flops, { batch: 2, tokens: 7 })).toBe(5 * 2 * 7 * 4 * 3 * 2);
+});
+
+test("a convolution's cost is a multiply and an add for each element of the kernel and token", () => {
+  const inputs = { x: noise(1, [2, 6, 5]), weight: noise(2, [5, 1, 4]) };
+  const { flops } = graphCost(graphOf({ inputs, trace: (of) => ({ y: causalConv(of["x"]!, of["weight"]!) }) }));
+  expect(flops).toBe(2 * 2 * 6 * 5 * 4);
+});
+
+test("operands that do not fit are named", () => {
+  const refuse = (inputs: Record<string, Feed>, trace: Trial["trace"], message: string) =>
+    expect(() => graphOf({ inputs, trace })).toThrow(message);
+  const { inputs, trace } = attention({});
+  refuse({ ...inputs, k: noise(2, [2, 5, 5]) }, trace, 'operand "k" is f32[2, 5, 5], expected [batch, tokens, 6]');
+  refuse({ ...inputs, state: noise(2, [2, 4, 2, 2]) }, trace, 'operand "state" is f32[2, 4, 2, 2]');
+  refuse({ ...inputs, decay: noise(2, [2, 5, 3]) }, trace, 'operand "decay" is f32[2, 5, 3]');
+  const conv: Trial["trace"] = (of) => ({ y: causalConv(of["x"]!, of["weight"]!, of["bias"]!) });
+  const own = { x: noise(1, [2, 6, 5]), weight: noise(2, [5, 1, 4]), bias: noise(3, [5]) };
+  refuse({ ...own, weight: noise(2, [4, 1, 4]) }, conv, 'operand "weight" is f32[4, 1, 4], expected [5, 1, width]');
+  refuse({ ...own, bias: noise(2, [4]) }, conv, 'operand "bias" is f32[4], expected [5]');
+  refuse({ x: noise(1, [5]) }, (of) => ({ y: cumSum(of["x"]!, 1) }), "expected at least 2 dimensions");
+  refuse({ x: noise(1, [5]) }, (of) => ({ y: lower(of["x"]!) }), "expected at least 2 dimensions");
+  const moving = noise(1, [2, 5], [2, tokens]);
+  refuse({ x: moving }, (of) => ({ y: segmentSums(of["x"]!) }), "expected a number for the last dimension");
+});
