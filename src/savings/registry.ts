@@ -3,12 +3,14 @@ import { flexPrefill } from "./attention/flexprefill.ts";
 import { minference } from "./attention/minference.ts";
 import { triShape } from "./attention/tri-shape.ts";
 import { xattention } from "./attention/xattention/index.ts";
+import { dynamax } from "./depth/dynamax/dynamax.ts";
 import { exit } from "./depth/exit.ts";
+import { sec } from "./depth/sec/sec.ts";
 import type { Saving } from "./saving.ts";
 import { prune } from "./tokens/prune.ts";
 
 /** Every saving, one line each. */
-export const savings: readonly Saving[] = [exit, flexPrefill, minference, prune, triShape, xattention];
+export const savings: readonly Saving[] = [dynamax, exit, flexPrefill, minference, prune, sec, triShape, xattention];
 
 /** @throws UserError if there is no saving of that name */
 export function savingNamed(name: string): Saving {

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { Decoder } from "../../models/decoder.ts";
-import { attentionKind } from "../../models/segments.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { choice, fraction, integer, optionalInteger } from "../option-schemas.ts";
 import { type Decision, type PlanPart, type StateFill, stateFills } from "../plan.ts";
 import type { Saving } from "../saving.ts";
+import { checkFill, exitUnsupported } from "./fill.ts";
 
 const options = z
   .strictObject({
@@ -27,26 +27,14 @@ const options = z
 
 type ExitOptions = z.infer<typeof options>;
 
-/** The reason why no token can exit early, if there is one. */
-function unsupported({ config }: Decoder): string | undefined {
-  if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
-  return config.layers < 2 ? "a single layer" : undefined;
-}
-
 /** @throws UserError if the model has no such layer, or its layers cannot use the fill */
 function checkExit({ layer, mode, fill }: ExitOptions, decoder: Decoder): void {
-  const { layers, window } = decoder.config;
-  const why = unsupported(decoder);
+  const { layers } = decoder.config;
+  const why = exitUnsupported(decoder);
   if (why !== undefined) throw new UserError(`exit does not serve this model: it has ${why}`, 2);
   if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
   if (mode === "fixed") return;
-  const deeper = Array.from({ length: layers - layer! + 1 }, (_, i) => layer! - 1 + i);
-  if (fill === "copy-kv" && new Set(deeper.map((l) => attentionKind(decoder, l))).size > 1)
-    throw new UserError(`exit: fill=copy-kv is for layers that attend alike, and those from ${layer} on do not`, 2);
-  if (fill === "copy-hidden" && decoder.attention(0).rotated !== undefined)
-    throw new UserError("exit: fill=copy-hidden is for heads that are rotated as a whole, and the model's are not", 2);
-  if (fill === "mask" && deeper.some((l) => window?.(l) !== undefined))
-    throw new UserError("exit: fill=mask is for layers without a sliding window, and the model has one", 2);
+  checkFill("exit", fill, layer!, decoder);
 }
 
 /**
@@ -59,7 +47,7 @@ export const exit: Saving<ExitOptions> = {
   summary: "generated tokens leave after a layer, all or at random; the final norm and the head decide them there",
   needs: ["between layers"],
   options,
-  unsupported,
+  unsupported: exitUnsupported,
   seams: ({ layer }) => [`the cut of an answer after layer ${layer}`],
   async check(options, { decoder }) {
     checkExit(options, decoder);
