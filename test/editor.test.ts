@@ -1,0 +1,158 @@
+/** The editor's extension of examples/vscode in a fake editor, against a real server; and the costs of typed keys. */
+import Module, { createRequire } from "node:module";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Asked, keystrokes, totals } from "../examples/typing/cost.ts";
+import { readTrace, typed } from "../examples/typing/trace.ts";
+import { CompletionClient, type Shown } from "../examples/vscode/client.cjs";
+import { jsonOf, serveModels, type Testing, TINY } from "../src/serve/serve.testing.ts";
+import { root } from "./program.testing.ts";
+
+let server: Testing;
+beforeAll(async () => {
+  server = await serveModels(TINY.slice(0, 1));
+});
+afterAll(() => server.stop(0));
+
+const settings = { apiKey: "", model: "tiny", savings: [] as string[], pause: 0, maxTokens: 4 };
+
+/** What the extension uses of the editor's API. */
+function fakeEditor(changes: Partial<typeof settings> = {}) {
+  const given: Readonly<Record<string, unknown>> = { ...settings, server: server.url, ...changes };
+  const lines: string[] = [];
+  let provide: ((...asked: unknown[]) => Promise<{ text: string }[]>) | undefined;
+  const vscode = {
+    window: { createOutputChannel: () => ({ appendLine: (line: string) => lines.push(line) }) },
+    workspace: { getConfiguration: () => ({ get: (name: string) => given[name] }) },
+    languages: {
+      registerInlineCompletionItemProvider: (
+        _: unknown,
+        provider: { provideInlineCompletionItems: typeof provide },
+      ) => {
+        provide = provider.provideInlineCompletionItems;
+      },
+    },
+    Range: class {
+      constructor(
+        readonly start: number,
+        readonly end: number,
+      ) {}
+    },
+    InlineCompletionItem: class {
+      constructor(
+        readonly text: string,
+        readonly range: unknown,
+      ) {}
+    },
+  };
+  const load = Reflect.get(Module, "_load") as (...given: unknown[]) => unknown;
+  Reflect.set(Module, "_load", (name: string, ...rest: unknown[]) =>
+    name === "vscode" ? vscode : load(name, ...rest),
+  );
+  const require = createRequire(import.meta.url);
+  const file = join(root, "examples", "vscode", "extension.cjs");
+  delete require.cache[file];
+  const subscriptions: unknown[] = [];
+  require(file).activate({ subscriptions });
+  Reflect.set(Module, "_load", load);
+  expect(subscriptions.length).toBe(2);
+  const at = (text: string, offset: number, cancel: (stop: () => void) => void = () => {}) =>
+    provide!({ getText: () => text, offsetAt: () => offset }, offset, {}, { onCancellationRequested: cancel });
+  return { at, lines };
+}
+
+const TEXT = "once upon a time\r\nthere was a ";
+
+describe("the extension", () => {
+  test("shows the server's completion at the cursor, and tells its cost", async () => {
+    const { at, lines } = fakeEditor();
+    const [item] = await at(TEXT, TEXT.length);
+    const body = { ...{ model: "tiny", max_tokens: 4, temperature: 0, stop: "\n" } };
+    const asked = { method: "POST", headers: { "content-type": "application/json" } };
+    const prompt = TEXT.replace("\r\n", "\n");
+    const expected = await jsonOf(
+      fetch(`${server.url}/v1/completions`, { ...asked, body: JSON.stringify({ ...body, prompt }) }),
+    );
+    expect(item).toMatchObject({ text: expected.choices[0].text.trimEnd(), range: { start: TEXT.length } });
+    expect(lines).toEqual(["4 tokens, 100 % of dense's FLOPs"]);
+  });
+
+  test("shows nothing at the beginning of a file, and asks nothing", async () => {
+    const { at, lines } = fakeEditor({ model: "none" });
+    expect(await at(TEXT, 0)).toEqual([]);
+    expect(lines).toEqual([]);
+  });
+
+  test("asks nothing if the next key comes before the pause is over", async () => {
+    const { at, lines } = fakeEditor({ model: "none", pause: 60_000 });
+    expect(await at(TEXT, TEXT.length, (stop) => stop())).toEqual([]);
+    expect(lines).toEqual([]);
+  });
+
+  test("tells what the server refuses", async () => {
+    const { at, lines } = fakeEditor({ model: "none" });
+    expect(await at(TEXT, TEXT.length)).toEqual([]);
+    expect(lines).toEqual([expect.stringContaining("none")]);
+  });
+});
+
+describe("a request that the next key cancels", () => {
+  test("is billed what it ran, in the ledger", async () => {
+    const controller = new AbortController();
+    const sum = async () => (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum;
+    const before = await sum();
+    const client = new CompletionClient({ ...settings, server: server.url, maxTokens: 200 });
+    // Many at once, so that none is over before the key comes.
+    const all = Array.from({ length: 8 }, (_, i) => client.complete(`${TEXT}${i}`, "", controller.signal));
+    await expect
+      .poll(async () =>
+        (await (await fetch(`${server.url}/metrics`)).text()).match(/num_requests_running\{[^}]*\} [1-9]/),
+      )
+      .not.toBeNull();
+    controller.abort();
+    expect((await Promise.all(all)).every((answer) => answer === undefined || answer.text !== undefined)).toBe(true);
+    await expect.poll(async () => (await sum()).receipts).toBeGreaterThan(before.receipts);
+    const after = await sum();
+    expect(after.flops.spent).toBeGreaterThan(before.flops.spent);
+    expect(after.tokens.completion - before.tokens.completion).toBeLessThan(8 * 200);
+  });
+});
+
+describe("a typed trace", () => {
+  const trace = readTrace(join(root, "examples", "typing", "trace.json"));
+
+  test("ends with the text of its file", () => {
+    const steps = [...typed(trace)];
+    expect(steps.length).toBe(trace.keys.length);
+    expect(steps.at(-1)!.before).toBe(trace.before + trace.keys.map(({ insert }) => insert).join(""));
+    expect(trace.keys.every(({ at }, i) => i === 0 || at >= trace.keys[i - 1]!.at)).toBe(true);
+  });
+
+  test("has the receipts of its keys: of answers, and from the ledger those of cancelled requests, in order", async () => {
+    const receipt = (id: string, completion: number) => ({
+      ...{ id, tokens: { prompt: 9, cached: 5, completion }, flops: { dense: 20, spent: 10 } },
+    });
+    const shown = (id: string, text: string): Shown => ({ text, stopped: false, receipt: receipt(id, 2) });
+    const asked: Asked[] = [
+      { insert: "a", at: 0 },
+      { insert: "b", at: 500 },
+      { insert: "c", at: 600, shown: shown("2", "x") },
+      { insert: "d", at: 2000 },
+      { insert: "e", at: 2400, shown: shown("4", "") },
+    ];
+    const data = [receipt("4", 2), receipt("3", 7), receipt("2", 2), receipt("1", 6)];
+    const ledger = `data:application/json,${encodeURIComponent(JSON.stringify({ data }))}`;
+    const rows = await keystrokes(asked, ledger);
+    expect(rows.map(({ outcome, completion }) => [outcome, completion])).toEqual([
+      ["cancelled", 6],
+      ["not asked", 0],
+      ["shown", 2],
+      ["cancelled", 7],
+      ["empty", 2],
+    ]);
+    expect(totals(rows)).toMatchObject({
+      ...{ keys: 5, shown: 1, empty: 1, cancelled: 2, not_asked: 1 },
+      flops: { spent: 40, dense: 80, saved: 0.5, cancelled: 20 },
+    });
+  });
+});
