@@ -11,10 +11,18 @@ export function summaryTable(summary: Summary): string[] {
   return [
     `${task} on ${model}: ${count(items, "item")}${left}${cutShort}`,
     ...columns([["RECIPE", ...quality, "FLOPS SAVED", "MS/ITEM", "FRONTIER"], ...recipes.map(row)]),
+    ...recipes.flatMap(consistent),
     ...recipes.flatMap(shared),
     ...searches.map(spent),
   ];
 }
+
+const consistent = ({ recipe, consistency }: RecipeSummary): string[] =>
+  consistency
+    ? [
+        `${recipe}: ${percent(consistency.same)} of answers are dense's, edit similarity ${figure(consistency.similarity)}`,
+      ]
+    : [];
 
 const shared = ({ recipe, shared_tokens: tokens = 0 }: RecipeSummary): string[] =>
   tokens > 0

@@ -2,6 +2,7 @@ import { savedShare } from "../../ledger/receipt.ts";
 import { bootstrap, pairedDelta } from "../metrics/bootstrap.ts";
 import type { RecipeSummary, Result } from "../results.ts";
 import type { Task } from "../task.ts";
+import { consistencyWith } from "./consistency.ts";
 import { onFrontier } from "./frontier.ts";
 import { type AnyMetric, metricsOf } from "./judge.ts";
 
@@ -36,6 +37,7 @@ function summary(
     recipe,
     ...measured(main),
     delta: results === dense ? NONE : pairedDelta(own, base, quality(main), { seed }),
+    ...consistencyWith(dense, results),
     flops_saved: savedShare(flops(results)),
     ...meanCosts(results),
     others: Object.fromEntries(others.map((metric) => [metric.name, measured(metric)])),
