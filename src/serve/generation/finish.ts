@@ -1,5 +1,17 @@
+import { z } from "zod";
 import type { FinishReason } from "../../index.ts";
 
 /** The end of an answer by the API's names: one that a saving stopped has come to a stop. */
 export const finishOf = (reason: FinishReason): Exclude<FinishReason, "stopped"> =>
   reason === "stopped" ? "stop" : reason;
+
+/** A field beside `finish_reason` "stop". */
+export const stoppedShape = {
+  stopped: z
+    .literal(true)
+    .optional()
+    .describe("true if a saving ended the answer before a token that it held to be wrong"),
+};
+
+export const stoppedOf = (reason: FinishReason | undefined): { stopped?: true } =>
+  reason === "stopped" ? { stopped: true } : {};

@@ -7,7 +7,7 @@ import { type Ask, type Part, wholeAnswers } from "../generation/answers.ts";
 import { bestOf } from "../generation/best-of.ts";
 import { type CompletionInput, completionInput, drawnOf } from "../generation/completion.ts";
 import { Continuation } from "../generation/continuation.ts";
-import { finishOf } from "../generation/finish.ts";
+import { finishOf, stoppedOf, stoppedShape } from "../generation/finish.ts";
 import { flatLogprobsSchema } from "../generation/flat-logprobs.ts";
 import { optionsOf } from "../generation/options.ts";
 import { type Continued, MOST_ANSWERS } from "../generation/prompts.ts";
@@ -32,6 +32,7 @@ const completion = z.object({
       blanks: z.array(z.string()).optional().describe("what fills each blank, with infill"),
       logprobs: flatLogprobsSchema.nullable(),
       finish_reason: z.enum(["stop", "length", "repetition"]).nullable(),
+      ...stoppedShape,
       ...routedShape,
     }),
   ),
@@ -108,6 +109,7 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about:
     index,
     ...answerOf(input.prompt[Math.floor(index / n)]!, input, pieces),
     finish_reason: finishOf(pieces.at(-1)!.finishReason!),
+    ...stoppedOf(pieces.at(-1)!.finishReason),
     ...routes.of(pieces),
   }));
   return { ...about, choices: all, ...routes.beside, usage: usageOf(receipt, drawn), receipt };
@@ -132,7 +134,8 @@ async function* chunks(parts: AsyncGenerator<Part>, input: CompletionInput, abou
     const { choice: index, finishReason, receipt } = part;
     const { text, logprobs } = answers[index]!.of([part]);
     if (text === "" && !finishReason && !logprobs) continue;
-    const choices = [{ index, text, logprobs, finish_reason: finishReason ? finishOf(finishReason) : null }];
+    const end = { finish_reason: finishReason ? finishOf(finishReason) : null, ...stoppedOf(finishReason) };
+    const choices = [{ index, text, logprobs, ...end }];
     const route = routeAtEnd(part);
     yield { ...base, choices, ...route, ...(receipt && !usageLast && { receipt }) };
     if (receipt && usageLast) yield { ...base, choices: [], ...route, usage: usageOf(receipt, n), receipt };
