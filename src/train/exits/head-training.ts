@@ -6,7 +6,7 @@ import { ExitInputs } from "./exit-inputs.ts";
 import { fitRows } from "./fit-rows.ts";
 import { judge } from "./judge.ts";
 import type { Guesses } from "./labels.ts";
-import type { FrozenModel } from "./model-head.ts";
+import type { FrozenModel, ModelHead } from "./model-head.ts";
 import { type ExitTrainOptions, TEACHER_TOP } from "./options.ts";
 import { type RowModel, RowTrainer } from "./row-trainer.ts";
 import type { CollectTerms } from "./states/collect.ts";
@@ -26,35 +26,39 @@ export interface TrainedHead {
 
 /** Trains the head after a layer, if it has weights, and lets it guess at every position. The model stays as it is. */
 export async function trainHead(
-  { decoder, weights }: FrozenModel,
+  { plain, served }: FrozenModel,
   states: TrainingStates,
   layer: number,
   settings: ExitHeadSettings,
   options: ExitTrainOptions,
   terms: CollectTerms,
 ): Promise<TrainedHead> {
-  const model: RowModel = {
-    ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs(weights) },
-    logits: (g, weightsOf, x) => traceExitHead(g, decoder, weightsOf, settings, layer, x),
-  };
+  const by = (head: ModelHead): RowModel => ({
+    ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs(head) },
+    logits: (g, weightsOf, x) => traceExitHead(g, head.decoder, weightsOf, settings, layer, x),
+  });
   if (!isTrainedHead(settings)) {
     using none = new ParameterStore([], () => true);
-    return { weights: new Map(), guesses: await judge(model, none, states, layer, terms) };
+    return { weights: new Map(), guesses: await judge(by(served), none, states, layer, terms) };
   }
-  using trainer = await RowTrainer.create(model);
+  using trainer = await RowTrainer.create(by(plain));
   fill(trainer.store, options.seed + layer);
   await fitHead(trainer, states, layer, options, terms);
-  return { weights: weightsOf(trainer.store), guesses: await judge(model, trainer.store, states, layer, terms) };
+  return { weights: weightsOf(trainer.store), guesses: await judge(by(served), trainer.store, states, layer, terms) };
 }
 
-/** Copies of the values of all parameters. */
+/** Copies of the values of all trained parameters. */
 export const weightsOf = (store: ParameterStore): TrainedWeights =>
-  new Map(store.parameters.map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]));
+  new Map(
+    store.parameters
+      .filter(({ trained }) => trained)
+      .map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]),
+  );
 
 /** Gains begin at 1, and an adapter's step at 0: a head begins as the model's own. */
 function fill(store: ParameterStore, seed: number): void {
   const normal = normals(seededRandom(seed));
-  for (const parameter of store.parameters) {
+  for (const parameter of store.parameters.filter(({ trained }) => trained)) {
     const values = store.valuesOf(parameter);
     if (parameter.name.endsWith(".gain")) values.fill(1);
     else if (!parameter.name.endsWith(".up"))

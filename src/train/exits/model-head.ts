@@ -1,20 +1,40 @@
 import { openAdapted } from "../../engine/file/adapters.ts";
 import type { Decoder } from "../../models/decoder.ts";
 import { decoderArchitecture, openDecoder } from "../../models/registry.ts";
+import { Part } from "../../weights/prepared/part.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
 import { LoraWeights } from "../lora-weights.ts";
+import { TracedWeights } from "../traced-weights.ts";
+import type { TrainableWeights } from "../trainable.ts";
 
-/** A model's final norm and head in graphs that have gradients: its weights are inputs, bound to their files. */
-export interface FrozenModel {
+/** A model's final norm and head, whose weights are inputs of graphs and stay as they are. */
+export interface ModelHead {
   readonly decoder: Decoder;
-  readonly weights: LoraWeights;
+  readonly weights: Pick<TrainableWeights, "inputsOf" | "frozenOf">;
+  /** A weight in float32, by its canonical name. */
+  floats(name: string): Float32Array;
+}
+
+/** The heads that exits are trained with. */
+export interface FrozenModel {
+  /** In the form in which requests run. */
+  readonly served: ModelHead;
+  /** In float32: the backward pass of a quantised head would compute its floats again for every few positions. */
+  readonly plain: ModelHead;
 }
 
 /** Opens a model's file as `FrozenModel`. @throws UserError */
 export function openFrozen(file: string, quant: Quant): FrozenModel {
   const { checkpoint } = openAdapted(file, {});
-  const { weights: frozen } = openDecoder(checkpoint, preparedFolder(file), quant);
-  const weights = new LoraWeights(frozen, { rank: 1, alpha: 1, targets: "" });
-  return { decoder: decoderArchitecture(checkpoint).open(weights), weights };
+  const architecture = decoderArchitecture(checkpoint);
+  const part = (name: string) => new Part(checkpoint, architecture.tensors(checkpoint), name);
+  const floats = (name: string) => part(name).floats();
+  const { weights: quantised } = openDecoder(checkpoint, preparedFolder(file), quant);
+  const served = new LoraWeights(quantised, { rank: 1, alpha: 1, targets: "" });
+  const plain = new TracedWeights(checkpoint.config, (name) => part(name).exists);
+  return {
+    served: { decoder: architecture.open(served), weights: served, floats },
+    plain: { decoder: architecture.open(plain), weights: plain, floats },
+  };
 }

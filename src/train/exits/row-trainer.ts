@@ -21,7 +21,7 @@ export interface RowModel {
 /** Values of AdamW that all exits are trained with. */
 const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
 
-/** Weight of exits and what trains them: the weighted sum of positions' cross-entropies. */
+/** Weights of exits, trained by a weighted sum of positions' cross-entropies. */
 export class RowTrainer implements Disposable {
   readonly #x: Buffer;
   readonly #targets: Buffer;
@@ -43,9 +43,12 @@ export class RowTrainer implements Disposable {
   }
 
   static async create(model: RowModel): Promise<RowTrainer> {
-    const trained: TrainedInputs = { weights: model.inputs, trained: () => true };
+    const { inputs } = model;
+    const trained: TrainedInputs = { weights: inputs, trained: (name) => inputs.owns(name) };
     const g = traceLoss(model, trained);
-    const store = new ParameterStore(model.inputs.inputsOf(g), () => true);
+    const store = new ParameterStore(inputs.inputsOf(g), trained.trained);
+    for (const frozen of store.parameters.filter((p) => !p.trained))
+      store.valuesOf(frozen).set(inputs.floats(frozen.name));
     const program = await Program.compile(g);
     return new RowTrainer(
       model,

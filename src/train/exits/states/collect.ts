@@ -34,6 +34,8 @@ export async function collectStates(
   if (first === blocks.length) return;
   await engine.programs.prepareCuts(cache.layers);
   const slot = engine.acquireEmpty();
+  // Layers between two exits run over a chunk before the next ones have it.
+  for (const layer of cache.layers) slot.split(layer);
   try {
     using run = new StatesRun(slot, cache);
     for (let row = first; row < blocks.length; row++) {
