@@ -12,6 +12,7 @@ export const benchOptions = z.object({
   model: z.string().default("smollm2").describe("the model's name, for the record"),
   path: z.string().describe("its GGUF file"),
   rounds: z.number().int().min(5).default(7).describe("measured rounds, each ours then theirs"),
+  save: z.array(z.string()).default([]).describe("the savings that are compared with dense"),
 });
 export type BenchOptions = z.infer<typeof benchOptions>;
 
@@ -29,6 +30,8 @@ export interface Bench {
   readonly unit: string;
   /** True if a larger measurement is better: for rates, not for times and bytes. */
   readonly moreIsBetter: boolean;
+  /** True if it compares the options' savings with dense. */
+  readonly saves?: true;
   /** `kept`: both sides are started once and warmed by one unmeasured round; `fresh`: they are started and stopped each round. */
   readonly lifetime: "kept" | "fresh";
   /** Measured rounds of a bench whose runs take minutes, in place of the options'; nothing is run before them. */

@@ -37,6 +37,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "tokens that leave after half of the layers, against all of them",
     load: async () => (await import("./exit.ts")).exit,
   },
+  complete: {
+    summary: "a completion of source code as its next key is typed, under the savings of --save, against dense",
+    load: async () => (await import("./complete.ts")).complete,
+  },
   receipts: {
     summary: "receipts on, against off",
     load: async () => (await import("./receipts.ts")).receipts,
@@ -138,13 +142,21 @@ export async function find(name: string): Promise<Bench> {
   throw new UserError(`no bench is called "${name}"${suggest(name, Object.keys(benches))}`, 2);
 }
 
+/** @throws UserError if the bench needs savings and has none, or takes none and has some */
+function checkSavings({ name, saves }: Bench, { save = [] }: z.input<typeof benchOptions>): void {
+  if (saves && save.length === 0) throw new UserError(`${name}: expected --save, the savings to compare with dense`, 2);
+  if (!saves && save.length > 0) throw new UserError(`${name} has its own recipes; expected no --save`, 2);
+}
+
 /** Runs one bench and prints its table, then its result as one line of JSON. */
 export async function run(
   name: string,
   options: z.input<typeof benchOptions>,
   print: (text: string) => void = console.log,
 ): Promise<Result> {
-  const outcome = await measure(await find(name), benchOptions.parse(options));
+  const bench = await find(name);
+  checkSavings(bench, options);
+  const outcome = await measure(bench, benchOptions.parse(options));
   const result = summarise(outcome);
   print(table(outcome));
   print(JSON.stringify(result));

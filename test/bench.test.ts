@@ -125,6 +125,13 @@ describe("the registry", () => {
   it("suggests the nearest name", async () => {
     await expect(run("decod", { path: "x" })).rejects.toThrow('no bench is called "decod"; did you mean "decode"?');
   });
+
+  it("asks for savings where a bench compares them, and refuses them elsewhere", async () => {
+    await expect(run("complete", { path: "x" })).rejects.toThrow("complete: expected --save, the savings to compare");
+    await expect(run("exit", { path: "x", save: ["sec"] })).rejects.toThrow(
+      "exit has its own recipes; expected no --save",
+    );
+  });
 });
 
 describe("the llama.cpp child", () => {

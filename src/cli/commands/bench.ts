@@ -14,12 +14,16 @@ import { showDownload } from "../progress.ts";
 const options = z.strictObject({
   model: z.string().default("smollm2").describe("alias, hf:…, pypi:…, npm:… or path"),
   rounds: z.int().min(5).optional().describe("measured rounds: in each, ours runs, then theirs"),
+  save: z.array(z.string()).default([]).describe("a saving to compare with dense, for benches of completions"),
 });
 
 /** The face of `bench/index.ts`, which is no part of the package. */
 interface Benches {
   list(): { name: string; summary: string }[];
-  run(name: string, options: { model: string; path: string; rounds?: number }): Promise<unknown>;
+  run(
+    name: string,
+    options: { model: string; path: string; save: readonly string[]; rounds?: number },
+  ): Promise<unknown>;
 }
 
 export function define(command: Command): void {
@@ -30,10 +34,10 @@ async function bench(name: string | undefined, given: Readonly<Record<string, un
   const benches = await loadBenches();
   if (given["list"]) return print(...columns(benches.list().map((b) => [b.name, b.summary])));
   if (name === undefined) throw new UserError("which benchmark? --list lists them", 2);
-  const { model, rounds } = readFlags(options, given);
+  const { model, rounds, save } = readFlags(options, given);
   using download = showDownload(model);
   const { path } = await resolveModel(model, { signal: interruptSignal(), ...download });
-  await benches.run(name, { model, path, ...(rounds !== undefined && { rounds }) });
+  await benches.run(name, { model, path, save, ...(rounds !== undefined && { rounds }) });
 }
 
 /** Benches are written in TypeScript and compare with development packages, so a clone has them and the published package does not. */

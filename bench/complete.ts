@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Model } from "../src/index.ts";
+import { seededRandom, shuffle } from "../src/util/random.ts";
+import type { Bench } from "./harness.ts";
+import { OwnModel, ownSide } from "./own.ts";
+
+const [FILES, TOKENS] = [8, 24];
+/** Lines that a place is in: beyond some context, and near enough to the beginning for all to be read. */
+const [FROM, TO] = [20, 60];
+
+interface Place {
+  readonly text: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A place within a line of this project's own files, the same for each run. */
+function places(): Place[] {
+  const root = join(import.meta.dirname, "..", "src", "engine");
+  const random = seededRandom(1);
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => /(?<!\.\w+)\.ts$/.test(file));
+  return shuffle(files.sort(), random)
+    .flatMap((file) => placeIn(readFileSync(join(root, file), "utf8"), random) ?? [])
+    .slice(0, FILES);
+}
+
+function placeIn(text: string, random: () => number): Place | undefined {
+  const lines = text.split("\n");
+  const fit = [...lines.keys()].filter((i) => i >= FROM && i < TO && lines[i]!.trim().length >= 20);
+  const line = fit[Math.floor(random() * fit.length)];
+  if (line === undefined) return undefined;
+  const indent = lines[line]!.search(/\S/);
+  // Typing has reached a third of the line, and the rest is not there yet.
+  const column = indent + Math.ceil((lines[line]!.length - indent) / 3) + 1;
+  const typed = lines.with(line, lines[line]!.slice(0, column - 1)).join("\n");
+  return { text: typed, line: line + 1, column };
+}
+
+/** Milliseconds of a completion, in the mean over places; the key before has been completed, too. */
+async function completionTime(model: Model, save: readonly string[], all: readonly Place[]): Promise<number> {
+  let milliseconds = 0;
+  for (const { text, line, column } of all) {
+    await model.completeAt(withoutKey(text, line), { line, column: column - 1, maxTokens: 1, save });
+    const started = performance.now();
+    await model.completeAt(text, { line, column, maxTokens: TOKENS, save });
+    milliseconds += performance.now() - started;
+  }
+  return milliseconds / all.length;
+}
+
+/** The text as it was before the last key in a line. */
+function withoutKey(text: string, line: number): string {
+  const lines = text.split("\n");
+  return lines.with(line - 1, lines[line - 1]!.slice(0, -1)).join("\n");
+}
+
+/** Completions as the next key is typed, under a recipe against dense, of one loaded model. */
+export const complete: Bench = {
+  name: "complete",
+  unit: "ms/completion",
+  moreIsBetter: false,
+  lifetime: "kept",
+  saves: true,
+  sides: ({ path, save }) => {
+    const model = new OwnModel(path);
+    const all = places();
+    return {
+      ours: ownSide(save.join(" "), model, (loaded) => completionTime(loaded, save, all)),
+      theirs: ownSide("modicum dense", model, (loaded) => completionTime(loaded, [], all)),
+    };
+  },
+};
