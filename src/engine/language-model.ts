@@ -6,7 +6,7 @@ import type { Recipe } from "../savings/recipe.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
-import { preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
+import { modelHash, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import {
   type ChatMessage,
   encodeBlanks,
@@ -59,7 +59,7 @@ export class LanguageModel implements Loaded {
     readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
   ) {
-    this.recipes = new Recipes({ decoder, sha256: source.sha256 }, async (plan) => {
+    this.recipes = new Recipes({ decoder, hash: () => modelHash(source) }, async (plan) => {
       for (const each of this.#engines) await each.prepare(plan);
     });
   }

@@ -14,7 +14,6 @@ export interface Calibration<S extends z.ZodObject = z.ZodObject> {
 
 /** The model that a saving learns from. */
 export interface CalibrationHost extends SavingHost {
-  readonly sha256: string;
   /** Runs a prompt under one saving's part of a plan, nothing of it from a cache; the logits after its last token, until the next run. */
   prefill(prompt: readonly number[], part: PlanPart): Promise<Float32Array>;
 }

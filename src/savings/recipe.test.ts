@@ -154,7 +154,7 @@ describe("seams", () => {
 });
 
 describe("what savings of attention prepare for a model", () => {
-  const host: SavingHost = { decoder: fakeDecoder(), sha256: undefined };
+  const host: SavingHost = { decoder: fakeDecoder(), hash: async () => "" };
   const prepared = ({ saving, options }: Step) => saving.prepare(options, host);
 
   test.each([
@@ -195,9 +195,9 @@ describe("what savings of attention prepare for a model", () => {
     expect(new Set(states).size).toBe(3);
   });
 
-  test("a profile needs a model whose hash is known", async () => {
+  test("a profile that is not there is refused", async () => {
     await expect(prepared(parseStep("xattention:thresholds=p.json"))).rejects.toThrow(
-      "p.json: a profile belongs to a model by its hash",
+      "p.json: there is no such file, expected a threshold profile",
     );
   });
 });

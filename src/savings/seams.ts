@@ -56,6 +56,6 @@ export interface AttentionSaving {
 /** The model that a saving is to serve. */
 export interface SavingHost {
   readonly decoder: Decoder;
-  /** The hash of the model's file; absent if it is the user's own file and nobody asked for its hash. */
-  readonly sha256: string | undefined;
+  /** The SHA-256 of the model, on record or of its file or folder, which is then read whole. */
+  hash(): Promise<string>;
 }

@@ -48,7 +48,7 @@ test("savings that a run would refuse are told with what is in their way", async
   const why = "attention that differs between layers";
   expect(told).toMatchObject({ unsupported: { xattention: why } });
   const { decoder, weights } = openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
-  const recipes = new Recipes({ decoder, sha256: undefined }, async () => {});
+  const recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});
   await expect(recipes.use(parseRecipe(["xattention"]))).rejects.toThrow(
     `xattention does not serve this model: it has ${why}`,
   );

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { thresholdCalibration } from "../../savings/attention/xattention/calibration.ts";
-import { resolveModel } from "../../weights/sources/index.ts";
+import { modelHash, resolveModel } from "../../weights/sources/index.ts";
 import { LanguageModel } from "../language-model.ts";
 import { calibrate, profileThresholds } from "./profile.ts";
 
@@ -75,12 +75,12 @@ test("a calibration reads the first tokens of each text, and is bound to what it
   await learn(["0123456789".repeat(40)], 1000);
 });
 
-test("refuses no text, an empty one, one beyond the context, and a model without a hash", async () => {
+test("refuses no text, an empty one, and one beyond the context; a file of one's own is known by its bytes", async () => {
   await expect(profileThresholds(model, [], options)).rejects.toThrow("expected at least one text");
   await expect(profileThresholds(model, [texts[0]!, ""], options)).rejects.toThrow(
     "text 1 has 0 tokens, expected 1 to 256",
   );
   await expect(profileThresholds(model, ["0123456789".repeat(40)], options)).rejects.toThrow("text 0 has 400 tokens");
   using own = await LanguageModel.load(await resolveModel(path));
-  await expect(profileThresholds(own, texts, options)).rejects.toThrow("has none on record");
+  expect((await profileThresholds(own, texts, options)).modelSha256).toBe(await modelHash(own.source));
 });

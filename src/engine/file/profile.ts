@@ -4,6 +4,7 @@ import type { ThresholdProfile } from "../../savings/attention/xattention/thresh
 import type { Calibration, CalibrationHost, Learnt } from "../../savings/calibration.ts";
 import { planOf } from "../../savings/plan.ts";
 import { UserError } from "../../util/errors.ts";
+import { modelHash } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
 import type { LanguageModel } from "../language-model.ts";
 
@@ -22,7 +23,7 @@ export interface CalibrateTerms {
 /**
  * Calibrates a saving on texts like those to come. The result names the hashes of the model and of the texts.
  * @param what the call, for errors
- * @throws UserError if the model has no hash on record or is not supported by the saving, there is no text, or one is
+ * @throws UserError if the model is not supported by the saving, there is no text, or one is
  * empty or longer than the context
  */
 export async function calibrate(
@@ -32,11 +33,6 @@ export async function calibrate(
   texts: readonly string[],
   { options = {}, tokens, signal }: CalibrateTerms,
 ): Promise<Learnt> {
-  const { sha256, name } = model.source;
-  if (sha256 === undefined)
-    throw new UserError(
-      `${name}: what a saving learns belongs to a model by its hash, and this file has none on record`,
-    );
   if (texts.length === 0) throw new UserError(`${what}: expected at least one text, got none`);
   const { context } = model.decoder.config;
   const most = tokens && Math.min(tokens, context);
@@ -44,7 +40,7 @@ export async function calibrate(
   for (const [i, { length }] of prompts.entries())
     if (length === 0 || length > context)
       throw new UserError(`${what}: text ${i} has ${length} tokens, expected 1 to ${context}`);
-  const host = { decoder: model.decoder, sha256, prefill: prefillOf(model, signal) };
+  const host = { decoder: model.decoder, hash: () => modelHash(model.source), prefill: prefillOf(model, signal) };
   const learnt = await calibration.learn(host, prompts, calibration.options.parse(options));
   return { ...learnt, artefact: { ...learnt.artefact, textsSha256: hashOf(prompts) } };
 }

@@ -7,7 +7,7 @@ import { pastSizes } from "../../models/window-start.ts";
 import type { Seam } from "../../savings/seams.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
-import { preparedFolder } from "../../weights/sources/index.ts";
+import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
 import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
 import { LanguageModel } from "../language-model.ts";
 import { decoderShape } from "./decoder-shape.ts";
@@ -32,10 +32,11 @@ export const decoderKind: Kind<LanguageModel> = {
     const { decoder, weights } = openDecoder(checkpoint, folder, quant, own);
     return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };
   },
-  async check({ path, sha256 }, checkpoint, recipe) {
-    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(path));
+  async check(source, checkpoint, recipe) {
+    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path));
+    const hash = () => modelHash(source);
     try {
-      for (const { saving, options } of recipe) await saving.check(options, { decoder, sha256 });
+      for (const { saving, options } of recipe) await saving.check(options, { decoder, hash });
     } finally {
       weights.abandon();
     }

@@ -15,10 +15,10 @@ const options = z
       .describe("fixed: every generated token leaves; random: each leaves with the probability of rate"),
     rate: fraction(0.5).describe("share of the tokens that leave with mode=random"),
     seed: integer(0, 0).describe("seed of mode=random"),
-    fill: choice(stateFills)
+    fill: choice([...stateFills, "verify"])
       .default("copy-kv")
       .describe(
-        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask)",
+        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify)",
       ),
   })
   .superRefine(({ layer }, context) => {
@@ -65,9 +65,11 @@ const isNeutral = ({ layer, mode, rate }: ExitOptions, { config }: Decoder): boo
 function partOf({ layer, mode, rate, seed, fill }: ExitOptions): PlanPart {
   const random = seededRandom(seed);
   const leave = (how: StateFill): Decision => ({ kind: "exit", fill: how });
-  // Deeper layers are never read if every token exits.
-  const decide = mode === "fixed" ? () => leave("none") : () => (random() < rate ? leave(fill) : GO_ON);
-  return { cuts: [{ after: layer!, scope: "step", decide }], state: { prompt: "", answer: undefined } };
+  const checked = fill === "verify";
+  // Otherwise deeper layers are never read if every token exits.
+  const always = checked ? fill : "none";
+  const decide = mode === "fixed" ? () => leave(always) : () => (random() < rate ? leave(fill) : GO_ON);
+  return { cuts: [{ after: layer!, scope: "step", decide }], state: { prompt: "", answer: checked ? "" : undefined } };
 }
 
 const GO_ON: Decision = { kind: "continue" };

@@ -1,4 +1,3 @@
-import { UserError } from "../../../util/errors.ts";
 import type { SavingHost } from "../../seams.ts";
 import { blockSparse } from "../block-sparse/saving.ts";
 import { thresholdCalibration } from "./calibration.ts";
@@ -23,11 +22,6 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
 /** Thresholds of the profile that the options name. */
 async function thresholdsOf({ thresholds: path, stride, blockSize }: XattentionOptions, host: SavingHost) {
   if (path === undefined) return undefined;
-  const { decoder, sha256 } = host;
-  if (sha256 === undefined)
-    throw new UserError(
-      `${path}: a profile belongs to a model by its hash, and a file of one's own has none on record; pull the model by name`,
-    );
-  const { layers, heads } = decoder.config;
-  return (await loadProfile(path, { modelSha256: sha256, stride, blockSize, layers, heads })).thresholds;
+  const { layers, heads } = host.decoder.config;
+  return (await loadProfile(path, { modelSha256: await host.hash(), stride, blockSize, layers, heads })).thresholds;
 }

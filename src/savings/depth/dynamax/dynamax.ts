@@ -25,11 +25,11 @@ interface Opened {
 }
 
 /** @throws UserError if the model has no such exits, or its layers cannot use the fill */
-function open(options: DynamaxOptions, host: SavingHost): Opened {
+async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> {
   const { decoder } = host;
   const why = exitUnsupported(decoder);
   if (why !== undefined) throw new UserError(`dynamax does not serve this model: it has ${why}`, 2);
-  const exits = findExits("dynamax", host, options.file);
+  const exits = await findExits("dynamax", host, options.file);
   if (!exits && options.rule === "classifier")
     throw new UserError(
       "dynamax: there are no trained exits for this model; `modicum savings train dynamax` makes some, and rule=softmax-max needs none",
@@ -65,10 +65,10 @@ export const dynamax: Saving<DynamaxOptions> = {
   files: ["file"],
   seams: () => ["the exits of an answer"],
   async check(options, host) {
-    open(options, host);
+    await open(options, host);
   },
   async prepare(options, host) {
-    const opened = open(options, host);
+    const opened = await open(options, host);
     if (isNeutral(options)) return undefined;
     return { plan: () => partOf(options, opened), [Symbol.dispose]() {} };
   },

@@ -78,8 +78,7 @@ export interface Exits {
 
 /** The model that exits are to serve. */
 export interface ExitsHost {
-  /** Of the model's file. */
-  readonly sha256: string | undefined;
+  readonly sha256: string;
   readonly config: DecoderConfig;
 }
 
@@ -96,10 +95,6 @@ export function openExits(folder: string, host: ExitsHost): Exits {
 
 function checkHost(folder: string, { model, layers }: ExitsFile, { sha256: own, config }: ExitsHost): void {
   const file = exitsJson(folder);
-  if (own === undefined)
-    throw new UserError(
-      `${file}: exits belong to a model by its hash, and a file of one's own has none on record; pull the model by name`,
-    );
   if (model.sha256 !== own)
     throw new UserError(
       `${file}: the exits are for ${model.name} with SHA-256 ${model.sha256.slice(0, 12)}…, and this model has ${own.slice(0, 12)}…`,

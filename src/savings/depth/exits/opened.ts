@@ -6,11 +6,12 @@ import { bundledExits } from "./bundled.ts";
  * The exits of the folder that a user names, or those that the package ships for the model; undefined if there are none.
  * @throws UserError if they are damaged or for another model
  */
-export function findExits(
+export async function findExits(
   saving: ExitsFile["saving"],
-  { decoder, sha256 }: SavingHost,
+  { decoder, hash }: SavingHost,
   file: string | undefined,
-): Exits | undefined {
+): Promise<Exits | undefined> {
+  const sha256 = await hash();
   const folder = file ?? bundledExits(saving, sha256);
   return folder === undefined ? undefined : openExits(folder, { sha256, config: decoder.config });
 }

@@ -32,10 +32,10 @@ interface Opened {
 }
 
 /** @throws UserError if the model has no controller, or its layers cannot use the fill */
-function open({ file: folder, from = 1, fill }: SecOptions, host: SavingHost): Opened {
+async function open({ file: folder, from = 1, fill }: SecOptions, host: SavingHost): Promise<Opened> {
   const why = exitUnsupported(host.decoder);
   if (why !== undefined) throw new UserError(`sec does not serve this model: it has ${why}`, 2);
-  const exits = findExits("sec", host, folder);
+  const exits = await findExits("sec", host, folder);
   if (!exits)
     throw new UserError("sec: there is no controller for this model; `modicum savings train sec` makes one", 2);
   const controller = exits.about.deciders.find(({ kind }) => kind === "controller");
@@ -65,10 +65,10 @@ export const sec: Saving<SecOptions> = {
   files: ["file"],
   seams: () => ["the exits of an answer"],
   async check(options, host) {
-    open(options, host);
+    await open(options, host);
   },
   async prepare(options, host) {
-    const opened = open(options, host);
+    const opened = await open(options, host);
     if (options.exit >= 1 && options.stop >= 1) return undefined;
     return { plan: () => partOf(options, opened), [Symbol.dispose]() {} };
   },

@@ -1,0 +1,191 @@
+/** The savings dynamax and sec with exits written by hand, on a float32 model of four layers. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exitsTensors } from "../../savings/depth/exits/artefact.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
+import { writeExits } from "../../train/exits/write.ts";
+import { seededRandom } from "../../util/random.ts";
+import { modelHash, resolveModel } from "../../weights/sources/index.ts";
+import { LanguageModel } from "../language-model.ts";
+import { begin } from "./exits.testing.ts";
+import { tokenLogits } from "./stepped.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-exit-savings-"));
+const [linear, controller, numb] = ["linear", "controller", "numb"].map((name) => path.join(folder, name)) as [
+  string,
+  string,
+  string,
+];
+
+let model: LanguageModel;
+beforeAll(async () => {
+  model = await LanguageModel.load(
+    await resolveModel(fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url))),
+    "f32",
+  );
+  await writeBoth(await modelHash(model.source));
+});
+afterAll(() => {
+  model[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+});
+
+/** Classifiers and a controller with random weights after layers 1 to 3, for a model with a hash. */
+async function writeBoth(sha256: string): Promise<void> {
+  const { hidden } = model.decoder.config;
+  const random = seededRandom(5);
+  const noise = (shape: number[], size: number) => ({
+    shape,
+    values: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => size * (random() - 0.5)),
+  });
+  const layers = [1, 2, 3];
+  const told = { auc: 0.5, positiveRate: 0.5, ece: 0 };
+  const about = {
+    ...{ model: { name: "world", sha256 }, layers, head: { mode: "shared" as const } },
+    data: { name: "none", sha256, tokens: 1 },
+    measured: { tokens: 1, right: [0, 0, 0, 1], agree: [0, 0, 0, 1], neverRight: 0 },
+  };
+  const decider = { topK: 1, temperatures: [1, 1, 1], measured: [told, told, told] };
+  const weights = new Map(
+    layers.flatMap((layer) => [
+      [`linear.${layer}.weight`, noise([1, hidden], 2)] as const,
+      [`linear.${layer}.bias`, noise([1], 1)] as const,
+    ]),
+  );
+  await writeExits(linear, {
+    about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
+    weights,
+  });
+  const three = {
+    about: { ...about, saving: "sec" as const, deciders: [{ kind: "controller" as const, ...decider }] },
+  };
+  await writeExits(controller, { ...three, weights: new Map([["controller.weight", noise([3, hidden], 2)]]) });
+  const nans = { shape: [3, hidden], values: new Float32Array(3 * hidden).fill(Number.NaN) };
+  await writeExits(numb, { ...three, weights: new Map([["controller.weight", nans]]) });
+}
+
+const ids = (n: number, from = 0) => Array.from({ length: n }, (_, i) => 10 + (((from + i) * 37) % 400));
+const prompt = ids(30);
+const next = ids(24, 300);
+
+interface Ran {
+  readonly logits: Float32Array[];
+  readonly spent: ReturnType<Awaited<ReturnType<typeof begin>>["meter"]["total"]>;
+  readonly stopped: boolean;
+}
+
+/** Logits after a prompt and after each of the given tokens, which are read until the answer would stop. */
+async function run(save: string, tokens: readonly number[] = next): Promise<Ran> {
+  model.engine.forget();
+  using lease = await model.use(parseRecipe(save === "dense" ? [] : [save]));
+  const row = await begin(model, prompt, lease.plan(prompt.length));
+  try {
+    for (const token of tokens) {
+      const [stepped] = await model.engine.stepAll([{ ...row, token }]);
+      if (stepped!.kind === "stop") return { logits: row.logits, spent: row.meter.total(), stopped: true };
+      row.logits.push(tokenLogits(stepped!).slice());
+    }
+    return { logits: row.logits, spent: row.meter.total(), stopped: false };
+  } finally {
+    model.engine.release(row.slot);
+  }
+}
+
+const exitsOf = ({ spent }: Ran): number => spent.work["exits"]?.run ?? 0;
+const depthOf = ({ spent }: Ran): number => spent.work["layers"]!.run;
+
+test.each(["dynamax:threshold=1,file=LINEAR", "dynamax:rule=random,rate=0", "sec:exit=1,stop=1,file=CONTROLLER"])(
+  "%s is dense, bit for bit",
+  async (text) => {
+    const [dense, same] = [await run("dense"), await run(filled(text))];
+    expect(same.logits).toEqual(dense.logits);
+    expect(same.spent).toEqual(dense.spent);
+  },
+);
+
+const filled = (text: string): string => text.replace("LINEAR", linear).replace("CONTROLLER", controller);
+
+describe("dynamax", () => {
+  test.each(["linear", "softmax-max", "softmax-margin", "entropy", "saturation"])(
+    "%s: a lower threshold lets more tokens leave, on a given text that no exit changes",
+    async (rule) => {
+      const how = rule === "linear" ? `file=${linear}` : `rule=${rule}`;
+      const thresholds = rule === "saturation" ? [0, 0.5, 0.9, 0.999] : [0, 0.05, 0.3, 0.6, 0.9];
+      const runs: Ran[] = [];
+      for (const threshold of thresholds)
+        runs.push(await run(`dynamax:${how},threshold=${threshold},fill=recompute,from=2`));
+      const exits = runs.map(exitsOf);
+      expect(exits).toEqual(exits.toSorted((a, b) => b - a));
+      expect(exits[0]).toBeGreaterThan(exits.at(-1)!);
+      // The cosine of two streams is no product.
+      for (const { spent } of runs) expect(spent.flops.overhead > 0).toBe(rule !== "saturation");
+    },
+  );
+
+  test("a threshold of 0 leaves at the first exit, whose layers alone run", async () => {
+    const ran = await run(`dynamax:file=${linear},threshold=0,from=2,fill=copy-kv`);
+    expect(exitsOf(ran)).toBe(next.length);
+    expect(depthOf(ran)).toBe(model.decoder.config.layers + 2 * next.length);
+  });
+
+  test("chance leaves with its rate, the same with the same seed, and never costs a probe", async () => {
+    const [one, same, other] = [
+      await run("dynamax:rule=random,rate=0.4"),
+      await run("dynamax:rule=random,rate=0.4"),
+      await run("dynamax:rule=random,rate=0.4,seed=1"),
+    ];
+    expect(one.logits).toEqual(same.logits);
+    expect(one.spent.flops.overhead).toBe(0);
+    expect(exitsOf(one)).toBeGreaterThan(0);
+    expect(exitsOf(one)).toBeLessThan(next.length);
+    expect(other.logits).not.toEqual(one.logits);
+  });
+
+  test.each([
+    ["dynamax", /dynamax: there are no trained exits for this model; `modicum savings train dynamax` makes some/],
+    ["dynamax:file=CONTROLLER", /has no classifier linear, only controller/],
+    ["dynamax:file=LINEAR,classifier=ffn", /has no classifier ffn, only linear/],
+    ["dynamax:file=LINEAR,from=4", /there is no exit from layer 4 on; the last is after 3/],
+    ["dynamax:file=LINEAR,threshold=1.5", /threshold: expected a number between 0 and 1, got 1.5/],
+    ["sec", /sec: there is no controller for this model; `modicum savings train sec` makes one/],
+    ["sec:file=LINEAR", /has no controller/],
+    ["sec:exit=2", /exit: expected a number between 0 and 1, got 2/],
+  ])("%s is refused with a sentence", async (text, sentence) => {
+    await expect(run(filled(text))).rejects.toThrow(sentence);
+  });
+
+  test("exits of another model, and a damaged file, are refused with a sentence", async () => {
+    const other = path.join(folder, "other");
+    await writeBoth("0".repeat(64));
+    await expect(run(`dynamax:file=${linear}`)).rejects.toThrow(/exits are for world with SHA-256 000000000000…/);
+    await writeBoth(await modelHash(model.source));
+    await expect(run(`dynamax:file=${other}`)).rejects.toThrow(/exits\.json/);
+    const tensors = exitsTensors(linear);
+    const bytes = readFileSync(tensors);
+    writeFileSync(tensors, bytes.subarray(0, 20));
+    await expect(run(`dynamax:file=${linear},threshold=0.123`)).rejects.toThrow(/exits\.safetensors/);
+    writeFileSync(tensors, bytes);
+  });
+});
+
+describe("sec", () => {
+  test("the answer stops where the controller says so, and never before its first token", async () => {
+    const whole = await run(`sec:file=${controller},exit=1,stop=0`);
+    expect(whole.logits.length).toBeGreaterThanOrEqual(1);
+    const laxer = await run(`sec:file=${controller},exit=1,stop=0.6`);
+    expect(laxer.logits.length).toBeGreaterThanOrEqual(whole.logits.length);
+    expect(laxer.logits.slice(0, whole.logits.length)).toEqual(whole.logits);
+    expect([whole, laxer].some(({ stopped }) => stopped)).toBe(true);
+  });
+
+  test("a controller that finds no numbers neither stops nor exits: the logits are dense's", async () => {
+    const [dense, none] = [await run("dense"), await run(`sec:file=${numb},exit=0,stop=0`)];
+    for (const [i, logits] of none.logits.entries())
+      for (const [k, value] of logits.entries()) expect(Math.abs(value - dense.logits[i]![k]!)).toBeLessThan(1e-4);
+    expect(none.stopped).toBe(false);
+    expect(none.logits).toHaveLength(dense.logits.length);
+  });
+});
