@@ -260,6 +260,18 @@ test("answers under many plans run together as each does alone", async () => {
   }
 });
 
+test("a checked answer is offered as a prefix as dense's is, without drafts that were not checked", async () => {
+  const prompt = ids(30);
+  const { tokens } = await answer(model, densePlan, {}, prompt);
+  const lengths = [];
+  for (const plan of [densePlan, stepping([cut(2, () => leave("verify"))], "")]) {
+    await answer(model, plan, {}, prompt);
+    lengths.push(model.engine.slots.reusable([...prompt, ...tokens, 9], ""));
+  }
+  expect(lengths[0]).toBe(prompt.length + tokens.length - 1);
+  expect(lengths[1]).toBe(lengths[0]);
+});
+
 test("likelihoods under drafts are dense's", async () => {
   const { engine } = model;
   const pairs = [
