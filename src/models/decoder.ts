@@ -49,6 +49,8 @@ export interface Decoder {
   finish(graph: Graph, stream: Stream): Tensor;
   /** [batch, tokens, hidden] → [batch, tokens, vocabulary]. */
   logits(graph: Graph, hidden: Tensor): Tensor;
+  /** Like `logits`, of some tokens only: [batch, tokens, ids]. */
+  logitsOf(graph: Graph, hidden: Tensor, ids: readonly number[]): Tensor;
 }
 
 /** An architecture, whole in one file of this room. */

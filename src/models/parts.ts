@@ -3,6 +3,7 @@ import { addUpdate, project } from "../nn/linear.ts";
 import type { Norm } from "../nn/norm.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
+import { fnv1a } from "../util/fnv.ts";
 import type { Sizes, WeightSource } from "../weights/weight-source.ts";
 
 /** A model's weights put to use in one graph, by their canonical names without `.weight` and `.bias`. */
@@ -46,6 +47,18 @@ export class Parts {
     );
   }
 
+  /** Like `head`, of some tokens only. */
+  headOf(x: Tensor, vocabulary: number, ids: readonly number[]): Tensor {
+    const part = this.weights.has("output.weight") ? "output" : "token_embd";
+    const width = Number(x.shape.at(-1));
+    const adapted =
+      this.weights.update(this.graph, width, { output: vocabulary }) ??
+      this.weights.tokenRows?.(this.graph, part, width);
+    if (!adapted && this.weights.someRows)
+      return project(x, this.weights.someRows(this.graph, `${part}.weight`, [vocabulary, width], ids));
+    return gather(this.head(x, vocabulary), idsIn(this.graph, ids), x.shape.length - 1);
+  }
+
   /** A product of x plus the adapter's update. */
   #updated(product: Tensor, x: Tensor, outputs: Sizes): Tensor {
     const update = this.weights.update(this.graph, Number(x.shape.at(-1)), outputs);
@@ -72,4 +85,10 @@ export class Parts {
     const update = this.weights.tableUpdate(this.graph, "token_embd", shape);
     return update ? plus(vectors, linear(gather(update.down, ids, 0), update.up)) : vectors;
   }
+}
+
+/** Token ids as a constant, i64 [ids]. */
+function idsIn(graph: Graph, ids: readonly number[]): Tensor {
+  const bytes = new Uint8Array(BigInt64Array.from(ids, BigInt).buffer);
+  return graph.constant(`ids.${fnv1a(ids)}`, { dtype: "i64", shape: [ids.length] }, { kind: "memory", bytes });
 }

@@ -128,8 +128,16 @@ export class Transformer implements Decoder {
   }
 
   logits(graph: Graph, hidden: Tensor): Tensor {
+    return this.#capped(new Parts(this.weights, graph).head(hidden, this.#table));
+  }
+
+  logitsOf(graph: Graph, hidden: Tensor, ids: readonly number[]): Tensor {
+    return this.#capped(new Parts(this.weights, graph).headOf(hidden, this.#table, ids));
+  }
+
+  #capped(scores: Tensor): Tensor {
     const { logitScale, logitSoftcap } = this.config;
-    const logits = scaled(new Parts(this.weights, graph).head(hidden, this.#table), logitScale);
+    const logits = scaled(scores, logitScale);
     return logitSoftcap === undefined ? logits : softcap(logits, logitSoftcap);
   }
 }

@@ -78,6 +78,11 @@ export interface WeightSource {
   rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix;
 
   /**
+   * Rows of a matrix as a matrix of their own, by the rows' numbers, in the same form. Absent: matrices are given whole.
+   */
+  someRows?(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix;
+
+  /**
    * A table that the model computes from its configuration, such as rotary cosines: f32 of `shape`, never trained.
    * `name` identifies its contents.
    */

@@ -14,6 +14,7 @@ import { identity, type Names } from "./names.ts";
 import { Part } from "./part.ts";
 import { type Form, formOf, type Quant, quants, stackedForm } from "./quant.ts";
 import { type Holding, Review } from "./review.ts";
+import { type AddConstant, someFloats, someRowsOf } from "./some-rows.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
 import { VERSION } from "./store-index.ts";
 
@@ -60,6 +61,16 @@ export class Weights implements WeightSource {
     return form
       ? { kind: "blocks", matrix: this.#blocks(graph, parts, form) }
       : { kind: "float32", weight: this.#transposed(graph, parts, inputs) };
+  }
+
+  someRows(graph: Graph, name: string, [rows, width]: TableShape, wanted: readonly number[]): Matrix {
+    const part = this.#part(name, [rows, width]);
+    const key = `${keyOf([part])}.rows.${createHash("sha256").update(wanted.join()).digest("hex").slice(0, 16)}`;
+    const constant: AddConstant = (of, dtype, shape, bytes) =>
+      graph.constant(`${key}.${of}`, { dtype, shape }, { kind: "memory", bytes });
+    const stored = this.#store.matrix(keyOf([part]));
+    if (stored) return { kind: "blocks", matrix: someRowsOf(this.#store.file, stored, wanted, constant) };
+    return { kind: "float32 rows", weight: someFloats(part.floats(), width, wanted, constant) };
   }
 
   vector(graph: Graph, sizes: Sizes): Tensor {

@@ -50,6 +50,7 @@ export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] =
     block: absent,
     finish: absent,
     logits: absent,
+    logitsOf: absent,
   };
 }
 

@@ -49,7 +49,11 @@ export const exitsFile = z.strictObject({
     .array(z.int().min(1))
     .min(1)
     .refine((layers) => layers.every((layer, i) => i === 0 || layer > layers[i - 1]!), "expected layers in order"),
-  head: z.strictObject({ mode: z.enum(headModes), rank: z.int().min(1).optional() }),
+  head: z.strictObject({
+    mode: z.enum(headModes),
+    rank: z.int().min(1).optional(),
+    tokens: z.array(z.int().min(0)).min(2).optional(),
+  }),
   deciders: z.array(decider),
   data: z.strictObject({ name: z.string(), sha256, tokens: z.int().min(1) }),
   /** On held-out tokens; by layer, the last entry is the whole model's. */

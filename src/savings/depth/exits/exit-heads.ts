@@ -5,8 +5,9 @@ import { traceExitHead, usesModelHead } from "./heads.ts";
 
 /** The head of an exit; undefined if it is the model's own. */
 export function exitHead(exits: Exits | undefined, layer: number): ExitHead | undefined {
-  if (!exits || exits.about.head.mode === "shared") return undefined;
+  if (!exits) return undefined;
   const { head } = exits.about;
+  if (head.mode === "shared" && !head.tokens) return undefined;
   return {
     key: `${exits.folder} head ${layer}`,
     shared: usesModelHead(head),
