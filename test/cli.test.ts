@@ -162,6 +162,18 @@ describe("run", () => {
   });
 });
 
+test("complete: what to insert at a place, alone or with its receipt", async () => {
+  const path = file("add.js", "function add(a, b) {\n  return a +\n}\n");
+  const words = ["complete", path, "--at", "2:13", "--model", "smollm2", "--max-tokens", "8"];
+  const { status, stdout, stderr } = await call([...words, "--save", "exit:layer=30", "--json"]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const { text, stopped, receipt, ...others } = JSON.parse(stdout);
+  expect([stopped, others]).toEqual([false, {}]);
+  expect(text).not.toMatch(/\n/);
+  expect(receiptSchema.parse(receipt)).toMatchObject({ model: "smollm2", recipe: ["exit:layer=30"] });
+  expect((await call(words)).stdout).toBe(`${text}\n`);
+});
+
 describe.concurrent("mistakes get one sentence", () => {
   test.each([
     ["an unknown verb", ["rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
@@ -176,6 +188,7 @@ describe.concurrent("mistakes get one sentence", () => {
     ["a threshold that is no number", ["run", "--save", "xattention:threshold=abc", "Hi"], /threshold.*number.*"abc"/],
     ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride 7 does not/],
     ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
+    ["a place that is none", ["complete", "package.json", "--at", "3"], /--at: expected LINE:COLUMN.*got "3"/],
     ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
     const { status, stdout, stderr } = await call(words);
@@ -192,6 +205,7 @@ describe.concurrent("mistakes get one sentence", () => {
     ["an empty stdin", ["run"], /prompt is empty/],
     ["a recipe that is not there", ["run", "--recipe", "no.json", "Hi"], /no\.json: no such file/],
     ["a model to remove that is not here", ["rm", "smollm3"], /no model called "smollm3".*did you mean "smollm2"/],
+    ["a place outside the file", ["complete", "LICENSE", "--at", "9999:1"], /LICENSE: there is no line 9999; the last/],
     ["a chat without a terminal", ["chat"], /needs a terminal/],
   ])("%s: status 1", async (_, words, pattern) => {
     const { status, stdout, stderr } = await call(words);
