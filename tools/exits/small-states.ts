@@ -11,7 +11,8 @@ import { type Kind, makeTexts, type Text } from "./small-texts.ts";
 export const BLOCK = 144;
 
 /** Texts of each part. */
-const TEXTS: Readonly<Record<Part, number>> = { training: 800, calibration: 200, test: 500 };
+export type Counts = Readonly<Record<Part, number>>;
+const TEXTS: Counts = { training: 800, calibration: 200, test: 500 };
 
 /** Seeds of texts that no training has seen. */
 const SEEDS: Readonly<Record<Part, number>> = { training: 5001, calibration: 5002, test: 5003 };
@@ -27,10 +28,11 @@ export interface SmallStates extends TrainingStates {
 export async function statesOf(
   { source, decoder, tokenizer, engine }: LanguageModel,
   only?: Kind,
+  counts: Counts = TEXTS,
 ): Promise<SmallStates> {
-  const texts = parts.flatMap((part) => makeTexts(SEEDS[part], TEXTS[part], only));
+  const texts = parts.flatMap((part) => makeTexts(SEEDS[part], counts[part], only));
   const blocks = texts.map(({ text }) => Int32Array.from(tokenizer.encode(text).slice(0, BLOCK + 1)));
-  const corpus: Corpus = { sha256: hashOf(blocks), block: BLOCK, blocks, ranges: ranges() };
+  const corpus: Corpus = { sha256: hashOf(blocks), block: BLOCK, blocks, ranges: ranges(counts) };
   const { layers, hidden } = decoder.config;
   const exits = Array.from({ length: layers - 1 }, (_, i) => i + 1);
   const key = { modelSha256: await modelHash(source), quant: "auto", dataSha256: corpus.sha256, block: BLOCK };
@@ -39,8 +41,7 @@ export async function statesOf(
   return { ...trainingStates(corpus, cache), texts, asked: askedIn(texts) };
 }
 
-function ranges(): Corpus["ranges"] {
-  const { training, calibration, test } = TEXTS;
+function ranges({ training, calibration, test }: Counts): Corpus["ranges"] {
   const end = training + calibration;
   return { training: [0, training], calibration: [training, end], test: [end, end + test] };
 }
