@@ -62,6 +62,10 @@ export class LoraWeights implements TrainableWeights {
       );
   }
 
+  someRows(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix {
+    return this.base.someRows!(graph, name, shape, rows);
+  }
+
   has(name: string): boolean {
     return this.base.has(name);
   }

@@ -3,6 +3,9 @@ import type { ConfigSource } from "../weights/checkpoint.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape } from "../weights/weight-source.ts";
 import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
+/** The name of some of a matrix's rows as a weight of their own. */
+export const someRowsOf = (name: string): string => `some rows of ${name}`;
+
 /**
  * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging
  * Face stores them. Inputs are named without their layer, so that one program serves all layers with the same
@@ -36,6 +39,10 @@ export class TracedWeights implements TrainableWeights {
 
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
     return { kind: "float32 rows", weight: this.#input(graph, outputs, [inputs]) };
+  }
+
+  someRows(graph: Graph, name: string, [, width]: TableShape, rows: readonly number[]): Matrix {
+    return { kind: "float32 rows", weight: this.#input(graph, { [someRowsOf(name)]: rows.length }, [width]) };
   }
 
   vector(graph: Graph, sizes: Sizes): Tensor {

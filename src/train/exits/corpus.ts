@@ -110,3 +110,15 @@ function hashOf(blocks: readonly Int32Array[]): string {
   for (const block of blocks) hash.update(new Uint8Array(block.buffer));
   return hash.digest("hex");
 }
+
+/** The most frequent tokens of the part for training, at most `most`, ascending. */
+export function frequentTokens({ blocks, ranges }: Corpus, most: number): number[] {
+  const counts = new Map<number, number>();
+  for (const block of blocks.slice(...ranges.training))
+    for (const id of block) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const order = [...counts].sort(([a, first], [b, second]) => second - first || a - b);
+  return order
+    .slice(0, most)
+    .map(([id]) => id)
+    .sort((a, b) => a - b);
+}

@@ -1,4 +1,9 @@
-import { type ExitHeadSettings, isTrainedHead, traceExitHead } from "../../savings/depth/exits/heads.ts";
+import {
+  type ExitHeadSettings,
+  isTrainedHead,
+  traceExitHead,
+  traceExitScores,
+} from "../../savings/depth/exits/heads.ts";
 import { seededRandom } from "../../util/random.ts";
 import { normals } from "../initial.ts";
 import { ParameterStore } from "../parameters.ts";
@@ -33,18 +38,19 @@ export async function trainHead(
   options: ExitTrainOptions,
   terms: CollectTerms,
 ): Promise<TrainedHead> {
-  const by = (head: ModelHead): RowModel => ({
+  const by = (head: ModelHead, trace: typeof traceExitHead): RowModel => ({
     ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs(head) },
-    logits: (g, weightsOf, x) => traceExitHead(g, head.decoder, weightsOf, settings, layer, x),
+    logits: (g, weightsOf, x) => trace(g, head.decoder, weightsOf, settings, layer, x),
   });
+  const asked = by(served, traceExitHead);
   if (!isTrainedHead(settings)) {
     using none = new ParameterStore([], () => true);
-    return { weights: new Map(), guesses: await judge(by(served), none, states, layer, terms) };
+    return { weights: new Map(), guesses: await judge(asked, none, states, layer, terms) };
   }
-  using trainer = await RowTrainer.create(by(plain));
+  using trainer = await RowTrainer.create(by(plain, traceExitScores));
   fill(trainer.store, options.seed + layer);
-  await fitHead(trainer, states, layer, options, terms);
-  return { weights: weightsOf(trainer.store), guesses: await judge(by(served), trainer.store, states, layer, terms) };
+  await fitHead(trainer, states, layer, settings, options, terms);
+  return { weights: weightsOf(trainer.store), guesses: await judge(asked, trainer.store, states, layer, terms) };
 }
 
 /** Copies of the values of all trained parameters. */
@@ -70,13 +76,22 @@ async function fitHead(
   trainer: RowTrainer,
   states: TrainingStates,
   layer: number,
+  { tokens }: ExitHeadSettings,
   { targets, headEpochs, headRate, seed }: ExitTrainOptions,
   terms: CollectTerms,
 ): Promise<void> {
   const target = (at: number) => (targets === "text" ? states.truth[at]! : states.teacher[at * TEACHER_TOP]!);
+  const places = tokens && new Map(tokens.map((id, place) => [id, place]));
+  const classOf = (id: number) => (places ? places.get(id) : id);
   const how = { layers: [layer], rows: ROWS, stepRows: STEP_ROWS, epochs: headEpochs, rate: headRate, seed };
   await fitRows(trainer, states, { ...terms, ...how, stage: `head after layer ${layer}` }, async ({ at, stream }) => {
     stream(layer, trainer.x);
-    await trainer.add(Array.from(at, target), new Float32Array(at.length).fill(1 / STEP_ROWS));
+    const classes = Array.from(at, (position) => classOf(target(position)));
+    // A token that the exit cannot choose teaches it nothing.
+    const shares = classes.map((place) => (place === undefined ? 0 : 1 / STEP_ROWS));
+    await trainer.add(
+      classes.map((place) => place ?? 0),
+      shares,
+    );
   });
 }

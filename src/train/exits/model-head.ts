@@ -5,7 +5,7 @@ import { Part } from "../../weights/prepared/part.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
 import { LoraWeights } from "../lora-weights.ts";
-import { TracedWeights } from "../traced-weights.ts";
+import { someRowsOf, TracedWeights } from "../traced-weights.ts";
 import type { TrainableWeights } from "../trainable.ts";
 
 /** A model's final norm and head, whose weights are inputs of graphs and stay as they are. */
@@ -24,12 +24,19 @@ export interface FrozenModel {
   readonly plain: ModelHead;
 }
 
-/** Opens a model's file as `FrozenModel`. @throws UserError */
-export function openFrozen(file: string, quant: Quant): FrozenModel {
+/**
+ * Opens a model's file as `FrozenModel`. `tokens`: those that exits can choose, whose rows of the head are read; absent:
+ * all.
+ * @throws UserError
+ */
+export function openFrozen(file: string, quant: Quant, tokens: readonly number[] = []): FrozenModel {
   const { checkpoint } = openAdapted(file, {});
   const architecture = decoderArchitecture(checkpoint);
   const part = (name: string) => new Part(checkpoint, architecture.tensors(checkpoint), name);
-  const floats = (name: string) => part(name).floats();
+  const floats = (name: string) => {
+    const whole = ["output.weight", "token_embd.weight"].find((head) => someRowsOf(head) === name);
+    return whole === undefined ? part(name).floats() : rowsOf(part(whole), tokens);
+  };
   const { weights: quantised } = openDecoder(checkpoint, preparedFolder(file), quant);
   const served = new LoraWeights(quantised, { rank: 1, alpha: 1, targets: "" });
   const plain = new TracedWeights(checkpoint.config, (name) => part(name).exists);
@@ -37,4 +44,11 @@ export function openFrozen(file: string, quant: Quant): FrozenModel {
     served: { decoder: architecture.open(served), weights: served, floats },
     plain: { decoder: architecture.open(plain), weights: plain, floats },
   };
+}
+
+function rowsOf(part: Part, rows: readonly number[]): Float32Array {
+  const [values, width] = [part.floats(), part.shape[1]!];
+  const taken = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) taken.set(values.subarray(row * width, (row + 1) * width), i * width);
+  return taken;
 }

@@ -15,6 +15,10 @@ export const exitTrainOptions = z.strictObject({
     .enum(headModes)
     .default("norm")
     .describe(`what reads tokens at an exit: ${headModes.join(", ")}`),
+  vocabulary: count
+    .min(2)
+    .optional()
+    .describe("exits choose among so many of the texts' most frequent tokens (default: all tokens)"),
   rank: count.default(64).describe("of head=adapter: its inner width"),
   targets: z
     .enum(["model", "text"])

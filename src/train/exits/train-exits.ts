@@ -4,7 +4,7 @@ import type { ExitHeadSettings } from "../../savings/depth/exits/heads.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash } from "../../weights/sources/model-hash.ts";
-import { type Corpus, corpusOf } from "./corpus.ts";
+import { type Corpus, corpusOf, frequentTokens } from "./corpus.ts";
 import { trainDecider } from "./deciders/train-decider.ts";
 import { type TrainedWeights, trainHead } from "./head-training.ts";
 import { firstRight, type Guesses } from "./labels.ts";
@@ -54,7 +54,12 @@ export async function trainExits(
   using cache = StateCache.of(key, config.hidden, layers);
   await collectStates(model.engine, corpus, cache, terms);
   const states = trainingStates(corpus, cache);
-  const head = { mode: options.head, ...(options.head === "adapter" && { rank: options.rank }) };
+  const tokens = options.vocabulary === undefined ? undefined : frequentTokens(corpus, options.vocabulary);
+  const head = {
+    mode: options.head,
+    ...(options.head === "adapter" && { rank: options.rank }),
+    ...(tokens && { tokens }),
+  };
   const heads = await trainHeads(model, states, layers, head, options, terms);
   const weights = new Map(heads.flatMap((each) => [...each.weights]));
   const guesses = heads.map((each) => each.guesses);
@@ -98,7 +103,7 @@ async function trainHeads(
   options: ExitTrainOptions,
   terms: TrainExitsTerms,
 ) {
-  const frozen = openFrozen(source.path, terms.quant);
+  const frozen = openFrozen(source.path, terms.quant, settings.tokens);
   const heads = [];
   for (const layer of layers) heads.push(await trainHead(frozen, states, layer, settings, options, terms));
   return heads;

@@ -38,6 +38,19 @@ export function traceExitHead(
   g: Graph,
   decoder: Decoder,
   weightsOf: WeightsOf,
+  head: ExitHeadSettings,
+  layer: number,
+  stream: Tensor,
+): Tensor {
+  const scores = traceExitScores(g, decoder, weightsOf, head, layer, stream);
+  return head.tokens ? spreadOut(scores, head.tokens, decoder.config.vocabulary) : scores;
+}
+
+/** Like `traceExitHead`, with the logits of the tokens that the exit can choose: [..., tokens]. */
+export function traceExitScores(
+  g: Graph,
+  decoder: Decoder,
+  weightsOf: WeightsOf,
   { mode, rank, tokens }: ExitHeadSettings,
   layer: number,
   stream: Tensor,
@@ -45,8 +58,7 @@ export function traceExitHead(
   const { hidden, vocabulary } = decoder.config;
   const weight = (part: string, ...shape: number[]) => weightsOf(`head.${layer}.${part}`, shape);
   const normed = (x: Tensor) => decoder.finish(g, { branch: x });
-  const logits = (x: Tensor) =>
-    tokens ? spreadOut(decoder.logitsOf(g, x, tokens), tokens, vocabulary) : decoder.logits(g, x);
+  const logits = (x: Tensor) => (tokens ? decoder.logitsOf(g, x, tokens) : decoder.logits(g, x));
   const scored = (x: Tensor) => logits(times(normed(x), weight("gain", hidden)));
   switch (mode) {
     case "shared":
@@ -57,10 +69,8 @@ export function traceExitHead(
       const inside = silu(matmulTransposed(normed(stream), weight("down", rank!, hidden)));
       return scored(plus(stream, matmulTransposed(inside, weight("up", hidden, rank!))));
     }
-    case "separate": {
-      const own = matmulTransposed(stream, weight("weight", tokens?.length ?? vocabulary, hidden));
-      return tokens ? spreadOut(own, tokens, vocabulary) : own;
-    }
+    case "separate":
+      return matmulTransposed(stream, weight("weight", tokens?.length ?? vocabulary, hidden));
   }
 }
 
