@@ -1,10 +1,7 @@
 import { z } from "zod";
 import type { Split } from "../../engine/completion/place.ts";
 import { windowOf } from "../../engine/completion/window.ts";
-import { textOf } from "../../util/data/bytes.ts";
-import { UserError } from "../../util/errors.ts";
-import { seededRandom } from "../../util/random.ts";
-import { CORPUS, corpusOf } from "../data/corpus.ts";
+import { CORPUS } from "../data/corpus.ts";
 import type { GenerationItem } from "../item.ts";
 import {
   acceptedProxy,
@@ -16,8 +13,8 @@ import {
   stopped,
 } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
-import { drawn } from "./draw.ts";
 import { count, type Family, readOptions } from "./family.ts";
+import { itemsAtPlaces } from "./places.ts";
 
 const options = z.strictObject({
   corpus: z.string("expected a folder or a package: code-completion:FOLDER"),
@@ -47,27 +44,21 @@ export const codeCompletion: Family = {
 };
 
 /** Files that hold no line to ask for are passed over. */
-async function* itemsOf({ corpus, tokens, suffix }: CompletionOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
-  const files = drawn(await corpusOf(corpus, run), { seed: run.seed, limit: undefined });
-  let made = 0;
-  for (const file of files) {
-    if (made === run.limit) return;
-    const place = placeIn(await textOf(file.path), seededRandom(run.seed * 1_000_003 + made));
-    if (place === undefined) continue;
-    made++;
-    const window = windowOf(place, { before: tokens, after: suffix }, run.countTokens);
-    yield {
-      ...{ kind: "generation", id: file.name, prompt: window.before, stop: ["\n"], maxTokens: 64 },
-      ...{ answers: [place.line], ...(suffix > 0 && { suffix: window.after }) },
+const itemsOf = ({ corpus, tokens, suffix }: CompletionOptions, run: ItemsFor): AsyncGenerator<GenerationItem> =>
+  itemsAtPlaces(corpus, "with a line to ask for", run, (text, random) => {
+    const place = placeIn(text, random);
+    if (place === undefined) return undefined;
+    const { before, after } = windowOf(place, { before: tokens, after: suffix }, run.countTokens);
+    return {
+      ...{ prompt: before, stop: ["\n"], maxTokens: 64, answers: [place.line] },
+      ...(suffix > 0 && { suffix: after }),
       ...(run.tokenizer && { answerTokens: run.tokenizer.encode(place.line) }),
     };
-  }
-  if (made === 0) throw new UserError(`${corpus}: there is no source file in it with a line to ask for`);
-}
+  });
 
 /** A line with content, neither long nor at the file's beginning, and the text before and after it. */
 function placeIn(text: string, random: () => number): (Split & { line: string }) | undefined {
-  const lines = text.replaceAll("\r\n", "\n").split("\n");
+  const lines = text.split("\n");
   const fit = [...lines.keys()].filter((i) => i >= 4 && /\w.*\w.*\w/.test(lines[i]!) && lines[i]!.length <= 160);
   const at = fit[Math.floor(random() * fit.length)];
   if (at === undefined) return undefined;

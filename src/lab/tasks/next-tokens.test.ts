@@ -49,6 +49,20 @@ test("the next ten tokens of each file, after at most so many", async () => {
   expect(others.map(({ prompt }) => prompt).sort()).not.toEqual(items.map(({ prompt }) => prompt).sort());
 });
 
+test("more items than files are further places of the same files", async () => {
+  const folder = tempFolder();
+  for (const name of ["a.ts", "b.ts"]) writeAt(join(folder, name), "const letters = 'abcdefghijklmnop';\n".repeat(9));
+  const items = await allItems(await task(`next-tokens:${folder}`), { tokenizer, limit: 5 });
+  expect(items.map(({ id }) => id).sort()).toEqual([
+    "a.ts",
+    "a.ts #2",
+    "b.ts",
+    "b.ts #2",
+    expect.stringMatching(/ #3$/),
+  ]);
+  expect(new Set(items.map(({ prompt }) => prompt)).size).toBeGreaterThan(2);
+});
+
 test("is for decoders, and for corpora with source files", async () => {
   const own = await task(`next-tokens:${tempFolder()}`);
   await expect(allItems(own)).rejects.toThrow("next-tokens: expected a decoder");

@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { textOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
-import { seededRandom } from "../../util/random.ts";
-import { CORPUS, corpusOf } from "../data/corpus.ts";
+import { CORPUS } from "../data/corpus.ts";
 import type { GenerationItem } from "../item.ts";
 import {
   acceptedProxy,
@@ -16,8 +14,8 @@ import {
   stopped,
 } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf, TokenCodec } from "../task.ts";
-import { drawn } from "./draw.ts";
 import { count, type Family, readOptions } from "./family.ts";
+import { type AtPlace, itemsAtPlaces } from "./places.ts";
 
 const options = z.strictObject({
   corpus: z.string("expected a corpus: next-tokens:code:typescript"),
@@ -58,19 +56,15 @@ export const nextTokens: Family = {
 };
 
 /** Files that are too short for a place are passed over. */
-async function* itemsOf({ corpus, tokens }: NextOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
-  const { tokenizer, seed, limit } = run;
+function itemsOf({ corpus, tokens }: NextOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
+  const { tokenizer } = run;
   if (!tokenizer) throw new UserError("next-tokens: expected a decoder, whose tokens are asked for");
-  let made = 0;
-  for (const file of drawn(await corpusOf(corpus, run), { seed, limit: undefined })) {
-    if (made === limit) return;
-    const ids = tokenizer.encode((await textOf(file.path)).replaceAll("\r\n", "\n"));
-    const at = placeIn(ids.length, seededRandom(seed * 1_000_003 + made));
-    if (at === undefined) continue;
-    made++;
-    yield itemAt(file.name, ids.slice(Math.max(0, at - tokens), at + ANSWER), Math.min(at, tokens), tokenizer);
-  }
-  if (made === 0) throw new UserError(`${corpus}: there is no source file in it with more than ${ANSWER} tokens`);
+  return itemsAtPlaces(corpus, `with more than ${ANSWER} tokens`, run, (text, random) => {
+    const ids = tokenizer.encode(text);
+    const at = placeIn(ids.length, random);
+    if (at === undefined) return undefined;
+    return itemAt(ids.slice(Math.max(0, at - tokens), at + ANSWER), Math.min(at, tokens), tokenizer);
+  });
 }
 
 /** A place drawn uniformly from [min(length − 10, 50), length − 1], of a file that has tokens before it. */
@@ -79,11 +73,9 @@ export function placeIn(length: number, random: () => number): number | undefine
   return least < 1 ? undefined : least + Math.floor(random() * (length - least));
 }
 
-function itemAt(id: string, ids: readonly number[], at: number, tokenizer: TokenCodec): GenerationItem {
+/** An item of tokens, `at` of which are the prompt. */
+function itemAt(ids: readonly number[], at: number, tokenizer: TokenCodec): ReturnType<AtPlace> {
   const [promptTokens, answerTokens] = [ids.slice(0, at), ids.slice(at)];
   const [prompt, answer] = [tokenizer.decode(promptTokens), tokenizer.decode(answerTokens)];
-  return {
-    ...{ kind: "generation", id, stop: [], maxTokens: ANSWER },
-    ...{ prompt, promptTokens, answers: [answer], answerTokens },
-  };
+  return { prompt, promptTokens, answers: [answer], answerTokens, stop: [], maxTokens: ANSWER };
 }

@@ -1,0 +1,37 @@
+import { textOf } from "../../util/data/bytes.ts";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import { corpusOf } from "../data/corpus.ts";
+import type { GenerationItem } from "../item.ts";
+import type { ItemsFor } from "../task.ts";
+import { drawn } from "./draw.ts";
+
+/** An item at a random place of a file's text; undefined if there is no such place. */
+export type AtPlace = (text: string, random: () => number) => Omit<GenerationItem, "kind" | "id"> | undefined;
+
+/**
+ * An item of each file of a corpus, the files in an order that the seed decides; if more are wanted, further ones of the
+ * same files.
+ * @throws UserError that says what is missing: `there is no source file in it` and `lacking`
+ */
+export async function* itemsAtPlaces(
+  corpus: string,
+  lacking: string,
+  run: ItemsFor,
+  itemAt: AtPlace,
+): AsyncGenerator<GenerationItem> {
+  const { seed, limit } = run;
+  const files = drawn(await corpusOf(corpus, run), { seed, limit: undefined });
+  let made = 0;
+  for (let round = 1; round === 1 || (limit !== undefined && made < limit); round++) {
+    for (const { name, path } of files) {
+      if (made === limit) return;
+      const text = (await textOf(path)).replaceAll("\r\n", "\n");
+      const item = itemAt(text, seededRandom(seed * 1_000_003 + made));
+      if (item === undefined) continue;
+      made++;
+      yield { kind: "generation", id: round === 1 ? name : `${name} #${round}`, ...item };
+    }
+    if (made === 0) throw new UserError(`${corpus}: there is no source file in it ${lacking}`);
+  }
+}
