@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { load, resumeTraining, type TrainInput, train } from "../../src/index.ts";
 import { positiveRate } from "../../src/train/exits/classifier-metrics.ts";
 import { openFrozen } from "../../src/train/exits/model-head.ts";
-import { positionsOf } from "../../src/train/exits/training-states.ts";
+import { modelRight, positionsOf } from "../../src/train/exits/training-states.ts";
 import { root } from "../section.ts";
 import { guessesOf, positionsWhere } from "./small-rules.ts";
 import { statesOf } from "./small-states.ts";
@@ -66,9 +66,9 @@ async function known(folder: string): Promise<Pick<MethodRun, "right" | "agree">
   const [from] = positionsOf(states.corpus, states.corpus.ranges.test);
   const asked = positionsWhere(states, (at) => states.asked[at] === 1);
   const share = (hit: (at: number) => boolean) => positiveRate(Array.from(asked, (at) => Number(hit(from + at))));
-  const whole = share((at) => states.teacher[10 * at] === states.truth[at]);
+  const whole = modelRight(states);
   return {
-    right: [...guesses.map(({ right }) => share((at) => right[at] === 1)), whole],
+    right: [...guesses.map(({ right }) => share((at) => right[at] === 1)), share((at) => whole[at] === 1)],
     agree: [...guesses.map(({ places }) => share((at) => places[at] === 0)), 1],
   };
 }

@@ -9,7 +9,7 @@ import { type DeciderKind, deciderKinds } from "../../src/savings/depth/exits/de
 import { auc, positiveRate } from "../../src/train/exits/classifier-metrics.ts";
 import { type Guesses, relaxedLabels } from "../../src/train/exits/labels.ts";
 import { openFrozen } from "../../src/train/exits/model-head.ts";
-import { positionsOf } from "../../src/train/exits/training-states.ts";
+import { modelRight, positionsOf } from "../../src/train/exits/training-states.ts";
 import { root } from "../section.ts";
 import {
   atDepth,
@@ -71,12 +71,12 @@ function byLayer(of: Measured, positions: Int32Array) {
   const { states, guesses } = of;
   const [from] = positionsOf(states.corpus, states.corpus.ranges.test);
   const exits = exitsAt(of, positions);
-  const whole = (at: number) => Number(states.teacher[10 * (from + at)] === states.truth[from + at]);
+  const whole = modelRight(states);
   return {
     positions: positions.length,
     right: [
       ...guesses.map(({ right }) => share(Uint8Array.from(positions, (at) => right[from + at]!))),
-      share(Uint8Array.from(positions, whole)),
+      share(Uint8Array.from(positions, (at) => whole[from + at]!)),
     ],
     agree: [...exits.agree.map(share), 1],
     oracleDepth: oracle(exits).depth,
