@@ -132,17 +132,20 @@ export class Sequence implements Disposable {
         this.#draft.guess(stepped.logits);
         return undefined;
       case "checked":
-        return this.#check(stepped.logits);
+        return this.#check(stepped.logits, stepped.stops === true);
       case "stop":
         return this.#end("stopped");
     }
   }
 
-  #check(rows: readonly Float32Array[]): Piece {
+  #check(rows: readonly Float32Array[], stops: boolean): Piece {
     const { used, right, ...taken } = this.#draft.check(rows, this.#over());
     this.#meter.count("accepted", 0, right);
-    this.engine.keep(this.next(), rows.length, used);
-    return this.#add(taken);
+    const step = this.next();
+    this.engine.keep(step, rows.length, used);
+    if (!stops || right < rows.length || taken.reason) return this.#add(taken);
+    this.engine.billStop(step, this.slot.tokens.length);
+    return ended(taken, this.#end("stopped"));
   }
 
   #add({ reason, ...piece }: Taken): Piece {
@@ -215,6 +218,9 @@ export class Sequence implements Disposable {
     this.engine.release(this.slot);
   }
 }
+
+/** The last piece of an answer, with what came right before it. */
+const ended = ({ text, tokens }: Taken, last: Piece): Piece => ({ ...last, text: text + last.text, tokens });
 
 /** @throws UserError if a saving drops prompt tokens that must be scored */
 function refuseGathering({ cuts }: Plan): void {

@@ -226,6 +226,34 @@ describe("an answer that a saving stops", () => {
     }
   });
 
+  test("stops on tokens that were checked, never on wrong drafts", async () => {
+    const { tokens: whole } = await answer(model, densePlan);
+    for (const at of [33, 34, 37, 41, 44]) {
+      const stops = stepping([
+        cut(1, (seen) => (seen.tokens === at ? STOP : GO_ON)),
+        cut(2, () => leave("verify")),
+        cut(3, (seen) => (seen.tokens === at ? STOP : GO_ON)),
+      ]);
+      const { tokens, finish } = await answer(model, stops);
+      expect(tokens).toEqual(whole.slice(0, at - 30 + 1));
+      expect(finish.reason).toBe("stopped");
+      const { stops: counted, layers } = finish.usage.work;
+      expect(counted).toEqual({ dense: 0, run: 1 });
+      expect(layers!.dense).toBe(4 * (tokens.length + 1));
+    }
+    // The token that was drafted first is wrong, and the stop that follows it is forgotten.
+    let asked = 0;
+    const wrong = stepping([
+      cut(1, ({ tokens }) => (tokens === 31 && asked++ === 0 ? STOP : GO_ON)),
+      cut(2, ({ tokens }) => (tokens < 31 ? leave("verify") : GO_ON)),
+    ]);
+    const { tokens, finish } = await answer(model, wrong);
+    expect(asked).toBeGreaterThan(1);
+    expect(tokens).toEqual(whole);
+    expect(finish.usage.work["accepted"]!.run).toBe(0);
+    expect(finish.usage.work["stops"]).toBeUndefined();
+  });
+
   test("has at least its first token, which runs through all layers", async () => {
     const { tokens, finish } = await answer(model, stopAt(0));
     expect(tokens).toEqual((await answer(model, densePlan)).tokens.slice(0, 1));

@@ -5,7 +5,7 @@ import type { StateFill, StepCut } from "../../savings/plan.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Batch, Rows } from "./batch.ts";
 import { type AtCut, fill, holdBack } from "./fills.ts";
-import { LoneRow } from "./lone-row.ts";
+import { LoneRow, stopOf } from "./lone-row.ts";
 import type { Found } from "./probes.ts";
 import { countExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
 
@@ -62,8 +62,10 @@ export class DecodeStep {
   /** Notes a row's new token. A row without one runs the tokens that waited. */
   async #end(step: Step): Promise<void> {
     const { slot, token } = step;
-    if (token !== undefined) slot.grow([token], planOf(step).state.answer);
-    else this.#outcomes.set(slot, await new LoneRow(step).run(slot.held.depth!));
+    const outcome = this.#outcomes.get(slot);
+    const dropped = outcome?.kind === "checked" && outcome.stops;
+    if (token !== undefined && !dropped) slot.grow([token], planOf(step).state.answer);
+    else if (token === undefined) this.#outcomes.set(slot, await new LoneRow(step).run(slot.held.depth!));
   }
 
   #tokens(of: Rows): number[] {
@@ -86,7 +88,7 @@ export class DecodeStep {
       const { slot, cut, found } = asking;
       const decision = decisionAt(cut, this.#step(slot), found?.found ?? new Float32Array(), slot.waiting);
       if (decision.kind === "exit") leaving.push({ ...asking, fill: decision.fill });
-      else if (decision.kind === "stop") this.#stop(slot, after);
+      else if (decision.kind === "stop") await this.#stop(slot, after);
       else if (slot.waiting > 0 && slot.held.depth === after) await this.#goAlone(slot, after);
     }
     await this.#exit(leaving, after);
@@ -135,10 +137,9 @@ export class DecodeStep {
     else if (!found?.logits) meter.exitHead(this.#programs.head.cost);
   }
 
-  #stop(slot: Slot, after: number): void {
+  async #stop(slot: Slot, after: number): Promise<void> {
     this.#bill(slot, after);
-    this.#step(slot).meter.count("stops", 0, 1);
-    this.#leave(slot, { kind: "stop" });
+    this.#leave(slot, await stopOf(this.#step(slot)));
   }
 
   /** Takes a row on by itself, with its tokens that waited here. */

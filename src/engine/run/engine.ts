@@ -153,7 +153,8 @@ export class Engine implements Disposable {
     }
     for (const step of steps) {
       const { kind } = outcomes.get(step.slot)!;
-      if (kind === "token" || kind === "stop") this.#billDense(step, step.slot.tokens.length - 1);
+      if (kind === "token") this.#billDense(step, step.slot.tokens.length - 1);
+      else if (kind === "stop") this.billStop(step, step.slot.tokens.length - 1);
     }
     return steps.map(({ slot }) => outcomes.get(slot)!);
   }
@@ -163,6 +164,12 @@ export class Engine implements Disposable {
     const first = step.slot.tokens.length - checked;
     for (let i = 0; i < kept; i++) this.#billDense(step, first + i);
     step.slot.truncate(first + kept);
+  }
+
+  /** Bills an answer that stopped at a token after `past` others: dense would have run it. */
+  billStop(step: Step, past: number): void {
+    this.#billDense(step, past);
+    step.meter.count("stops", 0, 1);
   }
 
   /** Bills what dense would spend on a token after `past` others. */

@@ -28,6 +28,7 @@ export class HeldBack implements Disposable {
 
   /** Adds tokens at these positions, which have run `depth` layers and lie in other streams from `first` on. */
   add(from: Streams, first: number, positions: readonly number[], depth: number): void {
+    if (positions.length === 0) return;
     if (depth > (this.depth ?? depth)) throw new Error(`a token waits after ${depth} layers behind one that ran fewer`);
     this.#streams.add(from, first, positions.length);
     this.#tokens.push(...positions.map((position) => ({ position, depth })));

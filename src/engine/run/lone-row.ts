@@ -5,6 +5,14 @@ import type { Found } from "./probes.ts";
 import type { Span } from "./stack-buffers.ts";
 import { countExit, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
 
+/** The outcome of a row that stops. Drafts before its token are checked first: it may stop on a wrong one. */
+export async function stopOf(step: Step): Promise<Stepped> {
+  const { drafts, depth } = step.slot.held;
+  if (!drafts || depth === undefined) return { kind: "stop" };
+  const checked = await new LoneRow({ ...step, token: undefined }).run(depth);
+  return checked.kind === "checked" ? { ...checked, stops: true } : checked;
+}
+
 /** A row that goes deeper by itself, together with its tokens that waited for it. */
 export class LoneRow {
   /** Positions of the tokens that are on their way. */
@@ -33,7 +41,7 @@ export class LoneRow {
 
   /** The outcome of the newest token if it leaves after `after` layers. */
   async #decide(after: number): Promise<Stepped | undefined> {
-    const { slot, meter, token } = this.step;
+    const { slot, token } = this.step;
     const cut = token === undefined ? undefined : stepCut(planOf(this.step), after);
     if (!cut) return undefined;
     const found = await this.#probe(cut);
@@ -41,8 +49,9 @@ export class LoneRow {
     const decision = decisionAt(cut, this.step, found?.found ?? new Float32Array(), waiting);
     if (decision.kind === "continue") return undefined;
     if (decision.kind === "exit") return this.#exit(cut, found, decision.fill);
-    meter.count("stops", 0, 1);
-    return decision;
+    const { held, buffers } = slot;
+    held.add(buffers.streamBuffers(this.#done), 0, this.#positions.slice(0, -1), after);
+    return stopOf(this.step);
   }
 
   async #probe({ probe }: StepCut): Promise<Found | undefined> {

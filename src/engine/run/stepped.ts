@@ -23,8 +23,11 @@ export type Stepped =
   | { readonly kind: "token"; readonly logits: Float32Array }
   /** Only a draft of it does: the step's token waits to be verified. */
   | { readonly kind: "draft"; readonly logits: Float32Array }
-  /** The model's own logits after each token that waited, and after the step's token: `Engine.keep` says which stay. */
-  | { readonly kind: "checked"; readonly logits: readonly Float32Array[] }
+  /**
+   * The model's own logits after each token that waited, and after the step's token: `Engine.keep` says which stay.
+   * `stops`: the answer ends if all drafts were right, the step's token included, which was not kept.
+   */
+  | { readonly kind: "checked"; readonly logits: readonly Float32Array[]; readonly stops?: boolean }
   /** The answer ends without a next token. */
   | { readonly kind: "stop" };
 
