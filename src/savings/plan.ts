@@ -50,6 +50,8 @@ export interface StepCut {
   readonly probe?: StepProbe;
   /** Decides the token of a row that leaves; absent: the probe's logits, or else the model's final norm and head. */
   readonly head?: ExitHead;
+  /** The fill of its exits, if one is usual: its programs are then compiled before a request runs. */
+  readonly fill?: StateFill;
   decide(seen: Seen): Decision;
 }
 

@@ -35,6 +35,7 @@ export class Engine implements Disposable {
       if (cut.scope !== "step") continue;
       if (cut.probe) await this.programs.probe(cut.probe);
       if (cut.head) await this.programs.exitHead(cut.head);
+      if (cut.fill === "copy-hidden") await this.programs.fills(cut.after);
     }
   }
 

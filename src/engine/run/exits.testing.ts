@@ -1,7 +1,9 @@
 /** Probes and plans of exits, for tests. */
 import { cumSum, divide, type Graph, linear, minus, plus, spread, sum, type Tensor } from "../../graph/index.ts";
+import { count } from "../../graph/ndarray.ts";
 import type { Decoder } from "../../models/decoder.ts";
 import type { StepProbe } from "../../models/step-probe.ts";
+import { mamba2Config, mamba2StateSize, mamba2Step } from "../../nn/mamba2.ts";
 import { type Decision, type Plan, type PlanPart, planOf, type Seen, type StateFill } from "../../savings/plan.ts";
 import { seededRandom } from "../../util/random.ts";
 import { Meter } from "../bill/meter.ts";
@@ -45,6 +47,22 @@ const added = (numbers: Tensor, state: Tensor) => ({
   found: plus(cumSum(numbers, 1), spread(state, 1, numbers)),
   state: plus(sum(numbers, 1), state),
 });
+
+/** A small Mamba-2 mixer of random weights, which finds one number. */
+export const mixerProbe: StepProbe = {
+  key: "mixer",
+  stateSize: mamba2StateSize(mamba2Config(192, { outputs: 1 })),
+  trace(g, { config: { hidden } }, stream, state) {
+    const random = seededRandom(9);
+    const weightsOf = (name: string, shape: readonly number[]): Tensor => {
+      const values = Float32Array.from({ length: count(shape) }, () => (random() - 0.5) / 3);
+      const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
+      return g.constant(`mixer ${name}`, { dtype: "f32", shape }, data);
+    };
+    const { y, state: next } = mamba2Step(weightsOf, mamba2Config(hidden, { outputs: 1 }), stream, state!);
+    return { found: y, state: next };
+  },
+};
 
 /** Finds that nothing is a number. */
 export const nanProbe: StepProbe = {

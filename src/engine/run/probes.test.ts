@@ -13,6 +13,7 @@ import {
   headProbe,
   leave,
   linearProbe,
+  mixerProbe,
   nanProbe,
   run,
   STOP,
@@ -164,6 +165,16 @@ describe("a probe with a state", () => {
       model.engine.release(row.slot);
     }
     expect(seen.map(({ probed }) => probed[0])).toEqual([prompt.length + 1, prompt.length + 1]);
+  });
+
+  test("may be a Mamba-2 mixer", async () => {
+    const seen: Seen[] = [];
+    const plan = stepping([watching(2, mixerProbe, seen)]);
+    await run(model, prompt.slice(0, 4), [...prompt.slice(4), ...next], plan);
+    const stepped = seen.splice(0).map(({ probed }) => probed[0]!);
+    await run(model, prompt, next, plan);
+    for (const [i, { probed }] of seen.entries()) expect(probed[0]).toBeCloseTo(stepped[prompt.length - 4 + i]!, 4);
+    expect(new Set(stepped).size).toBe(stepped.length);
   });
 
   test("does not read tokens that left before it", async () => {

@@ -228,3 +228,24 @@ test("the caller's logits are left as they were", () => {
   for (let i = 0; i < 20; i++) s.accept(s.sample(logits).id);
   expect(logits).toEqual(before);
 });
+
+test("a fork chooses what the sampler will choose, and leaves its draws and counts as they are", () => {
+  const options = { temperature: 1, seed: 8, repetitionPenalty: 1.5, frequencyPenalty: 0.3 };
+  const random = seededRandom(4);
+  const rows = Array.from({ length: 12 }, () => Float32Array.from({ length: 30 }, () => 4 * random()));
+  const choose = (from: Sampler, some: readonly Float32Array[]) =>
+    some.map((row) => {
+      const { id } = from.sample(row);
+      from.accept(id);
+      return id;
+    });
+  const alone = choose(sampler(options, [1, 2]), rows);
+  const forked = sampler(options, [1, 2]);
+  for (let at = 0; at < rows.length; at += 4) {
+    // A fork may go further than the sampler, and on other logits.
+    const fork = forked.fork();
+    expect(choose(fork, rows.slice(at, at + 5))).toEqual(alone.slice(at, at + 5));
+    expect(choose(forked.fork(), rows.slice(at + 1, at + 3))).not.toEqual(alone.slice(at, at + 2));
+    expect(choose(forked, rows.slice(at, at + 4))).toEqual(alone.slice(at, at + 4));
+  }
+});

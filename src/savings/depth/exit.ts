@@ -62,14 +62,14 @@ export const exit: Saving<ExitOptions> = {
 const isNeutral = ({ layer, mode, rate }: ExitOptions, { config }: Decoder): boolean =>
   layer === config.layers || (mode === "random" && rate === 0);
 
-function partOf({ layer, mode, rate, seed, fill }: ExitOptions): PlanPart {
+function partOf({ layer, mode, rate, seed, fill: asked }: ExitOptions): PlanPart {
   const random = seededRandom(seed);
-  const leave = (how: StateFill): Decision => ({ kind: "exit", fill: how });
-  const checked = fill === "verify";
-  // Otherwise deeper layers are never read if every token exits.
-  const always = checked ? fill : "none";
-  const decide = mode === "fixed" ? () => leave(always) : () => (random() < rate ? leave(fill) : GO_ON);
-  return { cuts: [{ after: layer!, scope: "step", decide }], state: { prompt: "", answer: checked ? "" : undefined } };
+  const checked = asked === "verify";
+  // Deeper layers are never read if every token exits and none is checked.
+  const fill: StateFill = mode === "fixed" && !checked ? "none" : asked;
+  const decide = (): Decision => (mode === "fixed" || random() < rate ? { kind: "exit", fill } : GO_ON);
+  const state = { prompt: "", answer: checked ? "" : undefined };
+  return { cuts: [{ after: layer!, scope: "step", fill, decide }], state };
 }
 
 const GO_ON: Decision = { kind: "continue" };
