@@ -185,6 +185,15 @@ describe("a suffix", () => {
     expect(answer.usage!.prompt_tokens).toBe(ids.length);
   });
 
+  test("is read under savings, too, which the receipt names", async () => {
+    const asked = { ...base, model: "filling", prompt: "abc", suffix: "xyz" };
+    const dense = await openai.completions.create(asked);
+    const answer = await openai.completions.create({ ...asked, savings: ["exit:layer=1,fill=mask"] } as typeof asked);
+    expect(billOf(answer)).toMatchObject({ recipe: ["exit:layer=1,fill=mask"] });
+    expect(answer.usage!.prompt_tokens).toBe(dense.usage!.prompt_tokens);
+    expect(billOf(answer).flops.spent).toBeLessThan(billOf(dense).flops.spent);
+  });
+
   test("that is empty is none", async () => {
     const plain = await openai.completions.create({ ...base, prompt: "abc" });
     expect((await openai.completions.create({ ...base, prompt: "abc", suffix: "" })).choices).toEqual(plain.choices);
