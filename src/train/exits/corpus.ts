@@ -68,13 +68,17 @@ export function corpusOf(
   return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"] };
 }
 
-/** Documents until they have `most` tokens together; the last one is cut. */
+/** The greatest share of all tokens that one of many documents may take. */
+const LARGEST = 0.1;
+
+/** Documents until they have `most` tokens together; the last one is cut, and so is one of many that is very long. */
 function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
   const { addBos, bos, eos } = tokenizer;
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];
   const all: number[][] = [];
+  const longest = documents.length * LARGEST < 1 ? most : Math.ceil(LARGEST * most);
   for (let left = most, i = 0; left > 0 && i < documents.length; i++) {
-    const ids = [...before, ...tokenizer.encode(documents[i]!), ...behind].slice(0, left);
+    const ids = [...before, ...tokenizer.encode(documents[i]!), ...behind].slice(0, Math.min(left, longest));
     left -= ids.length;
     all.push(ids);
   }
