@@ -1,22 +1,23 @@
-import { Graph, sym } from "../../graph/index.ts";
+import { Graph } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import { bindWeights } from "../bind-weights.ts";
 import type { ParameterStore } from "../parameters.ts";
-import type { RowModel } from "./row-trainer.ts";
+import { countsOf, dimsOf, type RowModel } from "./row-trainer.ts";
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";
 
 /** What a decider finds after a layer at all positions of some rows of text, [positions, n]. */
 export async function findAll(
-  { hidden, rows, inputs, logits }: RowModel,
+  model: RowModel,
   store: ParameterStore,
   { cache }: TrainingStates,
   layer: number,
   range: readonly [from: number, to: number],
 ): Promise<Float32Array> {
+  const { hidden, rows, inputs, logits } = model;
   const g = new Graph();
-  const found = logits(g, inputs.weightsOf(g), g.input("x", "f32", [1, sym("n"), hidden]));
+  const found = logits(g, inputs.weightsOf(g), g.input("x", "f32", [...dimsOf(model), hidden]));
   g.output("found", found);
   const width = Number(found.shape.at(-1));
   using program = await Program.compile(g);
@@ -26,7 +27,8 @@ export async function findAll(
   const all = new Float32Array((range[1] - range[0]) * cache.block * width);
   for (const { at, stream } of batchesOf(cache, [layer], { range, size: rows })) {
     stream(layer, new Float32Array(x.memory));
-    await program.bind({ ...weights, x: x.view([1, at.length, hidden]), found: y.view([1, at.length, width]) }).run();
+    const dims = countsOf(model, at.length);
+    await program.bind({ ...weights, x: x.view([...dims, hidden]), found: y.view([...dims, width]) }).run();
     all.set(new Float32Array(y.memory, 0, at.length * width), (at[0]! - range[0] * cache.block) * width);
   }
   return all;

@@ -17,6 +17,8 @@ export interface FitTerms extends CollectTerms {
   /** Peak learning rate. */
   readonly rate: number;
   readonly seed: number;
+  /** True if positions of a row of text stay together. */
+  readonly whole?: boolean;
 }
 
 /**
@@ -29,13 +31,13 @@ export async function fitRows(
   terms: FitTerms,
   add: (positions: Positions) => Promise<void>,
 ): Promise<void> {
-  const { stage, layers, rows, stepRows, epochs, rate, seed, signal, onProgress } = terms;
+  const { stage, layers, rows, stepRows, epochs, rate, seed, whole, signal, onProgress } = terms;
   const range = corpus.ranges.training;
   const positions = (range[1] - range[0]) * corpus.block;
   const steps = Math.max(1, Math.floor((epochs * positions) / stepRows));
   let [step, gathered] = [0, 0];
   for (let epoch = 0; step < steps; epoch++)
-    for (const batch of batchesOf(cache, layers, { range, size: rows, seed: seed + epoch })) {
+    for (const batch of batchesOf(cache, layers, { range, size: rows, seed: seed + epoch, whole })) {
       await add(batch);
       gathered += batch.at.length;
       if (gathered < stepRows) continue;

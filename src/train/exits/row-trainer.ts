@@ -1,4 +1,4 @@
-import { crossEntropy, Graph, sym, type Tensor } from "../../graph/index.ts";
+import { crossEntropy, type Dim, Graph, sym, type Tensor } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { type Binding, Program } from "../../runtime/program.ts";
 import type { WeightsOf } from "../../savings/depth/exits/weights-of.ts";
@@ -9,14 +9,21 @@ import { optimizerOptions } from "../options.ts";
 import { ParameterStore } from "../parameters.ts";
 import type { ExitInputs } from "./exit-inputs.ts";
 
-/** A model over single positions: x [1, n, hidden] → logits [1, n, classes]. */
+/** A model over positions: x [1, n, hidden] → logits [1, n, classes]; over sequences, x [n, tokens, hidden]. */
 export interface RowModel {
   readonly hidden: number;
+  /** Tokens of a sequence; absent: each position is for itself. */
+  readonly sequence?: number;
   /** The most positions that run at once. */
   readonly rows: number;
   readonly inputs: ExitInputs;
   logits(g: Graph, weightsOf: WeightsOf, x: Tensor): Tensor;
 }
+
+/** The leading dimensions of tensors of the model's positions in a graph, and of `count` of them. */
+export const dimsOf = ({ sequence }: RowModel): [Dim, Dim] => (sequence ? [sym("n"), sequence] : [1, sym("n")]);
+export const countsOf = ({ sequence }: RowModel, count: number): [number, number] =>
+  sequence ? [count / sequence, sequence] : [1, count];
 
 /** Values of AdamW that all exits are trained with. */
 const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
@@ -74,9 +81,10 @@ export class RowTrainer implements Disposable {
     const ids = new BigInt64Array(this.#targets.memory);
     for (let i = 0; i < n; i++) ids[i] = BigInt(targets[i]!);
     new Float32Array(this.#shares.memory).set(shares);
-    const x = { x: this.#x.view([1, n, hidden]) };
-    const each = { targets: this.#targets.view([1, n]), weights: this.#shares.view([1, n]) };
-    await this.program.bind({ ...this.weights, ...x, ...each, nats: this.#nats.view([1, n]) }).run();
+    const dims = countsOf(this.model, n);
+    const x = { x: this.#x.view([...dims, hidden]) };
+    const each = { targets: this.#targets.view(dims), weights: this.#shares.view(dims) };
+    await this.program.bind({ ...this.weights, ...x, ...each, nats: this.#nats.view(dims) }).run();
     const nats = new Float32Array(this.#nats.memory, 0, n);
     return nats.reduce((sum, each, i) => sum + each * shares[i]!, 0);
   }
@@ -99,13 +107,13 @@ export class RowTrainer implements Disposable {
   }
 }
 
-/** `x`, `targets`, `weights` → `nats` [1, n] and the gradients of the trained weights. */
-function traceLoss({ hidden, inputs, logits }: RowModel, trained: TrainedInputs): Graph {
+/** `x`, `targets`, `weights` → `nats` and the gradients of the trained weights. */
+function traceLoss(model: RowModel, trained: TrainedInputs): Graph {
   const g = new Graph();
-  const n = sym("n");
-  const scores = logits(g, inputs.weightsOf(g), g.input("x", "f32", [1, n, hidden]));
-  const nats = crossEntropy(scores, g.input("targets", "i64", [1, n]));
+  const dims = dimsOf(model);
+  const x = g.input("x", "f32", [...dims, model.hidden]);
+  const nats = crossEntropy(model.logits(g, model.inputs.weightsOf(g), x), g.input("targets", "i64", dims));
   g.output("nats", nats);
-  outputGradients(g, trained, nats, g.input("weights", "f32", [1, n]), []);
+  outputGradients(g, trained, nats, g.input("weights", "f32", dims), []);
   return g;
 }

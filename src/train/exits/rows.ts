@@ -20,28 +20,28 @@ export interface BatchTerms {
   readonly size: number;
   /** Decides the order; undefined: that of the texts. */
   readonly seed?: number | undefined;
+  /** True if the positions of a row of text stay together in their order; `size` is a multiple of a row then. */
+  readonly whole?: boolean | undefined;
 }
 
 /** The positions of rows of text in batches. With a seed, rows come in a random order, and so do positions of a few rows. */
 export function* batchesOf(
   cache: StateCache,
   layers: readonly number[],
-  { range: [from, to], size, seed }: BatchTerms,
+  { range: [from, to], size, seed, whole = false }: BatchTerms,
 ): Generator<Positions> {
   const random = seed === undefined ? undefined : seededRandom(seed);
-  const mixed = <T extends Int32Array>(items: T): T => (random ? shuffle(items, random) : items);
+  const mixed = (items: Int32Array) => (random ? shuffle(items, random) : items);
   const rows = mixed(Int32Array.from({ length: to - from }, (_, i) => from + i));
   const pool = new Pool(cache, layers);
   for (let first = 0; first < rows.length; first += POOL) {
     const some = rows.subarray(first, first + POOL);
     pool.load(some);
-    const places = mixed(Int32Array.from({ length: some.length * cache.block }, (_, i) => i));
+    const inOrder = Int32Array.from({ length: some.length * cache.block }, (_, i) => i);
+    const places = whole ? inOrder : mixed(inOrder);
     for (let at = 0; at < places.length; at += size) yield pool.positions(places.subarray(at, at + size));
   }
 }
-
-/** Positions in all batches of an epoch. */
-export const countOf = ([from, to]: BatchTerms["range"], { block }: StateCache): number => (to - from) * block;
 
 /** Some rows of text in memory. */
 class Pool {

@@ -40,6 +40,10 @@ export function scalingOf(
   return { mean, deviation };
 }
 
+/** The root mean square of each element. */
+export const sizesOf = ({ mean, deviation }: Scaling): Float32Array =>
+  deviation.map((each, k) => Math.hypot(each, mean[k]!));
+
 /** Divides a stream by its root mean square. */
 export function normaliseRow(row: Float32Array): void {
   let squares = 0;

@@ -1,22 +1,44 @@
 import { type Graph, matmulTransposed, plus, rmsNorm, silu, type Tensor, times } from "../../../graph/index.ts";
+import { type Mamba2Config, mamba2, mamba2Config, mamba2StateSize, mamba2Step } from "../../../nn/mamba2.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
 /**
- * Classifiers of the stream that say if a token may leave. `linear` (CALM) and `ffn` are DYNAMAX's, one for each layer:
- * one number, the logit of "exit". `controller` is SEC's, one matrix for all layers: the logits of stop, exit and
- * continue.
+ * Classifiers of the stream that say if a token may leave. `linear` (CALM), `ffn` and `mamba` are DYNAMAX's, one for
+ * each layer: one number, the logit of "exit"; `mamba` remembers the tokens before. `controller` is SEC's, one matrix
+ * for all layers: the logits of stop, exit and continue.
  */
-export const deciderKinds = ["linear", "ffn", "controller"] as const;
+export const deciderKinds = ["linear", "ffn", "mamba", "controller"] as const;
 export type DeciderKind = (typeof deciderKinds)[number];
 
 export interface DeciderSettings {
   readonly kind: DeciderKind;
-  /** Inner width of `ffn`. */
+  /** Inner width of `ffn` and `mamba`; a multiple of 32 for `mamba`. */
   readonly width?: number | undefined;
 }
 
-/** Numbers that a decider finds for each token. */
-export const foundBy = ({ kind }: DeciderSettings): number => (kind === "controller" ? 3 : 1);
+/** Elements of a head of `mamba`. */
+const HEAD = 32;
+
+/** The usual inner width of a classifier: `ffn` and `mamba` cost less than a tenth of a layer. */
+export function usualWidth(kind: DeciderKind, hidden: number): number | undefined {
+  switch (kind) {
+    case "ffn":
+      return Math.ceil(hidden / 4);
+    case "mamba":
+      return HEAD * Math.max(1, Math.floor(hidden / 3 / HEAD));
+    case "linear":
+    case "controller":
+      return undefined;
+  }
+}
+
+/** The sizes of the mixer of `mamba` for a stream that is `hidden` wide. */
+export const mixerOf = ({ width }: DeciderSettings, hidden: number): Mamba2Config =>
+  mamba2Config(hidden, { inner: width!, headSize: HEAD, outputs: 1 });
+
+/** Numbers that a decider keeps of a sequence between tokens; 0: none. */
+export const stateSizeOf = (settings: DeciderSettings): number =>
+  settings.kind === "mamba" ? mamba2StateSize(mixerOf(settings, 1)) : 0;
 
 /** A usual norm's constant; the stream is far larger. */
 const EPSILON = 1e-5;
@@ -25,19 +47,24 @@ const EPSILON = 1e-5;
 export interface Decided {
   /** [..., n], raw logits. */
   readonly found: Tensor;
+  /** The state with the new tokens, if it has one. */
+  readonly state?: Tensor;
 }
 
 /**
- * The stream after `layer` layers, f32 [..., hidden] → what a decider finds. A projection behind the gated product and
- * before the one output of `ffn` would be a vector, and is left out.
+ * The stream after `layer` layers, f32 [batch, tokens, hidden] → what a decider finds. With `state` [batch, size] it
+ * continues a sequence; without, a `mamba` reads whole sequences, whose length is a number. A projection behind the
+ * gated product and before the one output of `ffn` would be a vector, and is left out.
  */
 export function traceDecider(
   _: Graph,
   weightsOf: WeightsOf,
-  { kind, width }: DeciderSettings,
+  settings: DeciderSettings,
   layer: number,
   stream: Tensor,
+  state?: Tensor,
 ): Decided {
+  const { kind, width } = settings;
   const hidden = Number(stream.shape.at(-1));
   const weight = (part: string, ...shape: number[]) => weightsOf(`${kind}.${layer}.${part}`, shape);
   const scored = (x: Tensor, inputs: number) =>
@@ -46,9 +73,19 @@ export function traceDecider(
     case "linear":
       return { found: scored(stream, hidden) };
     case "ffn": {
-      const normed = rmsNorm(stream, weight("norm", hidden), EPSILON);
+      const normed = rmsNorm(stream, weight("enter", hidden), EPSILON);
       const part = (name: string) => matmulTransposed(normed, weight(name, width!, hidden));
       return { found: scored(times(silu(part("gate")), part("up")), width!) };
+    }
+    case "mamba": {
+      const normed = rmsNorm(stream, weight("enter", hidden), EPSILON);
+      const mixer = [
+        (name: string, shape: readonly number[]) => weight(name, ...shape),
+        mixerOf(settings, hidden),
+      ] as const;
+      if (!state) return { found: plus(mamba2(...mixer, normed), weight("bias", 1)) };
+      const step = mamba2Step(...mixer, normed, state);
+      return { found: plus(step.y, weight("bias", 1)), state: step.state };
     }
     case "controller":
       return { found: matmulTransposed(stream, weightsOf("controller.weight", [3, hidden])) };

@@ -1,6 +1,6 @@
 import type { ExitHead, StepProbe } from "../../plan.ts";
 import type { Exits } from "./artefact.ts";
-import { type DeciderSettings, traceDecider } from "./deciders.ts";
+import { type DeciderSettings, stateSizeOf, traceDecider } from "./deciders.ts";
 import { traceExitHead, usesModelHead } from "./heads.ts";
 
 /** The head of an exit; undefined if it is the model's own. */
@@ -16,7 +16,11 @@ export function exitHead(exits: Exits | undefined, layer: number): ExitHead | un
 }
 
 /** A decider at an exit: `found` are its raw logits. */
-export const deciderProbe = (exits: Exits, settings: DeciderSettings, layer: number): StepProbe => ({
-  key: `${exits.folder} ${settings.kind} ${layer}`,
-  trace: (g, _, stream) => traceDecider(g, exits.weightsOf(g), settings, layer, stream),
-});
+export function deciderProbe(exits: Exits, settings: DeciderSettings, layer: number): StepProbe {
+  const stateSize = stateSizeOf(settings);
+  return {
+    key: `${exits.folder} ${settings.kind} ${layer}`,
+    ...(stateSize > 0 && { stateSize }),
+    trace: (g, _, stream, state) => traceDecider(g, exits.weightsOf(g), settings, layer, stream, state),
+  };
+}

@@ -13,7 +13,7 @@ const easy = layers.map(() => Float32Array.from({ length: POSITIONS }, () => 2 *
 
 const states = () =>
   syntheticStates(layers, (layer, position, stream) => {
-    stream[layer]! += 3 * easy[layer - 1]![position]!;
+    for (let k = 0; k < 6; k++) stream[layer + 8 * k]! += 3 * easy[layer - 1]![position]!;
   });
 const linearLabels = easy.map((each) => Uint8Array.from(each, (value) => (value > 0.2 ? 1 : 0)));
 
@@ -29,7 +29,7 @@ async function classifiers(
   using _ = made.cache;
   const all = [];
   for (const [i, layer] of layers.slice(0, exits).entries()) {
-    const job = { settings: { kind, width: 16 }, layer, labels: labels[i]!, share: 1 };
+    const job = { settings: { kind, width: 32 }, layer, labels: labels[i]!, share: 1 };
     all.push(await trainClassifier(made, job, how, {}));
   }
   return all;
@@ -49,7 +49,7 @@ test("a linear classifier finds its labels, and shuffled ones teach it nothing",
 test("a classifier with an inner layer tells what no line does", async () => {
   const labels = easy.map((each) => Uint8Array.from(each, (value) => (Math.abs(value) > 0.5 ? 1 : 0)));
   const [line] = await classifiers("linear", labels, options, 1);
-  const [ffn] = await classifiers("ffn", labels, { ...options, deciderEpochs: 30, deciderRate: 1e-2 }, 1);
+  const [ffn] = await classifiers("ffn", labels, { ...options, deciderEpochs: 10, deciderRate: 1e-2 }, 1);
   expect(line!.measured.auc).toBeLessThan(0.6);
   expect(ffn!.measured.auc).toBeGreaterThan(0.7);
 });
@@ -68,4 +68,13 @@ test("the weights serve plain streams: they give the probabilities that were mea
     expect(measured[i]).toBeCloseTo(1 / (1 + Math.exp(-logit / temperature)), 4);
   }
   expect(first!.at[0]).toBe(positionsOf(made.corpus, made.corpus.ranges.test)[0]);
+});
+
+test("mamba tells what only the token before knows, and a line does not", async () => {
+  const seen = (position: number) => (position % 64 === 0 ? 0 : easy[0]![position - 1]!);
+  const labels = Uint8Array.from({ length: POSITIONS }, (_, position) => (seen(position) > 0 ? 1 : 0));
+  const [line] = await classifiers("linear", [labels], options, 1);
+  const [mamba] = await classifiers("mamba", [labels], { ...options, deciderEpochs: 10, deciderRate: 1e-2 }, 1);
+  expect(line!.measured.auc).toBeLessThan(0.6);
+  expect(mamba!.measured.auc).toBeGreaterThan(0.7);
 });

@@ -1,7 +1,8 @@
 import { concat, scale } from "../../../graph/index.ts";
+import { initialMamba2 } from "../../../nn/mamba2-init.ts";
 import type { Told } from "../../../savings/depth/exits/artefact.ts";
 import { exitProbability } from "../../../savings/depth/exits/decide.ts";
-import { type DeciderSettings, traceDecider } from "../../../savings/depth/exits/deciders.ts";
+import { type DeciderSettings, mixerOf, traceDecider } from "../../../savings/depth/exits/deciders.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { normals } from "../../initial.ts";
 import type { ParameterStore } from "../../parameters.ts";
@@ -12,13 +13,15 @@ import { fitRows } from "../fit-rows.ts";
 import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import { type RowModel, RowTrainer } from "../row-trainer.ts";
-import { normaliseRow, type Scaling, scalingOf } from "../scaling.ts";
+import { normaliseRow, type Scaling, scalingOf, sizesOf } from "../scaling.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
 import { shuffledLabels } from "./shuffled.ts";
 
-/** Positions of a step. */
+/** Positions of a step at least; sequences are whole. */
 const ROWS = 256;
+const rowsOf = ({ settings }: ClassifierJob, block: number): number =>
+  settings.kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
 
 /** A classifier after one layer. */
 export interface TrainedClassifier {
@@ -47,8 +50,10 @@ export async function trainClassifier(
   terms: CollectTerms,
 ): Promise<TrainedClassifier> {
   const { settings, layer, labels } = job;
+  const { block, hidden } = states.cache;
   const model: RowModel = {
-    ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs() },
+    ...{ hidden, rows: rowsOf(job, block), inputs: new ExitInputs() },
+    ...(settings.kind === "mamba" && { sequence: block }),
     logits: (g, weights, x) => traceDecider(g, weights, settings, layer, x).found,
   };
   // Two logits, one of them 0, have the cross-entropy of the sigmoid of the other.
@@ -99,25 +104,32 @@ function fill(store: ParameterStore, states: TrainingStates, { layer, labels, se
   for (const parameter of store.parameters) {
     const values = store.valuesOf(parameter);
     if (parameter.name.endsWith(".bias")) values.fill(Math.log((rate + 1e-3) / (1 - rate + 1e-3)));
-    else if (parameter.name.endsWith(".norm"))
+    else if (parameter.name.endsWith(".enter"))
       // Elements of the stream differ by orders of magnitude; the gain begins as what evens them out.
-      values.set(scalingOf(states, [layer], normaliseRow).deviation.map((deviation) => 1 / deviation));
+      values.set(sizesOf(scalingOf(states, [layer], normaliseRow)).map((size) => 1 / size));
     else if (settings.kind === "ffn")
       for (let i = 0; i < values.length; i++) values[i] = normal() / Math.sqrt(parameter.shape.at(-1)!);
   }
+  if (settings.kind !== "mamba") return;
+  const mixer = initialMamba2(mixerOf(settings, states.cache.hidden), seededRandom(seed + layer));
+  for (const [name, values] of Object.entries(mixer))
+    store.valuesOf(store.parameter(`mamba.${layer}.${name}`)).set(values);
 }
 
 async function fitClassifier(
   trainer: RowTrainer,
   scaling: Scaling | undefined,
   states: TrainingStates,
-  { settings, layer, labels, share }: ClassifierJob,
+  job: ClassifierJob,
   { labels: kind, deciderEpochs: epochs, deciderRate: rate, seed }: ExitTrainOptions,
   terms: CollectTerms,
 ): Promise<void> {
+  const { settings, layer, labels, share } = job;
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
   const learnt = kind === "shuffled" ? shuffledLabels(labels, training, seed + layer) : labels;
-  const how = { layers: [layer], rows: ROWS, stepRows: ROWS, epochs, rate, seed };
+  const rows = rowsOf(job, states.cache.block);
+  const whole = job.settings.kind === "mamba";
+  const how = { layers: [layer], rows, stepRows: rows, epochs, rate, seed, whole };
   await fitRows(
     trainer,
     states,

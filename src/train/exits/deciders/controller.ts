@@ -9,7 +9,7 @@ import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import { exitWeights } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import { type RowModel, RowTrainer } from "../row-trainer.ts";
-import { scalingOf } from "../scaling.ts";
+import { scalingOf, sizesOf } from "../scaling.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
 import { toldBy } from "./classifier.ts";
@@ -68,8 +68,7 @@ async function fitController(
   terms: CollectTerms,
 ): Promise<void> {
   // The matrix has no bias, so that streams are scaled, but not moved.
-  const { mean, deviation } = scalingOf(states, layers);
-  const size = deviation.map((each, k) => Math.hypot(each, mean[k]!));
+  const size = sizesOf(scalingOf(states, layers));
   const shares = exitWeights(layers.length, "latest-heavy");
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
   // All layers' labels of a token change places together.

@@ -1,5 +1,5 @@
 import type { DeciderFile } from "../../../savings/depth/exits/artefact.ts";
-import type { DeciderKind } from "../../../savings/depth/exits/deciders.ts";
+import { type DeciderKind, usualWidth } from "../../../savings/depth/exits/deciders.ts";
 import type { TrainedWeights } from "../head-training.ts";
 import { controllerLabels, exitWeights, type Guesses, relaxedLabels } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
@@ -56,7 +56,8 @@ async function trainClassifiers(
 ): Promise<TrainedDecider> {
   const { layers, guesses } = exits;
   const { topK, weightOrder, delta, epsilon } = options;
-  const width = kind === "ffn" ? { width: Math.ceil(states.cache.hidden / 4) } : {};
+  const inner = usualWidth(kind, states.cache.hidden);
+  const width = inner === undefined ? {} : { width: inner };
   const shares = exitWeights(layers.length, weightOrder);
   const trained: TrainedClassifier[] = [];
   for (const [exit, layer] of layers.entries()) {
