@@ -1,5 +1,5 @@
 import { confidence } from "../../src/graph/index.ts";
-import type { DeciderKind } from "../../src/savings/depth/exits/deciders.ts";
+import { type DeciderKind, usualWidth } from "../../src/savings/depth/exits/deciders.ts";
 import { traceExitHead } from "../../src/savings/depth/exits/heads.ts";
 import { type TrainedClassifier, trainClassifier } from "../../src/train/exits/deciders/classifier.ts";
 import { ExitInputs } from "../../src/train/exits/exit-inputs.ts";
@@ -97,7 +97,7 @@ export async function fitClassifiers(
   const { layers, hidden } = states.cache;
   const options = exitTrainOptions.parse({ topK, labels, seed });
   const shares = exitWeights(layers.length, options.weightOrder);
-  const settings = { kind, ...(kind === "ffn" && { width: Math.ceil(hidden / 4) }) };
+  const settings = { kind, width: usualWidth(kind, hidden) };
   const all: TrainedClassifier[] = [];
   for (const [exit, layer] of layers.entries()) {
     const job = { settings, layer, labels: relaxedLabels(guesses[exit]!, topK), share: shares[exit]! };
