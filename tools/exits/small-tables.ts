@@ -23,7 +23,11 @@ interface RuleAt {
   readonly overOther?: Difference;
 }
 
-interface RuleResult {
+interface Telling {
+  readonly auc: readonly number[];
+}
+
+interface RuleResult extends Partial<Telling> {
   readonly rule: string;
   readonly seed: number;
   readonly at: readonly RuleAt[];
@@ -48,12 +52,7 @@ interface Results {
     readonly controls: readonly { readonly depth: number; readonly random: number; readonly fixed: number }[];
     readonly results: readonly RuleResult[];
   };
-  readonly tellings: readonly {
-    readonly kind: string;
-    readonly labels: string;
-    readonly seed: number;
-    readonly auc: readonly number[];
-  }[];
+  readonly shuffled: readonly (Telling & { readonly kind: string })[];
   readonly threshold: number;
   readonly relaxed: readonly {
     readonly topK: number;
@@ -126,21 +125,30 @@ const differencesTable = ({ rules: { controls, results } }: Results): string =>
   markdownTable(
     ["more than saturation (95 %), at mean depth", ...controls.map(({ depth }) => `${depth}`)],
     results
-      .filter(({ seed }) => seed > 0)
+      .filter(({ auc }) => auc !== undefined)
       .map(({ rule, seed, at }) => [
         `${rule}, seed ${seed}`,
         ...at.map(({ overOther }) => (overOther ? interval(overOther) : "–")),
       ]),
   );
 
-function tellingsTable({ layers, tellings }: Results): string {
-  const arms = unique(tellings.map(({ kind, labels }) => `${kind}, ${labels} labels`));
+function tellingsTable({ layers, rules: { results }, shuffled }: Results): string {
+  const trained = results.filter((each): each is RuleResult & Telling => each.auc !== undefined);
+  const row = (name: string, own: readonly Telling[]) => [
+    name,
+    ...own[0]!.auc.map((_, i) => spread(own.map((each) => each.auc[i]!))),
+  ];
   return markdownTable(
     ["AUC after layer", ...layerNames(layers, "").slice(0, -1)],
-    arms.map((arm) => {
-      const own = tellings.filter(({ kind, labels }) => arm === `${kind}, ${labels} labels`);
-      return [arm, ...own[0]!.auc.map((_, i) => spread(own.map(({ auc }) => auc[i]!)))];
-    }),
+    [
+      ...unique(trained.map(({ rule }) => rule)).map((rule) =>
+        row(
+          rule,
+          trained.filter((each) => each.rule === rule),
+        ),
+      ),
+      ...shuffled.map((each) => row(`${each.kind}, shuffled labels`, [each])),
+    ],
   );
 }
 
