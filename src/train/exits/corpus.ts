@@ -85,16 +85,16 @@ function limited(documents: readonly string[], tokenizer: TextEncoder, most: num
   return all;
 }
 
-/** Each document goes to the part that it leaves the emptiest for its share; of fewer than three, the ends are held out. */
+/** Each document goes to the part that is the emptiest for its share; of fewer than three, the ends are held out. */
 function divided(documents: readonly number[][]): Record<Part, number[]> {
   const split: Record<Part, number[]> = { training: [], calibration: [], test: [] };
   const add = (part: Part, ids: readonly number[]) => {
     for (const id of ids) split[part].push(id);
   };
-  const full = (part: Part, ids: readonly number[]) => (split[part].length + ids.length) / SHARES[part];
+  const full = (part: Part) => split[part].length / SHARES[part];
   for (const ids of documents)
     if (documents.length < parts.length) for (const part of parts) add(part, endOf(part, ids));
-    else add(parts.toSorted((a, b) => full(a, ids) - full(b, ids))[0]!, ids);
+    else add(parts.toSorted((a, b) => full(a) - full(b))[0]!, ids);
   return split;
 }
 
