@@ -78,12 +78,12 @@ interface Ran {
 }
 
 /** Logits after a prompt and after each of the given tokens, which are read until the answer would stop. */
-async function run(save: string, tokens: readonly number[] = next): Promise<Ran> {
+async function run(...save: string[]): Promise<Ran> {
   model.engine.forget();
-  using lease = await model.use(parseRecipe(save === "dense" ? [] : [save]));
+  using lease = await model.use(parseRecipe(save));
   const row = await begin(model, prompt, lease.plan(prompt.length));
   try {
-    for (const token of tokens) {
+    for (const token of next) {
       const [stepped] = await model.engine.stepAll([{ ...row, token }]);
       if (stepped!.kind === "stop") return { logits: row.logits, spent: row.meter.total(), stopped: true };
       row.logits.push(tokenLogits(stepped!).slice());
@@ -169,6 +169,22 @@ describe("dynamax", () => {
     await expect(run(`dynamax:file=${linear},threshold=0.123`)).rejects.toThrow(/exits\.safetensors/);
     writeFileSync(tensors, bytes);
   });
+});
+
+test("a sparse prompt and early exits: what both save is the sum of what each saves", async () => {
+  const sparse = "xattention:threshold=0.5,blockSize=4,stride=2,minLengthForSparse=8";
+  const [dense, prompt, answer, both] = [
+    await run("dense"),
+    await run(sparse),
+    await run("dynamax:rule=random,rate=0.6"),
+    await run(sparse, "dynamax:rule=random,rate=0.6"),
+  ];
+  const saved = (ran: Ran) => dense.spent.flops.dense - ran.spent.flops.spent;
+  // Scoring so short a prompt costs more than it saves.
+  expect(saved(prompt)).not.toBe(0);
+  expect(saved(answer)).toBeGreaterThan(0);
+  expect(saved(both)).toBe(saved(prompt) + saved(answer));
+  expect(both.spent.work).toEqual({ ...prompt.spent.work, ...answer.spent.work });
 });
 
 describe("sec", () => {
