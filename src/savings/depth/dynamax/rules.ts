@@ -33,7 +33,7 @@ export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numb
       : decoder.logits(g, decoder.finish(g, { branch: stream }));
   return {
     probe: {
-      key: `${exits?.folder ?? "model"} confidence ${exits ? layer : ""}`,
+      key: `${exits?.id ?? "model"} confidence ${exits ? layer : ""}`,
       shared: usesModelHead(head),
       trace(g, decoder, stream) {
         const logits = logitsOf(g, decoder, stream);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Graph } from "../../../graph/index.ts";
 import type { DecoderConfig } from "../../../models/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
+import { fileState } from "../../../weights/file-state.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { withFile } from "../../../weights/read-file.ts";
 import { parseHeader, type SafeTensor } from "../../../weights/safetensors/header.ts";
@@ -75,6 +76,8 @@ export const exitsTensors = (folder: string): string => path.join(folder, "exits
 /** Exits that were trained for one model. */
 export interface Exits {
   readonly folder: string;
+  /** Names these weights: others that replace them in the folder have another. */
+  readonly id: string;
   readonly about: ExitsFile;
   /** Their weights as constants of a graph. @throws UserError if the file lacks one of that shape */
   weightsOf(g: Graph): WeightsOf;
@@ -94,7 +97,8 @@ export function openExits(folder: string, host: ExitsHost): Exits {
   const about = readJson(exitsJson(folder), exitsFile, "exits that were trained");
   checkHost(folder, about, host);
   const tensors = withFile(exitsTensors(folder), parseHeader);
-  return { folder, about, weightsOf: (g) => constants(g, folder, tensors) };
+  const id = `${folder} ${fileState(exitsTensors(folder))}`;
+  return { folder, id, about, weightsOf: (g) => constants(g, folder, tensors) };
 }
 
 function checkHost(folder: string, { model, layers }: ExitsFile, { sha256: own, config }: ExitsHost): void {

@@ -9,7 +9,7 @@ export function exitHead(exits: Exits | undefined, layer: number): ExitHead | un
   const { head } = exits.about;
   if (head.mode === "shared" && !head.tokens) return undefined;
   return {
-    key: `${exits.folder} head ${layer}`,
+    key: `${exits.id} head ${layer}`,
     shared: usesModelHead(head),
     trace: (g, decoder, stream) => traceExitHead(g, decoder, exits.weightsOf(g), head, layer, stream),
   };
@@ -19,7 +19,7 @@ export function exitHead(exits: Exits | undefined, layer: number): ExitHead | un
 export function deciderProbe(exits: Exits, settings: DeciderSettings, layer: number): StepProbe {
   const stateSize = stateSizeOf(settings);
   return {
-    key: `${exits.folder} ${settings.kind} ${layer}`,
+    key: `${exits.id} ${settings.kind} ${layer}`,
     ...(stateSize > 0 && { stateSize }),
     trace: (g, _, stream, state) => traceDecider(g, exits.weightsOf(g), settings, layer, stream, state),
   };
