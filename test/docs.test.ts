@@ -6,6 +6,7 @@ import { answerOptions } from "../src/pipelines/answer/options.ts";
 import { firstOptions } from "../src/pipelines/first/options.ts";
 import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
 import { savings } from "../src/savings/registry.ts";
+import { exitTrainOptions } from "../src/train/exits/options.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
@@ -18,6 +19,7 @@ import {
   pageOf,
   QZERO_PAGE,
   SWEEPS_PAGE,
+  TRAIN_EXITS_PAGE,
   TRAIN_PAGE,
 } from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
@@ -159,6 +161,12 @@ test("docs/pipelines/expertrag.md has the options of an answer: npx tsx tools/op
 test("docs/sweeps.md has the options of a screen: npx tsx tools/options.ts", () => {
   const page = read(SWEEPS_PAGE);
   const table = optionsTable({ options: screenFields });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
+test("docs/train-exits.md has the options of exits' training: npx tsx tools/options.ts", () => {
+  const page = read(TRAIN_EXITS_PAGE);
+  const table = optionsTable({ options: exitTrainOptions });
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 

@@ -6,6 +6,7 @@ import { firstOptions } from "../src/pipelines/first/options.ts";
 import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
+import { exitTrainOptions } from "../src/train/exits/options.ts";
 import { methods } from "../src/train/methods/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
@@ -69,6 +70,9 @@ export const EXPERTRAG_PAGE = "docs/pipelines/expertrag.md";
 /** The page of training. */
 export const TRAIN_PAGE = "docs/train.md";
 
+/** The page of exits' training. */
+export const TRAIN_EXITS_PAGE = "docs/train-exits.md";
+
 /** The page of sweeps. */
 export const SWEEPS_PAGE = "docs/sweeps.md";
 
@@ -79,5 +83,6 @@ if (process.argv[1] === import.meta.filename) {
   writeSection(QZERO_PAGE, "options", optionsTable({ options: qzeroOptions }));
   writeSection(EXPERTRAG_PAGE, "options", optionsTable({ options: answerOptions }));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
+  writeSection(TRAIN_EXITS_PAGE, "options", optionsTable({ options: exitTrainOptions }));
   writeSection(SWEEPS_PAGE, "options", optionsTable({ options: screenFields }));
 }

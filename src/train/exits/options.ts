@@ -28,15 +28,17 @@ export const exitTrainOptions = z.strictObject({
     .array(z.enum(deciderKinds))
     .min(1)
     .optional()
-    .describe("classifiers to train: linear, ffn, controller (default: linear for dynamax, controller for sec)"),
+    .describe("classifiers to train: linear, ffn, mamba, controller (default: linear for dynamax, controller for sec)"),
   topK: count
     .max(TEACHER_TOP)
     .default(1)
-    .describe("of linear and ffn: a token may leave if the exit's choice is among so many of the model's likeliest"),
+    .describe(
+      "of linear, ffn and mamba: a token may leave if the exit's choice is among so many of the model's likeliest",
+    ),
   weightOrder: z
     .enum(["earliest-heavy", "latest-heavy"])
     .default("earliest-heavy")
-    .describe("of linear and ffn: which exits weigh most in the loss"),
+    .describe("of linear, ffn and mamba: which exits weigh most in the loss"),
   labels: z
     .enum(["true", "shuffled"])
     .default("true")
