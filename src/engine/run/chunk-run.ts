@@ -2,6 +2,7 @@ import type { LayerRange } from "../../models/kv-group.ts";
 import type { Lengths, Place } from "../../models/lengths.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
 import type { View } from "../../runtime/buffer.ts";
+import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Span, StackBuffers, Stream } from "./stack-buffers.ts";
@@ -68,7 +69,8 @@ export async function tailOf(
   done: number,
   pieces = 0,
 ): Promise<Stream> {
-  await programs.tail.bind({ ...buffers.attendedViews(span, pieces), ...buffers.streamOut(done, span) }).run();
+  const bound = programs.tail.bind({ ...buffers.attendedViews(span, pieces), ...buffers.streamOut(done, span) });
+  await runChain([bound], isBrief(programs.tail, { batch: span.rows, tokens: span.tokens }));
   return buffers.stream(done, span);
 }
 

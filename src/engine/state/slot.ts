@@ -3,6 +3,7 @@ import type { KvGroup, LayerRange } from "../../models/kv-group.ts";
 import { Lengths, type Place } from "../../models/lengths.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
+import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { Meter } from "../bill/meter.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
@@ -152,7 +153,8 @@ export class Slot extends Cached implements Disposable {
       this.#logits[Symbol.dispose]();
       this.#logits = new Buffer("f32", tokens * vocabulary);
     }
-    await head.bind({ ...stream, logits: this.#logits.view([1, tokens, vocabulary]) }).run();
+    const bound = head.bind({ ...stream, logits: this.#logits.view([1, tokens, vocabulary]) });
+    await runChain([bound], isBrief(head, { batch: 1, tokens }));
     const { memory } = this.#logits;
     return Array.from({ length: tokens }, (_, t) => new Float32Array(memory, 4 * t * vocabulary, vocabulary));
   }
