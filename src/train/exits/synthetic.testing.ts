@@ -12,7 +12,7 @@ import type { TrainingStates } from "./training-states.ts";
 export const BLOCK = 64;
 export const HIDDEN = 64;
 
-const ranges = { training: [0, 40], calibration: [40, 50], test: [50, 82] } as const;
+const ranges = { training: [0, 32], calibration: [32, 40], test: [40, 64] } as const;
 const ROWS = ranges.test[1];
 export const POSITIONS = ROWS * BLOCK;
 
