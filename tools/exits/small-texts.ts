@@ -11,13 +11,13 @@ export interface Text {
 const SHARES = {
   /** Learned by heart: only who does what is open. */
   sentences: 0.12,
-  /** Values of keys that the text begins with. */
+  /** Pairs of keys and values that come again and again. */
   recall: 0.2,
-  /** Sums of two to four digits, of which the last digit counts. */
+  /** Sums of two or three small digits. */
   sums: 0.2,
   /** Facts of a made-up world, without a text that tells them. */
   facts: 0.2,
-  /** Results that are easy or hard by the text's first character. */
+  /** A word's first letter, or a letter that was learned by heart, by the text's first character. */
   cued: 0.14,
   /** The same, by a sign in each: what is hard does not follow from what came before. */
   signed: 0.14,
@@ -39,7 +39,7 @@ class Draw {
   constructor(readonly random: () => number) {}
   below = (n: number): number => Math.floor(n * this.random());
   of = <T>(all: readonly T[]): T => all[this.below(all.length)]!;
-  digits = (n: number): number[] => Array.from({ length: n }, () => this.below(10));
+  digits = (n: number, below = 10): number[] => Array.from({ length: n }, () => this.below(below));
 }
 
 const list = (text: string): readonly string[] => text.split(",");
@@ -71,32 +71,30 @@ function makeFacts(): Item[] {
   );
 }
 
-/** The last digit of a sum. */
-const lastDigit = (terms: readonly number[]): string => `${terms.reduce((sum, v) => sum + v, 0) % 10}`;
+const sumOf = (terms: readonly number[]): number => terms.reduce((sum, v) => sum + v, 0);
 
-/** The first digit if it is easy, else the last one of the sum. */
-const result = (hard: boolean, digits: readonly number[]): string => (hard ? lastDigit(digits) : `${digits[0]}`);
+/** Words, each with its letter. */
+const words: readonly (readonly [word: string, letter: string])[] = makeWords();
+
+function makeWords(): (readonly [string, string])[] {
+  const draw = new Draw(seededRandom(WORLD + 1));
+  const made = new Set<string>();
+  while (made.size < 60) made.add(`${draw.of(syllables)}${draw.of(syllables)}`);
+  return [...made].map((word) => [word, draw.of(letters)] as const);
+}
 
 /** A text's first item, and those that follow. */
 const makers: Readonly<Record<Kind, (draw: Draw) => { readonly first?: string; next(): Item }>> = {
   sentences: (draw) => ({ next: () => draw.of(sentences) }),
   recall(draw) {
-    const pairs = new Map(
-      Array.from({ length: 6 + draw.below(8) }, () => [`${draw.of(letters)}${draw.of(letters)}`, `${draw.below(10)}`]),
-    );
-    const told = [...pairs].map(([key, value]) => `${key}${value}`).join(" ");
-    return {
-      first: `${told}; `,
-      next() {
-        const [key, value] = draw.of([...pairs]);
-        return [`${key}=`, `${value} `];
-      },
-    };
+    const pairs = Array.from({ length: 4 + draw.below(8) }, () => `${draw.of(letters)}${draw.below(10)} `);
+    let at = 0;
+    return { first: pairs.join(""), next: () => ["", pairs[at++ % pairs.length]!] };
   },
   sums: (draw) => ({
     next() {
-      const terms = draw.digits(2 + draw.below(3));
-      return [`${terms.join("+")}=`, `${lastDigit(terms)} `];
+      const terms = draw.random() < 0.5 ? draw.digits(2, 5) : draw.digits(3, 4);
+      return [`${terms.join("+")}=`, `${sumOf(terms)} `];
     },
   }),
   facts: (draw) => ({ next: () => draw.of(facts) }),
@@ -105,15 +103,15 @@ const makers: Readonly<Record<Kind, (draw: Draw) => { readonly first?: string; n
     return {
       first: hard ? "> " : "< ",
       next() {
-        const digits = draw.digits(3);
-        return [`${digits.join("")}:`, `${result(hard, digits)} `];
+        const [word, letter] = draw.of(words);
+        return [`${word}:`, `${hard ? letter : word[0]} `];
       },
     };
   },
   signed: (draw) => ({
     next() {
-      const [hard, digits] = [draw.random() < 0.5, draw.digits(3)];
-      return [`${digits.join("")}${hard ? ">" : "<"}`, `${result(hard, digits)} `];
+      const [hard, [word, letter]] = [draw.random() < 0.5, draw.of(words)];
+      return [`${word}${hard ? ">" : "<"}`, `${hard ? letter : word[0]} `];
     },
   }),
 };

@@ -11,7 +11,7 @@ const [seed = "1", out = ""] = process.argv.slice(2);
 const [folder, data] = [join(out, "model"), join(out, "train.jsonl")];
 
 /** Texts of one epoch. */
-const TEXTS = 16_000;
+const TEXTS = 12_000;
 
 const options: TrainInput = {
   method: "exits:layers=all,weights=linear",
@@ -25,7 +25,7 @@ const options: TrainInput = {
   tokens: 192,
   batch: 8,
   epochs: 1,
-  optimizer: { lr: 1.5e-3, beta2: 0.98, weightDecay: 0.05 },
+  optimizer: { lr: 2e-3, beta2: 0.98, weightDecay: 0.05 },
   schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
   evaluateEvery: 200,
   evaluateBatches: 10,
