@@ -28,7 +28,7 @@ export interface Saving<O = unknown> {
   /** Options that name a file of this machine, which a request from outside may not. */
   readonly files?: readonly string[];
   /**
-   * The seams that it takes under these options, such as "the attention" or "the cut of an answer after layer 20": no
+   * The seams that it takes under these options, such as "the attention" or "the exits of an answer": no
    * two savings may take the same one.
    */
   seams(options: O): readonly string[];

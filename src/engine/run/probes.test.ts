@@ -96,6 +96,23 @@ describe("the token of a row that leaves", () => {
     });
   });
 
+  test("costs the embedding, the layers that ran and the head", async () => {
+    const { programs } = model.engine;
+    const plan = stepping([leaving]);
+    const prefill = (await run(model, prompt, [], plan)).spent.flops.spent;
+    const costs = [programs.embedding.cost, programs.costOf(0, 2, [2]), programs.head.cost];
+    const steps = next.flatMap((_, i) =>
+      costs.map((cost) =>
+        evalCost(cost, { batch: 1, tokens: 1, past: prompt.length + i, windowPast: prompt.length + i }),
+      ),
+    );
+    const { spent } = await run(model, prompt, next, plan);
+    expect(spent.flops.spent - prefill).toBeCloseTo(
+      steps.reduce((sum, { flops }) => sum + flops, 0),
+      0,
+    );
+  });
+
   test("a probe's head is overhead at every look; of an exit's own head only what it costs beyond the model's", async () => {
     const { programs } = model.engine;
     const priced = (cost: typeof programs.headCost) => evalCost(cost, { batch: 1, tokens: 1 }).flops;

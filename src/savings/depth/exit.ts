@@ -48,7 +48,7 @@ export const exit: Saving<ExitOptions> = {
   needs: ["between layers"],
   options,
   unsupported: exitUnsupported,
-  seams: ({ layer }) => [`the cut of an answer after layer ${layer}`],
+  seams: () => ["the exits of an answer"],
   async check(options, { decoder }) {
     checkExit(options, decoder);
   },
