@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { filesOf } from "../../savings/files.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { contentHash } from "../../weights/sources/model-hash.ts";
 import type { Result } from "../results.ts";
 
-/** SHA-256 of files, its first sixteen digits, by their paths as a recipe has them. */
+/** SHA-256 of files and folders, its first sixteen digits, by their paths as a recipe has them. */
 export type FileHashes = NonNullable<Result["files"]>;
 
 /** Hashes of the files that a recipe names. @throws UserError if one cannot be read */
@@ -15,10 +14,10 @@ export async function fileHashes(recipe: Recipe): Promise<FileHashes> {
 }
 
 async function hashOf(file: string): Promise<string> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+  const sha256 = await contentHash(file).catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`${file}: the recipe names it, and it cannot be read (${error.code})`);
   });
-  return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+  return sha256.slice(0, 16);
 }
 
 /** A file whose contents changed, if any; older results have no hashes. */

@@ -11,13 +11,14 @@ import type { ResolvedModel } from "./store.ts";
 export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {
   if (sha256 !== undefined) return sha256;
   try {
-    return await hashOf(file);
+    return await contentHash(file);
   } catch (error) {
     throw new ModelFault(`${file}: the file cannot be read (${codeOf(error)})`);
   }
 }
 
-async function hashOf(file: string): Promise<string> {
+/** The SHA-256 of a file, or of the names and bytes of a folder's files. */
+export async function contentHash(file: string): Promise<string> {
   const hash = createHash("sha256");
   const folder = (await stat(file)).isDirectory();
   for (const name of folder ? await names(file) : [""]) {
