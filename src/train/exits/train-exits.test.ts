@@ -10,6 +10,7 @@ import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { exitTrainOptions } from "./options.ts";
+import type { Progress } from "./states/collect.ts";
 import { exitLayers, type TrainedExits, trainExits } from "./train-exits.ts";
 import { writeExits } from "./write.ts";
 
@@ -25,9 +26,15 @@ const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, wo
 
 let model: LanguageModel;
 let trained: TrainedExits;
-const train = (saving: "dynamax" | "sec", options: object, texts = documents) => {
+const train = (
+  saving: "dynamax" | "sec",
+  options: object,
+  texts = documents,
+  onStage: (stage: string) => void = () => {},
+) => {
   const all = exitTrainOptions.parse({ from: 1, block: 32, deciderEpochs: 1, ...options });
-  return trainExits(model, saving, { name: "words", documents: texts }, all, { quant: "f32" });
+  const terms = { quant: "f32", onProgress: ({ stage }: Progress) => onStage(stage) } as const;
+  return trainExits(model, saving, { name: "words", documents: texts }, all, terms);
 };
 
 beforeAll(async () => {
@@ -105,6 +112,21 @@ test("exits of another model, and damaged ones, are refused in a sentence", () =
     writeFileSync(exitsJson(damaged), "{}");
     expect(refusal(() => openExits(damaged, host()))).toMatch(/exits\.json: "model"/);
   });
+});
+
+test("heads of the same settings are taken as they are, and others are trained", async () => {
+  const stages = async (options: object) => {
+    const seen = new Set<string>();
+    const made = await train("dynamax", { head: "adapter", rank: 4, ...options }, documents, (stage) =>
+      seen.add(stage),
+    );
+    return { made, seen: [...seen] };
+  };
+  const again = await stages({ topK: 1, labels: "shuffled" });
+  expect(again.seen).toEqual(["linear after layer 1"]);
+  expect(again.made.weights.get("head.1.up")!.values).toEqual(trained.weights.get("head.1.up")!.values);
+  expect(again.made.about.measured).toEqual(trained.about.measured);
+  expect((await stages({ headRate: 1e-2 })).seen).toContain("head after layer 1");
 });
 
 test("sec trains separate heads on the text and one controller", async () => {

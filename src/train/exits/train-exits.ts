@@ -1,14 +1,18 @@
+import path from "node:path";
 import type { LanguageModel } from "../../engine/language-model.ts";
 import type { DeciderFile, ExitsFile } from "../../savings/depth/exits/artefact.ts";
 import type { ExitHeadSettings } from "../../savings/depth/exits/heads.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
+import { lockFile } from "../../weights/sources/home.ts";
+import { withLock } from "../../weights/sources/lock.ts";
 import { modelHash } from "../../weights/sources/model-hash.ts";
 import { type Corpus, corpusOf, frequentTokens } from "./corpus.ts";
 import { trainDecider } from "./deciders/train-decider.ts";
-import { type TrainedWeights, trainHead } from "./head-training.ts";
+import { type TrainedHead, type TrainedWeights, trainHead } from "./head-training.ts";
+import { KeptHeads } from "./kept-heads.ts";
 import { firstRight, type Guesses } from "./labels.ts";
-import { openFrozen } from "./model-head.ts";
+import { type FrozenModel, openFrozen } from "./model-head.ts";
 import type { ExitTrainOptions } from "./options.ts";
 import { StateCache } from "./states/cache.ts";
 import { type CollectTerms, collectStates } from "./states/collect.ts";
@@ -52,7 +56,11 @@ export async function trainExits(
   const modelSha256 = await modelHash(model.source);
   const key = { modelSha256, quant: terms.quant, dataSha256: corpus.sha256, block: corpus.block };
   using cache = StateCache.of(key, config.hidden, layers);
-  await collectStates(model.engine, corpus, cache, terms);
+  // Two runs that wrote one folder's files at once would leave holes in them.
+  const lock = { signal: terms.signal, purpose: "keep the states" };
+  await withLock(lockFile(`states ${path.basename(cache.folder)}`), lock, () =>
+    collectStates(model.engine, corpus, cache, terms),
+  );
   const states = trainingStates(corpus, cache);
   const tokens = options.vocabulary === undefined ? undefined : frequentTokens(corpus, options.vocabulary);
   const head = {
@@ -102,10 +110,18 @@ async function trainHeads(
   settings: ExitHeadSettings,
   options: ExitTrainOptions,
   terms: TrainExitsTerms,
-) {
-  const frozen = openFrozen(source.path, terms.quant, settings.tokens);
-  const heads = [];
-  for (const layer of layers) heads.push(await trainHead(frozen, states, layer, settings, options, terms));
+): Promise<TrainedHead[]> {
+  const { cache, truth } = states;
+  const kept = new KeptHeads(cache.folder, truth.length, settings, options);
+  let frozen: FrozenModel | undefined;
+  const heads: TrainedHead[] = [];
+  for (const layer of layers) {
+    const known = kept.read(layer);
+    frozen ??= known ? undefined : openFrozen(source.path, terms.quant, settings.tokens);
+    const head = known ?? (await trainHead(frozen!, states, layer, settings, options, terms));
+    if (!known) await kept.keep(layer, head);
+    heads.push(head);
+  }
   return heads;
 }
 

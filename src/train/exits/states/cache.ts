@@ -31,7 +31,7 @@ export class StateCache implements Disposable {
     readonly block: number,
     readonly hidden: number,
     readonly layers: readonly number[],
-    folder: string,
+    readonly folder: string,
   ) {
     try {
       makeFolders(folder);
