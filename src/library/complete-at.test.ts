@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type Model, type Receipt } from "../index.ts";
 import { TINY, tinyWith } from "../serve/serve.testing.ts";
-import { askedAt, completeAt } from "./complete-at.ts";
+import { completeAt, promptAt } from "./complete-at.ts";
 
 const FIM = { prefix: 40, suffix: 41, middle: 42 };
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-complete-"));
@@ -31,11 +31,11 @@ const place = { line: 2, column: 3 };
 
 describe("what the model reads", () => {
   test("is the text before and after the place, or only before it", () => {
-    expect(askedAt(filling.language, TEXT, place)).toMatchObject({
+    expect(promptAt(filling.language, TEXT, place)).toMatchObject({
       prompt: "once upon\na ",
       suffix: "time\nthere was",
     });
-    expect(askedAt(plain.language, TEXT, place)).toMatchObject({ prompt: "once upon\na ", suffix: undefined });
+    expect(promptAt(plain.language, TEXT, place)).toMatchObject({ prompt: "once upon\na ", suffix: undefined });
   });
 
   test("leaves room in a short context", async () => {

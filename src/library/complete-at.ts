@@ -8,13 +8,13 @@ import type { CompleteAtTerms } from "./arguments.ts";
 import type { Model } from "./model.ts";
 import type { CodeCompletion } from "./options.ts";
 
-/** Tokens of the text around the place. More cost more time than they gain on a CPU. */
+/** Tokens that are read of the text before and after the place. */
 const [BEFORE, AFTER] = [1024, 256];
 /** The most of a model's context that they take, so that a model with a short one is left room for the answer. */
 const SHARE = 0.75;
 
 /** What a model reads of a text around a place, and how far its completion goes. */
-export interface Asked {
+export interface CompletionPrompt {
   readonly prompt: string;
   /** Undefined of models that do not fill in. */
   readonly suffix: string | undefined;
@@ -22,7 +22,7 @@ export interface Asked {
 }
 
 /** @throws UserError if the place is outside the text, or the model could read nothing of it */
-export function askedAt({ tokenizer, decoder, source }: LanguageModel, text: string, place: Place): Asked {
+export function promptAt({ tokenizer, decoder, source }: LanguageModel, text: string, place: Place): CompletionPrompt {
   checkPlace(text, place);
   const split = splitAt(text, place);
   const most = Math.floor(decoder.config.context * SHARE);
@@ -40,7 +40,7 @@ export async function completeAt(
   text: string,
   { line, column, onStopped, signal, ...terms }: CompleteAtTerms,
 ): Promise<CodeCompletion> {
-  const { prompt, suffix, scope } = askedAt(model.language, text, { line, column });
+  const { prompt, suffix, scope } = promptAt(model.language, text, { line, column });
   let whole = "";
   let left: Receipt | undefined;
   const isOver = () => endIn(whole, scope) !== undefined;
