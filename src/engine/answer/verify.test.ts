@@ -64,13 +64,13 @@ interface Answered {
 async function answer(
   { engine, tokenizer }: LanguageModel,
   plan: Plan,
-  given: GenerateInput & Pick<GenerateOptions, "grammar" | "end"> = {},
+  given: GenerateInput & Pick<GenerateOptions, "grammar" | "end" | "observe"> = {},
   prompt = ids(30),
 ): Promise<Answered> {
   await engine.prepare(plan);
   engine.forget();
-  const { grammar, end, ...rest } = given;
-  const options = { ...generateOptions.parse({ ...long(tokenizer), temperature: 0, ...rest }), grammar, end };
+  const { grammar, end, observe, ...rest } = given;
+  const options = { ...generateOptions.parse({ ...long(tokenizer), temperature: 0, ...rest }), grammar, end, observe };
   const pieces: Piece[] = [];
   for await (const piece of generate(engine, tokenizer, prompt, options, { plan })) pieces.push(piece);
   const tokens = pieces.flatMap((piece) => piece.tokens.map(({ id }) => id));
@@ -298,6 +298,18 @@ test("a checked answer is offered as a prefix as dense's is, without drafts that
   }
   expect(lengths[0]).toBe(prompt.length + tokens.length - 1);
   expect(lengths[1]).toBe(lengths[0]);
+});
+
+test("with weights in 8 bits, checks have the logits of decode steps, to the bit", async () => {
+  using blocks = await LanguageModel.load(await resolveModel(source), "q8");
+  const seen = [];
+  for (const plan of [densePlan, always(2), varied]) {
+    const rows: Float32Array[] = [];
+    const { tokens } = await answer(blocks, plan, { observe: (logits) => void rows.push(logits.slice()) });
+    expect(rows).toHaveLength(tokens.length);
+    seen.push({ tokens, rows });
+  }
+  for (const verified of seen.slice(1)) expect(verified).toEqual(seen[0]);
 });
 
 test("likelihoods under drafts are dense's", async () => {

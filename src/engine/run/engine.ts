@@ -37,6 +37,18 @@ export class Engine implements Disposable {
       if (cut.head) await this.programs.exitHead(cut.head);
       if (cut.fill === "copy-hidden") await this.programs.fills(cut.after);
     }
+    await this.#prepareChecks(plan.cuts.filter((cut) => cut.scope === "step" && cut.fill === "verify"));
+  }
+
+  /** Compiles the pieces around attention that check drafts of exits at these cuts. */
+  async #prepareChecks(cuts: Plan["cuts"]): Promise<void> {
+    const { layers } = this.programs.decoder.config;
+    const after = cuts.map((cut) => cut.after);
+    for (let layer = after[0] ?? layers; layer < layers; layer++) {
+      await (after.includes(layer) ? this.programs.before(layer) : this.programs.between(layer));
+      await this.programs.attention(layer);
+      if (after.includes(layer + 1)) await this.programs.after(layer);
+    }
   }
 
   /**

@@ -1,5 +1,6 @@
+import type { LayerRange } from "../../models/kv-group.ts";
 import type { StateFill, StepCut } from "../../savings/plan.ts";
-import { tailOf } from "./chunk-run.ts";
+import { type Chunk, type ChunkJob, runSegments } from "./chunk-run.ts";
 import { waits } from "./fills.ts";
 import type { Found } from "./probes.ts";
 import type { Span } from "./stack-buffers.ts";
@@ -17,8 +18,7 @@ export async function stopOf(step: Step): Promise<Stepped> {
 export class LoneRow {
   /** Positions of the tokens that are on their way. */
   #positions: readonly number[] = [];
-  /** Segments that they have run. */
-  #done = 0;
+  #chunk!: Chunk;
 
   constructor(private readonly step: Step) {}
 
@@ -27,9 +27,8 @@ export class LoneRow {
     const { slot, meter } = this.step;
     const { layers } = slot.programs.decoder.config;
     for (let from = after; ; ) {
-      this.#positions = slot.held.take(from, slot.buffers.streamBuffers(0));
       const to = slot.borders.find((at) => at > from) ?? layers;
-      this.#done = await slot.pass({ from, to }, this.#positions, { meter });
+      this.#chunk = await this.#pass({ from, to });
       meter.count("layers", 0, (to - from) * this.#positions.length);
       if (to === layers) return this.#finish();
       const left = await this.#decide(to);
@@ -37,6 +36,16 @@ export class LoneRow {
       this.#wait(to);
       from = to;
     }
+  }
+
+  /** Runs the tokens that wait before some layers through these: drafts as decode steps would, to the bit. */
+  async #pass(range: LayerRange): Promise<Chunk> {
+    const { slot, meter } = this.step;
+    const apart = slot.held.drafts ? slot.apart : undefined;
+    this.#positions = slot.held.take(range.from, (apart ?? slot).buffers.streamBuffers(0));
+    const job: ChunkJob = { slot, layers: range, done: 0, positions: this.#positions, meter };
+    const { length: tokens } = this.#positions;
+    return apart ? apart.run(job, { total: tokens, whole: tokens }) : runSegments(job, []);
   }
 
   /** The outcome of the newest token if it leaves after `after` layers. */
@@ -49,8 +58,7 @@ export class LoneRow {
     const decision = decisionAt(cut, this.step, found?.found ?? new Float32Array(), waiting);
     if (decision.kind === "continue") return undefined;
     if (decision.kind === "exit") return this.#exit(cut, found, decision.fill);
-    const { held, buffers } = slot;
-    held.add(buffers.streamBuffers(this.#done), 0, this.#positions.slice(0, -1), after);
+    this.#wait(after, this.#positions.slice(0, -1));
     return stopOf(this.step);
   }
 
@@ -58,8 +66,9 @@ export class LoneRow {
     if (!probe) return undefined;
     const { slot, meter } = this.step;
     const span = this.#newest();
-    const key = `${this.#done % 2} ${span.at}`;
-    const stream = () => slot.buffers.stream(this.#done, span);
+    const { buffers, done } = this.#chunk;
+    const key = `${buffers === slot.buffers} ${done % 2} ${span.at}`;
+    const stream = () => buffers.stream(done, span);
     const [found] = await slot.probes.read(probe, { first: 0, slots: [slot] }, key, stream);
     meter.overheadPart(found!.cost, 1, 0);
     return found;
@@ -70,7 +79,8 @@ export class LoneRow {
     const { programs } = slot;
     const program = head ? await programs.exitHead(head) : programs.head;
     const made = head ? undefined : found?.logits;
-    const logits = made ?? (await slot.logitsOf(slot.buffers.stream(this.#done, this.#newest()), program));
+    const { buffers, done } = this.#chunk;
+    const logits = made ?? (await slot.logitsOf(buffers.stream(done, this.#newest()), program));
     countExit(meter, fill);
     if (!made) meter.exitHead(program.cost);
     if (!waits(fill)) throw new Error(`tokens that waited were to be filled by ${fill}`);
@@ -82,18 +92,18 @@ export class LoneRow {
     return { rows: 1, tokens: 1, at: this.#positions.length - 1 };
   }
 
-  #wait(after: number): void {
-    const { held, buffers } = this.step.slot;
-    held.add(buffers.streamBuffers(this.#done), 0, this.#positions, after);
+  #wait(after: number, positions = this.#positions): void {
+    const { buffers, done } = this.#chunk;
+    this.step.slot.held.add(buffers.streamBuffers(done), 0, positions, after);
   }
 
   /** The newest token's logits after the last layer, or each token's if their drafts are to be checked. */
   async #finish(): Promise<Stepped> {
     const { slot, meter } = this.step;
     const { drafts } = slot.held;
-    const span = drafts ? { rows: 1, tokens: this.#positions.length, at: 0 } : this.#newest();
-    meter.part(slot.programs.headCost, span.tokens, 0);
-    const logits = await slot.logitsOfAll(await tailOf(slot.programs, slot.buffers, span, this.#done), span.tokens);
+    const { tokens, at } = drafts ? { tokens: this.#positions.length, at: 0 } : this.#newest();
+    meter.part(slot.programs.headCost, tokens, 0);
+    const logits = await slot.logitsOfAll(await this.#chunk.rows(at, tokens), tokens);
     slot.held.drafts = false;
     return drafts ? { kind: "checked", logits } : { kind: "token", logits: logits[0]! };
   }

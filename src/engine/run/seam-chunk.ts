@@ -1,5 +1,8 @@
+import type { KvRows } from "../../models/cache.ts";
 import { Lengths } from "../../models/lengths.ts";
 import { ViewSet } from "../../runtime/buffer.ts";
+import { isBrief, runChain } from "../../runtime/chain.ts";
+import type { BoundProgram, Program } from "../../runtime/program.ts";
 import type { Plan } from "../../savings/plan.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Chunk, type ChunkJob, tailOf } from "./chunk-run.ts";
@@ -13,11 +16,15 @@ export class SeamChunks implements Disposable {
   readonly buffers: StackBuffers;
   readonly lengths: Lengths;
 
-  /** For chunks of at most `capacity` tokens. */
+  /**
+   * For chunks of at most `capacity` tokens. `apart`: dense attention runs for each token by itself, so that results
+   * are those of decode steps, where matrix products of a row do not depend on how many there are: to the bit.
+   */
   constructor(
     slot: Slot,
     private readonly attention: Plan["attention"],
     capacity: number,
+    private readonly apart = false,
   ) {
     this.buffers = new StackBuffers(slot.programs, capacity);
     this.lengths = new Lengths(slot.programs.decoder.config, 1, capacity);
@@ -46,9 +53,10 @@ export class SeamChunks implements Disposable {
     };
   }
 
-  #qkv({ slot }: ChunkJob, { tokens }: Span) {
+  #qkv({ slot }: ChunkJob, { tokens, at }: Span) {
     const { heads, kvHeads, headSize } = slot.programs.decoder.config;
-    return this.buffers.qkv.view([1, tokens, (heads + 2 * kvHeads) * headSize]);
+    const width = (heads + 2 * kvHeads) * headSize;
+    return this.buffers.qkv.view([1, tokens, width], at * width);
   }
 
   /** Runs the steps that lead to a layer's attention. */
@@ -57,7 +65,7 @@ export class SeamChunks implements Disposable {
     const pieces = layer - layers.from;
     const program = await (pieces === 0 ? slot.programs.before(layer) : slot.programs.between(layer));
     const binding = { ...this.buffers.stream(job.done, span), ...this.buffers.attendedViews(span, pieces) };
-    await program.bind({ ...binding, qkv: this.#qkv(job, span) }).run();
+    await runShort(program.bind({ ...binding, qkv: this.#qkv(job, span) }), span);
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }
 
@@ -78,19 +86,35 @@ export class SeamChunks implements Disposable {
   async #dense(job: ChunkJob, layer: number, span: Span, start: number): Promise<void> {
     const { slot, meter } = job;
     const program = await slot.programs.attention(layer);
+    if (this.apart) return this.#eachToken(job, layer, program);
     using views = new ViewSet();
-    const cache = cacheBinding(slot.cache.from(layer, start, views), "");
-    const lengths = this.lengths.views(0, 1, span.tokens);
-    await program.bind({ ...this.buffers.attendedViews(span), ...lengths, ...cache, qkv: this.#qkv(job, span) }).run();
+    await this.#boundAttention(job, program, span, slot.cache.from(layer, start, views)).run();
     meter.part(program.cost, span.tokens, slot.group(layer).length);
+  }
+
+  #eachToken(job: ChunkJob, layer: number, program: Program): void {
+    const { slot, positions, meter } = job;
+    const { length: past } = slot.group(layer);
+    for (const [at, position] of positions.entries()) {
+      using views = new ViewSet();
+      const place = { entries: past + at, positions: position, longRope: slot.longRope };
+      const cache = slot.cache.from(layer, this.lengths.set(0, [place], 1), views);
+      this.#boundAttention(job, program, { rows: 1, tokens: 1, at }, cache).runSync();
+      meter.part(program.cost, 1, past + at);
+    }
+  }
+
+  #boundAttention(job: ChunkJob, program: Program, span: Span, cache: ReturnType<KvRows["layer"]>): BoundProgram {
+    const lengths = this.lengths.views(0, 1, span.tokens);
+    const binding = { ...this.buffers.attendedViews(span), ...lengths, ...cacheBinding(cache, "") };
+    return program.bind({ ...binding, qkv: this.#qkv(job, span) });
   }
 
   /** Runs the rest after the last attention before a cut. */
   async #leave({ slot, layers, done, meter }: ChunkJob, span: Span, pieces: number): Promise<void> {
     const program = await slot.programs.after(layers.to - 1);
-    await program
-      .bind({ ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(done + 1, span) })
-      .run();
+    const binding = { ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(done + 1, span) };
+    await runShort(program.bind(binding), span);
     meter.part(program.cost, span.tokens, 0);
   }
 
@@ -99,3 +123,7 @@ export class SeamChunks implements Disposable {
     this.lengths[Symbol.dispose]();
   }
 }
+
+/** Runs a program, on the calling thread if it is short. */
+const runShort = (bound: BoundProgram, { rows, tokens }: Span): Promise<void> =>
+  runChain([bound], isBrief(bound.program, { batch: rows, tokens }));

@@ -9,6 +9,7 @@ import type { Meter } from "../bill/meter.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { HeldBack } from "../run/held-back.ts";
 import { Probes } from "../run/probes.ts";
+import { SeamChunks } from "../run/seam-chunk.ts";
 import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers.ts";
 import { Cached } from "./cached.ts";
 import { ProbeMemory } from "./probe-memory.ts";
@@ -31,6 +32,7 @@ export class Slot extends Cached implements Disposable {
   /** Probes of the sequence by itself. */
   readonly probes: Probes;
   #held: HeldBack | undefined;
+  #apart: SeamChunks | undefined;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     super(cache);
@@ -44,6 +46,12 @@ export class Slot extends Cached implements Disposable {
   get held(): HeldBack {
     this.#held ??= new HeldBack(PREFILL_CHUNK, this.programs.decoder.config.hidden);
     return this.#held;
+  }
+
+  /** Runs tokens with the results of decode steps, to the bit; made on first use. */
+  get apart(): SeamChunks {
+    this.#apart ??= new SeamChunks(this, () => undefined, PREFILL_CHUNK, true);
+    return this.#apart;
   }
 
   /** The number of tokens that wait. */
@@ -161,6 +169,7 @@ export class Slot extends Cached implements Disposable {
 
   [Symbol.dispose](): void {
     this.#held?.[Symbol.dispose]();
+    this.#apart?.[Symbol.dispose]();
     for (const held of [this.buffers, this.probes, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
   }
 }
