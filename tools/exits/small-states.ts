@@ -12,7 +12,7 @@ export const BLOCK = 144;
 
 /** Texts of each part. */
 export type Counts = Readonly<Record<Part, number>>;
-const TEXTS: Counts = { training: 500, calibration: 150, test: 400 };
+const TEXTS: Counts = { training: 300, calibration: 100, test: 300 };
 
 /** Seeds of texts that no training has seen. */
 const SEEDS: Readonly<Record<Part, number>> = { training: 5001, calibration: 5002, test: 5003 };
