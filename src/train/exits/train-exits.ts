@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { LanguageModel } from "../../engine/language-model.ts";
-import type { DeciderFile, ExitsFile } from "../../savings/depth/exits/artefact.ts";
+import type { ExitsFile } from "../../savings/depth/exits/artefact.ts";
 import type { ExitHeadSettings } from "../../savings/depth/exits/heads.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -8,7 +8,7 @@ import { lockFile } from "../../weights/sources/home.ts";
 import { withLock } from "../../weights/sources/lock.ts";
 import { modelHash } from "../../weights/sources/model-hash.ts";
 import { type Corpus, corpusOf, frequentTokens } from "./corpus.ts";
-import { trainDecider } from "./deciders/train-decider.ts";
+import { type TrainedDecider, trainDecider } from "./deciders/train-decider.ts";
 import { type TrainedHead, type TrainedWeights, trainHead } from "./head-training.ts";
 import { KeptHeads } from "./kept-heads.ts";
 import { firstRight, type Guesses } from "./labels.ts";
@@ -53,37 +53,45 @@ export async function trainExits(
   if (options.block > config.context)
     throw new UserError(`block: the model reads ${config.context} tokens, got rows of ${options.block}`, 2);
   const corpus = corpusOf(data.documents, model.tokenizer, options);
-  const modelSha256 = await modelHash(model.source);
-  const key = { modelSha256, quant: terms.quant, dataSha256: corpus.sha256, block: corpus.block };
-  using cache = StateCache.of(key, config.hidden, layers);
-  // Two runs that wrote one folder's files at once would leave holes in them.
-  const lock = { signal: terms.signal, purpose: "keep the states" };
-  await withLock(lockFile(`states ${path.basename(cache.folder)}`), lock, () =>
-    collectStates(model.engine, corpus, cache, terms),
-  );
+  const sha256 = await modelHash(model.source);
+  using cache = await statesOf(model, sha256, corpus, layers, terms);
   const states = trainingStates(corpus, cache);
-  const tokens = options.vocabulary === undefined ? undefined : frequentTokens(corpus, options.vocabulary);
-  const head = {
-    mode: options.head,
-    ...(options.head === "adapter" && { rank: options.rank }),
-    ...(tokens && { tokens }),
-  };
+  const head = headOf(corpus, options);
   const heads = await trainHeads(model, states, layers, head, options, terms);
-  const weights = new Map(heads.flatMap((each) => [...each.weights]));
   const guesses = heads.map((each) => each.guesses);
-  const deciders: DeciderFile[] = [];
-  for (const kind of options.decider!) {
-    const trained = await trainDecider(kind, states, { layers, depth: config.layers, guesses }, options, terms);
-    for (const [name, weight] of trained.weights) weights.set(name, weight);
-    deciders.push(trained.about);
-  }
+  const exits = { layers, depth: config.layers, guesses };
+  const deciders: TrainedDecider[] = [];
+  for (const kind of options.decider!) deciders.push(await trainDecider(kind, states, exits, options, terms));
   const about: ExitsFile = {
-    model: { name: model.source.name, sha256: modelSha256 },
-    ...{ saving, layers, head, deciders },
+    model: { name: model.source.name, sha256 },
+    ...{ saving, layers, head, deciders: deciders.map((each) => each.about) },
     data: { name: data.name, sha256: corpus.sha256, tokens: corpus.blocks.length * corpus.block },
     measured: measure(corpus, states, guesses),
   };
-  return { about, weights };
+  return { about, weights: new Map([...heads, ...deciders].flatMap((each) => [...each.weights])) };
+}
+
+/** The states of a model over a corpus, complete. */
+async function statesOf(
+  { engine, decoder }: LanguageModel,
+  modelSha256: string,
+  corpus: Corpus,
+  layers: readonly number[],
+  terms: TrainExitsTerms,
+): Promise<StateCache> {
+  const key = { modelSha256, quant: terms.quant, dataSha256: corpus.sha256, block: corpus.block };
+  const cache = StateCache.of(key, decoder.config.hidden, layers);
+  // Two runs that wrote one folder's files at once would leave holes in them.
+  const lock = { signal: terms.signal, purpose: "keep the states" };
+  await withLock(lockFile(`states ${path.basename(cache.folder)}`), lock, () =>
+    collectStates(engine, corpus, cache, terms),
+  );
+  return cache;
+}
+
+function headOf(corpus: Corpus, { head: mode, rank, vocabulary }: ExitTrainOptions): ExitsFile["head"] {
+  const tokens = vocabulary === undefined ? undefined : frequentTokens(corpus, vocabulary);
+  return { mode, ...(mode === "adapter" && { rank }), ...(tokens && { tokens }) };
 }
 
 /** What the saving's paper does, unless the options say otherwise. */
