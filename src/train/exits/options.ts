@@ -46,7 +46,7 @@ export const exitTrainOptions = z.strictObject({
   tokens: count.default(100_000).describe("most tokens that are read of the data"),
   block: z.int().min(16).max(4096).default(256).describe("tokens of a row of the text, each from an empty cache"),
   headEpochs: z.number().positive().default(1).describe("passes over the tokens for heads"),
-  headRate: z.number().positive().default(1e-3).describe("peak learning rate of heads"),
+  headRate: z.number().positive().default(4e-3).describe("peak learning rate of heads"),
   deciderEpochs: z.number().positive().default(4).describe("passes over the tokens for classifiers"),
   deciderRate: z.number().positive().default(1e-3).describe("peak learning rate of classifiers"),
   delta: z
