@@ -87,7 +87,7 @@ function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
 const leaving = ({ threshold, fill }: DynamaxOptions, { exits }: Opened, layer: number) => {
   const head = exitHead(exits, layer);
   return {
-    ...{ after: layer, scope: "step" as const, ...(head && { head }) },
+    ...{ after: layer, scope: "step" as const, fill, ...(head && { head }) },
     by: (score: number): Decision => (score >= threshold ? { kind: "exit", fill } : GO_ON),
   };
 };

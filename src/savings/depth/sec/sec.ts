@@ -85,7 +85,7 @@ function partOf(options: SecOptions, { exits, controller, layers }: Opened): Pla
     const head = exitHead(exits, layer);
     const temperature = controller.temperatures[exits.about.layers.indexOf(layer)]!;
     return {
-      ...{ after: layer, scope: "step", probe: deciderProbe(exits, controller, layer), ...(head && { head }) },
+      ...{ after: layer, scope: "step", fill, probe: deciderProbe(exits, controller, layer), ...(head && { head }) },
       decide: ({ probed }) => decisions[actionOf(probed, thresholds, temperature)],
     };
   });
