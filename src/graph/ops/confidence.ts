@@ -19,7 +19,6 @@ const confidenceOp: Op<null> = {
     const certainty = emit.value("Add", [emit.value("Mul", [entropy, scale]), emit.floats([1])]);
     emit.node("Concat", [first, margin, certainty], outputs, { axis: { int: -1 } });
   },
-  gradient: "none",
   reference([logits]) {
     const { outer, size } = around(logits!.shape, logits!.shape.length - 1);
     const y = ndarray([...logits!.shape.slice(0, -1), 3]);
