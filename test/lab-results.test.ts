@@ -6,6 +6,7 @@ import { frontierSvg } from "../src/lab/report/plot/frontier-svg.ts";
 import { sampleSummary } from "../src/lab/report/sample.testing.ts";
 import { committedRuns } from "../tools/committed-runs.ts";
 import { cutSection, PAGE, SECTION } from "../tools/cut-results.ts";
+import * as exits from "../tools/exit-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-results.ts";
 import * as qzero from "../tools/qzero-real.ts";
 import * as routes from "../tools/route-results.ts";
@@ -86,6 +87,11 @@ test("the page of routes says what their results say: npx tsx tools/route-result
 
 test("the page of QZero on real texts says what its runs say: npx tsx tools/qzero-real.ts", () => {
   expect(disagreements([[qzero.PAGE, qzero.SECTION, qzero.realSection(qzero.realRuns())]], [])).toEqual([]);
+});
+
+test("the page of exits says what its runs and artefacts say: npx tsx tools/exit-results.ts", () => {
+  const page = [exits.PAGE, exits.SECTION, exits.exitSection()] as const;
+  expect(disagreements([page], committedRuns("docs/results/exits"))).toEqual([]);
 });
 
 test("the page of ul2r says what its results say: npx tsx tools/ul2r-results.ts", () => {

@@ -1,0 +1,81 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { RecipeSummary } from "../src/lab/results.ts";
+import { type ExitsFile, exitsFile, exitsJson } from "../src/savings/depth/exits/artefact.ts";
+import { readJson } from "../src/weights/json-file.ts";
+import { type Committed, committedRuns } from "./committed-runs.ts";
+import { markdownTable, root, writeSection } from "./section.ts";
+
+export const PAGE = "docs/results/exits/README.md";
+export const SECTION = "exit-results";
+
+const three = (value: number): string => value.toFixed(3);
+const percent = (value: number): string =>
+  `${(100 * value).toFixed(1).replace(/^-(0\.0)?/, (_, zero) => zero ?? "−")} %`;
+
+/** Exits that the package ships, and runs of the lab with them. */
+export const exitSection = (): string =>
+  [
+    "### What layers know",
+    ...shippedExits().map(exitsTable),
+    "### Recipes",
+    ...committedRuns("docs/results/exits").map(runTable),
+  ].join("\n\n");
+
+/** The `exits.json` of each saving and model under `models/`. */
+function shippedExits(): ExitsFile[] {
+  const models = join(root, "models");
+  const folders = readdirSync(models).flatMap((model) =>
+    ["dynamax", "sec"].map((saving) => join(models, model, saving)),
+  );
+  return folders
+    .filter((folder) => existsSync(exitsJson(folder)))
+    .map((folder) => readJson(exitsJson(folder), exitsFile, "exits"));
+}
+
+/** Held-out text: what each exit's head chooses, and what its deciders tell. */
+function exitsTable({ model, saving, layers, head, deciders, data, measured }: ExitsFile): string {
+  const names = deciders.map(({ kind, topK }) => (topK > 1 ? `${kind}, ${topK} likeliest` : kind));
+  const rows = [...layers, undefined].map((layer, i) => [
+    layer === undefined ? "all" : `${layer}`,
+    ...[measured.right[i]!, measured.agree[i]!].map(percent),
+    ...deciders.map(({ measured: told }) => (told[i] ? three(told[i].auc) : "")),
+    ...deciders.flatMap(({ measured: told }) => (told[0]?.stop ? [told[i]?.stop ? three(told[i].stop.auc) : ""] : [])),
+  ]);
+  const stops = deciders.flatMap(({ measured: told }) => (told[0]?.stop ? ["AUROC of stop"] : []));
+  const columns = ["layers", "the text's token", "the model's choice", ...names.map((name) => `AUROC of ${name}`)];
+  const choice = head.tokens ? `, ${head.tokens.length} tokens` : "";
+  const rank = head.rank === undefined ? "" : ` of rank ${head.rank}`;
+  const never = saving === "sec" ? ` No layer is right about ${percent(measured.neverRight)}.` : "";
+  return [
+    `\`${saving}\` on ${model.name}: head ${head.mode}${rank}${choice}; ${data.tokens} tokens of ${data.name}, ${measured.tokens} of them held out.${never}`,
+    markdownTable([...columns, ...stops], rows),
+  ].join("\n\n");
+}
+
+function runTable({ folder, summary }: Committed): string {
+  const { task, model, items, metric, recipes, command, machine } = summary;
+  const others = Object.keys(recipes[0]!.others);
+  const head = ["recipe", metric.name, "against dense", "FLOPs saved", "ms an item", "as dense", "likeness to dense"];
+  return [
+    `[${task} with ${model}](${folder.replace("docs/results/exits/", "")}/summary.json), ${items} items; ${machine}`,
+    markdownTable(
+      [...head, ...others],
+      recipes.map((recipe) => row(recipe, others)),
+    ),
+    `\`${command}\``,
+  ].join("\n\n");
+}
+
+function row(recipe: RecipeSummary, others: readonly string[]): string[] {
+  const { quality, delta, flops_saved, ms_per_item, consistency } = recipe;
+  const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+  const change = recipe.recipe === "dense" ? "" : `${signed(delta.mean)} [${delta.ci95.map(signed).join(", ")}]`;
+  return [
+    ...[`\`${recipe.recipe}\``, three(quality), change, percent(flops_saved), ms_per_item.toFixed(0)],
+    ...(consistency ? [percent(consistency.same), three(consistency.similarity)] : ["", ""]),
+    ...others.map((name) => three(recipe.others[name]!.quality)),
+  ];
+}
+
+if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, exitSection());
