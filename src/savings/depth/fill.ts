@@ -20,10 +20,12 @@ export function checkFill(saving: string, fill: StateFill, layer: number, decode
     throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
   };
   switch (fill) {
-    case "copy-kv":
-      if (new Set(deeper.map((l) => attentionKind(decoder, l))).size > 1)
-        refuse(`layers that attend alike, and those from ${layer} on do not`);
+    case "copy-kv": {
+      const kind = attentionKind(decoder, layer - 1);
+      const other = deeper.find((l) => attentionKind(decoder, l) !== kind);
+      if (other !== undefined) refuse(`layers that attend alike, and layers ${layer} and ${other + 1} do not`);
       return;
+    }
     case "copy-hidden":
       if (decoder.attention(0).rotated !== undefined)
         refuse("heads that are rotated as a whole, and the model's are not");
