@@ -14,11 +14,9 @@ import { begin } from "./exits.testing.ts";
 import { tokenLogits } from "./stepped.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-exit-savings-"));
-const [linear, controller, numb] = ["linear", "controller", "numb"].map((name) => path.join(folder, name)) as [
-  string,
-  string,
-  string,
-];
+const [linear, norm, controller, numb] = ["linear", "norm", "controller", "numb"].map((name) =>
+  path.join(folder, name),
+) as [string, string, string, string];
 
 let model: LanguageModel;
 beforeAll(async () => {
@@ -59,6 +57,11 @@ async function writeBoth(sha256: string): Promise<void> {
     about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
     weights,
   });
+  const gains = layers.map(
+    (layer) => [`head.${layer}.gain`, { shape: [hidden], values: new Float32Array(hidden).fill(1) }] as const,
+  );
+  const normed = { ...about, saving: "dynamax" as const, head: { mode: "norm" as const }, deciders: [] };
+  await writeExits(norm, { about: normed, weights: new Map(gains) });
   const three = {
     about: { ...about, saving: "sec" as const, deciders: [{ kind: "controller" as const, ...decider }] },
   };
@@ -129,6 +132,15 @@ describe("dynamax", () => {
     const ran = await run(`dynamax:file=${linear},threshold=0,from=2,fill=copy-kv`);
     expect(exitsOf(ran)).toBe(next.length);
     expect(depthOf(ran)).toBe(model.decoder.config.layers + 2 * next.length);
+  });
+
+  test("a rule that has run the exit's head does not run it again for the token", async () => {
+    const [shared, trained] = [
+      await run(`dynamax:rule=entropy,threshold=0,file=${linear}`),
+      await run(`dynamax:rule=entropy,threshold=0,file=${norm}`),
+    ];
+    expect(exitsOf(trained)).toBe(next.length);
+    expect(trained.spent.flops).toEqual(shared.spent.flops);
   });
 
   test("chance leaves with its rate, the same with the same seed, and never costs a probe", async () => {

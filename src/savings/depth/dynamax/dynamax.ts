@@ -97,9 +97,10 @@ const GO_ON: Decision = { kind: "continue" };
 function ruleCuts(options: DynamaxOptions, opened: Opened): StepCut[] {
   const random = seededRandom(options.seed);
   return opened.layers.map((layer) => {
-    const { by, ...cut } = leaving(options, opened, layer);
-    const { probe, score } = ruleAt(options, opened, layer, random);
-    return { ...cut, ...(probe && { probe }), decide: (seen) => by(score(seen)) };
+    const { by, head, ...cut } = leaving(options, opened, layer);
+    const { probe, hasLogits, score } = ruleAt(options, opened, layer, random);
+    const parts = { ...(probe && { probe }), ...(head && !hasLogits && { head }) };
+    return { ...cut, ...parts, decide: (seen) => by(score(seen)) };
   });
 }
 

@@ -10,6 +10,8 @@ import { traceExitHead, usesModelHead } from "../exits/heads.ts";
 /** How an exit decides: a number for each token, at least the threshold if it leaves. Never a number: it goes on. */
 export interface ExitRule {
   readonly probe?: StepProbe;
+  /** True if the probe has run the exit's own head: its logits decide the token. */
+  readonly hasLogits?: boolean;
   score(seen: Seen): number;
 }
 
@@ -32,6 +34,7 @@ export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numb
       ? traceExitHead(g, decoder, exits.weightsOf(g), head, layer, stream)
       : decoder.logits(g, decoder.finish(g, { branch: stream }));
   return {
+    hasLogits: true,
     probe: {
       key: `${exits?.id ?? "model"} confidence ${exits ? layer : ""}`,
       shared: usesModelHead(head),
