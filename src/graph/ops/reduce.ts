@@ -78,6 +78,24 @@ export const spread = (x: Tensor, axis: number, like: Tensor | number): Tensor =
     ? apply1(spreadOp, [x], { axis, shape: x.shape.toSpliced(axis, 0, like) })
     : apply1(spreadOp, [x, ...likeOf(like)], { axis, shape: like.shape });
 
+const leastOp: Op<null> = {
+  name: "least",
+  operands: ["x"],
+  infer: ([x]) => [{ dtype: "f32", shape: x!.shape.with(-1, 1) }],
+  onnx: (emit, { inputs: [x], outputs }) =>
+    emit.node("ReduceMin", [x!, emit.ints([-1])], outputs, { keepdims: { int: 1 } }),
+  reference([x]) {
+    const width = x!.shape.at(-1)!;
+    const y = ndarray(x!.shape.with(-1, 1));
+    for (let row = 0; row < y.data.length; row++)
+      y.data[row] = x!.data.subarray(row * width, (row + 1) * width).reduce((a, b) => Math.min(a, b));
+    return [y];
+  },
+};
+
+/** The least number of each row [..., n], as a row of its own: [..., 1]. */
+export const least = (x: Tensor): Tensor => apply1(leastOp, [x], null);
+
 const sumToOp: Op<{ rank: number }> = {
   name: "sumTo",
   operands: ["x"],

@@ -2,10 +2,10 @@ import {
   concat,
   type Graph,
   gather,
+  least,
   matmulTransposed,
   plus,
   silu,
-  split,
   type Tensor,
   times,
 } from "../../../graph/index.ts";
@@ -74,30 +74,18 @@ export function traceExitScores(
   }
 }
 
-/** The logit of a token that an exit cannot choose: no probability, and still a number. */
-const NEVER = -1e30;
-
-/** Logits of some tokens [..., tokens] in their places among all [..., vocabulary]. */
+/**
+ * Logits of some tokens [..., tokens] in their places among all [..., vocabulary]. A token that the exit cannot choose
+ * is as likely as the least likely that it can: never chosen, and of a finite likelihood where a given text has it.
+ */
 function spreadOut(logits: Tensor, tokens: readonly number[], vocabulary: number): Tensor {
-  const { graph } = logits;
   const places = new BigInt64Array(vocabulary).fill(BigInt(tokens.length));
   for (const [place, id] of tokens.entries()) places[id] = BigInt(place);
-  const constant = (
-    name: string,
-    dtype: "f32" | "i64",
-    values: Float32Array<ArrayBuffer> | BigInt64Array<ArrayBuffer>,
-  ) =>
-    graph.constant(
-      `exit.${name}`,
-      { dtype, shape: [values.length] },
-      { kind: "memory", bytes: new Uint8Array(values.buffer) },
-    );
-  const axis = logits.shape.length - 1;
-  // A column of any finite numbers, cleared, has the rows' number, which is not known here.
-  const [column] = split(logits, axis, [1, tokens.length - 1]);
-  const never = plus(
-    times(column!, constant("zero", "f32", Float32Array.of(0))),
-    constant("never", "f32", Float32Array.of(NEVER)),
+  const constant = logits.graph.constant(
+    "exit.places",
+    { dtype: "i64", shape: [vocabulary] },
+    { kind: "memory", bytes: new Uint8Array(places.buffer) },
   );
-  return gather(concat([logits, never], axis), constant("places", "i64", places), axis);
+  const axis = logits.shape.length - 1;
+  return gather(concat([logits, least(logits)], axis), constant, axis);
 }
