@@ -16,7 +16,7 @@ afterAll(() => server.stop(0));
 
 const settings = { apiKey: "", model: "tiny", savings: [] as string[], pause: 0, maxTokens: 4 };
 
-/** What the extension uses of the editor's API. */
+/** The part of the editor's API that the extension uses. */
 function fakeEditor(changes: Partial<typeof settings> = {}) {
   const given: Readonly<Record<string, unknown>> = { ...settings, server: server.url, ...changes };
   const lines: string[] = [];

@@ -1,33 +1,24 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Queue, QueueEvents } from "bullmq";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort, Processes, server } from "./redis.testing.ts";
 
-const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
 /** Enough items that some are unanswered when a busy machine gets to kill a worker or the queue. */
 const ITEMS = 250;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-queue-"));
 const task = path.join(folder, "mine.jsonl");
-const children: ChildProcess[] = [];
+const processes = new Processes(folder);
 /** The run of one process. */
 const own = path.join(folder, "own");
 let alone: ChildProcess;
 
-const server = ["redis-server", "valkey-server"].find((name) => {
-  try {
-    execFileSync(name, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-});
 if (!server) console.info("the lab's queue is not tested: there is neither redis-server nor valkey-server");
 
 beforeAll(() => {
@@ -41,36 +32,13 @@ beforeAll(() => {
   alone = run(own);
 });
 afterAll(() => {
-  for (const child of children) child.kill("SIGKILL");
+  processes.kill();
   rmSync(folder, { recursive: true });
 });
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
-
-/** Keeps nothing on disk: its data are lost when it ends. */
-function redis(port: number): ChildProcess {
-  return started(server!, ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]);
-}
-
-function started(command: string, words: readonly string[], env = {}): ChildProcess & { said: () => string } {
-  const child = spawn(command, words, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
-  children.push(child);
-  let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (text += data));
-  return Object.assign(child, { said: () => text });
-}
-
-const modicum = (...words: string[]) => started(process.execPath, [bin, "lab", ...words]);
+const modicum = (...words: string[]) => processes.modicum(["lab", ...words]);
 /** A worker without a folder for prepared weights. */
-const unfit = (url: string) =>
-  started(process.execPath, [bin, "lab", "worker", "--queue", url], { MODICUM_HOME: task });
+const unfit = (url: string) => processes.modicum(["lab", "worker", "--queue", url], { MODICUM_HOME: task });
 const run = (out: string, ...words: string[]) =>
   modicum("run", "--model", tiny, "--task", task, "--recipe", "xattention:threshold=0.9", "--out", out, ...words);
 
@@ -122,7 +90,7 @@ test.skipIf(!server).concurrent(
     const shared = path.join(folder, "shared");
     const port = await freePort();
     const url = `redis://127.0.0.1:${port}`;
-    let store = redis(port);
+    let store = processes.redis(port);
     const workers = [1, 2, 3].map(() => modicum("worker", "--queue", url));
     await until(() => workers.every((worker) => worker.said().includes("joined the queue")));
     const handing = run(shared, "--queue", url);
@@ -137,7 +105,7 @@ test.skipIf(!server).concurrent(
     await until(() => answered(shared).length >= ITEMS + 8);
     store.kill("SIGKILL");
     await until(() => handing.said().includes("is gone; waiting for it"));
-    store = redis(port);
+    store = processes.redis(port);
     const [code] = await once(handing, "close");
     expect([code, handing.said()]).toEqual([0, expect.stringContaining("is back")]);
     workers[1]!.kill("SIGINT");
@@ -153,7 +121,7 @@ test.skipIf(!server).concurrent(
   async () => {
     const killed = path.join(folder, "killed");
     const url = `redis://127.0.0.1:${await freePort()}`;
-    redis(Number(new URL(url).port));
+    processes.redis(Number(new URL(url).port));
     const bad = unfit(url);
     await until(() => bad.said().includes("joined the queue"));
     let handing = run(killed, "--queue", url);

@@ -1,58 +1,28 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { freePort, Processes, type Said, server } from "./redis.testing.ts";
 
-const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-queue-"));
-const children: ChildProcess[] = [];
+const processes = new Processes(folder);
 afterAll(() => {
-  for (const child of children) child.kill("SIGKILL");
+  processes.kill();
   rmSync(folder, { recursive: true });
-});
-
-const server = ["redis-server", "valkey-server"].find((name) => {
-  try {
-    execFileSync(name, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
 });
 if (!server) console.info("sweeps on a queue are not tested: there is neither redis-server nor valkey-server");
 
-function started(command: string, words: readonly string[]): ChildProcess & { said: () => string } {
-  const child = spawn(command, words, { stdio: ["ignore", "pipe", "pipe"], cwd: folder });
-  children.push(child);
-  let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (text += data));
-  return Object.assign(child, { said: () => text });
-}
-
-const modicum = (...words: string[]) => started(process.execPath, [bin, ...words]);
+const modicum = (...words: string[]) => processes.modicum(words);
 
 /** Waits for something that processes bring about, unless one of them ends first. */
-async function until(holds: () => boolean, ...by: readonly ReturnType<typeof started>[]): Promise<void> {
+async function until(holds: () => boolean, ...by: readonly Said[]): Promise<void> {
   while (!holds()) {
     const ended = by.find(({ exitCode }) => exitCode !== null);
     if (ended) throw new Error(`a process ended: ${ended.said()}`);
     await setTimeout(10);
   }
-}
-
-async function redis(): Promise<string> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  started(server!, ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]);
-  return `redis://127.0.0.1:${port}`;
 }
 
 const rates = [1e-3, 3e-3, 1e-2];
@@ -94,7 +64,9 @@ test.skipIf(!server)(
       JSON.stringify({ ...options, evaluateEvery: 100, evaluateBatches: 1, grid, screen: { mode: "off" } }),
     );
     const alone = modicum("train", "sweep", "sweep.json", "--out", "alone");
-    const url = await redis();
+    const port = await freePort();
+    processes.redis(port);
+    const url = `redis://127.0.0.1:${port}`;
     const sweep = modicum("train", "sweep", "sweep.json", "--out", "queued", "--queue", url, "--json");
     const victim = modicum("lab", "worker", "--queue", url);
     await until(() => runs.some((name) => steps("queued", name) > 0), sweep, victim);

@@ -1,6 +1,6 @@
 import type { Shown } from "../vscode/client.cjs";
 
-/** What was asked after a key, and the answer, if it came before the next key. */
+/** A request after a key, and its answer, if it came before the next key. */
 export interface Asked {
   readonly insert: string;
   /** Milliseconds of the clock. */

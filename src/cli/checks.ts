@@ -4,8 +4,8 @@ import os from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { availableThreads } from "../runtime/threads.ts";
+import { packageRoot } from "../util/package-root.ts";
 import { aliases, home, type PackageMirror, programsFolder } from "../weights/sources/index.ts";
-import { packageRoot } from "./package.ts";
 
 /** One requirement of Modicum, and what the machine has. */
 export interface Check {

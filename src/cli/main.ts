@@ -1,8 +1,8 @@
 import { Command, CommanderError } from "commander";
+import { version } from "../util/package-root.ts";
 import { calledBy, report, usage } from "./errors.ts";
 import { interrupt } from "./interrupt.ts";
 import { unwritten } from "./output.ts";
-import { version } from "./package.ts";
 
 interface Verb {
   summary: string;

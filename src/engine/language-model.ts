@@ -59,7 +59,10 @@ export class LanguageModel implements Loaded {
     readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
   ) {
-    this.recipes = new Recipes({ decoder, hash: () => modelHash(source) }, async (plan) => {
+    // A file of one's own is read whole for it, once.
+    let hash: Promise<string> | undefined;
+    const host = { decoder, hash: () => (hash ??= modelHash(source)) };
+    this.recipes = new Recipes(host, async (plan) => {
       for (const each of this.#engines) await each.prepare(plan);
     });
   }

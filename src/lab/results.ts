@@ -33,7 +33,7 @@ const recipeSummary = z.object({
   ci95: interval,
   /** Paired against dense on the same items; positive is more of the metric, better or not. */
   delta: z.object({ mean: real, ci95: interval }),
-  /** Of generated answers: the share that is dense's to the letter, and the mean edit similarity to dense's. */
+  /** For generated answers: the share that is dense's to the letter, and the mean edit similarity to dense's. */
   consistency: z.object({ same: real, similarity: real }).optional(),
   /** 1 − spent/dense. */
   flops_saved: z.number(),

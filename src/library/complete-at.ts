@@ -13,7 +13,7 @@ const [BEFORE, AFTER] = [1024, 256];
 /** The most of a model's context that they take, so that a model with a short one is left room for the answer. */
 const SHARE = 0.75;
 
-/** What a model reads of a text around a place, and how far its completion goes. */
+/** The part of a text around a place that a model reads, and how far its completion goes. */
 export interface CompletionPrompt {
   readonly prompt: string;
   /** Undefined of models that do not fill in. */

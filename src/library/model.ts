@@ -201,7 +201,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * What to insert at a place in a text, such as a source file: greedily the rest of a line or of a block, from what
+   * Text to insert at a place in a text, such as a source file: greedily the rest of a line or of a block, from what
    * stands before and, if the model has tokens to fill in, after the place.
    * @throws UserError if the place is outside the text
    */

@@ -169,7 +169,7 @@ export interface Completion {
 /** A place in a text to complete, and the options of the completion. */
 export interface CompleteAtOptions extends Place, z.input<typeof completionOptions>, Stoppable, Saves {}
 
-/** What to insert at a place in a text. `receipt` has all tokens that were generated, also those after the end. */
+/** Text to insert at a place in a text. `receipt` has all tokens that were generated, also those after the end. */
 export interface CodeCompletion {
   text: string;
   /** True if a saving ended it before a token that it held to be wrong. */

@@ -35,7 +35,7 @@ export class Parts {
    * adds.
    */
   head(x: Tensor, vocabulary: number): Tensor {
-    const part = this.weights.has("output.weight") ? "output" : "token_embd";
+    const part = this.#headPart;
     const width = Number(x.shape.at(-1));
     const matrix = this.weights.matrix(this.graph, width, { [`${part}.weight`]: vocabulary });
     const logits = this.#updated(project(x, matrix), x, { output: vocabulary });
@@ -49,7 +49,7 @@ export class Parts {
 
   /** Like `head`, of some tokens only. */
   headOf(x: Tensor, vocabulary: number, ids: readonly number[]): Tensor {
-    const part = this.weights.has("output.weight") ? "output" : "token_embd";
+    const part = this.#headPart;
     const width = Number(x.shape.at(-1));
     const adapted =
       this.weights.update(this.graph, width, { output: vocabulary }) ??
@@ -57,6 +57,11 @@ export class Parts {
     if (!adapted && this.weights.someRows)
       return project(x, this.weights.someRows(this.graph, `${part}.weight`, [vocabulary, width], ids));
     return gather(this.head(x, vocabulary), idsIn(this.graph, ids), x.shape.length - 1);
+  }
+
+  /** The head, or the token table if there is none apart. */
+  get #headPart(): "output" | "token_embd" {
+    return this.weights.has("output.weight") ? "output" : "token_embd";
   }
 
   /** A product of x plus the adapter's update. */

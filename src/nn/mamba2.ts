@@ -117,7 +117,7 @@ export function mamba2Step(
   };
 }
 
-/** What both forms share: all but the convolution and the scan. */
+/** The parts that both forms share: all but the convolution and the scan. */
 class Block {
   readonly #shapes: ReturnType<typeof mamba2Weights>;
 

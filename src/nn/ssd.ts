@@ -13,7 +13,7 @@ import {
   transpose,
 } from "../graph/index.ts";
 
-/** What a state space reads of each token. */
+/** A state space's inputs for each token. */
 export interface ScanInputs {
   /** [batch, tokens, heads, size]: what is written into the state. */
   readonly v: Tensor;
@@ -66,7 +66,7 @@ interface Chunked {
   readonly steps: Tensor;
 }
 
-/** What tokens read of the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
+/** Tokens' readings of the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
 function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
   const [batch, chunks, chunk, groups, share, size] = values.shape as [Shape[0], ...number[]];
   const n = Number(written.shape[4]);

@@ -13,12 +13,7 @@ export interface Plan {
   /** Ordered by depth. */
   readonly cuts: readonly Cut[];
   readonly state: StateKeys;
-  /** Most tokens that wait to be verified; absent: DRAFTS. */
-  readonly drafts?: number | undefined;
 }
-
-/** Tokens that wait to be verified if a plan does not say how many. */
-export const DRAFTS = 8;
 
 /**
  * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. "" is
@@ -105,8 +100,6 @@ export interface PlanPart {
   readonly cuts?: readonly Cut[];
   /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
-  /** Most tokens that wait to be verified, with `fill` verify. */
-  readonly drafts?: number | undefined;
 }
 
 /** The facts known about a request before it runs. */
@@ -129,7 +122,6 @@ export function planOf(parts: readonly PlanPart[]): Plan {
     attention: (layer) => parts.map((part) => part.attention?.(layer)).find((saving) => saving !== undefined),
     cuts,
     state: { prompt: joined(prompts), answer: joined(keys.map(({ answer }) => answer)) },
-    drafts: parts.find(({ drafts }) => drafts !== undefined)?.drafts,
   };
 }
 

@@ -58,7 +58,7 @@ async function run(arm: string, seed: number, folder: string): Promise<MethodRun
   return { arm, seed, loss: loss.best, ...(await known(out)), flops: { dense, spent, overhead } };
 }
 
-/** What the head knows after each layer, on texts of the test part. */
+/** Right choices of the head after each layer, on texts of the test part. */
 async function known(folder: string): Promise<Pick<MethodRun, "right" | "agree">> {
   using model = await load(folder);
   const states = await statesOf(model.language!, undefined, { training: 1, calibration: 1, test: 300 });

@@ -12,7 +12,7 @@ export interface Exits {
   readonly rows: Int32Array;
 }
 
-/** What comes out at a mean depth: each position's chance to agree with the whole model. */
+/** The outcome at a mean depth: each position's chance to agree with the whole model. */
 export interface Outcome {
   readonly depth: number;
   readonly agree: Float64Array;

@@ -21,7 +21,7 @@ export type Scores = readonly Float32Array[];
 
 const SHARED = { mode: "shared" } as const;
 
-/** What the model's own head chooses after each layer with an exit. */
+/** Choices of the model's own head after each layer with an exit. */
 export async function guessesOf(frozen: FrozenModel, states: TrainingStates): Promise<Guesses[]> {
   const all: Guesses[] = [];
   for (const layer of states.cache.layers)

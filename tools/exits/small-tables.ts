@@ -219,7 +219,7 @@ function tables(): string {
   ].join("\n\n");
 }
 
-/** What the head knows after each layer, by what was trained. */
+/** Right choices of the head after each layer, by what was trained. */
 function methodTable(runs: readonly MethodRun[]): string {
   const layers = runs[0]!.right.length;
   return markdownTable(

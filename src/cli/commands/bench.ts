@@ -4,11 +4,11 @@ import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { packageRoot } from "../../util/package-root.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print } from "../output.ts";
-import { packageRoot } from "../package.ts";
 import { showDownload } from "../progress.ts";
 
 const options = z.strictObject({

@@ -3,11 +3,11 @@ import { classifyRunOptions, runClassify } from "../../lab/classify/run.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
 import { labelWordsOfFlags } from "../../pipelines/qzero/labels.ts";
 import { qzeroOptions } from "../../pipelines/qzero/options.ts";
+import { version } from "../../util/package-root.ts";
 import { addFlags, givenFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
-import { version } from "../package.ts";
 import { showDownload } from "../progress.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {

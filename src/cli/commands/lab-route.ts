@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import { routeRunOptions, runRoutes } from "../../lab/route/run.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
+import { version } from "../../util/package-root.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
-import { version } from "../package.ts";
 import { showDownload } from "../progress.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {

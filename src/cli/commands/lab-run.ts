@@ -12,6 +12,7 @@ import { optionsWith, trainedFor } from "../../pipelines/first/trained.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
+import { version } from "../../util/package-root.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
@@ -20,7 +21,6 @@ import { commandOf } from "../lab-command.ts";
 import { watch } from "../lab-progress.ts";
 import { summaryTable } from "../lab-table.ts";
 import { print, printJson } from "../output.ts";
-import { version } from "../package.ts";
 import { showDownload } from "../progress.ts";
 import { recipeOf } from "../recipe.ts";
 

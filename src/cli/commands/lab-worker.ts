@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { version } from "../../util/package-root.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { version } from "../package.ts";
 
 export function define(command: Command): void {
   command

@@ -4,12 +4,12 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import { checkPlace } from "../../ledger/store.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
+import { version } from "../../util/package-root.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { GLOVE, openGlove } from "../../weights/vectors/glove.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
-import { version } from "../package.ts";
 import { showDownload } from "../progress.ts";
 import { stopSignal } from "../stop-signal.ts";
 

@@ -12,6 +12,7 @@ import { Meter } from "../bill/meter.ts";
 import { grammarOf } from "../grammar/index.ts";
 import { LanguageModel } from "../language-model.ts";
 import { countingProbe, GO_ON, leave, linearProbe, nanProbe, STOP, stepping, watching } from "../run/exits.testing.ts";
+import { DRAFTS } from "../run/stepped.ts";
 import { Likelihoods } from "../score/likelihood.ts";
 import { generateAll } from "./batch-generate.ts";
 import { type GenerateInput, type GenerateOptions, generate, generateOptions, type Piece } from "./generate.ts";
@@ -129,12 +130,12 @@ test("drafts that are always right: few passes check all, and weights are read l
   }
 });
 
-test("as many tokens wait as the plan says", async () => {
-  const plan = { ...always(1), drafts: 3 };
-  const { pieces } = await answer(quiet, { ...always(3), drafts: 3 }, { maxTokens: 14 });
-  expect(pieces.map((piece) => piece.tokens.length)).toEqual([1, 4, 4, 4, 1]);
-  expect((await answer(model, plan, { maxTokens: 14 })).tokens).toEqual(
-    (await answer(model, densePlan, { maxTokens: 14 })).tokens,
+test("so many drafts wait and no more: a check decides one token beyond them", async () => {
+  const [checked, maxTokens] = [DRAFTS + 1, 3 * DRAFTS + 5];
+  const { pieces } = await answer(quiet, always(3), { maxTokens });
+  expect(pieces.map((piece) => piece.tokens.length)).toEqual([1, checked, checked, checked, 1]);
+  expect((await answer(model, always(1), { maxTokens })).tokens).toEqual(
+    (await answer(model, densePlan, { maxTokens })).tokens,
   );
 });
 

@@ -30,7 +30,7 @@ describe("how far a completion goes", () => {
   });
 });
 
-/** What is kept of an answer at the mark, and that nothing is decided before its end can be seen. */
+/** The part of an answer up to the mark is kept, and nothing is decided before its end can be seen. */
 function kept(marked: string, answer: string): string {
   const scope = at(marked);
   const end = endIn(answer, scope);

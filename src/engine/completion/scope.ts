@@ -5,7 +5,7 @@ export interface Scope {
   readonly kind: "line" | "block" | "opened block";
   /** The beginning of its first line, which the text before it has. */
   readonly begun: string;
-  /** What the rest of its line is, without spaces around it. */
+  /** The rest of its line, without spaces around it. */
   readonly rest: string;
   /** The next line with content after its own. */
   readonly next: string | undefined;
@@ -33,7 +33,7 @@ function kindOf(begun: string, rest: string): Scope["kind"] {
   return OPENS.test(begun) && /^(}|$)/.test(rest) ? "opened block" : "line";
 }
 
-/** Where a completion that has so much text is at its end, in characters; undefined if more may follow. */
+/** The end of a completion that has so much text, in characters; undefined if more may follow. */
 export function endIn(text: string, scope: Scope): number | undefined {
   const [first, ...others] = text.split("\n") as [string, ...string[]];
   if (others.length === 0) return undefined;

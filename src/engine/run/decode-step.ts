@@ -13,7 +13,7 @@ import { countExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type
 interface Asking {
   readonly slot: Slot;
   readonly cut: StepCut;
-  /** What the cut's probe found; undefined: it has none. */
+  /** The cut's probe's findings; undefined: it has none. */
   readonly found: Found | undefined;
 }
 

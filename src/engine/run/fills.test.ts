@@ -1,4 +1,4 @@
-/** What deeper layers keep of a token that left, entry by entry, on a float32 model of four layers. */
+/** Entries that deeper layers keep of a token that left, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KvCache } from "../../models/cache.ts";

@@ -90,7 +90,7 @@ export interface ProbedRows {
   readonly slots: readonly Slot[];
 }
 
-/** What a probe found in one row. */
+/** A probe's findings in one row. */
 export interface Found {
   readonly found: Float32Array;
   /** [vocabulary], overwritten by the next run. */

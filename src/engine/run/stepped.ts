@@ -1,7 +1,10 @@
-import { type Decision, DRAFTS, densePlan, type Plan, type StateFill, type StepCut } from "../../savings/plan.ts";
+import { type Decision, densePlan, type Plan, type StateFill, type StepCut } from "../../savings/plan.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
+
+/** Most tokens that wait to be verified. */
+export const DRAFTS = 8;
 
 /** A sequence's part in a decode step. */
 export interface Step {
@@ -11,7 +14,7 @@ export interface Step {
   readonly meter: Meter;
   /** Absent: dense. */
   readonly plan?: Plan | undefined;
-  /** Most tokens that may wait to be verified after this step; absent: as many as the plan lets wait. */
+  /** Most tokens that may wait to be verified after this step; absent: DRAFTS. */
   readonly drafts?: number | undefined;
   /** True for a token of a given text, which is not an answer that could stop. */
   readonly given?: boolean | undefined;
@@ -63,7 +66,7 @@ export function decisionAt(cut: StepCut, step: Step, probed: Float32Array, waiti
 
 function mostWaiting(fill: StateFill, step: Step): number {
   const most = PREFILL_CHUNK - 1;
-  if (fill === "verify") return Math.min(planOf(step).drafts ?? DRAFTS, step.drafts ?? most, most);
+  if (fill === "verify") return Math.min(DRAFTS, step.drafts ?? most);
   return fill === "recompute" ? most : Number.POSITIVE_INFINITY;
 }
 

@@ -1,5 +1,5 @@
-import { cosine } from "../../engine/encoder/cosine.ts";
 import type { Answers, EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import { cosine } from "../../util/cosine.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Document, Item, LabelItem, RankingItem } from "../item.ts";
 import type { Answered, Answerer, Plan } from "./answerer.ts";

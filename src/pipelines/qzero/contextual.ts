@@ -1,7 +1,7 @@
-import { cosine } from "../../engine/encoder/cosine.ts";
 import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { countsOf } from "../../retrieval/analysis.ts";
+import { cosine } from "../../util/cosine.ts";
 import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions } from "./options.ts";
 import type { BoundLabels, CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";

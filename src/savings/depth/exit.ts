@@ -5,7 +5,7 @@ import { seededRandom } from "../../util/random.ts";
 import { choice, fraction, integer, optionalInteger } from "../option-schemas.ts";
 import { type Decision, type PlanPart, type StateFill, stateFills } from "../plan.ts";
 import type { Saving } from "../saving.ts";
-import { checkFill, exitUnsupported } from "./fill.ts";
+import { checkFill, exitUnsupported, requireExits } from "./checks.ts";
 
 const options = z
   .strictObject({
@@ -30,8 +30,7 @@ type ExitOptions = z.infer<typeof options>;
 /** @throws UserError if the model has no such layer, or its layers cannot use the fill */
 function checkExit({ layer, mode, fill }: ExitOptions, decoder: Decoder): void {
   const { layers } = decoder.config;
-  const why = exitUnsupported(decoder);
-  if (why !== undefined) throw new UserError(`exit does not serve this model: it has ${why}`, 2);
+  requireExits("exit", decoder);
   if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
   if (mode === "fixed") return;
   checkFill("exit", fill, layer!, decoder);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
-import { auc, bestTemperature, calibrationError, f1Of } from "./classifier-metrics.ts";
+import { auc, bestTemperature, calibrationError } from "./classifier-metrics.ts";
+import { f1Of } from "./f1.testing.ts";
 
 test("the area under the curve counts pairs in order, equal ones half", () => {
   expect(auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])).toBe(0.75);

@@ -32,24 +32,6 @@ export function calibrationError(probabilities: ArrayLike<number>, labels: Array
   return bins.reduce((sum, { p, label }) => sum + Math.abs(p - label), 0) / probabilities.length;
 }
 
-/** The share of right predictions among those made, of labels found among all, and their harmonic mean. */
-export interface F1 {
-  readonly precision: number;
-  readonly recall: number;
-  readonly f1: number;
-}
-
-export function f1Of(predicted: ArrayLike<number>, labels: ArrayLike<number>, of: number): F1 {
-  let [both, said, there] = [0, 0, 0];
-  for (let i = 0; i < labels.length; i++) {
-    if (predicted[i] === of) said++;
-    if (labels[i] === of) there++;
-    if (predicted[i] === of && labels[i] === of) both++;
-  }
-  const [precision, recall] = [said === 0 ? 0 : both / said, there === 0 ? 0 : both / there];
-  return { precision, recall, f1: both === 0 ? 0 : (2 * precision * recall) / (precision + recall) };
-}
-
 /** Between these, by their logarithms, temperatures are sought. */
 const [COLDEST, HOTTEST] = [Math.log(0.05), Math.log(20)];
 const GOLDEN = (Math.sqrt(5) - 1) / 2;

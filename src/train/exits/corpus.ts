@@ -5,7 +5,7 @@ import { seededRandom, shuffle } from "../../util/random.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { isJsonLines, readText } from "../data/files.ts";
 
-/** What tokens are for: heads and classifiers learn from some, temperatures and thresholds are found on others, and the rest measures. */
+/** Uses of tokens: heads and classifiers learn from some, temperatures and thresholds are found on others, and the rest measures. */
 export const parts = ["training", "calibration", "test"] as const;
 export type Part = (typeof parts)[number];
 

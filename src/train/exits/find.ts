@@ -7,7 +7,7 @@ import { countsOf, dimsOf, type RowModel } from "./row-trainer.ts";
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** What a decider finds after a layer at all positions of some rows of text, [positions, n]. */
+/** A decider's findings after a layer at all positions of some rows of text, [positions, n]. */
 export async function findAll(
   model: RowModel,
   store: ParameterStore,

@@ -2,6 +2,7 @@ import { openAdapted } from "../../engine/file/adapters.ts";
 import type { Decoder } from "../../models/decoder.ts";
 import { decoderArchitecture, openDecoder } from "../../models/registry.ts";
 import { Part } from "../../weights/prepared/part.ts";
+import { someFloats } from "../../weights/prepared/some-rows.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
 import { LoraWeights } from "../lora-weights.ts";
@@ -35,7 +36,9 @@ export function openFrozen(file: string, quant: Quant, tokens: readonly number[]
   const part = (name: string) => new Part(checkpoint, architecture.tensors(checkpoint), name);
   const floats = (name: string) => {
     const whole = ["output.weight", "token_embd.weight"].find((head) => someRowsOf(head) === name);
-    return whole === undefined ? part(name).floats() : rowsOf(part(whole), tokens);
+    if (whole === undefined) return part(name).floats();
+    const head = part(whole);
+    return someFloats(head.floats(), head.shape[1]!, tokens);
   };
   const { weights: quantised } = openDecoder(checkpoint, preparedFolder(file), quant);
   const served = new LoraWeights(quantised, { rank: 1, alpha: 1, targets: "" });
@@ -44,11 +47,4 @@ export function openFrozen(file: string, quant: Quant, tokens: readonly number[]
     served: { decoder: architecture.open(served), weights: served, floats },
     plain: { decoder: architecture.open(plain), weights: plain, floats },
   };
-}
-
-function rowsOf(part: Part, rows: readonly number[]): Float32Array {
-  const [values, width] = [part.floats(), part.shape[1]!];
-  const taken = new Float32Array(rows.length * width);
-  for (const [i, row] of rows.entries()) taken.set(values.subarray(row * width, (row + 1) * width), i * width);
-  return taken;
 }

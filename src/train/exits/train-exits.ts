@@ -94,7 +94,7 @@ function headOf(corpus: Corpus, { head: mode, rank, vocabulary }: ExitTrainOptio
   return { mode, ...(mode === "adapter" && { rank }), ...(tokens && { tokens }) };
 }
 
-/** What the saving's paper does, unless the options say otherwise. */
+/** The choices of the saving's paper, unless the options say otherwise. */
 function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
   const usual = {
     dynamax: { targets: "model", decider: ["linear"] },
@@ -133,7 +133,7 @@ async function trainHeads(
   return heads;
 }
 
-/** What is right on the test part. */
+/** Shares of right choices on the test part. */
 function measure(corpus: Corpus, states: TrainingStates, guesses: readonly Guesses[]): ExitsFile["measured"] {
   const [from, to] = positionsOf(corpus, corpus.ranges.test);
   const share = (hits: Uint8Array) => hits.subarray(from, to).reduce((sum, hit) => sum + hit, 0) / (to - from);

@@ -35,16 +35,11 @@ export function someRowsOf(
   }
 }
 
-/** Rows of a float32 matrix with `width` columns. */
-export function someFloats(
-  values: Float32Array,
-  width: number,
-  wanted: readonly number[],
-  constant: AddConstant,
-): Tensor {
+/** Rows of a float32 matrix with `width` columns, by their numbers. */
+export function someFloats(values: Float32Array, width: number, wanted: readonly number[]): Float32Array<ArrayBuffer> {
   const taken = new Float32Array(wanted.length * width);
   for (const [i, row] of wanted.entries()) taken.set(values.subarray(row * width, (row + 1) * width), i * width);
-  return constant("values", "f32", [wanted.length, width], new Uint8Array(taken.buffer));
+  return taken;
 }
 
 function rowsIn(fd: number, { offset, bytes }: Span, rows: number, wanted: readonly number[]): Uint8Array<ArrayBuffer> {

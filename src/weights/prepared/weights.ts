@@ -70,7 +70,8 @@ export class Weights implements WeightSource {
       graph.constant(`${key}.${of}`, { dtype, shape }, { kind: "memory", bytes });
     const stored = this.#store.matrix(keyOf([part]));
     if (stored) return { kind: "blocks", matrix: someRowsOf(this.#store.file, stored, wanted, constant) };
-    return { kind: "float32 rows", weight: someFloats(part.floats(), width, wanted, constant) };
+    const values = new Uint8Array(someFloats(part.floats(), width, wanted).buffer);
+    return { kind: "float32 rows", weight: constant("values", "f32", [wanted.length, width], values) };
   }
 
   vector(graph: Graph, sizes: Sizes): Tensor {

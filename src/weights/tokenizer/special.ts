@@ -14,7 +14,7 @@ export const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|endoftext|>",
   "<end_of_turn>",
   "<EOT>",
-  // Of models that fill in: the rest is padding, or another file.
+  // Models that fill in: the rest is padding, or another file.
   "<|fim_pad|>",
   "<|repo_name|>",
   "<|file_sep|>",

@@ -1,23 +1,24 @@
 import type { Decoder } from "../../../models/decoder.ts";
+import { cosine } from "../../../util/cosine.ts";
 import { UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
 import type { Decision, PlanPart, StepCut } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
+import { checkFill, exitsFrom, exitUnsupported, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { exitHead } from "../exits/exit-heads.ts";
 import { findExits } from "../exits/opened.ts";
-import { checkFill, exitUnsupported } from "../fill.ts";
-import { type DynamaxOptions, dynamaxOptions } from "./options.ts";
-import { classifierRule, confidenceRule, cosine, type ExitRule, randomRule, streamProbe } from "./rules.ts";
+import { type DynamaxOptions, dynamaxOptions, type Rule } from "./options.ts";
+import { classifierRule, confidenceRule, type ExitRule, randomRule, streamProbe } from "./rules.ts";
 
 /** The exits of a model without trained ones: every fourth layer of the latter half (DYNAMAX b.2). */
-export function usualExits({ config: { layers } }: Decoder): number[] {
+function usualExits({ config: { layers } }: Decoder): number[] {
   const first = Math.ceil(layers / 2);
   return Array.from({ length: Math.ceil((layers - first) / 4) }, (_, i) => first + 4 * i);
 }
 
-/** What one model's requests share. */
+/** The parts that one model's requests share. */
 interface Opened {
   readonly exits: Exits | undefined;
   /** Layers that have run at an exit, ascending. */
@@ -27,8 +28,7 @@ interface Opened {
 /** @throws UserError if the model has no such exits, or its layers cannot use the fill */
 async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> {
   const { decoder } = host;
-  const why = exitUnsupported(decoder);
-  if (why !== undefined) throw new UserError(`dynamax does not serve this model: it has ${why}`, 2);
+  requireExits("dynamax", decoder);
   const exits = await findExits("dynamax", host, options.file);
   if (!exits && options.rule === "classifier")
     throw new UserError(
@@ -36,10 +36,7 @@ async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> 
       2,
     );
   if (options.rule === "classifier") settingsOf(exits!, options);
-  const all = exits?.about.layers ?? usualExits(decoder);
-  const layers = all.filter((layer) => layer >= (options.from ?? 1));
-  if (layers.length === 0)
-    throw new UserError(`dynamax: there is no exit from layer ${options.from} on; the last is after ${all.at(-1)}`, 2);
+  const layers = exitsFrom("dynamax", exits?.about.layers ?? usualExits(decoder), options.from);
   checkFill("dynamax", options.fill, layers[0]!, decoder);
   return { exits, layers };
 }
@@ -80,7 +77,8 @@ const isNeutral = ({ rule, threshold, rate }: DynamaxOptions): boolean =>
 /** A request's part; a rule may keep something from token to token. */
 function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
   const state = { prompt: "", answer: options.fill === "verify" ? "" : undefined };
-  return { cuts: options.rule === "saturation" ? saturationCuts(options, opened) : ruleCuts(options, opened), state };
+  const { rule } = options;
+  return { cuts: rule === "saturation" ? saturationCuts(options, opened) : ruleCuts(rule, options, opened), state };
 }
 
 /** The head of an exit, and the decision by the rule's number. */
@@ -94,18 +92,26 @@ const leaving = ({ threshold, fill }: DynamaxOptions, { exits }: Opened, layer: 
 
 const GO_ON: Decision = { kind: "continue" };
 
-function ruleCuts(options: DynamaxOptions, opened: Opened): StepCut[] {
+function ruleCuts(rule: RuleAtOnce, options: DynamaxOptions, opened: Opened): StepCut[] {
   const random = seededRandom(options.seed);
   return opened.layers.map((layer) => {
     const { by, head, ...cut } = leaving(options, opened, layer);
-    const { probe, hasLogits, score } = ruleAt(options, opened, layer, random);
+    const { probe, hasLogits, score } = ruleAt(rule, options, opened, layer, random);
     const parts = { ...(probe && { probe }), ...(head && !hasLogits && { head }) };
     return { ...cut, ...parts, decide: (seen) => by(score(seen)) };
   });
 }
 
-function ruleAt(options: DynamaxOptions, { exits }: Opened, layer: number, random: () => number): ExitRule {
-  const { rule } = options;
+/** A rule that reads one cut; saturation compares two. */
+type RuleAtOnce = Exclude<Rule, "saturation">;
+
+function ruleAt(
+  rule: RuleAtOnce,
+  options: DynamaxOptions,
+  { exits }: Opened,
+  layer: number,
+  random: () => number,
+): ExitRule {
   switch (rule) {
     case "classifier": {
       const settings = settingsOf(exits!, options);
@@ -118,8 +124,6 @@ function ruleAt(options: DynamaxOptions, { exits }: Opened, layer: number, rando
       return confidenceRule(exits, rule, layer);
     case "random":
       return randomRule(random, options.rate);
-    case "saturation":
-      throw new Error("saturation compares two cuts");
   }
 }
 
@@ -129,15 +133,15 @@ function saturationCuts(options: DynamaxOptions, opened: Opened): StepCut[] {
   const places = [...new Set(layers.flatMap((layer) => [layer - 1, layer]))].filter((at) => at > 0);
   let last = { after: 0, stream: new Float32Array() };
   return places.map((after) => {
-    const { by, ...cut } = leaving(options, opened, after);
+    const exit = layers.includes(after) ? leaving(options, opened, after) : undefined;
+    const { by, ...cut } = exit ?? { after, scope: "step" as const, by: () => GO_ON };
     return {
-      ...(layers.includes(after) ? cut : { after, scope: "step" as const }),
+      ...cut,
       probe: streamProbe,
       decide({ probed }) {
         const before = last;
         last = { after, stream: new Float32Array(probed) };
-        if (!layers.includes(after) || before.after !== after - 1) return GO_ON;
-        return by(cosine(before.stream, probed));
+        return before.after === after - 1 ? by(cosine(before.stream, probed)) : GO_ON;
       },
     };
   });

@@ -1,5 +1,4 @@
-import { confidence, type Graph, reshape, type Tensor } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder.ts";
+import { confidence, reshape } from "../../../graph/index.ts";
 import type { Seen, StepProbe } from "../../plan.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { exitProbability } from "../exits/decide.ts";
@@ -26,20 +25,22 @@ export function classifierRule(exits: Exits, settings: DeciderSettings, layer: n
 /** The places of `confidence`'s numbers. */
 const numbers = { "softmax-max": 0, "softmax-margin": 1, entropy: 2 } as const;
 
+/** The model's own head, which has no weights beside the model's. */
+const MODEL_HEAD = { mode: "shared" } as const;
+const noWeights = (name: string): never => {
+  throw new Error(`the model's own head has no weight ${name} of exits`);
+};
+
 /** The confidence of the exit's own head, which is run at every exit that a token reaches. */
 export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numbers, layer: number): ExitRule {
-  const head = exits?.about.head ?? { mode: "shared" as const };
-  const logitsOf = (g: Graph, decoder: Decoder, stream: Tensor): Tensor =>
-    exits
-      ? traceExitHead(g, decoder, exits.weightsOf(g), head, layer, stream)
-      : decoder.logits(g, decoder.finish(g, { branch: stream }));
+  const head = exits?.about.head ?? MODEL_HEAD;
   return {
     hasLogits: true,
     probe: {
       key: `${exits?.id ?? "model"} confidence ${exits ? layer : ""}`,
       shared: usesModelHead(head),
       trace(g, decoder, stream) {
-        const logits = logitsOf(g, decoder, stream);
+        const logits = traceExitHead(g, decoder, exits?.weightsOf(g) ?? noWeights, head, layer, stream);
         return { found: confidence(logits), logits };
       },
     },
@@ -57,14 +58,3 @@ export const streamProbe: StepProbe = {
   key: "stream",
   trace: (_, __, stream) => ({ found: reshape(stream, stream.shape) }),
 };
-
-/** The cosine of two vectors (CALM's hidden-state saturation: of the streams before and after a layer). */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    aa += a[i]! * a[i]!;
-    bb += b[i]! * b[i]!;
-  }
-  return dot / Math.sqrt(aa * bb);
-}

@@ -4,11 +4,11 @@ import { choice, file, fraction, optionalInteger } from "../../option-schemas.ts
 import { type Decision, type PlanPart, type StepCut, stateFills } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
+import { checkFill, exitsFrom, exitUnsupported, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { actionOf } from "../exits/decide.ts";
 import { deciderProbe, exitHead } from "../exits/exit-heads.ts";
 import { findExits } from "../exits/opened.ts";
-import { checkFill, exitUnsupported } from "../fill.ts";
 
 const secOptions = z.strictObject({
   exit: fraction(0.9).describe("a token leaves if that is likeliest and more probable than this; 1: no token leaves"),
@@ -32,20 +32,14 @@ interface Opened {
 }
 
 /** @throws UserError if the model has no controller, or its layers cannot use the fill */
-async function open({ file: folder, from = 1, fill }: SecOptions, host: SavingHost): Promise<Opened> {
-  const why = exitUnsupported(host.decoder);
-  if (why !== undefined) throw new UserError(`sec does not serve this model: it has ${why}`, 2);
+async function open({ file: folder, from, fill }: SecOptions, host: SavingHost): Promise<Opened> {
+  requireExits("sec", host.decoder);
   const exits = await findExits("sec", host, folder);
   if (!exits)
     throw new UserError("sec: there is no controller for this model; `modicum savings train sec` makes one", 2);
   const controller = exits.about.deciders.find(({ kind }) => kind === "controller");
   if (!controller) throw new UserError(`sec: ${exits.folder} has no controller`, 2);
-  const layers = exits.about.layers.filter((layer) => layer >= from);
-  if (layers.length === 0)
-    throw new UserError(
-      `sec: there is no exit from layer ${from} on; the last is after ${exits.about.layers.at(-1)}`,
-      2,
-    );
+  const layers = exitsFrom("sec", exits.about.layers, from);
   checkFill("sec", fill, layers[0]!, host.decoder);
   return { exits, controller, layers };
 }

@@ -8,7 +8,7 @@ import { trainClassifier } from "./classifier.ts";
 
 const random = seededRandom(21);
 const layers = [1, 2, 3, 4];
-/** What makes a token easy after each layer. */
+/** How easy each token is, by layer. */
 const easy = layers.map(() => Float32Array.from({ length: POSITIONS }, () => 2 * random() - 1));
 
 const states = () =>

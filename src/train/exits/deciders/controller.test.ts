@@ -5,7 +5,7 @@ import { ndarray } from "../../../graph/ndarray.ts";
 import { type Action, actionOf, actions } from "../../../savings/depth/exits/decide.ts";
 import { traceDecider } from "../../../savings/depth/exits/deciders.ts";
 import { seededRandom } from "../../../util/random.ts";
-import { f1Of } from "../classifier-metrics.ts";
+import { f1Of } from "../f1.testing.ts";
 import { controllerLabels, firstRight } from "../labels.ts";
 import { HIDDEN, options, POSITIONS, syntheticStates } from "../synthetic.testing.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";

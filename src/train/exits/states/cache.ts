@@ -7,11 +7,11 @@ import { BlockFile } from "./block-file.ts";
 
 /** Identifies states: all else that they depend on is the layer. */
 export interface StatesKey {
-  /** Of the model's file. */
+  /** The hash of the model's file. */
   readonly modelSha256: string;
   /** The form of its weights. */
   readonly quant: string;
-  /** Of the rows' tokens. */
+  /** The hash of the rows' tokens. */
   readonly dataSha256: string;
   /** Tokens of a row. */
   readonly block: number;

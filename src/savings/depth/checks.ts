@@ -9,6 +9,19 @@ export function exitUnsupported({ config }: Decoder): string | undefined {
   return config.layers < 2 ? "a single layer" : undefined;
 }
 
+/** @throws UserError if no token can leave the model early */
+export function requireExits(saving: string, decoder: Decoder): void {
+  const why = exitUnsupported(decoder);
+  if (why !== undefined) throw new UserError(`${saving} does not serve this model: it has ${why}`, 2);
+}
+
+/** The exits after at least `from` layers, of those after `all`, ascending. @throws UserError if there are none */
+export function exitsFrom(saving: string, all: readonly number[], from = 1): readonly number[] {
+  const layers = all.filter((layer) => layer >= from);
+  if (layers.length > 0) return layers;
+  throw new UserError(`${saving}: there is no exit from layer ${from} on; the last is after ${all.at(-1)}`, 2);
+}
+
 /**
  * Checks that the layers from `layer` on can take a fill for a token that left after `layer` layers.
  * @throws UserError

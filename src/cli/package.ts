@@ -1,1 +1,0 @@
-export { packageRoot, version } from "../util/package-root.ts";

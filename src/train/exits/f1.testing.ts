@@ -1,0 +1,18 @@
+/** Precision, recall and F1 of a class, by which tests compare deciders. */
+/** The share of right predictions among those made, of labels found among all, and their harmonic mean. */
+export interface F1 {
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+}
+
+export function f1Of(predicted: ArrayLike<number>, labels: ArrayLike<number>, of: number): F1 {
+  let [both, said, there] = [0, 0, 0];
+  for (let i = 0; i < labels.length; i++) {
+    if (predicted[i] === of) said++;
+    if (labels[i] === of) there++;
+    if (predicted[i] === of && labels[i] === of) both++;
+  }
+  const [precision, recall] = [said === 0 ? 0 : both / said, there === 0 ? 0 : both / there];
+  return { precision, recall, f1: both === 0 ? 0 : (2 * precision * recall) / (precision + recall) };
+}
