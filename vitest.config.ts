@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { testFiles } from "./tools/test-kinds.ts";
 
-const { fast, slow, isolated } = testFiles(import.meta.dirname, ["src", "test"]);
+const { fast, slow, isolated } = testFiles(import.meta.dirname, ["src", "apps", "test"]);
 
 export default defineConfig({
+  resolve: { alias: { modicum: join(import.meta.dirname, "src", "index.ts") } },
   test: {
     pool: "forks",
     maxWorkers: 2,

@@ -25,9 +25,11 @@ async function make(bundle) {
 /** Changes with the path, size or time of any source, of the bundler and of the packages. */
 function sourcesHash() {
   const hash = createHash("sha256");
-  const sources = readdirSync(join(root, "src"), { recursive: true }).map((file) => join("src", file));
+  const sources = ["src", "apps"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, file)),
+  );
   for (const file of [...sources, join("tools", "bundle.ts"), "package-lock.json"]) {
-    if (file.startsWith("src") && (!file.endsWith(".ts") || file.endsWith(".test.ts"))) continue;
+    if (/^(src|apps)/.test(file) && (!/\.tsx?$/.test(file) || /\.test\.tsx?$/.test(file))) continue;
     const { mtimeMs, size } = statSync(join(root, file));
     hash.update(`${file}\0${mtimeMs}\0${size}\0`);
   }

@@ -1,0 +1,74 @@
+import { z } from "zod";
+
+/** A day as `2025-12-10`. */
+export type Day = string;
+
+const isDay = (text: string): boolean => {
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
+};
+
+export const daySchema = z
+  .string("expected a day such as 2025-12-10")
+  .regex(/^\d{4}-\d\d-\d\d$/, "expected a day such as 2025-12-10")
+  .refine(isDay, "there is no such day");
+
+const count = z.int("expected a whole number").min(0, "expected 0 or more");
+const webAddress = z.url({ protocol: /^https?$/, error: "expected an http or https address" });
+
+/** A source's words about one paper. What a source does not tell is unknown: `null`, or an empty list. */
+export const paperInputSchema = z.object({
+  /** Identifier at arXiv without its version, such as `2503.16428`. */
+  arxiv: z.string("expected a text").nullable().default(null),
+  title: z.string("expected a text").trim().min(1, "is empty"),
+  /** Empty if there is none. */
+  abstract: z.string("expected a text").trim().default(""),
+  authors: z.array(z.string("expected a text").min(1)).min(1).nullable().default(null),
+  authorCount: count.nullable().default(null),
+  /** The day that it was published. */
+  published: daySchema.nullable().default(null),
+  /** The source gave the day of `published` without its year. */
+  yearAssumed: z.boolean().default(false),
+  /** The day that the source listed it. */
+  listed: daySchema.nullable().default(null),
+  votes: count.nullable().default(null),
+  comments: count.nullable().default(null),
+  links: z.array(webAddress).default([]),
+  /** arXiv's categories, such as `cs.CL`. */
+  categories: z.array(z.string("expected a text")).default([]),
+});
+
+export type PaperInput = z.input<typeof paperInputSchema>;
+export type PaperFields = Readonly<z.output<typeof paperInputSchema>>;
+
+/** Two sentences and key words that a model made of an abstract. */
+export interface Summary {
+  readonly text: string;
+  readonly keywords: readonly string[];
+  readonly model: string;
+  readonly recipe: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly made: number;
+}
+
+export interface TopicScore {
+  readonly label: string;
+  /** Cosine of label and paper, from -1 to 1. */
+  readonly score: number;
+}
+
+/** A paper as it is kept. */
+export interface Paper extends Omit<PaperFields, "listed"> {
+  /** Its address: the identifier at arXiv, with `-` for `/`, or its title in lower case. */
+  readonly id: string;
+  /** The newest day that a source listed it; null if none said. */
+  readonly listed: Day | null;
+  /** Readers of this application that voted for it or read it; each counts once. `votes` are those of the sources. */
+  readonly readers: { readonly votes: number; readonly reads: number };
+  readonly topics: readonly TopicScore[];
+  readonly summary: Summary | null;
+}
+
+/** Marks of a reader on a paper. */
+export const markKinds = ["vote", "save", "read"] as const;
+export type MarkKind = (typeof markKinds)[number];

@@ -1,0 +1,26 @@
+import { PaperTable } from "./store/papers.ts";
+import { ReaderTable } from "./store/readers.ts";
+import { ReceiptTable } from "./store/receipts.ts";
+import { openSqlite } from "./store/sqlite.ts";
+import { TopicTable } from "./store/topics.ts";
+
+/** Everything that the application keeps, beside its search index. */
+export interface Store {
+  readonly papers: PaperTable;
+  readonly readers: ReaderTable;
+  readonly topics: TopicTable;
+  readonly receipts: ReceiptTable;
+  close(): Promise<void>;
+}
+
+/** Opens the store in an SQLite file, `:memory:` for none, which is created if it is missing. @throws UserError */
+export async function openStore(place: string): Promise<Store> {
+  const db = openSqlite(place);
+  return {
+    papers: new PaperTable(db),
+    readers: new ReaderTable(db),
+    topics: new TopicTable(db),
+    receipts: new ReceiptTable(db),
+    close: () => db.close(),
+  };
+}

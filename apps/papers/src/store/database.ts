@@ -1,0 +1,24 @@
+export type Value = string | number | null;
+export type Values = Readonly<Record<string, Value>>;
+
+export interface Queries {
+  /** Runs one statement, with `:name` for a value; its rows, if it has any. */
+  rows<T = Readonly<Record<string, unknown>>>(sql: string, values?: Values): Promise<T[]>;
+}
+
+/** The application's database. SQL is the common part of SQLite's and Postgres's. */
+export interface Database extends Queries {
+  /** Runs `work` as one transaction, which sees no other and is undone if `work` throws. */
+  together<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** `(:list0, :list1)` and its values, for SQL's `IN`. An empty list matches nothing. */
+export function listed(name: string, all: readonly string[]): { sql: string; values: Values } {
+  if (all.length === 0) return { sql: "(NULL)", values: {} };
+  const names = all.map((_, i) => `${name}${i}`);
+  return {
+    sql: `(${names.map((each) => `:${each}`).join(", ")})`,
+    values: Object.fromEntries(names.map((each, i) => [each, all[i]!])),
+  };
+}

@@ -1,0 +1,189 @@
+import { addressOf, titleKey } from "../identity.ts";
+import { merged } from "../merge.ts";
+import type { Day, Paper, PaperFields } from "../paper.ts";
+import { type Interest, trendingScore } from "../trending.ts";
+import { type Database, listed, type Queries, type Values } from "./database.ts";
+import { fieldsOf, type PaperRow, readPapers } from "./rows.ts";
+
+/** Which papers a list holds, all conditions together. */
+export interface PaperFilter {
+  /** Days of being listed, both included. */
+  readonly from?: Day | undefined;
+  readonly to?: Day | undefined;
+  readonly topic?: string | undefined;
+  readonly ids?: readonly string[] | undefined;
+}
+
+export interface PaperList extends PaperFilter {
+  /** `trending` (default), or `newest`: by the day of being listed. */
+  readonly sort?: "trending" | "newest" | undefined;
+  readonly limit?: number | undefined;
+  readonly offset?: number | undefined;
+}
+
+/** What one paper's import did. */
+export interface Put {
+  readonly id: string;
+  readonly change: "added" | "changed" | "unchanged";
+}
+
+type Kept = Omit<PaperFields, "listed">;
+type Found = Kept & { readonly id: string };
+
+/** Tables with a column `paper`, whose rows move when two papers turn out to be one. */
+const OF_PAPERS = ["listings", "summaries", "marks", "tags", "paper_topics"];
+
+export class PaperTable {
+  constructor(private readonly db: Database) {}
+
+  /** Adds a source's papers, or what it knows more of papers that are there, in one transaction. */
+  async put(papers: readonly PaperFields[]): Promise<Put[]> {
+    return this.db.together(async (db) => {
+      const done: Put[] = [];
+      for (const paper of papers) done.push(await putOne(db, paper));
+      return done;
+    });
+  }
+
+  /** The paper at an address. At an old address, its `id` is the new one. */
+  async get(id: string): Promise<Paper | undefined> {
+    const [moved] = await this.db.rows<{ id: string }>("SELECT id FROM moved WHERE old = :id", { id });
+    return (await readPapers(this.db, [moved?.id ?? id]))[0];
+  }
+
+  /** The papers of these ids, in their order; ids without a paper are passed over. */
+  many(ids: readonly string[]): Promise<Paper[]> {
+    return readPapers(this.db, ids);
+  }
+
+  async list({ sort = "trending", limit = 50, offset = 0, ...filter }: PaperList = {}): Promise<Paper[]> {
+    const ids = await this.ids(filter, sort);
+    return readPapers(this.db, ids.slice(offset, offset + limit));
+  }
+
+  /** Ids of the filter's papers, in order. */
+  async ids(filter: PaperFilter = {}, sort: "trending" | "newest" = "trending"): Promise<string[]> {
+    const rows = await this.#interests(filter);
+    const score = sort === "trending" ? trendingScore : ({ listed }: Interest) => Date.parse(listed ?? "0000-01-01");
+    const scored = rows.map((row) => ({ id: row.id, score: score(row) }));
+    return scored.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
+  }
+
+  async count(filter: PaperFilter = {}): Promise<number> {
+    const { sql, values } = conditions(filter);
+    const [row] = await this.db.rows<{ papers: number }>(`SELECT count(*) AS papers FROM papers p ${sql}`, values);
+    return Number(row!.papers);
+  }
+
+  /** Days that have papers, the newest first. */
+  async days(limit = 366): Promise<{ day: Day; papers: number }[]> {
+    const sql = "SELECT day, count(*) AS papers FROM listings GROUP BY day ORDER BY day DESC LIMIT :limit";
+    const rows = await this.db.rows<{ day: Day; papers: number }>(sql, { limit });
+    return rows.map(({ day, papers }) => ({ day, papers: Number(papers) }));
+  }
+
+  async #interests(filter: PaperFilter): Promise<(Interest & { id: string })[]> {
+    type Row = Interest & { id: string; reader_votes: number | null; reads: number | null };
+    const { sql, values } = conditions(filter);
+    const rows = await this.db.rows<Row>(
+      `SELECT p.id, p.votes, p.comments, l.listed, m.reader_votes, m.reads FROM papers p
+       LEFT JOIN (SELECT paper, max(day) AS listed FROM listings GROUP BY paper) l ON l.paper = p.id
+       LEFT JOIN (SELECT paper, sum(CASE kind WHEN 'vote' THEN 1 ELSE 0 END) AS reader_votes,
+         sum(CASE kind WHEN 'read' THEN 1 ELSE 0 END) AS reads FROM marks GROUP BY paper) m ON m.paper = p.id ${sql}`,
+      values,
+    );
+    return rows.map(({ reader_votes, reads, ...row }) => ({
+      ...row,
+      readers: { votes: Number(reader_votes ?? 0), reads: Number(reads ?? 0) },
+    }));
+  }
+}
+
+function conditions({ from, to, topic, ids }: PaperFilter): { sql: string; values: Values } {
+  const [all, values]: [string[], Record<string, string | number>] = [[], {}];
+  if (from !== undefined || to !== undefined) {
+    all.push("EXISTS (SELECT 1 FROM listings d WHERE d.paper = p.id AND d.day >= :from AND d.day <= :to)");
+    Object.assign(values, { from: from ?? "0000-01-01", to: to ?? "9999-12-31" });
+  }
+  if (topic !== undefined) {
+    all.push("EXISTS (SELECT 1 FROM paper_topics t WHERE t.paper = p.id AND t.label = :topic)");
+    values["topic"] = topic;
+  }
+  if (ids !== undefined) {
+    const among = listed("id", ids);
+    all.push(`p.id IN ${among.sql}`);
+    Object.assign(values, among.values);
+  }
+  return { sql: all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`, values };
+}
+
+async function putOne(db: Queries, { listed: day, ...fields }: PaperFields): Promise<Put> {
+  const known = await find(db, fields);
+  const put = known.length === 0 ? await add(db, fields) : await unite(db, known, fields);
+  const listing = "INSERT INTO listings VALUES (:id, :day) ON CONFLICT DO NOTHING RETURNING day";
+  const isNew = day !== null && (await db.rows(listing, { id: put.id, day })).length > 0;
+  return isNew && put.change === "unchanged" ? { ...put, change: "changed" } : put;
+}
+
+/** Papers that are this one: by its arXiv id, and by its title unless two arXiv ids tell them apart. */
+async function find(db: Queries, { arxiv, title }: Kept): Promise<Found[]> {
+  const rows = await db.rows<PaperRow>(
+    `SELECT * FROM papers WHERE arxiv = :arxiv OR (title_key = :key AND (arxiv IS NULL OR :arxiv = ''))
+     ORDER BY CASE WHEN arxiv IS NULL THEN 1 ELSE 0 END, id`,
+    { arxiv: arxiv ?? "", key: titleKey(title) },
+  );
+  return rows.map((row) => ({ id: row.id, ...fieldsOf(row) }));
+}
+
+async function add(db: Queries, fields: Kept): Promise<Put> {
+  const key = titleKey(fields.title);
+  const id = addressOf(fields.arxiv, key);
+  const names = Object.keys(columns(fields));
+  const sql = `INSERT INTO papers (id, title_key, ${names.join(", ")}) VALUES (:id, :key, :${names.join(", :")})`;
+  await db.rows(sql, { id, key, ...columns(fields) });
+  return { id, change: "added" };
+}
+
+/** Makes one paper of those that are known and a source's fields; rows of the others move to its address. */
+async function unite(db: Queries, known: readonly Found[], fields: Kept): Promise<Put> {
+  const [{ id: old, ...first }, ...others] = known as [Found, ...Found[]];
+  const all = [...others.map(({ id: _, ...kept }) => kept), fields].reduce<Kept>(merged, first);
+  const id = addressOf(all.arxiv, titleKey(all.title));
+  if (id === old && others.length === 0 && JSON.stringify(first) === JSON.stringify({ ...first, ...all }))
+    return { id, change: "unchanged" };
+  for (const other of others) await move(db, other.id, id);
+  if (id !== old) await move(db, old, id);
+  await db.rows("DELETE FROM papers WHERE id = :id", { id });
+  await add(db, all);
+  return { id, change: "changed" };
+}
+
+/** Moves a paper's rows, and its address and those that led to it. */
+async function move(db: Queries, old: string, id: string): Promise<void> {
+  for (const table of OF_PAPERS) {
+    const [row] = await db.rows(`SELECT * FROM ${table} WHERE paper = :old LIMIT 1`, { old });
+    const rest = Object.keys(row ?? {}).filter((name) => name !== "paper");
+    if (rest.length > 0)
+      await db.rows(
+        `INSERT INTO ${table} (paper, ${rest.join(", ")}) SELECT :id, ${rest.join(", ")} FROM ${table}
+         WHERE paper = :old ON CONFLICT DO NOTHING`,
+        { old, id },
+      );
+    await db.rows(`DELETE FROM ${table} WHERE paper = :old`, { old });
+  }
+  await db.rows("UPDATE receipts SET paper = :id WHERE paper = :old", { old, id });
+  await db.rows("UPDATE moved SET id = :id WHERE id = :old", { old, id });
+  await db.rows("INSERT INTO moved VALUES (:old, :id) ON CONFLICT (old) DO UPDATE SET id = excluded.id", { old, id });
+  await db.rows("DELETE FROM papers WHERE id = :old", { old });
+}
+
+const columns = (fields: Kept): Record<string, string | number | null> => ({
+  ...{ arxiv: fields.arxiv, title: fields.title, abstract: fields.abstract },
+  authors: fields.authors && JSON.stringify(fields.authors),
+  author_count: fields.authorCount,
+  published: fields.published,
+  year_assumed: fields.yearAssumed ? 1 : 0,
+  ...{ votes: fields.votes, comments: fields.comments },
+  links: JSON.stringify(fields.links),
+  categories: JSON.stringify(fields.categories),
+});

@@ -1,0 +1,37 @@
+import type { Receipt } from "modicum";
+import type { Database } from "./database.ts";
+
+/** Tasks that have receipts. */
+export type Task = "index" | "search" | "topics" | "summary" | "rerank" | "digest";
+
+export interface KeptReceipt {
+  readonly task: Task;
+  readonly at: number;
+  readonly receipt: Receipt;
+}
+
+/** Receipts of what the application did, for one paper or for many. */
+export class ReceiptTable {
+  constructor(private readonly db: Database) {}
+
+  async add(task: Task, receipt: Receipt, paper: string | null = null): Promise<void> {
+    const sql = "INSERT INTO receipts VALUES (:id, :paper, :task, :at, :receipt) ON CONFLICT DO NOTHING";
+    await this.db.rows(sql, { id: receipt.id, paper, task, at: Date.now(), receipt: JSON.stringify(receipt) });
+  }
+
+  /** A paper's receipts, the newest first. */
+  async of(paper: string): Promise<KeptReceipt[]> {
+    return this.#read("WHERE paper = :paper ORDER BY at DESC", { paper });
+  }
+
+  /** The newest receipts of all. */
+  async latest(limit = 50): Promise<KeptReceipt[]> {
+    return this.#read("ORDER BY at DESC LIMIT :limit", { limit });
+  }
+
+  async #read(rest: string, values: Record<string, string | number>): Promise<KeptReceipt[]> {
+    type Row = { task: Task; at: number; receipt: string };
+    const rows = await this.db.rows<Row>(`SELECT task, at, receipt FROM receipts ${rest}`, values);
+    return rows.map(({ task, at, receipt }) => ({ task, at: Number(at), receipt: JSON.parse(receipt) as Receipt }));
+  }
+}

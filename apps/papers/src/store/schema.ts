@@ -1,0 +1,43 @@
+/** Marks the SQLite file as ours: "MPap". */
+export const APPLICATION_ID = 0x4d506170;
+
+/** Migrations, in SQL that SQLite and Postgres share. */
+export const steps: readonly string[] = [
+  `
+CREATE TABLE papers (
+  id TEXT PRIMARY KEY, arxiv TEXT UNIQUE, title_key TEXT NOT NULL, title TEXT NOT NULL, abstract TEXT NOT NULL,
+  authors TEXT, author_count INTEGER, published TEXT, year_assumed INTEGER NOT NULL, votes INTEGER, comments INTEGER,
+  links TEXT NOT NULL, categories TEXT NOT NULL
+);
+CREATE INDEX papers_title ON papers (title_key);
+CREATE TABLE moved (old TEXT PRIMARY KEY, id TEXT NOT NULL);
+CREATE TABLE listings (paper TEXT NOT NULL, day TEXT NOT NULL, PRIMARY KEY (paper, day));
+CREATE INDEX listings_day ON listings (day);
+CREATE TABLE summaries (
+  paper TEXT PRIMARY KEY, text TEXT NOT NULL, keywords TEXT NOT NULL, model TEXT NOT NULL, recipe TEXT NOT NULL,
+  made BIGINT NOT NULL
+);
+CREATE TABLE marks (
+  paper TEXT NOT NULL, reader TEXT NOT NULL, kind TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (paper, reader, kind)
+);
+CREATE INDEX marks_reader ON marks (reader);
+CREATE TABLE tags (paper TEXT NOT NULL, reader TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (paper, reader, tag));
+CREATE INDEX tags_reader ON tags (reader);
+CREATE TABLE topics (label TEXT PRIMARY KEY, place INTEGER NOT NULL);
+CREATE TABLE paper_topics (
+  paper TEXT NOT NULL, label TEXT NOT NULL, score DOUBLE PRECISION NOT NULL, PRIMARY KEY (paper, label)
+);
+CREATE INDEX paper_topics_label ON paper_topics (label);
+CREATE TABLE receipts (id TEXT PRIMARY KEY, paper TEXT, task TEXT NOT NULL, at BIGINT NOT NULL, receipt TEXT NOT NULL);
+CREATE INDEX receipts_paper ON receipts (paper);
+CREATE TABLE subscriptions (
+  id TEXT PRIMARY KEY, address TEXT NOT NULL UNIQUE, state TEXT NOT NULL, frequency TEXT NOT NULL, topics TEXT NOT NULL,
+  tags TEXT NOT NULL, reader TEXT, most INTEGER NOT NULL, created BIGINT NOT NULL, fault TEXT
+);
+CREATE TABLE tokens (hash TEXT PRIMARY KEY, purpose TEXT NOT NULL, subject TEXT NOT NULL, expires BIGINT NOT NULL);
+CREATE TABLE deliveries (
+  message TEXT PRIMARY KEY, subscription TEXT NOT NULL, period TEXT NOT NULL, state TEXT NOT NULL, at BIGINT NOT NULL,
+  papers TEXT NOT NULL, receipt TEXT, detail TEXT, UNIQUE (subscription, period)
+);
+`,
+];

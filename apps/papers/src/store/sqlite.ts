@@ -1,0 +1,92 @@
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import Libsql from "libsql";
+import { UserError } from "modicum";
+import type { Database, Queries, Values } from "./database.ts";
+import { APPLICATION_ID, steps } from "./schema.ts";
+
+/** The limit for waiting on another process that writes, in milliseconds. */
+const PATIENCE = 10_000;
+/** Size in bytes beyond which the write-ahead log is moved into the database. */
+const LOG_LIMIT = 4 * 2 ** 20;
+
+/** A database in one SQLite file. Calls take turns, so that none comes between the statements of a transaction. */
+class Sqlite implements Database {
+  readonly #statements = new Map<string, Libsql.Statement<unknown[]>>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly path: string,
+    private readonly db: Libsql.Database,
+  ) {}
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  #rows<T>(sql: string, values: Values): T[] {
+    const statement = this.#statements.get(sql) ?? this.db.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement.all(values) as T[];
+  }
+
+  rows<T>(sql: string, values: Values = {}): Promise<T[]> {
+    return this.#inTurn(async () => this.#rows<T>(sql, values));
+  }
+
+  together<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      this.db.exec("BEGIN IMMEDIATE");
+      try {
+        const result = await work({ rows: async (sql, values = {}) => this.#rows(sql, values) });
+        this.db.exec("COMMIT");
+        this.#trimLog();
+        return result;
+      } catch (error) {
+        if (this.db.inTransaction) this.db.exec("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+
+  /** SQLite's own checkpoint can lose another connection's write before 3.51.3 (sqlite.org/wal.html); this one locks. */
+  #trimLog(): void {
+    const log = statSync(`${this.path}-wal`, { throwIfNoEntry: false });
+    if (log !== undefined && log.size > LOG_LIMIT) this.db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    this.#statements.clear();
+    this.db.close();
+  }
+}
+
+/** Opens the database in the file at `path`, which is created if it is missing. @throws UserError */
+export function openSqlite(path: string): Database {
+  try {
+    if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+    const db = new Libsql(path, { timeout: PATIENCE });
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
+    db.transaction(() => migrate(db, path)).immediate();
+    return new Sqlite(path, db);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`the papers in ${path} can't be opened: ${(error as Error).message}`);
+  }
+}
+
+const pragma = (db: Libsql.Database, name: string): number =>
+  Number(Object.values(db.prepare(`PRAGMA ${name}`).get() as Record<string, unknown>)[0]);
+
+function migrate(db: Libsql.Database, path: string): void {
+  const [owner, version] = [pragma(db, "application_id"), pragma(db, "user_version")];
+  if (owner !== APPLICATION_ID && (owner !== 0 || version !== 0))
+    throw new UserError(`${path} is another program's database; move it away to start a new one`);
+  if (version > steps.length)
+    throw new UserError(`${path} has schema version ${version}, this program reads ${steps.length}; update it`);
+  for (const step of steps.slice(version)) db.exec(step);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${steps.length}`);
+}
