@@ -47,6 +47,19 @@ describe("an index", () => {
     expect(bm25.receipt).toMatchObject({ model: "bm25", tokens: { prompt: 0 } });
   });
 
+  test("gives a unit vector for a document, and the documents closest to it", async () => {
+    await using index = await filled(model);
+    const vectors = await index.vectors(["a", "c", "missing"]);
+    expect([...vectors.keys()].sort()).toEqual(["a", "c"]);
+    expect(Math.hypot(...vectors.get("a")!)).toBeCloseTo(1, 5);
+    const { results, receipt } = await index.similar("c", { top: 5 });
+    expect(results.map(({ id }) => id).sort()).toEqual(["a", "b"]);
+    const product = vectors.get("a")!.reduce((sum, value, i) => sum + value * vectors.get("c")![i]!, 0);
+    expect(results.find(({ id }) => id === "a")!.score).toBeCloseTo(product, 5);
+    expect(receipt.flops.spent).toBeGreaterThan(0);
+    expect((await index.similar("missing")).results).toEqual([]);
+  });
+
   test("embeds only what changed: the receipt of an addition is that of its embeddings", async () => {
     await using index = await filled(model);
     expect(await index.add(documents)).toMatchObject({ unchanged: 3, receipt: { flops: { spent: 0 } } });

@@ -2,8 +2,9 @@ import { z } from "zod";
 import type { Receipt } from "../ledger/receipt.ts";
 import { type Added, addAll } from "../retrieval/add.ts";
 import { type Document, type DocumentInput, documentSchema } from "../retrieval/document.ts";
+import { normalised } from "../retrieval/prepare.ts";
 import { documentsIn, sourceOf } from "../retrieval/read/index.ts";
-import { type Ranker, rankers, type SearchResult, search } from "../retrieval/search.ts";
+import { nearestTo, type Ranker, rankers, type SearchResult, search } from "../retrieval/search.ts";
 import { checkEmbedding, type IndexSettings } from "../retrieval/settings.ts";
 import type { Counts, ListedDocument, Store } from "../retrieval/store/store.ts";
 import { UserError } from "../util/errors.ts";
@@ -142,6 +143,39 @@ export class SearchIndex implements AsyncDisposable {
     return { results, receipt: searchReceipt({ parts, flops, retrievals: 1, started }) };
   }
 
+  /**
+   * A unit vector for each document of these ids: the direction of the mean of its chunks' vectors. Documents that are
+   * not there or have no words are left out.
+   * @throws UserError if the index has no vectors
+   */
+  async vectors(ids: readonly string[]): Promise<Map<string, Float32Array>> {
+    this.#checkVectors();
+    const found = await this.store.vectorsOf(given("vectors' ids", texts, ids));
+    return new Map([...found].map(([id, chunks]) => [id, normalised(sumOfVectors(chunks))]));
+  }
+
+  /**
+   * The documents closest to one of them by vectors, without itself; none if it is not there.
+   * @throws UserError if the index has no vectors
+   */
+  async similar(
+    id: string,
+    options: Pick<SearchOptions, "top"> = {},
+  ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
+    const { top } = given("similar's options", searchOptions, options);
+    const started = performance.now();
+    const direction = (await this.vectors([id])).get(id);
+    const found = direction ? await nearestTo(this.store, direction, top + 1) : { results: [], flops: 0 };
+    return {
+      results: found.results.filter((result) => result.id !== id).slice(0, top),
+      receipt: searchReceipt({ parts: [], flops: found.flops, retrievals: 1, started }),
+    };
+  }
+
+  #checkVectors(): void {
+    if (!this.settings.embedding) throw new UserError(`the index ${this.name} has no vectors`, 2);
+  }
+
   /** The ranker of searches that name none. */
   get usual(): Ranker {
     return this.settings.embedding ? "hybrid" : "bm25";
@@ -161,9 +195,8 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   async #opened(signal: AbortSignal | undefined): Promise<EmbeddingModel> {
-    const { embedding } = this.settings;
-    if (!embedding) throw new UserError(`the index ${this.name} has no vectors`, 2);
-    this.#model ??= this.openModel(embedding.name, signal);
+    this.#checkVectors();
+    this.#model ??= this.openModel(this.settings.embedding!.name, signal);
     try {
       return await this.#model;
     } catch (error) {
@@ -182,6 +215,9 @@ export class SearchIndex implements AsyncDisposable {
     return this.close();
   }
 }
+
+const sumOfVectors = (vectors: readonly Float32Array[]): Float32Array =>
+  vectors[0]!.map((_, i) => vectors.reduce((sum, vector) => sum + vector[i]!, 0));
 
 /** Ends with the signal's reason between two documents. */
 async function* until(signal: AbortSignal | undefined, documents: AsyncIterable<Document>): AsyncGenerator<Document> {

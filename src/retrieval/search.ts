@@ -79,12 +79,19 @@ function byTerms(store: Store, query: string): Scorer {
 async function byVector(store: Store, query: string, embed: Embed | undefined): Promise<Scorer> {
   if (!embed) throw new UserError(`the index ${store.place} has no vectors; search it by bm25`, 2);
   const [vector] = await embed([query]);
-  const direction = normalised(vector!);
-  return async (top) => {
+  return along(store, normalised(vector!));
+}
+
+/** The `top` documents closest to a unit vector, each by its best chunk. */
+export const nearestTo = (store: Store, direction: Float32Array, top: number): Promise<Found> =>
+  documents(store, top, along(store, direction));
+
+const along =
+  (store: Store, direction: Float32Array): Scorer =>
+  async (top) => {
     const { hits, compared } = await store.byVector(direction, top);
     return { hits, flops: 2 * direction.length * compared };
   };
-}
 
 /** Ranks ever more chunks until they are of `top` documents. */
 async function documents(store: Store, top: number, scored: Scorer): Promise<Found> {

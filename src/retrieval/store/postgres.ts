@@ -15,6 +15,7 @@ import {
   type PreparedDocument,
   type Store,
   StoreFault,
+  vectorsByDocument,
 } from "./store.ts";
 
 const indexTables: PostgresKind = { noun: "index", fault: (sentence) => new StoreFault(sentence) };
@@ -111,6 +112,17 @@ class PostgresStore implements Store {
       top,
     );
     return { hits, compared: (await this.counts()).chunks };
+  }
+
+  async vectorsOf(ids: readonly string[]) {
+    const rows = await this.#rows<{ document: string; vector: string }>(
+      `SELECT document, vector::text AS vector FROM @chunks JOIN @vectors USING (chunk)
+       WHERE document = ANY($1) ORDER BY chunk`,
+      ids,
+    );
+    return vectorsByDocument(
+      rows.map(({ document, vector }) => ({ document, vector: new Float32Array(JSON.parse(vector)) })),
+    );
   }
 
   async passages(chunks: readonly number[]): Promise<Passage[]> {

@@ -16,6 +16,7 @@ import {
   type PreparedDocument,
   type Store,
   StoreFault,
+  vectorsByDocument,
 } from "./store.ts";
 
 const indexFile: SqliteKind = {
@@ -236,6 +237,12 @@ class SqliteStore implements Store {
   #dropVectors(): void {
     void this.#vectors?.table.then((table) => table[Symbol.dispose]());
     this.#vectors = undefined;
+  }
+
+  async vectorsOf(ids: readonly string[]) {
+    const sql = `SELECT document, vector FROM chunks JOIN vectors USING (chunk) WHERE document ${AMONG} ORDER BY chunk`;
+    const rows = this.#read(() => this.#all<{ document: string; vector: ArrayBuffer }>(sql, listed(ids)));
+    return vectorsByDocument(rows.map(({ document, vector }) => ({ document, vector: new Float32Array(vector) })));
   }
 
   async passages(chunks: readonly number[]): Promise<Passage[]> {

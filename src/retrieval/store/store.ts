@@ -72,9 +72,20 @@ export interface Store {
   byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked>;
   /** The chunks with the largest inner products, exactly. */
   byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
+  /** The vectors of documents' chunks, in the order of the text; documents without any are left out. */
+  vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Float32Array[]>>;
   /** In the order of `chunks`; chunks that are gone are left out. */
   passages(chunks: readonly number[]): Promise<Passage[]>;
   close(): Promise<void>;
+}
+
+/** The vectors of rows in order, by their documents. */
+export function vectorsByDocument(
+  rows: Iterable<{ readonly document: string; readonly vector: Float32Array }>,
+): Map<string, Float32Array[]> {
+  const found = new Map<string, Float32Array[]>();
+  for (const { document, vector } of rows) found.set(document, [...(found.get(document) ?? []), vector]);
+  return found;
 }
 
 /** The terms by which a chunk is found: its document's title is part of each. */
