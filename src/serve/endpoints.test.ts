@@ -238,6 +238,8 @@ describe("what there is", () => {
     const grown = (name: string) => later(name) - earlier(name);
     expect(grown("vllm:generation_tokens_total")).toBe(3);
     expect(grown("modicum:flops_spent_total")).toBeCloseTo(receipt.flops.spent, 0);
+    expect(grown("modicum:decode_tokens_total")).toBe(3);
+    expect(grown("modicum:decode_seconds_total")).toBeCloseTo(receipt.ms.decode / 1000, 6);
     expect(grown("vllm:time_to_first_token_seconds_count")).toBe(1);
     expect(grown("vllm:inter_token_latency_seconds_count")).toBe(2);
     expect(grown("vllm:prefix_cache_queries_total")).toBe(receipt.tokens.prompt);

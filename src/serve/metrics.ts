@@ -37,6 +37,8 @@ export class Metrics {
   readonly #dense = this.#counter("modicum:flops_dense_total", "FLOPs that dense runs would have taken", bySaving);
   readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
   readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs that savings took themselves", bySaving);
+  readonly #decoding = this.#counter("modicum:decode_seconds_total", "time of generating after a prompt", bySaving);
+  readonly #decoded = this.#counter("modicum:decode_tokens_total", "tokens generated in that time", bySaving);
 
   constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">) {
     const remote = () => fleet.running().map((it) => ({ ...it, running: it.users }));
@@ -100,16 +102,18 @@ export class Metrics {
     this.#looked.inc(by, receipt.tokens.prompt);
     this.#cached.inc(by, receipt.tokens.cached);
     this.#generated.inc(by, receipt.tokens.completion);
-    this.#flops(receipt);
+    this.#bySaving(receipt);
   }
 
-  /** Adds FLOPs by the savings' names: their options, which users choose, would make unlimited labels. */
-  #flops({ model: name, recipe, flops }: Receipt): void {
+  /** Adds what a request spent by the savings' names: their options, which users choose, would make unlimited labels. */
+  #bySaving({ model: name, recipe, flops, ms, tokens }: Receipt): void {
     const saving = recipe.map((text) => text.split(":")[0]).join("+") || "dense";
     const by = { model_name: name, saving };
     this.#dense.inc(by, flops.dense);
     this.#spent.inc(by, flops.spent);
     this.#overhead.inc(by, flops.overhead);
+    this.#decoding.inc(by, ms.decode / 1000);
+    this.#decoded.inc(by, tokens.completion);
   }
 
   failed(status: number): void {
