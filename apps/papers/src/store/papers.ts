@@ -30,6 +30,10 @@ export interface Put {
 type Kept = Omit<PaperFields, "listed">;
 type Found = Kept & { readonly id: string };
 
+/** Indexes of the papers: with vectors, and by words alone. */
+export const indexNames = ["papers", "papers-words"] as const;
+export type IndexName = (typeof indexNames)[number];
+
 /** Tables with a column `paper`, whose rows move when two papers turn out to be one. */
 const OF_PAPERS = ["listings", "summaries", "marks", "tags", "paper_topics"];
 
@@ -73,6 +77,24 @@ export class PaperTable {
     const { sql, values } = conditions(filter);
     const [row] = await this.db.rows<{ papers: number }>(`SELECT count(*) AS papers FROM papers p ${sql}`, values);
     return Number(row!.papers);
+  }
+
+  /** Papers that an index does not have as they are now; those that are gone, too. */
+  async pending(index: IndexName, limit: number): Promise<string[]> {
+    const sql = "SELECT paper FROM pending WHERE task = :index ORDER BY paper LIMIT :limit";
+    return (await this.db.rows<{ paper: string }>(sql, { index, limit })).map(({ paper }) => paper);
+  }
+
+  async indexed(index: IndexName, ids: readonly string[]): Promise<void> {
+    const { sql, values } = listed("id", ids);
+    await this.db.rows(`DELETE FROM pending WHERE task = :index AND paper IN ${sql}`, { index, ...values });
+  }
+
+  /** Lets a new index have all papers. */
+  async reindex(index: IndexName): Promise<void> {
+    await this.db.rows("INSERT INTO pending SELECT id, :index FROM papers WHERE true ON CONFLICT DO NOTHING", {
+      index,
+    });
   }
 
   /** Days that have papers, the newest first. */
@@ -141,7 +163,13 @@ async function add(db: Queries, fields: Kept): Promise<Put> {
   const names = Object.keys(columns(fields));
   const sql = `INSERT INTO papers (id, title_key, ${names.join(", ")}) VALUES (:id, :key, :${names.join(", :")})`;
   await db.rows(sql, { id, key, ...columns(fields) });
+  await awaitIndexes(db, id);
   return { id, change: "added" };
+}
+
+async function awaitIndexes(db: Queries, paper: string): Promise<void> {
+  for (const task of indexNames)
+    await db.rows("INSERT INTO pending VALUES (:paper, :task) ON CONFLICT DO NOTHING", { paper, task });
 }
 
 /** Makes one paper of those that are known and a source's fields; rows of the others move to its address. */
@@ -175,6 +203,7 @@ async function move(db: Queries, old: string, id: string): Promise<void> {
   await db.rows("UPDATE moved SET id = :id WHERE id = :old", { old, id });
   await db.rows("INSERT INTO moved VALUES (:old, :id) ON CONFLICT (old) DO UPDATE SET id = excluded.id", { old, id });
   await db.rows("DELETE FROM papers WHERE id = :old", { old });
+  await awaitIndexes(db, old);
 }
 
 const columns = (fields: Kept): Record<string, string | number | null> => ({

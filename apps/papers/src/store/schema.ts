@@ -11,6 +11,7 @@ CREATE TABLE papers (
 );
 CREATE INDEX papers_title ON papers (title_key);
 CREATE TABLE moved (old TEXT PRIMARY KEY, id TEXT NOT NULL);
+CREATE TABLE pending (paper TEXT NOT NULL, task TEXT NOT NULL, PRIMARY KEY (paper, task));
 CREATE TABLE listings (paper TEXT NOT NULL, day TEXT NOT NULL, PRIMARY KEY (paper, day));
 CREATE INDEX listings_day ON listings (day);
 CREATE TABLE summaries (

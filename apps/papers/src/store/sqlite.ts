@@ -10,6 +10,9 @@ const PATIENCE = 10_000;
 /** Size in bytes beyond which the write-ahead log is moved into the database. */
 const LOG_LIMIT = 4 * 2 ** 20;
 
+/** Length of a statement that is kept prepared, at most: lists of ids make long ones of endless variety. */
+const KEPT = 1500;
+
 /** A database in one SQLite file. Calls take turns, so that none comes between the statements of a transaction. */
 class Sqlite implements Database {
   readonly #statements = new Map<string, Libsql.Statement<unknown[]>>();
@@ -28,7 +31,7 @@ class Sqlite implements Database {
 
   #rows<T>(sql: string, values: Values): T[] {
     const statement = this.#statements.get(sql) ?? this.db.prepare(sql);
-    this.#statements.set(sql, statement);
+    if (sql.length < KEPT) this.#statements.set(sql, statement);
     return statement.all(values) as T[];
   }
 

@@ -1,0 +1,42 @@
+import { createIndex, type IndexOptions, listIndexes, openIndex, type Receipt, type SearchIndex } from "modicum";
+import type { Paper } from "./paper.ts";
+import type { IndexName } from "./store/papers.ts";
+import type { Store } from "./store.ts";
+
+/** Papers that are indexed before it is noted. */
+const BATCH = 256;
+
+export interface IndexTerms extends IndexOptions {
+  /** A MODEL of embeddings, or `none`. */
+  readonly embedding: string;
+}
+
+const nameFor = (embedding: string): IndexName => (embedding === "none" ? "papers-words" : "papers");
+
+/** Opens the index of the papers, which is created if it is missing. @throws UserError */
+export async function openPapersIndex(store: Store, { embedding, ...options }: IndexTerms): Promise<SearchIndex> {
+  const name = nameFor(embedding);
+  if ((await listIndexes({ store: options.store })).includes(name)) return openIndex(name, options);
+  await store.papers.reindex(name);
+  return createIndex(name, { embedding, ...options });
+}
+
+/**
+ * Brings the index to the papers as they are: it has them, also if an earlier call was killed. Returns the receipts of
+ * embedding.
+ */
+export async function indexPending(store: Store, index: SearchIndex, signal?: AbortSignal): Promise<Receipt[]> {
+  const [name, receipts]: [IndexName, Receipt[]] = [index.name as IndexName, []];
+  for (;;) {
+    const ids = await store.papers.pending(name, BATCH);
+    if (ids.length === 0) return receipts;
+    const papers = await store.papers.many(ids);
+    const there = new Set(papers.map(({ id }) => id));
+    await index.remove(ids.filter((id) => !there.has(id)));
+    receipts.push((await index.add(papers.map(documentOf), signal && { signal })).receipt);
+    await store.papers.indexed(name, ids);
+  }
+}
+
+/** Only words count: a vote changes no document. */
+const documentOf = ({ id, title, abstract }: Paper) => ({ id, title, text: abstract });

@@ -1,0 +1,103 @@
+import { join } from "node:path";
+import { type IndexOptions, type Receipt, type SearchIndex, UserError } from "modicum";
+import { indexPending, openPapersIndex } from "./index-papers.ts";
+import type { Paper, PaperFields } from "./paper.ts";
+import type { Put } from "./store/papers.ts";
+import { openStore, type Store } from "./store.ts";
+
+export interface PapersOptions extends Omit<IndexOptions, "store"> {
+  /** Folder of the application's data. */
+  folder: string;
+  /** A MODEL of embeddings, default `minilm`; `none`: search goes by words alone, and there are no similar papers. */
+  embedding?: string | undefined;
+}
+
+export interface FoundPaper {
+  readonly paper: Paper;
+  readonly score: number;
+}
+
+export interface Found {
+  readonly results: readonly FoundPaper[];
+  readonly receipt: Receipt;
+}
+
+/** Opens the application with its data, which are created if they are missing. @throws UserError */
+export async function openPapers(options: PapersOptions): Promise<Papers> {
+  return new Papers(await openStore(join(options.folder, "papers.db")), options);
+}
+
+/** The application without its pages: papers, their readers, search, topics, mail. */
+export class Papers implements AsyncDisposable {
+  readonly embedding: string;
+  #index: Promise<SearchIndex> | undefined;
+
+  constructor(
+    readonly store: Store,
+    private readonly options: PapersOptions,
+  ) {
+    this.embedding = options.embedding ?? "minilm";
+  }
+
+  /** Adds papers, or what they tell more of papers that are there, and indexes them. */
+  async add(papers: readonly PaperFields[], signal?: AbortSignal): Promise<Put[]> {
+    const put = await this.store.papers.put(papers);
+    await this.indexPending(signal);
+    return put;
+  }
+
+  /** Indexes what is not indexed yet, and keeps the receipts. */
+  async indexPending(signal?: AbortSignal): Promise<void> {
+    for (const receipt of await indexPending(this.store, await this.#opened(), signal))
+      if (receipt.flops.spent > 0) await this.store.receipts.add("index", receipt);
+  }
+
+  /**
+   * Finds papers by words and meaning, the best first.
+   * @throws UserError for an empty query, or if the embedding model cannot be had
+   */
+  async search(query: string, options: { top?: number; signal?: AbortSignal } = {}): Promise<Found> {
+    const { results, receipt } = await (await this.#opened()).search(query, options);
+    return { results: await this.#papersOf(results), receipt };
+  }
+
+  /** The papers closest in meaning; none without vectors. */
+  async similar(id: string, top = 5): Promise<Found | undefined> {
+    if (this.embedding === "none") return undefined;
+    const { results, receipt } = await (await this.#opened()).similar(id, { top });
+    return { results: await this.#papersOf(results), receipt };
+  }
+
+  /** Unit vectors of papers by id; those without one are left out. @throws UserError without an embedding model */
+  async vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, Float32Array>> {
+    if (this.embedding === "none") throw new UserError("there are no vectors of papers without an embedding model");
+    return (await this.#opened()).vectors(ids);
+  }
+
+  async #papersOf(results: readonly { id: string; score: number }[]): Promise<FoundPaper[]> {
+    const papers = new Map((await this.store.papers.many(results.map(({ id }) => id))).map((it) => [it.id, it]));
+    return results.flatMap(({ id, score }) => {
+      const paper = papers.get(id);
+      return paper ? { paper, score } : [];
+    });
+  }
+
+  #opened(): Promise<SearchIndex> {
+    const { folder, embedding: _, ...resolve } = this.options;
+    const terms = { ...resolve, embedding: this.embedding, store: join(folder, "indexes") };
+    this.#index ??= openPapersIndex(this.store, terms).catch((error) => {
+      this.#index = undefined;
+      throw error;
+    });
+    return this.#index;
+  }
+
+  async close(): Promise<void> {
+    await (await this.#index?.catch(() => undefined))?.close();
+    await this.store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
