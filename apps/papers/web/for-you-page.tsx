@@ -1,0 +1,58 @@
+import type { Paper } from "../src/paper.ts";
+import { Card } from "./card.tsx";
+import { Empty } from "./feed-page.tsx";
+import { paperPath } from "./format.ts";
+import type { Marks } from "./marks.ts";
+import { FEWEST } from "./recommend.ts";
+
+/** A paper that is recommended, and the saved papers that speak for it. */
+export interface Recommended {
+  readonly paper: Paper;
+  readonly because: readonly Paper[];
+}
+
+interface ForYouProps {
+  /** Undefined if there is too little to go on. */
+  readonly recommended: readonly Recommended[] | undefined;
+  readonly saved: number;
+  /** Why nothing can be recommended to anybody. */
+  readonly missing: string | undefined;
+  readonly marks: Marks;
+}
+
+/** Papers like those that the reader saved. */
+export const ForYouPage = ({ recommended, saved, missing, marks }: ForYouProps) => (
+  <>
+    <h1>For you</h1>
+    {recommended ? (
+      <p class="quiet">Papers like the {saved} that you saved, the likest first. Nobody else's marks count here.</p>
+    ) : (
+      <Empty>{missing ?? tooLittle(saved)}</Empty>
+    )}
+    <div class="feed">
+      {recommended?.map(({ paper, because }) => (
+        <Card paper={paper} marks={marks}>
+          {because.length > 0 && <Why because={because} />}
+        </Card>
+      ))}
+    </div>
+  </>
+);
+
+const Why = ({ because }: { readonly because: readonly Paper[] }) => (
+  <p class="why">
+    Because you saved{" "}
+    {because.map(({ id, title }, i) => (
+      <>
+        {i > 0 && " and "}
+        <a href={paperPath(id)}>{title}</a>
+      </>
+    ))}
+  </p>
+);
+
+function tooLittle(saved: number): string {
+  if (saved >= FEWEST) return `You saved nearly all papers there are, so there is nothing left to recommend.`;
+  const more = FEWEST - saved;
+  return `You saved ${saved === 0 ? "no papers" : saved === 1 ? "one paper" : `${saved} papers`} so far. Save ${more} more, and this page shows others like them.`;
+}

@@ -1,0 +1,30 @@
+import type { MarkKind, Paper } from "../src/paper.ts";
+import type { Store } from "../src/store.ts";
+import type { Reader } from "./reader.ts";
+
+/** What a reader has to do with the papers of a page, and what their forms carry. */
+export interface Marks {
+  readonly of: (paper: Pick<Paper, "id">) => ReadonlySet<MarkKind>;
+  readonly tagsOf: (paper: Pick<Paper, "id">) => ReadonlySet<string>;
+  /** All tags that the reader gave, in alphabetical order. */
+  readonly tags: readonly string[];
+  /** Papers with this mark, the newest mark first. */
+  readonly having: (kind: MarkKind) => string[];
+  readonly token: string;
+  /** The page to return to, from the server's root. */
+  readonly next: string;
+}
+
+const NONE: ReadonlySet<never> = new Set();
+
+export async function marksOf({ readers }: Store, { key, token }: Reader, next: string): Promise<Marks> {
+  const [marks, tags] = [await readers.marks(key), await readers.tags(key)];
+  return {
+    of: ({ id }) => marks.get(id) ?? NONE,
+    tagsOf: ({ id }) => tags.get(id) ?? NONE,
+    tags: [...new Set([...tags.values()].flatMap((some) => [...some]))].sort(),
+    having: (kind) => [...marks].filter(([, kinds]) => kinds.has(kind)).map(([id]) => id),
+    token,
+    next,
+  };
+}

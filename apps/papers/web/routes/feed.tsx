@@ -1,0 +1,109 @@
+import type { Context } from "hono";
+import { UserError } from "modicum";
+import type { Day, Paper } from "../../src/paper.ts";
+import { FeedPage, type Links } from "../feed-page.tsx";
+import { address } from "../format.ts";
+import { type Marks, marksOf } from "../marks.ts";
+import { beside, dayFrom, type Periods, periodFrom, rangeOf, rangeText } from "../periods.ts";
+import { pathOf, readerOf, type Site, show } from "../site.ts";
+import { parseTags } from "../tags.ts";
+
+/** Papers of one page. */
+const PAGE = 50;
+const MOST_PAGES = 1000;
+
+interface Asked {
+  readonly period: Periods;
+  readonly date: Day | undefined;
+  readonly topic: string | undefined;
+  readonly tags: string | undefined;
+  /** From 0. */
+  readonly page: number;
+}
+
+function asked(c: Context): Asked {
+  const { period, date, topic, tags, page } = c.req.query();
+  const number = Number(page ?? 1);
+  if (!Number.isInteger(number) || number < 1 || number > MOST_PAGES)
+    throw new UserError(`page: expected 1 to ${MOST_PAGES}, got "${page}"`, 2);
+  return {
+    period: periodFrom(period),
+    date: dayFrom("date", date),
+    topic: topic || undefined,
+    tags: tags?.trim() || undefined,
+    page: number - 1,
+  };
+}
+
+/** `/`: the papers of a day, a week, a month or all, by default of the newest day that has some. */
+export async function feed(site: Site, c: Context): Promise<Response> {
+  const { store } = site.papers;
+  const ask = asked(c);
+  const { period, date, topic, tags } = ask;
+  const days = (await store.papers.days(MOST_DAYS)).map(({ day }) => day);
+  const day = date ?? days[0];
+  const range = day === undefined ? undefined : rangeOf(period, day);
+  const marks = await marksOf(store, readerOf(site, c), pathOf(c));
+  const { ids, fault } = await filtered(site, { ...range, topic }, tags, marks);
+  const papers = await store.papers.many(ids.slice(ask.page * PAGE, (ask.page + 1) * PAGE));
+  const heading = day === undefined ? "No papers yet" : rangeText(period, range);
+  const links = pages(ask, ids.length) ?? (range ? neighbours(ask, days, range) : {});
+  const frame = {
+    title: `${heading} · Daily papers`,
+    here: period,
+    feed: address("/atom.xml", { period, topic }),
+    about: { type: "website", description: describe(papers) },
+  } as const;
+  return show(
+    site,
+    c,
+    frame,
+    <FeedPage
+      {...{ heading, fault, papers, marks, links, period, topic, tags }}
+      total={ids.length}
+      date={period === "all" ? undefined : day}
+      topics={await store.topics.labels()}
+    />,
+  );
+}
+
+const MOST_DAYS = 3660;
+
+type Filter = { readonly from?: Day; readonly to?: Day; readonly topic: string | undefined };
+
+async function filtered({ papers }: Site, filter: Filter, tags: string | undefined, marks: Marks) {
+  const ids = await papers.store.papers.ids(filter);
+  if (tags === undefined) return { ids, fault: undefined };
+  try {
+    const passes = parseTags(tags);
+    return { ids: ids.filter((id) => passes(marks.tagsOf({ id }))), fault: undefined };
+  } catch (error) {
+    if (error instanceof UserError) return { ids: [], fault: error.message };
+    throw error;
+  }
+}
+
+/** Links to the list's other pages; undefined if there is one page. */
+function pages({ page, ...ask }: Asked, total: number): Links | undefined {
+  if (total <= PAGE) return undefined;
+  const to = (number: number) => address("/", { ...ask, page: String(number + 1) });
+  return {
+    before: page > 0 ? { href: to(page - 1), label: `${PAGE} before` } : undefined,
+    after: (page + 1) * PAGE < total ? { href: to(page + 1), label: `Next ${PAGE}` } : undefined,
+  };
+}
+
+function neighbours({ period, topic, tags }: Asked, days: readonly Day[], range: { from: Day; to: Day }): Links {
+  const { before, after } = beside(days, range);
+  const link = (date: Day | undefined) =>
+    date === undefined
+      ? undefined
+      : { href: address("/", { period, date, topic, tags }), label: rangeText(period, rangeOf(period, date)) };
+  return { before: link(before), after: link(after) };
+}
+
+const describe = (papers: readonly Paper[]): string =>
+  papers
+    .slice(0, 3)
+    .map(({ title }) => title)
+    .join("; ");

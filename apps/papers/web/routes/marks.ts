@@ -1,0 +1,62 @@
+import type { Context } from "hono";
+import { type MarkKind, markKinds } from "../../src/paper.ts";
+import { knownReader, type Reader } from "../reader.ts";
+import { refusal } from "../refusal.ts";
+import { isCsrfToken } from "../security.ts";
+import type { Site } from "../site.ts";
+import { tagName } from "../tags.ts";
+import { paperAt } from "./paper.tsx";
+
+const LONGEST_TAG = 40;
+/** Tags that one reader may give one paper. */
+const MOST_TAGS = 20;
+
+interface Form {
+  readonly reader: Reader;
+  readonly text: (name: string) => string;
+}
+
+/** A form that one of our pages sent for its reader. @throws HTTPException 403 for any other */
+async function formOf(c: Context): Promise<Form> {
+  const body = await c.req.parseBody();
+  const reader = knownReader(c);
+  if (!reader || !isCsrfToken(reader.secret, body["token"]))
+    throw refusal(403, "this form is not from a page of yours; allow cookies, load the page again and retry");
+  return { reader, text: (name) => (typeof body[name] === "string" ? body[name] : "") };
+}
+
+/** Back to the page of the form, which is on this server. */
+function back(c: Context, form: Form): Response {
+  const next = form.text("next");
+  const own =
+    /^\/(?![/\\])/.test(next) && URL.canParse(next, "http://own") && new URL(next, "http://own").host === "own";
+  return c.redirect(own ? next : "/", 303);
+}
+
+/** `POST /papers/ID/marks`: saves, votes for, or marks as read, or takes that back. */
+export async function mark(site: Site, c: Context): Promise<Response> {
+  const form = await formOf(c);
+  const { id } = await paperAt(site, c);
+  const [change, kind] = form.text("mark").split(":");
+  const known = markKinds.find((one): one is MarkKind => one === kind);
+  if (!known || (change !== "on" && change !== "off"))
+    throw refusal(400, "mark: expected on:save, off:save and the like");
+  const { readers } = site.papers.store;
+  await (change === "on" ? readers.mark(form.reader.key, id, known) : readers.unmark(form.reader.key, id, known));
+  return back(c, form);
+}
+
+/** `POST /papers/ID/tags`: gives a tag, or takes it back. */
+export async function tag(site: Site, c: Context): Promise<Response> {
+  const form = await formOf(c);
+  const { id } = await paperAt(site, c);
+  const name = tagName(form.text("tag"));
+  if (name === "" || name.length > LONGEST_TAG || name.includes('"'))
+    throw refusal(400, `a tag has 1 to ${LONGEST_TAG} characters and no quotes`);
+  const { readers } = site.papers.store;
+  if (form.text("change") === "off") await readers.untag(form.reader.key, id, name);
+  else if (((await readers.tags(form.reader.key)).get(id)?.size ?? 0) >= MOST_TAGS)
+    throw refusal(400, `a paper has at most ${MOST_TAGS} tags of one reader`);
+  else await readers.tag(form.reader.key, id, name);
+  return back(c, form);
+}

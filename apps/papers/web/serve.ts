@@ -1,0 +1,85 @@
+import type { AddressInfo } from "node:net";
+import { serve as listen, type ServerType } from "@hono/node-server";
+import { getConnInfo } from "@hono/node-server/conninfo";
+import type { Context } from "hono";
+import { openReranker, UserError } from "modicum";
+import { z } from "zod";
+import type { Papers } from "../src/papers.ts";
+import { createSite } from "./app.tsx";
+import { RateLimit } from "./rate-limit.ts";
+import { Reranking } from "./rerank.ts";
+import type { Site } from "./site.ts";
+
+export const serveOptions = z.strictObject({
+  host: z.string().default("127.0.0.1").describe("address to listen on"),
+  port: z.int().min(0).max(65_535).default(8090).describe("port to listen on; 0 picks a free one"),
+  url: z
+    .url({ protocol: /^https?$/, error: "expected an http or https address" })
+    .transform((url) => url.replace(/\/+$/, ""))
+    .optional()
+    .describe("the address that readers know the pages by, such as a proxy's"),
+  reranker: z.string().default("smollm2+first").describe("what orders search results on request; none: nothing does"),
+});
+
+export type ServeOptions = z.output<typeof serveOptions>;
+
+export interface Serving {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** The pages of `papers` as routes need them. */
+export function siteOf(
+  papers: Papers,
+  { url, reranker }: Pick<ServeOptions, "url" | "reranker">,
+  clientOf: (c: Context) => string,
+): Site {
+  return {
+    papers,
+    reranking: reranker === "none" ? undefined : new Reranking(() => openReranker(reranker)),
+    url,
+    limits: { search: new RateLimit(120, 60), rerank: new RateLimit(6, 5) },
+    clientOf,
+  };
+}
+
+/** Serves the pages over HTTP. @throws UserError if the port cannot be had */
+export async function servePapers(
+  papers: Papers,
+  options: ServeOptions,
+  report: (error: Error) => void,
+): Promise<Serving> {
+  const site = siteOf(papers, options, clientOf(options));
+  const { fetch } = createSite(site, report);
+  const server = await listening(
+    (done) => listen({ fetch, hostname: options.host, port: options.port }, done),
+    options,
+  );
+  const { port } = server.address() as AddressInfo;
+  const close = async () => {
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      if ("closeAllConnections" in server) server.closeAllConnections();
+    });
+    await site.reranking?.close();
+  };
+  return { url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`, close };
+}
+
+function listening(start: (done: () => void) => ServerType, { host, port }: ServeOptions): Promise<ServerType> {
+  return new Promise((resolve, reject) => {
+    const server = start(() => resolve(server));
+    server.once("error", ({ message }) => reject(new UserError(`cannot listen on ${host}:${port}: ${message}`)));
+  });
+}
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+
+/** The connection's address; behind a proxy of this machine, the address that the proxy saw. */
+const clientOf =
+  ({ url }: Pick<ServeOptions, "url">) =>
+  (c: Context): string => {
+    const address = getConnInfo(c).remote.address ?? "";
+    const seen = c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim();
+    return url !== undefined && seen && LOOPBACK.test(address) ? seen : address;
+  };

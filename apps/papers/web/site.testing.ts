@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type PaperInput, paperInputSchema } from "../src/paper.ts";
+import { Papers } from "../src/papers.ts";
+import { openStore } from "../src/store.ts";
+import { createSite } from "./app.tsx";
+import { siteOf } from "./serve.ts";
+
+/** The pages over papers in memory, searched by words alone. */
+export async function openSite(inputs: readonly PaperInput[]) {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-papers-web-"));
+  const papers = new Papers(await openStore(":memory:"), { folder, embedding: "none" });
+  await papers.add(inputs.map((input) => paperInputSchema.parse(input)));
+  const faults: Error[] = [];
+  const site = siteOf(papers, { url: "https://papers.example", reranker: "none" }, () => "client");
+  const app = createSite(site, (error) => faults.push(error));
+  const close = async () => {
+    await papers.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { papers, site, faults, close, visitor: () => new Visitor((path, init) => app.request(path, init)) };
+}
+
+type Ask = (path: string, init: RequestInit) => Response | Promise<Response>;
+
+/** A browser without scripts: keeps its cookie, and sends forms with the token of the page it saw last. */
+export class Visitor {
+  #cookie = "";
+  #token = "";
+
+  constructor(private readonly ask: Ask) {}
+
+  async get(path: string): Promise<{ status: number; text: string; headers: Headers }> {
+    const response = await this.ask(path, { headers: { cookie: this.#cookie } });
+    this.#cookie = response.headers.get("set-cookie")?.split(";")[0] ?? this.#cookie;
+    const text = await response.text();
+    this.#token = /name="token" value="([^"]+)"/.exec(text)?.[1] ?? this.#token;
+    return { status: response.status, text, headers: response.headers };
+  }
+
+  async post(path: string, fields: Readonly<Record<string, string>>): Promise<Response> {
+    const body = new URLSearchParams({ token: this.#token, next: "/", ...fields });
+    return this.ask(path, { method: "POST", headers: { cookie: this.#cookie }, body });
+  }
+}

@@ -1,0 +1,36 @@
+import type { Context } from "hono";
+import type { Papers } from "../src/papers.ts";
+import type { Frame } from "./layout.tsx";
+import { page } from "./layout.tsx";
+import type { RateLimit } from "./rate-limit.ts";
+import { type Reader, welcome } from "./reader.ts";
+import type { Reranking } from "./rerank.ts";
+
+/** What all routes share. */
+export interface Site {
+  readonly papers: Papers;
+  /** Undefined if reranking is off. */
+  readonly reranking: Reranking | undefined;
+  /** The address that readers know the site by, without a slash at its end; by default that of each request. */
+  readonly url: string | undefined;
+  /** Searches, and rerankings. */
+  readonly limits: { readonly search: RateLimit; readonly rerank: RateLimit };
+  /** Who asks, for the limits. */
+  readonly clientOf: (c: Context) => string;
+}
+
+export const originOf = ({ url }: Site, c: Context): string => url ?? new URL(c.req.url).origin;
+
+/** The path and query of a request. */
+export const pathOf = (c: Context): string => {
+  const { pathname, search } = new URL(c.req.url);
+  return pathname + search;
+};
+
+export const readerOf = (site: Site, c: Context): Reader => welcome(c, originOf(site, c).startsWith("https:"));
+
+/** Answers with a page that is not kept by caches, since it shows one reader's marks. */
+export function show(site: Site, c: Context, frame: Omit<Frame, "url">, body: Parameters<typeof page>[1]): Response {
+  c.header("cache-control", "private, no-cache");
+  return c.html(page({ ...frame, url: originOf(site, c) + pathOf(c) }, body)) as Response;
+}
