@@ -1,6 +1,6 @@
 import type { Layout } from "../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { Architecture, Decoder } from "./decoder.ts";
+import { type Architecture, type Decoder, isRecurrent } from "./decoder.ts";
 
 /**
  * Maps a checkpoint's matrices to the Hugging Face modules that adapters were trained on. If a GGUF rotates
@@ -8,6 +8,7 @@ import type { Architecture, Decoder } from "./decoder.ts";
  */
 export function layoutOf({ config }: Checkpoint, { modules }: Architecture, decoder: Decoder): Layout {
   const { layers, headSize } = decoder.config;
+  if (isRecurrent(decoder.config)) return { modules, row: (_, row) => row };
   const rotaries = Array.from({ length: layers }, (_, layer) => decoder.attention(layer).rotary);
   const turned = config.kind === "gguf" && rotaries.includes("interleaved");
   const isTurned = (name: string) => turned && /^blk\.\d+\.attn_[qk]$/.test(name);

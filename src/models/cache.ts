@@ -5,12 +5,18 @@ import { hasWindow } from "./window-start.ts";
 /** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
 export const CACHE_BLOCK = 128;
 
-interface LayerBuffers {
+/** Keys and values of a layer, or the state of a recurrent one. */
+type LayerBuffers = KeyValue | { readonly state: Buffer };
+
+interface KeyValue {
   readonly key: Buffer;
   readonly value: Buffer;
 }
 
-/** Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer, viewed in place. */
+/**
+ * Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer, or the state of a recurrent
+ * layer [rows, floats]; viewed in place.
+ */
 export class KvRows {
   constructor(
     readonly config: DecoderConfig,
@@ -100,7 +106,55 @@ export class KvRows {
 
   /** The element offset, in the layer's buffers, of one key–value head's `position` in the first row. */
   place(index: number, head: number, position: number): { key: Buffer; value: Buffer; offset: number } {
-    return { ...this.layers[index]!, offset: this.#offset(head) + position * this.config.headSize };
+    return { ...this.#keyValue(index), offset: this.#offset(head) + position * this.config.headSize };
+  }
+
+  /** The states of a recurrent layer, [rows, floats], as programs bind them. */
+  states(index: number): View {
+    const { buffer, floats } = this.#state(index);
+    return buffer.view([this.rows, floats], this.first * floats);
+  }
+
+  /** The first row's state of a recurrent layer: the memory itself. */
+  state(index: number): Float32Array {
+    const { buffer, floats } = this.#state(index);
+    return new Float32Array(buffer.memory, this.first * floats * Float32Array.BYTES_PER_ELEMENT, floats);
+  }
+
+  /** Writes the first row's states of these layers as another row's are. */
+  copyStates(from: KvRows, layers: readonly number[]): void {
+    for (const index of layers) {
+      const [own, theirs] = [this.#state(index), from.#state(index)];
+      own.buffer.copy(this.first * own.floats, theirs.buffer, from.first * own.floats, own.floats);
+    }
+  }
+
+  /** Like `copyStates`, in both directions. */
+  exchangeStates(other: KvRows, layers: readonly number[]): void {
+    for (const index of layers) {
+      const [own, theirs] = [this.#state(index), other.#state(index)];
+      own.buffer.exchange(this.first * own.floats, theirs.buffer, other.first * own.floats, own.floats);
+    }
+  }
+
+  /** Gives the states of every row back to the system, in these layers. */
+  giveBackStates(layers: readonly number[]): void {
+    for (const index of layers) {
+      const { buffer, floats } = this.#state(index);
+      buffer.giveBack(this.first * floats, this.rows * floats);
+    }
+  }
+
+  #state(index: number): { buffer: Buffer; floats: number } {
+    const buffers = this.layers[index]!;
+    if ("state" in buffers) return { buffer: buffers.state, floats: this.config.recurrent!(index)! };
+    throw new Error(`layer ${index} keeps keys and values, and no state`);
+  }
+
+  #keyValue(index: number): KeyValue {
+    const buffers = this.layers[index]!;
+    if ("key" in buffers) return buffers;
+    throw new Error(`layer ${index} keeps a state, and no keys and values`);
   }
 
   #offset(head: number): number {
@@ -108,14 +162,14 @@ export class KvRows {
   }
 
   #view(index: number, shape: number[], head: number): { key: View; value: View } {
-    const { key, value } = this.layers[index]!;
+    const { key, value } = this.#keyValue(index);
     return { key: key.view(shape, this.#offset(head)), value: value.view(shape, this.#offset(head)) };
   }
 }
 
 /**
- * Keys and values of `rows` sequences; written in place, resident only as far as written, and in layers with
- * a window until given back.
+ * Keys and values of `rows` sequences, or their states; written in place, resident only as far as written, and in layers
+ * with a window until given back.
  */
 export class KvCache extends KvRows implements Disposable {
   /** `tokens` of a row: the context, unless it is never to be that long. */
@@ -125,14 +179,14 @@ export class KvCache extends KvRows implements Disposable {
     const all = rows * config.kvHeads;
     // The view of a whole row that starts at a later token ends as much later, where nothing is written.
     const buffer = (layer: number) => (hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all));
-    const layers = Array.from({ length: config.layers }, (_, l) => ({ key: buffer(l), value: buffer(l) }));
+    const layers = Array.from({ length: config.layers }, (_, l): LayerBuffers => {
+      const floats = config.recurrent?.(l);
+      return floats === undefined ? { key: buffer(l), value: buffer(l) } : { state: new Buffer("f32", rows * floats) };
+    });
     super(config, layers, capacity, 0, rows);
   }
 
   [Symbol.dispose](): void {
-    for (const { key, value } of this.layers) {
-      key[Symbol.dispose]();
-      value[Symbol.dispose]();
-    }
+    for (const layer of this.layers) for (const buffer of Object.values(layer)) buffer[Symbol.dispose]();
   }
 }

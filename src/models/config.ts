@@ -23,17 +23,26 @@ export const sizes = z.object({
 });
 export type Sizes = z.infer<typeof sizes>;
 
+/** Limits on the sizes that all state-space models have. */
+export const recurrentSizes = sizes
+  .pick({ layers: true, hidden: true, vocabulary: true, context: true, epsilon: true })
+  .extend({ stateSize: size(4096), convWidth: z.int().min(2).max(64) });
+
 /** Checks a configuration's values. @throws UserError that names the field, its value and the expected one */
-export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, { path: file }: ConfigSource, values: unknown): T {
+export function checkValues<T>(schema: z.ZodType<T>, { path: file }: ConfigSource, values: unknown): T {
   const result = schema.safeParse(values);
-  if (!result.success) {
-    const { path, message } = result.error.issues[0]!;
-    throw new UserError(`${file}: the model's ${path.join(".")}: ${message}, got ${valueAt(values, path)}`);
-  }
-  const { heads, kvHeads } = result.data;
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  throw new UserError(`${file}: the model's ${path.join(".")}: ${message}, got ${valueAt(values, path)}`);
+}
+
+/** Like `checkValues`, for a model that attends. */
+export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, source: ConfigSource, values: unknown): T {
+  const config = checkValues(schema, source, values);
+  const { heads, kvHeads } = config;
   if (heads % kvHeads !== 0)
-    throw new UserError(`${file}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
-  return result.data;
+    throw new UserError(`${source.path}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
+  return config;
 }
 
 const valueAt = (values: unknown, path: readonly PropertyKey[]): unknown =>

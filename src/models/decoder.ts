@@ -9,6 +9,7 @@ export interface DecoderConfig {
   readonly layers: number;
   /** Width of the residual stream. */
   readonly hidden: number;
+  /** Of attention: heads, those of keys and values, and their size; all 0 in a model without attention. */
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
@@ -24,10 +25,16 @@ export interface DecoderConfig {
    * The number of keys that a layer's queries see, their own included; undefined: all. Absent if no layer has a window.
    */
   window?(layer: number): number | undefined;
+  /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */
+  recurrent?(layer: number): number | undefined;
 }
 
-/** One layer, open at its seams: attention and feed-forward are each between two of its functions. */
-export interface Block {
+/** One layer. */
+export type Block = AttentionBlock | RecurrentBlock;
+
+/** A layer that attends, open at its seams: attention and feed-forward are each between two of its functions. */
+export interface AttentionBlock {
+  readonly kind: "attention";
   /** Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize]. */
   attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor };
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
@@ -35,10 +42,29 @@ export interface Block {
   feedForward(stream: Stream): Stream;
 }
 
+/** A layer that keeps a state of fixed size in place of keys and values. */
+export interface RecurrentBlock {
+  readonly kind: "recurrent";
+  /** New tokens after others, whose `state` is [batch, floats]: zeros before the first. Also returns the next state. */
+  run(stream: Stream, state: Tensor): { readonly stream: Stream; readonly state: Tensor };
+  /** Whole sequences from their first token on, with gradients. */
+  train(stream: Stream): Stream;
+}
+
+/** True if no layer attends. No model has layers of both kinds yet. */
+export const isRecurrent = ({ recurrent }: Pick<DecoderConfig, "recurrent">): boolean => recurrent?.(0) !== undefined;
+
+/** A layer that attends. @throws Error if it does not */
+export function attentionBlock(decoder: Decoder, graph: Graph, layer: number): AttentionBlock {
+  const block = decoder.block(graph, layer);
+  if (block.kind === "attention") return block;
+  throw new Error(`layer ${layer} is recurrent and has no attention`);
+}
+
 /** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
 export interface Decoder {
   readonly config: DecoderConfig;
-  /** Attention's attributes in a layer, except for its place in the cache. */
+  /** Attention's attributes in a layer, except for its place in the cache. @throws Error if the layer is recurrent */
   attention(layer: number): Omit<AttentionAttrs, "past">;
   /** Rotary tables for the attention of a layer; undefined if the layer has none. */
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;

@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
-import type { Decoder } from "./decoder.ts";
+import { attentionBlock, type Decoder } from "./decoder.ts";
 import type { Encoder } from "./encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "./seq2seq.ts";
 
@@ -30,7 +30,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
   let stream: Stream = { branch: decoder.embed(g, ids, () => ends) };
   const presents: [name: string, cache: Tensor][] = [];
   for (let l = 0; l < decoder.config.layers; l++) {
-    const block = decoder.block(g, l);
+    const block = attentionBlock(decoder, g, l);
     const { qkv, residual } = block.attentionIn(stream);
     const attended = cachedAttention(
       qkv,

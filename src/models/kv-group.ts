@@ -28,8 +28,24 @@ export interface StateGroup {
   kept(end: number): number;
   /** Cuts it back to the entries of `kept` tokens; returns how many tokens. */
   truncate(end: number): number;
-  /** Replaces the contents with the first `length` tokens of another sequence. */
+  /** Replaces the contents with the first `length` tokens of another sequence, which are in its `kept`. */
   copy(from: StateGroup, length: number): void;
+  /** Swaps the contents of two groups. */
+  exchange(other: StateGroup): void;
+  /** Notes that its layers are about to run over tokens behind its last. */
+  begin(): void;
+  /** Notes entries written for these positions. */
+  grow(positions: ArrayLike<number>): void;
+  /** Notes that later sequences may well begin with the tokens so far. */
+  mark(): void;
+  /** True if a sequence of `length` tokens that runs for the first time would leave as much. */
+  isFresh(length: number): boolean;
+  /** Frees everything beyond the first `keep` tokens. */
+  trim(keep: number): void;
+  /** Splits it into two groups: the layers before `at`, and the others. */
+  split(at: number): [StateGroup, StateGroup];
+  /** One group of this one and those of deeper layers, if all hold the same entries. */
+  join(deeper: readonly StateGroup[]): StateGroup;
   /** Bytes of memory that were written. */
   readonly bytes: number;
 }
@@ -82,6 +98,12 @@ export class KvGroup implements StateGroup {
     return firstKept(this.cache.config, length) === this.#gone;
   }
 
+  /** Entries behind the last are read by nothing. */
+  begin(): void {}
+
+  /** Keys and values of any beginning can be continued from. */
+  mark(): void {}
+
   /** Notes entries written for these positions, and frees those that no window will reach. */
   grow(positions: ArrayLike<number>): void {
     const last = positions[positions.length - 1];
@@ -129,7 +151,6 @@ export class KvGroup implements StateGroup {
     this.#written = Math.max(this.#written, length);
   }
 
-  /** Swaps the contents of two groups. */
   exchange(other: KvGroup): void {
     const [end, gone] = [Math.max(this.#length, other.#length), Math.min(this.#gone, other.#gone)];
     this.cache.exchange(other.cache, this.#full, 0, end);
@@ -141,14 +162,12 @@ export class KvGroup implements StateGroup {
     other.#written = Math.max(other.#written, end);
   }
 
-  /** Frees everything beyond the first `keep` tokens. */
   trim(keep: number): void {
     if (this.#written <= keep) return;
     this.cache.giveBack([...this.#full, ...this.#windowed], keep, this.#written);
     this.#written = keep;
   }
 
-  /** Splits the entries into two groups: the layers before `at`, and the others. */
   split(at: number): [KvGroup, KvGroup] {
     const { from, to } = this.layers;
     return [this.#part({ from, to: at }), this.#part({ from: at, to })];
@@ -163,10 +182,9 @@ export class KvGroup implements StateGroup {
     return part;
   }
 
-  /** One group of several that hold the same entries. */
-  static join(groups: readonly KvGroup[]): KvGroup {
-    const first = groups[0]!;
-    const joined = new KvGroup(first.cache, { from: first.layers.from, to: groups.at(-1)!.layers.to });
+  join(deeper: readonly KvGroup[]): KvGroup {
+    const groups = [this, ...deeper];
+    const joined = new KvGroup(this.cache, { from: this.layers.from, to: groups.at(-1)!.layers.to });
     joined.#length = Math.min(...groups.map((group) => group.#length));
     joined.#gone = Math.max(...groups.map((group) => group.#gone));
     joined.#written = Math.max(...groups.map((group) => group.#written));

@@ -2,7 +2,7 @@ import { type Cost, type Graph, sumCosts } from "../graph/index.ts";
 import { Program } from "../runtime/program.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
-import type { Decoder } from "./decoder.ts";
+import { type Decoder, isRecurrent } from "./decoder.ts";
 import {
   attentionKind,
   traceAfter,
@@ -36,8 +36,8 @@ export interface Segment {
 type Compiled = Map<string, Program>;
 
 /**
- * A compiled decoder. At once: the embedding, the stack in blocks of layers, the rest after the last attention, and the
- * head. Finer segments, the pieces around attention and fills are compiled when a plan first needs them. All share one
+ * A compiled decoder. At once: the embedding, the stack in blocks of layers, the rest after the last attention if there
+ * is one, and the head. Finer segments, the pieces around attention and fills are compiled when a plan first needs them. All share one
  * copy of the weights.
  */
 export class DecoderPrograms implements Disposable {
@@ -58,7 +58,7 @@ export class DecoderPrograms implements Disposable {
   ) {
     const dense = blocks(decoder).map(({ from, to }) => this.get(layersKey(from, to)).cost);
     this.stackCost = sumCosts([this.embedding.cost, ...dense]);
-    this.headCost = sumCosts([this.tail.cost, this.head.cost]);
+    this.headCost = sumCosts([...(this.tail ? [this.tail.cost] : []), this.head.cost]);
   }
 
   /** `shared`: weights shared with the programs of other decoders, none of which may run meanwhile. */
@@ -73,9 +73,9 @@ export class DecoderPrograms implements Disposable {
     return this.get("embedding");
   }
 
-  /** The program that follows the last layer's attention. */
-  get tail(): Program {
-    return this.get(afterKey(this.decoder.config.layers - 1));
+  /** The program that follows the last layer's attention; undefined if that layer is recurrent, and ends with the stack. */
+  get tail(): Program | undefined {
+    return isRecurrent(this.decoder.config) ? undefined : this.get(afterKey(this.decoder.config.layers - 1));
   }
 
   /** Serves the stream after any layer. */
@@ -234,7 +234,9 @@ function denseGraphs(decoder: Decoder): { key: string; block: string; trace: () 
       ...{ key: layersKey(from, to), block: blockOf(from) },
       trace: () => traceLayers(decoder, from, to),
     })),
-    { key: afterKey(last), block: blockOf(last), trace: () => traceAfter(decoder, last) },
+    ...(isRecurrent(decoder.config)
+      ? []
+      : [{ key: afterKey(last), block: blockOf(last), trace: () => traceAfter(decoder, last) }]),
     { key: "head", block: "head", trace: () => traceHead(decoder) },
   ];
 }

@@ -17,6 +17,7 @@ import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
+import { mamba2Architecture } from "./mamba2.ts";
 import { mistral } from "./mistral.ts";
 import { modernbert } from "./modernbert.ts";
 import { mpnet } from "./mpnet.ts";
@@ -39,6 +40,7 @@ const decoders: readonly Architecture[] = [
   gpt2,
   granite,
   llama,
+  mamba2Architecture,
   mistral,
   olmo2,
   phi3,

@@ -15,7 +15,7 @@ import {
   writeCache,
 } from "../graph/index.ts";
 import { type Stream, settle } from "../nn/stream.ts";
-import type { Decoder } from "./decoder.ts";
+import { attentionBlock, type Decoder, isRecurrent, type RecurrentBlock } from "./decoder.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
 import { hasWindow } from "./window-start.ts";
 
@@ -87,7 +87,7 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
 export const traceDense = (decoder: Decoder): Graph[] => [
   traceEmbedding(decoder),
   traceLayers(decoder, 0, decoder.config.layers),
-  traceAfter(decoder, decoder.config.layers - 1),
+  ...(isRecurrent(decoder.config) ? [] : [traceAfter(decoder, decoder.config.layers - 1)]),
   traceHead(decoder),
 ];
 
@@ -106,8 +106,8 @@ export function traceEmbedding(decoder: Decoder): Graph {
 }
 
 /**
- * Layers from..to−1 as one graph, the stream → the stream. The model's last layer ends at its attention: the rest runs
- * only for the tokens that are needed, as `traceAfter`.
+ * Layers from..to−1 as one graph, the stream → the stream. A last layer that attends ends at its attention: the rest
+ * runs only for the tokens that are needed, as `traceAfter`.
  */
 export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
@@ -115,6 +115,10 @@ export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   let stream = streamIn(g, decoder, from);
   for (let l = from; l < to; l++) {
     const block = decoder.block(g, l);
+    if (block.kind === "recurrent") {
+      stream = recur(g, decoder, block, l, stream);
+      continue;
+    }
     const { qkv, residual } = block.attentionIn(stream);
     const attended = attend(g, decoder, l, qkv, String(l), lengths);
     if (l === decoder.config.layers - 1) {
@@ -125,6 +129,14 @@ export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
     stream = block.feedForward(block.attentionOut(attended, residual));
   }
   return streamOut(g, stream);
+}
+
+/** A recurrent layer: `state0` [batch, floats] → `stateOut0`, with the layer's number. */
+function recur(g: Graph, decoder: Decoder, block: RecurrentBlock, layer: number, stream: Stream): Stream {
+  const before = g.input(`state${layer}`, "f32", [batch, decoder.config.recurrent!(layer)!]);
+  const { stream: after, state } = block.run(stream, before);
+  g.output(`stateOut${layer}`, state);
+  return { ...after, ...(after.residual && { residual: apart(after.residual, stream) }) };
 }
 
 /** The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention. */
@@ -140,7 +152,7 @@ export function traceBetween(decoder: Decoder, layer: number): Graph {
 }
 
 function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream): Graph {
-  const { qkv, residual } = decoder.block(g, layer).attentionIn(stream);
+  const { qkv, residual } = attentionBlock(decoder, g, layer).attentionIn(stream);
   g.output("qkv", qkv);
   g.output("attendedResidualOut", apart(residual, stream));
   return g;
@@ -178,7 +190,7 @@ export function traceFill(decoder: Decoder, from: number, to: number): Graph {
   const [stream, first] = [streamIn(g, decoder, from), g.input("first", "i64", [batch])];
   const positions = new Lengths(g);
   for (let l = from; l < to; l++) {
-    const { qkv } = decoder.block(g, l).attentionIn(stream);
+    const { qkv } = attentionBlock(decoder, g, l).attentionIn(stream);
     const [, k, v] = split(
       qkv,
       2,
@@ -252,7 +264,7 @@ const logits = (g: Graph, decoder: Decoder): Tensor =>
 
 function afterAttention(g: Graph, decoder: Decoder, layer: number): Stream {
   const { hidden, heads, headSize } = decoder.config;
-  const block = decoder.block(g, layer);
+  const block = attentionBlock(decoder, g, layer);
   const residual = wide(g, "attendedResidual", hidden);
   return block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), residual));
 }

@@ -6,7 +6,7 @@ import { enter, type Stream, settle } from "../nn/stream.ts";
 import { tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import type { Block, Decoder, DecoderConfig } from "./decoder.ts";
+import type { AttentionBlock, Decoder, DecoderConfig } from "./decoder.ts";
 import { Parts } from "./parts.ts";
 
 /** The configuration of a decoder, which an architecture reads; `plain` has the values that most share. */
@@ -119,7 +119,7 @@ export class Transformer implements Decoder {
     return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
 
-  block(graph: Graph, layer: number): Block {
+  block(graph: Graph, layer: number): AttentionBlock {
     return new Layer(this.config, new Parts(this.weights, graph), layer);
   }
 
@@ -143,7 +143,9 @@ export class Transformer implements Decoder {
 }
 
 /** One layer of a transformer, traced into a graph. */
-class Layer implements Block {
+class Layer implements AttentionBlock {
+  readonly kind = "attention";
+
   constructor(
     private readonly config: TransformerConfig,
     private readonly parts: Parts,

@@ -7,6 +7,7 @@ import { compare, type Feed, noise, type Trial } from "../runtime/compare.testin
 import { seededRandom } from "../util/random.ts";
 import { type Mamba2Config, mamba2, mamba2Config, mamba2StateSize, mamba2Step, mamba2Weights } from "./mamba2.ts";
 import { initialMamba2 } from "./mamba2-init.ts";
+import { tensorsOf } from "./mixer-weights.ts";
 
 type Values = Readonly<Record<string, ArrayLike<number>>>;
 
@@ -23,7 +24,7 @@ const weightsIn = (g: Graph) => {
 /** The mixer over whole sequences by the operators' float64 references. */
 function whole(config: Mamba2Config, weights: Values, x: NdArray): NdArray {
   const g = new Graph();
-  g.output("y", mamba2(weightsIn(g), config, g.input("x", "f32", x.shape)));
+  g.output("y", mamba2(tensorsOf(weightsIn(g)), config, g.input("x", "f32", x.shape)));
   return interpret(g, { ...named(config, weights), x }, {})["y"]!;
 }
 
@@ -33,7 +34,12 @@ function inSteps(config: Mamba2Config, weights: Values, x: NdArray, steps: reado
   const g = new Graph();
   const input = g.input("x", "f32", [sym("batch"), sym("tokens"), hidden]);
   const stateSize = mamba2StateSize(config);
-  const { y, state } = mamba2Step(weightsIn(g), config, input, g.input("state", "f32", [sym("batch"), stateSize]));
+  const { y, state } = mamba2Step(
+    tensorsOf(weightsIn(g)),
+    config,
+    input,
+    g.input("state", "f32", [sym("batch"), stateSize]),
+  );
   g.output("y", y);
   g.output("next", state);
   let kept = ndarray([batch, stateSize]);
@@ -179,7 +185,7 @@ test.each([
       ...(!trains && { state: noise(6, [2, stateSize]) }),
     },
     trace(t) {
-      const of = (name: string) => t[name]!;
+      const of = tensorsOf((name) => t[name]!);
       if (trains) return { y: mamba2(of, config, t["x"]!) };
       const { y, state } = mamba2Step(of, config, t["x"]!, t["state"]!);
       return { y, next: state };
@@ -211,7 +217,7 @@ test.each(reference.cases)("results and gradients equal transformers': $groups g
   const g = new Graph();
   const weightsOf = weightsIn(g);
   const x = g.input("x", "f32", [batch, tokens, sizes.hidden]);
-  const y = mamba2(weightsOf, config, x);
+  const y = mamba2(tensorsOf(weightsOf), config, x);
   const given = g.input("given", "f32", y.shape);
   const shapes = Object.entries(mamba2Weights(config));
   const wanted = [...shapes.map(([name, shape]) => weightsOf(name, shape)), x];

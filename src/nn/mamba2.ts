@@ -2,14 +2,11 @@ import {
   causalConv,
   causalConvWithState,
   concat,
-  exp,
   gatedLinearAttention,
-  matmulTransposed,
   plus,
   reshape,
   rmsNorm,
   type Shape,
-  scale,
   silu,
   softplus,
   split,
@@ -17,6 +14,7 @@ import {
   type Tensor,
   times,
 } from "../graph/index.ts";
+import type { MixerWeights } from "./mixer-weights.ts";
 import { chunkedScan, chunkOf } from "./ssd.ts";
 
 /** The sizes of a Mamba-2 mixer (Dao & Gu 2024). */
@@ -42,9 +40,6 @@ export const mamba2Config = (hidden: number, sizes: Partial<Mamba2Config> = {}):
   ...{ hidden, outputs: hidden, inner: hidden, headSize: 32, groups: 1, stateSize: 16, convWidth: 4, epsilon: 1e-5 },
   ...sizes,
 });
-
-/** Gives a weight of a mixer by its name, in the shape that it has. */
-export type WeightsOf = (name: string, shape: readonly number[]) => Tensor;
 
 /** Heads, and the channels of the convolution: x, B and C. */
 const partsOf = ({ inner, headSize, groups, stateSize }: Mamba2Config) => ({
@@ -81,8 +76,8 @@ const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => 
  * A mixer over whole sequences, which trains: x [batch, tokens, hidden] → [batch, tokens, outputs]. `tokens` is a
  * number; the scan runs in chunks whose length divides it.
  */
-export function mamba2(weightsOf: WeightsOf, config: Mamba2Config, x: Tensor): Tensor {
-  const block = new Block(weightsOf, config);
+export function mamba2(weights: MixerWeights, config: Mamba2Config, x: Tensor): Tensor {
+  const block = new Block(weights, config);
   const { gate, mixed, steps } = block.enter(x);
   const scanned = block.scanned(
     silu(causalConv(mixed, block.weight("conv1d.weight"), block.weight("conv1d.bias"))),
@@ -97,12 +92,12 @@ export function mamba2(weightsOf: WeightsOf, config: Mamba2Config, x: Tensor): T
  * before the first token. Returns y [batch, tokens, outputs], and the state with the new tokens.
  */
 export function mamba2Step(
-  weightsOf: WeightsOf,
+  weights: MixerWeights,
   config: Mamba2Config,
   x: Tensor,
   state: Tensor,
 ): { readonly y: Tensor; readonly state: Tensor } {
-  const block = new Block(weightsOf, config);
+  const block = new Block(weights, config);
   const { gate, mixed, steps } = block.enter(x);
   const kept = block.unpack(state);
   const [weight, bias] = [block.weight("conv1d.weight"), block.weight("conv1d.bias")];
@@ -122,21 +117,22 @@ class Block {
   readonly #shapes: ReturnType<typeof mamba2Weights>;
 
   constructor(
-    private readonly weightsOf: WeightsOf,
+    private readonly weights: MixerWeights,
     private readonly config: Mamba2Config,
   ) {
     this.#shapes = mamba2Weights(config);
   }
 
   weight(name: keyof ReturnType<typeof mamba2Weights>): Tensor {
-    return this.weightsOf(name, this.#shapes[name]);
+    return this.weights.tensor(name, this.#shapes[name]);
   }
 
   /** The gate [.., inner], the convolution's input [.., channels], and the steps Δ [.., heads]. */
   enter(x: Tensor): { readonly gate: Tensor; readonly mixed: Tensor; readonly steps: Tensor } {
     const { heads, channels } = partsOf(this.config);
-    const projected = matmulTransposed(x, this.weight("in_proj.weight"));
-    const [gate, mixed, steps] = split(projected, 2, [this.config.inner, channels, heads]);
+    const { inner } = this.config;
+    const projected = this.weights.project(x, "in_proj", inner + channels + heads);
+    const [gate, mixed, steps] = split(projected, 2, [inner, channels, heads]);
     return { gate: gate!, mixed: mixed!, steps: softplus(plus(steps!, this.weight("dt_bias"))) };
   }
 
@@ -149,16 +145,16 @@ class Block {
     const [flat, written, read] = split(convolved, 2, [inner, shared, shared]) as [Tensor, Tensor, Tensor];
     const x = reshape(flat, [...rows, heads, headSize]);
     const byGroup = (t: Tensor) => reshape(t, [...rows, groups, stateSize]);
-    const decay = times(steps, scale(exp(this.weight("A_log")), -1));
+    const decay = times(steps, this.weights.rates([heads]));
     return { x, v: times(x, spread(steps, 3, headSize)), decay, b: byGroup(written), c: byGroup(read) };
   }
 
   /** The result from the scan's, both [batch, tokens, heads, headSize]: the skip, the gated norm, the projection. */
   leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
-    const { headSize } = this.config;
+    const { headSize, outputs } = this.config;
     const skipped = plus(y, times(x, spread(this.weight("D"), 1, headSize)));
     const gated = times(reshape(skipped, gate.shape), silu(gate));
-    return matmulTransposed(this.#normalised(gated), this.weight("out_proj.weight"));
+    return this.weights.project(this.#normalised(gated), "out_proj", outputs);
   }
 
   /** Each group by its own root mean square. */

@@ -33,6 +33,7 @@ export class DecoderStack implements Stack {
 
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor {
     const block = this.decoder.block(g, layer);
+    if (block.kind === "recurrent") return settle(block.train({ branch: x }));
     const { qkv, residual } = block.attentionIn({ branch: x });
     const attended = attendCausally(g, this.decoder, layer, qkv, shape);
     return settle(block.feedForward(block.attentionOut(attended, residual)));

@@ -1,6 +1,7 @@
 import { type Cost, evalCost, type Graph } from "../../graph/index.ts";
 import type { Decoder, DecoderConfig } from "../../models/decoder.ts";
-import { firstKept, kvBytes } from "../../models/kv-group.ts";
+import { firstKept } from "../../models/kv-group.ts";
+import { sequenceBytes } from "../../models/state-groups.ts";
 import type { Seam } from "../../savings/seams.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
 import type { SentenceSettings } from "../encoder/sentence-files.ts";
@@ -22,7 +23,7 @@ export interface Described {
     "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context"
   > & { readonly encoderLayers?: number };
   readonly weights: Weights;
-  /** Keys and values of one sequence at full context, in bytes. */
+  /** Keys and values, or states, of one sequence at full context, in bytes. */
   readonly cache: number;
   readonly seams: readonly Seam[];
   /** The decoder that savings act in; absent if there are no seams. */
@@ -43,9 +44,9 @@ export function wholeTexts(cost: Cost, context: number): Flops {
   return { empty: text(1), full: text(context) };
 }
 
-/** Keys and values of one sequence at full context. */
+/** Keys and values, or states, of one sequence at full context. */
 export const cacheBytes = (config: DecoderConfig): number =>
-  kvBytes(config, { from: 0, to: config.layers }, config.context, firstKept(config, config.context));
+  sequenceBytes(config, config.context, firstKept(config, config.context));
 
 export const sizesOf = ({ layers, hidden, heads, kvHeads, headSize, vocabulary, context }: Described["config"]) => ({
   ...{ layers, hidden, heads, kvHeads, headSize, vocabulary, context },

@@ -79,6 +79,7 @@ export class Batch implements Disposable {
     const key = [keyOf(of), done % 2, ...segments.map((segment) => segment.from), to].join(" ");
     const bound = this.#stacks.get(key) ?? this.#bind(of, segments, done, lengths);
     this.#stacks.set(key, bound);
+    for (const slot of this.slotsOf(of)) slot.group(from).begin();
     await bound.run(start);
     for (const slot of this.slotsOf(of)) {
       const group = slot.group(from);
@@ -116,12 +117,13 @@ export class Batch implements Disposable {
     return this.#probes.read(probe, rows, `${done % 2} ${keyOf(of)}`, () => this.#buffers.stream(done, spanOf(of)));
   }
 
-  /** Runs what follows the model's last attention, then the head. */
+  /** Runs what follows the model's last attention, if anything does, then the head. */
   finish(of: Rows, done: number): Promise<void> {
     return this.#chain(`finish ${done % 2} ${keyOf(of)}`, of, () => {
       const span = spanOf(of);
       const binding = { ...this.#buffers.attendedViews(span), ...this.#buffers.streamOut(done, span) };
-      return [this.#programs.tail.bind(binding), this.#boundHead(of, done)];
+      const { tail } = this.#programs;
+      return [...(tail ? [tail.bind(binding)] : []), this.#boundHead(of, done)];
     });
   }
 

@@ -61,7 +61,10 @@ export async function runSegments(
   };
 }
 
-/** Runs the rest after the last attention for some tokens of a run. Returns the stream after the model's last layer. */
+/**
+ * Runs the rest after the last attention, if there is one, for some tokens of a run. Returns the stream after the
+ * model's last layer.
+ */
 export async function tailOf(
   programs: DecoderPrograms,
   buffers: StackBuffers,
@@ -69,8 +72,11 @@ export async function tailOf(
   done: number,
   pieces = 0,
 ): Promise<Stream> {
-  const bound = programs.tail.bind({ ...buffers.attendedViews(span, pieces), ...buffers.streamOut(done, span) });
-  await runChain([bound], isBrief(programs.tail, { batch: span.rows, tokens: span.tokens }));
+  const { tail } = programs;
+  if (tail) {
+    const bound = tail.bind({ ...buffers.attendedViews(span, pieces), ...buffers.streamOut(done, span) });
+    await runChain([bound], isBrief(tail, { batch: span.rows, tokens: span.tokens }));
+  }
   return buffers.stream(done, span);
 }
 

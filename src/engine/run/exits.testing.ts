@@ -4,6 +4,7 @@ import { count } from "../../graph/ndarray.ts";
 import type { Decoder } from "../../models/decoder.ts";
 import type { StepProbe } from "../../models/step-probe.ts";
 import { mamba2Config, mamba2StateSize, mamba2Step } from "../../nn/mamba2.ts";
+import { tensorsOf } from "../../nn/mixer-weights.ts";
 import { type Decision, type Plan, type PlanPart, planOf, type Seen, type StateFill } from "../../savings/plan.ts";
 import { seededRandom } from "../../util/random.ts";
 import { Meter } from "../bill/meter.ts";
@@ -59,7 +60,7 @@ export const mixerProbe: StepProbe = {
       const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
       return g.constant(`mixer ${name}`, { dtype: "f32", shape }, data);
     };
-    const { y, state: next } = mamba2Step(weightsOf, mamba2Config(hidden, { outputs: 1 }), stream, state!);
+    const { y, state: next } = mamba2Step(tensorsOf(weightsOf), mamba2Config(hidden, { outputs: 1 }), stream, state!);
     return { found: y, state: next };
   },
 };

@@ -173,6 +173,7 @@ export class PromptRun {
     const first = positions[0]!;
     const { cuts, state } = this.terms.plan;
     this.slot.grow(this.prompt.slice(first, first + positions.length), state.prompt, whole && cuts.length === 0);
+    this.slot.mark();
   }
 }
 

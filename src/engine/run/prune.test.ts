@@ -1,6 +1,7 @@
 /** Prompts pruned after a layer, on a tiny float32 model. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { KvGroup } from "../../models/kv-group.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import { type Cut, type Plan, planOf } from "../../savings/plan.ts";
@@ -130,7 +131,7 @@ test.each(["uniform", "recent", "random", "attention"])("by=%s: gathered is what
   const plan = await planFrom(save)(prompt.length);
   const slot = model.engine.acquireEmpty(prompt, plan);
   await model.engine.prefill(slot, prompt, new Meter(model.engine.programs), plan);
-  const group = slot.group(1);
+  const group = slot.group(1) as KvGroup;
   const kept = new Set(Array.from({ length: group.length }, (_, entry) => group.position(entry)));
   model.engine.release(slot);
   expect(kept.size).toBe(60);

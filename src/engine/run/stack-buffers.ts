@@ -1,7 +1,7 @@
 import type { KvRows } from "../../models/cache.ts";
 import type { DecoderPrograms, Segment } from "../../models/programs.ts";
 import { pastSizes } from "../../models/window-start.ts";
-import { Buffer, type View } from "../../runtime/buffer.ts";
+import { Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Binding, BoundProgram } from "../../runtime/program.ts";
 import { WindowChain } from "./window-chain.ts";
@@ -114,9 +114,7 @@ export class StackBuffers implements Disposable {
     const chain = new WindowChain((start, views) => [
       ...first,
       ...segments.map(({ from, to, program }, i) => {
-        const caches = Array.from({ length: to - from }, (_, l) =>
-          cacheBinding(cache.from(from + l, start, views), String(from + l)),
-        );
+        const caches = Array.from({ length: to - from }, (_, l) => layerBinding(cache, from + l, start, views));
         const streams = { ...this.stream(done + i, span), ...this.streamOut(done + i + 1, span) };
         return program.bind(Object.assign({}, lengths, streams, this.attendedViews(span), ...caches));
       }),
@@ -145,6 +143,14 @@ export class StackBuffers implements Disposable {
     for (const held of [this.#ids, this.#attended, ...this.#besides, ...qkv, ...streams, ...this.#chains])
       held[Symbol.dispose]();
   }
+}
+
+/** What a layer keeps as its inputs and outputs: updated in place. A layer with a window begins at token `start`. */
+function layerBinding(cache: KvRows, layer: number, start: number, views: ViewSet): Binding {
+  if (cache.config.recurrent?.(layer) === undefined)
+    return cacheBinding(cache.from(layer, start, views), String(layer));
+  const states = cache.states(layer);
+  return { [`state${layer}`]: states, [`stateOut${layer}`]: states };
 }
 
 /** A layer's cache as the inputs and outputs of its attention, with names that end in `suffix`: updated in place. */

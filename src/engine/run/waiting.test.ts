@@ -58,7 +58,7 @@ test("recompute costs what dense does in the end", async () => {
   expect(spent.work["layers"]!.run).toBe(spent.work["layers"]!.dense);
   expect(spent.flops.dense).toBe(dense.spent.flops.dense);
   // The rest after the last attention is not run for tokens that were decided before.
-  const tail = evalCost(model.engine.programs.tail.cost, { batch: 1, tokens: 1 }).flops;
+  const tail = evalCost(model.engine.programs.tail!.cost, { batch: 1, tokens: 1 }).flops;
   const spared = tail * spent.work["exits"]!.run;
   expect(spent.flops.spent / (dense.spent.flops.spent - spared)).toBeCloseTo(1, 6);
 });

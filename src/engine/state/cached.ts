@@ -1,6 +1,7 @@
 import type { KvRows } from "../../models/cache.ts";
 import type { DecoderConfig } from "../../models/decoder.ts";
-import { KvGroup } from "../../models/kv-group.ts";
+import type { StateGroup } from "../../models/kv-group.ts";
+import { groupOf } from "../../models/state-groups.ts";
 
 /** True if a sequence of `length` tokens uses the long rope factors. */
 export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
@@ -16,7 +17,7 @@ export const SPARE = 64;
 export class Cached {
   tokens: number[] = [];
   /** Ordered by depth; one group, unless a plan cuts the row's layers apart. */
-  groups: readonly KvGroup[];
+  groups: readonly StateGroup[];
   /** True if the keys were rotated with the long rope factors. */
   longRope = false;
   /** The time of its last use, on the owner's clock. */
@@ -29,11 +30,11 @@ export class Cached {
   #keys: (string | undefined)[] = [];
 
   constructor(readonly cache: KvRows) {
-    this.groups = [new KvGroup(cache, { from: 0, to: cache.config.layers })];
+    this.groups = [groupOf(cache)];
   }
 
   /** The group that holds a layer. */
-  group(layer: number): KvGroup {
+  group(layer: number): StateGroup {
     return this.groups.find(({ layers: { from, to } }) => layer >= from && layer < to)!;
   }
 
@@ -50,7 +51,7 @@ export class Cached {
   /** Ends the sequence; its reusable tokens stay. */
   settle(): void {
     this.truncate(this.#offered ?? this.tokens.length);
-    if (this.groups.length > 1) this.groups = [KvGroup.join(this.groups)];
+    if (this.groups.length > 1) this.groups = [joined(this.groups)];
     this.#offered = undefined;
   }
 
@@ -131,6 +132,11 @@ export class Cached {
     if (kept === 0) this.used = 0;
   }
 
+  /** Notes the end of a prompt's chunk, which later sequences may continue from. */
+  mark(): void {
+    for (const group of this.groups) group.mark();
+  }
+
   /** Frees memory that a longer sequence wrote, before one of `length` tokens begins, if it is much. */
   trim(length: number): void {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
@@ -140,7 +146,7 @@ export class Cached {
   copy(from: Cached, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
-    this.groups = [KvGroup.join(parts)];
+    this.groups = [joined(parts)];
     this.tokens = from.tokens.slice(0, length);
     this.longRope = from.longRope;
     this.#ends = from.#ends.filter((end) => end <= length);
@@ -169,7 +175,9 @@ export class Cached {
   }
 }
 
-const splitAt = (groups: readonly KvGroup[], at: number): KvGroup[] =>
+const joined = ([first, ...deeper]: readonly StateGroup[]): StateGroup => first!.join(deeper);
+
+const splitAt = (groups: readonly StateGroup[], at: number): StateGroup[] =>
   groups.flatMap((group) => (group.layers.from < at && at < group.layers.to ? group.split(at) : [group]));
 
 /** Length of the common prefix of two arrays. */

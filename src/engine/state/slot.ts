@@ -1,5 +1,5 @@
 import type { KvRows } from "../../models/cache.ts";
-import type { KvGroup, LayerRange } from "../../models/kv-group.ts";
+import type { LayerRange, StateGroup } from "../../models/kv-group.ts";
 import { Lengths, type Place } from "../../models/lengths.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
@@ -77,7 +77,7 @@ export class Slot extends Cached implements Disposable {
   }
 
   /** The groups that hold the layers from..to−1; a plan's cuts do not divide them. */
-  groupsOf({ from, to }: LayerRange): KvGroup[] {
+  groupsOf({ from, to }: LayerRange): StateGroup[] {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
   }
 
@@ -97,6 +97,7 @@ export class Slot extends Cached implements Disposable {
       const lengths = this.lengthsFrom(layers.from);
       const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
       meter?.part(this.programs.costOf(layers.from, layers.to, cuts), positions.length, group.length);
+      group.begin();
       segments += await this.#layers(layers, cuts, segments, positions.length, start, lengths);
       group.grow(positions);
     }
@@ -104,7 +105,7 @@ export class Slot extends Cached implements Disposable {
   }
 
   /** The kernel counts positions on from the entry's number unless it is given others. */
-  placeIn(group: KvGroup, positions: readonly number[]): Place {
+  placeIn(group: StateGroup, positions: readonly number[]): Place {
     const first = positions[0]!;
     const follows = positions.at(-1) === first + positions.length - 1;
     const gapless = follows && (first === group.length || group.length > 0);

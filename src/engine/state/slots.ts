@@ -1,6 +1,6 @@
 import { KvCache } from "../../models/cache.ts";
-import { kvBytes } from "../../models/kv-group.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
+import { sequenceBytes } from "../../models/state-groups.ts";
 import { Batch } from "../run/batch.ts";
 import { Cached, SPARE } from "./cached.ts";
 import type { Slot } from "./slot.ts";
@@ -160,8 +160,7 @@ export class Slots implements Disposable {
 
   /** The sequence to drop from the shelf to make room for `coming` tokens, if any. */
   #nextToGo(coming: number): Shelved | undefined {
-    const { config } = this.programs.decoder;
-    const bytes = kvBytes(config, { from: 0, to: config.layers }, coming);
+    const bytes = sequenceBytes(this.programs.decoder.config, coming);
     if (this.keptBytes + bytes <= this.limit) return undefined;
     return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
   }

@@ -10,6 +10,8 @@ export interface Stored {
   readonly transposed?: true;
   /** A slice of a fused tensor: these of its outputs. */
   readonly rows?: Rows;
+  /** The checkpoint's shape, if it is another of as many elements. */
+  readonly shape?: readonly number[];
   /** Added to every element: Gemma's gains are stored less one. */
   readonly plus?: number;
 }

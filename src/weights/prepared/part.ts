@@ -90,11 +90,18 @@ export class Part {
   /** Float32, row-major in `shape`, of the outermost dimension `from` to `to` − 1. */
   floats(from = 0, to = this.shape[0]!): Float32Array<ArrayBuffer> {
     const { transposed, rows, plus } = this.#stored;
+    if (this.#stored.shape) return this.#reshaped(from, to);
     const first = rows?.[0] ?? 0;
     const values = transposed
       ? columns(this.checkpoint.floats(this.#tensor!), this.#tensor!.shape[1]!, first + from, first + to)
       : this.checkpoint.floats(this.#tensor!, this.shape.length > 0 ? [first + from, first + to] : undefined);
     return plus ? values.map((v) => v + plus) : values;
+  }
+
+  #reshaped(from: number, to: number): Float32Array<ArrayBuffer> {
+    const values = this.checkpoint.floats(this.#tensor!);
+    const row = values.length / this.shape[0]!;
+    return values.slice(from * row, to * row);
   }
 }
 
@@ -107,6 +114,10 @@ function turned(shape: readonly number[], { transposed, rows }: Stored): readonl
 /** Both shapes as the checkpoint has them, if a stored tensor is not of the `expected` one. */
 function misfit(shape: readonly number[], stored: Stored, expected: readonly number[]): string | undefined {
   const { transposed, rows } = stored;
+  if (stored.shape) {
+    if (shape.join() === stored.shape.join()) return undefined;
+    return `has shape [${shape.join(", ")}], expected [${stored.shape.join(", ")}]`;
+  }
   const outermost = transposed ? shape.at(-1)! : shape[0]!;
   if (turned(shape, stored).join() === expected.join() && outermost >= (rows?.[1] ?? 0)) return undefined;
   const whole = rows ? [`at least ${rows[1]}`, ...expected.slice(1)] : expected;

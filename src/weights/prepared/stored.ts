@@ -14,7 +14,8 @@ export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTens
   );
 }
 
-function storedAs({ name, transposed, rows, plus }: Stored, tensor: WritableTensor): WritableTensor {
+function storedAs({ name, transposed, rows, plus, shape }: Stored, tensor: WritableTensor): WritableTensor {
+  if (shape) return { shape, values: tensor.values };
   if (rows) throw new Error(`${name} is stored whole, not in slices`);
   const less = plus ? { shape: tensor.shape, values: () => tensor.values().map((v) => v - plus) } : tensor;
   if (!transposed) return less;

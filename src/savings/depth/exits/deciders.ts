@@ -1,5 +1,6 @@
 import { type Graph, matmulTransposed, plus, rmsNorm, silu, type Tensor, times } from "../../../graph/index.ts";
 import { type Mamba2Config, mamba2, mamba2Config, mamba2StateSize, mamba2Step } from "../../../nn/mamba2.ts";
+import { tensorsOf } from "../../../nn/mixer-weights.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
 /**
@@ -79,10 +80,7 @@ export function traceDecider(
     }
     case "mamba": {
       const normed = rmsNorm(stream, weight("enter", hidden), EPSILON);
-      const mixer = [
-        (name: string, shape: readonly number[]) => weight(name, ...shape),
-        mixerOf(settings, hidden),
-      ] as const;
+      const mixer = [tensorsOf((name, shape) => weight(name, ...shape)), mixerOf(settings, hidden)] as const;
       if (!state) return { found: plus(mamba2(...mixer, normed), weight("bias", 1)) };
       const step = mamba2Step(...mixer, normed, state);
       return { found: plus(step.y, weight("bias", 1)), state: step.state };

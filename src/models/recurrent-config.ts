@@ -1,0 +1,21 @@
+import { readVocabulary } from "./config.ts";
+import type { Fields } from "./fields.ts";
+
+/** Tokens that a recurrent model may read in one text: it knows no positions, so this is what GGUFs say of it. */
+const CONTEXT = 1 << 20;
+
+/** The sizes that all state-space models have, unchecked. @throws UserError for settings that are not supported */
+export function readRecurrent(fields: Fields) {
+  fields.only("hidden_act", ["silu"]);
+  fields.only("use_bias", [false]);
+  fields.only("use_conv_bias", [true]);
+  return {
+    layers: fields.number("block_count", "num_hidden_layers"),
+    hidden: fields.number("embedding_length", "hidden_size"),
+    stateSize: fields.number("ssm.state_size", "state_size"),
+    convWidth: fields.number("ssm.conv_kernel", "conv_kernel", 4),
+    epsilon: fields.number("attention.layer_norm_rms_epsilon", "layer_norm_epsilon", 1e-5),
+    vocabulary: readVocabulary(fields),
+    context: fields.number("context_length", "max_position_embeddings", CONTEXT),
+  };
+}
