@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RecipeSummary } from "../src/lab/results.ts";
 import { type ExitsFile, exitsFile, exitsJson } from "../src/savings/depth/exits/artefact.ts";
 import { readJson } from "../src/weights/json-file.ts";
 import { type Committed, committedRuns } from "./committed-runs.ts";
+import type { Stops } from "./exits/stop-control.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/exits/README.md";
@@ -56,15 +57,28 @@ function exitsTable({ model, saving, layers, head, deciders, data, measured }: E
 function runTable({ folder, summary }: Committed): string {
   const { task, model, items, metric, recipes, command, machine } = summary;
   const others = Object.keys(recipes[0]!.others);
+  const cuts = cutsOf(folder);
   const head = ["recipe", metric.name, "against dense", "FLOPs saved", "ms an item", "as dense", "likeness to dense"];
   return [
     `[${task} with ${model}](${folder.replace("docs/results/exits/", "")}/summary.json), ${items} items; ${machine}`,
     markdownTable(
-      [...head, ...others],
-      recipes.map((recipe) => row(recipe, others)),
+      [...head, ...others, ...(cuts ? ["shown-accepted-proxy if cut at random", "exact-line if cut at random"] : [])],
+      recipes.map((recipe) => [...row(recipe, others), ...(cuts?.(recipe.recipe) ?? [])]),
     ),
     `\`${command}\``,
   ].join("\n\n");
+}
+
+/** The accepted-proxy of shown completions and exact lines if dense's are cut at random at a recipe's lengths. */
+function cutsOf(folder: string): ((recipe: string) => string[]) | undefined {
+  const file = join(root, folder, "stops.json");
+  if (!existsSync(file)) return undefined;
+  const stops = JSON.parse(readFileSync(file, "utf8")) as Stops[];
+  const cell = ({ random: { mean, ci95 } }: Stops["shown"]) => `${three(mean)} [${ci95.map(three).join(", ")}]`;
+  return (name) => {
+    const found = stops.find(({ recipe }) => recipe === name);
+    return found ? [cell(found.shown), cell(found.exact)] : ["", ""];
+  };
 }
 
 function row(recipe: RecipeSummary, others: readonly string[]): string[] {
