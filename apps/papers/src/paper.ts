@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { titleKey } from "./identity.ts";
 
 /** A day as `2025-12-10`. */
 export type Day = string;
@@ -20,7 +21,10 @@ const webAddress = z.url({ protocol: /^https?$/, error: "expected an http or htt
 export const paperInputSchema = z.object({
   /** Identifier at arXiv without its version, such as `2503.16428`. */
   arxiv: z.string("expected a text").nullable().default(null),
-  title: z.string("expected a text").trim().min(1, "is empty"),
+  title: z
+    .string("expected a text")
+    .trim()
+    .refine((title) => titleKey(title) !== "", "expected a title with a letter or digit"),
   /** Empty if there is none. */
   abstract: z.string("expected a text").trim().default(""),
   authors: z.array(z.string("expected a text").min(1)).min(1).nullable().default(null),

@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { type IndexOptions, type Receipt, type SearchIndex, UserError } from "modicum";
+import { Fetcher, type FetchOptions } from "./fetch/fetch.ts";
+import { type ImportedSource, importSource } from "./import.ts";
 import { indexPending, openPapersIndex } from "./index-papers.ts";
 import type { Paper, PaperFields } from "./paper.ts";
 import type { Put } from "./store/papers.ts";
@@ -10,6 +12,18 @@ export interface PapersOptions extends Omit<IndexOptions, "store"> {
   folder: string;
   /** A MODEL of embeddings, default `minilm`; `none`: search goes by words alone, and there are no similar papers. */
   embedding?: string | undefined;
+}
+
+export interface ImportOptions extends FetchOptions {
+  /** The year of a saved page's dates that have none. */
+  readonly year?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Imported {
+  readonly sources: readonly ImportedSource[];
+  /** Why the new papers are not found by search yet, if they are not. */
+  readonly unindexed: string | undefined;
 }
 
 export interface FoundPaper {
@@ -37,6 +51,25 @@ export class Papers implements AsyncDisposable {
     private readonly options: PapersOptions,
   ) {
     this.embedding = options.embedding ?? "minilm";
+  }
+
+  /** Imports files and addresses, one after the other, and indexes what is new. */
+  async import(sources: readonly string[], { year, signal, ...options }: ImportOptions = {}): Promise<Imported> {
+    await using fetcher = new Fetcher(options);
+    const done: ImportedSource[] = [];
+    for (const source of sources) done.push(await importSource(this.store, source, fetcher, { year }, signal));
+    return { sources: done, unindexed: await this.#failureOf(this.indexPending(signal)) };
+  }
+
+  /** Papers are kept though the embedding model cannot be had. */
+  async #failureOf(work: Promise<void>): Promise<string | undefined> {
+    try {
+      await work;
+      return undefined;
+    } catch (error) {
+      if (error instanceof UserError) return error.message;
+      throw error;
+    }
   }
 
   /** Adds papers, or what they tell more of papers that are there, and indexes them. */

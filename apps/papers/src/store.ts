@@ -1,3 +1,4 @@
+import { FetchedTable } from "./store/fetched.ts";
 import { PaperTable } from "./store/papers.ts";
 import { ReaderTable } from "./store/readers.ts";
 import { ReceiptTable } from "./store/receipts.ts";
@@ -10,6 +11,7 @@ export interface Store {
   readonly readers: ReaderTable;
   readonly topics: TopicTable;
   readonly receipts: ReceiptTable;
+  readonly fetched: FetchedTable;
   close(): Promise<void>;
 }
 
@@ -21,6 +23,7 @@ export async function openStore(place: string): Promise<Store> {
     readers: new ReaderTable(db),
     topics: new TopicTable(db),
     receipts: new ReceiptTable(db),
+    fetched: new FetchedTable(db),
     close: () => db.close(),
   };
 }

@@ -18,6 +18,7 @@ CREATE TABLE summaries (
   paper TEXT PRIMARY KEY, text TEXT NOT NULL, keywords TEXT NOT NULL, model TEXT NOT NULL, recipe TEXT NOT NULL,
   made BIGINT NOT NULL
 );
+CREATE TABLE fetched (url TEXT PRIMARY KEY, etag TEXT, modified TEXT);
 CREATE TABLE marks (
   paper TEXT NOT NULL, reader TEXT NOT NULL, kind TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (paper, reader, kind)
 );

@@ -1,0 +1,43 @@
+import { UserError } from "modicum";
+import type { Day } from "../paper.ts";
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const DATE = new RegExp(`^(${MONTHS.join("|")}) (\\d{1,2})(?:, (\\d{4}))?(?: (\\d+))?$`);
+
+/** A line such as `Dec 17, 2024 2`: a date, and the number of comments. */
+export interface DateLine {
+  readonly month: number;
+  readonly day: number;
+  /** Undefined if the line has none. */
+  readonly year: number | undefined;
+  /** 0 if the line has none. */
+  readonly comments: number;
+}
+
+/** Reads `Mon D[, YYYY][ C]`; undefined if the line is no such date. */
+export function dateLine(line: string): DateLine | undefined {
+  const [, month, day, year, comments] = DATE.exec(line.trim()) ?? [];
+  if (month === undefined) return undefined;
+  return {
+    ...{ month: MONTHS.indexOf(month) + 1, day: Number(day) },
+    ...{ year: year === undefined ? undefined : Number(year), comments: Number(comments ?? 0) },
+  };
+}
+
+/**
+ * The year of a page's dates that have none: `asked`, else the one after the newest that the page tells, since the site
+ * leaves out the current year. Never that of the clock.
+ * @throws UserError if neither is there
+ */
+export function yearOf(dates: readonly DateLine[], asked: number | undefined): number {
+  const told = dates.flatMap(({ year }) => year ?? []);
+  if (asked !== undefined) return asked;
+  if (told.length > 0) return Math.max(...told) + 1;
+  throw new UserError("no date of this page has a year; give it with --year", 2);
+}
+
+/** The date as `2025-12-10`, which may be no day of the calendar. */
+export function dayOf({ month, day, year }: DateLine, usual: number): Day {
+  const two = (number: number) => String(number).padStart(2, "0");
+  return `${String(year ?? usual).padStart(4, "0")}-${two(month)}-${two(day)}`;
+}

@@ -1,0 +1,47 @@
+import { XMLParser, XMLValidator } from "fast-xml-parser";
+import { UserError } from "modicum";
+
+/** An element: attributes begin with `@`, its text beside others is `#text`. */
+export type Element = Readonly<Record<string, unknown>>;
+
+/** Elements that may come once or more often; others are single. */
+const MANY = new Set(["entry", "item", "author", "link", "category"]);
+
+const parser = new XMLParser({
+  ignoreAttributes: false,
+  attributeNamePrefix: "@",
+  parseTagValue: false,
+  parseAttributeValue: false,
+  htmlEntities: true,
+  isArray: (name) => MANY.has(name),
+});
+
+/** Parses XML without a document type: entities of its own, which can grow without bound, are refused. @throws UserError */
+export function parseXml(text: string): Element {
+  if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new UserError("this XML has a document type, which feeds do not need");
+  const checked = XMLValidator.validate(text);
+  if (checked !== true) throw new UserError(`this is not XML: line ${checked.err.line}: ${checked.err.msg}`);
+  return parser.parse(text) as Element;
+}
+
+/** The elements of a name; none if it is missing. */
+export const elements = (parent: unknown, name: string): Element[] => {
+  const found = isElement(parent) ? parent[name] : undefined;
+  return (Array.isArray(found) ? found : found === undefined ? [] : [found]).map((each) =>
+    isElement(each) ? each : { "#text": each },
+  );
+};
+
+/** The text of a child element; empty if it is missing. */
+export function textOf(parent: unknown, name: string): string {
+  const text = elements(parent, name)[0]?.["#text"];
+  return text === undefined || text === null ? "" : String(text);
+}
+
+export const attribute = (element: Element, name: string): string => {
+  const value = element[`@${name}`];
+  return typeof value === "string" ? value : "";
+};
+
+const isElement = (value: unknown): value is Element =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
