@@ -1,4 +1,5 @@
 /** The application of papers, as the command line sees it. */
 
-export { openPapers, type Papers } from "./src/papers.ts";
+export { importOptions, openOptions } from "./src/options.ts";
+export { type Imported, openPapers, type Papers } from "./src/papers.ts";
 export { serveOptions, servePapers } from "./web/serve.ts";

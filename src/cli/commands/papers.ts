@@ -6,6 +6,7 @@ interface Verb {
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
+  import: { summary: "import papers from files and addresses", load: () => import("./papers-import.ts") },
   serve: { summary: "serve the papers' pages", load: () => import("./papers-serve.ts") },
 };
 

@@ -1,0 +1,22 @@
+import { z } from "zod";
+
+/** Options of all verbs that open the application. */
+export const openOptions = z.strictObject({
+  embedding: z
+    .string()
+    .min(1, "expected a MODEL of embeddings, or none")
+    .default("minilm")
+    .describe("a model of embeddings for search and similar papers; none: search by words alone"),
+});
+
+export const importOptions = z.strictObject({
+  year: z
+    .int("expected a year")
+    .min(1900)
+    .max(2999)
+    .optional()
+    .describe("year of a saved page's dates that have none (default: the page's newest year + 1)"),
+  allowPrivate: z.boolean().default(false).describe("also read addresses of this machine and private networks"),
+});
+
+export type ImportTerms = z.output<typeof importOptions>;

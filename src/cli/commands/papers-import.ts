@@ -1,0 +1,58 @@
+import type { Command } from "commander";
+import type { Imported } from "../../../apps/papers/index.ts";
+import { printable } from "../../util/printable.ts";
+import { warn } from "../errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { print, printJson } from "../output.ts";
+import { loadPapers, papersFolder } from "../papers.ts";
+import { showDownload } from "../progress.ts";
+
+type Flags = Readonly<Record<string, unknown>>;
+
+export async function define(command: Command): Promise<void> {
+  const { importOptions, openOptions } = await loadPapers();
+  command.argument("<sources...>", "saved pages, JSON lines, feeds: files or addresses");
+  for (const options of [importOptions, openOptions]) addFlags(command, options);
+  command.option("--json", "print one JSON object").action(importPapers);
+}
+
+async function importPapers(sources: string[], flags: Flags): Promise<void> {
+  const { importOptions, openOptions, openPapers } = await loadPapers();
+  const { embedding } = readFlags(openOptions, flags);
+  const options = readFlags(importOptions, flags);
+  const signal = interruptSignal();
+  using download = showDownload(embedding);
+  await using papers = await openPapers({ folder: papersFolder(), embedding, signal, ...download });
+  const imported = await papers.import(sources, { ...options, signal });
+  tell(imported);
+  const sum = sumOf(imported);
+  if (flags["json"]) printJson({ ...sum, ...imported });
+  else print(sentence(sum));
+  if (imported.sources.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
+}
+
+/** Tells people what was not imported, and why. */
+export function tell({ sources, unindexed }: Imported): void {
+  for (const { source, faults, failure, isSame } of sources) {
+    for (const { place, reason } of faults) warn(printable(`${source}: ${place}: ${reason}`));
+    if (failure !== undefined) warn(printable(failure));
+    if (isSame) warn(printable(`${source}: nothing is newer than at the last import`));
+  }
+  if (unindexed !== undefined) warn(`search does not find the new papers yet: ${unindexed}`);
+}
+
+interface Sum {
+  readonly papers: number;
+  readonly added: number;
+  readonly changed: number;
+  readonly unchanged: number;
+}
+
+export function sumOf({ sources }: Imported): Sum {
+  const of = (field: keyof Sum) => sources.reduce((sum, source) => sum + source[field], 0);
+  return { papers: of("papers"), added: of("added"), changed: of("changed"), unchanged: of("unchanged") };
+}
+
+export const sentence = ({ papers, added, changed, unchanged }: Sum): string =>
+  `${papers} ${papers === 1 ? "paper" : "papers"}: ${added} new, ${changed} changed, ${unchanged} unchanged`;
