@@ -12,6 +12,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 10_000 } },
+    setupFiles: ["test/restore.setup.ts"],
     // Loading modules takes longer than most files' tests, so files that can share a process do.
     projects: [
       { extends: true, test: { name: "isolated", include: isolated } },

@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Files that replace modules, or look at the memory or the environment of their process, get a process of their own. */
+/**
+ * These get a process of their own: they replace modules or timers, look at the memory of their process, or load a second
+ * ONNX Runtime. Spies and the environment are put back after each file, by test/restore.setup.ts.
+ */
 const ISOLATED =
-  /\bvi\.(mock|hoisted|spyOn|stub\w+|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|process\.env(\.\w+|\[[^\]]+\]) = /;
+  /\bvi\.(mock|hoisted|resetModules|stubGlobal|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|import\("onnxruntime-node"\)/;
 
 /** Signs of a slow file. One whose tests compute for seconds gives them a timeout of their own. */
 const SLOW: Readonly<Record<string, RegExp>> = {
