@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type PaperInput, paperInputSchema } from "../paper.ts";
+import { openStore, type Store } from "../store.ts";
+
+let store: Store;
+beforeEach(async () => {
+  store = await openStore(":memory:");
+});
+afterEach(() => store.close());
+
+const put = async (...papers: readonly PaperInput[]) =>
+  store.papers.put(papers.map((paper) => paperInputSchema.parse(paper)));
+
+describe("papers", () => {
+  test("that are put again change nothing", async () => {
+    const paper = { title: "A Paper", abstract: "Words.", votes: 3, listed: "2025-12-10" };
+    expect(await put(paper)).toEqual([{ id: "a-paper", change: "added" }]);
+    expect(await put(paper)).toEqual([{ id: "a-paper", change: "unchanged" }]);
+    expect(await store.papers.count()).toBe(1);
+  });
+
+  test("take from a later source what is unknown, and the larger of two counts", async () => {
+    await put({ title: "A Paper", votes: null, comments: 5, published: "2025-03-20", yearAssumed: true });
+    const later = { title: "A  paper", abstract: "Words.", authors: ["A. B", "C. D"], votes: 3, comments: 2 };
+    expect(await put({ ...later, published: "2024-03-20" })).toMatchObject([{ change: "changed" }]);
+    expect(await store.papers.get("a-paper")).toMatchObject({
+      ...{ title: "A Paper", abstract: "Words.", authors: ["A. B", "C. D"], authorCount: 2 },
+      ...{ votes: 3, comments: 5, published: "2024-03-20", yearAssumed: false },
+    });
+  });
+
+  test("get the address of their arXiv id once it is known; the old one leads there, with all marks", async () => {
+    await put({ title: "A Paper", listed: "2025-12-10" });
+    await store.readers.mark("reader", "a-paper", "save");
+    await store.readers.tag("reader", "a-paper", "later");
+    expect(await put({ title: "A Paper", arxiv: "2503.16428" })).toEqual([{ id: "2503.16428", change: "changed" }]);
+    expect(await store.papers.get("a-paper")).toMatchObject({ id: "2503.16428", listed: "2025-12-10" });
+    expect(await store.readers.marks("reader")).toEqual(new Map([["2503.16428", new Set(["save"])]]));
+    expect(await store.readers.tags("reader")).toEqual(new Map([["2503.16428", new Set(["later"])]]));
+    expect(await put({ title: "A Paper" })).toEqual([{ id: "2503.16428", change: "unchanged" }]);
+  });
+
+  test("of one title and two arXiv ids are two papers", async () => {
+    await put({ title: "Errata", arxiv: "2401.00001" }, { title: "Errata", arxiv: "2401.00002" });
+    expect(await store.papers.count()).toBe(2);
+  });
+
+  test("become one when a source shows that they are", async () => {
+    await put({ title: "Old Title", votes: 4 }, { title: "New Title", arxiv: "2401.00001", votes: 2 });
+    await store.readers.mark("reader", "old-title", "vote");
+    expect(await put({ title: "Old Title", arxiv: "2401.00001" })).toEqual([{ id: "2401.00001", change: "changed" }]);
+    expect(await store.papers.count()).toBe(1);
+    expect(await store.papers.get("old-title")).toMatchObject({ id: "2401.00001", votes: 4, readers: { votes: 1 } });
+  });
+
+  test("are listed by the days of being listed, the most wanted first", async () => {
+    await put(
+      { title: "A", listed: "2025-12-09", votes: 1 },
+      { title: "B", listed: "2025-12-10", votes: 1 },
+      { title: "C", listed: "2025-12-10", votes: 9 },
+      { title: "D", published: "2025-12-10" },
+    );
+    await put({ title: "A", listed: "2025-12-10" });
+    const titles = async (list: Parameters<typeof store.papers.list>[0]) =>
+      (await store.papers.list(list)).map(({ title }) => title);
+    expect(await titles({ from: "2025-12-10" })).toEqual(["C", "A", "B"]);
+    expect(await titles({ to: "2025-12-09" })).toEqual(["A"]);
+    expect(await titles({ limit: 2, offset: 2 })).toEqual(["B", "D"]);
+    expect(await store.papers.days()).toEqual([
+      { day: "2025-12-10", papers: 3 },
+      { day: "2025-12-09", papers: 1 },
+    ]);
+  });
+
+  test("count a reader's reloads once", async () => {
+    await put({ title: "A", listed: "2025-12-10" });
+    for (const reader of ["one", "one", "two"]) await store.readers.mark(reader, "a", "read");
+    expect(await store.papers.get("a")).toMatchObject({ readers: { votes: 0, reads: 2 } });
+  });
+
+  test("wait for an index until it has them, those that are gone, too", async () => {
+    await put({ title: "A" }, { title: "B" });
+    await store.papers.indexed("papers", await store.papers.pending("papers", 9));
+    await put({ title: "A", arxiv: "2401.00001" });
+    expect(await store.papers.pending("papers", 9)).toEqual(["2401.00001", "a"]);
+    expect(await store.papers.pending("papers-words", 9)).toHaveLength(3);
+  });
+});
