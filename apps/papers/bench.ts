@@ -1,0 +1,79 @@
+/**
+ * Times the pages over many papers, without the network between: `npx tsx apps/papers/bench.ts [papers] [folder]`. The papers
+ * are made of this project's own sentences; with a folder, they and their index are kept for the next run. The last line is JSON.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { paperInputSchema } from "./src/paper.ts";
+import { openPapers } from "./src/papers.ts";
+import { createSite } from "./web/app.tsx";
+import { siteOf } from "./web/serve.ts";
+
+const [count, folder] = [Number(process.argv[2] ?? 10_000), process.argv[3] ?? join(tmpdir(), `papers-${process.pid}`)];
+const ROUNDS = 40;
+/** Sentences of an abstract, and papers of a day. */
+const [LENGTH, DAILY] = [4, 50];
+const BATCH = 500;
+
+/** A linear congruential generator (Numerical Recipes): the same papers each time. */
+let state = 1;
+const random = (below: number): number => {
+  state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+  return Math.floor((state / 2 ** 32) * below);
+};
+
+const docs = join(import.meta.dirname, "..", "..", "docs");
+const sentences = readdirSync(docs, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".md"))
+  .flatMap((name) => readFileSync(join(docs, name), "utf8").split(/(?<=[.?!])\s+/))
+  .map((text) => text.replace(/\s+/g, " "))
+  .filter((text) => /^[A-Z][^|`#]{40,240}[.]$/.test(text));
+const sentence = () => sentences[random(sentences.length)]!;
+
+const dayOf = (i: number): string =>
+  new Date(Date.UTC(2026, 0, 1) - Math.floor(i / DAILY) * 86_400_000).toISOString().slice(0, 10);
+
+const paperAt = (i: number) =>
+  paperInputSchema.parse({
+    title: `${sentence().split(" ").slice(0, 8).join(" ")} ${i}`,
+    abstract: Array.from({ length: LENGTH }, sentence).join(" "),
+    listed: dayOf(i),
+    votes: random(200),
+  });
+
+await using papers = await openPapers({ folder });
+for (let at = await papers.store.papers.count(); at < count; at += BATCH) {
+  await papers.add(Array.from({ length: Math.min(BATCH, count - at) }, (_, i) => paperAt(at + i)));
+  process.stderr.write(`${Math.min(count, at + BATCH)} papers\n`);
+}
+const site = siteOf(papers, { url: undefined, reranker: "none" }, () => String(random(1e9)));
+const app = createSite(site, (error) => {
+  throw error;
+});
+
+const query = () => sentence().split(" ").slice(1, 6).join(" ");
+const pages: Readonly<Record<string, () => string>> = {
+  feed: () => `/?date=${dayOf(random(count))}`,
+  month: () => `/?period=month&date=${dayOf(random(count))}`,
+  all: () => "/?period=all",
+  search: () => `/search?q=${encodeURIComponent(query())}`,
+};
+const results: Record<string, { median: number; p95: number }> = {};
+for (const [name, path] of Object.entries(pages)) {
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS + 3; round++) {
+    const started = performance.now();
+    const response = await app.request(path());
+    await response.text();
+    if (response.status !== 200) throw new Error(`${name}: status ${response.status}`);
+    if (round >= 3) times.push(performance.now() - started);
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number) => Math.round(times[Math.floor(share * times.length)]! * 10) / 10;
+  results[name] = { median: at(0.5), p95: at(0.95) };
+  console.log(`${name.padEnd(8)} median ${at(0.5)} ms, 95th percentile ${at(0.95)} ms`);
+}
+console.log(
+  JSON.stringify({ bench: "papers", papers: count, rounds: ROUNDS, unit: "ms", ...results, machine: cpus()[0]!.model }),
+);
