@@ -9,6 +9,7 @@ import { causalAttention } from "./ops/causal-attention.ts";
 import { causalConv } from "./ops/causal-conv.ts";
 import { crossEntropy } from "./ops/cross-entropy.ts";
 import { cumSum, lower, segmentSums } from "./ops/cumulative.ts";
+import { diagonalScan } from "./ops/diagonal-scan.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import { columns, encoderAttention } from "./ops/encoder.ts";
 import { gather } from "./ops/gather.ts";
@@ -137,6 +138,11 @@ const cumulative: GradientCase[] = [
   ...[true, false].map((exclusive) =>
     unary(`segmentSums, exclusive ${exclusive}`, (x) => elementwise.exp(segmentSums(x, { exclusive }))),
   ),
+  ...[1, 5].map((length) => ({
+    name: `diagonalScan of ${length} tokens`,
+    inputs: { u: noise(1, [2, length, 3]), decay: noise(2, [2, length, 3]) },
+    trace: ({ u, decay }: Readonly<Record<string, Tensor>>) => [diagonalScan(u!, decay!)],
+  })),
   ...[1, 3, 6].map((length) => ({
     name: `causalConv of ${length} tokens`,
     inputs: {

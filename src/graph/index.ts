@@ -14,6 +14,7 @@ export * from "./ops/confidence.ts";
 export * from "./ops/cross-attention.ts";
 export * from "./ops/cross-entropy.ts";
 export * from "./ops/cumulative.ts";
+export * from "./ops/diagonal-scan.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/encoder.ts";
 export * from "./ops/gather.ts";

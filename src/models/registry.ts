@@ -17,6 +17,7 @@ import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
+import { mambaArchitecture } from "./mamba.ts";
 import { mamba2Architecture } from "./mamba2.ts";
 import { mistral } from "./mistral.ts";
 import { modernbert } from "./modernbert.ts";
@@ -40,6 +41,7 @@ const decoders: readonly Architecture[] = [
   gpt2,
   granite,
   llama,
+  mambaArchitecture,
   mamba2Architecture,
   mistral,
   olmo2,

@@ -4,7 +4,7 @@ import { Buffer, type View, ViewSet } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { KvCache } from "./cache.ts";
-import type { Decoder } from "./decoder.ts";
+import { type Decoder, isRecurrent } from "./decoder.ts";
 import { Lengths } from "./lengths.ts";
 import {
   traceAfter,
@@ -34,6 +34,8 @@ export class Stack implements Disposable {
     private readonly inputs: Readonly<Record<string, View>>,
   ) {
     this.#cache = new KvCache(decoder.config);
+    if (isRecurrent(decoder.config))
+      for (let layer = 0; layer < decoder.config.layers; layer++) this.#cache.state(layer).fill(0);
   }
 
   /** Weights that are not constants of the graphs are bound as `inputs`, which tracing may fill. */
@@ -52,7 +54,8 @@ export class Stack implements Disposable {
         ...Array.from({ length: layers }, (_, l) => traceAttention(decoder, l)),
       ],
     }[cut]();
-    graphs.push(traceEmbedding(decoder), traceAfter(decoder, layers - 1), traceHead(decoder));
+    const tail = isRecurrent(decoder.config) ? [] : [traceAfter(decoder, layers - 1)];
+    graphs.push(traceEmbedding(decoder), ...tail, traceHead(decoder));
     weights?.commit();
     return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))), inputs);
   }
@@ -87,11 +90,15 @@ export class Stack implements Disposable {
       ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l), start, set)),
     );
     const run = (program: Program, more: object) => program.bind({ ...views, ...more }).run();
-    const [programs, [embedding, after, head]] = [this.programs.slice(0, -3), this.programs.slice(-3)];
+    const recurrent = isRecurrent(this.decoder.config);
+    const rest = recurrent ? -2 : -3;
+    const programs = this.programs.slice(0, rest);
+    const [embedding, after] = this.programs.slice(rest);
+    const head = this.programs.at(-1);
     await run(embedding!, stream(1));
     if (this.cut !== "pieces") {
       for (const [i, p] of programs.entries()) await run(p, { ...stream(i), attendedResidual: besides[0]!, ...caches });
-      await run(after!, { ...stream(0), attendedResidual: besides[0]! });
+      if (!recurrent) await run(after!, { ...stream(0), attendedResidual: besides[0]! });
     } else {
       for (let layer = 0; layer < layers; layer++) {
         const streamIn = layer === 0 ? stream(0) : { ...stream(layer), ...streams[0]! };
@@ -100,12 +107,16 @@ export class Stack implements Disposable {
       }
       await run(after!, { ...stream(0), attendedResidual: besides[layers % 2]! });
     }
-    await run(head!, streams[1]!);
+    await run(head!, streams[recurrent ? programs.length % 2 : 1]!);
     this.#past += tokens;
     return new Float32Array(views["logits"]!.buffer.memory).slice();
   }
 
   #cacheViews(layer: number, suffix: string, start: number, set: ViewSet): Record<string, View> {
+    if (isRecurrent(this.decoder.config)) {
+      const states = this.#cache.states(layer);
+      return { [`state${suffix}`]: states, [`stateOut${suffix}`]: states };
+    }
     const { key, value } = this.#cache.from(layer, start, set);
     const [names, views] = [
       ["pastKey", "presentKey", "pastValue", "presentValue"],

@@ -76,14 +76,35 @@ MODELS = {
         vision_config=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
         mm_tokens_per_image=4, image_token_index=2, boi_token_index=0, eoi_token_index=1)),
     "ernie4_5": ("ernie4_5", "ernie4_5", dict(**rope("default"), use_bias=True, tie_word_embeddings=True)),
+    "mamba": ("mamba", "mamba", dict(
+        state_size=5, intermediate_size=48, time_step_rank=3, conv_kernel=4, layer_norm_epsilon=1e-3, tie_word_embeddings=True)),
+    "mamba2": ("mamba2", "mamba2", dict(
+        state_size=12, num_heads=4, head_dim=16, n_groups=1, conv_kernel=4, chunk_size=16, layer_norm_epsilon=1e-3, tie_word_embeddings=True)),
+    "mamba2-groups": ("mamba2", "mamba2", dict(
+        state_size=6, num_heads=8, head_dim=8, n_groups=2, conv_kernel=3, chunk_size=16, layer_norm_epsilon=1e-3, tie_word_embeddings=False)),
 }  # fmt: skip
 
 
+RECURRENT = ("mamba", "mamba2")
+
+
+def shared(model_type: str) -> dict:
+    """The settings of COMMON that a model has."""
+    if model_type == "gemma3":
+        return {}
+    tokens = ("vocab_size", "bos_token_id", "eos_token_id")
+    if model_type == "gpt2":
+        return {k: COMMON[k] for k in tokens}
+    if model_type in RECURRENT:
+        return {k: COMMON[k] for k in (*tokens, "hidden_size", "num_hidden_layers")}
+    return COMMON
+
+
 def configuration(model_type: str, options: dict):
-    base = {k: COMMON[k] for k in ("vocab_size", "bos_token_id", "eos_token_id")} if model_type == "gpt2" else COMMON
-    base = {} if model_type == "gemma3" else base
+    base = shared(model_type)
     given = {k: v for k, v in {**base, **options}.items() if k != "head_dim" or v is not None}
-    return AutoConfig.for_model(model_type, **given, attn_implementation="eager")
+    attention = {} if model_type in RECURRENT else dict(attn_implementation="eager")
+    return AutoConfig.for_model(model_type, **given, **attention)
 
 
 @torch.no_grad()
@@ -93,7 +114,14 @@ def random_model(config, seed: int):
     model = AutoModelForCausalLM.from_config(config).eval()
     for name, p in model.named_parameters():
         noise = torch.randn_like(p)
-        if p.ndim == 1:
+        if name.endswith("A_log"):
+            # Decays from almost none to much, so that states differ in their memory.
+            p.copy_(0.3 * noise)
+        elif name.endswith(("dt_bias", "dt_proj.bias")):
+            p.copy_(noise - 1)
+        elif "conv1d.weight" in name:
+            p.copy_(0.5 * noise)
+        elif p.ndim == 1:
             offset = 0.0 if "bias" in name or config.model_type.startswith("gemma") else 1.0
             p.copy_(offset + 0.2 * noise)
         else:
@@ -112,10 +140,12 @@ def whole(model, ids: list[int]) -> torch.Tensor:
 @torch.no_grad()
 def stepwise(model, ids: list[int]) -> torch.Tensor:
     half = len(ids) // 2
+    # transformers has two names for what is kept between tokens.
+    kept = "cache" if model.config.model_type in RECURRENT else "past_key_values"
     out = model(torch.tensor([ids[:half]]), use_cache=True)
     logits = [out.logits[0]]
     for token in ids[half:]:
-        out = model(torch.tensor([[token]]), past_key_values=out.past_key_values, use_cache=True)
+        out = model(torch.tensor([[token]]), **{kept: out[kept]}, use_cache=True)
         logits.append(out.logits[0])
     return torch.cat(logits)
 
@@ -127,7 +157,9 @@ def check(what: str, a: torch.Tensor, b: torch.Tensor) -> None:
 
 
 def read(folder: Path):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    config = AutoConfig.from_pretrained(folder)
+    attention = {} if config.model_type in RECURRENT else dict(attn_implementation="eager")
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **attention).eval()
 
 
 def fixture(name: str, seed: int, out: Path) -> None:

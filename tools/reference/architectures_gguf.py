@@ -6,6 +6,11 @@ import numpy as np
 import torch
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, TokenType, get_tensor_name_map
 
+RECURRENT = ("mamba", "mamba2")
+
+# Of recurrent models: all else is stored in float32.
+MATRICES = ("proj.weight", "embeddings.weight", "lm_head.weight")
+
 # Rotated pairs side by side instead of half a head apart.
 PERMUTED = ("llama", "granite", "smollm3")
 
@@ -24,7 +29,23 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
         data = permute(data, c.num_attention_heads if "q_proj" in name else c.num_key_value_heads)
     if architecture.startswith("gemma") and name.endswith("norm.weight"):
         data = data + 1
-    return np.ascontiguousarray(data, dtype=np.float32 if data.ndim == 1 else np.float16)
+    if architecture in RECURRENT:
+        data = recurrent_data(name, data, c, architecture)
+    whole = data.ndim == 1 or (architecture in RECURRENT and not name.endswith(MATRICES))
+    return np.ascontiguousarray(data, dtype=np.float32 if whole else np.float16)
+
+
+def recurrent_data(name: str, data: np.ndarray, c, architecture: str) -> np.ndarray:
+    """A itself in place of its logarithm; one column a head, and the norm a row a group."""
+    if name.endswith("A_log"):
+        data = -np.exp(data)
+    if name.endswith("conv1d.weight"):
+        data = data.squeeze(1)
+    if architecture == "mamba2" and name.endswith((".D", "A_log")):
+        data = data.reshape(-1, 1)
+    if architecture == "mamba2" and name.endswith("mixer.norm.weight"):
+        data = data.reshape(c.n_groups, -1)
+    return data
 
 
 def add_vocabulary(w: GGUFWriter, size: int) -> None:
@@ -38,7 +59,28 @@ def add_vocabulary(w: GGUFWriter, size: int) -> None:
     w.add_eos_token_id(2)
 
 
+def add_recurrent_sizes(w: GGUFWriter, c) -> None:
+    inner = c.intermediate_size if c.model_type == "mamba" else c.num_heads * c.head_dim
+    w.add_context_length(2**20)
+    w.add_embedding_length(c.hidden_size)
+    w.add_feed_forward_length(0)
+    w.add_head_count(0)
+    w.add_block_count(c.num_hidden_layers)
+    w.add_ssm_conv_kernel(c.conv_kernel)
+    w.add_ssm_inner_size(inner)
+    w.add_ssm_state_size(c.state_size)
+    w.add_ssm_time_step_rank(c.time_step_rank if c.model_type == "mamba" else c.num_heads)
+    if c.model_type == "mamba2":
+        w.add_ssm_group_count(c.n_groups)
+    else:
+        w.add_ssm_dt_b_c_rms(False)
+    w.add_layer_norm_rms_eps(c.layer_norm_epsilon)
+    add_vocabulary(w, c.vocab_size)
+
+
 def add_sizes(w: GGUFWriter, c) -> None:
+    if c.model_type in RECURRENT:
+        return add_recurrent_sizes(w, c)
     w.add_block_count(c.num_hidden_layers)
     w.add_context_length(c.max_position_embeddings)
     w.add_embedding_length(c.hidden_size)
@@ -98,7 +140,7 @@ def write_gguf(model, architecture: str, path: Path) -> None:
     c = model.config
     w = GGUFWriter(str(path), architecture)
     add_sizes(w, c)
-    if architecture != "gpt2":
+    if architecture != "gpt2" and architecture not in RECURRENT:
         add_rope(w, model, getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads)
     add_own(w, c, architecture)
     kind = next(k for k in MODEL_ARCH if MODEL_ARCH_NAMES[k] == architecture)
@@ -106,7 +148,9 @@ def write_gguf(model, architecture: str, path: Path) -> None:
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and c.tie_word_embeddings:
             continue
-        canonical = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        # The converter's name of what is added to the steps.
+        named = name.replace("dt_bias", "dt_proj.bias")
+        canonical = names.get_name(named, try_suffixes=(".weight", ".bias"))
         assert canonical, name
         w.add_tensor(canonical, tensor_data(name, tensor, model, architecture))
     w.write_header_to_file()

@@ -36,7 +36,8 @@ const gatedOp: Op<Heads> = {
     check("v", v!, [batch, tokens, heads * Math.ceil(value)]);
     check("q", q!, k!.shape);
     check("state", state!, [batch, heads, key, value]);
-    check("decay", decay!, [batch, tokens, heads]);
+    const perKey = sameShape(decay!.shape.slice(2), [heads * key]);
+    check("decay", decay!, [batch, tokens, perKey ? heads * key : heads]);
     return [v!, state!];
   },
   onnx: (emit, { inputs, outputs }, { heads, groups }) =>
@@ -55,19 +56,21 @@ const gatedOp: Op<Heads> = {
     const [key, value] = widths(k!, v!, attrs);
     const [batch, tokens] = v!.shape as [number, number];
     const [y, next] = [ndarray(v!.shape), ndarray(state!.shape, state!.data)];
+    const perHead = decay!.shape[2]! / heads;
     for (let b = 0; b < batch; b++)
       for (let t = 0; t < tokens; t++)
         for (let h = 0; h < heads; h++) {
           const at = b * tokens + t;
           const shared = (at * groups + Math.floor((h * groups) / heads)) * key;
-          const keep = Math.exp(decay!.data[at * heads + h]!);
-          for (let n = 0; n < key; n++)
+          for (let n = 0; n < key; n++) {
+            const keep = Math.exp(decay!.data[(at * heads + h) * perHead + (n % perHead)]!);
             for (let p = 0; p < value; p++) {
               const own = (at * heads + h) * value + p;
               const s = ((b * heads + h) * key + n) * value + p;
               next.data[s] = keep * next.data[s]! + k!.data[shared + n]! * v!.data[own]!;
               y.data[own]! += q!.data[shared + n]! * next.data[s]!;
             }
+          }
         }
     return [y, next];
   },
@@ -75,8 +78,8 @@ const gatedOp: Op<Heads> = {
 
 /**
  * Linear attention with a decay (Yang et al. 2023), token by token: S ← e^decay · S + k vᵀ, y = Sᵀ q. q and k [batch,
- * tokens, groups · n], v [batch, tokens, heads · d], decay [batch, tokens, heads], state [batch, heads, n, d] → y as v,
- * and the state after the last token.
+ * tokens, groups · n], v [batch, tokens, heads · d], decay [batch, tokens, heads], or [batch, tokens, heads · n] with
+ * one for each row of S, state [batch, heads, n, d] → y as v, and the state after the last token.
  * @throws ShapeError
  */
 export function gatedLinearAttention(

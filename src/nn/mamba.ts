@@ -1,0 +1,162 @@
+import {
+  causalConv,
+  causalConvWithState,
+  concat,
+  diagonalScan,
+  gatedLinearAttention,
+  plus,
+  reshape,
+  type Shape,
+  silu,
+  softplus,
+  split,
+  spread,
+  sum,
+  type Tensor,
+  times,
+} from "../graph/index.ts";
+import type { MixerWeights } from "./mixer-weights.ts";
+
+/** The sizes of a Mamba mixer (Gu & Dao 2023). */
+export interface MambaConfig {
+  /** Width of its input and result. */
+  readonly hidden: number;
+  /** Channels inside. */
+  readonly inner: number;
+  /** Numbers that the state holds for each channel. */
+  readonly stateSize: number;
+  /** Rank of the projection from which the steps are made. */
+  readonly stepRank: number;
+  /** Tokens that the convolution sees, a token's own included. */
+  readonly convWidth: number;
+}
+
+/** A mixer's weights, named and laid out as in Hugging Face's checkpoints: matrices [outputs, inputs]. */
+export const mambaWeights = ({ hidden, inner, stateSize, stepRank, convWidth }: MambaConfig) =>
+  ({
+    "in_proj.weight": [2 * inner, hidden],
+    "conv1d.weight": [inner, 1, convWidth],
+    "conv1d.bias": [inner],
+    "x_proj.weight": [stepRank + 2 * stateSize, inner],
+    "dt_proj.weight": [inner, stepRank],
+    "dt_proj.bias": [inner],
+    A_log: [inner, stateSize],
+    D: [inner],
+    "out_proj.weight": [hidden, inner],
+  }) as const satisfies Readonly<Record<string, readonly number[]>>;
+
+/** Floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
+export const mambaStateSize = (config: MambaConfig): number => convPart(config) + config.inner * config.stateSize;
+
+const convPart = ({ inner, convWidth }: MambaConfig): number => (convWidth - 1) * inner;
+
+/**
+ * A mixer over whole sequences, which trains: x [batch, tokens, hidden] → the same shape, both in numbers. All states
+ * of a batch lie in memory: it is for small models.
+ */
+export function mamba(weights: MixerWeights, config: MambaConfig, x: Tensor): Tensor {
+  const block = new Block(weights, config);
+  const { mixed, gate } = block.enter(x);
+  const scan = block.scanned(silu(causalConv(mixed, block.convWeight, block.convBias)));
+  return block.leave(scanned(scan, config), scan.x, gate);
+}
+
+/** The scan in ordinary operators: y [batch, tokens, inner]. */
+function scanned({ v, decay, b, c }: Scanned, { inner, stateSize }: MambaConfig): Tensor {
+  const rows = v.shape.slice(0, 2);
+  const each: Shape = [...rows, inner, stateSize];
+  const flat = (x: Tensor) => reshape(x, [...rows, inner * stateSize]);
+  const written = times(spread(v, 3, stateSize), spread(b, 2, inner));
+  const states = reshape(diagonalScan(flat(written), decay), each);
+  return sum(times(states, spread(c, 2, inner)), 3);
+}
+
+/**
+ * The same on new tokens, as many as there are, after others: `state` [batch, mambaStateSize] holds those, zeros before
+ * the first token. Returns y [batch, tokens, hidden], and the state with the new tokens.
+ */
+export function mambaStep(
+  weights: MixerWeights,
+  config: MambaConfig,
+  x: Tensor,
+  state: Tensor,
+): { readonly y: Tensor; readonly state: Tensor } {
+  const block = new Block(weights, config);
+  const { mixed, gate } = block.enter(x);
+  const kept = block.unpack(state);
+  const conv = causalConvWithState(mixed, block.convWeight, block.convBias, kept.conv);
+  const scan = block.scanned(silu(conv.y));
+  const { b, c, v, decay } = scan;
+  // Each channel is a head whose values are single numbers; all share B and C.
+  const next = gatedLinearAttention({ q: c, k: b, v, state: kept.scan, decay }, { heads: config.inner, groups: 1 });
+  return { y: block.leave(next.y, scan.x, gate), state: block.pack(conv.state, next.state) };
+}
+
+/** A scan's inputs, [batch, tokens, …] each. */
+interface Scanned {
+  /** [.., inner]: the channels after the convolution. */
+  readonly x: Tensor;
+  /** [.., inner]: x times its steps. */
+  readonly v: Tensor;
+  /** [.., inner · stateSize]: the logarithm of what is kept of the state before. */
+  readonly decay: Tensor;
+  /** [.., stateSize]: where the state is written. */
+  readonly b: Tensor;
+  /** [.., stateSize]: where it is read. */
+  readonly c: Tensor;
+}
+
+/** The parts that both forms share: all but the convolution and the scan. */
+class Block {
+  constructor(
+    private readonly weights: MixerWeights,
+    private readonly config: MambaConfig,
+  ) {}
+
+  get convWeight(): Tensor {
+    return this.weights.tensor("conv1d.weight", [this.config.inner, 1, this.config.convWidth]);
+  }
+
+  get convBias(): Tensor {
+    return this.weights.tensor("conv1d.bias", [this.config.inner]);
+  }
+
+  /** The convolution's input and the gate, [.., inner] each. */
+  enter(x: Tensor): { readonly mixed: Tensor; readonly gate: Tensor } {
+    const { inner } = this.config;
+    const [mixed, gate] = split(this.weights.project(x, "in_proj", 2 * inner), 2, [inner, inner]);
+    return { mixed: mixed!, gate: gate! };
+  }
+
+  scanned(x: Tensor): Scanned {
+    const { inner, stateSize, stepRank } = this.config;
+    const packed = this.weights.project(x, "x_proj", stepRank + 2 * stateSize);
+    const [low, b, c] = split(packed, 2, [stepRank, stateSize, stateSize]) as [Tensor, Tensor, Tensor];
+    const steps = softplus(this.weights.project(low, "dt_proj", inner, true));
+    const decay = times(spread(steps, 3, stateSize), this.weights.rates([inner, stateSize]));
+    const flat = reshape(decay, [...x.shape.slice(0, 2), inner * stateSize]);
+    return { x, v: times(steps, x), decay: flat, b, c };
+  }
+
+  /** The result from the scan's: the skip, the gate, the projection. */
+  leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
+    const skipped = plus(y, times(x, this.weights.tensor("D", [this.config.inner])));
+    return this.weights.project(times(skipped, silu(gate)), "out_proj", this.config.hidden);
+  }
+
+  unpack(state: Tensor): { readonly conv: Tensor; readonly scan: Tensor } {
+    const { inner, stateSize, convWidth } = this.config;
+    const [batch] = state.shape as [Shape[0]];
+    const [conv, scan] = split(state, 1, [convPart(this.config), inner * stateSize]);
+    return {
+      conv: reshape(conv!, [batch!, convWidth - 1, inner]),
+      scan: reshape(scan!, [batch!, inner, stateSize, 1]),
+    };
+  }
+
+  pack(conv: Tensor, scan: Tensor): Tensor {
+    const { inner, stateSize } = this.config;
+    const [batch] = conv.shape as [Shape[0]];
+    return concat([reshape(conv, [batch!, convPart(this.config)]), reshape(scan, [batch!, inner * stateSize])], 1);
+  }
+}
