@@ -21,11 +21,15 @@ export function graphCost(graph: Graph, counts: (op: string) => boolean = () => 
   return sumCosts(costs);
 }
 
-export const sumCosts = (costs: readonly Cost[]): Cost => ({
-  flops: add(...costs.map((c) => c.flops)),
-  read: add(...costs.map((c) => c.read)),
-  written: add(...costs.map((c) => c.written)),
-});
+export function sumCosts(costs: readonly Cost[]): Cost {
+  const experts = costs.flatMap((c) => c.experts ?? []);
+  return {
+    flops: add(...costs.map((c) => c.flops)),
+    read: add(...costs.map((c) => c.read)),
+    written: add(...costs.map((c) => c.written)),
+    ...(experts.length > 0 && { experts: add(...experts) }),
+  };
+}
 
 export function evalCost(cost: Cost, bindings: Bindings): Spent {
   return {

@@ -73,14 +73,28 @@ export function evalDim(dim: Dim, bindings: Bindings): number {
   return total;
 }
 
+/** Symbols that stand for the lesser of a dim and a number, by their names. */
+const bounded = new Map<string, { readonly dim: Dim; readonly most: number }>();
+
+/** The dim, or `most` if that is less: one symbol, which has its value from the dim's symbols. */
+export function atMost(dim: Dim, most: number): Dim {
+  if (typeof dim === "number") return Math.min(dim, most);
+  const name = `min(${dim}, ${most})`.replaceAll("*", "·");
+  bounded.set(name, { dim, most });
+  return sym(name);
+}
+
+function symbolValue(name: string, bindings: Bindings): number {
+  const limit = bounded.get(name);
+  const value = limit ? Math.min(evalDim(limit.dim, bindings), limit.most) : bindings[name];
+  if (value === undefined) throw new Error(`the symbolic dimension "${name}" has no value in this run`);
+  return value;
+}
+
 function monomialValue(mono: string, bindings: Bindings): number {
   if (mono === "") return 1;
   let product = 1;
-  for (const name of mono.split("*")) {
-    const value = bindings[name];
-    if (value === undefined) throw new Error(`the symbolic dimension "${name}" has no value in this run`);
-    product *= value;
-  }
+  for (const name of mono.split("*")) product *= symbolValue(name, bindings);
   return product;
 }
 

@@ -12,9 +12,12 @@ import { cumSum, lower, segmentSums } from "./ops/cumulative.ts";
 import { diagonalScan } from "./ops/diagonal-scan.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import { columns, encoderAttention } from "./ops/encoder.ts";
+import { expertOrder, toExperts, toSlots } from "./ops/expert-rows.ts";
 import { gather } from "./ops/gather.ts";
+import { groupedLinear } from "./ops/grouped-linear.ts";
 import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
 import { linear, matmulTransposed } from "./ops/matmul.ts";
+import { mixExperts } from "./ops/mix-experts.ts";
 import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "./ops/norm.ts";
 import { pool, poolings, unit } from "./ops/pool.ts";
 import { positions } from "./ops/positions.ts";
@@ -24,6 +27,7 @@ import { relativeBias } from "./ops/relative.ts";
 import { rotaryEmbedding } from "./ops/rotary.ts";
 import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
 import { softmax } from "./ops/softmax.ts";
+import { topK } from "./ops/top-k.ts";
 import { pad, tokenPlaces, tokenRows, unpad } from "./ops/unpad.ts";
 import type { DType, Tensor } from "./tensor.ts";
 
@@ -344,6 +348,29 @@ const losses: GradientCase[] = [
   },
 ];
 
+/** Four experts, two of them for each of six tokens; the third has none. */
+const experts: GradientCase[] = [false, true].map((rows) => ({
+  name: `experts, their matrices in ${rows ? "rows" : "columns"}`,
+  inputs: {
+    x: noise(1, [2, 3, 4], [batch, tokens, 4]),
+    logits: {
+      ...noise(2, [2, 3, 4], [batch, tokens, 4]),
+      data: Float64Array.from({ length: 24 }, (_, i) => (i % 4 === 2 ? -9 : ((7 * i) % 11) / 4)),
+    },
+    ...Object.fromEntries([0, 1, 2, 3].map((e) => [`w${e}`, noise(3 + e, rows ? [5, 4] : [4, 5])])),
+  },
+  bindings: { batch: 2, tokens: 3 },
+  trace({ x, logits, ...weights }) {
+    const { values, chosen } = topK(logits!, 2);
+    const order = expertOrder(chosen, 4);
+    const matrices = Object.values(weights).slice(0, 4);
+    const y = groupedLinear(toExperts(x!, order, 2), order.sizes, matrices, { rows });
+    const slots = toSlots(y, order, chosen);
+    const again = toSlots(toExperts(slots, order, 1), order, chosen);
+    return [mixExperts(elementwise.plus(slots, elementwise.times(again, again)), softmax(values))];
+  },
+}));
+
 /** Operators of integers, which have no gradient. */
 const integers: GradientCase[] = [
   {
@@ -392,5 +419,6 @@ export const gradientCases: readonly GradientCase[] = [
   ...attentions,
   ...encoders,
   ...losses,
+  ...experts,
   ...integers,
 ];

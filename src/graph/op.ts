@@ -14,6 +14,8 @@ export interface Cost {
   readonly flops: Dim;
   readonly read: Dim;
   readonly written: Dim;
+  /** Experts that ran, each for one token; absent if there are none. */
+  readonly experts?: Dim;
 }
 
 /** One use of an operator, to which the gradients of its outputs are given. */

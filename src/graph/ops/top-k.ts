@@ -1,0 +1,63 @@
+import { add } from "../dim.ts";
+import { mapNd, ndarray } from "../ndarray.ts";
+import type { Op } from "../op.ts";
+import { apply, apply1, ShapeError, showType } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+import { sizeInBytes } from "../tensor.ts";
+
+const topKOp: Op<{ k: number }> = {
+  name: "topK",
+  operands: ["x"],
+  infer([x], { k }) {
+    const width = x!.shape.at(-1);
+    if (typeof width !== "number" || k < 1 || k > width)
+      throw new ShapeError("topK", "x", showType(x!), `at least ${k} columns`);
+    const shape = x!.shape.with(-1, k);
+    return [
+      { dtype: "f32", shape },
+      { dtype: "i64", shape },
+    ];
+  },
+  onnx: (emit, { inputs: [x], outputs }, { k }) => emit.node("TopK", [x!, emit.ints([k])], outputs),
+  gradient: ({ inputs: [x], outputs: [, chosen], given: [dy] }) => [scatterChosen(x!, chosen!, dy!)],
+  reference([x], { k }) {
+    const width = x!.shape.at(-1)!;
+    const [values, chosen] = [ndarray(x!.shape.with(-1, k)), ndarray(x!.shape.with(-1, k))];
+    for (let row = 0; row < x!.data.length / width; row++) {
+      const at = (column: number) => x!.data[row * width + column]!;
+      const best = [...Array(width).keys()].sort((a, b) => at(b) - at(a)).slice(0, k);
+      values.data.set(best.map(at), row * k);
+      chosen.data.set(best, row * k);
+    }
+    return [values, chosen];
+  },
+};
+
+/**
+ * The k greatest numbers of each row [..., n], the greatest first, and their columns, i64: both [..., k]. Of equal ones,
+ * the first comes first.
+ */
+export function topK(x: Tensor, k: number): { values: Tensor; chosen: Tensor } {
+  const [values, chosen] = apply(topKOp, [x], { k });
+  return { values: values!, chosen: chosen! };
+}
+
+const scatterChosenOp: Op<null> = {
+  name: "scatterChosen",
+  operands: ["like", "chosen", "dy"],
+  infer: ([x]) => [x!],
+  onnx(emit, { inputs: [x, chosen, dy], outputs }) {
+    const zeros = emit.value("Expand", [emit.floats([0], []), emit.value("Shape", [x!])]);
+    emit.node("ScatterElements", [zeros, chosen!, dy!], outputs, { axis: { int: -1 } });
+  },
+  cost: ([, chosen, dy]) => ({ read: add(sizeInBytes(chosen!), sizeInBytes(dy!)) }),
+  reference([x, chosen, dy]) {
+    const [width, k] = [x!.shape.at(-1)!, chosen!.shape.at(-1)!];
+    const y = mapNd(x!, () => 0);
+    for (const [i, column] of chosen!.data.entries()) y.data[Math.floor(i / k) * width + column] = dy!.data[i]!;
+    return [y];
+  },
+};
+
+/** dy [..., k] at its columns `chosen`, which differ within a row, and zeros elsewhere: in the shape of x [..., n]. */
+const scatterChosen = (x: Tensor, chosen: Tensor, dy: Tensor): Tensor => apply1(scatterChosenOp, [x, chosen, dy], null);
