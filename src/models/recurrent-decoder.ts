@@ -97,18 +97,22 @@ export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
 
 function mixerWeights(weights: WeightSource, graph: Graph, parts: Parts, layer: number): MixerWeights {
   const place = (name: string) => `blk.${layer}.${name}`;
+  /** A vector, or one in another shape: no rate decays in training. */
   const values = (name: string, shape: readonly number[]) => {
     const size = shape.reduce((product, n) => product * n, 1);
     const vector = weights.vector(graph, { [place(name)]: size });
     return shape.length === 1 ? vector : reshape(vector, shape);
   };
+  /** A convolution's, [channels, 1, width]. */
+  const filters = (name: string, shape: readonly number[]) =>
+    reshape(weights.table(graph, place(name), [shape[0]!, shape[2]!]), shape);
   const named = (name: string) => {
     const [part, ...kind] = name.split(".");
     return [canonical[part!], ...kind].join(".");
   };
   return {
     project: (x, name, outputs, biased) => parts.project(x, { [place(canonical[name]!)]: outputs }, () => biased!),
-    tensor: (name, shape) => values(named(name), shape),
+    tensor: (name, shape) => (shape.length === 3 ? filters(named(name), shape) : values(named(name), shape)),
     // A GGUF stores A itself.
     rates: (shape) => (weights.config.kind === "gguf" ? values("ssm_a", shape) : ratesOf(values("ssm_a_log", shape))),
   };

@@ -1,7 +1,5 @@
 import { type Mamba2Config, mamba2Weights } from "./mamba2.ts";
-
-/** Bounds of a head's first step. */
-const [SHORTEST, LONGEST] = [1e-3, 1e-1];
+import { firstStep } from "./steps-init.ts";
 
 /**
  * Random weights of a mixer, as the reference implementation (state-spaces/mamba, `Mamba2`) fills them: A from 1 to 16,
@@ -13,7 +11,7 @@ export function initialMamba2(config: Mamba2Config, random: () => number): Recor
     "in_proj.weight": uniform(1 / Math.sqrt(config.hidden)),
     "conv1d.weight": uniform(1 / Math.sqrt(config.convWidth)),
     "conv1d.bias": uniform(1 / Math.sqrt(config.convWidth)),
-    dt_bias: () => inverseSoftplus(SHORTEST * (LONGEST / SHORTEST) ** random()),
+    dt_bias: () => firstStep(random),
     A_log: () => Math.log(1 + 15 * random()),
     D: () => 1,
     "norm.weight": () => 1,
@@ -27,5 +25,3 @@ export function initialMamba2(config: Mamba2Config, random: () => number): Recor
     }),
   );
 }
-
-const inverseSoftplus = (y: number): number => y + Math.log(-Math.expm1(-y));

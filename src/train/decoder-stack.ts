@@ -1,6 +1,7 @@
 import type { Graph, Tensor } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { settle } from "../nn/stream.ts";
+import { UserError } from "../util/errors.ts";
 import { attendCausally } from "./attend.ts";
 import type { Batch } from "./data/batch.ts";
 import type { Trainee } from "./graphs.ts";
@@ -33,7 +34,10 @@ export class DecoderStack implements Stack {
 
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor {
     const block = this.decoder.block(g, layer);
-    if (block.kind === "recurrent") return settle(block.train({ branch: x }));
+    if (block.kind === "recurrent") {
+      checkRows(shape);
+      return settle(block.train({ branch: x }));
+    }
     const { qkv, residual } = block.attentionIn({ branch: x });
     const attended = attendCausally(g, this.decoder, layer, qkv, shape);
     return settle(block.feedForward(block.attentionOut(attended, residual)));
@@ -49,6 +53,13 @@ export class DecoderStack implements Stack {
       ...(prefix && { prefix: { dtype: "i64", shape, values: prefix } }),
     };
   }
+}
+
+/** A recurrent layer goes through a row from its first token to its last. @throws UserError */
+function checkRows({ packed, prefixed }: Shape): void {
+  const why = "every layer of a recurrent model carries its state from one token of a row to the next";
+  if (packed) throw new UserError(`packing: ${why}, also across documents; give no packing`, 2);
+  if (prefixed) throw new UserError(`${why}: no token of a prefix can see those after it`, 2);
 }
 
 /** A decoder, trained as a language model. */

@@ -25,7 +25,7 @@ export function loraSubject(
 ): Subject {
   const architecture = decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, quant);
-  const weights = new LoraWeights(frozen, lora, extended?.ids);
+  const weights = new LoraWeights(frozen, lora, extended?.ids, architecture.modules);
   const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
   const joined = weightsOf(trainee);
   frozen.commit();

@@ -36,6 +36,8 @@ export class LoraWeights implements TrainableWeights {
     private readonly options: LoraOptions,
     /** Tokens whose rows are trained, too, ascending. */
     readonly tokens?: readonly number[],
+    /** Hugging Face's names of a matrix's module, the last part of which may name it as a target. */
+    private readonly modules: (canonical: string) => readonly string[] = () => [],
   ) {
     this.#targets = new Set(options.targets.split(",").map((target) => target.trim()));
   }
@@ -113,8 +115,11 @@ export class LoraWeights implements TrainableWeights {
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const factors = Object.entries(outputs).flatMap(([name, size]) => {
       const part = withoutLayer(name);
-      this.#seen.add(part);
-      return this.#targets.has(part) ? [[name, this.#factors(graph, name, inputs, size)] as const] : [];
+      const known = [part, ...this.modules(name).map((module) => module.split(".").at(-1)!)];
+      for (const each of known) this.#seen.add(each);
+      return known.some((each) => this.#targets.has(each))
+        ? [[name, this.#factors(graph, name, inputs, size)] as const]
+        : [];
     });
     return factors.length > 0 ? { kind: "apart", factors: Object.fromEntries(factors) } : undefined;
   }

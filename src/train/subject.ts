@@ -12,6 +12,7 @@ import { byteTokenizer, characterTokenizer } from "./data/tokenizer.ts";
 import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillRandomly } from "./initial.ts";
+import { fillMixers } from "./initial-mixers.ts";
 import type { NewTokens } from "./methods/method.ts";
 import { writeTokenizer } from "./new-tokens.ts";
 import { openTrainee } from "./open-trainee.ts";
@@ -103,7 +104,9 @@ export function newSubject(options: TrainOptions, vocabulary: number): Subject {
   };
   const hasHead = config["tie_word_embeddings"] === false;
   const subject = opened(bare, options, (name) => name === "output.weight" && hasHead);
-  fillRandomly(subject.store, subject.trainee.stack.layers, options.seed);
+  const { layers } = subject.trainee.stack;
+  fillRandomly(subject.store, layers, options.seed);
+  fillMixers(subject.store, layers, options.seed);
   return { ...subject, write: writer(subject.store, config, subject.names) };
 }
 

@@ -47,7 +47,9 @@ function memory({ memory, cache, machine }: ModelDescription["bytes"]): string {
 }
 
 const attention = ({ heads, headSize, kvHeads }: ModelDescription["config"]): string =>
-  `${heads} heads of ${headSize}${kvHeads === heads ? "" : `, ${kvHeads} of them with keys and values`}`;
+  heads === 0
+    ? "none: every layer keeps a state of fixed size"
+    : `${heads} heads of ${headSize}${kvHeads === heads ? "" : `, ${kvHeads} of them with keys and values`}`;
 
 /** The purpose of a model. */
 function purpose({ embedding, labels }: ModelDescription): [string, string][] {

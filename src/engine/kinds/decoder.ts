@@ -1,4 +1,5 @@
 import { type Cost, evalCost } from "../../graph/index.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { exportedDecoder } from "../../models/export-graphs.ts";
 import { prepare } from "../../models/programs.ts";
 import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts";
@@ -16,7 +17,8 @@ import type { Kind } from "./kind.ts";
 const KIND = "decoder";
 
 /** The seams of a decoder that the engine opens to savings. */
-const openSeams: readonly Seam[] = ["attention", "between layers"];
+const openSeams = ({ config }: Decoder): readonly Seam[] =>
+  isRecurrent(config) ? ["between layers"] : ["attention", "between layers"];
 
 /** Language models: each token sees those before it. */
 export const decoderKind: Kind<LanguageModel> = {
@@ -56,7 +58,7 @@ function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Describ
     config: sizesOf(decoder.config),
     weights,
     cache: cacheBytes(decoder.config),
-    ...{ seams: openSeams, decoder },
+    ...{ seams: openSeams(decoder), decoder },
     trace: () => traceDense(decoder),
     flops: (costs) => ({ flopsPerToken: { empty: step(costs, 0), full: step(costs, context - 1) } }),
   };

@@ -1,9 +1,10 @@
-import type { Decoder } from "../../models/decoder.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { attentionKind } from "../../models/segments.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** Why a decoder's attention is not causal softmax over all keys, the same in every layer; undefined: it is. */
 export function unsupportedAttention(decoder: Decoder): string | undefined {
+  if (isRecurrent(decoder.config)) return "recurrent layers, which have no attention";
   const { window, softcap, rotated, scale, headSize } = decoder.attention(0);
   const kinds = new Set(Array.from({ length: decoder.config.layers }, (_, l) => attentionKind(decoder, l)));
   if (kinds.size > 1) return "attention that differs between layers";

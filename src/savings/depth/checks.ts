@@ -1,10 +1,11 @@
-import type { Decoder } from "../../models/decoder.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { attentionKind } from "../../models/segments.ts";
 import { UserError } from "../../util/errors.ts";
 import type { StateFill } from "../plan.ts";
 
 /** The reason why no token can leave a model early, if there is one. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
+  if (isRecurrent(config)) return "recurrent layers, whose states need every token";
   if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
   return config.layers < 2 ? "a single layer" : undefined;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Decoder } from "../../models/decoder.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { choice, flag, fraction, integer, optionalInteger } from "../option-schemas.ts";
@@ -31,6 +31,7 @@ const options = z
 export type PruneOptions = z.infer<typeof options>;
 
 function unsupported({ config }: Decoder): string | undefined {
+  if (isRecurrent(config)) return "recurrent layers, whose states need every token";
   const windowed = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).some((w) => w !== undefined);
   if (windowed) return "a sliding window";
   if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";

@@ -1,0 +1,8 @@
+/** Bounds of a first step, and the least that one may be. */
+const [SHORTEST, LONGEST, LEAST] = [1e-3, 1e-1, 1e-4];
+
+/** The number whose softplus is a state space's first step: from 0.001 to 0.1, evenly by the logarithm. */
+export const firstStep = (random: () => number): number =>
+  inverseSoftplus(Math.max(LEAST, SHORTEST * (LONGEST / SHORTEST) ** random()));
+
+const inverseSoftplus = (y: number): number => y + Math.log(-Math.expm1(-y));
