@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
 import { openLedger } from "../src/ledger/store.ts";
 import { processorBits } from "../src/runtime/processor.ts";
-import { type Call, modicum, root, temporaryHome } from "./program.testing.ts";
+import { type Call, type Ended, inProcess, modicum, root, temporaryHome } from "./program.testing.ts";
 
 const QUESTION = "What is the capital of France?";
 const files = mkdtempSync(join(tmpdir(), "modicum-files-"));
@@ -22,6 +22,9 @@ afterAll(() => {
 
 const call = (words: string[], options: Call = {}) =>
   modicum(words, { ...options, env: { MODICUM_HOME: home.path, ...options.env } });
+
+/** Without a process of its own. */
+const own = (words: string[]) => inProcess(words, home.path);
 
 function file(name: string, content: string): string {
   const path = join(files, name);
@@ -71,7 +74,7 @@ describe("run", () => {
   });
 
   test("--logit-bias, --stop and --seed reach the sampler", async () => {
-    const json = async (...flags: string[]) => JSON.parse((await call(["run", "--json", ...flags, QUESTION])).stdout);
+    const json = async (...flags: string[]) => JSON.parse((await own(["run", "--json", ...flags, QUESTION])).stdout);
     const stopped = await json("--max-tokens", "3", "--logit-bias", "504=100", "--stop", "The");
     expect(stopped).toMatchObject({ text: "", tokens: [504], finish_reason: "stop" });
     const drawn = () => json("--max-tokens", "8", "--temperature", "1.5", "--seed", "7");
@@ -98,13 +101,13 @@ describe("run", () => {
   });
 
   test("--raw leaves the chat template out", async () => {
-    const { stdout } = await call(["run", "--json", "--max-tokens", "1", "--raw", "Once"]);
+    const { stdout } = await own(["run", "--json", "--max-tokens", "1", "--raw", "Once"]);
     expect(JSON.parse(stdout).receipt.tokens.prompt).toBe(1);
   });
 
   test("a recipe file and --save are one recipe, noted in the receipt", async () => {
     const recipe = file("recipe.yaml", "- name: xattention\n  threshold: 0.8\n");
-    const { stdout } = await call(["run", "--json", "--max-tokens", "1", "--recipe", recipe, QUESTION]);
+    const { stdout } = await own(["run", "--json", "--max-tokens", "1", "--recipe", recipe, QUESTION]);
     expect(JSON.parse(stdout).receipt.recipe).toEqual(["xattention:threshold=0.8"]);
   });
 
@@ -174,11 +177,21 @@ test("complete: what to insert at a place, alone or with its receipt", async () 
   expect((await call(words)).stdout).toBe(`${text}\n`);
 });
 
-describe.concurrent("mistakes get one sentence", () => {
+function expectUsage({ status, stdout, stderr }: Ended, words: readonly string[], pattern: RegExp): void {
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toMatch(/\nusage: modicum|\nUsage: modicum/);
+  if (!words.includes("rnu")) expectSentence(stderr, pattern);
+  else expect(stderr).toMatch(pattern);
+}
+
+function expectRefusal({ status, stdout, stderr }: Ended, pattern: RegExp): void {
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  expectSentence(stderr, pattern);
+}
+
+describe("mistakes get one sentence", () => {
   test.each([
     ["an unknown verb", ["rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
-    ["help on an unknown verb", ["help", "rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
-    ["an unknown option", ["run", "--modle", "x", "Hi"], /unknown option '--modle' \(Did you mean .*--model\?\)/],
     ["too many words", ["run", "one", "two"], /too many arguments/],
     ["a number that is none", ["run", "--top-k", "many", "Hi"], /--top-k: .*number.*"many"/],
     ["a number out of range", ["run", "--top-p", "7", "Hi"], /--top-p: must be at most 1 \(got 7\)/],
@@ -187,37 +200,55 @@ describe.concurrent("mistakes get one sentence", () => {
     ["a saving's unknown option", ["run", "--save", "xattention:treshold=1", "Hi"], /did you mean "threshold"/],
     ["a threshold that is no number", ["run", "--save", "xattention:threshold=abc", "Hi"], /threshold.*number.*"abc"/],
     ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride 7 does not/],
-    ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
     ["a place that is none", ["complete", "package.json", "--at", "3"], /--at: expected LINE:COLUMN.*got "3"/],
     ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
-    const { status, stdout, stderr } = await call(words);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toMatch(/\nusage: modicum|\nUsage: modicum/);
-    if (!words.includes("rnu")) expectSentence(stderr, pattern);
-    else expect(stderr).toMatch(pattern);
+    expectUsage(await own(words), words, pattern);
   });
 
   test.each([
-    ["an unknown model", ["run", "--model", "smolm2", "Hi"], /"smolm2"; did you mean "smollm2"/],
     ["a file that is not there", ["run", "--model", "./no.gguf", "Hi"], /no file \.\/no\.gguf/],
     ["an empty prompt", ["run", ""], /prompt is empty/],
-    ["an empty stdin", ["run"], /prompt is empty/],
     ["a recipe that is not there", ["run", "--recipe", "no.json", "Hi"], /no\.json: no such file/],
     ["a model to remove that is not here", ["rm", "smollm3"], /no model called "smollm3".*did you mean "smollm2"/],
     ["a place outside the file", ["complete", "LICENSE", "--at", "9999:1"], /LICENSE: there is no line 9999; the last/],
     ["a chat without a terminal", ["chat"], /needs a terminal/],
   ])("%s: status 1", async (_, words, pattern) => {
-    const { status, stdout, stderr } = await call(words);
-    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expectSentence(stderr, pattern);
+    expectRefusal(await own(words), pattern);
   });
 
   test("a file that is no GGUF", async () => {
     const path = file("notes.gguf", "These are my notes.");
-    const { status, stdout, stderr } = await call(["show", path]);
+    const { status, stdout, stderr } = await own(["show", path]);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
     expectSentence(stderr, /notes\.gguf: this is not a GGUF file/);
+  });
+
+  test.each([
+    ["broken.json", '["xattention"', /broken\.json cannot be read/],
+    ["broken.yaml", "- name: [", /broken\.yaml cannot be read/],
+    ["other.json", '{"threshold": 1}', /other\.json: expected a list of savings/],
+  ])("a recipe that is broken: %s", async (name, content, pattern) => {
+    const { status, stderr } = await own(["run", "--recipe", file(name, content), "Hi"]);
+    expect(status).toBe(1);
+    expectSentence(stderr, pattern);
+  });
+});
+
+describe.concurrent("mistakes get one sentence, and the process their status", () => {
+  test.each([
+    ["help on an unknown verb", ["help", "rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
+    ["an unknown option", ["run", "--modle", "x", "Hi"], /unknown option '--modle' \(Did you mean .*--model\?\)/],
+    ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
+  ])("%s: status 2, with the usage", async (_, words, pattern) => {
+    expectUsage(await call(words), words, pattern);
+  });
+
+  test.each([
+    ["an unknown model", ["run", "--model", "smolm2", "Hi"], /"smolm2"; did you mean "smollm2"/],
+    ["an empty stdin", ["run"], /prompt is empty/],
+  ])("%s: status 1", async (_, words, pattern) => {
+    expectRefusal(await call(words), pattern);
   });
 
   test("a prompt beyond the context names both numbers", async () => {
@@ -226,19 +257,42 @@ describe.concurrent("mistakes get one sentence", () => {
     expectSentence(stderr, /\b9\d{3} tokens.*\b8192\b/);
   });
 
-  test.each([
-    ["broken.json", '["xattention"', /broken\.json cannot be read/],
-    ["broken.yaml", "- name: [", /broken\.yaml cannot be read/],
-    ["other.json", '{"threshold": 1}', /other\.json: expected a list of savings/],
-  ])("a recipe that is broken: %s", async (name, content, pattern) => {
-    const { status, stderr } = await call(["run", "--recipe", file(name, content), "Hi"]);
-    expect(status).toBe(1);
-    expectSentence(stderr, pattern);
-  });
-
   test("DEBUG=modicum adds the stack", async () => {
     const { stderr } = await call(["run", ""], { env: { DEBUG: "modicum" } });
     expect(stderr).toMatch(/\n {4}at /);
+  });
+});
+
+describe("lists and tables", () => {
+  test("--help lists the verbs", async () => {
+    const { status, stdout, stderr } = await own(["--help"]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/\n {2}run +answer a prompt\n/);
+  });
+
+  test("savings --json: name, group, summary, options as JSON schema, seams", async () => {
+    const savings = JSON.parse((await own(["savings", "--json"])).stdout);
+    expect(savings).toContainEqual(
+      expect.objectContaining({ name: "xattention", group: "attention", needs: ["attention"] }),
+    );
+    const { options } = savings.find(({ name }: { name: string }) => name === "xattention");
+    expect(options).toMatchObject({ type: "object", properties: { threshold: { type: "number" } } });
+  });
+
+  test("list tells what is here, --all what else has a name", async () => {
+    const listed = JSON.parse((await own(["list", "--json"])).stdout);
+    expect(listed).toContainEqual(expect.objectContaining({ name: "smollm2", downloaded: true, bytes: 98_362_432 }));
+    const bare = mkdtempSync(join(files, "home-"));
+    const all = JSON.parse((await inProcess(["list", "--all", "--json"], bare)).stdout);
+    expect(all).toContainEqual(expect.objectContaining({ name: "smollm2", downloaded: false }));
+  });
+
+  test("receipts: since, model and sums", async () => {
+    await own(["run", "--max-tokens", "1", "Hi"]);
+    const all = JSON.parse((await own(["receipts", "--since", "1h", "--model", "smollm2", "--json"])).stdout);
+    expect(all.sum.receipts).toBeGreaterThanOrEqual(1);
+    expect(JSON.parse((await own(["receipts", "--model", "other", "--json"])).stdout).receipts).toEqual([]);
+    expect((await own(["receipts"])).stdout).toMatch(/CREATED .*\n[\s\S]*smollm2[\s\S]*\d+ receipts? · /);
   });
 });
 
@@ -250,18 +304,11 @@ describe.concurrent("the other verbs", () => {
   });
 
   test("--help and --version end well", async () => {
-    for (const words of [["--help"], ["run", "--help"], ["help", "run"], ["--version"]])
+    for (const words of [["run", "--help"], ["--version"]])
       expect(await call(words)).toMatchObject({ status: 0, stderr: "" });
-    expect((await call(["help", "run"])).stdout).toMatch(/--repetition-penalty <n>[\s\S]*--max-tokens <n>/);
-  });
-
-  test("savings --json: name, group, summary, options as JSON schema, seams", async () => {
-    const savings = JSON.parse((await call(["savings", "--json"])).stdout);
-    expect(savings).toContainEqual(
-      expect.objectContaining({ name: "xattention", group: "attention", needs: ["attention"] }),
-    );
-    const { options } = savings.find(({ name }: { name: string }) => name === "xattention");
-    expect(options).toMatchObject({ type: "object", properties: { threshold: { type: "number" } } });
+    const help = await call(["help", "run"]);
+    expect(help).toMatchObject({ status: 0, stderr: "" });
+    expect(help.stdout).toMatch(/--repetition-penalty <n>[\s\S]*--max-tokens <n>/);
   });
 
   test("show --json tells what the model is made of", async () => {
@@ -287,22 +334,6 @@ describe.concurrent("the other verbs", () => {
     expect(model.flopsPerToken.empty / (2 * 134_515_008)).toBeCloseTo(1, 2);
     // Attention over the context: two products of heads × headSize for every position and layer.
     expect(model.flopsPerToken.full - model.flopsPerToken.empty).toBe(30 * 8191 * 9 * 64 * 2 * 2);
-  });
-
-  test("list tells what is here, --all what else has a name", async () => {
-    const listed = JSON.parse((await call(["list", "--json"])).stdout);
-    expect(listed).toContainEqual(expect.objectContaining({ name: "smollm2", downloaded: true, bytes: 98_362_432 }));
-    const bare = mkdtempSync(join(files, "home-"));
-    const all = JSON.parse((await call(["list", "--all", "--json"], { env: { MODICUM_HOME: bare } })).stdout);
-    expect(all).toContainEqual(expect.objectContaining({ name: "smollm2", downloaded: false }));
-  });
-
-  test("receipts: since, model and sums", async () => {
-    await call(["run", "--max-tokens", "1", "Hi"]);
-    const all = JSON.parse((await call(["receipts", "--since", "1h", "--model", "smollm2", "--json"])).stdout);
-    expect(all.sum.receipts).toBeGreaterThanOrEqual(1);
-    expect(JSON.parse((await call(["receipts", "--model", "other", "--json"])).stdout).receipts).toEqual([]);
-    expect((await call(["receipts"])).stdout).toMatch(/CREATED .*\n[\s\S]*smollm2[\s\S]*\d+ receipts? · /);
   });
 
   test("doctor looks at everything", async () => {

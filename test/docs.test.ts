@@ -33,7 +33,7 @@ const pages = [
     .filter((file) => file.endsWith(".md"))
     .map((file) => `docs/${file}`),
 ];
-const verbs = [...read("src/cli/main.ts").matchAll(/^ {2}(\w+): \{\s+summary: /gm)].map(([, verb]) => verb);
+const verbs = [...read("src/cli/program.ts").matchAll(/^ {2}(\w+): \{\s+summary: /gm)].map(([, verb]) => verb);
 
 /** Formatters align the columns of a table, which does not change its content. */
 const unaligned = (text: string) => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");

@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import fs, { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { vi } from "vitest";
+import { runProgram } from "../src/cli/program.ts";
 import { home, resolveModel } from "../src/weights/sources/index.ts";
 
 export const root = join(import.meta.dirname, "..");
@@ -20,6 +23,43 @@ export interface Call {
   env?: Record<string, string>;
   /** Sends SIGINT as soon as stdout or stderr shows this. */
   interruptAt?: RegExp;
+}
+
+/**
+ * Runs the program's words within the test's own process, which spares the start of another. It is for calls that read no stdin,
+ * one at a time: `home` is the process's `MODICUM_HOME` meanwhile.
+ */
+export async function inProcess(words: readonly string[], home: string): Promise<Ended> {
+  const said = { stdout: "", stderr: "" };
+  const before = process.exitCode;
+  const listeners = process.listeners("SIGINT");
+  process.exitCode = 0;
+  vi.stubEnv("MODICUM_HOME", home);
+  withoutStdin();
+  for (const name of ["stdout", "stderr"] as const)
+    vi.spyOn(process[name], "write").mockImplementation((text) => {
+      said[name] += text;
+      return true;
+    });
+  try {
+    await runProgram(words);
+    return { status: Number(process.exitCode), ...said };
+  } finally {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+    vi.unstubAllEnvs();
+    process.exitCode = before;
+    for (const listener of process.listeners("SIGINT").slice(listeners.length)) process.off("SIGINT", listener);
+  }
+}
+
+/** Nothing is piped into the process, as far as `fstat` tells: a folder stands in its place. */
+function withoutStdin(): void {
+  const { fstatSync } = fs;
+  const folder = fs.statSync(root);
+  vi.spyOn(fs, "fstatSync").mockImplementation(((file, options) =>
+    file === 0 ? folder : fstatSync(file, options)) as typeof fstatSync);
+  syncBuiltinESMExports();
 }
 
 /** A folder that is deleted after the tests: a `MODICUM_HOME` over the machine's own models, with a separate ledger. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
 import { resolveModel } from "../src/weights/sources/index.ts";
-import { modicum, temporaryHome } from "./program.testing.ts";
+import { inProcess, modicum, temporaryHome } from "./program.testing.ts";
 
 const PAIR = "smollm2>gemma3";
 
@@ -14,6 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => home[Symbol.dispose]());
 const call = (...words: string[]) => modicum(words, { env: { MODICUM_HOME: home.path } });
+/** Without a process of its own. */
+const own = (...words: string[]) => inProcess(words, home.path);
 const file = (name: string, rows: readonly object[]) => {
   const path = join(home.path, name);
   writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
@@ -25,13 +27,13 @@ const rows = ["Name the capital of Japan.", "Tell me about the sea.", "What is 2
 }));
 
 test("a pair is calibrated, and answers by a share of its calls from then on", async () => {
-  const before = await call("run", "--model", `${PAIR}@share=0.5`, "Hi");
+  const before = await own("run", "--model", `${PAIR}@share=0.5`, "Hi");
   expect(before).toMatchObject({ status: 1, stdout: "" });
   expect(before.stderr).toMatch(
     /^error: smollm2>gemma3 is not calibrated for score=energy,aggregate=first; `modicum route/,
   );
 
-  const made = await call(
+  const made = await own(
     "route",
     "calibrate",
     PAIR,
@@ -47,7 +49,7 @@ test("a pair is calibrated, and answers by a share of its calls from then on", a
   expect(calibrations).toMatchObject([{ score: "energy", aggregate: "first", rows: 4 }]);
 
   for (const { prompt } of rows.slice(0, 2)) {
-    const { stdout } = await call("run", "--json", "--max-tokens", "4", "--model", `${PAIR}@share=0.5`, prompt);
+    const { stdout } = await own("run", "--json", "--max-tokens", "4", "--model", `${PAIR}@share=0.5`, prompt);
     const { route, receipt } = JSON.parse(stdout);
     expect(route).toEqual({
       to: expect.any(String),
@@ -58,7 +60,7 @@ test("a pair is calibrated, and answers by a share of its calls from then on", a
     expect(receiptSchema.parse(receipt)).toMatchObject({ model: PAIR, recipe: ["route:share=0.5"] });
     expect(route.to).toBe(route.score >= route.threshold ? "swift" : "super");
   }
-  const { receipts } = JSON.parse((await call("receipts", "--json")).stdout);
+  const { receipts } = JSON.parse((await own("receipts", "--json")).stdout);
   expect(receipts).toHaveLength(2);
 }, 240_000);
 
@@ -84,7 +86,7 @@ describe("refused in one sentence", () => {
     ["no row", [], [], /odd\.jsonl has no rows/],
     ["a score that there is not", rows, ["--score", "vibes"], /--score/],
   ])("a file of %s", async (_, given, more, sentence) => {
-    const { status, stdout, stderr } = await call("route", "calibrate", PAIR, file("odd.jsonl", given), ...more);
+    const { status, stdout, stderr } = await own("route", "calibrate", PAIR, file("odd.jsonl", given), ...more);
     expect(stdout).toBe("");
     expect(stderr).toMatch(sentence);
     expect(status).toBeGreaterThan(0);
@@ -96,7 +98,7 @@ describe("refused in one sentence", () => {
     [`${PAIR}@t=1,score=vibes`, [], 2, "route: score: expected one of"],
     ["a>b>c", [], 2, "is not a pair of models"],
   ])("run --model %s %j", async (model, more, status, sentence) => {
-    const ended = await call("run", "--model", model, ...more, "Hi");
+    const ended = await own("run", "--model", model, ...more, "Hi");
     expect(ended.stderr).toContain(sentence);
     expect(ended.status).toBe(status);
   });

@@ -1,8 +1,9 @@
-import { mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
-import { calibrateRoute, load, openPipeline, type RoutePipeline } from "../index.ts";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { calibrateRoute, load, type Model, openPipeline, type RoutePipeline } from "../index.ts";
 import { readCalibrations } from "../pipelines/route/record.ts";
 
 const NAME = "smollm2>gemma3";
@@ -10,30 +11,55 @@ const QUESTIONS = ["Name the capital of Japan.", "Tell me about the sea.", "What
 const rows = QUESTIONS.map((prompt) => ({ prompt }));
 const SHORT = { maxTokens: 6 };
 
+/** Opened once: Swift answers all of its calls. */
+let pair: RoutePipeline;
+/** A calibration of all scores over the rows. */
+const calibration = join(mkdtempSync(join(tmpdir(), "modicum-route-")), "route.json");
+beforeAll(async () => {
+  pair = await openPipeline(`${NAME}@t=-inf`);
+});
+afterAll(() => {
+  pair[Symbol.dispose]();
+  rmSync(dirname(calibration), { recursive: true });
+});
+
+/** A prompt that runs in other chunks than before is rounded differently. */
+function forget({ models }: RoutePipeline): void {
+  for (const { language } of Object.values(models)) language.engine.forget();
+}
+
 describe("a pair of real models", () => {
   let swift: string[];
   let strong: string[];
   beforeAll(async () => {
-    const alone = async (name: string) => {
-      using model = await load(name);
+    const alone = async (model: Model) => {
       const texts: string[] = [];
       for (const question of QUESTIONS) texts.push((await model.complete(question, SHORT)).text);
       return texts;
     };
-    [swift, strong] = [await alone("smollm2"), await alone("gemma3")];
+    [swift, strong] = [await alone(pair.models.swift), await alone(pair.models.super)];
+    forget(pair);
   });
 
-  test.each(["-inf", "inf"])("at a threshold of %s answers as one of them alone", async (t) => {
-    using pipeline = await openPipeline(`${NAME}@t=${t}`);
+  const routed = async (pipeline: RoutePipeline) => {
     const texts: string[] = [];
     for (const question of QUESTIONS) texts.push((await pipeline.route(question, SHORT)).text);
-    expect(texts).toEqual(t === "inf" ? strong : swift);
+    return texts;
+  };
+
+  test("at a threshold of -inf answers as Swift alone", async () => {
+    expect(await routed(pair)).toEqual(swift);
+  });
+
+  test("at a threshold of inf answers as Super alone", async () => {
+    using pipeline = await openPipeline(`${NAME}@t=inf`);
+    expect(await routed(pipeline)).toEqual(strong);
+    expect(strong).not.toEqual(swift);
   });
 
   test("under a calibrated share sends the hardest to Super, streams alike, and bills both", async () => {
-    const out = join(mkdtempSync(join(tmpdir(), "modicum-route-")), "route.json");
-    const { calibrated } = await calibrateRoute(NAME, rows, { by: "share", value: 0.5, out });
-    using pipeline = await openPipeline(NAME, { route: { share: 0.5 }, calibration: out });
+    const { calibrated } = await calibrateRoute(NAME, rows, { by: "share", value: 0.5, out: calibration });
+    using pipeline = await openPipeline(NAME, { route: { share: 0.5 }, calibration });
     expect(pipeline.threshold).toBeCloseTo(calibrated[0]!.threshold, 4);
     const scores = calibrated[0]!.samples.map(({ score }) => score);
     const hard = [...scores.keys()].sort((a, b) => scores[a]! - scores[b]!).slice(0, 2);
@@ -47,17 +73,21 @@ describe("a pair of real models", () => {
         gemma3: { dense: 1, run: hard.includes(i) ? 1 : 0 },
       });
       expect(receipt.estimated).toBe(!hard.includes(i));
-      // Starts from empty caches, as the first run did: a prompt that runs in other chunks is rounded differently.
-      for (const { language } of Object.values(pipeline.models)) language.engine.forget();
+      forget(pipeline);
       expect(await streamed(pipeline, question)).toBe(text);
     }
+    expect(readCalibrations(calibration).swift.name).toBe("smollm2");
+    await expect(openPipeline("gemma3>smollm2@share=0.5", { calibration })).rejects.toThrow(
+      /route\.json was made for smollm2 \(b179c9523d0e\) as Swift, and Swift is gemma3 \(a5fd3b62230a\)/,
+    );
   });
 
   test("prices Super for Swift's answer as Super's own receipt would", async () => {
-    using model = await load("gemma3");
+    const model = pair.models.super;
+    forget(pair);
     const { receipt } = await model.complete(QUESTIONS[0]!, SHORT);
-    using pipeline = await openPipeline(`${NAME}@t=-inf`);
-    const { receipt: routed, text } = await pipeline.route(QUESTIONS[0]!, SHORT);
+    forget(pair);
+    const { receipt: routed, text } = await pair.route(QUESTIONS[0]!, SHORT);
     const { tokenizer } = model.language;
     // The same prompt, as many tokens of an answer: a few per cent apart, as tokens are of another length.
     const more = tokenizer.encode(text).length / receipt.tokens.completion;
@@ -91,39 +121,35 @@ describe("refused", () => {
   });
 
   test("what belongs to one model", async () => {
-    using pipeline = await openPipeline("smollm2>gemma3@t=1");
-    await expect(pipeline.route("Hi", { save: [] })).rejects.toThrow("save belongs to one model");
-    await expect(pipeline.route("Hi", { maxTokens: 0 })).rejects.toThrow("at least 1 for maxTokens");
-    await expect(pipeline.route([1, 2])).rejects.toThrow("token ids belong to one model");
+    await expect(pair.route("Hi", { save: [] })).rejects.toThrow("save belongs to one model");
+    await expect(pair.route("Hi", { maxTokens: 0 })).rejects.toThrow("at least 1 for maxTokens");
+    await expect(pair.route([1, 2])).rejects.toThrow("token ids belong to one model");
   });
 
   test("a pair where one model is taken", async () => {
     await expect(load("smollm2>gemma3")).rejects.toThrow("smollm2>gemma3 is a pair of models");
   });
 
-  test("a calibration for another pair, of one row, or without a judge of its answers", async () => {
-    const out = join(mkdtempSync(join(tmpdir(), "modicum-route-")), "route.json");
+  test("a calibration of one row, or without a judge of its answers", async () => {
+    const out = join(dirname(calibration), "refused.json");
     await expect(calibrateRoute(NAME, rows.slice(0, 1), { out })).rejects.toThrow("two rows or more, got 1");
-    const judged = rows.map((row) => ({ ...row, answer: "Tokyo" }));
+    const judged = rows.slice(0, 2).map((row) => ({ ...row, answer: "Tokyo" }));
     await expect(calibrateRoute(NAME, judged, { out })).rejects.toThrow("expected a judge");
     const judge = () => 1;
-    await expect(calibrateRoute(NAME, judged, { out, judge })).rejects.toThrow("Swift answers all of the 4 rows right");
-    await calibrateRoute(NAME, rows, { out });
-    expect(readCalibrations(out).swift.name).toBe("smollm2");
-    await expect(openPipeline("gemma3>smollm2@share=0.5", { calibration: out })).rejects.toThrow(
-      /route\.json was made for smollm2 \(b179c9523d0e\) as Swift, and Swift is gemma3 \(a5fd3b62230a\)/,
-    );
+    await expect(calibrateRoute(NAME, judged, { out, judge })).rejects.toThrow("Swift answers all of the 2 rows right");
+    expect(existsSync(out)).toBe(false);
   });
 });
 
 test.each([false, true])("a model shows each token's logits before it is chosen; scheduled: %s", async (scheduled) => {
-  using model = await load("smollm2");
+  using model = await load(fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url)));
   if (scheduled) model.schedule({ rows: 2, queue: 2 });
   const best: number[] = [];
   const observe = (logits: Float32Array) => {
     expect(logits).toHaveLength(model.language.decoder.config.vocabulary);
     best.push(logits.indexOf(logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY)));
   };
-  const { tokens } = await model.complete(QUESTIONS[0]!, { ...SHORT, observe });
+  const { tokens } = await model.complete("abc", { ...SHORT, observe });
+  expect(best).toHaveLength(SHORT.maxTokens);
   expect(best).toEqual(tokens.map(({ id }) => id));
 });
