@@ -1,6 +1,6 @@
 import { createIndex, type IndexOptions, listIndexes, openIndex, type Receipt, type SearchIndex } from "modicum";
 import type { Paper } from "./paper.ts";
-import type { IndexName } from "./store/papers.ts";
+import type { PendingTask } from "./store/papers.ts";
 import type { Store } from "./store.ts";
 
 /** Papers that are indexed before it is noted. */
@@ -11,13 +11,15 @@ export interface IndexTerms extends IndexOptions {
   readonly embedding: string;
 }
 
+type IndexName = PendingTask & `papers${string}`;
+
 const nameFor = (embedding: string): IndexName => (embedding === "none" ? "papers-words" : "papers");
 
 /** Opens the index of the papers, which is created if it is missing. @throws UserError */
 export async function openPapersIndex(store: Store, { embedding, ...options }: IndexTerms): Promise<SearchIndex> {
   const name = nameFor(embedding);
   if ((await listIndexes({ store: options.store })).includes(name)) return openIndex(name, options);
-  await store.papers.reindex(name);
+  await store.papers.renew(name);
   return createIndex(name, { embedding, ...options });
 }
 
@@ -34,7 +36,7 @@ export async function indexPending(store: Store, index: SearchIndex, signal?: Ab
     const there = new Set(papers.map(({ id }) => id));
     await index.remove(ids.filter((id) => !there.has(id)));
     receipts.push((await index.add(papers.map(documentOf), signal && { signal })).receipt);
-    await store.papers.indexed(name, ids);
+    await store.papers.done(name, ids);
   }
 }
 

@@ -16,6 +16,10 @@ export const importOptions = z.strictObject({
     .max(2999)
     .optional()
     .describe("year of a saved page's dates that have none (default: the page's newest year + 1)"),
+  topic: z
+    .array(z.string().trim().min(1, "expected a label"))
+    .optional()
+    .describe("a topic of your own, in place of those before; papers get the closest one"),
   allowPrivate: z.boolean().default(false).describe("also read addresses of this machine and private networks"),
 });
 

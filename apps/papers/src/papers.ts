@@ -1,11 +1,20 @@
 import { join } from "node:path";
-import { type IndexOptions, type Receipt, type SearchIndex, UserError } from "modicum";
+import {
+  type ClassifyPipeline,
+  type IndexOptions,
+  openClassifier,
+  type Receipt,
+  type SearchIndex,
+  UserError,
+} from "modicum";
 import { Fetcher, type FetchOptions } from "./fetch/fetch.ts";
 import { type ImportedSource, importSource } from "./import.ts";
 import { indexPending, openPapersIndex } from "./index-papers.ts";
 import type { Paper, PaperFields } from "./paper.ts";
 import type { Put } from "./store/papers.ts";
+import type { Task } from "./store/receipts.ts";
 import { openStore, type Store } from "./store.ts";
+import { classifyPending } from "./topics.ts";
 
 export interface PapersOptions extends Omit<IndexOptions, "store"> {
   /** Folder of the application's data. */
@@ -45,6 +54,7 @@ export async function openPapers(options: PapersOptions): Promise<Papers> {
 export class Papers implements AsyncDisposable {
   readonly embedding: string;
   #index: Promise<SearchIndex> | undefined;
+  #labeller: Promise<ClassifyPipeline> | undefined;
 
   constructor(
     readonly store: Store,
@@ -58,7 +68,7 @@ export class Papers implements AsyncDisposable {
     await using fetcher = new Fetcher(options);
     const done: ImportedSource[] = [];
     for (const source of sources) done.push(await importSource(this.store, source, fetcher, { year }, signal));
-    return { sources: done, unindexed: await this.#failureOf(this.indexPending(signal)) };
+    return { sources: done, unindexed: await this.#failureOf(this.work(signal)) };
   }
 
   /** Papers are kept though the embedding model cannot be had. */
@@ -75,14 +85,34 @@ export class Papers implements AsyncDisposable {
   /** Adds papers, or what they tell more of papers that are there, and indexes them. */
   async add(papers: readonly PaperFields[], signal?: AbortSignal): Promise<Put[]> {
     const put = await this.store.papers.put(papers);
-    await this.indexPending(signal);
+    await this.work(signal);
     return put;
   }
 
-  /** Indexes what is not indexed yet, and keeps the receipts. */
-  async indexPending(signal?: AbortSignal): Promise<void> {
-    for (const receipt of await indexPending(this.store, await this.#opened(), signal))
-      if (receipt.flops.spent > 0) await this.store.receipts.add("index", receipt);
+  /** Indexes and classifies what waits for it, and keeps the receipts. No model generates. */
+  async work(signal?: AbortSignal): Promise<void> {
+    await this.#keep("index", await indexPending(this.store, await this.#opened(), signal));
+    if (this.embedding === "none" || (await this.store.topics.labels()).length === 0) return;
+    await this.#keep("topics", await classifyPending(this.store, await this.#classifier(), signal));
+  }
+
+  /** Replaces the user's topics, and classifies all papers anew. Without an embedding model papers have no topics. */
+  async setTopics(labels: readonly string[], signal?: AbortSignal): Promise<void> {
+    await this.store.topics.setLabels(labels);
+    await this.work(signal);
+  }
+
+  async #keep(task: Task, receipts: readonly Receipt[]): Promise<void> {
+    for (const receipt of receipts) if (receipt.flops.spent > 0) await this.store.receipts.add(task, receipt);
+  }
+
+  #classifier(): Promise<ClassifyPipeline> {
+    const { folder: _, embedding: __, ...resolve } = this.options;
+    this.#labeller ??= openClassifier(this.embedding, resolve).catch((error) => {
+      this.#labeller = undefined;
+      throw error;
+    });
+    return this.#labeller;
   }
 
   /**
@@ -127,6 +157,7 @@ export class Papers implements AsyncDisposable {
 
   async close(): Promise<void> {
     await (await this.#index?.catch(() => undefined))?.close();
+    (await this.#labeller?.catch(() => undefined))?.close();
     await this.store.close();
   }
 

@@ -20,10 +20,11 @@ export async function define(command: Command): Promise<void> {
 async function importPapers(sources: string[], flags: Flags): Promise<void> {
   const { importOptions, openOptions, openPapers } = await loadPapers();
   const { embedding } = readFlags(openOptions, flags);
-  const options = readFlags(importOptions, flags);
+  const { topic, ...options } = readFlags(importOptions, flags);
   const signal = interruptSignal();
   using download = showDownload(embedding);
   await using papers = await openPapers({ folder: papersFolder(), embedding, signal, ...download });
+  if (topic) await papers.setTopics(topic, signal);
   const imported = await papers.import(sources, { ...options, signal });
   tell(imported);
   const sum = sumOf(imported);

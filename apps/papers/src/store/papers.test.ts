@@ -78,9 +78,9 @@ describe("papers", () => {
     expect(await store.papers.get("a")).toMatchObject({ readers: { votes: 0, reads: 2 } });
   });
 
-  test("wait for an index until it has them, those that are gone, too", async () => {
+  test("wait for a task until it has them, those that are gone, too", async () => {
     await put({ title: "A" }, { title: "B" });
-    await store.papers.indexed("papers", await store.papers.pending("papers", 9));
+    await store.papers.done("papers", await store.papers.pending("papers", 9));
     await put({ title: "A", arxiv: "2401.00001" });
     expect(await store.papers.pending("papers", 9)).toEqual(["2401.00001", "a"]);
     expect(await store.papers.pending("papers-words", 9)).toHaveLength(3);

@@ -1,6 +1,6 @@
 import { addressOf, titleKey } from "../identity.ts";
 import { merged } from "../merge.ts";
-import type { Day, Paper, PaperFields } from "../paper.ts";
+import type { Day, Paper, PaperFields, Summary } from "../paper.ts";
 import { type Interest, trendingScore } from "../trending.ts";
 import { type Database, listed, type Queries, type Values } from "./database.ts";
 import { fieldsOf, type PaperRow, readPapers } from "./rows.ts";
@@ -11,6 +11,8 @@ export interface PaperFilter {
   readonly from?: Day | undefined;
   readonly to?: Day | undefined;
   readonly topic?: string | undefined;
+  /** Listings that became known after this time, in milliseconds since 1970. */
+  readonly after?: number | undefined;
   readonly ids?: readonly string[] | undefined;
 }
 
@@ -30,9 +32,9 @@ export interface Put {
 type Kept = Omit<PaperFields, "listed">;
 type Found = Kept & { readonly id: string };
 
-/** Indexes of the papers: with vectors, and by words alone. */
-export const indexNames = ["papers", "papers-words"] as const;
-export type IndexName = (typeof indexNames)[number];
+/** What is done with each paper later: its indexes (with vectors; by words alone), its topic, its summary. */
+export const pendingTasks = ["papers", "papers-words", "topics", "summary"] as const;
+export type PendingTask = (typeof pendingTasks)[number];
 
 /** Tables with a column `paper`, whose rows move when two papers turn out to be one. */
 const OF_PAPERS = ["listings", "summaries", "marks", "tags", "paper_topics"];
@@ -79,22 +81,29 @@ export class PaperTable {
     return Number(row!.papers);
   }
 
-  /** Papers that an index does not have as they are now; those that are gone, too. */
-  async pending(index: IndexName, limit: number): Promise<string[]> {
-    const sql = "SELECT paper FROM pending WHERE task = :index ORDER BY paper LIMIT :limit";
-    return (await this.db.rows<{ paper: string }>(sql, { index, limit })).map(({ paper }) => paper);
+  /** Papers that wait for a task; those that are gone, too. */
+  async pending(task: PendingTask, limit: number): Promise<string[]> {
+    const sql = "SELECT paper FROM pending WHERE task = :task ORDER BY paper LIMIT :limit";
+    return (await this.db.rows<{ paper: string }>(sql, { task, limit })).map(({ paper }) => paper);
   }
 
-  async indexed(index: IndexName, ids: readonly string[]): Promise<void> {
+  async done(task: PendingTask, ids: readonly string[]): Promise<void> {
     const { sql, values } = listed("id", ids);
-    await this.db.rows(`DELETE FROM pending WHERE task = :index AND paper IN ${sql}`, { index, ...values });
+    await this.db.rows(`DELETE FROM pending WHERE task = :task AND paper IN ${sql}`, { task, ...values });
   }
 
-  /** Lets a new index have all papers. */
-  async reindex(index: IndexName): Promise<void> {
-    await this.db.rows("INSERT INTO pending SELECT id, :index FROM papers WHERE true ON CONFLICT DO NOTHING", {
-      index,
-    });
+  /** Lets all papers wait for a task. */
+  async renew(task: PendingTask): Promise<void> {
+    await this.db.rows("INSERT INTO pending SELECT id, :task FROM papers WHERE true ON CONFLICT DO NOTHING", { task });
+  }
+
+  async summarise(paper: string, { text, keywords, model, recipe, made }: Summary): Promise<void> {
+    await this.db.rows(
+      `INSERT INTO summaries VALUES (:paper, :text, :keywords, :model, :recipe, :made) ON CONFLICT (paper) DO UPDATE
+       SET text = excluded.text, keywords = excluded.keywords, model = excluded.model, recipe = excluded.recipe,
+         made = excluded.made`,
+      { paper, text, keywords: JSON.stringify(keywords), model, recipe: JSON.stringify(recipe), made },
+    );
   }
 
   /** Days that have papers, the newest first. */
@@ -121,11 +130,12 @@ export class PaperTable {
   }
 }
 
-function conditions({ from, to, topic, ids }: PaperFilter): { sql: string; values: Values } {
+function conditions({ from, to, after, topic, ids }: PaperFilter): { sql: string; values: Values } {
   const [all, values]: [string[], Record<string, string | number>] = [[], {}];
-  if (from !== undefined || to !== undefined) {
-    all.push("EXISTS (SELECT 1 FROM listings d WHERE d.paper = p.id AND d.day >= :from AND d.day <= :to)");
-    Object.assign(values, { from: from ?? "0000-01-01", to: to ?? "9999-12-31" });
+  if (from !== undefined || to !== undefined || after !== undefined) {
+    const day = "d.day >= :from AND d.day <= :to AND d.at > :after";
+    all.push(`EXISTS (SELECT 1 FROM listings d WHERE d.paper = p.id AND ${day})`);
+    Object.assign(values, { from: from ?? "0000-01-01", to: to ?? "9999-12-31", after: after ?? -1 });
   }
   if (topic !== undefined) {
     all.push("EXISTS (SELECT 1 FROM paper_topics t WHERE t.paper = p.id AND t.label = :topic)");
@@ -142,8 +152,10 @@ function conditions({ from, to, topic, ids }: PaperFilter): { sql: string; value
 async function putOne(db: Queries, { listed: day, ...fields }: PaperFields): Promise<Put> {
   const known = await find(db, fields);
   const put = known.length === 0 ? await add(db, fields) : await unite(db, known, fields);
-  const listing = "INSERT INTO listings VALUES (:id, :day) ON CONFLICT DO NOTHING RETURNING day";
-  const isNew = day !== null && (await db.rows(listing, { id: put.id, day })).length > 0;
+  const isOld = known.length === 1 && known[0]!.id === put.id && (known[0]!.abstract !== "" || fields.abstract === "");
+  if (!isOld) await awaitTasks(db, put.id);
+  const listing = "INSERT INTO listings VALUES (:id, :day, :at) ON CONFLICT DO NOTHING RETURNING day";
+  const isNew = day !== null && (await db.rows(listing, { id: put.id, day, at: Date.now() })).length > 0;
   return isNew && put.change === "unchanged" ? { ...put, change: "changed" } : put;
 }
 
@@ -163,12 +175,12 @@ async function add(db: Queries, fields: Kept): Promise<Put> {
   const names = Object.keys(columns(fields));
   const sql = `INSERT INTO papers (id, title_key, ${names.join(", ")}) VALUES (:id, :key, :${names.join(", :")})`;
   await db.rows(sql, { id, key, ...columns(fields) });
-  await awaitIndexes(db, id);
   return { id, change: "added" };
 }
 
-async function awaitIndexes(db: Queries, paper: string): Promise<void> {
-  for (const task of indexNames)
+/** Lets a paper whose words are new wait for all tasks. */
+async function awaitTasks(db: Queries, paper: string): Promise<void> {
+  for (const task of pendingTasks)
     await db.rows("INSERT INTO pending VALUES (:paper, :task) ON CONFLICT DO NOTHING", { paper, task });
 }
 
@@ -203,7 +215,7 @@ async function move(db: Queries, old: string, id: string): Promise<void> {
   await db.rows("UPDATE moved SET id = :id WHERE id = :old", { old, id });
   await db.rows("INSERT INTO moved VALUES (:old, :id) ON CONFLICT (old) DO UPDATE SET id = excluded.id", { old, id });
   await db.rows("DELETE FROM papers WHERE id = :old", { old });
-  await awaitIndexes(db, old);
+  await awaitTasks(db, old);
 }
 
 const columns = (fields: Kept): Record<string, string | number | null> => ({

@@ -29,6 +29,11 @@ export class ReceiptTable {
     return this.#read("ORDER BY at DESC LIMIT :limit", { limit });
   }
 
+  /** All receipts since a time in milliseconds since 1970, the oldest first. */
+  async since(time: number): Promise<KeptReceipt[]> {
+    return this.#read("WHERE at >= :time ORDER BY at", { time });
+  }
+
   async #read(rest: string, values: Record<string, string | number>): Promise<KeptReceipt[]> {
     type Row = { task: Task; at: number; receipt: string };
     const rows = await this.db.rows<Row>(`SELECT task, at, receipt FROM receipts ${rest}`, values);

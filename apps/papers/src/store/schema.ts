@@ -12,7 +12,7 @@ CREATE TABLE papers (
 CREATE INDEX papers_title ON papers (title_key);
 CREATE TABLE moved (old TEXT PRIMARY KEY, id TEXT NOT NULL);
 CREATE TABLE pending (paper TEXT NOT NULL, task TEXT NOT NULL, PRIMARY KEY (paper, task));
-CREATE TABLE listings (paper TEXT NOT NULL, day TEXT NOT NULL, PRIMARY KEY (paper, day));
+CREATE TABLE listings (paper TEXT NOT NULL, day TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (paper, day));
 CREATE INDEX listings_day ON listings (day);
 CREATE TABLE summaries (
   paper TEXT PRIMARY KEY, text TEXT NOT NULL, keywords TEXT NOT NULL, model TEXT NOT NULL, recipe TEXT NOT NULL,
@@ -33,13 +33,15 @@ CREATE INDEX paper_topics_label ON paper_topics (label);
 CREATE TABLE receipts (id TEXT PRIMARY KEY, paper TEXT, task TEXT NOT NULL, at BIGINT NOT NULL, receipt TEXT NOT NULL);
 CREATE INDEX receipts_paper ON receipts (paper);
 CREATE TABLE subscriptions (
-  id TEXT PRIMARY KEY, address TEXT NOT NULL UNIQUE, state TEXT NOT NULL, frequency TEXT NOT NULL, topics TEXT NOT NULL,
-  tags TEXT NOT NULL, reader TEXT, most INTEGER NOT NULL, created BIGINT NOT NULL, fault TEXT
+  id TEXT PRIMARY KEY, address TEXT NOT NULL UNIQUE, state TEXT NOT NULL, wish TEXT NOT NULL, fault TEXT,
+  since BIGINT NOT NULL
 );
 CREATE TABLE tokens (hash TEXT PRIMARY KEY, purpose TEXT NOT NULL, subject TEXT NOT NULL, expires BIGINT NOT NULL);
-CREATE TABLE deliveries (
-  message TEXT PRIMARY KEY, subscription TEXT NOT NULL, period TEXT NOT NULL, state TEXT NOT NULL, at BIGINT NOT NULL,
-  papers TEXT NOT NULL, receipt TEXT, detail TEXT, UNIQUE (subscription, period)
+CREATE TABLE outbox (
+  message TEXT PRIMARY KEY, kind TEXT NOT NULL, address TEXT NOT NULL, period TEXT NOT NULL, state TEXT NOT NULL,
+  content TEXT NOT NULL, at BIGINT NOT NULL, tries INTEGER NOT NULL, next BIGINT NOT NULL, detail TEXT,
+  UNIQUE (kind, address, period)
 );
+CREATE INDEX outbox_state ON outbox (state, next);
 `,
 ];

@@ -11,12 +11,13 @@ export class TopicTable {
     return rows.map(({ label }) => label);
   }
 
-  /** Replaces the labels. All papers are then without topics. */
+  /** Replaces the labels. All papers are then without topics, and wait for them. */
   async setLabels(labels: readonly string[]): Promise<void> {
     await this.db.together(async (db) => {
       for (const table of ["topics", "paper_topics"]) await db.rows(`DELETE FROM ${table}`);
       for (const [place, label] of labels.entries())
         await db.rows("INSERT INTO topics VALUES (:label, :place)", { label, place });
+      await db.rows("INSERT INTO pending SELECT id, 'topics' FROM papers WHERE true ON CONFLICT DO NOTHING");
     });
   }
 
@@ -27,13 +28,6 @@ export class TopicTable {
        FROM topics t ORDER BY t.place`,
     );
     return rows.map(({ label, papers }) => ({ label, papers: Number(papers) }));
-  }
-
-  /** Papers with an abstract that have no topic yet. */
-  async unread(limit: number): Promise<string[]> {
-    const sql = `SELECT id FROM papers p WHERE abstract <> ''
-      AND NOT EXISTS (SELECT 1 FROM paper_topics t WHERE t.paper = p.id) ORDER BY id LIMIT :limit`;
-    return (await this.db.rows<{ id: string }>(sql, { limit })).map(({ id }) => id);
   }
 
   async put(papers: ReadonlyMap<string, readonly TopicScore[]>): Promise<void> {
