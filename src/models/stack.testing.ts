@@ -79,10 +79,12 @@ export class Stack implements Disposable {
     // Each program reads one stream and writes the other; the same holds for the residual beside the attention.
     const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
     const besides = [wide(hidden), wide(hidden)];
+    const routes = [0, 1].map(() => wide(this.decoder.config.beside ?? 1));
+    const attended = (pieces: number) => ({ attendedResidual: besides[pieces % 2]!, beside: routes[pieces % 2]! });
     const stream = (index: number) => {
       const [from, to] = [streams[index % 2]!, streams[(index + 1) % 2]!];
-      const beside = { attendedResidual: besides[index % 2]!, attendedResidualOut: besides[(index + 1) % 2]! };
-      return { ...from, branchOut: to.branch, residualOut: to.residual, ...beside };
+      const out = { attendedResidualOut: besides[(index + 1) % 2]!, besideOut: routes[(index + 1) % 2]! };
+      return { ...from, branchOut: to.branch, residualOut: to.residual, ...attended(index), ...out };
     };
     const { layers } = this.decoder.config;
     const caches = Object.assign(
@@ -97,15 +99,15 @@ export class Stack implements Disposable {
     const head = this.programs.at(-1);
     await run(embedding!, stream(1));
     if (this.cut !== "pieces") {
-      for (const [i, p] of programs.entries()) await run(p, { ...stream(i), attendedResidual: besides[0]!, ...caches });
-      if (!recurrent) await run(after!, { ...stream(0), attendedResidual: besides[0]! });
+      for (const [i, p] of programs.entries()) await run(p, { ...stream(i), ...attended(0), ...caches });
+      if (!recurrent) await run(after!, { ...stream(0), ...attended(0) });
     } else {
       for (let layer = 0; layer < layers; layer++) {
         const streamIn = layer === 0 ? stream(0) : { ...stream(layer), ...streams[0]! };
         await run(programs[layer]!, streamIn);
         await run(programs[layers + layer]!, this.#cacheViews(layer, "", start, set));
       }
-      await run(after!, { ...stream(0), attendedResidual: besides[layers % 2]! });
+      await run(after!, { ...stream(0), ...attended(layers) });
     }
     await run(head!, streams[recurrent ? programs.length % 2 : 1]!);
     this.#past += tokens;

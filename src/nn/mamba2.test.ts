@@ -71,8 +71,11 @@ const named = (config: Mamba2Config, weights: Values): Record<string, NdArray> =
 const softplus = (v: number) => Math.log(1 + Math.exp(v));
 const silu = (v: number) => v / (1 + Math.exp(-v));
 
+/** Heads of a group lie side by side. */
+const sideBySide = (head: number, heads: number, groups: number) => Math.floor(head / (heads / groups));
+
 /** One sequence [tokens, hidden], token by token, as the recurrence is written in the paper. */
-function naive(config: Mamba2Config, w: Values, x: readonly number[][]): number[][] {
+function naive(config: Mamba2Config, w: Values, x: readonly number[][], groupOf = sideBySide): number[][] {
   const { hidden, inner, groups, stateSize: n, headSize: size, convWidth } = config;
   const [heads, channels] = [inner / size, inner + 2 * groups * n];
   const times = (name: string, rows: number, v: readonly number[]) =>
@@ -91,7 +94,7 @@ function naive(config: Mamba2Config, w: Values, x: readonly number[][]): number[
     );
     const y = state.map((row, i) => {
       const head = Math.floor(i / size);
-      const group = Math.floor(head / (heads / groups));
+      const group = groupOf(head, heads, groups);
       const step = softplus(projected[inner + channels + head]! + w["dt_bias"]![head]!);
       const keep = Math.exp(-step * Math.exp(w["A_log"]![head]!));
       let sum = w["D"]![head]! * mixed[i]!;
@@ -158,6 +161,15 @@ describe.each(configs)("a mixer of $hidden → $outputs, $groups groups", (confi
     expect(a.data.subarray(0, early)).toEqual(b.data.subarray(0, early));
     expect(far(a.data.subarray(early), b.data.subarray(early))).toBeGreaterThan(1e-3);
   });
+});
+
+test("heads that take turns in groups would give another result", () => {
+  const config = mamba2Config(8, { headSize: 2, groups: 2, stateSize: 3, outputs: 1 });
+  const { data } = noise(3, [1, 6, 8]);
+  const rows = Array.from({ length: 6 }, (_, t) => Array.from(data).slice(t * 8, (t + 1) * 8));
+  const weights = weightsFor(config);
+  const turns = naive(config, weights, rows, (head, _, groups) => head % groups);
+  expect(far(turns.flat(), naive(config, weights, rows).flat())).toBeGreaterThan(1e-4);
 });
 
 test("another history with the same last token gives another result, also beyond the convolution", () => {

@@ -6,6 +6,8 @@ import type { Architecture } from "../models/decoder.ts";
 import { gemma2 } from "../models/gemma2.ts";
 import { gpt2 } from "../models/gpt2.ts";
 import { llama } from "../models/llama.ts";
+import { mambaArchitecture } from "../models/mamba.ts";
+import { mamba2Architecture } from "../models/mamba2.ts";
 import { qwen2 } from "../models/qwen2.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
@@ -74,6 +76,8 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
 test.each([
   { name: "gpt2", architecture: gpt2 },
   { name: "llama-biased", architecture: llama },
+  { name: "mamba", architecture: mambaArchitecture },
+  { name: "mamba2-groups", architecture: mamba2Architecture },
   { name: "qwen2", architecture: qwen2 },
   { name: "gemma2", architecture: gemma2 },
 ])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-MODELS = ["gpt2", "llama-biased", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
+MODELS = ["gpt2", "llama-biased", "mamba", "mamba2-groups", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
 ROWS, TOKENS = 2, 12
 
 
@@ -32,7 +32,8 @@ def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def decoder(folder: Path) -> tuple:
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float64).eval()
+    attention = {} if folder.name.startswith("mamba") else dict(attn_implementation="eager")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, **attention).eval()
     reference = json.loads((folder / "reference.json").read_text())
     tokens = torch.tensor(reference["tokens"][: ROWS * TOKENS]).view(ROWS, TOKENS)
     labels = labels_of(tokens)

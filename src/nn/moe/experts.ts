@@ -1,0 +1,46 @@
+import {
+  groupedLinear,
+  groupedQuantizedLinear,
+  mixExperts,
+  type QuantizedMatrix,
+  type Tensor,
+  toExperts,
+  toSlots,
+} from "../../graph/index.ts";
+import type { Matrix } from "../../weights/weight-source.ts";
+import { type Activation, activateMlp } from "../mlp.ts";
+import type { Routing } from "./route.ts";
+
+/** Rows grouped by expert [rows, inputs], each times its expert's matrix: [rows, outputs]. All matrices have one form. */
+export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matrix[]): Tensor {
+  const floats: Tensor[] = [];
+  const blocks: QuantizedMatrix[] = [];
+  for (const matrix of matrices)
+    if (matrix.kind === "blocks") blocks.push(matrix.matrix);
+    else floats.push(matrix.weight);
+  if (floats.length === 0) return groupedQuantizedLinear(x, sizes, blocks);
+  if (blocks.length > 0) throw new Error("some experts' matrices are in blocks, others are not");
+  return groupedLinear(x, sizes, floats, { rows: matrices[0]!.kind === "float32 rows" });
+}
+
+/** A feed-forward's matrices, one of each for every expert. */
+export interface ExpertMatrices {
+  /** Gate above up if gated: [2·width, hidden], or [width, hidden]. */
+  readonly inside: readonly Matrix[];
+  /** [hidden, width] */
+  readonly down: readonly Matrix[];
+}
+
+/** A mixture of feed-forwards (Shazeer et al. 2017): x [..., hidden] → the sum of its experts' outputs, by their gates. */
+export function mixFeedForwards(
+  x: Tensor,
+  routing: Routing,
+  { inside, down }: ExpertMatrices,
+  activation: Activation,
+  gated: boolean,
+): Tensor {
+  const { sizes, chosen, gates } = routing;
+  const rows = projectGroups(toExperts(x, routing, Number(chosen.shape.at(-1))), sizes, inside);
+  const outputs = projectGroups(activateMlp(rows, activation, gated), sizes, down);
+  return mixExperts(toSlots(outputs, routing, chosen), gates);
+}
