@@ -16,6 +16,7 @@ export {
   trainSweep,
 } from "./lab/training/train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
+export { together as sumReceipts } from "./ledger/together.ts";
 export {
   type Answered,
   type AnsweredChunk,

@@ -1,5 +1,7 @@
 /** The application of papers, as the command line sees it. */
 
+export { Mailing } from "./src/mail/mail.ts";
+export { mailOptions } from "./src/mail/options.ts";
 export { importOptions, openOptions } from "./src/options.ts";
 export { type Imported, openPapers, type Papers } from "./src/papers.ts";
 export { serveOptions, servePapers } from "./web/serve.ts";

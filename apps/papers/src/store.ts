@@ -1,8 +1,10 @@
 import { FetchedTable } from "./store/fetched.ts";
+import { OutboxTable } from "./store/outbox.ts";
 import { PaperTable } from "./store/papers.ts";
 import { ReaderTable } from "./store/readers.ts";
 import { ReceiptTable } from "./store/receipts.ts";
 import { openSqlite } from "./store/sqlite.ts";
+import { SubscriptionTable } from "./store/subscriptions.ts";
 import { TopicTable } from "./store/topics.ts";
 
 /** Everything that the application keeps, beside its search index. */
@@ -12,6 +14,8 @@ export interface Store {
   readonly topics: TopicTable;
   readonly receipts: ReceiptTable;
   readonly fetched: FetchedTable;
+  readonly subscriptions: SubscriptionTable;
+  readonly outbox: OutboxTable;
   close(): Promise<void>;
 }
 
@@ -24,6 +28,8 @@ export async function openStore(place: string): Promise<Store> {
     topics: new TopicTable(db),
     receipts: new ReceiptTable(db),
     fetched: new FetchedTable(db),
+    subscriptions: new SubscriptionTable(db),
+    outbox: new OutboxTable(db),
     close: () => db.close(),
   };
 }

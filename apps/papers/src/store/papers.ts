@@ -43,10 +43,10 @@ export class PaperTable {
   constructor(private readonly db: Database) {}
 
   /** Adds a source's papers, or what it knows more of papers that are there, in one transaction. */
-  async put(papers: readonly PaperFields[]): Promise<Put[]> {
+  async put(papers: readonly PaperFields[], now = Date.now()): Promise<Put[]> {
     return this.db.together(async (db) => {
       const done: Put[] = [];
-      for (const paper of papers) done.push(await putOne(db, paper));
+      for (const paper of papers) done.push(await putOne(db, paper, now));
       return done;
     });
   }
@@ -149,13 +149,13 @@ function conditions({ from, to, after, topic, ids }: PaperFilter): { sql: string
   return { sql: all.length === 0 ? "" : `WHERE ${all.join(" AND ")}`, values };
 }
 
-async function putOne(db: Queries, { listed: day, ...fields }: PaperFields): Promise<Put> {
+async function putOne(db: Queries, { listed: day, ...fields }: PaperFields, at: number): Promise<Put> {
   const known = await find(db, fields);
   const put = known.length === 0 ? await add(db, fields) : await unite(db, known, fields);
   const isOld = known.length === 1 && known[0]!.id === put.id && (known[0]!.abstract !== "" || fields.abstract === "");
   if (!isOld) await awaitTasks(db, put.id);
   const listing = "INSERT INTO listings VALUES (:id, :day, :at) ON CONFLICT DO NOTHING RETURNING day";
-  const isNew = day !== null && (await db.rows(listing, { id: put.id, day, at: Date.now() })).length > 0;
+  const isNew = day !== null && (await db.rows(listing, { id: put.id, day, at })).length > 0;
   return isNew && put.change === "unchanged" ? { ...put, change: "changed" } : put;
 }
 

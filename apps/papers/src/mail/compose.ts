@@ -1,0 +1,30 @@
+import MailComposer from "nodemailer/lib/mail-composer/index.js";
+import type { Texts } from "./texts.ts";
+
+export interface Addressed extends Texts {
+  readonly from: string;
+  readonly to: string;
+  /** Message-ID without brackets. */
+  readonly message: string;
+  readonly date: Date;
+  /** A link that ends the subscription by one POST. */
+  readonly unsubscribe?: string | undefined;
+}
+
+/** A mail as it goes to the server; with the headers of one-click unsubscription (RFC 8058) if it has such a link. */
+export function compose({ message, unsubscribe, from, ...mail }: Addressed): Promise<Buffer> {
+  const headers = unsubscribe && {
+    "List-Unsubscribe": `<${unsubscribe}>`,
+    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+  };
+  return new MailComposer({
+    ...mail,
+    from: { name: "Daily papers", address: from },
+    messageId: `<${message}>`,
+    ...(headers && { headers }),
+    // Its words are untrusted: they name no files or addresses to read.
+    ...{ disableFileAccess: true, disableUrlAccess: true },
+  })
+    .compile()
+    .build();
+}

@@ -1,0 +1,164 @@
+import { createHash } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import { UserError } from "modicum";
+import { checked } from "../sources/source.ts";
+import type { Mail, MailState } from "../store/outbox.ts";
+import type { Store } from "../store.ts";
+import { compose } from "./compose.ts";
+import { digestFor } from "./digest.ts";
+import { type MailOptions, type MailSettings, settingsOf } from "./options.ts";
+import { periodAt } from "./period.ts";
+import { type Post, SmtpPost } from "./post.ts";
+import { confirmTexts, digestTexts } from "./texts.ts";
+import { addressSchema, type Wish, type WishInput, wishSchema } from "./wish.ts";
+
+const MINUTE = 60_000;
+/** Milliseconds in which one address is asked to confirm once. */
+const ASKED_AGAIN = 10 * MINUTE;
+/** The longest wait between two tries. */
+const LONGEST = 6 * 60 * MINUTE;
+
+/** What became of mail in one round. */
+export type Sent = Readonly<Record<Exclude<MailState, "waiting"> | "postponed", number>>;
+
+/** Subscriptions and their mail. Each mail goes out at most once, whatever stops the process. */
+export class Mailing {
+  /** Why nobody can subscribe; undefined if mail works. */
+  readonly off: string | undefined;
+  readonly #settings: MailSettings | undefined;
+  readonly #post: Post | undefined;
+
+  constructor(
+    private readonly store: Store,
+    options: MailOptions,
+    /** Told what people should know, such as a mail server that is away. */
+    private readonly onNotice: (sentence: string) => void = () => {},
+    post?: Post,
+  ) {
+    const settings = settingsOf(options);
+    if (typeof settings === "string") this.off = settings;
+    else [this.#settings, this.#post] = [settings, post ?? new SmtpPost(settings.smtp)];
+  }
+
+  /**
+   * Asks the owner of an address to confirm a subscription. Nobody learns from it if the address has one already.
+   * @throws UserError for a wrong address or wish, or if mail is off
+   */
+  async subscribe(address: string, wish: WishInput, now = Date.now()): Promise<void> {
+    if (this.off) throw new UserError(this.off);
+    const [to, content] = [
+      checked(addressSchema, address),
+      { kind: "confirm", wish: checked(wishSchema, wish) } as const,
+    ];
+    const [last] = await this.store.outbox.to(to, "confirm");
+    if (last && now - last.at < ASKED_AGAIN) return;
+    const period = new Date(now).toISOString();
+    await this.store.outbox.add({ ...{ address: to, period, content, at: now }, message: this.#messageId(to, period) });
+  }
+
+  /** Starts the subscription of a confirmation's link. Returns its wish; undefined if the link does not work any more. */
+  async confirm(token: string, now = Date.now()): Promise<Wish | undefined> {
+    const subject = await this.store.subscriptions.subject("confirm", token, now);
+    if (subject === undefined) return undefined;
+    const { address, wish } = JSON.parse(subject) as { address: string; wish: Wish };
+    return (await this.store.subscriptions.activate(address, wish)).wish;
+  }
+
+  /** Ends the subscription of a mail's link; false if the link does not work any more. */
+  async unsubscribe(token: string, now = Date.now()): Promise<boolean> {
+    const address = await this.store.subscriptions.subject("unsubscribe", token, now);
+    if (address === undefined) return false;
+    await this.store.subscriptions.end(address, "unsubscribed");
+    return true;
+  }
+
+  /** One round: makes the digests that are due, and sends what waits. @throws UserError if mail is off */
+  async round(now = Date.now()): Promise<Sent> {
+    const [settings, post] = [this.#settings, this.#post];
+    if (!settings || !post) throw new UserError(this.off ?? "mail is off");
+    await this.#makeDigests(now);
+    const sent = { sent: 0, refused: 0, unknown: 0, postponed: 0 };
+    for (const mail of await this.store.outbox.due(now)) {
+      const became = await this.#send(mail, settings, post, now);
+      if (became) sent[became]++;
+    }
+    return sent;
+  }
+
+  /** Goes round each minute until it is stopped. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.round().catch((error: Error) => this.onNotice(`mail: ${error.message}`));
+      await setTimeout(MINUTE, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #makeDigests(now: number): Promise<void> {
+    for (const subscription of await this.store.subscriptions.active()) {
+      const { id, address, wish } = subscription;
+      const period = periodAt(wish.frequency, now);
+      const [last] = await this.store.outbox.to(address, "digest");
+      if (last?.period === period || last?.state === "waiting") continue;
+      const content = await digestFor(this.store, subscription);
+      const message = this.#messageId(id, period);
+      if (content) await this.store.outbox.add({ message, address, period, content, at: now });
+    }
+  }
+
+  #messageId(who: string, period: string): string {
+    const hash = createHash("sha256").update(`${who}\n${period}`).digest("hex").slice(0, 40);
+    return `${hash}@${new URL(this.#settings!.url).hostname}`;
+  }
+
+  async #send(mail: Mail, settings: MailSettings, post: Post, now: number): Promise<keyof Sent | undefined> {
+    const { outbox, subscriptions } = this.store;
+    const { message, address, tries } = mail;
+    const text = await this.#compose(mail, settings, now);
+    if (!text) {
+      await outbox.settle(message, "refused", "its subscription or its papers are gone");
+      return "refused";
+    }
+    const outcome = await post.send({ from: settings.from, to: address }, text, () => outbox.mark(message));
+    switch (outcome.kind) {
+      case "sent":
+        await outbox.settle(message, "sent");
+        return "sent";
+      case "refused":
+        await outbox.settle(message, "refused", outcome.reason);
+        await subscriptions.end(address, "stopped", outcome.reason);
+        this.onNotice(`mail: an address is refused for good, and gets no more: ${outcome.reason}`);
+        return "refused";
+      case "later":
+        await outbox.postpone(message, now + Math.min(LONGEST, MINUTE * 2 ** tries), outcome.reason);
+        this.onNotice(`mail: not sent, to be tried again: ${outcome.reason}`);
+        return "postponed";
+      case "unknown":
+        this.onNotice(
+          `mail: the connection broke, ${message} may be sent or not; it is not sent again: ${outcome.reason}`,
+        );
+        return "unknown";
+      case "taken":
+        return undefined;
+    }
+  }
+
+  /** The mail's text with fresh links; undefined if its subscription has ended. */
+  async #compose(mail: Mail, { from, url }: MailSettings, now: number): Promise<Buffer | undefined> {
+    const { address, message, content, at } = mail;
+    const head = { from, to: address, message, date: new Date(at) };
+    const { subscriptions, papers } = this.store;
+    switch (content.kind) {
+      case "confirm": {
+        const token = await subscriptions.token("confirm", JSON.stringify({ address, wish: content.wish }), now);
+        return compose({ ...head, ...confirmTexts(content.wish, `${url}/subscribe/confirm?token=${token}`) });
+      }
+      case "digest": {
+        const found = await papers.many(content.papers);
+        if ((await subscriptions.of(address))?.state !== "active" || found.length === 0) return undefined;
+        const unsubscribe = `${url}/unsubscribe?token=${await subscriptions.token("unsubscribe", address, now)}`;
+        const shown = { papers: found, receipt: content.receipt, url, unsubscribe };
+        return compose({ ...head, ...digestTexts(shown), unsubscribe });
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { z } from "zod";
+
+/** A mail server as an address, such as `smtp://user:password@mail.example.org:587`. */
+const smtp = z
+  .string()
+  .regex(/^smtps?:\/\/[^/]+\/?$/, "expected an address such as smtp://user:password@mail.example.org:587")
+  .optional()
+  .describe("the mail server, smtp://user:password@host:port or smtps://… (default: MODICUM_PAPERS_SMTP)");
+
+export const mailOptions = z.strictObject({
+  smtp,
+  from: z.email("expected an address such as papers@example.org").optional().describe("the address that mail is from"),
+});
+
+export interface MailOptions extends z.output<typeof mailOptions> {
+  /** The address that readers know the pages by. Links in mail need https. */
+  readonly url?: string | undefined;
+}
+
+/** Settings with which mail can be sent. */
+export interface MailSettings {
+  readonly smtp: URL;
+  readonly from: string;
+  readonly url: string;
+}
+
+/** The settings, or a sentence that says what is missing. */
+export function settingsOf({ smtp, from, url }: MailOptions): MailSettings | string {
+  if (url === undefined || !url.startsWith("https://"))
+    return "Subscribing is off: links in mail need an https address of these pages, which --url gives.";
+  if (smtp === undefined) return "Subscribing is off: there is no mail server, which --smtp gives.";
+  if (from === undefined) return "Subscribing is off: mail has no sender, which --from gives.";
+  return { smtp: new URL(smtp), from, url: url.replace(/\/$/, "") };
+}

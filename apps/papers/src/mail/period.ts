@@ -1,0 +1,26 @@
+import type { Day } from "../paper.ts";
+import type { Frequency } from "./wish.ts";
+
+const DAY = 86_400_000;
+
+export const dayAt = (ms: number): Day => new Date(ms).toISOString().slice(0, 10);
+
+/** The day or week of a time, in UTC, by its first day; weeks begin on Monday. A subscriber gets one digest in each. */
+export function periodAt(frequency: Frequency, ms: number): string {
+  switch (frequency) {
+    case "daily":
+      return dayAt(ms);
+    case "weekly":
+      return `week of ${dayAt(ms - ((new Date(ms).getUTCDay() + 6) % 7) * DAY)}`;
+  }
+}
+
+/** The first day of listings that a digest is made of, if `newest` is the last. */
+export function firstDay(frequency: Frequency, newest: Day): Day {
+  switch (frequency) {
+    case "daily":
+      return newest;
+    case "weekly":
+      return dayAt(Date.parse(newest) - 6 * DAY);
+  }
+}

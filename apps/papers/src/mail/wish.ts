@@ -1,0 +1,28 @@
+import { z } from "zod";
+
+export const frequencies = ["daily", "weekly"] as const;
+export type Frequency = (typeof frequencies)[number];
+
+/** What a subscriber asks for. */
+export const wishSchema = z.object({
+  frequency: z.enum(frequencies, "expected daily or weekly").default("daily"),
+  /** Only papers of these topics; none: of all. */
+  topics: z.array(z.string()).max(50).default([]),
+  /** Only papers that the reader gave one of these tags; none: all. */
+  tags: z.array(z.string()).max(50).default([]),
+  /** Whose tags they are. */
+  reader: z.string().nullable().default(null),
+  /** Papers of a digest, at most. */
+  most: z.int("expected a number of papers").min(1).max(50).default(10),
+});
+
+export type WishInput = z.input<typeof wishSchema>;
+export type Wish = Readonly<z.output<typeof wishSchema>>;
+
+/** An address in one spelling, so that none is there twice. */
+export const addressSchema = z
+  .string("expected an address")
+  .trim()
+  .toLowerCase()
+  .max(254, "expected at most 254 characters")
+  .pipe(z.email("expected an address such as ada@example.org"));

@@ -1,0 +1,91 @@
+import type { Receipt } from "modicum";
+import type { Wish } from "../mail/wish.ts";
+import type { Database } from "./database.ts";
+
+/** What a mail is made of when it is sent. */
+export type Content =
+  | { readonly kind: "confirm"; readonly wish: Wish }
+  | { readonly kind: "digest"; readonly papers: readonly string[]; readonly receipt: Receipt | null };
+
+/**
+ * `unknown`: its text was about to go to the mail server, which may have taken it; it is never sent again. `refused`: the
+ * mail server does not take it, for good.
+ */
+export type MailState = "waiting" | "unknown" | "sent" | "refused";
+
+/** A mail that is to be sent once. */
+export interface Mail {
+  /** Its Message-ID without brackets, the same at each try. */
+  readonly message: string;
+  readonly address: string;
+  readonly period: string;
+  readonly state: MailState;
+  readonly content: Content;
+  readonly at: number;
+  /** Failed tries. */
+  readonly tries: number;
+  /** The time of the next try. */
+  readonly next: number;
+  readonly detail: string | null;
+}
+
+interface MailRow extends Omit<Mail, "content"> {
+  readonly content: string;
+}
+
+const mailOf = ({ content, ...row }: MailRow): Mail => ({ ...row, content: JSON.parse(content) as Content });
+
+/** Mail that waits, and what became of mail. Each change of state is kept before what follows it. */
+export class OutboxTable {
+  constructor(private readonly db: Database) {}
+
+  /** Adds a mail, unless one of its kind is there for this address and period. Returns if it was added. */
+  async add(mail: Pick<Mail, "message" | "address" | "period" | "content" | "at">): Promise<boolean> {
+    const { content, ...values } = mail;
+    const rows = await this.db.rows(
+      `INSERT INTO outbox (message, kind, address, period, state, content, at, tries, next)
+       VALUES (:message, :kind, :address, :period, 'waiting', :content, :at, 0, :at) ON CONFLICT DO NOTHING RETURNING at`,
+      { ...values, kind: content.kind, content: JSON.stringify(content) },
+    );
+    return rows.length > 0;
+  }
+
+  /** Mail whose next try has come, the oldest first. */
+  async due(now: number): Promise<Mail[]> {
+    const sql = "SELECT * FROM outbox WHERE state = 'waiting' AND next <= :now ORDER BY at, message";
+    return (await this.db.rows<MailRow>(sql, { now })).map(mailOf);
+  }
+
+  /** Marks a mail before its text goes out; false if another process was faster. */
+  async mark(message: string): Promise<boolean> {
+    const sql = "UPDATE outbox SET state = 'unknown' WHERE message = :message AND state = 'waiting' RETURNING message";
+    return (await this.db.rows(sql, { message })).length > 0;
+  }
+
+  async settle(message: string, state: "sent" | "refused", detail: string | null = null): Promise<void> {
+    const sql = "UPDATE outbox SET state = :state, detail = :detail WHERE message = :message";
+    await this.db.rows(sql, { message, state, detail });
+  }
+
+  /** Lets a mail that the server did not take wait for its next try. */
+  async postpone(message: string, next: number, detail: string): Promise<void> {
+    const sql = `UPDATE outbox SET state = 'waiting', tries = tries + 1, next = :next, detail = :detail
+      WHERE message = :message`;
+    await this.db.rows(sql, { message, next, detail });
+  }
+
+  /** The newest mails to an address, of a kind. */
+  async to(address: string, kind: Content["kind"]): Promise<Mail[]> {
+    const sql = "SELECT * FROM outbox WHERE address = :address AND kind = :kind ORDER BY at DESC";
+    return (await this.db.rows<MailRow>(sql, { address, kind })).map(mailOf);
+  }
+
+  /** How many mails there are in each state; no address is told. */
+  async counts(): Promise<Readonly<Record<MailState, number>>> {
+    const rows = await this.db.rows<{ state: MailState; mails: number }>(
+      "SELECT state, count(*) AS mails FROM outbox GROUP BY state",
+    );
+    const of = (state: MailState) => Number(rows.find((row) => row.state === state)?.mails ?? 0);
+    return { waiting: of("waiting"), unknown: of("unknown"), sent: of("sent"), refused: of("refused") };
+  }
+}
