@@ -7,10 +7,9 @@
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { load, openIndex, type Receipt, type SearchIndex } from "../../src/index.ts";
-import { normalised } from "../../src/lab/metrics/squad.ts";
+import { load, openIndex, type SearchIndex } from "../../src/index.ts";
+import { rowOf } from "../../src/lab/lookup/run.ts";
 import { AnswerBranches } from "../../src/library/answer-branches.ts";
-import { priceOfLengths } from "../../src/library/dense-price.ts";
 import { checkAnswerOptions } from "../../src/pipelines/answer/options.ts";
 import { holds, type Question, questionsOf } from "./questions.ts";
 
@@ -36,36 +35,9 @@ async function strataOf(index: SearchIndex, set: Question["set"], each: number):
   return [covered.slice(0, each), not.slice(0, each)];
 }
 
-const judged = (text: string, { answers }: Question) => ({
-  text,
-  contains: holds(text, answers),
-  exact: answers.some((answer) => normalised(answer) === normalised(text)),
-});
-
-const costOf = ({ tokens, flops, ms }: Receipt) => ({ tokens, flops: flops.spent, ms: ms.total - ms.load });
-
 using model = await load(name);
 await using index = await openIndex(values.index);
 const branches = new AnswerBranches(model, index, checkAnswerOptions({}));
-
-async function rowOf(question: Question) {
-  const asked = await branches.answers(question.question, ["self-reflection", "popularity"], { maxTokens: 32 });
-  const { plain, retrieved, reflection, input } = asked;
-  const { prompt, cached } = plain.receipt.tokens;
-  return {
-    ...question,
-    plain: { ...judged(plain.text, question), ...costOf(plain.receipt) },
-    retrieved: { ...judged(retrieved.text, question), ...costOf(retrieved.receipt) },
-    reflection: costOf(reflection!),
-    probe: {
-      flops: priceOfLengths(model.language, { prompt, cached, completion: 1 }).flops,
-      ms: plain.receipt.ms.prefill,
-    },
-    input: { signals: input.signals, rarity: input.rarity, reflection: input.reflection },
-    covered: isCovered(retrieved.documents, question),
-    documents: retrieved.documents.map(({ id }) => id),
-  };
-}
 
 const key = ({ set, id }: Pick<Question, "set" | "id">) => `${set} ${id}`;
 const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
@@ -82,6 +54,7 @@ for (;;) {
   const [stratum] = strata.filter(({ left }) => left.length > 0).sort((a, b) => a.answered - b.answered);
   const question = stratum?.left.shift();
   if (!stratum || !question) break;
-  appendFileSync(file, `${JSON.stringify(await rowOf(question))}\n`);
+  const row = await rowOf(model, branches, question, { maxTokens: 32 });
+  appendFileSync(file, `${JSON.stringify({ set: question.set, ...row })}\n`);
   stratum.answered++;
 }

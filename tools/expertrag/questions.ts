@@ -1,11 +1,9 @@
+import { type Question as Asked, questionOf } from "../../src/lab/lookup/question.ts";
 import { holdsWords } from "../../src/lab/metrics/squad.ts";
 import { nqOpen, triviaqa } from "../../src/lab/tasks/open-questions.ts";
 
-export interface Question {
+export interface Question extends Asked {
   readonly set: "triviaqa" | "nq-open";
-  readonly id: string;
-  readonly question: string;
-  readonly answers: readonly string[];
 }
 
 /** All questions of a set, in the order that the lab draws them. */
@@ -13,8 +11,7 @@ export async function questionsOf(set: Question["set"]): Promise<Question[]> {
   const task = set === "triviaqa" ? triviaqa : nqOpen;
   const all: Question[] = [];
   for await (const { id, prompt, answers } of task.items({ limit: undefined, seed: 0, countTokens: () => 0 })) {
-    const [, asked] = /.*Question: (.*?)[?\s]*\nAnswer:$/s.exec(prompt)!;
-    all.push({ set, id, question: `${asked}?`, answers });
+    all.push({ set, ...questionOf({ id, prompt, answers }) });
   }
   return all;
 }

@@ -1,13 +1,13 @@
+import type { LookupReport } from "../../src/lab/lookup/policies.ts";
 import { duration, figure, flopsText, percent, range, signed } from "../../src/lab/report/format.ts";
 import { markdownTable } from "../section.ts";
-import type { RealResult } from "./real-result.ts";
 
 const listed = (shares: Readonly<Record<string, number>>, write: (x: number) => string): string =>
   Object.entries(shares)
     .map(([name, share]) => `${name} ${write(share)}`)
     .join(", ");
 
-function answersTable({ right, covered, uncovered }: RealResult): string {
+function answersTable({ right, covered, uncovered }: LookupReport): string {
   const row = (name: string, key: "never" | "always") => [
     name,
     figure(right[key].contains),
@@ -21,7 +21,7 @@ function answersTable({ right, covered, uncovered }: RealResult): string {
   );
 }
 
-const gatesTable = ({ gates }: RealResult): string =>
+const gatesTable = ({ gates }: LookupReport): string =>
   markdownTable(
     ["gate", "AUROC", "above random", "shuffled", "rate for always' accuracy", "accuracy there"],
     gates.map(({ gate, auroc, above_random, above_random_shuffled, by_accuracy }) => [
@@ -34,7 +34,7 @@ const gatesTable = ({ gates }: RealResult): string =>
     ]),
   );
 
-const policiesTable = ({ policies, gates }: RealResult): string =>
+const policiesTable = ({ policies, gates }: LookupReport): string =>
   markdownTable(
     [
       "policy",
@@ -60,7 +60,7 @@ const policiesTable = ({ policies, gates }: RealResult): string =>
     ]),
   );
 
-function modelSection(result: RealResult): string {
+function modelSection(result: LookupReport): string {
   const { model, by_set, coverage, fixes, breaks } = result;
   return [
     `### ${model}`,
@@ -73,4 +73,4 @@ function modelSection(result: RealResult): string {
 }
 
 /** The page's tables, a model each. */
-export const section = (results: readonly RealResult[]): string => results.map(modelSection).join("\n\n");
+export const section = (results: readonly LookupReport[]): string => results.map(modelSection).join("\n\n");

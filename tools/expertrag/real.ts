@@ -11,15 +11,26 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { load } from "../../src/index.ts";
+import { inputOf, judgeLookups, type LookupReport, outcomeOf, type Row } from "../../src/lab/lookup/policies.ts";
 import { bindingOf } from "../../src/library/answer-pipeline.ts";
 import { calibrateAnswerOptions, calibratedOn, type JudgedQuestion } from "../../src/library/calibrate-answer.ts";
 import { keepGate } from "../../src/pipelines/answer/gate/artefact.ts";
+import { mean } from "../../src/util/mean.ts";
 import { root, writeSection } from "../section.ts";
-import { FOLDER, inputOf, outcomeOf, type RealResult, type Row, resultOf } from "./real-result.ts";
 import { section } from "./real-tables.ts";
 
+const FOLDER = join(root, "docs/results/expertrag/real");
+
+/** Coverage of all questions, either set counting half. @throws if `coverage.ts` has not run */
+function coverageOfAll(): number {
+  const { sets } = JSON.parse(readFileSync(join(FOLDER, "coverage.json"), "utf8")) as {
+    readonly sets: Readonly<Record<string, { readonly top_3: number }>>;
+  };
+  return mean(Object.values(sets).map(({ top_3 }) => top_3));
+}
+
 /** Calibrates on all rows the gates that are better than chance, in an order that was fixed beforehand. */
-async function ship(model: string, rows: readonly Row[], { gates }: RealResult): Promise<void> {
+async function ship(model: string, rows: readonly Row[], { gates }: LookupReport): Promise<void> {
   const better = gates
     .filter(({ auroc: { ci95 } }) => ci95[0] > 0.5 && Number.isFinite(ci95[1]))
     .map(({ gate }) => gate);
@@ -45,14 +56,15 @@ async function ship(model: string, rows: readonly Row[], { gates }: RealResult):
 if (process.argv[1] === import.meta.filename) {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { ship: { type: "boolean" } } });
   const VOCABULARY: Readonly<Record<string, number>> = { smollm2: 49152, "qwen2.5-coder": 151936 };
-  const results: RealResult[] = [];
+  const coverage = coverageOfAll();
+  const results: LookupReport[] = [];
   for (const named of positionals) {
     const [model, file] = named.split("=") as [string, string];
     const rows = readFileSync(file, "utf8")
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line) as Row);
-    const result = resultOf(model, rows, VOCABULARY[model]!);
+    const result = judgeLookups(model, rows, { vocabulary: VOCABULARY[model]!, coverage });
     results.push(result);
     writeFileSync(join(FOLDER, `${model}.json`), `${JSON.stringify(result, null, 1)}\n`);
     if (values.ship) await ship(model, rows, result);

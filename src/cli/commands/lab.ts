@@ -9,6 +9,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "score recipes on tasks, against dense", load: () => import("./lab-run.ts") },
   route: { summary: "measure routes between two models", load: () => import("./lab-route.ts") },
   classify: { summary: "measure labels by retrieved categories", load: () => import("./lab-classify.ts") },
+  answer: { summary: "measure gates of retrieval on questions", load: () => import("./lab-answer.ts") },
   pick: { summary: "register a run's best recipe", load: () => import("./lab-pick.ts") },
   list: { summary: "list the runs in a folder", load: () => import("./lab-list.ts") },
   compare: { summary: "compare two runs of a task, item by item", load: () => import("./lab-compare.ts") },

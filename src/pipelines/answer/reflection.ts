@@ -13,11 +13,23 @@ export function reflectionPrompt(tokenizer: Tokenizer, question: string): Prompt
 
 /** Single tokens of yes and of no. @throws UserError if the tokenizer has none */
 export function reflectionTokens(tokenizer: Tokenizer): { yes: number[]; no: number[] } {
-  const single = (word: string) => {
-    const spelled = [word, word[0]!.toUpperCase() + word.slice(1)].flatMap((w) => [w, ` ${w}`]);
-    const ids = spelled.map((text) => tokenizer.encode(text)).filter(({ length }) => length === 1);
-    if (ids.length > 0) return [...new Set(ids.map(([id]) => id!))];
+  const single = (word: Word) => {
+    const ids = tokensOf(tokenizer, word);
+    if (ids.length > 0) return ids;
     throw new UserError(`${tokenizer.path}: "${word}" is no token, and self-reflection reads its logit`);
   };
   return { yes: single("yes"), no: single("no") };
+}
+
+/** True if yes and no are single tokens. */
+export const canReflect = (tokenizer: Tokenizer): boolean =>
+  (["yes", "no"] as const).every((word) => tokensOf(tokenizer, word).length > 0);
+
+type Word = "yes" | "no";
+
+/** Tokens that are the word alone, with a space before it or a capital. */
+function tokensOf(tokenizer: Tokenizer, word: Word): number[] {
+  const spelled = [word, word[0]!.toUpperCase() + word.slice(1)].flatMap((w) => [w, ` ${w}`]);
+  const ids = spelled.map((text) => tokenizer.encode(text)).filter(({ length }) => length === 1);
+  return [...new Set(ids.map(([id]) => id!))];
 }

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { evaluateGate, type GateResult } from "../../../src/lab/lookup/gate-quality.ts";
 import { bootstrap } from "../../../src/lab/metrics/bootstrap.ts";
 import { atThreshold, type Judged, thresholdForRate } from "../../../src/pipelines/answer/gate/calibrate.ts";
 import {
@@ -18,7 +19,6 @@ import { type GateMethod, gateScore } from "../../../src/pipelines/answer/gate/g
 import { signalFlops } from "../../../src/pipelines/answer/gate/signals.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { root, writeSection } from "../../section.ts";
-import { evaluateGate, type GateResult } from "../evaluate.ts";
 import type { GatedRun, Row, Switched } from "./answers.ts";
 import { section } from "./tables.ts";
 import { isTest } from "./world.ts";

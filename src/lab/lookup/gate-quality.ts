@@ -1,5 +1,3 @@
-import { bootstrap, type Interval } from "../../src/lab/metrics/bootstrap.ts";
-import { auroc } from "../../src/lab/metrics/index.ts";
 import {
   asRoute,
   atThreshold,
@@ -7,9 +5,11 @@ import {
   type Judged,
   thresholdForRate,
   thresholdFrom,
-} from "../../src/pipelines/answer/gate/calibrate.ts";
-import { above, type CurvePoint, randomLine } from "../../src/pipelines/route/metrics.ts";
-import { seededRandom, shuffle } from "../../src/util/random.ts";
+} from "../../pipelines/answer/gate/calibrate.ts";
+import { above, type CurvePoint, randomLine } from "../../pipelines/route/metrics.ts";
+import { seededRandom, shuffle } from "../../util/random.ts";
+import { bootstrap, type Interval } from "../metrics/bootstrap.ts";
+import { auroc } from "../metrics/index.ts";
 
 export interface Estimate {
   readonly mean: number;

@@ -1,17 +1,14 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
-import { meanOfParts } from "../../src/lab/metrics/sums.ts";
-import { type Judged, thresholdFrom } from "../../src/pipelines/answer/gate/calibrate.ts";
-import { fitClassifier, type LabelRule, probabilityOf } from "../../src/pipelines/answer/gate/classifier.ts";
-import { costsOf, gatedCost } from "../../src/pipelines/answer/gate/cost.ts";
-import { featuresOf, type GateInput } from "../../src/pipelines/answer/gate/features.ts";
-import { type GateMethod, gateMethods, gateScore, readsOf } from "../../src/pipelines/answer/gate/gate.ts";
-import { signalFlops } from "../../src/pipelines/answer/gate/signals.ts";
-import { UserError } from "../../src/util/errors.ts";
-import { mean } from "../../src/util/mean.ts";
-import { root } from "../section.ts";
-import { type Estimate, evaluateGate, type GateResult } from "./evaluate.ts";
+import { type Judged, thresholdFrom } from "../../pipelines/answer/gate/calibrate.ts";
+import { fitClassifier, type LabelRule, probabilityOf } from "../../pipelines/answer/gate/classifier.ts";
+import { costsOf, gatedCost } from "../../pipelines/answer/gate/cost.ts";
+import { featuresOf, type GateInput } from "../../pipelines/answer/gate/features.ts";
+import { type GateMethod, gateMethods, gateScore, readsOf } from "../../pipelines/answer/gate/gate.ts";
+import { signalFlops } from "../../pipelines/answer/gate/signals.ts";
+import { UserError } from "../../util/errors.ts";
+import { mean } from "../../util/mean.ts";
+import { pairedDelta } from "../metrics/bootstrap.ts";
+import { meanOfParts } from "../metrics/sums.ts";
+import { type Estimate, evaluateGate, type GateResult } from "./gate-quality.ts";
 
 interface Branch {
   readonly contains: boolean;
@@ -21,14 +18,15 @@ interface Branch {
   readonly ms: number;
 }
 
-/** A question as `answers.ts` keeps it. */
+/** A question of a set, answered both ways, and what gates read of it. */
 export interface Row {
   readonly set: string;
   readonly id: string;
   readonly question: string;
   readonly plain: Branch;
   readonly retrieved: Branch;
-  readonly reflection: { readonly flops: number; readonly ms: number };
+  /** What asking the model itself cost; absent if it has no tokens of yes and no. */
+  readonly reflection?: { readonly flops: number; readonly ms: number };
   /** The prompt and the first token of the plain answer. */
   readonly probe: { readonly flops: number; readonly ms: number };
   readonly input: Omit<GateInput, "question">;
@@ -57,7 +55,8 @@ type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_ra
   readonly by_accuracy: Policy;
 };
 
-export interface RealResult {
+/** Gates and fixed policies on the same answers. */
+export interface LookupReport {
   readonly model: string;
   readonly by_set: Record<string, number>;
   /** Share of these questions, and of all, whose answer three passages have. */
@@ -72,8 +71,6 @@ export interface RealResult {
   /** Without a calibration. */
   readonly policies: readonly Policy[];
 }
-
-export const FOLDER = join(root, "docs/results/expertrag/real");
 
 export const inputOf = ({ question, input }: Row): GateInput => ({ ...input, question });
 
@@ -108,7 +105,9 @@ const gatesOf = (calibration: readonly Row[]): Readonly<Record<string, Score | u
   energy: byMethod("energy"),
   entropy: byMethod("entropy"),
   margin: byMethod("margin"),
-  "self-reflection": byMethod("self-reflection"),
+  "self-reflection": calibration.some(({ reflection }) => reflection === undefined)
+    ? undefined
+    : byMethod("self-reflection"),
   popularity: byMethod("popularity"),
   "question length": ({ question }) => question.split(" ").length,
   random: byMethod("random"),
@@ -121,12 +120,25 @@ function gateCost(gate: string, { probe, reflection }: Row, vocabulary: number, 
   const signals = of.includes("signals");
   // A plain answer that has begun goes on if nothing is retrieved.
   const waste = signals && looked ? probe : { flops: 0, ms: 0 };
-  const asked = of.includes("reflection") ? reflection : { flops: 0, ms: 0 };
+  const asked = (of.includes("reflection") && reflection) || { flops: 0, ms: 0 };
   return { flops: (signals ? signalFlops(vocabulary) : 0) + waste.flops + asked.flops, ms: waste.ms + asked.ms };
 }
 
+/** What the costs and shares of policies depend on besides the questions. */
+export interface PolicyTerms {
+  /** Tokens of the model. */
+  readonly vocabulary: number;
+  /** Share of all questions that the passages answer; those that were asked may hold more of them. */
+  readonly coverage: number;
+}
+
 /** The decisions on all rows, against always retrieving. */
-function policyOf(policy: string, rows: readonly Row[], looks: readonly boolean[], vocabulary: number): Policy {
+function policyOf(
+  policy: string,
+  rows: readonly Row[],
+  looks: readonly boolean[],
+  { vocabulary, coverage }: PolicyTerms,
+): Policy {
   const chosen = rows.map((row, i) => {
     const looked = looks[i]!;
     const branch = looked ? row.retrieved : row.plain;
@@ -147,8 +159,8 @@ function policyOf(policy: string, rows: readonly Row[], looks: readonly boolean[
     ms: mean(chosen.map(({ ms }) => ms)),
     delta: { mean: by, ci95 },
     natural: {
-      accuracy: natural(chosen, ({ branch }) => Number(branch.contains)),
-      rate: natural(chosen, ({ looked }) => Number(looked)),
+      accuracy: natural(chosen, coverage, ({ branch }) => Number(branch.contains)),
+      rate: natural(chosen, coverage, ({ looked }) => Number(looked)),
     },
   };
 }
@@ -161,18 +173,11 @@ function halvesOf(rows: readonly Row[]): readonly [readonly Row[], readonly Row[
   return [half(0), half(1)];
 }
 
-interface Coverage {
-  readonly sets: Readonly<Record<string, { readonly top_3: number }>>;
-}
-const { sets: covering } = JSON.parse(readFileSync(join(FOLDER, "coverage.json"), "utf8")) as Coverage;
-
-/** Coverage of all questions, either set counting half. */
-const COVERAGE = mean(Object.values(covering).map(({ top_3 }) => top_3));
-
 /** A mean over rows as if as many were covered as of all questions. */
-function natural<T extends Pick<Row, "covered">>(rows: readonly T[], of: (row: T) => number): number {
+function natural<T extends Pick<Row, "covered">>(rows: readonly T[], coverage: number, of: (row: T) => number): number {
   const over = (covered: boolean) => mean(rows.filter((row) => row.covered === covered).map(of));
-  return COVERAGE * over(true) + (1 - COVERAGE) * over(false);
+  if (rows.every(({ covered }) => covered === rows[0]!.covered)) return mean(rows.map(of));
+  return coverage * over(true) + (1 - coverage) * over(false);
 }
 
 const rightOf = (rows: readonly Row[]) => ({
@@ -185,7 +190,7 @@ const judgedBy =
   (row: Row): Judged => ({ ...outcomeOf(row), score: score(row) });
 
 /** One gate: each half is scored and judged by what the other one gave. Undefined if a classifier cannot be fitted. */
-function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, vocabulary: number): GateReport | undefined {
+function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: PolicyTerms): GateReport | undefined {
   const folds = [
     { on: halves[0], by: halves[1] },
     { on: halves[1], by: halves[0] },
@@ -206,21 +211,28 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, vocabular
   const { auroc, above_random, above_random_shuffled } = evaluateGate(gate, judged, judged);
   return {
     ...{ gate, auroc, above_random, above_random_shuffled },
-    half: policyOf(gate, rows, looks.half, vocabulary),
-    by_accuracy: policyOf(gate, rows, looks.by_accuracy, vocabulary),
+    half: policyOf(gate, rows, looks.half, terms),
+    by_accuracy: policyOf(gate, rows, looks.by_accuracy, terms),
   };
 }
 
-export function resultOf(model: string, rows: readonly Row[], vocabulary: number): RealResult {
+/** Judges policies and gates on questions that were answered both ways. */
+export function judgeLookups(
+  model: string,
+  rows: readonly Row[],
+  { vocabulary, coverage }: { readonly vocabulary: number; readonly coverage?: number | undefined },
+): LookupReport {
+  const here = mean(rows.map(({ covered }) => Number(covered)));
+  const terms = { vocabulary, coverage: coverage ?? here };
   const halves = halvesOf(rows);
   const sets = [...new Set(rows.map(({ set }) => set))];
   const of = (key: "contains" | "exact") => (branch: "plain" | "retrieved") =>
     mean(rows.map((row) => Number(row[branch][key])));
-  const at = (name: string, looks: (row: Row) => boolean) => policyOf(name, rows, rows.map(looks), vocabulary);
+  const at = (name: string, looks: (row: Row) => boolean) => policyOf(name, rows, rows.map(looks), terms);
   return {
     model,
     by_set: Object.fromEntries(sets.map((set) => [set, rows.filter((row) => row.set === set).length])),
-    coverage: { here: mean(rows.map(({ covered }) => Number(covered))), all: COVERAGE },
+    coverage: { here, all: terms.coverage },
     right: {
       never: { contains: of("contains")("plain"), exact: of("exact")("plain") },
       always: { contains: of("contains")("retrieved"), exact: of("exact")("retrieved") },
@@ -229,7 +241,7 @@ export function resultOf(model: string, rows: readonly Row[], vocabulary: number
     uncovered: rightOf(rows.filter(({ covered }) => !covered)),
     fixes: mean(rows.map(({ plain, retrieved }) => Number(!plain.contains && retrieved.contains))),
     breaks: mean(rows.map(({ plain, retrieved }) => Number(plain.contains && !retrieved.contains))),
-    gates: Object.keys(gatesOf([])).flatMap((gate) => gateReport(gate, halves, vocabulary) ?? []),
+    gates: Object.keys(gatesOf([])).flatMap((gate) => gateReport(gate, halves, terms) ?? []),
     policies: [
       at("never", () => false),
       at("always", () => true),

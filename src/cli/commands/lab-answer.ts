@@ -1,0 +1,63 @@
+import type { Command } from "commander";
+import type { Policy } from "../../lab/lookup/policies.ts";
+import { lookupRunOptions, runLookup } from "../../lab/lookup/run.ts";
+import { duration, figure, flopsText, percent, range, signed } from "../../lab/report/format.ts";
+import { findTask } from "../../lab/tasks/registry.ts";
+import { answerOptions } from "../../pipelines/answer/options.ts";
+import { version } from "../../util/package-root.ts";
+import { addFlags, givenFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { commandOf } from "../lab-command.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  model: string;
+  task: string;
+  index: string;
+  store?: string;
+  out: string;
+  json?: boolean;
+}
+
+/** Both branches are run and every gate is judged, so that no gate is chosen beforehand. */
+const reading = answerOptions.pick({ passages: true, maxContextTokens: true, by: true });
+
+export function define(command: Command): void {
+  command
+    .requiredOption("--model <model>", "a MODEL that generates")
+    .requiredOption("--task <task>", "a task of questions, such as triviaqa, or FILE.jsonl of {prompt, answer}")
+    .requiredOption("--index <name>", "the index that questions are looked up in")
+    .option("--store <address>", "the index's postgres://user@host/database (default: files in MODICUM_HOME)")
+    .requiredOption("--out <folder>", "where results and report are written; a run that was stopped goes on")
+    .option("--json", "print one JSON object with the report");
+  addFlags(addFlags(command, lookupRunOptions), reading).action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const signal = interruptSignal();
+  const { model, index, store, out } = flags;
+  using download = showDownload(flags.task);
+  const task = await findTask(flags.task, { signal, ...download });
+  const report = await runLookup({
+    ...{ model, task, index, store, out, signal },
+    ...{ options: readFlags(lookupRunOptions, flags), answer: givenFlags(reading, flags) },
+    resolve: { signal, ...download },
+    ...{ command: commandOf(process.argv.slice(2)), version: version() },
+    notice: (sentence) => void process.stderr.write(`${sentence}\n`),
+  });
+  if (flags.json) return printJson(report);
+  // Without a question that only retrieval answers there is none to tell from others.
+  const area = (mean: number) => (Number.isFinite(mean) ? figure(mean) : "none");
+  const areas = new Map(report.gates.map(({ gate, auroc }) => [gate, area(auroc.mean)]));
+  const rows = [...report.policies, ...report.gates.map(({ half }) => half)].map((policy) => [
+    ...[policy.policy, areas.get(policy.policy) ?? ""],
+    ...costs(policy),
+  ]);
+  print(...columns([["GATE", "AUROC", "LOOKED UP", "RIGHT", "AGAINST ALWAYS", "FLOPS", "TIME"], ...rows]));
+}
+
+const costs = ({ rate, accuracy, delta, flops, ms }: Policy): string[] => [
+  ...[percent(rate), figure(accuracy), `${signed(delta.mean)} ${range(delta.ci95, signed)}`],
+  ...[flopsText(flops), duration(ms)],
+];

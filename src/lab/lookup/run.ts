@@ -1,0 +1,130 @@
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { AnswerBranches } from "../../library/answer-branches.ts";
+import { priceOfLengths } from "../../library/dense-price.ts";
+import { load } from "../../library/load.ts";
+import type { Model } from "../../library/model.ts";
+import { openIndex } from "../../library/open-index.ts";
+import type { GateMethod } from "../../pipelines/answer/gate/gate.ts";
+import { type AnswerInput, checkAnswerOptions } from "../../pipelines/answer/options.ts";
+import { canReflect } from "../../pipelines/answer/reflection.ts";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeWhole } from "../../util/write-whole.ts";
+import type { ResolveOptions } from "../../weights/sources/index.ts";
+import { holdsWords, normalised } from "../metrics/squad.ts";
+import { stringify } from "../reals.ts";
+import { machine, versions } from "../run/machine.ts";
+import type { Task, TaskOf } from "../task.ts";
+import { judgeLookups, type LookupReport, type Row } from "./policies.ts";
+import { type Question, questionOf } from "./question.ts";
+
+export const lookupRunOptions = z.object({
+  limit: z.int().min(4).default(100).describe("questions"),
+  seed: z.int().min(0).default(0).describe("seed of the item selection"),
+  maxTokens: z.int().min(1).default(32).describe("most tokens of an answer"),
+});
+
+/** A model that may look questions up, on one task of questions. */
+export interface LookupRun {
+  readonly model: string;
+  readonly task: Task;
+  readonly index: string;
+  readonly store?: string | undefined;
+  readonly answer: AnswerInput;
+  readonly options: z.output<typeof lookupRunOptions>;
+  readonly out: string;
+  readonly command: string;
+  readonly version: string;
+  readonly resolve: ResolveOptions;
+  readonly signal?: AbortSignal | undefined;
+  readonly notice: (sentence: string) => void;
+}
+
+/**
+ * Answers every question with passages and without, once, and judges each gate on these answers: what it would have
+ * looked up, been right on, and cost. Writes `results.jsonl`, a question a line as it is answered, and `report.json`; a
+ * run that was stopped goes on.
+ * @throws UserError
+ */
+export async function runLookup(run: LookupRun): Promise<LookupReport> {
+  const { task, options, out, command, version } = run;
+  const questions = await questionsOf(run);
+  makeFolders(out);
+  const rows = await answered(run, questions);
+  const report = judgeLookups(run.model, rows.rows, { vocabulary: rows.vocabulary });
+  const made = { task: task.name, index: run.index, command, version, machine: machine(), versions: versions() };
+  await writeWhole(path.join(out, "report.json"), `${stringify({ ...report, made: { ...made, ...options } })}\n`);
+  return report;
+}
+
+const isAsked = (task: Task): task is TaskOf<"generation"> => task.kind === "generation";
+
+async function questionsOf({ task, options, signal, notice }: LookupRun): Promise<Question[]> {
+  if (!isAsked(task)) throw new UserError(`${task.name} asks no questions; expected a task such as triviaqa`, 2);
+  const { seed, limit } = options;
+  const questions: Question[] = [];
+  for await (const item of task.items({ seed, limit, countTokens: () => 0, signal, onNotice: notice })) {
+    questions.push(questionOf(item));
+    if (questions.length === limit) break;
+  }
+  if (questions.length < 4)
+    throw new UserError(`${task.name} has ${questions.length} questions, expected four or more`);
+  return questions;
+}
+
+/** The rows of all questions, of which those in `results.jsonl` are not answered again. */
+async function answered(run: LookupRun, questions: readonly Question[]) {
+  const { model: name, index: indexName, store, resolve, task, out, signal, notice, options } = run;
+  const file = path.join(out, "results.jsonl");
+  const kept = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+  const known = new Map(kept.map((line) => JSON.parse(line) as Row).map((row) => [row.id, row]));
+  using model = await load(name, resolve);
+  await using index = await openIndex(indexName, { ...resolve, store });
+  const branches = new AnswerBranches(model, index, checkAnswerOptions(run.answer));
+  const terms = { maxTokens: options.maxTokens, signal };
+  const rows: Row[] = [];
+  for (const question of questions) {
+    const row = known.get(question.id) ?? { set: task.name, ...(await rowOf(model, branches, question, terms)) };
+    if (!known.has(question.id)) appendFileSync(file, `${JSON.stringify(row)}\n`);
+    rows.push(row);
+    notice(`${rows.length} of ${questions.length} questions`);
+  }
+  return { rows, vocabulary: model.language.engine.programs.decoder.config.vocabulary };
+}
+
+const holds = (text: string, answers: readonly string[]): boolean => answers.some((one) => holdsWords(text, one));
+
+const costOf = ({ tokens, flops, ms }: Receipt) => ({ tokens, flops: flops.spent, ms: ms.total - ms.load });
+
+/** A question answered both ways, with what gates read. */
+export async function rowOf(
+  model: Model,
+  branches: AnswerBranches,
+  question: Question,
+  terms: { readonly maxTokens: number; readonly signal?: AbortSignal | undefined },
+): Promise<Omit<Row, "set">> {
+  const methods: GateMethod[] = canReflect(model.language.tokenizer) ? ["self-reflection"] : [];
+  const asked = await branches.answers(question.question, [...methods, "popularity"], terms);
+  const { plain, retrieved, reflection, input } = asked;
+  const judged = (text: string) => ({
+    text,
+    contains: holds(text, question.answers),
+    exact: question.answers.some((answer) => normalised(answer) === normalised(text)),
+  });
+  const { prompt, cached } = plain.receipt.tokens;
+  return {
+    ...question,
+    plain: { ...judged(plain.text), ...costOf(plain.receipt) },
+    retrieved: { ...judged(retrieved.text), ...costOf(retrieved.receipt) },
+    ...(reflection && { reflection: costOf(reflection) }),
+    probe: {
+      flops: priceOfLengths(model.language, { prompt, cached, completion: 1 }).flops,
+      ms: plain.receipt.ms.prefill,
+    },
+    input: { signals: input.signals, rarity: input.rarity, reflection: input.reflection },
+    covered: retrieved.documents.some(({ title, text }) => holds(`${title} ${text}`, question.answers)),
+  };
+}
