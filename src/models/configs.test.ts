@@ -8,6 +8,8 @@ import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { llama } from "./llama.ts";
+import { mambaArchitecture } from "./mamba.ts";
+import { mamba2Architecture } from "./mamba2.ts";
 import { mistral } from "./mistral.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
@@ -15,6 +17,9 @@ import { readRope } from "./rope.ts";
 import type { TransformerConfig } from "./transformer.ts";
 
 type Json = Record<string, unknown>;
+
+/** Without Hugging Face's keys: as Mamba's authors write it. */
+const ORIGINAL = { hidden_size: undefined, d_model: 32 };
 
 /** A fixture's config.json, with some keys otherwise. */
 function source(name: string, changes: Json = {}) {
@@ -58,6 +63,18 @@ describe("what would change the numbers and is not supported is refused by name"
     ],
     [llama, "llama-yarn", { num_key_value_heads: 3 }, "4 attention heads cannot share 3 key-value heads evenly"],
     [llama, "llama-yarn", { head_dim: 24 }, "the head size must be a multiple of 16, got 24"],
+    [
+      mambaArchitecture,
+      "mamba",
+      { state_size: 0 },
+      "the model's stateSize: Too small: expected number to be >=1, got 0",
+    ],
+    [mambaArchitecture, "mamba", { use_conv_bias: false }, '"use_conv_bias" is false, expected true'],
+    [mamba2Architecture, "mamba2", { n_groups: 3 }, "config.json: 3 groups do not divide the 4 heads"],
+    [mamba2Architecture, "mamba2", { num_heads: 5 }, "config.json: 5 heads do not divide the inner width 64"],
+    [mamba2Architecture, "mamba2", { head_dim: 8 }, "config.json: 4 heads of 8 are not the inner width 64"],
+    [mamba2Architecture, "mamba2", { time_step_limit: [0, 0.1] }, '"time_step_limit" is [0,0.1], expected no limit'],
+    [mamba2Architecture, "mamba2", { ...ORIGINAL, attn_layer_idx: [1] }, '"attn_layer_idx" names layers that attend'],
     [mistral, "mistral", { sliding_window: 0 }, '"sliding_window" is 0, expected a whole number above 0'],
   ])("%#: %j", (architecture, name, changes, sentence) => {
     const attempt = () => configure(architecture, name, changes);

@@ -16,7 +16,7 @@ const schema = recurrentSizes.extend({
 
 function configure(fields: Fields) {
   if (fields.has("ssm.dt_b_c_rms", undefined)) refuseNorms(fields);
-  const shared = readRecurrent(fields);
+  const shared = readRecurrent(fields, 16);
   const { hidden } = shared;
   const usual = fields.number(undefined, "expand", 2) * hidden;
   const config = checkValues(schema, fields.source, {

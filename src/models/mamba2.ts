@@ -18,7 +18,7 @@ type Config = z.infer<typeof schema>;
 
 function configure(fields: Fields) {
   checkSteps(fields);
-  const shared = readRecurrent(fields);
+  const shared = readRecurrent(fields, 128);
   const inner = fields.number(
     "ssm.inner_size",
     "intermediate_size",

@@ -4,15 +4,17 @@ import type { Fields } from "./fields.ts";
 /** Tokens that a recurrent model may read in one text: it knows no positions, so this is what GGUFs say of it. */
 const CONTEXT = 1 << 20;
 
-/** The sizes that all state-space models have, unchecked. @throws UserError for settings that are not supported */
-export function readRecurrent(fields: Fields) {
+/**
+ * The sizes that all state-space models have, unchecked; `stateSize` is the architecture's usual one. @throws UserError for settings that are not supported
+ */
+export function readRecurrent(fields: Fields, stateSize: number) {
   fields.only("hidden_act", ["silu"]);
   fields.only("use_bias", [false]);
   fields.only("use_conv_bias", [true]);
   return {
     layers: fields.number("block_count", "num_hidden_layers"),
     hidden: fields.number("embedding_length", "hidden_size"),
-    stateSize: fields.number("ssm.state_size", "state_size"),
+    stateSize: fields.number("ssm.state_size", "state_size", stateSize),
     convWidth: fields.number("ssm.conv_kernel", "conv_kernel", 4),
     epsilon: fields.number("attention.layer_norm_rms_epsilon", "layer_norm_epsilon", 1e-5),
     vocabulary: readVocabulary(fields),

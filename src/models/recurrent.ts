@@ -4,6 +4,7 @@ import type { Names } from "../weights/prepared/names.ts";
 import type { Architecture } from "./decoder.ts";
 import { Fields } from "./fields.ts";
 import { modulesOf, namesOf, type Scheme } from "./names.ts";
+import { inHuggingFaceKeys } from "./original-mamba.ts";
 import { type Mixer, type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
 
 /** Shapes of a layer's tensors that differ from those asked for, by GGUF's name of the part, in each format. */
@@ -43,7 +44,7 @@ export function recurrent<C extends RecurrentConfig>(
   name: string,
   { also = [], bare, shapes, configure, mixer }: Traits<C>,
 ): Architecture {
-  const read = (config: Fields["source"]) => configure(new Fields(config, name));
+  const read = (config: Fields["source"]) => configure(new Fields(inHuggingFaceKeys(config), name));
   return {
     names: [name, ...also],
     configure: read,

@@ -7,11 +7,17 @@ import { jsonObject, readJson } from "../json-file.ts";
 export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
   const file = path.join(folder, "config.json");
   const config = readJson(file, jsonObject, "the model's configuration beside its weights");
-  const architecture = config["model_type"];
+  const architecture = config["model_type"] ?? originalMamba(config);
   if (typeof architecture !== "string")
     throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
   refuseQuantised(file, config["quantization_config"]);
   return { path: file, config, architecture };
+}
+
+/** The name of Mamba's own configurations, which have none (state-spaces/mamba). */
+function originalMamba(config: JsonObject): string | undefined {
+  if (!("d_model" in config && "ssm_cfg" in config)) return undefined;
+  return (config["ssm_cfg"] as JsonObject | null)?.["layer"] === "Mamba2" ? "mamba2" : "mamba";
 }
 
 function refuseQuantised(file: string, quantisation: unknown): void {
