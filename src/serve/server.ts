@@ -32,6 +32,7 @@ import type { ServerContext } from "./server-context.ts";
 import type { Tracer } from "./trace/trace.ts";
 import { UnderWay } from "./under-way.ts";
 import { warmUp } from "./warm-up.ts";
+import { withConsole } from "./web/console.ts";
 
 export interface ServeOptions {
   readonly catalogue: Catalogue;
@@ -61,6 +62,8 @@ export interface ServeOptions {
   readonly tracer: Tracer;
   /** Modicum's version, for the documentation. */
   readonly version: string;
+  /** The console at `/`, and the folder of lab runs that it shows; undefined: there is none. */
+  readonly console?: { readonly lab: string | undefined } | undefined;
 }
 
 /** A server that accepts requests. */
@@ -106,7 +109,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const pool = new Pool(memory, options.scheduling, options.keepAlive);
   const context: ServerContext = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
-  const app = createApp(new Answering(context, new Access(keys, options), underWay), endpointsOf(context), log);
+  const api = createApp(new Answering(context, new Access(keys, options), underWay), endpointsOf(context), log);
+  const app = options.console
+    ? withConsole({ version, keys, lab: options.console.lab, answer: (request) => api.fetch(request) })
+    : api;
   const refused = noteRefusal(context);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,

@@ -43,6 +43,8 @@ const bindOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("log whole requests to models, including prompts; otherwise no text is logged"),
+  console: z.boolean().default(true).describe("show the console at /"),
+  lab: z.string().optional().describe("folder of lab runs whose frontiers the console shows"),
   drain: z.number().min(0).default(30).describe("seconds to let running requests finish after a stop signal"),
 });
 
@@ -111,6 +113,7 @@ async function opened(
     ledger = receiptsFile(),
     logPrompts,
     quant,
+    lab,
   } = bind;
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
   checkPlace(ledger);
@@ -142,6 +145,7 @@ async function opened(
       ...bound,
     },
     keepAlive: keepAlive && keepAlive * 60_000,
+    console: bind.console ? { lab } : undefined,
     tracer: await tracerFrom(process.env, version(), log),
   });
   log.info({ url: serving.url, models: [...catalogue.list().map(({ id }) => id), ...elsewhere] }, "listening");

@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { KeyStore } from "../keys/store.ts";
+import { withConsole } from "./console.ts";
+import { Sessions } from "./sessions.ts";
+import { spentBy } from "./spent.ts";
+
+const receipt = (recipe: string[], spent: number, hour: number): Receipt => {
+  const parts = {
+    ...{ model: "tiny", recipe, tokens: { prompt: 3, cached: 0, completion: 2 } },
+    flops: { dense: 100, spent, overhead: 0 },
+    ...{ bytes: { dense: 1, spent: 1 }, ms: { load: 0, prefill: 1, decode: 1, total: 2 }, estimated: false },
+    work: { exits: { dense: 0, run: 2 } },
+  };
+  return makeReceipt(parts, Date.UTC(2026, 0, 1, hour));
+};
+const receipts = [receipt(["dynamax"], 60, 3), receipt([], 100, 3), receipt(["dynamax"], 80, 1)];
+const sum = { receipts: 3, estimated: 0, ...receipts[0]!, flops: { dense: 300, spent: 240, overhead: 0, saved: 0.2 } };
+
+const folder = mkdtempSync(join(tmpdir(), "modicum-console-"));
+const keys = new KeyStore(join(folder, "keys.json"));
+const asked: { path: string; authorization: string | null; body: unknown }[] = [];
+let [admin, user] = ["", ""];
+
+/** The API as the console meets it: keys are checked, and whatever is asked is kept. */
+async function answer(request: Request): Promise<Response> {
+  const { pathname, searchParams } = new URL(request.url);
+  const authorization = request.headers.get("authorization");
+  asked.push({ path: pathname, authorization, body: request.body && (await request.json()) });
+  if (pathname === "/") return new Response("Modicum: see /docs\n");
+  const key = authorization && (await keys.find(authorization.slice("Bearer ".length)));
+  if (!key) return Response.json({ error: { message: "API key required" } }, { status: 401 });
+  if (pathname === "/v1/receipts")
+    return Response.json({
+      data: receipts.slice(0, Number(searchParams.get("limit"))),
+      sum,
+      keys: [{ ...sum, key: key.id }],
+    });
+  if (pathname === "/v1/models") return Response.json({ data: [{ id: "tiny", bytes: 5e6, recipe: [], loaded: [] }] });
+  if (pathname === "/v1/savings") return Response.json({ data: [{ kind: "saving", name: "dynamax" }] });
+  const message = { content: "<b>red</b>" };
+  return Response.json({ choices: [{ message, finish_reason: "stop" }], receipt: receipts[0] });
+}
+
+const app = withConsole({ version: "1.2.3", keys, lab: undefined, answer });
+const html = { accept: "text/html,*/*;q=0.8" };
+const form = (path: string, fields: [string, string][], headers: Record<string, string> = {}) =>
+  app.request(path, {
+    method: "POST",
+    headers: { host: "localhost", origin: "http://localhost", ...headers },
+    body: new URLSearchParams(fields),
+  });
+const signIn = async (key: string) => (await form("/console/sign-in", [["key", key]])).headers.get("set-cookie");
+
+beforeAll(async () => {
+  admin = (await keys.create("ops", ["admin"])).secret;
+  user = (await keys.create("<app>", ["infer"])).secret;
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("programs get the API's text at /, people a sign-in, which takes admin keys alone", async () => {
+  expect(await (await app.request("/")).text()).toBe("Modicum: see /docs\n");
+  const page = await app.request("/", { headers: html });
+  expect(page.status).toBe(401);
+  expect(await page.text()).toContain('type="password" name="key"');
+  expect(await signIn("mk-wrong")).toBeNull();
+  expect(await signIn(user)).toBeNull();
+  expect(await signIn(admin)).toMatch(/^modicum_console=[\w-]{32}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
+});
+
+test("an admin sees models, what was spent and keys, but no key's secret or hash; signing out ends that", async () => {
+  const cookie = (await signIn(admin))!.split(";")[0]!;
+  const page = await (await app.request("/", { headers: { ...html, cookie } })).text();
+  for (const text of ["tiny dynamax", "30.0 %", "&lt;app&gt;", "--lab FOLDER", "data:image/svg+xml;base64,"])
+    expect(page).toContain(text);
+  for (const { hash } of await keys.list()) expect(page).not.toContain(hash);
+  expect(page).not.toContain(admin);
+  await form("/console/sign-out", [], { cookie });
+  expect((await app.request("/", { headers: { ...html, cookie } })).status).toBe(401);
+});
+
+test("a prompt is answered under both recipes with the visitor's key; answers are text", async () => {
+  const cookie = (await signIn(admin))!.split(";")[0]!;
+  const fields: [string, string][] = [
+    ["model", "tiny"],
+    ["prompt", "colours?"],
+    ["recipe", ""],
+    ["recipe", "dynamax prune:keep=0.5"],
+  ];
+  asked.length = 0;
+  const page = await (await form("/console/chat", fields, { cookie })).text();
+  const chats = asked.filter(({ path }) => path === "/v1/chat/completions");
+  expect(chats.map(({ authorization }) => authorization)).toEqual([`Bearer ${admin}`, `Bearer ${admin}`]);
+  expect(chats.map(({ body }) => (body as { savings: string[] }).savings)).toEqual([[], ["dynamax", "prune:keep=0.5"]]);
+  expect(page.match(/&lt;b&gt;red&lt;\/b&gt;/g)).toHaveLength(2);
+  expect(page).toContain('<th scope="row">Exits</th><td class="n">2</td>');
+  expect(page).toContain("colours?</textarea>");
+});
+
+test("a form of another site is refused before anything is asked", async () => {
+  const cookie = (await signIn(admin))!.split(";")[0]!;
+  asked.length = 0;
+  const response = await form("/console/chat", [["prompt", "x"]], { cookie, origin: "https://evil.example" });
+  expect([response.status, asked]).toEqual([403, []]);
+});
+
+test("sums are by hour and recipe, in order of time", () => {
+  const bars = spentBy([...receipts, receipt(["dynamax"], 20, 3)], 3_600_000);
+  expect(bars.map(({ recipe, receipts, spent }) => [recipe, receipts, spent])).toEqual([
+    ["tiny dynamax", 1, 80],
+    ["tiny dynamax", 2, 80],
+    ["tiny dense", 1, 100],
+  ]);
+});
+
+test("a session ends by itself", () => {
+  let now = 0;
+  const sessions = new Sessions(() => now);
+  const id = sessions.open("secret");
+  expect(sessions.secretOf(id)).toBe("secret");
+  now = 12 * 3_600_000;
+  expect([sessions.secretOf(id), sessions.secretOf("other")]).toEqual([undefined, undefined]);
+});

@@ -1,0 +1,130 @@
+import { bytesText, count, duration, flopsText, percent } from "../../lab/report/format.ts";
+import { describe, frontierSvg, titleOf } from "../../lab/report/plot/frontier-svg.ts";
+import type { Summary } from "../../lab/results.ts";
+import { findRuns } from "../../lab/run/held.ts";
+import { savedShare } from "../../ledger/receipt.ts";
+import { type Html, html } from "../../util/html.ts";
+import type { Key } from "../keys/store.ts";
+import type { ListedModel, ListedReceipts } from "./api.ts";
+import { spanOf, spentBy } from "./spent.ts";
+import { spentChart } from "./spent-chart.ts";
+
+const table = (heads: readonly string[], rows: readonly (readonly (string | Html)[])[], numbers: number): Html => {
+  const kind = (i: number) => (i >= heads.length - numbers ? "n" : "");
+  return html`<div class="scroll"><table><thead><tr>${heads.map(
+    (head, i) => html`<th scope="col" class="${kind(i)}">${head}</th>`,
+  )}</tr></thead><tbody>${rows.map(
+    (row) => html`<tr>${row.map((cell, i) => html`<td class="${kind(i)}">${cell}</td>`)}</tr>`,
+  )}</tbody></table></div>`;
+};
+
+const section = (id: string, title: string, ...parts: readonly Html[]): Html =>
+  html`<section id="${id}"><h2>${title}</h2>${parts}</section>`;
+
+const quiet = (text: string): Html => html`<p class="quiet">${text}</p>`;
+
+/** An SVG file as an image, so that its style is its own. */
+const image = (svg: string, alt: string): Html =>
+  html`<img alt="${alt}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}">`;
+
+/** The models that are offered, and where they are. */
+export const modelsSection = (models: readonly ListedModel[]): Html =>
+  section(
+    "models",
+    "Models",
+    table(
+      ["Model", "Recipe", "In memory", "Running", "Files"],
+      models.map(({ id, recipe, parent, loaded, bytes }) => [
+        id,
+        recipe.join(" ") || (parent ? "dense" : ""),
+        loaded.map(({ quant }) => quant).join(", ") || "no",
+        String(loaded.reduce((sum, { users }) => sum + users, 0)),
+        bytes === 0 ? "" : bytesText(bytes),
+      ]),
+      2,
+    ),
+  );
+
+/** Recipes in the picture, and in the table. */
+const [ROWS, LISTED] = [5, 12];
+
+/** What was spent and saved, over time, by recipe and by key. */
+export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: ReadonlyMap<string, string>): Html {
+  if (data.length === 0) return section("spent", "Spent and saved", quiet("Nothing was spent yet."));
+  const span = spanOf(data);
+  const bars = spentBy(data, span);
+  const totals = spentBy(data, Number.MAX_SAFE_INTEGER).sort((a, b) => b.dense - a.dense);
+  const row = (name: string, receipts: number, dense: number, spent: number, more: readonly string[] = []) => [
+    ...[name, receipts.toLocaleString("en"), flopsText(dense), flopsText(spent)],
+    ...[percent(savedShare({ dense, spent })), ...more],
+  ];
+  const newest = `The newest ${count(data.length, "receipt")} of ${sum.receipts.toLocaleString("en")}, by ${span > 3_600_000 ? "day" : "hour"}`;
+  return section(
+    "spent",
+    "Spent and saved",
+    image(
+      spentChart(
+        bars,
+        totals.slice(0, ROWS).map(({ recipe }) => recipe),
+        span,
+      ),
+      `${newest}: FLOPs that dense would have spent, and FLOPs spent. The table below has the sums.`,
+    ),
+    quiet(`${newest}. Pale: what dense would have spent; full: what was spent.`),
+    table(
+      ["Model and recipe", "Receipts", "Dense", "Spent", "Saved"],
+      totals.slice(0, LISTED).map(({ recipe, receipts, dense, spent }) => row(recipe, receipts, dense, spent)),
+      4,
+    ),
+    html`<h3>By key</h3>`,
+    table(
+      ["Key", "Receipts", "Dense", "Spent", "Saved", "Time"],
+      keys.map(({ key, receipts, flops: { dense, spent }, ms }) =>
+        row(key === null ? "without a key" : (names.get(key) ?? key), receipts, dense, spent, [duration(ms.total)]),
+      ),
+      5,
+    ),
+  );
+}
+
+/** Runs that are shown. */
+const RUNS = 12;
+
+/** The last finished runs in a folder, by path. @throws UserError if it cannot be read */
+export const lastRuns = async (folder: string): Promise<Summary[]> =>
+  (await findRuns(folder)).flatMap(({ summary }) => summary ?? []).slice(-RUNS);
+
+/** The frontiers of the lab's runs. */
+export function frontiersSection(summaries: readonly Summary[] | undefined): Html {
+  if (summaries === undefined)
+    return section("frontiers", "Frontiers", quiet("Start the server with --lab FOLDER to see the lab runs in it."));
+  if (summaries.length === 0) return section("frontiers", "Frontiers", quiet("The folder has no finished lab runs."));
+  const plots = summaries.map(
+    (summary) => html`<figure>${image(frontierSvg(summary), `${titleOf(summary)}. ${describe(summary)}`)}</figure>`,
+  );
+  return section("frontiers", "Frontiers: quality by compute saved", html`<div class="plots">${plots}</div>`);
+}
+
+export function keysSection(keys: readonly Key[]): Html {
+  if (keys.length === 0)
+    return section(
+      "keys",
+      "Keys",
+      quiet("There are none: everybody on this machine is an admin. `modicum keys create NAME` creates one."),
+    );
+  return section(
+    "keys",
+    "Keys",
+    table(
+      ["Name", "Id", "Scopes", "Terms", "Created"],
+      keys.map(({ name, id, scopes, terms, created }) => [
+        ...[name, id, scopes.join(", ")],
+        Object.entries(terms)
+          .map(([term, value]) => `${term} ${String(value)}`)
+          .join(", "),
+        created.slice(0, 10),
+      ]),
+      1,
+    ),
+  );
+}
