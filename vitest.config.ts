@@ -16,7 +16,8 @@ export default defineConfig({
     // Loading modules takes longer than most files' tests, so files that can share a process do.
     projects: [
       { extends: true, test: { name: "isolated", include: isolated } },
-      { extends: true, test: { name: "slow", include: slow, isolate: false } },
+      // Two workers on two cores: a second thread of each would only spin in the other's time.
+      { extends: true, test: { name: "slow", include: slow, isolate: false, env: { MODICUM_THREADS: "1" } } },
       { extends: true, test: { name: "fast", include: fast, isolate: false } },
     ],
   },
