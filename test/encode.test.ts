@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
 import { home, resolveModel } from "../src/weights/sources/index.ts";
-import { modicum, root } from "./program.testing.ts";
+import { inProcess, modicum, root } from "./program.testing.ts";
 
 /** A folder over the machine's own models, with separate prepared weights and a separate ledger. */
 const own = mkdtempSync(join(tmpdir(), "modicum-encode-"));
@@ -18,6 +18,9 @@ const fixture = (name: string) => join(root, "src/engine/fixtures", name);
 const call = (words: string[], input?: string) =>
   modicum(words, { env: { MODICUM_HOME: own }, ...(input !== undefined && { input }) });
 
+/** Without a process of its own. */
+const ours = (words: string[]) => inProcess(words, own);
+
 describe("embed", () => {
   test("--json: MiniLM's vectors of the texts and a receipt, which is kept", async () => {
     const { status, stdout, stderr } = await call(["embed", "--json", "A man is eating food.", "A dog barks."]);
@@ -25,14 +28,14 @@ describe("embed", () => {
     const { embeddings, receipt } = JSON.parse(stdout) as { embeddings: number[][]; receipt: unknown };
     expect(embeddings.map((e) => e.length)).toEqual([384, 384]);
     expect(embeddings[0]![0]).toBeCloseTo(0.0332416, 5);
-    const { receipts } = JSON.parse((await call(["receipts", "--json", "--limit", "1"])).stdout);
+    const { receipts } = JSON.parse((await ours(["receipts", "--json", "--limit", "1"])).stdout);
     expect(receipts).toEqual([receiptSchema.parse(receipt)]);
   });
 
   test("without texts, a vector for each line of stdin; an empty one is refused", async () => {
     const words = ["embed", "--model", fixture("sentences")];
     const lines = (await call(words, "good\r\nsoup\n")).stdout.trimEnd().split("\n");
-    const given = (await call([...words, "good", "soup"])).stdout.trimEnd().split("\n");
+    const given = (await ours([...words, "good", "soup"])).stdout.trimEnd().split("\n");
     expect(lines).toHaveLength(2);
     expect(lines).toEqual(given);
     for (const line of lines) expect(JSON.parse(line)).toHaveLength(32);
@@ -54,7 +57,7 @@ describe("embed", () => {
   });
 });
 
-describe.concurrent("classify", () => {
+describe("classify", () => {
   const words = ["classify", "--model", fixture("classifier")];
 
   test("prints the labels, the likeliest first; stdin is the text where none is given", async () => {
@@ -68,7 +71,7 @@ describe.concurrent("classify", () => {
   });
 
   test("--json, among some labels", async () => {
-    const { stdout } = await call([...words, "--json", "--labels", "neutral,negative", "The food was good"]);
+    const { stdout } = await ours([...words, "--json", "--labels", "neutral,negative", "The food was good"]);
     const { label, scores, receipt } = JSON.parse(stdout);
     expect(label).toBe("negative");
     expect(Object.keys(scores)).toEqual(["neutral", "negative"]);
@@ -77,7 +80,7 @@ describe.concurrent("classify", () => {
 
   test("by the likelihood of any labels where the model generates", async () => {
     const model = join(root, "src/models/fixtures/llama-tiny.gguf");
-    const { stdout } = await call(["classify", "--model", model, "--json", "--labels", "good,bad", "fine"]);
+    const { stdout } = await ours(["classify", "--model", model, "--json", "--labels", "good,bad", "fine"]);
     const { label, scores, receipt } = JSON.parse(stdout);
     expect([Object.keys(scores), scores.good + scores.bad]).toEqual([["good", "bad"], expect.closeTo(1, 9)]);
     expect(scores[label]).toBe(Math.max(scores.good, scores.bad));
@@ -85,10 +88,10 @@ describe.concurrent("classify", () => {
   });
 
   test("a label that there is not, and no model, are words that are off", async () => {
-    const strange = await call([...words, "--labels", "good", "x"]);
+    const strange = await ours([...words, "--labels", "good", "x"]);
     expect(strange.status).toBe(2);
     expect(strange.stderr).toMatch(/^error: the model has no label "good"/);
-    const none = await call(["classify", "x"]);
+    const none = await ours(["classify", "x"]);
     expect(none.status).toBe(2);
     expect(none.stderr).toMatch(/--model/);
   });
@@ -101,7 +104,7 @@ describe("classify --via qzero", () => {
     ["classify", "--via", "qzero", "--model", fixture("sentences"), "--labels", "sport,world=politics|law", ...more]; // biome-ignore format: one line
 
   test("--json: the label, scores, and how it came about, by documents of a file", async () => {
-    const { status, stdout, stderr } = await call(
+    const { status, stdout, stderr } = await ours(
       words("--evidence", file, "--when", "always", "--mode", "replace", "--explain", "--json", "Zun is back"),
     );
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -131,18 +134,18 @@ describe("classify --via qzero", () => {
     [["--index", "i", "--top-k", "0", "x"], "--top-k: must be at least 1 (got 0)"],
     [["--index", "i", "--labels", "a,a", "x"], "there is no index i"],
   ])("%j is refused", async (more, sentence) => {
-    const { status, stderr } = await call(words(...more));
+    const { status, stderr } = await ours(words(...more));
     expect(status).toBeGreaterThan(0);
     expect(stderr).toContain(sentence);
   });
 
   test("its flags are for it alone", async () => {
-    const { status, stderr } = await call(["classify", "--model", fixture("classifier"), "--top-k", "3", "x"]);
+    const { status, stderr } = await ours(["classify", "--model", fixture("classifier"), "--top-k", "3", "x"]);
     expect([status, stderr]).toEqual([2, expect.stringContaining("--top-k is for --via qzero")]);
   });
 });
 
-describe.concurrent("rerank", () => {
+describe("rerank", () => {
   const file = join(own, "documents.jsonl");
   const lines = [{ id: "pie", text: "Bake an apple pie." }, { text: "Tokyo is the capital of Japan." }];
   beforeAll(() => writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("\n")));
@@ -156,7 +159,7 @@ describe.concurrent("rerank", () => {
 
   test("--json, by a cross-encoder and by a model that generates", async () => {
     for (const model of [fixture("cross-encoder"), join(root, "src/models/fixtures/llama-tiny.gguf")]) {
-      const { results, receipt } = JSON.parse((await call([...words, "--json", "--model", model, file])).stdout);
+      const { results, receipt } = JSON.parse((await ours([...words, "--json", "--model", model, file])).stdout);
       expect(results.map((r: { id: unknown }) => r.id).toSorted()).toEqual([1, "pie"]);
       for (const { index, id, relevance_score: score } of results) {
         expect(index).toBe(id === "pie" ? 0 : 1);
@@ -172,7 +175,7 @@ describe.concurrent("rerank", () => {
     [[...words, "/no/documents.jsonl"], 1, /documents\.jsonl/],
     [[...words, fixture("classifier/config.json")], 1, /config\.json/],
   ])("%j is refused in a sentence", async (call_, expected, message) => {
-    const { status, stdout, stderr } = await call(call_);
+    const { status, stdout, stderr } = await ours(call_);
     expect({ status, stdout }).toEqual({ status: expected, stdout: "" });
     expect(stderr).toMatch(message);
   });
