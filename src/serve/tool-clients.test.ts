@@ -34,7 +34,7 @@ describe("the Vercel AI SDK runs the tool that is called, gives its result back,
   };
   const settings = () => ({
     model: createOpenAICompatible({ name: "modicum", baseURL: `${server.url}/v1` })("smollm2"),
-    ...{ prompt: question, tools, temperature: 0, maxOutputTokens: 100, maxRetries: 0, stopWhen: stepCountIs(3) },
+    ...{ prompt: question, tools, temperature: 0, maxOutputTokens: 50, maxRetries: 0, stopWhen: stepCountIs(3) },
     prepareStep: ({ stepNumber }: { stepNumber: number }) => ({
       toolChoice: stepNumber === 0 ? ("required" as const) : ("none" as const),
     }),
@@ -69,7 +69,7 @@ describe("LangChain's ChatOpenAI calls a tool, and answers with its result", () 
   const weather = langTool(async (place) => JSON.stringify({ ...RESULT, place }), { ...about, schema: Place });
   const chat = (choice: string) =>
     new ChatOpenAI({
-      ...{ model: "smollm2", apiKey: "any", temperature: 0, maxTokens: 100, maxRetries: 0 },
+      ...{ model: "smollm2", apiKey: "any", temperature: 0, maxTokens: 50, maxRetries: 0 },
       configuration: { baseURL: `${server.url}/v1` },
     }).bindTools([weather], { tool_choice: choice });
 

@@ -41,7 +41,7 @@ test("a function that is named is called, its arguments by its schema", async ()
 });
 
 test("required: one of them is called, at any temperature", async () => {
-  for (const seed of [1, 2, 3]) {
+  for (const seed of [1, 2]) {
     const { choices } = await openai.chat.completions.create({
       ...asked,
       tool_choice: "required",
@@ -64,13 +64,13 @@ test("streamed, the client puts the call together; its result goes back, and an 
   const [call] = message.tool_calls!;
   const result = { role: "tool" as const, tool_call_id: call!.id, content: '{"degrees": 21}' };
   const messages = [...asked.messages, { role: "assistant" as const, tool_calls: message.tool_calls! }, result];
-  const { choices } = await openai.chat.completions.create({ ...asked, messages, tool_choice: "none", max_tokens: 30 });
+  const { choices } = await openai.chat.completions.create({ ...asked, messages, tool_choice: "none", max_tokens: 8 });
   expect(choices[0]!.message.tool_calls).toBeUndefined();
   expect(choices[0]!.message.content).not.toBe("");
 });
 
 test("left to the model, an answer is text or calls that parse", async () => {
-  const { choices } = await openai.chat.completions.create({ ...asked, n: 2, temperature: 1, seed: 5 });
+  const { choices } = await openai.chat.completions.create({ ...asked, n: 2, temperature: 1, seed: 5, max_tokens: 60 });
   for (const { message, finish_reason } of choices) {
     const calls = (message.tool_calls ?? []) as OpenAI.ChatCompletionMessageFunctionToolCall[];
     for (const call of calls) JSON.parse(call.function.arguments);

@@ -24,7 +24,7 @@ const textOf = (chunks: readonly Chunk[]) => chunks.map((c) => c.text).join("");
 describe("an answer", () => {
   test("streams: chunks make up the whole text, only the last has a receipt", async () => {
     // The prompt is then in the cache for both: a kernel for one token need not round as one for many does.
-    await model.complete(QUESTION);
+    await model.complete(QUESTION, { maxTokens: 1 });
     const whole = await model.complete(QUESTION);
     const chunks = await chunksOf(model, QUESTION);
     expect(whole.text).toMatch(/Tokyo/);
@@ -57,21 +57,21 @@ describe("an answer", () => {
   });
 
   test("ends at a stop string, even one that crosses tokens, and does not show it", async () => {
-    const whole = await model.complete(STORY, { maxTokens: 40 });
+    const whole = await model.complete(STORY, { maxTokens: 16 });
     const stop = whole.text.slice(20, 41);
     const { tokenizer } = model.language;
     expect(tokenizer.encode(stop).length).toBeGreaterThan(2);
-    const cut = await model.complete(STORY, { maxTokens: 40, stop: ["never said", stop] });
+    const cut = await model.complete(STORY, { maxTokens: 16, stop: ["never said", stop] });
     expect(cut.text).toBe(whole.text.slice(0, whole.text.indexOf(stop)));
     expect(cut.finishReason).toBe("stop");
-    expect(cut.tokens.length).toBeLessThan(40);
+    expect(cut.tokens.length).toBeLessThan(16);
   });
 
   test("never streams the beginning of a stop string", async () => {
-    const { text } = await model.complete(STORY, { maxTokens: 40 });
+    const { text } = await model.complete(STORY, { maxTokens: 16 });
     const stop = text.slice(20, 41);
     let shown = "";
-    for await (const chunk of model.generate(STORY, { maxTokens: 40, stop: [stop] })) {
+    for await (const chunk of model.generate(STORY, { maxTokens: 16, stop: [stop] })) {
       shown += chunk.text;
       expect(text.startsWith(shown)).toBe(true);
       expect(shown.length).toBeLessThanOrEqual(text.indexOf(stop));
@@ -81,7 +81,7 @@ describe("an answer", () => {
   test("of one seed is one text, of other seeds others", async () => {
     const texts = [];
     for (const seed of [1, 1, 2, 3]) {
-      const { text } = await model.complete(STORY, { maxTokens: 24, temperature: 1, seed });
+      const { text } = await model.complete(STORY, { maxTokens: 10, temperature: 1, seed });
       texts.push(text);
     }
     expect(texts[1]).toBe(texts[0]);
@@ -92,9 +92,9 @@ describe("an answer", () => {
     const { settings } = model.sampling!;
     // The prompt is then in the cache for all.
     await model.complete(STORY, { maxTokens: 1 });
-    const plain = await model.complete(STORY, { maxTokens: 30 });
-    const given = await model.complete(STORY, { maxTokens: 30, ...settings });
-    const own = await model.complete(STORY, { maxTokens: 30, temperature: 1, modelSampling: true });
+    const plain = await model.complete(STORY, { maxTokens: 16 });
+    const given = await model.complete(STORY, { maxTokens: 16, ...settings });
+    const own = await model.complete(STORY, { maxTokens: 16, temperature: 1, modelSampling: true });
     expect(own.tokens).toEqual(given.tokens);
     expect(own.tokens).not.toEqual(plain.tokens);
   });
@@ -129,7 +129,7 @@ describe("AbortSignal", () => {
   test("while it answers: no more than one step, and the slot is free again", async () => {
     const { engine } = model.language;
     const held = [engine.acquire([1]), engine.acquire([2]), engine.acquire([3])];
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 3; round++) {
       const stop = new AbortController();
       let after = 0;
       const run = async () => {
@@ -199,7 +199,7 @@ describe("AbortSignal", () => {
   });
 
   test("a reader that leaves frees the slot", async () => {
-    for (let i = 0; i < 6; i++) for await (const _ of model.generate(STORY, { maxTokens: 50 })) break;
+    for (let i = 0; i < 5; i++) for await (const _ of model.generate(STORY, { maxTokens: 50 })) break;
     expect((await model.complete(STORY, { maxTokens: 2 })).receipt.tokens.cached).toBeGreaterThan(0);
   });
 });
@@ -207,20 +207,20 @@ describe("AbortSignal", () => {
 test("two answers at once equal those given alone", async () => {
   const prompts = [QUESTION, STORY];
   const alone = [];
-  for (const p of prompts) alone.push((await model.complete(p, { maxTokens: 30 })).text);
-  const together = await Promise.all(prompts.map((p) => model.complete(p, { maxTokens: 30 })));
+  for (const p of prompts) alone.push((await model.complete(p, { maxTokens: 12 })).text);
+  const together = await Promise.all(prompts.map((p) => model.complete(p, { maxTokens: 12 })));
   expect(together.map((c) => c.text)).toEqual(alone);
 });
 
 test("a second turn takes the first from the cache", async () => {
-  const first = await model.complete([{ role: "user", content: QUESTION }], { maxTokens: 20 });
+  const first = await model.complete([{ role: "user", content: QUESTION }], { maxTokens: 8 });
   const second = await model.complete(
     [
       { role: "user", content: QUESTION },
       { role: "assistant", content: first.text },
       { role: "user", content: "And 3 + 3?" },
     ],
-    { maxTokens: 20 },
+    { maxTokens: 4 },
   );
   expect(second.receipt.tokens.cached).toBeGreaterThanOrEqual(first.receipt.tokens.prompt);
   expect(second.receipt.tokens.cached).toBeLessThan(second.receipt.tokens.prompt);
