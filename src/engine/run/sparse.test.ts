@@ -175,11 +175,12 @@ describe("a tiny model in float32", () => {
 });
 
 describe("SmolLM2", () => {
-  const open: Loaded[] = [];
-  const load = async (quant: Quant, ...save: string[]) => {
-    const model = await loaded("smollm2", save, quant);
-    open.push(model);
-    return model;
+  const open = new Map<Quant, Loaded>();
+  /** One model for each `quant`, however many recipes it is run under. */
+  const load = async (quant: Quant, ...save: string[]): Promise<Loaded> => {
+    const model = open.get(quant) ?? (await loaded("smollm2", [], quant));
+    open.set(quant, model);
+    return { ...model, lease: await model.model.recipes.use(parseRecipe(save)) };
   };
   // Seven hundred tokens of words that repeat and differ: attention has something to find.
   const text = Array.from({ length: 60 }, (_, i) => `Shelf ${i} holds ${(i * 7919) % 100} blue boxes.`).join(" ");
@@ -192,7 +193,7 @@ describe("SmolLM2", () => {
     dense = await prefill(model, prompt);
   });
   afterAll(() => {
-    for (const model of open) model[Symbol.dispose]();
+    for (const model of open.values()) model[Symbol.dispose]();
   });
 
   // Activations are rounded to 8 bits before every product: a last-bit difference in attention moves some of them by a whole step. Two runs
