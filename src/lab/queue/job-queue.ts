@@ -10,6 +10,8 @@ import { onceThereIsRoom } from "./room.ts";
 const LOOK = 15_000;
 /** The number of workers that may refuse jobs in a row before the jobs themselves are considered wrong. */
 const ENOUGH = 3;
+/** Milliseconds within which a worker that refuses a job has left. */
+const LEAVING = 2000;
 /** Seconds for which Redis keeps results, so that a killed run can resume. */
 const KEEP = 3600;
 
@@ -95,6 +97,7 @@ export class JobQueue {
       if (!pending.has(jobId)) return;
       refusals++;
       this.notice(`a worker leaves: ${refusalOf(data)}`);
+      if (refusals >= ENOUGH) void later(LEAVING).then(() => this.#look(again, abandoned));
     };
     const abandoned = () => {
       if (refusals >= ENOUGH)
