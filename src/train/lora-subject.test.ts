@@ -5,6 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { openDecoder } from "../models/registry.ts";
 import { Stack } from "../models/stack.testing.ts";
 import { openLora } from "../weights/adapter/lora.ts";
+import { withAdapter } from "../weights/adapter/merge.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fromGguf, Tokenizer } from "../weights/tokenizer/index.ts";
 import type { Batch } from "./data/batch.ts";
@@ -64,6 +65,37 @@ test("LoRA layers learn beside a quantised model, and the engine runs what was w
   // The next step's loss is that of the weights that were written.
   const { loss } = await run.step();
   expect(await natsOf(after)).toBeCloseTo(loss, 2);
+});
+
+test.each([
+  { name: "mamba", targets: "in_proj,x_proj,out_proj" },
+  { name: "mamba2", targets: "in_proj,out_proj" },
+])("$name's projections get LoRA layers by Hugging Face's names of them", async ({ name, targets }) => {
+  const recurrent = openCheckpoint(path.join(import.meta.dirname, "../models/fixtures", name));
+  const prepared = path.join(folder, name);
+  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets });
+  const options = trainOptions.parse({ data: "x", steps: 9, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
+  const subject = loraSubject(lora, { ...base, checkpoint: recurrent, prepared }, { quant: "f32", seed: 0 });
+  using run = await TrainingRun.open(options, subject, data);
+  const plain = openDecoder(recurrent, prepared, "f32");
+  using before = await Stack.compile(plain.decoder, plain.weights, "whole");
+  const unadapted = await natsOf(before);
+  const losses: number[] = [];
+  for (let step = 0; step < 8; step++) losses.push((await run.step()).loss);
+  expect(losses[0]).toBeCloseTo(unadapted, 4);
+  expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
+  const [adapter, merged] = [path.join(folder, `${name}-adapter`), path.join(folder, `${name}-merged`)];
+  await subject.write(adapter);
+  const written = openLora(adapter);
+  const modules = [...written.updates.keys()].map((module) => module.split(".").at(-1)!);
+  expect(new Set(modules)).toEqual(new Set(targets.split(",")));
+  const apart = openDecoder(recurrent, prepared, "f32", written);
+  using after = await Stack.compile(apart.decoder, apart.weights, "whole");
+  const adapted = await natsOf(after);
+  expect(adapted).toBeCloseTo((await run.step()).loss, 4);
+  const whole = openDecoder(withAdapter(recurrent, written), merged, "f32");
+  using one = await Stack.compile(whole.decoder, whole.weights, "whole");
+  expect(await natsOf(one)).toBeCloseTo(adapted, 4);
 });
 
 test("a target that names no matrix is refused", () => {

@@ -123,6 +123,27 @@ describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window"])("%s in stock ONNX Run
   });
 });
 
+test.each(["mamba", "mamba2"])("%s in stock ONNX Runtime equals transformers, its states handed on", async (name) => {
+  const ort = await import("onnxruntime-node");
+  const { tokens, logits } = referenceOf(name);
+  const { folder } = await exported(name);
+  const session = await ort.InferenceSession.create(path.join(folder, "model.onnx"));
+  let states: Values = Object.fromEntries(
+    session.inputMetadata.slice(1).map((input) => {
+      const size = Number(input.isTensor ? input.shape[1] : 0);
+      return [input.name, new ort.Tensor("float32", new Float32Array(size), [1, size])];
+    }),
+  );
+  expect(Object.keys(states)).toEqual(["past_states.0", "past_states.1"]);
+  const found: number[] = [];
+  for (const part of [tokens.slice(0, 30), ...tokens.slice(30).map((token) => [token])]) {
+    const { logits: own, ...present } = (await session.run({ input_ids: i64([part], ort), ...states })) as Values;
+    states = Object.fromEntries(Object.entries(present).map(([n, value]) => [n.replace("present", "past"), value]));
+    found.push(...(own!.data as Float32Array));
+  }
+  expect(difference(found, logits)).toBeLessThan(1e-4);
+});
+
 // Merged; beside a table of tokens that is the head, too; and beside a GGUF.
 test.each(["llama", "gemma3", "llama-gguf-head"])(
   "with an adapter, %s, in stock ONNX Runtime equals PEFT",

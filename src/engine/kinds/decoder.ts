@@ -1,6 +1,7 @@
 import { type Cost, evalCost } from "../../graph/index.ts";
 import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { exportedDecoder } from "../../models/export-graphs.ts";
+import { exportedRecurrent } from "../../models/export-recurrent.ts";
 import { prepare } from "../../models/programs.ts";
 import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts";
 import { traceDense } from "../../models/segments.ts";
@@ -32,7 +33,8 @@ export const decoderKind: Kind<LanguageModel> = {
   describe,
   export({ checkpoint, own }, folder, quant) {
     const { decoder, weights } = openDecoder(checkpoint, folder, quant, own);
-    return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };
+    const traced = isRecurrent(decoder.config) ? exportedRecurrent : exportedDecoder;
+    return { "model.onnx": prepare(weights, () => [traced(decoder)])[0]! };
   },
   async check(source, checkpoint, recipe) {
     const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path));
