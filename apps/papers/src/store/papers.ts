@@ -81,9 +81,10 @@ export class PaperTable {
     return Number(row!.papers);
   }
 
-  /** Papers that wait for a task; those that are gone, too. */
+  /** Papers that wait for a task, those listed last first; those that are gone, too. */
   async pending(task: PendingTask, limit: number): Promise<string[]> {
-    const sql = "SELECT paper FROM pending WHERE task = :task ORDER BY paper LIMIT :limit";
+    const sql = `SELECT paper FROM pending WHERE task = :task
+      ORDER BY coalesce((SELECT max(day) FROM listings l WHERE l.paper = pending.paper), '') DESC, paper LIMIT :limit`;
     return (await this.db.rows<{ paper: string }>(sql, { task, limit })).map(({ paper }) => paper);
   }
 
@@ -117,10 +118,9 @@ export class PaperTable {
     type Row = Interest & { id: string; reader_votes: number | null; reads: number | null };
     const { sql, values } = conditions(filter);
     const rows = await this.db.rows<Row>(
-      `SELECT p.id, p.votes, p.comments, l.listed, m.reader_votes, m.reads FROM papers p
-       LEFT JOIN (SELECT paper, max(day) AS listed FROM listings GROUP BY paper) l ON l.paper = p.id
-       LEFT JOIN (SELECT paper, sum(CASE kind WHEN 'vote' THEN 1 ELSE 0 END) AS reader_votes,
-         sum(CASE kind WHEN 'read' THEN 1 ELSE 0 END) AS reads FROM marks GROUP BY paper) m ON m.paper = p.id ${sql}`,
+      `SELECT p.id, p.votes, p.comments, (SELECT max(day) FROM listings l WHERE l.paper = p.id) AS listed,
+       (SELECT count(*) FROM marks m WHERE m.paper = p.id AND m.kind = 'vote') AS reader_votes,
+       (SELECT count(*) FROM marks m WHERE m.paper = p.id AND m.kind = 'read') AS reads FROM papers p ${sql}`,
       values,
     );
     return rows.map(({ reader_votes, reads, ...row }) => ({
@@ -134,11 +134,11 @@ function conditions({ from, to, after, topic, ids }: PaperFilter): { sql: string
   const [all, values]: [string[], Record<string, string | number>] = [[], {}];
   if (from !== undefined || to !== undefined || after !== undefined) {
     const day = "d.day >= :from AND d.day <= :to AND d.at > :after";
-    all.push(`EXISTS (SELECT 1 FROM listings d WHERE d.paper = p.id AND ${day})`);
+    all.push(`p.id IN (SELECT d.paper FROM listings d WHERE ${day})`);
     Object.assign(values, { from: from ?? "0000-01-01", to: to ?? "9999-12-31", after: after ?? -1 });
   }
   if (topic !== undefined) {
-    all.push("EXISTS (SELECT 1 FROM paper_topics t WHERE t.paper = p.id AND t.label = :topic)");
+    all.push("p.id IN (SELECT t.paper FROM paper_topics t WHERE t.label = :topic)");
     values["topic"] = topic;
   }
   if (ids !== undefined) {
