@@ -53,9 +53,8 @@ export const chunkOf = (head: Head, past: number, queries: number): Head => ({
 
 /** Entry of QK^T / sqrt(d); a query or key past the end is a zero row. */
 function logit({ q, k, headDim }: Head, query: number, key: number): number {
-  if (query * headDim >= q.length || key * headDim >= k.length) return 0;
   let dot = 0;
-  for (let i = 0; i < headDim; i++) dot += q[query * headDim + i]! * k[key * headDim + i]!;
+  for (let i = 0; i < headDim; i++) dot += (q[query * headDim + i] ?? 0) * (k[key * headDim + i] ?? 0);
   return dot / Math.sqrt(headDim);
 }
 
@@ -115,7 +114,7 @@ export function exactBlockMass(head: Head, blockSize: number): BlockScores {
   const mass = emptyScores(head, blockSize);
   for (const [i, row] of probabilities(head).entries()) {
     const u = Math.floor((pastOf(head) + i) / blockSize) - mass.rowOffset;
-    for (let key = 0; key < row.length; key++) mass.scores[u * mass.cols + Math.floor(key / blockSize)]! += row[key]!;
+    for (const [key, p] of row.entries()) mass.scores[u * mass.cols + Math.floor(key / blockSize)]! += p;
   }
   return mass;
 }
