@@ -2,6 +2,8 @@
 
 export { Mailing } from "./src/mail/mail.ts";
 export { mailOptions } from "./src/mail/options.ts";
-export { importOptions, openOptions } from "./src/options.ts";
+export { importOptions, openOptions, watchOptions } from "./src/options.ts";
 export { type Imported, openPapers, type Papers } from "./src/papers.ts";
+export { summaryOptions } from "./src/summaries.ts";
+export { keepSummarising, watch } from "./src/watch.ts";
 export { serveOptions, servePapers } from "./web/serve.ts";

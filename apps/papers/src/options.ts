@@ -23,4 +23,6 @@ export const importOptions = z.strictObject({
   allowPrivate: z.boolean().default(false).describe("also read addresses of this machine and private networks"),
 });
 
-export type ImportTerms = z.output<typeof importOptions>;
+export const watchOptions = z.strictObject({
+  every: z.number().min(1, "expected at least 1").default(60).describe("minutes between two imports"),
+});

@@ -8,14 +8,15 @@ const smtp = z
   .describe("the mail server, smtp://user:password@host:port or smtps://… (default: MODICUM_PAPERS_SMTP)");
 
 export const mailOptions = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: "expected an http or https address" })
+    .optional()
+    .describe("the address that readers know the pages by; links in mail need https"),
   smtp,
   from: z.email("expected an address such as papers@example.org").optional().describe("the address that mail is from"),
 });
 
-export interface MailOptions extends z.output<typeof mailOptions> {
-  /** The address that readers know the pages by. Links in mail need https. */
-  readonly url?: string | undefined;
-}
+export type MailOptions = Readonly<z.output<typeof mailOptions>>;
 
 /** Settings with which mail can be sent. */
 export interface MailSettings {

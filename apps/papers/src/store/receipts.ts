@@ -14,9 +14,9 @@ export interface KeptReceipt {
 export class ReceiptTable {
   constructor(private readonly db: Database) {}
 
-  async add(task: Task, receipt: Receipt, paper: string | null = null): Promise<void> {
+  async add(task: Task, receipt: Receipt, paper: string | null = null, at = Date.now()): Promise<void> {
     const sql = "INSERT INTO receipts VALUES (:id, :paper, :task, :at, :receipt) ON CONFLICT DO NOTHING";
-    await this.db.rows(sql, { id: receipt.id, paper, task, at: Date.now(), receipt: JSON.stringify(receipt) });
+    await this.db.rows(sql, { id: receipt.id, paper, task, at, receipt: JSON.stringify(receipt) });
   }
 
   /** A paper's receipts, the newest first. */
@@ -32,6 +32,13 @@ export class ReceiptTable {
   /** All receipts since a time in milliseconds since 1970, the oldest first. */
   async since(time: number): Promise<KeptReceipt[]> {
     return this.#read("WHERE at >= :time ORDER BY at", { time });
+  }
+
+  /** How many receipts a task has since a time. */
+  async count(task: Task, since: number): Promise<number> {
+    const sql = "SELECT count(*) AS receipts FROM receipts WHERE task = :task AND at >= :since";
+    const [row] = await this.db.rows<{ receipts: number }>(sql, { task, since });
+    return Number(row!.receipts);
   }
 
   async #read(rest: string, values: Record<string, string | number>): Promise<KeptReceipt[]> {

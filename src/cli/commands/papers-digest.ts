@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import type { Mailing, Papers } from "../../../apps/papers/index.ts";
+import { printable } from "../../util/printable.ts";
+import { warn } from "../errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { print, printJson } from "../output.ts";
+import { loadPapers, papersFolder } from "../papers.ts";
+
+type Flags = Readonly<Record<string, unknown>>;
+
+export async function define(command: Command): Promise<void> {
+  (await addMailFlags(command)).option("--json", "print one JSON object").action(digest);
+}
+
+/** Adds the flags of mail: a server's password may stand in the environment. */
+export async function addMailFlags(command: Command): Promise<Command> {
+  const { mailOptions } = await loadPapers();
+  return addFlags(command, mailOptions);
+}
+
+/** The mail that the flags describe. @throws UserError */
+export async function mailFrom({ store }: Papers, flags: Flags): Promise<Mailing> {
+  const { Mailing, mailOptions } = await loadPapers();
+  const smtp = process.env["MODICUM_PAPERS_SMTP"];
+  const options = readFlags(mailOptions, { ...(smtp && { smtp }), ...flags });
+  return new Mailing(store, options, (sentence) => warn(printable(sentence)));
+}
+
+/** Sends the digests that are due, once. */
+async function digest(flags: Flags): Promise<void> {
+  const { openPapers } = await loadPapers();
+  await using papers = await openPapers({ folder: papersFolder() });
+  const mailing = await mailFrom(papers, flags);
+  const sent = await mailing.round();
+  if (flags["json"]) printJson(sent);
+  else
+    print(
+      Object.entries(sent)
+        .map(([state, mails]) => `${mails} ${state}`)
+        .join(", "),
+    );
+  if (sent.postponed > 0) process.exitCode = 1;
+}

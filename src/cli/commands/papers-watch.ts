@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import type { Imported } from "../../../apps/papers/index.ts";
+import { warn } from "../errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { print } from "../output.ts";
+import { loadPapers, papersFolder } from "../papers.ts";
+import { showDownload } from "../progress.ts";
+import { stopSignal } from "../stop-signal.ts";
+import { addMailFlags, mailFrom } from "./papers-digest.ts";
+import { sentence, sumOf, tell } from "./papers-import.ts";
+
+type Flags = Readonly<Record<string, unknown>>;
+
+export async function define(command: Command): Promise<void> {
+  const { importOptions, openOptions, summaryOptions, watchOptions } = await loadPapers();
+  command.argument("<sources...>", "files or addresses, as for `papers import`");
+  for (const options of [watchOptions, importOptions, openOptions, summaryOptions]) addFlags(command, options);
+  (await addMailFlags(command)).action(watchPapers);
+}
+
+async function watchPapers(sources: string[], flags: Flags): Promise<void> {
+  const { importOptions, keepSummarising, openOptions, openPapers, summaryOptions, watch, watchOptions } =
+    await loadPapers();
+  const { embedding } = readFlags(openOptions, flags);
+  const { topic, ...options } = { ...readFlags(importOptions, flags), ...readFlags(watchOptions, flags) };
+  const summaries = readFlags(summaryOptions, flags);
+  const signal = stopSignal((status) => process.exit(status));
+  using download = showDownload(embedding);
+  await using papers = await openPapers({ folder: papersFolder(), embedding, signal, ...download });
+  if (topic) await papers.setTopics(topic, signal);
+  const mailing = await mailFrom(papers, flags);
+  if (mailing.off) warn(mailing.off);
+  await Promise.all([
+    watch(papers, sources, { ...options, onImported: said }, signal),
+    keepSummarising(papers, summaries, signal),
+    mailing.off ? undefined : mailing.run(signal),
+  ]);
+}
+
+function said(imported: Imported): void {
+  tell(imported);
+  print(sentence(sumOf(imported)));
+}
